@@ -1,0 +1,1 @@
+"""aiohttp handlers, peer identity and the problem middleware. No decisions."""

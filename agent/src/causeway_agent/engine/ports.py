@@ -1,0 +1,104 @@
+"""What the engine needs from outside, as small Protocols. `backends` implements them, `app` wires them.
+
+Every method is idempotent where it changes something, and raises `errors.BackendError` when it fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+from typing import Protocol
+
+from causeway_agent.plan.objects import KernelObject, ProxyNeighbour, Sysctl
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import Process
+from causeway_agent.plan.target import Observation
+from causeway_wire.observed import NicReport, TunnelReport
+from causeway_wire.types import MacAddress
+
+
+class Kernel(Protocol):
+    """Links, tun devices, addresses, routes, rules, proxy neighbours and sysctls (rtnetlink and /proc/sys)."""
+
+    async def devices(self) -> dict[MacAddress, str]:
+        """Kernel device name of every physical-like adapter, by MAC address."""
+
+    async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
+        """Everything of ours in this kernel; `policy` and `processes` are left empty."""
+
+    async def put(self, item: KernelObject) -> None:
+        """Make the object exist as given."""
+
+    async def drop(self, item: KernelObject) -> None:
+        """Make the object not exist."""
+
+    async def nics(self) -> tuple[NicReport, ...]:
+        """All adapters with their state, for reports."""
+
+    def events(self) -> AsyncIterator[str]:
+        """A short reason each time the kernel tells of a change to links, addresses, routes, rules or filter."""
+
+
+class Firewall(Protocol):
+    """Our nftables table."""
+
+    async def load(self, policy: Policy) -> None:
+        """Replace the table's rules in one transaction; admitted gateway flows survive."""
+
+    async def loaded(self) -> Policy | None:
+        """The policy in force, or None when the table is missing or was changed by someone else."""
+
+
+class Processes(Protocol):
+    """Supervised processes and tasks."""
+
+    async def start(self, process: Process) -> None:
+        """Start it, replacing one of the same name; returns when it runs (a server: when it listens)."""
+
+    async def stop(self, process: Process) -> None:
+        """Stop it; returns when it is gone."""
+
+    def running(self) -> frozenset[Process]:
+        """What is supervised now, restarts in progress included."""
+
+    def tunnels(self) -> tuple[TunnelReport, ...]:
+        """The state of every tunnel end."""
+
+    def events(self) -> AsyncIterator[str]:
+        """A short reason each time a tunnel changes state."""
+
+
+class Neighbours(Protocol):
+    """Speaks ARP (RFC 826, 5227) and neighbour discovery (RFC 4861) on the wire."""
+
+    async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:
+        """Those addresses that another machine answers for, with its MAC address; bounded in time."""
+
+    async def announce(self, proxy: ProxyNeighbour) -> None:
+        """Tell the segment that the address is here now."""
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now(self) -> datetime:
+        """The current time, aware, UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds, for deadlines and durations."""
+
+
+class Storage(Protocol):
+    """Small files that matter, written beside, synced and renamed."""
+
+    def read(self, name: str) -> bytes | None:
+        """The file's content, or None when there is none."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the file; after return it survives a power cut."""
+
+    def delete(self, name: str) -> None:
+        """Remove the file if it exists."""
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of the files that start with the prefix, sorted."""

@@ -1,0 +1,41 @@
+"""Everything the agent raises on purpose.
+
+AgentError
+├── SettingsError        the settings file or environment is wrong
+├── CompileError         the document cannot be meant: carries problems with pointers
+├── BackendError         the kernel, nftables or a process refused
+└── Bug                  an impossible branch was taken
+"""
+
+from __future__ import annotations
+
+from causeway_wire.problem import Problem
+
+
+class AgentError(Exception):
+    """Root of the agent's errors."""
+
+
+class SettingsError(AgentError):
+    """The agent cannot start with these settings."""
+
+
+class CompileError(AgentError):
+    """A well-formed document that cannot be meant."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(f"{p.pointer}: {p.detail}" for p in problems))
+        self.problems = problems
+
+
+class BackendError(AgentError):
+    """Something outside refused; `doing` says what was attempted, `reason` what came back."""
+
+    def __init__(self, doing: str, reason: str) -> None:
+        super().__init__(f"{doing}: {reason}")
+        self.doing = doing
+        self.reason = reason
+
+
+class Bug(AgentError):  # noqa: N818 - the word says it
+    """A defect of the agent."""

@@ -1,0 +1,97 @@
+"""What the agent owns in the kernel, as frozen values that compare by content.
+
+`device` is always the kernel's interface name. Ownership is a fact in the kernel, not in our memory: routes
+and rules carry `PROTOCOL`, tun devices our name prefix, addresses and proxy neighbours sit on devices that
+the document names, and the packet filter is one table of our own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causeway_wire.types import IPAddress, IPInterface, IPNetwork
+
+PROTOCOL = 202
+"""Our routing protocol number (rtnetlink(7), rtm_protocol: 4..255 are free for administrators)."""
+
+TUN_PREFIX = "cw"
+"""Every tun device of ours starts with this."""
+
+MAIN_TABLE = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network adapter of the document: up, with this MTU in octets."""
+
+    device: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tun:
+    """A persistent tun device; `owner` is the uid that may attach to it without privilege (None: root)."""
+
+    device: str
+    mtu: int
+    queue_length: int
+    """Packets (txqueuelen)."""
+    owner: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address on a device. With `prefix_route` False the kernel adds no route for its prefix.
+    With `peer` set, the far end of a point-to-point pair.
+    """
+
+    device: str
+    interface: IPInterface
+    prefix_route: bool = True
+    peer: IPAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A unicast route with our protocol number. Lower metrics win; 0 lets the kernel choose its default."""
+
+    destination: IPNetwork
+    device: str
+    table: int = MAIN_TABLE
+    via: IPAddress | None = None
+    metric: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy routing rule with our protocol number: by input device or by source address."""
+
+    version: int
+    """4 or 6."""
+    priority: int
+    table: int
+    input_device: str | None = None
+    source: IPAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyNeighbour:
+    """An address answered for on a device (proxy ARP / proxy NDP, ip-neighbour(8)).
+
+    A `claimed` one is probed for before it is added (RFC 5227) and announced after.
+    """
+
+    device: str
+    address: IPAddress
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A kernel setting below /proc/sys, keys with slashes (device names may hold dots)."""
+
+    key: str
+    value: str
+
+
+KernelObject = Link | Tun | Address | Route | Rule | ProxyNeighbour | Sysctl

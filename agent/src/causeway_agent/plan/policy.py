@@ -1,0 +1,104 @@
+"""The packet policy: everything that may enter, be answered or pass, as sets. What no set names is dropped.
+
+Sets make the law "no moment allows what neither the old nor the new document allows" computable: while a
+change runs, the intersection of both policies is in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from causeway_wire.types import IPAddress, IPNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class ManagementDoor:
+    """Who may open TCP connections to the agent and SSH, where."""
+
+    device: str
+    address: IPAddress
+    sources: frozenset[IPNetwork]
+    ports: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A documented service port: a VPN server's, or the gateway's public one."""
+
+    device: str
+    address: IPAddress
+    protocol: str
+    """`tcp` or `udp`."""
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """Echo requests answered, rate-limited, on a device for one address of ours."""
+
+    device: str
+    address: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGuard:
+    """Anti-spoofing (RFC 2827): packets entering a guarded device must come from one of its networks."""
+
+    device: str
+    network: IPNetwork
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Packets that may pass. None matches any address. Replies need a `Forward` of their own: nothing here
+    depends on connection tracking, so a lost state table cannot cut a failed-over VM off.
+    """
+
+    input_device: str
+    output_device: str
+    source: IPAddress | None = None
+    destination: IPAddress | None = None
+    version: int = 4
+    """4 or 6; decides when neither address is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArpScope:
+    """Proxy ARP on this device answers requests for this prefix only, never for the excluded addresses."""
+
+    device: str
+    prefix: IPNetwork
+    excluded: frozenset[IPAddress]
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The gateway's door: flows to `address`:`port` on `public` that the first-packet filter admitted are
+    forwarded to one of `servers` behind `inside`.
+    """
+
+    public: str
+    inside: str
+    address: IPAddress
+    port: int
+    servers: frozenset[tuple[IPAddress, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The whole packet policy of an appliance."""
+
+    management: frozenset[ManagementDoor] = frozenset()
+    listeners: frozenset[Listener] = frozenset()
+    echoes: frozenset[Echo] = frozenset()
+    guarded: frozenset[str] = frozenset()
+    """Devices with anti-spoofing: a packet from no `SourceGuard` network of its device is dropped."""
+    sources: frozenset[SourceGuard] = frozenset()
+    forwards: frozenset[Forward] = frozenset()
+    arp: frozenset[ArpScope] = frozenset()
+    relays: frozenset[Relay] = frozenset()
+
+    def __and__(self, other: Policy) -> Policy:
+        """What both allow. Guards restrict, so a device guarded in either stays guarded in the result."""
+        both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
+        return Policy(**{**both, "guarded": self.guarded | other.guarded})

@@ -1,0 +1,104 @@
+"""Processes and tasks the agent supervises, as frozen specifications that compare by content.
+
+A specification holds rendered configuration, so equal specifications mean "leave it running".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causeway_wire.observed import Transport
+from causeway_wire.types import IPAddress, IPNetwork, Secret, TenantId, TunnelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VpnServer:
+    """One OpenVPN server process: one network, one transport, one tun device."""
+
+    tunnel: TunnelId
+    transport: Transport
+    device: str
+    configuration: Secret
+    """Complete OpenVPN configuration, keys by file name, tls-crypt and certificates inline."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"vpn-{self.tunnel}-{self.transport.value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One way to the server: a gateway and a transport. For TCP the client goes through the local TLS wrapper."""
+
+    address: IPAddress
+    port: int
+    transport: Transport
+    configuration: Secret
+    """OpenVPN configuration for this endpoint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VpnClient:
+    """The OpenVPN client of the tenant appliance: endpoints in order of preference, one used at a time."""
+
+    tunnel: TunnelId
+    device: str
+    endpoints: tuple[Endpoint, ...]
+    probe: tuple[IPAddress, IPAddress]
+    """Inner (local, peer) addresses of the liveness probe."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"vpn-{self.tunnel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsProxy:
+    """One HAProxy process: the gateway's TCP port, or the tenant appliance's TLS wrapper for TCP."""
+
+    name: str
+    configuration: Secret
+    files: tuple[tuple[str, Secret], ...]
+    """Maps and PEM bundles by file name, written beside the configuration."""
+    key: str | None
+    """Name of the key that belongs into the bundle `server.pem` / `client.pem` in front of its certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPacketFilter:
+    """The gateway's UDP door: verifies a flow's first packet and hands the flow to the kernel."""
+
+    addresses: tuple[IPAddress, ...]
+    port: int
+    inside: str
+    keys: tuple[tuple[TenantId, Secret], ...]
+    """tls-crypt-v2 server keys by tenant."""
+    servers: tuple[tuple[TenantId, TunnelId, IPAddress, int], ...]
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return "first-packet"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourResponder:
+    """Answers neighbour solicitations (RFC 4861) on a device for a prefix that lives behind a tunnel.
+
+    The kernel's proxy NDP knows single addresses only; hosts of the production site are not known one by one.
+    """
+
+    device: str
+    prefixes: tuple[IPNetwork, ...]
+    excluded: tuple[IPAddress, ...]
+    """Addresses that really are on this device: local replicas, our own."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"neighbour-responder-{self.device}"
+
+
+Process = VpnServer | VpnClient | TlsProxy | FirstPacketFilter | NeighbourResponder

@@ -1,0 +1,67 @@
+"""The target a document compiles to, the observation it is compared with, and the facts both rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from causeway_agent.plan.objects import Address, Link, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import Process
+from causeway_wire.observed import Transport
+from causeway_wire.types import MacAddress, TunnelId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What compile may know of this machine. Everything a document cannot say."""
+
+    appliance: str
+    devices: Mapping[MacAddress, str]
+    """Kernel device name by MAC address."""
+    vpn_uid: int | None
+    """User that OpenVPN runs as; None where this process cannot change users (rootless)."""
+    key_directory: str
+    """Where the keys born here lie, one `NAME.key` each."""
+    run_directory: str
+    """Where sockets and rendered files of supervised processes go."""
+    active: Mapping[TunnelId, Transport] = field(default_factory=dict)
+    """Provider: the transport over which each tunnel's client is connected now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """All that must hold, compiled from one document."""
+
+    management: Address
+    """The address whose loss would cut the controller off; also in `addresses`."""
+    devices: frozenset[str]
+    """Devices named by the document: addresses and proxy neighbours on them are ours."""
+    links: frozenset[Link] = frozenset()
+    tuns: frozenset[Tun] = frozenset()
+    addresses: frozenset[Address] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    proxies: frozenset[ProxyNeighbour] = frozenset()
+    sysctls: frozenset[Sysctl] = frozenset()
+    policy: Policy = field(default_factory=Policy)
+    processes: frozenset[Process] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What the kernel and the supervisor say now, restricted to what is ours (see `objects`).
+
+    `policy` is None when our table is missing or is not what we loaded last: then it is loaded anew.
+    `sysctls` holds the current value of every key asked about.
+    """
+
+    links: frozenset[Link] = frozenset()
+    tuns: frozenset[Tun] = frozenset()
+    addresses: frozenset[Address] = frozenset()
+    routes: frozenset[Route] = frozenset()
+    rules: frozenset[Rule] = frozenset()
+    proxies: frozenset[ProxyNeighbour] = frozenset()
+    sysctls: frozenset[Sysctl] = frozenset()
+    policy: Policy | None = None
+    processes: frozenset[Process] = frozenset()

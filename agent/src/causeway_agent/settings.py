@@ -1,0 +1,47 @@
+"""Settings: one JSON file, read once, before the machine is touched.
+
+The file is what first boot leaves behind: who this appliance is, who may command it, and how to find its
+adapters before any document arrived. It holds no private key.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from causeway_agent.errors import SettingsError
+from causeway_wire import codec
+from causeway_wire.desired import Document, Management, Nic
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, Pem, Secret
+
+DEFAULT_PATH = Path("/etc/causeway/agent.json")
+
+
+class Settings(Document, frozen=True, kw_only=True):
+    """What the agent knows before its first document."""
+
+    appliance: ApplianceId
+    management: Management
+    nics: tuple[Nic, ...]
+    """At least the management adapter."""
+    controller_ca: Pem
+    """Authority of the controllers' client certificates; replaced by the identity API later."""
+    enrolment_token: Secret | None = None
+    """Single use; None once enrolled elsewhere."""
+    state_directory: str = "/var/lib/causeway"
+    """Keys, journal; survives reboots."""
+    run_directory: str = "/run/causeway"
+    """Sockets and rendered files; gone at reboot."""
+    vpn_user: str | None = "causeway-vpn"
+    """User that OpenVPN and HAProxy run as; ignored where this process cannot change users."""
+
+
+def load(path: Path) -> Settings:
+    """The settings in this file; raises SettingsError naming the member that is wrong."""
+    try:
+        return codec.decode(path.read_bytes(), Settings)
+    except OSError as error:
+        raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    except ProblemError as error:
+        where = error.problem.pointer or "/"
+        raise SettingsError(f"{path}: {where}: {error.problem.detail}") from error

@@ -1,0 +1,1 @@
+"""Pure failover sequencing: inventory to documents, failovers to steps. No clock, no socket, no file."""

@@ -1,0 +1,1 @@
+"""Typed client of the agent API, and enrolment."""

@@ -1,0 +1,67 @@
+"""What the controller needs from a hypervisor: a dozen idempotent verbs keyed by our owner id."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from causeway_wire.types import IPAddress, MacAddress
+
+Progress = Callable[[str, float], None]
+"""Called with a phrase and a fraction from 0 to 1 during long work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicSpec:
+    """An adapter to attach: a fixed MAC on a segment (port group, virtual switch and VLAN, bridge)."""
+
+    mac: MacAddress
+    segment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """An appliance VM to deploy, powered off."""
+
+    owner_id: str
+    """Our identity for it, stored with the VM; names may change, this does not."""
+    name: str
+    nics: tuple[NicSpec, ...]
+    seed: bytes
+    """First-boot envelope. Holds no private key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A VM that a provider knows."""
+
+    owner_id: str
+    name: str
+    powered_on: bool
+
+
+class HypervisorError(Exception):
+    """The hypervisor refused; the message says what was attempted and what came back."""
+
+
+class Provider(Protocol):
+    """One hypervisor host or cluster. Every verb may be repeated."""
+
+    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
+        """Reasons why this machine cannot be deployed here; empty when it can."""
+
+    async def find(self, owner_id: str) -> Machine | None:
+        """The machine with this owner id."""
+
+    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
+        """Create the machine, powered off; an existing one of this owner id is returned as it is."""
+
+    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
+        """Power on, or off after at most `grace` seconds of orderly shutdown."""
+
+    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
+        """Addresses the guest reports; a hint only, possibly empty."""
+
+    async def destroy(self, owner_id: str) -> None:
+        """Power off and remove; nothing to do when there is none."""

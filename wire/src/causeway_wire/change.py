@@ -1,0 +1,67 @@
+"""Changes: what the agent did or is doing to conform to a document, as data."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from causeway_wire.observed import Report
+from causeway_wire.problem import Problem
+from causeway_wire.types import ChangeId, Epoch, Generation
+
+
+class ChangeState(StrEnum):
+    """A change's life; `done`, `failed` and `refused` are final."""
+
+    PREPARED = "prepared"
+    APPLYING = "applying"
+    VERIFYING = "verifying"
+    DONE = "done"
+    FAILED = "failed"
+    """Could not be applied; the previous document is in force again."""
+    REFUSED = "refused"
+    """A check on the live network said no before anything was touched."""
+
+
+FINAL_STATES = frozenset({ChangeState.DONE, ChangeState.FAILED, ChangeState.REFUSED})
+
+
+class OperationState(StrEnum):
+    """Whether an operation ran."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class OperationReport(Report, frozen=True, kw_only=True):
+    """One operation of a change, in words."""
+
+    description: str
+    state: OperationState = OperationState.PENDING
+    milliseconds: float | None = None
+
+
+class Change(Report, frozen=True, kw_only=True):
+    """A change and its operations; the wait endpoint, the CLI and the journal read the same record."""
+
+    id: ChangeId
+    generation: Generation
+    epoch: Epoch
+    state: ChangeState
+    requested_by: str
+    created: datetime
+    finished: datetime | None = None
+    operations: tuple[OperationReport, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether the change will not move any more."""
+        return self.state in FINAL_STATES
+
+
+class PlanReport(Report, frozen=True, kw_only=True):
+    """Answer of a dry run: the operations that the document would cause now."""
+
+    operations: tuple[str, ...]

@@ -1,0 +1,147 @@
+"""The observed document: what the appliance is, as its kernel and its processes say."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct
+
+from causeway_wire.problem import Problem
+from causeway_wire.types import (
+    ApplianceId,
+    ChangeId,
+    Epoch,
+    Generation,
+    IPAddress,
+    MacAddress,
+    Name,
+    TunnelId,
+)
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """Base of every answer type: immutable; readers tolerate unknown members."""
+
+
+class ApplianceState(StrEnum):
+    """Where the appliance stands between what it was told and what it is."""
+
+    UNCONFIGURED = "unconfigured"
+    APPLYING = "applying"
+    READY = "ready"
+    DEGRADED = "degraded"
+
+
+class TunnelState(StrEnum):
+    """A tunnel end's state as its OpenVPN process reports it."""
+
+    STOPPED = "stopped"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+
+
+class Transport(StrEnum):
+    """What carries a tunnel's packets to the gateway."""
+
+    UDP = "udp"
+    TCP = "tcp"
+
+
+class TunnelReport(Report, frozen=True, kw_only=True):
+    """One end of one tunnel."""
+
+    id: TunnelId
+    state: TunnelState
+    transport: Transport | None = None
+    """The transport in use, once connected."""
+    remote: str | None = None
+    """`address:port` of the other side of the outer connection, once connected."""
+    since: datetime | None = None
+    restarts: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    last_error: str | None = None
+
+
+class NicReport(Report, frozen=True, kw_only=True):
+    """A network adapter the kernel shows."""
+
+    device: str
+    mac: MacAddress
+    up: bool
+    addresses: tuple[str, ...]
+    name: Name | None = None
+    """The document's name for it, when the document has one."""
+
+
+class DriftReport(Report, frozen=True, kw_only=True):
+    """Repairs made because someone else changed what the agent owns."""
+
+    repairs: int
+    last: datetime | None = None
+    last_operations: tuple[str, ...] = ()
+
+
+class DuplicateAddress(Report, frozen=True, kw_only=True):
+    """An address that another machine answered for when it was about to be claimed (RFC 5227)."""
+
+    address: IPAddress
+    mac: MacAddress
+
+
+class Observed(Report, frozen=True, kw_only=True):
+    """What the appliance is now."""
+
+    appliance: ApplianceId
+    state: ApplianceState
+    observed_generation: Generation | None
+    """Generation of the document that the appliance is known to conform to; null before the first."""
+    epoch: Epoch
+    role: str | None
+    failover: str
+    change: ChangeId | None
+    """The last change, running or done."""
+    nics: tuple[NicReport, ...]
+    tunnels: tuple[TunnelReport, ...]
+    drift: DriftReport
+    problem: Problem | None = None
+    """Why the state is `degraded`."""
+
+
+class Capabilities(Report, frozen=True, kw_only=True):
+    """What was detected on this machine; decides behaviour instead of version numbers."""
+
+    kernel: str
+    vlan_8021q: bool
+    wireguard: bool
+    openvpn_dco: bool
+    vrf: bool
+    unprivileged_vpn: bool
+    """OpenVPN and HAProxy run as a user of their own."""
+
+
+class Limits(Report, frozen=True, kw_only=True):
+    """Published limits; each is enforced."""
+
+    body_bytes: int
+    changes_in_flight: int
+    changes_kept: int
+    wait_seconds: int
+
+
+class Versions(Report, frozen=True, kw_only=True):
+    """Answer of `GET /v1`."""
+
+    appliance: ApplianceId
+    agent: str
+    api: tuple[str, ...]
+    capabilities: Capabilities
+    limits: Limits
+
+
+class Health(Report, frozen=True, kw_only=True):
+    """Answer of the health endpoints; `reason` says what is missing when not healthy."""
+
+    healthy: bool
+    reason: str | None = None

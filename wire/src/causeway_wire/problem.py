@@ -1,0 +1,112 @@
+"""Problems: every refusal and failure, as RFC 9457 `application/problem+json` with stable types."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from msgspec import UNSET, Struct, UnsetType
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemType(Enum):
+    """Every problem type: URN suffix, HTTP status, title. The URNs never change meaning."""
+
+    MALFORMED = ("malformed", 400, "The request is not valid JSON of the expected shape")
+    INVALID = ("invalid", 422, "The document is well formed but cannot be meant")
+    NIC_NOT_FOUND = ("nic-not-found", 422, "No network adapter has this MAC address")
+    OVERLAP = ("overlap", 422, "Two networks overlap")
+    OUTSIDE_NETWORK = ("outside-network", 422, "An address lies outside its network")
+    DUPLICATE = ("duplicate", 422, "Two entries that must differ are equal")
+    UNKNOWN_REFERENCE = ("unknown-reference", 422, "A name refers to nothing in the document")
+    WRONG_APPLIANCE = ("wrong-appliance", 422, "The document is for another appliance")
+    WRONG_ROLE = ("wrong-role", 422, "The appliance has another role")
+    UNSUPPORTED = ("unsupported", 422, "This machine cannot do what the document asks")
+    CUTS_MANAGEMENT = ("cuts-management", 422, "The change would cut the controller off")
+    ADDRESS_IN_USE = ("address-in-use", 409, "Another machine answers for an address to be claimed")
+    STALE_GENERATION = ("stale-generation", 409, "A newer document is in force")
+    GENERATION_CONFLICT = ("generation-conflict", 409, "The same generation was sent with other content")
+    STALE_EPOCH = ("stale-epoch", 409, "A newer workflow has taken over")
+    CHANGE_IN_FLIGHT = ("change-in-flight", 409, "Another change is being applied")
+    PRECONDITION_FAILED = ("precondition-failed", 412, "The document in force is another one")
+    PRECONDITION_REQUIRED = ("precondition-required", 428, "Say with If-Match what is replaced")
+    FORBIDDEN = ("forbidden", 403, "The client certificate does not allow this")
+    NOT_FOUND = ("not-found", 404, "No such resource")
+    METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The resource has no such method")
+    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body must be application/json")
+    TOO_LARGE = ("too-large", 413, "The body is larger than the published limit")
+    NOT_CONFIGURED = ("not-configured", 409, "No document has been applied yet")
+    APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")
+    INTERNAL = ("internal", 500, "A defect of the agent; the incident is in its log")
+    UNAVAILABLE = ("unavailable", 503, "Not ready")
+
+    def __init__(self, suffix: str, status: int, title: str) -> None:
+        self.urn = f"urn:causeway:problem:{suffix}"
+        self.status = status
+        self.title = title
+
+
+class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457 problem details with Causeway's extension members (`pointer`, `generation`, `change`, ...)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    pointer: str | UnsetType = UNSET
+    """RFC 6901 pointer into the request's document."""
+    generation: int | UnsetType = UNSET
+    """The generation in force."""
+    change: str | UnsetType = UNSET
+    incident: str | UnsetType = UNSET
+    retry_after: float | UnsetType = UNSET
+    """Seconds."""
+    errors: tuple[Problem, ...] | UnsetType = UNSET
+    """All problems found, when there is more than one."""
+
+
+def problem(
+    kind: ProblemType,
+    detail: str,
+    *,
+    pointer: str | UnsetType = UNSET,
+    generation: int | UnsetType = UNSET,
+    change: str | UnsetType = UNSET,
+    incident: str | UnsetType = UNSET,
+    retry_after: float | UnsetType = UNSET,
+) -> Problem:
+    """A problem of this kind; `detail` says what to do next."""
+    return Problem(
+        type=kind.urn,
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        pointer=pointer,
+        generation=generation,
+        change=change,
+        incident=incident,
+        retry_after=retry_after,
+    )
+
+
+def combine(problems: tuple[Problem, ...]) -> Problem:
+    """One problem to answer with: the first, carrying all of them when there are several."""
+    first = problems[0]
+    if len(problems) == 1:
+        return first
+    return Problem(
+        type=first.type,
+        title=first.title,
+        status=first.status,
+        detail=first.detail,
+        pointer=first.pointer,
+        errors=problems,
+    )
+
+
+class ProblemError(Exception):
+    """A problem on its way to the edge, where it becomes the answer."""
+
+    def __init__(self, details: Problem) -> None:
+        super().__init__(f"{details.title}: {details.detail}")
+        self.problem = details

@@ -1,0 +1,178 @@
+"""The one route table of the agent's API: it mounts the handlers, drives the client, generates OpenAPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from causeway_wire.change import Change, PlanReport
+from causeway_wire.desired import Desired
+from causeway_wire.identity import Certificate, Csr, CsrRequest
+from causeway_wire.observed import Health, Observed, Versions
+from causeway_wire.problem import ProblemType as P
+
+
+class Permission(StrEnum):
+    """What a client certificate may do; each includes the one before it."""
+
+    OBSERVE = "observe"
+    APPLY = "apply"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One operation of the API. Bodies are JSON; `response` None means text (metrics) or nothing."""
+
+    name: str
+    method: str
+    path: str
+    summary: str
+    permission: Permission
+    success: tuple[int, ...] = (200,)
+    request: type | None = None
+    response: type | None = None
+    query: tuple[str, ...] = ()
+    problems: tuple[P, ...] = ()
+
+
+_READ = (P.FORBIDDEN, P.NOT_FOUND, P.METHOD_NOT_ALLOWED, P.INTERNAL)
+_BODY = (*_READ, P.MALFORMED, P.INVALID, P.TOO_LARGE, P.UNSUPPORTED_MEDIA_TYPE)
+_DOCUMENT = (
+    *_BODY,
+    P.NIC_NOT_FOUND,
+    P.OVERLAP,
+    P.OUTSIDE_NETWORK,
+    P.DUPLICATE,
+    P.UNKNOWN_REFERENCE,
+    P.WRONG_APPLIANCE,
+    P.WRONG_ROLE,
+    P.UNSUPPORTED,
+    P.CUTS_MANAGEMENT,
+)
+
+VERSIONS = Route(
+    name="versions",
+    method="GET",
+    path="/v1",
+    summary="Versions, capabilities and limits",
+    permission=Permission.OBSERVE,
+    response=Versions,
+    problems=_READ,
+)
+GET_DESIRED = Route(
+    name="get_desired",
+    method="GET",
+    path="/v1/desired",
+    summary="The document in force, secrets masked; its strong ETag is generation and digest",
+    permission=Permission.OBSERVE,
+    response=Desired,
+    problems=(*_READ, P.NOT_CONFIGURED),
+)
+PUT_DESIRED = Route(
+    name="put_desired",
+    method="PUT",
+    path="/v1/desired",
+    summary="Replace the document; 202 with a change to follow, 200 when it is in force already",
+    permission=Permission.APPLY,
+    success=(200, 202),
+    request=Desired,
+    response=Change,
+    problems=(
+        *_DOCUMENT,
+        P.STALE_GENERATION,
+        P.GENERATION_CONFLICT,
+        P.STALE_EPOCH,
+        P.CHANGE_IN_FLIGHT,
+        P.PRECONDITION_FAILED,
+        P.PRECONDITION_REQUIRED,
+    ),
+)
+PLAN = Route(
+    name="plan",
+    method="POST",
+    path="/v1/plan",
+    summary="Dry run: the operations that the document would cause now",
+    permission=Permission.OBSERVE,
+    request=Desired,
+    response=PlanReport,
+    problems=_DOCUMENT,
+)
+OBSERVED = Route(
+    name="observed",
+    method="GET",
+    path="/v1/observed",
+    summary="What the appliance is, as its kernel and processes say",
+    permission=Permission.OBSERVE,
+    response=Observed,
+    problems=_READ,
+)
+CHANGE = Route(
+    name="change",
+    method="GET",
+    path="/v1/changes/{id}",
+    summary="A change; with `wait` answers when it is final or the seconds are over",
+    permission=Permission.OBSERVE,
+    response=Change,
+    query=("wait",),
+    problems=(*_READ, P.INVALID),
+)
+CSR = Route(
+    name="csr",
+    method="POST",
+    path="/v1/identity/csr",
+    summary="A certificate signing request for a key born on the appliance",
+    permission=Permission.APPLY,
+    request=CsrRequest,
+    response=Csr,
+    problems=_BODY,
+)
+PUT_CERTIFICATE = Route(
+    name="put_certificate",
+    method="PUT",
+    path="/v1/identity/certificate",
+    summary="Install the agent's certificate; new connections use it at once",
+    permission=Permission.APPLY,
+    success=(204,),
+    request=Certificate,
+    problems=_BODY,
+)
+LIVE = Route(
+    name="live",
+    method="GET",
+    path="/v1/health/live",
+    summary="The agent answers",
+    permission=Permission.OBSERVE,
+    response=Health,
+    problems=_READ,
+)
+READY = Route(
+    name="ready",
+    method="GET",
+    path="/v1/health/ready",
+    summary="The appliance conforms to its document",
+    permission=Permission.OBSERVE,
+    response=Health,
+    problems=(*_READ, P.UNAVAILABLE),
+)
+METRICS = Route(
+    name="metrics",
+    method="GET",
+    path="/v1/metrics",
+    summary="Prometheus text exposition",
+    permission=Permission.OBSERVE,
+    problems=_READ,
+)
+
+ROUTES = (
+    VERSIONS,
+    GET_DESIRED,
+    PUT_DESIRED,
+    PLAN,
+    OBSERVED,
+    CHANGE,
+    CSR,
+    PUT_CERTIFICATE,
+    LIVE,
+    READY,
+    METRICS,
+)

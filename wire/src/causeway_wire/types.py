@@ -1,0 +1,113 @@
+"""Scalar types of the contract: names, addresses, secrets.
+
+Addresses are `ipaddress` objects from the edge inward. msgspec allows one custom type per union, so at run
+time each address alias is a single abstract class that both families are registered with; to the type
+checker it is the plain union.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from abc import ABC
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta
+
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
+"""Names are DNS-like (RFC 1123 labels and dots), so that they fit certificates, file names and logs."""
+
+Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="lower-case DNS-like name, 1 to 63 characters")]
+ApplianceId = Name
+TenantId = Name
+NetworkId = Name
+TunnelId = Name
+NicName = Name
+VmName = Name
+ChangeId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
+KeyName = Name
+
+MacAddress = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$", description="EUI-48, lower case, colons")
+]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+UnprivilegedPort = Annotated[int, Meta(ge=1024, le=65535)]
+Generation = Annotated[int, Meta(ge=1, le=2**53 - 1, description="numbered by the controller, only grows")]
+Epoch = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="fence of the workflow that sent the document; only grows")
+]
+Mtu = Annotated[int, Meta(ge=1280, le=9216, description="octets; at least IPv6's minimum (RFC 8200, 5)")]
+Pem = Annotated[str, Meta(max_length=64 * 1024, description="PEM text (RFC 7468)")]
+
+if TYPE_CHECKING:
+    IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+    IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+    IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+else:
+
+    class IPAddress(ABC):  # noqa: B024 - a registry of two classes, not an interface
+        """An IPv4 or IPv6 address."""
+
+    class IPNetwork(ABC):  # noqa: B024
+        """An IPv4 or IPv6 prefix without host bits."""
+
+    class IPInterface(ABC):  # noqa: B024
+        """An IPv4 or IPv6 address with the length of its prefix."""
+
+    IPAddress.register(ipaddress.IPv4Address)
+    IPAddress.register(ipaddress.IPv6Address)
+    IPNetwork.register(ipaddress.IPv4Network)
+    IPNetwork.register(ipaddress.IPv6Network)
+    IPInterface.register(ipaddress.IPv4Interface)
+    IPInterface.register(ipaddress.IPv6Interface)
+
+
+class Secret:
+    """Text that must not reach a log or an answer: its repr is masked, `reveal` gives the value."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret text itself, for the one adapter that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(****)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+_PARSERS: dict[Any, Any] = {
+    IPAddress: ipaddress.ip_address,
+    IPNetwork: ipaddress.ip_network,
+    IPInterface: ipaddress.ip_interface,
+    Secret: Secret,
+}
+
+
+def parse_scalar(kind: Any, value: Any) -> Any:
+    """msgspec `dec_hook`: text to one of this module's types; raises ValueError on other text."""
+    parser = _PARSERS.get(kind)
+    if parser is None:
+        raise NotImplementedError(f"no decoder for {kind!r}")
+    if not isinstance(value, str):
+        raise ValueError("Expected `str`")  # noqa: TRY004 - msgspec turns ValueError into a path
+    return parser(value)
+
+
+def format_scalar(value: Any) -> str:
+    """msgspec `enc_hook`: one of this module's types to text, secrets revealed (for keys to travel)."""
+    return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+def format_scalar_masked(value: Any) -> str:
+    """Like `format_scalar`, secrets masked (for answers, logs and diagnostics)."""
+    return "****" if isinstance(value, Secret) else str(value)
