@@ -1,0 +1,73 @@
+# Every command a checkout offers. `make` alone prints this page as a guide.
+# Each installs what it needs first (scripts/setup), so each works on a bare Debian 12 machine.
+
+SHELL := /bin/bash
+BIN := .venv/bin
+BENCHES := tunnel heal agent
+SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci)
+YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo bare test unit contract kernel lint format openapi clean \
+	bench $(BENCHES:%=bench-%)
+
+help: ## this guide
+	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
+	@printf '  make demo         both sites in private namespaces; a VM fails over and back, every claim checked\n'
+	@printf '  make test         all tests: unit, contract, and kernel with real packets\n'
+	@printf '\nThe rest:\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / && $$1 !~ /^(demo|test|help)$$/ {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@printf '  make %-12s %s\n' $(foreach name,$(BENCHES),bench-$(name) "only this benchmark")
+	@printf '\nREADME.md says what you will see, ARCHITECTURE.md how it is made, CONTRIBUTING.md how to change it.\n'
+
+setup: ## install what is missing: Debian packages, then .venv
+	@scripts/setup
+
+lock: ## take the newest allowed Python packages and record them in constraints.txt
+	@scripts/setup lock
+
+demo: setup
+	@$(BIN)/causeway lab demo
+
+bare: ## both README commands inside a fresh Debian 12 tree (as root; some minutes)
+	@scripts/bare
+
+test: setup
+	@$(BIN)/python scripts/run_tests.py
+
+unit: setup ## tests of single rooms, with fakes
+	@$(BIN)/python scripts/run_tests.py unit
+
+contract: setup ## tests that every implementation of an interface passes, fakes included
+	@$(BIN)/python scripts/run_tests.py contract
+
+kernel: setup ## tests with real packets in private network namespaces
+	@$(BIN)/python scripts/run_tests.py kernel
+
+lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy noxfile.py scripts
+	$(BIN)/lint-imports
+	shellcheck $(SHELL_FILES)
+	$(BIN)/yamllint --strict $(YAML_FILES)
+	$(BIN)/python -m causeway_wire.openapi --check docs/reference/openapi.json
+	@echo 'lint: clean'
+
+format: setup ## rewrite the Python files in the one format
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+openapi: setup ## write docs/reference/openapi.json anew from the route table
+	$(BIN)/python -m causeway_wire.openapi docs/reference/openapi.json
+
+bench: $(BENCHES:%=bench-%) ## all benchmarks; tables here, figures in benchmarks/out
+	@echo 'bench: see benchmarks/out'
+
+$(BENCHES:%=bench-%): bench-%: setup
+	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m benchmarks.$*
+
+clean: ## remove everything that can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .nox build dist benchmarks/out
+	find . -name __pycache__ -prune -exec rm -rf {} +
