@@ -17,6 +17,11 @@ PROTOCOL = 202
 TUN_PREFIX = "cw"
 """Every tun device of ours starts with this."""
 
+INJECTION_DEVICE = "first-packet"
+"""Tun device of the gateway's first-packet filter: an admitted flow's first packet enters the kernel anew
+here. It lives and dies with the filter, hence not with our prefix: the plan does not own it.
+"""
+
 MAIN_TABLE = 254
 
 

@@ -75,6 +75,11 @@ class ArpScope:
 class Relay:
     """The gateway's door: flows to `address`:`port` on `public` that the first-packet filter admitted are
     forwarded to one of `servers` behind `inside`.
+
+    The filter fills map `flows` (ipv4_addr . inet_service : ipv4_addr . inet_service) and set `known`
+    (ipv4_addr . inet_service) of the inet table, for IPv6 `flows6` and `known6`, all keyed by source address
+    and port, and re-injects the first packet through `objects.INJECTION_DEVICE`: it enters there, not on
+    `public`, is translated by the map and leaves on `inside`. Packets of flows not in `known` stay untracked.
     """
 
     public: str

@@ -1,6 +1,11 @@
 """Processes and tasks the agent supervises, as frozen specifications that compare by content.
 
 A specification holds rendered configuration, so equal specifications mean "leave it running".
+
+Each process works in a directory of its own, `RUN_DIRECTORY/NAME` (NAME as here): file names in a
+configuration are relative to it. The supervisor replaces an OpenVPN configuration's `management` line by a
+socket in that directory, and its `key FILE` line by the key itself, so that the process needs no access to
+the key directory.
 """
 
 from __future__ import annotations
