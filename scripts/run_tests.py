@@ -59,7 +59,7 @@ def counts(report: Path) -> Result:
 
 
 def run(tier: str, report: Path) -> Result:
-    """One tier. A run that ends badly without a failed test (crash, nothing collected) counts as one failure."""
+    """One tier. A run that ends badly without a failed test (a crash, nothing collected) is one failure."""
     started = time.monotonic()
     code = subprocess.run(
         [*TIERS[tier], "-q", f"--junitxml={report}"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL
