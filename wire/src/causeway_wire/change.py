@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from causeway_wire.observed import Report
 from causeway_wire.problem import Problem
-from causeway_wire.types import ChangeId, Epoch, Generation
+from causeway_wire.types import ChangeId, Epoch, Generation, Timestamp
 
 
 class ChangeState(StrEnum):
@@ -50,8 +49,8 @@ class Change(Report, frozen=True, kw_only=True):
     epoch: Epoch
     state: ChangeState
     requested_by: str
-    created: datetime
-    finished: datetime | None = None
+    created: Timestamp
+    finished: Timestamp | None = None
     operations: tuple[OperationReport, ...] = ()
     problem: Problem | None = None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
@@ -16,6 +15,7 @@ from causeway_wire.types import (
     IPAddress,
     MacAddress,
     Name,
+    Timestamp,
     TunnelId,
 )
 
@@ -57,7 +57,7 @@ class TunnelReport(Report, frozen=True, kw_only=True):
     """The transport in use, once connected."""
     remote: str | None = None
     """`address:port` of the other side of the outer connection, once connected."""
-    since: datetime | None = None
+    since: Timestamp | None = None
     restarts: int = 0
     received_bytes: int = 0
     sent_bytes: int = 0
@@ -79,7 +79,7 @@ class DriftReport(Report, frozen=True, kw_only=True):
     """Repairs made because someone else changed what the agent owns."""
 
     repairs: int
-    last: datetime | None = None
+    last: Timestamp | None = None
     last_operations: tuple[str, ...] = ()
 
 

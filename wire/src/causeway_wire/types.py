@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
@@ -36,6 +37,8 @@ Epoch = Annotated[
     int, Meta(ge=0, le=2**53 - 1, description="fence of the workflow that sent the document; only grows")
 ]
 Mtu = Annotated[int, Meta(ge=1280, le=9216, description="octets; at least IPv6's minimum (RFC 8200, 5)")]
+Timestamp = Annotated[datetime, Meta(tz=True)]
+"""A moment, aware (RFC 3339)."""
 Pem = Annotated[str, Meta(max_length=64 * 1024, description="PEM text (RFC 7468)")]
 
 if TYPE_CHECKING:
