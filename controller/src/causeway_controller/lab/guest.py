@@ -1,0 +1,131 @@
+"""The program on every VM of the lab: small servers, and probes on command.
+
+    python -m causeway_controller.lab.guest NAME
+
+Serves HTTP on port 80 (says who it is and who asked) and echo on port 7, TCP and UDP, IPv4 and IPv6.
+Commands are JSON lines on standard input, `{"id": 1, "do": "ping", "with": {...}}`; answers and events are
+JSON lines on standard output. Ends when its standard input ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TextIO
+
+from causeway_controller.lab import probes
+
+_PROBES: dict[str, Callable[..., Awaitable[probes.Result]]] = {
+    "ping": probes.ping,
+    "http": probes.http,
+    "udp": probes.udp,
+    "tcp": probes.tcp,
+    "connect": probes.connect,
+    "spoof": probes.spoof,
+    "watch": probes.watch,
+}
+
+
+class Guest:
+    """The servers of one VM and the commands that run on it."""
+
+    def __init__(self, name: str, output: TextIO) -> None:
+        self._name = name
+        self._output = output
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self, commands: asyncio.StreamReader) -> None:
+        """Serve until the command stream ends."""
+        async with contextlib.AsyncExitStack() as stack:
+            for handler, port in ((self._http, probes.HTTP_PORT), (self._echo, probes.ECHO_PORT)):
+                await stack.enter_async_context(await asyncio.start_server(handler, None, port))
+            for family in (socket.AF_INET, socket.AF_INET6):
+                stack.enter_context(_datagram_echo(family))
+            self._say({"event": "ready"})
+            async with asyncio.TaskGroup() as group:
+                while line := await commands.readline():
+                    self._command(json.loads(line), group)
+                for task in self._running.values():
+                    task.cancel()
+
+    def _command(self, command: dict[str, Any], group: asyncio.TaskGroup) -> None:
+        if command["do"] == "stop":
+            if (task := self._running.get(command["with"]["id"])) is not None:
+                task.cancel()
+            self._say({"id": command["id"], "result": {}})
+            return
+        task = group.create_task(self._probe(command["id"], command["do"], command["with"]))
+        self._running[command["id"]] = task
+        task.add_done_callback(lambda _: self._running.pop(command["id"]))
+
+    async def _probe(self, number: int, name: str, arguments: dict[str, Any]) -> None:
+        if name == "watch":
+            arguments = {**arguments, "report": lambda event: self._say({"id": number, **event})}
+        try:
+            result = await _PROBES[name](**arguments)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            self._say({"id": number, "error": f"{type(error).__name__}: {error}"})
+        else:
+            self._say({"id": number, "result": result})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        self._output.write(json.dumps(message) + "\n")
+        self._output.flush()
+
+    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+            async with asyncio.timeout(5):
+                await reader.readuntil(b"\r\n\r\n")
+                client = writer.get_extra_info("peername")[0]
+                body = json.dumps({"host": self._name, "client": client, "marker": probes.MARKER}).encode()
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                writer.write(head.encode() + body)
+                await writer.drain()
+        writer.close()
+
+    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, TimeoutError):
+            async with asyncio.timeout(60):
+                while data := await reader.read(65536):
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
+
+
+@contextlib.contextmanager
+def _datagram_echo(family: socket.AddressFamily) -> Iterator[None]:
+    """UDP echo (RFC 862) while the block runs."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(("", probes.ECHO_PORT))
+        sock.setblocking(False)  # noqa: FBT003 - positional only
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):  # nothing left to read, or no way back
+                while True:
+                    sock.sendto(*sock.recvfrom(65535))
+
+        loop.add_reader(sock, answer)
+        try:
+            yield
+        finally:
+            loop.remove_reader(sock)
+
+
+async def _main() -> None:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
+    await Guest(sys.argv[1], sys.stdout).run(reader)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_main())
