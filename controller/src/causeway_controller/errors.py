@@ -1,0 +1,109 @@
+"""Everything the controller raises on purpose, besides the wire's ProblemError and the providers' own.
+
+ControllerError
+├── AgentUnreachable     no answer: not reachable, or our certificate was refused
+│   └── WrongPeer        an answer from a machine that cannot prove to be this appliance
+├── UnexpectedAnswer     something answered that is not the agent's API
+├── ChangeFailed         the agent could not conform to a document: carries its change and problem
+├── ChangePending        a change was not final in time
+├── EnrolmentRefused     the machine that answered is not the one we deployed, or its token is used up
+├── RequestRefused       a certificate signing request that we do not sign
+├── StepFailed           a failover stopped at a step: says what was undone
+└── StoreError           a file of ours cannot be read
+"""
+
+from __future__ import annotations
+
+from causeway_wire.change import Change
+from causeway_wire.problem import Problem
+
+
+class ControllerError(Exception):
+    """Root of the controller's errors."""
+
+
+class AgentUnreachable(ControllerError):  # noqa: N818 - a situation, not a defect
+    """No answer. Under TLS 1.3 a refused client certificate looks just like this (RFC 8446, 4.4.2.4)."""
+
+    def __init__(self, appliance: str, where: str, reason: str) -> None:
+        super().__init__(
+            f"{appliance} at {where} is unreachable or refused us ({reason}); check that it is powered on, "
+            f"that its management sources include this controller, that its certificate names "
+            f"urn:causeway:appliance:{appliance}, and in its log whether it refused our certificate"
+        )
+        self.appliance = appliance
+        self.where = where
+        self.reason = reason
+
+
+class WrongPeer(AgentUnreachable):
+    """Somebody else answers there, or the certificate has expired: the peer could not prove its name."""
+
+
+class UnexpectedAnswer(ControllerError):  # noqa: N818
+    """An answer outside the contract; a proxy in between, or an agent of another major version."""
+
+    def __init__(self, appliance: str, request: str, status: int, media_type: str) -> None:
+        super().__init__(f"{appliance} answered {request} with {status} {media_type}, which is not its API")
+        self.appliance = appliance
+        self.status = status
+
+
+class ChangeFailed(ControllerError):  # noqa: N818
+    """The change ended `failed` or `refused`; the document before it is in force again."""
+
+    def __init__(self, appliance: str, change: Change) -> None:
+        reason = "the agent gave no reason" if change.problem is None else change.problem.detail
+        super().__init__(f"{appliance}: generation {change.generation} {change.state.value}: {reason}")
+        self.appliance = appliance
+        self.change = change
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why, as the agent says it."""
+        return self.change.problem
+
+
+class ChangePending(ControllerError):  # noqa: N818
+    """The deadline passed; the change may still end either way. Sending the same document again is safe."""
+
+    def __init__(self, appliance: str, generation: int, seconds: float) -> None:
+        super().__init__(f"{appliance}: generation {generation} is not final after {seconds:g} s")
+        self.appliance = appliance
+        self.generation = generation
+
+
+class EnrolmentRefused(ControllerError):  # noqa: N818
+    """Who answered could not prove to be the machine that carries our token."""
+
+    def __init__(self, appliance: str, reason: str) -> None:
+        super().__init__(
+            f"enrolment of {appliance} refused: {reason}; nothing was signed. Another machine may sit at its "
+            f"address: compare the console, then deploy it again with a new token"
+        )
+        self.appliance = appliance
+        self.reason = reason
+
+
+class RequestRefused(ControllerError):  # noqa: N818
+    """A signing request that is malformed, unsigned, or for a key we do not accept."""
+
+
+class StepFailed(ControllerError):  # noqa: N818
+    """A failover stopped at a step; `undone` and `kept` say what became of the steps before it."""
+
+    def __init__(self, step: str, cause: Exception, undone: tuple[str, ...], kept: tuple[str, ...]) -> None:
+        sentences = [f"{step} failed: {cause}"]
+        if undone:
+            sentences.append("undone: " + "; ".join(undone))
+        if kept:
+            sentences.append("NOT undone: " + "; ".join(kept))
+        super().__init__(". ".join(sentences))
+        self.step = step
+        self.cause = cause
+        self.undone = undone
+        self.kept = kept
+
+
+class StoreError(ControllerError):
+    """A file of ours is missing or damaged; the message names it."""

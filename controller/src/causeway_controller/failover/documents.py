@@ -1,0 +1,256 @@
+"""Inventory to documents: what each appliance should be, given which VMs are failed over.
+
+A tunnel is in the documents of its two ends exactly while a VM of its network is failed over, so that an idle
+site compiles to idle documents. A gateway's document names the tunnels of all tenants and changes with the
+inventory only: no failover waits for a gateway.
+"""
+
+from __future__ import annotations
+
+from causeway_controller.failover.inventory import (
+    Adapter,
+    Gateway,
+    ManagementAccess,
+    Network,
+    Site,
+    Tenant,
+    TenantAppliance,
+    TenantCredentials,
+    TunnelCredentials,
+    Vm,
+)
+from causeway_wire.desired import (
+    Desired,
+    Failover,
+    GatewayRole,
+    GatewayTenant,
+    GatewayTunnel,
+    Idle,
+    InnerAddresses,
+    Management,
+    Nic,
+    Partial,
+    ProductionNetwork,
+    ProviderNetwork,
+    ProviderRole,
+    Remote,
+    Replica,
+    Role,
+    TenantRole,
+    TunnelClient,
+    TunnelServer,
+)
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, Epoch, Generation, IPAddress, KeyName, NetworkId, TenantId
+
+CLIENT_KEY: KeyName = "vpn-client"
+"""Name of the key born on a tenant appliance for its tunnel."""
+GATEWAY_KEY: KeyName = "gateway"
+"""Name of the key born on a gateway for its TLS certificate."""
+
+
+def server_key(network: Network) -> KeyName:
+    """Name of the key born on a provider appliance for this network's tunnel."""
+    return f"vpn-server-{network.port}"
+
+
+def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoch: Epoch) -> Desired:
+    """The document of any appliance of the site; raises ProblemError when it is none of the site's."""
+    for tenant in site.tenants.values():
+        if tenant.provider.id == appliance:
+            return provider_document(site, tenant, generation=generation, epoch=epoch)
+        for network, end in tenant.appliances.items():
+            if end.id == appliance:
+                return tenant_document(site, tenant, network, generation=generation, epoch=epoch)
+    for gateway in site.gateways:
+        if gateway.id == appliance:
+            return gateway_document(site, gateway, generation=generation, epoch=epoch)
+    raise _unknown(f"the site has no appliance {appliance}")
+
+
+def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epoch: Epoch) -> Desired:
+    """The provider appliance of this tenant."""
+    appliance = tenant.provider
+    vms = failed_over(site, tenant)
+    extended = {vm.network for vm in vms}
+    networks = tuple(
+        ProviderNetwork(
+            id=network.id,
+            nic=appliance.vlans[network.id].name,
+            prefixes=network.prefixes,
+            gateways=network.gateways,
+            tunnel=_server(site, tenant, network) if network.id in extended else None,
+        )
+        for network in tenant.networks.values()
+        if network.id in appliance.vlans
+    )
+    role = ProviderRole(
+        tenant=tenant.id, uplink=appliance.uplink.name, networks=networks, failover=_failover(vms)
+    )
+    adapters = (appliance.uplink, *(appliance.vlans[network.id] for network in networks))
+    return _desired(appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch)
+
+
+def tenant_document(
+    site: Site, tenant: Tenant, network: NetworkId, *, generation: Generation, epoch: Epoch
+) -> Desired:
+    """The tenant appliance of this production network."""
+    appliance = tenant.appliances[network]
+    extended = tenant.networks[network]
+    vms = tuple(vm for vm in failed_over(site, tenant) if vm.network == network)
+    role = TenantRole(
+        tenant=tenant.id,
+        network=ProductionNetwork(
+            id=extended.id,
+            nic=appliance.nic.name,
+            prefixes=extended.prefixes,
+            gateways=extended.gateways,
+        ),
+        tunnel=_client(site, tenant, extended, appliance) if vms else None,
+        failover=_failover(vms),
+    )
+    management = appliance.management
+    return _desired(appliance.id, management, (appliance.nic,), role, generation=generation, epoch=epoch)
+
+
+def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, epoch: Epoch) -> Desired:
+    """A cloud gateway: every tunnel of every tenant that has credentials."""
+    known = [
+        (tenant, site.credentials[name]) for name, tenant in site.tenants.items() if name in site.credentials
+    ]
+    role = GatewayRole(
+        public=gateway.public.name,
+        inside=gateway.inside.name,
+        key=GATEWAY_KEY,
+        certificate=_gateway_certificate(site, gateway),
+        port=gateway.port,
+        tenants=tuple(
+            GatewayTenant(id=tenant.id, tls_crypt=credentials.tls_crypt, ca=credentials.ca)
+            for tenant, credentials in known
+        ),
+        tunnels=tuple(
+            GatewayTunnel(
+                tenant=tenant.id,
+                tunnel=network.tunnel,
+                server=server_address(tenant),
+                port=network.port,
+                client_name=credentials.tunnels[network.tunnel].client_name,
+            )
+            for tenant, credentials in known
+            for network in tenant.networks.values()
+            if network.tunnel in credentials.tunnels
+        ),
+    )
+    adapters = (gateway.public, gateway.inside)
+    return _desired(gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
+
+
+def failed_over(site: Site, tenant: Tenant) -> tuple[Vm, ...]:
+    """The tenant's VMs that run at the provider now, by name."""
+    return tuple(tenant.vms[name] for name in sorted(site.failed_over.get(tenant.id, ())))
+
+
+def server_address(tenant: Tenant) -> IPAddress:
+    """Where the tenant's VPN servers listen: the first address of the provider appliance's uplink."""
+    addresses = tenant.provider.uplink.addresses
+    if not addresses:
+        raise _unknown(f"the uplink of {tenant.provider.id} has no address for VPN servers to listen on")
+    return addresses[0].ip
+
+
+def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> TunnelCredentials:
+    """Certificates and keys of the network's tunnel; raises ProblemError when they were never made."""
+    credentials = _tenant_credentials(site, tenant).tunnels.get(network.tunnel)
+    if credentials is None:
+        raise _unknown(f"tunnel {network.tunnel} of network {network.id} has no certificates yet")
+    return credentials
+
+
+def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
+    if tenant not in site.credentials:
+        raise _unknown(f"tenant {tenant} has no VPN authority yet")
+    return site.credentials[tenant]
+
+
+def _gateway_certificate(site: Site, gateway: Gateway) -> str:
+    certificate = site.gateway_credentials.certificates.get(gateway.id)
+    if certificate is None:
+        raise _unknown(f"gateway {gateway.id} has no TLS certificate yet")
+    return certificate
+
+
+def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
+    credentials = tunnel_credentials(site, tenant.id, network)
+    authority = _tenant_credentials(site, tenant.id)
+    return TunnelServer(
+        id=network.tunnel,
+        inner=tuple(InnerAddresses(local=provider, peer=client) for provider, client in network.inner),
+        listen=server_address(tenant),
+        port=network.port,
+        key=server_key(network),
+        certificate=credentials.server_certificate,
+        ca=authority.ca,
+        peer_name=credentials.client_name,
+        tls_crypt=authority.tls_crypt,
+    )
+
+
+def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppliance) -> TunnelClient:
+    credentials = tunnel_credentials(site, tenant.id, network)
+    return TunnelClient(
+        id=network.tunnel,
+        inner=tuple(InnerAddresses(local=client, peer=provider) for provider, client in network.inner),
+        remotes=remotes(site, appliance),
+        key=CLIENT_KEY,
+        certificate=credentials.client_certificate,
+        ca=_tenant_credentials(site, tenant.id).ca,
+        peer_name=credentials.server_name,
+        tls_crypt=credentials.client_tls_crypt,
+        gateway_ca=site.gateway_credentials.ca,
+        gateway_name=site.gateways[0].name,
+    )
+
+
+def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
+    """The gateways this appliance can reach, by the address families it has; in the site's order."""
+    families = {address.version for address in appliance.nic.addresses}
+    return tuple(
+        Remote(address=address.ip, port=gateway.port)
+        for gateway in site.gateways
+        for address in gateway.public.addresses
+        if address.version in families
+    )
+
+
+def _failover(vms: tuple[Vm, ...]) -> Failover:
+    if not vms:
+        return Idle()
+    replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses) for vm in vms)
+    return Partial(replicas=tuple(replicas))
+
+
+def _desired(
+    appliance: ApplianceId,
+    access: ManagementAccess,
+    adapters: tuple[Adapter, ...],
+    role: Role,
+    *,
+    generation: Generation,
+    epoch: Epoch,
+) -> Desired:
+    management = Management(nic=access.nic, address=access.address, sources=access.sources, port=access.port)
+    nics = (
+        Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways) for one in adapters
+    )
+    return Desired(
+        appliance=appliance,
+        generation=generation,
+        epoch=epoch,
+        management=management,
+        nics=tuple(nics),
+        role=role,
+    )
+
+
+def _unknown(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail))

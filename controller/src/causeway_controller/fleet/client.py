@@ -1,0 +1,285 @@
+"""Typed client of one agent: one method per route of `causeway_wire.routes`, named like it.
+
+It owns one warm connection pool. Answers become documents, refusals become `ProblemError`, silence becomes
+`AgentUnreachable`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from socket import socket
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from aiohttp import hdrs
+from multidict import istr
+from yarl import URL
+
+from causeway_controller.errors import (
+    AgentUnreachable,
+    ChangeFailed,
+    ChangePending,
+    UnexpectedAnswer,
+    WrongPeer,
+)
+from causeway_controller.fleet import tls
+from causeway_wire import codec, problem, routes
+from causeway_wire.change import Change, ChangeState, PlanReport
+from causeway_wire.desired import Desired
+from causeway_wire.identity import Certificate, Csr, CsrRequest
+from causeway_wire.observed import Health, Observed, Versions
+from causeway_wire.problem import Problem, ProblemError, ProblemType
+from causeway_wire.types import ApplianceId, ChangeId, IPAddress
+
+T = TypeVar("T")
+
+SocketFactory = Callable[[aiohttp.AddrInfoType], socket]
+"""Opens the socket of a new connection, for example inside a network namespace."""
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
+WAIT_SECONDS = 25.0
+"""Longest single long-poll of a change; agents publish their own limit in `Versions`."""
+KEEPALIVE_SECONDS = 60.0
+RETRY_SECONDS = 0.1
+_NO_CONTENT = 204
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    media_type: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as a document of this type; raises ProblemError when it is none."""
+        return codec.decode(self.body, kind)
+
+
+class AgentClient:
+    """The API of one agent. Use as an async context manager; not for several event loops."""
+
+    def __init__(
+        self,
+        *,
+        appliance: ApplianceId,
+        address: IPAddress,
+        port: int,
+        context: ssl.SSLContext,
+        socket_factory: SocketFactory | None = None,
+    ) -> None:
+        """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`."""
+        self.appliance = appliance
+        self._base = URL.build(scheme="https", host=str(address), port=port)
+        self._context = context
+        self._socket_factory = socket_factory
+        self._session: aiohttp.ClientSession | None = None
+        self._etag: str | None = None
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            ssl=self._context, socket_factory=self._socket_factory, keepalive_timeout=KEEPALIVE_SECONDS
+        )
+        # An environment's proxy would see nothing, but would make every appliance look dead.
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def versions(self) -> Versions:
+        """Versions, capabilities and limits."""
+        return await self._document(routes.VERSIONS, Versions)
+
+    async def get_desired(self) -> Desired:
+        """The document in force, secrets masked; raises ProblemError `not-configured` before the first."""
+        answer = await self._call(routes.GET_DESIRED)
+        self._etag = answer.headers.get(hdrs.ETAG)
+        return answer.decode(Desired)
+
+    async def put_desired(self, document: Desired) -> Change:
+        """Replace the document and return the change to follow.
+
+        The generation and the epoch decide which document wins; the precondition only proves that we know of
+        the one replaced. So it is read when it is not known, and read once more when it was outdated.
+        """
+        etag = self._etag or await self._current_etag()
+        try:
+            return await self._put(document, etag)
+        except ProblemError as error:
+            if error.problem.type != ProblemType.PRECONDITION_FAILED.urn:
+                raise
+        return await self._put(document, await self._current_etag())
+
+    async def plan(self, document: Desired) -> PlanReport:
+        """Dry run: the operations that the document would cause now."""
+        return await self._document(routes.PLAN, PlanReport, body=document)
+
+    async def observed(self) -> Observed:
+        """What the appliance is now."""
+        return await self._document(routes.OBSERVED, Observed)
+
+    async def change(self, identifier: ChangeId, *, wait: float | None = None) -> Change:
+        """A change; with `wait` (seconds) answers when it is final or the time is over."""
+        query = {} if wait is None else {"wait": f"{wait:g}"}
+        answer = await self._call(
+            routes.CHANGE, parameters={"id": identifier}, query=query, patience=ANSWER_SECONDS + (wait or 0.0)
+        )
+        return answer.decode(Change)
+
+    async def csr(self, request: CsrRequest) -> Csr:
+        """A signing request for a key born on the appliance."""
+        return await self._document(routes.CSR, Csr, body=request)
+
+    async def put_certificate(self, certificate: Certificate) -> None:
+        """Install the agent's certificate; new connections meet it at once."""
+        await self._call(routes.PUT_CERTIFICATE, body=certificate)
+
+    async def live(self) -> Health:
+        """Whether the agent answers."""
+        return await self._document(routes.LIVE, Health)
+
+    async def ready(self) -> Health:
+        """Whether the appliance conforms to its document; raises ProblemError `unavailable` when not."""
+        return await self._document(routes.READY, Health)
+
+    async def metrics(self) -> str:
+        """Prometheus text exposition."""
+        return (await self._call(routes.METRICS)).body.decode()
+
+    async def apply(self, document: Desired, *, timeout: float) -> Change:  # noqa: ASYNC109 - names the outcome
+        """Put the document and wait until it is in force; silence in between is waited out.
+
+        Raises ProblemError when it is not accepted, ChangeFailed when it is undone, ChangePending or
+        AgentUnreachable when `timeout` (seconds) is over. Sending the same document again is always safe.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    return await self._apply_once(document, deadline)
+            except TimeoutError:
+                raise ChangePending(self.appliance, document.generation, timeout) from None
+            except WrongPeer:
+                raise
+            except AgentUnreachable:
+                if time.monotonic() + RETRY_SECONDS >= deadline:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _apply_once(self, document: Desired, deadline: float) -> Change:
+        try:
+            change = await self.put_desired(document)
+        except ProblemError as error:
+            running = error.problem.change
+            if error.problem.type != ProblemType.CHANGE_IN_FLIGHT.urn or not isinstance(running, str):
+                raise
+            await self._final(running, deadline)
+            change = await self.put_desired(document)
+        change = change if change.final else await self._final(change.id, deadline)
+        if change.state is not ChangeState.DONE:
+            self._etag = None
+            raise ChangeFailed(self.appliance, change)
+        return change
+
+    async def _final(self, identifier: ChangeId, deadline: float) -> Change:
+        """Long-poll until the change is final; bounded by the caller's deadline."""
+        while True:
+            wait = min(WAIT_SECONDS, max(deadline - time.monotonic(), 0.0))
+            change = await self.change(identifier, wait=wait)
+            if change.final:
+                return change
+
+    async def _current_etag(self) -> str | None:
+        """ETag of the document in force, None before the first."""
+        try:
+            await self.get_desired()
+        except ProblemError as error:
+            if error.problem.type != ProblemType.NOT_CONFIGURED.urn:
+                raise
+            self._etag = None
+        return self._etag
+
+    async def _put(self, document: Desired, etag: str | None) -> Change:
+        condition = {hdrs.IF_NONE_MATCH: "*"} if etag is None else {hdrs.IF_MATCH: etag}
+        answer = await self._call(routes.PUT_DESIRED, body=document, headers=condition)
+        self._etag = answer.headers.get(hdrs.ETAG)
+        return answer.decode(Change)
+
+    async def _document(self, route: routes.Route, kind: type[T], *, body: object = None) -> T:
+        return (await self._call(route, body=body)).decode(kind)
+
+    async def _call(
+        self,
+        route: routes.Route,
+        *,
+        parameters: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[istr, str] | None = None,
+        body: object = None,
+        patience: float = ANSWER_SECONDS,
+    ) -> Answer:
+        """One request; the answer is complete, and is a success of this route."""
+        if self._session is None:
+            raise RuntimeError("the client is not open; use it as an async context manager")
+        sent: dict[istr, str] = dict(headers or {})
+        if body is not None:
+            sent[hdrs.CONTENT_TYPE] = "application/json"
+        try:
+            async with self._session.request(
+                route.method,
+                self._base.with_path(route.path.format(**(parameters or {}))),
+                params=query,
+                headers=sent,
+                data=None if body is None else codec.encode(body),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS),
+            ) as response:
+                answer = Answer(
+                    response.status, response.content_type, response.headers, await response.read()
+                )
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise WrongPeer(self.appliance, self._base.authority, str(error.certificate_error)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self._etag = None
+            reason = str(error) or type(error).__name__
+            raise AgentUnreachable(self.appliance, self._base.authority, reason) from error
+        self._check(route, answer)
+        return answer
+
+    def _check(self, route: routes.Route, answer: Answer) -> None:
+        """Raises ProblemError or UnexpectedAnswer unless the answer is a success of this route."""
+        if answer.media_type == problem.MEDIA_TYPE:
+            raise ProblemError(codec.decode(answer.body, Problem))
+        media_type = "text/plain" if route.response is None else "application/json"
+        expected = answer.status == _NO_CONTENT or answer.media_type == media_type
+        if answer.status not in route.success or not expected:
+            request = f"{route.method} {route.path}"
+            raise UnexpectedAnswer(self.appliance, request, answer.status, answer.media_type)
+
+
+def open_agent(
+    *,
+    appliance: ApplianceId,
+    address: IPAddress,
+    port: int,
+    identity: tls.ControllerIdentity,
+    socket_factory: SocketFactory | None = None,
+) -> AgentClient:
+    """The client of an enrolled agent: talks to this appliance and to nobody else."""
+    context = tls.agent_context(identity, appliance)
+    return AgentClient(
+        appliance=appliance, address=address, port=port, context=context, socket_factory=socket_factory
+    )

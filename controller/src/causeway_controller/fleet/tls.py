@@ -1,0 +1,91 @@
+"""TLS 1.3 contexts toward agents: who we are, and whom we accept.
+
+An agent is known by the URI in its certificate, not by an address or DNS name: addresses move. The check runs
+inside the handshake, so that nothing is ever sent to another machine.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from causeway_controller import pki
+from causeway_wire.types import ApplianceId, Pem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerIdentity:
+    """A controller's client certificate and key (files, because the ssl module reads nothing else), and the
+    authority of the agents' certificates.
+    """
+
+    certificate: Path
+    key: Path
+    authority: Pem
+    """One PEM certificate, or several during a rotation."""
+
+
+class PeerPin:
+    """The public key of the first peer met; every later one must be the same."""
+
+    def __init__(self) -> None:
+        self.spki: bytes | None = None
+
+    def check(self, certificate: bytes | None) -> None:
+        """Remember or compare a peer's certificate (DER); raises ssl.SSLCertVerificationError."""
+        key = None if certificate is None else x509.load_der_x509_certificate(certificate).public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ssl.SSLCertVerificationError("the peer's certificate has no EC key")
+        seen = pki.spki(key)
+        if self.spki is None:
+            self.spki = seen
+        elif self.spki != seen:
+            raise ssl.SSLCertVerificationError("another machine answers than before")
+
+
+def agent_context(identity: ControllerIdentity, appliance: ApplianceId) -> ssl.SSLContext:
+    """Verifies the chain and that the certificate names this appliance."""
+    context = _client_context(identity)
+    context.load_verify_locations(cadata=identity.authority)
+    wanted = ("URI", pki.APPLIANCE_URN + appliance)
+
+    class Appliance(ssl.SSLObject):
+        """A connection whose handshake fails when another appliance answers."""
+
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            certificate: dict[str, Any] = self.getpeercert() or {}
+            if wanted not in certificate.get("subjectAltName", ()):
+                raise ssl.SSLCertVerificationError(f"the peer's certificate does not name {wanted[1]}")
+
+    context.sslobject_class = Appliance
+    return context
+
+
+def first_contact_context(identity: ControllerIdentity, pin: PeerPin) -> ssl.SSLContext:
+    """Verifies no chain (the agent's certificate is still self-signed) but holds on to one public key."""
+    context = _client_context(identity)
+    context.verify_mode = ssl.CERT_NONE
+
+    class Pinned(ssl.SSLObject):
+        """A connection whose handshake fails when the peer's key is not the one seen first."""
+
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            pin.check(self.getpeercert(binary_form=True))
+
+    context.sslobject_class = Pinned
+    return context
+
+
+def _client_context(identity: ControllerIdentity) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
