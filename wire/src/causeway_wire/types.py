@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import Meta
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
-"""Names are DNS-like (RFC 1123 labels and dots), so that they fit certificates, file names and logs."""
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(?!\n)$"
+"""Names are DNS-like (RFC 1123 labels and dots), so that they fit certificates, file names and logs.
+
+Without the look-ahead, Python's `$` would let a line feed at the end through.
+"""
 
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="lower-case DNS-like name, 1 to 63 characters")]
 ApplianceId = Name
@@ -24,11 +27,11 @@ NetworkId = Name
 TunnelId = Name
 NicName = Name
 VmName = Name
-ChangeId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}$")]
+ChangeId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}(?!\n)$")]
 KeyName = Name
 
 MacAddress = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}$", description="EUI-48, lower case, colons")
+    str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$", description="EUI-48, lower case, colons")
 ]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 UnprivilegedPort = Annotated[int, Meta(ge=1024, le=65535)]
