@@ -8,6 +8,8 @@ ControllerError
 ├── ChangePending        a change was not final in time
 ├── EnrolmentRefused     the machine that answered is not the one we deployed, or its token is used up
 ├── RequestRefused       a certificate signing request that we do not sign
+├── MachineMissing       the hypervisor does not know a machine
+├── TunnelDown           a tunnel's ends did not find each other in time
 ├── StepFailed           a failover stopped at a step: says what was undone
 └── StoreError           a file of ours cannot be read
 """
@@ -87,6 +89,25 @@ class EnrolmentRefused(ControllerError):  # noqa: N818
 
 class RequestRefused(ControllerError):  # noqa: N818
     """A signing request that is malformed, unsigned, or for a key we do not accept."""
+
+
+class MachineMissing(ControllerError):  # noqa: N818
+    """No VM with this owner id; it was never deployed or was removed behind our back."""
+
+    def __init__(self, owner_id: str) -> None:
+        super().__init__(f"the hypervisor has no machine {owner_id}; deploy it, or check the inventory")
+        self.owner_id = owner_id
+
+
+class TunnelDown(ControllerError):  # noqa: N818
+    """Both appliances are configured, yet the tunnel between them does not come up."""
+
+    def __init__(self, tunnel: str, server: str, client: str) -> None:
+        super().__init__(
+            f"tunnel {tunnel} is not up: server {server}, client {client}; check that the tenant's site "
+            f"reaches a cloud gateway, by UDP or TCP"
+        )
+        self.tunnel = tunnel
 
 
 class StepFailed(ControllerError):  # noqa: N818

@@ -6,7 +6,7 @@ Values only. Certificates and keys come from `Credentials`, made by `pki` and by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from causeway_wire.types import (
     ApplianceId,
@@ -148,3 +148,8 @@ class Site:
     gateway_credentials: GatewayCredentials
     failed_over: Mapping[TenantId, frozenset[VmName]] = field(default_factory=dict)
     """VMs in partial failover now."""
+
+
+def with_failed_over(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Site:
+    """The site with exactly these VMs of the tenant in partial failover."""
+    return replace(site, failed_over={**site.failed_over, tenant: vms})
