@@ -1,0 +1,167 @@
+"""Is the far end of a tunnel there? ICMP echo (RFC 792, RFC 4443) to its inner address, ten times a second.
+
+Silence means dead only when nothing else came out of the tunnel either, so that a busy tunnel whose echoes
+are queued is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import struct
+import time
+from typing import Self
+
+from causeway_wire.types import IPAddress
+
+INTERVAL = 0.1
+"""Seconds between probes."""
+LIMIT = 0.3
+"""Shortest silence that counts as dead, seconds."""
+RTT_FACTOR = 4.0
+"""...and at least this many smoothed round trips."""
+SETTLING = 2.0
+"""Seconds a new tunnel gets until its first answer: the far end may still be moving its routes."""
+
+_GAIN = 0.125  # RFC 6298, 2.3
+_WINDOW = 64
+_HEADER = struct.Struct("!BBHHH")
+_RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
+_ICMP6_FILTER = 1  # linux/icmpv6.h
+
+
+class Pulse:
+    """The judgement, without sockets: `beat` says whether the peer is lost. Times in monotonic seconds."""
+
+    def __init__(self, now: float, received: int) -> None:
+        self._heard = now
+        self._received = received
+        self._due = now
+        self._answered = False
+        self._round_trip = 0.0
+        self._sent = [0.0] * _WINDOW
+
+    @property
+    def limit(self) -> float:
+        """The silence that counts as dead now, seconds."""
+        return max(LIMIT, RTT_FACTOR * self._round_trip) if self._answered else SETTLING
+
+    def sent(self, sequence: int, now: float) -> None:
+        self._sent[sequence % _WINDOW] = now
+
+    def answered(self, sequence: int, now: float) -> None:
+        sample = now - self._sent[sequence % _WINDOW]
+        gain = _GAIN if self._answered else 1.0
+        self._round_trip += gain * (sample - self._round_trip)
+        self._answered = True
+        self._heard = now
+
+    def beat(self, now: float, received: int) -> bool:
+        """Judge at a tick, given the device's count of received packets."""
+        # A tick that comes late means that we were not running: our own pause is not the peer's silence.
+        if received != self._received or now - self._due > INTERVAL:
+            self._received = received
+            self._heard = now
+        return now - self._heard >= self.limit
+
+    def next_tick(self, now: float) -> float:
+        """Seconds until the next tick: at most `INTERVAL`, earlier when the limit would be reached before."""
+        wait = max(0.001, min(INTERVAL, self._heard + self.limit - now))
+        self._due = now + wait
+        return wait
+
+
+class Liveness:
+    """Probes one peer through one tun device. A context manager; raises OSError where it cannot probe."""
+
+    def __init__(self, device: str, local: IPAddress, peer: IPAddress) -> None:
+        self._device = device.encode()
+        self._counter = re.compile(rb"^\s*" + re.escape(self._device) + rb":\s*\d+\s+(\d+)", re.MULTILINE)
+        self._local = local
+        self._peer = peer
+        self._sequence = 0
+        self._identifier = os.getpid() & 0xFFFF
+
+    def __enter__(self) -> Self:
+        self._counters = os.open("/proc/self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._socket = _open(self._device, self._local, self._peer)
+        except OSError:
+            os.close(self._counters)
+            raise
+        self._pulse = Pulse(time.monotonic(), self._received())
+        asyncio.get_running_loop().add_reader(self._socket, self._drain)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        os.close(self._counters)
+
+    async def lost(self) -> None:
+        """Return when the peer is lost."""
+        while True:
+            self._drain()
+            now = time.monotonic()
+            if self._pulse.beat(now, self._received()):
+                return
+            self._probe(now)
+            await asyncio.sleep(self._pulse.next_tick(now))
+
+    def _probe(self, now: float) -> None:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._pulse.sent(self._sequence, now)
+        # A refused packet (no route yet, device going down) is an unanswered one.
+        with contextlib.suppress(OSError):
+            self._socket.send(_request(self._peer.version, self._identifier, self._sequence))
+
+    def _drain(self) -> None:
+        offset = 20 if self._peer.version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
+        with contextlib.suppress(OSError):  # BlockingIOError: nothing left
+            while True:
+                packet = self._socket.recv(256)
+                if len(packet) < offset + _HEADER.size:
+                    continue
+                kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
+                if kind in (0, 129) and identifier == self._identifier:
+                    self._pulse.answered(sequence, time.monotonic())
+
+    def _received(self) -> int:
+        """Packets received on the device, from /proc/net/dev (proc(5))."""
+        match = self._counter.search(os.pread(self._counters, 1 << 16, 0))
+        return int(match[1]) if match else 0
+
+
+def _open(device: bytes, local: IPAddress, peer: IPAddress) -> socket.socket:
+    """A raw socket that sees echo replies of this peer through this device only; needs CAP_NET_RAW."""
+    if local.version == 4:  # noqa: PLR2004
+        family, protocol, level, option = socket.AF_INET, socket.IPPROTO_ICMP, _RAW_LEVEL, _ICMP_FILTER
+        mask = struct.pack("=I", ~(1 << 0) & 0xFFFFFFFF)  # a set bit blocks the type; 0 is echo reply
+    else:
+        family, protocol = socket.AF_INET6, socket.IPPROTO_ICMPV6
+        level, option = socket.IPPROTO_ICMPV6, _ICMP6_FILTER
+        words = [0xFFFFFFFF] * 8
+        words[129 >> 5] &= ~(1 << (129 & 31))  # 129 is echo reply
+        mask = struct.pack("=8I", *words)
+    endpoint = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+    try:
+        endpoint.setsockopt(level, option, mask)
+        endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+        endpoint.bind((str(local), 0))
+        endpoint.connect((str(peer), 0))
+    except OSError:
+        endpoint.close()
+        raise
+    return endpoint
+
+
+def _request(version: int, identifier: int, sequence: int) -> bytes:
+    """An echo request without payload; for ICMPv6 the kernel fills the checksum in (RFC 3542, 3.1)."""
+    if version == 6:  # noqa: PLR2004
+        return _HEADER.pack(128, 0, 0, identifier, sequence)
+    total = 0x0800 + identifier + sequence
+    total = (total & 0xFFFF) + (total >> 16)
+    return _HEADER.pack(8, 0, ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF, identifier, sequence)

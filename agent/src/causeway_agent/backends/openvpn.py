@@ -1,0 +1,162 @@
+"""What OpenVPN servers and clients have in common: configuration, status, the management console.
+
+OpenVPN gets a persistent tun device, no scripts and no privileges; the agent owns addresses and routes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from causeway_agent.backends import openvpn_management as management
+from causeway_agent.backends import spawn
+from causeway_agent.engine.ports import Clock
+from causeway_agent.errors import BackendError
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.types import Secret, TunnelId
+
+CONFIGURATION = "openvpn.conf"
+COMMAND = ("openvpn", "--config", CONFIGURATION)
+
+_HOUSEKEEPING = 10.0
+"""Seconds between looks at a server's clients and at the size of the output file."""
+
+_REASONS = (
+    ("VERIFY X509NAME ERROR", "certificate refused: not the expected name"),
+    ("VERIFY KU ERROR", "certificate refused: wrong key usage"),
+    ("VERIFY EKU ERROR", "certificate refused: wrong extended key usage"),
+    ("VERIFY ERROR", "certificate refused"),
+    ("certificate verify failed", "certificate refused"),
+    ("TLS Error: TLS object -> incoming plaintext read error", "certificate refused"),
+    ("tls-crypt unwrap", "wrong key"),
+    ("tls-crypt-v2", "wrong key"),
+    ("TLS key negotiation failed", "no answer"),
+    ("Connection refused", "connection refused"),
+    ("AUTH_FAILED", "authentication refused"),
+    ("Cannot ioctl TUNSETIFF", "cannot attach to the tun device"),
+    ("Cannot open TUN/TAP", "cannot open the tun device"),
+    ("Socket bind failed", "cannot bind the listening address"),
+    ("Options error", "configuration refused"),
+)
+"""OpenVPN tells causes in its log only; these are its words (src/openvpn, 2.6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What every supervised process needs to know about where it runs."""
+
+    run_directory: Path
+    key_directory: Path
+    account: spawn.Account | None
+    clock: Clock
+    changed: Callable[[str], None]
+    """Told a short reason each time a tunnel changes state."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Status:
+    """The state of one tunnel end while it changes."""
+
+    tunnel: TunnelId
+    state: TunnelState = TunnelState.STOPPED
+    transport: Transport | None = None
+    remote: str | None = None
+    since: datetime | None = None
+    restarts: int = 0
+    received: int = 0
+    sent: int = 0
+    last_error: str | None = None
+
+    def report(self) -> TunnelReport:
+        """The state as the document tells it."""
+        return TunnelReport(
+            id=self.tunnel,
+            state=self.state,
+            transport=self.transport,
+            remote=self.remote,
+            since=self.since,
+            restarts=self.restarts,
+            received_bytes=self.received,
+            sent_bytes=self.sent,
+            last_error=self.last_error,
+        )
+
+
+def reason(text: str) -> str | None:
+    """Why the tunnel does not work, if this line of OpenVPN's log or output tells."""
+    for words, meaning in _REASONS:
+        if words in text:
+            return meaning
+    return None
+
+
+def ending(child: spawn.Child, directory: Path) -> str:
+    """Why a process is gone, from what it printed, else from its exit status."""
+    for line in reversed(spawn.output_tail(directory)):
+        told = reason(line)
+        if told is not None:
+            return told
+    status = child.exit_status
+    if status is None:
+        return "process ended"
+    return (
+        f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
+    )
+
+
+def prepare(configuration: Secret, directory: Path, context: Context) -> str:
+    """Write the complete configuration where the process will read it; returns its text."""
+    text = complete(configuration, context.key_directory)
+    spawn.prepare_directory(directory, context.account)
+    spawn.write_file(directory / CONFIGURATION, text, context.account)
+    return text
+
+
+def complete(configuration: Secret, key_directory: Path) -> str:
+    """The configuration as it is run: the key in place of its file name, the management socket added.
+
+    Raises BackendError when the key is missing.
+    """
+    lines = []
+    for line in configuration.reveal().splitlines():
+        words = line.split()
+        if words[:1] == ["management"]:
+            continue
+        if words[:1] == ["key"] and len(words) > 1:
+            lines += ["<key>", read_key(words[1], key_directory), "</key>"]
+        else:
+            lines.append(line)
+    return "\n".join((*lines, f"management {management.SOCKET} unix", ""))
+
+
+def read_key(name: str, key_directory: Path) -> str:
+    """PEM text of a key born on this appliance; raises BackendError when it cannot be read."""
+    try:
+        return (key_directory / name).read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise BackendError(f"read key {name}", error.strerror or str(error)) from error
+
+
+async def follow(directory: Path, handle: Callable[[management.Event, management.Connection], None]) -> None:
+    """Hand every event of the process in this directory to `handle`, until cancelled."""
+    while True:
+        connection = await management.connect(directory / management.SOCKET)
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(_keep_house(directory, connection))
+                async for event in connection.events():
+                    handle(event, connection)
+                keeper.cancel()
+        finally:
+            connection.close()
+
+
+async def _keep_house(directory: Path, connection: management.Connection) -> None:
+    while True:
+        connection.command("status 3")
+        await asyncio.sleep(_HOUSEKEEPING)
+        spawn.trim_output(directory)

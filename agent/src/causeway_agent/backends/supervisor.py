@@ -1,0 +1,266 @@
+"""Supervised processes and tasks: started, kept alive, adopted after a restart of the agent, reported.
+
+The data plane outlives the agent: leaving the supervisor leaves OpenVPN and HAProxy running, and the next
+supervisor finds them by its records. Tasks inside the agent (the first-packet filter, the neighbour
+responder) end with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import structlog
+
+from causeway_agent.backends import first_packet, openvpn, records, spawn, task_unit
+from causeway_agent.backends.openvpn_client import ClientUnit
+from causeway_agent.backends.openvpn_server import ServerUnit
+from causeway_agent.backends.tls_proxy import ProxyUnit
+from causeway_agent.engine.ports import Clock
+from causeway_agent.errors import BackendError
+from causeway_agent.plan.processes import (
+    FirstPacketFilter,
+    NeighbourResponder,
+    Process,
+    TlsProxy,
+    VpnClient,
+    VpnServer,
+)
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.types import TunnelId
+
+_EVENTS_KEPT = 256
+_RANK = {TunnelState.STOPPED: 0, TunnelState.CONNECTING: 1, TunnelState.CONNECTED: 2}
+
+_log = structlog.get_logger()
+
+Responder = Callable[[NeighbourResponder, task_unit.Ready], Coroutine[Any, Any, None]]
+"""Answers until cancelled (see `task_unit.Body`)."""
+ExternalUnit = ServerUnit | ClientUnit | ProxyUnit
+
+
+class Unit(Protocol):
+    """Something supervised. `run` keeps it alive; `stop` and `release` expect that `run` was cancelled."""
+
+    async def run(self) -> None:
+        """Keep it alive; cancelling leaves processes as they are."""
+
+    async def ready(self) -> None:
+        """Return when it works; raises BackendError when it failed instead."""
+
+    async def stop(self) -> None:
+        """End it."""
+
+    def release(self) -> None:
+        """Let go of it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Running:
+    spec: Process
+    unit: Unit
+    task: asyncio.Task[None]
+
+
+class Supervisor:
+    """Implements `engine.ports.Processes`. An async context manager: entering adopts, leaving lets go."""
+
+    def __init__(
+        self,
+        *,
+        run_directory: Path,
+        key_directory: Path,
+        user: str | None,
+        clock: Clock,
+        nft: first_packet.NftRunner,
+        responder: Responder,
+    ) -> None:
+        self.admissions = first_packet.Counters()
+        """What the gateway's UDP door did, for metrics."""
+        self._context = openvpn.Context(
+            run_directory=run_directory,
+            key_directory=key_directory,
+            account=spawn.unprivileged_account(user),
+            clock=clock,
+            changed=self._tell,
+        )
+        self._store = records.Records(run_directory / "records")
+        self._nft = nft
+        self._responder = responder
+        self._tasks = asyncio.TaskGroup()
+        self._running: dict[str, _Running] = {}
+        self._lock = asyncio.Lock()
+        self._listeners: set[asyncio.Queue[str]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        for entry in (await asyncio.to_thread(self._store.read)).values():
+            await self._adopt(entry)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for running in self._running.values():
+            await _cancel(running.task)
+            running.unit.release()
+        self._running.clear()
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def start(self, process: Process) -> None:
+        """Start it, replacing one of the same name; returns when it runs (a server: when it listens)."""
+        async with self._lock:
+            previous = self._running.get(process.name)
+            if previous is not None and previous.spec == process:
+                return
+            if (
+                isinstance(process, TlsProxy)
+                and previous is not None
+                and isinstance(previous.unit, ProxyUnit)
+            ):
+                await self._succeed(process, previous, previous.unit)
+                return
+            await self._remove(process.name)
+            self._supervise(process, self._unit(process))
+            try:
+                await self._running[process.name].unit.ready()
+            except BackendError:
+                await self._remove(process.name)
+                raise
+
+    async def stop(self, process: Process) -> None:
+        """Stop it; returns when it is gone."""
+        async with self._lock:
+            await self._remove(process.name)
+
+    async def stop_all(self) -> None:
+        """End everything: an orderly end of the appliance's data plane."""
+        async with self._lock:
+            for name in tuple(self._running):
+                await self._remove(name)
+
+    def running(self) -> frozenset[Process]:
+        """What is supervised now, restarts in progress included."""
+        return frozenset(running.spec for running in self._running.values())
+
+    def tunnels(self) -> tuple[TunnelReport, ...]:
+        """The state of every tunnel end; the servers of a tunnel make one report."""
+        units = [running.unit for running in self._running.values()]
+        servers: dict[TunnelId, list[ServerUnit]] = {}
+        for unit in units:
+            if isinstance(unit, ServerUnit):
+                servers.setdefault(unit.spec.tunnel, []).append(unit)
+        reports = [_merged(group) for group in servers.values()]
+        reports += [unit.status.report() for unit in units if isinstance(unit, ClientUnit)]
+        return tuple(sorted(reports, key=lambda report: report.id))
+
+    def active(self) -> Mapping[TunnelId, Transport]:
+        """The transport over which each tunnel's client is connected now."""
+        return {
+            report.id: report.transport
+            for report in self.tunnels()
+            if report.state is TunnelState.CONNECTED and report.transport is not None
+        }
+
+    async def events(self) -> AsyncIterator[str]:
+        """A short reason each time a tunnel changes state."""
+        queue: asyncio.Queue[str] = asyncio.Queue(_EVENTS_KEPT)
+        self._listeners.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.discard(queue)
+
+    def _tell(self, reason: str) -> None:
+        for queue in self._listeners:
+            with contextlib.suppress(asyncio.QueueFull):  # reasons only say "look again": one is enough
+                queue.put_nowait(reason)
+
+    def _unit(self, process: Process) -> Unit:
+        match process:
+            case FirstPacketFilter():
+                return task_unit.TaskUnit(
+                    process, first_packet.door(process, self._nft, self._context.clock, self.admissions)
+                )
+            case NeighbourResponder():
+                return task_unit.TaskUnit(process, lambda ready: self._responder(process, ready))
+            case _:
+                return self._external(process)
+
+    def _external(self, process: records.External) -> ExternalUnit:
+        match process:
+            case VpnServer():
+                return ServerUnit(process, self._context, self._store)
+            case VpnClient():
+                return ClientUnit(process, self._context, self._store)
+            case TlsProxy():
+                return ProxyUnit(process, self._context, self._store)
+
+    async def _adopt(self, entry: records.Record) -> None:
+        """Go on supervising a recorded process; one that cannot be taken over is ended."""
+        unit = self._external(entry.specified())
+        try:
+            adopted = unit.adopt(entry)
+        except BackendError as error:
+            adopted = False
+            _log.warning("process_not_adopted", process=unit.spec.name, reason=error.reason)
+        if adopted:
+            self._supervise(unit.spec, unit)
+            _log.info("process_adopted", process=unit.spec.name, pid=entry.process.pid)
+            return
+        for old in (entry.process, *entry.lingering):
+            child = spawn.adopt(old.pid, old.start_time)
+            if child is not None:
+                await child.terminate()
+        self._store.delete(unit.spec.name)
+
+    async def _succeed(self, process: TlsProxy, previous: _Running, old: ProxyUnit) -> None:
+        """Start a proxy beside the one it replaces, which finishes its connections; on failure all stays."""
+        unit = ProxyUnit(process, self._context, self._store, beside=old.children)
+        self._supervise(process, unit)
+        try:
+            await unit.ready()
+        except BackendError:
+            await _cancel(self._running[process.name].task)
+            await unit.abandon()
+            self._running[process.name] = previous
+            old.remember()
+            raise
+        await _cancel(previous.task)
+        unit.inherit()
+
+    def _supervise(self, process: Process, unit: Unit) -> None:
+        task = self._tasks.create_task(unit.run(), name=process.name)
+        self._running[process.name] = _Running(process, unit, task)
+
+    async def _remove(self, name: str) -> None:
+        running = self._running.pop(name, None)
+        if running is not None:
+            await _cancel(running.task)
+            await running.unit.stop()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+def _merged(units: list[ServerUnit]) -> TunnelReport:
+    """One report for the servers of a tunnel: the one whose client connected last speaks for all."""
+    speaker = max(units, key=lambda unit: (_RANK[unit.status.state], unit.recency))
+    errors = [unit.status.last_error for unit in (speaker, *units) if unit.status.last_error]
+    merged = dataclasses.replace(
+        speaker.status,
+        restarts=sum(unit.status.restarts for unit in units),
+        last_error=errors[0] if errors else None,
+    )
+    return merged.report()

@@ -1,0 +1,143 @@
+"""The first packet of an OpenVPN client that uses tls-crypt-v2, verified without talking to anyone.
+
+Layout and keys: OpenVPN doc/tls-crypt-v2.txt and src/openvpn/tls_crypt.c. P_CONTROL_HARD_RESET_CLIENT_V3 is
+
+    header: opcode and key id (1), session id (8), packet number (4), time (4)
+    tag (32) = HMAC-SHA256(Kc.hmac, header || text)
+    AES-256-CTR(Kc.cipher, tag[:16], text)
+    WKc = T (32) || AES-256-CTR(Ke, T[:16], Kc || metadata) || length (2)
+    T = HMAC-SHA256(Ka, length || Kc || metadata)
+
+where Ke and Ka are the server key's halves. Only the holder of Kc can make the tag, so a copied wrapped key
+admits nobody. Nothing here raises on any input, whatever its bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from causeway_wire.types import TenantId, TunnelId
+
+_OPCODE = 10  # P_CONTROL_HARD_RESET_CLIENT_V3
+_HEADER = 17
+_TAG = 32
+_CLIENT_KEY = 256  # struct key2: twice cipher (64) and hmac (64)
+_LENGTH = 2
+_METADATA_LIMIT = 733  # TLS_CRYPT_V2_MAX_METADATA_LEN, octets
+_SHORTEST_TEXT = 5  # an empty acknowledgement list (1) and a message number (4)
+_LONGEST_PACKET = 2048
+_WRAPPED = range(_TAG + _CLIENT_KEY + 1 + _LENGTH, _TAG + _CLIENT_KEY + 1 + _METADATA_LIMIT + _LENGTH + 1)
+_USER_METADATA = 0
+
+
+class Refusal(StrEnum):
+    """Why a packet admits nobody."""
+
+    NOT_A_FIRST_PACKET = "not-a-first-packet"
+    UNKNOWN_KEY = "unknown-key"
+    FORGED = "forged"
+    METADATA = "metadata"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKey:
+    """A tenant's tls-crypt-v2 server key."""
+
+    tenant: TenantId
+    cipher: bytes
+    hmac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPacket:
+    """A genuine first packet: whose it is, when its sender's clock says it was made, and what marks it."""
+
+    tenant: TenantId
+    tunnel: TunnelId
+    time: int
+    """Unix time, seconds."""
+    tag: bytes
+    """Different for every packet ever sent."""
+
+
+def server_key(tenant: TenantId, pem: str) -> ServerKey:
+    """The key in this PEM text; raises ValueError when it is none."""
+    body = "".join(line for line in pem.splitlines() if line and not line.startswith("-"))
+    try:
+        key = base64.b64decode(body, validate=True)
+    except binascii.Error as error:
+        raise ValueError("not a tls-crypt-v2 server key") from error
+    if len(key) != _CLIENT_KEY // 2:
+        raise ValueError("a tls-crypt-v2 server key has 128 octets")
+    return ServerKey(tenant, key[0:32], key[64:96])
+
+
+def verify(packet: bytes, keys: Iterable[ServerKey]) -> FirstPacket | Refusal:
+    """Who sent this packet, judged by the first of the keys that opens its wrapped key."""
+    if not _HEADER + _TAG + _SHORTEST_TEXT + _WRAPPED.start <= len(packet) <= _LONGEST_PACKET:
+        return Refusal.NOT_A_FIRST_PACKET
+    length = int.from_bytes(packet[-_LENGTH:], "big")
+    if packet[0] >> 3 != _OPCODE or length not in _WRAPPED:
+        return Refusal.NOT_A_FIRST_PACKET
+    outer, wrapped = packet[:-length], packet[-length:]
+    if len(outer) < _HEADER + _TAG + _SHORTEST_TEXT:
+        return Refusal.NOT_A_FIRST_PACKET
+    for key in keys:
+        opened = _unwrap(wrapped, key)
+        if opened is not None:
+            return _identify(outer, opened, key.tenant)
+    return Refusal.UNKNOWN_KEY
+
+
+def _unwrap(wrapped: bytes, key: ServerKey) -> bytes | None:
+    """Client key and metadata, if this server key wrapped them."""
+    tag, length = wrapped[:_TAG], wrapped[-_LENGTH:]
+    text = _decrypt(key.cipher, tag, wrapped[_TAG:-_LENGTH])
+    genuine = hmac.compare_digest(hmac.digest(key.hmac, length + text, hashlib.sha256), tag)
+    return text if genuine else None
+
+
+def _identify(outer: bytes, opened: bytes, tenant: TenantId) -> FirstPacket | Refusal:
+    client_key, metadata = opened[:_CLIENT_KEY], opened[_CLIENT_KEY:]
+    header, tag = outer[:_HEADER], outer[_HEADER : _HEADER + _TAG]
+    # A client sends with the second half of its key pair (KEY_DIRECTION_INVERSE in OpenVPN's crypto.h).
+    text = _decrypt(client_key[128:160], tag, outer[_HEADER + _TAG :])
+    if not hmac.compare_digest(hmac.digest(client_key[192:224], header + text, hashlib.sha256), tag):
+        return Refusal.FORGED
+    tunnel = _tunnel(metadata, tenant)
+    if tunnel is None:
+        return Refusal.METADATA
+    return FirstPacket(tenant, tunnel, int.from_bytes(header[13:17], "big"), tag)
+
+
+def _tunnel(metadata: bytes, tenant: TenantId) -> TunnelId | None:
+    """The tunnel named by the metadata, which must name the tenant whose key wrapped it."""
+    if metadata[:1] != bytes((_USER_METADATA,)):
+        return None
+    try:
+        named = json.loads(metadata[1:])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(named, dict) or named.get("tenant") != tenant:
+        return None
+    tunnel = named.get("tunnel")
+    return tunnel if isinstance(tunnel, str) else None
+
+
+def _decrypt(key: bytes, tag: bytes, data: bytes) -> bytes:
+    # Imported here because only gateways need it and it weighs megabytes.
+    from cryptography.hazmat.primitives.ciphers import (  # noqa: PLC0415
+        Cipher,
+        algorithms,
+        modes,
+    )
+
+    decryptor = Cipher(algorithms.AES(key), modes.CTR(tag[:16])).decryptor()
+    return decryptor.update(data) + decryptor.finalize()
