@@ -5,7 +5,7 @@ Every method is idempotent where it changes something, and raises `errors.Backen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -13,8 +13,9 @@ from causeway_agent.plan.objects import KernelObject, ProxyNeighbour, Sysctl
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_agent.plan.target import Observation
-from causeway_wire.observed import NicReport, TunnelReport
-from causeway_wire.types import MacAddress
+from causeway_wire.identity import Certificate, Csr, CsrRequest
+from causeway_wire.observed import NicReport, Transport, TunnelReport
+from causeway_wire.types import MacAddress, TunnelId
 
 
 class Kernel(Protocol):
@@ -64,6 +65,9 @@ class Processes(Protocol):
     def tunnels(self) -> tuple[TunnelReport, ...]:
         """The state of every tunnel end."""
 
+    def active(self) -> Mapping[TunnelId, Transport]:
+        """Provider: the transport over which each tunnel's client is connected now."""
+
     def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""
 
@@ -102,3 +106,15 @@ class Storage(Protocol):
 
     def names(self, prefix: str) -> tuple[str, ...]:
         """Names of the files that start with the prefix, sorted."""
+
+
+class Identity(Protocol):
+    """Keys born on this appliance and the certificates for them."""
+
+    async def request(self, request: CsrRequest) -> Csr:
+        """A signing request; makes the key when its name is new."""
+
+    async def install(self, certificate: Certificate) -> None:
+        """Use this certificate for new connections, and void the enrolment token. Raises ProblemError
+        (`invalid`) when it does not fit.
+        """

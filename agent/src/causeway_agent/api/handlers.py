@@ -1,0 +1,136 @@
+"""The operations of the API. They translate; decisions are the engine's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from causeway_agent.api.application import BODY_BYTES, Call, Operation
+from causeway_agent.engine import journal, ports
+from causeway_agent.engine.admission import Preconditions
+from causeway_agent.engine.service import Engine
+from causeway_wire import codec
+from causeway_wire.change import Change
+from causeway_wire.desired import Desired
+from causeway_wire.identity import Certificate, CsrRequest
+from causeway_wire.observed import Health, Limits, Versions
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+LIMITS = Limits(
+    body_bytes=BODY_BYTES, changes_in_flight=1, changes_kept=journal.CHANGES_KEPT, wait_seconds=60
+)
+
+_WAIT = re.compile(r"^(?P<seconds>[0-9]{1,4})s?$")
+_ETAG = re.compile(r'\*|(?:W/)?"[^"]*"')
+
+
+class Handlers:
+    """One method per route of the table."""
+
+    def __init__(self, *, engine: Engine, identity: ports.Identity, versions: Versions) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._versions = versions
+
+    def operations(self) -> Mapping[str, Operation]:
+        """Handlers by route name."""
+        return {
+            "versions": self.versions,
+            "get_desired": self.get_desired,
+            "put_desired": self.put_desired,
+            "plan": self.plan,
+            "observed": self.observed,
+            "change": self.change,
+            "csr": self.csr,
+            "put_certificate": self.put_certificate,
+            "live": self.live,
+            "ready": self.ready,
+            "metrics": self.metrics,
+        }
+
+    async def versions(self, _call: Call) -> web.Response:
+        return _answer(self._versions)
+
+    async def get_desired(self, call: Call) -> web.Response:
+        in_force = self._engine.state.in_force
+        if in_force is None:
+            detail = "send a document with PUT and If-None-Match: *"
+            raise ProblemError(problem(ProblemType.NOT_CONFIGURED, detail))
+        headers = {"ETag": in_force.etag}
+        if in_force.etag in _tags(call.request, "If-None-Match"):
+            return web.Response(status=304, headers=headers)
+        body = codec.encode_masked(in_force.document)
+        return web.Response(body=body, content_type="application/json", headers=headers)
+
+    async def put_desired(self, call: Call) -> web.Response:
+        preconditions = Preconditions(
+            if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
+        )
+        change, _accepted = await self._engine.changes.submit(
+            call.document(Desired), requested_by=call.peer.name, preconditions=preconditions
+        )
+        return _answer(
+            change,
+            status=200 if change.final else 202,
+            headers={"Location": f"/v1/changes/{change.id}"},
+        )
+
+    async def plan(self, call: Call) -> web.Response:
+        return _answer(await self._engine.changes.dry_run(call.document(Desired)))
+
+    async def observed(self, _call: Call) -> web.Response:
+        return _answer(await self._engine.observed())
+
+    async def change(self, call: Call) -> web.Response:
+        name = call.request.match_info["id"]
+        seconds = _seconds(call.request)
+        found: Change | None = await self._engine.records.wait(name, seconds=seconds)
+        if found is None:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, "no change of this id is kept"))
+        return _answer(found)
+
+    async def csr(self, call: Call) -> web.Response:
+        return _answer(await self._identity.request(call.document(CsrRequest)))
+
+    async def put_certificate(self, call: Call) -> web.Response:
+        await self._identity.install(call.document(Certificate))
+        return web.Response(status=204)
+
+    async def live(self, _call: Call) -> web.Response:
+        return _answer(Health(healthy=True))
+
+    async def ready(self, _call: Call) -> web.Response:
+        health = self._engine.health()
+        if not health.healthy:
+            raise ProblemError(problem(ProblemType.UNAVAILABLE, health.reason or "not ready"))
+        return _answer(health)
+
+    async def metrics(self, _call: Call) -> web.Response:
+        # Imported when first asked for: an appliance that nobody scrapes does without its memory.
+        from causeway_agent.api import metrics  # noqa: PLC0415
+
+        body = await metrics.render(self._engine)
+        return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+def _answer(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = codec.encode_masked(document)
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _tags(request: web.Request, header: str) -> tuple[str, ...]:
+    """Entity tags of all such headers. A header with no valid tag still counts: it matches nothing."""
+    values = request.headers.getall(header, [])
+    return tuple(tag for value in values for tag in (_ETAG.findall(value) or [value]))
+
+
+def _seconds(request: web.Request) -> float:
+    """The `wait` of a long poll in seconds; raises ProblemError when it is none or too long."""
+    text = request.query.get("wait", "0")
+    match = _WAIT.match(text)
+    if match is None or int(match["seconds"]) > LIMITS.wait_seconds:
+        detail = f"wait takes whole seconds up to {LIMITS.wait_seconds}, such as 30s"
+        raise ProblemError(problem(ProblemType.INVALID, detail))
+    return float(match["seconds"])

@@ -1,0 +1,107 @@
+"""Where the API is served: TLS on the management address, and a Unix socket for root on this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from causeway_agent.engine import events
+from causeway_wire.types import IPAddress
+
+SHUTDOWN_SECONDS = 1.0
+"""Longest wait for requests under way when the agent ends; long polls are cut."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Listener:
+    """Serves one application on one TLS endpoint that can move, with certificates that can change.
+
+    New credentials come with a new server on a duplicate of the same listening socket, so no connection
+    attempt is refused in between; connections under way keep the credentials they began with.
+    """
+
+    def __init__(self, application: web.Application) -> None:
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self._socket: socket.socket | None = None
+        self._site: web.SockSite | None = None
+        self._endpoint: tuple[IPAddress, int] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._runner.cleanup()
+        if self._socket is not None:
+            self._socket.close()
+
+    @property
+    def endpoint(self) -> tuple[IPAddress, int] | None:
+        """Address and port served now."""
+        return self._endpoint
+
+    async def serve(self, address: IPAddress, port: int, context: ssl.SSLContext) -> None:
+        """Serve here with this context from now on. Raises OSError when the address cannot be bound; then
+        what was served before still is.
+        """
+        if self._socket is None or self._endpoint != (address, port):
+            bound = _bind(address, port)
+            if self._socket is not None:
+                self._socket.close()
+            self._socket, self._endpoint = bound, (address, port)
+        site = web.SockSite(self._runner, self._socket.dup(), ssl_context=context)
+        await site.start()
+        if self._site is not None:
+            await self._site.stop()
+        self._site = site
+        _log.info(events.API_LISTENING, address=str(address), port=port)
+
+
+class LocalListener:
+    """Serves one application on a Unix socket that only root can open."""
+
+    def __init__(self, application: web.Application, path: Path) -> None:
+        self._runner = web.AppRunner(
+            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+        )
+        self._path = path
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        self._path.unlink(missing_ok=True)
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # The mode counts from the first moment: bind(2) creates the file with the mask applied.
+        mask = os.umask(0o177)
+        try:
+            opened.bind(str(self._path))
+        finally:
+            os.umask(mask)
+        await web.SockSite(self._runner, opened).start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self._runner.cleanup()
+        self._path.unlink(missing_ok=True)
+
+
+def _bind(address: IPAddress, port: int) -> socket.socket:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - the IP version
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((str(address), port))
+        made.listen(128)
+        made.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
+    except OSError:
+        made.close()
+        raise
+    return made

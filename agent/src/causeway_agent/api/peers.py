@@ -1,0 +1,70 @@
+"""Who is asking: the controller named in the client certificate, and what that certificate allows."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.routes import Permission
+
+CONTROLLER_URN = "urn:causeway:controller:"
+PERMISSION_URN = "urn:causeway:permission:"
+LOCAL = "local"
+"""Name of whoever speaks on the agent's own socket, which only root can open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A client and its permission."""
+
+    name: str
+    permission: Permission
+
+    def check(self, needed: Permission) -> None:
+        """Raises ProblemError when the permission does not include this one."""
+        order = tuple(Permission)
+        if order.index(self.permission) < order.index(needed):
+            raise _forbidden(f"{self.name} may {self.permission.value}; this needs {needed.value}")
+
+
+Resolver = Callable[[web.Request], Peer]
+
+
+def from_certificate(request: web.Request) -> Peer:
+    """The peer of a mutual TLS connection; raises ProblemError without a controller's certificate."""
+    transport = request.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    if not isinstance(tls, ssl.SSLObject):
+        raise _forbidden("the connection carries no client certificate")
+    return of_names(uri_names(tls.getpeercert() or {}))
+
+
+def on_socket(_request: web.Request) -> Peer:
+    """The peer on the agent's own Unix socket: may observe, whoever it is."""
+    return Peer(LOCAL, Permission.OBSERVE)
+
+
+def of_names(names: tuple[str, ...]) -> Peer:
+    """The peer that these URI subject alternative names describe; raises ProblemError when none does."""
+    controllers = [n.removeprefix(CONTROLLER_URN) for n in names if n.startswith(CONTROLLER_URN)]
+    if len(controllers) != 1:
+        raise _forbidden("the client certificate does not name one controller")
+    granted = {n.removeprefix(PERMISSION_URN) for n in names if n.startswith(PERMISSION_URN)}
+    allowed = [permission for permission in Permission if permission.value in granted]
+    return Peer(controllers[0], allowed[-1] if allowed else Permission.OBSERVE)
+
+
+def uri_names(certificate: Mapping[str, object]) -> tuple[str, ...]:
+    """URI names in what `ssl` returns for a peer certificate."""
+    names = certificate.get("subjectAltName", ())
+    if not isinstance(names, tuple):
+        return ()
+    return tuple(value for kind, value in names if kind == "URI")
+
+
+def _forbidden(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.FORBIDDEN, detail))

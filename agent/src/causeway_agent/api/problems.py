@@ -1,0 +1,69 @@
+"""The middleware that turns everything that goes wrong into RFC 9457 problem details."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from causeway_agent.engine import events
+from causeway_wire import codec
+from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError, ProblemType, problem
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+_KINDS = {
+    404: ProblemType.NOT_FOUND,
+    405: ProblemType.METHOD_NOT_ALLOWED,
+    413: ProblemType.TOO_LARGE,
+    415: ProblemType.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+@web.middleware
+async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer problems for our own refusals, for aiohttp's, and for defects."""
+    try:
+        return await handler(request)
+    except ProblemError as error:
+        return respond(error.problem)
+    except web.HTTPException as error:
+        return _from_aiohttp(request, error)
+    except web.RequestPayloadError:
+        return respond(problem(ProblemType.MALFORMED, "the body could not be read as it was announced"))
+    except ConnectionError:
+        raise  # the client is gone; there is nobody to answer
+    except Exception:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
+        incident = uuid4().hex
+        _log.exception(events.API_INCIDENT, incident=incident, method=request.method, path=request.path)
+        detail = f"look for incident {incident} in the agent's log"
+        return respond(problem(ProblemType.INTERNAL, detail, incident=incident))
+
+
+def respond(details: Problem) -> web.Response:
+    """The answer that carries a problem."""
+    response = web.Response(status=details.status, body=codec.encode(details), content_type=MEDIA_TYPE)
+    if isinstance(details.retry_after, float):
+        response.headers["Retry-After"] = str(max(1, round(details.retry_after)))
+    return response
+
+
+def _from_aiohttp(request: web.Request, error: web.HTTPException) -> web.Response:
+    kind = _KINDS.get(error.status, ProblemType.MALFORMED)
+    match kind:
+        case ProblemType.NOT_FOUND:
+            detail = f"there is nothing at {request.path}"
+        case ProblemType.METHOD_NOT_ALLOWED:
+            detail = f"{request.path} does not know {request.method}"
+        case ProblemType.TOO_LARGE:
+            detail = f"the limit is {request.client_max_size} octets"
+        case _:
+            detail = error.reason
+    response = respond(problem(kind, detail))
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response

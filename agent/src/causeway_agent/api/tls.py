@@ -1,0 +1,50 @@
+"""The TLS of the API: version 1.3 only, both sides with certificates."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from causeway_agent.engine import events
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What the server shows and whom it believes."""
+
+    certificate: Path
+    """PEM chain, the agent's own certificate first."""
+    key: Path
+    controller_ca: str
+    """PEM of the authorities of controllers."""
+
+
+class _LoggedHandshake(ssl.SSLObject):
+    """Says in the log why a handshake failed: under TLS 1.3 the client only sees the connection end."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            _log.warning(events.TLS_REFUSED, reason=error.reason or str(error))
+            raise
+
+
+def context(credentials: Credentials) -> ssl.SSLContext:
+    """A server context. Raises ssl.SSLError when certificate, key or authorities do not fit."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.minimum_version = ssl.TLSVersion.TLSv1_3
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.load_verify_locations(cadata=credentials.controller_ca)
+    made.load_cert_chain(credentials.certificate, credentials.key)
+    # A resumed session would carry the judgement of an authority that may be gone by then.
+    made.num_tickets = 0
+    made.sslobject_class = _LoggedHandshake
+    return made

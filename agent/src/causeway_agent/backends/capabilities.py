@@ -1,0 +1,44 @@
+"""What this machine can do, found out once at the start."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from causeway_wire.observed import Capabilities
+
+_MODULES = Path("/lib/modules")
+_LOADED = Path("/sys/module")
+
+
+def detect(*, unprivileged_vpn: bool) -> Capabilities:
+    """The capabilities of the running kernel: loaded, built in, or there to be loaded."""
+    release = os.uname().release
+    known = _listed(_MODULES / release / "modules.builtin") | _listed(_MODULES / release / "modules.dep")
+    return Capabilities(
+        kernel=release,
+        vlan_8021q=_has("8021q", known),
+        wireguard=_has("wireguard", known),
+        # `ovpn` is the module of Linux 6.16 and later, `ovpn-dco-v2` the one packaged before.
+        openvpn_dco=_has("ovpn", known) or _has("ovpn-dco-v2", known),
+        vrf=_has("vrf", known),
+        unprivileged_vpn=unprivileged_vpn,
+    )
+
+
+def _has(module: str, known: frozenset[str]) -> bool:
+    name = module.replace("-", "_")
+    return name in known or (_LOADED / name).exists()
+
+
+def _listed(path: Path) -> frozenset[str]:
+    """Module names in a list of depmod(8), one path per line up to a colon."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return frozenset()
+    return frozenset(
+        name.replace("-", "_")
+        for name in re.findall(r"^(?:.*/)?([^/\n]+?)\.ko\S*(?=:|\s|$)", text, re.MULTILINE)
+    )

@@ -1,0 +1,171 @@
+"""Keys born here and the agent's certificate. `csr_worker` does the work and ends.
+
+Below the state directory: `keys/NAME.key`, `identity/agent.json` (key, certificate, controllers' authorities;
+one file, so they change together) and `identity/enrolled`, whose existence voids the enrolment token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from causeway_agent.engine import events, ports
+from causeway_agent.errors import BackendError
+from causeway_wire import codec
+from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, Csr, CsrRequest, Purpose
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Secret
+
+WORKER_SECONDS = 20.0
+IDENTITY = "identity/agent.json"
+ENROLLED = "identity/enrolled"
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Installed(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's identity in use."""
+
+    key: str
+    """Path of the private key."""
+    certificate: str
+    controller_ca: str
+
+
+class KeyStore:
+    """The `ports.Identity` of an appliance. `changed` is called when new connections need new credentials."""
+
+    def __init__(
+        self,
+        *,
+        appliance: str,
+        keys: Path,
+        storage: ports.Storage,
+        controller_ca: str,
+        token: Secret | None,
+        changed: Callable[[], None],
+    ) -> None:
+        self._appliance = appliance
+        self._keys = keys
+        self._storage = storage
+        self._first_controller_ca = controller_ca
+        self._token = token
+        self._changed = changed
+        self._lock = asyncio.Lock()
+
+    async def load(self) -> Installed:
+        """The identity in use; at first boot a key and a self-signed certificate are made."""
+        async with self._lock:
+            data = await asyncio.to_thread(self._storage.read, IDENTITY)
+            if data is not None:
+                try:
+                    return codec.decode(data, Installed)
+                except ProblemError as error:
+                    _log.error(events.JOURNAL_DAMAGED, reason=f"{IDENTITY}: {error}")
+            path = self._path(AGENT_KEY)
+            made = await _work({"task": "self-signed", "path": str(path), "appliance": self._appliance})
+            installed = Installed(
+                key=str(path), certificate=made["certificate"], controller_ca=self._first_controller_ca
+            )
+            await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
+            _log.info(events.IDENTITY_CREATED)
+            return installed
+
+    async def request(self, request: CsrRequest) -> Csr:
+        """A signing request, with the enrolment proof while the token is unused."""
+        if (request.purpose is Purpose.AGENT) != _is_agent_key(request.key):
+            detail = f"keys for the agent, and only those, are named {AGENT_KEY} or {AGENT_KEY}-something"
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/key"))
+        async with self._lock:
+            made = await _work(
+                {
+                    "task": "request",
+                    "path": str(self._path(request.key)),
+                    "common_name": request.common_name,
+                    "purpose": request.purpose.value,
+                    "appliance": self._appliance,
+                }
+            )
+            enrolled = await asyncio.to_thread(self._storage.read, ENROLLED) is not None
+        proof = None
+        if self._token is not None and not enrolled:
+            proof = enrolment_proof(self._token, request.nonce, base64.b64decode(made["public_key"]))
+        return Csr(csr=made["csr"], proof=proof)
+
+    async def install(self, certificate: Certificate) -> None:
+        """Check, keep and use the certificate; the enrolment token is void from then on."""
+        async with self._lock:
+            paths = sorted(str(p) for p in self._keys.glob("*.key") if _is_agent_key(p.stem))
+            checked = await _work(
+                {
+                    "task": "check",
+                    "paths": paths,
+                    "certificate": certificate.certificate,
+                    "controller_ca": certificate.controller_ca,
+                    "appliance": self._appliance,
+                }
+            )
+            installed = Installed(
+                key=checked["path"],
+                certificate=certificate.certificate,
+                controller_ca=certificate.controller_ca,
+            )
+            await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
+            await asyncio.to_thread(self._storage.write, ENROLLED, b"")
+        _log.info(events.IDENTITY_CHANGED)
+        self._changed()
+
+    def _path(self, name: str) -> Path:
+        return self._keys / f"{name}.key"
+
+
+def enrolment_proof(token: Secret, nonce: str, public_key: bytes) -> str:
+    """Hex HMAC-SHA256 of the token over context, nonce and SPKI DER, separated by zero octets."""
+    message = b"\0".join((PROOF_CONTEXT, nonce.encode(), public_key))
+    return hmac.new(token.reveal().encode(), message, hashlib.sha256).hexdigest()
+
+
+def _is_agent_key(name: str) -> bool:
+    """Whether the key may stand behind the agent's own certificate; a second one serves key rotation."""
+    return name == AGENT_KEY or name.startswith(f"{AGENT_KEY}-")
+
+
+async def _work(task: dict[str, Any]) -> dict[str, Any]:
+    """The worker's result; raises ProblemError for a mistake in the input, BackendError when it fails."""
+    doing = f"csr worker: {task['task']}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "causeway_agent.csr_worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"PATH": os.defpath},
+    )
+    try:
+        async with asyncio.timeout(WORKER_SECONDS):
+            output, errors = await process.communicate(json.dumps(task).encode())
+    except TimeoutError as error:
+        raise BackendError(doing, f"no result within {WORKER_SECONDS:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+        raise BackendError(doing, last or f"exit status {process.returncode}")
+    result: dict[str, Any] = json.loads(output)
+    if "invalid" in result:
+        raise ProblemError(problem(ProblemType.INVALID, result["invalid"], pointer=result["pointer"]))
+    return result

@@ -1,0 +1,80 @@
+"""The machine through its ports: gather facts, observe, perform one operation."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from causeway_agent.engine import ports
+from causeway_agent.errors import BackendError
+from causeway_agent.plan import describe
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.target import Facts, Observation, Target
+
+OPERATION_SECONDS = 15.0
+"""Longest time one operation may take; starting a VPN server that must listen is the slowest."""
+OBSERVE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """All ports that touch the outside, and the facts that never change while the agent runs."""
+
+    kernel: ports.Kernel
+    firewall: ports.Firewall
+    processes: ports.Processes
+    neighbours: ports.Neighbours
+    clock: ports.Clock
+    constants: Facts
+    """`devices` and `active` are filled in by `facts`."""
+
+    async def facts(self) -> Facts:
+        """The facts of this moment."""
+        async with asyncio.timeout(OBSERVE_SECONDS):
+            devices = await self.kernel.devices()
+        return dataclasses.replace(self.constants, devices=devices, active=dict(self.processes.active()))
+
+    async def observe(self, *targets: Target) -> Observation:
+        """Everything of ours, on the devices and with the sysctls that any of these targets names."""
+        devices = frozenset[str]().union(*(target.devices for target in targets))
+        sysctls = {sysctl for target in targets for sysctl in target.sysctls}
+        async with asyncio.timeout(OBSERVE_SECONDS):
+            seen = await self.kernel.observe(devices, sysctls)
+            policy = await self.firewall.loaded()
+        return dataclasses.replace(seen, policy=policy, processes=self.processes.running())
+
+    async def perform(self, operation: Operation) -> None:
+        """Carry out one operation; raises BackendError when it is refused or takes too long."""
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                await self._perform(operation)
+        except TimeoutError as error:
+            reason = f"not done within {OPERATION_SECONDS:g} s"
+            raise BackendError(describe.describe(operation), reason) from error
+
+    async def perform_all(self, operations: Iterable[Operation]) -> tuple[BackendError, ...]:
+        """Carry out every operation, also after a refusal: one broken tunnel must not hold up the others."""
+        errors = []
+        for operation in operations:
+            try:
+                await self.perform(operation)
+            except BackendError as error:
+                errors.append(error)
+        return tuple(errors)
+
+    async def _perform(self, operation: Operation) -> None:
+        match operation:
+            case Put(item):
+                await self.kernel.put(item)
+            case Drop(item):
+                await self.kernel.drop(item)
+            case LoadPolicy(policy):
+                await self.firewall.load(policy)
+            case Start(process):
+                await self.processes.start(process)
+            case Stop(process):
+                await self.processes.stop(process)
+            case Announce(proxy):
+                await self.neighbours.announce(proxy)

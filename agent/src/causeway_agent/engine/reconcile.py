@@ -1,0 +1,197 @@
+"""The reconciler: keeps the machine at its target. Boot, drift and new facts are the same look.
+
+Level-triggered: an event only says "look again". Looks are spaced, and a look that could not repair
+everything is followed by a growing rest, so that nothing outside can make the agent spin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from causeway_agent.engine import conflicts, events, planning
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.signal import Signal
+from causeway_agent.engine.state import State
+from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.plan import describe
+from causeway_agent.plan.operations import Announce, Operation, Plan, Put
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire.problem import Problem, ProblemType, combine, problem
+
+PROBE_SECONDS = 10.0
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How often to look, in seconds."""
+
+    debounce: float = 0.02
+    """Events of one cause arrive together; one look serves them all."""
+    interval: float = 10.0
+    """Longest time without a look."""
+    first_rest: float = 0.1
+    longest_rest: float = 10.0
+    """Rest after a look that left something unrepaired, doubling from first to longest."""
+    share: float = 4.0
+    """Rest at least this many times what the look took: under a storm of events one fifth of a core."""
+    longest_spacing: float = 0.5
+
+
+class Reconciler:
+    """Looks at the machine in the task that awaits `run`; writes what it learns into the state."""
+
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        state: State,
+        lock: asyncio.Lock,
+        base: Callable[[Facts], Target],
+        pace: Pace,
+    ) -> None:
+        self._machine = machine
+        self._state = state
+        self._lock = lock
+        self._base = base
+        self._pace = pace
+        self._woken = asyncio.Event()
+        self.looked = Signal()
+
+    def wake(self) -> None:
+        """Look again soon."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look on events and on the timer until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch(self._machine.kernel.events))
+            tasks.create_task(self._watch(self._machine.processes.events))
+            tasks.create_task(self._loop())
+
+    async def look(self) -> bool:
+        """Compare once and repair; True when the machine is as it should be. Never raises an `Exception`."""
+        async with self._lock:
+            was_failing = self._state.problem is not None
+            try:
+                settled = await self._look()
+            except CompileError as error:
+                settled = self._failed(combine(error.problems))
+            except (BackendError, TimeoutError) as error:
+                settled = self._failed(problem(ProblemType.APPLY_FAILED, str(error)))
+            except Exception:  # noqa: BLE001 - the top of a look: the agent must go on looking
+                incident = uuid4().hex
+                _log.exception(events.RECONCILE_INCIDENT, incident=incident)
+                why = problem(ProblemType.INTERNAL, "a defect of the agent", incident=incident)
+                settled = self._failed(why)
+            if settled and was_failing:
+                _log.info(events.RECONCILE_RECOVERED)
+        self.looked.send()
+        return settled
+
+    async def _loop(self) -> None:
+        pace, rest = self._pace, 0.0
+        clock = self._machine.clock
+        while True:
+            try:
+                async with asyncio.timeout(pace.interval):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass  # the timer
+            await asyncio.sleep(pace.debounce)
+            self._woken.clear()
+            started = clock.monotonic()
+            settled = await self.look()
+            took = clock.monotonic() - started
+            rest = 0.0 if settled else min(max(2 * rest, pace.first_rest), pace.longest_rest)
+            if not settled:
+                self._woken.set()
+            await asyncio.sleep(max(rest, min(pace.share * took, pace.longest_spacing)))
+
+    async def _watch(self, open_events: Callable[[], AsyncIterator[str]]) -> None:
+        while True:
+            try:
+                async for _reason in open_events():
+                    self.wake()
+            except BackendError as error:
+                # Events may have been lost; a full look makes up for them.
+                _log.warning(events.WATCH_LOST, reason=str(error))
+            self.wake()
+            await asyncio.sleep(self._pace.first_rest)
+
+    async def _look(self) -> bool:
+        state, facts = self._state, await self._machine.facts()
+        before, was_settled = state.target, state.settled
+        target, objection = self._retarget(facts)
+        seen = (*state.leftovers, *([before] if before is not None else []), target)
+        plan = planning.diff(await self._machine.observe(*seen), target)
+        operations, withheld = await self._permitted(plan)
+        errors = await self._machine.perform_all(operations)
+        if operations and not errors and was_settled and target == before:
+            self._report_drift(operations)
+        problems = [p for p in (objection, withheld, *map(_unrepaired, errors)) if p is not None]
+        if not problems and plan:
+            left = planning.diff(await self._machine.observe(*seen), target).operations
+            problems.extend(_unlasting(op) for op in left)
+        if problems:
+            return self._failed(combine(tuple(problems)))
+        state.settle()
+        return True
+
+    def _retarget(self, facts: Facts) -> tuple[Target, Problem | None]:
+        """What to enforce under these facts, and why it is not what the document in force says."""
+        state = self._state
+        if state.target is not None and facts == state.facts:
+            return state.target, None
+        objection = None
+        try:
+            document = state.in_force.document if state.in_force is not None else None
+            target = planning.compile_target(document, facts) if document is not None else self._base(facts)
+            state.facts = facts
+        except CompileError as error:
+            # The document meant something when it was accepted: an adapter is gone. Hold on to what was, and
+            # at boot to the closed target, so that the controller finds a door.
+            objection = combine(error.problems)
+            target = state.target if state.target is not None else self._base(facts)
+        if state.target is not None and target != state.target:
+            _log.info(events.TARGET_CHANGED, active={k: v.value for k, v in facts.active.items()})
+        state.target = target
+        return target, objection
+
+    async def _permitted(self, plan: Plan) -> tuple[tuple[Operation, ...], Problem | None]:
+        """The plan without claims on addresses that other machines answer for, and the problem with those."""
+        if not plan.probes or self._state.in_force is None:
+            return plan.operations, None
+        async with asyncio.timeout(PROBE_SECONDS):
+            taken = await self._machine.neighbours.probe(plan.probes)
+        self._state.duplicates = conflicts.duplicates(taken)
+        if not taken:
+            return plan.operations, None
+        withheld = {Put(proxy) for proxy in taken} | {Announce(proxy) for proxy in taken}
+        operations = tuple(op for op in plan.operations if op not in withheld)
+        return operations, conflicts.address_problem(self._state.in_force.document, taken)
+
+    def _report_drift(self, operations: tuple[Operation, ...]) -> None:
+        words = tuple(describe.describe(op) for op in operations)
+        self._state.count_drift(words, self._machine.clock.now())
+        _log.warning(events.DRIFT_REPAIRED, operations=words, repairs=self._state.drift.repairs)
+
+    def _failed(self, why: Problem) -> bool:
+        if self._state.problem != why:
+            _log.error(events.RECONCILE_FAILED, reason=why.detail, pointer=why.pointer)
+        self._state.degrade(why)
+        return False
+
+
+def _unrepaired(error: BackendError) -> Problem:
+    return problem(ProblemType.APPLY_FAILED, str(error))
+
+
+def _unlasting(operation: Operation) -> Problem:
+    return problem(ProblemType.APPLY_FAILED, f"does not last: {describe.describe(operation)}")

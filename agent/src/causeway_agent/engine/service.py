@@ -1,0 +1,211 @@
+"""The engine as one thing: boots from the journal, runs its tasks, answers what is asked about it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import msgspec
+import structlog
+
+from causeway_agent.engine import events, planning
+from causeway_agent.engine.admission import role_name
+from causeway_agent.engine.changes import ChangeRunner
+from causeway_agent.engine.journal import Journal
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.reconcile import Pace, Reconciler
+from causeway_agent.engine.records import Records
+from causeway_agent.engine.state import InForce, State
+from causeway_agent.errors import BackendError, Bug, CompileError
+from causeway_agent.plan.target import Facts, Observation, Target
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.desired import Desired, GatewayRole, Idle, Management, Nic
+from causeway_wire.observed import ApplianceState, Health, Observed
+from causeway_wire.problem import ProblemType, problem
+
+DRAIN_SECONDS = 10.0
+"""How long an ending agent lets a change finish."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Engine:
+    """Owns the state. Made, booted and ended by `running`."""
+
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        journal: Journal,
+        base: Callable[[Facts], Target],
+        management: Management,
+        nics: tuple[Nic, ...],
+        pace: Pace,
+    ) -> None:
+        self.machine = machine
+        self.state = State()
+        self.records = Records(())
+        self._journal = journal
+        self._base = base
+        self._first_management = management
+        self._first_nics = nics
+        self._pace = pace
+        self._changes: ChangeRunner | None = None
+        self._reconciler: Reconciler | None = None
+
+    @property
+    def changes(self) -> ChangeRunner:
+        """The change runner, once booted."""
+        if self._changes is None:
+            raise Bug("the engine has not booted")
+        return self._changes
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """The reconciler, once booted."""
+        if self._reconciler is None:
+            raise Bug("the engine has not booted")
+        return self._reconciler
+
+    @property
+    def management(self) -> Management:
+        """Where the agent listens now: as the document says, or before the first one as first boot said."""
+        in_force = self.state.in_force
+        return in_force.document.management if in_force is not None else self._first_management
+
+    async def boot(self) -> None:
+        """Read the journal and look once; whatever is found, the engine serves afterwards."""
+        recovered = await asyncio.to_thread(self._journal.recover)
+        for sentence in recovered.damage:
+            _log.error(events.JOURNAL_DAMAGED, reason=sentence)
+        pointer = self._journal.pointer
+        state = self.state
+        state.epoch = pointer.epoch
+        if recovered.document is not None:
+            state.in_force = InForce.of(recovered.document)
+        if pointer.attempted is not None:
+            state.attempted = (pointer.attempted.generation, pointer.attempted.checksum)
+            if state.in_force is not None and pointer.attempted == pointer.current:
+                # A newer agent may write the same document in other words; only its meaning counts.
+                state.attempted = (pointer.attempted.generation, state.in_force.digest)
+        self.records = Records(recovered.changes)
+        await self._remember_leftovers(recovered.interrupted)
+        lock = asyncio.Lock()
+        self._changes = ChangeRunner(
+            machine=self.machine, journal=self._journal, state=state, lock=lock, records=self.records
+        )
+        self._reconciler = Reconciler(
+            machine=self.machine, state=state, lock=lock, base=self._base, pace=self._pace
+        )
+        if await self._reconciler.look():
+            _log.info(events.AGENT_READY, generation=state.conforming)
+        else:
+            self._reconciler.wake()
+        await self._conclude_interrupted()
+
+    async def run(self) -> None:
+        """Changes and reconciliation until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.changes.run())
+            tasks.create_task(self.reconciler.run())
+            tasks.create_task(self._wake_after_changes())
+
+    async def observed(self) -> Observed:
+        """The observed document."""
+        state, latest = self.state, self.records.latest()
+        nics = await self.machine.kernel.nics()
+        document = state.in_force.document if state.in_force is not None else None
+        names = {nic.mac: nic.name for nic in (document.nics if document else self._first_nics)}
+        return Observed(
+            appliance=self.machine.constants.appliance,
+            state=self.appliance_state(),
+            observed_generation=state.conforming,
+            epoch=state.epoch,
+            role=role_name(state.in_force) if state.in_force is not None else None,
+            failover=_failover(document),
+            change=latest.id if latest is not None else None,
+            nics=tuple(msgspec.structs.replace(nic, name=names.get(nic.mac)) for nic in nics),
+            tunnels=self.machine.processes.tunnels(),
+            drift=state.drift,
+            problem=state.problem,
+        )
+
+    def appliance_state(self) -> ApplianceState:
+        """Where the appliance stands now."""
+        if self.changes.in_flight is not None:
+            return ApplianceState.APPLYING
+        if self.state.problem is not None:
+            return ApplianceState.DEGRADED
+        return ApplianceState.UNCONFIGURED if self.state.in_force is None else ApplianceState.READY
+
+    def health(self) -> Health:
+        """Whether the appliance conforms to its document, or without one to the closed target."""
+        if self.state.settled:
+            return Health(healthy=True)
+        why = self.state.problem.detail if self.state.problem is not None else "not looked yet"
+        return Health(healthy=False, reason=why)
+
+    async def snapshot(self) -> tuple[Target, Observation, Facts]:
+        """What is enforced, what is there, and the facts of this moment; raises Bug before the first look."""
+        target = self.state.target
+        if target is None:
+            raise Bug("nothing has been looked at yet")
+        return target, await self.machine.observe(target), await self.machine.facts()
+
+    async def _remember_leftovers(self, interrupted: Desired | None) -> None:
+        if interrupted is None:
+            return
+        try:
+            target = planning.compile_target(interrupted, await self.machine.facts())
+        except (CompileError, BackendError, TimeoutError):
+            return  # what cannot be named cannot have been applied by name
+        self.state.leftovers = (target,)
+
+    async def _conclude_interrupted(self) -> None:
+        """Give changes that a restart cut their final state."""
+        current = self._journal.pointer.current
+        for change in self.records.all():
+            if change.final:
+                continue
+            done = current is not None and current.change == change.id
+            why = problem(ProblemType.APPLY_FAILED, "cut by a restart; the document before it is in force")
+            final = msgspec.structs.replace(
+                change,
+                state=ChangeState.DONE if done else ChangeState.FAILED,
+                problem=None if done else why,
+                finished=self.machine.clock.now(),
+            )
+            _log.warning(events.CHANGE_INTERRUPTED, change=change.id, in_force=done)
+            await self._conclude(final)
+
+    async def _conclude(self, change: Change) -> None:
+        self.records.update(change)
+        try:
+            await asyncio.to_thread(self._journal.conclude, change)
+        except BackendError as error:
+            _log.error(events.JOURNAL_DAMAGED, reason=str(error))
+
+    async def _wake_after_changes(self) -> None:
+        while True:
+            await self.changes.finished.wait()
+            self.reconciler.wake()
+
+
+@contextlib.asynccontextmanager
+async def running(engine: Engine) -> AsyncIterator[Engine]:
+    """Boot, run the tasks, and at the end let a change finish. What was applied stays in the kernel."""
+    await engine.boot()
+    async with asyncio.TaskGroup() as tasks:
+        work = tasks.create_task(engine.run())
+        try:
+            yield engine
+            await engine.changes.drain(DRAIN_SECONDS)
+        finally:
+            work.cancel()
+
+
+def _failover(document: Desired | None) -> str:
+    if document is None or isinstance(document.role, GatewayRole):
+        return str(Idle.__struct_config__.tag)
+    return str(document.role.failover.__struct_config__.tag)

@@ -1,0 +1,71 @@
+"""What the engine knows between two looks at the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+from causeway_wire.observed import DriftReport, DuplicateAddress
+from causeway_wire.problem import Problem
+from causeway_wire.types import Epoch, Generation
+
+ETAG_DIGITS = 16
+"""Hex digits of the digest in an entity tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A document, its digest, and what it compiles to under the facts of one moment."""
+
+    document: Desired
+    digest: str
+
+    @classmethod
+    def of(cls, document: Desired) -> InForce:
+        """The document with its digest computed."""
+        return cls(document, codec.digest(document))
+
+    @property
+    def etag(self) -> str:
+        """Strong entity tag (RFC 9110, 8.8.3): generation and digest, quotes included."""
+        return f'"{self.document.generation}-{self.digest[:ETAG_DIGITS]}"'
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Written by the change runner and the reconciler under one lock, read by everyone."""
+
+    target: Target | None = None
+    """What is being enforced; None until the first look at the machine."""
+    facts: Facts | None = None
+    """The facts that `target` was compiled under; None when it must be compiled anew."""
+    leftovers: tuple[Target, ...] = ()
+    """Targets of changes that did not end well: what they brought is looked for until nothing is left."""
+    in_force: InForce | None = None
+    attempted: tuple[Generation, str] | None = None
+    """Generation and digest of the last accepted document, whatever became of it."""
+    epoch: Epoch = 0
+    """Highest epoch ever accepted."""
+    conforming: Generation | None = None
+    """Generation of the document in force when the machine was last seen to conform."""
+    settled: bool = False
+    """Whether the machine was as it should be at the last look."""
+    problem: Problem | None = None
+    duplicates: tuple[DuplicateAddress, ...] = ()
+    drift: DriftReport = field(default_factory=lambda: DriftReport(repairs=0))
+
+    def settle(self) -> None:
+        """The machine was seen to be as it should be."""
+        self.settled, self.problem, self.duplicates, self.leftovers = True, None, (), ()
+        self.conforming = self.in_force.document.generation if self.in_force is not None else None
+
+    def degrade(self, problem: Problem) -> None:
+        """The machine is not as it should be, and this is why."""
+        self.settled, self.problem = False, problem
+
+    def count_drift(self, operations: tuple[str, ...], when: datetime) -> None:
+        """Remember a repair."""
+        self.drift = DriftReport(repairs=self.drift.repairs + 1, last=when, last_operations=operations)

@@ -1,0 +1,26 @@
+"""A packet filter that remembers what was loaded."""
+
+from __future__ import annotations
+
+from causeway_agent.plan.policy import Policy
+from tests.fakes.fuse import Fuse
+
+
+class FakeFirewall:
+    """Holds one policy; `history` keeps every policy that was in force."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.policy: Policy | None = None
+        self.history: list[Policy] = []
+        self._fuse = fuse or Fuse()
+
+    async def load(self, policy: Policy) -> None:
+        """Replace the policy."""
+        self._fuse.enter("load policy")
+        self.policy = policy
+        self.history.append(policy)
+        self._fuse.leave("load policy")
+
+    async def loaded(self) -> Policy | None:
+        """The policy in force."""
+        return self.policy

@@ -1,0 +1,128 @@
+"""A kernel and its neighbours, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+
+from causeway_agent.errors import BackendError
+from causeway_agent.plan.objects import (
+    Address,
+    KernelObject,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
+from causeway_agent.plan.target import Observation
+from causeway_wire.observed import NicReport
+from causeway_wire.types import IPAddress, MacAddress
+from tests.fakes.events import EventFeed
+from tests.fakes.fuse import Fuse
+
+
+class FakeKernel:
+    """Objects by the identity the real kernel uses; `foreign` ones are kept but never shown."""
+
+    def __init__(self, devices: dict[MacAddress, str], fuse: Fuse | None = None) -> None:
+        self.adapters = dict(devices)
+        self.objects: dict[object, KernelObject] = {}
+        self.feed = EventFeed()
+        self.observations = 0
+        self._fuse = fuse or Fuse()
+
+    async def devices(self) -> dict[MacAddress, str]:
+        """The adapters given at construction."""
+        return dict(self.adapters)
+
+    async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
+        """Ours: tuns, routes and rules everywhere, addresses and proxies on the named devices and on tuns."""
+        self.observations += 1
+        tuns = [o for o in self.objects.values() if isinstance(o, Tun)]
+        named = {*devices, *(tun.device for tun in tuns)}
+        here = list(self.objects.values())
+        asked = {sysctl.key for sysctl in sysctls}
+        return Observation(
+            links=frozenset(o for o in here if isinstance(o, Link) and o.device in named),
+            tuns=frozenset(tuns),
+            addresses=frozenset(o for o in here if isinstance(o, Address) and o.device in named),
+            routes=frozenset(o for o in here if isinstance(o, Route)),
+            rules=frozenset(o for o in here if isinstance(o, Rule)),
+            proxies=frozenset(o for o in here if isinstance(o, ProxyNeighbour) and o.device in named),
+            sysctls=frozenset(o for o in here if isinstance(o, Sysctl) and o.key in asked),
+        )
+
+    async def put(self, item: KernelObject) -> None:
+        """Make it exist; refused on a device that does not."""
+        self._fuse.enter(f"put {item}")
+        device = getattr(item, "device", None)
+        if device is not None and not isinstance(item, Tun) and not self._exists(device):
+            raise BackendError(f"put {item}", "no such device")
+        self.objects[_identity(item)] = item
+        self._fuse.leave(f"put {item}")
+
+    async def drop(self, item: KernelObject) -> None:
+        """Make it not exist; a tun takes what sits on it along."""
+        self._fuse.enter(f"drop {item}")
+        self.objects.pop(_identity(item), None)
+        if isinstance(item, Tun):
+            for key, other in list(self.objects.items()):
+                if getattr(other, "device", None) == item.device:
+                    del self.objects[key]
+        self._fuse.leave(f"drop {item}")
+
+    async def nics(self) -> tuple[NicReport, ...]:
+        """All adapters, up."""
+        return tuple(
+            NicReport(device=device, mac=mac, up=True, addresses=()) for mac, device in self.adapters.items()
+        )
+
+    def events(self) -> AsyncIterator[str]:
+        """What the test feeds."""
+        return self.feed.stream()
+
+    def meddle(self, item: KernelObject) -> None:
+        """Someone removes an object of ours, and the kernel tells."""
+        self.objects.pop(_identity(item), None)
+        self.feed.emit("something was removed")
+
+    def _exists(self, device: str) -> bool:
+        tuns = {o.device for o in self.objects.values() if isinstance(o, Tun)}
+        return device in tuns or device in self.adapters.values()
+
+
+def _identity(item: KernelObject) -> object:
+    """What makes the kernel see two objects as one."""
+    match item:
+        case Link() | Tun():
+            return type(item), item.device
+        case Address():
+            return Address, item.device, item.interface
+        case Route():
+            return Route, item.table, item.destination, item.metric
+        case Rule():
+            return item
+        case ProxyNeighbour():
+            return ProxyNeighbour, item.device, item.address
+        case Sysctl():
+            return Sysctl, item.key
+
+
+class FakeNeighbours:
+    """A segment on which the addresses in `taken` are answered for by other machines."""
+
+    def __init__(self) -> None:
+        self.taken: dict[IPAddress, MacAddress] = {}
+        self.probed: list[ProxyNeighbour] = []
+        self.announced: list[ProxyNeighbour] = []
+
+    async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:
+        """Those in `taken`."""
+        asked = list(proxies)
+        self.probed.extend(asked)
+        return {p: self.taken[p.address] for p in asked if p.address in self.taken}
+
+    async def announce(self, proxy: ProxyNeighbour) -> None:
+        """Remember it."""
+        self.announced.append(proxy)

@@ -1,0 +1,61 @@
+"""Processes that run by being said to run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from causeway_agent.plan.processes import Process, VpnClient, VpnServer
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.types import TunnelId
+from tests.fakes.events import EventFeed
+from tests.fakes.fuse import Fuse
+
+
+class FakeProcesses:
+    """Keeps specifications by name. They end with the agent that started them: `crash` forgets them."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.processes: dict[str, Process] = {}
+        self.transports: dict[TunnelId, Transport] = {}
+        self.feed = EventFeed()
+        self._fuse = fuse or Fuse()
+
+    async def start(self, process: Process) -> None:
+        """Run it."""
+        self._fuse.enter(f"start {process.name}")
+        self.processes[process.name] = process
+        self._fuse.leave(f"start {process.name}")
+
+    async def stop(self, process: Process) -> None:
+        """Stop it."""
+        self._fuse.enter(f"stop {process.name}")
+        self.processes.pop(process.name, None)
+        self._fuse.leave(f"stop {process.name}")
+
+    def running(self) -> frozenset[Process]:
+        """All that run."""
+        return frozenset(self.processes.values())
+
+    def tunnels(self) -> tuple[TunnelReport, ...]:
+        """One report per tunnel, connected when a transport was set for it."""
+        ids = {p.tunnel for p in self.processes.values() if isinstance(p, VpnServer | VpnClient)}
+        return tuple(
+            TunnelReport(
+                id=tunnel,
+                state=TunnelState.CONNECTED if tunnel in self.transports else TunnelState.CONNECTING,
+                transport=self.transports.get(tunnel),
+            )
+            for tunnel in sorted(ids)
+        )
+
+    def active(self) -> dict[TunnelId, Transport]:
+        """The transports set by the test."""
+        return dict(self.transports)
+
+    def events(self) -> AsyncIterator[str]:
+        """What the test feeds."""
+        return self.feed.stream()
+
+    def crash(self) -> None:
+        """Every process ends, as its parent did."""
+        self.processes.clear()

@@ -1,0 +1,37 @@
+"""Storage in memory, with the faults of real disks on request."""
+
+from __future__ import annotations
+
+from tests.fakes.fuse import Fuse
+
+
+class FakeStorage:
+    """Keeps files in a dictionary that outlives the agent, as a disk does. Replacement is atomic."""
+
+    def __init__(self, fuse: Fuse | None = None) -> None:
+        self.files: dict[str, bytes] = {}
+        self._fuse = fuse or Fuse()
+
+    def read(self, name: str) -> bytes | None:
+        """The file's content."""
+        return self.files.get(name)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace the file."""
+        self._fuse.enter(f"write {name}")
+        self.files[name] = data
+        self._fuse.leave(f"write {name}")
+
+    def delete(self, name: str) -> None:
+        """Remove the file."""
+        self._fuse.enter(f"delete {name}")
+        self.files.pop(name, None)
+        self._fuse.leave(f"delete {name}")
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names that start with the prefix, sorted."""
+        return tuple(sorted(name for name in self.files if name.startswith(prefix)))
+
+    def tear(self, name: str) -> None:
+        """Leave only the first half of a file, as a disk that lied about a sync does."""
+        self.files[name] = self.files[name][: len(self.files[name]) // 2]
