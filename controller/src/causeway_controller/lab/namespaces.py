@@ -157,6 +157,11 @@ def plug(machine: Machine) -> None:
     _batch(FABRIC, [f"link set {_outlet(port)} up" for port in machine.ports])
 
 
+def unplug(machine: Machine) -> None:
+    """Take every adapter's carrier away."""
+    _batch(FABRIC, [f"link set {_outlet(port)} down" for port in machine.ports])
+
+
 def configure(machine: Machine) -> None:
     """Bring adapters up with the addresses and default routes of the topology; routers also translate."""
     lines = ["link set lo up"]

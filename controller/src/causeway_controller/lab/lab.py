@@ -1,0 +1,195 @@
+"""The lab as one object: both sites up, VMs failed over and back, everything down again.
+
+Runs in a sandbox and in one event loop; the controllers' connections start in the controllers' namespaces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from causeway_controller import generations, workflow
+from causeway_controller.failover import documents, inventory
+from causeway_controller.failover.inventory import Site, Tenant, Vm
+from causeway_controller.failover.steps import MachineKind, MachineRef
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.hypervisors.base import Provider
+from causeway_controller.hypervisors.lab import LabProvider
+from causeway_controller.lab import credentials, namespaces, sandbox
+from causeway_controller.lab.appliances import Appliances
+from causeway_controller.lab.console import Console
+from causeway_controller.lab.machines import Machines
+from causeway_controller.lab.replicas import ReplicaProvider
+from causeway_controller.lab.steps import Listener, Step, ignore, step
+from causeway_controller.lab.topology import Topology, original_of, replica_of
+from causeway_wire.types import ApplianceId, TenantId, VmName
+
+DIRECTORY = Path("/run/causeway-lab")
+"""In the sandbox's own tmpfs: keys never reach a disk."""
+APPLY_SECONDS = 20.0
+
+
+class LabError(Exception):
+    """The lab cannot do what was asked; the message says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class VmRef:
+    """A VM of a tenant, written `tenant/vm`."""
+
+    tenant: TenantId
+    vm: VmName
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.vm}"
+
+    @classmethod
+    def parse(cls, text: str) -> VmRef:
+        """From `tenant/vm`; raises LabError."""
+        tenant, separator, vm = text.partition("/")
+        if not separator or not tenant or not vm:
+            raise LabError(f"a VM is written tenant/vm, for example acme/db1; {text!r} is not")
+        return cls(tenant, vm)
+
+
+class Lab:
+    """One lab. Call `up` first; `down` ends it, and so does the end of the sandbox."""
+
+    def __init__(
+        self, topology: Topology, *, directory: Path = DIRECTORY, listener: Listener = ignore
+    ) -> None:
+        if not sandbox.inside():
+            raise LabError(f"a lab needs a sandbox: {' '.join(sandbox.command('COMMAND'))}")
+        self.topology = topology
+        self.listener = listener
+        self.machines = Machines(topology.machines, topology.segments)
+        self.hypervisor = LabProvider(segments=topology.segments, directory=directory)
+        self.appliances = Appliances(topology, self.hypervisor, directory / "offices")
+        self._replicas = ReplicaProvider(self.machines)
+        self._generations = generations.MemoryBook()
+        self._epochs = itertools.count(1)
+        self._site: Site | None = None
+
+    @property
+    def site(self) -> Site:
+        """The inventory, with the VMs that are failed over now."""
+        if self._site is None:
+            raise LabError("the lab is not up")
+        return self._site
+
+    def agent(self, appliance: ApplianceId) -> AgentClient:
+        """The open client of an appliance's agent."""
+        return self.appliances.agents[appliance]
+
+    async def up(self) -> None:
+        """Everything running, enrolled, configured and idle."""
+        with step("wire both sites", self.listener):
+            namespaces.create_fabric(self.topology.segments)
+            await self.appliances.deploy()
+        with step("start VMs and agents", self.listener):
+            await asyncio.gather(self.machines.up(), self.appliances.power_on())
+        with step("enrol agents", self.listener):
+            await self.appliances.enrol()
+        with step("issue certificates for keys born on the appliances", self.listener):
+            self._site = await credentials.make_site(self.topology, self.appliances.agents)
+        with step("configure appliances", self.listener):
+            epoch = next(self._epochs)
+            await asyncio.gather(*(self._apply(name, epoch) for name in self.appliances.agents))
+
+    async def down(self) -> None:
+        """Power everything off and remove it."""
+        with step("power everything off", self.listener):
+            await asyncio.gather(self.machines.down(), self.appliances.down())
+
+    async def failover(self, vms: Iterable[VmRef]) -> None:
+        """Fail VMs over, tenants at the same time. Raises ProblemError or StepFailed."""
+        await asyncio.gather(*(self._begin(tenant, names) for tenant, names in _by_tenant(vms).items()))
+
+    async def undo(self, vms: Iterable[VmRef]) -> None:
+        """End the failover of VMs, tenants at the same time. Raises ProblemError or StepFailed."""
+        await asyncio.gather(*(self._undo(tenant, names) for tenant, names in _by_tenant(vms).items()))
+
+    def failed_over(self) -> frozenset[VmRef]:
+        """The VMs that run at the provider now."""
+        return frozenset(VmRef(tenant, vm) for tenant, vms in self.site.failed_over.items() for vm in vms)
+
+    def vm(self, ref: VmRef) -> Vm:
+        """The VM in the inventory; raises LabError naming the ones there are."""
+        tenant = self.tenant(ref.tenant)
+        if ref.vm not in tenant.vms:
+            known = ", ".join(str(VmRef(tenant.id, name)) for name in tenant.vms)
+            raise LabError(f"there is no VM {ref}; {tenant.id} has {known}")
+        return tenant.vms[ref.vm]
+
+    def tenant(self, name: TenantId) -> Tenant:
+        """The tenant in the inventory; raises LabError naming the ones there are."""
+        try:
+            return self.topology.tenants[name]
+        except KeyError:
+            raise LabError(f"there is no tenant {name}, only {', '.join(self.topology.tenants)}") from None
+
+    def original(self, ref: VmRef) -> Console:
+        """The console of the production VM, while it runs."""
+        return self.machines.console(original_of(ref.tenant, ref.vm))
+
+    def replica(self, ref: VmRef) -> Console:
+        """The console of the replica, while it runs."""
+        return self.machines.console(replica_of(ref.tenant, ref.vm))
+
+    def neighbour(self, ref: VmRef) -> Console | None:
+        """Another production VM of the same network that runs, to look from; None when there is none."""
+        tenant, wanted = self.tenant(ref.tenant), self.vm(ref)
+        for other in tenant.vms.values():
+            name = original_of(tenant.id, other.name)
+            if other.network == wanted.network and other != wanted and self.machines.powered_on(name):
+                return self.machines.console(name)
+        return None
+
+    async def _begin(self, tenant: TenantId, vms: frozenset[VmName]) -> None:
+        after = await self._workflow().begin_partial(self.site, tenant, vms, epoch=next(self._epochs))
+        self._remember(tenant, after)
+
+    async def _undo(self, tenant: TenantId, vms: frozenset[VmName]) -> None:
+        after = await self._workflow().undo_partial(self.site, tenant, vms, epoch=next(self._epochs))
+        self._remember(tenant, after)
+
+    def _remember(self, tenant: TenantId, after: Site) -> None:
+        """Take over what became of one tenant; others may have moved meanwhile."""
+        self._site = inventory.with_failed_over(self.site, tenant, after.failed_over[tenant])
+
+    def _workflow(self) -> workflow.Workflow:
+        return workflow.Workflow(
+            agents=self.agent,
+            hypervisors=self._provider,
+            generations=self._generations,
+            progress=self._tell,
+        )
+
+    def _provider(self, machine: MachineRef) -> Provider:
+        return self._replicas if machine.kind is MachineKind.REPLICA else self.hypervisor
+
+    def _tell(self, event: workflow.Event) -> None:
+        match event.state:
+            case workflow.StepState.STARTED:
+                self.listener(Step(name=event.step.sentence))
+            case workflow.StepState.DONE | workflow.StepState.UNCHANGED:
+                self.listener(Step(name=event.step.sentence, seconds=event.seconds))
+            case workflow.StepState.UNDONE:
+                self.listener(Step(name=f"Taken back: {event.step.sentence}", seconds=event.seconds))
+            case workflow.StepState.FAILED | workflow.StepState.UNDO_FAILED:
+                self.listener(Step(name=event.step.sentence, seconds=event.seconds, error=str(event.error)))
+
+    async def _apply(self, appliance: ApplianceId, epoch: int) -> None:
+        generation = await self._generations.next(appliance)
+        document = documents.document(self.site, appliance, generation=generation, epoch=epoch)
+        await self.agent(appliance).apply(document, timeout=APPLY_SECONDS)
+
+
+def _by_tenant(vms: Iterable[VmRef]) -> dict[TenantId, frozenset[VmName]]:
+    grouped: dict[TenantId, set[VmName]] = {}
+    for ref in vms:
+        grouped.setdefault(ref.tenant, set()).add(ref.vm)
+    return {tenant: frozenset(names) for tenant, names in grouped.items()}

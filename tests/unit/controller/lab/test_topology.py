@@ -1,0 +1,71 @@
+"""The lab's world: what its description promises before anything is wired."""
+
+from __future__ import annotations
+
+import pytest
+
+from causeway_controller.lab import topology
+
+FULL = topology.build()
+
+
+def test_both_tenants_have_equal_networks() -> None:
+    acme, globex = FULL.tenants["acme"], FULL.tenants["globex"]
+    assert acme.networks == globex.networks
+    assert {str(prefix) for network in acme.networks.values() for prefix in network.prefixes} == {
+        "192.168.10.0/24",
+        "2001:db8:10::/64",
+        "192.168.20.0/24",
+        "2001:db8:20::/64",
+    }
+
+
+def test_no_two_adapters_share_a_mac_address() -> None:
+    macs = [port.mac for machine in FULL.machines.values() for port in machine.ports]
+    assert len(macs) == len(set(macs))
+
+
+def test_tenants_share_no_segment_but_the_internet() -> None:
+    for segment in set(FULL.segments) - {topology.INTERNET, topology.SP}:
+        attached = {
+            name.split("-")[0]
+            for name, machine in FULL.machines.items()
+            for port in machine.ports
+            if port.segment == segment
+        }
+        assert len(attached) == 1
+
+
+def test_a_replica_has_its_original_s_addresses_and_starts_powered_off() -> None:
+    for tenant in FULL.tenants.values():
+        for vm in tenant.vms:
+            original = FULL.machines[topology.original_of(tenant.id, vm)]
+            replica = FULL.machines[topology.replica_of(tenant.id, vm)]
+            assert [port.addresses for port in replica.ports] == [port.addresses for port in original.ports]
+            assert original.powered_on
+            assert not replica.powered_on
+
+
+def test_the_old_replica_runs_without_an_original() -> None:
+    assert FULL.machines[topology.replica_of("acme", topology.OLD_VM)].powered_on
+    assert topology.original_of("acme", topology.OLD_VM) not in FULL.machines
+    assert topology.OLD_VM not in FULL.tenants["acme"].vms
+
+
+def test_the_inventory_s_adapters_are_wired() -> None:
+    for name, _, adapters, controller in FULL.appliances():
+        assert [adapter.mac for adapter in adapters] == [port.mac for port in FULL.machines[name].ports]
+        assert FULL.machines[name].kind is topology.Kind.APPLIANCE
+        assert FULL.machines[controller].kind is topology.Kind.CONTROLLER
+
+
+@pytest.mark.parametrize(
+    ("tenants", "networks", "gateways", "count"), [(1, 1, 1, 3), (1, 2, 1, 4), (2, 2, 2, 8)]
+)
+def test_smaller_topologies_are_whole(tenants: int, networks: int, gateways: int, count: int) -> None:
+    small = topology.build(tenants=tenants, networks=networks, gateways=gateways)
+    assert len(list(small.appliances())) == count
+    segments = set(small.segments)
+    for name, _, adapters, _controller in small.appliances():
+        assert len(adapters) == len(small.machines[name].ports)
+        assert {port.segment for port in small.machines[name].ports} <= segments
