@@ -1,0 +1,237 @@
+"""The kernel port over rtnetlink(7), tun ioctls and /proc/sys.
+
+Ownership follows `plan.objects`: routes and rules are known by their protocol number, tun devices by name,
+addresses and proxy neighbours by device. A put never changes what another program made: where the kernel
+has one place for both (the same route, the same rule), it fails and says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Any, assert_never
+
+from causeway_agent import errors
+from causeway_agent.backends import kernel_events, netlink, rtnl_messages, rtnl_observe, sysctl, tun
+from causeway_agent.backends.netlink import Netlink
+from causeway_agent.plan.objects import Address, KernelObject, Link, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.target import Observation
+from causeway_wire.observed import NicReport
+from causeway_wire.types import MacAddress
+
+_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
+"""What the kernel answers when there is nothing to delete."""
+
+
+class RtnlKernel:
+    """Implements `engine.ports.Kernel` for the network namespace it is opened in."""
+
+    def __init__(self, connection: Netlink) -> None:
+        self._netlink = connection
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls) -> AsyncIterator[RtnlKernel]:
+        """A kernel whose socket is closed on exit."""
+        async with netlink.open_netlink() as connection:
+            yield cls(connection)
+
+    async def devices(self) -> dict[MacAddress, str]:
+        return (await rtnl_observe.links(self._netlink)).devices()
+
+    async def nics(self) -> tuple[NicReport, ...]:
+        return await rtnl_observe.nics(self._netlink)
+
+    def events(self) -> AsyncIterator[str]:
+        return kernel_events.events()
+
+    async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
+        named = frozenset(devices)
+        links = await rtnl_observe.links(self._netlink)
+        names = links.names
+        tuns = links.tuns()
+        ours = named | {item.device for item in tuns}
+        addresses = await rtnl_observe.addresses(self._netlink, names)
+        proxies = await rtnl_observe.proxies(self._netlink, names)
+        return Observation(
+            links=links.up(named),
+            tuns=tuns,
+            addresses=frozenset(item for item in addresses if item.device in ours),
+            routes=await rtnl_observe.routes(self._netlink, names),
+            rules=await rtnl_observe.rules(self._netlink),
+            proxies=frozenset(item for item in proxies if item.device in named),
+            sysctls=await sysctl.read(item.key for item in sysctls),
+        )
+
+    async def put(self, item: KernelObject) -> None:
+        match item:
+            case Link():
+                await self._set_link(f"set up {item.device}", item.device, mtu=item.mtu)
+            case Tun():
+                await self._put_tun(item)
+            case Address():
+                await self._put_address(item)
+            case Route():
+                await self._put_route(item)
+            case Rule():
+                await self._put_rule(item)
+            case ProxyNeighbour():
+                await self._put_proxy(item)
+            case Sysctl():
+                await sysctl.write(item)
+            case _:
+                assert_never(item)
+
+    async def drop(self, item: KernelObject) -> None:
+        """Make the object not exist. A link is set down; a sysctl keeps its value, it has no other state."""
+        match item:
+            case Link() | Tun():
+                await self._drop_link(item)
+            case Address():
+                await self._delete(item, netlink.DELETE_ADDRESS, rtnl_messages.address)
+            case Route():
+                await self._drop_route(item)
+            case Rule():
+                doing = _deleting(item)
+                code = await self._netlink.request(doing, netlink.DELETE_RULE, rtnl_messages.rule(item))
+                _check(doing, code, fine=_GONE)
+            case ProxyNeighbour():
+                await self._delete(item, netlink.DELETE_NEIGHBOUR, rtnl_messages.proxy)
+            case Sysctl():
+                pass
+            case _:
+                assert_never(item)
+
+    async def _set_link(
+        self, doing: str, device: str, *, mtu: int | None = None, queue_length: int | None = None
+    ) -> None:
+        message = rtnl_messages.link(_index(doing, device), up=True, mtu=mtu, queue_length=queue_length)
+        _check(doing, await self._netlink.request(doing, netlink.NEW_LINK, message))
+
+    async def _drop_link(self, item: Link | Tun) -> None:
+        index = _index_or_none(item.device)
+        if index is None:
+            return
+        doing = _deleting(item)
+        if isinstance(item, Tun):
+            kind, message = netlink.DELETE_LINK, rtnl_messages.link_reference(index)
+        else:
+            kind, message = netlink.NEW_LINK, rtnl_messages.link(index, up=False)
+        _check(doing, await self._netlink.request(doing, kind, message), fine=_GONE)
+
+    async def _put_tun(self, item: Tun) -> None:
+        doing = f"create {item.device}"
+        seen = {tun.device: tun for tun in (await rtnl_observe.links(self._netlink)).tuns()}.get(item.device)
+        if seen is None or seen.owner != item.owner:
+            if seen is not None and item.owner is None:
+                await self.drop(seen)
+            try:
+                await asyncio.to_thread(tun.create, item.device, owner=item.owner)
+            except OSError as error:
+                raise errors.BackendError(doing, error.strerror or str(error)) from error
+        await self._set_link(doing, item.device, mtu=item.mtu, queue_length=item.queue_length)
+
+    async def _put_address(self, item: Address) -> None:
+        doing = f"add {item.interface} to {item.device}"
+        message = rtnl_messages.address(item, _index(doing, item.device))
+        code = await self._create(doing, netlink.NEW_ADDRESS, message)
+        if code == errno.EEXIST:
+            same_key = [
+                seen for seen in await self._addresses(item.device) if seen.interface == item.interface
+            ]
+            if item in same_key:
+                return
+            for seen in same_key:
+                await self.drop(seen)
+            code = await self._create(doing, netlink.NEW_ADDRESS, message)
+        _check(doing, code)
+
+    async def _addresses(self, device: str) -> list[Address]:
+        names = (await rtnl_observe.links(self._netlink)).names
+        return [a for a in await rtnl_observe.addresses(self._netlink, names) if a.device == device]
+
+    async def _put_route(self, item: Route) -> None:
+        doing = f"add route {item.destination} by {item.device} in table {item.table}"
+        message = rtnl_messages.route(item, _index(doing, item.device))
+        code = await self._create(doing, netlink.NEW_ROUTE, message)
+        if code == errno.EEXIST:
+            rivals = [seen for seen in await self._routes(item) if seen.metric == item.metric]
+            if item in rivals:
+                return
+            if not rivals:
+                raise errors.BackendError(doing, "a route that another program made is in its place")
+            flags = netlink.CREATE | netlink.REPLACE
+            code = await self._netlink.request(doing, netlink.NEW_ROUTE, message, flags=flags)
+        _check(doing, code)
+
+    async def _drop_route(self, item: Route) -> None:
+        # To the kernel, metric 0 in a deletion means any metric.
+        if item.metric == 0 and item not in await self._routes(item):
+            return
+        await self._delete(item, netlink.DELETE_ROUTE, rtnl_messages.route_reference)
+
+    async def _routes(self, item: Route) -> list[Route]:
+        """Our routes of the same table to the same destination."""
+        names = (await rtnl_observe.links(self._netlink)).names
+        routes = await rtnl_observe.routes(self._netlink, names, table=item.table)
+        return [seen for seen in routes if (seen.destination, seen.table) == (item.destination, item.table)]
+
+    async def _put_rule(self, item: Rule) -> None:
+        doing = f"add rule {item.priority} for table {item.table}"
+        code = await self._create(doing, netlink.NEW_RULE, rtnl_messages.rule(item))
+        if code == errno.EEXIST:
+            if item in await rtnl_observe.rules(self._netlink):
+                return
+            raise errors.BackendError(doing, "a rule that another program made is in its place")
+        _check(doing, code)
+
+    async def _put_proxy(self, item: ProxyNeighbour) -> None:
+        doing = f"answer for {item.address} on {item.device}"
+        index = _index(doing, item.device)
+        claimed = dataclasses.replace(item, claimed=True)
+        if not item.claimed and claimed in await rtnl_observe.proxies(self._netlink, {index: item.device}):
+            # The kernel changes an entry's protocol number to another one, but never takes it away.
+            await self.drop(claimed)
+        message = rtnl_messages.proxy(item, index)
+        flags = netlink.CREATE | netlink.REPLACE
+        _check(doing, await self._netlink.request(doing, netlink.NEW_NEIGHBOUR, message, flags=flags))
+
+    async def _create(self, doing: str, kind: int, message: Any) -> int:
+        return await self._netlink.request(doing, kind, message, flags=netlink.CREATE | netlink.EXCLUSIVE)
+
+    async def _delete(
+        self, item: Address | Route | ProxyNeighbour, kind: int, encode: Callable[[Any, int], Any]
+    ) -> None:
+        index = _index_or_none(item.device)
+        if index is None:
+            return
+        doing = _deleting(item)
+        _check(doing, await self._netlink.request(doing, kind, encode(item, index)), fine=_GONE)
+
+
+def _deleting(item: KernelObject) -> str:
+    return f"delete {item}"
+
+
+def _index(doing: str, device: str) -> int:
+    index = _index_or_none(device)
+    if index is None:
+        raise errors.BackendError(doing, f"there is no device {device}")
+    return index
+
+
+def _index_or_none(device: str) -> int | None:
+    try:
+        return socket.if_nametoindex(device)
+    except OSError:
+        return None
+
+
+def _check(doing: str, code: int, *, fine: frozenset[int] = frozenset()) -> None:
+    if code and code not in fine:
+        raise errors.BackendError(doing, os.strerror(code))

@@ -1,0 +1,115 @@
+"""What the kernel shows: links once per look, everything else decoded against them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from causeway_agent.backends import netlink, rtnl_messages
+from causeway_agent.backends.netlink import Netlink
+from causeway_agent.plan.objects import TUN_PREFIX, Address, Link, ProxyNeighbour, Route, Rule, Tun
+from causeway_wire.observed import NicReport
+from causeway_wire.types import MacAddress
+
+_ETHERNET = 1
+_LOOPBACK = 0x8
+_UP_AND_CARRIER = 0x1 | 0x10000
+_NOT_ADAPTERS = frozenset({"tun", "bridge", "vlan", "bond"})
+"""Kinds of links built on adapters; several carry the MAC address of an adapter below them."""
+
+_VERSIONS = (4, 6)
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """All links at one moment."""
+
+    messages: tuple[Any, ...]
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """Device names by index."""
+        return {message["index"]: message.get_attr("IFLA_IFNAME") for message in self.messages}
+
+    def adapters(self) -> tuple[Any, ...]:
+        """Messages of the Ethernet adapters."""
+        return tuple(message for message in self.messages if _is_adapter(message))
+
+    def devices(self) -> dict[MacAddress, str]:
+        """Names of the Ethernet adapters by MAC address."""
+        return {m.get_attr("IFLA_ADDRESS"): m.get_attr("IFLA_IFNAME") for m in self.adapters()}
+
+    def up(self, devices: frozenset[str]) -> frozenset[Link]:
+        """Those of the devices that are up."""
+        found = (rtnl_messages.read_link(message) for message in self.messages)
+        return frozenset(link for link in found if link is not None and link.device in devices)
+
+    def tuns(self) -> frozenset[Tun]:
+        """Our tun devices."""
+        ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(TUN_PREFIX))
+        return frozenset(rtnl_messages.read_tun(m) for m in ours if rtnl_messages.link_kind(m) == "tun")
+
+
+def _is_adapter(message: Any) -> bool:
+    return (
+        message["ifi_type"] == _ETHERNET
+        and not message["flags"] & _LOOPBACK
+        and rtnl_messages.link_kind(message) not in _NOT_ADAPTERS
+    )
+
+
+async def links(socket: Netlink) -> Links:
+    """All links."""
+    return Links(tuple(await socket.dump("list links", netlink.GET_LINK, rtnl_messages.link_query())))
+
+
+async def addresses(socket: Netlink, names: Mapping[int, str]) -> frozenset[Address]:
+    """All addresses, except link-local ones of the kernel's making."""
+    messages = await socket.dump("list addresses", netlink.GET_ADDRESS, netlink.AddressMessage())
+    return _decoded(messages, lambda message: rtnl_messages.read_address(message, names))
+
+
+async def routes(socket: Netlink, names: Mapping[int, str], *, table: int | None = None) -> frozenset[Route]:
+    """Our routes, of one table or all."""
+    messages = []
+    for version in _VERSIONS:
+        query = rtnl_messages.route_query(version, table=table)
+        messages += await socket.dump("list routes", netlink.GET_ROUTE, query)
+    return _decoded(messages, lambda message: rtnl_messages.read_route(message, names))
+
+
+async def rules(socket: Netlink) -> frozenset[Rule]:
+    """Our rules."""
+    messages = []
+    for version in _VERSIONS:
+        messages += await socket.dump("list rules", netlink.GET_RULE, rtnl_messages.rule_query(version))
+    return _decoded(messages, rtnl_messages.read_rule)
+
+
+async def proxies(socket: Netlink, names: Mapping[int, str]) -> frozenset[ProxyNeighbour]:
+    """All proxy neighbour entries."""
+    messages = await socket.dump("list proxy neighbours", netlink.GET_NEIGHBOUR, rtnl_messages.proxy_query())
+    return _decoded(messages, lambda message: rtnl_messages.read_proxy(message, names))
+
+
+async def nics(socket: Netlink) -> tuple[NicReport, ...]:
+    """A report per Ethernet adapter, by device name."""
+    seen = await links(socket)
+    everywhere = await addresses(socket, seen.names)
+    return tuple(
+        NicReport(
+            device=message.get_attr("IFLA_IFNAME"),
+            mac=message.get_attr("IFLA_ADDRESS"),
+            up=message["flags"] & _UP_AND_CARRIER == _UP_AND_CARRIER,
+            addresses=tuple(
+                sorted(str(a.interface) for a in everywhere if a.device == message.get_attr("IFLA_IFNAME"))
+            ),
+        )
+        for message in sorted(seen.adapters(), key=lambda m: str(m.get_attr("IFLA_IFNAME")))
+    )
+
+
+def _decoded(messages: Iterable[Any], decode: Callable[[Any], _Item | None]) -> frozenset[_Item]:
+    return frozenset(item for message in messages if (item := decode(message)) is not None)
