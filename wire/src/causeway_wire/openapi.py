@@ -29,7 +29,8 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     "wait": {
         "description": "Answer when the change is final, at the latest after this many seconds. "
         "The limit is `limits.wait_seconds` in the answer of `GET /v1`.",
-        "schema": {"type": "number", "minimum": 0},
+        "schema": {"type": "string", "pattern": "^[0-9]{1,4}s?$"},
+        "example": "30s",
     },
 }
 _ETAG: Schema = {
