@@ -1,8 +1,9 @@
 """Executes failover steps: powers machines through providers, sends documents through the agents' clients.
 
-A stage's steps run at once and the stage is complete when all of them are. When one fails, its siblings still
-run to their end (each has a deadline), then everything done is compensated, last stage first. Every effect may
-be repeated, so running the same steps again after an interruption is safe; a cancelled run undoes nothing.
+A stage's steps run at once and the stage is complete when all of them are. When one fails, its siblings
+still run to their end (each has a deadline), then everything done is compensated, last stage first. Every
+effect may be repeated, so running the same steps again after an interruption is safe; a cancelled run undoes
+nothing.
 """
 
 from __future__ import annotations
@@ -138,9 +139,10 @@ class Workflow:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._step(run, step)) for step in stage]
             events += (task.result() for task in tasks)
-            failed = [event for event in events if event.error is not None]
-            if failed:
-                raise await self._compensate(run, events, failed[0])
+            for event in events:
+                if event.error is not None:
+                    undone, kept = await self._compensate(run, events)
+                    raise StepFailed(event.step.sentence, event.error, undone, kept) from event.error
         return tuple(events)
 
     async def _step(self, run: _Run, step: Step) -> Event:
@@ -156,8 +158,10 @@ class Workflow:
         self._progress(event)
         return event
 
-    async def _compensate(self, run: _Run, events: Sequence[Event], failed: Event) -> StepFailed:
-        """Take back what the steps did, the last first; the error to raise."""
+    async def _compensate(
+        self, run: _Run, events: Sequence[Event]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Take back what the steps did, the last first; what was undone, and what could not be."""
         undone: list[str] = []
         kept: list[str] = []
         for event in reversed(events):
@@ -174,8 +178,7 @@ class Workflow:
                 kept.append(f"{action} ({failure})")
             seconds = time.monotonic() - started
             self._progress(Event(step=event.step, state=state, seconds=seconds, error=error))
-        cause = failed.error or ControllerError("unknown")
-        return StepFailed(failed.step.sentence, cause, tuple(undone), tuple(kept))
+        return tuple(undone), tuple(kept)
 
     async def _act(self, run: _Run, action: Action) -> bool:
         """Carry out one action; whether it changed anything."""
@@ -236,16 +239,14 @@ class Workflow:
     async def _verify(self, action: VerifyTunnel) -> bool:
         deadline = time.monotonic() + self._timing.tunnel
         for pause in self._polls():
-            async with asyncio.TaskGroup() as group:
-                ends = [
-                    group.create_task(self._agents(appliance).observed())
-                    for appliance in (action.server, action.client)
-                ]
-            states = tuple(_tunnel_state(end.result(), action.tunnel) for end in ends)
-            if all(state is TunnelState.CONNECTED for state in states):
+            server, client = [
+                _tunnel_state(await self._agents(appliance).observed(), action.tunnel)
+                for appliance in (action.server, action.client)
+            ]
+            if server is client is TunnelState.CONNECTED:
                 break
             if time.monotonic() >= deadline:
-                raise TunnelDown(action.tunnel, *(state.value for state in states))
+                raise TunnelDown(action.tunnel, server.value, client.value)
             await asyncio.sleep(pause)
         return False
 

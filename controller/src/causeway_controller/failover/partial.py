@@ -111,7 +111,7 @@ def _undo(
     yield Step(
         seed=2,
         stage=2,
-        sentence="Remove the replicas' addresses, and tunnels without replicas, from the provider's appliance",
+        sentence="Remove the replicas' addresses and idle tunnels from the provider's appliance",
         action=Apply(appliance=tenant.provider.id, tenant=tenant.id, vms=after),
     )
     if not stop_appliances:

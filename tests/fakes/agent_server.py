@@ -1,0 +1,279 @@
+"""An agent as the controller sees it: real TLS 1.3, real routes, documents accepted, no machine."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from aiohttp import hdrs, web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from causeway_wire import codec, identity, observed, problem, routes
+from causeway_wire.change import Change, ChangeState, PlanReport
+from causeway_wire.desired import Desired
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import Secret
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ADDRESS = "127.0.0.1"
+_SUBJECT = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self-signed")])
+
+
+@dataclass(kw_only=True)
+class AgentServer:
+    """State of the fake; tests read and set it while it serves."""
+
+    appliance: str
+    directory: Path
+    controller_ca: str
+    token: Secret | None = None
+    port: int = 0
+    document: Desired | None = None
+    changes: dict[str, Change] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    """Method and path with query of every request, in order."""
+    refuse: problem.Problem | None = None
+    """Ends the next changes as `refused` for this reason."""
+    change_seconds: float = 0.0
+    keys: dict[str, ec.EllipticCurvePrivateKey] = field(default_factory=dict)
+    request_key: ec.EllipticCurvePrivateKey | None = None
+    """Signs the requests instead of the agent's own key: somebody sits in between."""
+    intercept: Callable[[web.Request], web.Response | None] = lambda _: None
+    tunnels: tuple[observed.TunnelReport, ...] = ()
+    _final: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.load_verify_locations(cadata=self.controller_ca)
+        self.install(self_signed(self.key(identity.AGENT_KEY)))
+
+    def key(self, name: str) -> ec.EllipticCurvePrivateKey:
+        """The key of this name, made when new."""
+        return self.keys.setdefault(name, ec.generate_private_key(ec.SECP256R1()))
+
+    def install(self, certificate: str) -> None:
+        """New connections meet this certificate."""
+        bundle = self.directory / f"{self.appliance}.pem"
+        bundle.write_bytes(_private(self.key(identity.AGENT_KEY)) + certificate.encode())
+        self.context.load_cert_chain(bundle)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[AgentServer]:
+        """Serve on loopback; `port` tells where."""
+        app = web.Application(middlewares=[self._problems])
+        for route in routes.ROUTES:
+            app.router.add_route(route.method, route.path, getattr(self, f"_{route.name}"))
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, ADDRESS, 0, ssl_context=self.context)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        try:
+            yield self
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await runner.cleanup()
+
+    @web.middleware
+    async def _problems(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.requests.append((request.method, request.path_qs))
+        answer = self.intercept(request)
+        if answer is not None:
+            return answer
+        try:
+            return await handler(request)
+        except ProblemError as error:
+            return problem_answer(error.problem)
+
+    async def _versions(self, _: web.Request) -> web.Response:
+        capabilities = observed.Capabilities(
+            kernel="6.1",
+            vlan_8021q=False,
+            wireguard=False,
+            openvpn_dco=False,
+            vrf=False,
+            unprivileged_vpn=True,
+        )
+        limits = observed.Limits(body_bytes=1 << 20, changes_in_flight=1, changes_kept=50, wait_seconds=30)
+        return _json(
+            observed.Versions(
+                appliance=self.appliance,
+                agent="0.1.0",
+                api=("v1",),
+                capabilities=capabilities,
+                limits=limits,
+            )
+        )
+
+    async def _get_desired(self, _: web.Request) -> web.Response:
+        if self.document is None:
+            raise ProblemError(problem.problem(ProblemType.NOT_CONFIGURED, "no document yet"))
+        text = codec.encode_masked(self.document)
+        return web.Response(body=text, content_type="application/json", headers={hdrs.ETAG: self.etag})
+
+    async def _put_desired(self, request: web.Request) -> web.Response:
+        document = codec.decode(await request.read(), Desired)
+        self._guard(request, document)
+        change = Change(
+            id=f"change-{document.generation}",
+            generation=document.generation,
+            epoch=document.epoch,
+            state=ChangeState.APPLYING,
+            requested_by="controller",
+            created=datetime.now(UTC),
+        )
+        self.changes[change.id] = change
+        task = asyncio.create_task(self._conclude(change, document))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return _json(change, status=202)
+
+    def _guard(self, request: web.Request, document: Desired) -> None:
+        """The refusals that decide between documents."""
+        running = next((one for one in self.changes.values() if not one.final), None)
+        if running is not None:
+            raise ProblemError(
+                problem.problem(ProblemType.CHANGE_IN_FLIGHT, "wait for it", change=running.id)
+            )
+        current = self.document
+        if current is not None and document.epoch < current.epoch:
+            raise ProblemError(problem.problem(ProblemType.STALE_EPOCH, "a newer workflow has taken over"))
+        if current is not None and document.generation <= current.generation:
+            raise ProblemError(
+                problem.problem(
+                    ProblemType.STALE_GENERATION, "a newer document", generation=current.generation
+                )
+            )
+        if current is None and request.headers.get(hdrs.IF_NONE_MATCH) == "*":
+            return
+        if hdrs.IF_MATCH not in request.headers and hdrs.IF_NONE_MATCH not in request.headers:
+            raise ProblemError(problem.problem(ProblemType.PRECONDITION_REQUIRED, "say what is replaced"))
+        if current is None or request.headers.get(hdrs.IF_MATCH) != self.etag:
+            raise ProblemError(problem.problem(ProblemType.PRECONDITION_FAILED, "another document"))
+
+    async def _conclude(self, change: Change, document: Desired) -> None:
+        await asyncio.sleep(self.change_seconds)
+        state = ChangeState.DONE if self.refuse is None else ChangeState.REFUSED
+        if self.refuse is None:
+            self.document = document
+        fields = {name: getattr(change, name) for name in change.__struct_fields__}
+        async with self._final:
+            self.changes[change.id] = Change(
+                **{**fields, "state": state, "problem": self.refuse, "finished": datetime.now(UTC)}
+            )
+            self._final.notify_all()
+
+    async def _plan(self, request: web.Request) -> web.Response:
+        document = codec.decode(await request.read(), Desired)
+        return _json(PlanReport(operations=(f"conform to generation {document.generation}",)))
+
+    async def _observed(self, _: web.Request) -> web.Response:
+        document = self.document
+        return _json(
+            observed.Observed(
+                appliance=self.appliance,
+                state=observed.ApplianceState.READY,
+                observed_generation=None if document is None else document.generation,
+                epoch=0 if document is None else document.epoch,
+                role=None,
+                failover="idle",
+                change=None,
+                nics=(),
+                tunnels=self.tunnels,
+                drift=observed.DriftReport(repairs=0),
+            )
+        )
+
+    async def _change(self, request: web.Request) -> web.Response:
+        identifier = request.match_info["id"]
+        if identifier not in self.changes:
+            raise ProblemError(problem.problem(ProblemType.NOT_FOUND, "no such change"))
+        try:
+            async with asyncio.timeout(float(request.query.get("wait", "0"))), self._final:
+                await self._final.wait_for(lambda: self.changes[identifier].final)
+        except TimeoutError:
+            pass
+        return _json(self.changes[identifier])
+
+    async def _csr(self, request: web.Request) -> web.Response:
+        wanted = codec.decode(await request.read(), identity.CsrRequest)
+        key = self.request_key or self.key(wanted.key)
+        csr = x509.CertificateSigningRequestBuilder().subject_name(_SUBJECT).sign(key, hashes.SHA256())
+        return _json(
+            identity.Csr(
+                csr=csr.public_bytes(serialization.Encoding.PEM).decode(),
+                proof=None if self.token is None else _proof(self.token, wanted.nonce, key),
+            )
+        )
+
+    async def _put_certificate(self, request: web.Request) -> web.Response:
+        new = codec.decode(await request.read(), identity.Certificate)
+        self.context.load_verify_locations(cadata=new.controller_ca)
+        self.install(new.certificate)
+        self.token = None
+        return web.Response(status=204)
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return _json(observed.Health(healthy=True))
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        if self.document is None:
+            raise ProblemError(problem.problem(ProblemType.UNAVAILABLE, "no document yet"))
+        return _json(observed.Health(healthy=True))
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(text="causeway_repairs_total 0\n")
+
+    @property
+    def etag(self) -> str:
+        """Strong ETag of the document in force."""
+        assert self.document is not None
+        return f'"{self.document.generation}-{codec.digest(self.document)}"'
+
+
+def problem_answer(details: problem.Problem) -> web.Response:
+    """A problem as the API answers it."""
+    return web.Response(status=details.status, body=codec.encode(details), content_type=problem.MEDIA_TYPE)
+
+
+def self_signed(key: ec.EllipticCurvePrivateKey) -> str:
+    """The certificate of a machine that booted for the first time."""
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(_SUBJECT).issuer_name(_SUBJECT)
+    builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _proof(token: Secret, nonce: str, key: ec.EllipticCurvePrivateKey) -> str:
+    public = key.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    message = identity.PROOF_CONTEXT + b"\0" + nonce.encode() + b"\0" + public
+    return hmac.new(token.reveal().encode(), message, hashlib.sha256).hexdigest()
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _json(document: object, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=codec.encode(document), content_type="application/json")

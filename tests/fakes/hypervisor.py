@@ -1,0 +1,43 @@
+"""A hypervisor that remembers which machines are on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
+from causeway_wire.types import IPAddress, MacAddress
+
+
+class FakeHypervisor:
+    """Machines by owner id, on or off; `broken` ones refuse to change."""
+
+    def __init__(
+        self, machines: Mapping[str, bool], *, switched: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.on = dict(machines)
+        self.broken: set[str] = set()
+        self._switched = switched
+
+    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
+        return ()
+
+    async def find(self, owner_id: str) -> Machine | None:
+        if owner_id not in self.on:
+            return None
+        return Machine(owner_id=owner_id, name=owner_id, powered_on=self.on[owner_id])
+
+    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
+        self.on.setdefault(spec.owner_id, False)
+        return Machine(owner_id=spec.owner_id, name=spec.name, powered_on=self.on[spec.owner_id])
+
+    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
+        if owner_id in self.broken:
+            raise HypervisorError(f"power of {owner_id}: no host has enough memory")
+        self.on[owner_id] = on
+        self._switched(f"{'on' if on else 'off'} {owner_id}")
+
+    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
+        return {}
+
+    async def destroy(self, owner_id: str) -> None:
+        self.on.pop(owner_id, None)

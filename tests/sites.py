@@ -1,0 +1,140 @@
+"""An inventory to test with: one tenant, two networks, four VMs, two gateways; and arbitrary ones."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+from hypothesis import strategies as st
+
+from causeway_controller.failover.inventory import (
+    Adapter,
+    Gateway,
+    GatewayCredentials,
+    ManagementAccess,
+    Network,
+    ProviderAppliance,
+    Site,
+    Tenant,
+    TenantAppliance,
+    TenantCredentials,
+    TunnelCredentials,
+    Vm,
+)
+from causeway_wire.types import IPAddress, Secret
+
+
+def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6: bool = True) -> Site:
+    """A site that can fail everything over; tenant `acme`, VMs `vm-0-0` ..."""
+    numbers = range(networks)
+    tenant = Tenant(
+        id="acme",
+        networks={f"net-{n}": _network(n, ipv6=ipv6) for n in numbers},
+        provider=ProviderAppliance(
+            id="acme-provider",
+            management=_access(1),
+            uplink=Adapter(name="uplink", mac=_mac(0), addresses=(ip_interface("198.51.100.10/24"),)),
+            vlans={f"net-{n}": _vlan(n, ipv6=ipv6) for n in numbers},
+        ),
+        appliances={f"net-{n}": _appliance(n, ipv6=ipv6) for n in numbers},
+        vms={
+            f"vm-{n}-{i}": Vm(name=f"vm-{n}-{i}", network=f"net-{n}", addresses=_hosts(n, 20 + i, ipv6=ipv6))
+            for n in numbers
+            for i in range(vms_per_network)
+        },
+    )
+    tunnels = {f"acme-{n}": _tunnel(n) for n in numbers}
+    ids = [f"gateway-{g}" for g in range(gateways)]
+    return Site(
+        tenants={"acme": tenant},
+        gateways=tuple(_gateway(g) for g in range(gateways)),
+        credentials={"acme": TenantCredentials(ca="CA", tls_crypt=Secret("server key"), tunnels=tunnels)},
+        gateway_credentials=GatewayCredentials(ca="GATEWAY CA", certificates=dict.fromkeys(ids, "CERT")),
+    )
+
+
+SITES = st.builds(
+    site,
+    networks=st.integers(1, 4),
+    vms_per_network=st.integers(1, 3),
+    gateways=st.integers(1, 3),
+    ipv6=st.booleans(),
+)
+
+
+@st.composite
+def sites_with_vms(draw: st.DrawFn) -> tuple[Site, frozenset[str], frozenset[str]]:
+    """A site, VMs failed over one after the other: first some, then others."""
+    drawn = draw(SITES)
+    names = sorted(drawn.tenants["acme"].vms)
+    first = draw(st.frozensets(st.sampled_from(names), min_size=1))
+    rest = sorted(set(names) - first)
+    second = draw(st.frozensets(st.sampled_from(rest))) if rest else frozenset()
+    return drawn, first, second
+
+
+def _hosts(n: int, host: int, *, ipv6: bool) -> tuple[IPAddress, ...]:
+    both = (ip_address(f"192.168.{n}.{host}"), ip_address(f"2001:db8:{n:x}::{host:x}"))
+    return both if ipv6 else both[:1]
+
+
+def _network(n: int, *, ipv6: bool) -> Network:
+    prefixes = (ip_network(f"192.168.{n}.0/24"), ip_network(f"2001:db8:{n:x}::/64"))
+    inner = (
+        (ip_address(f"100.64.{n}.1"), ip_address(f"100.64.{n}.2")),
+        (ip_address(f"fd00:{n:x}::1"), ip_address(f"fd00:{n:x}::2")),
+    )
+    return Network(
+        id=f"net-{n}",
+        prefixes=prefixes if ipv6 else prefixes[:1],
+        gateways=_hosts(n, 1, ipv6=ipv6),
+        tunnel=f"acme-{n}",
+        inner=inner if ipv6 else inner[:1],
+        port=1195 + 2 * n,
+    )
+
+
+def _vlan(n: int, *, ipv6: bool) -> Adapter:
+    addresses = [ip_interface(f"{a}/{24 if a.version == 4 else 64}") for a in _hosts(n, 250, ipv6=ipv6)]
+    return Adapter(name=f"vlan-{n}", mac=_mac(n + 1), addresses=tuple(addresses))
+
+
+def _appliance(n: int, *, ipv6: bool) -> TenantAppliance:
+    addresses = [ip_interface(f"{a}/{24 if a.version == 4 else 64}") for a in _hosts(n, 251, ipv6=ipv6)]
+    nic = Adapter(name="lan", mac=_mac(n + 33), addresses=tuple(addresses), gateways=_hosts(n, 1, ipv6=ipv6))
+    return TenantAppliance(id=f"acme-tenant-{n}", management=_access(n + 2), network=f"net-{n}", nic=nic)
+
+
+def _gateway(g: int) -> Gateway:
+    return Gateway(
+        id=f"gateway-{g}",
+        management=_access(g + 100),
+        public=Adapter(
+            name="public",
+            mac=_mac(g + 64),
+            addresses=(ip_interface(f"203.0.113.{g + 1}/24"), ip_interface(f"2001:db8:ff::{g + 1:x}/64")),
+        ),
+        inside=Adapter(
+            name="inside", mac=_mac(g + 96), addresses=(ip_interface(f"198.51.100.{g + 200}/24"),)
+        ),
+        name="gateway.example.net",
+    )
+
+
+def _tunnel(n: int) -> TunnelCredentials:
+    return TunnelCredentials(
+        server_certificate="SERVER CERT",
+        client_certificate="CLIENT CERT",
+        server_name=f"server-{n}.acme",
+        client_name=f"client-{n}.acme",
+        client_tls_crypt=Secret(f"client key {n}"),
+    )
+
+
+def _access(host: int) -> ManagementAccess:
+    return ManagementAccess(
+        nic="lan", address=ip_address(f"10.0.0.{host}"), sources=(ip_network("10.0.0.0/24"),)
+    )
+
+
+def _mac(number: int) -> str:
+    return f"02:00:00:00:00:{number:02x}"
