@@ -1,0 +1,173 @@
+"""The rules of the house that no linter knows: sizes, places, links, and imports without effects."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {name: ROOT / name / "src" / f"causeway_{name}" for name in ("wire", "agent", "controller")}
+MAX_LINES = 400
+MADE = {"__pycache__", "dist", "build", "out"}
+CODE_PLACES = ("wire", "agent", "controller", "tests", "benchmarks", "scripts", ".ci")
+LICENCES = {"LICENSE", "LICENSE.GPL-2.0"}
+
+URL = re.compile(r"https?://([A-Za-z0-9.-]+)")
+URL_HOSTS = {"json-schema.org", "www.apache.org"}
+"""Hosts that texts may name: those of standards. Everything else is the business of whoever installs this."""
+
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+PLACES = (str(ROOT), "/home/", "/Users/")
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
+NAMED_PATH = re.compile(r"`((?:agent|wire|controller|docs|scripts|tests|benchmarks)/[\w./*-]+)`")
+
+
+def files(*suffixes: str, below: tuple[str, ...] = (".",)) -> Iterator[Path]:
+    """Files of the checkout with one of these suffixes (all without), caches and made things left out."""
+    for place in below:
+        for path in sorted((ROOT / place).rglob("*")):
+            parts = path.relative_to(ROOT).parts
+            hidden = any(part.startswith(".") and part != ".ci" for part in parts[:-1])
+            if hidden or MADE.intersection(parts) or any(part.endswith(".egg-info") for part in parts):
+                continue
+            if path.is_file() and not path.is_symlink() and (not suffixes or path.suffix in suffixes):
+                yield path
+
+
+def relative(paths: Iterator[Path]) -> list[str]:
+    """Paths as pytest ids."""
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def modules() -> Iterator[str]:
+    """Dotted names of everything importable."""
+    for source in SOURCES.values():
+        for path in files(".py", below=(str(source.relative_to(ROOT)),)):
+            name = ".".join(path.relative_to(source.parent).with_suffix("").parts)
+            yield name.removesuffix(".__init__")
+
+
+def test_the_search_finds_the_house() -> None:
+    found = relative(files())
+    assert {"Makefile", "README.md", ".ci/run", "tests/unit/test_house.py"} <= set(found)
+    assert not [name for name in found if name.startswith((".venv", ".git/"))]
+
+
+def test_files_stay_short() -> None:
+    lines = {
+        name: (ROOT / name).read_text().count("\n") for name in relative(files(".py", "", below=CODE_PLACES))
+    }
+    assert {name: count for name, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_unit_tests_stand_where_their_subject_stands() -> None:
+    misplaced = []
+    for path in files(".py", below=("tests/unit/wire", "tests/unit/agent", "tests/unit/controller")):
+        room, *folders, file = path.relative_to(ROOT / "tests/unit").parts
+        place = SOURCES[room].joinpath(*folders)
+        subject = Path(file).stem.removeprefix("test_")
+        stems = {module.stem for module in place.glob("*.py")}
+        known = any(subject == stem or subject.startswith(f"{stem}_") for stem in stems)
+        if file.startswith("test_") and not known:
+            misplaced.append(f"{room}/{'/'.join(folders)}/{file}")
+    assert misplaced == []
+
+
+def test_importing_has_no_effect() -> None:
+    names = [name for name in modules() if not name.endswith("__main__")]
+    assert len(names) > 20
+    finished = subprocess.run(
+        [sys.executable, "-c", WATCHED_IMPORT, *names],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (finished.stdout, finished.stderr, finished.returncode) == ("", "", 0)
+
+
+WATCHED_IMPORT = """
+import importlib, sys, threading
+effects = []
+TOUCHING = ("socket.bind", "socket.connect", "subprocess.Popen", "os.system", "os.fork", "os.mkdir",
+            "os.remove", "os.rename", "os.putenv")
+
+def watch(event, details):
+    writing = event == "open" and isinstance(details[1], str) and set(details[1]) & set("wax+")
+    if writing and not str(details[0]).endswith(".pyc") and "__pycache__" not in str(details[0]):
+        effects.append((event, details))
+    elif event.startswith(TOUCHING):
+        effects.append((event, details))
+
+for name in ("aiohttp", "cryptography.x509", "prometheus_client", "pyroute2", "structlog", "typer.testing"):
+    importlib.import_module(name)
+before = threading.active_count()
+sys.addaudithook(watch)
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+    if effects or threading.active_count() != before:
+        sys.exit(f"{name}: {effects or 'starts a thread'}")
+"""
+
+
+def test_an_effect_of_an_import_would_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "rude.py").write_text("open('trace', 'w').close()\n")
+    finished = subprocess.run(
+        [sys.executable, "-c", WATCHED_IMPORT, "rude"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert "rude: [('open'" in finished.stderr
+
+
+def test_the_readme_shows_both_commands_and_the_makefile_has_them() -> None:
+    readme, makefile = (ROOT / "README.md").read_text(), (ROOT / "Makefile").read_text()
+    for command in ("demo", "test"):
+        assert f"\n    make {command}\n" in readme
+        assert re.search(rf"^{command}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", relative(files(".md")))
+def test_links_and_named_files_exist(name: str) -> None:
+    page = ROOT / name
+    text = page.read_text()
+    broken = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    missing = [path for path in NAMED_PATH.findall(text) if not list(ROOT.glob(path.rstrip("/")))]
+    assert (broken, missing) == ([], [])
+
+
+def test_texts_speak_of_the_project_alone() -> None:
+    """No unfinished marks, no address of some server, no path of somebody's machine."""
+    found = []
+    for path in files():
+        if path.name in LICENCES or path == Path(__file__).resolve():
+            continue
+        text = path.read_text()
+        foreign = {host for host in URL.findall(text) if not host_allowed(host)}
+        marks = {match[1] for match in UNFINISHED.finditer(text)}
+        places = {place for place in PLACES if place in text}
+        if foreign | marks | places:
+            found.append((str(path.relative_to(ROOT)), foreign | marks | places))
+    assert found == []
+
+
+def host_allowed(host: str) -> bool:
+    """Standards' hosts, this machine, and what is reserved for examples (RFC 2606, RFC 5737)."""
+    reserved = host.endswith(("example", "example.com", "example.org", ".invalid", ".test"))
+    documentation = host.startswith(("127.", "192.0.2.", "198.51.100.", "203.0.113.", "192.168.", "10."))
+    return host in URL_HOSTS or host == "localhost" or reserved or documentation
+
+
+def test_foreign_hosts_are_told_from_standards() -> None:
+    assert host_allowed("json-schema.org")
+    assert host_allowed("gateway.example")
+    assert not host_allowed("files.somewhere.org")
