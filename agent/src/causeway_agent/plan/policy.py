@@ -6,7 +6,7 @@ change runs, the intersection of both policies is in force.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from causeway_wire.types import IPAddress, IPNetwork
 
@@ -60,6 +60,8 @@ class Forward:
     destination: IPAddress | None = None
     version: int = 4
     """4 or 6; decides when neither address is given."""
+    errors_only: bool = False
+    """ICMP errors only (RFC 792, RFC 4443): what routers on the way say about packets that passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,23 @@ class Policy:
     relays: frozenset[Relay] = frozenset()
 
     def __and__(self, other: Policy) -> Policy:
-        """What both allow. Guards restrict, so a device guarded in either stays guarded in the result."""
+        """What both allow. Guards restrict, so a device guarded in either stays guarded in the result.
+
+        Scopes and relays of the same place are narrowed, not lost: a new replica or tunnel must not
+        interrupt those that are there already.
+        """
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
-        return Policy(**{**both, "guarded": self.guarded | other.guarded})
+        both["guarded"] = self.guarded | other.guarded
+        both["arp"] = frozenset(
+            ArpScope(mine.device, mine.prefix, mine.excluded | theirs.excluded)
+            for mine in self.arp
+            for theirs in other.arp
+            if (mine.device, mine.prefix) == (theirs.device, theirs.prefix)
+        )
+        both["relays"] = frozenset(
+            replace(mine, servers=mine.servers & theirs.servers)
+            for mine in self.relays
+            for theirs in other.relays
+            if replace(mine, servers=theirs.servers) == theirs
+        )
+        return Policy(**both)

@@ -25,6 +25,8 @@ class VpnServer:
     device: str
     configuration: Secret
     """Complete OpenVPN configuration, keys by file name, tls-crypt and certificates inline."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Further files by name relative to the configuration (`DIRECTORY/NAME`), readable by the process."""
 
     @property
     def name(self) -> str:
@@ -34,7 +36,7 @@ class VpnServer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One way to the server: a gateway and a transport. For TCP the client goes through the local TLS wrapper."""
+    """One way to the server: a gateway and a transport. TCP goes through the local TLS wrapper."""
 
     address: IPAddress
     port: int
@@ -68,7 +70,7 @@ class TlsProxy:
     files: tuple[tuple[str, Secret], ...]
     """Maps and PEM bundles by file name, written beside the configuration."""
     key: str | None
-    """Name of the key that belongs into the bundle `server.pem` / `client.pem` in front of its certificate."""
+    """Name of the key that belongs in front of the certificate in `server.pem` or `client.pem`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

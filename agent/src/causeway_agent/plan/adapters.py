@@ -1,0 +1,174 @@
+"""Network adapters: from the document's names and MAC addresses to kernel devices, and what holds for each.
+
+Settings of a device are all stated in every target, on or off, because settings are never dropped: the
+target of an idle appliance says 0 where a failover says 1.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from causeway_agent.plan import checks
+from causeway_agent.plan.objects import Address, Link, Route, Sysctl
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import Desired, Nic
+from causeway_wire.problem import ProblemType
+from causeway_wire.types import IPAddress, IPNetwork, NicName
+
+EVERYWHERE: Mapping[int, IPNetwork] = {
+    4: ipaddress.IPv4Network("0.0.0.0/0"),
+    6: ipaddress.IPv6Network("::/0"),
+}
+"""Every address, by IP version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A NIC of the document and the kernel device behind it."""
+
+    index: int
+    nic: Nic
+    device: str
+
+    @property
+    def own(self) -> frozenset[IPAddress]:
+        """The appliance's addresses on it."""
+        return frozenset(interface.ip for interface in self.nic.addresses)
+
+    @property
+    def networks(self) -> tuple[IPNetwork, ...]:
+        """The networks its addresses say are on-link."""
+        return tuple(interface.network for interface in self.nic.addresses)
+
+    def link(self) -> Link:
+        """The device, up."""
+        return Link(self.device, self.nic.mtu)
+
+    def addresses(self, *, prefix_route: bool = True) -> frozenset[Address]:
+        """Its addresses; without prefix routes its networks are not in the main table."""
+        return frozenset(Address(self.device, entry, prefix_route) for entry in self.nic.addresses)
+
+    def default_routes(self) -> frozenset[Route]:
+        """The appliance's own default routes."""
+        return frozenset(
+            Route(EVERYWHERE[gateway.version], self.device, via=gateway) for gateway in self.nic.gateways
+        )
+
+
+def resolve(desired: Desired, facts: Facts, findings: checks.Findings) -> Mapping[NicName, Adapter]:
+    """The document's adapters by name. Where a MAC address is not found, the name stands for the device."""
+    _check(desired.nics, findings)
+    adapters = {}
+    for index, nic in enumerate(desired.nics):
+        device = facts.devices.get(nic.mac)
+        if device is None:
+            found = ", ".join(sorted(facts.devices)) or "none"
+            detail = f"adapter {nic.name}: no device has MAC address {nic.mac}; this machine has {found}"
+            findings.add(ProblemType.NIC_NOT_FOUND, f"/nics/{index}/mac", detail)
+        adapters[nic.name] = Adapter(index=index, nic=nic, device=device or nic.name)
+    return adapters
+
+
+def find(
+    adapters: Mapping[NicName, Adapter], name: NicName, pointer: str, findings: checks.Findings
+) -> Adapter | None:
+    """The adapter of this name, or None and a problem."""
+    adapter = adapters.get(name)
+    if adapter is None:
+        findings.add(ProblemType.UNKNOWN_REFERENCE, pointer, f"no adapter of the document is named {name}")
+    return adapter
+
+
+def separate(
+    findings: checks.Findings,
+    prefixes: Iterable[IPNetwork],
+    pointer: str,
+    others: Iterable[Adapter],
+) -> None:
+    """Production prefixes must not overlap what is on-link at these other adapters."""
+    others = tuple(others)
+    for index, prefix in enumerate(prefixes):
+        for adapter in others:
+            if any(checks.overlap(prefix, network) for network in adapter.networks):
+                detail = f"{prefix} overlaps a network of adapter {adapter.nic.name}"
+                findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+
+
+def settings(
+    device: str, *, forwarding: bool = False, proxy_arp: bool = False, proxy_ndp: bool = False
+) -> frozenset[Sysctl]:
+    """Settings of an adapter (kernel documentation, networking/ip-sysctl).
+
+    Sources are checked by our packet filter (`rp_filter` does not know tables chosen by input device);
+    `arp_ignore` and `arp_announce` keep addresses of other devices off this one; proxy answers are immediate.
+    """
+    four, six = f"net/ipv4/conf/{device}", f"net/ipv6/conf/{device}"
+    return tunnel_settings(device, forwarding=forwarding) | {
+        Sysctl(f"{four}/arp_ignore", "1"),
+        Sysctl(f"{four}/arp_announce", "2"),
+        Sysctl(f"{four}/promote_secondaries", "1"),
+        Sysctl(f"{four}/proxy_arp", str(int(proxy_arp))),
+        Sysctl(f"{six}/proxy_ndp", str(int(proxy_ndp))),
+        Sysctl(f"net/ipv4/neigh/{device}/proxy_delay", "0"),
+        Sysctl(f"net/ipv6/neigh/{device}/proxy_delay", "0"),
+    }
+
+
+def tunnel_settings(device: str, *, forwarding: bool = True) -> frozenset[Sysctl]:
+    """Settings of every device, which are all that a tun device needs."""
+    four, six = f"net/ipv4/conf/{device}", f"net/ipv6/conf/{device}"
+    return frozenset(
+        {
+            Sysctl(f"{four}/forwarding", str(int(forwarding))),
+            Sysctl(f"{four}/rp_filter", "0"),
+            Sysctl(f"{four}/send_redirects", "0"),
+            Sysctl(f"{four}/accept_redirects", "0"),
+            Sysctl(f"{four}/accept_source_route", "0"),
+            Sysctl(f"{six}/accept_ra", "0"),
+            Sysctl(f"{six}/autoconf", "0"),
+            Sysctl(f"{six}/accept_redirects", "0"),
+        }
+    )
+
+
+def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> frozenset[Sysctl]:
+    """Settings of the whole machine. IPv4 forwards per device, IPv6 only as a whole.
+
+    ICMP errors take their source from the device that the packet entered (`icmp_errors_use_inbound_ifaddr`),
+    so that rules by source address route them like the packet's own network.
+    """
+    return frozenset(
+        {
+            Sysctl("net/ipv4/conf/all/rp_filter", "0"),
+            Sysctl("net/ipv4/conf/all/send_redirects", "0"),
+            Sysctl("net/ipv4/conf/all/accept_redirects", "0"),
+            Sysctl("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),
+            Sysctl("net/ipv4/conf/default/forwarding", str(int(forwarding_default))),
+            Sysctl("net/ipv6/conf/all/forwarding", str(int(forwarding6))),
+        }
+    )
+
+
+def _check(nics: tuple[Nic, ...], findings: checks.Findings) -> None:
+    checks.distinct(findings, ((nic.name, f"/nics/{i}/name") for i, nic in enumerate(nics)), "adapter name")
+    checks.distinct(findings, ((nic.mac, f"/nics/{i}/mac") for i, nic in enumerate(nics)), "MAC address")
+    addresses = (
+        (interface.ip, f"/nics/{i}/addresses/{k}")
+        for i, nic in enumerate(nics)
+        for k, interface in enumerate(nic.addresses)
+    )
+    checks.distinct(findings, addresses, "address")
+    gateways = (
+        (gateway.version, f"/nics/{i}/gateways/{k}")
+        for i, nic in enumerate(nics)
+        for k, gateway in enumerate(nic.gateways)
+    )
+    checks.distinct(findings, gateways, "a default gateway of IP version")
+    for i, nic in enumerate(nics):
+        networks = [interface.network for interface in nic.addresses]
+        for k, gateway in enumerate(nic.gateways):
+            if not gateway.is_link_local and not checks.inside(networks, gateway):
+                detail = f"gateway {gateway} is in no network of adapter {nic.name}"
+                findings.add(ProblemType.OUTSIDE_NETWORK, f"/nics/{i}/gateways/{k}", detail)

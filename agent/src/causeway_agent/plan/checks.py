@@ -1,0 +1,169 @@
+"""What compile checks with: a collector of problems and the rules that several roles share.
+
+Nothing raises here: every check adds what it found, so that one answer names all that is wrong.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from causeway_wire.desired import InnerAddresses, Partial, ProductionNetwork, Replica
+from causeway_wire.problem import Problem, ProblemType, problem
+from causeway_wire.types import IPAddress, IPNetwork, Pem
+
+IPV4, IPV6 = 4, 6
+
+CERTIFICATE = "CERTIFICATE"
+SERVER_KEY = "OpenVPN tls-crypt-v2 server key"
+CLIENT_KEY = "OpenVPN tls-crypt-v2 client key"
+
+_BASE64_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+
+
+@dataclass(slots=True)
+class Findings:
+    """Problems in the order they were found."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, kind: ProblemType, pointer: str, detail: str) -> None:
+        """Note a problem with the member at this RFC 6901 pointer."""
+        self.problems.append(problem(kind, detail, pointer=pointer))
+
+
+def contains(network: IPNetwork, address: IPAddress) -> bool:
+    """Whether the address lies in the network; families do not mix."""
+    return network.version == address.version and address in network
+
+
+def inside(networks: Iterable[IPNetwork], address: IPAddress) -> bool:
+    """Whether the address lies in one of the networks."""
+    return any(contains(network, address) for network in networks)
+
+
+def overlap(one: IPNetwork, other: IPNetwork) -> bool:
+    """Whether two networks share an address; families do not mix."""
+    return one.version == other.version and one.overlaps(other)
+
+
+def host(address: IPAddress) -> IPNetwork:
+    """The network of one address."""
+    return ipaddress.ip_network(address)
+
+
+def distinct(findings: Findings, entries: Iterable[tuple[object, str]], what: str) -> None:
+    """Every (value, pointer) must have another value; the later one of a pair is the problem."""
+    seen = set()
+    for value, pointer in entries:
+        if value in seen:
+            findings.add(ProblemType.DUPLICATE, pointer, f"{what} {value} is used twice; give each its own")
+        seen.add(value)
+
+
+def pem(findings: Findings, text: Pem, pointer: str, label: str) -> None:
+    """The text must be PEM blocks of this label and nothing else (RFC 7468, 3).
+
+    It is written into configuration files between tags, so that any other line could become an option.
+    """
+    lines = text.strip().splitlines()
+    begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
+    framed = len(lines) > 1 and lines[0] == begin and lines[-1] == end
+    if not framed or not all(line in {begin, end} or _BASE64_LINE.fullmatch(line) for line in lines):
+        findings.add(ProblemType.INVALID, pointer, f'must be PEM text of "{label}" blocks and nothing else')
+
+
+def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
+    """Prefixes exist and differ, production gateways lie inside them."""
+    if not entry.prefixes:
+        findings.add(ProblemType.INVALID, f"{pointer}/prefixes", "name at least one prefix")
+    for index, prefix in enumerate(entry.prefixes):
+        if any(overlap(prefix, earlier) for earlier in entry.prefixes[:index]):
+            findings.add(
+                ProblemType.OVERLAP,
+                f"{pointer}/prefixes/{index}",
+                f"{prefix} overlaps another prefix of network {entry.id}",
+            )
+    for index, gateway in enumerate(entry.gateways):
+        if not inside(entry.prefixes, gateway):
+            findings.add(
+                ProblemType.OUTSIDE_NETWORK,
+                f"{pointer}/gateways/{index}",
+                f"gateway {gateway} is in none of the prefixes of network {entry.id}",
+            )
+    distinct(
+        findings,
+        ((gateway.version, f"{pointer}/gateways/{i}") for i, gateway in enumerate(entry.gateways)),
+        "a gateway of IP version",
+    )
+
+
+def inner(
+    findings: Findings, pairs: Sequence[InnerAddresses], pointer: str, production: Sequence[IPNetwork]
+) -> None:
+    """One pair per family, two ends of the same family, none of them a production address."""
+    if not pairs:
+        findings.add(ProblemType.INVALID, pointer, "name one pair of inner addresses per IP version carried")
+    versions = ((pair.local.version, f"{pointer}/{i}") for i, pair in enumerate(pairs))
+    distinct(findings, versions, "a pair of inner addresses of IP version")
+    for index, pair in enumerate(pairs):
+        if pair.local.version != pair.peer.version:
+            detail = f"{pair.local} and {pair.peer} are of different IP versions"
+            findings.add(ProblemType.INVALID, f"{pointer}/{index}/peer", detail)
+        elif pair.local == pair.peer:
+            detail = f"both ends of the tunnel are {pair.peer}"
+            findings.add(ProblemType.DUPLICATE, f"{pointer}/{index}/peer", detail)
+        for end, address in (("local", pair.local), ("peer", pair.peer)):
+            if inside(production, address):
+                detail = f"inner address {address} lies in a production prefix; take one of 100.64.0.0/10"
+                findings.add(ProblemType.OVERLAP, f"{pointer}/{index}/{end}", detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A network as replicas see it: where they may live, and whose addresses are taken there."""
+
+    network: ProductionNetwork
+    own: frozenset[IPAddress]
+    """The appliance's own addresses in it."""
+    extended: bool
+    """Whether it has a tunnel."""
+
+
+def replicas(findings: Findings, failover: Partial, segments: Mapping[str, Segment]) -> None:
+    """Replicas live in known, extended networks, on addresses that are theirs alone."""
+    base = "/role/failover/replicas"
+    names = ((replica.vm, f"{base}/{i}/vm") for i, replica in enumerate(failover.replicas))
+    distinct(findings, names, "VM")
+    addresses = (
+        ((replica.network, address), f"{base}/{i}/addresses/{k}")
+        for i, replica in enumerate(failover.replicas)
+        for k, address in enumerate(replica.addresses)
+    )
+    distinct(findings, addresses, "replica address")
+    for index, replica in enumerate(failover.replicas):
+        _replica(findings, replica, segments.get(replica.network), f"{base}/{index}")
+
+
+def _replica(findings: Findings, replica: Replica, segment: Segment | None, pointer: str) -> None:
+    if segment is None:
+        detail = f"network {replica.network} of VM {replica.vm} is not in the document"
+        findings.add(ProblemType.UNKNOWN_REFERENCE, f"{pointer}/network", detail)
+        return
+    if not segment.extended:
+        detail = f"network {replica.network} has no tunnel, so VM {replica.vm} could not be reached"
+        findings.add(ProblemType.INVALID, f"{pointer}/network", detail)
+    if not replica.addresses:
+        findings.add(ProblemType.INVALID, f"{pointer}/addresses", f"VM {replica.vm} needs an address")
+    for index, address in enumerate(replica.addresses):
+        where = f"{pointer}/addresses/{index}"
+        if not inside(segment.network.prefixes, address):
+            detail = f"{address} is in none of the prefixes of network {replica.network}"
+            findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
+        elif address in segment.network.gateways:
+            detail = f"{address} is the production gateway of network {replica.network}"
+            findings.add(ProblemType.DUPLICATE, where, detail)
+        elif address in segment.own:
+            findings.add(ProblemType.DUPLICATE, where, f"{address} is the appliance's own address")

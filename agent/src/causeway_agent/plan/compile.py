@@ -1,0 +1,100 @@
+"""From a document to a target: every rule of meaning is here or in the role's own module.
+
+Total: the answer is a target, or all problems with their pointers. After this nobody checks a document again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from causeway_agent.errors import CompileError
+from causeway_agent.plan import adapters as nics
+from causeway_agent.plan import compile_gateway, compile_provider, compile_tenant
+from causeway_agent.plan.adapters import Adapter
+from causeway_agent.plan.checks import Findings
+from causeway_agent.plan.contribution import Contribution, Surroundings
+from causeway_agent.plan.objects import Address
+from causeway_agent.plan.policy import Echo, ManagementDoor
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire.desired import Desired, GatewayRole, Management, ProviderRole, Role, TenantRole
+from causeway_wire.problem import ProblemType
+from causeway_wire.types import IPAddress, NicName
+
+
+def compile_document(desired: Desired, facts: Facts) -> Target:
+    """The target that the document means on this machine; raises CompileError with all problems found."""
+    findings = Findings()
+    if desired.appliance != facts.appliance:
+        detail = f"the document is for {desired.appliance}, this appliance is {facts.appliance}"
+        findings.add(ProblemType.WRONG_APPLIANCE, "/appliance", detail)
+    adapters = nics.resolve(desired, facts, findings)
+    management = _management(desired.management, adapters, findings)
+    surroundings = Surroundings(
+        adapters=adapters, management=desired.management, facts=facts, findings=findings
+    )
+    contribution = _role(desired.role, surroundings)
+    if findings.problems or management is None or contribution is None:
+        raise CompileError(tuple(findings.problems))
+    return _target(desired.management, management, adapters, contribution)
+
+
+def _role(role: Role, surroundings: Surroundings) -> Contribution | None:
+    match role:
+        case ProviderRole():
+            return compile_provider.compile_role(role, surroundings)
+        case TenantRole():
+            return compile_tenant.compile_role(role, surroundings)
+        case GatewayRole():
+            return compile_gateway.compile_role(role, surroundings)
+
+
+def _management(
+    management: Management, adapters: Mapping[NicName, Adapter], findings: Findings
+) -> Adapter | None:
+    adapter = nics.find(adapters, management.nic, "/management/nic", findings)
+    if adapter is not None and management.address not in adapter.own:
+        detail = f"{management.address} is not an address of adapter {management.nic}"
+        findings.add(ProblemType.UNKNOWN_REFERENCE, "/management/address", detail)
+    if not any(source.version == management.address.version for source in management.sources):
+        detail = f"no source may reach {management.address}; name the controllers' prefixes"
+        findings.add(ProblemType.CUTS_MANAGEMENT, "/management/sources", detail)
+    if management.port == management.ssh_port:
+        detail = f"the agent and SSH cannot both listen on port {management.port}"
+        findings.add(ProblemType.DUPLICATE, "/management/ssh_port", detail)
+    return adapter
+
+
+def _target(
+    management: Management, adapter: Adapter, adapters: Mapping[NicName, Adapter], role: Contribution
+) -> Target:
+    door = ManagementDoor(
+        adapter.device,
+        management.address,
+        frozenset(management.sources),
+        frozenset({management.port, management.ssh_port}),
+    )
+    echo = Echo(adapter.device, management.address)
+    policy = replace(
+        role.policy,
+        management=role.policy.management | {door},
+        echoes=role.policy.echoes | {echo},
+    )
+    everyone = tuple(adapters.values())
+    return Target(
+        management=_address(role.addresses, adapter.device, management.address),
+        devices=frozenset(each.device for each in everyone),
+        links=frozenset(each.link() for each in everyone),
+        tuns=role.tuns,
+        addresses=role.addresses,
+        routes=role.routes.union(*(each.default_routes() for each in everyone)),
+        rules=role.rules,
+        proxies=role.proxies,
+        sysctls=role.sysctls,
+        policy=policy,
+        processes=role.processes,
+    )
+
+
+def _address(addresses: frozenset[Address], device: str, ip: IPAddress) -> Address:
+    return next(entry for entry in addresses if entry.device == device and entry.interface.ip == ip)

@@ -1,0 +1,320 @@
+"""The provider appliance: a vNIC per VLAN, and per extended network a tunnel server and a routing table.
+
+Each network's table is chosen by the device a packet enters, or by the appliance's own address in that
+network; nothing of it is in the main table, so equal prefixes of two tenants' tables could never meet and a
+replica's only way out is the tunnel. Both tun devices of a network (UDP and TCP) always exist while it is
+extended; the table points at the one whose client is connected.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Final
+
+from causeway_agent.plan import adapters as nics
+from causeway_agent.plan import checks, openvpn_config
+from causeway_agent.plan.adapters import EVERYWHERE, Adapter
+from causeway_agent.plan.checks import Segment, host
+from causeway_agent.plan.contribution import Contribution, Surroundings
+from causeway_agent.plan.objects import Address, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.policy import ArpScope, Echo, Forward, Listener, Policy, SourceGuard
+from causeway_agent.plan.processes import NeighbourResponder, Process, VpnServer
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import Idle, Partial, ProviderNetwork, ProviderRole, TunnelServer
+from causeway_wire.observed import Transport
+from causeway_wire.problem import ProblemType
+from causeway_wire.types import IPAddress, IPNetwork
+
+PRIORITY_DEVICE: Final = 1000
+PRIORITY_SOURCE: Final = 1001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """A network that is extended now: its tunnel, its replicas, its devices."""
+
+    network: ProviderNetwork
+    tunnel: TunnelServer
+    adapter: Adapter
+    replicas: tuple[IPAddress, ...]
+    active: Transport
+
+    @property
+    def vlan(self) -> str:
+        """Device of the VLAN's vNIC."""
+        return self.adapter.device
+
+    @property
+    def table(self) -> int:
+        """Routing table; port numbers stay clear of the kernel's tables 253 to 255."""
+        return self.tunnel.port
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """IP versions that the tunnel carries."""
+        ends = {pair.local.version for pair in self.tunnel.inner}
+        return frozenset(ends | {prefix.version for prefix in self.network.prefixes})
+
+    def prefixes(self, version: int) -> tuple[IPNetwork, ...]:
+        """Production prefixes of this IP version."""
+        return tuple(prefix for prefix in self.network.prefixes if prefix.version == version)
+
+    def tun(self, transport: Transport) -> str:
+        """Device of the tunnel over this transport."""
+        return f"cw{transport.value[0]}{self.tunnel.port}"
+
+    @property
+    def tuns(self) -> tuple[str, ...]:
+        """Both tunnel devices."""
+        return tuple(self.tun(transport) for transport in Transport)
+
+
+def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | None:
+    """What the role adds; None, with problems noted, when the document cannot be meant."""
+    uplink = nics.find(around.adapters, role.uplink, "/role/uplink", around.findings)
+    _check(role, around, uplink)
+    if uplink is None or around.findings.problems:
+        return None
+    extensions = _extensions(role, around)
+    vlans = {network.nic for network in role.networks}
+    return Contribution(
+        tuns=frozenset(
+            Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, around.facts.vpn_uid)
+            for extension in extensions
+            for device in extension.tuns
+        ),
+        addresses=_addresses(around, vlans, extensions),
+        routes=frozenset(route for extension in extensions for route in _routes(extension)),
+        rules=frozenset(rule for extension in extensions for rule in _rules(extension)),
+        sysctls=_settings(around, extensions),
+        policy=_policy(around, uplink, vlans, extensions),
+        processes=frozenset(
+            process for extension in extensions for process in _processes(extension, around.facts)
+        ),
+    )
+
+
+def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
+    findings = around.findings
+    vlans = [network.nic for network in role.networks]
+    ids = ((network.id, f"/role/networks/{i}/id") for i, network in enumerate(role.networks))
+    checks.distinct(findings, ids, "network")
+    reserved = [(name, "/role/uplink") for name in {role.uplink, around.management.nic}]
+    used = [(name, f"/role/networks/{i}/nic") for i, name in enumerate(vlans)]
+    checks.distinct(findings, [*reserved, *used], "adapter")
+    for index, network in enumerate(role.networks):
+        _check_network(network, f"/role/networks/{index}", around, vlans, role.networks[:index])
+        if network.tunnel is not None:
+            _check_tunnel(role, index, network.tunnel, around, uplink)
+    tunnels = [(i, network.tunnel) for i, network in enumerate(role.networks) if network.tunnel is not None]
+    _check_distinct_tunnels(tunnels, findings)
+    if isinstance(role.failover, Partial):
+        checks.replicas(findings, role.failover, _segments(role, around))
+
+
+def _check_network(
+    network: ProviderNetwork,
+    pointer: str,
+    around: Surroundings,
+    vlans: list[str],
+    earlier: tuple[ProviderNetwork, ...],
+) -> None:
+    findings = around.findings
+    checks.network(findings, network, pointer)
+    nics.separate(findings, network.prefixes, pointer, around.others(*vlans))
+    for index, prefix in enumerate(network.prefixes):
+        for other in earlier:
+            if any(checks.overlap(prefix, theirs) for theirs in other.prefixes):
+                detail = f"{prefix} overlaps network {other.id}"
+                findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+    adapter = nics.find(around.adapters, network.nic, f"{pointer}/nic", findings)
+    if adapter is None:
+        return
+    for index, interface in enumerate(adapter.nic.addresses):
+        if not checks.inside(network.prefixes, interface.ip):
+            where = f"/nics/{adapter.index}/addresses/{index}"
+            detail = f"{interface.ip} is in none of the prefixes of network {network.id}"
+            findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
+    if adapter.nic.gateways:
+        detail = f"adapter {network.nic} carries a VLAN; the appliance's default route leads elsewhere"
+        findings.add(ProblemType.INVALID, f"/nics/{adapter.index}/gateways", detail)
+
+
+def _check_tunnel(
+    role: ProviderRole, index: int, tunnel: TunnelServer, around: Surroundings, uplink: Adapter | None
+) -> None:
+    findings, base = around.findings, f"/role/networks/{index}/tunnel"
+    if uplink is not None and tunnel.listen not in uplink.own:
+        detail = f"{tunnel.listen} is not an address of the uplink {role.uplink}"
+        findings.add(ProblemType.UNKNOWN_REFERENCE, f"{base}/listen", detail)
+    if around.takes_management_port(tunnel.listen, tunnel.port):
+        detail = f"port {tunnel.port} of {tunnel.listen} is the agent's or SSH's"
+        findings.add(ProblemType.DUPLICATE, f"{base}/port", detail)
+    production = [prefix for network in role.networks for prefix in network.prefixes]
+    checks.inner(findings, tunnel.inner, f"{base}/inner", production)
+    for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
+        checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
+    checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.SERVER_KEY)
+
+
+def _check_distinct_tunnels(tunnels: list[tuple[int, TunnelServer]], findings: checks.Findings) -> None:
+    where = "/role/networks/{}/tunnel/{}".format
+    checks.distinct(findings, ((tunnel.id, where(i, "id")) for i, tunnel in tunnels), "tunnel")
+    checks.distinct(findings, ((tunnel.port, where(i, "port")) for i, tunnel in tunnels), "port")
+    inner = (
+        (pair.local, where(i, f"inner/{k}/local"))
+        for i, tunnel in tunnels
+        for k, pair in enumerate(tunnel.inner)
+    )
+    checks.distinct(findings, inner, "inner address")
+
+
+def _segments(role: ProviderRole, around: Surroundings) -> dict[str, Segment]:
+    segments = {}
+    for network in role.networks:
+        adapter = around.adapters.get(network.nic)
+        own = frozenset[IPAddress]() if adapter is None else adapter.own
+        segments[network.id] = Segment(network=network, own=own, extended=network.tunnel is not None)
+    return segments
+
+
+def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ...]:
+    """The networks that have replicas now; idle ones stay closed."""
+    failover = role.failover
+    if isinstance(failover, Idle):
+        return ()
+    extensions = []
+    for network in role.networks:
+        mine = [replica for replica in failover.replicas if replica.network == network.id]
+        addresses = tuple(address for replica in mine for address in replica.addresses)
+        if addresses and network.tunnel is not None:
+            extension = Extension(
+                network=network,
+                tunnel=network.tunnel,
+                adapter=around.adapters[network.nic],
+                replicas=addresses,
+                active=around.facts.active.get(network.tunnel.id, Transport.UDP),
+            )
+            extensions.append(extension)
+    return tuple(extensions)
+
+
+def _addresses(
+    around: Surroundings, vlans: set[str], extensions: tuple[Extension, ...]
+) -> frozenset[Address]:
+    adapters = (each.addresses(prefix_route=each.nic.name not in vlans) for each in around.adapters.values())
+    ends = {
+        Address(device, ipaddress.ip_interface(pair.local), prefix_route=False)
+        for extension in extensions
+        for device in extension.tuns
+        for pair in extension.tunnel.inner
+    }
+    return frozenset(ends).union(*adapters)
+
+
+def _routes(extension: Extension) -> set[Route]:
+    """Production and everything else by way of the tunnel, each replica by way of its VLAN."""
+    tun, table = extension.tun(extension.active), extension.table
+    far = [*extension.network.prefixes, *(EVERYWHERE[version] for version in extension.versions)]
+    near = [host(address) for address in extension.replicas]
+    return {Route(to, tun, table) for to in far} | {Route(to, extension.vlan, table) for to in near}
+
+
+def _rules(extension: Extension) -> set[Rule]:
+    own = {*extension.adapter.own, *(pair.local for pair in extension.tunnel.inner)}
+    by_device = {
+        Rule(version, PRIORITY_DEVICE, extension.table, input_device=device)
+        for version in extension.versions
+        for device in (extension.vlan, *extension.tuns)
+    }
+    by_source = {Rule(address.version, PRIORITY_SOURCE, extension.table, source=address) for address in own}
+    return by_device | by_source
+
+
+def _settings(around: Surroundings, extensions: tuple[Extension, ...]) -> frozenset[Sysctl]:
+    extended = {extension.vlan for extension in extensions}
+    six = any(checks.IPV6 in extension.versions for extension in extensions)
+    answering = {extension.vlan for extension in extensions if extension.prefixes(checks.IPV4)}
+    adapters = (
+        nics.settings(each.device, forwarding=each.device in extended, proxy_arp=each.device in answering)
+        for each in around.adapters.values()
+    )
+    tuns = (nics.tunnel_settings(device) for extension in extensions for device in extension.tuns)
+    return nics.machine_settings(forwarding6=six).union(*adapters, *tuns)
+
+
+def _policy(
+    around: Surroundings, uplink: Adapter, vlans: set[str], extensions: tuple[Extension, ...]
+) -> Policy:
+    """VLANs are guarded from the start, so that an idle network says nothing and is told nothing."""
+    devices = {around.adapters[name].device for name in vlans}
+    tuns = {device for extension in extensions for device in extension.tuns}
+    return Policy(
+        listeners=frozenset(
+            Listener(uplink.device, extension.tunnel.listen, transport.value, extension.tunnel.port)
+            for extension in extensions
+            for transport in Transport
+        ),
+        echoes=frozenset(echo for extension in extensions for echo in _echoes(extension)),
+        guarded=frozenset(devices | tuns),
+        sources=frozenset(guard for extension in extensions for guard in _sources(extension)),
+        forwards=frozenset(forward for extension in extensions for forward in _forwards(extension)),
+        arp=frozenset(
+            ArpScope(extension.vlan, prefix, frozenset(extension.replicas))
+            for extension in extensions
+            for prefix in extension.prefixes(checks.IPV4)
+        ),
+    )
+
+
+def _echoes(extension: Extension) -> set[Echo]:
+    own = {Echo(extension.vlan, address) for address in extension.adapter.own}
+    inner = {Echo(device, pair.local) for device in extension.tuns for pair in extension.tunnel.inner}
+    return own | inner
+
+
+def _sources(extension: Extension) -> set[SourceGuard]:
+    """From the VLAN its own network only; through the tunnel comes whatever answers a replica."""
+    near = {SourceGuard(extension.vlan, prefix) for prefix in extension.network.prefixes}
+    far = {SourceGuard(device, EVERYWHERE[v]) for device in extension.tuns for v in extension.versions}
+    return near | far
+
+
+def _forwards(extension: Extension) -> set[Forward]:
+    """Both tunnel devices at once: a change of transport must not need another policy."""
+    out = {
+        Forward(extension.vlan, device, source=address)
+        for device in extension.tuns
+        for address in extension.replicas
+    }
+    back = {
+        Forward(device, extension.vlan, destination=address)
+        for device in extension.tuns
+        for address in extension.replicas
+    }
+    return out | back
+
+
+def _processes(extension: Extension, facts: Facts) -> list[Process]:
+    servers: list[Process] = [_server(extension, transport, facts) for transport in Transport]
+    six = extension.prefixes(checks.IPV6)
+    if six:
+        here = {each for each in (*extension.replicas, *extension.adapter.own) if each.version == checks.IPV6}
+        excluded = tuple(sorted(here, key=int))
+        servers.append(NeighbourResponder(device=extension.vlan, prefixes=six, excluded=excluded))
+    return servers
+
+
+def _server(extension: Extension, transport: Transport, facts: Facts) -> VpnServer:
+    device = extension.tun(transport)
+    name = f"vpn-{extension.tunnel.id}-{transport.value}"
+    return VpnServer(
+        tunnel=extension.tunnel.id,
+        transport=transport,
+        device=device,
+        configuration=openvpn_config.server(
+            extension.tunnel, transport=transport, device=device, name=name, facts=facts
+        ),
+        files=openvpn_config.SERVER_FILES,
+    )

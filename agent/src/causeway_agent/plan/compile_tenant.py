@@ -1,0 +1,184 @@
+"""The tenant appliance: one production network, one tunnel, production hosts' way to failed-over VMs.
+
+It answers production's ARP and neighbour solicitations for failed-over addresses only, each of them named
+(`ProxyNeighbour`); proxy_arp would also answer for the tunnel's address. What comes out of the tunnel is
+routed by a table of its own, so that a replica's way to the internet is the production gateway even where
+the appliance's own default route is another.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from causeway_agent.plan import adapters as nics
+from causeway_agent.plan import checks, haproxy_config, openvpn_config
+from causeway_agent.plan.adapters import EVERYWHERE, Adapter
+from causeway_agent.plan.checks import Segment, host
+from causeway_agent.plan.contribution import Contribution, Surroundings
+from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.policy import Forward, Policy, SourceGuard
+from causeway_agent.plan.processes import Endpoint, Process, VpnClient
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import Idle, Partial, TenantRole, TunnelClient
+from causeway_wire.observed import Transport
+from causeway_wire.problem import ProblemType
+from causeway_wire.types import IPAddress
+
+DEVICE: Final = "cwtun0"
+TABLE: Final = 1194
+"""Routing table of what comes out of the tunnel."""
+PRIORITY: Final = 1000
+
+
+def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
+    """What the role adds; None, with problems noted, when the document cannot be meant."""
+    adapter = nics.find(around.adapters, role.network.nic, "/role/network/nic", around.findings)
+    _check(role, around, adapter)
+    if adapter is None or around.findings.problems:
+        return None
+    replicas = _replicas(role)
+    base = Contribution(
+        addresses=frozenset[Address]().union(*(each.addresses() for each in around.adapters.values())),
+        sysctls=_settings(around, adapter, replicas),
+    )
+    if not replicas or role.tunnel is None:
+        return base
+    return _extend(base, role, role.tunnel, adapter=adapter, replicas=replicas, facts=around.facts)
+
+
+def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> None:
+    findings = around.findings
+    checks.network(findings, role.network, "/role/network")
+    own = frozenset[IPAddress]() if adapter is None else adapter.own
+    if adapter is not None:
+        nics.separate(findings, role.network.prefixes, "/role/network", around.others(role.network.nic))
+        if not any(checks.inside(role.network.prefixes, address) for address in own):
+            detail = f"adapter {role.network.nic} has no address in network {role.network.id}"
+            findings.add(ProblemType.OUTSIDE_NETWORK, "/role/network/nic", detail)
+    if role.tunnel is not None:
+        _check_tunnel(role, role.tunnel, around)
+    if isinstance(role.failover, Partial):
+        segment = Segment(network=role.network, own=own, extended=role.tunnel is not None)
+        checks.replicas(findings, role.failover, {role.network.id: segment})
+
+
+def _check_tunnel(role: TenantRole, tunnel: TunnelClient, around: Surroundings) -> None:
+    findings, base = around.findings, "/role/tunnel"
+    checks.inner(findings, tunnel.inner, f"{base}/inner", role.network.prefixes)
+    if not tunnel.remotes:
+        findings.add(ProblemType.INVALID, f"{base}/remotes", "name at least one cloud gateway")
+    remotes = (
+        ((remote.address, remote.port), f"{base}/remotes/{i}") for i, remote in enumerate(tunnel.remotes)
+    )
+    checks.distinct(findings, remotes, "cloud gateway")
+    for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
+        checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
+    checks.pem(findings, tunnel.gateway_ca, f"{base}/gateway_ca", checks.CERTIFICATE)
+    checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.CLIENT_KEY)
+
+
+def _replicas(role: TenantRole) -> tuple[IPAddress, ...]:
+    match role.failover:
+        case Idle():
+            return ()
+        case Partial(replicas=replicas):
+            return tuple(address for replica in replicas for address in replica.addresses)
+
+
+def _settings(around: Surroundings, adapter: Adapter, replicas: tuple[IPAddress, ...]) -> frozenset[Sysctl]:
+    six = any(address.version == checks.IPV6 for address in replicas)
+    others = (nics.settings(each.device) for each in around.others(adapter.nic.name))
+    production = nics.settings(adapter.device, forwarding=bool(replicas), proxy_ndp=six)
+    return nics.machine_settings(forwarding6=six).union(production, *others)
+
+
+def _extend(
+    base: Contribution,
+    role: TenantRole,
+    tunnel: TunnelClient,
+    *,
+    adapter: Adapter,
+    replicas: tuple[IPAddress, ...],
+    facts: Facts,
+) -> Contribution:
+    peers = tuple(pair.peer for pair in tunnel.inner)
+    tun = Tun(DEVICE, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
+    ends = {Address(DEVICE, ipaddress.ip_interface(pair.local), prefix_route=False) for pair in tunnel.inner}
+    return Contribution(
+        tuns=frozenset({tun}),
+        addresses=base.addresses | ends,
+        routes=_routes(role, adapter.device) | {Route(host(end), DEVICE) for end in (*replicas, *peers)},
+        rules=frozenset(
+            Rule(gateway.version, PRIORITY, TABLE, input_device=DEVICE) for gateway in role.network.gateways
+        ),
+        proxies=frozenset(ProxyNeighbour(adapter.device, address, claimed=True) for address in replicas),
+        sysctls=base.sysctls | nics.tunnel_settings(DEVICE),
+        policy=_policy(adapter.device, replicas, peers),
+        processes=_processes(tunnel, facts),
+    )
+
+
+def _routes(role: TenantRole, device: str) -> frozenset[Route]:
+    """Production by way of its adapter, the rest by way of its gateway, per family that has a gateway."""
+    versions = {gateway.version for gateway in role.network.gateways}
+    production = {
+        Route(prefix, device, TABLE) for prefix in role.network.prefixes if prefix.version in versions
+    }
+    default = {
+        Route(EVERYWHERE[gateway.version], device, TABLE, via=gateway) for gateway in role.network.gateways
+    }
+    return frozenset(production | default)
+
+
+def _policy(device: str, replicas: tuple[IPAddress, ...], peers: tuple[IPAddress, ...]) -> Policy:
+    toward = {Forward(device, DEVICE, destination=address) for address in replicas}
+    back = {Forward(DEVICE, device, source=address) for address in replicas}
+    errors = {Forward(DEVICE, device, source=address, errors_only=True) for address in peers}
+    return Policy(
+        guarded=frozenset({DEVICE}),
+        sources=frozenset(SourceGuard(DEVICE, host(address)) for address in (*replicas, *peers)),
+        forwards=frozenset(toward | back | errors),
+    )
+
+
+def _processes(tunnel: TunnelClient, facts: Facts) -> frozenset[Process]:
+    """The client, and the wrapper that its TCP endpoints go through."""
+    name = f"vpn-{tunnel.id}"
+    udp = [
+        Endpoint(
+            address=remote.address,
+            port=remote.port,
+            transport=Transport.UDP,
+            configuration=openvpn_config.client(
+                tunnel,
+                transport=Transport.UDP,
+                address=remote.address,
+                port=remote.port,
+                device=DEVICE,
+                name=name,
+                facts=facts,
+            ),
+        )
+        for remote in tunnel.remotes
+    ]
+    tcp = [
+        Endpoint(
+            address=remote.address,
+            port=remote.port,
+            transport=Transport.TCP,
+            configuration=openvpn_config.client(
+                tunnel,
+                transport=Transport.TCP,
+                address=haproxy_config.LOOPBACK,
+                port=haproxy_config.local_port(index),
+                device=DEVICE,
+                name=name,
+                facts=facts,
+            ),
+        )
+        for index, remote in enumerate(tunnel.remotes)
+    ]
+    ends = tunnel.inner[0]
+    client = VpnClient(tunnel=tunnel.id, device=DEVICE, endpoints=(*udp, *tcp), probe=(ends.local, ends.peer))
+    return frozenset({client, haproxy_config.wrapper(tunnel)})

@@ -1,0 +1,107 @@
+"""HAProxy configurations for the TCP fallback: the gateway's door and the tenant appliance's wrapper.
+
+OpenVPN's own TLS runs inside this one, end to end. The outer one decides who reaches which tunnel: a client
+certificate counts only together with its issuer, so a name under tenant B's authority never opens tenant A's
+tunnel. A tenant's VPN authority carries the tenant's id as its organisation and signs end entities only.
+File names are relative to the process's directory.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+from causeway_agent.plan.processes import TlsProxy
+from causeway_wire.desired import GatewayRole, GatewayTunnel, TunnelClient
+from causeway_wire.types import IPAddress, Secret
+
+LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
+FIRST_LOCAL_PORT: Final = 16180
+"""The wrapper of remote n listens on the loopback address, on this port plus n."""
+
+_GLOBAL: Final = """\
+global
+  log stderr format raw local0 notice
+  maxconn 4096
+  default-path config
+  ssl-default-bind-options ssl-min-ver TLSv1.3 no-tls-tickets
+  ssl-default-server-options ssl-min-ver TLSv1.3 no-tls-tickets
+
+defaults
+  mode tcp
+  log global
+  timeout connect 3s
+  timeout client 15s
+  timeout server 15s
+"""
+# OpenVPN pings every second: 15 s of silence is a dead peer, not an idle one.
+
+_DOOR_RULES: Final = """\
+  tcp-request connection track-sc0 src table sources
+  tcp-request connection reject if { sc0_conn_rate(sources) gt 30 }
+  tcp-request session set-var(sess.name) ssl_c_s_dn(cn)
+  use_backend %[ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)]
+  default_backend nobody
+
+backend sources
+  stick-table type ipv6 size 64k expire 30s store conn_rate(10s)
+
+backend nobody
+  tcp-request content reject
+"""
+
+
+def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
+    """The gateway's public TCP port: mutual TLS, then the tunnel's server."""
+    binds = [
+        f"  bind {_socket(address, role.port)} ssl crt server.pem ca-file tenants.pem verify required\n"
+        for address in addresses
+    ]
+    backends = [
+        f"\nbackend tunnel-{index}\n  server tunnel {_socket(tunnel.server, tunnel.port)}\n"
+        for index, tunnel in enumerate(role.tunnels)
+    ]
+    rows = [f"{_peer(tunnel)} tunnel-{index}\n" for index, tunnel in enumerate(role.tunnels)]
+    authorities = "".join(tenant.ca.strip() + "\n" for tenant in role.tenants)
+    return TlsProxy(
+        name="gateway-tls",
+        configuration=Secret("".join((_GLOBAL, "\nfrontend door\n", *binds, _DOOR_RULES, *backends))),
+        files=(
+            ("server.pem", Secret(role.certificate)),
+            ("tenants.pem", Secret(authorities)),
+            ("tunnels.map", Secret("".join(rows))),
+        ),
+        key=role.key,
+    )
+
+
+def wrapper(tunnel: TunnelClient) -> TlsProxy:
+    """The tenant appliance's local TCP ports, one per remote, each leading to that gateway through TLS."""
+    check = f"verify required verifyhost {tunnel.gateway_name} sni str({tunnel.gateway_name})"
+    sections = [
+        f"\nlisten remote-{index}\n"
+        f"  bind {_socket(LOOPBACK, local_port(index))}\n"
+        f"  server gateway {_socket(remote.address, remote.port)}"
+        f" ssl crt client.pem ca-file gateway.pem {check}\n"
+        for index, remote in enumerate(tunnel.remotes)
+    ]
+    return TlsProxy(
+        name=f"tls-{tunnel.id}",
+        configuration=Secret("".join((_GLOBAL, *sections))),
+        files=(("client.pem", Secret(tunnel.certificate)), ("gateway.pem", Secret(tunnel.gateway_ca))),
+        key=tunnel.key,
+    )
+
+
+def local_port(index: int) -> int:
+    """Where the wrapper of this remote listens."""
+    return FIRST_LOCAL_PORT + index
+
+
+def _peer(tunnel: GatewayTunnel) -> str:
+    return f"{tunnel.tenant}:{tunnel.client_name}"
+
+
+def _socket(address: IPAddress, port: int) -> str:
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"  # noqa: PLR2004

@@ -1,0 +1,121 @@
+"""OpenVPN configurations: one option set, measured as a whole; do not vary options one by one.
+
+The agent owns the tun device, its addresses and all routes, so OpenVPN gets a device by name, runs no script
+and needs no privilege. `mode server` with a pulling client starts in one round trip more than the handshake
+and survives a change of the client's address (research: p2p starts take up to a second). `ifconfig` is left
+out on purpose: nothing here would use it, IPv6 included.
+Sockets: 1 MiB buffers and a queue of 2000 packets on the tun device belong together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import TunnelClient, TunnelServer
+from causeway_wire.observed import Transport
+from causeway_wire.types import IPAddress, Secret
+
+TUNNEL_MTU: Final = 1500
+"""Octets inside the tunnel: as on the LAN, so that guests need not know (mssfix spares TCP the fragments)."""
+QUEUE_LENGTH: Final = 2000
+
+SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
+"""Everything behind the one client is reached through it; without this its inner packets are dropped."""
+
+_COMMON: Final = (
+    "dev-type tun",
+    f"tun-mtu {TUNNEL_MTU}",
+    "persist-tun",
+    "persist-key",
+    "ifconfig-noexec",
+    "script-security 0",
+    "tls-version-min 1.2",
+    "auth SHA256",
+    "data-ciphers AES-256-GCM",
+    "cipher AES-256-GCM",
+    "sndbuf 1048576",
+    "rcvbuf 1048576",
+    "verb 3",
+)
+
+
+def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str, facts: Facts) -> Secret:
+    """The provider's end; `name` is the process's. Refers to `SERVER_FILES`."""
+    suffix = "-server" if transport is Transport.TCP else ""
+    lines = (
+        f"dev {device}",
+        *_COMMON,
+        "mode server",
+        "tls-server",
+        "dh none",
+        f"proto {_protocol(transport, tunnel.listen)}{suffix}",
+        f"local {tunnel.listen}",
+        f"lport {tunnel.port}",
+        "remote-cert-tls client",
+        f"verify-x509-name {tunnel.peer_name} name",
+        "client-config-dir ccd",
+        "keepalive 1 4",
+        *_socket_options(transport),
+        *_identity(tunnel, name=name, facts=facts),
+    )
+    return Secret("\n".join(lines) + "\n")
+
+
+def client(
+    tunnel: TunnelClient,
+    *,
+    transport: Transport,
+    address: IPAddress,
+    port: int,
+    device: str,
+    name: str,
+    facts: Facts,
+) -> Secret:
+    """The tenant's end toward one address and port; `name` is the process's."""
+    suffix = "-client" if transport is Transport.TCP else ""
+    # A parting word lets the server forget the client at once; over TCP the closed connection says it.
+    parting = ("explicit-exit-notify 1",) if transport is Transport.UDP else ()
+    lines = (
+        f"dev {device}",
+        *_COMMON,
+        "tls-client",
+        "pull",
+        "route-nopull",
+        "nobind",
+        f"proto {_protocol(transport, address)}{suffix}",
+        f"remote {address} {port}",
+        "remote-cert-tls server",
+        f"verify-x509-name {tunnel.peer_name} name",
+        "ping 1",
+        "ping-restart 4",
+        "connect-retry 1 2",
+        "connect-timeout 5",
+        *parting,
+        *_socket_options(transport),
+        *_identity(tunnel, name=name, facts=facts),
+    )
+    return Secret("\n".join(lines) + "\n")
+
+
+def _protocol(transport: Transport, address: IPAddress) -> str:
+    return f"{transport.value}{address.version}"
+
+
+def _socket_options(transport: Transport) -> tuple[str, ...]:
+    """Without TCP_NODELAY on both sides a ping takes 12 ms."""
+    return ("fast-io",) if transport is Transport.UDP else ("socket-flags TCP_NODELAY",)
+
+
+def _identity(tunnel: TunnelServer | TunnelClient, *, name: str, facts: Facts) -> tuple[str, ...]:
+    return (
+        f"management {facts.run_directory}/{name}.sock unix",
+        f"key {facts.key_directory}/{tunnel.key}.key",
+        *_inline("cert", tunnel.certificate),
+        *_inline("ca", tunnel.ca),
+        *_inline("tls-crypt-v2", tunnel.tls_crypt.reveal()),
+    )
+
+
+def _inline(tag: str, text: str) -> tuple[str, str, str]:
+    return f"<{tag}>", text.strip(), f"</{tag}>"

@@ -1,0 +1,187 @@
+"""The nft text of a policy: one transaction that replaces every rule and keeps what packets have taught.
+
+The skeleton (tables, chains, sets, counters) is the same for every policy, so a reload only flushes rules and
+static sets and fills them again (nft(8)): the gateway's admitted flows (`flows`, `known`), its rate limits
+(`tries`) and the counters survive. Devices are matched by name, so that a device made anew matches at once.
+
+Rules match elements of sets, never literals: what the rules say is read in `ruleset_skeleton`, what they are
+filled with is decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import itertools
+import re
+from collections.abc import Iterable, Mapping
+
+from causeway_agent.plan import ruleset_skeleton as skeleton
+from causeway_agent.plan.policy import Forward, ManagementDoor, Policy
+from causeway_wire.types import IPAddress, IPNetwork
+
+TABLE = skeleton.TABLE
+COUNTERS = skeleton.COUNTERS
+ARP_COUNTER = skeleton.ARP_COUNTER
+
+_DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
+_Elements = Mapping[str, Iterable[str]]
+
+
+def render(policy: Policy) -> str:
+    """The nft commands that put this policy in force; one call of nft loads them in one transaction."""
+    return _render(policy, identity=digest(policy))
+
+
+def digest(policy: Policy) -> str:
+    """Hex SHA-256 that names this policy as this version renders it; the loaded table carries it."""
+    return hashlib.sha256(_render(policy, identity="").encode()).hexdigest()
+
+
+def find_digest(listing: str) -> str | None:
+    """The digest in the text of `nft list chain inet causeway identity` (or of the whole table)."""
+    match = _DIGEST.search(listing)
+    return None if match is None else match[1]
+
+
+def _render(policy: Policy, *, identity: str) -> str:
+    inet = {**_common(policy), **_family(policy, 4), **_family(policy, 6)}
+    tables = (
+        ("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, skeleton.inet_rules(identity), inet),
+        ("arp", skeleton.ARP_DECLARATIONS, skeleton.ARP_SETS, skeleton.ARP_RULES, _arp(policy)),
+    )
+    return "".join(_table(*table) for table in tables)
+
+
+def _table(family: str, declarations: str, sets: Mapping[str, str], rules: str, elements: _Elements) -> str:
+    name = f"{family} {TABLE}"
+    static = "".join(f"  set {key} {{ {kind}; }}\n" for key, kind in sets.items())
+    flushes = "".join(f"flush set {name} {key}\n" for key in sets)
+    filled = "".join(_fill(key, kind, elements.get(key, ())) for key, kind in sets.items())
+    declared = f"table {name} {{\n{declarations}{static}}}\n"
+    return f"{declared}flush table {name}\n{flushes}table {name} {{\n{filled}{rules}}}\n"
+
+
+def _fill(name: str, kind: str, elements: Iterable[str]) -> str:
+    listed = sorted(set(elements))
+    if not listed:
+        return ""
+    return f"  set {name} {{ {kind};\n    elements = {{ {', '.join(listed)} }};\n  }}\n"
+
+
+def _common(policy: Policy) -> dict[str, list[str]]:
+    return {
+        "guarded": [_quote(device) for device in policy.guarded],
+        "inside": [_quote(relay.inside) for relay in policy.relays],
+        "management_ports": [str(port) for door in policy.management for port in door.ports],
+    }
+
+
+def _family(policy: Policy, version: int) -> dict[str, list[str]]:
+    """Elements of the sets that exist once per family; their names end with the version."""
+    forwards = [forward for forward in policy.forwards if _version(forward) == version]
+    relays = [relay for relay in policy.relays if relay.address.version == version]
+    listeners = [(relay.public, relay.address, "udp", relay.port) for relay in relays]
+    listeners += [(entry.device, entry.address, entry.protocol, entry.port) for entry in policy.listeners]
+    elements = {
+        "sources": [
+            _join(_quote(guard.device), guard.network)
+            for guard in policy.sources
+            if guard.network.version == version
+        ],
+        "doors": _doors(policy.management, version),
+        "listeners": [
+            _join(_quote(device), address, protocol, port)
+            for device, address, protocol, port in listeners
+            if address.version == version
+        ],
+        "echoes": [
+            _join(_quote(echo.device), echo.address)
+            for echo in policy.echoes
+            if echo.address.version == version
+        ],
+        "relay": [_join(relay.address, relay.port) for relay in relays],
+        "servers": [
+            _join(_quote(relay.inside), address, port) for relay in relays for address, port in relay.servers
+        ],
+        **_forwards(forwards),
+    }
+    return {f"{name}{version}": values for name, values in elements.items()}
+
+
+def _forwards(forwards: Iterable[Forward]) -> dict[str, list[str]]:
+    """Forwards by shape: exact sets are hash tables, one lookup each."""
+    elements: dict[str, list[str]] = {name: [] for name in skeleton.FORWARD_SHAPES}
+    for forward in forwards:
+        devices = (_quote(forward.input_device), _quote(forward.output_device))
+        shape = _shape(forward)
+        addresses = [address for address in (forward.source, forward.destination) if address is not None]
+        elements[shape].append(_join(*devices, *addresses))
+        if forward.errors_only:
+            continue
+        if forward.source is not None:
+            elements["extended_source"].append(_join(devices[0], forward.source))
+        elif forward.destination is not None:
+            elements["extended_destination"].append(_join(devices[0], forward.destination))
+    return elements
+
+
+def _shape(forward: Forward) -> str:
+    ends = {"source": forward.source, "destination": forward.destination}
+    given = [name for name, address in ends.items() if address is not None]
+    shape = "pair" if len(given) == len(ends) else "".join(given) or "any"
+    return f"error_{shape}" if forward.errors_only else f"forward_{shape}"
+
+
+def _version(forward: Forward) -> int:
+    address = forward.source or forward.destination
+    return forward.version if address is None else address.version
+
+
+def _doors(doors: Iterable[ManagementDoor], version: int) -> list[str]:
+    """One element per collapsed source and port: a set of ranges refuses overlapping elements."""
+    keyed = sorted(
+        ((door.device, door.address, port), source)
+        for door in doors
+        if door.address.version == version
+        for source in door.sources
+        if source.version == version
+        for port in door.ports
+    )
+    return [
+        _join(_quote(device), address, source, port)
+        for (device, address, port), group in itertools.groupby(keyed, key=lambda pair: pair[0])
+        for source in _collapse(source for _, source in group)
+    ]
+
+
+def _arp(policy: Policy) -> dict[str, list[str]]:
+    """Who may ask on a scoped device are those who may send from it: the replicas that are failed over."""
+    scoped = {scope.device for scope in policy.arp}
+    return {
+        "guarded": [_quote(device) for device in policy.guarded],
+        "scopes": [_join(_quote(scope.device), scope.prefix) for scope in policy.arp],
+        "excluded": [
+            _join(_quote(scope.device), address) for scope in policy.arp for address in scope.excluded
+        ],
+        "askers": [
+            _join(_quote(forward.input_device), forward.source)
+            for forward in policy.forwards
+            if forward.input_device in scoped and isinstance(forward.source, ipaddress.IPv4Address)
+        ],
+    }
+
+
+def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
+    listed = list(networks)
+    four = [network for network in listed if isinstance(network, ipaddress.IPv4Network)]
+    six = [network for network in listed if isinstance(network, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
+
+
+def _join(*parts: str | int | IPAddress | IPNetwork) -> str:
+    return " . ".join(map(str, parts))
+
+
+def _quote(device: str) -> str:
+    return f'"{device}"'

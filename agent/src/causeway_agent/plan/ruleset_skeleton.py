@@ -1,0 +1,215 @@
+"""What is the same in every ruleset: tables, chains, sets, counters and the rules that consult the sets.
+
+Read it as the appliance's law of packets: nothing enters, is answered or passes unless a set names it.
+Every drop is counted by its reason. Extended flows are not tracked, so that no amount of replica traffic can
+fill the connection table, and no lost state can cut a failed-over VM off.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLE: Final = "causeway"
+
+COUNTERS: Final = ("drop_spoofed", "drop_flood", "drop_management", "drop_input", "drop_forward")
+"""Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
+ARP_COUNTER: Final = "drop_arp"
+"""Named counter of the arp table."""
+
+FLOW_TIMEOUT: Final = "5m"
+"""An admitted flow that is silent this long is forgotten; OpenVPN pings every second."""
+FLOW6_TIMEOUT: Final = "1h"
+"""Lifetime of an IPv6 flow's translation. nft 1.0.6 has no registers left to refresh it from the packet; a
+live flow does not need it, connection tracking keeps its translation.
+"""
+FIRST_PACKETS: Final = "10/second burst 20 packets"
+"""First packets of unknown flows accepted per source address; many tenants may share one address (NAT)."""
+ECHOES: Final = "50/second burst 100 packets"
+
+FORWARD_SHAPES: Final = (
+    "forward_source",
+    "forward_destination",
+    "forward_pair",
+    "forward_any",
+    "error_source",
+    "error_destination",
+    "error_pair",
+    "error_any",
+    "extended_source",
+    "extended_destination",
+)
+
+
+def _family_sets(version: int) -> dict[str, str]:
+    address = f"ipv{version}_addr"
+    devices = "ifname . ifname"
+    kinds = {
+        "sources": f"type ifname . {address}; flags interval",
+        "doors": f"type ifname . {address} . {address} . inet_service; flags interval",
+        "listeners": f"type ifname . {address} . inet_proto . inet_service",
+        "echoes": f"type ifname . {address}",
+        "relay": f"type {address} . inet_service",
+        "servers": f"type ifname . {address} . inet_service",
+        **{f"{kind}_source": f"type {devices} . {address}" for kind in ("forward", "error")},
+        **{f"{kind}_destination": f"type {devices} . {address}" for kind in ("forward", "error")},
+        **{f"{kind}_pair": f"type {devices} . {address} . {address}" for kind in ("forward", "error")},
+        **{f"{kind}_any": f"type {devices}" for kind in ("forward", "error")},
+        "extended_source": f"type ifname . {address}",
+        "extended_destination": f"type ifname . {address}",
+    }
+    return {f"{name}{version}": kind for name, kind in kinds.items()}
+
+
+INET_SETS: Final = {
+    "guarded": "type ifname",
+    "inside": "type ifname",
+    "management_ports": "type inet_service",
+    **_family_sets(4),
+    **_family_sets(6),
+}
+"""Static sets by name: flushed and filled at every load."""
+
+ARP_SETS: Final = {
+    "guarded": "type ifname",
+    "scopes": "type ifname . ipv4_addr; flags interval",
+    "excluded": "type ifname . ipv4_addr",
+    "askers": "type ifname . ipv4_addr",
+}
+
+
+def _dynamic_sets(version: int, suffix: str, *, mapped: str) -> str:
+    flow = f"ipv{version}_addr . inet_service"
+    kept = "flags dynamic,timeout; size 65536; timeout"
+    return f"""\
+  set known{suffix} {{ type {flow}; {kept} {FLOW_TIMEOUT}; }}
+  map flows{suffix} {{ type {flow} : {flow}; {kept} {mapped}; }}
+  set tries{suffix} {{ type ipv{version}_addr; {kept} 1m; }}
+"""
+
+
+INET_DECLARATIONS: Final = (
+    "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    + _dynamic_sets(4, "", mapped=FLOW_TIMEOUT)
+    + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
+    + """\
+  chain identity { }
+  chain origin { }
+  chain door4 { }
+  chain door6 { }
+  chain screen { type filter hook prerouting priority raw; policy accept; }
+  chain admit { type nat hook prerouting priority dstnat; policy accept; }
+  chain input { type filter hook input priority filter; policy drop; }
+  chain forward { type filter hook forward priority filter; policy drop; }
+  chain leave { type nat hook postrouting priority srcnat; policy accept; }
+"""
+)
+
+ARP_DECLARATIONS: Final = f"""\
+  counter {ARP_COUNTER} {{ }}
+  chain answer {{ }}
+  chain input {{ type filter hook input priority filter; policy accept; }}
+"""
+
+ARP_RULES: Final = f"""\
+  chain answer {{
+    iifname . arp saddr ip @askers iifname . arp daddr ip @scopes iifname . arp daddr ip != @excluded return
+    counter name {ARP_COUNTER} drop
+  }}
+  chain input {{
+    iifname @guarded arp operation request jump answer
+  }}
+"""
+
+_ERRORS4: Final = "destination-unreachable, time-exceeded, parameter-problem"
+_ERRORS6: Final = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem"
+_FLOW4: Final = f"ip saddr . udp sport timeout {FLOW_TIMEOUT} : ip daddr . udp dport"
+_NEIGHBOURS: Final = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255"
+
+
+def inet_rules(identity: str) -> str:
+    """The rules of the inet table; `identity` is the digest that the table carries."""
+    return f"""\
+  chain identity {{
+    return comment "policy {identity}"
+  }}
+  chain origin {{
+    iifname . ip saddr @sources4 return
+    iifname . ip6 saddr @sources6 return
+    ip6 saddr {{ ::, fe80::/10 }} {_NEIGHBOURS} return
+    counter name drop_spoofed drop
+  }}
+{_door("ip", 4, "")}{_door("ip6", 6, "6")}\
+  chain screen {{
+    iifname @guarded jump origin
+    iifname . ip saddr @extended_source4 notrack
+    iifname . ip daddr @extended_destination4 notrack
+    iifname . ip6 saddr @extended_source6 notrack
+    iifname . ip6 daddr @extended_destination6 notrack
+    ip daddr . udp dport @relay4 jump door4
+    ip6 daddr . udp dport @relay6 jump door6
+  }}
+  chain admit {{
+    ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
+    ip6 daddr . udp dport @relay6 dnat ip6 to ip6 saddr . udp sport map @flows6
+  }}
+  chain input {{
+    iifname "lo" accept
+    iifname . ip daddr . ip saddr . tcp dport @doors4 accept
+    iifname . ip6 daddr . ip6 saddr . tcp dport @doors6 accept
+    tcp dport @management_ports counter name drop_management drop
+    iifname != @guarded ct state established,related accept
+    {_NEIGHBOURS} accept
+    iifname @guarded icmp type {{ echo-reply, {_ERRORS4} }} accept
+    iifname @guarded icmpv6 type {{ echo-reply, {_ERRORS6} }} accept
+    iifname . ip daddr . meta l4proto . th dport @listeners4 accept
+    iifname . ip6 daddr . meta l4proto . th dport @listeners6 accept
+    iifname . ip daddr @echoes4 icmp type echo-request limit rate {ECHOES} accept
+    iifname . ip6 daddr @echoes6 icmpv6 type echo-request limit rate {ECHOES} accept
+    counter name drop_input
+  }}
+  chain forward {{
+{_passes("ip", 4, f"icmp type {{ {_ERRORS4} }}")}\
+{_passes("ip6", 6, f"icmpv6 type {{ {_ERRORS6} }}")}\
+{_relayed("ip", 4, refresh=f"update @flows {{ {_FLOW4} }} ")}{_relayed("ip6", 6, refresh="")}\
+    ct status dnat ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
+    counter name drop_forward
+  }}
+  chain leave {{
+    oifname @inside ct status dnat masquerade
+  }}
+"""
+
+
+def _door(ip: str, version: int, suffix: str) -> str:
+    """Known flows stay known while they speak; of others, only so many per source reach the filter."""
+    flow = f"{ip} saddr . udp sport"
+    return f"""\
+  chain door{version} {{
+    {flow} @known{suffix} update @known{suffix} {{ {flow} timeout {FLOW_TIMEOUT} }} return
+    update @tries{suffix} {{ {ip} saddr limit rate over {FIRST_PACKETS} }} counter name drop_flood drop
+    notrack
+  }}
+"""
+
+
+def _passes(ip: str, version: int, errors: str) -> str:
+    devices = "iifname . oifname"
+    shapes = {
+        "source": f"{devices} . {ip} saddr",
+        "destination": f"{devices} . {ip} daddr",
+        "pair": f"{devices} . {ip} saddr . {ip} daddr",
+        "any": f"meta nfproto ipv{version} {devices}",
+    }
+    passes = [f"    {key} @forward_{shape}{version} accept\n" for shape, key in shapes.items()]
+    passes += [f"    {errors} {key} @error_{shape}{version} accept\n" for shape, key in shapes.items()]
+    return "".join(passes)
+
+
+def _relayed(ip: str, version: int, *, refresh: str) -> str:
+    """A flow translated toward a server that the policy still names, and the way back."""
+    there = f"oifname . {ip} daddr . udp dport @servers{version}"
+    back = f"iifname . {ip} saddr . udp sport @servers{version}"
+    return f"""\
+    ct status dnat ct direction original {there} {refresh}accept
+    ct status dnat ct direction reply {back} accept
+"""
