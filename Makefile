@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 BENCHES := tunnel heal agent
+# Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
+export PATH := $(PATH):/usr/sbin:/sbin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci)
 YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
