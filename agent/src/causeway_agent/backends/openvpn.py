@@ -26,23 +26,29 @@ _HOUSEKEEPING = 10.0
 """Seconds between looks at a server's clients and at the size of the output file."""
 
 _REASONS = (
-    ("VERIFY X509NAME ERROR", "certificate refused: not the expected name"),
-    ("VERIFY KU ERROR", "certificate refused: wrong key usage"),
+    ("VERIFY X509NAME ERROR: ", "certificate refused: "),
     ("VERIFY EKU ERROR", "certificate refused: wrong extended key usage"),
-    ("VERIFY ERROR", "certificate refused"),
+    ("VERIFY KU ERROR", "certificate refused: wrong key usage"),
+    ("VERIFY ERROR: depth=0, error=", "certificate refused: "),
+    ("VERIFY ERROR: ", "certificate refused: "),
     ("certificate verify failed", "certificate refused"),
-    ("TLS Error: TLS object -> incoming plaintext read error", "certificate refused"),
+    ("incoming plaintext read error", "certificate refused"),
     ("tls-crypt unwrap", "wrong key"),
-    ("tls-crypt-v2", "wrong key"),
+    ("can not extract tls-crypt-v2 client key", "wrong key"),
+    ("Can not unwrap tls-crypt-v2 client key", "wrong key"),
     ("TLS key negotiation failed", "no answer"),
     ("Connection refused", "connection refused"),
     ("AUTH_FAILED", "authentication refused"),
     ("Cannot ioctl TUNSETIFF", "cannot attach to the tun device"),
     ("Cannot open TUN/TAP", "cannot open the tun device"),
     ("Socket bind failed", "cannot bind the listening address"),
-    ("Options error", "configuration refused"),
+    ("key values mismatch", "the key does not belong to the certificate"),
+    ("Options error: ", "configuration refused: "),
 )
-"""OpenVPN tells causes in its log only; these are its words (src/openvpn, 2.6)."""
+"""OpenVPN tells causes in its log only; these are its words (src/openvpn, 2.6). A meaning that ends in a
+colon and a space is completed by what follows the words.
+"""
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,30 +95,42 @@ class Status:
 def reason(text: str) -> str | None:
     """Why the tunnel does not work, if this line of OpenVPN's log or output tells."""
     for words, meaning in _REASONS:
-        if words in text:
-            return meaning
+        _, found, rest = text.partition(words)
+        if found:
+            return (meaning + rest)[:_LONGEST_REASON] if meaning.endswith(": ") else meaning
     return None
 
 
+def latest(known: str | None, text: str) -> str | None:
+    """The reason after this line, given the one known so far; a vaguer repetition does not replace it."""
+    told = reason(text)
+    return known if told is None or (known is not None and known.startswith(told)) else told
+
+
 def ending(child: spawn.Child, directory: Path) -> str:
-    """Why a process is gone, from what it printed, else from its exit status."""
-    for line in reversed(spawn.output_tail(directory)):
-        told = reason(line)
-        if told is not None:
-            return told
+    """Why a process is gone: what it printed last that tells, else its exit status."""
+    told = None
+    lines = spawn.output_tail(directory)
+    for line in lines:
+        told = latest(told, line)
+    if told is not None:
+        return told
     status = child.exit_status
     if status is None:
         return "process ended"
-    return (
-        f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
-    )
+    return f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
 
 
-def prepare(configuration: Secret, directory: Path, context: Context) -> str:
-    """Write the complete configuration where the process will read it; returns its text."""
+def prepare(
+    configuration: Secret, directory: Path, context: Context, *, files: tuple[tuple[str, str], ...] = ()
+) -> str:
+    """Write the complete configuration and its files where the process will read them; returns its text."""
     text = complete(configuration, context.key_directory)
     spawn.prepare_directory(directory, context.account)
     spawn.write_file(directory / CONFIGURATION, text, context.account)
+    for name, content in files:
+        spawn.prepare_directory((directory / name).parent, context.account)
+        spawn.write_file(directory / name, content, context.account)
     return text
 
 

@@ -21,6 +21,8 @@ from causeway_wire.observed import TunnelState
 
 PROVEN = 3.0
 """Seconds of life after which a connection counts as a working one; one lost sooner counts as failed."""
+PARTING = 0.5
+"""Seconds to say good-bye: OpenVPN sends its exit notice at once but lingers for seconds."""
 
 _log = structlog.get_logger()
 
@@ -93,7 +95,7 @@ class ClientUnit:
     async def stop(self) -> None:
         """End the process; `run` must have been cancelled."""
         if self._child is not None:
-            await self._child.terminate()
+            await self._child.terminate(PARTING)
         self._store.delete(self.spec.name)
 
     def release(self) -> None:
@@ -167,7 +169,7 @@ class ClientUnit:
             case management.BytesCounted(received=received, sent=sent):
                 self.status.received, self.status.sent = received, sent
             case management.LogLine(text=text):
-                self._told = openvpn.reason(text) or self._told
+                self._told = openvpn.latest(self._told, text)
             case _:
                 pass
 

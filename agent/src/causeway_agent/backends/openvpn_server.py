@@ -41,7 +41,7 @@ class ServerUnit:
     def adopt(self, entry: records.Record) -> bool:
         """Take over the recorded process if it still runs with the configuration it would get now."""
         text = openvpn.complete(self.spec.configuration, self._context.key_directory)
-        if records.digest(text) == entry.digest:
+        if self._digest(text) == entry.digest:
             self._child = spawn.adopt(entry.process.pid, entry.process.start_time)
         return self._child is not None
 
@@ -89,13 +89,18 @@ class ServerUnit:
             openvpn.COMMAND, directory=self._directory, account=self._context.account
         )
         process = records.Identity(pid=child.pid, start_time=child.started)
-        entry = records.record(self.spec, process=process, digest=records.digest(text))
+        entry = records.record(self.spec, process=process, digest=self._digest(text))
         self._store.write(self.spec.name, entry)
         _log.info("process_started", process=self.spec.name, pid=child.pid)
         return child
 
+    def _digest(self, text: str) -> str:
+        return records.digest(text, *(part for file in self.spec.files for part in file))
+
     def _prepare(self) -> str:
-        return openvpn.prepare(self.spec.configuration, self._directory, self._context)
+        return openvpn.prepare(
+            self.spec.configuration, self._directory, self._context, files=self.spec.files
+        )
 
     async def _attend(self, child: spawn.Child) -> None:
         async with asyncio.TaskGroup() as group:
@@ -110,7 +115,7 @@ class ServerUnit:
                     self.status.state = TunnelState.CONNECTING
                     self._settled.set()
             case management.LogLine(text=text):
-                self.status.last_error = openvpn.reason(text) or self.status.last_error
+                self.status.last_error = openvpn.latest(self.status.last_error, text)
                 self._announced = self._announced or _NEW_PEER in text
                 if _NEW_PEER in text or _PEER_GONE in text:
                     connection.command("status 3")
