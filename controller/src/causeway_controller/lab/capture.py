@@ -22,9 +22,12 @@ _ETH_P_ALL = 0x0003
 _IPV4, _ARP, _IPV6 = 0x0800, 0x0806, 0x86DD
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}
 _PORTED = frozenset({6, 17})
-_FRAGMENT_HEADER = 44
+_HOP_BY_HOP, _FRAGMENT_HEADER = 0, 44
+"""IPv6 extension headers (RFC 8200, 4)."""
 _NEIGHBOUR_DISCOVERY = range(133, 138)
 """ICMPv6 types of neighbour discovery (RFC 4861)."""
+_LISTENER_DISCOVERY = frozenset({130, 131, 132, 143})
+"""ICMPv6 types of multicast listener discovery (RFC 3810)."""
 _BUFFER = 8 * 1024 * 1024
 _SOL_PACKET, _PACKET_STATISTICS = 263, 6
 _MARK = probes.MARKER.encode()
@@ -35,7 +38,7 @@ class Flow:
     """Packets that look alike. Fragments after the first have no ports."""
 
     protocol: str
-    """`tcp`, `udp`, `icmp`, `icmp6`, `arp`, `nd` or a number."""
+    """`tcp`, `udp`, `icmp`, `icmp6`, `arp`, `nd`, `mld` or a number."""
     source: IPAddress | None = None
     destination: IPAddress | None = None
     source_port: int | None = None
@@ -48,8 +51,8 @@ class Flow:
 
     @property
     def housekeeping(self) -> bool:
-        """Whether it is address resolution, which never leaves a segment."""
-        return self.protocol in {"arp", "nd"}
+        """Whether it is address or multicast group resolution, which never leaves a segment."""
+        return self.protocol in {"arp", "nd", "mld"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Captured:
         return sum(self.flows.values())
 
     def besides(self, port: int) -> dict[Flow, int]:
-        """Packets that neither come from nor go to this port, address resolution aside."""
+        """Packets that neither come from nor go to this port, resolution aside."""
         return {
             flow: count
             for flow, count in self.flows.items()
@@ -137,6 +140,8 @@ def parse(frame: bytes) -> Flow:
         return _flow(packet[9], source, destination, body)
     if kind == _IPV6:
         protocol, body = packet[6], packet[40:]
+        if protocol == _HOP_BY_HOP:
+            protocol, body = body[0], body[8 * (body[1] + 1) :]
         if protocol == _FRAGMENT_HEADER:
             later = struct.unpack_from("!H", body, 2)[0] & 0xFFF8
             protocol, body = body[0], b"" if later else body[8:]
@@ -152,4 +157,6 @@ def _flow(protocol: int, source: IPAddress, destination: IPAddress, body: bytes)
         return Flow(name, source, destination, *struct.unpack_from("!HH", body))
     if name == "icmp6" and body and body[0] in _NEIGHBOUR_DISCOVERY:
         name = "nd"
+    if name == "icmp6" and body and body[0] in _LISTENER_DISCOVERY:
+        name = "mld"
     return Flow(name, source, destination)

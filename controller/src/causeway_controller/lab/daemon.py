@@ -1,0 +1,224 @@
+"""The lab in the background: holds a `Lab` and serves it on a Unix socket, readable by its owner only.
+
+    python -m causeway_controller.lab.daemon DIRECTORY      (inside a sandbox)
+
+It locks DIRECTORY/lock as long as it lives, so that what a killed daemon left behind is known to be stale.
+Each operation answers with JSON lines: steps as they happen, then one line `done` or `failed`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from aiohttp import web
+
+from causeway_controller.errors import ControllerError
+from causeway_controller.lab import drill, protocol, topology
+from causeway_controller.lab.lab import Lab, LabError, VmRef
+from causeway_controller.lab.steps import Step
+from causeway_wire.observed import Observed, TunnelReport
+
+SOCKET = "socket"
+LOCK = "lock"
+LOG = "log"
+OBSERVE_SECONDS = 5.0
+
+Measures = tuple[drill.Measure, ...]
+
+
+class Daemon:
+    """The operations of one lab; one at a time."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._lab.listener = self._hear
+        self._busy = asyncio.Lock()
+        self._listeners: set[asyncio.Queue[protocol.Line]] = set()
+        self._operations: set[asyncio.Task[None]] = set()
+        self._up = False
+        self.ended = asyncio.Event()
+
+    def application(self) -> web.Application:
+        """The HTTP side."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/status", self._status),
+                web.post("/up", lambda request: self._operate(request, self._bring_up)),
+                web.post("/failover", lambda request: self._operate(request, self._fail_over)),
+                web.post("/undo", lambda request: self._operate(request, self._undo)),
+                web.post("/down", lambda request: self._operate(request, self._bring_down)),
+            ]
+        )
+        return app
+
+    def _hear(self, step: Step) -> None:
+        line = protocol.StepLine(name=step.name, seconds=step.seconds, error=step.error)
+        for queue in self._listeners:
+            queue.put_nowait(line)
+
+    async def _operate(
+        self, request: web.Request, operation: Callable[[protocol.Request], Awaitable[Measures]]
+    ) -> web.StreamResponse:
+        """Stream an operation. It runs to its end even when the client goes away."""
+        order = msgspec.json.decode(await request.read() or b"{}", type=protocol.Request)
+        queue: asyncio.Queue[protocol.Line] = asyncio.Queue()
+        task = asyncio.create_task(self._run(operation, order, queue), name=request.path)
+        self._operations.add(task)
+        task.add_done_callback(self._operations.discard)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            line = await queue.get()
+            await response.write(msgspec.json.encode(line) + b"\n")
+            if not isinstance(line, protocol.StepLine):
+                return response
+
+    async def _run(
+        self,
+        operation: Callable[[protocol.Request], Awaitable[Measures]],
+        order: protocol.Request,
+        queue: asyncio.Queue[protocol.Line],
+    ) -> None:
+        async with self._busy:
+            self._listeners.add(queue)
+            try:
+                measures = await operation(order)
+            except protocol.EXPECTED as error:
+                queue.put_nowait(protocol.FailedLine(message=protocol.explain(error)))
+            except Exception as error:  # noqa: BLE001 - top of the task: logged, and said
+                traceback.print_exception(error)
+                message = f"a defect of the lab ({type(error).__name__}: {error}); its log has the details"
+                queue.put_nowait(protocol.FailedLine(message=message))
+            else:
+                queue.put_nowait(protocol.DoneLine(measures=tuple((m.what, m.seconds) for m in measures)))
+            finally:
+                self._listeners.discard(queue)
+
+    async def _bring_up(self, _: protocol.Request) -> Measures:
+        if self._up:
+            raise LabError("the lab is up already")
+        try:
+            await self._lab.up()
+        except BaseException:
+            self.ended.set()
+            raise
+        self._up = True
+        return ()
+
+    async def _bring_down(self, _: protocol.Request) -> Measures:
+        self._up = False
+        self.ended.set()
+        return ()
+
+    async def _fail_over(self, order: protocol.Request) -> Measures:
+        return await drill.fail_over(self._lab, self._refs(order), cut=order.originals)
+
+    async def _undo(self, order: protocol.Request) -> Measures:
+        return await drill.undo(self._lab, self._refs(order), restore=order.originals)
+
+    def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:
+        if not self._up:
+            raise LabError("the lab is still starting; try again in some seconds")
+        return tuple(VmRef.parse(text) for text in order.vms)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        status = await self._describe() if self._up else protocol.Status(up=False)
+        return web.Response(body=msgspec.json.encode(status), content_type="application/json")
+
+    async def _describe(self) -> protocol.Status:
+        names = tuple(self._lab.appliances.agents)
+        return protocol.Status(
+            up=True,
+            vms=tuple(
+                self._vm(VmRef(tenant.id, name))
+                for tenant in self._lab.topology.tenants.values()
+                for name in tenant.vms
+            ),
+            appliances=tuple(await asyncio.gather(*(self._appliance(name) for name in names))),
+        )
+
+    def _vm(self, ref: VmRef) -> protocol.VmStatus:
+        powered_on = self._lab.machines.powered_on
+        return protocol.VmStatus(
+            name=str(ref),
+            addresses=tuple(map(str, self._lab.vm(ref).addresses)),
+            original=powered_on(topology.original_of(ref.tenant, ref.vm)),
+            replica=powered_on(topology.replica_of(ref.tenant, ref.vm)),
+            failed_over=ref in self._lab.failed_over(),
+        )
+
+    async def _appliance(self, name: str) -> protocol.ApplianceStatus:
+        try:
+            async with asyncio.timeout(OBSERVE_SECONDS):
+                observed = await self._lab.agent(name).observed()
+        except (ControllerError, TimeoutError):
+            return protocol.ApplianceStatus(name=name, state="unreachable", role="", failover="", tunnels=())
+        return _reported(name, observed)
+
+
+def _reported(name: str, observed: Observed) -> protocol.ApplianceStatus:
+    return protocol.ApplianceStatus(
+        name=name,
+        state=observed.state.value,
+        role=observed.role or "",
+        failover=observed.failover,
+        tunnels=tuple(_tunnel(report) for report in observed.tunnels),
+    )
+
+
+def _tunnel(report: TunnelReport) -> str:
+    transport = f" over {report.transport.value}" if report.transport is not None else ""
+    remote = f" with {report.remote}" if report.remote is not None else ""
+    return f"{report.id} {report.state.value}{transport}{remote}"
+
+
+def lock(directory: Path) -> IO[str]:
+    """The lock of a lab's directory while the file is open; raises BlockingIOError when it is held."""
+    file = (directory / LOCK).open("w", encoding="ascii")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise
+    return file
+
+
+async def serve(directory: Path) -> None:
+    """Serve until `/down`, or until bringing the lab up failed."""
+    lab = Lab(topology.build())
+    daemon = Daemon(lab)
+    runner = web.AppRunner(daemon.application(), access_log=None)
+    await runner.setup()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, daemon.ended.set)
+    path = directory / SOCKET
+    path.unlink(missing_ok=True)
+    try:
+        await web.UnixSite(runner, path).start()
+        path.chmod(0o600)
+        await daemon.ended.wait()
+        await lab.down()
+    finally:
+        path.unlink(missing_ok=True)
+        await runner.cleanup()
+
+
+def main() -> int:
+    """The command line."""
+    directory = Path(sys.argv[1])
+    with lock(directory):
+        asyncio.run(serve(directory))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What a lab's daemon and its clients say to each other: JSON lines over HTTP on a Unix socket."""
+
+from __future__ import annotations
+
+import msgspec
+
+from causeway_controller.errors import ControllerError
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.lab.console import GuestError
+from causeway_controller.lab.lab import LabError
+from causeway_controller.lab.namespaces import WiringError
+from causeway_wire.problem import ProblemError, ProblemType
+
+EXPECTED = (LabError, ControllerError, ProblemError, HypervisorError, GuestError, WiringError, TimeoutError)
+"""Failures that a person can do something about; everything else is a defect."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """Body of `/up`, `/failover`, `/undo` and `/down`."""
+
+    vms: tuple[str, ...] = ()
+    """As `tenant/vm`."""
+    originals: bool = True
+    """Cut the originals' power before a failover, power them on after an undo."""
+
+
+class StepLine(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
+    """A step began, ended or failed; see `steps.Step`."""
+
+    name: str
+    seconds: float | None = None
+    error: str | None = None
+
+
+class DoneLine(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The operation is complete; what was measured, in seconds."""
+
+    measures: tuple[tuple[str, float], ...] = ()
+
+
+class FailedLine(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The operation failed; the message says what to do next."""
+
+    message: str
+
+
+Line = StepLine | DoneLine | FailedLine
+
+
+class VmStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A VM: where it runs and at which addresses."""
+
+    name: str
+    addresses: tuple[str, ...]
+    original: bool
+    """Whether the production VM runs."""
+    replica: bool
+    """Whether the replica runs."""
+    failed_over: bool
+
+
+class ApplianceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An appliance as its agent describes it."""
+
+    name: str
+    state: str
+    role: str
+    failover: str
+    tunnels: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of `/status`."""
+
+    up: bool
+    vms: tuple[VmStatus, ...] = ()
+    appliances: tuple[ApplianceStatus, ...] = ()
+
+
+def explain(error: BaseException) -> str:
+    """An expected failure in words, with what to do next."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time; `causeway lab status` shows what is up"
+    if isinstance(error, ProblemError):
+        problems = error.problem.errors or (error.problem,)
+        return "; ".join(problem.detail for problem in problems)
+    if _address_in_use(error):
+        return (
+            f"{error}. An original still answers for its address: cut its power first "
+            "(`causeway lab failover` does unless told to keep it)"
+        )
+    return str(error)
+
+
+def _address_in_use(error: BaseException) -> bool:
+    """Whether the duplicate-address guard is somewhere among the causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        change = getattr(cause, "change", None)
+        problem = getattr(cause, "problem", None) or getattr(change, "problem", None)
+        if getattr(problem, "type", None) == ProblemType.ADDRESS_IN_USE.urn:
+            return True
+        cause = cause.__cause__
+    return False

@@ -1,0 +1,86 @@
+"""How the lab looks on a terminal: steps as they happen, then tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from rich.console import Console
+from rich.status import Status as Spinner
+from rich.table import Table
+
+from causeway_controller.lab.protocol import Status
+from causeway_controller.lab.steps import Step
+
+
+class StepView:
+    """Prints each step when it ends, and shows what runs meanwhile. Use as a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._running: list[str] = []
+        self._spinner: Spinner = console.status("")
+        self.finished: list[Step] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spinner.stop()
+
+    def show(self, step: Step) -> None:
+        """Take in one step."""
+        if step.seconds is None:
+            self._running.append(step.name)
+        else:
+            if step.name in self._running:
+                self._running.remove(step.name)
+            self.finished.append(step)
+            mark = "[green]ok[/]    " if step.error is None else "[red]failed[/]"
+            self._console.print(f"  {mark} {step.seconds:7.3f} s  {step.name}", highlight=False)
+            if step.error is not None:
+                self._console.print(f"             {step.error}", style="red", highlight=False, markup=False)
+        if self._running:
+            self._spinner.update("; ".join(self._running))
+            self._spinner.start()
+        else:
+            self._spinner.stop()
+
+
+def measures(console: Console, rows: Iterable[tuple[str, float]]) -> None:
+    """A table of what was measured, if anything was."""
+    found = list(rows)
+    if not found:
+        return
+    table = Table(title="Measured", title_justify="left")
+    table.add_column("what")
+    table.add_column("seconds", justify="right")
+    for what, seconds in found:
+        table.add_row(what, f"{seconds:.3f}")
+    console.print(table)
+
+
+def status(console: Console, found: Status) -> None:
+    """Tables of VMs and appliances."""
+    vms = Table(title="VMs", title_justify="left")
+    for column in ("VM", "addresses", "production", "replica", "runs at"):
+        vms.add_column(column)
+    for vm in found.vms:
+        place = "[green]provider[/]" if vm.failed_over else "production" if vm.original else "[red]nowhere[/]"
+        vms.add_row(vm.name, _lines(vm.addresses), _power(on=vm.original), _power(on=vm.replica), place)
+    console.print(vms)
+    appliances = Table(title="Appliances", title_justify="left")
+    for column in ("appliance", "role", "state", "failover", "tunnels"):
+        appliances.add_column(column)
+    for item in found.appliances:
+        state = f"[green]{item.state}[/]" if item.state == "ready" else f"[red]{item.state}[/]"
+        appliances.add_row(item.name, item.role, state, item.failover, _lines(item.tunnels))
+    console.print(appliances)
+
+
+def _lines(items: Sequence[str]) -> str:
+    return "\n".join(items)
+
+
+def _power(*, on: bool) -> str:
+    return "on" if on else "[dim]off[/]"
