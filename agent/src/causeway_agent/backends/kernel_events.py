@@ -102,6 +102,7 @@ def _routing() -> socket.socket:
 
 def _filter() -> socket.socket:
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
+    sock.bind((0, 0))
     sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTABLES)
     return sock
 
