@@ -1,0 +1,112 @@
+"""Operations in words: one line each, for logs, the journal and the dry run. Secrets never appear."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from causeway_agent.plan.objects import (
+    MAIN_TABLE,
+    Address,
+    KernelObject,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import (
+    FirstPacketFilter,
+    NeighbourResponder,
+    Process,
+    TlsProxy,
+    VpnClient,
+    VpnServer,
+)
+
+
+def describe(operation: Operation) -> str:  # noqa: PLR0911 - one per operation
+    """What the operation does."""
+    match operation:
+        case Put(Sysctl() as item):
+            return f"set {item.key} to {item.value}"
+        case Put(item):
+            return f"put {describe_object(item)}"
+        case Drop(item):
+            return f"drop {describe_object(item)}"
+        case LoadPolicy(policy):
+            return f"load packet policy: {describe_policy(policy)}"
+        case Start(process):
+            return f"start {describe_process(process)}"
+        case Stop(process):
+            return f"stop {process.name}"
+        case Announce(proxy):
+            return f"announce {proxy.address} on {proxy.device}"
+        case _:
+            assert_never(operation)
+
+
+def describe_object(item: KernelObject) -> str:  # noqa: PLR0911 - one per kind
+    """What the object is."""
+    match item:
+        case Link():
+            return f"link {item.device} up, MTU {item.mtu}"
+        case Tun():
+            owner = "root" if item.owner is None else f"uid {item.owner}"
+            return f"tun device {item.device}, MTU {item.mtu}, queue {item.queue_length}, owner {owner}"
+        case Address():
+            return f"address {item.interface} on {item.device}" + ("" if item.prefix_route else ", no route")
+        case Route():
+            via = "" if item.via is None else f" via {item.via}"
+            return f"route {item.destination}{via} dev {item.device}{_table(item.table)}"
+        case Rule():
+            selector = (
+                f"from {item.source}" if item.input_device is None else f"from device {item.input_device}"
+            )
+            return f"IPv{item.version} rule {item.priority}: {selector}{_table(item.table)}"
+        case ProxyNeighbour():
+            return f"{'claim' if item.claimed else 'proxy'} for {item.address} on {item.device}"
+        case Sysctl():
+            return f"setting {item.key} = {item.value}"
+        case _:
+            assert_never(item)
+
+
+def describe_policy(policy: Policy) -> str:
+    """How much the policy allows."""
+    counts = (
+        ("management door", len(policy.management)),
+        ("listener", len(policy.listeners)),
+        ("forward", len(policy.forwards)),
+        ("guarded device", len(policy.guarded)),
+        ("relay", len(policy.relays)),
+    )
+    told = [f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts if count]
+    return ", ".join(told) or "closed"
+
+
+def describe_process(process: Process) -> str:
+    """What the process is for."""
+    match process:
+        case VpnServer():
+            return f"{process.name}: VPN server on {process.device}"
+        case VpnClient():
+            ways = ", ".join(f"{e.address}:{e.port}/{e.transport.value}" for e in process.endpoints)
+            return f"{process.name}: VPN client on {process.device} to {ways}"
+        case TlsProxy():
+            return f"{process.name}: TLS proxy"
+        case FirstPacketFilter():
+            where = ", ".join(map(str, process.addresses))
+            tunnels = len(process.servers)
+            return f"{process.name}: first-packet filter on {where} port {process.port}, {tunnels} tunnels"
+        case NeighbourResponder():
+            prefixes = ", ".join(map(str, process.prefixes))
+            return f"{process.name}: neighbour responder on {process.device} for {prefixes}"
+        case _:
+            assert_never(process)
+
+
+def _table(table: int) -> str:
+    return "" if table == MAIN_TABLE else f" table {table}"

@@ -1,0 +1,231 @@
+"""From what is to what shall be: operations in the one order that is safe, as data.
+
+    close    forwarding off, the policy that both the old and the new target allow
+    remove   proxy answers, processes, rules, routes that have no place any more
+    add      links, tun devices, settings, addresses (then drop old ones), routes, rules, processes
+    open     the new policy, forwarding on, and last of all the claims on other machines' addresses
+
+A route is replaced in place, so that a tunnel changing its transport loses nothing. Losing its last IPv4
+address makes a device lose its IPv4 routes and proxy entries (net/ipv4/fib_frontend.c, fib_disable_ip):
+addresses are therefore added before others are dropped, and where that cannot help, routes are put again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar, assert_never
+
+from causeway_agent.plan.objects import Address, KernelObject, ProxyNeighbour, Route, Sysctl, Tun
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Plan, Put, Start, Stop
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import (
+    FirstPacketFilter,
+    NeighbourResponder,
+    Process,
+    TlsProxy,
+    VpnClient,
+    VpnServer,
+)
+from causeway_agent.plan.target import Observation, Target
+
+_Item = TypeVar("_Item")
+_Object = TypeVar("_Object", bound=KernelObject)
+_IPV4, _IPV6 = 4, 6
+
+
+def diff(observation: Observation, target: Target, previous_policy: Policy | None = None) -> Plan:
+    """The operations that turn what is observed into the target; none where it is so already.
+
+    `previous_policy` stands in for a policy that cannot be read back (`observation.policy` is None).
+    """
+    addresses = _addresses(observation, target)
+    flushed = _flushed(observation.addresses, addresses)
+    claims = _claims(observation, target, flushed)
+    switches_off, switches_on, settings = _settings(observation, target)
+    released = _lost(observation.proxies, target.proxies, _proxy_key)
+    routes = _lost(observation.routes, target.routes, _route_key)
+    tuns = _lost(observation.tuns, target.tuns, _device)
+    remove: tuple[Operation, ...] = (
+        *_drops(released),
+        *_stops(observation, target),
+        *_drops(observation.rules - target.rules),
+        *_drops(routes),
+    )
+    add: tuple[Operation, ...] = (
+        *_puts(target.links - observation.links),
+        *_puts(target.tuns - observation.tuns),
+        *settings,
+        *addresses,
+        *_drops(tuns),
+        *_puts(target.routes - _surviving(observation.routes, flushed)),
+        *_puts(target.rules - observation.rules),
+        *_puts(_unclaimed(target) - _surviving_proxies(observation.proxies, flushed)),
+        *_starts(observation, target),
+    )
+    rest = (*switches_off, *remove, *add, *switches_on, *claims)
+    close, open_ = _policies(observation.policy, target.policy, previous_policy, alone=not rest)
+    operations: tuple[Operation, ...] = (*switches_off, *close, *remove, *add, *open_, *switches_on, *claims)
+    probes = _ordered(p for p in target.proxies - observation.proxies if p.claimed)
+    return Plan(operations=operations, probes=tuple(probes))
+
+
+def _policies(
+    loaded: Policy | None, wanted: Policy, previous: Policy | None, *, alone: bool
+) -> tuple[tuple[LoadPolicy, ...], tuple[LoadPolicy, ...]]:
+    """The policy to close with and the one to open with; each is left out where it changes nothing."""
+    if loaded == wanted:
+        return (), ()
+    final = (LoadPolicy(wanted),)
+    if alone:
+        return (), final
+    between = _between(loaded or previous, wanted)
+    close = () if between == loaded else (LoadPolicy(between),)
+    return close, () if between == wanted else final
+
+
+def _between(old: Policy | None, new: Policy) -> Policy:
+    """What may happen while a change runs. Both management doors stay open: their address may be moving."""
+    if old is None:
+        return Policy(management=new.management, guarded=new.guarded)
+    return replace(old & new, management=old.management | new.management)
+
+
+def _settings(
+    observation: Observation, target: Target
+) -> tuple[tuple[Put, ...], tuple[Put, ...], tuple[Put, ...]]:
+    """Settings that are not as they should be: forwarding to switch off, to switch on, and all others."""
+    wrong = target.sysctls - observation.sysctls
+    switches = {setting for setting in wrong if _forwards(setting)}
+    off = {setting for setting in switches if setting.value == "0"}
+    return _puts(off), _puts(switches - off), _puts(wrong - switches)
+
+
+def _forwards(setting: Sysctl) -> bool:
+    """Whether it switches forwarding; the default for devices to come is a setting like others."""
+    return setting.key.endswith("/forwarding") and not setting.key.endswith("/default/forwarding")
+
+
+def _addresses(observation: Observation, target: Target) -> tuple[Operation, ...]:
+    """New addresses, then changed ones, then drops. IPv6 knows an address without its length: drop first."""
+    missing = target.addresses - observation.addresses
+    lost = observation.addresses - target.addresses
+    kept_key = {(a.device, a.interface) for a in missing}
+    in_the_way = {
+        old
+        for old in lost
+        for new in missing
+        if old.interface.version == _IPV6
+        and (old.device, old.interface.ip) == (new.device, new.interface.ip)
+        and old.interface != new.interface
+    }
+    known = {(a.device, a.interface) for a in observation.addresses}
+    changed = {a for a in missing if (a.device, a.interface) in known}
+    over = {a for a in lost - in_the_way if (a.device, a.interface) not in kept_key}
+    return (*_drops(in_the_way), *_puts(missing - changed), *_puts(changed), *_drops(over))
+
+
+def _flushed(addresses: frozenset[Address], operations: Iterable[Operation]) -> frozenset[str]:
+    """Devices that are without any IPv4 address at some moment, after having had one."""
+    held = {address for address in addresses if address.interface.version == _IPV4}
+    flushed = set()
+    for operation in operations:
+        if not isinstance(operation, Put | Drop) or not isinstance(operation.item, Address):
+            continue
+        item = operation.item
+        before = {a for a in held if (a.device, a.interface) == (item.device, item.interface)}
+        held -= before
+        if before and not any(address.device == item.device for address in held):
+            flushed.add(item.device)
+        if isinstance(operation, Put) and item.interface.version == _IPV4:
+            held.add(item)
+    return frozenset(flushed)
+
+
+def _surviving(routes: frozenset[Route], flushed: frozenset[str]) -> frozenset[Route]:
+    return frozenset(r for r in routes if r.destination.version == _IPV6 or r.device not in flushed)
+
+
+def _surviving_proxies(
+    proxies: frozenset[ProxyNeighbour], flushed: frozenset[str]
+) -> frozenset[ProxyNeighbour]:
+    return frozenset(p for p in proxies if p.address.version == _IPV6 or p.device not in flushed)
+
+
+def _unclaimed(target: Target) -> frozenset[ProxyNeighbour]:
+    return frozenset(proxy for proxy in target.proxies if not proxy.claimed)
+
+
+def _claims(observation: Observation, target: Target, flushed: frozenset[str]) -> tuple[Put | Announce, ...]:
+    """Claims come last: what is announced must be able to carry the first packet."""
+    missing = target.proxies - _surviving_proxies(observation.proxies, flushed)
+    claimed = _ordered(proxy for proxy in missing if proxy.claimed)
+    return tuple(operation for proxy in claimed for operation in (Put(proxy), Announce(proxy)))
+
+
+def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:
+    """Processes without a successor, and those whose tun device goes away under them."""
+    names = {process.name for process in target.processes}
+    devices = {tun.device for tun in target.tuns}
+    return tuple(
+        Stop(process)
+        for process in sorted(observation.processes, key=_start_rank, reverse=True)
+        if process.name not in names
+        or (isinstance(process, VpnServer | VpnClient) and process.device not in devices)
+    )
+
+
+def _starts(observation: Observation, target: Target) -> tuple[Start, ...]:
+    return tuple(
+        Start(process) for process in sorted(target.processes - observation.processes, key=_start_rank)
+    )
+
+
+def _start_rank(process: Process) -> tuple[int, str]:
+    """Servers before clients: a client's first packet to nobody costs it seconds."""
+    match process:
+        case NeighbourResponder():
+            rank = 0
+        case VpnServer():
+            rank = 1
+        case TlsProxy():
+            rank = 2
+        case FirstPacketFilter():
+            rank = 3
+        case VpnClient():
+            rank = 4
+        case _:
+            assert_never(process)
+    return rank, process.name
+
+
+def _proxy_key(proxy: ProxyNeighbour) -> object:
+    return proxy.device, proxy.address
+
+
+def _route_key(route: Route) -> object:
+    """What the kernel calls the same route: one of these replaces the other."""
+    return route.destination, route.table, route.metric
+
+
+def _device(tun: Tun) -> object:
+    return tun.device
+
+
+def _lost(observed: frozenset[_Item], wanted: frozenset[_Item], key: Callable[[_Item], object]) -> set[_Item]:
+    """Observed objects that no wanted one will replace."""
+    coming = {key(item) for item in wanted - observed}
+    return {item for item in observed - wanted if key(item) not in coming}
+
+
+def _puts(items: Iterable[KernelObject]) -> tuple[Put, ...]:
+    return tuple(Put(item) for item in _ordered(items))
+
+
+def _drops(items: Iterable[KernelObject]) -> tuple[Drop, ...]:
+    return tuple(Drop(item) for item in _ordered(items))
+
+
+def _ordered(items: Iterable[_Object]) -> list[_Object]:
+    """Always the same order, so that equal inputs give equal plans."""
+    return sorted(items, key=repr)
