@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import strategies as st
 
+from causeway_controller import tls_crypt
 from causeway_controller.failover.inventory import (
     Adapter,
     Gateway,
@@ -20,7 +21,11 @@ from causeway_controller.failover.inventory import (
     TunnelCredentials,
     Vm,
 )
-from causeway_wire.types import IPAddress, Secret
+from causeway_wire.types import IPAddress
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+SERVER_KEY = tls_crypt.make_server_key()
+CLIENT_KEY = tls_crypt.make_client_key(SERVER_KEY, tls_crypt.Claim(tenant="acme", tunnel="acme-0"))
 
 
 def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6: bool = True) -> Site:
@@ -31,7 +36,7 @@ def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6
         networks={f"net-{n}": _network(n, ipv6=ipv6) for n in numbers},
         provider=ProviderAppliance(
             id="acme-provider",
-            management=_access(1),
+            management=_access("uplink", "198.51.100.10"),
             uplink=Adapter(name="uplink", mac=_mac(0), addresses=(ip_interface("198.51.100.10/24"),)),
             vlans={f"net-{n}": _vlan(n, ipv6=ipv6) for n in numbers},
         ),
@@ -47,8 +52,8 @@ def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6
     return Site(
         tenants={"acme": tenant},
         gateways=tuple(_gateway(g) for g in range(gateways)),
-        credentials={"acme": TenantCredentials(ca="CA", tls_crypt=Secret("server key"), tunnels=tunnels)},
-        gateway_credentials=GatewayCredentials(ca="GATEWAY CA", certificates=dict.fromkeys(ids, "CERT")),
+        credentials={"acme": TenantCredentials(ca=CERTIFICATE, tls_crypt=SERVER_KEY, tunnels=tunnels)},
+        gateway_credentials=GatewayCredentials(ca=CERTIFICATE, certificates=dict.fromkeys(ids, CERTIFICATE)),
     )
 
 
@@ -101,13 +106,15 @@ def _vlan(n: int, *, ipv6: bool) -> Adapter:
 def _appliance(n: int, *, ipv6: bool) -> TenantAppliance:
     addresses = [ip_interface(f"{a}/{24 if a.version == 4 else 64}") for a in _hosts(n, 251, ipv6=ipv6)]
     nic = Adapter(name="lan", mac=_mac(n + 33), addresses=tuple(addresses), gateways=_hosts(n, 1, ipv6=ipv6))
-    return TenantAppliance(id=f"acme-tenant-{n}", management=_access(n + 2), network=f"net-{n}", nic=nic)
+    return TenantAppliance(
+        id=f"acme-tenant-{n}", management=_access("lan", f"192.168.{n}.251"), network=f"net-{n}", nic=nic
+    )
 
 
 def _gateway(g: int) -> Gateway:
     return Gateway(
         id=f"gateway-{g}",
-        management=_access(g + 100),
+        management=_access("inside", f"198.51.100.{g + 200}"),
         public=Adapter(
             name="public",
             mac=_mac(g + 64),
@@ -122,18 +129,17 @@ def _gateway(g: int) -> Gateway:
 
 def _tunnel(n: int) -> TunnelCredentials:
     return TunnelCredentials(
-        server_certificate="SERVER CERT",
-        client_certificate="CLIENT CERT",
+        server_certificate=CERTIFICATE,
+        client_certificate=CERTIFICATE,
         server_name=f"server-{n}.acme",
         client_name=f"client-{n}.acme",
-        client_tls_crypt=Secret(f"client key {n}"),
+        client_tls_crypt=CLIENT_KEY,
     )
 
 
-def _access(host: int) -> ManagementAccess:
-    return ManagementAccess(
-        nic="lan", address=ip_address(f"10.0.0.{host}"), sources=(ip_network("10.0.0.0/24"),)
-    )
+def _access(nic: str, address: str) -> ManagementAccess:
+    sources = (ip_network("198.51.100.0/24"),)
+    return ManagementAccess(nic=nic, address=ip_address(address), sources=sources)
 
 
 def _mac(number: int) -> str:

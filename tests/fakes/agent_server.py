@@ -203,8 +203,11 @@ class AgentServer:
         identifier = request.match_info["id"]
         if identifier not in self.changes:
             raise ProblemError(problem.problem(ProblemType.NOT_FOUND, "no such change"))
+        wait = request.query.get("wait", "0")
+        if not wait.isdecimal() or int(wait) > 60:
+            raise ProblemError(problem.problem(ProblemType.INVALID, "whole seconds up to 60"))
         try:
-            async with asyncio.timeout(float(request.query.get("wait", "0"))), self._final:
+            async with asyncio.timeout(int(wait)), self._final:
                 await self._final.wait_for(lambda: self.changes[identifier].final)
         except TimeoutError:
             pass

@@ -34,6 +34,7 @@ from causeway_wire.observed import Health, Observed, TunnelState
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import ApplianceId, Epoch, TenantId, TunnelId, VmName
 
+_BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
 _FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
 
 
@@ -225,7 +226,7 @@ class Workflow:
         except ProblemError as error:
             # The epoch fences other workflows off. A generation behind within our own means a lost book.
             current = error.problem.generation
-            if error.problem.type != ProblemType.STALE_GENERATION.urn or not isinstance(current, int):
+            if error.problem.type not in _BEHIND or not isinstance(current, int):
                 raise
             await self._generations.at_least(action.appliance, current)
             await self._send(run, site, action.appliance)

@@ -7,6 +7,7 @@ It owns one warm connection pool. Answers become documents, refusals become `Pro
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ SocketFactory = Callable[[aiohttp.AddrInfoType], socket]
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 20.0
-WAIT_SECONDS = 25.0
+WAIT_SECONDS = 25
 """Longest single long-poll of a change; agents publish their own limit in `Versions`."""
 KEEPALIVE_SECONDS = 60.0
 RETRY_SECONDS = 0.1
@@ -131,11 +132,11 @@ class AgentClient:
         """What the appliance is now."""
         return await self._document(routes.OBSERVED, Observed)
 
-    async def change(self, identifier: ChangeId, *, wait: float | None = None) -> Change:
-        """A change; with `wait` (seconds) answers when it is final or the time is over."""
-        query = {} if wait is None else {"wait": f"{wait:g}"}
+    async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change:
+        """A change; with `wait` (whole seconds) answers when it is final or the time is over."""
+        query = {} if wait is None else {"wait": str(wait)}
         answer = await self._call(
-            routes.CHANGE, parameters={"id": identifier}, query=query, patience=ANSWER_SECONDS + (wait or 0.0)
+            routes.CHANGE, parameters={"id": identifier}, query=query, patience=ANSWER_SECONDS + (wait or 0)
         )
         return answer.decode(Change)
 
@@ -197,7 +198,7 @@ class AgentClient:
     async def _final(self, identifier: ChangeId, deadline: float) -> Change:
         """Long-poll until the change is final; bounded by the caller's deadline."""
         while True:
-            wait = min(WAIT_SECONDS, max(deadline - time.monotonic(), 0.0))
+            wait = min(WAIT_SECONDS, math.ceil(max(deadline - time.monotonic(), 0)))
             change = await self.change(identifier, wait=wait)
             if change.final:
                 return change

@@ -25,9 +25,10 @@ from causeway_controller.errors import (
 from causeway_controller.failover import documents, inventory
 from causeway_controller.fleet import client, tls
 from causeway_wire.change import ChangeState
-from causeway_wire.desired import Desired
+from causeway_wire.desired import Desired, ProviderRole
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
+from causeway_wire.types import Secret
 from tests import sites
 from tests.fakes.agent_server import ADDRESS, AgentServer
 
@@ -255,4 +256,8 @@ async def test_secrets_come_back_masked(opened: Opener) -> None:
     )
     async with opened() as one:
         await one.apply(full, timeout=5)
-        assert "server key" not in str(await one.get_desired())
+        role = (await one.get_desired()).role
+    assert isinstance(role, ProviderRole)
+    tunnel = role.networks[0].tunnel
+    assert tunnel is not None
+    assert tunnel.tls_crypt == Secret("****")

@@ -1,0 +1,62 @@
+"""What the controller writes, an agent can mean: every document of every inventory compiles to a target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from causeway_agent.errors import CompileError
+from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.processes import VpnClient, VpnServer
+from causeway_agent.plan.target import Facts, Target
+from causeway_controller.failover import documents
+from causeway_controller.failover.inventory import Site, with_failed_over
+from causeway_wire.desired import Desired
+from tests import sites
+
+
+def compiled(document: Desired) -> Target:
+    facts = Facts(
+        appliance=document.appliance,
+        devices={nic.mac: f"eth{index}" for index, nic in enumerate(document.nics)},
+        vpn_uid=None,
+        key_directory="/var/lib/causeway/keys",
+        run_directory="/run/causeway",
+    )
+    return compile_document(document, facts)
+
+
+def ids(site: Site) -> list[str]:
+    tenant = site.tenants["acme"]
+    tenants = [appliance.id for appliance in tenant.appliances.values()]
+    return [tenant.provider.id, *tenants, *(gateway.id for gateway in site.gateways)]
+
+
+@given(sites.sites_with_vms())
+def test_every_document_compiles_and_runs_a_vpn_exactly_while_it_is_needed(
+    drawn: tuple[Site, frozenset[str], frozenset[str]],
+) -> None:
+    site, first, second = drawn
+    for vms in (frozenset[str](), first, first | second):
+        state = with_failed_over(site, "acme", vms)
+        needed = {site.tenants["acme"].networks[site.tenants["acme"].vms[vm].network].tunnel for vm in vms}
+        servers: set[str] = set()
+        clients: set[str] = set()
+        for appliance in ids(state):
+            target = compiled(documents.document(state, appliance, generation=1, epoch=1))
+            servers |= {one.tunnel for one in target.processes if isinstance(one, VpnServer)}
+            clients |= {one.tunnel for one in target.processes if isinstance(one, VpnClient)}
+        assert servers == clients == needed
+
+
+def test_an_agent_refuses_what_the_controller_would_not_write() -> None:
+    state = with_failed_over(sites.site(), "acme", frozenset({"vm-0-0"}))
+    tenant = state.tenants["acme"]
+    broken = replace(
+        tenant, networks={**tenant.networks, "net-0": replace(tenant.networks["net-0"], inner=())}
+    )
+    site = replace(state, tenants={"acme": broken})
+    with pytest.raises(CompileError, match="inner"):
+        compiled(documents.document(site, "acme-provider", generation=1, epoch=1))
