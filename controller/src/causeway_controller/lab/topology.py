@@ -32,6 +32,8 @@ INTERNET = "internet"
 SP = "sp"
 SP_CONTROLLER = "sp-ctl"
 INTERNET_HOST = "internet-host"
+INTERNET_ADDRESSES = (ipaddress.ip_address("203.0.113.99"), ipaddress.ip_address("2001:db8:ffff::99"))
+"""The internet host's."""
 GATEWAY_NAME = "gateway.provider.example"
 OLD_VM = "old1"
 """A VM whose replica is powered on at the provider without being failed over; production has none."""

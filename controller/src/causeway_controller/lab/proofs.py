@@ -1,0 +1,193 @@
+"""The proofs of the demo: each looks at real packets and answers with its evidence, or raises BrokenError."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Collection, Sequence
+
+from causeway_controller.errors import StepFailed
+from causeway_controller.lab import capture, topology
+from causeway_controller.lab.claims import BrokenError, require
+from causeway_controller.lab.console import Console
+from causeway_controller.lab.lab import Lab, VmRef
+from causeway_controller.lab.topology import original_of, replica_of
+from causeway_wire.types import IPAddress
+
+PUBLIC_PORT = 6180
+AGENT_PORT, SSH_PORT = 8443, 22
+PATIENCE = 0.5
+"""Seconds without an answer that count as silence; answers here take milliseconds."""
+
+
+async def reachable(
+    source: Console, addresses: Sequence[IPAddress], *, host: str, client: Collection[IPAddress]
+) -> str:
+    """Every address answers ping, and HTTP as `host`, which sees us at one of the `client` addresses."""
+    found = []
+    for address in addresses:
+        echo = await source.ping(address, count=3)
+        require(echo.all_answered, f"{source.name} pings {address}: {echo.received} of {echo.sent} answered")
+        page = await source.http(address)
+        require(
+            page["status"] == 200,  # noqa: PLR2004 - HTTP's OK
+            f"{source.name} gets no page from {address}: {page.get('error')}",
+        )
+        require(page["host"] == host, f"{page['host']} answers at {address}")
+        require(
+            ipaddress.ip_address(page["client"]) in client, f"{host} sees {source.name} as {page['client']}"
+        )
+        found.append(f"{address} in {min(echo.milliseconds):.2f} ms")
+    return f"{source.name} reaches {host}: {', '.join(found)}; HTTP by the same addresses"
+
+
+async def silent(source: Console, addresses: Sequence[IPAddress]) -> str:
+    """None of the addresses answers ping or HTTP."""
+    for address in addresses:
+        echo = await source.ping(address, count=2, patience=PATIENCE / 2)
+        require(not echo.received, f"{address} answers {source.name}")
+        page = await source.call("http", address=str(address), patience=PATIENCE)
+        require(page["status"] is None, f"{page.get('host')} answers at {address}")
+    return f"{source.name} gets no answer from {', '.join(map(str, addresses))}"
+
+
+async def transparent(source: Console, address: IPAddress) -> str:
+    """Packet sizes behave as on the LAN: 1472 octets pass whole, 1473 do not, 8000 pass in fragments."""
+    whole = await source.ping(address, size=1472, df=True)
+    require(whole.received, "1472 octets of payload with DF do not pass")
+    larger = await source.ping(address, size=1473, df=True)
+    require(not larger.received, "1473 octets of payload with DF pass")
+    fragments = await source.ping(address, size=8000)
+    require(fragments.received, "8000 octets of payload in fragments do not pass")
+    stream = await source.call("tcp", address=str(address), size=2_000_000)
+    require(stream["answered"], f"2 MB over TCP and back: {stream.get('error')}")
+    return (
+        f"ping 1472 with DF and 8000 in fragments, 2 MB over TCP and back in {stream['milliseconds']:.0f} ms"
+    )
+
+
+async def guarded(lab: Lab, ref: VmRef) -> str:
+    """While the original answers, the failover is refused and everything is as before."""
+    try:
+        await lab.failover([ref])
+    except StepFailed as error:
+        require(not lab.failed_over(), "the VM counts as failed over")
+        require(not lab.machines.powered_on(replica_of(ref.tenant, ref.vm)), "the replica was left running")
+        return str(error.cause)
+    raise BrokenError("the failover went through: two machines now have one address")
+
+
+async def leaves_through_production(source: Console, router: Collection[IPAddress]) -> str:
+    """The internet sees the replica behind the production site's own public addresses."""
+    seen = []
+    for address in topology.INTERNET_ADDRESSES:
+        page = await source.http(address)
+        require(page["status"] is not None, f"{source.name} does not reach {address}: {page.get('error')}")
+        require(
+            ipaddress.ip_address(page["client"]) in router,
+            f"{address} sees {source.name} as {page['client']}",
+        )
+        seen.append(page["client"])
+    return f"{topology.INTERNET_HOST} sees {source.name} as {', '.join(seen)}, the production gateway"
+
+
+async def encrypted(lab: Lab, source: Console, addresses: Sequence[IPAddress]) -> str:
+    """At the gateways' public side nothing but the tunnel's port is seen, and no plain text in it.
+
+    The control is the same capture at the sender, where the plain text must be seen.
+    """
+    gateways = [capture.Capture(gateway.id, "eth0") for gateway in lab.topology.gateways]
+    control = capture.Capture(source.name)
+    async with contextlib.AsyncExitStack() as stack:
+        for item in (control, *gateways):
+            await stack.enter_async_context(item)
+        for address in addresses:
+            await source.http(address)
+            await source.call("udp", address=str(address), size=1000)
+            await source.ping(address, count=3)
+        await asyncio.sleep(0.05)
+    results = [item.result for item in gateways]
+    total = sum(result.packets for result in results)
+    tunnel = sum(n for r in results for flow, n in r.flows.items() if PUBLIC_PORT in flow.ports)
+    foreign = {flow: n for result in results for flow, n in result.besides(PUBLIC_PORT).items()}
+    require(tunnel, "no packet passed a gateway: the capture proves nothing")
+    require(control.result.marked, "the control saw no plain text at the sender: the capture proves nothing")
+    require(not foreign, f"seen besides port {PUBLIC_PORT}: {foreign}")
+    require(not any(result.marked for result in results), "plain text passed a gateway")
+    plain = sum(control.result.marked.values())
+    return (
+        f"{tunnel} of {total} packets at the gateways on port {PUBLIC_PORT}, the rest address resolution, "
+        f"none with plain text; the control saw it {plain} times at {source.name}"
+    )
+
+
+async def apart(lab: Lab, ref: VmRef, other: VmRef) -> str:
+    """Equal addresses, two tenants, both failed over: each side meets its own VM only."""
+    met = []
+    for mine in (ref, other):
+        neighbour = lab.neighbour(mine)
+        require(neighbour is not None, f"no production VM of {mine.tenant} runs beside {mine.vm}")
+        for address in lab.vm(mine).addresses:
+            page = await neighbour.http(address) if neighbour is not None else {}
+            wanted = replica_of(mine.tenant, mine.vm)
+            require(page.get("host") == wanted, f"{page.get('host')} answers {mine.tenant} at {address}")
+        met.append(f"{mine.tenant} meets {replica_of(mine.tenant, mine.vm)}")
+    return f"at {', '.join(map(str, lab.vm(ref).addresses))} {' and '.join(met)}"
+
+
+async def closed(source: Console, doors: Sequence[tuple[IPAddress, int]]) -> str:
+    """No TCP connection can be opened to any of these."""
+    states = await asyncio.gather(
+        *(
+            source.call("connect", address=str(address), port=port, patience=PATIENCE)
+            for address, port in doors
+        )
+    )
+    for (address, port), state in zip(doors, states, strict=True):
+        require(state["state"] != "open", f"{source.name} opens {address} port {port}")
+    return f"{source.name} opens none of {', '.join(f'{a}:{p}' for a, p in doors)}"
+
+
+def forbidden_doors(lab: Lab, tenant: str) -> list[tuple[IPAddress, int]]:
+    """What a replica of this tenant must not open: management of any appliance, VPN servers, SP hosts."""
+    addresses = [gateway.inside.addresses[0].ip for gateway in lab.topology.gateways]
+    addresses += [other.provider.uplink.addresses[0].ip for other in lab.topology.tenants.values()]
+    vlans = lab.topology.tenants[tenant].provider.vlans.values()
+    addresses += [interface.ip for vlan in vlans for interface in vlan.addresses]
+    addresses.append(ipaddress.ip_address("10.10.0.2"))
+    return [(address, port) for address in addresses for port in (SSH_PORT, AGENT_PORT)]
+
+
+async def unspoofable(source: Console, victim: Console, address: IPAddress, forged: IPAddress) -> str:
+    """Packets with a forged source do not arrive; the control is the same packet with the real one."""
+    async with capture.Capture(victim.name) as seen:
+        await source.call("spoof", source=str(forged), address=str(address))
+        control = await source.call("udp", address=str(address))
+        await asyncio.sleep(0.1)
+    require(control["answered"], "the control, a packet with the real source, got no answer")
+    require(not any(flow.source == forged for flow in seen.result.flows), f"a packet from {forged} arrived")
+    return f"{victim.name} got nothing from {forged}, and the control from {source.name} was answered"
+
+
+async def returned(lab: Lab, ref: VmRef, source: Console) -> str:
+    """After undo and power on, the original itself answers at its address."""
+    name = original_of(ref.tenant, ref.vm)
+    return await reachable(source, lab.vm(ref).addresses, host=name, client=addresses_of(lab, source.name))
+
+
+def addresses_of(lab: Lab, machine: str) -> list[IPAddress]:
+    """A machine's own addresses."""
+    return [address.ip for port in lab.topology.machines[machine].ports for address in port.addresses]
+
+
+def router_addresses(lab: Lab, tenant: str) -> list[IPAddress]:
+    """The public addresses of a tenant's production gateway."""
+    outside = lab.topology.machines[lab.topology.routers[tenant]].ports[-1]
+    return [address.ip for address in outside.addresses]
+
+
+def old_replica(lab: Lab, tenant: str) -> tuple[Console, list[IPAddress]]:
+    """The replica that runs without being failed over, and its addresses."""
+    name = replica_of(tenant, topology.OLD_VM)
+    return lab.machines.console(name), addresses_of(lab, name)
