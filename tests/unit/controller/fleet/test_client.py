@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -227,6 +228,13 @@ async def test_applying_has_a_deadline(agent: AgentServer, opened: Opener) -> No
     async with opened() as one:
         with pytest.raises(ChangePending, match=r"not final after 0\.2 s"):
             await one.apply(document(1), timeout=0.2)
+
+
+async def test_applying_to_another_machine_fails_at_once(agent: AgentServer, opened: Opener) -> None:
+    certify(agent, appliance="acme-tenant-0")
+    async with asyncio.timeout(5), opened() as one:
+        with pytest.raises(WrongPeer):
+            await one.apply(document(1), timeout=15)
 
 
 async def test_a_connection_lost_while_waiting_is_waited_out(agent: AgentServer, opened: Opener) -> None:
