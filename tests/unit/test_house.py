@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -79,7 +80,8 @@ def test_unit_tests_stand_where_their_subject_stands() -> None:
 
 
 def test_importing_has_no_effect() -> None:
-    names = [name for name in modules() if not name.endswith("__main__")]
+    missing = set() if importlib.util.find_spec("nftables") else {"causeway_agent.nft_worker"}
+    names = [name for name in modules() if not name.endswith("__main__") and name not in missing]
     assert len(names) > 20
     finished = subprocess.run(
         [sys.executable, "-c", WATCHED_IMPORT, *names],
