@@ -34,6 +34,7 @@ POLICY = Policy(
         {Relay("eth2", "eth3", FOUR, 6180, frozenset({(ipaddress.ip_address("203.0.113.1"), 1195)}))}
     ),
 )
+FLOW = "198.51.100.7 . 5000"
 OTHER = Policy(guarded=frozenset({"eth1"}))
 
 
@@ -90,14 +91,15 @@ async def test_admitted_flows_and_foreign_tables_are_no_change_and_survive_a_loa
     firewall: nft.NftFirewall,
 ) -> None:
     await firewall.load(POLICY)
-    await firewall.add_elements(
-        {"known": ["198.51.100.7 . 5000"], "flows": ["198.51.100.7 . 5000 : 203.0.113.1 . 1195"]}
+    await firewall.run(
+        f"add element inet causeway known {{ {FLOW} }}\n"
+        f"add element inet causeway flows {{ {FLOW} : 203.0.113.1 . 1195 }}"
     )
     nft_command("add table ip mine")
     assert await firewall.loaded() == POLICY
     await firewall.load(OTHER)
     assert await firewall.loaded() == OTHER
-    assert "198.51.100.7 . 5000" in await firewall.run("list map inet causeway flows")
+    assert FLOW in await firewall.run("list map inet causeway flows")
     assert "table ip mine" in await firewall.run("list tables")
 
 
@@ -164,7 +166,7 @@ async def test_changes_by_others_are_events_and_our_own_are_not(firewall: nft.Nf
     first = asyncio.ensure_future(anext(events))
     await asyncio.sleep(0.05)
     await firewall.load(OTHER)
-    await firewall.add_elements({"known": ["198.51.100.7 . 5000"]})
+    await firewall.run(f"add element inet causeway known {{ {FLOW} }}")
     await asyncio.sleep(0.1)
     assert not first.done()
     nft_command("add table ip mine")

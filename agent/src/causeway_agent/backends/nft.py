@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 
 from causeway_agent import errors
 from causeway_agent.backends.nft_channel import NftChannel
@@ -71,18 +71,6 @@ class NftFirewall:
         """Packets and octets of every named counter."""
         listing = await self._list("list counters")
         return {name: (int(packets), int(octets)) for name, packets, octets in _COUNTER.findall(listing)}
-
-    async def add_elements(self, elements: Mapping[str, Iterable[str]]) -> None:
-        """Add elements (nft text, `key : value` for a map) to sets and maps of the inet table, by name.
-
-        One transaction; an element that is there already with the same value stays.
-        """
-        await self.run(
-            "\n".join(
-                f"add element inet {ruleset.TABLE} {name} {{ {', '.join(texts)} }}"
-                for name, texts in elements.items()
-            )
-        )
 
     async def _list(self, verb: str, *, options: str = "") -> str:
         """Those of our tables that exist, one by one: nft 1.0.6 finds only one per transaction."""

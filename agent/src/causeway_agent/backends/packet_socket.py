@@ -1,0 +1,72 @@
+"""Packet sockets (packet(7)) that see only the frames asked for, filtered in the kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from collections.abc import Sequence
+
+from causeway_agent.backends import frames
+
+# linux/if_packet.h, asm-generic/socket.h
+_SOL_PACKET = 263
+_ADD_MEMBERSHIP = 1
+_ALL_MULTICAST = 2
+_ATTACH_FILTER = 26
+
+# Classic BPF (linux/filter.h): load an octet, compare, return.
+_LOAD_OCTET = 0x30
+_JUMP_EQUAL = 0x15
+_RETURN = 0x06
+_INSTRUCTION = struct.Struct("HBBI")
+_WHOLE_FRAME = 0xFFFF
+_NEXT_HEADER_OFFSET = 14 + 6
+_ICMPV6_TYPE_OFFSET = 14 + 40
+_ICMPV6 = 58
+
+
+def open_arp(device: str) -> socket.socket:
+    """All ARP frames that arrive on the device. Raises OSError."""
+    return _bound(device, frames.ETHERTYPE_ARP)
+
+
+def open_icmpv6(device: str, *, kind: int) -> socket.socket:
+    """All ICMPv6 messages of one type that arrive on the device, for whatever group. Raises OSError."""
+    sock = _bound(device, frames.ETHERTYPE_IPV6, _icmpv6_filter(kind))
+    membership = struct.pack("IHH8s", socket.if_nametoindex(device), _ALL_MULTICAST, 0, b"")
+    sock.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, membership)
+    return sock
+
+
+def mac_of(sock: socket.socket) -> bytes:
+    """The MAC address of the device that a packet socket is bound to."""
+    mac: bytes = sock.getsockname()[4]
+    return mac
+
+
+def _bound(device: str, ethertype: int, program: Sequence[bytes] = ()) -> socket.socket:
+    # Protocol 0 receives nothing, so no frame slips in before the filter stands.
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    try:
+        if program:
+            code = ctypes.create_string_buffer(b"".join(program))
+            sock.setsockopt(
+                socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
+            )
+        sock.bind((device, ethertype))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _icmpv6_filter(kind: int) -> tuple[bytes, ...]:
+    return (
+        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _NEXT_HEADER_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _ICMPV6),
+        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _ICMPV6_TYPE_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, kind),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+    )

@@ -1,0 +1,165 @@
+"""Probes, announcements and the responder, with a real neighbour's kernel at the other end of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from causeway_agent import errors
+from causeway_agent.backends import neighbour_responder, neighbours
+from causeway_agent.plan.objects import ProxyNeighbour
+from causeway_agent.plan.processes import NeighbourResponder
+
+pytestmark = pytest.mark.kernel
+
+NIC = "cwwire0"
+SPACE = "cwpeer"
+
+
+def run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def peer(*command: str) -> str:
+    return run("ip", "netns", "exec", SPACE, *command)
+
+
+def mac(text: str) -> str:
+    address: str = json.loads(text)[0]["address"]
+    return address
+
+
+@pytest.fixture(autouse=True)
+def segment() -> Iterator[None]:
+    """An adapter of ours wired to a host with 192.0.2.7 and 2001:db8::7."""
+    run("ip", "netns", "add", SPACE)
+    run("ip", "link", "add", NIC, "type", "veth", "peer", "name", "eth0", "netns", SPACE)
+    for command in (
+        ("ip", "address", "add", "192.0.2.7/24", "dev", "eth0"),
+        ("ip", "address", "add", "2001:db8::7/64", "dev", "eth0", "nodad"),
+        ("ip", "link", "set", "eth0", "up"),
+    ):
+        peer(*command)
+    run("ip", "link", "set", NIC, "up")
+    yield
+    run("ip", "link", "delete", NIC)
+    run("ip", "netns", "delete", SPACE)
+
+
+def proxy(text: str, device: str = NIC) -> ProxyNeighbour:
+    return ProxyNeighbour(device=device, address=ipaddress.ip_address(text), claimed=True)
+
+
+def entry(address: str) -> dict[str, object]:
+    """What the peer's neighbour cache holds."""
+    found = json.loads(peer("ip", "-json", "neighbour", "show", address) or "[]")
+    return dict(found[0]) if found else {}
+
+
+async def test_those_who_answer_are_found_and_free_addresses_are_not() -> None:
+    taken = [proxy("192.0.2.7"), proxy("2001:db8::7")]
+    free = [proxy(f"192.0.2.{n}") for n in range(20, 40)] + [proxy("2001:db8::20")]
+    theirs = mac(peer("ip", "-json", "link", "show", "eth0"))
+    started = time.monotonic()
+    found = await neighbours.PacketNeighbours().probe([*taken, *free])
+    assert time.monotonic() - started < 0.6
+    assert found == dict.fromkeys(taken, theirs)
+
+
+async def test_a_probe_that_everyone_answered_ends_at_once_and_leaves_no_trace() -> None:
+    started = time.monotonic()
+    found = await neighbours.PacketNeighbours(interval=5).probe([proxy("192.0.2.7"), proxy("2001:db8::7")])
+    assert len(found) == 2
+    assert time.monotonic() - started < 1
+    ours = mac(run("ip", "-json", "link", "show", NIC))
+    assert ours not in peer("ip", "neighbour", "show", "dev", "eth0")
+
+
+async def test_probing_nothing_finds_nothing() -> None:
+    assert await neighbours.PacketNeighbours().probe([]) == {}
+
+
+@pytest.mark.parametrize("address", ["192.0.2.20", "2001:db8::20"])
+async def test_an_announcement_replaces_what_the_neighbour_remembers(address: str) -> None:
+    peer(
+        "ip",
+        "neighbour",
+        "replace",
+        address,
+        "lladdr",
+        "02:00:00:00:00:99",
+        "dev",
+        "eth0",
+        "nud",
+        "reachable",
+    )
+    await neighbours.PacketNeighbours().announce(proxy(address))
+    assert entry(address)["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
+
+
+async def test_a_missing_device_is_an_error_that_names_it() -> None:
+    for address in ("192.0.2.20", "2001:db8::20"):
+        with pytest.raises(errors.BackendError, match="cwnosuch"):
+            await neighbours.PacketNeighbours().probe([proxy(address, "cwnosuch"), proxy("192.0.2.7")])
+        with pytest.raises(errors.BackendError, match="cwnosuch"):
+            await neighbours.PacketNeighbours().announce(proxy(address, "cwnosuch"))
+
+
+SPEC = NeighbourResponder(
+    device=NIC,
+    prefixes=(ipaddress.ip_network("2001:db8::/64"),),
+    excluded=(ipaddress.ip_address("2001:db8::21"),),
+)
+
+
+async def responding() -> asyncio.Task[None]:
+    ready = asyncio.Event()
+    task = asyncio.ensure_future(neighbour_responder.respond(SPEC, ready.set))
+    async with asyncio.timeout(5):
+        await ready.wait()
+    return task
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def ask_for(address: str) -> dict[str, object]:
+    """The peer sends a packet to the address, so its kernel solicits for it."""
+    subprocess.run(
+        ["ip", "netns", "exec", SPACE, "ping", "-6", "-c1", "-W1", address], check=False, capture_output=True
+    )
+    return entry(address)
+
+
+async def test_the_neighbours_kernel_believes_the_responder() -> None:
+    task = await responding()
+    found = await asyncio.to_thread(ask_for, "2001:db8::9")
+    assert found["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
+    assert found["state"] == ["REACHABLE"]
+    await stop(task)
+
+
+async def test_excluded_addresses_and_duplicate_probes_stay_unanswered() -> None:
+    task = await responding()
+    assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::21")
+    peer("ip", "address", "add", "2001:db8::22/64", "dev", "eth0")
+    await asyncio.sleep(2.5)
+    assert "dadfailed" not in peer("ip", "address", "show", "dev", "eth0")
+    assert "tentative" not in peer("ip", "address", "show", "dev", "eth0", "to", "2001:db8::22")
+    await stop(task)
+
+
+async def test_the_responder_ends_with_its_device() -> None:
+    task = await responding()
+    run("ip", "link", "set", NIC, "down")
+    with pytest.raises(errors.BackendError, match="Network is down"):
+        async with asyncio.timeout(5):
+            await task
