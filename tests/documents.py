@@ -1,0 +1,236 @@
+"""Documents that can be meant, as builders and as hypothesis strategies, and the machine they fit."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+from hypothesis import strategies as st
+
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import (
+    Desired,
+    Failover,
+    GatewayRole,
+    GatewayTenant,
+    GatewayTunnel,
+    Idle,
+    InnerAddresses,
+    Management,
+    Nic,
+    Partial,
+    ProductionNetwork,
+    ProviderNetwork,
+    ProviderRole,
+    Remote,
+    Replica,
+    Role,
+    TenantRole,
+    TunnelClient,
+    TunnelServer,
+)
+from causeway_wire.observed import Transport
+from causeway_wire.types import Secret
+
+APPLIANCE = "appliance-1"
+DEVICES = {f"02:00:00:00:00:0{index}": f"eth{index}" for index in range(4)}
+MACS = tuple(DEVICES)
+FACTS = Facts(
+    appliance=APPLIANCE,
+    devices=DEVICES,
+    vpn_uid=990,
+    key_directory="/var/lib/causeway/keys",
+    run_directory="/run/causeway",
+)
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def tls_crypt(kind: str) -> Secret:
+    """A tls-crypt-v2 key of this kind ("server" or "client") by shape."""
+    label = f"OpenVPN tls-crypt-v2 {kind} key"
+    return Secret(f"-----BEGIN {label}-----\nc2VjcmV0\n-----END {label}-----\n")
+
+
+def management(
+    address: str = "10.9.0.2", *, nic: str = "uplink", sources: tuple[str, ...] = ("10.9.0.0/24",)
+) -> Management:
+    """The management door."""
+    return Management(nic=nic, address=ip_address(address), sources=tuple(map(ip_network, sources)))
+
+
+def nic(name: str, index: int, *addresses: str, gateways: tuple[str, ...] = ()) -> Nic:
+    """Adapter number `index` of the machine."""
+    return Nic(
+        name=name,
+        mac=MACS[index],
+        addresses=tuple(map(ip_interface, addresses)),
+        gateways=tuple(map(ip_address, gateways)),
+    )
+
+
+def document(role: Role, nics: tuple[Nic, ...], *, door: Management | None = None) -> Desired:
+    """A document for this machine."""
+    return Desired(
+        appliance=APPLIANCE, generation=1, epoch=1, management=door or management(), nics=nics, role=role
+    )
+
+
+def replica(index: int, network: str, *addresses: str) -> Replica:
+    """A failed-over VM."""
+    return Replica(vm=f"vm-{network}-{index}", network=network, addresses=tuple(map(ip_address, addresses)))
+
+
+def server(index: int, *, listen: str = "10.9.0.2") -> TunnelServer:
+    """The tunnel of provider network `index`."""
+    pairs = (
+        InnerAddresses(local=ip_address(f"100.64.{index}.1"), peer=ip_address(f"100.64.{index}.2")),
+        InnerAddresses(local=ip_address(f"fd64:{index}::1"), peer=ip_address(f"fd64:{index}::2")),
+    )
+    return TunnelServer(
+        id=f"acme-{index}",
+        inner=pairs,
+        listen=ip_address(listen),
+        port=1195 + 2 * index,
+        key="vpn",
+        certificate=CERTIFICATE,
+        ca=CERTIFICATE,
+        peer_name=f"acme-tenant-{index}",
+        tls_crypt=tls_crypt("server"),
+    )
+
+
+def provider_network(index: int, *, extended: bool = True) -> ProviderNetwork:
+    """Provider network `index`, on a VLAN's adapter of its own."""
+    return ProviderNetwork(
+        id=f"net-{index}",
+        nic=f"vlan-{index}",
+        prefixes=(ip_network(f"192.168.{index}.0/24"), ip_network(f"2001:db8:{index}::/64")),
+        gateways=(ip_address(f"192.168.{index}.1"),),
+        tunnel=server(index) if extended else None,
+    )
+
+
+def provider(
+    failover: Failover | None = None,
+    *,
+    networks: tuple[ProviderNetwork, ...] | None = None,
+    door: Management | None = None,
+) -> Desired:
+    """A provider appliance with two extended networks."""
+    uplink = nic("uplink", 0, "10.9.0.2/24", "10.9.0.3/24", gateways=("10.9.0.1",))
+    vlans = tuple(
+        nic(f"vlan-{index}", index + 1, f"192.168.{index}.5/24", f"2001:db8:{index}::5/64")
+        for index in range(2)
+    )
+    role = ProviderRole(
+        tenant="acme",
+        uplink="uplink",
+        networks=networks or (provider_network(0), provider_network(1)),
+        failover=failover or Idle(),
+    )
+    return document(role, (uplink, *vlans), door=door)
+
+
+def client(*, remotes: tuple[str, ...] = ("203.0.113.1", "203.0.113.2")) -> TunnelClient:
+    """The tenant's end of the tunnel of network 0."""
+    here = server(0)
+    return TunnelClient(
+        id=here.id,
+        inner=tuple(InnerAddresses(local=pair.peer, peer=pair.local) for pair in here.inner),
+        remotes=tuple(Remote(address=ip_address(remote)) for remote in remotes),
+        key="vpn",
+        certificate=CERTIFICATE,
+        ca=CERTIFICATE,
+        peer_name="acme-provider",
+        tls_crypt=tls_crypt("client"),
+        gateway_ca=CERTIFICATE,
+        gateway_name="gateway.example",
+    )
+
+
+def tenant(
+    failover: Failover | None = None, *, tunnel: TunnelClient | None = None, door: Management | None = None
+) -> Desired:
+    """A tenant appliance of production network 0, managed over that network."""
+    network = ProductionNetwork(
+        id="net-0",
+        nic="production",
+        prefixes=(ip_network("192.168.0.0/24"), ip_network("2001:db8:0::/64")),
+        gateways=(ip_address("192.168.0.1"), ip_address("2001:db8:0::1")),
+    )
+    production = nic(
+        "production",
+        1,
+        "192.168.0.6/24",
+        "2001:db8:0::6/64",
+        gateways=("192.168.0.1", "2001:db8:0::1"),
+    )
+    role = TenantRole(tenant="acme", network=network, tunnel=tunnel or client(), failover=failover or Idle())
+    return document(
+        role, (production,), door=door or management("192.168.0.6", nic="production", sources=("0.0.0.0/0",))
+    )
+
+
+def gateway_tunnel(index: int, *, tenant: str = "acme") -> GatewayTunnel:
+    """A tunnel through the gateway."""
+    return GatewayTunnel(
+        tenant=tenant,
+        tunnel=f"{tenant}-{index}",
+        server=ip_address("10.9.0.20"),
+        port=1195 + 2 * index,
+        client_name=f"{tenant}-tenant-{index}",
+    )
+
+
+def gateway(*tunnels: GatewayTunnel, door: Management | None = None) -> Desired:
+    """A cloud gateway for two tenants."""
+    role = GatewayRole(
+        public="public",
+        inside="uplink",
+        key="gateway",
+        certificate=CERTIFICATE,
+        tenants=tuple(
+            GatewayTenant(id=tenant, tls_crypt=tls_crypt("server"), ca=CERTIFICATE)
+            for tenant in ("acme", "globex")
+        ),
+        tunnels=tunnels,
+    )
+    public = nic("public", 1, "203.0.113.10/24", "2001:db8:f::10/64", gateways=("203.0.113.1",))
+    return document(role, (nic("uplink", 0, "10.9.0.2/24", "10.9.0.3/24"), public), door=door)
+
+
+_DOORS = st.builds(
+    management,
+    st.sampled_from(["10.9.0.2", "10.9.0.3"]),
+    sources=st.sampled_from([("10.9.0.0/24",), ("10.0.0.0/8", "10.9.0.0/16"), ("172.16.0.0/12",)]),
+)
+
+
+def _failovers(networks: int) -> st.SearchStrategy[Failover]:
+    every = [
+        replica(host, f"net-{network}", *addresses)
+        for network in range(networks)
+        for host in (20, 21)
+        for addresses in [(f"192.168.{network}.{host}", f"2001:db8:{network}::{host}")]
+    ]
+    chosen = st.lists(st.sampled_from(every), unique=True).map(lambda some: Partial(replicas=tuple(some)))
+    return st.one_of(st.just(Idle()), chosen)
+
+
+PROVIDERS = st.builds(provider, _failovers(2), door=_DOORS)
+TENANTS = st.builds(
+    tenant,
+    _failovers(1),
+    tunnel=st.builds(client, remotes=st.sampled_from([("203.0.113.1",), ("203.0.113.2", "203.0.113.1")])),
+)
+GATEWAYS = st.builds(
+    lambda tunnels, door: gateway(*tunnels, door=door),
+    st.lists(
+        st.sampled_from([gateway_tunnel(0), gateway_tunnel(1), gateway_tunnel(5, tenant="globex")]),
+        unique=True,
+    ),
+    _DOORS,
+)
+MEANT = st.one_of(PROVIDERS, TENANTS, GATEWAYS)
+"""Documents that compile with `FACTS`."""
+ACTIVE = st.dictionaries(st.sampled_from(["acme-0", "acme-1"]), st.sampled_from(list(Transport)))
+"""Transports over which clients are connected."""

@@ -1,0 +1,173 @@
+"""A kernel and a supervisor in memory that take operations one by one, with the traps of the real ones."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from causeway_agent.plan.objects import (
+    MAIN_TABLE,
+    Address,
+    KernelObject,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import Process, VpnClient, VpnServer
+from causeway_agent.plan.target import Observation, Target
+
+FOREIGN_DEVICE = "docker0"
+
+_Item = TypeVar("_Item")
+
+
+class RefusedError(Exception):
+    """The real kernel would have answered with an error."""
+
+
+@dataclass
+class KernelModel:
+    """State of ours and of others. Drops of what is gone are harmless, as the kernel port promises."""
+
+    adapters: frozenset[str]
+    links: set[Link] = field(default_factory=set)
+    tuns: set[Tun] = field(default_factory=set)
+    addresses: set[Address] = field(default_factory=set)
+    routes: set[Route] = field(default_factory=set)
+    rules: set[Rule] = field(default_factory=set)
+    proxies: set[ProxyNeighbour] = field(default_factory=set)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    policy: Policy | None = None
+    processes: dict[str, Process] = field(default_factory=dict)
+    announced: list[ProxyNeighbour] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.foreign = Address(FOREIGN_DEVICE, ipaddress.ip_interface("172.17.0.1/16"))
+        self.addresses.add(self.foreign)
+
+    def observe(self, *targets: Target) -> Observation:
+        """What is ours, as the kernel port shows it."""
+        devices = {device for target in targets for device in target.devices}
+        devices |= {tun.device for tun in self.tuns}
+        keys = {setting.key for target in targets for setting in target.sysctls}
+        return Observation(
+            links=frozenset(link for link in self.links if link.device in devices),
+            tuns=frozenset(self.tuns),
+            addresses=frozenset(a for a in self.addresses if a.device in devices),
+            routes=frozenset(self.routes),
+            rules=frozenset(self.rules),
+            proxies=frozenset(p for p in self.proxies if p.device in devices),
+            sysctls=frozenset(Sysctl(key, value) for key, value in self.sysctls.items() if key in keys),
+            policy=self.policy,
+            processes=frozenset(self.processes.values()),
+        )
+
+    def apply(self, operation: Operation) -> None:
+        """Carry out one operation; raises RefusedError where the real one would."""
+        match operation:
+            case Put(item):
+                self._put(item)
+            case Drop(item):
+                self._drop(item)
+            case LoadPolicy(policy):
+                self.policy = policy
+            case Start(process):
+                if isinstance(process, VpnServer | VpnClient):
+                    self._require(process.device)
+                self.processes[process.name] = process
+            case Stop(process):
+                self.processes.pop(process.name, None)
+            case Announce(proxy):
+                if proxy not in self.proxies:
+                    raise RefusedError(f"announced {proxy} without answering for it")
+                self.announced.append(proxy)
+
+    def _put(self, item: KernelObject) -> None:
+        match item:
+            case Link():
+                self._replace(self.links, item, lambda link: link.device)
+            case Tun():
+                self._replace(self.tuns, item, lambda tun: tun.device)
+            case Address():
+                self._put_address(item)
+            case Route():
+                self._put_route(item)
+            case Rule():
+                self.rules.add(item)
+            case ProxyNeighbour():
+                self._replace(self.proxies, item, lambda proxy: (proxy.device, proxy.address))
+            case Sysctl():
+                self._put_sysctl(item)
+
+    def _drop(self, item: KernelObject) -> None:
+        match item:
+            case Link():
+                self.links.discard(item)
+            case Tun():
+                self.tuns -= {tun for tun in self.tuns if tun.device == item.device}
+                self.addresses -= {a for a in self.addresses if a.device == item.device}
+                self.routes -= {r for r in self.routes if r.device == item.device}
+                self.sysctls = {k: v for k, v in self.sysctls.items() if f"/{item.device}/" not in k}
+            case Address():
+                if item in self.addresses:
+                    self._lose(item)
+            case Route():
+                self.routes.discard(item)
+            case Rule():
+                self.rules.discard(item)
+            case ProxyNeighbour():
+                self.proxies.discard(item)
+            case Sysctl():
+                raise AssertionError("settings are never dropped")
+
+    def _put_address(self, item: Address) -> None:
+        self._require(item.device)
+        same = {a for a in self.addresses if (a.device, a.interface.ip) == (item.device, item.interface.ip)}
+        if item.interface.version == 6 and any(a.interface != item.interface for a in same):
+            raise RefusedError(f"{item}: the kernel knows this address with another length")
+        for old in {a for a in same if a.interface == item.interface} - {item}:
+            self._lose(old)
+        self.addresses.add(item)
+
+    def _lose(self, item: Address) -> None:
+        """Without its last IPv4 address a device loses IPv4 routes and proxy entries."""
+        self.addresses.discard(item)
+        left = {a for a in self.addresses if a.device == item.device and a.interface.version == 4}
+        if item.interface.version == 4 and not left:
+            self.routes -= {r for r in self.routes if r.device == item.device and r.destination.version == 4}
+            self.proxies -= {p for p in self.proxies if p.device == item.device and p.address.version == 4}
+
+    def _put_route(self, item: Route) -> None:
+        self._require(item.device)
+        if item.via is not None and not self._on_link(item):
+            raise RefusedError(f"{item}: network is unreachable")
+        self._replace(self.routes, item, lambda route: (route.destination, route.table, route.metric))
+
+    def _on_link(self, item: Route) -> bool:
+        near = {a.interface.network for a in self.addresses if a.device == item.device and a.prefix_route}
+        tables = {item.table, MAIN_TABLE}
+        near |= {r.destination for r in self.routes if r.device == item.device and r.table in tables}
+        assert item.via is not None
+        return any(item.via.version == network.version and item.via in network for network in near)
+
+    def _put_sysctl(self, item: Sysctl) -> None:
+        device = item.key.split("/")[3] if item.key.count("/") >= 4 else "all"
+        if device not in {"all", "default"}:
+            self._require(device, up=False)
+        self.sysctls[item.key] = item.value
+
+    def _require(self, device: str, *, up: bool = True) -> None:
+        usable = {link.device for link in self.links} if up else set(self.adapters)
+        if device not in usable | {tun.device for tun in self.tuns}:
+            raise RefusedError(f"there is no device {device}, or it is down")
+
+    def _replace(self, items: set[_Item], new: _Item, key: Callable[[_Item], object]) -> None:
+        items -= {old for old in items if key(old) == key(new)}
+        items.add(new)

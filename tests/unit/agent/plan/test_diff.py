@@ -1,0 +1,304 @@
+"""The laws of planning, over documents, drift and every prefix of a plan."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from ipaddress import ip_interface
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.diff import diff
+from causeway_agent.plan.guard import guard
+from causeway_agent.plan.objects import Address, KernelObject, Route, Sysctl, Tun
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Put, Start, Stop
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.processes import VpnServer
+from causeway_agent.plan.target import Target
+from causeway_wire.desired import Desired, Partial, ProviderNetwork
+from causeway_wire.observed import Transport
+from tests import documents
+from tests.fakes.kernel import KernelModel
+
+PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
+
+
+def compiled(document: Desired, active: dict[str, Transport] | None = None) -> Target:
+    return compile_document(document, replace(documents.FACTS, active=active or {}))
+
+
+def booted(*targets: Target) -> KernelModel:
+    """A machine on which these targets were applied one after the other."""
+    machine = KernelModel(adapters=frozenset(documents.DEVICES.values()))
+    seen: tuple[Target, ...] = ()
+    for target in targets:
+        seen = (*seen, target)
+        for operation in diff(machine.observe(*seen), target).operations:
+            machine.apply(operation)
+    return machine
+
+
+TARGETS = st.builds(compiled, documents.MEANT, documents.ACTIVE)
+
+
+def meddle(data: st.DataObject, machine: KernelModel) -> None:
+    """Somebody else takes away some of what is ours."""
+    ours: list[KernelObject] = [
+        *machine.links,
+        *machine.tuns,
+        *(address for address in machine.addresses if address != machine.foreign),
+        *machine.routes,
+        *machine.rules,
+        *machine.proxies,
+    ]
+    for item in data.draw(st.lists(st.sampled_from(sorted(ours, key=repr)), max_size=3, unique=True)):
+        machine.apply(Drop(item))
+    unreadable = data.draw(st.booleans())
+    if unreadable:
+        machine.policy = None
+    died = data.draw(st.booleans())
+    if machine.processes and died:
+        machine.processes.popitem()
+
+
+LAW = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS, data=st.data())
+def test_applying_the_plan_reaches_the_target_and_planning_twice_is_empty(
+    old: Target, new: Target, data: st.DataObject
+) -> None:
+    machine = booted(old)
+    meddle(data, machine)
+    for operation in diff(machine.observe(old, new), new).operations:
+        machine.apply(operation)
+    assert diff(machine.observe(old, new), new).operations == ()
+    seen = machine.observe(old, new)
+    for kind in ("tuns", "addresses", "routes", "rules", "proxies", "policy", "processes"):
+        assert getattr(seen, kind) == getattr(new, kind), kind
+    assert new.sysctls <= seen.sysctls
+    assert new.links <= seen.links
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS, data=st.data())
+def test_recovery_from_any_prefix_reaches_either_target(
+    old: Target, new: Target, data: st.DataObject
+) -> None:
+    machine = booted(old)
+    operations = diff(machine.observe(old, new), new).operations
+    for operation in operations[: data.draw(st.integers(0, len(operations)))]:
+        machine.apply(operation)
+    goal = data.draw(st.sampled_from([old, new]))
+    for operation in diff(machine.observe(old, new), goal).operations:
+        machine.apply(operation)
+    assert not diff(machine.observe(old, new), goal)
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS)
+def test_every_prefix_keeps_management_reachable(old: Target, new: Target) -> None:
+    machine = booted(old)
+    observation = machine.observe(old, new)
+    plan = diff(observation, new)
+    doors = old.policy.management | new.policy.management
+    assert guard(plan, new, observation) == ()
+    for operation in plan.operations:
+        machine.apply(operation)
+        up = {link.device for link in machine.links}
+        held = {(a.device, a.interface.ip) for a in machine.addresses if a.device in up}
+        assert machine.policy is not None
+        assert any((door.device, door.address) in held for door in machine.policy.management & doors)
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS)
+def test_no_prefix_allows_what_neither_old_nor_new_allows(old: Target, new: Target) -> None:
+    machine = booted(old)
+    for operation in diff(machine.observe(old, new), new).operations:
+        machine.apply(operation)
+        assert machine.policy is not None
+        assert_within(machine.policy, old.policy, new.policy)
+
+
+def assert_within(now: Policy, old: Policy, new: Policy) -> None:
+    for kind in ("management", "listeners", "echoes", "sources", "forwards"):
+        assert getattr(now, kind) <= getattr(old, kind) | getattr(new, kind), kind
+    assert now.guarded >= old.guarded & new.guarded
+    assert now == new or now.guarded >= old.guarded
+    for scope in now.arp:
+        like = [s for s in old.arp | new.arp if (s.device, s.prefix) == (scope.device, scope.prefix)]
+        assert any(scope.excluded >= s.excluded for s in like)
+    for relay in now.relays:
+        allowed = [r.servers for r in old.relays | new.relays if replace(r, servers=relay.servers) == relay]
+        assert relay.servers <= frozenset().union(*allowed)
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS, data=st.data())
+def test_no_plan_touches_foreign_objects(old: Target, new: Target, data: st.DataObject) -> None:
+    machine = booted(old)
+    meddle(data, machine)
+    for operation in diff(machine.observe(old, new), new).operations:
+        assert machine.foreign.device not in repr(operation)
+        machine.apply(operation)
+    assert machine.foreign in machine.addresses
+
+
+@LAW
+@given(old=TARGETS, new=TARGETS)
+def test_claims_come_last_when_the_first_packet_can_be_carried(old: Target, new: Target) -> None:
+    machine = booted(old)
+    plan = diff(machine.observe(old, new), new)
+    announcing = False
+    for operation in plan.operations:
+        machine.apply(operation)
+        claim = isinstance(operation, Announce) or (
+            isinstance(operation, Put) and getattr(operation.item, "claimed", False)
+        )
+        assert claim or not announcing
+        if claim:
+            announcing = True
+            assert machine.policy == new.policy
+            assert new.processes == frozenset(machine.processes.values())
+            assert new.sysctls <= machine.observe(new).sysctls
+
+
+def test_the_same_target_needs_nothing() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    assert not diff(booted(target).observe(target), target)
+
+
+def test_claimed_addresses_are_probed_once_before_they_are_taken() -> None:
+    idle, extended = compiled(documents.tenant()), compiled(documents.tenant(PARTIAL))
+    machine = booted(idle)
+    plan = diff(machine.observe(idle, extended), extended)
+    assert {str(proxy.address) for proxy in plan.probes} == {"192.168.0.20", "2001:db8::20"}
+    assert diff(booted(extended).observe(extended), extended).probes == ()
+
+
+def test_a_change_of_transport_replaces_routes_in_place_and_loads_no_policy() -> None:
+    udp = compiled(documents.provider(PARTIAL))
+    tcp = compiled(documents.provider(PARTIAL), {"acme-0": Transport.TCP})
+    operations = diff(booted(udp).observe(udp), tcp).operations
+    assert operations
+    assert all(isinstance(op, Put) and isinstance(op.item, Route) for op in operations)
+
+
+def test_a_changed_policy_alone_is_one_load() -> None:
+    old = compiled(documents.provider(PARTIAL))
+    new = compiled(documents.provider(PARTIAL, door=documents.management(sources=("10.1.0.0/16",))))
+    assert diff(booted(old).observe(old), new).operations == (LoadPolicy(new.policy),)
+
+
+def test_an_unreadable_policy_alone_is_loaded_once_so_that_traffic_goes_on() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    machine = booted(target)
+    machine.policy = None
+    assert diff(machine.observe(target), target).operations == (LoadPolicy(target.policy),)
+
+
+def test_a_fresh_machine_is_closed_before_anything_is_added() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    machine = booted()
+    operations = diff(machine.observe(target), target).operations
+    loads = [op for op in operations if isinstance(op, LoadPolicy)]
+    assert [load.policy.forwards for load in loads] == [frozenset(), target.policy.forwards]
+    before = operations[: operations.index(loads[0])]
+    assert all(isinstance(op, Put) and isinstance(op.item, Sysctl) for op in before)
+
+
+def test_a_known_previous_policy_stands_in_for_an_unreadable_one() -> None:
+    old, new = compiled(documents.provider(PARTIAL)), compiled(documents.provider())
+    machine = booted(old)
+    machine.policy = None
+    first = next(
+        op for op in diff(machine.observe(old), new, old.policy).operations if isinstance(op, LoadPolicy)
+    )
+    assert first.policy.guarded == old.policy.guarded | new.policy.guarded
+
+
+def test_losing_the_last_address_puts_routes_and_claims_again() -> None:
+    target = compiled(documents.tenant(PARTIAL))
+    machine = booted(target)
+    old = next(a for a in machine.addresses if str(a.interface) == "192.168.0.6/24")
+    machine.apply(Drop(old))
+    assert not [p for p in machine.proxies if p.address.version == 4]
+    for operation in diff(machine.observe(target), target).operations:
+        machine.apply(operation)
+    assert frozenset(machine.proxies) == target.proxies
+    assert frozenset(machine.routes) == target.routes
+
+
+def test_a_renumbered_device_keeps_its_routes_because_the_new_address_comes_first() -> None:
+    target = compiled(documents.tenant(PARTIAL))
+    machine = booted(target)
+    kept = next(a for a in machine.addresses if str(a.interface) == "192.168.0.6/24")
+    machine.apply(Put(Address(kept.device, ip_interface("192.168.0.66/24"))))
+    machine.apply(Drop(kept))
+    before = copy.copy(machine.routes)
+    operations = diff(machine.observe(target), target).operations
+    assert [type(op) for op in operations if isinstance(getattr(op, "item", None), Address)] == [Put, Drop]
+    for operation in operations:
+        machine.apply(operation)
+    assert before <= machine.routes
+
+
+def test_changing_the_only_address_of_a_device_puts_its_routes_again() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    machine = booted(target)
+    right = next(a for a in machine.addresses if str(a.interface) == "192.168.0.5/24")
+    machine.addresses.remove(right)
+    machine.addresses.add(replace(right, prefix_route=True))
+    for operation in diff(machine.observe(target), target).operations:
+        machine.apply(operation)
+    assert not diff(machine.observe(target), target)
+
+
+def test_a_second_route_to_the_same_place_is_dropped() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    machine = booted(target)
+    six = next(r for r in machine.routes if r.destination.version == 6 and r.device == "cwu1195")
+    second = replace(six, device="cwt1195")
+    machine.routes.add(second)
+    assert diff(machine.observe(target), target).operations == (Drop(second),)
+
+
+def test_an_ipv6_address_of_another_length_is_dropped_before_it_is_put() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    machine = booted(target)
+    right = next(a for a in machine.addresses if str(a.interface) == "2001:db8::5/64")
+    machine.addresses -= {right}
+    machine.addresses.add(replace(right, interface=ip_interface("2001:db8::5/48")))
+    for operation in diff(machine.observe(target), target).operations:
+        machine.apply(operation)
+    assert not diff(machine.observe(target), target)
+
+
+def test_a_changed_process_is_replaced_and_one_without_its_tun_is_stopped() -> None:
+    old = compiled(documents.provider(PARTIAL))
+    changed = compiled(documents.provider(PARTIAL, networks=(moved_port(), documents.provider_network(1))))
+    operations = diff(booted(old).observe(old), changed).operations
+    stopped = [op.process.name for op in operations if isinstance(op, Stop)]
+    assert stopped == ["vpn-acme-0-udp", "vpn-acme-0-tcp"]
+    drops = [i for i, op in enumerate(operations) if isinstance(op, Drop) and isinstance(op.item, Tun)]
+    starts = [i for i, op in enumerate(operations) if isinstance(op, Start)]
+    assert max(drops) < min(starts)
+
+
+def moved_port() -> ProviderNetwork:
+    network = documents.provider_network(0)
+    assert network.tunnel is not None
+    tunnel = msgspec.structs.replace(network.tunnel, port=2001)
+    return msgspec.structs.replace(network, tunnel=tunnel)
+
+
+def test_servers_start_before_clients_and_udp_is_not_special() -> None:
+    target = compiled(documents.tenant(PARTIAL))
+    operations = diff(booted().observe(target), target).operations
+    assert [op.process.name for op in operations if isinstance(op, Start)] == ["tls-acme-0", "vpn-acme-0"]
+    assert not any(isinstance(process, VpnServer) for process in target.processes)
