@@ -1,0 +1,97 @@
+"""The rendered ruleset: golden texts for every role, and what must hold for any policy.
+
+`CAUSEWAY_UPDATE_GOLDEN=1` writes the golden texts anew; review the difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from causeway_agent.plan import ruleset
+from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.policy import ManagementDoor, Policy
+from causeway_wire.desired import Desired, Partial
+from tests import documents
+
+GOLDEN = Path(__file__).parent / "golden"
+PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
+DOCUMENTS = {
+    "provider": documents.provider(PARTIAL),
+    "tenant": documents.tenant(PARTIAL),
+    "gateway": documents.gateway(documents.gateway_tunnel(0), documents.gateway_tunnel(5, tenant="globex")),
+    "idle": documents.provider(),
+}
+
+
+def policy(document: Desired) -> Policy:
+    return compile_document(document, documents.FACTS).policy
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_ruleset_of_a_role_is_the_golden_one(name: str) -> None:
+    text, path = ruleset.render(policy(DOCUMENTS[name])), GOLDEN / f"{name}.nft"
+    if os.environ.get("CAUSEWAY_UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+@settings(deadline=None, max_examples=50)
+@given(documents.MEANT, documents.MEANT)
+def test_policies_have_one_text_each_and_tell_themselves_apart(one: Desired, other: Desired) -> None:
+    first, second = policy(one), policy(other)
+    assert ruleset.render(first) == ruleset.render(replace(first))
+    assert (ruleset.digest(first) == ruleset.digest(second)) == (first == second)
+    assert ruleset.find_digest(ruleset.render(first)) == ruleset.digest(first)
+
+
+def test_a_text_without_a_digest_is_of_nobody() -> None:
+    assert ruleset.find_digest("table inet causeway { chain identity { } }") is None
+
+
+def test_every_set_is_flushed_but_those_that_packets_fill() -> None:
+    text = ruleset.render(Policy())
+    declared = set(re.findall(r"^  (?:set|map) (\w+) ", text, flags=re.MULTILINE))
+    flushed = set(re.findall(r"^flush set \w+ causeway (\w+)$", text, flags=re.MULTILINE))
+    taught = {"known", "known6", "flows", "flows6", "tries", "tries6"}
+    assert declared - flushed == taught
+    assert re.findall(r"^(?:flush|delete) (?!set).*", text, flags=re.MULTILINE) == [
+        "flush table inet causeway",
+        "flush table arp causeway",
+    ]
+
+
+def test_every_rule_that_drops_counts_its_reason() -> None:
+    text = ruleset.render(Policy())
+    for line in text.splitlines():
+        if line.endswith(" drop"):
+            assert re.search(r"counter name drop_\w+ drop$", line), line
+    named = set(re.findall(r"counter name (\w+)", text))
+    assert named == {*ruleset.COUNTERS, ruleset.ARP_COUNTER}
+
+
+def test_overlapping_sources_of_one_door_become_one_element() -> None:
+    wide = ManagementDoor(
+        "eth0",
+        ip_address("10.9.0.2"),
+        frozenset(map(ip_network, ("10.0.0.0/8", "10.9.0.0/16"))),
+        frozenset({22}),
+    )
+    narrow = replace(wide, sources=frozenset({ip_network("10.9.9.0/24")}))
+    text = ruleset.render(Policy(management=frozenset({wide, narrow})))
+    assert re.findall(r'"eth0" \. 10\.9\.0\.2 \. [^ ]+ \. 22', text) == [
+        '"eth0" . 10.9.0.2 . 10.0.0.0/8 . 22'
+    ]
+
+
+def test_only_replicas_may_ask_on_a_scoped_device() -> None:
+    text = ruleset.render(policy(DOCUMENTS["provider"]))
+    arp = text[text.index("table arp") :]
+    assert re.search(r'set askers [^}]*\{ "eth1" \. 192\.168\.0\.20 \};', arp)
+    assert re.search(r'set scopes [^}]*\{ "eth1" \. 192\.168\.0\.0/24 \};', arp)
