@@ -21,6 +21,8 @@ from causeway_wire.types import IPAddress, MacAddress
 from tests.fakes.events import EventFeed
 from tests.fakes.fuse import Fuse
 
+IPV4 = 4
+
 
 class FakeKernel:
     """Objects by the identity the real kernel uses; `foreign` ones are kept but never shown."""
@@ -63,14 +65,24 @@ class FakeKernel:
         self._fuse.leave(f"put {item}")
 
     async def drop(self, item: KernelObject) -> None:
-        """Make it not exist; a tun takes what sits on it along."""
+        """Make it not exist; a tun takes what sits on it along, the last IPv4 address what rests on IPv4."""
         self._fuse.enter(f"drop {item}")
-        self.objects.pop(_identity(item), None)
-        if isinstance(item, Tun):
-            for key, other in list(self.objects.items()):
-                if getattr(other, "device", None) == item.device:
-                    del self.objects[key]
+        present = self.objects.get(_identity(item))
+        if present is not None and (not isinstance(item, Route) or present == item):
+            del self.objects[_identity(item)]
+            self._forget_dependents(item)
         self._fuse.leave(f"drop {item}")
+
+    def _forget_dependents(self, gone: KernelObject) -> None:
+        here = {key: o for key, o in self.objects.items() if _device(o) == _device(gone)}
+        for key, other in here.items():
+            if isinstance(gone, Tun) or (
+                isinstance(gone, Address)
+                and isinstance(other, Route | ProxyNeighbour)
+                and _version(other) == gone.interface.version == IPV4
+                and not any(isinstance(o, Address) and o.interface.version == IPV4 for o in here.values())
+            ):
+                del self.objects[key]
 
     async def nics(self) -> tuple[NicReport, ...]:
         """All adapters, up."""
@@ -90,6 +102,17 @@ class FakeKernel:
     def _exists(self, device: str) -> bool:
         tuns = {o.device for o in self.objects.values() if isinstance(o, Tun)}
         return device in tuns or device in self.adapters.values()
+
+
+def _device(item: KernelObject) -> str | None:
+    if isinstance(item, Sysctl):
+        parts = item.key.split("/")  # net/ipv4/conf/DEVICE/SETTING
+        return parts[3] if len(parts) > len(("net", "ipv4", "conf", "DEVICE")) else None
+    return getattr(item, "device", None)
+
+
+def _version(item: Route | ProxyNeighbour) -> int:
+    return item.destination.version if isinstance(item, Route) else item.address.version
 
 
 def _identity(item: KernelObject) -> object:

@@ -138,22 +138,13 @@ class RtnlKernel:
 
     async def _put_address(self, item: Address) -> None:
         doing = f"add {item.interface} to {item.device}"
-        message = rtnl_messages.address(item, _index(doing, item.device))
-        code = await self._create(doing, netlink.NEW_ADDRESS, message)
-        if code == errno.EEXIST:
-            same_key = [
-                seen for seen in await self._addresses(item.device) if seen.interface == item.interface
-            ]
-            if item in same_key:
-                return
-            for seen in same_key:
-                await self.drop(seen)
-            code = await self._create(doing, netlink.NEW_ADDRESS, message)
-        _check(doing, code)
-
-    async def _addresses(self, device: str) -> list[Address]:
-        names = (await rtnl_observe.links(self._netlink)).names
-        return [a for a in await rtnl_observe.addresses(self._netlink, names) if a.device == device]
+        index = _index(doing, item.device)
+        present = await rtnl_observe.addresses(self._netlink, {index: item.device})
+        if item in present:
+            return
+        for rival in (seen for seen in present if _same_place(seen, item)):
+            await self.drop(rival)
+        _check(doing, await self._create(doing, netlink.NEW_ADDRESS, rtnl_messages.address(item, index)))
 
     async def _put_route(self, item: Route) -> None:
         doing = f"add route {item.destination} by {item.device} in table {item.table}"
@@ -212,6 +203,13 @@ class RtnlKernel:
             return
         doing = _deleting(item)
         _check(doing, await self._netlink.request(doing, kind, encode(item, index)), fine=_GONE)
+
+
+def _same_place(seen: Address, wanted: Address) -> bool:
+    """Whether the kernel has one place for both. IPv6 knows an address without the length of its prefix."""
+    if wanted.interface.version == 6:  # noqa: PLR2004
+        return seen.interface.ip == wanted.interface.ip
+    return seen.interface == wanted.interface
 
 
 def _deleting(item: KernelObject) -> str:
