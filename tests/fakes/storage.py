@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from causeway_agent.errors import BackendError
 from tests.fakes.fuse import Fuse
 
 
@@ -10,10 +11,14 @@ class FakeStorage:
 
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.files: dict[str, bytes] = {}
+        self.unreadable: set[str] = set()
+        """Files on bad sectors."""
         self._fuse = fuse or Fuse()
 
     def read(self, name: str) -> bytes | None:
         """The file's content."""
+        if name in self.unreadable:
+            raise BackendError(f"read {name}", "Input/output error")
         return self.files.get(name)
 
     def write(self, name: str, data: bytes) -> None:

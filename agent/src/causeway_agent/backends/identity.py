@@ -63,24 +63,14 @@ class KeyStore:
         self._token = token
         self._changed = changed
         self._lock = asyncio.Lock()
+        self._installed: Installed | None = None
 
     async def load(self) -> Installed:
         """The identity in use; at first boot a key and a self-signed certificate are made."""
         async with self._lock:
-            data = await asyncio.to_thread(self._storage.read, IDENTITY)
-            if data is not None:
-                try:
-                    return codec.decode(data, Installed)
-                except ProblemError as error:
-                    _log.error(events.JOURNAL_DAMAGED, reason=f"{IDENTITY}: {error}")
-            path = self._path(AGENT_KEY)
-            made = await _work({"task": "self-signed", "path": str(path), "appliance": self._appliance})
-            installed = Installed(
-                key=str(path), certificate=made["certificate"], controller_ca=self._first_controller_ca
-            )
-            await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
-            _log.info(events.IDENTITY_CREATED)
-            return installed
+            if self._installed is None:
+                self._installed = await self._read() or await self._make_first()
+            return self._installed
 
     async def request(self, request: CsrRequest) -> Csr:
         """A signing request, with the enrolment proof while the token is unused."""
@@ -123,8 +113,30 @@ class KeyStore:
             )
             await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
             await asyncio.to_thread(self._storage.write, ENROLLED, b"")
+            self._installed = installed
         _log.info(events.IDENTITY_CHANGED)
         self._changed()
+
+    async def _read(self) -> Installed | None:
+        data = await asyncio.to_thread(self._storage.read, IDENTITY)
+        if data is None:
+            return None
+        try:
+            return codec.decode(data, Installed)
+        except ProblemError as error:
+            # A new self-signed certificate at least lets a controller in that accepts it again.
+            _log.error(events.JOURNAL_DAMAGED, reason=f"{IDENTITY}: {error}")
+            return None
+
+    async def _make_first(self) -> Installed:
+        path = str(self._path(AGENT_KEY))
+        made = await _work({"task": "self-signed", "path": path, "appliance": self._appliance})
+        installed = Installed(
+            key=path, certificate=made["certificate"], controller_ca=self._first_controller_ca
+        )
+        await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
+        _log.info(events.IDENTITY_CREATED)
+        return installed
 
     def _path(self, name: str) -> Path:
         return self._keys / f"{name}.key"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 import structlog
 
-from causeway_agent.engine import admission, conflicts, events, planning
+from causeway_agent.engine import admission, conflicts, events
 from causeway_agent.engine.admission import Preconditions, Standing
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
@@ -21,8 +21,9 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import describe
-from causeway_agent.plan.operations import Plan
+from causeway_agent.plan import compile as compiler
+from causeway_agent.plan import describe, diff, guard
+from causeway_agent.plan.operations import Announce, Operation, Plan
 from causeway_agent.plan.target import Target
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
 from causeway_wire.desired import Desired
@@ -150,11 +151,12 @@ class ChangeRunner:
         if current is None:
             raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
         try:
-            target = planning.compile_target(new.document, await self._machine.facts())
+            target = compiler.compile_document(new.document, await self._machine.facts())
         except CompileError as error:
             raise ProblemError(combine(error.problems)) from error
-        plan = planning.diff(await self._machine.observe(current, target), target)
-        objections = planning.objections(plan, current=current, target=target)
+        observation = await self._machine.observe(*self._state.leftovers, current, target)
+        plan = diff.diff(observation, target, current.policy)
+        objections = guard.guard(plan, target, observation)
         if objections:
             raise ProblemError(combine(objections))
         return plan
@@ -175,10 +177,12 @@ class ChangeRunner:
         previous, change = self._state.target, work.change
         try:
             facts = await self._machine.facts()
-            target = planning.compile_target(work.new.document, facts)
+            target = compiler.compile_document(work.new.document, facts)
             seen = (*self._state.leftovers, *([previous] if previous is not None else []), target)
-            plan = planning.diff(await self._machine.observe(*seen), target)
-            refusal = await self._refusal(work.new.document, plan, target)
+            observation = await self._machine.observe(*seen)
+            plan = diff.diff(observation, target, previous.policy if previous is not None else None)
+            objections = guard.guard(plan, target, observation)
+            refusal = combine(objections) if objections else await self._probe(work.new.document, plan)
         except CompileError as error:
             return self._final(change, ChangeState.REFUSED, combine(error.problems))
         except (BackendError, TimeoutError) as error:
@@ -197,11 +201,8 @@ class ChangeRunner:
         self._state.settle()
         return self._final(change, ChangeState.DONE, None)
 
-    async def _refusal(self, document: Desired, plan: Plan, target: Target) -> Problem | None:
-        """Why the live machine says no; None when it does not."""
-        objections = planning.objections(plan, current=self._state.target, target=target)
-        if objections:
-            return combine(objections)
+    async def _probe(self, document: Desired, plan: Plan) -> Problem | None:
+        """Ask the segments for the addresses to be claimed; the problem when a machine answers."""
         if not plan.probes:
             return None
         async with asyncio.timeout(PROBE_SECONDS):
@@ -210,24 +211,44 @@ class ChangeRunner:
         return conflicts.address_problem(document, taken) if taken else None
 
     async def _apply(self, change: Change, plan: Plan) -> Change:
-        reports = [OperationReport(description=describe.describe(op)) for op in plan.operations]
-        change = msgspec.structs.replace(change, state=ChangeState.APPLYING, operations=tuple(reports))
+        reports = tuple(OperationReport(description=describe.describe(op)) for op in plan.operations)
+        change = msgspec.structs.replace(change, state=ChangeState.APPLYING, operations=reports)
         await asyncio.to_thread(self._journal.record, change)
         self._update(change)
-        clock = self._machine.clock
+        announcements = [i for i, op in enumerate(plan.operations) if isinstance(op, Announce)]
         for index, operation in enumerate(plan.operations):
-            started = clock.monotonic()
-            outcome = OperationState.FAILED
-            try:
-                await self._machine.perform(operation)
-                outcome = OperationState.DONE
-            finally:
-                reports[index] = msgspec.structs.replace(
-                    reports[index], state=outcome, milliseconds=1000 * (clock.monotonic() - started)
-                )
-                change = msgspec.structs.replace(change, operations=tuple(reports))
-                self._update(change)
+            if index not in announcements:
+                change = await self._perform(change, index, operation)
+        # An announcement takes its time on the wire (RFC 5227, 3), all of them together no longer than one.
+        results = await asyncio.gather(
+            *(self._machine.perform(plan.operations[index]) for index in announcements),
+            return_exceptions=True,
+        )
+        for index, result in zip(announcements, results, strict=True):
+            change = self._report(change, index, failed=result is not None, milliseconds=None)
+            if result is not None:
+                raise result
         change = msgspec.structs.replace(change, state=ChangeState.VERIFYING)
+        self._update(change)
+        return change
+
+    async def _perform(self, change: Change, index: int, operation: Operation) -> Change:
+        clock, failed = self._machine.clock, True
+        started = clock.monotonic()
+        try:
+            await self._machine.perform(operation)
+            failed = False
+        finally:
+            took = 1000 * (clock.monotonic() - started)
+            change = self._report(change, index, failed=failed, milliseconds=took)
+        return change
+
+    def _report(self, change: Change, index: int, *, failed: bool, milliseconds: float | None) -> Change:
+        """The change with the outcome of one operation."""
+        reports = list(change.operations)
+        outcome = OperationState.FAILED if failed else OperationState.DONE
+        reports[index] = msgspec.structs.replace(reports[index], state=outcome, milliseconds=milliseconds)
+        change = msgspec.structs.replace(change, operations=tuple(reports))
         self._update(change)
         return change
 
@@ -236,7 +257,7 @@ class ChangeRunner:
         left: tuple[str, ...] = ()
         for delay in VERIFY_DELAYS:
             await asyncio.sleep(delay)
-            plan = planning.diff(await self._machine.observe(*seen), target)
+            plan = diff.diff(await self._machine.observe(*seen), target, target.policy)
             if not plan:
                 return
             left = tuple(describe.describe(op) for op in plan.operations)
@@ -249,7 +270,7 @@ class ChangeRunner:
             return "there was nothing to go back to"
         self._state.leftovers = seen
         try:
-            plan = planning.diff(await self._machine.observe(*seen), previous)
+            plan = diff.diff(await self._machine.observe(*seen), previous, previous.policy)
             errors = await self._machine.perform_all(plan.operations)
             if not errors:
                 await self._verify(seen, previous)

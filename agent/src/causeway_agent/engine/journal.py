@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from causeway_agent.engine import ports
+from causeway_agent.errors import BackendError
 from causeway_wire import codec
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired
@@ -31,6 +32,7 @@ POINTER = "journal.json"
 DOCUMENTS = "documents/"
 CHANGES = "changes/"
 
+T = TypeVar("T")
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 MIGRATIONS: tuple[Migration, ...] = ()
@@ -86,10 +88,10 @@ class Journal:
     def recover(self) -> Recovered:
         """Everything that can be read; never raises for damaged content."""
         damage: list[str] = []
-        changes = tuple(self._read_changes(damage))
+        changes = self._read_changes(damage)
         pointer = self._read_pointer(damage)
         if pointer is None:
-            pointer = self._rebuild(changes)
+            pointer = self._rebuild(changes, damage)
         document, stamp = self._first_readable(pointer, damage)
         if stamp != pointer.current:
             pointer = msgspec.structs.replace(pointer, current=stamp, previous=None)
@@ -143,7 +145,7 @@ class Journal:
         self._pointer = pointer
 
     def _read_pointer(self, damage: list[str]) -> Pointer | None:
-        data = self._storage.read(POINTER)
+        data = self._read(POINTER, damage)
         if data is None:
             return None
         try:
@@ -159,20 +161,36 @@ class Journal:
             damage.append(f"{POINTER}: {error}")
             return None
 
-    def _read_changes(self, damage: list[str]) -> list[Change]:
-        changes = []
-        for name in self._storage.names(CHANGES):
-            try:
-                changes.append(codec.decode(self._storage.read(name) or b"", Change))
-            except ProblemError as error:
-                damage.append(f"{name}: {error}")
-        return changes
+    def _read_changes(self, damage: list[str]) -> tuple[Change, ...]:
+        try:
+            names = self._storage.names(CHANGES)
+        except BackendError as error:
+            damage.append(str(error))
+            return ()
+        found = (self._decoded(name, Change, damage) for name in names)
+        return tuple(change for change in found if change is not None)
 
-    def _rebuild(self, changes: tuple[Change, ...]) -> Pointer:
+    def _read(self, name: str, damage: list[str]) -> bytes | None:
+        """The file's content; None when there is none, and when the disk cannot read it."""
+        try:
+            return self._storage.read(name)
+        except BackendError as error:
+            damage.append(str(error))
+            return None
+
+    def _decoded(self, name: str, kind: type[T], damage: list[str]) -> T | None:
+        data = self._read(name, damage)
+        try:
+            return codec.decode(data, kind) if data is not None else None
+        except ProblemError as error:
+            damage.append(f"{name}: {error}")
+            return None
+
+    def _rebuild(self, changes: tuple[Change, ...], damage: list[str]) -> Pointer:
         """A pointer from the records of finished changes, for a journal whose pointer cannot be read."""
         stamps = []
         for change in changes:
-            data = self._storage.read(_document_name(change.generation))
+            data = self._read(_document_name(change.generation), damage)
             if change.state is ChangeState.DONE and data is not None:
                 checksum = hashlib.sha256(data).hexdigest()
                 stamps.append(Stamp(generation=change.generation, checksum=checksum, change=change.id))
@@ -195,24 +213,20 @@ class Journal:
         stamp = self._pointer.attempted
         if stamp is None or stamp == self._pointer.current:
             return None
-        if self._storage.read(_document_name(stamp.generation)) is None:
+        if self._read(_document_name(stamp.generation), damage) is None:
             return None  # it was concluded
         return self._read_document(stamp, damage)
 
     def _read_document(self, stamp: Stamp, damage: list[str]) -> Desired | None:
         name = _document_name(stamp.generation)
-        data = self._storage.read(name)
+        data = self._read(name, damage)
         if data is None:
             damage.append(f"{name}: missing")
             return None
         if hashlib.sha256(data).hexdigest() != stamp.checksum:
             damage.append(f"{name}: the content is not what was written")
             return None
-        try:
-            return codec.decode(data, Desired)
-        except ProblemError as error:
-            damage.append(f"{name}: {error}")
-            return None
+        return self._decoded(name, Desired, damage)
 
 
 def _document_name(generation: Generation) -> str:

@@ -56,12 +56,22 @@ class Machine:
 
     async def perform_all(self, operations: Iterable[Operation]) -> tuple[BackendError, ...]:
         """Carry out every operation, also after a refusal: one broken tunnel must not hold up the others."""
-        errors = []
+        errors: list[BackendError] = []
+        announcements: list[Operation] = []
         for operation in operations:
+            if isinstance(operation, Announce):
+                announcements.append(operation)
+                continue
             try:
                 await self.perform(operation)
             except BackendError as error:
                 errors.append(error)
+        results = await asyncio.gather(*map(self.perform, announcements), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BackendError):
+                errors.append(result)
+            elif result is not None:
+                raise result
         return tuple(errors)
 
     async def _perform(self, operation: Operation) -> None:

@@ -13,12 +13,13 @@ from uuid import uuid4
 
 import structlog
 
-from causeway_agent.engine import conflicts, events, planning
+from causeway_agent.engine import conflicts, events
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import describe
+from causeway_agent.plan import compile as compiler
+from causeway_agent.plan import describe, diff
 from causeway_agent.plan.operations import Announce, Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.problem import Problem, ProblemType, combine, problem
@@ -130,14 +131,15 @@ class Reconciler:
         before, was_settled = state.target, state.settled
         target, objection = self._retarget(facts)
         seen = (*state.leftovers, *([before] if before is not None else []), target)
-        plan = planning.diff(await self._machine.observe(*seen), target)
+        # After a restart the packet filter in force is not known, but it is one that this document allows.
+        plan = diff.diff(await self._machine.observe(*seen), target, (before or target).policy)
         operations, withheld = await self._permitted(plan)
         errors = await self._machine.perform_all(operations)
         if operations and not errors and was_settled and target == before:
             self._report_drift(operations)
         problems = [p for p in (objection, withheld, *map(_unrepaired, errors)) if p is not None]
         if not problems and plan:
-            left = planning.diff(await self._machine.observe(*seen), target).operations
+            left = diff.diff(await self._machine.observe(*seen), target, target.policy).operations
             problems.extend(_unlasting(op) for op in left)
         if problems:
             return self._failed(combine(tuple(problems)))
@@ -152,7 +154,7 @@ class Reconciler:
         objection = None
         try:
             document = state.in_force.document if state.in_force is not None else None
-            target = planning.compile_target(document, facts) if document is not None else self._base(facts)
+            target = compiler.compile_document(document, facts) if document is not None else self._base(facts)
             state.facts = facts
         except CompileError as error:
             # The document meant something when it was accepted: an adapter is gone. Hold on to what was, and

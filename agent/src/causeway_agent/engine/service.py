@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import structlog
 
-from causeway_agent.engine import events, planning
+from causeway_agent.engine import events
 from causeway_agent.engine.admission import role_name
 from causeway_agent.engine.changes import ChangeRunner
 from causeway_agent.engine.journal import Journal
@@ -18,6 +18,7 @@ from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
+from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, GatewayRole, Idle, Management, Nic
@@ -157,7 +158,7 @@ class Engine:
         if interrupted is None:
             return
         try:
-            target = planning.compile_target(interrupted, await self.machine.facts())
+            target = compiler.compile_document(interrupted, await self.machine.facts())
         except (CompileError, BackendError, TimeoutError):
             return  # what cannot be named cannot have been applied by name
         self.state.leftovers = (target,)

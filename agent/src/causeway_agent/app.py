@@ -1,0 +1,190 @@
+"""The composition root: the only place that knows every room. Wires, runs, ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from causeway_agent import __version__, offline
+from causeway_agent.api import application, handlers, local, peers, tls
+from causeway_agent.api.listener import Listener, LocalListener
+from causeway_agent.backends import capabilities, neighbour_responder, notify
+from causeway_agent.backends.clock import SystemClock
+from causeway_agent.backends.identity import Installed, KeyStore
+from causeway_agent.backends.neighbours import PacketNeighbours
+from causeway_agent.backends.nft import NftFirewall
+from causeway_agent.backends.rtnl import RtnlKernel
+from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.supervisor import Supervisor
+from causeway_agent.commands.local import SOCKET_NAME
+from causeway_agent.engine import events, service
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.reconcile import Pace
+from causeway_agent.engine.service import Engine
+from causeway_agent.plan.base import compile_base
+from causeway_agent.settings import Settings
+from causeway_wire.observed import Versions
+
+RETRY_SECONDS = 1.0
+"""Pause before the API tries an address again that could not be bound."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What the TLS listener serves now; when one of these changes, it serves anew."""
+
+    address: object
+    port: int
+    identity: Installed
+
+
+def configure_logs() -> None:
+    """JSON lines on standard error, one per event."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """The agent, until SIGTERM or SIGINT. What it set up in the kernel, and tunnels, stay."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _prepare_directories(settings)
+    _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
+    nudge = asyncio.Event()
+    store = key_store(settings, changed=nudge)
+    async with _machine(settings) as machine, service.running(make_engine(settings, machine)) as engine:
+        versions = Versions(
+            appliance=settings.appliance,
+            agent=__version__,
+            api=("v1",),
+            capabilities=capabilities.detect(unprivileged_vpn=machine.constants.vpn_uid is not None),
+            limits=handlers.LIMITS,
+        )
+        operations = handlers.Handlers(engine=engine, identity=store, versions=versions).operations()
+        remote = Listener(application.create(operations, resolver=peers.from_certificate))
+        on_socket = application.create(operations, resolver=peers.on_socket)
+        local.mount(on_socket, engine)
+        socket_path = Path(settings.run_directory) / SOCKET_NAME
+        async with LocalListener(on_socket, socket_path), remote, asyncio.TaskGroup() as tasks:
+            keepers = (
+                tasks.create_task(_keep_serving(settings, engine, store, remote, nudge)),
+                tasks.create_task(_nudge_after_looks(engine, nudge)),
+            )
+            await stop.wait()
+            for keeper in keepers:
+                keeper.cancel()
+    _log.info(events.AGENT_STOPPED)
+
+
+def make_engine(settings: Settings, machine: Machine) -> Engine:
+    """An engine over this machine; not booted."""
+    return Engine(
+        machine=machine,
+        journal=offline.journal(settings),
+        base=lambda facts: compile_base(management=settings.management, nics=settings.nics, facts=facts),
+        management=settings.management,
+        nics=settings.nics,
+        pace=Pace(),
+    )
+
+
+def key_store(settings: Settings, *, changed: asyncio.Event) -> KeyStore:
+    """Keys and certificates of this appliance; sets the event when new connections need new ones."""
+    return KeyStore(
+        appliance=settings.appliance,
+        keys=offline.key_directory(settings),
+        storage=DirectoryStorage(Path(settings.state_directory)),
+        controller_ca=settings.controller_ca,
+        token=settings.enrolment_token,
+        changed=changed.set,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _machine(settings: Settings) -> AsyncIterator[Machine]:
+    clock = SystemClock()
+    async with RtnlKernel.open() as kernel, NftFirewall.open() as firewall:
+        supervisor = Supervisor(
+            run_directory=Path(settings.run_directory),
+            key_directory=offline.key_directory(settings),
+            user=settings.vpn_user,
+            clock=clock,
+            nft=firewall,
+            responder=neighbour_responder.respond,
+        )
+        async with supervisor:
+            yield Machine(
+                kernel=kernel,
+                firewall=firewall,
+                processes=supervisor,
+                neighbours=PacketNeighbours(),
+                clock=clock,
+                constants=offline.constants(settings),
+            )
+
+
+async def _keep_serving(
+    settings: Settings, engine: Engine, store: KeyStore, listener: Listener, nudge: asyncio.Event
+) -> None:
+    """Serve the API where the management address is, with the identity in use; says once that it is ready."""
+    served: _Served | None = None
+    while True:
+        nudge.clear()
+        management = engine.management
+        wanted = _Served(management.address, management.port, await store.load())
+        if wanted != served:
+            try:
+                context = tls.context(await asyncio.to_thread(_credentials, settings, wanted.identity))
+                await listener.serve(management.address, management.port, context)
+            except (OSError, ssl.SSLError) as error:
+                _log.error(events.API_LISTEN_FAILED, address=str(management.address), reason=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if served is None:
+                notify.notify("READY=1")
+            served = wanted
+        await nudge.wait()
+
+
+async def _nudge_after_looks(engine: Engine, nudge: asyncio.Event) -> None:
+    while True:
+        await engine.reconciler.looked.wait()
+        nudge.set()
+
+
+def _credentials(settings: Settings, identity: Installed) -> tls.Credentials:
+    """The identity as files, which is how the TLS library takes them."""
+    certificate = Path(settings.run_directory) / "agent.pem"
+    certificate.write_text(identity.certificate, encoding="ascii")
+    return tls.Credentials(
+        certificate=certificate, key=Path(identity.key), controller_ca=identity.controller_ca
+    )
+
+
+def _prepare_directories(settings: Settings) -> None:
+    Path(settings.state_directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    offline.key_directory(settings).mkdir(mode=0o700, exist_ok=True)
+    # The VPN's user passes through here to files of its own.
+    Path(settings.run_directory).mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,0 +1,52 @@
+"""The closed target: what holds before the first document, and when none can be meant.
+
+Adapters are up with their addresses, the agent and SSH answer their controllers, nothing else is answered and
+nothing is forwarded. An adapter that is missing is left out as long as it is not the management one: the
+controller must find a door.
+"""
+
+from __future__ import annotations
+
+from causeway_agent.errors import CompileError
+from causeway_agent.plan import adapters
+from causeway_agent.plan.adapters import Adapter
+from causeway_agent.plan.objects import Address, Route
+from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire.desired import Management, Nic
+from causeway_wire.problem import ProblemType, problem
+
+
+def compile_base(*, management: Management, nics: tuple[Nic, ...], facts: Facts) -> Target:
+    """The closed target on this machine; raises CompileError when its management door cannot be made."""
+    present = [
+        Adapter(index=index, nic=nic, device=facts.devices[nic.mac])
+        for index, nic in enumerate(nics)
+        if nic.mac in facts.devices
+    ]
+    addresses = frozenset[Address]().union(*(each.addresses() for each in present))
+    devices = {each.device for each in present if each.nic.name == management.nic}
+    door = next((a for a in addresses if a.device in devices and a.interface.ip == management.address), None)
+    if door is None:
+        found = ", ".join(sorted(facts.devices)) or "none"
+        detail = f"no adapter {management.nic} with {management.address}; this machine has {found}"
+        raise CompileError((problem(ProblemType.NIC_NOT_FOUND, detail, pointer="/management/nic"),))
+    entry = ManagementDoor(
+        door.device,
+        management.address,
+        frozenset(management.sources),
+        frozenset({management.port, management.ssh_port}),
+    )
+    return Target(
+        management=door,
+        devices=frozenset(each.device for each in present),
+        links=frozenset(each.link() for each in present),
+        addresses=addresses,
+        routes=frozenset[Route]().union(*(each.default_routes() for each in present)),
+        sysctls=adapters.machine_settings(forwarding6=False).union(
+            *(adapters.settings(each.device) for each in present)
+        ),
+        policy=Policy(
+            management=frozenset({entry}), echoes=frozenset({Echo(door.device, management.address)})
+        ),
+    )

@@ -1,0 +1,180 @@
+"""An agent's engine on fakes, and documents to send to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_interface, ip_network
+
+from causeway_agent.plan import base
+from causeway_agent.engine.journal import Journal
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.reconcile import Pace
+from causeway_agent.engine.service import Engine
+from causeway_agent.plan.target import Facts
+from causeway_wire.desired import (
+    Desired,
+    Failover,
+    Idle,
+    InnerAddresses,
+    Management,
+    Nic,
+    Partial,
+    ProductionNetwork,
+    ProviderNetwork,
+    ProviderRole,
+    Remote,
+    Replica,
+    TenantRole,
+    TunnelClient,
+    TunnelServer,
+)
+from causeway_wire.types import Secret
+from tests.fakes.clock import FakeClock
+from tests.fakes.firewall import FakeFirewall
+from tests.fakes.fuse import Fuse
+from tests.fakes.network import FakeKernel, FakeNeighbours
+from tests.fakes.processes import FakeProcesses
+from tests.fakes.storage import FakeStorage
+
+
+def pem(label: str, content: str = "AAAA") -> str:
+    """Text framed as PEM (RFC 7468)."""
+    return f"-----BEGIN {label}-----\n{content}\n-----END {label}-----\n"
+
+
+CERTIFICATE = pem("CERTIFICATE")
+SECRET_CONTENT = "c2VjcmV0c2VjcmV0"
+APPLIANCE = "acme-tenant"
+MANAGEMENT_MAC = "02:00:00:00:00:01"
+PRODUCTION_MAC = "02:00:00:00:00:02"
+DEVICES = {MANAGEMENT_MAC: "eth0", PRODUCTION_MAC: "eth1"}
+REPLICA = ip_address("192.168.7.20")
+SECOND_REPLICA = ip_address("192.168.7.21")
+PACE = Pace(debounce=0.0, interval=0.2, first_rest=0.01, longest_rest=0.05, share=0.0)
+
+MANAGEMENT = Management(
+    nic="management", address=ip_address("10.9.0.2"), sources=(ip_network("10.9.0.0/24"),)
+)
+NICS = (
+    Nic(name="management", mac=MANAGEMENT_MAC, addresses=(ip_interface("10.9.0.2/24"),)),
+    Nic(
+        name="production",
+        mac=PRODUCTION_MAC,
+        addresses=(ip_interface("192.168.7.5/24"),),
+        gateways=(ip_address("192.168.7.1"),),
+    ),
+)
+
+
+def partial(*addresses: object) -> Partial:
+    """These replicas run at the provider."""
+    return Partial(
+        replicas=tuple(
+            Replica(vm=f"vm-{index}", network="net-0", addresses=(ip_address(str(address)),))
+            for index, address in enumerate(addresses)
+        )
+    )
+
+
+def tenant(
+    generation: int = 1, *, epoch: int = 1, failover: Failover | None = None, appliance: str = APPLIANCE
+) -> Desired:
+    """A tenant appliance's document."""
+    network = ProductionNetwork(
+        id="net-0",
+        nic="production",
+        prefixes=(ip_network("192.168.7.0/24"),),
+        gateways=(ip_address("192.168.7.1"),),
+    )
+    inner = InnerAddresses(local=ip_address("100.64.0.2"), peer=ip_address("100.64.0.1"))
+    tunnel = TunnelClient(
+        id="acme-0",
+        inner=(inner,),
+        remotes=(Remote(address=ip_address("203.0.113.1")),),
+        key="vpn",
+        certificate=CERTIFICATE,
+        ca=CERTIFICATE,
+        peer_name="acme-provider",
+        tls_crypt=Secret(pem("OpenVPN tls-crypt-v2 client key", SECRET_CONTENT)),
+        gateway_ca=CERTIFICATE,
+        gateway_name="gateway.example",
+    )
+    return Desired(
+        appliance=appliance,
+        generation=generation,
+        epoch=epoch,
+        management=MANAGEMENT,
+        nics=NICS,
+        role=TenantRole(tenant="acme", network=network, tunnel=tunnel, failover=failover or Idle()),
+    )
+
+
+def provider(generation: int = 1, *, epoch: int = 1, failover: Failover | None = None) -> Desired:
+    """A provider appliance's document for the same network, on the same adapters."""
+    inner = InnerAddresses(local=ip_address("100.64.0.1"), peer=ip_address("100.64.0.2"))
+    tunnel = TunnelServer(
+        id="acme-0",
+        inner=(inner,),
+        listen=ip_address("10.9.0.2"),
+        port=1195,
+        key="vpn",
+        certificate=CERTIFICATE,
+        ca=CERTIFICATE,
+        peer_name="acme-tenant",
+        tls_crypt=Secret(pem("OpenVPN tls-crypt-v2 server key", SECRET_CONTENT)),
+    )
+    network = ProviderNetwork(
+        id="net-0",
+        nic="production",
+        prefixes=(ip_network("192.168.7.0/24"),),
+        gateways=(ip_address("192.168.7.1"),),
+        tunnel=tunnel,
+    )
+    vlan = Nic(name="production", mac=PRODUCTION_MAC, addresses=(ip_interface("192.168.7.5/24"),))
+    return Desired(
+        appliance=APPLIANCE,
+        generation=generation,
+        epoch=epoch,
+        management=MANAGEMENT,
+        nics=(NICS[0], vlan),
+        role=ProviderRole(
+            tenant="acme", uplink="management", networks=(network,), failover=failover or Idle()
+        ),
+    )
+
+
+@dataclass
+class Bench:
+    """A machine of fakes that outlives the engines started on it, as hardware does."""
+
+    fuse: Fuse = field(default_factory=Fuse)
+    clock: FakeClock = field(default_factory=FakeClock)
+    neighbours: FakeNeighbours = field(default_factory=FakeNeighbours)
+
+    def __post_init__(self) -> None:
+        self.kernel = FakeKernel(DEVICES, self.fuse)
+        self.firewall = FakeFirewall(self.fuse)
+        self.processes = FakeProcesses(self.fuse)
+        self.storage = FakeStorage(self.fuse)
+
+    def engine(self, *, pace: Pace = PACE) -> Engine:
+        """An agent's engine as it is after the start of its process."""
+        constants = Facts(
+            appliance=APPLIANCE, devices={}, vpn_uid=990, key_directory="/keys", run_directory="/run/causeway"
+        )
+        machine = Machine(
+            kernel=self.kernel,
+            firewall=self.firewall,
+            processes=self.processes,
+            neighbours=self.neighbours,
+            clock=self.clock,
+            constants=constants,
+        )
+        return Engine(
+            machine=machine,
+            journal=Journal(self.storage),
+            base=lambda facts: base.compile_base(management=MANAGEMENT, nics=NICS[:1], facts=facts),
+            management=MANAGEMENT,
+            nics=NICS[:1],
+            pace=pace,
+        )
