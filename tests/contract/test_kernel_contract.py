@@ -15,7 +15,9 @@ from causeway_agent import errors
 from causeway_agent.backends import rtnl
 from causeway_agent.engine import ports
 from causeway_agent.plan.objects import Address, KernelObject, Link, ProxyNeighbour, Rule, Sysctl, Tun
+from causeway_agent.plan.operations import Drop, Put
 from causeway_controller.lab import sandbox
+from tests.fakes.kernel import KernelModel, RefusedError
 from tests.fakes.network import FakeKernel
 from tests.real_kernel import NIC, OTHER, TUN, adapters, address, everything, route
 
@@ -198,3 +200,33 @@ def test_fake_kernel_agrees_with_real_kernel(steps: list[tuple[bool, KernelObjec
     assert sandbox.inside()
     with adapters():
         asyncio.run(_agree(steps))
+
+
+async def _follow(steps: list[tuple[bool, KernelObject]]) -> None:
+    model = KernelModel(frozenset({NIC, OTHER}))
+    async with rtnl.RtnlKernel.open() as real:
+        for put, item in [*((True, base) for base in BASE), *steps]:
+            before = await look(real)
+            dropped_otherwise = not put and item not in before
+            if isinstance(item, Sysctl) or dropped_otherwise:
+                continue
+            try:
+                model.apply(Put(item) if put else Drop(item))
+            except RefusedError:
+                continue
+            await (real.put(item) if put else real.drop(item))
+        seen = {item for item in await look(real) if not isinstance(item, Sysctl)}
+    imagined = {*model.links, *model.tuns, *model.addresses, *model.routes, *model.rules, *model.proxies}
+    assert imagined - {model.foreign} == seen
+
+
+@pytest.mark.kernel
+@pytest.mark.timeout(90)
+@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
+@given(steps=STEPS)
+def test_the_model_behind_the_laws_of_planning_is_no_kinder_than_the_real_kernel(
+    steps: list[tuple[bool, KernelObject]],
+) -> None:
+    assert sandbox.inside()
+    with adapters():
+        asyncio.run(_follow(steps))
