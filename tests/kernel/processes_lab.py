@@ -68,16 +68,19 @@ class Keys:
     server_key: Secret
     client_key: Secret
     directory: Path
-    made: dict[str, Any] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
 
     def issue(self, authority: pki.Authority, name: str, usage: pki.Usage) -> str:
-        key = self.made.setdefault(name, pki.make_key())
-        path = self.directory / f"{name}.key"
-        path.write_bytes(pki.private_pem(key))
-        path.chmod(0o600)
-        return pki.pem(
-            authority.issue(key.public_key(), common_name=name, usage=usage, now=datetime.now(UTC))
-        )
+        """A certificate of this name, the same each time; its key goes where the agents keep theirs."""
+        if name not in self.made:
+            key = pki.make_key()
+            path = self.directory / f"{name}.key"
+            path.write_bytes(pki.private_pem(key))
+            path.chmod(0o600)
+            now = datetime.now(UTC)
+            issued = authority.issue(key.public_key(), common_name=name, usage=usage, now=now)
+            self.made[name] = pki.pem(issued)
+        return self.made[name]
 
 
 def make_keys(directory: Path) -> Keys:

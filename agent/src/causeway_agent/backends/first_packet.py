@@ -31,6 +31,11 @@ BURST = 20
 RATE = 5.0
 """...and per second after that, refused ones included."""
 
+FLOWS = 8
+"""Flows a tunnel may have at once. More than one, so that a first packet copied from another gateway's wire
+cannot displace the tunnel; not many, so that no tenant can fill the map. Silent ones time out in the kernel.
+"""
+
 _REMEMBERED = 65536
 _SOURCES = 16384
 _BATCH = 64
@@ -114,7 +119,7 @@ class Door:
         self._buckets = Buckets()
         self._seen = Seen()
         self._last_tenant: OrderedDict[str, TenantId] = OrderedDict()
-        self._flows: dict[tuple[TenantId, TunnelId], Source] = {}
+        self._flows: dict[tuple[TenantId, TunnelId], OrderedDict[Source, None]] = {}
         self._queue: asyncio.Queue[_Admission] = asyncio.Queue(_QUEUE)
 
     async def run(self, ready: Ready) -> None:
@@ -185,27 +190,32 @@ class Door:
 
     async def _admit(self, admission: _Admission, injector: injection.Injector) -> None:
         """Tell nftables about the flow, then let its first packet through."""
-        previous = self._flows.get(admission.tunnel)
-        forget = "" if previous is None or previous == admission.source else forget_text(previous)
         add = admit_text(admission.source, admission.server)
         try:
             try:
-                await self._nft.run(forget + add)
-            except BackendError:
-                # The old flow timed out just now, or this source led to another server before.
-                for text in (forget, forget_text(admission.source)):
-                    with contextlib.suppress(BackendError):
-                        await self._nft.run(text)
+                await self._nft.run(add)
+            except BackendError:  # this address and port led to another server before
+                await self._forget(admission.source)
                 await self._nft.run(add)
             injector.inject(admission.packet, admission.source, admission.destination)
         except (BackendError, OSError) as error:
             self.counters.refused["kernel"] += 1
             _log.warning("flow_not_admitted", source=str(admission.source[0]), reason=str(error))
             return
-        self._flows[admission.tunnel] = admission.source
         self.counters.admitted += 1
         tenant, tunnel = admission.tunnel
         _log.info("flow_admitted", tenant=tenant, tunnel=tunnel, source=str(admission.source[0]))
+        flows = self._flows.setdefault(admission.tunnel, OrderedDict())
+        flows[admission.source] = None
+        flows.move_to_end(admission.source)
+        if len(flows) > FLOWS:
+            oldest, _ = flows.popitem(last=False)
+            await self._forget(oldest)
+
+    async def _forget(self, source: Source) -> None:
+        """Make a flow unknown; it may have timed out already."""
+        with contextlib.suppress(BackendError):
+            await self._nft.run(forget_text(source))
 
 
 def door(spec: FirstPacketFilter, nft: NftRunner, clock: Clock, counters: Counters) -> Body:

@@ -76,6 +76,13 @@ class Status:
     received: int = 0
     sent: int = 0
     last_error: str | None = None
+    error_at: float = 0.0
+    """When that was noticed, monotonic seconds."""
+
+    def blame(self, error: str | None, now: float) -> None:
+        """Note why the tunnel does not work; None says nothing new."""
+        if error is not None:
+            self.last_error, self.error_at = error, now
 
     def report(self) -> TunnelReport:
         """The state as the document tells it."""
@@ -118,7 +125,9 @@ def ending(child: spawn.Child, directory: Path) -> str:
     status = child.exit_status
     if status is None:
         return "process ended"
-    return f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
+    return (
+        f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
+    )
 
 
 def prepare(

@@ -63,9 +63,9 @@ class ServerUnit:
             try:
                 child = self._child or await self._launch()
                 await self._attend(child)
-                self.status.last_error = await asyncio.to_thread(openvpn.ending, child, self._directory)
+                self._blame(await asyncio.to_thread(openvpn.ending, child, self._directory))
             except BackendError as error:
-                self.status.last_error = error.reason
+                self._blame(error.reason)
             self._child = None
             self._down()
             delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
@@ -98,9 +98,7 @@ class ServerUnit:
         return records.digest(text, *(part for file in self.spec.files for part in file))
 
     def _prepare(self) -> str:
-        return openvpn.prepare(
-            self.spec.configuration, self._directory, self._context, files=self.spec.files
-        )
+        return openvpn.prepare(self.spec.configuration, self._directory, self._context, files=self.spec.files)
 
     async def _attend(self, child: spawn.Child) -> None:
         async with asyncio.TaskGroup() as group:
@@ -115,7 +113,8 @@ class ServerUnit:
                     self.status.state = TunnelState.CONNECTING
                     self._settled.set()
             case management.LogLine(text=text):
-                self.status.last_error = openvpn.latest(self.status.last_error, text)
+                if openvpn.reason(text) is not None:
+                    self._blame(openvpn.latest(self.status.last_error, text))
                 self._announced = self._announced or _NEW_PEER in text
                 if _NEW_PEER in text or _PEER_GONE in text:
                     connection.command("status 3")
@@ -142,6 +141,9 @@ class ServerUnit:
         self.status.remote = peer.remote
         self.status.since = self._context.clock.now()
         self._context.changed(f"{self.spec.name} connected")
+
+    def _blame(self, error: str | None) -> None:
+        self.status.blame(error, self._context.clock.monotonic())
 
     def _down(self, state: TunnelState = TunnelState.STOPPED) -> None:
         was = self.status.state

@@ -257,10 +257,10 @@ async def _cancel(task: asyncio.Task[None]) -> None:
 def _merged(units: list[ServerUnit]) -> TunnelReport:
     """One report for the servers of a tunnel: the one whose client connected last speaks for all."""
     speaker = max(units, key=lambda unit: (_RANK[unit.status.state], unit.recency))
-    errors = [unit.status.last_error for unit in (speaker, *units) if unit.status.last_error]
+    blamed = max(units, key=lambda unit: unit.status.error_at)
     merged = dataclasses.replace(
         speaker.status,
         restarts=sum(unit.status.restarts for unit in units),
-        last_error=errors[0] if errors else None,
+        last_error=blamed.status.last_error,
     )
     return merged.report()

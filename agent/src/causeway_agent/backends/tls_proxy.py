@@ -151,7 +151,11 @@ class ProxyUnit:
 
     def _prepare(self) -> None:
         spawn.prepare_directory(self._directory, self._context.account)
-        for name, text in self._texts().items():
+        texts = self._texts()
+        for path in self._directory.iterdir():
+            if path.name not in {*texts, spawn.OUTPUT}:
+                path.unlink()  # a file of an earlier configuration
+        for name, text in texts.items():
             spawn.write_file(self._directory / name, text, self._context.account)
 
     def _texts(self) -> dict[str, str]:
