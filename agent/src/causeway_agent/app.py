@@ -8,7 +8,7 @@ import logging
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,9 @@ from causeway_wire.observed import Versions
 RETRY_SECONDS = 1.0
 """Pause before the API tries an address again that could not be bound."""
 
+TAKE_SECONDS = 5.0
+"""Longest wait of a certificate's sender for the API to take it into use."""
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -47,6 +50,35 @@ class _Served:
     address: object
     port: int
     identity: Installed
+
+
+class _Serving:
+    """What is served now, and the wish to look whether it still should be."""
+
+    def __init__(self) -> None:
+        self.nudge = asyncio.Event()
+        self._served: _Served | None = None
+        self._changed = asyncio.Condition()
+
+    @property
+    def served(self) -> _Served | None:
+        """What new connections meet; None before the first."""
+        return self._served
+
+    async def serves(self, served: _Served) -> None:
+        """Note what is served from now on."""
+        async with self._changed:
+            self._served = served
+            self._changed.notify_all()
+
+    async def take(self, identity: Installed) -> None:
+        """Returns when this identity is served, or after a while when it cannot be (the log says why)."""
+        self.nudge.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TAKE_SECONDS), self._changed:
+                await self._changed.wait_for(
+                    lambda: self._served is not None and self._served.identity == identity
+                )
 
 
 def configure_logs() -> None:
@@ -72,8 +104,8 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     _prepare_directories(settings)
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
-    nudge = asyncio.Event()
-    store = key_store(settings, changed=nudge)
+    serving = _Serving()
+    store = key_store(settings, changed=serving.take)
     async with _machine(settings) as machine, service.running(make_engine(settings, machine)) as engine:
         versions = Versions(
             appliance=settings.appliance,
@@ -89,8 +121,8 @@ async def run(settings: Settings) -> None:
         socket_path = Path(settings.run_directory) / SOCKET_NAME
         async with LocalListener(on_socket, socket_path), remote, asyncio.TaskGroup() as tasks:
             keepers = (
-                tasks.create_task(_keep_serving(settings, engine, store, remote, nudge)),
-                tasks.create_task(_nudge_after_looks(engine, nudge)),
+                tasks.create_task(_keep_serving(settings, engine, store, remote, serving)),
+                tasks.create_task(_nudge_after_looks(engine, serving.nudge)),
             )
             await stop.wait()
             for keeper in keepers:
@@ -110,15 +142,15 @@ def make_engine(settings: Settings, machine: Machine) -> Engine:
     )
 
 
-def key_store(settings: Settings, *, changed: asyncio.Event) -> KeyStore:
-    """Keys and certificates of this appliance; sets the event when new connections need new ones."""
+def key_store(settings: Settings, *, changed: Callable[[Installed], Awaitable[None]]) -> KeyStore:
+    """Keys and certificates of this appliance; see `KeyStore` about `changed`."""
     return KeyStore(
         appliance=settings.appliance,
         keys=offline.key_directory(settings),
         storage=DirectoryStorage(Path(settings.state_directory)),
         controller_ca=settings.controller_ca,
         token=settings.enrolment_token,
-        changed=changed.set,
+        changed=changed,
     )
 
 
@@ -146,15 +178,14 @@ async def _machine(settings: Settings) -> AsyncIterator[Machine]:
 
 
 async def _keep_serving(
-    settings: Settings, engine: Engine, store: KeyStore, listener: Listener, nudge: asyncio.Event
+    settings: Settings, engine: Engine, store: KeyStore, listener: Listener, serving: _Serving
 ) -> None:
     """Serve the API where the management address is, with the identity in use; says once that it is ready."""
-    served: _Served | None = None
     while True:
-        nudge.clear()
+        serving.nudge.clear()
         management = engine.management
         wanted = _Served(management.address, management.port, await store.load())
-        if wanted != served:
+        if wanted != serving.served:
             try:
                 context = tls.context(await asyncio.to_thread(_credentials, settings, wanted.identity))
                 await listener.serve(management.address, management.port, context)
@@ -162,10 +193,10 @@ async def _keep_serving(
                 _log.error(events.API_LISTEN_FAILED, address=str(management.address), reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if served is None:
+            if serving.served is None:
                 notify.notify("READY=1")
-            served = wanted
-        await nudge.wait()
+            await serving.serves(wanted)
+        await serving.nudge.wait()
 
 
 async def _nudge_after_looks(engine: Engine, nudge: asyncio.Event) -> None:

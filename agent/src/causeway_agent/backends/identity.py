@@ -13,7 +13,7 @@ import hmac
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,11 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyStore:
-    """The `ports.Identity` of an appliance. `changed` is called when new connections need new credentials."""
+    """The `ports.Identity` of an appliance.
+
+    `changed` returns once new connections get the new credentials: whoever installed a certificate may
+    connect anew at once and must then see it.
+    """
 
     def __init__(
         self,
@@ -54,7 +58,7 @@ class KeyStore:
         storage: ports.Storage,
         controller_ca: str,
         token: Secret | None,
-        changed: Callable[[], None],
+        changed: Callable[[Installed], Awaitable[None]],
     ) -> None:
         self._appliance = appliance
         self._keys = keys
@@ -115,7 +119,7 @@ class KeyStore:
             await asyncio.to_thread(self._storage.write, ENROLLED, b"")
             self._installed = installed
         _log.info(events.IDENTITY_CHANGED)
-        self._changed()
+        await self._changed(installed)
 
     async def _read(self) -> Installed | None:
         data = await asyncio.to_thread(self._storage.read, IDENTITY)
