@@ -105,15 +105,15 @@ async def test_admitted_flows_and_foreign_tables_are_no_change_and_survive_a_loa
 
 async def test_counters_are_read_and_are_no_change(firewall: nft.NftFirewall) -> None:
     await firewall.load(POLICY)
-    knock()
-    nft_command("add rule inet causeway input counter name drop_input")
     nft_command("insert rule inet causeway input counter name drop_flood")
+    before = await firewall.list_terse()
     knock()
     counters = await firewall.counters()
     assert {"drop_input", "drop_forward", "drop_arp"} <= set(counters)
     packets, octets = counters["drop_flood"]
     assert packets > 0
     assert octets > packets
+    assert await firewall.list_terse() == before
 
 
 async def test_a_refused_transaction_changes_nothing_and_says_why(firewall: nft.NftFirewall) -> None:
