@@ -67,15 +67,14 @@ def test_files_stay_short() -> None:
 
 
 def test_unit_tests_stand_where_their_subject_stands() -> None:
+    """The folder mirrors a package, and the test imports from that package."""
     misplaced = []
     for path in files(".py", below=("tests/unit/wire", "tests/unit/agent", "tests/unit/controller")):
         room, *folders, file = path.relative_to(ROOT / "tests/unit").parts
-        place = SOURCES[room].joinpath(*folders)
-        subject = Path(file).stem.removeprefix("test_")
-        stems = {place.name, *(module.stem for module in place.glob("*.py"))} if place.is_dir() else set()
-        known = any(subject == stem or subject.startswith(f"{stem}_") for stem in stems)
-        if file.startswith("test_") and not known:
-            misplaced.append(f"{room}/{'/'.join(folders)}/{file}")
+        package = ".".join((f"causeway_{room}", *folders))
+        there = SOURCES[room].joinpath(*folders).is_dir()
+        if file.startswith("test_") and not (there and f"from {package}" in path.read_text()):
+            misplaced.append(str(path.relative_to(ROOT)))
     assert misplaced == []
 
 
