@@ -27,6 +27,7 @@ from causeway_wire.types import IPAddress, MacAddress
 _PROGRAMS = ("openvpn", "haproxy", "nft", "ip", "nsenter")
 _LISTEN_DEADLINE = 20.0
 _POLL = 0.02
+_LOG_LINES = 12
 _KILL_DEADLINE = 5.0
 
 
@@ -136,7 +137,7 @@ class LabProvider:
     async def _start(self, appliance: _Appliance) -> None:
         settings = _write_settings(appliance)
         namespaces.plug(appliance.wiring)
-        command = (sys.executable, "-m", "causeway_agent", "run", "--settings", str(settings))
+        command = (sys.executable, "-m", "causeway_agent", "--settings", str(settings), "run")
         with appliance.log.open("ab") as log:
             appliance.process = await asyncio.create_subprocess_exec(
                 *namespaces.within(appliance.spec.name, *command),
@@ -150,9 +151,7 @@ class LabProvider:
                 await self._listening(appliance)
         except TimeoutError as error:
             await self._stop(appliance, grace=0.0)
-            raise HypervisorError(
-                f"the agent of {appliance.spec.name} does not listen: see {appliance.log}"
-            ) from error
+            raise HypervisorError(_last_words(appliance, "does not listen")) from error
 
     async def _listening(self, appliance: _Appliance) -> None:
         """Returns once the agent's port accepts connections; its table is proc_net_tcp(5), 0A is LISTEN."""
@@ -163,7 +162,7 @@ class LabProvider:
             if any(listening.search(table) for table in _tcp_tables(process.pid)):
                 return
             await asyncio.sleep(_POLL)
-        raise HypervisorError(f"the agent of {appliance.spec.name} ended: see {appliance.log}")
+        raise HypervisorError(_last_words(appliance, "ended"))
 
     async def _stop(self, appliance: _Appliance, *, grace: float) -> None:
         """Ask the agent to end, then kill all that is left, and give the machine an empty kernel."""
@@ -203,6 +202,12 @@ def _wire(appliance: _Appliance, segments: Sequence[str]) -> None:
         namespaces.create([appliance.wiring], segments)
     except WiringError as error:
         raise HypervisorError(f"cannot wire {appliance.spec.name}: {error}") from error
+
+
+def _last_words(appliance: _Appliance, what: str) -> str:
+    """What happened to the agent, with the end of its log."""
+    lines = appliance.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join([f"the agent of {appliance.spec.name} {what}; its log:", *lines[-_LOG_LINES:]])
 
 
 def _write_settings(appliance: _Appliance) -> Path:
