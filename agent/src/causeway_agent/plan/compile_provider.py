@@ -60,6 +60,10 @@ class Extension:
         """Production prefixes of this IP version."""
         return tuple(prefix for prefix in self.network.prefixes if prefix.version == version)
 
+    def replicas_of(self, version: int) -> frozenset[IPAddress]:
+        """Addresses of replicas of this IP version."""
+        return frozenset(address for address in self.replicas if address.version == version)
+
     def tun(self, transport: Transport) -> str:
         """Device of the tunnel over this transport."""
         return f"cw{transport.value[0]}{self.tunnel.port}"
@@ -261,7 +265,7 @@ def _policy(
         sources=frozenset(guard for extension in extensions for guard in _sources(extension)),
         forwards=frozenset(forward for extension in extensions for forward in _forwards(extension)),
         arp=frozenset(
-            ArpScope(extension.vlan, prefix, frozenset(extension.replicas))
+            ArpScope(extension.vlan, prefix, extension.replicas_of(checks.IPV4))
             for extension in extensions
             for prefix in extension.prefixes(checks.IPV4)
         ),

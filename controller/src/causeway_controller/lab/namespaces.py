@@ -153,7 +153,8 @@ def _outlet(port: Port) -> str:
 
 
 def plug(machine: Machine) -> None:
-    """Give every adapter carrier, as powering a machine on does."""
+    """Give every adapter carrier, as powering a machine on does, and a loopback device, as every system."""
+    _batch(machine.name, ["link set lo up"])
     _batch(FABRIC, [f"link set {_outlet(port)} up" for port in machine.ports])
 
 
