@@ -70,6 +70,13 @@ def is_mapped(table: str, number: int) -> bool:
     return any(first <= number < first + count for first, _, count in rows)
 
 
+def prepare_root(path: Path, account: Account | None) -> None:
+    """The directory of the processes' directories, which they may pass through but not read."""
+    path.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if account is not None:
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o011)
+
+
 def prepare_directory(path: Path, account: Account | None) -> None:
     """A directory where the process may create sockets but cannot replace the files written for it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

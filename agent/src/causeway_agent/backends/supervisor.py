@@ -98,6 +98,7 @@ class Supervisor:
         self._listeners: set[asyncio.Queue[str]] = set()
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(spawn.prepare_root, self._context.run_directory, self._context.account)
         await self._tasks.__aenter__()
         for entry in (await asyncio.to_thread(self._store.read)).values():
             await self._adopt(entry)

@@ -18,7 +18,7 @@ from causeway_agent.plan import remotes
 from causeway_agent.plan.processes import TlsProxy
 
 CONFIGURATION = "haproxy.cfg"
-COMMAND = ("haproxy", "-db", "-q", "-f", CONFIGURATION)
+COMMAND = ("haproxy", "-db", "-f", CONFIGURATION)
 START_DEADLINE = 5.0
 """Seconds a proxy gets to listen."""
 BUNDLES = frozenset({"server.pem", "client.pem"})
@@ -76,9 +76,7 @@ class ProxyUnit:
             try:
                 child = self._child or await self._launch()
                 await self._attend(child)
-                self._error = "; ".join(spawn.output_tail(self._directory)) or openvpn.ending(
-                    child, self._directory
-                )
+                self._error = self._alert() or openvpn.ending(child, self._directory)
             except BackendError as error:
                 self._error = error.reason
             self._child = None
@@ -148,6 +146,12 @@ class ProxyUnit:
             await asyncio.sleep(_LOOK)
         self._error = None
         self._settled.set()
+
+    def _alert(self) -> str | None:
+        """The first thing HAProxy complained about, with its place in the configuration."""
+        lines = spawn.output_tail(self._directory, lines=20)
+        alerts = [line.partition(" : ")[2] for line in lines if "[ALERT]" in line]
+        return alerts[0] if alerts else None
 
     def _prepare(self) -> None:
         spawn.prepare_directory(self._directory, self._context.account)
