@@ -110,14 +110,19 @@ class Console:
         if self._process.stdin is not None:
             self._process.stdin.close()
 
-    async def call(self, do: str, *, patience: float = 5.0, **arguments: Any) -> dict[str, Any]:
-        """Run one command; its result (see `probes`). `patience` in seconds. Raises GuestError."""
-        return await self._call(do, arguments, patience=patience)
+    async def call(self, do: str, *, patience: float | None = None, **arguments: Any) -> dict[str, Any]:
+        """Run one command; its result (see `probes`). Raises GuestError.
 
-    async def _call(self, do: str, arguments: dict[str, Any], *, patience: float) -> dict[str, Any]:
+        `patience`, in seconds, replaces the probe's own.
+        """
+        if patience is not None:
+            arguments["patience"] = patience
+        return await self._call(do, arguments, deadline=patience or 0.0)
+
+    async def _call(self, do: str, arguments: dict[str, Any], *, deadline: float) -> dict[str, Any]:
         _, result = self._send(do, arguments)
         try:
-            return await asyncio.wait_for(result, patience + _GRACE)
+            return await asyncio.wait_for(result, deadline + _GRACE)
         except TimeoutError as error:
             raise GuestError(f"{self.name}: {do} was not answered") from error
 
@@ -126,7 +131,7 @@ class Console:
     ) -> Ping:
         """ICMP echo requests, one after the other, each waited for `patience` seconds."""
         arguments = {"address": str(address), "count": count, "size": size, "df": df, "patience": patience}
-        result = await self._call("ping", arguments, patience=patience * count)
+        result = await self._call("ping", arguments, deadline=patience * count)
         return Ping(**{**result, "milliseconds": tuple(result["milliseconds"])})
 
     async def reaches(self, address: IPAddress, *, patience: float = 1.0) -> bool:

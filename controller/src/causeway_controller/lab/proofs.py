@@ -44,11 +44,14 @@ async def reachable(
 
 async def silent(source: Console, addresses: Sequence[IPAddress]) -> str:
     """None of the addresses answers ping or HTTP."""
-    for address in addresses:
+
+    async def ask(address: IPAddress) -> None:
         echo = await source.ping(address, count=2, patience=PATIENCE / 2)
         require(not echo.received, f"{address} answers {source.name}")
         page = await source.call("http", address=str(address), patience=PATIENCE)
         require(page["status"] is None, f"{page.get('host')} answers at {address}")
+
+    await asyncio.gather(*(ask(address) for address in addresses))
     return f"{source.name} gets no answer from {', '.join(map(str, addresses))}"
 
 
