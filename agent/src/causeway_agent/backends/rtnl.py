@@ -161,15 +161,30 @@ class RtnlKernel:
         _check(doing, code)
 
     async def _drop_route(self, item: Route) -> None:
-        # To the kernel, metric 0 in a deletion means any metric.
-        if item.metric == 0 and item not in await self._routes(item):
+        if item.metric == 0 and item.destination.version == 4 and not await self._has_metric_0(item):  # noqa: PLR2004
             return
         await self._delete(item, netlink.DELETE_ROUTE, rtnl_messages.route_reference)
 
+    async def _has_metric_0(self, item: Route) -> bool:
+        """Whether there is such an IPv4 route with metric 0. A deletion would take that for any metric.
+
+        A request to create it, exclusively but without leave to create, only asks (fib_table_insert).
+        """
+        index = _index_or_none(item.device)
+        if index is None:
+            return False
+        message = rtnl_messages.route(item, index)
+        code = await self._netlink.request(
+            _deleting(item), netlink.NEW_ROUTE, message, flags=netlink.EXCLUSIVE
+        )
+        return code == errno.EEXIST
+
     async def _routes(self, item: Route) -> list[Route]:
         """Our routes of the same table to the same destination."""
-        names = (await rtnl_observe.links(self._netlink)).names
-        routes = await rtnl_observe.routes(self._netlink, names, table=item.table)
+        names = dict(socket.if_nameindex())
+        routes = await rtnl_observe.routes(
+            self._netlink, names, table=item.table, versions=(item.destination.version,)
+        )
         return [seen for seen in routes if (seen.destination, seen.table) == (item.destination, item.table)]
 
     async def _put_rule(self, item: Rule) -> None:

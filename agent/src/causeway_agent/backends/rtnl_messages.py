@@ -13,7 +13,6 @@ from typing import Any
 
 from causeway_agent.backends import netlink
 from causeway_agent.plan.objects import MAIN_TABLE, PROTOCOL, Address, Link, ProxyNeighbour, Route, Rule, Tun
-from causeway_wire.types import IPAddress
 
 # linux/if.h, linux/if_addr.h, linux/rtnetlink.h, linux/fib_rules.h, linux/neighbour.h
 _UP = 0x1
@@ -112,17 +111,19 @@ def address(item: Address, index: int) -> Any:
 
 def read_address(message: Any, names: Mapping[int, str]) -> Address | None:
     """The address, unless it is the link-local one the kernel made by itself."""
-    far = ipaddress.ip_address(message.get_attr("IFA_ADDRESS"))
-    local = message.get_attr("IFA_LOCAL")
+    remote, local, protocol, flags = _attributes(
+        message, "IFA_ADDRESS", "IFA_LOCAL", "IFA_PROTO", "IFA_FLAGS"
+    )
+    far = ipaddress.ip_address(remote)
     near = far if local is None else ipaddress.ip_address(local)
     device = names.get(message["index"])
-    kernels_own = near.version == 6 and near.is_link_local and message.get_attr("IFA_PROTO") != PROTOCOL  # noqa: PLR2004
+    kernels_own = near.version == 6 and near.is_link_local and protocol != PROTOCOL  # noqa: PLR2004
     if device is None or kernels_own:
         return None
     return Address(
         device=device,
         interface=ipaddress.ip_interface((near, message["prefixlen"])),
-        prefix_route=not message.get_attr("IFA_FLAGS") & _NO_PREFIX_ROUTE,
+        prefix_route=not flags & _NO_PREFIX_ROUTE,
         peer=None if far == near else far,
     )
 
@@ -170,19 +171,19 @@ def route_reference(item: Route, index: int) -> Any:
 
 def read_route(message: Any, names: Mapping[int, str]) -> Route | None:
     """The route when it is ours and leaves by one device."""
-    device = names.get(message.get_attr("RTA_OIF") or 0)
+    keys = ("RTA_OIF", "RTA_DST", "RTA_TABLE", "RTA_GATEWAY", "RTA_PRIORITY")
+    index, destination, table, via, metric = _attributes(message, *keys)
+    device = names.get(index or 0)
     if message["proto"] != PROTOCOL or message["type"] != _UNICAST or device is None:
         return None
     version = 4 if message["family"] == socket.AF_INET else 6
     anywhere = "0.0.0.0" if version == 4 else "::"  # noqa: S104, PLR2004 - a destination, not a bind
-    metric = message.get_attr("RTA_PRIORITY") or 0
-    via = message.get_attr("RTA_GATEWAY")
     return Route(
-        destination=ipaddress.ip_network((message.get_attr("RTA_DST") or anywhere, message["dst_len"])),
+        destination=ipaddress.ip_network((destination or anywhere, message["dst_len"])),
         device=device,
-        table=message.get_attr("RTA_TABLE") or message["table"] or MAIN_TABLE,
+        table=table or message["table"] or MAIN_TABLE,
         via=None if via is None else ipaddress.ip_address(via),
-        metric=0 if version == 6 and metric == _IPV6_DEFAULT_METRIC else metric,  # noqa: PLR2004
+        metric=0 if version == 6 and metric == _IPV6_DEFAULT_METRIC else metric or 0,  # noqa: PLR2004
     )
 
 
@@ -213,14 +214,15 @@ def rule(item: Rule) -> Any:
 
 def read_rule(message: Any) -> Rule | None:
     """The rule when it is ours."""
-    if message.get_attr("FRA_PROTOCOL") != PROTOCOL or message["action"] != _TO_TABLE:
+    keys = ("FRA_PROTOCOL", "FRA_PRIORITY", "FRA_TABLE", "FRA_IIFNAME", "FRA_SRC")
+    protocol, priority, table, device, source = _attributes(message, *keys)
+    if protocol != PROTOCOL or message["action"] != _TO_TABLE:
         return None
-    source = message.get_attr("FRA_SRC")
     return Rule(
         version=4 if message["family"] == socket.AF_INET else 6,
-        priority=message.get_attr("FRA_PRIORITY") or 0,
-        table=message.get_attr("FRA_TABLE") or message["table"],
-        input_device=message.get_attr("FRA_IIFNAME"),
+        priority=priority or 0,
+        table=table or message["table"],
+        input_device=device,
         source=None if source is None else ipaddress.ip_address(source),
     )
 
@@ -247,15 +249,20 @@ def proxy(item: ProxyNeighbour, index: int) -> Any:
 def read_proxy(message: Any, names: Mapping[int, str]) -> ProxyNeighbour | None:
     """The proxy entry."""
     device = names.get(message["ifindex"])
-    target = message.get_attr("NDA_DST")
+    target, protocol = _attributes(message, "NDA_DST", "NDA_PROTOCOL")
     if device is None or target is None or not message["flags"] & _PROXY:
         return None
     return ProxyNeighbour(
         device=device,
-        address=_address(target),
-        claimed=message.get_attr("NDA_PROTOCOL") == PROTOCOL,
+        address=ipaddress.ip_address(target),
+        claimed=protocol == PROTOCOL,
     )
 
 
-def _address(text: str) -> IPAddress:
-    return ipaddress.ip_address(text)
+def _attributes(message: Any, *names: str) -> list[Any]:
+    """Values of these attributes, None for those that are missing.
+
+    The message's own `get_attr` looks through, and decodes, the list anew for each: four times the work.
+    """
+    slots = {slot.name: slot for slot in message["attrs"]}
+    return [slots[name].value if name in slots else None for name in names]

@@ -71,10 +71,16 @@ async def addresses(socket: Netlink, names: Mapping[int, str]) -> frozenset[Addr
     return _decoded(messages, lambda message: rtnl_messages.read_address(message, names))
 
 
-async def routes(socket: Netlink, names: Mapping[int, str], *, table: int | None = None) -> frozenset[Route]:
+async def routes(
+    socket: Netlink,
+    names: Mapping[int, str],
+    *,
+    table: int | None = None,
+    versions: Iterable[int] = _VERSIONS,
+) -> frozenset[Route]:
     """Our routes, of one table or all."""
     messages = []
-    for version in _VERSIONS:
+    for version in versions:
         query = rtnl_messages.route_query(version, table=table)
         messages += await socket.dump("list routes", netlink.GET_ROUTE, query)
     return _decoded(messages, lambda message: rtnl_messages.read_route(message, names))
