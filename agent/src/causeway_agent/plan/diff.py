@@ -3,7 +3,8 @@
     close    forwarding off, the policy that both the old and the new target allow
     remove   proxy answers, processes, rules, routes that have no place any more
     add      links, tun devices, settings, addresses (then drop old ones), routes, rules, processes
-    open     the new policy, forwarding on, and last of all the claims on other machines' addresses
+    open     the new policy, forwarding on, the claims on other machines' addresses
+    last     TLS proxies: no first packet waits for a fallback
 
 A route is replaced in place, so that a tunnel changing its transport loses nothing. Losing its last IPv4
 address makes a device lose its IPv4 routes and proxy entries (net/ipv4/fib_frontend.c, fib_disable_ip):
@@ -46,6 +47,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     released = _lost(observation.proxies, target.proxies, _proxy_key)
     routes = _lost(observation.routes, target.routes, _route_key)
     tuns = _lost(observation.tuns, target.tuns, _device)
+    prompt, fallbacks = _starts(observation, target)
     remove: tuple[Operation, ...] = (
         *_drops(released),
         *_stops(observation, target),
@@ -61,11 +63,12 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
         *_puts(target.routes - _surviving(observation.routes, flushed)),
         *_puts(target.rules - observation.rules),
         *_puts(_unclaimed(target) - _surviving_proxies(observation.proxies, flushed)),
-        *_starts(observation, target),
+        *prompt,
     )
-    rest = (*switches_off, *remove, *add, *switches_on, *claims)
+    rest = (*switches_off, *remove, *add, *switches_on, *claims, *fallbacks)
     close, open_ = _policies(observation.policy, target.policy, previous_policy, alone=not rest)
-    operations: tuple[Operation, ...] = (*switches_off, *close, *remove, *add, *open_, *switches_on, *claims)
+    opening: tuple[Operation, ...] = (*open_, *switches_on, *claims, *fallbacks)
+    operations: tuple[Operation, ...] = (*switches_off, *close, *remove, *add, *opening)
     probes = _ordered(p for p in target.proxies - observation.proxies if p.claimed)
     return Plan(operations=operations, probes=tuple(probes))
 
@@ -175,10 +178,11 @@ def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:
     )
 
 
-def _starts(observation: Observation, target: Target) -> tuple[Start, ...]:
-    return tuple(
-        Start(process) for process in sorted(target.processes - observation.processes, key=_start_rank)
-    )
+def _starts(observation: Observation, target: Target) -> tuple[tuple[Start, ...], tuple[Start, ...]]:
+    """What packets need at once, and the proxies of the TCP fallback."""
+    missing = sorted(target.processes - observation.processes, key=_start_rank)
+    prompt = tuple(Start(process) for process in missing if not isinstance(process, TlsProxy))
+    return prompt, tuple(Start(process) for process in missing if isinstance(process, TlsProxy))
 
 
 def _start_rank(process: Process) -> tuple[int, str]:

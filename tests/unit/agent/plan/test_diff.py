@@ -16,7 +16,7 @@ from causeway_agent.plan.guard import guard
 from causeway_agent.plan.objects import Address, KernelObject, Route, Sysctl, Tun
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.processes import VpnServer
+from causeway_agent.plan.processes import TlsProxy
 from causeway_agent.plan.target import Target
 from causeway_wire.desired import Desired, Partial, ProviderNetwork
 from causeway_wire.observed import Transport
@@ -151,7 +151,9 @@ def test_no_plan_touches_foreign_objects(old: Target, new: Target, data: st.Data
 
 @LAW
 @given(old=TARGETS, new=TARGETS)
-def test_claims_come_last_when_the_first_packet_can_be_carried(old: Target, new: Target) -> None:
+def test_claims_come_when_the_first_packet_can_be_carried_and_only_fallbacks_follow(
+    old: Target, new: Target
+) -> None:
     machine = booted(old)
     plan = diff(machine.observe(old, new), new)
     announcing = False
@@ -160,11 +162,13 @@ def test_claims_come_last_when_the_first_packet_can_be_carried(old: Target, new:
         claim = isinstance(operation, Announce) or (
             isinstance(operation, Put) and getattr(operation.item, "claimed", False)
         )
-        assert claim or not announcing
+        fallback = isinstance(operation, Start) and isinstance(operation.process, TlsProxy)
+        assert claim or fallback or not announcing
         if claim:
             announcing = True
             assert machine.policy == new.policy
-            assert new.processes == frozenset(machine.processes.values())
+            missing = new.processes - frozenset(machine.processes.values())
+            assert all(isinstance(process, TlsProxy) for process in missing)
             assert new.sysctls <= machine.observe(new).sysctls
 
 
@@ -297,8 +301,8 @@ def moved_port() -> ProviderNetwork:
     return msgspec.structs.replace(network, tunnel=tunnel)
 
 
-def test_servers_start_before_clients_and_udp_is_not_special() -> None:
+def test_no_first_packet_waits_for_the_fallback() -> None:
     target = compiled(documents.tenant(PARTIAL))
     operations = diff(booted().observe(target), target).operations
-    assert [op.process.name for op in operations if isinstance(op, Start)] == ["tls-acme-0", "vpn-acme-0"]
-    assert not any(isinstance(process, VpnServer) for process in target.processes)
+    assert [op.process.name for op in operations if isinstance(op, Start)] == ["vpn-acme-0", "tls-acme-0"]
+    assert isinstance(operations[-1], Start)
