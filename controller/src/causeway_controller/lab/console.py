@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from causeway_controller.lab import namespaces
+from causeway_controller.lab.topology import Machine
 from causeway_wire.types import IPAddress
 
 _START_DEADLINE = 15.0
@@ -86,10 +87,13 @@ class Console:
         self._reader = asyncio.create_task(self._read(), name=f"guest {name}")
 
     @classmethod
-    async def start(cls, name: str) -> Self:
+    async def start(cls, machine: Machine) -> Self:
         """Start the guest program in the machine's namespace; returns once it serves."""
+        name = machine.name
+        addresses = [str(address.ip) for port in machine.ports for address in port.addresses]
+        command = (sys.executable, "-m", "causeway_controller.lab.guest", name, *addresses)
         process = await asyncio.create_subprocess_exec(
-            *namespaces.within(name, sys.executable, "-m", "causeway_controller.lab.guest", name),
+            *namespaces.within(name, *command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -1,8 +1,9 @@
 """The program on every VM of the lab: small servers, and probes on command.
 
-    python -m causeway_controller.lab.guest NAME
+    python -m causeway_controller.lab.guest NAME [ADDRESS...]
 
-Serves HTTP on port 80 (says who it is and who asked) and echo on port 7, TCP and UDP, IPv4 and IPv6.
+Announces its addresses on `eth0`, then serves HTTP on port 80 (says who it is and who asked) and echo on
+port 7, TCP and UDP, IPv4 and IPv6.
 Commands are JSON lines on standard input, `{"id": 1, "do": "ping", "with": {...}}`; answers and events are
 JSON lines on standard output. Ends when its standard input ends.
 """
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TextIO
 
 from causeway_controller.lab import probes
+from causeway_controller.lab.announce import announce
 
 _PROBES: dict[str, Callable[..., Awaitable[probes.Result]]] = {
     "ping": probes.ping,
@@ -123,6 +125,7 @@ async def _main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
+    announce("eth0", sys.argv[2:])
     await Guest(sys.argv[1], sys.stdout).run(reader)
 
 

@@ -26,7 +26,7 @@ class Machines:
         for machine in running:
             namespaces.plug(machine)
             namespaces.configure(machine)
-        await self._start(machine.name for machine in running if machine.kind is Kind.GUEST)
+        await self._start(machine for machine in running if machine.kind is Kind.GUEST)
 
     async def down(self) -> None:
         """Cut every VM's power; namespaces go with the sandbox."""
@@ -56,7 +56,7 @@ class Machines:
         machine = self._guest(name)
         namespaces.plug(machine)
         namespaces.configure(machine)
-        await self._start([name])
+        await self._start([machine])
 
     async def power_off(self, name: str) -> None:
         """Everything the VM was is gone, without a goodbye on the wire."""
@@ -69,8 +69,8 @@ class Machines:
         namespaces.destroy(machine)
         namespaces.create([machine], self._segments)
 
-    async def _start(self, names: Iterable[str]) -> None:
-        started = await asyncio.gather(*(Console.start(name) for name in names))
+    async def _start(self, machines: Iterable[Machine]) -> None:
+        started = await asyncio.gather(*(Console.start(machine) for machine in machines))
         self._consoles.update({console.name: console for console in started})
 
     def _guest(self, name: str) -> Machine:

@@ -31,10 +31,6 @@ _QUIET = {
 """No duplicate detection and no router discovery: addresses work at once, nothing unasked is sent."""
 
 _ROUTER = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
-_GUEST = {"net/ipv4/conf/all/arp_notify": "1", "net/ipv6/conf/all/ndisc_notify": "1"}
-"""A VM announces its addresses when it starts, as operating systems do (RFC 5227, 3; RFC 4861, 7.2.6)."""
-
-_KIND = {Kind.ROUTER: _ROUTER, Kind.GUEST: _GUEST}
 _BRIDGE_FILTERS = ("iptables", "ip6tables", "arptables")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -135,7 +131,7 @@ def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
     _batch(None, [f"netns add {machine.name}" for machine in wanted])
     for machine in wanted:
         with entered(machine.name):
-            _write_sysctls({**_QUIET, **_KIND.get(machine.kind, {})})
+            _write_sysctls({**_QUIET, **(_ROUTER if machine.kind is Kind.ROUTER else {})})
     lines: list[str] = []
     for machine in wanted:
         for index, port in enumerate(machine.ports):
@@ -171,8 +167,8 @@ def configure(machine: Machine) -> None:
     """Bring adapters up with the addresses and default routes of the topology; routers also translate."""
     lines = ["link set lo up"]
     for index, port in enumerate(machine.ports):
-        lines.extend(f"address add {address} dev eth{index}" for address in port.addresses)
         lines.append(f"link set eth{index} up")
+        lines.extend(f"address add {address} dev eth{index}" for address in port.addresses)
     lines.extend(f"route add default via {gateway}" for gateway in machine.gateways)
     _batch(machine.name, lines)
     if machine.kind is Kind.ROUTER:
