@@ -36,9 +36,10 @@ _ICMP6_FILTER = 1  # linux/icmpv6.h
 class Pulse:
     """The judgement, without sockets: `beat` says whether the peer is lost. Times in monotonic seconds."""
 
-    def __init__(self, now: float, received: int) -> None:
+    def __init__(self, now: float) -> None:
         self._heard = now
-        self._received = received
+        self._ticked = now
+        self._received: int | None = None
         self._due = now
         self._answered = False
         self._round_trip = 0.0
@@ -59,12 +60,19 @@ class Pulse:
         self._answered = True
         self._heard = now
 
-    def beat(self, now: float, received: int) -> bool:
-        """Judge at a tick, given the device's count of received packets."""
+    @property
+    def silent(self) -> bool:
+        """Whether no answer came since the last tick, so that the device's counter matters."""
+        return self._heard <= self._ticked
+
+    def beat(self, now: float, received: int | None) -> bool:
+        """Judge at a tick, given the device's count of received packets if the peer is silent."""
+        moved = None not in (received, self._received) and received != self._received
         # A tick that comes late means that we were not running: our own pause is not the peer's silence.
-        if received != self._received or now - self._due > INTERVAL:
-            self._received = received
+        if moved or now - self._due > INTERVAL:
             self._heard = now
+        self._received = received
+        self._ticked = now
         return now - self._heard >= self.limit
 
     def next_tick(self, now: float) -> float:
@@ -92,8 +100,8 @@ class Liveness:
         except OSError:
             os.close(self._counters)
             raise
-        self._pulse = Pulse(time.monotonic(), self._received())
-        asyncio.get_running_loop().add_reader(self._socket, self._drain)
+        self._pulse = Pulse(time.monotonic())
+        asyncio.get_running_loop().add_reader(self._socket, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,9 +112,8 @@ class Liveness:
     async def lost(self) -> None:
         """Return when the peer is lost."""
         while True:
-            self._drain()
             now = time.monotonic()
-            if self._pulse.beat(now, self._received()):
+            if self._pulse.beat(now, self._received() if self._pulse.silent else None):
                 return
             self._probe(now)
             await asyncio.sleep(self._pulse.next_tick(now))
@@ -118,16 +125,17 @@ class Liveness:
         with contextlib.suppress(OSError):
             self._socket.send(_request(self._peer.version, self._identifier, self._sequence))
 
-    def _drain(self) -> None:
+    def _hear(self) -> None:
+        """Take one packet; the loop calls again while there are more."""
         offset = 20 if self._peer.version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
-        with contextlib.suppress(OSError):  # BlockingIOError: nothing left
-            while True:
-                packet = self._socket.recv(256)
-                if len(packet) < offset + _HEADER.size:
-                    continue
-                kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
-                if kind in (0, 129) and identifier == self._identifier:
-                    self._pulse.answered(sequence, time.monotonic())
+        try:
+            packet = self._socket.recv(256)
+        except OSError:  # an ICMP error about a probe: silence, which `lost` judges
+            return
+        if len(packet) >= offset + _HEADER.size:
+            kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
+            if kind in (0, 129) and identifier == self._identifier:
+                self._pulse.answered(sequence, time.monotonic())
 
     def _received(self) -> int:
         """Packets received on the device, from /proc/net/dev (proc(5))."""

@@ -12,7 +12,7 @@ class Line:
     """A peer that answers after `delay` until `dies`, and a device that counts `busy` packets a tick."""
 
     def __init__(self, *, delay: float = 0.01, dies: float = 1e9, busy: int = 0) -> None:
-        self.pulse = Pulse(0.0, 0)
+        self.pulse = Pulse(0.0)
         self.now = 0.0
         self.received = 0
         self._delay, self._dies, self._busy = delay, dies, busy
@@ -27,7 +27,7 @@ class Line:
                 self.pulse.answered(sequence, moment)
                 self.received += 1
             self.received += self._busy
-            if self.pulse.beat(self.now, self.received):
+            if self.pulse.beat(self.now, self.received if self.pulse.silent else None):
                 return self.now
             self._sequence += 1
             self.pulse.sent(self._sequence, self.now)

@@ -1,0 +1,67 @@
+"""A silent peer is noticed over IPv4 and IPv6, by real echoes through a real device."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from causeway_agent.backends.liveness import LIMIT, SETTLING, Liveness
+from tests.kernel.processes_lab import run
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(30)]
+
+PAIRS = {4: ("100.64.9.2", "100.64.9.1"), 6: ("fd00:9::2", "fd00:9::1")}
+
+
+@pytest.fixture
+def far() -> Iterator[str]:
+    """A namespace at the end of device `lv0`, with a peer address of each family."""
+    name = f"lv{os.getpid() % 10000}"
+    run("ip", "netns", "add", name)
+    run("ip", "link", "add", "lv0", "type", "veth", "peer", "name", "lv0", "netns", name)
+    for command in (("ip",), ("ip", "-n", name)):
+        run(*command, "link", "set", "lv0", "up")
+        for version, pair in PAIRS.items():
+            address = pair[0] if command == ("ip",) else pair[1]
+            prefix, flags = ("24", ()) if version == 4 else ("64", ("nodad",))
+            run(*command, "address", "add", f"{address}/{prefix}", "dev", "lv0", *flags)
+    yield name
+    run("ip", "link", "delete", "lv0")
+    run("ip", "netns", "delete", name)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_a_peer_that_falls_silent_is_lost_after_the_limit(far: str, version: int) -> None:
+    local, peer = map(ipaddress.ip_address, PAIRS[version])
+    with Liveness("lv0", local, peer) as probe, pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.0):
+            await probe.lost()
+    with Liveness("lv0", local, peer) as probe:
+        losing = asyncio.create_task(probe.lost())
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(run, "ip", "-n", far, "link", "set", "lv0", "down")
+        down = time.monotonic()
+        async with asyncio.timeout(5):
+            await losing
+        assert time.monotonic() - down < LIMIT + 0.5
+
+
+async def test_a_peer_that_never_answered_is_lost_after_settling(far: str) -> None:
+    local, peer = ipaddress.ip_address(PAIRS[4][0]), ipaddress.ip_address("100.64.9.77")
+    began = time.monotonic()
+    with Liveness("lv0", local, peer) as probe:
+        async with asyncio.timeout(8):
+            await probe.lost()
+    # Other packets of the device (here: IPv6 router solicitations) may prolong it.
+    assert SETTLING - 0.1 < time.monotonic() - began < SETTLING + 3.0
+
+
+async def test_a_missing_device_is_said() -> None:
+    local, peer = map(ipaddress.ip_address, PAIRS[4])
+    with pytest.raises(OSError, match="No such device"), Liveness("nowhere0", local, peer):
+        pass
