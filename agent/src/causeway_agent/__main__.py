@@ -89,7 +89,7 @@ def _explain(loaded: Settings, options: argparse.Namespace) -> int:
 
         _complain_down(error)
         down = True
-        found = asyncio.run(offline.explain(loaded, options.source, options.destination))
+        found = msgspec.to_builtins(asyncio.run(offline.explain(loaded, options.source, options.destination)))
     _say(found, path.render(found), as_json=options.json)
     return AGENT_DOWN if down else 0
 

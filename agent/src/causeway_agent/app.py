@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 import logging
 import signal
-import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
 
 from causeway_agent import __version__, offline
-from causeway_agent.api import application, handlers, local, peers, tls
+from causeway_agent.api import application, handlers, local, peers
 from causeway_agent.api.listener import Listener, LocalListener
+from causeway_agent.api.serving import Serving
 from causeway_agent.backends import capabilities, neighbour_responder, notify
 from causeway_agent.backends.clock import SystemClock
-from causeway_agent.backends.identity import Installed, KeyStore
+from causeway_agent.backends.identity import KeyStore
 from causeway_agent.backends.neighbours import PacketNeighbours
 from causeway_agent.backends.nft import NftFirewall
 from causeway_agent.backends.rtnl import RtnlKernel
@@ -34,51 +33,7 @@ from causeway_agent.plan.base import compile_base
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
 
-RETRY_SECONDS = 1.0
-"""Pause before the API tries an address again that could not be bound."""
-
-TAKE_SECONDS = 5.0
-"""Longest wait of a certificate's sender for the API to take it into use."""
-
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """What the TLS listener serves now; when one of these changes, it serves anew."""
-
-    address: object
-    port: int
-    identity: Installed
-
-
-class _Serving:
-    """What is served now, and the wish to look whether it still should be."""
-
-    def __init__(self) -> None:
-        self.nudge = asyncio.Event()
-        self._served: _Served | None = None
-        self._changed = asyncio.Condition()
-
-    @property
-    def served(self) -> _Served | None:
-        """What new connections meet; None before the first."""
-        return self._served
-
-    async def serves(self, served: _Served) -> None:
-        """Note what is served from now on."""
-        async with self._changed:
-            self._served = served
-            self._changed.notify_all()
-
-    async def take(self, identity: Installed) -> None:
-        """Returns when this identity is served, or after a while when it cannot be (the log says why)."""
-        self.nudge.set()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TAKE_SECONDS), self._changed:
-                await self._changed.wait_for(
-                    lambda: self._served is not None and self._served.identity == identity
-                )
 
 
 def configure_logs() -> None:
@@ -104,8 +59,7 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     _prepare_directories(settings)
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
-    serving = _Serving()
-    store = key_store(settings, changed=serving.take)
+    store = key_store(settings)
     async with _machine(settings) as machine, service.running(make_engine(settings, machine)) as engine:
         versions = Versions(
             appliance=settings.appliance,
@@ -120,13 +74,16 @@ async def run(settings: Settings) -> None:
         local.mount(on_socket, engine)
         socket_path = Path(settings.run_directory) / SOCKET_NAME
         async with LocalListener(on_socket, socket_path), remote, asyncio.TaskGroup() as tasks:
-            keepers = (
-                tasks.create_task(_keep_serving(settings, engine, store, remote, serving)),
-                tasks.create_task(_nudge_after_looks(engine, serving.nudge)),
+            serving = Serving(
+                listener=remote,
+                engine=engine,
+                directory=Path(settings.run_directory),
+                ready=lambda: notify.notify("READY=1"),
             )
+            await store.open(serving.use)
+            keeper = tasks.create_task(serving.follow())
             await stop.wait()
-            for keeper in keepers:
-                keeper.cancel()
+            keeper.cancel()
     _log.info(events.AGENT_STOPPED)
 
 
@@ -142,15 +99,14 @@ def make_engine(settings: Settings, machine: Machine) -> Engine:
     )
 
 
-def key_store(settings: Settings, *, changed: Callable[[Installed], Awaitable[None]]) -> KeyStore:
-    """Keys and certificates of this appliance; see `KeyStore` about `changed`."""
+def key_store(settings: Settings) -> KeyStore:
+    """Keys and certificates of this appliance."""
     return KeyStore(
         appliance=settings.appliance,
         keys=offline.key_directory(settings),
         storage=DirectoryStorage(Path(settings.state_directory)),
         controller_ca=settings.controller_ca,
         token=settings.enrolment_token,
-        changed=changed,
     )
 
 
@@ -175,43 +131,6 @@ async def _machine(settings: Settings) -> AsyncIterator[Machine]:
                 clock=clock,
                 constants=offline.constants(settings),
             )
-
-
-async def _keep_serving(
-    settings: Settings, engine: Engine, store: KeyStore, listener: Listener, serving: _Serving
-) -> None:
-    """Serve the API where the management address is, with the identity in use; says once that it is ready."""
-    while True:
-        serving.nudge.clear()
-        management = engine.management
-        wanted = _Served(management.address, management.port, await store.load())
-        if wanted != serving.served:
-            try:
-                context = tls.context(await asyncio.to_thread(_credentials, settings, wanted.identity))
-                await listener.serve(management.address, management.port, context)
-            except (OSError, ssl.SSLError) as error:
-                _log.error(events.API_LISTEN_FAILED, address=str(management.address), reason=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if serving.served is None:
-                notify.notify("READY=1")
-            await serving.serves(wanted)
-        await serving.nudge.wait()
-
-
-async def _nudge_after_looks(engine: Engine, nudge: asyncio.Event) -> None:
-    while True:
-        await engine.reconciler.looked.wait()
-        nudge.set()
-
-
-def _credentials(settings: Settings, identity: Installed) -> tls.Credentials:
-    """The identity as files, which is how the TLS library takes them."""
-    certificate = Path(settings.run_directory) / "agent.pem"
-    certificate.write_text(identity.certificate, encoding="ascii")
-    return tls.Credentials(
-        certificate=certificate, key=Path(identity.key), controller_ca=identity.controller_ca
-    )
 
 
 def _prepare_directories(settings: Settings) -> None:

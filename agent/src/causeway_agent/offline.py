@@ -12,11 +12,14 @@ from causeway_agent.engine.journal import Journal
 from causeway_agent.errors import CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import describe, diff
+from causeway_agent.plan import explain as explanations
+from causeway_agent.plan.explain import Explanation
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_agent.settings import Settings
 from causeway_wire.desired import Desired
 from causeway_wire.observed import NicReport
+from causeway_wire.types import IPAddress
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +98,12 @@ async def status(settings: Settings) -> list[str]:
     else:
         lines.append("the kernel is as the document says")
     return lines
+
+
+async def explain(settings: Settings, source: IPAddress, destination: IPAddress) -> Explanation:
+    """The path of a packet with the packet policy that the document means; the loaded one may differ.
+
+    Raises CompileError or BackendError.
+    """
+    sight = await look(settings)
+    return explanations.explain(sight.observation, sight.target.policy, source, destination)

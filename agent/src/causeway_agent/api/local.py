@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+import msgspec
 from aiohttp import web
 
 from causeway_agent.engine.service import Engine
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import IPAddress
 
 
 def mount(application: web.Application, engine: Engine) -> None:
     """Add the routes of the socket."""
+
+    async def explain(request: web.Request) -> web.Response:
+        found = await engine.explain(_address(request, "source"), _address(request, "destination"))
+        return web.Response(body=msgspec.json.encode(found), content_type="application/json")
+
+    application.router.add_get("/local/explain", explain)
+
+
+def _address(request: web.Request, name: str) -> IPAddress:
+    try:
+        return ip_address(request.query.get(name, ""))
+    except ValueError as error:
+        raise ProblemError(problem(ProblemType.INVALID, f"{name}: {error}")) from error

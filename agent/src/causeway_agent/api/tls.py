@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from causeway_agent.engine import events
+from causeway_agent.engine import events, ports
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """What the server shows and whom it believes."""
-
-    certificate: Path
-    """PEM chain, the agent's own certificate first."""
-    key: Path
-    controller_ca: str
-    """PEM of the authorities of controllers."""
 
 
 class _LoggedHandshake(ssl.SSLObject):
@@ -37,13 +25,18 @@ class _LoggedHandshake(ssl.SSLObject):
             raise
 
 
-def context(credentials: Credentials) -> ssl.SSLContext:
-    """A server context. Raises ssl.SSLError when certificate, key or authorities do not fit."""
+def context(credentials: ports.Credentials, directory: Path) -> ssl.SSLContext:
+    """A server context; the certificate passes through a file in this directory, as the TLS library wants.
+
+    Raises ssl.SSLError when certificate, key or authorities do not fit, OSError when a file is missing.
+    """
+    certificate = directory / "agent.pem"
+    certificate.write_text(credentials.certificate, encoding="ascii")
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
     made.verify_mode = ssl.CERT_REQUIRED
     made.load_verify_locations(cadata=credentials.controller_ca)
-    made.load_cert_chain(credentials.certificate, credentials.key)
+    made.load_cert_chain(certificate, credentials.key)
     # A resumed session would carry the judgement of an authority that may be gone by then.
     made.num_tickets = 0
     made.sslobject_class = _LoggedHandshake

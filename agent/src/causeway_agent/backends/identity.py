@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from causeway_agent.engine import events, ports
+from causeway_agent.engine.ports import Credentials
 from causeway_agent.errors import BackendError
 from causeway_wire import codec
 from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, Csr, CsrRequest, Purpose
@@ -34,20 +34,15 @@ ENROLLED = "identity/enrolled"
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class Installed(msgspec.Struct, frozen=True, kw_only=True):
-    """The agent's identity in use."""
-
-    key: str
-    """Path of the private key."""
-    certificate: str
-    controller_ca: str
+Use = Callable[[Credentials], Awaitable[None]]
+"""Takes credentials into use for new connections; raises ProblemError when that is impossible."""
 
 
 class KeyStore:
     """The `ports.Identity` of an appliance.
 
-    `changed` returns once new connections get the new credentials: whoever installed a certificate may
-    connect anew at once and must then see it.
+    A certificate is in use before it is kept and before its sender hears so: the sender may connect anew at
+    once and must then see it.
     """
 
     def __init__(
@@ -58,23 +53,22 @@ class KeyStore:
         storage: ports.Storage,
         controller_ca: str,
         token: Secret | None,
-        changed: Callable[[Installed], Awaitable[None]],
     ) -> None:
         self._appliance = appliance
         self._keys = keys
         self._storage = storage
         self._first_controller_ca = controller_ca
         self._token = token
-        self._changed = changed
+        self._use: Use | None = None
         self._lock = asyncio.Lock()
-        self._installed: Installed | None = None
 
-    async def load(self) -> Installed:
-        """The identity in use; at first boot a key and a self-signed certificate are made."""
+    async def open(self, use: Use) -> None:
+        """Take the identity into use, at first boot one with a self-signed certificate; `use` is called for
+        this one and every later one.
+        """
         async with self._lock:
-            if self._installed is None:
-                self._installed = await self._read() or await self._make_first()
-            return self._installed
+            self._use = use
+            await use(await self._read() or await self._make_first())
 
     async def request(self, request: CsrRequest) -> Csr:
         """A signing request, with the enrolment proof while the token is unused."""
@@ -110,32 +104,32 @@ class KeyStore:
                     "appliance": self._appliance,
                 }
             )
-            installed = Installed(
+            installed = Credentials(
                 key=checked["path"],
                 certificate=certificate.certificate,
                 controller_ca=certificate.controller_ca,
             )
+            if self._use is not None:
+                await self._use(installed)
             await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
             await asyncio.to_thread(self._storage.write, ENROLLED, b"")
-            self._installed = installed
         _log.info(events.IDENTITY_CHANGED)
-        await self._changed(installed)
 
-    async def _read(self) -> Installed | None:
+    async def _read(self) -> Credentials | None:
         data = await asyncio.to_thread(self._storage.read, IDENTITY)
         if data is None:
             return None
         try:
-            return codec.decode(data, Installed)
+            return codec.decode(data, Credentials)
         except ProblemError as error:
             # A new self-signed certificate at least lets a controller in that accepts it again.
             _log.error(events.JOURNAL_DAMAGED, reason=f"{IDENTITY}: {error}")
             return None
 
-    async def _make_first(self) -> Installed:
+    async def _make_first(self) -> Credentials:
         path = str(self._path(AGENT_KEY))
         made = await _work({"task": "self-signed", "path": path, "appliance": self._appliance})
-        installed = Installed(
+        installed = Credentials(
             key=path, certificate=made["certificate"], controller_ca=self._first_controller_ca
         )
         await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))

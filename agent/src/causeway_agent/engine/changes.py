@@ -23,7 +23,7 @@ from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import describe, diff, guard
-from causeway_agent.plan.operations import Announce, Operation, Plan
+from causeway_agent.plan.operations import Plan
 from causeway_agent.plan.target import Target
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
 from causeway_wire.desired import Desired
@@ -215,40 +215,16 @@ class ChangeRunner:
         change = msgspec.structs.replace(change, state=ChangeState.APPLYING, operations=reports)
         await asyncio.to_thread(self._journal.record, change)
         self._update(change)
-        announcements = [i for i, op in enumerate(plan.operations) if isinstance(op, Announce)]
-        for index, operation in enumerate(plan.operations):
-            if index not in announcements:
-                change = await self._perform(change, index, operation)
-        # An announcement takes its time on the wire (RFC 5227, 3), all of them together no longer than one.
-        results = await asyncio.gather(
-            *(self._machine.perform(plan.operations[index]) for index in announcements),
-            return_exceptions=True,
-        )
-        for index, result in zip(announcements, results, strict=True):
-            change = self._report(change, index, failed=result is not None, milliseconds=None)
-            if result is not None:
-                raise result
+
+        def report(index: int, error: BackendError | None, milliseconds: float) -> None:
+            nonlocal change
+            change = _reported(change, index, error, milliseconds)
+            self._update(change)
+
+        errors = await self._machine.carry_out(plan.operations, keep_going=False, report=report)
+        if errors:
+            raise errors[0]
         change = msgspec.structs.replace(change, state=ChangeState.VERIFYING)
-        self._update(change)
-        return change
-
-    async def _perform(self, change: Change, index: int, operation: Operation) -> Change:
-        clock, failed = self._machine.clock, True
-        started = clock.monotonic()
-        try:
-            await self._machine.perform(operation)
-            failed = False
-        finally:
-            took = 1000 * (clock.monotonic() - started)
-            change = self._report(change, index, failed=failed, milliseconds=took)
-        return change
-
-    def _report(self, change: Change, index: int, *, failed: bool, milliseconds: float | None) -> Change:
-        """The change with the outcome of one operation."""
-        reports = list(change.operations)
-        outcome = OperationState.FAILED if failed else OperationState.DONE
-        reports[index] = msgspec.structs.replace(reports[index], state=outcome, milliseconds=milliseconds)
-        change = msgspec.structs.replace(change, operations=tuple(reports))
         self._update(change)
         return change
 
@@ -261,7 +237,7 @@ class ChangeRunner:
             if not plan:
                 return
             left = tuple(describe.describe(op) for op in plan.operations)
-            await self._machine.perform_all(plan.operations)
+            await self._machine.carry_out(plan.operations, keep_going=True)
         raise BackendError("verify", "still to do: " + "; ".join(left))
 
     async def _go_back(self, previous: Target | None, seen: tuple[Target, ...]) -> str:
@@ -271,7 +247,7 @@ class ChangeRunner:
         self._state.leftovers = seen
         try:
             plan = diff.diff(await self._machine.observe(*seen), previous, previous.policy)
-            errors = await self._machine.perform_all(plan.operations)
+            errors = await self._machine.carry_out(plan.operations, keep_going=True)
             if not errors:
                 await self._verify(seen, previous)
                 self._state.settle()
@@ -309,3 +285,11 @@ class ChangeRunner:
 
 def _failure(detail: str) -> Problem:
     return problem(ProblemType.APPLY_FAILED, detail)
+
+
+def _reported(change: Change, index: int, error: BackendError | None, milliseconds: float) -> Change:
+    """The change with the outcome of one operation."""
+    reports = list(change.operations)
+    outcome = OperationState.DONE if error is None else OperationState.FAILED
+    reports[index] = msgspec.structs.replace(reports[index], state=outcome, milliseconds=milliseconds)
+    return msgspec.structs.replace(change, operations=tuple(reports))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from causeway_agent.engine import ports
@@ -16,6 +16,9 @@ from causeway_agent.plan.target import Facts, Observation, Target
 OPERATION_SECONDS = 15.0
 """Longest time one operation may take; starting a VPN server that must listen is the slowest."""
 OBSERVE_SECONDS = 10.0
+
+Report = Callable[[int, BackendError | None, float], None]
+"""Called after each operation: its place in the plan, why it was refused, milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,24 +57,33 @@ class Machine:
             reason = f"not done within {OPERATION_SECONDS:g} s"
             raise BackendError(describe.describe(operation), reason) from error
 
-    async def perform_all(self, operations: Iterable[Operation]) -> tuple[BackendError, ...]:
-        """Carry out every operation, also after a refusal: one broken tunnel must not hold up the others."""
+    async def carry_out(
+        self, operations: Iterable[Operation], *, keep_going: bool, report: Report = lambda *_: None
+    ) -> tuple[BackendError, ...]:
+        """Carry out operations in order; the refusals. With `keep_going` a refusal stops nothing: one broken
+        tunnel must not hold up the others.
+
+        An announcement takes its time on the wire (RFC 5227, 3); nothing waits for it but the end.
+        """
         errors: list[BackendError] = []
-        announcements: list[Operation] = []
-        for operation in operations:
-            if isinstance(operation, Announce):
-                announcements.append(operation)
-                continue
+
+        async def one(index: int, operation: Operation) -> None:
+            started, error = self.clock.monotonic(), None
             try:
                 await self.perform(operation)
-            except BackendError as error:
-                errors.append(error)
-        results = await asyncio.gather(*map(self.perform, announcements), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BackendError):
-                errors.append(result)
-            elif result is not None:
-                raise result
+            except BackendError as caught:
+                error = caught
+                errors.append(caught)
+            report(index, error, 1000 * (self.clock.monotonic() - started))
+
+        async with asyncio.TaskGroup() as announcements:
+            for index, operation in enumerate(operations):
+                if isinstance(operation, Announce):
+                    announcements.create_task(one(index, operation))
+                else:
+                    await one(index, operation)
+                if errors and not keep_going:
+                    break
         return tuple(errors)
 
     async def _perform(self, operation: Operation) -> None:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from causeway_agent.plan.objects import KernelObject, ProxyNeighbour, Sysctl
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
@@ -108,6 +110,17 @@ class Storage(Protocol):
         """Names of the files that start with the prefix, sorted."""
 
 
+class Credentials(Struct, frozen=True, kw_only=True):
+    """What the agent shows its clients, and whom it believes."""
+
+    key: str
+    """Path of the private key."""
+    certificate: str
+    """PEM chain, the agent's own certificate first."""
+    controller_ca: str
+    """PEM of the authorities of controllers."""
+
+
 class Identity(Protocol):
     """Keys born on this appliance and the certificates for them."""
 
@@ -115,6 +128,6 @@ class Identity(Protocol):
         """A signing request; makes the key when its name is new."""
 
     async def install(self, certificate: Certificate) -> None:
-        """Use this certificate for new connections, and void the enrolment token. Raises ProblemError
-        (`invalid`) when it does not fit.
+        """Use this certificate for new connections from the return on, and void the enrolment token. Raises
+        ProblemError (`invalid`) when it does not fit.
         """

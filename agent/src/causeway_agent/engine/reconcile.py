@@ -134,7 +134,7 @@ class Reconciler:
         # After a restart the packet filter in force is not known, but it is one that this document allows.
         plan = diff.diff(await self._machine.observe(*seen), target, (before or target).policy)
         operations, withheld = await self._permitted(plan)
-        errors = await self._machine.perform_all(operations)
+        errors = await self._machine.carry_out(operations, keep_going=True)
         if operations and not errors and was_settled and target == before:
             self._report_drift(operations)
         problems = [p for p in (objection, withheld, *map(_unrepaired, errors)) if p is not None]

@@ -19,11 +19,14 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan.target import Facts, Observation, Target
+from causeway_agent.plan import explain
+from causeway_agent.plan.explain import Explanation
+from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, GatewayRole, Idle, Management, Nic
 from causeway_wire.observed import ApplianceState, Health, Observed
 from causeway_wire.problem import ProblemType, problem
+from causeway_wire.types import IPAddress
 
 DRAIN_SECONDS = 10.0
 """How long an ending agent lets a change finish."""
@@ -147,12 +150,13 @@ class Engine:
         why = self.state.problem.detail if self.state.problem is not None else "not looked yet"
         return Health(healthy=False, reason=why)
 
-    async def snapshot(self) -> tuple[Target, Observation, Facts]:
-        """What is enforced, what is there, and the facts of this moment; raises Bug before the first look."""
+    async def explain(self, source: IPAddress, destination: IPAddress) -> Explanation:
+        """The path of a packet; raises Bug before the first look."""
         target = self.state.target
         if target is None:
             raise Bug("nothing has been looked at yet")
-        return target, await self.machine.observe(target), await self.machine.facts()
+        seen = await self.machine.observe(target)
+        return explain.explain(seen, seen.policy or target.policy, source, destination)
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:

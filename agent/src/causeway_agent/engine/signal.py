@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any, Literal
 
 
 class Signal:
@@ -16,6 +18,6 @@ class Signal:
         event, self._event = self._event, asyncio.Event()
         event.set()
 
-    async def wait(self) -> None:
-        """Return at the next `send`."""
-        await self._event.wait()
+    def wait(self) -> Coroutine[Any, Any, Literal[True]]:
+        """To be awaited: ends at the first `send` after this call, also one before the awaiting begins."""
+        return self._event.wait()

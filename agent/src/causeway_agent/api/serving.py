@@ -1,0 +1,78 @@
+"""Keeps the API where the management address is, with the credentials in use."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from causeway_agent.api import tls
+from causeway_agent.api.listener import Listener
+from causeway_agent.engine import events, ports
+from causeway_agent.engine.service import Engine
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+RETRY_SECONDS = 1.0
+"""Pause before an address that could not be bound is tried again."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Serving:
+    """Serves through one listener; `ready` is called when it serves for the first time."""
+
+    def __init__(
+        self, *, listener: Listener, engine: Engine, directory: Path, ready: Callable[[], None]
+    ) -> None:
+        self._listener = listener
+        self._engine = engine
+        self._directory = directory
+        self._ready = ready
+        self._lock = asyncio.Lock()
+        self._context: ssl.SSLContext | None = None
+        self._served: tuple[object, ...] | None = None
+
+    async def use(self, credentials: ports.Credentials) -> None:
+        """Meet new connections with these credentials from the return on, connections under way stay.
+
+        Raises ProblemError when the TLS library does not accept them; then nothing has changed.
+        """
+        try:
+            context = await asyncio.to_thread(tls.context, credentials, self._directory)
+        except (ssl.SSLError, UnicodeEncodeError) as error:
+            detail = f"the TLS library refuses it: {error}"
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/certificate")) from error
+        self._context = context
+        await self._refresh()
+
+    async def follow(self) -> None:
+        """Move with the management address until cancelled."""
+        while True:
+            looked = self._engine.reconciler.looked.wait()
+            if await self._refresh():
+                await looked
+            else:
+                looked.close()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _refresh(self) -> bool:
+        """Serve what is wanted now; False when the address cannot be bound yet."""
+        async with self._lock:
+            management = self._engine.management
+            if self._context is None:
+                return False
+            wanted = (management.address, management.port, self._context)
+            if wanted == self._served:
+                return True
+            try:
+                await self._listener.serve(*wanted)
+            except OSError as error:
+                _log.error(events.API_LISTEN_FAILED, address=str(management.address), reason=error.strerror)
+                return False
+            if self._served is None:
+                self._ready()
+            self._served = wanted
+            return True
