@@ -114,6 +114,11 @@ def latest(known: str | None, text: str) -> str | None:
     return known if told is None or (known is not None and known.startswith(told)) else told
 
 
+def explain(error: BackendError | OSError) -> str:
+    """Why a process could not be started or watched."""
+    return error.reason if isinstance(error, BackendError) else error.strerror or str(error)
+
+
 def ending(child: spawn.Child, directory: Path) -> str:
     """Why a process is gone: what it printed last that tells, else its exit status."""
     told = None

@@ -80,10 +80,10 @@ class ClientUnit:
                 event = await self._attend(child, attempt)
                 await child.kill()
                 self._explain(event, child)
-            except BackendError as error:
+            except (BackendError, OSError) as error:
                 event = remotes.ProcessDied()
-                self.status.last_error = error.reason
-            self._child = None
+                self.status.last_error = openvpn.explain(error)
+            await self._discard()
             self._started.set()
             died = isinstance(event, remotes.ProcessDied)
             lived = self._context.clock.monotonic() - began
@@ -91,6 +91,12 @@ class ClientUnit:
             self._remotes = remotes.advance(self._remotes, event)
             self.status.restarts += 1
             _log.info("tunnel_retry", process=self.spec.name, reason=self.status.last_error)
+
+    async def _discard(self) -> None:
+        """Let go of the process, which has ended unless something failed right after its start."""
+        if self._child is not None:
+            await self._child.kill()
+        self._child = None
 
     async def stop(self) -> None:
         """End the process; `run` must have been cancelled."""

@@ -166,7 +166,7 @@ async def connect(path: Path) -> Connection:
     while True:
         try:
             reader, writer = await asyncio.open_unix_connection(path, limit=_LINE_LIMIT)
-        except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        except OSError:  # not there yet, or not listening
             await asyncio.sleep(_RETRY)
             continue
         connection = Connection(reader, writer)

@@ -64,13 +64,19 @@ class ServerUnit:
                 child = self._child or await self._launch()
                 await self._attend(child)
                 self._blame(await asyncio.to_thread(openvpn.ending, child, self._directory))
-            except BackendError as error:
-                self._blame(error.reason)
-            self._child = None
+            except (BackendError, OSError) as error:
+                self._blame(openvpn.explain(error))
+            await self._discard()
             self._down()
             delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
             await asyncio.sleep(delay)
             self.status.restarts += 1
+
+    async def _discard(self) -> None:
+        """Let go of the process, which has ended unless something failed right after its start."""
+        if self._child is not None:
+            await self._child.kill()
+        self._child = None
 
     async def stop(self) -> None:
         """End the process; `run` must have been cancelled."""

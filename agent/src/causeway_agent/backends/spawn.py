@@ -176,7 +176,7 @@ class Child:
     async def kill(self) -> None:
         """End it without asking."""
         self.send(signal.SIGKILL)
-        await self.wait()
+        await self._exited.wait()
 
     async def terminate(self, grace: float = STOP_GRACE) -> None:
         """Ask it to end, kill it after `grace` seconds; returns when it is gone."""

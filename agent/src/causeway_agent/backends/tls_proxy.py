@@ -77,9 +77,9 @@ class ProxyUnit:
                 child = self._child or await self._launch()
                 await self._attend(child)
                 self._error = self._alert() or openvpn.ending(child, self._directory)
-            except BackendError as error:
-                self._error = error.reason
-            self._child = None
+            except (BackendError, OSError) as error:
+                self._error = openvpn.explain(error)
+            await self._discard()
             self._settled.set()
             _log.warning("process_ended", process=self.spec.name, reason=self._error)
             delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
@@ -115,6 +115,12 @@ class ProxyUnit:
             ),
         )
         self._store.write(self.spec.name, entry)
+
+    async def _discard(self) -> None:
+        """Let go of the process, which has ended unless something failed right after its start."""
+        if self._child is not None:
+            await self._child.kill()
+        self._child = None
 
     async def stop(self) -> None:
         """End the processes and their connections; `run` must have been cancelled."""
