@@ -1,16 +1,16 @@
-"""Machines, guests and captures of the lab, without appliances: what every later proof rests on."""
+"""Machines, guests and captures of the lab: what every proof about appliances rests on."""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator
 
 import pytest
 
 from causeway_controller.lab import capture, namespaces, probes, topology
 from causeway_controller.lab.console import GuestError
+from causeway_controller.lab.lab import Lab
 from causeway_controller.lab.machines import Machines
 
 pytestmark = pytest.mark.kernel
@@ -23,22 +23,9 @@ NOBODY_HOME = ipaddress.ip_address("192.168.10.77")
 
 
 @pytest.fixture
-async def machines() -> AsyncIterator[Machines]:
-    """One tenant's machines, VMs running, under names of their own."""
-    small = topology.build(tenants=1, networks=1, gateways=1)
-    namespaces.create_fabric(small.segments)
-    world = Machines(small.machines, small.segments)
-    await world.up()
-    yield world
-    await world.down()
-    for machine in small.machines.values():
-        namespaces.destroy(machine)
-    namespaces.run(None, "ip", "netns", "delete", namespaces.FABRIC)
-
-
-@pytest.fixture(autouse=True)
-def _alone(request: pytest.FixtureRequest) -> None:
-    """These tests use the lab's names; a running lab is in another network namespace directory."""
+def machines(lab: Lab) -> Machines:
+    """The running lab's machines."""
+    return lab.machines
 
 
 @pytest.mark.parametrize("address", DB_ADDRESSES, ids=str)

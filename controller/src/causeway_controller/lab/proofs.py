@@ -16,6 +16,10 @@ from causeway_controller.lab.topology import original_of, replica_of
 from causeway_wire.types import IPAddress
 
 PUBLIC_PORT = 6180
+LAN_MTU = 1500
+STREAM_OCTETS = 2_000_000
+_HEADERS = {4: 20 + 8, 6: 40 + 8}
+"""IP and ICMP, octets."""
 AGENT_PORT, SSH_PORT = 8443, 22
 PATIENCE = 0.5
 """Seconds without an answer that count as silence; answers here take milliseconds."""
@@ -56,17 +60,19 @@ async def silent(source: Console, addresses: Sequence[IPAddress]) -> str:
 
 
 async def transparent(source: Console, address: IPAddress) -> str:
-    """Packet sizes behave as on the LAN: 1472 octets pass whole, 1473 do not, 8000 pass in fragments."""
-    whole = await source.ping(address, size=1472, df=True)
-    require(whole.received, "1472 octets of payload with DF do not pass")
-    larger = await source.ping(address, size=1473, df=True)
-    require(not larger.received, "1473 octets of payload with DF pass")
+    """Packet sizes behave as on the LAN: 1500 octets pass whole, 1501 do not, 8000 pass in fragments."""
+    largest = LAN_MTU - _HEADERS[address.version]
+    whole = await source.ping(address, size=largest, df=True)
+    require(whole.received, f"{largest} octets of payload without fragments do not pass")
+    larger = await source.ping(address, size=largest + 1, df=True)
+    require(not larger.received, f"{largest + 1} octets of payload pass without fragments")
     fragments = await source.ping(address, size=8000)
     require(fragments.received, "8000 octets of payload in fragments do not pass")
-    stream = await source.call("tcp", address=str(address), size=2_000_000)
-    require(stream["answered"], f"2 MB over TCP and back: {stream.get('error')}")
+    stream = await source.call("tcp", address=str(address), size=STREAM_OCTETS, patience=10.0)
+    require(stream["answered"], f"{STREAM_OCTETS} octets over TCP and back: {stream.get('error')}")
     return (
-        f"ping 1472 with DF and 8000 in fragments, 2 MB over TCP and back in {stream['milliseconds']:.0f} ms"
+        f"ping with {largest} octets whole and 8000 in fragments, "
+        f"2 MB over TCP and back in {stream['milliseconds']:.0f} ms"
     )
 
 
