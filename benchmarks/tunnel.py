@@ -39,11 +39,7 @@ async def main() -> None:
     async with world.lab(world_topology) as lab:
         bare_pair.prepare(_DIRECTORY, _credentials())
         await drill.fail_over(lab, [world.VM])
-        servers = [await _serve(bare_pair.SERVER), await _serve(replica_of("acme", "db1"))]
         rounds = [await _round(lab, reverse=bool(index % 2)) for index in range(2 * ROUNDS)]
-        for server in servers:
-            server.kill()
-            await server.wait()
     _publish(rounds)
 
 
@@ -51,9 +47,11 @@ async def _round(lab: Lab, *, reverse: bool) -> dict[str, Flow]:
     flows = {}
     for name, options in (("stock", bare_pair.STOCK), ("tuned", bare_pair.TUNED)):
         async with bare_pair.Pair(_DIRECTORY, options):
-            flows[name] = await _flow(bare_pair.CLIENT, bare_pair.REPLICA, reverse=reverse)
+            flows[name] = await _flow(bare_pair.CLIENT, bare_pair.SERVER, bare_pair.REPLICA, reverse=reverse)
     address = str(lab.vm(world.VM).addresses[0])
-    flows["ours"] = await _flow(original_of("acme", "web1"), address, reverse=reverse)
+    flows["ours"] = await _flow(
+        original_of("acme", "web1"), replica_of("acme", "db1"), address, reverse=reverse
+    )
     return flows
 
 
@@ -89,23 +87,26 @@ def _publish(rounds: list[dict[str, Flow]]) -> None:
     )
 
 
-async def _serve(machine: str) -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        *namespaces.within(machine, "iperf3", "-s"), stdout=asyncio.subprocess.DEVNULL
+async def _flow(client: str, server: str, address: str, *, reverse: bool) -> Flow:
+    """One TCP flow between two machines, toward the server's address or back when `reverse`."""
+    serving = await asyncio.create_subprocess_exec(
+        *namespaces.within(server, "iperf3", "-s"), stdout=asyncio.subprocess.DEVNULL
     )
     await asyncio.sleep(0.3)
-    return process
-
-
-async def _flow(machine: str, address: str, *, reverse: bool) -> Flow:
-    """One TCP flow from the machine to the address, or back when `reverse`."""
     direction = ("-R",) if reverse else ()
-    command = namespaces.within(
-        machine, "iperf3", "-J", "-c", address, "-t", str(_SECONDS), "-O", "1", *direction
-    )
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    output, _ = await asyncio.wait_for(process.communicate(), _SECONDS + 20)
-    end = json.loads(output)["end"]
+    command = ("iperf3", "-J", "-c", address, "-t", str(_SECONDS), "-O", "1", *direction)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *namespaces.within(client, *command), stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), _SECONDS + 20)
+    finally:
+        serving.kill()
+        await serving.wait()
+    answer = json.loads(output)
+    if "error" in answer:
+        raise RuntimeError(f"iperf3 from {client} to {address}: {answer['error']}")
+    end = answer["end"]
     return Flow(
         mbits=end["sum_received"]["bits_per_second"] / 1e6, retransmits=end["sum_sent"].get("retransmits", 0)
     )
