@@ -9,6 +9,7 @@ extended; the table points at the one whose client is connected.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -304,10 +305,14 @@ def _processes(extension: Extension, facts: Facts) -> list[Process]:
     servers: list[Process] = [_server(extension, transport, facts) for transport in Transport]
     six = extension.prefixes(checks.IPV6)
     if six:
-        here = {each for each in (*extension.replicas, *extension.adapter.own) if each.version == checks.IPV6}
+        here = _of({*extension.replicas, *extension.adapter.own}, checks.IPV6)
         excluded = tuple(sorted(here, key=int))
         servers.append(NeighbourResponder(device=extension.vlan, prefixes=six, excluded=excluded))
     return servers
+
+
+def _of(addresses: Iterable[IPAddress], version: int) -> list[IPAddress]:
+    return [address for address in addresses if address.version == version]
 
 
 def _server(extension: Extension, transport: Transport, facts: Facts) -> VpnServer:

@@ -127,7 +127,11 @@ _NEIGHBOURS: Final = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip
 
 
 def inet_rules(identity: str) -> str:
-    """The rules of the inet table; `identity` is the digest that the table carries."""
+    """The rules of the inet table; `identity` is the digest that the table carries.
+
+    Link-local and unspecified sources are never forwarded (RFC 4291, 2.5.2 and 2.5.6): what they may say is
+    for `input` to decide.
+    """
     return f"""\
   chain identity {{
     return comment "policy {identity}"
@@ -135,7 +139,7 @@ def inet_rules(identity: str) -> str:
   chain origin {{
     iifname . ip saddr @sources4 return
     iifname . ip6 saddr @sources6 return
-    ip6 saddr {{ ::, fe80::/10 }} {_NEIGHBOURS} return
+    ip6 saddr {{ ::, fe80::/10 }} return
     counter name drop_spoofed drop
   }}
 {_door("ip", 4, "")}{_door("ip6", 6, "6")}\

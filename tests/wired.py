@@ -1,0 +1,74 @@
+"""Namespaces, cables, packets and counters for tests of rulesets. Runs inside private namespaces only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+BOX, UPLINK, VLAN, FAR = "cwr-box", "cwr-uplink", "cwr-vlan", "cwr-far"
+"""An appliance, a host on its uplink, its VLAN, and what is behind its tunnel or public adapter."""
+
+
+def run(*arguments: str, text: str | None = None, check: bool = True) -> str:
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        pytest.fail(f"{' '.join(arguments)}: {done.stderr or done.stdout}")
+    return done.stdout if done.returncode == 0 else ""
+
+
+def within(space: str, *arguments: str, check: bool = True) -> str:
+    return run("ip", "netns", "exec", space, *arguments, check=check)
+
+
+def python(space: str, script: str, *arguments: str) -> str:
+    return within(space, sys.executable, "-c", textwrap.dedent(script), *arguments).strip()
+
+
+def load(text: str) -> None:
+    run("ip", "netns", "exec", BOX, "nft", "-f", "-", text=text)
+
+
+def drops() -> dict[str, int]:
+    listed = json.loads(within(BOX, "nft", "-j", "list", "counters"))["nftables"]
+    return {entry["counter"]["name"]: entry["counter"]["packets"] for entry in listed if "counter" in entry}
+
+
+@contextmanager
+def counted(name: str) -> Iterator[None]:
+    """At least one packet must be dropped for this reason."""
+    before = drops()[name]
+    yield
+    assert drops()[name] > before, name
+
+
+def pings(space: str, destination: str, *, source: str) -> bool:
+    return bool(within(space, "ping", "-c1", "-W1", "-I", source, destination, check=False))
+
+
+def build(*cables: tuple[str, str]) -> None:
+    for space in (BOX, UPLINK, VLAN, FAR):
+        run("ip", "netns", "add", space)
+        within(space, "ip", "link", "set", "lo", "up")
+        within(space, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")
+    for device, space in cables:
+        run("ip", "-n", BOX, "link", "add", device, "type", "veth", "peer", "name", "host", "netns", space)
+        run("ip", "-n", BOX, "link", "set", device, "up")
+        run("ip", "-n", space, "link", "set", "host", "up")
+    within(BOX, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+
+
+def addresses(space: str, device: str, *listed: str) -> None:
+    for address in listed:
+        nodad = ("nodad",) if ":" in address else ()
+        run("ip", "-n", space, "addr", "add", address, "dev", device, *nodad)
+
+
+def tear_down() -> None:
+    for space in (BOX, UPLINK, VLAN, FAR):
+        run("ip", "netns", "del", space, check=False)
