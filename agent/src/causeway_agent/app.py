@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from causeway_agent import __version__, offline
-from causeway_agent.api import application, handlers, local, peers
+from causeway_agent.api import application, handlers, local, peers, tls
 from causeway_agent.api.listener import Listener, LocalListener
 from causeway_agent.api.serving import Serving
 from causeway_agent.backends import capabilities, neighbour_responder, notify
@@ -69,13 +70,15 @@ async def run(settings: Settings) -> None:
             limits=handlers.LIMITS,
         )
         operations = handlers.Handlers(engine=engine, identity=store, versions=versions).operations()
-        remote = Listener(application.create(operations, resolver=peers.from_certificate))
+        context = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
+        remote = Listener(application.create(operations, resolver=peers.from_certificate), context)
         on_socket = application.create(operations, resolver=peers.on_socket)
         local.mount(on_socket, engine)
         socket_path = Path(settings.run_directory) / SOCKET_NAME
         async with LocalListener(on_socket, socket_path), remote, asyncio.TaskGroup() as tasks:
             serving = Serving(
                 listener=remote,
+                context=context,
                 engine=engine,
                 directory=Path(settings.run_directory),
                 ready=lambda: notify.notify("READY=1"),

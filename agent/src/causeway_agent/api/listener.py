@@ -21,17 +21,13 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Listener:
-    """Serves one application on one TLS endpoint that can move, with certificates that can change.
+    """Serves one application on one TLS endpoint that can move."""
 
-    New credentials come with a new server on a duplicate of the same listening socket, so no connection
-    attempt is refused in between; connections under way keep the credentials they began with.
-    """
-
-    def __init__(self, application: web.Application) -> None:
+    def __init__(self, application: web.Application, context: ssl.SSLContext) -> None:
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
-        self._socket: socket.socket | None = None
+        self._context = context
         self._site: web.SockSite | None = None
         self._endpoint: tuple[IPAddress, int] | None = None
 
@@ -41,28 +37,23 @@ class Listener:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self._runner.cleanup()
-        if self._socket is not None:
-            self._socket.close()
 
     @property
     def endpoint(self) -> tuple[IPAddress, int] | None:
         """Address and port served now."""
         return self._endpoint
 
-    async def serve(self, address: IPAddress, port: int, context: ssl.SSLContext) -> None:
-        """Serve here with this context from now on. Raises OSError when the address cannot be bound; then
-        what was served before still is.
+    async def serve(self, address: IPAddress, port: int) -> None:
+        """Serve here from now on, and no longer where before. Raises OSError when the address cannot be
+        bound; then what was served before still is.
         """
-        if self._socket is None or self._endpoint != (address, port):
-            bound = _bind(address, port)
-            if self._socket is not None:
-                self._socket.close()
-            self._socket, self._endpoint = bound, (address, port)
-        site = web.SockSite(self._runner, self._socket.dup(), ssl_context=context)
+        if self._endpoint == (address, port):
+            return
+        site = web.SockSite(self._runner, _bind(address, port), ssl_context=self._context)
         await site.start()
         if self._site is not None:
             await self._site.stop()
-        self._site = site
+        self._site, self._endpoint = site, (address, port)
         _log.info(events.API_LISTENING, address=str(address), port=port)
 
 

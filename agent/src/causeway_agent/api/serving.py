@@ -25,15 +25,20 @@ class Serving:
     """Serves through one listener; `ready` is called when it serves for the first time."""
 
     def __init__(
-        self, *, listener: Listener, engine: Engine, directory: Path, ready: Callable[[], None]
+        self,
+        *,
+        listener: Listener,
+        context: tls.RotatingContext,
+        engine: Engine,
+        directory: Path,
+        ready: Callable[[], None],
     ) -> None:
         self._listener = listener
+        self._context = context
         self._engine = engine
         self._directory = directory
-        self._ready = ready
+        self._ready: Callable[[], None] | None = ready
         self._lock = asyncio.Lock()
-        self._context: ssl.SSLContext | None = None
-        self._served: tuple[object, ...] | None = None
 
     async def use(self, credentials: ports.Credentials) -> None:
         """Meet new connections with these credentials from the return on, connections under way stay.
@@ -45,7 +50,7 @@ class Serving:
         except (ssl.SSLError, UnicodeEncodeError) as error:
             detail = f"the TLS library refuses it: {error}"
             raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/certificate")) from error
-        self._context = context
+        self._context.current = context
         await self._refresh()
 
     async def follow(self) -> None:
@@ -59,20 +64,16 @@ class Serving:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _refresh(self) -> bool:
-        """Serve what is wanted now; False when the address cannot be bound yet."""
+        """Serve where it is wanted now; False when that address cannot be bound yet."""
         async with self._lock:
             management = self._engine.management
-            if self._context is None:
-                return False
-            wanted = (management.address, management.port, self._context)
-            if wanted == self._served:
-                return True
             try:
-                await self._listener.serve(*wanted)
+                await self._listener.serve(management.address, management.port)
             except OSError as error:
-                _log.error(events.API_LISTEN_FAILED, address=str(management.address), reason=error.strerror)
+                where = str(management.address)
+                _log.error(events.API_LISTEN_FAILED, address=where, reason=error.strerror)
                 return False
-            if self._served is None:
+            if self._ready is not None:
                 self._ready()
-            self._served = wanted
+                self._ready = None
             return True

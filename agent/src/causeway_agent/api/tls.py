@@ -41,3 +41,25 @@ def context(credentials: ports.Credentials, directory: Path) -> ssl.SSLContext:
     made.num_tickets = 0
     made.sslobject_class = _LoggedHandshake
     return made
+
+
+class RotatingContext(ssl.SSLContext):
+    """A server context whose new connections are made by the context it was told last.
+
+    A second server on the same socket would not do: asyncio drops what the first one accepted but had not
+    begun to serve when it was closed.
+    """
+
+    current: ssl.SSLContext | None = None
+
+    def wrap_bio(  # noqa: D102 - the signature and meaning are the standard library's
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        if self.current is None:
+            raise ssl.SSLError("no credentials yet")
+        return self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
