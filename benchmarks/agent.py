@@ -34,7 +34,7 @@ async def main() -> None:
                 report.figure(f"resident memory, {role}", memory, "MB", target=45, better="lower"),
                 report.figure(f"idle CPU, {role}", idle[name], "% of a core", target=0.5, better="lower"),
             ]
-            worker = sum(map(world.resident_megabytes, _workers(lab, name)))
+            worker = sum(map(world.resident_megabytes, _workers(name)))
             figures.append(report.figure(f"nft worker's memory, {role}", [worker], "MB", better="lower"))
     report.publish("agent", figures, note=f"idle CPU over {_IDLE_SECONDS:g} s in partial failover")
 
@@ -71,9 +71,9 @@ def _pid(lab: Lab, name: str) -> int:
     return pid
 
 
-def _workers(lab: Lab, name: str) -> list[int]:
-    """Python processes below the agent: the nft worker."""
-    return [pid for pid in world.descendants(_pid(lab, name)) if pid in world.pids(name, "python3")]
+def _workers(name: str) -> list[int]:
+    """The nft worker below the agent; it names itself."""
+    return world.pids(name, "causeway-nft")
 
 
 if __name__ == "__main__":

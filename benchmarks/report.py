@@ -73,10 +73,10 @@ def publish(name: str, figures: Sequence[Figure], *, note: str = "") -> None:
             item.unit,
             f"{sign} {item.target:g}" if item.target is not None else "",
             {True: "yes", False: "NO", None: ""}[item.ok],
-            " ".join(f"{run:.4g}" for run in item.runs),
+            " ".join(f"{run:.3g}" for run in item.runs),
             item.compared_with or "",
         )
-    Console(width=None).print(table)
+    Console(width=140).print(table)
     OUTPUT.mkdir(exist_ok=True)
     rows = [{**asdict(item), "runs": list(item.runs), "ok": item.ok} for item in figures]
     (OUTPUT / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")

@@ -49,12 +49,6 @@ def resident_megabytes(pid: int) -> float:
     raise ProcessLookupError(pid)
 
 
-def descendants(pid: int) -> list[int]:
-    """All processes below this one."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    return [found for child in map(int, children) for found in (child, *descendants(child))]
-
-
 async def settle(seconds: float = 1.0) -> None:
     """Let what was just started finish its work."""
     await asyncio.sleep(seconds)
