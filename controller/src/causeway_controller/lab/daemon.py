@@ -30,6 +30,8 @@ SOCKET = "socket"
 LOCK = "lock"
 LOG = "log"
 OBSERVE_SECONDS = 5.0
+EXIT_TEMPORARY = 75
+"""EX_TEMPFAIL (sysexits.h)."""
 
 Measures = tuple[drill.Measure, ...]
 
@@ -135,7 +137,7 @@ class Daemon:
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
 
     async def _describe(self) -> protocol.Status:
-        names = tuple(self._lab.appliances.agents)
+        names = [name for name, *_ in self._lab.topology.appliances()]
         return protocol.Status(
             up=True,
             vms=tuple(
@@ -215,7 +217,12 @@ async def serve(directory: Path) -> None:
 def main() -> int:
     """The command line."""
     directory = Path(sys.argv[1])
-    with lock(directory):
+    try:
+        held = lock(directory)
+    except BlockingIOError:
+        sys.stderr.write(f"another lab holds {directory}\n")
+        return EXIT_TEMPORARY
+    with held:
         asyncio.run(serve(directory))
     return 0
 
