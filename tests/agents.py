@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface, ip_network
 
-from causeway_agent.plan import base
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
+from causeway_agent.plan import base
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import (
     Desired,

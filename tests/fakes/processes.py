@@ -48,6 +48,10 @@ class FakeProcesses:
             for tunnel in sorted(ids)
         )
 
+    def first_packets(self) -> dict[str, int]:
+        """Two admitted, one refused."""
+        return {"admitted": 2, "rate": 1}
+
     def active(self) -> dict[TunnelId, Transport]:
         """The transports set by the test."""
         return dict(self.transports)

@@ -13,8 +13,8 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import describe, diff
 from causeway_agent.plan import explain as explanations
-from causeway_agent.plan.explain import Explanation
 from causeway_agent.plan.base import compile_base
+from causeway_agent.plan.explain import Explanation
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_agent.settings import Settings
 from causeway_wire.desired import Desired
@@ -101,9 +101,13 @@ async def status(settings: Settings) -> list[str]:
 
 
 async def explain(settings: Settings, source: IPAddress, destination: IPAddress) -> Explanation:
-    """The path of a packet with the packet policy that the document means; the loaded one may differ.
+    """The path of a packet with the packet filter and processes that the document means: which are loaded
+    and run, only an agent can tell.
 
     Raises CompileError or BackendError.
     """
     sight = await look(settings)
-    return explanations.explain(sight.observation, sight.target.policy, source, destination)
+    seen = dataclasses.replace(
+        sight.observation, policy=sight.target.policy, processes=sight.target.processes
+    )
+    return explanations.explain(source, destination, seen)

@@ -17,7 +17,8 @@ def mount(application: web.Application, engine: Engine) -> None:
 
     async def explain(request: web.Request) -> web.Response:
         found = await engine.explain(_address(request, "source"), _address(request, "destination"))
-        return web.Response(body=msgspec.json.encode(found), content_type="application/json")
+        body = msgspec.json.encode({"passes": found.passes, "lines": found.lines()})
+        return web.Response(body=body, content_type="application/json")
 
     application.router.add_get("/local/explain", explain)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import exposition
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -18,8 +18,9 @@ CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 class _EngineCollector(Collector):
     """Reads the engine's state."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, counters: Mapping[str, tuple[int, int]]) -> None:
         self._engine = engine
+        self._counters = counters
 
     def collect(self) -> Iterator[Metric]:
         state, records = self._engine.state, self._engine.records
@@ -46,13 +47,22 @@ class _EngineCollector(Collector):
         for kind in ChangeState:
             changes.add_metric((kind.value,), records.count(kind))
         yield changes
-        yield from _tunnels(self._engine.machine.processes.tunnels())
+        processes = self._engine.machine.processes
+        yield from _tunnels(processes.tunnels())
+        doors = CounterMetricFamily(
+            "causeway_first_packets", "First packets at the gateway's door, by outcome.", labels=("outcome",)
+        )
+        for outcome, count in processes.first_packets().items():
+            doors.add_metric((outcome,), count)
+        yield doors
+        yield from _filter(self._counters)
 
 
 async def render(engine: Engine) -> bytes:
-    """The exposition of this moment."""
+    """The exposition of this moment; raises BackendError when the packet filter cannot be asked."""
+    counters = await engine.machine.firewall.counters()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_EngineCollector(engine))
+    registry.register(_EngineCollector(engine, counters))
     return exposition.generate_latest(registry)
 
 
@@ -68,6 +78,15 @@ def _tunnels(reports: tuple[TunnelReport, ...]) -> Iterator[Metric]:
         sent.add_metric((report.id,), report.sent_bytes)
         restarts.add_metric((report.id,), report.restarts)
     yield from (up, received, sent, restarts)
+
+
+def _filter(counters: Mapping[str, tuple[int, int]]) -> Iterator[Metric]:
+    packets = CounterMetricFamily("causeway_filter_packets", "Packets by counter.", labels=("counter",))
+    octets = CounterMetricFamily("causeway_filter_bytes", "Octets by counter.", labels=("counter",))
+    for name, (count, size) in sorted(counters.items()):
+        packets.add_metric((name,), count)
+        octets.add_metric((name,), size)
+    yield from (packets, octets)
 
 
 def _gauge(name: str, documentation: str, value: float) -> Metric:

@@ -52,7 +52,7 @@ class RotatingContext(ssl.SSLContext):
 
     current: ssl.SSLContext | None = None
 
-    def wrap_bio(  # noqa: D102 - the signature and meaning are the standard library's
+    def wrap_bio(
         self,
         incoming: ssl.MemoryBIO,
         outgoing: ssl.MemoryBIO,

@@ -171,6 +171,10 @@ class Supervisor:
             if report.state is TunnelState.CONNECTED and report.transport is not None
         }
 
+    def first_packets(self) -> Mapping[str, int]:
+        """How many first packets were `admitted`, or refused by reason, since the door was opened."""
+        return {"admitted": self.admissions.admitted, **self.admissions.refused}
+
     async def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""
         queue: asyncio.Queue[str] = asyncio.Queue(_EVENTS_KEPT)

@@ -17,5 +17,5 @@ def fetch(agent: LocalAgent, source: IPAddress, destination: IPAddress) -> dict[
 
 
 def render(explanation: dict[str, Any]) -> list[str]:
-    """One line per step."""
-    return [str(line) for line in explanation["steps"]]
+    """One line per stage, the verdict last."""
+    return [str(line) for line in explanation["lines"]]

@@ -47,7 +47,8 @@ def _change(change: dict[str, Any]) -> str:
 
 def _nic(nic: dict[str, Any]) -> str:
     where = ", ".join(nic["addresses"]) or "no address"
-    return f"adapter     {nic['device']} {nic['name'] or '-'} {nic['mac']} {'up' if nic['up'] else 'down'}, {where}"
+    state = "up" if nic["up"] else "down"
+    return f"adapter     {nic['device']} {nic['name'] or '-'} {nic['mac']} {state}, {where}"
 
 
 def _tunnel(tunnel: dict[str, Any]) -> str:

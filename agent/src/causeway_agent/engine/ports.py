@@ -21,7 +21,7 @@ from causeway_wire.types import MacAddress, TunnelId
 
 
 class Kernel(Protocol):
-    """Links, tun devices, addresses, routes, rules, proxy neighbours and sysctls (rtnetlink and /proc/sys)."""
+    """Links, tun devices, addresses, routes, rules, proxy neighbours (rtnetlink) and sysctls."""
 
     async def devices(self) -> dict[MacAddress, str]:
         """Kernel device name of every physical-like adapter, by MAC address."""
@@ -39,7 +39,7 @@ class Kernel(Protocol):
         """All adapters with their state, for reports."""
 
     def events(self) -> AsyncIterator[str]:
-        """A short reason each time the kernel tells of a change to links, addresses, routes, rules or filter."""
+        """A short reason each time the kernel tells of changed links, addresses, routes, rules or filter."""
 
 
 class Firewall(Protocol):
@@ -50,6 +50,9 @@ class Firewall(Protocol):
 
     async def loaded(self) -> Policy | None:
         """The policy in force, or None when the table is missing or was changed by someone else."""
+
+    async def counters(self) -> Mapping[str, tuple[int, int]]:
+        """Packets and octets of every named counter."""
 
 
 class Processes(Protocol):
@@ -66,6 +69,9 @@ class Processes(Protocol):
 
     def tunnels(self) -> tuple[TunnelReport, ...]:
         """The state of every tunnel end."""
+
+    def first_packets(self) -> Mapping[str, int]:
+        """Gateway: how many first packets were `admitted`, or refused for a reason, since its door opened."""
 
     def active(self) -> Mapping[TunnelId, Transport]:
         """Provider: the transport over which each tunnel's client is connected now."""

@@ -156,7 +156,7 @@ class Engine:
         if target is None:
             raise Bug("nothing has been looked at yet")
         seen = await self.machine.observe(target)
-        return explain.explain(seen, seen.policy or target.policy, source, destination)
+        return explain.explain(source, destination, seen, tunnels=self.machine.processes.tunnels())
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:

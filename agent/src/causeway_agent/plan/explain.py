@@ -1,147 +1,273 @@
-"""The path of one packet through the appliance, told from what is in the kernel now.
+"""The way of a packet through this appliance, in words: where it enters, who answers for its destination,
+which table routes it, what the policy and the tunnel say, and what to do next.
 
-Pure: routes, rules and addresses as observed, the packet policy as loaded. A packet is taken to enter where
-the way back to its source leaves, as it does for every host that the appliance serves.
+Pure: it walks what was observed, as the kernel would walk it (ip-rule(8): rules, then the main table).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from causeway_agent.plan.checks import contains
-from causeway_agent.plan.describe import describe_object
-from causeway_agent.plan.objects import MAIN_TABLE, Address, Route
+from causeway_agent.plan import checks
+from causeway_agent.plan.explain_local import local_delivery
+from causeway_agent.plan.objects import MAIN_TABLE, TUN_PREFIX, Route, Sysctl
 from causeway_agent.plan.policy import Forward, Policy
+from causeway_agent.plan.processes import NeighbourResponder, VpnClient, VpnServer
 from causeway_agent.plan.target import Observation
+from causeway_wire.observed import TunnelReport, TunnelState
 from causeway_wire.types import IPAddress
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One stage: what decides there and what it decides."""
+
+    stage: str
+    """`enters`, `asked for`, `checked`, `delivered`, `routed`, `forwarded`, `filtered` or `tunnel`."""
+    text: str
+    passes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
-    """Sentences in the order of the packet's path, and whether it gets through."""
+    """The stages in order, the last one decisive, and a sentence that says what it means."""
 
+    hops: tuple[Hop, ...]
+    verdict: str
     passes: bool
-    steps: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The explanation as text."""
+        told = [f"{'ok  ' if hop.passes else 'STOP'} {hop.stage}: {hop.text}" for hop in self.hops]
+        return (*told, self.verdict)
 
 
-def explain(seen: Observation, policy: Policy, source: IPAddress, destination: IPAddress) -> Explanation:
-    """Follow a packet from source to destination; both of one family, else nothing passes."""
-    steps: list[str] = []
-    if source.version != destination.version:
-        return _end(steps, "no packet: source and destination are of different IP versions", passes=False)
-    own = {address.interface.ip: address.device for address in seen.addresses}
-    if source in own:
-        steps.append(f"{source} is an address of this appliance on {own[source]}: the packet starts here")
-        return _leave(seen, steps, destination, _route(seen, None, source, destination))
-    back = _best(_everywhere(seen), source)
-    if back is None:
-        return _end(steps, f"dropped: no device leads to the source {source}", passes=False)
-    entry = back.device
-    steps.append(f"enters on {entry}, where the way back to {source} leaves ({describe_object(back)})")
-    spoofed = _spoofed(policy, entry, source)
-    if spoofed:
-        return _end(steps, spoofed, passes=False)
-    if destination in own:
-        return _deliver(policy, steps, source, destination, own[destination])
-    claims = [p for p in seen.proxies if (p.device, p.address) == (entry, destination)]
-    scopes = [a for a in policy.arp if a.device == entry and contains(a.prefix, destination)]
-    if any(destination in scope.excluded for scope in scopes):
-        steps.append(f"{entry} leaves questions for {destination} to the machine that has it")
-    elif claims or scopes:
-        steps.append(f"{entry} answers neighbours who ask for {destination}")
-    route = _route(seen, entry, source, destination)
-    if route is None:
-        return _end(steps, f"dropped: no route to {destination} for what enters on {entry}", passes=False)
-    allowed = next((f for f in policy.forwards if _allows(f, entry, route.device, source, destination)), None)
-    steps.append(f"is routed by {describe_object(route)}")
-    if allowed is None:
-        detail = f"dropped: the packet policy forwards nothing like it from {entry} to {route.device}"
-        return _end(steps, detail, passes=False)
-    steps.append(f"the packet policy forwards it from {entry} to {route.device}")
-    return _leave(seen, steps, destination, route)
-
-
-def _leave(seen: Observation, steps: list[str], destination: IPAddress, route: Route | None) -> Explanation:
-    if route is None:
-        return _end(steps, f"dropped: no route to {destination}", passes=False)
-    up = {link.device for link in seen.links} | {tun.device for tun in seen.tuns}
-    if route.device not in up:
-        return _end(steps, f"dropped: {route.device} is down", passes=False)
-    if any(tun.device == route.device for tun in seen.tuns):
-        return _end(steps, f"leaves through the tunnel device {route.device}", passes=True)
-    towards = f"to the gateway {route.via}" if route.via is not None else f"to {destination} itself"
-    return _end(steps, f"leaves on {route.device} {towards}", passes=True)
-
-
-def _deliver(
-    policy: Policy, steps: list[str], source: IPAddress, destination: IPAddress, device: str
+def explain(
+    source: IPAddress,
+    destination: IPAddress,
+    observation: Observation,
+    *,
+    tunnels: Sequence[TunnelReport] = (),
 ) -> Explanation:
-    steps.append(f"{destination} is an address of this appliance on {device}")
-    doors = [
-        f"TCP {', '.join(map(str, sorted(door.ports)))}"
-        for door in policy.management
-        if door.address == destination and any(contains(s, source) for s in door.sources)
-    ]
-    doors += [
-        f"{entry.protocol.upper()} {entry.port}" for entry in policy.listeners if entry.address == destination
-    ]
-    doors += ["echo requests" for echo in policy.echoes if echo.address == destination]
-    if not doors:
-        return _end(steps, f"dropped: nothing here answers {source}", passes=False)
-    return _end(steps, f"delivered for {'; '.join(doors)}; anything else is dropped", passes=True)
+    """What happens here to a packet from `source` to `destination`; stops where the packet would."""
+    hops: list[Hop] = []
+    if source.version != destination.version:
+        return _stopped(hops, "IPv4 and IPv6 addresses never talk to each other; name two of one version.")
+    walk = _Walk(source, destination, observation, tuple(tunnels))
+    for hop, advice in walk.stages():
+        hops.append(hop)
+        if not hop.passes:
+            return _stopped(hops, advice)
+    return Explanation(tuple(hops), f"{source} to {destination}: {walk.conclusion}.", passes=True)
 
 
-def _spoofed(policy: Policy, device: str, source: IPAddress) -> str | None:
-    if device not in policy.guarded:
-        return None
-    networks = [guard.network for guard in policy.sources if guard.device == device]
-    if any(contains(network, source) for network in networks):
-        return None
-    known = ", ".join(sorted(map(str, networks))) or "none"
-    return f"dropped: {source} may not come from {device}, whose networks are {known}"
+def _stopped(hops: list[Hop], advice: str) -> Explanation:
+    return Explanation(tuple(hops), advice, passes=False)
 
 
-def _route(seen: Observation, entry: str | None, source: IPAddress, destination: IPAddress) -> Route | None:
-    """The route that policy routing chooses: rules by priority, the main table last."""
-    rules = [
-        rule
-        for rule in sorted(seen.rules, key=lambda rule: rule.priority)
-        if rule.version == source.version
-        and (rule.input_device in (None, entry) and rule.source in (None, source))
-    ]
-    for table in [*(rule.table for rule in rules), MAIN_TABLE]:
-        found = _best((r for r in _everywhere(seen) if r.table == table), destination)
-        if found is not None:
-            return found
-    return None
+_Stages = Iterator[tuple[Hop, str]]
 
 
-def _best(routes: Iterable[Route], address: IPAddress) -> Route | None:
-    """Longest prefix, then lowest metric."""
-    fitting = [route for route in routes if contains(route.destination, address)]
-    return min(fitting, key=lambda r: (-r.destination.prefixlen, r.metric, r.table, r.device), default=None)
+@dataclass(slots=True)
+class _Walk:
+    source: IPAddress
+    destination: IPAddress
+    seen: Observation
+    tunnels: tuple[TunnelReport, ...]
+    conclusion: str = "passes"
+
+    def stages(self) -> _Stages:
+        """Every stage with the advice to give if the packet stops there."""
+        policy = self.seen.policy
+        if policy is None:
+            advice = "Wait for the agent to load its packet filter, or look at its journal for why it cannot."
+            yield Hop("filtered", "the packet filter is not the agent's", passes=False), advice
+            return
+        entry = self._entry(policy)
+        if entry is None:
+            advice = f"Nothing here expects {self.source}: look on the appliance of its own network."
+            yield Hop("enters", f"no adapter or tunnel leads to {self.source}", passes=False), advice
+            return
+        yield Hop("enters", f"on {entry}"), ""
+        if entry.startswith(TUN_PREFIX):
+            yield self._tunnel(entry)
+        else:
+            yield self._answered(policy, entry)
+        yield self._guarded(policy, entry)
+        if any(address.interface.ip == self.destination for address in self.seen.addresses):
+            passes, text, advice = local_delivery(self.source, self.destination, entry, policy)
+            self.conclusion = "is delivered to this appliance"
+            yield Hop("delivered", text, passes=passes), advice
+            return
+        yield from self._onward(policy, entry)
+
+    def _entry(self, policy: Policy) -> str | None:
+        """The device a packet of these ends enters on: named by the policy, else where its source lives."""
+        forwards = _by_preference(policy.forwards, self._preferred())
+        for forward in forwards:
+            if forward.source == self.source:
+                return forward.input_device
+        near = [
+            (network.prefixlen, address.device)
+            for address in self.seen.addresses
+            for network in [address.interface.network]
+            if checks.contains(network, self.source) and not address.device.startswith(TUN_PREFIX)
+        ]
+        local = max(near, default=None)
+        for forward in forwards:
+            toward = forward.destination == self.destination and not forward.errors_only
+            if toward and (local is None or local[1] != forward.output_device):
+                return forward.input_device
+        if local is not None:
+            return local[1]
+        route = _lookup(self.seen.routes, MAIN_TABLE, self.source)
+        return None if route is None else route.device
+
+    def _preferred(self) -> frozenset[str]:
+        """Tun devices that routes use now: of two tunnels to one place, the connected one."""
+        return frozenset(route.device for route in self.seen.routes)
+
+    def _answered(self, policy: Policy, entry: str) -> tuple[Hop, str]:
+        """Who answers ARP or neighbour solicitations for the destination on the entry's segment."""
+        stage, to = "asked for", self.destination
+        if any(a.device == entry and a.interface.ip == to for a in self.seen.addresses):
+            return Hop(stage, f"{to} is this appliance's own address on {entry}"), ""
+        if any(p.device == entry and p.address == to for p in self.seen.proxies):
+            return Hop(stage, f"this appliance answers for {to} on {entry}"), ""
+        scopes = [s for s in policy.arp if s.device == entry]
+        six = [
+            (prefix, process.excluded)
+            for process in self.seen.processes
+            if isinstance(process, NeighbourResponder) and process.device == entry
+            for prefix in process.prefixes
+        ]
+        answered = [(scope.prefix, tuple(scope.excluded)) for scope in scopes] + six
+        for prefix, excluded in answered:
+            if not checks.contains(prefix, to):
+                continue
+            if to in excluded:
+                advice = f"{to} is on the same VLAN: the two machines talk without this appliance."
+                return Hop(stage, f"{to} itself, which is on {entry}", passes=False), advice
+            return Hop(stage, f"this appliance answers for {prefix} on {entry}"), ""
+        if any(checks.contains(a.interface.network, to) for a in self.seen.addresses if a.device == entry):
+            advice = (
+                f"{to} is not failed over here: its own machine on {entry} is asked and answers, "
+                "or nobody does. Fail it over to extend it."
+            )
+            return Hop(stage, f"this appliance does not answer for {to} on {entry}", passes=False), advice
+        return Hop(stage, f"{to} is off-link on {entry}, its sender asks for its own gateway instead"), ""
+
+    def _guarded(self, policy: Policy, entry: str) -> tuple[Hop, str]:
+        networks = [guard.network for guard in policy.sources if guard.device == entry]
+        if entry not in policy.guarded or checks.inside(networks, self.source):
+            return Hop("checked", f"{self.source} may come from {entry}"), ""
+        told = ", ".join(map(str, sorted(networks, key=str))) or "no network"
+        advice = (
+            f"Dropped and counted in drop_spoofed: {entry} accepts packets of {told} only. "
+            "If the VM is meant to be there, its network must be failed over with this address."
+        )
+        return Hop("checked", f"{self.source} may not come from {entry}", passes=False), advice
+
+    def _onward(self, policy: Policy, entry: str) -> _Stages:
+        table = self._table(entry)
+        route = _lookup(self.seen.routes, table, self.destination) or self._main(table)
+        if route is None:
+            advice = f"Add a route for {self.destination}, or fail over the VM that owns it."
+            text = f"no route for {self.destination} in table {table}"
+            yield Hop("routed", text, passes=False), advice
+            return
+        via = "" if route.via is None else f" via {route.via}"
+        yield Hop("routed", f"table {route.table}: {route.destination}{via} leaves on {route.device}"), ""
+        yield self._forwarding(entry)
+        yield self._permitted(policy, entry, route.device)
+        if route.device.startswith(TUN_PREFIX):
+            yield self._tunnel(route.device)
+        self.conclusion = f"passes from {entry} to {route.device}"
+
+    def _table(self, entry: str) -> int:
+        rules = [
+            rule
+            for rule in self.seen.rules
+            if rule.version == self.source.version
+            and rule.input_device in {None, entry}
+            and rule.source in {None, self.source}
+        ]
+        first = min(rules, key=lambda rule: rule.priority, default=None)
+        return MAIN_TABLE if first is None else first.table
+
+    def _main(self, table: int) -> Route | None:
+        """The main table's route, connected networks included."""
+        if table != MAIN_TABLE:
+            route = _lookup(self.seen.routes, MAIN_TABLE, self.destination)
+            if route is not None:
+                return route
+        connected = frozenset(
+            Route(address.interface.network, address.device)
+            for address in self.seen.addresses
+            if address.prefix_route
+        )
+        return _lookup(connected | self.seen.routes, MAIN_TABLE, self.destination)
+
+    def _forwarding(self, entry: str) -> tuple[Hop, str]:
+        four = f"net/ipv4/conf/{entry}/forwarding"
+        key = four if self.source.version == checks.IPV4 else "net/ipv6/conf/all/forwarding"
+        if Sysctl(key, "1") in self.seen.sysctls:
+            return Hop("forwarded", f"packets from {entry} are forwarded"), ""
+        advice = f"Apply a document with a failover: {key} is 1 while something is extended."
+        return Hop("forwarded", f"packets from {entry} are not forwarded ({key})", passes=False), advice
+
+    def _permitted(self, policy: Policy, entry: str, device: str) -> tuple[Hop, str]:
+        for forward in sorted(policy.forwards, key=repr):
+            if (forward.input_device, forward.output_device) == (entry, device) and self._matches(forward):
+                only = " for ICMP errors only" if forward.errors_only else ""
+                return Hop("filtered", f"allowed from {entry} to {device}{only}"), ""
+        advice = (
+            f"Dropped and counted in drop_forward: neither {self.source} nor {self.destination} is failed "
+            "over here. Include its VM in the failover."
+        )
+        return Hop("filtered", f"not allowed from {entry} to {device}", passes=False), advice
+
+    def _matches(self, forward: Forward) -> bool:
+        given = forward.source or forward.destination
+        version = forward.version if given is None else given.version
+        return (
+            version == self.source.version
+            and forward.source in {None, self.source}
+            and forward.destination in {None, self.destination}
+        )
+
+    def _tunnel(self, device: str) -> tuple[Hop, str]:
+        ends = [p for p in self.seen.processes if isinstance(p, VpnServer | VpnClient) and p.device == device]
+        if not ends:
+            advice = f"Nothing runs on {device}; look at the journal for why its VPN process is not started."
+            return Hop("tunnel", f"no VPN process on {device}", passes=False), advice
+        end = ends[0]
+        report = next((report for report in self.tunnels if report.id == end.tunnel), None)
+        if report is not None and report.state is TunnelState.CONNECTED:
+            return self._connected(end, report)
+        error = f": {report.last_error}" if report is not None and report.last_error else ""
+        advice = (
+            f"Tunnel {end.tunnel} is not connected{error}. Check the other end's appliance and the cloud "
+            "gateways between; the client tries all of them by itself."
+        )
+        return Hop("tunnel", f"{end.tunnel} on {device} is not connected{error}", passes=False), advice
+
+    def _connected(self, end: VpnServer | VpnClient, report: TunnelReport) -> tuple[Hop, str]:
+        carrier = "" if report.transport is None else f" over {report.transport.value}"
+        if isinstance(end, VpnServer) and report.transport not in {None, end.transport}:
+            advice = f"The client is connected{carrier}; routes follow within a moment, ask again."
+            text = f"{end.tunnel} is connected{carrier}, not on {end.device}"
+            return Hop("tunnel", text, passes=False), advice
+        where = "" if report.remote is None else f" with {report.remote}"
+        return Hop("tunnel", f"{end.tunnel} is connected{carrier}{where}"), ""
 
 
-def _everywhere(seen: Observation) -> list[Route]:
-    """Our routes and those that the kernel made for addresses."""
-    return [*seen.routes, *(_connected(a) for a in seen.addresses if a.prefix_route and a.peer is None)]
+def _by_preference(forwards: Iterable[Forward], preferred: frozenset[str]) -> list[Forward]:
+    return sorted(forwards, key=lambda f: (f.errors_only, f.input_device not in preferred, repr(f)))
 
 
-def _connected(address: Address) -> Route:
-    return Route(address.interface.network, address.device)
-
-
-def _allows(forward: Forward, entry: str, leave: str, source: IPAddress, destination: IPAddress) -> bool:
-    named = forward.source or forward.destination
-    return (
-        not forward.errors_only
-        and (forward.input_device, forward.output_device) == (entry, leave)
-        and forward.source in (None, source)
-        and forward.destination in (None, destination)
-        and (named is not None or forward.version == source.version)
-    )
-
-
-def _end(steps: list[str], verdict: str, *, passes: bool) -> Explanation:
-    return Explanation(passes, (*steps, verdict))
+def _lookup(routes: Iterable[Route], table: int, address: IPAddress) -> Route | None:
+    """The longest matching prefix of the table, then the lowest metric."""
+    matching = [r for r in routes if r.table == table and checks.contains(r.destination, address)]
+    return min(matching, key=lambda r: (-r.destination.prefixlen, r.metric, repr(r)), default=None)

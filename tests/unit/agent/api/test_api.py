@@ -246,6 +246,8 @@ async def test_versions_health_and_metrics_are_answered() -> None:
         text = await (await api.client.get("/v1/metrics")).text()
         assert "causeway_generation 3.0" in text
         assert 'causeway_changes{state="done"} 1.0' in text
+        assert 'causeway_filter_packets_total{counter="drop_input"} 1.0' in text
+        assert 'causeway_first_packets_total{outcome="admitted"} 2.0' in text
         assert 'causeway_tunnel_up{transport="none",tunnel="acme-0"} 0.0' in text
 
 

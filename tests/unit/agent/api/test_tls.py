@@ -155,7 +155,7 @@ async def test_no_certificate_and_foreign_certificates_meet_a_closed_door(tmp_pa
 
 
 async def test_a_foreign_authority_made_by_trustme_is_refused_too(tmp_path: Path, port: int) -> None:
-    async with opened(tmp_path, port) as door:
+    async with opened(tmp_path, port):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
