@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from causeway_agent.plan import checks
-from causeway_agent.plan.explain_local import local_delivery
+from causeway_agent.plan.explain_local import local_delivery, neighbour
 from causeway_agent.plan.objects import MAIN_TABLE, TUN_PREFIX, Route, Sysctl
 from causeway_agent.plan.policy import Forward, Policy
-from causeway_agent.plan.processes import NeighbourResponder, VpnClient, VpnServer
+from causeway_agent.plan.processes import VpnClient, VpnServer
 from causeway_agent.plan.target import Observation
 from causeway_wire.observed import TunnelReport, TunnelState
 from causeway_wire.types import IPAddress
@@ -24,7 +24,9 @@ class Hop:
     """One stage: what decides there and what it decides."""
 
     stage: str
-    """`enters`, `asked for`, `checked`, `delivered`, `routed`, `forwarded`, `filtered` or `tunnel`."""
+    """`starts`, `enters`, `asked for`, `checked`, `delivered`, `forwarded`, `filtered`, `routed`, `leaves` or
+    `tunnel`.
+    """
     text: str
     passes: bool = True
 
@@ -48,13 +50,16 @@ def explain(
     destination: IPAddress,
     observation: Observation,
     *,
-    tunnels: Sequence[TunnelReport] = (),
+    tunnels: Sequence[TunnelReport] | None = None,
 ) -> Explanation:
-    """What happens here to a packet from `source` to `destination`; stops where the packet would."""
+    """What happens here to a packet from `source` to `destination`; stops where the packet would.
+
+    Without `tunnels` their state is not known and stops nothing.
+    """
     hops: list[Hop] = []
     if source.version != destination.version:
         return _stopped(hops, "IPv4 and IPv6 addresses never talk to each other; name two of one version.")
-    walk = _Walk(source, destination, observation, tuple(tunnels))
+    walk = _Walk(source, destination, observation, tunnels)
     for hop, advice in walk.stages():
         hops.append(hop)
         if not hop.passes:
@@ -74,7 +79,7 @@ class _Walk:
     source: IPAddress
     destination: IPAddress
     seen: Observation
-    tunnels: tuple[TunnelReport, ...]
+    tunnels: Sequence[TunnelReport] | None
     conclusion: str = "passes"
 
     def stages(self) -> _Stages:
@@ -83,6 +88,10 @@ class _Walk:
         if policy is None:
             advice = "Wait for the agent to load its packet filter, or look at its journal for why it cannot."
             yield Hop("filtered", "the packet filter is not the agent's", passes=False), advice
+            return
+        if self._own(self.source):
+            yield Hop("starts", f"here: {self.source} is this appliance's own address"), ""
+            yield from self._out(None)
             return
         entry = self._entry(policy)
         if entry is None:
@@ -93,9 +102,10 @@ class _Walk:
         if entry.startswith(TUN_PREFIX):
             yield self._tunnel(entry)
         else:
-            yield self._answered(policy, entry)
+            passes, text, advice = neighbour(self.source, self.destination, entry, self.seen, policy)
+            yield Hop("asked for", text, passes=passes), advice
         yield self._guarded(policy, entry)
-        if any(address.interface.ip == self.destination for address in self.seen.addresses):
+        if self._own(self.destination):
             passes, text, advice = local_delivery(self.source, self.destination, entry, policy)
             self.conclusion = "is delivered to this appliance"
             yield Hop("delivered", text, passes=passes), advice
@@ -108,55 +118,33 @@ class _Walk:
         for forward in forwards:
             if forward.source == self.source:
                 return forward.input_device
+        local = self._near(self.source)
+        for forward in forwards:
+            toward = forward.destination == self.destination and not forward.errors_only
+            # A production host and the VLAN share a prefix: what is no replica is taken to be far.
+            if toward and local in {None, forward.input_device, forward.output_device}:
+                return forward.input_device
+        if local is not None:
+            return local
+        route = _lookup(self.seen.routes, MAIN_TABLE, self.source)
+        return None if route is None else route.device
+
+    def _near(self, host: IPAddress) -> str | None:
+        """The adapter in whose network the host is."""
         near = [
             (network.prefixlen, address.device)
             for address in self.seen.addresses
             for network in [address.interface.network]
-            if checks.contains(network, self.source) and not address.device.startswith(TUN_PREFIX)
+            if checks.contains(network, host) and not address.device.startswith(TUN_PREFIX)
         ]
-        local = max(near, default=None)
-        for forward in forwards:
-            toward = forward.destination == self.destination and not forward.errors_only
-            if toward and (local is None or local[1] != forward.output_device):
-                return forward.input_device
-        if local is not None:
-            return local[1]
-        route = _lookup(self.seen.routes, MAIN_TABLE, self.source)
-        return None if route is None else route.device
+        return max(near, default=(0, None))[1]
+
+    def _own(self, address: IPAddress) -> bool:
+        return any(held.interface.ip == address for held in self.seen.addresses)
 
     def _preferred(self) -> frozenset[str]:
         """Tun devices that routes use now: of two tunnels to one place, the connected one."""
         return frozenset(route.device for route in self.seen.routes)
-
-    def _answered(self, policy: Policy, entry: str) -> tuple[Hop, str]:
-        """Who answers ARP or neighbour solicitations for the destination on the entry's segment."""
-        stage, to = "asked for", self.destination
-        if any(a.device == entry and a.interface.ip == to for a in self.seen.addresses):
-            return Hop(stage, f"{to} is this appliance's own address on {entry}"), ""
-        if any(p.device == entry and p.address == to for p in self.seen.proxies):
-            return Hop(stage, f"this appliance answers for {to} on {entry}"), ""
-        scopes = [s for s in policy.arp if s.device == entry]
-        six = [
-            (prefix, process.excluded)
-            for process in self.seen.processes
-            if isinstance(process, NeighbourResponder) and process.device == entry
-            for prefix in process.prefixes
-        ]
-        answered = [(scope.prefix, tuple(scope.excluded)) for scope in scopes] + six
-        for prefix, excluded in answered:
-            if not checks.contains(prefix, to):
-                continue
-            if to in excluded:
-                advice = f"{to} is on the same VLAN: the two machines talk without this appliance."
-                return Hop(stage, f"{to} itself, which is on {entry}", passes=False), advice
-            return Hop(stage, f"this appliance answers for {prefix} on {entry}"), ""
-        if any(checks.contains(a.interface.network, to) for a in self.seen.addresses if a.device == entry):
-            advice = (
-                f"{to} is not failed over here: its own machine on {entry} is asked and answers, "
-                "or nobody does. Fail it over to extend it."
-            )
-            return Hop(stage, f"this appliance does not answer for {to} on {entry}", passes=False), advice
-        return Hop(stage, f"{to} is off-link on {entry}, its sender asks for its own gateway instead"), ""
 
     def _guarded(self, policy: Policy, entry: str) -> tuple[Hop, str]:
         networks = [guard.network for guard in policy.sources if guard.device == entry]
@@ -170,44 +158,50 @@ class _Walk:
         return Hop("checked", f"{self.source} may not come from {entry}", passes=False), advice
 
     def _onward(self, policy: Policy, entry: str) -> _Stages:
-        table = self._table(entry)
-        route = _lookup(self.seen.routes, table, self.destination) or self._main(table)
+        route = self._route(entry)
+        if route is not None:
+            yield self._forwarding(entry)
+            yield self._permitted(policy, entry, route.device)
+        yield from self._out(entry)
+
+    def _out(self, entry: str | None) -> _Stages:
+        """Routing, and what the packet leaves through."""
+        route = self._route(entry)
         if route is None:
-            advice = f"Add a route for {self.destination}, or fail over the VM that owns it."
-            text = f"no route for {self.destination} in table {table}"
-            yield Hop("routed", text, passes=False), advice
+            advice = f"Fail over the VM that owns {self.destination}, or give the appliance a gateway."
+            yield Hop("routed", f"no route for {self.destination}", passes=False), advice
             return
         via = "" if route.via is None else f" via {route.via}"
         yield Hop("routed", f"table {route.table}: {route.destination}{via} leaves on {route.device}"), ""
-        yield self._forwarding(entry)
-        yield self._permitted(policy, entry, route.device)
+        if route.device not in self._up():
+            advice = f"Set {route.device} up; the agent does so by itself when it conforms to its document."
+            yield Hop("leaves", f"{route.device} is down", passes=False), advice
         if route.device.startswith(TUN_PREFIX):
             yield self._tunnel(route.device)
-        self.conclusion = f"passes from {entry} to {route.device}"
+        self.conclusion = f"leaves on {route.device}" if entry is None else f"passes to {route.device}"
 
-    def _table(self, entry: str) -> int:
+    def _up(self) -> set[str]:
+        return {link.device for link in self.seen.links} | {tun.device for tun in self.seen.tuns}
+
+    def _route(self, entry: str | None) -> Route | None:
+        """What policy routing chooses: rules by priority, then the main table; prefix routes included."""
         rules = [
             rule
-            for rule in self.seen.rules
+            for rule in sorted(self.seen.rules, key=lambda rule: rule.priority)
             if rule.version == self.source.version
             and rule.input_device in {None, entry}
             and rule.source in {None, self.source}
         ]
-        first = min(rules, key=lambda rule: rule.priority, default=None)
-        return MAIN_TABLE if first is None else first.table
-
-    def _main(self, table: int) -> Route | None:
-        """The main table's route, connected networks included."""
-        if table != MAIN_TABLE:
-            route = _lookup(self.seen.routes, MAIN_TABLE, self.destination)
-            if route is not None:
-                return route
-        connected = frozenset(
+        connected = {
             Route(address.interface.network, address.device)
             for address in self.seen.addresses
             if address.prefix_route
-        )
-        return _lookup(connected | self.seen.routes, MAIN_TABLE, self.destination)
+        }
+        for table in (*(rule.table for rule in rules), MAIN_TABLE):
+            route = _lookup(self.seen.routes | connected, table, self.destination)
+            if route is not None:
+                return route
+        return None
 
     def _forwarding(self, entry: str) -> tuple[Hop, str]:
         four = f"net/ipv4/conf/{entry}/forwarding"
@@ -243,6 +237,8 @@ class _Walk:
             advice = f"Nothing runs on {device}; look at the journal for why its VPN process is not started."
             return Hop("tunnel", f"no VPN process on {device}", passes=False), advice
         end = ends[0]
+        if self.tunnels is None:
+            return Hop("tunnel", f"{end.tunnel} on {device}; only a running agent knows its state"), ""
         report = next((report for report in self.tunnels if report.id == end.tunnel), None)
         if report is not None and report.state is TunnelState.CONNECTED:
             return self._connected(end, report)
