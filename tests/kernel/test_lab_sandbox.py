@@ -81,9 +81,13 @@ def test_a_host_that_denies_namespaces_is_explained() -> None:
 
 
 def _unprivileged(script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a sandbox as a user without privileges, also when we are root."""
+    """Run a script in a sandbox as a user without privileges, also when we are root.
+
+    Where we are not the host's root, in a user namespace of its own, so that its limits are not ours.
+    """
     everyone = Path("/proc/self/uid_map").read_text().split() == ["0", "0", "4294967295"]
-    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if everyone else ()
+    ordinary = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    user = ordinary if everyone else ("unshare", "--user", "--map-root-user")
     return subprocess.run(
         [*user, *sandbox.command("sh", "-c", script)], capture_output=True, text=True, check=False, timeout=15
     )
