@@ -186,7 +186,7 @@ class Reconciler:
 
     def _failed(self, why: Problem) -> bool:
         if self._state.problem != why:
-            _log.error(events.RECONCILE_FAILED, reason=why.detail, pointer=why.pointer)
+            _log.error(events.RECONCILE_FAILED, reason=why.detail)
         self._state.degrade(why)
         return False
 

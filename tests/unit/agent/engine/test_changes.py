@@ -288,3 +288,29 @@ async def test_addresses_are_claimed_when_all_else_works() -> None:
         rest = ("put claim", "announce", "start tls")  # the TLS wrapper is a fallback that nothing waits for
         assert all(word.startswith(rest) for word in words[first:])
         assert any(isinstance(item, ProxyNeighbour) for item in bench.kernel.objects.values())
+
+
+async def test_a_crash_during_the_first_document_leaves_nothing_of_it() -> None:
+    fresh = Bench()
+    async with service.running(fresh.engine()):
+        pass
+    wanted = {None: kernel_of(fresh), 1: await settled(tenant(1))}
+    for at in range(1, 40):
+        bench = Bench()
+        async with crashing(bench) as engine:
+            bench.fuse.mend()
+            bench.fuse.at = at
+            await apply(engine, tenant(1))
+        bench.fuse.mend()
+        async with service.running(bench.engine()) as engine:
+            generation = engine.state.in_force.document.generation if engine.state.in_force else None
+            assert kernel_of(bench) == wanted[generation]
+
+
+async def test_an_ending_agent_lets_a_change_finish() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        change, _ = await engine.changes.submit(tenant(1), requested_by="tests", preconditions=FIRST)
+    final = engine.records.get(change.id)
+    assert final is not None
+    assert final.state is ChangeState.DONE
