@@ -1,0 +1,90 @@
+"""The command with a lab in the background: two side by side, used, killed, ended; nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.lab import daemon
+from causeway_controller.lab.client import LabClient
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
+
+ADDRESS = "192.168.10.12"
+
+
+class Commands:
+    """Runs `causeway lab` with a state directory of the test's own."""
+
+    def __init__(self, state: Path) -> None:
+        self.environment = {**os.environ, "XDG_STATE_HOME": str(state), "COLUMNS": "200"}
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "causeway_controller.cli", "lab", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=90,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def causeway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commands]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    yield Commands(tmp_path)
+    for name in ("one", "two"):
+        client = LabClient(name)
+        if client.running():
+            os.kill(client.pid(), signal.SIGKILL)
+
+
+def _guests() -> int:
+    """How many guest programs run below this namespace."""
+    count = 0
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                count += b"causeway_controller.lab.guest" in (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+    return count
+
+
+def test_two_labs_side_by_side_from_start_to_end(causeway: Commands) -> None:
+    before = _guests()
+    assert "there is no lab one" in causeway("status", "--name", "one", code=1)
+    causeway("up", "--name", "one")
+    causeway("up", "--name", "two")
+    assert "up already" in causeway("up", "--name", "one", code=1)
+    assert "first packet" in causeway("failover", "acme/db1", "--name", "one")
+    answered = causeway("exec", "--name", "one", "acme/web1", "ping", "-c1", ADDRESS)
+    assert "ttl=62" in answered
+    answered = causeway("exec", "--name", "two", "acme/web1", "ping", "-c1", ADDRESS)
+    assert "ttl=64" in answered
+    assert "power that machine off first" in causeway(
+        "failover", "acme/db1", "--keep-original", "--name", "two", code=1
+    )
+    assert "provider" in causeway("status", "--name", "one")
+    causeway("undo", "acme/db1", "--name", "one")
+    assert "not failed over" in causeway("undo", "acme/db1", "--name", "one", code=1)
+    both = _guests()
+    os.kill(LabClient("two").pid(), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while LabClient("two").running() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "there is no lab two" in causeway("status", "--name", "two", code=1)
+    assert _guests() < both
+    causeway("down", "--name", "one")
+    assert _guests() == before
+    assert not (LabClient("one").directory / daemon.SOCKET).exists()
