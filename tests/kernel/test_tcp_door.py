@@ -1,0 +1,184 @@
+"""The rendered HAProxy configurations as run: who reaches which tunnel's server over TCP, and who none."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography import x509
+
+from causeway_agent.plan import haproxy_config
+from causeway_agent.plan.processes import TlsProxy
+from causeway_controller import pki
+from causeway_wire.desired import GatewayRole, GatewayTenant, GatewayTunnel, Remote
+from tests import documents
+
+pytestmark = pytest.mark.kernel
+
+NOW = datetime.now(UTC)
+GATEWAY_NAME = "gateway.example"
+DOOR = ("127.0.0.1", 26180)
+TENANTS = ("acme", "globex")
+SERVERS = {tenant: ip_address(f"127.0.1.{index}") for index, tenant in enumerate(TENANTS, start=1)}
+PORT = 21195
+SAME_NAME = "web-tenant"
+"""Both tenants call their appliance so; only the authority behind the name tells them apart."""
+
+
+@dataclass(frozen=True)
+class Site:
+    directory: Path
+    authorities: dict[str, pki.Authority]
+    gateway_authority: pki.Authority
+
+    def client(self, tenant: str, name: str) -> Path:
+        """A certificate and its key, issued by this tenant's authority."""
+        path = self.directory / f"{tenant}-{name}.pem"
+        path.write_text("".join(issued(self.authorities[tenant], name, pki.Usage.CLIENT)))
+        return path
+
+
+def issued(authority: pki.Authority, name: str, usage: pki.Usage) -> tuple[str, str]:
+    """Key and certificate, PEM."""
+    key = pki.make_key()
+    certificate = authority.issue(
+        key.public_key(), common_name=name, usage=usage, names=[x509.DNSName(name)], now=NOW
+    )
+    return pki.private_pem(key).decode(), pki.pem(certificate)
+
+
+@contextlib.contextmanager
+def running(proxy: TlsProxy, directory: Path, key: str, port: int) -> Iterator[None]:
+    """HAProxy with this specification, as the supervisor would run it."""
+    directory.mkdir()
+    for name, text in proxy.files:
+        prefix = key if name in {"server.pem", "client.pem"} else ""
+        (directory / name).write_text(prefix + text.reveal())
+    (directory / "haproxy.cfg").write_text(proxy.configuration.reveal())
+    with subprocess.Popen(["haproxy", "-db", "-f", "haproxy.cfg"], cwd=directory) as process:
+        try:
+            wait_for(port)
+            yield
+        finally:
+            process.kill()
+
+
+def wait_for(port: int) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+            return
+        time.sleep(0.02)
+    pytest.fail(f"nothing listens on port {port}")
+
+
+def answer(tenant: str) -> socket.socket:
+    """A server in a thread that tells every caller whose it is."""
+    listener = socket.create_server((str(SERVERS[tenant]), PORT))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = listener.accept()
+                caller.sendall(tenant.encode())
+                caller.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    authorities = {tenant: pki.make_vpn_authority(tenant, now=NOW - timedelta(days=1)) for tenant in TENANTS}
+    gateway_authority = pki.make_gateway_authority(GATEWAY_NAME, now=NOW - timedelta(days=1))
+    key, certificate = issued(gateway_authority, GATEWAY_NAME, pki.Usage.SERVER)
+    role = GatewayRole(
+        public="public",
+        inside="inside",
+        key="gateway",
+        certificate=certificate,
+        tenants=tuple(
+            GatewayTenant(id=tenant, tls_crypt=documents.tls_crypt("server"), ca=authorities[tenant].pem)
+            for tenant in TENANTS
+        ),
+        tunnels=tuple(
+            GatewayTunnel(tenant=tenant, tunnel="web", server=server, port=PORT, client_name=SAME_NAME)
+            for tenant, server in SERVERS.items()
+        ),
+        port=DOOR[1],
+    )
+    proxy = haproxy_config.gateway(role, addresses=(ip_address(DOOR[0]),))
+    servers = [answer(tenant) for tenant in TENANTS]
+    try:
+        with running(proxy, tmp_path / "gateway", key, DOOR[1]):
+            yield Site(tmp_path, authorities, gateway_authority)
+    finally:
+        for listener in servers:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which holds the port while it waits
+            listener.close()
+
+
+def reached(site: Site, certificate: Path | None) -> str:
+    """The tenant whose server answers through the door; empty when none does."""
+    context = ssl.create_default_context(cadata=site.gateway_authority.pem)
+    if certificate is not None:
+        context.load_cert_chain(certificate)
+    with (
+        contextlib.suppress(ssl.SSLError, ConnectionError),
+        socket.create_connection(DOOR, 3) as raw,
+        context.wrap_socket(raw, server_hostname=GATEWAY_NAME) as tls,
+    ):
+        tls.sendall(b"x")
+        return tls.recv(100).decode()
+    return ""
+
+
+@pytest.mark.parametrize("tenant", TENANTS)
+def test_equal_names_of_two_tenants_reach_each_their_own_server(site: Site, tenant: str) -> None:
+    assert reached(site, site.client(tenant, SAME_NAME)) == tenant
+
+
+def test_a_name_that_no_tunnel_has_reaches_nothing(site: Site) -> None:
+    assert reached(site, site.client("acme", "other-tenant")) == ""
+
+
+def test_a_certificate_of_an_unknown_authority_reaches_nothing(site: Site) -> None:
+    stranger = pki.make_vpn_authority("acme", now=NOW - timedelta(days=1))
+    forged = site.directory / "forged.pem"
+    forged.write_text("".join(issued(stranger, SAME_NAME, pki.Usage.CLIENT)))
+    assert reached(site, forged) == ""
+
+
+def test_no_certificate_reaches_nothing(site: Site) -> None:
+    assert reached(site, None) == ""
+
+
+@pytest.mark.parametrize(("name", "expected"), [(GATEWAY_NAME, b"acme"), ("other.example", b"")])
+def test_the_wrapper_trusts_the_gateways_name_only(site: Site, name: str, expected: bytes) -> None:
+    key, certificate = issued(site.authorities["acme"], SAME_NAME, pki.Usage.CLIENT)
+    tunnel = msgspec.structs.replace(
+        documents.client(),
+        remotes=(Remote(address=ip_address(DOOR[0]), port=DOOR[1]),),
+        certificate=certificate,
+        gateway_ca=site.gateway_authority.pem,
+        gateway_name=name,
+    )
+    port = haproxy_config.local_port(0)
+    with running(haproxy_config.wrapper(tunnel), site.directory / "wrapper", key, port):
+        got = b""
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 3) as plain:
+            plain.sendall(b"x")
+            got = plain.recv(100)
+    assert got == expected
