@@ -23,6 +23,8 @@ from causeway_controller.lab.topology import original_of, replica_of
 
 DEADLINE = 85.0
 """Seconds for the whole demonstration."""
+INTERRUPTED = 130
+"""Exit code, as after SIGINT."""
 FAILED_OVER = VmRef("acme", "db1")
 OTHER_TENANT = VmRef("globex", "db1")
 
@@ -215,6 +217,9 @@ def main() -> int:
     console = Console()
     try:
         return 0 if asyncio.run(_play(console)) else 1
+    except KeyboardInterrupt:
+        console.print("demo: interrupted; nothing of it is left")
+        return INTERRUPTED
     except protocol.EXPECTED as error:
         console.print(f"demo: stopped: {protocol.explain(error)}", style="red", markup=False, highlight=False)
         return 1
