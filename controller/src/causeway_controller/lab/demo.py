@@ -187,9 +187,11 @@ async def _play(console: Console) -> bool:
     with view.StepView(console) as steps:
         console.print("[bold]Two tenants, two cloud gateways, a provider and an internet[/]")
         lab = Lab(topology.build(), listener=steps.show)
-        async with asyncio.timeout(DEADLINE):
-            await lab.up()
-            measures = await Demo(lab, ledger).run()
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await lab.up()
+                measures = await Demo(lab, ledger).run()
+        finally:
             ledger.chapter("The end")
             await lab.down()
     _steps(console, steps)
