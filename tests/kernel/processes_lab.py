@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import json
 import os
 import pickle
@@ -51,6 +52,8 @@ SERVER = ipaddress.IPv4Address("10.99.0.20")
 GATEWAYS = tuple(ipaddress.IPv4Address(text) for text in ("198.51.100.1", "198.51.100.2"))
 INNER = tuple(ipaddress.IPv4Address(text) for text in ("100.64.0.2", "100.64.0.1"))
 DOOR, PORT = 6180, 1195
+
+_SITES = itertools.count()
 
 
 def run(*command: str, stdin: str | None = None) -> str:
@@ -329,7 +332,8 @@ def until(condition: Callable[[], Any], seconds: float = 5.0) -> float:
 @contextmanager
 def site(directory: Path, *, owner: int | None = None) -> Iterator[Site]:
     """All namespaces, wired, with tun devices, packet rules of the gateways and an echo server."""
-    prefix = f"pr{os.getpid() % 10000}-"
+    # The kernel takes devices of a deleted namespace apart later: the next site needs names of its own.
+    prefix = f"pr{os.getpid() % 1000}{next(_SITES)}-"
     with ExitStack() as stack:
         for place in ("c", "a", "g0", "g1", "s"):
             run("ip", "netns", "add", f"{prefix}{place}")
