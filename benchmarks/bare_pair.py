@@ -139,7 +139,9 @@ class Pair:
                 machine, "openvpn", "--cd", str(self._directory), "--config", str(configuration)
             )
             self._processes.append(
-                await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+                await asyncio.create_subprocess_exec(
+                    *command, stdout=asyncio.subprocess.DEVNULL, start_new_session=True
+                )
             )
             await asyncio.sleep(0.5)
         await self._answers()

@@ -2,7 +2,7 @@
 
 RFC 5227 waits up to seven seconds for answers, for networks of any kind. On the data-centre segments that an
 appliance sits on an answer takes well under a millisecond, and a failover waits for the result: three probes
-within 150 ms are a compromise, stated in the documentation.
+within 120 ms are a compromise, stated in the documentation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class PacketNeighbours:
     """Implements `engine.ports.Neighbours` with packet sockets."""
 
     probes: int = 3
-    interval: float = 0.05
+    interval: float = 0.04
     """Seconds that answers to each probe are waited for."""
 
     async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:

@@ -24,6 +24,8 @@ TABLE = skeleton.TABLE
 COUNTERS = skeleton.COUNTERS
 ARP_COUNTER = skeleton.ARP_COUNTER
 
+_PROTOCOLS = {"tcp": 6, "udp": 17}
+"""Numbers (RFC 9293, RFC 768), not names: nft would look those up in a file that a small system lacks."""
 _DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
 _Elements = Mapping[str, Iterable[str]]
 
@@ -91,7 +93,7 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
         ],
         "doors": _doors(policy.management, version),
         "listeners": [
-            _join(_quote(device), address, protocol, port)
+            _join(_quote(device), address, _PROTOCOLS[protocol], port)
             for device, address, protocol, port in listeners
             if address.version == version
         ],

@@ -93,9 +93,16 @@ INET_DECLARATIONS: Final = (
     + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
     + """\
   chain identity { }
-  chain origin { }
+  chain origin4 { }
+  chain origin6 { }
   chain door4 { }
   chain door6 { }
+  chain screen4 { }
+  chain screen6 { }
+  chain extended4 { }
+  chain extended6 { }
+  chain pass4 { }
+  chain pass6 { }
   chain screen { type filter hook prerouting priority raw; policy accept; }
   chain admit { type nat hook prerouting priority dstnat; policy accept; }
   chain input { type filter hook input priority filter; policy drop; }
@@ -130,27 +137,25 @@ def inet_rules(identity: str) -> str:
     """The rules of the inet table; `identity` is the digest that the table carries.
 
     Link-local and unspecified sources are never forwarded (RFC 4291, 2.5.2 and 2.5.6): what they may say is
-    for `input` to decide.
+    for `input` to decide. Families part at once and extended packets, which are untracked, from relayed ones,
+    which are not: every packet of a tunnel passes here, and each lookup it is spared is throughput.
     """
     return f"""\
   chain identity {{
     return comment "policy {identity}"
   }}
-  chain origin {{
+  chain origin4 {{
     iifname . ip saddr @sources4 return
+    counter name drop_spoofed drop
+  }}
+  chain origin6 {{
     iifname . ip6 saddr @sources6 return
     ip6 saddr {{ ::, fe80::/10 }} return
     counter name drop_spoofed drop
   }}
-{_door("ip", 4, "")}{_door("ip6", 6, "6")}\
+{_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
   chain screen {{
-    iifname @guarded jump origin
-    iifname . ip saddr @extended_source4 notrack
-    iifname . ip daddr @extended_destination4 notrack
-    iifname . ip6 saddr @extended_source6 notrack
-    iifname . ip6 daddr @extended_destination6 notrack
-    ip daddr . udp dport @relay4 jump door4
-    ip6 daddr . udp dport @relay6 jump door6
+    meta nfproto vmap {{ ipv4 : goto screen4, ipv6 : goto screen6 }}
   }}
   chain admit {{
     ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
@@ -171,11 +176,10 @@ def inet_rules(identity: str) -> str:
     iifname . ip6 daddr @echoes6 icmpv6 type echo-request limit rate {ECHOES} accept
     counter name drop_input
   }}
+{_passes("ip", 4, errors=f"icmp type {{ {_ERRORS4} }}", refresh=f"update @flows {{ {_FLOW4} }} ")}\
+{_passes("ip6", 6, errors=f"icmpv6 type {{ {_ERRORS6} }}", refresh="")}\
   chain forward {{
-{_passes("ip", 4, f"icmp type {{ {_ERRORS4} }}")}\
-{_passes("ip6", 6, f"icmpv6 type {{ {_ERRORS6} }}")}\
-{_relayed("ip", 4, refresh=f"update @flows {{ {_FLOW4} }} ")}{_relayed("ip6", 6, refresh="")}\
-    ct status dnat ct state related meta l4proto {{ icmp, ipv6-icmp }} accept
+    meta nfproto vmap {{ ipv4 : jump pass4, ipv6 : jump pass6 }}
     counter name drop_forward
   }}
   chain leave {{
@@ -196,24 +200,42 @@ def _door(ip: str, version: int, suffix: str) -> str:
 """
 
 
-def _passes(ip: str, version: int, errors: str) -> str:
+def _screen(ip: str, version: int) -> str:
+    return f"""\
+  chain screen{version} {{
+    iifname @guarded jump origin{version}
+    iifname . {ip} daddr @extended_destination{version} notrack accept
+    iifname . {ip} saddr @extended_source{version} notrack accept
+    {ip} daddr . udp dport @relay{version} goto door{version}
+  }}
+"""
+
+
+def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
+    """Extended flows; flows translated toward a server that the policy still names, and their way back."""
     devices = "iifname . oifname"
     shapes = {
         "source": f"{devices} . {ip} saddr",
         "destination": f"{devices} . {ip} daddr",
         "pair": f"{devices} . {ip} saddr . {ip} daddr",
-        "any": f"meta nfproto ipv{version} {devices}",
     }
-    passes = [f"    {key} @forward_{shape}{version} accept\n" for shape, key in shapes.items()]
-    passes += [f"    {errors} {key} @error_{shape}{version} accept\n" for shape, key in shapes.items()]
-    return "".join(passes)
-
-
-def _relayed(ip: str, version: int, *, refresh: str) -> str:
-    """A flow translated toward a server that the policy still names, and the way back."""
+    extended = "".join(f"    {key} @forward_{shape}{version} accept\n" for shape, key in shapes.items())
+    said = "".join(
+        f"    {errors} {key} @error_{shape}{version} accept\n"
+        for shape, key in {**shapes, "any": devices}.items()
+    )
     there = f"oifname . {ip} daddr . udp dport @servers{version}"
     back = f"iifname . {ip} saddr . udp sport @servers{version}"
     return f"""\
+  chain extended{version} {{
+{extended}\
+  }}
+  chain pass{version} {{
+    ct state untracked jump extended{version}
     ct status dnat ct direction original {there} {refresh}accept
     ct status dnat ct direction reply {back} accept
+    {devices} @forward_any{version} accept
+{said}\
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} accept
+  }}
 """
