@@ -1,4 +1,4 @@
-"""Is the far end of a tunnel there? ICMP echo (RFC 792, RFC 4443) to its inner address, ten times a second.
+"""Is the far end of a tunnel there? ICMP echo (RFC 792, RFC 4443) to its inner address, eight times a second.
 
 Silence means dead only when nothing else came out of the tunnel either, so that a busy tunnel whose echoes
 are queued is left alone.
@@ -17,7 +17,7 @@ from typing import Self
 
 from causeway_wire.types import IPAddress
 
-INTERVAL = 0.1
+INTERVAL = 0.125
 """Seconds between probes."""
 LIMIT = 0.3
 """Shortest silence that counts as dead, seconds."""
