@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from causeway_agent.plan import checks
 from causeway_agent.plan.objects import Address, Link, Route, Sysctl
+from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Desired, Nic
+from causeway_wire.desired import Desired, Management, Nic
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork, NicName
 
@@ -94,6 +95,17 @@ def separate(
             if any(checks.overlap(prefix, network) for network in adapter.networks):
                 detail = f"{prefix} overlaps a network of adapter {adapter.nic.name}"
                 findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+
+
+def management_policy(device: str, management: Management) -> Policy:
+    """The way in that every policy keeps: the agent, SSH and ping on the management address."""
+    door = ManagementDoor(
+        device,
+        management.address,
+        frozenset(management.sources),
+        frozenset({management.port, management.ssh_port}),
+    )
+    return Policy(management=frozenset({door}), echoes=frozenset({Echo(device, management.address)}))
 
 
 def settings(

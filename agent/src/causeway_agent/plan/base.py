@@ -11,7 +11,6 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan import adapters
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.objects import Address, Route
-from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Management, Nic
 from causeway_wire.problem import ProblemType, problem
@@ -31,12 +30,6 @@ def compile_base(*, management: Management, nics: tuple[Nic, ...], facts: Facts)
         found = ", ".join(sorted(facts.devices)) or "none"
         detail = f"no adapter {management.nic} with {management.address}; this machine has {found}"
         raise CompileError((problem(ProblemType.NIC_NOT_FOUND, detail, pointer="/management/nic"),))
-    entry = ManagementDoor(
-        door.device,
-        management.address,
-        frozenset(management.sources),
-        frozenset({management.port, management.ssh_port}),
-    )
     return Target(
         management=door,
         devices=frozenset(each.device for each in present),
@@ -46,7 +39,5 @@ def compile_base(*, management: Management, nics: tuple[Nic, ...], facts: Facts)
         sysctls=adapters.machine_settings(forwarding6=False).union(
             *(adapters.settings(each.device) for each in present)
         ),
-        policy=Policy(
-            management=frozenset({entry}), echoes=frozenset({Echo(door.device, management.address)})
-        ),
+        policy=adapters.management_policy(door.device, management),
     )

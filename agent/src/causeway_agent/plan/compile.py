@@ -15,7 +15,6 @@ from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address
-from causeway_agent.plan.policy import Echo, ManagementDoor
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Desired, GatewayRole, Management, ProviderRole, Role, TenantRole
 from causeway_wire.problem import ProblemType
@@ -68,17 +67,11 @@ def _management(
 def _target(
     management: Management, adapter: Adapter, adapters: Mapping[NicName, Adapter], role: Contribution
 ) -> Target:
-    door = ManagementDoor(
-        adapter.device,
-        management.address,
-        frozenset(management.sources),
-        frozenset({management.port, management.ssh_port}),
-    )
-    echo = Echo(adapter.device, management.address)
+    way_in = nics.management_policy(adapter.device, management)
     policy = replace(
         role.policy,
-        management=role.policy.management | {door},
-        echoes=role.policy.echoes | {echo},
+        management=role.policy.management | way_in.management,
+        echoes=role.policy.echoes | way_in.echoes,
     )
     everyone = tuple(adapters.values())
     return Target(
