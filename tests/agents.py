@@ -24,6 +24,7 @@ from causeway_wire.desired import (
     ProviderRole,
     Remote,
     Replica,
+    TenantFailover,
     TenantRole,
     TunnelClient,
     TunnelServer,
@@ -77,7 +78,7 @@ def partial(*addresses: object) -> Partial:
 
 
 def tenant(
-    generation: int = 1, *, epoch: int = 1, failover: Failover | None = None, appliance: str = APPLIANCE
+    generation: int = 1, *, epoch: int = 1, failover: TenantFailover | None = None, appliance: str = APPLIANCE
 ) -> Desired:
     """A tenant appliance's document."""
     network = ProductionNetwork(

@@ -24,6 +24,7 @@ from causeway_wire.desired import (
     Remote,
     Replica,
     Role,
+    TenantFailover,
     TenantRole,
     TunnelClient,
     TunnelServer,
@@ -148,7 +149,10 @@ def client(*, remotes: tuple[str, ...] = ("203.0.113.1", "203.0.113.2")) -> Tunn
 
 
 def tenant(
-    failover: Failover | None = None, *, tunnel: TunnelClient | None = None, door: Management | None = None
+    failover: TenantFailover | None = None,
+    *,
+    tunnel: TunnelClient | None = None,
+    door: Management | None = None,
 ) -> Desired:
     """A tenant appliance of production network 0, managed over that network."""
     network = ProductionNetwork(

@@ -44,8 +44,16 @@ def few(element: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:
 
 
 INNER = st.builds(desired.InnerAddresses, local=ADDRESSES, peer=ADDRESSES)
-REPLICAS = st.builds(desired.Replica, vm=NAMES, network=NAMES, addresses=few(ADDRESSES))
-FAILOVERS = st.one_of(st.just(desired.Idle()), st.builds(desired.Partial, replicas=few(REPLICAS)))
+REPLICAS = st.builds(desired.Replica, vm=NAMES, network=NAMES, addresses=few(ADDRESSES), macs=few(MACS))
+TENANT_FAILOVERS: st.SearchStrategy[desired.TenantFailover] = st.one_of(
+    st.just(desired.Idle()), st.builds(desired.Partial, replicas=few(REPLICAS))
+)
+FULL_NETWORKS = few(st.builds(desired.FullNetwork, network=NAMES, internet=st.booleans()))
+FAILOVERS: st.SearchStrategy[desired.Failover] = st.one_of(
+    TENANT_FAILOVERS,
+    st.builds(desired.Full, networks=FULL_NETWORKS, routed=few(NAMES)),
+    st.builds(desired.Rehearsal, networks=FULL_NETWORKS, routed=few(NAMES), internet=st.booleans()),
+)
 SERVERS = st.builds(
     desired.TunnelServer,
     id=NAMES,
@@ -57,6 +65,7 @@ SERVERS = st.builds(
     ca=PEMS,
     peer_name=NAMES,
     tls_crypt=SECRETS,
+    extension=st.sampled_from(desired.Extension),
 )
 CLIENTS = st.builds(
     desired.TunnelClient,
@@ -70,6 +79,7 @@ CLIENTS = st.builds(
     tls_crypt=SECRETS,
     gateway_ca=PEMS,
     gateway_name=NAMES,
+    extension=st.sampled_from(desired.Extension),
 )
 PRODUCTION = st.builds(
     desired.ProductionNetwork, id=NAMES, nic=NAMES, prefixes=few(NETWORKS), gateways=few(ADDRESSES)
@@ -90,13 +100,16 @@ ROLES = st.one_of(
             )
         ),
         failover=FAILOVERS,
+        public_addresses=few(ADDRESSES),
+        test_addresses=few(ADDRESSES),
+        denied=few(NETWORKS),
     ),
     st.builds(
         desired.TenantRole,
         tenant=NAMES,
         network=PRODUCTION,
         tunnel=st.one_of(st.none(), CLIENTS),
-        failover=FAILOVERS,
+        failover=TENANT_FAILOVERS,
     ),
     st.builds(
         desired.GatewayRole,
@@ -142,4 +155,14 @@ DOCUMENTS = st.builds(
         )
     ),
     role=ROLES,
+    vlans=few(
+        st.builds(
+            desired.Vlan,
+            name=NAMES,
+            trunk=NAMES,
+            id=st.integers(1, 4094),
+            addresses=few(INTERFACES),
+            mtu=st.integers(1280, 9216),
+        )
+    ),
 )

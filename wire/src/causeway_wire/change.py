@@ -10,19 +10,23 @@ from causeway_wire.types import ChangeId, Epoch, Generation, Timestamp
 
 
 class ChangeState(StrEnum):
-    """A change's life; `done`, `failed` and `refused` are final."""
+    """A change's life; `done`, `failed`, `refused` and `rolled-back` are final."""
 
     PREPARED = "prepared"
     APPLYING = "applying"
     VERIFYING = "verifying"
+    AWAITING = "awaiting-confirmation"
+    """Applied and verified; taken back unless confirmed before its deadline (RFC 6241, 8.4)."""
     DONE = "done"
     FAILED = "failed"
     """Could not be applied; the previous document is in force again."""
     REFUSED = "refused"
     """A check on the live network said no before anything was touched."""
+    ROLLED_BACK = "rolled-back"
+    """Not confirmed in time, cancelled, or cut by a restart; the previous document is in force again."""
 
 
-FINAL_STATES = frozenset({ChangeState.DONE, ChangeState.FAILED, ChangeState.REFUSED})
+FINAL_STATES = frozenset({ChangeState.DONE, ChangeState.FAILED, ChangeState.REFUSED, ChangeState.ROLLED_BACK})
 
 
 class OperationState(StrEnum):
@@ -51,6 +55,8 @@ class Change(Report, frozen=True, kw_only=True):
     requested_by: str
     created: Timestamp
     finished: Timestamp | None = None
+    deadline: Timestamp | None = None
+    """When it is taken back unless confirmed; null when it needs no confirmation."""
     operations: tuple[OperationReport, ...] = ()
     problem: Problem | None = None
 

@@ -6,6 +6,8 @@ limitation 1). Addresses of the appliance belong to its NICs; what the role says
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from causeway_wire.types import (
@@ -27,6 +29,7 @@ from causeway_wire.types import (
     TenantId,
     TunnelId,
     UnprivilegedPort,
+    VlanId,
     VmName,
 )
 
@@ -43,6 +46,19 @@ class Nic(Document, frozen=True, kw_only=True):
     addresses: tuple[IPInterface, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
     """Default gateways, at most one per family; the appliance's own default route."""
+    mtu: Mtu = 1500
+
+
+class Vlan(Document, frozen=True, kw_only=True):
+    """An 802.1Q subinterface: an adapter of its own, carried tagged by the vNIC `trunk` (IEEE 802.1Q).
+
+    Wherever the document names an adapter, this one may be named. It has its trunk's MAC address.
+    """
+
+    name: NicName
+    trunk: NicName
+    id: VlanId
+    addresses: tuple[IPInterface, ...] = ()
     mtu: Mtu = 1500
 
 
@@ -64,6 +80,19 @@ class InnerAddresses(Document, frozen=True, kw_only=True):
     peer: IPAddress
 
 
+class Extension(StrEnum):
+    """How a network is extended; both ends of a tunnel must say the same."""
+
+    ROUTED = "routed"
+    """TUN and proxy ARP: IPv4 and IPv6 unicast only. No broadcast, multicast, DHCP or other protocols pass,
+    and the time to live falls by two.
+    """
+    BRIDGED = "bridged"
+    """TAP bridged with the adapter: every frame of a failed-over replica passes, broadcasts included. The
+    adapter carries no address of the appliance's own, and the hypervisor must allow forged transmits.
+    """
+
+
 class TunnelServer(Document, frozen=True, kw_only=True):
     """The provider's end of one network's tunnel: an OpenVPN server, UDP and TCP on the same port number."""
 
@@ -81,6 +110,7 @@ class TunnelServer(Document, frozen=True, kw_only=True):
     """The only subject common name accepted from the client."""
     tls_crypt: Secret
     """tls-crypt-v2 server key, PEM."""
+    extension: Extension = Extension.ROUTED
 
 
 class Remote(Document, frozen=True, kw_only=True):
@@ -106,6 +136,7 @@ class TunnelClient(Document, frozen=True, kw_only=True):
     """Authority of the gateways' TLS certificates, for the TCP fallback."""
     gateway_name: Name
     """DNS name in the gateways' TLS certificates."""
+    extension: Extension = Extension.ROUTED
 
 
 class ProductionNetwork(Document, frozen=True, kw_only=True):
@@ -124,6 +155,8 @@ class Replica(Document, frozen=True, kw_only=True):
     vm: VmName
     network: NetworkId
     addresses: tuple[IPAddress, ...]
+    macs: tuple[MacAddress, ...] = ()
+    """Of its vNICs in this network; needed where the network is extended `bridged`."""
 
 
 class Idle(Document, frozen=True, kw_only=True, tag_field="mode", tag="idle"):
@@ -136,7 +169,38 @@ class Partial(Document, frozen=True, kw_only=True, tag_field="mode", tag="partia
     replicas: tuple[Replica, ...]
 
 
-Failover = Idle | Partial
+class FullNetwork(Document, frozen=True, kw_only=True):
+    """A network whose production gateway addresses the provider appliance takes over."""
+
+    network: NetworkId
+    internet: bool = False
+    """Whether its replicas may open connections to the internet (source NAT). Published services answer
+    without it.
+    """
+
+
+class Full(Document, frozen=True, kw_only=True, tag_field="mode", tag="full"):
+    """Full site failover: the provider appliance is the gateway of these networks and owns
+    `public_addresses`.
+    """
+
+    networks: tuple[FullNetwork, ...]
+    routed: tuple[NetworkId, ...] = ()
+    """Networks between which packets are routed; none unless named."""
+
+
+class Rehearsal(Document, frozen=True, kw_only=True, tag_field="mode", tag="rehearsal"):
+    """Full failover tried out beside a running production: owns `test_addresses` instead of public ones."""
+
+    networks: tuple[FullNetwork, ...]
+    routed: tuple[NetworkId, ...] = ()
+    internet: bool = False
+    """Networks with `internet` reach it only when this is true."""
+
+
+Failover = Idle | Partial | Full | Rehearsal
+TenantFailover = Idle | Partial
+"""Tenant appliances take no part in full failover: their site is gone."""
 
 
 class ProviderNetwork(ProductionNetwork, frozen=True, kw_only=True):
@@ -152,6 +216,12 @@ class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
     uplink: NicName
     networks: tuple[ProviderNetwork, ...]
     failover: Failover = Idle()
+    public_addresses: tuple[IPAddress, ...] = ()
+    """The tenant's allocation; owned, that is on the uplink and announced, in full failover only."""
+    test_addresses: tuple[IPAddress, ...] = ()
+    """Stand in for public addresses in rehearsal."""
+    denied: tuple[IPNetwork, ...] = ()
+    """The provider's own networks, which replicas never reach; the uplink's are always among them."""
 
 
 class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="tenant"):
@@ -160,7 +230,7 @@ class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ten
     tenant: TenantId
     network: ProductionNetwork
     tunnel: TunnelClient | None = None
-    failover: Failover = Idle()
+    failover: TenantFailover = Idle()
 
 
 class GatewayTunnel(Document, frozen=True, kw_only=True):
@@ -207,3 +277,4 @@ class Desired(Document, frozen=True, kw_only=True):
     management: Management
     nics: tuple[Nic, ...]
     role: Role
+    vlans: tuple[Vlan, ...] = ()

@@ -33,6 +33,7 @@ KeyName = Name
 MacAddress = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$", description="EUI-48, lower case, colons")
 ]
+VlanId = Annotated[int, Meta(ge=1, le=4094, description="IEEE 802.1Q VLAN identifier")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 UnprivilegedPort = Annotated[int, Meta(ge=1024, le=65535)]
 Generation = Annotated[int, Meta(ge=1, le=2**53 - 1, description="numbered by the controller, only grows")]

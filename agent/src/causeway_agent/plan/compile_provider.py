@@ -22,7 +22,7 @@ from causeway_agent.plan.objects import Address, Route, Rule, Sysctl, Tun
 from causeway_agent.plan.policy import ArpScope, Echo, Forward, Listener, Policy, SourceGuard
 from causeway_agent.plan.processes import NeighbourResponder, Process, VpnServer
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Idle, Partial, ProviderNetwork, ProviderRole, TunnelServer
+from causeway_wire.desired import Partial, ProviderNetwork, ProviderRole, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork
@@ -187,7 +187,7 @@ def _segments(role: ProviderRole, around: Surroundings) -> dict[str, Segment]:
 def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ...]:
     """The networks that have replicas now; idle ones stay closed."""
     failover = role.failover
-    if isinstance(failover, Idle):
+    if not isinstance(failover, Partial):
         return ()
     extensions = []
     for network in role.networks:

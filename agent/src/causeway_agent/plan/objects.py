@@ -7,7 +7,7 @@ the document names, and the packet filter is one table of our own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from causeway_wire.types import IPAddress, IPInterface, IPNetwork
 
@@ -23,6 +23,14 @@ here. It lives and dies with the filter, hence not with our prefix: the plan doe
 """
 
 MAIN_TABLE = 254
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Claim:
+    """An address to be taken on a device: probed for before, announced after (RFC 5227, RFC 4861, 7.2.6)."""
+
+    device: str
+    address: IPAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +55,20 @@ class Tun:
 @dataclass(frozen=True, slots=True)
 class Address:
     """An address on a device. With `prefix_route` False the kernel adds no route for its prefix.
-    With `peer` set, the far end of a point-to-point pair.
+    With `peer` set, the far end of a point-to-point pair. A `claimed` one is probed for before it is
+    added and announced after; the kernel does not remember that, so it makes no difference to equality.
     """
 
     device: str
     interface: IPInterface
     prefix_route: bool = True
     peer: IPAddress | None = None
+    claimed: bool = field(default=False, compare=False)
+
+    @property
+    def claim(self) -> Claim:
+        """What is probed for and announced."""
+        return Claim(self.device, self.interface.ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +104,11 @@ class ProxyNeighbour:
     device: str
     address: IPAddress
     claimed: bool = False
+
+    @property
+    def claim(self) -> Claim:
+        """What is probed for and announced."""
+        return Claim(self.device, self.address)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,32 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """Flows translated by a public rule may pass from one device to the other, as long as their rule stands.
+
+    Their replies need a `Way` of their own. The same device twice is the way of a VM to a published service
+    of its own network.
+    """
+
+    input_device: str
+    output_device: str
+
+
+@dataclass(frozen=True, slots=True)
+class Internet:
+    """Connections opened from one device toward the other leave with the source translated, and their replies
+    come back; nothing is opened the other way.
+    """
+
+    input_device: str
+    output_device: str
+    version: int
+    """4 or 6."""
+    by_rules: bool
+    """A VM that a rule publishes leaves with its own public address; others with the output device's."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArpScope:
     """Proxy ARP on this device answers requests for this prefix only, never for the excluded addresses."""
 
@@ -104,15 +130,24 @@ class Policy:
     forwards: frozenset[Forward] = frozenset()
     arp: frozenset[ArpScope] = frozenset()
     relays: frozenset[Relay] = frozenset()
+    owned: frozenset[IPAddress] = frozenset()
+    """Public addresses that the table of public rules is consulted for."""
+    ways: frozenset[Way] = frozenset()
+    internet: frozenset[Internet] = frozenset()
+    denied: frozenset[SourceGuard] = frozenset()
+    """Nothing is forwarded out of the device to the network, whatever else allows it."""
+    foreign: frozenset[SourceGuard] = frozenset()
+    """Nothing may enter the device from the network: its addresses live elsewhere."""
 
     def __and__(self, other: Policy) -> Policy:
-        """What both allow. Guards restrict, so a device guarded in either stays guarded in the result.
+        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`) restricts the result.
 
         Scopes and relays of the same place are narrowed, not lost: a new replica or tunnel must not
         interrupt those that are there already.
         """
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
-        both["guarded"] = self.guarded | other.guarded
+        for restriction in ("guarded", "denied", "foreign"):
+            both[restriction] = getattr(self, restriction) | getattr(other, restriction)
         both["arp"] = frozenset(
             ArpScope(mine.device, mine.prefix, mine.excluded | theirs.excluded)
             for mine in self.arp

@@ -21,7 +21,6 @@ from causeway_controller.failover.inventory import (
 )
 from causeway_wire.desired import (
     Desired,
-    Failover,
     GatewayRole,
     GatewayTenant,
     GatewayTunnel,
@@ -36,6 +35,7 @@ from causeway_wire.desired import (
     Remote,
     Replica,
     Role,
+    TenantFailover,
     TenantRole,
     TunnelClient,
     TunnelServer,
@@ -222,7 +222,7 @@ def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
     )
 
 
-def _failover(vms: tuple[Vm, ...]) -> Failover:
+def _failover(vms: tuple[Vm, ...]) -> TenantFailover:
     if not vms:
         return Idle()
     replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses) for vm in vms)
