@@ -15,6 +15,7 @@ from causeway_wire.types import (
     IPAddress,
     MacAddress,
     Name,
+    NetworkId,
     Timestamp,
     TunnelId,
 )
@@ -90,6 +91,40 @@ class DuplicateAddress(Report, frozen=True, kw_only=True):
     mac: MacAddress
 
 
+class FailoverNetwork(Report, frozen=True, kw_only=True):
+    """One network that the failover covers."""
+
+    network: NetworkId
+    replicas: int = 0
+    """VMs named in partial failover."""
+    gateways: tuple[IPAddress, ...] = ()
+    """Production gateway addresses that the kernel shows on the network's adapter now."""
+    internet: bool = False
+    """Whether its replicas may open connections to the internet."""
+
+
+class FailoverReport(Report, frozen=True, kw_only=True):
+    """What the failover in force covers, and what of it the kernel shows now."""
+
+    mode: str
+    networks: tuple[FailoverNetwork, ...] = ()
+    routed: tuple[NetworkId, ...] = ()
+    """Networks between which packets are routed."""
+    public_addresses: tuple[IPAddress, ...] = ()
+    """Public (in rehearsal: test) addresses that the kernel shows on the uplink now."""
+    rules: int = 0
+    """How many public rules there are, in force or not."""
+    rules_revision: int = 0
+
+
+class CounterReport(Report, frozen=True, kw_only=True):
+    """A named counter of the packet filter, since its table was made."""
+
+    name: str
+    packets: int
+    bytes: int
+
+
 class Observed(Report, frozen=True, kw_only=True):
     """What the appliance is now."""
 
@@ -107,6 +142,14 @@ class Observed(Report, frozen=True, kw_only=True):
     drift: DriftReport
     problem: Problem | None = None
     """Why the state is `degraded`."""
+    coverage: FailoverReport | None = None
+    """What the failover mode covers; null before the first document."""
+    counters: tuple[CounterReport, ...] = ()
+    """Dropped packets by reason; empty while the packet filter cannot be asked."""
+    duplicates: tuple[DuplicateAddress, ...] = ()
+    """Addresses not claimed because other machines answer for them."""
+    started: Timestamp | None = None
+    """When this agent began."""
 
 
 class Capabilities(Report, frozen=True, kw_only=True):
