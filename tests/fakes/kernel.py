@@ -10,6 +10,7 @@ from typing import TypeVar
 from causeway_agent.plan.objects import (
     MAIN_TABLE,
     Address,
+    Claim,
     KernelObject,
     Link,
     ProxyNeighbour,
@@ -46,7 +47,7 @@ class KernelModel:
     sysctls: dict[str, str] = field(default_factory=dict)
     policy: Policy | None = None
     processes: dict[str, Process] = field(default_factory=dict)
-    announced: list[ProxyNeighbour] = field(default_factory=list)
+    announced: list[Claim] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.foreign = Address(FOREIGN_DEVICE, ipaddress.ip_interface("172.17.0.1/16"))
@@ -84,10 +85,10 @@ class KernelModel:
                 self.processes[process.name] = process
             case Stop(process):
                 self.processes.pop(process.name, None)
-            case Announce(proxy):
-                if proxy not in self.proxies:
-                    raise RefusedError(f"announced {proxy} without answering for it")
-                self.announced.append(proxy)
+            case Announce(claim):
+                if claim not in {item.claim for item in (*self.proxies, *self.addresses)}:
+                    raise RefusedError(f"announced {claim} without answering for it")
+                self.announced.append(claim)
 
     def _put(self, item: KernelObject) -> None:
         match item:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.objects import (
     Address,
+    Claim,
     KernelObject,
     Link,
     ProxyNeighbour,
@@ -137,15 +138,15 @@ class FakeNeighbours:
 
     def __init__(self) -> None:
         self.taken: dict[IPAddress, MacAddress] = {}
-        self.probed: list[ProxyNeighbour] = []
-        self.announced: list[ProxyNeighbour] = []
+        self.probed: list[Claim] = []
+        self.announced: list[Claim] = []
 
-    async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:
+    async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
         """Those in `taken`."""
-        asked = list(proxies)
+        asked = list(claims)
         self.probed.extend(asked)
-        return {p: self.taken[p.address] for p in asked if p.address in self.taken}
+        return {c: self.taken[c.address] for c in asked if c.address in self.taken}
 
-    async def announce(self, proxy: ProxyNeighbour) -> None:
+    async def announce(self, claim: Claim) -> None:
         """Remember it."""
-        self.announced.append(proxy)
+        self.announced.append(claim)

@@ -13,7 +13,7 @@ import pytest
 
 from causeway_agent import errors
 from causeway_agent.backends import neighbour_responder, neighbours
-from causeway_agent.plan.objects import ProxyNeighbour
+from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.processes import NeighbourResponder
 
 pytestmark = pytest.mark.kernel
@@ -52,8 +52,8 @@ def segment() -> Iterator[None]:
     run("ip", "netns", "delete", SPACE)
 
 
-def proxy(text: str, device: str = NIC) -> ProxyNeighbour:
-    return ProxyNeighbour(device=device, address=ipaddress.ip_address(text), claimed=True)
+def claim(text: str, device: str = NIC) -> Claim:
+    return Claim(device=device, address=ipaddress.ip_address(text))
 
 
 def entry(address: str) -> dict[str, object]:
@@ -63,8 +63,8 @@ def entry(address: str) -> dict[str, object]:
 
 
 async def test_those_who_answer_are_found_and_free_addresses_are_not() -> None:
-    taken = [proxy("192.0.2.7"), proxy("2001:db8::7")]
-    free = [proxy(f"192.0.2.{n}") for n in range(20, 40)] + [proxy("2001:db8::20")]
+    taken = [claim("192.0.2.7"), claim("2001:db8::7")]
+    free = [claim(f"192.0.2.{n}") for n in range(20, 40)] + [claim("2001:db8::20")]
     theirs = mac(peer("ip", "-json", "link", "show", "eth0"))
     started = time.monotonic()
     found = await neighbours.PacketNeighbours().probe([*taken, *free])
@@ -74,7 +74,7 @@ async def test_those_who_answer_are_found_and_free_addresses_are_not() -> None:
 
 async def test_a_probe_that_everyone_answered_ends_at_once_and_leaves_no_trace() -> None:
     started = time.monotonic()
-    found = await neighbours.PacketNeighbours(interval=5).probe([proxy("192.0.2.7"), proxy("2001:db8::7")])
+    found = await neighbours.PacketNeighbours(interval=5).probe([claim("192.0.2.7"), claim("2001:db8::7")])
     assert len(found) == 2
     assert time.monotonic() - started < 1
     ours = mac(run("ip", "-json", "link", "show", NIC))
@@ -99,16 +99,16 @@ async def test_an_announcement_replaces_what_the_neighbour_remembers(address: st
         "nud",
         "reachable",
     )
-    await neighbours.PacketNeighbours().announce(proxy(address))
+    await neighbours.PacketNeighbours().announce(claim(address))
     assert entry(address)["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
 
 
 async def test_a_missing_device_is_an_error_that_names_it() -> None:
     for address in ("192.0.2.20", "2001:db8::20"):
         with pytest.raises(errors.BackendError, match="cwnosuch"):
-            await neighbours.PacketNeighbours().probe([proxy(address, "cwnosuch"), proxy("192.0.2.7")])
+            await neighbours.PacketNeighbours().probe([claim(address, "cwnosuch"), claim("192.0.2.7")])
         with pytest.raises(errors.BackendError, match="cwnosuch"):
-            await neighbours.PacketNeighbours().announce(proxy(address, "cwnosuch"))
+            await neighbours.PacketNeighbours().announce(claim(address, "cwnosuch"))
 
 
 SPEC = NeighbourResponder(

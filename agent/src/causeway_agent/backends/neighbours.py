@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from causeway_agent import errors
 from causeway_agent.backends import frames, packet_socket
-from causeway_agent.plan.objects import ProxyNeighbour
+from causeway_agent.plan.objects import Claim
 from causeway_wire.types import IPAddress, MacAddress
 
 _FRAME = 2048
@@ -33,8 +33,8 @@ class PacketNeighbours:
     interval: float = 0.04
     """Seconds that answers to each probe are waited for."""
 
-    async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:
-        by_segment = itertools.groupby(sorted(proxies, key=_segment), key=_segment)
+    async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
+        by_segment = itertools.groupby(sorted(claims, key=_segment), key=_segment)
         groups = {segment: list(members) for segment, members in by_segment}
         searches = [
             self._search(device, version, frozenset(each.address for each in members))
@@ -44,17 +44,17 @@ class PacketNeighbours:
         results = await asyncio.gather(*searches, return_exceptions=True)
         found = dict(zip(groups, map(_or_raise, results), strict=True))
         return {
-            proxy: found[segment][proxy.address]
+            claim: found[segment][claim.address]
             for segment, members in groups.items()
-            for proxy in members
-            if proxy.address in found[segment]
+            for claim in members
+            if claim.address in found[segment]
         }
 
-    async def announce(self, proxy: ProxyNeighbour) -> None:
-        doing = f"announce {proxy.address} on {proxy.device}"
+    async def announce(self, claim: Claim) -> None:
+        doing = f"announce {claim.address} on {claim.device}"
         with contextlib.ExitStack() as stack:
-            sock = stack.enter_context(_open(doing, proxy.device, proxy.address.version))
-            own = frames.announcements(proxy.address, packet_socket.mac_of(sock))
+            sock = stack.enter_context(_open(doing, claim.device, claim.address.version))
+            own = frames.announcements(claim.address, packet_socket.mac_of(sock))
             for number in range(_ANNOUNCEMENTS):
                 if number:
                     await asyncio.sleep(_ANNOUNCE_INTERVAL)
@@ -91,11 +91,11 @@ async def _collect(
     loop = asyncio.get_running_loop()
     while len(found) < len(wanted):
         try:
-            claim = frames.parse_claim(await loop.sock_recv(sock, _FRAME))
+            said = frames.parse_claim(await loop.sock_recv(sock, _FRAME))
         except OSError as error:
             raise _failed(doing, error) from error
-        if claim is not None and claim.mac != own and claim.address in wanted:
-            found[claim.address] = claim.mac.hex(":")
+        if said is not None and said.mac != own and said.address in wanted:
+            found[said.address] = said.mac.hex(":")
 
 
 def _open(doing: str, device: str, version: int) -> socket.socket:
@@ -120,8 +120,8 @@ def _or_raise(result: dict[IPAddress, MacAddress] | BaseException) -> dict[IPAdd
     return result
 
 
-def _segment(proxy: ProxyNeighbour) -> tuple[str, int]:
-    return proxy.device, proxy.address.version
+def _segment(claim: Claim) -> tuple[str, int]:
+    return claim.device, claim.address.version
 
 
 def _failed(doing: str, error: OSError) -> errors.BackendError:

@@ -98,5 +98,5 @@ class Machine:
                 await self.processes.start(process)
             case Stop(process):
                 await self.processes.stop(process)
-            case Announce(proxy):
-                await self.neighbours.announce(proxy)
+            case Announce(claim):
+                await self.neighbours.announce(claim)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from causeway_agent.plan.objects import KernelObject, ProxyNeighbour, Sysctl
+from causeway_agent.plan.objects import Claim, KernelObject, Sysctl
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_agent.plan.target import Observation
@@ -83,10 +83,10 @@ class Processes(Protocol):
 class Neighbours(Protocol):
     """Speaks ARP (RFC 826, 5227) and neighbour discovery (RFC 4861) on the wire."""
 
-    async def probe(self, proxies: Iterable[ProxyNeighbour]) -> dict[ProxyNeighbour, MacAddress]:
+    async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
         """Those addresses that another machine answers for, with its MAC address; bounded in time."""
 
-    async def announce(self, proxy: ProxyNeighbour) -> None:
+    async def announce(self, claim: Claim) -> None:
         """Tell the segment that the address is here now."""
 
 

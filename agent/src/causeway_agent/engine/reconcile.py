@@ -20,7 +20,7 @@ from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import describe, diff
-from causeway_agent.plan.operations import Announce, Operation, Plan, Put
+from causeway_agent.plan.operations import Operation, Plan
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 
@@ -175,9 +175,7 @@ class Reconciler:
         self._state.duplicates = conflicts.duplicates(taken)
         if not taken:
             return plan.operations, None
-        withheld = {Put(proxy) for proxy in taken} | {Announce(proxy) for proxy in taken}
-        operations = tuple(op for op in plan.operations if op not in withheld)
-        return operations, conflicts.address_problem(self._state.in_force.document, taken)
+        return plan.without(taken), conflicts.address_problem(self._state.in_force.document, taken)
 
     def _report_drift(self, operations: tuple[Operation, ...]) -> None:
         words = tuple(describe.describe(op) for op in operations)

@@ -42,8 +42,8 @@ def describe(operation: Operation) -> str:  # noqa: PLR0911 - one per operation
             return f"start {describe_process(process)}"
         case Stop(process):
             return f"stop {process.name}"
-        case Announce(proxy):
-            return f"announce {proxy.address} on {proxy.device}"
+        case Announce(claim):
+            return f"announce {claim.address} on {claim.device}"
         case _:
             assert_never(operation)
 
@@ -57,7 +57,8 @@ def describe_object(item: KernelObject) -> str:  # noqa: PLR0911 - one per kind
             owner = "root" if item.owner is None else f"uid {item.owner}"
             return f"tun device {item.device}, MTU {item.mtu}, queue {item.queue_length}, owner {owner}"
         case Address():
-            return f"address {item.interface} on {item.device}" + ("" if item.prefix_route else ", no route")
+            kind = "claim" if item.claimed else "address"
+            return f"{kind} {item.interface} on {item.device}" + ("" if item.prefix_route else ", no route")
         case Route():
             via = "" if item.via is None else f" via {item.via}"
             return f"route {item.destination}{via} dev {item.device}{_table(item.table)}"

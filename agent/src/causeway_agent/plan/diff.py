@@ -40,9 +40,10 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
 
     `previous_policy` stands in for a policy that cannot be read back (`observation.policy` is None).
     """
-    addresses = _addresses(observation, target)
+    claimed = _claimed_addresses(observation, target)
+    addresses = _addresses(observation, target, claimed)
     flushed = _flushed(observation.addresses, addresses)
-    claims = _claims(observation, target, flushed)
+    claims = _claims(claimed, observation, target, flushed)
     switches_off, switches_on, settings = _settings(observation, target)
     released = _lost(observation.proxies, target.proxies, _proxy_key)
     routes = _lost(observation.routes, target.routes, _route_key)
@@ -69,8 +70,9 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     close, open_ = _policies(observation.policy, target.policy, previous_policy, alone=not rest)
     opening: tuple[Operation, ...] = (*open_, *switches_on, *claims, *fallbacks)
     operations: tuple[Operation, ...] = (*switches_off, *close, *remove, *add, *opening)
-    probes = _ordered(p for p in target.proxies - observation.proxies if p.claimed)
-    return Plan(operations=operations, probes=tuple(probes))
+    probes = {address.claim for address in claimed}
+    probes |= {proxy.claim for proxy in target.proxies - observation.proxies if proxy.claimed}
+    return Plan(operations=operations, probes=tuple(sorted(probes, key=repr)))
 
 
 def _policies(
@@ -109,8 +111,20 @@ def _forwards(setting: Sysctl) -> bool:
     return setting.key.endswith("/forwarding") and not setting.key.endswith("/default/forwarding")
 
 
-def _addresses(observation: Observation, target: Target) -> tuple[Operation, ...]:
-    """New addresses, then changed ones, then drops. IPv6 knows an address without its length: drop first."""
+def _claimed_addresses(observation: Observation, target: Target) -> frozenset[Address]:
+    """Addresses to be claimed: what is held already, though otherwise than it should be, is only changed."""
+    known = {(a.device, a.interface) for a in observation.addresses}
+    missing = target.addresses - observation.addresses
+    return frozenset(a for a in missing if a.claimed and (a.device, a.interface) not in known)
+
+
+def _addresses(
+    observation: Observation, target: Target, claimed: frozenset[Address]
+) -> tuple[Operation, ...]:
+    """New addresses, then changed ones, then drops. IPv6 knows an address without its length: drop first.
+
+    Of those that come later, as claims, only what is in their way is dropped here.
+    """
     missing = target.addresses - observation.addresses
     lost = observation.addresses - target.addresses
     kept_key = {(a.device, a.interface) for a in missing}
@@ -125,7 +139,7 @@ def _addresses(observation: Observation, target: Target) -> tuple[Operation, ...
     known = {(a.device, a.interface) for a in observation.addresses}
     changed = {a for a in missing if (a.device, a.interface) in known}
     over = {a for a in lost - in_the_way if (a.device, a.interface) not in kept_key}
-    return (*_drops(in_the_way), *_puts(missing - changed), *_puts(changed), *_drops(over))
+    return (*_drops(in_the_way), *_puts(missing - changed - claimed), *_puts(changed), *_drops(over))
 
 
 def _flushed(addresses: frozenset[Address], operations: Iterable[Operation]) -> frozenset[str]:
@@ -159,11 +173,14 @@ def _unclaimed(target: Target) -> frozenset[ProxyNeighbour]:
     return frozenset(proxy for proxy in target.proxies if not proxy.claimed)
 
 
-def _claims(observation: Observation, target: Target, flushed: frozenset[str]) -> tuple[Put | Announce, ...]:
+def _claims(
+    addresses: frozenset[Address], observation: Observation, target: Target, flushed: frozenset[str]
+) -> tuple[Put | Announce, ...]:
     """Claims come last: what is announced must be able to carry the first packet."""
     missing = target.proxies - _surviving_proxies(observation.proxies, flushed)
-    claimed = _ordered(proxy for proxy in missing if proxy.claimed)
-    return tuple(operation for proxy in claimed for operation in (Put(proxy), Announce(proxy)))
+    proxies = _ordered(proxy for proxy in missing if proxy.claimed)
+    claimed: tuple[Address | ProxyNeighbour, ...] = (*_ordered(addresses), *proxies)
+    return tuple(operation for item in claimed for operation in (Put(item), Announce(item.claim)))
 
 
 def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:

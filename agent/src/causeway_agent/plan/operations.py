@@ -5,9 +5,10 @@ Ranks order a plan: close, remove, add, open (see `diff`).
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
-from causeway_agent.plan.objects import KernelObject, ProxyNeighbour
+from causeway_agent.plan.objects import Address, Claim, KernelObject, ProxyNeighbour
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 
@@ -51,7 +52,7 @@ class Stop:
 class Announce:
     """Send gratuitous ARP (RFC 5227, 3) or unsolicited neighbour advertisements (RFC 4861, 7.2.6)."""
 
-    proxy: ProxyNeighbour
+    claim: Claim
 
 
 Operation = Put | Drop | LoadPolicy | Start | Stop | Announce
@@ -62,7 +63,21 @@ class Plan:
     """Operations in order, and the addresses to probe for before the first of them."""
 
     operations: tuple[Operation, ...]
-    probes: tuple[ProxyNeighbour, ...] = ()
+    probes: tuple[Claim, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.operations)
+
+    def without(self, claims: Container[Claim]) -> tuple[Operation, ...]:
+        """The operations that neither make nor announce one of these claims."""
+        return tuple(operation for operation in self.operations if _claim(operation) not in claims)
+
+
+def _claim(operation: Operation) -> Claim | None:
+    match operation:
+        case Put(Address(claimed=True) | ProxyNeighbour(claimed=True) as item):
+            return item.claim
+        case Announce(claim):
+            return claim
+        case _:
+            return None

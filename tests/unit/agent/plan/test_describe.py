@@ -41,7 +41,7 @@ CLAIM = ProxyNeighbour("eth1", ip_address("192.168.0.20"), claimed=True)
             "put tun device cwtun0, MTU 1500, queue 2000, owner root",
         ),
         (Put(CLAIM), "put claim for 192.168.0.20 on eth1"),
-        (Announce(CLAIM), "announce 192.168.0.20 on eth1"),
+        (Announce(CLAIM.claim), "announce 192.168.0.20 on eth1"),
     ],
 )
 def test_says_what_it_does(operation: Operation, words: str) -> None:
