@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from causeway_agent.backends import netlink, rtnl_messages
 from causeway_agent.backends.netlink import Netlink
-from causeway_agent.plan.objects import TUN_PREFIX, Address, Link, ProxyNeighbour, Route, Rule, Tun
+from causeway_agent.plan.objects import OWN_PREFIX, Address, Link, ProxyNeighbour, Route, Rule, Tun
 from causeway_wire.observed import NicReport
 from causeway_wire.types import MacAddress
 
@@ -48,7 +48,7 @@ class Links:
 
     def tuns(self) -> frozenset[Tun]:
         """Our tun devices."""
-        ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(TUN_PREFIX))
+        ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
         return frozenset(rtnl_messages.read_tun(m) for m in ours if rtnl_messages.link_kind(m) == "tun")
 
 

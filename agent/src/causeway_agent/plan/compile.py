@@ -79,6 +79,8 @@ def _target(
         devices=frozenset(each.device for each in everyone),
         links=frozenset(each.link() for each in everyone),
         tuns=role.tuns,
+        bridges=role.bridges,
+        ports=role.ports,
         addresses=role.addresses,
         routes=role.routes.union(*(each.default_routes() for each in everyone)),
         rules=role.rules,

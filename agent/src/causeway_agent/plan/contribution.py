@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
-from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.objects import (
+    Address,
+    Bridge,
+    BridgePort,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_agent.plan.target import Facts
@@ -39,6 +48,8 @@ class Contribution:
     """What a role adds. `addresses` and `sysctls` cover every adapter of the document."""
 
     tuns: frozenset[Tun] = frozenset()
+    bridges: frozenset[Bridge] = frozenset()
+    ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     rules: frozenset[Rule] = frozenset()

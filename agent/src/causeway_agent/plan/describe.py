@@ -7,6 +7,8 @@ from typing import assert_never
 from causeway_agent.plan.objects import (
     MAIN_TABLE,
     Address,
+    Bridge,
+    BridgePort,
     KernelObject,
     Link,
     ProxyNeighbour,
@@ -14,6 +16,7 @@ from causeway_agent.plan.objects import (
     Rule,
     Sysctl,
     Tun,
+    Vlan,
 )
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
@@ -48,14 +51,22 @@ def describe(operation: Operation) -> str:  # noqa: PLR0911 - one per operation
             assert_never(operation)
 
 
-def describe_object(item: KernelObject) -> str:  # noqa: PLR0911 - one per kind
+def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per kind
     """What the object is."""
     match item:
         case Link():
             return f"link {item.device} up, MTU {item.mtu}"
         case Tun():
             owner = "root" if item.owner is None else f"uid {item.owner}"
-            return f"tun device {item.device}, MTU {item.mtu}, queue {item.queue_length}, owner {owner}"
+            kind = "tap" if item.ethernet else "tun"
+            return f"{kind} device {item.device}, MTU {item.mtu}, queue {item.queue_length}, owner {owner}"
+        case Vlan():
+            return f"VLAN {item.id} on {item.parent} as {item.device}, MTU {item.mtu}"
+        case Bridge():
+            return f"bridge {item.device}, MTU {item.mtu}"
+        case BridgePort():
+            told = ("isolated " if item.isolated else "", "" if item.learning else ", learning nothing")
+            return f"{told[0]}port {item.device} of bridge {item.bridge}{told[1]}"
         case Address():
             kind = "claim" if item.claimed else "address"
             return f"{kind} {item.interface} on {item.device}" + ("" if item.prefix_route else ", no route")

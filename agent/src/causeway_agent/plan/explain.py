@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from causeway_agent.plan import checks
 from causeway_agent.plan.explain_local import local_delivery, neighbour
-from causeway_agent.plan.objects import MAIN_TABLE, TUN_PREFIX, Route, Sysctl
+from causeway_agent.plan.objects import MAIN_TABLE, TUN_PREFIXES, Route, Sysctl
 from causeway_agent.plan.policy import Forward, Policy
 from causeway_agent.plan.processes import VpnClient, VpnServer
 from causeway_agent.plan.target import Observation
@@ -99,7 +99,7 @@ class _Walk:
             yield Hop("enters", f"no adapter or tunnel leads to {self.source}", passes=False), advice
             return
         yield Hop("enters", f"on {entry}"), ""
-        if entry.startswith(TUN_PREFIX):
+        if entry.startswith(TUN_PREFIXES):
             yield self._tunnel(entry)
         else:
             passes, text, advice = neighbour(self.source, self.destination, entry, self.seen, policy)
@@ -135,7 +135,7 @@ class _Walk:
             (network.prefixlen, address.device)
             for address in self.seen.addresses
             for network in [address.interface.network]
-            if checks.contains(network, host) and not address.device.startswith(TUN_PREFIX)
+            if checks.contains(network, host) and not address.device.startswith(TUN_PREFIXES)
         ]
         return max(near, default=(0, None))[1]
 
@@ -176,7 +176,7 @@ class _Walk:
         if route.device not in self._up():
             advice = f"Set {route.device} up; the agent does so by itself when it conforms to its document."
             yield Hop("leaves", f"{route.device} is down", passes=False), advice
-        if route.device.startswith(TUN_PREFIX):
+        if route.device.startswith(TUN_PREFIXES):
             yield self._tunnel(route.device)
         self.conclusion = f"leaves on {route.device}" if entry is None else f"passes to {route.device}"
 

@@ -1,8 +1,8 @@
 """What the agent owns in the kernel, as frozen values that compare by content.
 
 `device` is always the kernel's interface name. Ownership is a fact in the kernel, not in our memory: routes
-and rules carry `PROTOCOL`, tun devices our name prefix, addresses and proxy neighbours sit on devices that
-the document names, and the packet filter is one table of our own.
+and rules carry `PROTOCOL`, tun devices, VLANs and bridges our name prefix, addresses and proxy neighbours sit
+on devices that the document names, and the packet filter is one table of our own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,14 @@ from causeway_wire.types import IPAddress, IPInterface, IPNetwork
 PROTOCOL = 202
 """Our routing protocol number (rtnetlink(7), rtm_protocol: 4..255 are free for administrators)."""
 
-TUN_PREFIX = "cw"
-"""Every tun device of ours starts with this."""
+OWN_PREFIX = "cw"
+"""Every device that we make starts with this; its kind tells the rest."""
+TUN_PREFIXES = ("cwu", "cwt")
+"""Tunnel devices, TUN and TAP: of servers by transport (`cwu1195`, `cwt1195`), of a client `cwtun0`."""
+VLAN_PREFIX = "cwv"
+"""802.1Q subinterfaces: `cwv`, the VLAN identifier, and what tells its trunk (see `adapters`)."""
+BRIDGE_PREFIX = "cwb"
+"""Bridges: `cwb` and the port number of the tunnel that they extend a network by."""
 
 INJECTION_DEVICE = "first-packet"
 """Tun device of the gateway's first-packet filter: an admitted flow's first packet enters the kernel anew
@@ -42,14 +48,55 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Vlan:
+    """An 802.1Q subinterface that carries VLAN `id` tagged on its parent, up, with this MTU in octets.
+
+    It has its parent's MAC address, can be up only while its parent is, and is gone with it.
+    """
+
+    device: str
+    parent: str
+    id: int
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A bridge, up, with this MTU in octets. It has no address, speaks no spanning tree protocol, floods all
+    multicast (no snooping), and its frames are not shown to the filters of IP and ARP (no br_netfilter).
+    """
+
+    device: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
+class BridgePort:
+    """A device as port of a bridge. Frames never pass from one isolated port to another.
+
+    What addresses such a device has do not work any more: its packets are the bridge's.
+    """
+
+    device: str
+    bridge: str
+    isolated: bool = False
+    learning: bool = True
+    """Whether the bridge remembers source addresses of frames that entered here."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tun:
-    """A persistent tun device; `owner` is the uid that may attach to it without privilege (None: root)."""
+    """A persistent tun device; `owner` is the uid that may attach to it without privilege (None: root).
+
+    With `ethernet` it is a TAP device: it carries frames instead of packets.
+    """
 
     device: str
     mtu: int
     queue_length: int
     """Packets (txqueuelen)."""
     owner: int | None
+    ethernet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +166,4 @@ class Sysctl:
     value: str
 
 
-KernelObject = Link | Tun | Address | Route | Rule | ProxyNeighbour | Sysctl
+KernelObject = Link | Vlan | Bridge | BridgePort | Tun | Address | Route | Rule | ProxyNeighbour | Sysctl

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from causeway_agent.plan.objects import Address, Link, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.objects import (
+    Address,
+    Bridge,
+    BridgePort,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+    Vlan,
+)
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_wire.observed import Transport
@@ -25,6 +36,8 @@ class Facts:
     """Where the keys born here lie, one `NAME.key` each."""
     run_directory: str
     """Where sockets and rendered files of supervised processes go."""
+    vlan_8021q: bool = False
+    """Whether this kernel makes 802.1Q subinterfaces."""
     active: Mapping[TunnelId, Transport] = field(default_factory=dict)
     """Provider: the transport over which each tunnel's client is connected now."""
 
@@ -38,7 +51,10 @@ class Target:
     devices: frozenset[str]
     """Devices named by the document: addresses and proxy neighbours on them are ours."""
     links: frozenset[Link] = frozenset()
+    vlans: frozenset[Vlan] = frozenset()
     tuns: frozenset[Tun] = frozenset()
+    bridges: frozenset[Bridge] = frozenset()
+    ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     rules: frozenset[Rule] = frozenset()
@@ -57,7 +73,10 @@ class Observation:
     """
 
     links: frozenset[Link] = frozenset()
+    vlans: frozenset[Vlan] = frozenset()
     tuns: frozenset[Tun] = frozenset()
+    bridges: frozenset[Bridge] = frozenset()
+    ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()
     routes: frozenset[Route] = frozenset()
     rules: frozenset[Rule] = frozenset()
