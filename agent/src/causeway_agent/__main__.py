@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
 import msgspec
 
 from causeway_agent import settings
-from causeway_agent.commands import changes, local, path, status
+from causeway_agent.commands import capture, changes, local, path, status
 from causeway_agent.errors import AgentError
+from causeway_agent.plan import capture_filter
 from causeway_agent.settings import Settings
 
 FAILURE = 1
@@ -29,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `causeway-agent` command."""
     options = _parser().parse_args(arguments)
     try:
-        sys.exit(options.command(settings.load(options.settings), options))
+        sys.exit(options.command(options))
     except (AgentError, local.RefusedError) as error:
         _complain(str(error))
         sys.exit(FAILURE)
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--settings", type=Path, default=settings.DEFAULT_PATH, help="default: %(default)s")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     started = commands.add_parser("run", help="run the agent until SIGTERM")
-    started.set_defaults(command=_run)
+    started.set_defaults(command=_with_settings(_run))
     for name, command, about in (
         ("status", _status, "what the appliance is now"),
         ("explain", _explain, "the path of a packet through this appliance"),
@@ -48,11 +50,50 @@ def _parser() -> argparse.ArgumentParser:
     ):
         one = commands.add_parser(name, help=about)
         one.add_argument("--json", action="store_true", help="for programs")
-        one.set_defaults(command=command)
+        one.set_defaults(command=_with_settings(command))
         if name == "explain":
             one.add_argument("source", metavar="SRC", type=ip_address)
             one.add_argument("destination", metavar="DST", type=ip_address)
+    _capture_parser(commands.add_parser("capture", help="packets of a device, as text or as a pcap file"))
     return parser
+
+
+def _with_settings(
+    command: Callable[[Settings, argparse.Namespace], int],
+) -> Callable[[argparse.Namespace], int]:
+    return lambda options: command(settings.load(options.settings), options)
+
+
+def _capture_parser(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_capture)
+    parser.add_argument("device", metavar="DEVICE")
+    parser.add_argument("--host", type=ip_address, metavar="A", help="this address at either end; ARP too")
+    parser.add_argument(
+        "--port", type=_bounded(65535), metavar="N", help="this TCP or UDP port at either end"
+    )
+    protocols = [protocol.value for protocol in capture_filter.CaptureProtocol]
+    parser.add_argument("--proto", choices=protocols, help="icmp is that of both IP versions")
+    for name, default, most, what in (
+        ("seconds", capture.SECONDS, capture.LONGEST_SECONDS, "time"),
+        ("packets", capture.PACKETS, capture.MOST_PACKETS, "packets"),
+        ("bytes", capture.BYTES, capture.MOST_BYTES, "bytes of the file"),
+    ):
+        about = f"{what} at most; {default:g} unless given, {most:g} at the very most"
+        kind = _bounded(most) if name == "seconds" else _bounded(int(most))
+        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=about)
+    parser.add_argument("--write", metavar="FILE", help="a new pcap file, or - for standard output")
+
+
+def _bounded(most: float) -> Callable[[str], float]:
+    """A positive number up to this one, whole if this one is."""
+
+    def number(text: str) -> float:
+        value = type(most)(text)
+        if not 0 < value <= most:
+            raise argparse.ArgumentTypeError(f"between 0 and {most:g}, 0 not included")
+        return value
+
+    return number
 
 
 def _run(loaded: Settings, _options: argparse.Namespace) -> int:
@@ -128,6 +169,28 @@ def _journal(loaded: Settings, options: argparse.Namespace) -> int:
     found = {"changes": recovered.changes, "damage": recovered.damage}
     _say(msgspec.to_builtins(found), changes.render(recovered), as_json=options.json)
     return FAILURE if recovered.damage else 0
+
+
+def _capture(options: argparse.Namespace) -> int:
+    from causeway_agent.backends import capture_socket  # noqa: PLC0415
+
+    protocol = capture_filter.CaptureProtocol(options.proto) if options.proto else None
+    wanted = capture_filter.Wanted(host=options.host, port=options.port, protocol=protocol)
+    bounds = capture.Bounds(seconds=options.seconds, packets=options.packets, octets=options.bytes)
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(capture_socket.opened(options.device, wanted))
+        if options.write is None:
+            summary = capture.as_text(source, bounds, _write_through)
+        else:
+            file = stack.enter_context(capture_socket.output(options.write, octets=options.bytes))
+            summary = capture.as_file(source, bounds, file.write)
+        _complain(summary.sentence())
+    return 0
+
+
+def _write_through(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _say(document: object, lines: Iterable[str], *, as_json: bool) -> None:
