@@ -1,8 +1,8 @@
 """The kernel port over rtnetlink(7), tun ioctls and /proc/sys.
 
-Ownership follows `plan.objects`: routes and rules are known by their protocol number, tun devices by name,
-addresses and proxy neighbours by device. A put never changes what another program made: where the kernel
-has one place for both (the same route, the same rule), it fails and says so.
+Ownership follows `plan.objects`: routes and rules are known by their protocol number, devices of our making
+by name, addresses and proxy neighbours by device. A put never changes what another program made: where the
+kernel has one place for both (the same route, the same rule), it fails and says so.
 """
 
 from __future__ import annotations
@@ -11,21 +11,38 @@ import asyncio
 import contextlib
 import dataclasses
 import errno
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, assert_never
 
 from causeway_agent import errors
-from causeway_agent.backends import kernel_events, netlink, rtnl_messages, rtnl_observe, sysctl, tun
+from causeway_agent.backends import (
+    kernel_events,
+    netlink,
+    rtnl_l2,
+    rtnl_messages,
+    rtnl_observe,
+    rtnl_requests,
+    sysctl,
+    tun,
+)
 from causeway_agent.backends.netlink import Netlink
-from causeway_agent.plan.objects import Address, KernelObject, Link, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.objects import (
+    Address,
+    Bridge,
+    BridgePort,
+    KernelObject,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+    Vlan,
+)
 from causeway_agent.plan.target import Observation
 from causeway_wire.observed import NicReport
 from causeway_wire.types import MacAddress
-
-_GONE = frozenset({errno.ENODEV, errno.ENXIO, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL})
-"""What the kernel answers when there is nothing to delete."""
 
 
 class RtnlKernel:
@@ -44,6 +61,10 @@ class RtnlKernel:
     async def devices(self) -> dict[MacAddress, str]:
         return (await rtnl_observe.links(self._netlink)).devices()
 
+    async def makes_vlans(self) -> bool:
+        """Whether this kernel makes 802.1Q subinterfaces; nothing is made to find out."""
+        return await rtnl_l2.makes_vlans(self._netlink)
+
     async def nics(self) -> tuple[NicReport, ...]:
         return await rtnl_observe.nics(self._netlink)
 
@@ -55,23 +76,35 @@ class RtnlKernel:
         links = await rtnl_observe.links(self._netlink)
         names = links.names
         tuns = links.tuns()
-        ours = named | {item.device for item in tuns}
+        asked = {item.key for item in sysctls}
+        settings = await sysctl.read(asked.union(item.key for item in rtnl_l2.FILTER_CALLS))
+        vlans, bridges = links.vlans(), links.bridges(settings)
+        ours = named | {item.device for item in tuns} | {item.device for item in vlans}
         addresses = await rtnl_observe.addresses(self._netlink, names)
         proxies = await rtnl_observe.proxies(self._netlink, names)
         return Observation(
-            links=links.up(named),
+            links=links.up(named - {item.device for item in vlans}),
+            vlans=vlans,
             tuns=tuns,
+            bridges=bridges,
+            ports=links.ports(ours | {item.device for item in bridges}),
             addresses=frozenset(item for item in addresses if item.device in ours),
             routes=await rtnl_observe.routes(self._netlink, names),
             rules=await rtnl_observe.rules(self._netlink),
             proxies=frozenset(item for item in proxies if item.device in named),
-            sysctls=await sysctl.read(item.key for item in sysctls),
+            sysctls=frozenset(item for item in settings if item.key in asked),
         )
 
-    async def put(self, item: KernelObject) -> None:
+    async def put(self, item: KernelObject) -> None:  # noqa: C901 - one per kind
         match item:
             case Link():
                 await self._set_link(f"set up {item.device}", item.device, mtu=item.mtu)
+            case Vlan():
+                await rtnl_l2.put_vlan(self._netlink, item)
+            case Bridge():
+                await rtnl_l2.put_bridge(self._netlink, item)
+            case BridgePort():
+                await rtnl_l2.put_port(self._netlink, item)
             case Tun():
                 await self._put_tun(item)
             case Address():
@@ -90,8 +123,12 @@ class RtnlKernel:
     async def drop(self, item: KernelObject) -> None:
         """Make the object not exist. A link is set down; a sysctl keeps its value, it has no other state."""
         match item:
-            case Link() | Tun():
-                await self._drop_link(item)
+            case Link():
+                await self._set_down(item)
+            case Tun() | Vlan() | Bridge():
+                await rtnl_l2.delete(self._netlink, item.device)
+            case BridgePort():
+                await rtnl_l2.drop_port(self._netlink, item)
             case Address():
                 await self._delete(item, netlink.DELETE_ADDRESS, rtnl_messages.address)
             case Route():
@@ -99,7 +136,7 @@ class RtnlKernel:
             case Rule():
                 doing = _deleting(item)
                 code = await self._netlink.request(doing, netlink.DELETE_RULE, rtnl_messages.rule(item))
-                _check(doing, code, fine=_GONE)
+                rtnl_requests.check(doing, code, fine=rtnl_requests.GONE)
             case ProxyNeighbour():
                 await self._delete(item, netlink.DELETE_NEIGHBOUR, rtnl_messages.proxy)
             case Sysctl():
@@ -110,45 +147,49 @@ class RtnlKernel:
     async def _set_link(
         self, doing: str, device: str, *, mtu: int | None = None, queue_length: int | None = None
     ) -> None:
-        message = rtnl_messages.link(_index(doing, device), up=True, mtu=mtu, queue_length=queue_length)
-        _check(doing, await self._netlink.request(doing, netlink.NEW_LINK, message))
+        message = rtnl_messages.link(
+            rtnl_requests.index(doing, device), up=True, mtu=mtu, queue_length=queue_length
+        )
+        rtnl_requests.check(doing, await self._netlink.request(doing, netlink.NEW_LINK, message))
 
-    async def _drop_link(self, item: Link | Tun) -> None:
-        index = _index_or_none(item.device)
+    async def _set_down(self, item: Link) -> None:
+        index = rtnl_requests.index_or_none(item.device)
         if index is None:
             return
-        doing = _deleting(item)
-        if isinstance(item, Tun):
-            kind, message = netlink.DELETE_LINK, rtnl_messages.link_reference(index)
-        else:
-            kind, message = netlink.NEW_LINK, rtnl_messages.link(index, up=False)
-        _check(doing, await self._netlink.request(doing, kind, message), fine=_GONE)
+        doing = f"set down {item.device}"
+        message = rtnl_messages.link(index, up=False)
+        code = await self._netlink.request(doing, netlink.NEW_LINK, message)
+        rtnl_requests.check(doing, code, fine=rtnl_requests.GONE)
 
     async def _put_tun(self, item: Tun) -> None:
         doing = f"create {item.device}"
         seen = {tun.device: tun for tun in (await rtnl_observe.links(self._netlink)).tuns()}.get(item.device)
-        if seen is None or seen.owner != item.owner:
-            if seen is not None and item.owner is None:
+        if seen is None or (seen.owner, seen.ethernet) != (item.owner, item.ethernet):
+            if seen is not None and (item.owner is None or seen.ethernet != item.ethernet):
                 await self.drop(seen)
             try:
-                await asyncio.to_thread(tun.create, item.device, owner=item.owner)
+                await asyncio.to_thread(tun.create, item.device, owner=item.owner, ethernet=item.ethernet)
             except OSError as error:
                 raise errors.BackendError(doing, error.strerror or str(error)) from error
+        if item.ethernet:
+            await rtnl_l2.silence(item.device)
         await self._set_link(doing, item.device, mtu=item.mtu, queue_length=item.queue_length)
 
     async def _put_address(self, item: Address) -> None:
         doing = f"add {item.interface} to {item.device}"
-        index = _index(doing, item.device)
+        index = rtnl_requests.index(doing, item.device)
         present = await rtnl_observe.addresses(self._netlink, {index: item.device})
         if item in present:
             return
         for rival in (seen for seen in present if _same_place(seen, item)):
             await self.drop(rival)
-        _check(doing, await self._create(doing, netlink.NEW_ADDRESS, rtnl_messages.address(item, index)))
+        rtnl_requests.check(
+            doing, await self._create(doing, netlink.NEW_ADDRESS, rtnl_messages.address(item, index))
+        )
 
     async def _put_route(self, item: Route) -> None:
         doing = f"add route {item.destination} by {item.device} in table {item.table}"
-        message = rtnl_messages.route(item, _index(doing, item.device))
+        message = rtnl_messages.route(item, rtnl_requests.index(doing, item.device))
         code = await self._create(doing, netlink.NEW_ROUTE, message)
         if code == errno.EEXIST:
             rivals = [seen for seen in await self._routes(item) if seen.metric == item.metric]
@@ -158,7 +199,7 @@ class RtnlKernel:
                 raise errors.BackendError(doing, "a route that another program made is in its place")
             flags = netlink.CREATE | netlink.REPLACE
             code = await self._netlink.request(doing, netlink.NEW_ROUTE, message, flags=flags)
-        _check(doing, code)
+        rtnl_requests.check(doing, code)
 
     async def _drop_route(self, item: Route) -> None:
         if item.metric == 0 and item.destination.version == 4 and not await self._has_metric_0(item):  # noqa: PLR2004
@@ -170,7 +211,7 @@ class RtnlKernel:
 
         A request to create it, exclusively but without leave to create, only asks (fib_table_insert).
         """
-        index = _index_or_none(item.device)
+        index = rtnl_requests.index_or_none(item.device)
         if index is None:
             return False
         message = rtnl_messages.route(item, index)
@@ -194,18 +235,20 @@ class RtnlKernel:
             if item in await rtnl_observe.rules(self._netlink):
                 return
             raise errors.BackendError(doing, "a rule that another program made is in its place")
-        _check(doing, code)
+        rtnl_requests.check(doing, code)
 
     async def _put_proxy(self, item: ProxyNeighbour) -> None:
         doing = f"answer for {item.address} on {item.device}"
-        index = _index(doing, item.device)
+        index = rtnl_requests.index(doing, item.device)
         claimed = dataclasses.replace(item, claimed=True)
         if not item.claimed and claimed in await rtnl_observe.proxies(self._netlink, {index: item.device}):
             # The kernel changes an entry's protocol number to another one, but never takes it away.
             await self.drop(claimed)
         message = rtnl_messages.proxy(item, index)
         flags = netlink.CREATE | netlink.REPLACE
-        _check(doing, await self._netlink.request(doing, netlink.NEW_NEIGHBOUR, message, flags=flags))
+        rtnl_requests.check(
+            doing, await self._netlink.request(doing, netlink.NEW_NEIGHBOUR, message, flags=flags)
+        )
 
     async def _create(self, doing: str, kind: int, message: Any) -> int:
         return await self._netlink.request(doing, kind, message, flags=netlink.CREATE | netlink.EXCLUSIVE)
@@ -213,11 +256,13 @@ class RtnlKernel:
     async def _delete(
         self, item: Address | Route | ProxyNeighbour, kind: int, encode: Callable[[Any, int], Any]
     ) -> None:
-        index = _index_or_none(item.device)
+        index = rtnl_requests.index_or_none(item.device)
         if index is None:
             return
         doing = _deleting(item)
-        _check(doing, await self._netlink.request(doing, kind, encode(item, index)), fine=_GONE)
+        rtnl_requests.check(
+            doing, await self._netlink.request(doing, kind, encode(item, index)), fine=rtnl_requests.GONE
+        )
 
 
 def _same_place(seen: Address, wanted: Address) -> bool:
@@ -229,22 +274,3 @@ def _same_place(seen: Address, wanted: Address) -> bool:
 
 def _deleting(item: KernelObject) -> str:
     return f"delete {item}"
-
-
-def _index(doing: str, device: str) -> int:
-    index = _index_or_none(device)
-    if index is None:
-        raise errors.BackendError(doing, f"there is no device {device}")
-    return index
-
-
-def _index_or_none(device: str) -> int | None:
-    try:
-        return socket.if_nametoindex(device)
-    except OSError:
-        return None
-
-
-def _check(doing: str, code: int, *, fine: frozenset[int] = frozenset()) -> None:
-    if code and code not in fine:
-        raise errors.BackendError(doing, os.strerror(code))

@@ -25,6 +25,8 @@ _ON_LINK = 4
 _TO_TABLE = 1
 _PROXY = 8
 _SKIP_STATISTICS = 8
+# linux/if_tun.h
+_TAP = 2
 
 _IPV6_DEFAULT_METRIC = 1024
 """What the kernel makes of metric 0 (net/ipv6: IP6_RT_PRIO_USER)."""
@@ -84,6 +86,7 @@ def read_tun(message: Any) -> Tun:
         mtu=message.get_attr("IFLA_MTU") if message["flags"] & _UP else 0,
         queue_length=message.get_attr("IFLA_TXQLEN"),
         owner=data.get_attr("IFLA_TUN_OWNER") if data is not None else None,
+        ethernet=data is not None and data.get_attr("IFLA_TUN_TYPE") == _TAP,
     )
 
 

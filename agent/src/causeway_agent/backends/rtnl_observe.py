@@ -6,9 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from causeway_agent.backends import netlink, rtnl_messages
+from causeway_agent.backends import netlink, rtnl_l2, rtnl_messages
 from causeway_agent.backends.netlink import Netlink
-from causeway_agent.plan.objects import OWN_PREFIX, Address, Link, ProxyNeighbour, Route, Rule, Tun
+from causeway_agent.plan.objects import (
+    OWN_PREFIX,
+    Address,
+    Bridge,
+    BridgePort,
+    Link,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+    Vlan,
+)
 from causeway_wire.observed import NicReport
 from causeway_wire.types import MacAddress
 
@@ -50,6 +62,21 @@ class Links:
         """Our tun devices."""
         ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
         return frozenset(rtnl_messages.read_tun(m) for m in ours if rtnl_messages.link_kind(m) == "tun")
+
+    def vlans(self) -> frozenset[Vlan]:
+        """Our 802.1Q subinterfaces."""
+        names = self.names
+        return _decoded(self.messages, lambda message: rtnl_l2.read_vlan(message, names))
+
+    def bridges(self, settings: frozenset[Sysctl]) -> frozenset[Bridge]:
+        """Our bridges; `settings` hold the current values of `rtnl_l2.FILTER_CALLS`."""
+        return _decoded(self.messages, lambda message: rtnl_l2.read_bridge(message, settings))
+
+    def ports(self, devices: frozenset[str]) -> frozenset[BridgePort]:
+        """Those of the devices that are ports, and all ports of bridges among them."""
+        names = self.names
+        found = _decoded(self.messages, lambda message: rtnl_l2.read_port(message, names))
+        return frozenset(port for port in found if {port.device, port.bridge} & devices)
 
 
 def _is_adapter(message: Any) -> bool:
@@ -101,9 +128,11 @@ async def proxies(socket: Netlink, names: Mapping[int, str]) -> frozenset[ProxyN
 
 
 async def nics(socket: Netlink) -> tuple[NicReport, ...]:
-    """A report per Ethernet adapter, by device name."""
+    """A report per Ethernet adapter and VLAN of ours, by device name."""
     seen = await links(socket)
     everywhere = await addresses(socket, seen.names)
+    vlans = {vlan.device for vlan in seen.vlans()}
+    shown = (*seen.adapters(), *(m for m in seen.messages if m.get_attr("IFLA_IFNAME") in vlans))
     return tuple(
         NicReport(
             device=message.get_attr("IFLA_IFNAME"),
@@ -113,7 +142,7 @@ async def nics(socket: Netlink) -> tuple[NicReport, ...]:
                 sorted(str(a.interface) for a in everywhere if a.device == message.get_attr("IFLA_IFNAME"))
             ),
         )
-        for message in sorted(seen.adapters(), key=lambda m: str(m.get_attr("IFLA_IFNAME")))
+        for message in sorted(shown, key=lambda m: str(m.get_attr("IFLA_IFNAME")))
     )
 
 
