@@ -7,12 +7,13 @@ agent: loading a policy anew keeps flows and counters, and costs less than provi
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import AsyncIterator
 
 from causeway_agent import errors
+from causeway_agent.backends import nft_counters
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
@@ -20,7 +21,6 @@ from causeway_agent.plan.policy import Policy
 _SECONDS = 10.0
 """Longest time for one transaction; 100,000 map elements take 2 s."""
 _TABLES = (f"table inet {ruleset.TABLE}", f"table arp {ruleset.TABLE}")
-_COUNTER = re.compile(r"counter (\S+) \{\s*packets (\d+) bytes (\d+)")
 
 
 class NftFirewall:
@@ -69,8 +69,7 @@ class NftFirewall:
 
     async def counters(self) -> dict[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
-        listing = await self._list("list counters")
-        return {name: (int(packets), int(octets)) for name, packets, octets in _COUNTER.findall(listing)}
+        return await asyncio.to_thread(nft_counters.read, ruleset.TABLE)
 
     async def _list(self, verb: str, *, options: str = "") -> str:
         """Those of our tables that exist, one by one: nft 1.0.6 finds only one per transaction."""
