@@ -1,8 +1,9 @@
 """From what is to what shall be: operations in the one order that is safe, as data.
 
     close    forwarding off, the policy that both the old and the new target allow
-    remove   proxy answers, processes, rules, routes that have no place any more
-    add      links, tun devices, settings, addresses (then drop old ones), routes, rules, processes
+    remove   proxy answers, processes, rules, routes, bridge ports that have no place any more
+    add      links, VLANs, tun devices, bridges (see `layer2`), settings, addresses (then drop old ones),
+             bridge ports, routes, rules, processes
     open     the new policy, forwarding on, the claims on other machines' addresses
     last     TLS proxies: no first packet waits for a fallback
 
@@ -17,7 +18,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
-from causeway_agent.plan.objects import Address, KernelObject, ProxyNeighbour, Route, Sysctl, Tun
+from causeway_agent.plan import layer2
+from causeway_agent.plan.objects import Address, KernelObject, ProxyNeighbour, Route, Sysctl
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Plan, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import (
@@ -40,27 +42,30 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
 
     `previous_policy` stands in for a policy that cannot be read back (`observation.policy` is None).
     """
+    below = layer2.changes(observation, target)
+    observation = below.remaining
     claimed = _claimed_addresses(observation, target)
     addresses = _addresses(observation, target, claimed)
     flushed = _flushed(observation.addresses, addresses)
     claims = _claims(claimed, observation, target, flushed)
-    switches_off, switches_on, settings = _settings(observation, target)
+    switches_off, switches_on, settings = _settings(observation, target, below.fresh)
     released = _lost(observation.proxies, target.proxies, _proxy_key)
     routes = _lost(observation.routes, target.routes, _route_key)
-    tuns = _lost(observation.tuns, target.tuns, _device)
     prompt, fallbacks = _starts(observation, target)
     remove: tuple[Operation, ...] = (
         *_drops(released),
         *_stops(observation, target),
         *_drops(observation.rules - target.rules),
         *_drops(routes),
+        *below.release,
     )
     add: tuple[Operation, ...] = (
         *_puts(target.links - observation.links),
-        *_puts(target.tuns - observation.tuns),
+        *below.make,
         *settings,
         *addresses,
-        *_drops(tuns),
+        *below.join,
+        *below.abolish,
         *_puts(target.routes - _surviving(observation.routes, flushed)),
         *_puts(target.rules - observation.rules),
         *_puts(_unclaimed(target) - _surviving_proxies(observation.proxies, flushed)),
@@ -97,13 +102,17 @@ def _between(old: Policy | None, new: Policy) -> Policy:
 
 
 def _settings(
-    observation: Observation, target: Target
+    observation: Observation, target: Target, fresh: frozenset[str]
 ) -> tuple[tuple[Put, ...], tuple[Put, ...], tuple[Put, ...]]:
-    """Settings that are not as they should be: forwarding to switch off, to switch on, and all others."""
+    """Settings that are not as they should be: forwarding to switch off, to switch on, and all others.
+
+    On a fresh device nothing can be switched off before it is made.
+    """
     wrong = target.sysctls - observation.sysctls
     switches = {setting for setting in wrong if _forwards(setting)}
-    off = {setting for setting in switches if setting.value == "0"}
-    return _puts(off), _puts(switches - off), _puts(wrong - switches)
+    on = {setting for setting in switches if setting.value != "0"}
+    off = {setting for setting in switches - on if not fresh.intersection(setting.key.split("/"))}
+    return _puts(off), _puts(on), _puts(wrong - on - off)
 
 
 def _forwards(setting: Sysctl) -> bool:
@@ -227,10 +236,6 @@ def _proxy_key(proxy: ProxyNeighbour) -> object:
 def _route_key(route: Route) -> object:
     """What the kernel calls the same route: one of these replaces the other."""
     return route.destination, route.table, route.metric
-
-
-def _device(tun: Tun) -> object:
-    return tun.device
 
 
 def _lost(observed: frozenset[_Item], wanted: frozenset[_Item], key: Callable[[_Item], object]) -> set[_Item]:
