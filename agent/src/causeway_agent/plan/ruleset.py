@@ -2,7 +2,8 @@
 
 The skeleton (tables, chains, sets, counters) is the same for every policy, so a reload only flushes rules and
 static sets and fills them again (nft(8)): the gateway's admitted flows (`flows`, `known`), its rate limits
-(`tries`) and the counters survive. Devices are matched by name, so that a device made anew matches at once.
+(`tries`), the table of public rules (`public`, `published`, `source`) and the counters survive. Devices are
+matched by name, so that a device made anew matches at once.
 
 Rules match elements of sets, never literals: what the rules say is read in `ruleset_skeleton`, what they are
 filled with is decided here.
@@ -16,8 +17,9 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
+from causeway_agent.plan import objects
 from causeway_agent.plan import ruleset_skeleton as skeleton
-from causeway_agent.plan.policy import Forward, ManagementDoor, Policy
+from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
 
 TABLE = skeleton.TABLE
@@ -27,6 +29,7 @@ ARP_COUNTER = skeleton.ARP_COUNTER
 _PROTOCOLS = {"tcp": 6, "udp": 17}
 """Numbers (RFC 9293, RFC 768), not names: nft would look those up in a file that a small system lacks."""
 _DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
+_NOBODY = ipaddress.IPv4Address(0)
 _Elements = Mapping[str, Iterable[str]]
 
 
@@ -76,6 +79,8 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "guarded": [_quote(device) for device in policy.guarded],
         "inside": [_quote(relay.inside) for relay in policy.relays],
         "management_ports": [str(port) for door in policy.management for port in door.ports],
+        "ways": [_devices(way) for way in policy.ways],
+        "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
     }
 
 
@@ -86,11 +91,11 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
     listeners = [(relay.public, relay.address, "udp", relay.port) for relay in relays]
     listeners += [(entry.device, entry.address, entry.protocol, entry.port) for entry in policy.listeners]
     elements = {
-        "sources": [
-            _join(_quote(guard.device), guard.network)
-            for guard in policy.sources
-            if guard.network.version == version
-        ],
+        "sources": _guards(policy.sources, version),
+        "owned": [str(address) for address in policy.owned if address.version == version],
+        "denied": _guards(policy.denied, version),
+        "foreign": _guards(policy.foreign, version),
+        **_internet([entry for entry in policy.internet if entry.version == version]),
         "doors": _doors(policy.management, version),
         "listeners": [
             _join(_quote(device), address, _PROTOCOLS[protocol], port)
@@ -109,6 +114,28 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
         **_forwards(forwards),
     }
     return {f"{name}{version}": values for name, values in elements.items()}
+
+
+def _internet(entries: Iterable[Internet]) -> dict[str, list[str]]:
+    listed = list(entries)
+    return {
+        "internet": [_devices(entry) for entry in listed],
+        "returning": [_join(_quote(entry.output_device), _quote(entry.input_device)) for entry in listed],
+        "sourced": [_devices(entry) for entry in listed if entry.by_rules],
+    }
+
+
+def _guards(guards: Iterable[SourceGuard], version: int) -> list[str]:
+    """One element per collapsed network of a device: a set of ranges refuses overlapping elements."""
+    keyed = sorted(
+        ((guard.device, guard.network) for guard in guards if guard.network.version == version),
+        key=lambda pair: pair[0],
+    )
+    return [
+        _join(_quote(device), network)
+        for device, group in itertools.groupby(keyed, key=lambda pair: pair[0])
+        for network in _collapse(network for _, network in group)
+    ]
 
 
 def _forwards(forwards: Iterable[Forward]) -> dict[str, list[str]]:
@@ -158,8 +185,18 @@ def _doors(doors: Iterable[ManagementDoor], version: int) -> list[str]:
 
 
 def _arp(policy: Policy) -> dict[str, list[str]]:
-    """Who may ask on a scoped device are those who may send from it: the replicas that are failed over."""
+    """Who may ask on a scoped device are those who may send from it: the replicas that are failed over.
+    On others everyone of the network may ask for the addresses held there, and probe for them before taking
+    one (RFC 5227, 1.1: a probe's sender is 0.0.0.0).
+    """
     scoped = {scope.device for scope in policy.arp}
+    held = [
+        (echo, guard.network)
+        for echo in policy.echoes
+        for guard in policy.sources
+        if guard.device == echo.device and guard.device not in scoped and not _is_tun(guard.device)
+        if isinstance(echo.address, ipaddress.IPv4Address) and echo.address in guard.network
+    ]
     return {
         "guarded": [_quote(device) for device in policy.guarded],
         "scopes": [_join(_quote(scope.device), scope.prefix) for scope in policy.arp],
@@ -171,7 +208,20 @@ def _arp(policy: Policy) -> dict[str, list[str]]:
             for forward in policy.forwards
             if forward.input_device in scoped and isinstance(forward.source, ipaddress.IPv4Address)
         ],
+        "held": [
+            _join(_quote(echo.device), asker, echo.address)
+            for echo, network in held
+            for asker in (network, _NOBODY)
+        ],
     }
+
+
+def _is_tun(device: str) -> bool:
+    return device.startswith(objects.TUN_PREFIXES)
+
+
+def _devices(way: Way | Internet) -> str:
+    return _join(_quote(way.input_device), _quote(way.output_device))
 
 
 def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:

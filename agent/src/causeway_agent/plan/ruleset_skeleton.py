@@ -11,7 +11,15 @@ from typing import Final
 
 TABLE: Final = "causeway"
 
-COUNTERS: Final = ("drop_spoofed", "drop_flood", "drop_management", "drop_input", "drop_forward")
+COUNTERS: Final = (
+    "drop_spoofed",
+    "drop_flood",
+    "drop_management",
+    "drop_unpublished",
+    "drop_input",
+    "drop_denied",
+    "drop_forward",
+)
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 ARP_COUNTER: Final = "drop_arp"
 """Named counter of the arp table."""
@@ -56,6 +64,12 @@ def _family_sets(version: int) -> dict[str, str]:
         **{f"{kind}_any": f"type {devices}" for kind in ("forward", "error")},
         "extended_source": f"type ifname . {address}",
         "extended_destination": f"type ifname . {address}",
+        "owned": f"type {address}",
+        "internet": f"type {devices}",
+        "returning": f"type {devices}",
+        "sourced": f"type {devices}",
+        "denied": f"type ifname . {address}; flags interval",
+        "foreign": f"type ifname . {address}; flags interval",
     }
     return {f"{name}{version}": kind for name, kind in kinds.items()}
 
@@ -64,6 +78,8 @@ INET_SETS: Final = {
     "guarded": "type ifname",
     "inside": "type ifname",
     "management_ports": "type inet_service",
+    "ways": "type ifname . ifname",
+    "hairpins": "type ifname . ifname",
     **_family_sets(4),
     **_family_sets(6),
 }
@@ -74,6 +90,7 @@ ARP_SETS: Final = {
     "scopes": "type ifname . ipv4_addr; flags interval",
     "excluded": "type ifname . ipv4_addr",
     "askers": "type ifname . ipv4_addr",
+    "held": "type ifname . ipv4_addr . ipv4_addr; flags interval",
 }
 
 
@@ -87,10 +104,28 @@ def _dynamic_sets(version: int, suffix: str, *, mapped: str) -> str:
 """
 
 
+def _rule_sets(version: int) -> str:
+    """What the table of public rules fills. The `from` ones hold rules with sources; `source` an internal
+    address's own public one.
+    """
+    address = f"ipv{version}_addr"
+    key = f"{address} . inet_proto . inet_service"
+    to = f"{address} . inet_service"
+    return f"""\
+  map public{version} {{ type {key} : {to}; }}
+  map public_from{version} {{ type {key} . {address} : {to}; flags interval; }}
+  set published{version} {{ type {key}; counter; }}
+  set published_from{version} {{ type {key} . {address}; flags interval; counter; }}
+  map source{version} {{ type {address} : {address}; }}
+"""
+
+
 INET_DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     + _dynamic_sets(4, "", mapped=FLOW_TIMEOUT)
     + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
+    + _rule_sets(4)
+    + _rule_sets(6)
     + """\
   chain identity { }
   chain origin4 { }
@@ -101,6 +136,10 @@ INET_DECLARATIONS: Final = (
   chain screen6 { }
   chain extended4 { }
   chain extended6 { }
+  chain publish4 { }
+  chain publish6 { }
+  chain service4 { }
+  chain service6 { }
   chain pass4 { }
   chain pass6 { }
   chain screen { type filter hook prerouting priority raw; policy accept; }
@@ -119,6 +158,7 @@ ARP_DECLARATIONS: Final = f"""\
 
 ARP_RULES: Final = f"""\
   chain answer {{
+    iifname . arp saddr ip . arp daddr ip @held return
     iifname . arp saddr ip @askers iifname . arp daddr ip @scopes iifname . arp daddr ip != @excluded return
     counter name {ARP_COUNTER} drop
   }}
@@ -154,12 +194,15 @@ def inet_rules(identity: str) -> str:
     counter name drop_spoofed drop
   }}
 {_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
+{_publish("ip", 4)}{_publish("ip6", 6)}\
   chain screen {{
     meta nfproto vmap {{ ipv4 : goto screen4, ipv6 : goto screen6 }}
   }}
   chain admit {{
     ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
     ip6 daddr . udp dport @relay6 dnat ip6 to ip6 saddr . udp sport map @flows6
+    ip daddr @owned4 goto publish4
+    ip6 daddr @owned6 goto publish6
   }}
   chain input {{
     iifname "lo" accept
@@ -174,6 +217,8 @@ def inet_rules(identity: str) -> str:
     iifname . ip6 daddr . meta l4proto . th dport @listeners6 accept
     iifname . ip daddr @echoes4 icmp type echo-request limit rate {ECHOES} accept
     iifname . ip6 daddr @echoes6 icmpv6 type echo-request limit rate {ECHOES} accept
+    meta l4proto {{ 6, 17 }} ip daddr @owned4 counter name drop_unpublished drop
+    meta l4proto {{ 6, 17 }} ip6 daddr @owned6 counter name drop_unpublished drop
     counter name drop_input
   }}
 {_passes("ip", 4, errors=f"icmp type {{ {_ERRORS4} }}", refresh=f"update @flows {{ {_FLOW4} }} ")}\
@@ -184,6 +229,11 @@ def inet_rules(identity: str) -> str:
   }}
   chain leave {{
     oifname @inside ct status dnat masquerade
+    iifname . oifname @hairpins ct status dnat masquerade
+    iifname . oifname @sourced4 snat ip to ip saddr map @source4
+    iifname . oifname @sourced6 snat ip6 to ip6 saddr map @source6
+    meta nfproto ipv4 iifname . oifname @internet4 masquerade
+    meta nfproto ipv6 iifname . oifname @internet6 masquerade
   }}
 """
 
@@ -206,13 +256,44 @@ def _screen(ip: str, version: int) -> str:
     iifname @guarded jump origin{version}
     iifname . {ip} daddr @extended_destination{version} notrack accept
     iifname . {ip} saddr @extended_source{version} notrack accept
+    iifname . {ip} saddr @foreign{version} counter name drop_spoofed drop
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
 """
 
 
+def _publish(ip: str, version: int) -> str:
+    """Public rules, for packets to an address that is owned. What a management door takes is never
+    translated, nor is SSH's port, whatever the table of rules says: no rule can lock the appliance up.
+    """
+    key = f"{ip} daddr . meta l4proto . th dport"
+    return f"""\
+  chain publish{version} {{
+    tcp dport 22 return
+    iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
+    meta l4proto {{ 6, 17 }} dnat {ip} to {key} map @public{version}
+    meta l4proto {{ 6, 17 }} dnat {ip} to {key} . {ip} saddr map @public_from{version}
+  }}
+"""
+
+
+def _services(ip: str, version: int) -> str:
+    """Flows that public rules have translated, both directions, as long as their rule and address stand."""
+    key = f"ct original {ip} daddr . ct original protocol . ct original proto-dst"
+    return f"""\
+  chain service{version} {{
+    meta l4proto {{ 6, 17 }} {key} @published{version} accept
+    meta l4proto {{ 6, 17 }} {key} . ct original {ip} saddr @published_from{version} accept
+    ct state related meta l4proto {{ 1, 58 }} accept
+  }}
+"""
+
+
 def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
-    """Extended flows; flows translated toward a server that the policy still names, and their way back."""
+    """Extended flows; flows translated toward a server that the policy still names, and their way back;
+    routed networks, the internet, public services. Conntrack translates, it never permits: a packet of an
+    established flow passes only as long as the sets still name what let it in.
+    """
     devices = "iifname . oifname"
     shapes = {
         "source": f"{devices} . {ip} saddr",
@@ -226,7 +307,9 @@ def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
     )
     there = f"oifname . {ip} daddr . udp dport @servers{version}"
     back = f"iifname . {ip} saddr . udp sport @servers{version}"
+    related = "ct status snat ct state related meta l4proto { 1, 58 } accept"
     return f"""\
+{_services(ip, version)}\
   chain extended{version} {{
 {extended}\
   }}
@@ -234,8 +317,16 @@ def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
     ct state untracked jump extended{version}
     ct status dnat ct direction original {there} {refresh}accept
     ct status dnat ct direction reply {back} accept
+    oifname . {ip} daddr @denied{version} counter name drop_denied drop
     {devices} @forward_any{version} accept
+    {devices} @internet{version} ct direction original ct status snat accept
+    {devices} @internet{version} ct state new accept
+    {devices} @internet{version} {related}
+    {devices} @returning{version} ct direction reply ct status snat accept
+    {devices} @returning{version} {related}
+    ct status dnat {devices} @ways ct original {ip} daddr @owned{version} jump service{version}
 {said}\
-    ct status dnat ct state related meta l4proto {{ 1, 58 }} accept
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} iifname @inside accept
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} oifname @inside accept
   }}
 """

@@ -55,12 +55,14 @@ def test_a_text_without_a_digest_is_of_nobody() -> None:
     assert ruleset.find_digest("table inet causeway { chain identity { } }") is None
 
 
-def test_every_set_is_flushed_but_those_that_packets_fill() -> None:
+def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> None:
     text = ruleset.render(Policy())
     declared = set(re.findall(r"^  (?:set|map) (\w+) ", text, flags=re.MULTILINE))
     flushed = set(re.findall(r"^flush set \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     taught = {"known", "known6", "flows", "flows6", "tries", "tries6"}
-    assert declared - flushed == taught
+    kinds = ("public", "public_from", "published", "published_from", "source")
+    published = {f"{kind}{version}" for kind in kinds for version in (4, 6)}
+    assert declared - flushed == taught | published
     assert re.findall(r"^(?:flush|delete) (?!set).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",
         "flush table arp causeway",
