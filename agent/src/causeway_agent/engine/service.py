@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import structlog
 
-from causeway_agent.engine import events
+from causeway_agent.engine import events, report
 from causeway_agent.engine.admission import role_name
 from causeway_agent.engine.changes import ChangeRunner
 from causeway_agent.engine.journal import Journal
@@ -19,7 +19,7 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import explain
+from causeway_agent.plan import coverage, explain
 from causeway_agent.plan.explain import Explanation
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
@@ -55,6 +55,7 @@ class Engine:
         self._first_management = management
         self._first_nics = nics
         self._pace = pace
+        self._started = machine.clock.now()
         self._changes: ChangeRunner | None = None
         self._reconciler: Reconciler | None = None
 
@@ -133,6 +134,10 @@ class Engine:
             tunnels=self.machine.processes.tunnels(),
             drift=state.drift,
             problem=state.problem,
+            coverage=coverage.coverage(document, report.held(nics)),
+            counters=await report.counters(self.machine.firewall),
+            duplicates=state.duplicates,
+            started=self._started,
         )
 
     def appliance_state(self) -> ApplianceState:

@@ -1,0 +1,33 @@
+"""Parts of the observed document that are read from the machine when somebody asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from ipaddress import ip_interface
+
+from causeway_agent.engine import ports
+from causeway_agent.errors import BackendError
+from causeway_wire.observed import CounterReport, NicReport
+from causeway_wire.types import IPAddress
+
+COUNTERS_SECONDS = 2.0
+"""Longest time that the observed document waits for the packet filter."""
+
+
+async def counters(firewall: ports.Firewall) -> tuple[CounterReport, ...]:
+    """Named counters; none when the packet filter cannot be asked: the rest is still worth telling."""
+    try:
+        async with asyncio.timeout(COUNTERS_SECONDS):
+            figures = await firewall.counters()
+    except (BackendError, TimeoutError):
+        return ()
+    return tuple(
+        CounterReport(name=name, packets=packets, bytes=octets)
+        for name, (packets, octets) in sorted(figures.items())
+    )
+
+
+def held(nics: Iterable[NicReport]) -> frozenset[IPAddress]:
+    """Addresses on the machine's adapters."""
+    return frozenset(ip_interface(text).ip for nic in nics for text in nic.addresses)
