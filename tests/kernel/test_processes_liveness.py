@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_agent.backends.liveness import LIMIT, SETTLING, Liveness
+from causeway_agent.backends import liveness
+from causeway_agent.backends.liveness import LIMIT, SETTLING
 from tests.kernel.processes_lab import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(30)]
@@ -38,10 +39,10 @@ def far() -> Iterator[str]:
 @pytest.mark.parametrize("version", [4, 6])
 async def test_a_peer_that_falls_silent_is_lost_after_the_limit(far: str, version: int) -> None:
     local, peer = map(ipaddress.ip_address, PAIRS[version])
-    with Liveness("lv0", local, peer) as probe, pytest.raises(TimeoutError):
+    with liveness.probe("lv0", (local, peer)) as probe, pytest.raises(TimeoutError):
         async with asyncio.timeout(1.0):
             await probe.lost()
-    with Liveness("lv0", local, peer) as probe:
+    with liveness.probe("lv0", (local, peer)) as probe:
         losing = asyncio.create_task(probe.lost())
         await asyncio.sleep(0.5)
         await asyncio.to_thread(run, "ip", "-n", far, "link", "set", "lv0", "down")
@@ -54,7 +55,7 @@ async def test_a_peer_that_falls_silent_is_lost_after_the_limit(far: str, versio
 async def test_a_peer_that_never_answered_is_lost_after_settling(far: str) -> None:
     local, peer = ipaddress.ip_address(PAIRS[4][0]), ipaddress.ip_address("100.64.9.77")
     began = time.monotonic()
-    with Liveness("lv0", local, peer) as probe:
+    with liveness.probe("lv0", (local, peer)) as probe:
         async with asyncio.timeout(8):
             await probe.lost()
     # Other packets of the device (here: IPv6 router solicitations) may prolong it.
@@ -63,5 +64,5 @@ async def test_a_peer_that_never_answered_is_lost_after_settling(far: str) -> No
 
 async def test_a_missing_device_is_said() -> None:
     local, peer = map(ipaddress.ip_address, PAIRS[4])
-    with pytest.raises(OSError, match="No such device"), Liveness("nowhere0", local, peer):
+    with pytest.raises(OSError, match="No such device"), liveness.probe("nowhere0", (local, peer)):
         pass

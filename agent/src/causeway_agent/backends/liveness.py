@@ -1,4 +1,5 @@
-"""Is the far end of a tunnel there? ICMP echo (RFC 792, RFC 4443) to its inner address, eight times a second.
+"""Is the far end of a tunnel there? Asked eight times a second: by ICMP echo (RFC 792, RFC 4443) to its inner
+address, or, where a tunnel carries frames and has no addresses, by frames that its loop guard answers.
 
 Silence means dead only when nothing else came out of the tunnel either, so that a busy tunnel whose echoes
 are queued is left alone.
@@ -13,8 +14,12 @@ import re
 import socket
 import struct
 import time
-from typing import Self
+from collections.abc import Callable
+from typing import Protocol, Self
 
+from causeway_agent.backends import guard_frames, packet_socket
+from causeway_agent.backends.guard_frames import Frame, Kind
+from causeway_agent.plan.processes import FrameProbe
 from causeway_wire.types import IPAddress
 
 INTERVAL = 0.125
@@ -82,31 +87,50 @@ class Pulse:
         return wait
 
 
+class Exchange(Protocol):
+    """Questions and answers on one socket."""
+
+    @property
+    def socket(self) -> socket.socket:
+        """Not blocking; whoever opened the exchange closes it."""
+
+    def ask(self, sequence: int) -> None:
+        """Send a question; raises OSError when it is not taken."""
+
+    def answer(self) -> int | None:
+        """The sequence number of the answer that waits, None when it is none. Raises OSError."""
+
+
+def probe(device: str, ends: tuple[IPAddress, IPAddress] | FrameProbe) -> Liveness:
+    """What probes the far end of the tunnel on this device."""
+    if isinstance(ends, FrameProbe):
+        return Liveness(device, lambda: FrameEcho(device))
+    return Liveness(device, lambda: IcmpEcho(device, *ends))
+
+
 class Liveness:
     """Probes one peer through one tun device. A context manager; raises OSError where it cannot probe."""
 
-    def __init__(self, device: str, local: IPAddress, peer: IPAddress) -> None:
-        self._device = device.encode()
-        self._counter = re.compile(rb"^\s*" + re.escape(self._device) + rb":\s*\d+\s+(\d+)", re.MULTILINE)
-        self._local = local
-        self._peer = peer
+    def __init__(self, device: str, exchange: Callable[[], Exchange]) -> None:
+        name = re.escape(device.encode())
+        self._counter = re.compile(rb"^\s*" + name + rb":\s*\d+\s+(\d+)", re.MULTILINE)
+        self._open = exchange
         self._sequence = 0
-        self._identifier = os.getpid() & 0xFFFF
 
     def __enter__(self) -> Self:
         self._counters = os.open("/proc/self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            self._socket = _open(self._device, self._local, self._peer)
+            self._exchange = self._open()
         except OSError:
             os.close(self._counters)
             raise
         self._pulse = Pulse(time.monotonic())
-        asyncio.get_running_loop().add_reader(self._socket, self._hear)
+        asyncio.get_running_loop().add_reader(self._exchange.socket, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        asyncio.get_running_loop().remove_reader(self._exchange.socket)
+        self._exchange.socket.close()
         os.close(self._counters)
 
     async def lost(self) -> None:
@@ -123,24 +147,61 @@ class Liveness:
         self._pulse.sent(self._sequence, now)
         # A refused packet (no route yet, device going down) is an unanswered one.
         with contextlib.suppress(OSError):
-            self._socket.send(_request(self._peer.version, self._identifier, self._sequence))
+            self._exchange.ask(self._sequence)
 
     def _hear(self) -> None:
         """Take one packet; the loop calls again while there are more."""
-        offset = 20 if self._peer.version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
         try:
-            packet = self._socket.recv(256)
+            sequence = self._exchange.answer()
         except OSError:  # an ICMP error about a probe: silence, which `lost` judges
             return
-        if len(packet) >= offset + _HEADER.size:
-            kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
-            if kind in (0, 129) and identifier == self._identifier:
-                self._pulse.answered(sequence, time.monotonic())
+        if sequence is not None:
+            self._pulse.answered(sequence, time.monotonic())
 
     def _received(self) -> int:
         """Packets received on the device, from /proc/net/dev (proc(5))."""
         match = self._counter.search(os.pread(self._counters, 1 << 16, 0))
         return int(match[1]) if match else 0
+
+
+class IcmpEcho:
+    """Echo requests to the far end's inner address. Raises OSError when the socket cannot be made."""
+
+    def __init__(self, device: str, local: IPAddress, peer: IPAddress) -> None:
+        self.socket = _open(device.encode(), local, peer)
+        self._version = peer.version
+        self._identifier = os.getpid() & 0xFFFF
+
+    def ask(self, sequence: int) -> None:
+        self.socket.send(_request(self._version, self._identifier, sequence))
+
+    def answer(self) -> int | None:
+        offset = 20 if self._version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
+        packet = self.socket.recv(256)
+        if len(packet) < offset + _HEADER.size:
+            return None
+        kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
+        return sequence if kind in (0, 129) and identifier == self._identifier else None
+
+
+class FrameEcho:
+    """Frames through a tap. Raises OSError when the socket cannot be made."""
+
+    def __init__(self, device: str) -> None:
+        self.socket = packet_socket.open_frames(device, guard_frames.ETHERTYPE)
+        self._own = os.urandom(guard_frames.NUMBER_OCTETS)
+
+    def ask(self, sequence: int) -> None:
+        frame = Frame(Kind.ECHO, self._own, sequence)
+        self.socket.send(guard_frames.build(frame, packet_socket.mac_of(self.socket)))
+
+    def answer(self) -> int | None:
+        frame = guard_frames.parse(self.socket.recv(256))
+        return (
+            frame.sequence
+            if frame is not None and (frame.kind, frame.number) == (Kind.REPLY, self._own)
+            else None
+        )
 
 
 def _open(device: bytes, local: IPAddress, peer: IPAddress) -> socket.socket:

@@ -102,7 +102,7 @@ def _open(doing: str, device: str, version: int) -> socket.socket:
     try:
         if version == 4:  # noqa: PLR2004 - the IP version
             return packet_socket.open_arp(device)
-        return packet_socket.open_icmpv6(device, kind=frames.ADVERTISEMENT)
+        return packet_socket.open_icmpv6_on_port(device, kind=frames.ADVERTISEMENT)
     except OSError as error:
         raise _failed(doing, error) from error
 

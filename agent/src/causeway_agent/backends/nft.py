@@ -20,7 +20,7 @@ from causeway_agent.plan.policy import Policy
 
 _SECONDS = 10.0
 """Longest time for one transaction; 100,000 map elements take 2 s."""
-_TABLES = (f"table inet {ruleset.TABLE}", f"table arp {ruleset.TABLE}")
+_TABLES = (f"table inet {ruleset.TABLE}", f"table arp {ruleset.TABLE}", f"table bridge {ruleset.TABLE}")
 
 
 class NftFirewall:

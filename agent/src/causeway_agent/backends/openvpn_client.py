@@ -11,12 +11,12 @@ import asyncio
 
 import structlog
 
-from causeway_agent.backends import liveness, openvpn, records, spawn
+from causeway_agent.backends import bridge_hosts, liveness, openvpn, records, spawn
 from causeway_agent.backends import openvpn_management as management
 from causeway_agent.backends.race import race
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import remotes
-from causeway_agent.plan.processes import Endpoint, VpnClient
+from causeway_agent.plan.processes import Endpoint, FrameProbe, VpnClient
 from causeway_wire.observed import TunnelState
 
 PROVEN = 3.0
@@ -153,10 +153,12 @@ class ClientUnit:
     async def _silence(self) -> None:
         """Return when the far end is lost; where it cannot be probed, OpenVPN's own ping must do."""
         try:
-            with liveness.Liveness(self.spec.device, *self.spec.probe) as probe:
+            if isinstance(self.spec.probe, FrameProbe):
+                await bridge_hosts.tell(self.spec.device, self.spec.probe.adapter)
+            with liveness.probe(self.spec.device, self.spec.probe) as probe:
                 await probe.lost()
-        except OSError as error:
-            _log.warning("liveness_unavailable", process=self.spec.name, reason=error.strerror)
+        except (OSError, BackendError) as error:
+            _log.warning("liveness_unavailable", process=self.spec.name, reason=openvpn.explain(error))
             await asyncio.Event().wait()
 
     async def _reconsideration(self) -> None:

@@ -16,8 +16,9 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 import structlog
+from msgspec import structs
 
-from causeway_agent.backends import first_packet, openvpn, records, spawn, task_unit
+from causeway_agent.backends import first_packet, loop_guard, openvpn, records, spawn, task_unit
 from causeway_agent.backends.openvpn_client import ClientUnit
 from causeway_agent.backends.openvpn_server import ServerUnit
 from causeway_agent.backends.tls_proxy import ProxyUnit
@@ -25,6 +26,7 @@ from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.processes import (
     FirstPacketFilter,
+    LoopGuard,
     NeighbourResponder,
     Process,
     TlsProxy,
@@ -94,6 +96,7 @@ class Supervisor:
         self._responder = responder
         self._tasks = asyncio.TaskGroup()
         self._running: dict[str, _Running] = {}
+        self._guards: dict[TunnelId, loop_guard.Watch] = {}
         self._lock = asyncio.Lock()
         self._listeners: set[asyncio.Queue[str]] = set()
 
@@ -161,7 +164,15 @@ class Supervisor:
                 servers.setdefault(unit.spec.tunnel, []).append(unit)
         reports = [_merged(group) for group in servers.values()]
         reports += [unit.status.report() for unit in units if isinstance(unit, ClientUnit)]
-        return tuple(sorted(reports, key=lambda report: report.id))
+        return tuple(sorted(map(self._guarded, reports), key=lambda report: report.id))
+
+    def _guarded(self, report: TunnelReport) -> TunnelReport:
+        """The report, with what the tunnel's loop guard says if that runs."""
+        running = any(
+            isinstance(one.spec, LoopGuard) and one.spec.tunnel == report.id for one in self._running.values()
+        )
+        why = self._guards[report.id].problem if running else None
+        return report if why is None else structs.replace(report, last_error=why)
 
     def active(self) -> Mapping[TunnelId, Transport]:
         """The transport over which each tunnel's client is connected now."""
@@ -198,6 +209,10 @@ class Supervisor:
                 )
             case NeighbourResponder():
                 return task_unit.TaskUnit(process, lambda ready: self._responder(process, ready))
+            case LoopGuard():
+                watch = loop_guard.Watch(process, self._nft, self._tell)
+                self._guards[process.tunnel] = watch
+                return task_unit.TaskUnit(process, watch.run)
             case _:
                 return self._external(process)
 

@@ -10,7 +10,7 @@ import structlog
 
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import remotes
-from causeway_agent.plan.processes import FirstPacketFilter, NeighbourResponder
+from causeway_agent.plan.processes import FirstPacketFilter, LoopGuard, NeighbourResponder
 
 START_DEADLINE = 5.0
 """Seconds a task gets to say that it works."""
@@ -25,7 +25,7 @@ Body = Callable[[Ready], Coroutine[Any, Any, None]]
 class TaskUnit:
     """Runs one task and starts it again whenever it fails."""
 
-    def __init__(self, spec: FirstPacketFilter | NeighbourResponder, body: Body) -> None:
+    def __init__(self, spec: FirstPacketFilter | NeighbourResponder | LoopGuard, body: Body) -> None:
         self.spec = spec
         self._body = body
         self._settled = asyncio.Event()

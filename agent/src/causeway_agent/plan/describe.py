@@ -22,6 +22,7 @@ from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import (
     FirstPacketFilter,
+    LoopGuard,
     NeighbourResponder,
     Process,
     TlsProxy,
@@ -116,6 +117,8 @@ def describe_process(process: Process) -> str:
         case NeighbourResponder():
             prefixes = ", ".join(map(str, process.prefixes))
             return f"{process.name}: neighbour responder on {process.device} for {prefixes}"
+        case LoopGuard():
+            return f"{process.name}: loop guard between {process.adapter} and {', '.join(process.taps)}"
         case _:
             assert_never(process)
 

@@ -24,6 +24,7 @@ from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import (
     FirstPacketFilter,
+    LoopGuard,
     NeighbourResponder,
     Process,
     TlsProxy,
@@ -214,7 +215,7 @@ def _starts(observation: Observation, target: Target) -> tuple[tuple[Start, ...]
 def _start_rank(process: Process) -> tuple[int, str]:
     """Servers before clients: a client's first packet to nobody costs it seconds."""
     match process:
-        case NeighbourResponder():
+        case NeighbourResponder() | LoopGuard():
             rank = 0
         case VpnServer():
             rank = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from causeway_wire.types import IPAddress, IPNetwork
+from causeway_wire.types import IPAddress, IPNetwork, MacAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,24 @@ class Relay:
     servers: frozenset[tuple[IPAddress, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class BridgedNetwork:
+    """Frames that may pass between the ports of a bridge: those of these replicas, and those meant for them.
+
+    From `replicas` to `production` pass frames whose source is one of `macs`; the other way unicast to one of
+    them, broadcast and multicast, but never a frame that claims to come from one of them: that would be a
+    loop, or the original still running. Group frames are limited in rate. Nothing passes until the loop guard
+    opens the tunnel's ports.
+    """
+
+    bridge: str
+    replicas: frozenset[str]
+    """Ports behind which the replicas are: the VLAN's adapter at the provider, the taps at the tenant."""
+    production: frozenset[str]
+    """Ports behind which production is."""
+    macs: frozenset[MacAddress]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole packet policy of an appliance."""
@@ -138,12 +156,13 @@ class Policy:
     """Nothing is forwarded out of the device to the network, whatever else allows it."""
     foreign: frozenset[SourceGuard] = frozenset()
     """Nothing may enter the device from the network: its addresses live elsewhere."""
+    bridged: frozenset[BridgedNetwork] = frozenset()
 
     def __and__(self, other: Policy) -> Policy:
         """What both allow. What restricts in either (`guarded`, `denied`, `foreign`) restricts the result.
 
-        Scopes and relays of the same place are narrowed, not lost: a new replica or tunnel must not
-        interrupt those that are there already.
+        Scopes, relays and bridged networks of the same place are narrowed, not lost: a new replica or tunnel
+        must not interrupt those that are there already.
         """
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
         for restriction in ("guarded", "denied", "foreign"):
@@ -159,5 +178,11 @@ class Policy:
             for mine in self.relays
             for theirs in other.relays
             if replace(mine, servers=theirs.servers) == theirs
+        )
+        both["bridged"] = frozenset(
+            replace(mine, macs=mine.macs & theirs.macs)
+            for mine in self.bridged
+            for theirs in other.bridged
+            if replace(mine, macs=theirs.macs) == theirs
         )
         return Policy(**both)

@@ -46,13 +46,25 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameProbe:
+    """Liveness of a bridged tunnel, which has no addresses: frames through the tap, answered by the far end's
+    loop guard.
+    """
+
+    adapter: str
+    """Hosts that the bridge knows behind this port are told to the far end whenever the tunnel connects: an
+    OpenVPN server drops frames to hosts that it has not heard through the connection at hand.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VpnClient:
     """The OpenVPN client of the tenant appliance: endpoints in order of preference, one used at a time."""
 
     tunnel: TunnelId
     device: str
     endpoints: tuple[Endpoint, ...]
-    probe: tuple[IPAddress, IPAddress]
+    probe: tuple[IPAddress, IPAddress] | FrameProbe
     """Inner (local, peer) addresses of the liveness probe."""
 
     @property
@@ -108,4 +120,21 @@ class NeighbourResponder:
         return f"neighbour-responder-{self.device}"
 
 
-Process = VpnServer | VpnClient | TlsProxy | FirstPacketFilter | NeighbourResponder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopGuard:
+    """Opens a bridge's tunnel ports while the tunnel alone joins its two segments (see `loop_guard`)."""
+
+    tunnel: TunnelId
+    bridge: str
+    adapter: str
+    """The port toward the segment at this end; probes leave here."""
+    taps: tuple[str, ...]
+    """The tunnel's ports; the two guards hear of each other here."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"loop-guard-{self.bridge}"
+
+
+Process = VpnServer | VpnClient | TlsProxy | FirstPacketFilter | NeighbourResponder | LoopGuard

@@ -17,7 +17,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from causeway_agent.plan import objects
+from causeway_agent.plan import objects, ruleset_bridge
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
@@ -54,6 +54,13 @@ def _render(policy: Policy, *, identity: str) -> str:
     tables = (
         ("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, skeleton.inet_rules(identity), inet),
         ("arp", skeleton.ARP_DECLARATIONS, skeleton.ARP_SETS, skeleton.ARP_RULES, _arp(policy)),
+        (
+            "bridge",
+            ruleset_bridge.DECLARATIONS,
+            ruleset_bridge.SETS,
+            ruleset_bridge.RULES,
+            ruleset_bridge.elements(policy.bridged),
+        ),
     )
     return "".join(_table(*table) for table in tables)
 

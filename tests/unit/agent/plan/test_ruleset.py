@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from causeway_agent.plan import ruleset
+from causeway_agent.plan import ruleset, ruleset_bridge
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.policy import ManagementDoor, Policy
 from causeway_wire.desired import Desired, Partial
@@ -75,7 +75,7 @@ def test_every_rule_that_drops_counts_its_reason() -> None:
         if line.endswith(" drop"):
             assert re.search(r"counter name drop_\w+ drop$", line), line
     named = set(re.findall(r"counter name (\w+)", text))
-    assert named == {*ruleset.COUNTERS, ruleset.ARP_COUNTER}
+    assert named == {*ruleset.COUNTERS, ruleset.ARP_COUNTER, *ruleset_bridge.COUNTERS}
 
 
 def test_overlapping_sources_of_one_door_become_one_element() -> None:

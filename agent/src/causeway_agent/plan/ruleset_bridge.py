@@ -1,0 +1,99 @@
+"""The bridge table: which frames may pass between the ports of a bridge that extends a network.
+
+Every bridged frame of the appliance passes here and is dropped unless a set names it. The loop guard fills
+`open` with the indices of tunnel ports; no load of a policy empties it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from causeway_agent.plan.policy import BridgedNetwork
+
+TABLE: Final = "causeway"
+COUNTERS: Final = ("drop_loop", "drop_storm", "drop_closed", "drop_bridge")
+"""Named counters: frames that came back to their origin, group frames above the limit, frames while the loop
+guard keeps the bridge closed, and all others that no set names.
+"""
+GROUP_FRAMES: Final = "200/second burst 200 packets"
+"""Broadcast and multicast per direction: a thousand hosts' ARP fits, a storm does not."""
+
+DECLARATIONS: Final = (
+    "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    + """\
+  set open { type iface_index; flags dynamic; }
+  set groups { type ifname . ifname; size 1024; flags dynamic; }
+  chain limited { }
+  chain screen { type filter hook prerouting priority -300; policy accept; }
+  chain forward { type filter hook forward priority 0; policy drop; }
+"""
+)
+"""Priorities by number: their names mean other numbers in this family, and not all are known to nft 1.0.6."""
+
+SETS: Final = {
+    "returned": "type ifname . ether_addr",
+    "leaving": "type ifname . ifname . ether_addr",
+    "arriving": "type ifname . ifname . ether_addr",
+    "shared": "type ifname . ifname",
+}
+
+_GROUP: Final = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"
+_PORTS: Final = "iifname . oifname"
+
+RULES: Final = f"""\
+  chain limited {{
+    update @groups {{ {_PORTS} limit rate over {GROUP_FRAMES} }} counter name drop_storm drop
+    accept
+  }}
+  chain screen {{
+    iifname . ether saddr @returned counter name drop_loop drop
+  }}
+  chain forward {{
+    ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
+    iif != @open oif != @open counter name drop_closed drop
+    {_PORTS} . ether saddr @leaving {_GROUP} goto limited
+    {_PORTS} . ether saddr @leaving accept
+    {_PORTS} . ether daddr @arriving accept
+    {_PORTS} @shared {_GROUP} goto limited
+    counter name drop_bridge
+  }}
+"""
+"""A replica's frame that comes from production is dropped before the bridge could learn from it.
+
+Addresses that bridges must not forward (IEEE 802.1Q, 8.6.3) are dropped here, because without a spanning tree
+protocol the kernel does forward that of the protocol itself (net/bridge/br_input.c, br_handle_frame).
+"""
+
+
+def elements(networks: Iterable[BridgedNetwork]) -> dict[str, list[str]]:
+    """What the sets are filled with."""
+    filled: dict[str, list[str]] = {name: [] for name in SETS}
+    for network in networks:
+        inward = [_join(one, two) for one in network.production for two in network.replicas]
+        outward = [_join(two, one) for one in network.production for two in network.replicas]
+        filled["shared"] += inward
+        filled["leaving"] += [f"{pair} . {mac}" for pair in outward for mac in network.macs]
+        filled["arriving"] += [f"{pair} . {mac}" for pair in inward for mac in network.macs]
+        filled["returned"] += [f'"{port}" . {mac}' for port in network.production for mac in network.macs]
+    return filled
+
+
+def open_ports(indices: Iterable[int]) -> str:
+    """The nft command that lets frames pass through these tunnel ports; repeating it is harmless."""
+    return f"add element bridge {TABLE} open {{ {_listed(indices)} }}\n"
+
+
+def close_ports(indices: Iterable[int]) -> str:
+    """The nft commands that let no frame pass through these tunnel ports; repeating them is harmless."""
+    listed = _listed(indices)
+    # What is not there cannot be deleted: added first, it always is.
+    return open_ports(indices) + f"delete element bridge {TABLE} open {{ {listed} }}\n"
+
+
+def _listed(indices: Iterable[int]) -> str:
+    return ", ".join(map(str, indices))
+
+
+def _join(one: str, two: str) -> str:
+    return f'"{one}" . "{two}"'
