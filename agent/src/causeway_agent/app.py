@@ -66,7 +66,10 @@ async def run(settings: Settings) -> None:
             appliance=settings.appliance,
             agent=__version__,
             api=("v1",),
-            capabilities=capabilities.detect(unprivileged_vpn=machine.constants.vpn_uid is not None),
+            capabilities=capabilities.detect(
+                vlan_8021q=machine.constants.vlan_8021q,
+                unprivileged_vpn=machine.constants.vpn_uid is not None,
+            ),
             limits=handlers.LIMITS,
         )
         operations = handlers.Handlers(engine=engine, identity=store, versions=versions).operations()
@@ -95,9 +98,12 @@ def make_engine(settings: Settings, machine: Machine) -> Engine:
     return Engine(
         machine=machine,
         journal=offline.journal(settings),
-        base=lambda facts: compile_base(management=settings.management, nics=settings.nics, facts=facts),
+        base=lambda facts: compile_base(
+            management=settings.management, nics=settings.nics, vlans=settings.vlans, facts=facts
+        ),
         management=settings.management,
         nics=settings.nics,
+        vlans=settings.vlans,
         pace=Pace(),
     )
 
@@ -132,7 +138,7 @@ async def _machine(settings: Settings) -> AsyncIterator[Machine]:
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 clock=clock,
-                constants=offline.constants(settings),
+                constants=offline.constants(settings, vlan_8021q=await kernel.makes_vlans()),
             )
 
 

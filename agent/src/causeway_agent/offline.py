@@ -11,7 +11,7 @@ from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.engine.journal import Journal
 from causeway_agent.errors import CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import describe, diff
+from causeway_agent.plan import describe, diff, trunks
 from causeway_agent.plan import explain as explanations
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.explain import Explanation
@@ -43,7 +43,7 @@ def key_directory(settings: Settings) -> Path:
     return Path(settings.state_directory) / "keys"
 
 
-def constants(settings: Settings) -> Facts:
+def constants(settings: Settings, *, vlan_8021q: bool) -> Facts:
     """Facts that never change while the agent runs."""
     return Facts(
         appliance=settings.appliance,
@@ -51,6 +51,7 @@ def constants(settings: Settings) -> Facts:
         vpn_uid=spawn.unprivileged_uid(settings.vpn_user),
         key_directory=str(key_directory(settings)),
         run_directory=settings.run_directory,
+        vlan_8021q=vlan_8021q,
     )
 
 
@@ -58,11 +59,14 @@ async def look(settings: Settings) -> Sight:
     """Read journal and kernel, change nothing; raises CompileError or BackendError."""
     document = journal(settings).recover().document
     async with RtnlKernel.open() as kernel:
-        facts = dataclasses.replace(constants(settings), devices=await kernel.devices())
+        known = constants(settings, vlan_8021q=await kernel.makes_vlans())
+        facts = dataclasses.replace(known, devices=await kernel.devices())
         if document is not None:
             target = compiler.compile_document(document, facts)
         else:
-            target = compile_base(management=settings.management, nics=settings.nics, facts=facts)
+            target = compile_base(
+                management=settings.management, nics=settings.nics, vlans=settings.vlans, facts=facts
+            )
         return Sight(
             document=document,
             target=target,
@@ -78,7 +82,7 @@ async def status(settings: Settings) -> list[str]:
         sight = await look(settings)
     except CompileError as error:
         return [f"problem     {each.detail}" for each in error.problems]
-    names = {nic.mac: nic.name for nic in (sight.document.nics if sight.document else settings.nics)}
+    source = sight.document or settings
     lines = [
         f"appliance   {settings.appliance}",
         f"generation  {sight.document.generation if sight.document else 'none'}, from the journal",
@@ -86,7 +90,8 @@ async def status(settings: Settings) -> list[str]:
     for nic in sight.nics:
         where = ", ".join(nic.addresses) or "no address"
         state = "up" if nic.up else "down"
-        lines.append(f"adapter     {nic.device} {names.get(nic.mac, '-')} {nic.mac} {state}, {where}")
+        name = trunks.name(nic.device, nic.mac, source.nics, source.vlans) or "-"
+        lines.append(f"adapter     {nic.device} {name} {nic.mac} {state}, {where}")
     # Whether processes run and which packet filter is loaded, only an agent can tell.
     left = diff.diff(
         dataclasses.replace(sight.observation, policy=sight.target.policy, processes=sight.target.processes),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from causeway_agent.errors import SettingsError
 from causeway_wire import codec
-from causeway_wire.desired import Document, Management, Nic
+from causeway_wire.desired import Document, Management, Nic, Vlan
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, Pem, Secret
 
@@ -23,7 +23,8 @@ class Settings(Document, frozen=True, kw_only=True):
     appliance: ApplianceId
     management: Management
     nics: tuple[Nic, ...]
-    """At least the management adapter."""
+    """At least the management adapter, or the trunk of the VLAN that it is."""
+    vlans: tuple[Vlan, ...] = ()
     controller_ca: Pem
     """Authority of the controllers' client certificates; replaced by the identity API later."""
     enrolment_token: Secret | None = None

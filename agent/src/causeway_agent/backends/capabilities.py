@@ -12,13 +12,16 @@ _MODULES = Path("/lib/modules")
 _LOADED = Path("/sys/module")
 
 
-def detect(*, unprivileged_vpn: bool) -> Capabilities:
-    """The capabilities of the running kernel: loaded, built in, or there to be loaded."""
+def detect(*, vlan_8021q: bool, unprivileged_vpn: bool) -> Capabilities:
+    """The capabilities of the running kernel: loaded, built in, or there to be loaded.
+
+    Whether it makes VLANs decides what is refused, so that the kernel itself was asked (`rtnl_l2`).
+    """
     release = os.uname().release
     known = _listed(_MODULES / release / "modules.builtin") | _listed(_MODULES / release / "modules.dep")
     return Capabilities(
         kernel=release,
-        vlan_8021q=_has("8021q", known),
+        vlan_8021q=vlan_8021q,
         wireguard=_has("wireguard", known),
         # `ovpn` is the module of Linux 6.16 and later, `ovpn-dco-v2` the one packaged before.
         openvpn_dco=_has("ovpn", known) or _has("ovpn-dco-v2", known),

@@ -7,14 +7,14 @@ target of an idle appliance says 0 where a failover says 1.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from causeway_agent.plan import checks
+from causeway_agent.plan import checks, objects, trunks
 from causeway_agent.plan.objects import Address, Link, Route, Sysctl
 from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Desired, Management, Nic
+from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork, NicName
 
@@ -27,11 +27,25 @@ EVERYWHERE: Mapping[int, IPNetwork] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """A NIC of the document and the kernel device behind it."""
+    """A NIC or VLAN of the document and the kernel device behind it."""
 
     index: int
-    nic: Nic
+    nic: Nic | Vlan
     device: str
+    parent: str | None = None
+    """A VLAN's trunk, the kernel device."""
+    trunk: bool = False
+    """Whether it carries VLANs of the document."""
+
+    @property
+    def pointer(self) -> str:
+        """Where the document has it."""
+        return f"/{'nics' if isinstance(self.nic, Nic) else 'vlans'}/{self.index}"
+
+    @property
+    def gateways(self) -> tuple[IPAddress, ...]:
+        """Default gateways that it leads to."""
+        return self.nic.gateways if isinstance(self.nic, Nic) else ()
 
     @property
     def own(self) -> frozenset[IPAddress]:
@@ -43,9 +57,15 @@ class Adapter:
         """The networks its addresses say are on-link."""
         return tuple(interface.network for interface in self.nic.addresses)
 
-    def link(self) -> Link:
-        """The device, up."""
-        return Link(self.device, self.nic.mtu)
+    def link(self) -> frozenset[Link]:
+        """A vNIC's device, up."""
+        return frozenset({Link(self.device, self.nic.mtu)}) if self.parent is None else frozenset()
+
+    def vlan(self) -> frozenset[objects.Vlan]:
+        """The device of a VLAN."""
+        if self.parent is None or isinstance(self.nic, Nic):
+            return frozenset()
+        return frozenset({objects.Vlan(self.device, self.parent, self.nic.id, self.nic.mtu)})
 
     def addresses(self, *, prefix_route: bool = True) -> frozenset[Address]:
         """Its addresses; without prefix routes its networks are not in the main table."""
@@ -54,22 +74,44 @@ class Adapter:
     def default_routes(self) -> frozenset[Route]:
         """The appliance's own default routes."""
         return frozenset(
-            Route(EVERYWHERE[gateway.version], self.device, via=gateway) for gateway in self.nic.gateways
+            Route(EVERYWHERE[gateway.version], self.device, via=gateway) for gateway in self.gateways
         )
 
 
 def resolve(desired: Desired, facts: Facts, findings: checks.Findings) -> Mapping[NicName, Adapter]:
     """The document's adapters by name. Where a MAC address is not found, the name stands for the device."""
-    _check(desired.nics, findings)
+    _check(desired.nics, desired.vlans, findings)
+    trunks.check(desired.nics, desired.vlans, findings, vlan_8021q=facts.vlan_8021q)
     adapters = {}
     for index, nic in enumerate(desired.nics):
-        device = facts.devices.get(nic.mac)
-        if device is None:
+        if nic.mac not in facts.devices:
             found = ", ".join(sorted(facts.devices)) or "none"
             detail = f"adapter {nic.name}: no device has MAC address {nic.mac}; this machine has {found}"
             findings.add(ProblemType.NIC_NOT_FOUND, f"/nics/{index}/mac", detail)
-        adapters[nic.name] = Adapter(index=index, nic=nic, device=device or nic.name)
+    for adapter in assemble(desired.nics, desired.vlans, facts):
+        adapters[adapter.nic.name] = adapter
     return adapters
+
+
+def assemble(nics: Sequence[Nic], vlans: Sequence[Vlan], facts: Facts) -> tuple[Adapter, ...]:
+    """The adapters, VLANs after the vNICs that carry them; a VLAN whose trunk is unknown is left out."""
+    carrying = {vlan.trunk for vlan in vlans}
+    own = {
+        nic.name: Adapter(
+            index=index,
+            nic=nic,
+            device=facts.devices.get(nic.mac, nic.name),
+            trunk=nic.name in carrying,
+        )
+        for index, nic in enumerate(nics)
+    }
+    tagged = [
+        Adapter(index=index, nic=vlan, device=trunks.device(nic.mac, vlan.id), parent=own[nic.name].device)
+        for index, vlan in enumerate(vlans)
+        for nic in nics
+        if nic.name == vlan.trunk
+    ]
+    return (*own.values(), *tagged)
 
 
 def find(
@@ -79,6 +121,17 @@ def find(
     adapter = adapters.get(name)
     if adapter is None:
         findings.add(ProblemType.UNKNOWN_REFERENCE, pointer, f"no adapter of the document is named {name}")
+    return adapter
+
+
+def carrier(
+    adapters: Mapping[NicName, Adapter], name: NicName, pointer: str, findings: checks.Findings
+) -> Adapter | None:
+    """The adapter of a production network, or None and a problem; a trunk cannot be one (see `trunks`)."""
+    adapter = find(adapters, name, pointer, findings)
+    if adapter is not None and adapter.trunk:
+        detail = f"{name} carries VLANs; make the network one of them, so that no guest can choose its tag"
+        findings.add(ProblemType.INVALID, pointer, detail)
     return adapter
 
 
@@ -163,13 +216,15 @@ def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> 
     )
 
 
-def _check(nics: tuple[Nic, ...], findings: checks.Findings) -> None:
-    checks.distinct(findings, ((nic.name, f"/nics/{i}/name") for i, nic in enumerate(nics)), "adapter name")
+def _check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], findings: checks.Findings) -> None:
+    everyone: list[tuple[str, Nic | Vlan]] = [(f"/nics/{i}", nic) for i, nic in enumerate(nics)]
+    everyone += [(f"/vlans/{i}", vlan) for i, vlan in enumerate(vlans)]
+    checks.distinct(findings, ((each.name, f"{at}/name") for at, each in everyone), "adapter name")
     checks.distinct(findings, ((nic.mac, f"/nics/{i}/mac") for i, nic in enumerate(nics)), "MAC address")
     addresses = (
-        (interface.ip, f"/nics/{i}/addresses/{k}")
-        for i, nic in enumerate(nics)
-        for k, interface in enumerate(nic.addresses)
+        (interface.ip, f"{at}/addresses/{k}")
+        for at, each in everyone
+        for k, interface in enumerate(each.addresses)
     )
     checks.distinct(findings, addresses, "address")
     gateways = (

@@ -14,7 +14,7 @@ from causeway_agent.plan import compile_gateway, compile_provider, compile_tenan
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.contribution import Contribution, Surroundings
-from causeway_agent.plan.objects import Address
+from causeway_agent.plan.objects import Address, Link, Vlan
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Desired, GatewayRole, Management, ProviderRole, Role, TenantRole
 from causeway_wire.problem import ProblemType
@@ -77,7 +77,8 @@ def _target(
     return Target(
         management=_address(role.addresses, adapter.device, management.address),
         devices=frozenset(each.device for each in everyone),
-        links=frozenset(each.link() for each in everyone),
+        links=frozenset[Link]().union(*(each.link() for each in everyone)),
+        vlans=frozenset[Vlan]().union(*(each.vlan() for each in everyone)),
         tuns=role.tuns,
         bridges=role.bridges,
         ports=role.ports,

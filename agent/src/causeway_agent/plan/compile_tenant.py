@@ -33,7 +33,7 @@ PRIORITY: Final = 1000
 
 def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
     """What the role adds; None, with problems noted, when the document cannot be meant."""
-    adapter = nics.find(around.adapters, role.network.nic, "/role/network/nic", around.findings)
+    adapter = nics.carrier(around.adapters, role.network.nic, "/role/network/nic", around.findings)
     _check(role, around, adapter)
     if adapter is None or around.findings.problems:
         return None
