@@ -1,5 +1,7 @@
 """The provider appliance: a vNIC per VLAN, and per extended network a tunnel server and a routing table.
 
+Full failover and rehearsal are another machine altogether: see `compile_full`.
+
 Each network's table is chosen by the device a packet enters, or by the appliance's own address in that
 network; nothing of it is in the main table, so equal prefixes of two tenants' tables could never meet and a
 replica's only way out is the tunnel. Both tun devices of a network (UDP and TCP) always exist while it is
@@ -11,24 +13,28 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, openvpn_config
+from causeway_agent.plan import checks, checks_full, compile_full, openvpn_config
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
-from causeway_agent.plan.objects import Address, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.objects import (
+    PRIORITY_DEVICE,
+    PRIORITY_SOURCE,
+    Address,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
 from causeway_agent.plan.policy import ArpScope, Echo, Forward, Listener, Policy, SourceGuard
 from causeway_agent.plan.processes import NeighbourResponder, Process, VpnServer
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Partial, ProviderNetwork, ProviderRole, TunnelServer
+from causeway_wire.desired import Full, Partial, ProviderNetwork, ProviderRole, Rehearsal, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork
-
-PRIORITY_DEVICE: Final = 1000
-PRIORITY_SOURCE: Final = 1001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +87,8 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
     _check(role, around, uplink)
     if uplink is None or around.findings.problems:
         return None
+    if isinstance(role.failover, Full | Rehearsal):
+        return compile_full.compile_takeover(role, role.failover, around, uplink)
     extensions = _extensions(role, around)
     vlans = {network.nic for network in role.networks}
     return Contribution(
@@ -114,6 +122,7 @@ def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> 
             _check_tunnel(role, index, network.tunnel, around, uplink)
     tunnels = [(i, network.tunnel) for i, network in enumerate(role.networks) if network.tunnel is not None]
     _check_distinct_tunnels(tunnels, findings)
+    checks_full.check(role, around, uplink)
     if isinstance(role.failover, Partial):
         checks.replicas(findings, role.failover, _segments(role, around))
 
@@ -133,17 +142,17 @@ def _check_network(
             if any(checks.overlap(prefix, theirs) for theirs in other.prefixes):
                 detail = f"{prefix} overlaps network {other.id}"
                 findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
-    adapter = nics.find(around.adapters, network.nic, f"{pointer}/nic", findings)
+    adapter = nics.carrier(around.adapters, network.nic, f"{pointer}/nic", findings)
     if adapter is None:
         return
     for index, interface in enumerate(adapter.nic.addresses):
         if not checks.inside(network.prefixes, interface.ip):
-            where = f"/nics/{adapter.index}/addresses/{index}"
+            where = f"{adapter.pointer}/addresses/{index}"
             detail = f"{interface.ip} is in none of the prefixes of network {network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
-    if adapter.nic.gateways:
+    if adapter.gateways:
         detail = f"adapter {network.nic} carries a VLAN; the appliance's default route leads elsewhere"
-        findings.add(ProblemType.INVALID, f"/nics/{adapter.index}/gateways", detail)
+        findings.add(ProblemType.INVALID, f"{adapter.pointer}/gateways", detail)
 
 
 def _check_tunnel(

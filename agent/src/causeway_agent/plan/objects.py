@@ -30,6 +30,12 @@ here. It lives and dies with the filter, hence not with our prefix: the plan doe
 
 MAIN_TABLE = 254
 
+PRIORITY_DEVICE = 1000
+"""Policy routing rules of ours by input device; they come before those by source, and both before the main
+table.
+"""
+PRIORITY_SOURCE = 1001
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Claim:

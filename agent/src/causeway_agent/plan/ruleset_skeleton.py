@@ -132,6 +132,8 @@ INET_DECLARATIONS: Final = (
   chain origin6 { }
   chain door4 { }
   chain door6 { }
+  chain stranger4 { }
+  chain stranger6 { }
   chain screen4 { }
   chain screen6 { }
   chain extended4 { }
@@ -251,12 +253,19 @@ def _door(ip: str, version: int, suffix: str) -> str:
 
 
 def _screen(ip: str, version: int) -> str:
+    """Sources that are lies, flows that are not tracked. A controller may live in a network that production
+    has too; it is no stranger at its door.
+    """
     return f"""\
+  chain stranger{version} {{
+    iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
+    counter name drop_spoofed drop
+  }}
   chain screen{version} {{
     iifname @guarded jump origin{version}
     iifname . {ip} daddr @extended_destination{version} notrack accept
     iifname . {ip} saddr @extended_source{version} notrack accept
-    iifname . {ip} saddr @foreign{version} counter name drop_spoofed drop
+    iifname . {ip} saddr @foreign{version} goto stranger{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
 """
