@@ -21,9 +21,11 @@ from causeway_controller.failover.inventory import (
     TunnelCredentials,
     Vm,
 )
+from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import IPAddress
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+PUBLIC, TEST = 66, 99
 SERVER_KEY = tls_crypt.make_server_key()
 CLIENT_KEY = tls_crypt.make_client_key(SERVER_KEY, tls_crypt.Claim(tenant="acme", tunnel="acme-0"))
 
@@ -46,6 +48,19 @@ def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6
             for n in numbers
             for i in range(vms_per_network)
         },
+        routed=tuple(f"net-{n}" for n in numbers),
+        public_addresses=_outside(PUBLIC, ipv6=ipv6),
+        test_addresses=_outside(TEST, ipv6=ipv6),
+        publications=tuple(
+            PublicRule(
+                id=f"web-{address.version}",
+                public_address=address,
+                public_port=8080,
+                internal_address=internal,
+                internal_port=80,
+            )
+            for address, internal in zip(_outside(PUBLIC, ipv6=ipv6), _hosts(0, 20, ipv6=ipv6), strict=True)
+        ),
     )
     tunnels = {f"acme-{n}": _tunnel(n) for n in numbers}
     ids = [f"gateway-{g}" for g in range(gateways)]
@@ -82,6 +97,12 @@ def _hosts(n: int, host: int, *, ipv6: bool) -> tuple[IPAddress, ...]:
     return both if ipv6 else both[:1]
 
 
+def _outside(host: int, *, ipv6: bool) -> tuple[IPAddress, ...]:
+    """A public or test address of each family."""
+    both = (ip_address(f"198.51.100.{host}"), ip_address(f"2001:db8:51::{host:x}"))
+    return both if ipv6 else both[:1]
+
+
 def _network(n: int, *, ipv6: bool) -> Network:
     prefixes = (ip_network(f"192.168.{n}.0/24"), ip_network(f"2001:db8:{n:x}::/64"))
     inner = (
@@ -95,6 +116,7 @@ def _network(n: int, *, ipv6: bool) -> Network:
         tunnel=f"acme-{n}",
         inner=inner if ipv6 else inner[:1],
         port=1195 + 2 * n,
+        internet=n == 0,
     )
 
 

@@ -10,6 +10,8 @@ ControllerError
 ├── RequestRefused       a certificate signing request that we do not sign
 ├── MachineMissing       the hypervisor does not know a machine
 ├── TunnelDown           a tunnel's ends did not find each other in time
+├── ModeMissing          an appliance does not report what it was told to be
+├── NotReady             a replica did not answer in time
 ├── StepFailed           a failover stopped at a step: says what was undone
 └── StoreError           a file of ours cannot be read
 """
@@ -108,6 +110,22 @@ class TunnelDown(ControllerError):  # noqa: N818
             f"reaches a cloud gateway, by UDP or TCP"
         )
         self.tunnel = tunnel
+
+
+class ModeMissing(ControllerError):  # noqa: N818
+    """The appliance accepted its document, and does not show what it says."""
+
+    def __init__(self, appliance: str, mode: str, missing: str) -> None:
+        super().__init__(f"{appliance} should be in mode {mode}, but {missing}; its observed state says more")
+        self.appliance = appliance
+
+
+class NotReady(ControllerError):  # noqa: N818
+    """The replica is powered on and does not answer at its addresses; look at its console."""
+
+    def __init__(self, vm: str, seconds: float) -> None:
+        super().__init__(f"the replica of {vm} did not answer within {seconds:g} s; look at its console")
+        self.vm = vm
 
 
 class StepFailed(ControllerError):  # noqa: N818

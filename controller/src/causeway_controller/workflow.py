@@ -1,9 +1,9 @@
-"""Executes failover steps: powers machines through providers, sends documents through the agents' clients.
+"""Executes failover steps, stage by stage, and takes everything back when a required one fails.
 
-A stage's steps run at once and the stage is complete when all of them are. When one fails, its siblings
-still run to their end (each has a deadline), then everything done is compensated, last stage first. Every
-effect may be repeated, so running the same steps again after an interruption is safe; a cancelled run undoes
-nothing.
+A stage's steps run at once and the stage is complete when all of them are. When a required one fails, its
+siblings still run to their end (each has a deadline), then everything done is compensated, last stage first.
+Every effect may be repeated, so running the same steps again after an interruption is safe; a cancelled run
+undoes nothing. What it left unconfirmed the appliances take back themselves.
 """
 
 from __future__ import annotations
@@ -12,55 +12,22 @@ import asyncio
 import enum
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from causeway_controller.errors import (
-    AgentUnreachable,
-    ChangeFailed,
-    ControllerError,
-    MachineMissing,
-    StepFailed,
-    TunnelDown,
-)
-from causeway_controller.failover import documents, inventory, partial
-from causeway_controller.failover.steps import Action, Apply, MachineRef, Power, Step, VerifyTunnel
+from causeway_controller.actions import Agent, Answers, Executor, Run, Timing
+from causeway_controller.errors import ChangeFailed, ControllerError, StepFailed
+from causeway_controller.failover import documents, full, inventory, modes, partial
+from causeway_controller.failover.inventory import Site
+from causeway_controller.failover.steps import Apply, MachineKind, MachineRef, Power, PutRules, Ready, Step
 from causeway_controller.generations import GenerationBook
 from causeway_controller.hypervisors.base import HypervisorError, Provider
-from causeway_wire.change import Change
-from causeway_wire.desired import Desired
-from causeway_wire.observed import Health, Observed, TunnelState
-from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.types import ApplianceId, Epoch, TenantId, TunnelId, VmName
+from causeway_wire.problem import ProblemError
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import ApplianceId, Epoch, TenantId, VmName
 
-_BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
+_TIMING = Timing()
 _FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
-
-
-class Agent(Protocol):
-    """What a workflow needs of an agent; `fleet.client.AgentClient` has it."""
-
-    async def apply(self, document: Desired, *, timeout: float) -> Change: ...  # noqa: ASYNC109
-
-    async def observed(self) -> Observed: ...
-
-    async def live(self) -> Health: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Deadlines, in seconds."""
-
-    power: float = 60.0
-    grace: float = 20.0
-    """For an orderly shutdown before power is cut."""
-    boot: float = 180.0
-    """From power to an agent that answers."""
-    change: float = 30.0
-    tunnel: float = 15.0
-    first_poll: float = 0.02
-    longest_poll: float = 0.5
 
 
 class StepState(enum.Enum):
@@ -88,6 +55,22 @@ class Event:
 Progress = Callable[[Event], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A failover that went through, with what was not worth stopping it."""
+
+    site: Site
+    """As it is now; replicas that did not start are not in its mode."""
+    ready: Mapping[VmName, float] = field(default_factory=dict)
+    """Time-to-ready of rehearsed replicas, in seconds from power on to the first answer."""
+    failures: Mapping[str, Exception] = field(default_factory=dict)
+    """By sentence of the step."""
+
+
+async def _unasked(_tenant: TenantId, _vm: VmName) -> bool:
+    return False
+
+
 class Workflow:
     """Runs the steps of failovers at one site."""
 
@@ -97,61 +80,139 @@ class Workflow:
         agents: Callable[[ApplianceId], Agent],
         hypervisors: Callable[[MachineRef], Provider],
         generations: GenerationBook,
+        answers: Answers = _unasked,
         progress: Progress = lambda _: None,
-        timing: Timing = Timing(),
+        timing: Timing = _TIMING,
     ) -> None:
-        """`agents` gives open clients; kept open between runs they save the TLS handshake."""
-        self._agents = agents
-        self._hypervisors = hypervisors
-        self._generations = generations
+        """`agents` gives open clients; kept open between runs they save the TLS handshake.
+
+        `answers` asks replicas whether they are there; only rehearsals need it.
+        """
+        self._executor = Executor(
+            agents=agents, hypervisors=hypervisors, generations=generations, answers=answers, timing=timing
+        )
         self._progress = progress
-        self._timing = timing
 
     async def begin_partial(
-        self, site: inventory.Site, tenant: TenantId, vms: Iterable[VmName], *, epoch: Epoch
-    ) -> inventory.Site:
+        self, site: Site, tenant: TenantId, vms: Iterable[VmName], *, epoch: Epoch
+    ) -> Site:
         """Fail these VMs over; the site as it is then. Raises ProblemError or StepFailed."""
         chosen = frozenset(vms)
         await self.run(site, partial.begin(site, tenant, chosen), epoch=epoch)
-        running = site.failed_over.get(tenant, frozenset())
-        return inventory.with_failed_over(site, tenant, running | chosen)
+        return inventory.with_failed_over(site, tenant, inventory.mode(site, tenant).vms | chosen)
 
     async def undo_partial(
         self,
-        site: inventory.Site,
+        site: Site,
         tenant: TenantId,
         vms: Iterable[VmName],
         *,
         epoch: Epoch,
         stop_appliances: bool = False,
-    ) -> inventory.Site:
+    ) -> Site:
         """End the failover of these VMs; the site as it is then. Raises ProblemError or StepFailed."""
         chosen = frozenset(vms)
         steps = partial.undo(site, tenant, chosen, stop_appliances=stop_appliances)
         await self.run(site, steps, epoch=epoch)
-        running = site.failed_over.get(tenant, frozenset())
-        return inventory.with_failed_over(site, tenant, running - chosen)
+        return inventory.with_failed_over(site, tenant, inventory.mode(site, tenant).vms - chosen)
 
-    async def run(self, site: inventory.Site, steps: Sequence[Step], *, epoch: Epoch) -> tuple[Event, ...]:
+    async def begin_full(
+        self,
+        site: Site,
+        tenant: TenantId,
+        vms: Iterable[VmName],
+        *,
+        epoch: Epoch,
+        escalate: bool = False,
+    ) -> Outcome:
+        """Fail the tenant's site over to these VMs. Raises ProblemError or StepFailed."""
+        chosen = frozenset(vms)
+        steps = full.begin_full(site, tenant, chosen, escalate=escalate)
+        events = await self.run(site, steps, epoch=epoch)
+        mode = full.full_after(site, tenant, chosen - _not_started(events))
+        told = _told(site.tenants[tenant], events)
+        mode = modes.Full(mode.vms, mode.behind - told)
+        return _outcome(inventory.with_mode(site, tenant, mode), events)
+
+    async def undo_full(
+        self,
+        site: Site,
+        tenant: TenantId,
+        *,
+        epoch: Epoch,
+        keep_partial: Iterable[VmName] = (),
+        stop_appliances: bool = False,
+    ) -> Outcome:
+        """End the full failover, or keep these VMs in partial. Raises ProblemError or StepFailed."""
+        kept = frozenset(keep_partial)
+        steps = full.undo_full(site, tenant, keep_partial=kept, stop_appliances=stop_appliances)
+        events = await self.run(site, steps, epoch=epoch)
+        return _outcome(inventory.with_failed_over(site, tenant, kept), events)
+
+    async def begin_rehearsal(
+        self,
+        site: Site,
+        tenant: TenantId,
+        vms: Iterable[VmName],
+        *,
+        epoch: Epoch,
+        internet: bool = False,
+    ) -> Outcome:
+        """Start these replicas beside the running production. Raises ProblemError or StepFailed."""
+        chosen = frozenset(vms)
+        steps = full.begin_rehearsal(site, tenant, chosen, internet=internet)
+        events = await self.run(site, steps, epoch=epoch)
+        running = inventory.mode(site, tenant).vms | (chosen - _not_started(events))
+        return _outcome(inventory.with_mode(site, tenant, modes.Rehearsal(running, internet)), events)
+
+    async def end_rehearsal(
+        self, site: Site, tenant: TenantId, *, epoch: Epoch, stop_appliances: bool = False
+    ) -> Outcome:
+        """End the rehearsal. Raises ProblemError or StepFailed."""
+        steps = full.end_rehearsal(site, tenant, stop_appliances=stop_appliances)
+        events = await self.run(site, steps, epoch=epoch)
+        return _outcome(inventory.with_mode(site, tenant, modes.Idle()), events)
+
+    async def publish(
+        self, site: Site, tenant: TenantId, rules: Sequence[PublicRule], *, epoch: Epoch
+    ) -> Site:
+        """Make these the tenant's public rules, at its appliance too while full failover or rehearsal is on.
+
+        Raises ProblemError naming the rule that cannot be meant, and StepFailed.
+        """
+        changed = inventory.with_publications(site, tenant, tuple(rules))
+        found = changed.tenants[tenant]
+        appliance = found.provider.id
+        wanted = documents.public_rules(found, inventory.mode(site, tenant))
+        step = Step(
+            seed=None,
+            stage=1,
+            sentence=f"Put {len(wanted)} public rules",
+            action=PutRules(appliance=appliance, rules=wanted),
+        )
+        await self.run(site, (step,), epoch=epoch)
+        return changed
+
+    async def run(self, site: Site, steps: Sequence[Step], *, epoch: Epoch) -> tuple[Event, ...]:
         """Execute the steps stage by stage; the last event of each. Raises StepFailed after compensation."""
-        run = _Run(site, epoch)
+        run = Run(site, epoch)
         events: list[Event] = []
         for _, stage in itertools.groupby(steps, key=lambda step: step.stage):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._step(run, step)) for step in stage]
             events += (task.result() for task in tasks)
             for event in events:
-                if event.error is not None:
+                if event.error is not None and event.step.required:
                     undone, kept = await self._compensate(run, events)
                     raise StepFailed(event.step.sentence, event.error, undone, kept) from event.error
         return tuple(events)
 
-    async def _step(self, run: _Run, step: Step) -> Event:
+    async def _step(self, run: Run, step: Step) -> Event:
         self._progress(Event(step=step, state=StepState.STARTED))
         started = time.monotonic()
         error: Exception | None = None
         try:
-            changed = await self._act(run, step.action)
+            changed = await self._executor.act(run, step.action, courtesy=not step.required)
             state = StepState.DONE if changed else StepState.UNCHANGED
         except _FAILURES as failure:
             state, error = StepState.FAILED, failure
@@ -159,9 +220,7 @@ class Workflow:
         self._progress(event)
         return event
 
-    async def _compensate(
-        self, run: _Run, events: Sequence[Event]
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    async def _compensate(self, run: Run, events: Sequence[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Take back what the steps did, the last first; what was undone, and what could not be."""
         undone: list[str] = []
         kept: list[str] = []
@@ -172,7 +231,7 @@ class Workflow:
             started = time.monotonic()
             state, error = StepState.UNDONE, None
             try:
-                await self._act(run, action)
+                await self._executor.take_back(run, event.step.action, action)
                 undone.append(str(action))
             except _FAILURES as failure:
                 state, error = StepState.UNDO_FAILED, failure
@@ -180,91 +239,6 @@ class Workflow:
             seconds = time.monotonic() - started
             self._progress(Event(step=event.step, state=state, seconds=seconds, error=error))
         return tuple(undone), tuple(kept)
-
-    async def _act(self, run: _Run, action: Action) -> bool:
-        """Carry out one action; whether it changed anything."""
-        match action:
-            case Power():
-                return await self._power(action)
-            case Apply():
-                return await self._apply(run, action)
-            case VerifyTunnel():
-                return await self._verify(action)
-
-    async def _power(self, action: Power) -> bool:
-        owner_id = action.machine.owner_id
-        provider = self._hypervisors(action.machine)
-        async with asyncio.timeout(self._timing.power):
-            machine = await provider.find(owner_id)
-            if machine is None:
-                raise MachineMissing(owner_id)
-            if machine.powered_on == action.on:
-                return False
-            await provider.power(owner_id, on=action.on, grace=self._timing.grace)
-        if action.on and action.machine.appliance is not None:
-            await self._answers(action.machine.appliance)
-        return True
-
-    async def _answers(self, appliance: ApplianceId) -> None:
-        """Wait until a booting appliance's agent answers."""
-        agent = self._agents(appliance)
-        deadline = time.monotonic() + self._timing.boot
-        for pause in self._polls():
-            try:
-                await agent.live()
-            except AgentUnreachable:
-                if time.monotonic() >= deadline:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                return
-
-    async def _apply(self, run: _Run, action: Apply) -> bool:
-        site = inventory.with_failed_over(run.site, action.tenant, action.vms)
-        try:
-            await self._send(run, site, action.appliance)
-        except ProblemError as error:
-            # The epoch fences other workflows off. A generation behind within our own means a lost book.
-            current = error.problem.generation
-            if error.problem.type not in _BEHIND or not isinstance(current, int):
-                raise
-            await self._generations.at_least(action.appliance, current)
-            await self._send(run, site, action.appliance)
-        return True
-
-    async def _send(self, run: _Run, site: inventory.Site, appliance: ApplianceId) -> None:
-        generation = await self._generations.next(appliance)
-        document = documents.document(site, appliance, generation=generation, epoch=run.epoch)
-        await self._agents(appliance).apply(document, timeout=self._timing.change)
-
-    async def _verify(self, action: VerifyTunnel) -> bool:
-        deadline = time.monotonic() + self._timing.tunnel
-        for pause in self._polls():
-            server, client = [
-                _tunnel_state(await self._agents(appliance).observed(), action.tunnel)
-                for appliance in (action.server, action.client)
-            ]
-            if server is client is TunnelState.CONNECTED:
-                break
-            if time.monotonic() >= deadline:
-                raise TunnelDown(action.tunnel, server.value, client.value)
-            await asyncio.sleep(pause)
-        return False
-
-    def _polls(self) -> Iterable[float]:
-        """Pauses between questions, growing: soon at first, gentle later."""
-        pause = self._timing.first_poll
-        while True:
-            yield pause
-            pause = min(pause * 2, self._timing.longest_poll)
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What all steps of a run share."""
-
-    site: inventory.Site
-    epoch: Epoch
 
 
 def _may_have_acted(event: Event) -> bool:
@@ -274,8 +248,35 @@ def _may_have_acted(event: Event) -> bool:
     return not isinstance(event.error, ChangeFailed | ProblemError)
 
 
-def _tunnel_state(observed: Observed, tunnel: TunnelId) -> TunnelState:
-    for report in observed.tunnels:
-        if report.id == tunnel:
-            return report.state
-    return TunnelState.STOPPED
+def _not_started(events: Iterable[Event]) -> frozenset[VmName]:
+    """VMs whose replicas could not be powered on."""
+    return frozenset(
+        event.step.action.machine.name
+        for event in events
+        if event.error is not None
+        and isinstance(event.step.action, Power)
+        and event.step.action.machine.kind is MachineKind.REPLICA
+    )
+
+
+def _told(tenant: inventory.Tenant, events: Iterable[Event]) -> frozenset[str]:
+    """Networks whose tenant appliance took its idle document."""
+    done = {
+        event.step.action.appliance
+        for event in events
+        if event.error is None and isinstance(event.step.action, Apply)
+    }
+    return frozenset(name for name, appliance in tenant.appliances.items() if appliance.id in done)
+
+
+def _outcome(site: Site, events: Iterable[Event]) -> Outcome:
+    found = list(events)
+    return Outcome(
+        site=site,
+        ready={
+            event.step.action.vm: event.seconds
+            for event in found
+            if isinstance(event.step.action, Ready) and event.error is None
+        },
+        failures={event.step.sentence: event.error for event in found if event.error is not None},
+    )

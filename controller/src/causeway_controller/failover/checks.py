@@ -1,31 +1,128 @@
-"""Whether a partial failover can be meant: every reason why not, each naming the VM it is about."""
+"""Whether a failover can be meant: every reason why not, each naming the VM it is about.
+
+An appliance is in one type of failover at a time (seed, limitation 1). What is asked for while another type
+is in progress is refused with the ways out; partial failover alone may become full in one change, on request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents
+from causeway_controller.failover import documents, inventory, modes
 from causeway_controller.failover.inventory import Network, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
 
-def beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
-    """The tenant whose VMs these are; raises ProblemError when they cannot be failed over."""
+def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when they cannot be failed over partially."""
     found = _tenant(site, tenant)
-    running = site.failed_over.get(tenant, frozenset())
+    match inventory.mode(site, tenant):
+        case modes.Full():
+            raise _in_progress(
+                found, "full failover", "end that first; VMs may stay in partial failover then"
+            )
+        case modes.Rehearsal():
+            raise _in_progress(found, "a rehearsal", "end that first")
+        case modes.Idle() | modes.Partial():
+            pass
+    running = inventory.mode(site, tenant).vms
     problems = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
     known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
     problems += _collisions(found, known)
     return _accepted(found, problems, vms)
 
 
-def undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
-    """The tenant whose VMs these are; raises ProblemError when they are not failed over."""
+def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when they are not in partial failover."""
     found = _tenant(site, tenant)
-    running = site.failed_over.get(tenant, frozenset())
-    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
-    return _accepted(found, problems, vms)
+    mode = inventory.mode(site, tenant)
+    running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
+    return _accepted(found, [*_each(found, vms, lambda vm: _not_running(vm, running))], vms)
+
+
+def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, escalate: bool) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when its site cannot fail over to them.
+
+    VMs that run at the provider already are no obstacle: a plan that stopped half-way is simply begun again.
+    """
+    found = _tenant(site, tenant)
+    match inventory.mode(site, tenant):
+        case modes.Partial(running) if not escalate:
+            ways = "undo that, or ask for escalation, which takes these VMs over as they run"
+            raise _in_progress(found, f"partial failover of {', '.join(sorted(running))}", ways)
+        case modes.Rehearsal():
+            raise _in_progress(found, "a rehearsal", "end that first; its replicas have seen made-up traffic")
+        case modes.Idle() | modes.Partial() | modes.Full():
+            return _takeable(found, vms, found.public_addresses)
+
+
+def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
+    """The tenant; raises ProblemError when it is not in full failover or cannot keep these VMs in partial."""
+    found = _tenant(site, tenant)
+    mode = inventory.mode(site, tenant)
+    if not isinstance(mode, modes.Full):
+        raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
+    problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
+    problems += _each(found, keep & mode.vms, lambda vm: _unready(site, found, vm, frozenset()))
+    return _accepted(found, problems, keep or mode.vms)
+
+
+def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when they cannot be rehearsed with."""
+    found = _tenant(site, tenant)
+    match inventory.mode(site, tenant):
+        case modes.Partial() | modes.Full() as mode:
+            detail = "a rehearsal needs an idle appliance; undo that first"
+            raise _in_progress(found, f"{mode.name} failover", detail)
+        case modes.Idle() | modes.Rehearsal():
+            return _takeable(found, vms, tuple(documents.stand_ins(found)))
+
+
+def rehearsed(site: Site, tenant: TenantId) -> Tenant:
+    """The tenant; raises ProblemError when it does not rehearse."""
+    found = _tenant(site, tenant)
+    if not isinstance(inventory.mode(site, tenant), modes.Rehearsal):
+        raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} does not rehearse"))
+    return found
+
+
+def _in_progress(tenant: Tenant, what: str, ways_out: str) -> ProblemError:
+    detail = f"tenant {tenant.id} is in {what}: {ways_out}"
+    return ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+
+
+def _takeable(tenant: Tenant, vms: frozenset[VmName], published_on: Collection[IPAddress]) -> Tenant:
+    """The tenant, when the provider's appliance can be the gateway of all these VMs."""
+    problems = [*_each(tenant, vms, lambda vm: _ungated(tenant, vm))]
+    known = [tenant.vms[name] for name in sorted(vms & tenant.vms.keys())]
+    problems += _collisions(tenant, known)
+    addresses = {address for vm in known for address in vm.addresses}
+    for rule in tenant.publications:
+        if rule.internal_address in addresses and rule.public_address not in published_on:
+            detail = f"rule {rule.id}: {rule.public_address} is not among the tenant's addresses for this"
+            problems.append(problem(ProblemType.OUTSIDE_ALLOCATION, detail, pointer=f"/rules/{rule.id}"))
+    return _accepted(tenant, problems, vms)
+
+
+def _ungated(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
+    """Why the provider's appliance cannot be this VM's gateway."""
+    yield from _misplaced(tenant, vm)
+    network = tenant.networks.get(vm.network)
+    if network is None:
+        return
+    if network.id not in tenant.provider.vlans:
+        yield _no_adapter(tenant, vm)
+    gated = {gateway.version for gateway in network.gateways}
+    for address in vm.addresses:
+        if address.version not in gated:
+            detail = f"network {network.id} has no IPv{address.version} gateway; say which address it has"
+            yield _about(vm.name, ProblemType.INVALID, detail)
+
+
+def _no_adapter(tenant: Tenant, vm: Vm) -> Problem:
+    detail = f"appliance {tenant.provider.id} has no adapter in network {vm.network}"
+    return _about(vm.name, ProblemType.UNKNOWN_REFERENCE, detail)
 
 
 def _tenant(site: Site, tenant: TenantId) -> Tenant:
@@ -60,6 +157,14 @@ def _not_running(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
 def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
     if vm.name in running:
         yield _about(vm.name, ProblemType.DUPLICATE, "it is failed over already; undo that first")
+    yield from _misplaced(tenant, vm)
+    network = tenant.networks.get(vm.network)
+    if network is not None:
+        yield from _unextended(site, tenant, vm, network)
+
+
+def _misplaced(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
+    """What is wrong with a VM's network and addresses."""
     if not vm.addresses:
         yield _about(vm.name, ProblemType.INVALID, "it has no address; only static addresses fail over")
     network = tenant.networks.get(vm.network)
@@ -70,15 +175,13 @@ def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> 
         if not _inside(network, address):
             detail = f"{address} lies outside network {network.id}"
             yield _about(vm.name, ProblemType.OUTSIDE_NETWORK, detail)
-    yield from _unextended(site, tenant, vm, network)
 
 
 def _unextended(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
     """What is missing between the network's two appliances."""
     missing = ProblemType.UNKNOWN_REFERENCE
     if network.id not in tenant.provider.vlans:
-        detail = f"appliance {tenant.provider.id} has no adapter in network {network.id}"
-        yield _about(vm.name, missing, detail)
+        yield _no_adapter(tenant, vm)
     if network.id not in tenant.appliances:
         yield _about(vm.name, missing, f"network {network.id} has no appliance at the tenant's site")
     elif not documents.remotes(site, tenant.appliances[network.id]):

@@ -1,12 +1,18 @@
-"""Inventory to documents: what each appliance should be, given which VMs are failed over.
+"""Inventory to documents: what each appliance should be, given each tenant's failover mode.
 
-A tunnel is in the documents of its two ends exactly while a VM of its network is failed over, so that an idle
-site compiles to idle documents. A gateway's document names the tunnels of all tenants and changes with the
-inventory only: no failover waits for a gateway.
+A tunnel is in the documents of its two ends exactly while a VM of its network is in partial failover, so that
+an idle site compiles to idle documents. In full failover and in rehearsal only the provider's appliance takes
+part (peers.md, behaviour 37): no tunnel, and tenant appliances are idle. A gateway's document names the
+tunnels of all tenants and changes with the inventory only: no failover waits for a gateway.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
+from msgspec import structs
+
+from causeway_controller.failover import inventory, modes
 from causeway_controller.failover.inventory import (
     Adapter,
     Gateway,
@@ -21,6 +27,9 @@ from causeway_controller.failover.inventory import (
 )
 from causeway_wire.desired import (
     Desired,
+    Failover,
+    Full,
+    FullNetwork,
     GatewayRole,
     GatewayTenant,
     GatewayTunnel,
@@ -32,6 +41,7 @@ from causeway_wire.desired import (
     ProductionNetwork,
     ProviderNetwork,
     ProviderRole,
+    Rehearsal,
     Remote,
     Replica,
     Role,
@@ -41,7 +51,17 @@ from causeway_wire.desired import (
     TunnelServer,
 )
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, Epoch, Generation, IPAddress, KeyName, NetworkId, TenantId
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import (
+    ApplianceId,
+    Epoch,
+    Generation,
+    IPAddress,
+    KeyName,
+    NetworkId,
+    TenantId,
+    VmName,
+)
 
 CLIENT_KEY: KeyName = "vpn-client"
 """Name of the key born on a tenant appliance for its tunnel."""
@@ -71,8 +91,8 @@ def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoc
 def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epoch: Epoch) -> Desired:
     """The provider appliance of this tenant."""
     appliance = tenant.provider
-    vms = failed_over(site, tenant)
-    extended = {vm.network for vm in vms}
+    mode = inventory.mode(site, tenant.id)
+    extended = {vm.network for vm in extended_vms(site, tenant)}
     networks = tuple(
         ProviderNetwork(
             id=network.id,
@@ -85,7 +105,13 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
         if network.id in appliance.vlans
     )
     role = ProviderRole(
-        tenant=tenant.id, uplink=appliance.uplink.name, networks=networks, failover=_failover(vms)
+        tenant=tenant.id,
+        uplink=appliance.uplink.name,
+        networks=networks,
+        failover=_provider_failover(tenant, mode),
+        public_addresses=tenant.public_addresses,
+        test_addresses=tenant.test_addresses,
+        denied=appliance.denied,
     )
     adapters = (appliance.uplink, *(appliance.vlans[network.id] for network in networks))
     return _desired(appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch)
@@ -97,7 +123,7 @@ def tenant_document(
     """The tenant appliance of this production network."""
     appliance = tenant.appliances[network]
     extended = tenant.networks[network]
-    vms = tuple(vm for vm in failed_over(site, tenant) if vm.network == network)
+    vms = tuple(vm for vm in extended_vms(site, tenant) if vm.network == network)
     role = TenantRole(
         tenant=tenant.id,
         network=ProductionNetwork(
@@ -107,7 +133,7 @@ def tenant_document(
             gateways=extended.gateways,
         ),
         tunnel=_client(site, tenant, extended, appliance) if vms else None,
-        failover=_failover(vms),
+        failover=_partial(vms),
     )
     management = appliance.management
     return _desired(appliance.id, management, (appliance.nic,), role, generation=generation, epoch=epoch)
@@ -145,9 +171,49 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
     return _desired(gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
 
 
-def failed_over(site: Site, tenant: Tenant) -> tuple[Vm, ...]:
-    """The tenant's VMs that run at the provider now, by name."""
-    return tuple(tenant.vms[name] for name in sorted(site.failed_over.get(tenant.id, ())))
+def extended_vms(site: Site, tenant: Tenant) -> tuple[Vm, ...]:
+    """The tenant's VMs in partial failover now, by name."""
+    match inventory.mode(site, tenant.id):
+        case modes.Partial(vms):
+            return tuple(tenant.vms[name] for name in sorted(vms))
+        case modes.Idle() | modes.Full() | modes.Rehearsal():
+            return ()
+
+
+def covered(tenant: Tenant, vms: Iterable[VmName]) -> tuple[Network, ...]:
+    """The networks of these VMs, in the inventory's order."""
+    wanted = {tenant.vms[name].network for name in vms}
+    return tuple(network for network in tenant.networks.values() if network.id in wanted)
+
+
+def public_rules(tenant: Tenant, mode: modes.Mode) -> tuple[PublicRule, ...]:
+    """The public rules of the tenant's provider appliance in this mode.
+
+    In rehearsal a service is published on the test address that stands in for its public one; rules of
+    addresses without one are left out.
+    """
+    match mode:
+        case modes.Full():
+            return tenant.publications
+        case modes.Rehearsal():
+            test = stand_ins(tenant)
+            return tuple(
+                structs.replace(rule, public_address=test[rule.public_address])
+                for rule in tenant.publications
+                if rule.public_address in test
+            )
+        case modes.Idle() | modes.Partial():
+            return ()
+
+
+def stand_ins(tenant: Tenant) -> Mapping[IPAddress, IPAddress]:
+    """By public address the test address that stands in for it in rehearsal, family by family in order."""
+    pairs: dict[IPAddress, IPAddress] = {}
+    for version in (4, 6):
+        public = (one for one in tenant.public_addresses if one.version == version)
+        test = (one for one in tenant.test_addresses if one.version == version)
+        pairs.update(zip(public, test, strict=False))
+    return pairs
 
 
 def server_address(tenant: Tenant) -> IPAddress:
@@ -222,7 +288,33 @@ def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
     )
 
 
-def _failover(vms: tuple[Vm, ...]) -> TenantFailover:
+def _provider_failover(tenant: Tenant, mode: modes.Mode) -> Failover:
+    match mode:
+        case modes.Idle():
+            return Idle()
+        case modes.Partial(vms):
+            return _partial(tuple(tenant.vms[name] for name in sorted(vms)))
+        case modes.Full(vms):
+            return Full(networks=_taken_over(tenant, vms), routed=_routed(tenant, vms))
+        case modes.Rehearsal(vms, internet):
+            return Rehearsal(
+                networks=_taken_over(tenant, vms), routed=_routed(tenant, vms), internet=internet
+            )
+
+
+def _taken_over(tenant: Tenant, vms: frozenset[VmName]) -> tuple[FullNetwork, ...]:
+    networks = covered(tenant, vms)
+    return tuple(FullNetwork(network=network.id, internet=network.internet) for network in networks)
+
+
+def _routed(tenant: Tenant, vms: frozenset[VmName]) -> tuple[NetworkId, ...]:
+    """Networks to route between, as far as they are taken over; one alone has nothing to be routed to."""
+    taken = {network.id for network in covered(tenant, vms)}
+    routed = tuple(network for network in tenant.routed if network in taken)
+    return routed if len(routed) > 1 else ()
+
+
+def _partial(vms: tuple[Vm, ...]) -> TenantFailover:
     if not vms:
         return Idle()
     replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses) for vm in vms)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from causeway_controller.failover.modes import Idle, Mode, Partial
+from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import (
     ApplianceId,
     IPAddress,
@@ -55,6 +57,8 @@ class Network:
     """(provider end, tenant end) per family."""
     port: int
     """The provider server's port: odd, from 1195 upward."""
+    internet: bool = False
+    """Class of the network: whether its replicas may open connections to the internet in full failover."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,8 @@ class ProviderAppliance:
     management: ManagementAccess
     uplink: Adapter
     vlans: Mapping[NetworkId, Adapter]
+    denied: tuple[IPNetwork, ...] = ()
+    """The provider's own networks besides the uplink's, which replicas never reach."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +93,36 @@ class Vm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVm:
+    """A VM's place in the failover plan."""
+
+    vm: VmName
+    delay: float = 0.0
+    """Seconds between this VM's start and the next one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A tenant: networks, the appliance pair of each, and the VMs that can fail over."""
+    """A tenant: networks, the appliance pair of each, and the VMs that can fail over.
+
+    What full failover needs is the provider's knowledge: it works with the tenant's site dead.
+    """
 
     id: TenantId
     networks: Mapping[NetworkId, Network]
     provider: ProviderAppliance
     appliances: Mapping[NetworkId, TenantAppliance]
     vms: Mapping[VmName, Vm]
+    plan: tuple[PlannedVm, ...] = ()
+    """The order in which replicas start in full failover; VMs not in it start last, by name."""
+    routed: tuple[NetworkId, ...] = ()
+    """Networks between which packets are routed in full failover; none unless named."""
+    public_addresses: tuple[IPAddress, ...] = ()
+    """Out of the provider's pools, chosen by the provider."""
+    test_addresses: tuple[IPAddress, ...] = ()
+    """Stand in for the public addresses in rehearsal: the first for the first of its family, and so on."""
+    publications: tuple[PublicRule, ...] = ()
+    """Services of replicas published on public addresses in full failover."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,10 +174,26 @@ class Site:
     gateways: tuple[Gateway, ...]
     credentials: Mapping[TenantId, TenantCredentials]
     gateway_credentials: GatewayCredentials
-    failed_over: Mapping[TenantId, frozenset[VmName]] = field(default_factory=dict)
-    """VMs in partial failover now."""
+    modes: Mapping[TenantId, Mode] = field(default_factory=dict)
+    """What each tenant's failover is now; tenants not in it are idle."""
+
+
+def mode(site: Site, tenant: TenantId) -> Mode:
+    """What the tenant's failover is now."""
+    return site.modes.get(tenant, Idle())
+
+
+def with_mode(site: Site, tenant: TenantId, new: Mode) -> Site:
+    """The site with the tenant in this mode."""
+    return replace(site, modes={**site.modes, tenant: new})
 
 
 def with_failed_over(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Site:
     """The site with exactly these VMs of the tenant in partial failover."""
-    return replace(site, failed_over={**site.failed_over, tenant: vms})
+    return with_mode(site, tenant, Partial(vms) if vms else Idle())
+
+
+def with_publications(site: Site, tenant: TenantId, rules: tuple[PublicRule, ...]) -> Site:
+    """The site with exactly these services of the tenant published in full failover."""
+    changed = replace(site.tenants[tenant], publications=rules)
+    return replace(site, tenants={**site.tenants, tenant: changed})

@@ -9,7 +9,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from causeway_wire.types import ApplianceId, TenantId, TunnelId, VmName
+from causeway_controller.failover.modes import Mode
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import ApplianceId, IPAddress, TenantId, TunnelId, VmName
 
 
 class MachineKind(enum.Enum):
@@ -53,15 +55,40 @@ class Power:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Apply:
-    """Bring an appliance to the document it has while exactly these VMs of the tenant are failed over."""
+    """Bring an appliance to the document it has while the tenant is in this mode."""
 
     appliance: ApplianceId
     tenant: TenantId
-    vms: frozenset[VmName]
+    mode: Mode
+    escalate: bool = False
+    """Go from one type of failover to another in one change; an agent refuses that unless it is asked for."""
+    confirmed: bool = False
+    """The agent takes it back by itself unless a `Confirm` follows in time."""
 
     def __str__(self) -> str:
-        state = f"failed over: {', '.join(sorted(self.vms))}" if self.vms else "idle"
-        return f"configure {self.appliance} ({state})"
+        vms = f": {', '.join(sorted(self.mode.vms))}" if self.mode.vms else ""
+        return f"configure {self.appliance} ({self.mode.name}{vms})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """Keep what was applied, said over a new connection; nothing happens when nothing awaits it."""
+
+    appliance: ApplianceId
+
+    def __str__(self) -> str:
+        return f"confirm {self.appliance}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutRules:
+    """Make these the public rules of a provider appliance; inert while it owns none of their addresses."""
+
+    appliance: ApplianceId
+    rules: tuple[PublicRule, ...]
+
+    def __str__(self) -> str:
+        return f"public rules of {self.appliance} ({len(self.rules)})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +103,54 @@ class VerifyTunnel:
         return f"verify tunnel {self.tunnel} between {self.server} and {self.client}"
 
 
-Action = Power | Apply | VerifyTunnel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyMode:
+    """Wait until an appliance reports this mode, and all of these addresses on its adapters."""
+
+    appliance: ApplianceId
+    mode: Mode
+    addresses: tuple[IPAddress, ...]
+
+    def __str__(self) -> str:
+        return f"verify that {self.appliance} is in mode {self.mode.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Wait, as the failover plan says."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"wait {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Wait until a replica answers at one of its own addresses: its time-to-ready, counted from power on."""
+
+    tenant: TenantId
+    vm: VmName
+
+    def __str__(self) -> str:
+        return f"wait until the replica of {self.tenant}/{self.vm} answers"
+
+
+Action = Power | Apply | Confirm | PutRules | VerifyTunnel | VerifyMode | Pause | Ready
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One step of a failover."""
 
-    seed: int
-    """Number of the seed's step it carries out (Network Extension Appliances Interaction, 1 to 8)."""
+    seed: int | None
+    """Number of the seed's step it carries out (Network Extension Appliances Interaction, 1 to 8); None where
+    the seed numbers none.
+    """
     stage: int
     sentence: str
     action: Action
     compensation: Action | None = None
     """What takes it back when a later step fails; None when there is nothing to take back."""
+    required: bool = True
+    """Whether its failure stops the failover; otherwise it is reported and the rest goes on."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from causeway_controller.lab import namespaces
+from causeway_controller.lab.probes import HTTP_PORT
 from causeway_controller.lab.topology import Machine
 from causeway_wire.types import IPAddress
 
@@ -145,14 +146,20 @@ class Console:
                 return True
         return False
 
-    async def http(self, address: IPAddress) -> dict[str, Any]:
+    async def http(self, address: IPAddress, *, port: int = HTTP_PORT) -> dict[str, Any]:
         """HTTP GET from a guest; see `probes.http`."""
-        return await self.call("http", address=str(address))
+        return await self.call("http", address=str(address), port=port)
 
     def watch(self, address: IPAddress, *, seconds: float = 60.0, interval: float = 0.002) -> Watch:
         """Begin a UDP echo each `interval` seconds."""
-        arguments = {"address": str(address), "seconds": seconds, "interval": interval}
-        number, result = self._send("watch", arguments)
+        return self._watch("watch", {"address": str(address), "seconds": seconds, "interval": interval})
+
+    def hold(self, address: IPAddress, port: int, *, seconds: float = 60.0) -> Watch:
+        """Open one TCP connection to an echo service and keep it busy; see `probes.hold`."""
+        return self._watch("hold", {"address": str(address), "port": port, "seconds": seconds})
+
+    def _watch(self, do: str, arguments: dict[str, Any]) -> Watch:
+        number, result = self._send(do, arguments)
         watch = Watch(self, number, result)
         self._watches[number] = watch
         return watch

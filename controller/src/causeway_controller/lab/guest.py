@@ -2,8 +2,8 @@
 
     python -m causeway_controller.lab.guest NAME [ADDRESS...]
 
-Announces its addresses on `eth0`, then serves HTTP on port 80 (says who it is and who asked) and echo on
-port 7, TCP and UDP, IPv4 and IPv6.
+Announces its addresses on `eth0`, then serves HTTP on port 80 (says who it is and who asked), the same on
+port 22 in place of SSH, and echo on port 7, TCP and UDP, IPv4 and IPv6.
 Commands are JSON lines on standard input, `{"id": 1, "do": "ping", "with": {...}}`; answers and events are
 JSON lines on standard output. Ends when its standard input ends.
 """
@@ -29,6 +29,7 @@ _PROBES: dict[str, Callable[..., Awaitable[probes.Result]]] = {
     "connect": probes.connect,
     "spoof": probes.spoof,
     "watch": probes.watch,
+    "hold": probes.hold,
 }
 
 
@@ -43,7 +44,12 @@ class Guest:
     async def run(self, commands: asyncio.StreamReader) -> None:
         """Serve until the command stream ends."""
         async with contextlib.AsyncExitStack() as stack:
-            for handler, port in ((self._http, probes.HTTP_PORT), (self._echo, probes.ECHO_PORT)):
+            services = (
+                (self._http, probes.HTTP_PORT),
+                (self._http, probes.SSH_PORT),
+                (self._echo, probes.ECHO_PORT),
+            )
+            for handler, port in services:
                 await stack.enter_async_context(await asyncio.start_server(handler, None, port))
             for family in (socket.AF_INET, socket.AF_INET6):
                 stack.enter_context(_datagram_echo(family))
@@ -65,7 +71,7 @@ class Guest:
         task.add_done_callback(lambda _: self._running.pop(command["id"]))
 
     async def _probe(self, number: int, name: str, arguments: dict[str, Any]) -> None:
-        if name == "watch":
+        if name in {"watch", "hold"}:
             arguments = {**arguments, "report": lambda event: self._say({"id": number, **event})}
         try:
             result = await _PROBES[name](**arguments)

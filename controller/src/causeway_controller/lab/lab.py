@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_controller import generations, workflow
-from causeway_controller.failover import documents, inventory
+from causeway_controller.failover import documents, inventory, modes
 from causeway_controller.failover.inventory import Site, Tenant, Vm
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
@@ -25,11 +25,14 @@ from causeway_controller.lab.machines import Machines
 from causeway_controller.lab.replicas import ReplicaProvider
 from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology, original_of, replica_of
+from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, TenantId, VmName
 
 DIRECTORY = Path("/run/causeway-lab")
 """In the sandbox's own tmpfs: keys never reach a disk."""
 APPLY_SECONDS = 20.0
+READY_SECONDS = 0.6
+"""For a replica's gateway to answer it, before it is asked again."""
 
 
 class LabError(Exception):
@@ -112,9 +115,59 @@ class Lab:
         """End the failover of VMs, tenants at the same time. Raises ProblemError or StepFailed."""
         await asyncio.gather(*(self._undo(tenant, names) for tenant, names in _by_tenant(vms).items()))
 
+    async def failover_full(self, tenant: TenantId, *, escalate: bool = False) -> workflow.Outcome:
+        """Fail all VMs of the tenant over. Raises ProblemError or StepFailed.
+
+        With `escalate` a partial failover becomes the full one in one change.
+        """
+        vms = self.tenant(tenant).vms
+        epoch = next(self._epochs)
+        outcome = await self._workflow().begin_full(self.site, tenant, vms, epoch=epoch, escalate=escalate)
+        return self._took(tenant, outcome)
+
+    async def undo_full(self, tenant: TenantId, *, keep: Iterable[VmName] = ()) -> workflow.Outcome:
+        """End the full failover; `keep` VMs stay at the provider in partial failover.
+
+        Raises ProblemError or StepFailed.
+        """
+        self.tenant(tenant)
+        epoch = next(self._epochs)
+        outcome = await self._workflow().undo_full(self.site, tenant, epoch=epoch, keep_partial=keep)
+        return self._took(tenant, outcome)
+
+    async def rehearse(self, tenant: TenantId, *, internet: bool = False) -> workflow.Outcome:
+        """Start all replicas beside the running production. Raises ProblemError or StepFailed."""
+        vms = self.tenant(tenant).vms
+        epoch = next(self._epochs)
+        outcome = await self._workflow().begin_rehearsal(
+            self.site, tenant, vms, epoch=epoch, internet=internet
+        )
+        return self._took(tenant, outcome)
+
+    async def end_rehearsal(self, tenant: TenantId) -> workflow.Outcome:
+        """End the rehearsal. Raises ProblemError or StepFailed."""
+        self.tenant(tenant)
+        outcome = await self._workflow().end_rehearsal(self.site, tenant, epoch=next(self._epochs))
+        return self._took(tenant, outcome)
+
+    async def publish(self, tenant: TenantId, rules: Sequence[PublicRule]) -> None:
+        """Make these the tenant's public rules. Raises ProblemError or StepFailed."""
+        self.tenant(tenant)
+        after = await self._workflow().publish(self.site, tenant, rules, epoch=next(self._epochs))
+        self._site = inventory.with_publications(self.site, tenant, after.tenants[tenant].publications)
+
+    def mode(self, tenant: TenantId) -> modes.Mode:
+        """What the tenant's failover is now."""
+        return inventory.mode(self.site, self.tenant(tenant).id)
+
     def failed_over(self) -> frozenset[VmRef]:
-        """The VMs that run at the provider now."""
-        return frozenset(VmRef(tenant, vm) for tenant, vms in self.site.failed_over.items() for vm in vms)
+        """The VMs that run at the provider in place of production now; rehearsed ones do not."""
+        return frozenset(
+            VmRef(tenant, vm)
+            for tenant, mode in self.site.modes.items()
+            if not isinstance(mode, modes.Rehearsal)
+            for vm in mode.vms
+        )
 
     def vm(self, ref: VmRef) -> Vm:
         """The VM in the inventory; raises LabError naming the ones there are."""
@@ -127,7 +180,7 @@ class Lab:
     def tenant(self, name: TenantId) -> Tenant:
         """The tenant in the inventory; raises LabError naming the ones there are."""
         try:
-            return self.topology.tenants[name]
+            return (self.topology if self._site is None else self._site).tenants[name]
         except KeyError:
             raise LabError(f"there is no tenant {name}, only {', '.join(self.topology.tenants)}") from None
 
@@ -156,15 +209,28 @@ class Lab:
         after = await self._workflow().undo_partial(self.site, tenant, vms, epoch=next(self._epochs))
         self._remember(tenant, after)
 
+    def _took(self, tenant: TenantId, outcome: workflow.Outcome) -> workflow.Outcome:
+        self._remember(tenant, outcome.site)
+        return outcome
+
     def _remember(self, tenant: TenantId, after: Site) -> None:
         """Take over what became of one tenant; others may have moved meanwhile."""
-        self._site = inventory.with_failed_over(self.site, tenant, after.failed_over[tenant])
+        self._site = inventory.with_mode(self.site, tenant, inventory.mode(after, tenant))
+
+    async def _answers(self, tenant: TenantId, vm: VmName) -> bool:
+        """Whether the replica has its network: it runs, and its gateway answers it."""
+        name = replica_of(tenant, vm)
+        if not self.machines.powered_on(name):
+            return False
+        gateways = self.topology.machines[name].gateways
+        return await self.machines.console(name).reaches(gateways[0], patience=READY_SECONDS)
 
     def _workflow(self) -> workflow.Workflow:
         return workflow.Workflow(
             agents=self.agent,
             hypervisors=self._provider,
             generations=self._generations,
+            answers=self._answers,
             progress=self._tell,
         )
 

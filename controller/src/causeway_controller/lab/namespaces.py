@@ -170,12 +170,16 @@ def configure(machine: Machine) -> None:
         lines.append(f"link set eth{index} up")
         lines.extend(f"address add {address} dev eth{index}" for address in port.addresses)
     lines.extend(f"route add default via {gateway}" for gateway in machine.gateways)
+    lines.extend(f"route add {network} via {hop}" for network, hop in machine.routes)
+    lines.extend(f"route add {network} dev eth0" for network in machine.led_inside)
     _batch(machine.name, lines)
     if machine.kind is Kind.ROUTER:
         outside = f"eth{len(machine.ports) - 1}"
+        families = {4: "ip", 6: "ip6"}
+        kept = "".join(f"{families[net.version]} saddr {net} accept; " for net in machine.led_inside)
         text = (
             "table inet router { chain out { type nat hook postrouting priority 100; "
-            f'oifname "{outside}" masquerade; }}; }}'
+            f'{kept}oifname "{outside}" masquerade; }}; }}'
         )
         run(machine.name, "nft", "-f", "-", text=text)
 

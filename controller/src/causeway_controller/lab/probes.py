@@ -22,6 +22,7 @@ MARKER = "causeway-plaintext-marker"
 """In every payload that guests exchange; whoever sees it on a wire sees an unencrypted packet."""
 
 ECHO_PORT = 7
+SSH_PORT = 22
 HTTP_PORT = 80
 
 _IPV6_HDRINCL = 36
@@ -123,13 +124,13 @@ async def http(*, address: str, port: int = HTTP_PORT, patience: float = 2.0) ->
     }
 
 
-async def udp(*, address: str, size: int = 64, patience: float = 1.0) -> Result:
-    """One datagram of this size to the UDP echo port and back."""
+async def udp(*, address: str, size: int = 64, port: int = ECHO_PORT, patience: float = 1.0) -> Result:
+    """One datagram of this size to a UDP echo service and back."""
     payload = (os.urandom(4).hex() + MARKER * (size // len(MARKER) + 1)).encode()[:size]
     started = time.monotonic()
     with _datagram(address) as sock:
         try:
-            sock.connect((address, ECHO_PORT))
+            sock.connect((address, port))
             await asyncio.get_running_loop().sock_sendall(sock, payload)
             async with asyncio.timeout(patience):
                 answer = await asyncio.get_running_loop().sock_recv(sock, 65535)
@@ -242,6 +243,48 @@ async def watch(
             end = time.monotonic()
         finally:
             loop.remove_reader(sock)
+    return _watched(sent, answers, started, end)
+
+
+async def hold(
+    *, address: str, report: Report, port: int, seconds: float, interval: float = 0.02, patience: float = 2.0
+) -> Result:
+    """One TCP connection to an echo service, a message each `interval`; the result is `watch`'s.
+
+    Ends early when the connection does: refused, reset, or not opened within `patience`.
+    """
+    answers: list[float] = []
+    sent = 0
+    started = time.monotonic()
+    end = started + seconds
+    try:
+        async with asyncio.timeout(patience):
+            reader, writer = await asyncio.open_connection(address, port)
+    except (OSError, TimeoutError):
+        return _watched(sent, answers, started, time.monotonic())
+    receiving = asyncio.create_task(_receive_echoes(reader, answers, report))
+    try:
+        while time.monotonic() < end and not receiving.done():
+            writer.write(MARKER.encode())
+            sent += 1
+            await asyncio.sleep(interval)
+    except asyncio.CancelledError:
+        end = time.monotonic()
+    finally:
+        receiving.cancel()
+        writer.transport.abort()
+    return _watched(sent, answers, started, min(end, time.monotonic()))
+
+
+async def _receive_echoes(reader: asyncio.StreamReader, answers: list[float], report: Report) -> None:
+    with contextlib.suppress(OSError):
+        while await reader.read(2048):
+            answers.append(time.monotonic())
+            if len(answers) == 1:
+                report({"event": "first", "at": answers[0]})
+
+
+def _watched(sent: int, answers: list[float], started: float, end: float) -> Result:
     marks = [*answers, max(end, *answers)] if answers else []
     gaps = [later - earlier for earlier, later in itertools.pairwise(marks)]
     longest = max(gaps, default=None)

@@ -3,7 +3,9 @@
     internet 203.0.113.0/24     internet host .99, cloud gateways .10 .11, a production router per tenant
     TENANT-net1, -net2          production networks; the same prefixes for every tenant, on purpose
     TENANT-vlan1, -vlan2        the same networks at the provider, where replicas are
-    sp 10.10.0.0/24             controller, gateways' inside, provider appliances' uplinks
+    sp 10.10.0.0/24             controller, gateways' inside, provider appliances' uplinks; its router leads
+                                the public prefixes 198.51.100.0/24 and 2001:db8:51::/64 there, on-link:
+                                whoever answers for one of their addresses has it
 
 Pure: nothing here touches the machine.
 """
@@ -20,14 +22,18 @@ from causeway_controller.failover.inventory import (
     Gateway,
     ManagementAccess,
     Network,
+    PlannedVm,
     ProviderAppliance,
     Tenant,
     TenantAppliance,
     Vm,
 )
-from causeway_wire.types import IPAddress, IPInterface, MacAddress, TenantId
+from causeway_controller.lab import services
+from causeway_wire.types import IPAddress, IPInterface, IPNetwork, MacAddress, TenantId
 
 TENANT_NAMES = ("acme", "globex")
+ROUTING_TENANT = "acme"
+"""The one tenant that asked for packets to be routed between its networks in full failover."""
 INTERNET = "internet"
 SP = "sp"
 SP_CONTROLLER = "sp-ctl"
@@ -35,6 +41,8 @@ INTERNET_HOST = "internet-host"
 INTERNET_ADDRESSES = (ipaddress.ip_address("203.0.113.99"), ipaddress.ip_address("2001:db8:ffff::99"))
 """The internet host's."""
 GATEWAY_NAME = "gateway.provider.example"
+PUBLIC_PREFIXES = (ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("2001:db8:51::/64"))
+"""The provider's public addresses, out of which tenants get theirs."""
 OLD_VM = "old1"
 """A VM whose replica is powered on at the provider without being failed over; production has none."""
 
@@ -74,6 +82,10 @@ class Machine:
     kind: Kind
     ports: tuple[Port, ...]
     gateways: tuple[IPAddress, ...] = ()
+    routes: tuple[tuple[IPNetwork, IPAddress], ...] = ()
+    """Prefixes and their next hops, besides the default gateways."""
+    led_inside: tuple[IPNetwork, ...] = ()
+    """Of a router: public prefixes that are on-link at its first adapter, and never translated."""
     powered_on: bool = True
     """Whether it runs once the lab is up."""
 
@@ -145,8 +157,19 @@ def _internet(host: int) -> tuple[IPInterface, IPInterface]:
     )
 
 
-def _sp(host: int) -> tuple[IPInterface]:
-    return (ipaddress.ip_interface(f"10.10.0.{host}/24"),)
+def _sp(host: int) -> tuple[IPInterface, IPInterface]:
+    return (
+        ipaddress.ip_interface(f"10.10.0.{host}/24"),
+        ipaddress.ip_interface(f"2001:db8:5::{host}/64"),
+    )
+
+
+def _public(number: int) -> tuple[IPAddress, ...]:
+    """A public address of each family."""
+    return (
+        ipaddress.ip_address(f"198.51.100.{number}"),
+        ipaddress.ip_address(f"2001:db8:51::{number}"),
+    )
 
 
 def _ips(interfaces: tuple[IPInterface, ...]) -> tuple[IPAddress, ...]:
@@ -155,6 +178,8 @@ def _ips(interfaces: tuple[IPInterface, ...]) -> tuple[IPAddress, ...]:
 
 _SP_ROUTER = _sp(1)
 _SP_CONTROLLER = _sp(2)
+_TO_PUBLIC = tuple(zip(PUBLIC_PREFIXES, _ips(_internet(1)), strict=True))
+"""How the internet knows where the public prefixes are."""
 
 
 @dataclass(slots=True)
@@ -175,10 +200,18 @@ class _Builder:
         kind: Kind,
         *ports: Port,
         gateways: tuple[IPAddress, ...] = (),
+        routes: tuple[tuple[IPNetwork, IPAddress], ...] = (),
+        led_inside: tuple[IPNetwork, ...] = (),
         powered_on: bool = True,
     ) -> None:
         self.machines[name] = Machine(
-            name=name, kind=kind, ports=ports, gateways=gateways, powered_on=powered_on
+            name=name,
+            kind=kind,
+            ports=ports,
+            gateways=gateways,
+            routes=routes,
+            led_inside=led_inside,
+            powered_on=powered_on,
         )
 
     def adapter(
@@ -194,14 +227,15 @@ class _Builder:
 
     def provider_site(self) -> None:
         inside, outside = self.port(SP, _SP_ROUTER), self.port(INTERNET, _internet(1))
-        self.machine("sp-router", Kind.ROUTER, inside, outside)
+        self.machine("sp-router", Kind.ROUTER, inside, outside, led_inside=PUBLIC_PREFIXES)
         self.machine(SP_CONTROLLER, Kind.CONTROLLER, self.port(SP, _SP_CONTROLLER), gateways=_ips(_SP_ROUTER))
-        self.machine(INTERNET_HOST, Kind.GUEST, self.port(INTERNET, _internet(99)))
+        port = self.port(INTERNET, _internet(99))
+        self.machine(INTERNET_HOST, Kind.GUEST, port, routes=_TO_PUBLIC)
 
     def gateway(self, index: int) -> Gateway:
         name = f"gateway{index + 1}"
         public, outer = self.adapter("public", INTERNET, _internet(10 + index)[:1], _ips(_internet(1)[:1]))
-        inside, inner = self.adapter("inside", SP, _sp(5 + index))
+        inside, inner = self.adapter("inside", SP, _sp(5 + index)[:1])
         self.machine(name, Kind.APPLIANCE, outer, inner)
         return Gateway(
             id=name,
@@ -215,7 +249,7 @@ class _Builder:
         ids = [f"net{k + 1}" for k in range(networks)]
         lans = [self.port(f"{name}-{ids[k]}", _production(k, _ROUTER_HOST)) for k in range(networks)]
         wan = self.port(INTERNET, _internet(21 + index))
-        self.machine(f"{name}-router", Kind.ROUTER, *lans, wan)
+        self.machine(f"{name}-router", Kind.ROUTER, *lans, wan, routes=_TO_PUBLIC)
         controller = _production(0, _CONTROLLER_HOST)
         self.machine(
             controller_of(name),
@@ -231,12 +265,18 @@ class _Builder:
             for vm, host in zip(_VM_NAMES[k], _VM_HOSTS, strict=True):
                 vms[vm] = self.vm(name, k, vm, host)
         self.guest(replica_of(name, OLD_VM), f"{name}-vlan1", 0, _OLD_HOST)
+        public, second = _public(10 * index + 11), _public(10 * index + 12)
         return Tenant(
             id=name,
             networks={network: _network(k, network) for k, network in enumerate(ids)},
             provider=provider,
             appliances=appliances,
             vms=vms,
+            plan=tuple(PlannedVm(vm=vm) for names in reversed(_VM_NAMES) for vm in names if vm in vms),
+            routed=tuple(ids) if name == ROUTING_TENANT else (),
+            public_addresses=(*public, *second),
+            test_addresses=(*_public(10 * index + 111), *_public(10 * index + 112)),
+            publications=services.published(vms, public, second),
         )
 
     def provider_appliance(self, tenant: TenantId, index: int, networks: int) -> ProviderAppliance:
@@ -306,4 +346,5 @@ def _network(k: int, name: str) -> Network:
         tunnel=name,
         inner=inner,
         port=1195 + 2 * k,
+        internet=k == 0,
     )

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 
 from causeway_controller.failover import documents, partial
-from causeway_controller.failover.inventory import Site, Tenant, with_failed_over
+from causeway_controller.failover.inventory import Site, Tenant, with_failed_over, with_mode
 from causeway_controller.failover.steps import (
     Apply,
+    Confirm,
     MachineKind,
     MachineRef,
     Power,
@@ -66,7 +67,7 @@ def carried_out(site: Site, steps: Sequence[Step]) -> dict[str, Desired]:
     made = {one: documents.document(site, one, generation=1, epoch=1) for one in ids}
     for step in sorted(steps, key=lambda step: step.stage):
         if isinstance(step.action, Apply):
-            state = with_failed_over(site, step.action.tenant, step.action.vms)
+            state = with_mode(site, step.action.tenant, step.action.mode)
             made[step.action.appliance] = documents.document(
                 state, step.action.appliance, generation=1, epoch=1
             )
@@ -88,6 +89,16 @@ def test_the_server_listens_before_the_client_starts() -> None:
     assert stage(steps, Apply, appliance="acme-provider") < stage(steps, Apply, appliance="acme-tenant-0")
 
 
+def test_no_end_is_confirmed_before_the_tunnel_is_verified_from_both() -> None:
+    steps = partial.begin(SITE, "acme", ["vm-0-0"])
+    applied = [step.action for step in steps if isinstance(step.action, Apply)]
+    assert all(action.confirmed for action in applied)
+    for action in applied:
+        confirmed = stage(steps, Confirm, appliance=action.appliance)
+        assert stage(steps, VerifyTunnel) < confirmed
+    assert len({step.stage for step in steps if isinstance(step.action, Confirm)}) == 1
+
+
 def test_an_appliance_is_on_before_it_is_configured() -> None:
     steps = partial.begin(SITE, "acme", ["vm-0-0"])
     assert stage(steps, Power, machine=PROVIDER) < stage(steps, Apply, appliance="acme-provider")
@@ -100,7 +111,7 @@ def test_appliances_without_a_part_are_left_alone() -> None:
 
 def test_every_step_carries_the_seeds_number() -> None:
     steps = partial.begin(SITE, "acme", ["vm-0-0", "vm-1-1"])
-    assert {step.seed for step in steps} == {1, 2, 3, 4}
+    assert {step.seed for step in steps if not isinstance(step.action, Confirm)} == {1, 2, 3, 4}
     numbers = {type(step.action): step.seed for step in steps if isinstance(step.action, VerifyTunnel)}
     assert numbers == {VerifyTunnel: 4}
 
@@ -120,7 +131,7 @@ def test_stages_never_go_back(drawn: Drawn) -> None:
 def test_every_change_of_a_first_failover_names_its_compensation(drawn: Drawn) -> None:
     site, first, _ = drawn
     for step in partial.begin(site, "acme", first):
-        assert (step.compensation is None) == isinstance(step.action, VerifyTunnel)
+        assert (step.compensation is None) == isinstance(step.action, VerifyTunnel | Confirm)
 
 
 @given(sites.sites_with_vms())
@@ -163,7 +174,7 @@ def test_undoing_one_of_two_vms_keeps_the_other_and_its_appliances() -> None:
     steps = partial.undo(running, "acme", ["vm-0-0"], stop_appliances=True)
     off = [step.action.machine for step in steps if isinstance(step.action, Power)]
     assert off == [REPLICA]
-    applied = {step.action.vms for step in steps if isinstance(step.action, Apply)}
+    applied = {step.action.mode.vms for step in steps if isinstance(step.action, Apply)}
     assert applied == {ones("vm-0-1")}
 
 

@@ -1,0 +1,65 @@
+"""A workflow over fakes that write one common log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from causeway_controller.actions import Timing
+from causeway_controller.failover.inventory import Site
+from causeway_controller.failover.steps import MachineRef
+from causeway_controller.generations import MemoryBook
+from causeway_controller.workflow import Event, Workflow
+from tests import sites
+from tests.fakes.agent import FakeAgent
+from tests.fakes.hypervisor import FakeHypervisor
+
+SITE = sites.site()
+TIMING = Timing(
+    power=2,
+    grace=0.1,
+    boot=0.5,
+    change=2,
+    courtesy=0.2,
+    tunnel=0.3,
+    mode=0.1,
+    ready=0.2,
+    first_poll=0.01,
+    longest_poll=0.02,
+)
+
+
+class Bench:
+    """Agents and machines of one tenant, all idle; replicas answer when they are on."""
+
+    def __init__(self, site: Site = SITE, *, appliances_on: bool = True) -> None:
+        self.log: list[str] = []
+        self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = self.events.append
+        self.deaf: set[str] = set()
+        """VMs whose replicas never answer."""
+        tenant = site.tenants["acme"]
+        ids = [tenant.provider.id, *(appliance.id for appliance in tenant.appliances.values())]
+        self.agents = {one: FakeAgent(one, self.log) for one in ids}
+        machines = {**dict.fromkeys(ids, appliances_on), **{f"acme/{vm}": False for vm in tenant.vms}}
+        self.hypervisor = FakeHypervisor(machines, switched=self.log.append)
+        self.workflow = Workflow(
+            agents=lambda appliance: self.agents[appliance],
+            hypervisors=self._hypervisor,
+            generations=MemoryBook(),
+            answers=self._answers,
+            progress=self._progress,
+            timing=TIMING,
+        )
+
+    def running(self) -> set[str]:
+        """VMs whose replicas are on."""
+        return {name.removeprefix("acme/") for name, on in self.hypervisor.on.items() if on and "/" in name}
+
+    async def _answers(self, tenant: str, vm: str) -> bool:
+        return self.hypervisor.on[f"{tenant}/{vm}"] and vm not in self.deaf
+
+    def _progress(self, event: Event) -> None:
+        self.on_event(event)
+
+    def _hypervisor(self, _: MachineRef) -> FakeHypervisor:
+        return self.hypervisor
