@@ -181,7 +181,8 @@ class _Walk:
         self.conclusion = f"leaves on {route.device}" if entry is None else f"passes to {route.device}"
 
     def _up(self) -> set[str]:
-        return {link.device for link in self.seen.links} | {tun.device for tun in self.seen.tuns}
+        up = {link.device for link in self.seen.links} | {tun.device for tun in self.seen.tuns}
+        return up | {vlan.device for vlan in self.seen.vlans if vlan.mtu}
 
     def _route(self, entry: str | None) -> Route | None:
         """What policy routing chooses: rules by priority, then the main table; prefix routes included."""

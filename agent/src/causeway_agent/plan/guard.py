@@ -1,14 +1,16 @@
 """Refuses plans that would cut the branch the agent sits on: the controller's way to it.
 
-A way is an open management door whose address is on its device while the device is up. Once there is a way
-there must be one after every operation, not only at the end: a plan may stop anywhere.
+A way is an open management door whose address is on its device while the device is up: a VLAN is while its
+trunk is, a bridge's port is for nobody. Once there is a way there must be one after every operation, not only
+at the end: a plan may stop anywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from causeway_agent.plan.objects import Address, Link
+from causeway_agent.plan.objects import Address, BridgePort, KernelObject, Link, Vlan
 from causeway_agent.plan.operations import Drop, LoadPolicy, Plan, Put
 from causeway_agent.plan.policy import ManagementDoor, Policy
 from causeway_agent.plan.target import Observation, Target
@@ -31,34 +33,79 @@ def guard(plan: Plan, target: Target, observation: Observation) -> tuple[Problem
     return (problem(ProblemType.CUTS_MANAGEMENT, detail, pointer="/management"),)
 
 
-_State = tuple[frozenset[Link], frozenset[Address], Policy | None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What a way rests on."""
+
+    links: frozenset[Link]
+    vlans: frozenset[Vlan]
+    ports: frozenset[BridgePort]
+    addresses: frozenset[Address]
+    policy: Policy | None
+
+    def up(self) -> frozenset[str]:
+        """Devices that receive packets for this machine."""
+        links = frozenset(link.device for link in self.links)
+        vlans = frozenset(vlan.device for vlan in self.vlans if vlan.mtu and vlan.parent in links)
+        return links.union(vlans) - {port.device for port in self.ports}
 
 
 def _states(plan: Plan, observation: Observation) -> Iterator[_State]:
-    """Links, addresses and policy at the start and after each operation."""
-    links, addresses, policy = observation.links, observation.addresses, observation.policy
-    yield links, addresses, policy
+    """The state at the start and after each operation."""
+    state = _State(
+        links=observation.links,
+        vlans=observation.vlans,
+        ports=observation.ports,
+        addresses=observation.addresses,
+        policy=observation.policy,
+    )
+    yield state
     for operation in plan.operations:
         match operation:
-            case Put(Address() as item):
-                addresses |= {item}
-            case Drop(Address() as item):
-                addresses -= {item}
-            case Put(Link() as item):
-                links |= {item}
-            case Drop(Link() as item):
-                links -= {item}
+            case Put(item):
+                state = _put(state, item)
+            case Drop(item):
+                state = _drop(state, item)
             case LoadPolicy(loaded):
-                policy = loaded
+                state = replace(state, policy=loaded)
             case _:
                 pass
-        yield links, addresses, policy
+        yield state
+
+
+def _put(state: _State, item: KernelObject) -> _State:
+    match item:
+        case Address():
+            return replace(state, addresses=state.addresses | {item})
+        case Link():
+            return replace(state, links=state.links | {item})
+        case Vlan():
+            others = frozenset(vlan for vlan in state.vlans if vlan.device != item.device)
+            return replace(state, vlans=others | {item})
+        case BridgePort():
+            return replace(state, ports=state.ports | {item})
+        case _:
+            return state
+
+
+def _drop(state: _State, item: KernelObject) -> _State:
+    match item:
+        case Address():
+            return replace(state, addresses=state.addresses - {item})
+        case Link():
+            return replace(state, links=state.links - {item})
+        case Vlan():
+            left = frozenset(address for address in state.addresses if address.device != item.device)
+            return replace(state, vlans=state.vlans - {item}, addresses=left)
+        case BridgePort():
+            return replace(state, ports=state.ports - {item})
+        case _:
+            return state
 
 
 def _has_way(state: _State, known: frozenset[ManagementDoor]) -> bool:
-    links, addresses, policy = state
-    if policy is None:
+    if state.policy is None:
         return False
-    up = {link.device for link in links}
-    held = {(address.device, address.interface.ip) for address in addresses if address.device in up}
-    return any((door.device, door.address) in held for door in policy.management & known)
+    up = state.up()
+    held = {(address.device, address.interface.ip) for address in state.addresses if address.device in up}
+    return any((door.device, door.address) in held for door in state.policy.management & known)
