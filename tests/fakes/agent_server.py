@@ -109,7 +109,15 @@ class AgentServer:
             vrf=False,
             unprivileged_vpn=True,
         )
-        limits = observed.Limits(body_bytes=1 << 20, changes_in_flight=1, changes_kept=50, wait_seconds=30)
+        limits = observed.Limits(
+            body_bytes=1 << 20,
+            changes_in_flight=1,
+            changes_kept=50,
+            wait_seconds=30,
+            rules_body_bytes=1 << 25,
+            rule_elements=131072,
+            rule_source_elements=2048,
+        )
         return _json(
             observed.Versions(
                 appliance=self.appliance,

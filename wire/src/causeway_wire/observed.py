@@ -171,6 +171,12 @@ class Limits(Report, frozen=True, kw_only=True):
     changes_in_flight: int
     changes_kept: int
     wait_seconds: int
+    rules_body_bytes: int
+    """Body of `PUT` and `PATCH /v1/public-rules`."""
+    rule_elements: int
+    """Entries of the packet filter that all public rules make: a rule makes one per port, times its sources."""
+    rule_source_elements: int
+    """Those of them that belong to rules with sources."""
 
 
 class Versions(Report, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ class Protocol(StrEnum):
     UDP = "udp"
 
 
-class PublicRule(Document, frozen=True, kw_only=True):
+class PublicRule(Document, frozen=True, kw_only=True, gc=False):
     """One published service: `public_address:public_port` leads to `internal_address:internal_port`.
 
     With `public_port_end` a range: port `public_port + n` leads to `internal_port + n`.

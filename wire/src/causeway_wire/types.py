@@ -7,7 +7,9 @@ checker it is the plain union.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import socket
 from abc import ABC
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,8 +94,19 @@ class Secret:
         return hash(self._value)
 
 
+@functools.lru_cache(maxsize=4096)
+def parse_address(text: str) -> IPAddress:
+    """The address in this text; raises ValueError. Tables name few addresses many times: one object each."""
+    try:
+        if ":" in text:
+            return ipaddress.IPv6Address(socket.inet_pton(socket.AF_INET6, text))
+        return ipaddress.IPv4Address(socket.inet_pton(socket.AF_INET, text))
+    except OSError:
+        return ipaddress.ip_address(text)  # scoped addresses, and a sentence about what is wrong
+
+
 _PARSERS: dict[Any, Any] = {
-    IPAddress: ipaddress.ip_address,
+    IPAddress: parse_address,
     IPNetwork: ipaddress.ip_network,
     IPInterface: ipaddress.ip_interface,
     Secret: Secret,
@@ -102,6 +115,8 @@ _PARSERS: dict[Any, Any] = {
 
 def parse_scalar(kind: Any, value: Any) -> Any:
     """msgspec `dec_hook`: text to one of this module's types; raises ValueError on other text."""
+    if kind is IPAddress and type(value) is str:
+        return parse_address(value)
     parser = _PARSERS.get(kind)
     if parser is None:
         raise NotImplementedError(f"no decoder for {kind!r}")
