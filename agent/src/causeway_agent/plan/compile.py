@@ -89,6 +89,7 @@ def _target(
         sysctls=role.sysctls,
         policy=policy,
         processes=role.processes,
+        vacant=role.vacant,
     )
 
 

@@ -10,12 +10,14 @@ extended; the table points at the one whose client is connected.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, checks_full, compile_full, openvpn_config
+from causeway_agent.plan import checks, checks_full, compile_bridged, compile_full, openvpn_config
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
@@ -31,7 +33,15 @@ from causeway_agent.plan.objects import (
 from causeway_agent.plan.policy import ArpScope, Echo, Forward, Listener, Policy, SourceGuard
 from causeway_agent.plan.processes import NeighbourResponder, Process, VpnServer
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Full, Partial, ProviderNetwork, ProviderRole, Rehearsal, TunnelServer
+from causeway_wire.desired import (
+    Full,
+    Partial,
+    ProviderNetwork,
+    ProviderRole,
+    Rehearsal,
+    Replica,
+    TunnelServer,
+)
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork
@@ -91,7 +101,7 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
         return compile_full.compile_takeover(role, role.failover, around, uplink)
     extensions = _extensions(role, around)
     vlans = {network.nic for network in role.networks}
-    return Contribution(
+    routed = Contribution(
         tuns=frozenset(
             Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, around.facts.vpn_uid)
             for extension in extensions
@@ -106,6 +116,24 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
             process for extension in extensions for process in _processes(extension, around.facts)
         ),
     )
+    return functools.reduce(operator.or_, _bridged(role, around, uplink), routed)
+
+
+def _bridged(role: ProviderRole, around: Surroundings, uplink: Adapter) -> Iterator[Contribution]:
+    """What each network adds that is extended by a bridge now."""
+    for network in role.networks:
+        mine = _replicas(role, network)
+        if mine and network.tunnel is not None and compile_bridged.is_bridged(network.tunnel):
+            adapter = around.adapters[network.nic]
+            yield compile_bridged.provider(
+                network.tunnel, adapter, mine, uplink=uplink.device, facts=around.facts
+            )
+
+
+def _replicas(role: ProviderRole, network: ProviderNetwork) -> tuple[Replica, ...]:
+    """The network's replicas in partial failover."""
+    replicas = role.failover.replicas if isinstance(role.failover, Partial) else ()
+    return tuple(replica for replica in replicas if replica.network == network.id)
 
 
 def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
@@ -125,6 +153,8 @@ def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> 
     checks_full.check(role, around, uplink)
     if isinstance(role.failover, Partial):
         checks.replicas(findings, role.failover, _segments(role, around))
+        bridged = (network for network in role.networks if compile_bridged.is_bridged(network.tunnel))
+        compile_bridged.check_replicas(role.failover, bridged, around)
 
 
 def _check_network(
@@ -165,8 +195,12 @@ def _check_tunnel(
     if around.takes_management_port(tunnel.listen, tunnel.port):
         detail = f"port {tunnel.port} of {tunnel.listen} is the agent's or SSH's"
         findings.add(ProblemType.DUPLICATE, f"{base}/port", detail)
-    production = [prefix for network in role.networks for prefix in network.prefixes]
-    checks.inner(findings, tunnel.inner, f"{base}/inner", production)
+    if compile_bridged.is_bridged(tunnel):
+        adapter = around.adapters.get(role.networks[index].nic)
+        compile_bridged.check_end(findings, tunnel, base, adapter)
+    else:
+        production = [prefix for network in role.networks for prefix in network.prefixes]
+        checks.inner(findings, tunnel.inner, f"{base}/inner", production)
     for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
     checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.SERVER_KEY)
@@ -194,15 +228,14 @@ def _segments(role: ProviderRole, around: Surroundings) -> dict[str, Segment]:
 
 
 def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ...]:
-    """The networks that have replicas now; idle ones stay closed."""
+    """The networks that have replicas now and are extended routed; idle ones stay closed."""
     failover = role.failover
     if not isinstance(failover, Partial):
         return ()
     extensions = []
     for network in role.networks:
-        mine = [replica for replica in failover.replicas if replica.network == network.id]
-        addresses = tuple(address for replica in mine for address in replica.addresses)
-        if addresses and network.tunnel is not None:
+        addresses = tuple(address for replica in _replicas(role, network) for address in replica.addresses)
+        if addresses and network.tunnel is not None and not compile_bridged.is_bridged(network.tunnel):
             extension = Extension(
                 network=network,
                 tunnel=network.tunnel,

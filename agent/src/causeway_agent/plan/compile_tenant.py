@@ -12,13 +12,13 @@ import ipaddress
 from typing import Final
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, haproxy_config, openvpn_config
+from causeway_agent.plan import checks, compile_bridged, haproxy_config, openvpn_config
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
 from causeway_agent.plan.policy import Forward, Policy, SourceGuard
-from causeway_agent.plan.processes import Endpoint, Process, VpnClient
+from causeway_agent.plan.processes import Endpoint, FrameProbe, Process, VpnClient
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Idle, Partial, TenantRole, TunnelClient
 from causeway_wire.observed import Transport
@@ -37,13 +37,23 @@ def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
     _check(role, around, adapter)
     if adapter is None or around.findings.problems:
         return None
+    bridged = compile_bridged.is_bridged(role.tunnel)
     replicas = _replicas(role)
     base = Contribution(
         addresses=frozenset[Address]().union(*(each.addresses() for each in around.adapters.values())),
-        sysctls=_settings(around, adapter, replicas),
+        sysctls=_settings(around, adapter, () if bridged else replicas),
     )
     if not replicas or role.tunnel is None:
         return base
+    if bridged and isinstance(role.failover, Partial):
+        end = compile_bridged.tenant(role.tunnel, adapter, role.failover.replicas, around.facts)
+        client = _processes(
+            role.tunnel,
+            around.facts,
+            device=compile_bridged.TENANT_TAP,
+            probe=FrameProbe(adapter=adapter.device),
+        )
+        return base | end | Contribution(processes=client)
     return _extend(base, role, role.tunnel, adapter=adapter, replicas=replicas, facts=around.facts)
 
 
@@ -51,21 +61,29 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
     findings = around.findings
     checks.network(findings, role.network, "/role/network")
     own = frozenset[IPAddress]() if adapter is None else adapter.own
-    if adapter is not None:
+    bridged = compile_bridged.is_bridged(role.tunnel)
+    if adapter is not None and bridged:
+        compile_bridged.check_tenant(findings, adapter, around.management.nic)
+    elif adapter is not None and (own or role.tunnel is not None):
+        # Where the adapter has no address, nothing is ever routed to it.
         nics.separate(findings, role.network.prefixes, "/role/network", around.others(role.network.nic))
         if not any(checks.inside(role.network.prefixes, address) for address in own):
             detail = f"adapter {role.network.nic} has no address in network {role.network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, "/role/network/nic", detail)
     if role.tunnel is not None:
-        _check_tunnel(role, role.tunnel, around)
+        _check_tunnel(role.tunnel, around.findings)
+        if bridged:
+            compile_bridged.check_end(findings, role.tunnel, "/role/tunnel", adapter)
+        else:
+            checks.inner(findings, role.tunnel.inner, "/role/tunnel/inner", role.network.prefixes)
     if isinstance(role.failover, Partial):
         segment = Segment(network=role.network, own=own, extended=role.tunnel is not None)
         checks.replicas(findings, role.failover, {role.network.id: segment})
+        compile_bridged.check_replicas(role.failover, (role.network,) if bridged else (), around)
 
 
-def _check_tunnel(role: TenantRole, tunnel: TunnelClient, around: Surroundings) -> None:
-    findings, base = around.findings, "/role/tunnel"
-    checks.inner(findings, tunnel.inner, f"{base}/inner", role.network.prefixes)
+def _check_tunnel(tunnel: TunnelClient, findings: checks.Findings) -> None:
+    base = "/role/tunnel"
     if not tunnel.remotes:
         findings.add(ProblemType.INVALID, f"{base}/remotes", "name at least one cloud gateway")
     remotes = (
@@ -115,7 +133,9 @@ def _extend(
         proxies=frozenset(ProxyNeighbour(adapter.device, address, claimed=True) for address in replicas),
         sysctls=base.sysctls | nics.tunnel_settings(DEVICE),
         policy=_policy(adapter.device, replicas, peers),
-        processes=_processes(tunnel, facts),
+        processes=_processes(
+            tunnel, facts, device=DEVICE, probe=(tunnel.inner[0].local, tunnel.inner[0].peer)
+        ),
     )
 
 
@@ -142,7 +162,13 @@ def _policy(device: str, replicas: tuple[IPAddress, ...], peers: tuple[IPAddress
     )
 
 
-def _processes(tunnel: TunnelClient, facts: Facts) -> frozenset[Process]:
+def _processes(
+    tunnel: TunnelClient,
+    facts: Facts,
+    *,
+    device: str,
+    probe: tuple[IPAddress, IPAddress] | FrameProbe,
+) -> frozenset[Process]:
     """The client, and the wrapper that its TCP endpoints go through."""
     name = f"vpn-{tunnel.id}"
     udp = [
@@ -155,7 +181,7 @@ def _processes(tunnel: TunnelClient, facts: Facts) -> frozenset[Process]:
                 transport=Transport.UDP,
                 address=remote.address,
                 port=remote.port,
-                device=DEVICE,
+                device=device,
                 name=name,
                 facts=facts,
             ),
@@ -172,13 +198,12 @@ def _processes(tunnel: TunnelClient, facts: Facts) -> frozenset[Process]:
                 transport=Transport.TCP,
                 address=haproxy_config.LOOPBACK,
                 port=haproxy_config.local_port(index),
-                device=DEVICE,
+                device=device,
                 name=name,
                 facts=facts,
             ),
         )
         for index, remote in enumerate(tunnel.remotes)
     ]
-    ends = tunnel.inner[0]
-    client = VpnClient(tunnel=tunnel.id, device=DEVICE, endpoints=(*udp, *tcp), probe=(ends.local, ends.peer))
+    client = VpnClient(tunnel=tunnel.id, device=device, endpoints=(*udp, *tcp), probe=probe)
     return frozenset({client, haproxy_config.wrapper(tunnel)})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
@@ -11,6 +11,7 @@ from causeway_agent.plan.objects import (
     Address,
     Bridge,
     BridgePort,
+    Claim,
     ProxyNeighbour,
     Route,
     Rule,
@@ -57,3 +58,8 @@ class Contribution:
     sysctls: frozenset[Sysctl] = frozenset()
     policy: Policy = field(default_factory=Policy)
     processes: frozenset[Process] = frozenset()
+    vacant: frozenset[Claim] = frozenset()
+
+    def __or__(self, other: Contribution) -> Contribution:
+        """What two parts of one document add together."""
+        return Contribution(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(self)})

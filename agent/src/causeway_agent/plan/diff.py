@@ -78,6 +78,9 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     operations: tuple[Operation, ...] = (*switches_off, *close, *remove, *add, *opening)
     probes = {address.claim for address in claimed}
     probes |= {proxy.claim for proxy in target.proxies - observation.proxies if proxy.claimed}
+    known = observation.policy or previous_policy
+    if known is None or known.bridged != target.policy.bridged:
+        probes |= target.vacant
     return Plan(operations=operations, probes=tuple(sorted(probes, key=repr)))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import TunnelClient, TunnelServer
+from causeway_wire.desired import Extension, TunnelClient, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, Secret
 
@@ -23,8 +23,10 @@ QUEUE_LENGTH: Final = 2000
 SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
 """Everything behind the one client is reached through it; without this its inner packets are dropped."""
 
+MAX_HOSTS: Final = 8192
+"""MAC addresses that a bridged server remembers; production may have more hosts than its default of 256."""
+
 _COMMON: Final = (
-    "dev-type tun",
     f"tun-mtu {TUNNEL_MTU}",
     "persist-tun",
     "persist-key",
@@ -41,10 +43,11 @@ _COMMON: Final = (
 
 
 def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str, facts: Facts) -> Secret:
-    """The provider's end; `name` is the process's. Refers to `SERVER_FILES`."""
+    """The provider's end; `name` is the process's. A routed one refers to `SERVER_FILES`."""
     suffix = "-server" if transport is Transport.TCP else ""
     lines = (
         f"dev {device}",
+        *_kind(tunnel),
         *_COMMON,
         "mode server",
         "tls-server",
@@ -54,7 +57,7 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         f"lport {tunnel.port}",
         "remote-cert-tls client",
         f"verify-x509-name {tunnel.peer_name} name",
-        "client-config-dir ccd",
+        *_reach(tunnel),
         "keepalive 1 4",
         *_socket_options(transport),
         *_identity(tunnel, name=name, facts=facts),
@@ -78,6 +81,7 @@ def client(
     parting = ("explicit-exit-notify 1",) if transport is Transport.UDP else ()
     lines = (
         f"dev {device}",
+        *_kind(tunnel),
         *_COMMON,
         "tls-client",
         "pull",
@@ -96,6 +100,17 @@ def client(
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
+
+
+def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:
+    return ("dev-type tap",) if tunnel.extension is Extension.BRIDGED else ("dev-type tun",)
+
+
+def _reach(tunnel: TunnelServer) -> tuple[str, ...]:
+    """How the server knows what is behind its client: told, or learned from frames as a switch does."""
+    if tunnel.extension is Extension.BRIDGED:
+        return (f"max-routes-per-client {MAX_HOSTS}",)
+    return ("client-config-dir ccd",)
 
 
 def _protocol(transport: Transport, address: IPAddress) -> str:

@@ -158,6 +158,10 @@ class Policy:
     """Nothing may enter the device from the network: its addresses live elsewhere."""
     bridged: frozenset[BridgedNetwork] = frozenset()
 
+    def __or__(self, other: Policy) -> Policy:
+        """The policy of two parts of one document, which name different places."""
+        return Policy(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(self)})
+
     def __and__(self, other: Policy) -> Policy:
         """What both allow. What restricts in either (`guarded`, `denied`, `foreign`) restricts the result.
 

@@ -9,6 +9,7 @@ from causeway_agent.plan.objects import (
     Address,
     Bridge,
     BridgePort,
+    Claim,
     Link,
     ProxyNeighbour,
     Route,
@@ -62,6 +63,8 @@ class Target:
     sysctls: frozenset[Sysctl] = frozenset()
     policy: Policy = field(default_factory=Policy)
     processes: frozenset[Process] = frozenset()
+    vacant: frozenset[Claim] = frozenset()
+    """What no machine of the segment may hold when the bridge begins to carry it: nothing here claims it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
