@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
 
+import msgspec
 from hypothesis import strategies as st
 
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import (
     Desired,
     Failover,
+    Full,
+    FullNetwork,
     GatewayRole,
     GatewayTenant,
     GatewayTunnel,
@@ -21,6 +24,7 @@ from causeway_wire.desired import (
     ProductionNetwork,
     ProviderNetwork,
     ProviderRole,
+    Rehearsal,
     Remote,
     Replica,
     Role,
@@ -28,6 +32,7 @@ from causeway_wire.desired import (
     TenantRole,
     TunnelClient,
     TunnelServer,
+    Vlan,
 )
 from causeway_wire.observed import Transport
 from causeway_wire.types import Secret
@@ -41,7 +46,11 @@ FACTS = Facts(
     vpn_uid=990,
     key_directory="/var/lib/causeway/keys",
     run_directory="/run/causeway",
+    vlan_8021q=True,
 )
+PUBLIC = ("198.51.100.10", "198.51.100.11", "2001:db8:f::10")
+"""The tenant's public addresses, and those that stand in for them in a rehearsal."""
+TEST = ("198.51.100.90", "2001:db8:f::90")
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
@@ -105,7 +114,7 @@ def provider_network(index: int, *, extended: bool = True) -> ProviderNetwork:
         id=f"net-{index}",
         nic=f"vlan-{index}",
         prefixes=(ip_network(f"192.168.{index}.0/24"), ip_network(f"2001:db8:{index}::/64")),
-        gateways=(ip_address(f"192.168.{index}.1"),),
+        gateways=(ip_address(f"192.168.{index}.1"), ip_address(f"2001:db8:{index}::1")),
         tunnel=server(index) if extended else None,
     )
 
@@ -115,6 +124,8 @@ def provider(
     *,
     networks: tuple[ProviderNetwork, ...] | None = None,
     door: Management | None = None,
+    public: tuple[str, ...] = PUBLIC,
+    denied: tuple[str, ...] = (),
 ) -> Desired:
     """A provider appliance with two extended networks."""
     uplink = nic("uplink", 0, "10.9.0.2/24", "10.9.0.3/24", gateways=("10.9.0.1",))
@@ -127,8 +138,36 @@ def provider(
         uplink="uplink",
         networks=networks or (provider_network(0), provider_network(1)),
         failover=failover or Idle(),
+        public_addresses=tuple(map(ip_address, public)),
+        test_addresses=tuple(map(ip_address, TEST)),
+        denied=tuple(map(ip_network, denied)),
     )
     return document(role, (uplink, *vlans), door=door)
+
+
+def full(*networks: str, internet: bool = True, routed: tuple[str, ...] = ()) -> Full:
+    """Full failover of these networks."""
+    return Full(networks=_full_networks(networks, internet=internet), routed=routed)
+
+
+def rehearsal(*networks: str, internet: bool = False, routed: tuple[str, ...] = ()) -> Rehearsal:
+    """A rehearsal of these networks."""
+    return Rehearsal(networks=_full_networks(networks, internet=True), routed=routed, internet=internet)
+
+
+def _full_networks(names: tuple[str, ...], *, internet: bool) -> tuple[FullNetwork, ...]:
+    return tuple(FullNetwork(network=name, internet=internet) for name in names)
+
+
+def trunked(whole: Desired) -> Desired:
+    """The same provider appliance with its VLANs on one trunk, which is the first of its VLAN adapters."""
+    uplink, *tagged = whole.nics
+    trunk = Nic(name="trunk", mac=tagged[0].mac)
+    vlans = tuple(
+        Vlan(name=each.name, trunk="trunk", id=100 + index, addresses=each.addresses, mtu=each.mtu)
+        for index, each in enumerate(tagged)
+    )
+    return msgspec.structs.replace(whole, nics=(uplink, trunk), vlans=vlans)
 
 
 def client(*, remotes: tuple[str, ...] = ("203.0.113.1", "203.0.113.2")) -> TunnelClient:
@@ -209,7 +248,7 @@ _DOORS = st.builds(
 )
 
 
-def _failovers(networks: int) -> st.SearchStrategy[Failover]:
+def _partials(networks: int) -> st.SearchStrategy[TenantFailover]:
     every = [
         replica(host, f"net-{network}", *addresses)
         for network in range(networks)
@@ -220,10 +259,39 @@ def _failovers(networks: int) -> st.SearchStrategy[Failover]:
     return st.one_of(st.just(Idle()), chosen)
 
 
-PROVIDERS = st.builds(provider, _failovers(2), door=_DOORS)
+_FULL_NETWORKS = st.lists(
+    st.builds(FullNetwork, network=st.sampled_from(["net-0", "net-1"]), internet=st.booleans()),
+    min_size=1,
+    unique_by=lambda entry: entry.network,
+).map(tuple)
+
+
+@st.composite
+def _takeovers(draw: st.DrawFn) -> Failover:
+    """Full failovers and rehearsals of one or both networks, routed between when there are two."""
+    networks = draw(_FULL_NETWORKS)
+    routed: tuple[str, ...] = ()
+    if len(networks) > 1 and draw(st.booleans()):
+        routed = tuple(entry.network for entry in networks)
+    if draw(st.booleans()):
+        return Full(networks=networks, routed=routed)
+    return Rehearsal(networks=networks, routed=routed, internet=draw(st.booleans()))
+
+
+FAILOVERS: st.SearchStrategy[Failover] = st.one_of(_partials(2), _takeovers())
+"""All four modes of a provider appliance with two networks."""
+_OWNED = st.sampled_from([PUBLIC, PUBLIC[:1], (*PUBLIC, "10.9.0.3"), ()])
+"""Public addresses, once with an address that the uplink has anyway."""
+PROVIDERS = st.builds(
+    provider,
+    FAILOVERS,
+    door=_DOORS,
+    public=_OWNED,
+    denied=st.sampled_from([(), ("10.0.0.0/8",), ("10.20.0.0/16", "fd99::/16")]),
+)
 TENANTS = st.builds(
     tenant,
-    _failovers(1),
+    _partials(1),
     tunnel=st.builds(client, remotes=st.sampled_from([("203.0.113.1",), ("203.0.113.2", "203.0.113.1")])),
 )
 GATEWAYS = st.builds(
@@ -234,7 +302,8 @@ GATEWAYS = st.builds(
     ),
     _DOORS,
 )
-MEANT = st.one_of(PROVIDERS, TENANTS, GATEWAYS)
+TRUNKED = PROVIDERS.map(trunked)
+MEANT = st.one_of(PROVIDERS, TRUNKED, TENANTS, GATEWAYS)
 """Documents that compile with `FACTS`."""
 ACTIVE = st.dictionaries(st.sampled_from(["acme-0", "acme-1"]), st.sampled_from(list(Transport)))
 """Transports over which clients are connected."""

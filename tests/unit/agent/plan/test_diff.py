@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_interface
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.diff import diff
 from causeway_agent.plan.guard import guard
-from causeway_agent.plan.objects import Address, KernelObject, Route, Sysctl, Tun
-from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Put, Start, Stop
+from causeway_agent.plan.objects import MAIN_TABLE, Address, KernelObject, Route, Sysctl, Tun
+from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import TlsProxy
 from causeway_agent.plan.target import Target
-from causeway_wire.desired import Desired, Partial, ProviderNetwork
+from causeway_wire.desired import Desired, Failover, Partial, ProviderNetwork
 from causeway_wire.observed import Transport
 from tests import documents
 from tests.fakes.kernel import KernelModel
@@ -48,7 +50,10 @@ def meddle(data: st.DataObject, machine: KernelModel) -> None:
     """Somebody else takes away some of what is ours."""
     ours: list[KernelObject] = [
         *machine.links,
+        *machine.vlans,
         *machine.tuns,
+        *machine.bridges,
+        *machine.ports,
         *(address for address in machine.addresses if address != machine.foreign),
         *machine.routes,
         *machine.rules,
@@ -78,7 +83,18 @@ def test_applying_the_plan_reaches_the_target_and_planning_twice_is_empty(
         machine.apply(operation)
     assert diff(machine.observe(old, new), new).operations == ()
     seen = machine.observe(old, new)
-    for kind in ("tuns", "addresses", "routes", "rules", "proxies", "policy", "processes"):
+    for kind in (
+        "vlans",
+        "tuns",
+        "bridges",
+        "ports",
+        "addresses",
+        "routes",
+        "rules",
+        "proxies",
+        "policy",
+        "processes",
+    ):
         assert getattr(seen, kind) == getattr(new, kind), kind
     assert new.sysctls <= seen.sysctls
     assert new.links <= seen.links
@@ -110,6 +126,7 @@ def test_every_prefix_keeps_management_reachable(old: Target, new: Target) -> No
     for operation in plan.operations:
         machine.apply(operation)
         up = {link.device for link in machine.links}
+        up |= {vlan.device for vlan in machine.vlans if vlan.parent in up}
         held = {(a.device, a.interface.ip) for a in machine.addresses if a.device in up}
         assert machine.policy is not None
         assert any((door.device, door.address) in held for door in machine.policy.management & doors)
@@ -126,10 +143,12 @@ def test_no_prefix_allows_what_neither_old_nor_new_allows(old: Target, new: Targ
 
 
 def assert_within(now: Policy, old: Policy, new: Policy) -> None:
-    for kind in ("management", "listeners", "echoes", "sources", "forwards"):
+    for kind in ("management", "listeners", "echoes", "sources", "forwards", "owned", "ways", "internet"):
         assert getattr(now, kind) <= getattr(old, kind) | getattr(new, kind), kind
-    assert now.guarded >= old.guarded & new.guarded
-    assert now == new or now.guarded >= old.guarded
+    for restriction in ("guarded", "denied", "foreign"):
+        here, there = getattr(old, restriction), getattr(new, restriction)
+        assert getattr(now, restriction) >= here & there, restriction
+        assert now == new or getattr(now, restriction) >= here, restriction
     for scope in now.arp:
         like = [s for s in old.arp | new.arp if (s.device, s.prefix) == (scope.device, scope.prefix)]
         assert any(scope.excluded >= s.excluded for s in like)
@@ -183,6 +202,83 @@ def test_claimed_addresses_are_probed_once_before_they_are_taken() -> None:
     plan = diff(machine.observe(idle, extended), extended)
     assert {str(proxy.address) for proxy in plan.probes} == {"192.168.0.20", "2001:db8::20"}
     assert diff(booted(extended).observe(extended), extended).probes == ()
+
+
+FULL = documents.full("net-0", "net-1")
+REHEARSAL = documents.rehearsal("net-0")
+
+
+def test_gateways_and_public_addresses_are_probed_and_claimed_when_all_else_stands() -> None:
+    idle, full = compiled(documents.provider()), compiled(documents.provider(FULL))
+    plan = diff(booted(idle).observe(idle, full), full)
+    expected = {"192.168.0.1", "2001:db8::1", "192.168.1.1", "2001:db8:1::1", *documents.PUBLIC}
+    assert {str(claim.address) for claim in plan.probes} == expected
+    last = plan.operations[-2 * len(expected) :]
+    assert {str(op.claim.address) for op in last if isinstance(op, Announce)} == expected
+    put = {op.item for op in plan.operations if isinstance(op, Put) and isinstance(op.item, Address)}
+    assert put == {op.item for op in last if isinstance(op, Put)}
+
+
+def test_an_address_that_is_held_already_is_neither_probed_nor_announced() -> None:
+    full = compiled(documents.provider(FULL))
+    machine = booted(full)
+    held = next(a for a in machine.addresses if a.claimed)
+    machine.addresses.remove(held)
+    machine.addresses.add(replace(held, prefix_route=True))
+    plan = diff(machine.observe(full), full)
+    assert plan.probes == ()
+    assert not any(isinstance(op, Announce) for op in plan.operations)
+    assert Put(held) in plan.operations
+
+
+def test_without_a_claim_neither_its_address_nor_its_announcement_is_left() -> None:
+    idle, full = compiled(documents.provider()), compiled(documents.provider(FULL))
+    plan = diff(booted(idle).observe(idle, full), full)
+    taken = plan.probes[0]
+    left = plan.without({taken})
+    assert len(plan.operations) - len(left) == 2
+    assert Announce(taken) not in left
+    assert plan.without(()) == plan.operations
+
+
+def switches(operations: Iterable[Operation]) -> set[tuple[str, str]]:
+    return {
+        (op.item.key, op.item.value)
+        for op in operations
+        if isinstance(op, Put) and isinstance(op.item, Sysctl) and op.item.key.endswith("/forwarding")
+    }
+
+
+@pytest.mark.parametrize(("old", "new"), [(PARTIAL, FULL), (FULL, PARTIAL), (REHEARSAL, FULL)])
+def test_an_escalation_never_stops_a_vlan_from_forwarding(old: Failover, new: Failover) -> None:
+    before, after = compiled(documents.provider(old)), compiled(documents.provider(new))
+    told = switches(diff(booted(before).observe(before, after), after).operations)
+    assert not any("/eth1/" in key or "ipv6/conf/all" in key for key, _ in told)
+
+
+def test_a_full_failover_that_grows_leaves_what_it_serves_alone() -> None:
+    before = compiled(documents.provider(documents.full("net-0"), public=documents.PUBLIC[:1]))
+    after = compiled(documents.provider(FULL))
+    machine = booted(before)
+    kept = before.policy
+    for operation in diff(machine.observe(before, after), after).operations:
+        machine.apply(operation)
+        assert not isinstance(operation, Drop)
+        assert machine.policy is not None
+        for kind in ("management", "owned", "ways", "internet", "echoes", "sources"):
+            assert getattr(machine.policy, kind) >= getattr(kept, kind), kind
+        assert machine.addresses >= before.addresses
+        assert machine.sysctls["net/ipv4/conf/eth1/forwarding"] == "1"
+
+
+def test_undoing_a_full_failover_gives_every_address_back() -> None:
+    idle = compiled(documents.provider())
+    machine = booted(idle, compiled(documents.provider(FULL)))
+    for operation in diff(machine.observe(idle), idle).operations:
+        machine.apply(operation)
+    assert machine.addresses - {machine.foreign} == idle.addresses
+    assert not machine.rules
+    assert not any(route.table != MAIN_TABLE for route in machine.routes)
 
 
 def test_a_change_of_transport_replaces_routes_in_place_and_loads_no_policy() -> None:

@@ -27,6 +27,10 @@ DOCUMENTS = {
     "tenant": documents.tenant(PARTIAL),
     "gateway": documents.gateway(documents.gateway_tunnel(0), documents.gateway_tunnel(5, tenant="globex")),
     "idle": documents.provider(),
+    "full": documents.provider(
+        documents.full("net-0", "net-1", routed=("net-0", "net-1")), denied=("10.0.0.0/8",)
+    ),
+    "rehearsal": documents.provider(documents.rehearsal("net-0")),
 }
 
 
@@ -59,7 +63,7 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     text = ruleset.render(Policy())
     declared = set(re.findall(r"^  (?:set|map) (\w+) ", text, flags=re.MULTILINE))
     flushed = set(re.findall(r"^flush set \w+ causeway (\w+)$", text, flags=re.MULTILINE))
-    taught = {"known", "known6", "flows", "flows6", "tries", "tries6"}
+    taught = {"known", "known6", "flows", "flows6", "tries", "tries6", "open", "groups"}
     kinds = ("public", "public_from", "published", "published_from", "source")
     published = {f"{kind}{version}" for kind in kinds for version in (4, 6)}
     assert declared - flushed == taught | published
