@@ -36,7 +36,10 @@ def route(text: str, device: str = NIC, **options: object) -> Route:
 
 def everything(seen: Observation) -> frozenset[KernelObject]:
     return frozenset(
-        (*seen.links, *seen.tuns, *seen.addresses, *seen.routes, *seen.rules, *seen.proxies, *seen.sysctls)
+        (
+            *(*seen.links, *seen.vlans, *seen.tuns, *seen.bridges, *seen.ports),
+            *(*seen.addresses, *seen.routes, *seen.rules, *seen.proxies, *seen.sysctls),
+        )
     )
 
 
@@ -56,7 +59,7 @@ def adapters() -> Iterator[None]:
     finally:
         ip("link", "delete", NIC)
         for link in json.loads(ip("-json", "link", "show")):
-            if link["ifname"].startswith("cwu"):
+            if link["ifname"].startswith(("cwu", "cwt1", "cwb", "cwv")):
                 ip("link", "delete", link["ifname"])
         for version in ("-4", "-6"):
             flush(version, "rule", "flush", "protocol", "202")

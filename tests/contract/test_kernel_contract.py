@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from causeway_agent import errors
 from causeway_agent.backends import rtnl
 from causeway_agent.engine import ports
-from causeway_agent.plan.objects import Address, KernelObject, Link, ProxyNeighbour, Rule, Sysctl, Tun
+from causeway_agent.plan.objects import (
+    Address,
+    Bridge,
+    BridgePort,
+    KernelObject,
+    Link,
+    ProxyNeighbour,
+    Rule,
+    Sysctl,
+    Tun,
+    Vlan,
+)
 from causeway_agent.plan.operations import Drop, Put
 from causeway_controller.lab import sandbox
 from tests.fakes.kernel import KernelModel, RefusedError
@@ -22,7 +33,16 @@ from tests.fakes.network import FakeKernel
 from tests.real_kernel import NIC, OTHER, TUN, adapters, address, everything, route
 
 FAKE_DEVICES = {"02:00:00:00:00:01": NIC, "02:00:00:00:00:02": OTHER}
-BASE = (Link(device=NIC, mtu=1500), address("192.0.2.1/24"), address("2001:db8::1/64"))
+BRIDGE = Bridge(device="cwb1195", mtu=1500)
+TAP = Tun(device="cwt1195", mtu=1400, queue_length=2000, owner=None, ethernet=True)
+VLAN = Vlan(device="cwv100-0a0b0c", parent=NIC, id=100, mtu=1400)
+BASE: tuple[KernelObject, ...] = (
+    Link(device=NIC, mtu=1500),
+    address("192.0.2.1/24"),
+    address("2001:db8::1/64"),
+    BRIDGE,
+    TAP,
+)
 SETTINGS = (
     Sysctl(key=f"net/ipv4/conf/{NIC}/proxy_arp", value="1"),
     Sysctl(key=f"net/ipv4/conf/{NIC}/proxy_arp", value="0"),
@@ -31,6 +51,10 @@ OBJECTS: tuple[KernelObject, ...] = (
     Link(device=NIC, mtu=1480),
     Tun(device="cwu1197", mtu=1500, queue_length=500, owner=None),
     Tun(device="cwu1199", mtu=1420, queue_length=2000, owner=os.getuid()),
+    Tun(device="cwt1197", mtu=1500, queue_length=500, owner=None, ethernet=True),
+    Bridge(device="cwb1197", mtu=1400),
+    BridgePort(device=NIC, bridge=BRIDGE.device),
+    BridgePort(device=TAP.device, bridge=BRIDGE.device, isolated=True),
     address("192.0.2.9/24"),
     address("198.51.100.1/25", prefix_route=False),
     address("100.64.0.1/32", peer=ipaddress.ip_address("100.64.0.2")),
@@ -105,7 +129,7 @@ async def test_what_is_put_is_observed_and_what_is_dropped_is_gone(
 async def test_all_objects_stand_together(kernel: ports.Kernel) -> None:
     for item in (*BASE, TUN, *OBJECTS):
         await kernel.put(item)
-    assert {TUN, *OBJECTS} <= await look(kernel)
+    assert {TUN, BRIDGE, TAP, *OBJECTS} <= await look(kernel)
 
 
 async def test_objects_of_a_missing_device_are_refused_and_dropping_them_is_harmless(
@@ -116,7 +140,11 @@ async def test_objects_of_a_missing_device_are_refused_and_dropping_them_is_harm
         Address(device="cwnosuch", interface=ipaddress.ip_interface("192.0.2.1/24")),
         route("203.0.113.0/24", "cwnosuch"),
         ProxyNeighbour(device="cwnosuch", address=ipaddress.ip_address("192.0.2.20")),
+        Vlan(device="cwv9-000000", parent="cwnosuch", id=9, mtu=1500),
+        BridgePort(device="cwnosuch", bridge=BRIDGE.device),
+        BridgePort(device=NIC, bridge="cwbnosuch"),
     )
+    await kernel.put(BRIDGE)
     for item in orphans:
         with pytest.raises(errors.BackendError):
             await kernel.put(item)
@@ -133,6 +161,60 @@ async def test_a_tun_takes_along_what_sits_on_it(kernel: ports.Kernel) -> None:
     assert set(on_it) <= await look(kernel)
     await kernel.drop(TUN)
     assert not {*on_it, TUN} & await look(kernel)
+
+
+async def test_a_bridge_lets_its_ports_go_and_a_tap_leaves_with_its_port(kernel: ports.Kernel) -> None:
+    joined = BridgePort(TAP.device, BRIDGE.device, isolated=True), BridgePort(NIC, BRIDGE.device)
+    for item in (*BASE, *joined):
+        await kernel.put(item)
+    await kernel.drop(TAP)
+    assert {joined[1], BRIDGE} == {o for o in await look(kernel) if isinstance(o, BridgePort | Bridge)}
+    await kernel.drop(BRIDGE)
+    assert not [o for o in await look(kernel) if isinstance(o, BridgePort | Bridge)]
+
+
+async def test_a_port_leaves_only_the_bridge_that_is_named(kernel: ports.Kernel) -> None:
+    port = BridgePort(TAP.device, BRIDGE.device)
+    for item in (*BASE, port):
+        await kernel.put(item)
+    await kernel.drop(BridgePort(TAP.device, "cwb1197"))
+    assert port in await look(kernel)
+
+
+async def test_a_tun_carries_no_frames_until_it_is_a_tap(kernel: ports.Kernel) -> None:
+    plain = Tun(TAP.device, TAP.mtu, TAP.queue_length, TAP.owner)
+    port = BridgePort(TAP.device, BRIDGE.device)
+    for item in (*BASE, plain):
+        await kernel.put(item)
+    with pytest.raises(errors.BackendError):
+        await kernel.put(port)
+    await kernel.put(TAP)
+    await kernel.put(port)
+    assert {TAP, port} <= await look(kernel)
+    await kernel.put(plain)
+    assert not {TAP, port} & await look(kernel)
+
+
+async def test_a_vlan_stands_once_on_its_trunk_or_is_refused_in_plain_words(kernel: ports.Kernel) -> None:
+    """The fake makes VLANs. A real kernel that was asked and cannot must refuse as it said it would."""
+    for item in BASE:
+        await kernel.put(item)
+    before = await look(kernel)
+    if isinstance(kernel, rtnl.RtnlKernel) and not await kernel.makes_vlans():
+        with pytest.raises(errors.BackendError, match=r"makes no 802\.1Q subinterfaces"):
+            await kernel.put(VLAN)
+        await kernel.drop(VLAN)
+        assert await look(kernel) == before
+        return
+    on_it = Address(VLAN.device, ipaddress.ip_interface("198.51.100.1/25"))
+    for item in (VLAN, VLAN, on_it):
+        await kernel.put(item)
+    assert await look(kernel) == before | {VLAN, on_it}
+    with pytest.raises(errors.BackendError):
+        await kernel.put(Vlan(device="cwv100-0d0e0f", parent=NIC, id=VLAN.id, mtu=1400))
+    await kernel.drop(VLAN)
+    await kernel.drop(VLAN)
+    assert await look(kernel) == before
 
 
 async def test_losing_the_last_ipv4_address_takes_routes_and_proxies_along(kernel: ports.Kernel) -> None:
@@ -154,6 +236,11 @@ UNIVERSE: tuple[KernelObject, ...] = (
     *OBJECTS,
     TUN,
     Tun(device=TUN.device, mtu=1300, queue_length=2000, owner=TUN.owner),
+    TAP,
+    BRIDGE,
+    Tun(device=TAP.device, mtu=1400, queue_length=2000, owner=None),
+    BridgePort(device=TAP.device, bridge="cwb1197", learning=False),
+    BridgePort(device=TUN.device, bridge=BRIDGE.device),
     address("198.51.100.1/25"),
     route("203.0.113.0/24", TUN.device),
     route("203.0.113.0/24", via=GATEWAY),
@@ -183,7 +270,8 @@ async def _agree(steps: list[tuple[bool, KernelObject]]) -> None:
     fake = FakeKernel(FAKE_DEVICES)
     async with rtnl.RtnlKernel.open() as real:
         for item in BASE:
-            await asyncio.gather(fake.put(item), real.put(item))
+            await fake.put(item)
+            await real.put(item)
         for put, step in steps:
             done = await _step(real, step, put=put)
             assert await _step(fake, step, put=put) == done, step
@@ -217,6 +305,7 @@ async def _follow(steps: list[tuple[bool, KernelObject]]) -> None:
             await (real.put(item) if put else real.drop(item))
         seen = {item for item in await look(real) if not isinstance(item, Sysctl)}
     imagined = {*model.links, *model.tuns, *model.addresses, *model.routes, *model.rules, *model.proxies}
+    imagined |= {*model.vlans, *model.bridges, *model.ports}
     assert imagined - {model.foreign} == seen
 
 

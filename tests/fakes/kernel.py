@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from causeway_agent.plan.objects import (
     MAIN_TABLE,
     Address,
+    Bridge,
+    BridgePort,
     Claim,
     KernelObject,
     Link,
@@ -18,6 +20,7 @@ from causeway_agent.plan.objects import (
     Rule,
     Sysctl,
     Tun,
+    Vlan,
 )
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
@@ -39,7 +42,10 @@ class KernelModel:
 
     adapters: frozenset[str]
     links: set[Link] = field(default_factory=set)
+    vlans: set[Vlan] = field(default_factory=set)
     tuns: set[Tun] = field(default_factory=set)
+    bridges: set[Bridge] = field(default_factory=set)
+    ports: set[BridgePort] = field(default_factory=set)
     addresses: set[Address] = field(default_factory=set)
     routes: set[Route] = field(default_factory=set)
     rules: set[Rule] = field(default_factory=set)
@@ -56,11 +62,15 @@ class KernelModel:
     def observe(self, *targets: Target) -> Observation:
         """What is ours, as the kernel port shows it."""
         devices = {device for target in targets for device in target.devices}
-        devices |= {tun.device for tun in self.tuns}
+        devices |= {tun.device for tun in self.tuns} | {vlan.device for vlan in self.vlans}
+        bridges, up = {bridge.device for bridge in self.bridges}, {link.device for link in self.links}
         keys = {setting.key for target in targets for setting in target.sysctls}
         return Observation(
             links=frozenset(link for link in self.links if link.device in devices),
+            vlans=frozenset(v if v.parent in up else replace(v, mtu=0) for v in self.vlans),
             tuns=frozenset(self.tuns),
+            bridges=frozenset(self.bridges),
+            ports=frozenset(p for p in self.ports if p.device in devices or p.bridge in bridges),
             addresses=frozenset(a for a in self.addresses if a.device in devices),
             routes=frozenset(self.routes),
             rules=frozenset(self.rules),
@@ -90,11 +100,20 @@ class KernelModel:
                     raise RefusedError(f"announced {claim} without answering for it")
                 self.announced.append(claim)
 
-    def _put(self, item: KernelObject) -> None:
+    def _put(self, item: KernelObject) -> None:  # noqa: C901 - one per kind
         match item:
             case Link():
                 self._replace(self.links, item, lambda link: link.device)
+                self.vlans = {replace(v, mtu=min(v.mtu, self._room(v, item))) for v in self.vlans}
+            case Vlan():
+                self._put_vlan(item)
+            case Bridge():
+                self._replace(self.bridges, item, lambda bridge: bridge.device)
+            case BridgePort():
+                self._put_port(item)
             case Tun():
+                if any(tun.device == item.device and tun.ethernet != item.ethernet for tun in self.tuns):
+                    raise RefusedError(f"{item}: the device is of the other kind")
                 self._replace(self.tuns, item, lambda tun: tun.device)
             case Address():
                 self._put_address(item)
@@ -111,11 +130,10 @@ class KernelModel:
         match item:
             case Link():
                 self.links.discard(item)
-            case Tun():
-                self.tuns -= {tun for tun in self.tuns if tun.device == item.device}
-                self.addresses -= {a for a in self.addresses if a.device == item.device}
-                self.routes -= {r for r in self.routes if r.device == item.device}
-                self.sysctls = {k: v for k, v in self.sysctls.items() if f"/{item.device}/" not in k}
+            case Tun() | Vlan() | Bridge():
+                self._forget(item.device)
+            case BridgePort():
+                self.ports.discard(item)
             case Address():
                 if item in self.addresses:
                     self._lose(item)
@@ -128,8 +146,48 @@ class KernelModel:
             case Sysctl():
                 raise AssertionError("settings are never dropped")
 
+    def _forget(self, device: str) -> None:
+        """A device of our making takes along what rests on it; the ports of a bridge go free."""
+        self.vlans -= {vlan for vlan in self.vlans if vlan.device == device}
+        self.tuns -= {tun for tun in self.tuns if tun.device == device}
+        self.bridges -= {bridge for bridge in self.bridges if bridge.device == device}
+        self.ports -= {port for port in self.ports if device in {port.device, port.bridge}}
+        self.addresses -= {a for a in self.addresses if a.device == device}
+        self.routes -= {r for r in self.routes if r.device == device}
+        self.proxies -= {p for p in self.proxies if p.device == device}
+        self.sysctls = {k: v for k, v in self.sysctls.items() if f"/{device}/" not in k}
+
+    @staticmethod
+    def _room(vlan: Vlan, link: Link) -> int:
+        """What the link leaves the VLAN of its MTU."""
+        return link.mtu if vlan.parent == link.device else vlan.mtu
+
+    def _put_vlan(self, item: Vlan) -> None:
+        self._require(item.parent)
+        others = {vlan for vlan in self.vlans if vlan.device != item.device}
+        if any((vlan.parent, vlan.id) == (item.parent, item.id) for vlan in others):
+            raise RefusedError(f"{item}: another device carries this VLAN")
+        if any((v.parent, v.id) != (item.parent, item.id) for v in self.vlans - others):
+            raise RefusedError(f"{item}: the device carries another VLAN")
+        if any(link.device == item.parent and link.mtu < item.mtu for link in self.links):
+            raise RefusedError(f"{item}: the parent's MTU is less")
+        self.vlans = others | {item}
+
+    def _put_port(self, item: BridgePort) -> None:
+        """Stricter than the real one: addresses that would be dead are refused."""
+        self._require(item.device)
+        if item.bridge not in {bridge.device for bridge in self.bridges}:
+            raise RefusedError(f"{item}: there is no such bridge")
+        if any(tun.device == item.device and not tun.ethernet for tun in self.tuns):
+            raise RefusedError(f"{item}: the device carries no frames")
+        if any(address.device == item.device for address in self.addresses):
+            raise RefusedError(f"{item}: the device has addresses")
+        self._replace(self.ports, item, lambda port: port.device)
+
     def _put_address(self, item: Address) -> None:
         self._require(item.device)
+        if any(port.device == item.device for port in self.ports):
+            raise RefusedError(f"{item}: the device is a port of a bridge")
         same = {a for a in self.addresses if (a.device, a.interface.ip) == (item.device, item.interface.ip)}
         if item.interface.version == 6 and any(a.interface != item.interface for a in same):
             raise RefusedError(f"{item}: the kernel knows this address with another length")
@@ -165,8 +223,10 @@ class KernelModel:
         self.sysctls[item.key] = item.value
 
     def _require(self, device: str, *, up: bool = True) -> None:
-        usable = {link.device for link in self.links} if up else set(self.adapters)
-        if device not in usable | {tun.device for tun in self.tuns}:
+        links = {link.device for link in self.links}
+        usable = links if up else {*self.adapters, *(bridge.device for bridge in self.bridges)}
+        vlans = {vlan.device for vlan in self.vlans if not up or vlan.parent in links}
+        if device not in usable | vlans | {tun.device for tun in self.tuns}:
             raise RefusedError(f"there is no device {device}, or it is down")
 
     def _replace(self, items: set[_Item], new: _Item, key: Callable[[_Item], object]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.objects import (
     Address,
+    Bridge,
+    BridgePort,
     Claim,
     KernelObject,
     Link,
@@ -15,6 +17,7 @@ from causeway_agent.plan.objects import (
     Rule,
     Sysctl,
     Tun,
+    Vlan,
 )
 from causeway_agent.plan.target import Observation
 from causeway_wire.observed import NicReport
@@ -40,15 +43,20 @@ class FakeKernel:
         return dict(self.adapters)
 
     async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
-        """Ours: tuns, routes and rules everywhere, addresses and proxies on the named devices and on tuns."""
+        """Ours: devices that we make, routes and rules everywhere; the rest on the named devices and these."""
         self.observations += 1
-        tuns = [o for o in self.objects.values() if isinstance(o, Tun)]
-        named = {*devices, *(tun.device for tun in tuns)}
         here = list(self.objects.values())
+        named = {*devices, *(o.device for o in here if isinstance(o, Tun | Vlan))}
+        bridges = {o.device for o in here if isinstance(o, Bridge)}
         asked = {sysctl.key for sysctl in sysctls}
         return Observation(
             links=frozenset(o for o in here if isinstance(o, Link) and o.device in named),
-            tuns=frozenset(tuns),
+            vlans=frozenset(o for o in here if isinstance(o, Vlan)),
+            tuns=frozenset(o for o in here if isinstance(o, Tun)),
+            bridges=frozenset(o for o in here if isinstance(o, Bridge)),
+            ports=frozenset(
+                o for o in here if isinstance(o, BridgePort) and (o.device in named or o.bridge in bridges)
+            ),
             addresses=frozenset(o for o in here if isinstance(o, Address) and o.device in named),
             routes=frozenset(o for o in here if isinstance(o, Route)),
             rules=frozenset(o for o in here if isinstance(o, Rule)),
@@ -59,9 +67,12 @@ class FakeKernel:
     async def put(self, item: KernelObject) -> None:
         """Make it exist; refused on a device that does not."""
         self._fuse.enter(f"put {item}")
-        device = getattr(item, "device", None)
-        if device is not None and not isinstance(item, Tun) and not self._exists(device):
-            raise BackendError(f"put {item}", "no such device")
+        missing = [device for device in _needed(item) if not self._exists(device)]
+        present = self.objects.get(_identity(item))
+        if missing or self._refuses(item):
+            raise BackendError(f"put {item}", f"no such device: {missing}" if missing else "refused")
+        if isinstance(item, Tun) and isinstance(present, Tun) and present.ethernet != item.ethernet:
+            self._forget_dependents(present)
         self.objects[_identity(item)] = item
         self._fuse.leave(f"put {item}")
 
@@ -69,15 +80,19 @@ class FakeKernel:
         """Make it not exist; a tun takes what sits on it along, the last IPv4 address what rests on IPv4."""
         self._fuse.enter(f"drop {item}")
         present = self.objects.get(_identity(item))
-        if present is not None and (not isinstance(item, Route) or present == item):
+        elsewhere = isinstance(item, BridgePort) and _place(item) != _place(present)
+        if present is not None and not elsewhere and (not isinstance(item, Route) or present == item):
             del self.objects[_identity(item)]
             self._forget_dependents(item)
         self._fuse.leave(f"drop {item}")
 
     def _forget_dependents(self, gone: KernelObject) -> None:
         here = {key: o for key, o in self.objects.items() if _device(o) == _device(gone)}
+        if isinstance(gone, Bridge):
+            free = [key for key, o in self.objects.items() if _place(o) == gone.device]
+            here |= {key: self.objects[key] for key in free}
         for key, other in here.items():
-            if isinstance(gone, Tun) or (
+            if isinstance(gone, Tun | Vlan | Bridge) or (
                 isinstance(gone, Address)
                 and isinstance(other, Route | ProxyNeighbour)
                 and _version(other) == gone.interface.version == IPV4
@@ -101,8 +116,39 @@ class FakeKernel:
         self.feed.emit("something was removed")
 
     def _exists(self, device: str) -> bool:
-        tuns = {o.device for o in self.objects.values() if isinstance(o, Tun)}
-        return device in tuns or device in self.adapters.values()
+        made = {o.device for o in self.objects.values() if isinstance(o, Tun | Vlan | Bridge)}
+        return device in made or device in self.adapters.values()
+
+    def _refuses(self, item: KernelObject) -> bool:
+        """Frames on a device of packets, or a second device for a VLAN of the same trunk."""
+        here = self.objects.values()
+        match item:
+            case BridgePort():
+                return any(isinstance(o, Tun) and o.device == item.device and not o.ethernet for o in here)
+            case Vlan():
+                carried = (item.parent, item.id)
+                others = [o for o in here if isinstance(o, Vlan) and o.device != item.device]
+                return any((o.parent, o.id) == carried for o in others)
+            case _:
+                return False
+
+
+def _needed(item: KernelObject) -> tuple[str, ...]:
+    """Devices that must exist before."""
+    match item:
+        case Tun() | Bridge() | Rule() | Sysctl():
+            return ()
+        case Vlan():
+            return (item.parent,)
+        case BridgePort():
+            return (item.device, item.bridge)
+        case _:
+            return (item.device,)
+
+
+def _place(item: KernelObject | None) -> str | None:
+    """The bridge of a port."""
+    return item.bridge if isinstance(item, BridgePort) else None
 
 
 def _device(item: KernelObject) -> str | None:
@@ -119,7 +165,7 @@ def _version(item: Route | ProxyNeighbour) -> int:
 def _identity(item: KernelObject) -> object:
     """What makes the kernel see two objects as one."""
     match item:
-        case Link() | Tun():
+        case Link() | Tun() | Vlan() | Bridge() | BridgePort():
             return type(item), item.device
         case Address():
             return Address, item.device, item.interface

@@ -120,6 +120,8 @@ async def put_bridge(connection: Netlink, item: Bridge) -> None:
     for setting in filter_calls - FILTER_CALLS:
         await sysctl.write(Sysctl(setting.key, "0"))
     message = _new(item.device, "bridge", _BRIDGE_SETTINGS)
+    # A bridge follows the least MTU of its ports until its own is changed (net/bridge/br_if.c).
+    message["attrs"].append(["IFLA_MTU", item.mtu - 1])
     code = await _create(connection, doing, message)
     if code == errno.EEXIST:
         message["index"] = rtnl_requests.index(doing, item.device)
