@@ -31,6 +31,7 @@ from causeway_wire.desired import (
 )
 from causeway_wire.types import Secret
 from tests.fakes.clock import FakeClock
+from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.fuse import Fuse
 from tests.fakes.network import FakeKernel, FakeNeighbours
@@ -157,6 +158,7 @@ class Bench:
         self.firewall = FakeFirewall(self.fuse)
         self.processes = FakeProcesses(self.fuse)
         self.storage = FakeStorage(self.fuse)
+        self.dead_man = FakeDeadMan(self.fuse)
 
     def engine(self, *, pace: Pace = PACE) -> Engine:
         """An agent's engine as it is after the start of its process."""
@@ -169,6 +171,7 @@ class Bench:
             processes=self.processes,
             neighbours=self.neighbours,
             clock=self.clock,
+            dead_man=self.dead_man,
             constants=constants,
         )
         return Engine(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 from cryptography import x509
@@ -16,6 +17,7 @@ from causeway_controller import pki
 from causeway_controller.failover import documents
 from causeway_controller.fleet import client, tls
 from causeway_wire import routes
+from causeway_wire.change import ChangeState
 from causeway_wire.identity import Certificate, CsrRequest, Purpose
 from tests import sites
 from tests.fakes.agent_server import ADDRESS, AgentServer
@@ -35,6 +37,9 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     "plan": lambda one, _: one.plan(DOCUMENT),
     "observed": lambda one, _: one.observed(),
     "change": lambda one, _: one.change("change-1", wait=0),
+    "confirm": lambda one, agent: awaiting(agent) and one.confirm("change-1"),
+    "cancel": lambda one, agent: awaiting(agent) and one.cancel("change-1"),
+    "extend": lambda one, agent: awaiting(agent) and one.extend("change-1", seconds=60),
     "csr": lambda one, _: one.csr(REQUEST),
     "put_certificate": lambda one, agent: one.put_certificate(
         Certificate(certificate=agent_certificate(agent), controller_ca=AUTHORITY.pem)
@@ -43,6 +48,14 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     "ready": lambda one, _: one.ready(),
     "metrics": lambda one, _: one.metrics(),
 }
+
+
+def awaiting(agent: AgentServer) -> bool:
+    """Its only change has not been confirmed yet."""
+    agent.changes["change-1"] = msgspec.structs.replace(
+        agent.changes["change-1"], state=ChangeState.AWAITING, deadline=NOW
+    )
+    return True
 
 
 def agent_certificate(agent: AgentServer) -> str:

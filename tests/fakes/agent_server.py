@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from aiohttp import hdrs, web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -50,6 +52,7 @@ class AgentServer:
     """Signs the requests instead of the agent's own key: somebody sits in between."""
     intercept: Callable[[web.Request], web.Response | None] = lambda _: None
     tunnels: tuple[observed.TunnelReport, ...] = ()
+    _tentative: Desired | None = None
     _final: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -146,7 +149,8 @@ class AgentServer:
             created=datetime.now(UTC),
         )
         self.changes[change.id] = change
-        task = asyncio.create_task(self._conclude(change, document))
+        confirm = request.query.get("confirm")
+        task = asyncio.create_task(self._conclude(change, document, int(confirm) if confirm else None))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return _json(change, status=202)
@@ -154,6 +158,10 @@ class AgentServer:
     def _guard(self, request: web.Request, document: Desired) -> None:
         """The refusals that decide between documents."""
         running = next((one for one in self.changes.values() if not one.final), None)
+        if running is not None and running.state is ChangeState.AWAITING:
+            raise ProblemError(
+                problem.problem(ProblemType.AWAITING_CONFIRMATION, "confirm or cancel", change=running.id)
+            )
         if running is not None:
             raise ProblemError(
                 problem.problem(ProblemType.CHANGE_IN_FLIGHT, "wait for it", change=running.id)
@@ -174,17 +182,44 @@ class AgentServer:
         if current is None or request.headers.get(hdrs.IF_MATCH) != self.etag:
             raise ProblemError(problem.problem(ProblemType.PRECONDITION_FAILED, "another document"))
 
-    async def _conclude(self, change: Change, document: Desired) -> None:
+    async def _conclude(self, change: Change, document: Desired, confirm: int | None) -> None:
         await asyncio.sleep(self.change_seconds)
-        state = ChangeState.DONE if self.refuse is None else ChangeState.REFUSED
-        if self.refuse is None:
+        if self.refuse is not None:
+            await self._set(change.id, state=ChangeState.REFUSED, problem=self.refuse, finished=_now())
+        elif confirm is not None:
+            self._tentative = document
+            deadline = _now() + timedelta(seconds=confirm)
+            await self._set(change.id, state=ChangeState.AWAITING, deadline=deadline)
+        else:
             self.document = document
-        fields = {name: getattr(change, name) for name in change.__struct_fields__}
+            await self._set(change.id, state=ChangeState.DONE, finished=_now())
+
+    async def _set(self, identifier: str, **members: Any) -> Change:
         async with self._final:
-            self.changes[change.id] = Change(
-                **{**fields, "state": state, "problem": self.refuse, "finished": datetime.now(UTC)}
-            )
+            changed = msgspec.structs.replace(self.changes[identifier], **members)
+            self.changes[identifier] = changed
             self._final.notify_all()
+        return changed
+
+    def _awaiting(self, request: web.Request) -> str:
+        """The change of the path, if it awaits its confirmation."""
+        identifier = request.match_info["id"]
+        if self.changes[identifier].state is not ChangeState.AWAITING:
+            raise ProblemError(problem.problem(ProblemType.NOT_AWAITING, "it is over", change=identifier))
+        return identifier
+
+    async def _confirm(self, request: web.Request) -> web.Response:
+        identifier = self._awaiting(request)
+        self.document = self._tentative or self.document
+        return _json(await self._set(identifier, state=ChangeState.DONE, finished=_now()))
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        identifier = self._awaiting(request)
+        return _json(await self._set(identifier, state=ChangeState.ROLLED_BACK, finished=_now()))
+
+    async def _extend(self, request: web.Request) -> web.Response:
+        deadline = _now() + timedelta(seconds=int(request.query["seconds"]))
+        return _json(await self._set(self._awaiting(request), deadline=deadline))
 
     async def _plan(self, request: web.Request) -> web.Response:
         document = codec.decode(await request.read(), Desired)
@@ -216,7 +251,7 @@ class AgentServer:
             raise ProblemError(problem.problem(ProblemType.INVALID, "whole seconds up to 60"))
         try:
             async with asyncio.timeout(int(wait)), self._final:
-                await self._final.wait_for(lambda: self.changes[identifier].final)
+                await self._final.wait_for(lambda: self.changes[identifier].resting)
         except TimeoutError:
             pass
         return _json(self.changes[identifier])
@@ -284,6 +319,10 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _json(document: object, *, status: int = 200) -> web.Response:

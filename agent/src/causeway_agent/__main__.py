@@ -43,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     started = commands.add_parser("run", help="run the agent until SIGTERM")
     started.set_defaults(command=_with_settings(_run))
+    back = commands.add_parser("rollback", help="take back a change that is not final, agent alive or dead")
+    back.add_argument("change", metavar="CHANGE")
+    back.set_defaults(command=_with_settings(_rollback))
     for name, command, about in (
         ("status", _status, "what the appliance is now"),
         ("explain", _explain, "the path of a packet through this appliance"),
@@ -96,12 +99,25 @@ def _bounded(most: float) -> Callable[[str], float]:
     return number
 
 
-def _run(loaded: Settings, _options: argparse.Namespace) -> int:
+def _run(loaded: Settings, options: argparse.Namespace) -> int:
     load_lean()
     from causeway_agent import app  # noqa: PLC0415
 
     app.configure_logs()
-    asyncio.run(app.run(loaded))
+    asyncio.run(app.run(loaded, options.settings))
+    return 0
+
+
+def _rollback(loaded: Settings, options: argparse.Namespace) -> int:
+    load_lean()
+    from causeway_agent import app, rollback  # noqa: PLC0415
+
+    app.configure_logs()
+    try:
+        rollback.run(loaded, options.settings, options.change, say=_complain)
+    except rollback.NotTakenBackError as error:
+        _complain(str(error))
+        return FAILURE
     return 0
 
 

@@ -17,7 +17,7 @@ from causeway_agent import __version__, offline
 from causeway_agent.api import application, handlers, local, peers, tls
 from causeway_agent.api.listener import Listener, LocalListener
 from causeway_agent.api.serving import Serving
-from causeway_agent.backends import capabilities, neighbour_responder, notify
+from causeway_agent.backends import capabilities, dead_man, lock, neighbour_responder, notify
 from causeway_agent.backends.clock import SystemClock
 from causeway_agent.backends.identity import KeyStore
 from causeway_agent.backends.neighbours import PacketNeighbours
@@ -33,6 +33,7 @@ from causeway_agent.engine.service import Engine
 from causeway_agent.plan.base import compile_base
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
+from causeway_wire.types import ChangeId
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -52,23 +53,31 @@ def configure_logs() -> None:
     )
 
 
-async def run(settings: Settings) -> None:
-    """The agent, until SIGTERM or SIGINT. What it set up in the kernel, and tunnels, stay."""
+async def run(settings: Settings, path: Path) -> None:
+    """The agent, until SIGTERM or SIGINT. What it set up in the kernel, and tunnels, stay.
+
+    `path`: the file that the settings are from. Raises HeldError when another agent runs on this appliance.
+    """
+    _prepare_directories(settings)
+    with lock.hold(Path(settings.state_directory), lock.AGENT):
+        await _run(settings, path)
+
+
+async def _run(settings: Settings, path: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    _prepare_directories(settings)
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
     store = key_store(settings)
-    async with _machine(settings) as machine, service.running(make_engine(settings, machine)) as engine:
+    async with machine(settings, path) as here, service.running(make_engine(settings, here)) as engine:
         versions = Versions(
             appliance=settings.appliance,
             agent=__version__,
             api=("v1",),
             capabilities=capabilities.detect(
-                vlan_8021q=machine.constants.vlan_8021q,
-                unprivileged_vpn=machine.constants.vpn_uid is not None,
+                vlan_8021q=here.constants.vlan_8021q,
+                unprivileged_vpn=here.constants.vpn_uid is not None,
             ),
             limits=handlers.LIMITS,
         )
@@ -120,9 +129,13 @@ def key_store(settings: Settings) -> KeyStore:
 
 
 @contextlib.asynccontextmanager
-async def _machine(settings: Settings) -> AsyncIterator[Machine]:
+async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
+    """The machine that this process runs on, through its real ports."""
     clock = SystemClock()
-    async with RtnlKernel.open() as kernel, NftFirewall.open() as firewall:
+    watcher = dead_man.make(
+        directory=Path(settings.run_directory) / "dead-man", command=lambda change: _roll_back(path, change)
+    )
+    async with RtnlKernel.open() as kernel, NftFirewall.open() as firewall, watcher:
         supervisor = Supervisor(
             run_directory=Path(settings.run_directory),
             key_directory=offline.key_directory(settings),
@@ -138,8 +151,17 @@ async def _machine(settings: Settings) -> AsyncIterator[Machine]:
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 clock=clock,
+                dead_man=watcher,
                 constants=offline.constants(settings, vlan_8021q=await kernel.makes_vlans()),
             )
+
+
+def _roll_back(path: Path, change: ChangeId) -> tuple[str, ...]:
+    """The command that takes a change back; it starts in any directory and environment."""
+    return (
+        *(sys.executable, "-m", "causeway_agent", "--settings", str(path.resolve())),
+        *("rollback", change),
+    )
 
 
 def _prepare_directories(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 AgentError
 ├── SettingsError        the settings file or environment is wrong
 ├── CompileError         the document cannot be meant: carries problems with pointers
+├── HeldError            another process works on this appliance
 ├── BackendError         the kernel, nftables or a process refused
 └── Bug                  an impossible branch was taken
 """
@@ -26,6 +27,13 @@ class CompileError(AgentError):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("; ".join(f"{p.pointer}: {p.detail}" for p in problems))
         self.problems = problems
+
+
+class HeldError(AgentError):
+    """Two agents must not work on one appliance: the second one ends at once."""
+
+    def __init__(self, lock: str, holder: str) -> None:
+        super().__init__(f"{holder} works on this appliance and holds {lock}; end it first, or ask it")
 
 
 class BackendError(AgentError):

@@ -51,8 +51,9 @@ def test_every_operation_asks_for_a_client_certificate() -> None:
 
 
 def test_replacing_the_document_names_its_preconditions() -> None:
-    assert {parameter["name"] for parameter in PUT["parameters"]} == {"If-Match", "If-None-Match"}
-    assert "Location" in PUT["responses"]["202"]["headers"]
+    names = {parameter["name"] for parameter in PUT["parameters"]}
+    assert names == {"confirm", "escalate", "If-Match", "If-None-Match"}
+    assert {"Location", "ETag"} == set(PUT["responses"]["202"]["headers"])
     assert "ETag" in DOCUMENT["paths"]["/v1/desired"]["get"]["responses"]["200"]["headers"]
 
 

@@ -8,6 +8,9 @@ from causeway_wire.observed import Report
 from causeway_wire.problem import Problem
 from causeway_wire.types import ChangeId, Epoch, Generation, Timestamp
 
+CONFIRM_SECONDS = 3600
+"""Longest time that a change may await its confirmation."""
+
 
 class ChangeState(StrEnum):
     """A change's life; `done`, `failed`, `refused` and `rolled-back` are final."""
@@ -56,7 +59,9 @@ class Change(Report, frozen=True, kw_only=True):
     created: Timestamp
     finished: Timestamp | None = None
     deadline: Timestamp | None = None
-    """When it is taken back unless confirmed; null when it needs no confirmation."""
+    """When it is taken back unless confirmed; moves on when it begins to await that. Null when it needs
+    no confirmation.
+    """
     operations: tuple[OperationReport, ...] = ()
     problem: Problem | None = None
 
@@ -64,6 +69,11 @@ class Change(Report, frozen=True, kw_only=True):
     def final(self) -> bool:
         """Whether the change will not move any more."""
         return self.state in FINAL_STATES
+
+    @property
+    def resting(self) -> bool:
+        """Whether it will not move by itself before a deadline: it is final, or awaits its confirmation."""
+        return self.final or self.state is ChangeState.AWAITING
 
 
 class PlanReport(Report, frozen=True, kw_only=True):

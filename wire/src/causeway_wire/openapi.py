@@ -19,15 +19,27 @@ from typing import Any
 
 import msgspec
 
-from causeway_wire import problem, routes, types
+from causeway_wire import change, problem, routes, types
 
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
 _PATH_PARAMETERS = {"id": types.ChangeId}
+_CONFIRM_SECONDS: Schema = {"type": "integer", "minimum": 1, "maximum": change.CONFIRM_SECONDS}
 _QUERY_PARAMETERS: dict[str, Schema] = {
+    "confirm": {
+        "description": "Take the change back unless it is confirmed within this many seconds of being "
+        "applied (as in RFC 6241, 8.4). A restart before that counts as not confirmed.",
+        "schema": _CONFIRM_SECONDS,
+    },
+    "escalate": {
+        "description": "Allow going from one failover mode directly to another, in this one change",
+        "schema": {"type": "boolean"},
+    },
+    "seconds": {"description": "Seconds from now", "required": True, "schema": _CONFIRM_SECONDS},
     "wait": {
-        "description": "Answer when the change is final, at the latest after this many seconds. "
+        "description": "Answer when the change is final or awaits confirmation, at the latest after this "
+        "many seconds. "
         "The limit is `limits.wait_seconds` in the answer of `GET /v1`.",
         "schema": {"type": "string", "pattern": "^[0-9]{1,4}s?$"},
         "example": "30s",
@@ -36,6 +48,12 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
 _ETAG: Schema = {
     "ETag": {
         "description": "Strong: generation and digest of the document in force",
+        "schema": {"type": "string"},
+    }
+}
+_ETAG_SENT: Schema = {
+    "ETag": {
+        "description": "Strong: generation and digest of the document that was sent",
         "schema": {"type": "string"},
     }
 }
@@ -158,8 +176,8 @@ def _success(route: routes.Route, status: int) -> Schema:
         response["content"] = {"text/plain": {"schema": {"type": "string"}}}
     if route is routes.GET_DESIRED:
         response["headers"] = _ETAG
-    if status == 202:  # noqa: PLR2004 - Accepted (RFC 9110, 15.3.3)
-        response["headers"] = _LOCATION
+    if route is routes.PUT_DESIRED:
+        response["headers"] = {**_LOCATION, **_ETAG_SENT}
     return response
 
 

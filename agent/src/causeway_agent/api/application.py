@@ -15,6 +15,8 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import ROUTES, Route
 
 BODY_BYTES = 1024 * 1024
+RULES_BODY_BYTES = 32 * 1024 * 1024
+"""100,000 public rules with names and descriptions are about 25 MB."""
 
 T = TypeVar("T")
 

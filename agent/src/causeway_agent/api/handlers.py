@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from causeway_agent.api.application import BODY_BYTES, Call, Operation
+from causeway_agent.api import parameters
+from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
 from causeway_agent.engine import journal, ports
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
+from causeway_agent.engine.state import InForce
+from causeway_agent.plan import public_rules
 from causeway_wire import codec
 from causeway_wire.change import Change
 from causeway_wire.desired import Desired
@@ -19,10 +22,15 @@ from causeway_wire.observed import Health, Limits, Versions
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
 LIMITS = Limits(
-    body_bytes=BODY_BYTES, changes_in_flight=1, changes_kept=journal.CHANGES_KEPT, wait_seconds=60
+    body_bytes=BODY_BYTES,
+    changes_in_flight=1,
+    changes_kept=journal.CHANGES_KEPT,
+    wait_seconds=60,
+    rules_body_bytes=RULES_BODY_BYTES,
+    rule_elements=public_rules.MAX_ELEMENTS,
+    rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
 )
 
-_WAIT = re.compile(r"^(?P<seconds>[0-9]{1,4})s?$")
 _ETAG = re.compile(r'\*|(?:W/)?"[^"]*"')
 
 
@@ -43,6 +51,9 @@ class Handlers:
             "plan": self.plan,
             "observed": self.observed,
             "change": self.change,
+            "confirm": self.confirm,
+            "cancel": self.cancel,
+            "extend": self.extend,
             "csr": self.csr,
             "put_certificate": self.put_certificate,
             "live": self.live,
@@ -68,13 +79,18 @@ class Handlers:
         preconditions = Preconditions(
             if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
         )
+        desired, query = call.document(Desired), call.request.query
         change, _accepted = await self._engine.changes.submit(
-            call.document(Desired), requested_by=call.peer.name, preconditions=preconditions
+            desired,
+            requested_by=call.peer.name,
+            preconditions=preconditions,
+            confirm=parameters.confirm_seconds(query, "confirm"),
+            escalate=parameters.flag(query, "escalate"),
         )
         return _answer(
             change,
             status=200 if change.final else 202,
-            headers={"Location": f"/v1/changes/{change.id}"},
+            headers={"Location": f"/v1/changes/{change.id}", "ETag": InForce.of(desired).etag},
         )
 
     async def plan(self, call: Call) -> web.Response:
@@ -85,11 +101,27 @@ class Handlers:
 
     async def change(self, call: Call) -> web.Response:
         name = call.request.match_info["id"]
-        seconds = _seconds(call.request)
+        seconds = parameters.wait_seconds(call.request.query, limit=LIMITS.wait_seconds)
         found: Change | None = await self._engine.records.wait(name, seconds=seconds)
         if found is None:
             raise ProblemError(problem(ProblemType.NOT_FOUND, "no change of this id is kept"))
         return _answer(found)
+
+    async def confirm(self, call: Call) -> web.Response:
+        name = call.request.match_info["id"]
+        return _answer(await self._engine.changes.decisions.confirm(name, connected=call.peer.connected))
+
+    async def cancel(self, call: Call) -> web.Response:
+        change = await self._engine.changes.decisions.cancel(call.request.match_info["id"])
+        return _answer(change, status=200 if change.final else 202)
+
+    async def extend(self, call: Call) -> web.Response:
+        seconds = parameters.confirm_seconds(call.request.query, "seconds")
+        if seconds is None:
+            raise ProblemError(problem(ProblemType.INVALID, "say how many seconds from now: ?seconds=120"))
+        return _answer(
+            await self._engine.changes.decisions.extend(call.request.match_info["id"], seconds=seconds)
+        )
 
     async def csr(self, call: Call) -> web.Response:
         return _answer(await self._identity.request(call.document(CsrRequest)))
@@ -124,13 +156,3 @@ def _tags(request: web.Request, header: str) -> tuple[str, ...]:
     """Entity tags of all such headers. A header with no valid tag still counts: it matches nothing."""
     values = request.headers.getall(header, [])
     return tuple(tag for value in values for tag in (_ETAG.findall(value) or [value]))
-
-
-def _seconds(request: web.Request) -> float:
-    """The `wait` of a long poll in seconds; raises ProblemError when it is none or too long."""
-    text = request.query.get("wait", "0")
-    match = _WAIT.match(text)
-    if match is None or int(match["seconds"]) > LIMITS.wait_seconds:
-        detail = f"wait takes whole seconds up to {LIMITS.wait_seconds}, such as 30s"
-        raise ProblemError(problem(ProblemType.INVALID, detail))
-    return float(match["seconds"])

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from causeway_agent.engine.service import Engine
+from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress
 
@@ -20,7 +21,12 @@ def mount(application: web.Application, engine: Engine) -> None:
         body = msgspec.json.encode({"passes": found.passes, "lines": found.lines()})
         return web.Response(body=body, content_type="application/json")
 
+    async def cancel(request: web.Request) -> web.Response:
+        change = await engine.changes.decisions.cancel(request.match_info["id"])
+        return web.Response(body=codec.encode_masked(change), content_type="application/json")
+
     application.router.add_get("/local/explain", explain)
+    application.router.add_post("/local/changes/{id}/cancel", cancel)
 
 
 def _address(request: web.Request, name: str) -> IPAddress:

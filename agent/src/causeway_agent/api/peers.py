@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -23,6 +23,10 @@ class Peer:
 
     name: str
     permission: Permission
+    connected: float | None = None
+    """When the connection it speaks over was accepted, seconds of the monotonic clock; None when it did not
+    come through the network.
+    """
 
     def check(self, needed: Permission) -> None:
         """Raises ProblemError when the permission does not include this one."""
@@ -40,7 +44,8 @@ def from_certificate(request: web.Request) -> Peer:
     tls = transport.get_extra_info("ssl_object") if transport is not None else None
     if not isinstance(tls, ssl.SSLObject):
         raise _forbidden("the connection carries no client certificate")
-    return of_names(uri_names(tls.getpeercert() or {}))
+    peer = of_names(uri_names(tls.getpeercert() or {}))
+    return replace(peer, connected=getattr(tls, "accepted", None))
 
 
 def on_socket(_request: web.Request) -> Peer:

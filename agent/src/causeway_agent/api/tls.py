@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from pathlib import Path
 
 import structlog
@@ -13,7 +14,13 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class _LoggedHandshake(ssl.SSLObject):
-    """Says in the log why a handshake failed: under TLS 1.3 the client only sees the connection end."""
+    """Says in the log why a handshake failed: under TLS 1.3 the client only sees the connection end.
+
+    `accepted` is when the server took the connection, before the first octet of its handshake was read, in
+    seconds of the monotonic clock: a confirmation must come over one that is younger than its change.
+    """
+
+    accepted: float
 
     def do_handshake(self) -> None:
         try:
@@ -62,4 +69,7 @@ class RotatingContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         if self.current is None:
             raise ssl.SSLError("no credentials yet")
-        return self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        made = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        if isinstance(made, _LoggedHandshake):
+            made.accepted = time.monotonic()
+        return made

@@ -19,29 +19,42 @@ class AgentDownError(Exception):
 class RefusedError(Exception):
     """The agent answered with a problem; the message is its detail."""
 
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
+
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
         self._path = path
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(TIMEOUT_SECONDS)
+        self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._path))
 
 
 class LocalAgent:
     """The agent whose run directory this is."""
 
-    def __init__(self, run_directory: Path) -> None:
+    def __init__(self, run_directory: Path, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        """`timeout`: seconds without an answer after which the agent counts as down."""
         self._path = run_directory / SOCKET_NAME
+        self._timeout = timeout
 
     def get(self, path: str) -> Any:
         """The decoded answer; raises AgentDownError or RefusedError."""
-        connection = _UnixConnection(self._path)
+        return self._ask("GET", path)
+
+    def post(self, path: str) -> Any:
+        """Like `get`, for what changes something."""
+        return self._ask("POST", path)
+
+    def _ask(self, method: str, path: str) -> Any:
+        connection = _UnixConnection(self._path, self._timeout)
         try:
-            connection.request("GET", path)
+            connection.request(method, path)
             answer = connection.getresponse()
             body = json.loads(answer.read())
         except OSError as error:
@@ -51,5 +64,5 @@ class LocalAgent:
         finally:
             connection.close()
         if answer.status >= http.client.BAD_REQUEST:
-            raise RefusedError(body.get("detail", f"status {answer.status}"))
+            raise RefusedError(body.get("detail", f"status {answer.status}"), answer.status)
         return body

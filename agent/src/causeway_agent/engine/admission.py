@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from causeway_agent.engine.state import InForce
-from causeway_wire.change import Change
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.desired import Desired, GatewayRole, Idle
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Generation
 
+IDLE = str(Idle.__struct_config__.tag)
 RETRY_SECONDS = 1.0
 """Advice to a controller that finds a change in flight."""
 
@@ -46,8 +48,11 @@ def is_repeat(new: InForce, standing: Standing) -> bool:
     return (new.document.generation, new.digest) in candidates
 
 
-def admit(new: InForce, standing: Standing, preconditions: Preconditions) -> None:
-    """Raises ProblemError when the document may not be tried; a repeat must be answered before."""
+def admit(new: InForce, standing: Standing, preconditions: Preconditions, *, escalate: bool = False) -> None:
+    """Raises ProblemError when the document may not be tried; a repeat must be answered before.
+
+    `escalate`: it may go from one failover mode directly to another.
+    """
     _check_generation(new, standing)
     if new.document.epoch < standing.epoch:
         raise ProblemError(
@@ -58,17 +63,20 @@ def admit(new: InForce, standing: Standing, preconditions: Preconditions) -> Non
             )
         )
     if standing.in_flight is not None:
-        raise ProblemError(
-            problem(
-                ProblemType.CHANGE_IN_FLIGHT,
-                f"wait for change {standing.in_flight.id}",
-                change=standing.in_flight.id,
-                retry_after=RETRY_SECONDS,
-            )
-        )
+        raise ProblemError(_occupied(standing.in_flight))
     _check_preconditions(standing.in_force, preconditions)
     if standing.in_force is not None:
         _check_role(new, standing.in_force)
+        _check_failover(new, standing.in_force, escalate=escalate)
+
+
+def _occupied(change: Change) -> Problem:
+    if change.state is ChangeState.AWAITING:
+        until = f" until {change.deadline:%Y-%m-%d %H:%M:%S} UTC" if change.deadline is not None else ""
+        detail = f"change {change.id} awaits its confirmation{until}; confirm it or cancel it first"
+        return problem(ProblemType.AWAITING_CONFIRMATION, detail, change=change.id)
+    detail = f"wait for change {change.id}"
+    return problem(ProblemType.CHANGE_IN_FLIGHT, detail, change=change.id, retry_after=RETRY_SECONDS)
 
 
 def _check_generation(new: InForce, standing: Standing) -> None:
@@ -129,6 +137,24 @@ def _check_role(new: InForce, in_force: InForce) -> None:
                 pointer="/role/kind",
             )
         )
+
+
+def _check_failover(new: InForce, in_force: InForce, *, escalate: bool) -> None:
+    """One type of failover at a time, unless going over is asked for (seed, limitation 1)."""
+    now, wanted = failover_mode(in_force.document), failover_mode(new.document)
+    if escalate or now == wanted or IDLE in (now, wanted):
+        return
+    detail = (
+        f"{now} failover is in progress; end it first with a document that says {IDLE}, or send this one "
+        f"with ?escalate=true to go over to {wanted} in one change"
+    )
+    raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer="/role/failover/mode"))
+
+
+def failover_mode(document: Desired) -> str:
+    """The failover mode's tag; a gateway has no failover of its own."""
+    role = document.role
+    return IDLE if isinstance(role, GatewayRole) else str(role.failover.__struct_config__.tag)
 
 
 def role_name(document: InForce) -> str:

@@ -1,20 +1,24 @@
 """The change runner: admit a document, apply it operation by operation, verify, commit or go back.
 
-decode → admit → compile → observe → diff → guard → journal → probe → apply → verify → commit. Going back is
-a plan to the previous target from whatever is found, never a list of inverse steps: it works after a failure
-at any operation. A crash at any point leaves the journal's pointer on one document, which boot enforces.
+decode → admit → compile → observe → diff → guard → journal → probe → arm → apply → verify → confirm → commit;
+`arm` and `confirm` only where a confirmation was asked for. Going back is a plan to the previous target from
+whatever is found, never a list of inverse steps: it works after a failure at any operation. A crash at any
+point leaves the journal's pointer on one document, which boot enforces.
 """
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 import structlog
 
-from causeway_agent.engine import admission, conflicts, events
+from causeway_agent.engine import admission, events, transition
 from causeway_agent.engine.admission import Preconditions, Standing
+from causeway_agent.engine.confirmation import Confirmation, Outcome
+from causeway_agent.engine.decisions import Decisions
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.records import Records
@@ -28,10 +32,7 @@ from causeway_agent.plan.target import Target
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
-
-PROBE_SECONDS = 10.0
-VERIFY_DELAYS = (0.0, 0.05, 0.2, 0.5)
-"""Seconds before each look at the result; the kernel settles some objects asynchronously."""
+from causeway_wire.types import ChangeId
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -42,23 +43,46 @@ class _Work:
 
     change: Change
     new: InForce
+    confirm: int | None
+    """Seconds that it awaits its confirmation; None when it needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """A change that awaits its confirmation, and what to go back to."""
+
+    work: _Work
+    confirmation: Confirmation
+    previous: Target
+    seen: tuple[Target, ...]
 
 
 class ChangeRunner:
     """Runs one change at a time in the task that awaits `run`."""
 
     def __init__(
-        self, *, machine: Machine, journal: Journal, state: State, lock: asyncio.Lock, records: Records
+        self,
+        *,
+        machine: Machine,
+        journal: Journal,
+        state: State,
+        lock: asyncio.Lock,
+        records: Records,
+        base: transition.Base,
     ) -> None:
         self._machine = machine
         self._journal = journal
         self._state = state
         self._lock = lock
         self._records = records
+        self._base = base
         self._admission = asyncio.Lock()
         self._queue: asyncio.Queue[_Work] = asyncio.Queue()
         self._in_flight: Change | None = None
+        self._applied: _Applied | None = None
+        self.decisions = Decisions(machine=machine, journal=journal, records=records, lock=lock)
         self.finished = Signal()
+        """Sent when a change is final, and when one begins to await its confirmation."""
 
     @property
     def in_flight(self) -> Change | None:
@@ -66,9 +90,18 @@ class ChangeRunner:
         return self._in_flight
 
     async def submit(
-        self, desired: Desired, *, requested_by: str, preconditions: Preconditions
+        self,
+        desired: Desired,
+        *,
+        requested_by: str,
+        preconditions: Preconditions,
+        confirm: int | None = None,
+        escalate: bool = False,
     ) -> tuple[Change, bool]:
         """The change for this document, and whether it was accepted now (False: it was known already).
+
+        With `confirm` it is taken back unless confirmed so many seconds after it was applied. `escalate`
+        allows going from one failover mode directly to another.
 
         Raises ProblemError when it is refused; then nothing has changed. What is accepted is on disk.
         """
@@ -77,21 +110,23 @@ class ChangeRunner:
             standing = self._standing()
             if admission.is_repeat(new, standing):
                 return self._known(new), False
-            admission.admit(new, standing, preconditions)
+            admission.admit(new, standing, preconditions, escalate=escalate)
             await self._plan(new)
+            now = self._machine.clock.now()
             change = Change(
                 id=self._records.new_id(desired.generation),
                 generation=desired.generation,
                 epoch=desired.epoch,
                 state=ChangeState.PREPARED,
                 requested_by=requested_by,
-                created=self._machine.clock.now(),
+                created=now,
+                deadline=now + timedelta(seconds=confirm) if confirm is not None else None,
             )
             await asyncio.to_thread(self._journal.prepare, change, desired)
             self._state.attempted = (desired.generation, new.digest)
             self._state.epoch = max(self._state.epoch, desired.epoch)
             self._update(change)
-            self._queue.put_nowait(_Work(change, new))
+            self._queue.put_nowait(_Work(change, new, confirm))
         _log.info(events.CHANGE_ACCEPTED, change=change.id, requested_by=requested_by, epoch=change.epoch)
         return change, True
 
@@ -107,12 +142,20 @@ class ChangeRunner:
             work = await self._queue.get()
             async with self._lock:
                 await self._run_one(work)
+            if self._applied is None:
+                continue
+            outcome = await self._applied.confirmation.ended()
+            async with self._lock:
+                await self._decide(self._applied, outcome)
+            self._applied = self.decisions.awaited = None
 
     async def drain(self, seconds: float) -> None:
-        """Return when no change is in flight, or after this many seconds."""
+        """Return when no change moves, or after this many seconds. What awaits its confirmation will not get
+        it any more: whoever watches from outside, or the next start, takes it back.
+        """
         try:
             async with asyncio.timeout(seconds):
-                while self._in_flight is not None:
+                while self._in_flight is not None and not self._in_flight.resting:
                     await self.finished.wait()
         except TimeoutError:
             return
@@ -129,10 +172,8 @@ class ChangeRunner:
     def _known(self, new: InForce) -> Change:
         """The newest change that brought, or is bringing, this document."""
         for change in reversed(self._records.all()):
-            if change.generation == new.document.generation and change.state not in (
-                ChangeState.FAILED,
-                ChangeState.REFUSED,
-            ):
+            undone = (ChangeState.FAILED, ChangeState.REFUSED, ChangeState.ROLLED_BACK)
+            if change.generation == new.document.generation and change.state not in undone:
                 return change
         now = self._machine.clock.now()
         return Change(
@@ -166,49 +207,55 @@ class ChangeRunner:
         try:
             change = await self._attempt(work)
         except Exception as error:  # noqa: BLE001 - the top of a change: whatever it was, the change ends
-            _log.exception(events.CHANGE_INCIDENT, change=change.id)
-            change = self._records.get(change.id) or change
-            why = problem(ProblemType.INTERNAL, repr(error))
-            self._state.degrade(why)
-            change = self._final(change, ChangeState.FAILED, why)
-        await self._finish(change)
+            change = self._incident(change, ChangeState.FAILED, error)
+        if change.final:
+            await self._finish(change)
 
     async def _attempt(self, work: _Work) -> Change:
         previous, change = self._state.target, work.change
+        if previous is None:
+            return self._final(change, ChangeState.FAILED, _failure("the machine was never looked at"))
         try:
             facts = await self._machine.facts()
             target = compiler.compile_document(work.new.document, facts)
-            seen = (*self._state.leftovers, *([previous] if previous is not None else []), target)
+            seen = (*self._state.leftovers, previous, target)
             observation = await self._machine.observe(*seen)
-            plan = diff.diff(observation, target, previous.policy if previous is not None else None)
+            plan = diff.diff(observation, target, previous.policy)
             objections = guard.guard(plan, target, observation)
-            refusal = combine(objections) if objections else await self._probe(work.new.document, plan)
+            refusal = combine(objections) if objections else await self._conflict(work.new.document, plan)
+            if refusal is None and work.confirm is not None:
+                await self._machine.dead_man.arm(change.id, seconds=work.confirm)
         except CompileError as error:
             return self._final(change, ChangeState.REFUSED, combine(error.problems))
         except (BackendError, TimeoutError) as error:
             return self._final(change, ChangeState.FAILED, _failure(str(error)))
         if refusal is not None:
             return self._final(change, ChangeState.REFUSED, refusal)
+        self._state.leftovers = seen
         try:
             change = await self._apply(change, plan)
-            await self._verify(seen, target)
-            await asyncio.to_thread(self._journal.commit)
+            await transition.verify(self._machine, seen, target)
+            if work.confirm is not None:
+                change = await self._await_confirmation(change, work, previous, seen)
+            else:
+                await asyncio.to_thread(self._journal.commit)
         except (BackendError, TimeoutError) as error:
             change = self._records.get(change.id) or change
-            undone = await self._go_back(previous, seen)
+            undone = await transition.go_back(self._machine, self._state, previous, seen)
             return self._final(change, ChangeState.FAILED, _failure(f"{error}; {undone}"))
-        self._state.target, self._state.facts, self._state.in_force = target, facts, work.new
+        self._state.target, self._state.facts = target, facts
+        if work.confirm is not None:
+            self._state.tentative = work.new
+            self._state.settle()
+            self._update(change)
+            self.finished.send()
+            return change
+        self._state.in_force = work.new
         self._state.settle()
         return self._final(change, ChangeState.DONE, None)
 
-    async def _probe(self, document: Desired, plan: Plan) -> Problem | None:
-        """Ask the segments for the addresses to be claimed; the problem when a machine answers."""
-        if not plan.probes:
-            return None
-        async with asyncio.timeout(PROBE_SECONDS):
-            taken = await self._machine.neighbours.probe(plan.probes)
-        self._state.duplicates = conflicts.duplicates(taken)
-        return conflicts.address_problem(document, taken) if taken else None
+    async def _conflict(self, document: Desired, plan: Plan) -> Problem | None:
+        return await transition.conflict(self._machine, self._state, document, plan)
 
     async def _apply(self, change: Change, plan: Plan) -> Change:
         reports = tuple(OperationReport(description=describe.describe(op)) for op in plan.operations)
@@ -228,35 +275,56 @@ class ChangeRunner:
         self._update(change)
         return change
 
-    async def _verify(self, seen: tuple[Target, ...], target: Target) -> None:
-        """Look until nothing is left to do, doing what is left; raises BackendError when that never ends."""
-        left: tuple[str, ...] = ()
-        for delay in VERIFY_DELAYS:
-            await asyncio.sleep(delay)
-            plan = diff.diff(await self._machine.observe(*seen), target, target.policy)
-            if not plan:
-                return
-            left = tuple(describe.describe(op) for op in plan.operations)
-            await self._machine.carry_out(plan.operations, keep_going=True)
-        raise BackendError("verify", "still to do: " + "; ".join(left))
+    async def _await_confirmation(
+        self, change: Change, work: _Work, previous: Target, seen: tuple[Target, ...]
+    ) -> Change:
+        """The change with its deadline set; from now on the clock runs."""
+        assert work.confirm is not None
+        clock, seconds = self._machine.clock, work.confirm
+        await self._machine.dead_man.arm(change.id, seconds=seconds)
+        deadline = clock.now() + timedelta(seconds=seconds)
+        change = msgspec.structs.replace(change, state=ChangeState.AWAITING, deadline=deadline)
+        await asyncio.to_thread(self._journal.record, change)
+        confirmation = Confirmation(change.id, clock=clock, seconds=seconds)
+        self._applied = _Applied(work, confirmation, previous, seen)
+        self.decisions.awaited = confirmation
+        _log.info(events.CHANGE_AWAITING, change=change.id, deadline=deadline.isoformat())
+        return change
 
-    async def _go_back(self, previous: Target | None, seen: tuple[Target, ...]) -> str:
-        """Re-plan to the previous target; says how it went. What is left over, the reconciler repeats."""
-        if previous is None:
-            return "there was nothing to go back to"
-        self._state.leftovers = seen
+    async def _decide(self, applied: _Applied, outcome: Outcome) -> None:
+        """Put the awaiting change in force, or go back to the document before it."""
+        change = self._records.get(applied.work.change.id) or applied.work.change
         try:
-            plan = diff.diff(await self._machine.observe(*seen), previous, previous.policy)
-            errors = await self._machine.carry_out(plan.operations, keep_going=True)
-            if not errors:
-                await self._verify(seen, previous)
-                self._state.settle()
-                return "the previous document is in force again"
-        except (BackendError, TimeoutError) as error:
-            errors = (BackendError("going back", str(error)),)
-        reason = "; ".join(str(error) for error in errors)
-        self._state.degrade(_failure(f"could not go back: {reason}"))
-        return f"could not go back yet: {reason}"
+            change = await self._decided(applied, change, outcome)
+        except Exception as error:  # noqa: BLE001 - the top of a change: whatever it was, the change ends
+            self._state.tentative, self._state.facts = None, None
+            change = self._incident(change, ChangeState.ROLLED_BACK, error)
+        await self._finish(change)
+
+    async def _decided(self, applied: _Applied, change: Change, outcome: Outcome) -> Change:
+        state, reason = self._state, outcome.value
+        if outcome is Outcome.CONFIRMED:
+            try:
+                await asyncio.to_thread(self._journal.commit)
+            except BackendError as error:
+                reason = f"confirmed, but could not be recorded: {error}"
+            else:
+                state.in_force, state.tentative = applied.work.new, None
+                return self._final(change, ChangeState.DONE, None)
+        previous = await transition.previous_target(self._machine, state, self._base, applied.previous)
+        seen = (*applied.seen, *([state.target] if state.target is not None else []), previous)
+        # The facts that it was compiled under are not remembered: the next look compiles it anew.
+        state.tentative, state.target, state.facts = None, previous, None
+        undone = await transition.go_back(self._machine, state, previous, seen)
+        return self._final(change, ChangeState.ROLLED_BACK, _failure(f"{reason}; {undone}"))
+
+    def _incident(self, change: Change, state: ChangeState, error: Exception) -> Change:
+        """The end of a change that met a defect."""
+        _log.exception(events.CHANGE_INCIDENT, change=change.id)
+        change = self._records.get(change.id) or change
+        why = problem(ProblemType.INTERNAL, repr(error))
+        self._state.degrade(why)
+        return self._final(change, state, why)
 
     def _final(self, change: Change, state: ChangeState, why: Problem | None) -> Change:
         return msgspec.structs.replace(change, state=state, problem=why, finished=self._machine.clock.now())
@@ -267,9 +335,10 @@ class ChangeRunner:
             await asyncio.to_thread(self._journal.conclude, change)
         except BackendError as error:
             _log.error(events.JOURNAL_DAMAGED, reason=str(error))
-        name = {ChangeState.DONE: events.CHANGE_DONE, ChangeState.REFUSED: events.CHANGE_REFUSED}
+        if change.deadline is not None:
+            await self._disarm(change.id)
         _log.info(
-            name.get(change.state, events.CHANGE_FAILED),
+            _ENDS.get(change.state, events.CHANGE_FAILED),
             change=change.id,
             operations=len(change.operations),
             reason=change.problem.detail if change.problem else None,
@@ -277,10 +346,23 @@ class ChangeRunner:
         self._update(change)
         self.finished.send()
 
+    async def _disarm(self, change: ChangeId) -> None:
+        try:
+            await self._machine.dead_man.disarm(change)
+        except BackendError as error:
+            _log.warning(events.DEAD_MAN_FAILED, change=change, reason=str(error))
+
     def _update(self, change: Change) -> None:
         self._in_flight = None if change.final else change
         current = self._journal.pointer.current
         self._records.update(change, keep=current.change if current else None)
+
+
+_ENDS = {
+    ChangeState.DONE: events.CHANGE_DONE,
+    ChangeState.REFUSED: events.CHANGE_REFUSED,
+    ChangeState.ROLLED_BACK: events.CHANGE_ROLLED_BACK,
+}
 
 
 def _failure(detail: str) -> Problem:

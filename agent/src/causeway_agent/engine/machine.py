@@ -30,6 +30,7 @@ class Machine:
     processes: ports.Processes
     neighbours: ports.Neighbours
     clock: ports.Clock
+    dead_man: ports.DeadMan
     constants: Facts
     """`devices` and `active` are filled in by `facts`."""
 

@@ -17,7 +17,7 @@ from causeway_agent.plan.processes import Process
 from causeway_agent.plan.target import Observation
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, Transport, TunnelReport
-from causeway_wire.types import MacAddress, TunnelId
+from causeway_wire.types import ChangeId, MacAddress, TunnelId
 
 
 class Kernel(Protocol):
@@ -98,6 +98,16 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds, for deadlines and durations."""
+
+
+class DeadMan(Protocol):
+    """Somebody outside the agent who takes a change back when its time is over, whatever became of us."""
+
+    async def arm(self, change: ChangeId, *, seconds: float) -> None:
+        """Take this change back a moment after so many seconds, not when it was said before."""
+
+    async def disarm(self, change: ChangeId) -> None:
+        """Leave this change alone; harmless when nobody was armed."""
 
 
 class Storage(Protocol):

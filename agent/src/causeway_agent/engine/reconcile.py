@@ -13,18 +13,16 @@ from uuid import uuid4
 
 import structlog
 
-from causeway_agent.engine import conflicts, events
+from causeway_agent.engine import events, transition
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.plan import closed, describe, diff
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import describe, diff
-from causeway_agent.plan.operations import Operation, Plan
+from causeway_agent.plan.operations import Operation
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.problem import Problem, ProblemType, combine, problem
-
-PROBE_SECONDS = 10.0
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -96,6 +94,13 @@ class Reconciler:
         self.looked.send()
         return settled
 
+    async def close(self) -> None:
+        """Let nothing pass but controllers until a look succeeds."""
+        target = self._state.target
+        if target is not None:
+            async with self._lock:
+                await transition.close(self._machine, self._state, target, *self._state.leftovers)
+
     async def _loop(self) -> None:
         pace, rest = self._pace, 0.0
         clock = self._machine.clock
@@ -132,8 +137,11 @@ class Reconciler:
         target, objection = self._retarget(facts)
         seen = (*state.leftovers, *([before] if before is not None else []), target)
         # After a restart the packet filter in force is not known, but it is one that this document allows.
-        plan = diff.diff(await self._machine.observe(*seen), target, (before or target).policy)
-        operations, withheld = await self._permitted(plan)
+        loaded = (before or target).policy
+        if state.closed:
+            await self._make_ready(target, seen)
+        plan = diff.diff(await self._machine.observe(*seen), target, loaded)
+        operations, withheld = await transition.permitted(self._machine, state, plan)
         errors = await self._machine.carry_out(operations, keep_going=True)
         if operations and not errors and was_settled and target == before:
             self._report_drift(operations)
@@ -146,6 +154,15 @@ class Reconciler:
         state.settle()
         return True
 
+    async def _make_ready(self, target: Target, seen: tuple[Target, ...]) -> None:
+        """Build everything behind closed doors first; raises BackendError when that does not succeed."""
+        shut = closed.closed(target)
+        plan = diff.diff(await self._machine.observe(*seen, shut), shut, shut.policy)
+        errors = await self._machine.carry_out(plan.operations, keep_going=True)
+        if errors:
+            raise errors[0]
+        self._state.closed = False
+
     def _retarget(self, facts: Facts) -> tuple[Target, Problem | None]:
         """What to enforce under these facts, and why it is not what the document in force says."""
         state = self._state
@@ -153,7 +170,7 @@ class Reconciler:
             return state.target, None
         objection = None
         try:
-            document = state.in_force.document if state.in_force is not None else None
+            document = state.enforced.document if state.enforced is not None else None
             target = compiler.compile_document(document, facts) if document is not None else self._base(facts)
             state.facts = facts
         except CompileError as error:
@@ -165,17 +182,6 @@ class Reconciler:
             _log.info(events.TARGET_CHANGED, active={k: v.value for k, v in facts.active.items()})
         state.target = target
         return target, objection
-
-    async def _permitted(self, plan: Plan) -> tuple[tuple[Operation, ...], Problem | None]:
-        """The plan without claims on addresses that other machines answer for, and the problem with those."""
-        if not plan.probes or self._state.in_force is None:
-            return plan.operations, None
-        async with asyncio.timeout(PROBE_SECONDS):
-            taken = await self._machine.neighbours.probe(plan.probes)
-        self._state.duplicates = conflicts.duplicates(taken)
-        if not taken:
-            return plan.operations, None
-        return plan.without(taken), conflicts.address_problem(self._state.in_force.document, taken)
 
     def _report_drift(self, operations: tuple[Operation, ...]) -> None:
         words = tuple(describe.describe(op) for op in operations)

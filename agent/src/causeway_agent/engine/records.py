@@ -48,11 +48,15 @@ class Records:
         """How many of the changes kept are in this state."""
         return sum(change.state is state for change in self._changes.values())
 
-    async def wait(self, change: ChangeId, *, seconds: float) -> Change | None:
-        """The change once it is final, or as it is after this many seconds."""
+    async def wait(self, change: ChangeId, *, seconds: float, final: bool = False) -> Change | None:
+        """The change once it is final or (unless only `final` counts) awaits its confirmation, or as it is
+        after this many seconds.
+        """
         try:
             async with asyncio.timeout(seconds):
-                while (found := self._changes.get(change)) is not None and not found.final:
+                while (found := self._changes.get(change)) is not None:
+                    if found.final or (found.resting and not final):
+                        break
                     await self._signal.wait()
         except TimeoutError:
             pass

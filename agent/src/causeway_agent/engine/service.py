@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from causeway_agent.engine import events, report
-from causeway_agent.engine.admission import role_name
+from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.changes import ChangeRunner
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
@@ -19,14 +19,14 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, explain
+from causeway_agent.plan import coverage, explain, trunks
 from causeway_agent.plan.explain import Explanation
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
-from causeway_wire.desired import Desired, GatewayRole, Idle, Management, Nic
+from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.observed import ApplianceState, Health, Observed
 from causeway_wire.problem import ProblemType, problem
-from causeway_wire.types import IPAddress
+from causeway_wire.types import ChangeId, IPAddress
 
 DRAIN_SECONDS = 10.0
 """How long an ending agent lets a change finish."""
@@ -45,6 +45,7 @@ class Engine:
         base: Callable[[Facts], Target],
         management: Management,
         nics: tuple[Nic, ...],
+        vlans: tuple[Vlan, ...] = (),
         pace: Pace,
     ) -> None:
         self.machine = machine
@@ -53,7 +54,7 @@ class Engine:
         self._journal = journal
         self._base = base
         self._first_management = management
-        self._first_nics = nics
+        self._first_nics, self._first_vlans = nics, vlans
         self._pace = pace
         self._started = machine.clock.now()
         self._changes: ChangeRunner | None = None
@@ -76,8 +77,8 @@ class Engine:
     @property
     def management(self) -> Management:
         """Where the agent listens now: as the document says, or before the first one as first boot said."""
-        in_force = self.state.in_force
-        return in_force.document.management if in_force is not None else self._first_management
+        enforced = self.state.enforced
+        return enforced.document.management if enforced is not None else self._first_management
 
     async def boot(self) -> None:
         """Read the journal and look once; whatever is found, the engine serves afterwards."""
@@ -98,7 +99,12 @@ class Engine:
         await self._remember_leftovers(recovered.interrupted)
         lock = asyncio.Lock()
         self._changes = ChangeRunner(
-            machine=self.machine, journal=self._journal, state=state, lock=lock, records=self.records
+            machine=self.machine,
+            journal=self._journal,
+            state=state,
+            lock=lock,
+            records=self.records,
+            base=self._base,
         )
         self._reconciler = Reconciler(
             machine=self.machine, state=state, lock=lock, base=self._base, pace=self._pace
@@ -106,6 +112,8 @@ class Engine:
         if await self._reconciler.look():
             _log.info(events.AGENT_READY, generation=state.conforming)
         else:
+            if recovered.interrupted is not None:
+                await self._reconciler.close()
             self._reconciler.wake()
         await self._conclude_interrupted()
 
@@ -120,17 +128,19 @@ class Engine:
         """The observed document."""
         state, latest = self.state, self.records.latest()
         nics = await self.machine.kernel.nics()
-        document = state.in_force.document if state.in_force is not None else None
-        names = {nic.mac: nic.name for nic in (document.nics if document else self._first_nics)}
+        document = state.enforced.document if state.enforced is not None else None
+        named = (document.nics, document.vlans) if document else (self._first_nics, self._first_vlans)
         return Observed(
             appliance=self.machine.constants.appliance,
             state=self.appliance_state(),
             observed_generation=state.conforming,
             epoch=state.epoch,
-            role=role_name(state.in_force) if state.in_force is not None else None,
-            failover=_failover(document),
+            role=role_name(state.enforced) if state.enforced is not None else None,
+            failover=failover_mode(document) if document is not None else IDLE,
             change=latest.id if latest is not None else None,
-            nics=tuple(msgspec.structs.replace(nic, name=names.get(nic.mac)) for nic in nics),
+            nics=tuple(
+                msgspec.structs.replace(nic, name=trunks.name(nic.device, nic.mac, *named)) for nic in nics
+            ),
             tunnels=self.machine.processes.tunnels(),
             drift=state.drift,
             problem=state.problem,
@@ -142,10 +152,13 @@ class Engine:
 
     def appliance_state(self) -> ApplianceState:
         """Where the appliance stands now."""
-        if self.changes.in_flight is not None:
+        in_flight = self.changes.in_flight
+        if in_flight is not None and in_flight.state is not ChangeState.AWAITING:
             return ApplianceState.APPLYING
         if self.state.problem is not None:
             return ApplianceState.DEGRADED
+        if in_flight is not None:
+            return ApplianceState.APPLYING
         return ApplianceState.UNCONFIGURED if self.state.in_force is None else ApplianceState.READY
 
     def health(self) -> Health:
@@ -180,14 +193,23 @@ class Engine:
                 continue
             done = current is not None and current.change == change.id
             why = problem(ProblemType.APPLY_FAILED, "cut by a restart; the document before it is in force")
+            undone = ChangeState.FAILED if change.deadline is None else ChangeState.ROLLED_BACK
             final = msgspec.structs.replace(
                 change,
-                state=ChangeState.DONE if done else ChangeState.FAILED,
+                state=ChangeState.DONE if done else undone,
                 problem=None if done else why,
                 finished=self.machine.clock.now(),
             )
             _log.warning(events.CHANGE_INTERRUPTED, change=change.id, in_force=done)
             await self._conclude(final)
+            if change.deadline is not None:
+                await self._disarm(change.id)
+
+    async def _disarm(self, change: ChangeId) -> None:
+        try:
+            await self.machine.dead_man.disarm(change)
+        except BackendError as error:
+            _log.warning(events.DEAD_MAN_FAILED, change=change, reason=str(error))
 
     async def _conclude(self, change: Change) -> None:
         self.records.update(change)
@@ -213,9 +235,3 @@ async def running(engine: Engine) -> AsyncIterator[Engine]:
             await engine.changes.drain(DRAIN_SECONDS)
         finally:
             work.cancel()
-
-
-def _failover(document: Desired | None) -> str:
-    if document is None or isinstance(document.role, GatewayRole):
-        return str(Idle.__struct_config__.tag)
-    return str(document.role.failover.__struct_config__.tag)

@@ -45,22 +45,32 @@ class State:
     leftovers: tuple[Target, ...] = ()
     """Targets of changes that did not end well: what they brought is looked for until nothing is left."""
     in_force: InForce | None = None
+    """The document that a restart returns to."""
+    tentative: InForce | None = None
+    """A document that is applied and awaits its confirmation."""
+    closed: bool = False
+    """Whether the machine was closed because it could not be made as it should be."""
     attempted: tuple[Generation, str] | None = None
     """Generation and digest of the last accepted document, whatever became of it."""
     epoch: Epoch = 0
     """Highest epoch ever accepted."""
     conforming: Generation | None = None
-    """Generation of the document in force when the machine was last seen to conform."""
+    """Generation of the document enforced when the machine was last seen to conform."""
     settled: bool = False
     """Whether the machine was as it should be at the last look."""
     problem: Problem | None = None
     duplicates: tuple[DuplicateAddress, ...] = ()
     drift: DriftReport = field(default_factory=lambda: DriftReport(repairs=0))
 
+    @property
+    def enforced(self) -> InForce | None:
+        """The document that the machine is held to now."""
+        return self.tentative if self.tentative is not None else self.in_force
+
     def settle(self) -> None:
         """The machine was seen to be as it should be."""
         self.settled, self.problem, self.duplicates, self.leftovers = True, None, (), ()
-        self.conforming = self.in_force.document.generation if self.in_force is not None else None
+        self.conforming = self.enforced.document.generation if self.enforced is not None else None
 
     def degrade(self, problem: Problem) -> None:
         """The machine is not as it should be, and this is why."""

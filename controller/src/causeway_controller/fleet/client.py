@@ -79,6 +79,7 @@ class AgentClient:
     ) -> None:
         """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`."""
         self.appliance = appliance
+        self._address, self._port = address, port
         self._base = URL.build(scheme="https", host=str(address), port=port)
         self._context = context
         self._socket_factory = socket_factory
@@ -110,19 +111,26 @@ class AgentClient:
         self._etag = answer.headers.get(hdrs.ETAG)
         return answer.decode(Desired)
 
-    async def put_desired(self, document: Desired) -> Change:
-        """Replace the document and return the change to follow.
+    async def put_desired(
+        self, document: Desired, *, confirm: int | None = None, escalate: bool = False
+    ) -> Change:
+        """Replace the document and return the change to follow. With `confirm` it is taken back unless
+        confirmed within this many seconds (1 to 3600) of being applied; `escalate` allows going from one
+        failover mode directly to another.
 
         The generation and the epoch decide which document wins; the precondition only proves that we know of
         the one replaced. So it is read when it is not known, and read once more when it was outdated.
         """
+        query = {} if confirm is None else {"confirm": str(confirm)}
+        if escalate:
+            query["escalate"] = "true"
         etag = self._etag or await self._current_etag()
         try:
-            return await self._put(document, etag)
+            return await self._put(document, etag, query)
         except ProblemError as error:
             if error.problem.type != ProblemType.PRECONDITION_FAILED.urn:
                 raise
-        return await self._put(document, await self._current_etag())
+        return await self._put(document, await self._current_etag(), query)
 
     async def plan(self, document: Desired) -> PlanReport:
         """Dry run: the operations that the document would cause now."""
@@ -133,11 +141,43 @@ class AgentClient:
         return await self._document(routes.OBSERVED, Observed)
 
     async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change:
-        """A change; with `wait` (whole seconds) answers when it is final or the time is over."""
+        """A change; with `wait` (whole seconds) answers when it is final, awaits its confirmation, or the
+        time is over.
+        """
         query = {} if wait is None else {"wait": str(wait)}
         answer = await self._call(
             routes.CHANGE, parameters={"id": identifier}, query=query, patience=ANSWER_SECONDS + (wait or 0)
         )
+        return answer.decode(Change)
+
+    async def confirm(self, identifier: ChangeId) -> Change:
+        """Put an awaiting change in force for good; repeating it is safe.
+
+        Opens a connection of its own for that: only a new one proves that the applied network lets us in.
+        Raises ProblemError `not-awaiting` when it is too late, AgentUnreachable when nobody lets us in.
+        """
+        fresh = AgentClient(
+            appliance=self.appliance,
+            address=self._address,
+            port=self._port,
+            context=self._context,
+            socket_factory=self._socket_factory,
+        )
+        async with fresh:
+            answer = await fresh._call(routes.CONFIRM, parameters={"id": identifier})
+        self._etag = None
+        return answer.decode(Change)
+
+    async def cancel(self, identifier: ChangeId) -> Change:
+        """Take an awaiting change back now; not final yet while the document before it is being restored."""
+        answer = await self._call(routes.CANCEL, parameters={"id": identifier})
+        self._etag = None
+        return answer.decode(Change)
+
+    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change:
+        """Give an awaiting change a new deadline, this many seconds (1 to 3600) from now."""
+        query = {"seconds": str(seconds)}
+        answer = await self._call(routes.EXTEND, parameters={"id": identifier}, query=query)
         return answer.decode(Change)
 
     async def csr(self, request: CsrRequest) -> Csr:
@@ -160,8 +200,18 @@ class AgentClient:
         """Prometheus text exposition."""
         return (await self._call(routes.METRICS)).body.decode()
 
-    async def apply(self, document: Desired, *, timeout: float) -> Change:  # noqa: ASYNC109 - names the outcome
+    async def apply(
+        self,
+        document: Desired,
+        *,
+        timeout: float,  # noqa: ASYNC109 - names the outcome
+        confirm: int | None = None,
+        escalate: bool = False,
+    ) -> Change:
         """Put the document and wait until it is in force; silence in between is waited out.
+
+        With `confirm` (seconds, see `put_desired`) wait until it is applied and awaits its confirmation: the
+        change returned is for `confirm` or `cancel`. It is `done` already where the document was in force.
 
         Raises ProblemError when it is not accepted, ChangeFailed when it is undone, ChangePending or
         AgentUnreachable when `timeout` (seconds) is over. Sending the same document again is always safe.
@@ -170,7 +220,7 @@ class AgentClient:
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return await self._apply_once(document, deadline)
+                    return await self._apply_once(document, deadline, confirm=confirm, escalate=escalate)
             except TimeoutError:
                 raise ChangePending(self.appliance, document.generation, timeout) from None
             except WrongPeer:
@@ -180,27 +230,30 @@ class AgentClient:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _apply_once(self, document: Desired, deadline: float) -> Change:
+    async def _apply_once(
+        self, document: Desired, deadline: float, *, confirm: int | None, escalate: bool
+    ) -> Change:
         try:
-            change = await self.put_desired(document)
+            change = await self.put_desired(document, confirm=confirm, escalate=escalate)
         except ProblemError as error:
             running = error.problem.change
             if error.problem.type != ProblemType.CHANGE_IN_FLIGHT.urn or not isinstance(running, str):
                 raise
-            await self._final(running, deadline)
-            change = await self.put_desired(document)
-        change = change if change.final else await self._final(change.id, deadline)
-        if change.state is not ChangeState.DONE:
+            await self._resting(running, deadline)
+            change = await self.put_desired(document, confirm=confirm, escalate=escalate)
+        change = change if change.resting else await self._resting(change.id, deadline)
+        wanted = {ChangeState.DONE} if confirm is None else {ChangeState.DONE, ChangeState.AWAITING}
+        if change.state not in wanted:
             self._etag = None
             raise ChangeFailed(self.appliance, change)
         return change
 
-    async def _final(self, identifier: ChangeId, deadline: float) -> Change:
-        """Long-poll until the change is final; bounded by the caller's deadline."""
+    async def _resting(self, identifier: ChangeId, deadline: float) -> Change:
+        """Long-poll until the change is final or awaits confirmation; bounded by the caller's deadline."""
         while True:
             wait = min(WAIT_SECONDS, math.ceil(max(deadline - time.monotonic(), 0)))
             change = await self.change(identifier, wait=wait)
-            if change.final:
+            if change.resting:
                 return change
 
     async def _current_etag(self) -> str | None:
@@ -213,9 +266,9 @@ class AgentClient:
             self._etag = None
         return self._etag
 
-    async def _put(self, document: Desired, etag: str | None) -> Change:
+    async def _put(self, document: Desired, etag: str | None, query: Mapping[str, str]) -> Change:
         condition = {hdrs.IF_NONE_MATCH: "*"} if etag is None else {hdrs.IF_MATCH: etag}
-        answer = await self._call(routes.PUT_DESIRED, body=document, headers=condition)
+        answer = await self._call(routes.PUT_DESIRED, body=document, headers=condition, query=query)
         self._etag = answer.headers.get(hdrs.ETAG)
         return answer.decode(Change)
 

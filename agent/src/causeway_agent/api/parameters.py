@@ -1,0 +1,43 @@
+"""Query parameters, strictly read: what is not exactly one of the allowed forms is a problem."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from causeway_wire.change import CONFIRM_SECONDS
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+_WAIT = re.compile(r"(?P<seconds>[0-9]{1,4})s?", re.ASCII)
+_WHOLE = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_FLAGS = {"true": True, "false": False}
+
+
+def wait_seconds(query: Mapping[str, str], *, limit: int) -> float:
+    """The `wait` of a long poll in seconds, 0 when there is none; raises ProblemError."""
+    match = _WAIT.fullmatch(query.get("wait", "0"))
+    if match is None or int(match["seconds"]) > limit:
+        raise _invalid(f"wait takes whole seconds up to {limit}, such as 30s")
+    return float(match["seconds"])
+
+
+def confirm_seconds(query: Mapping[str, str], name: str) -> int | None:
+    """How long a change awaits its confirmation, None when not asked for; raises ProblemError."""
+    text = query.get(name)
+    if text is None:
+        return None
+    if _WHOLE.fullmatch(text) is None or int(text) > CONFIRM_SECONDS:
+        raise _invalid(f"{name} takes whole seconds from 1 to {CONFIRM_SECONDS}, such as 120")
+    return int(text)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """Whether this is asked for; raises ProblemError for anything but `true` and `false`."""
+    text = query.get(name, "false")
+    if text not in _FLAGS:
+        raise _invalid(f"{name} is true or false")
+    return _FLAGS[text]
+
+
+def _invalid(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.INVALID, detail))

@@ -1,0 +1,77 @@
+"""One process at a time works on an appliance: it holds a file of the state directory (flock(2)).
+
+The file says who holds it. The lock ends with its holder whatever ends that, so nothing is ever stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from causeway_agent.backends import spawn
+from causeway_agent.errors import HeldError
+
+NAME = "agent.lock"
+AGENT = "agent"
+ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the appliance; `started` in clock ticks since boot, so that the id means one process."""
+
+    what: str
+    pid: int
+    started: int
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.pid}"
+
+    def end(self) -> bool:
+        """Kill this process and no other; False when it is gone already."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except OSError:
+            return False
+        try:
+            # Read after opening: the descriptor is known to mean the process that was looked at.
+            if spawn.start_time(self.pid) != self.started:
+                return False
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
+
+@contextlib.contextmanager
+def hold(directory: Path, what: str) -> Iterator[None]:
+    """Hold the appliance with this state directory; raises HeldError when somebody else does."""
+    path = directory / NAME
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HeldError(str(path), str(holder(directory) or "somebody")) from None
+        text = f"{what} {os.getpid()} {spawn.start_time(os.getpid())}\n"
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode("ascii"), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(directory: Path) -> Holder | None:
+    """Who wrote that it holds the appliance; whether it still does, only `hold` can tell."""
+    try:
+        what, pid, started = (directory / NAME).read_text(encoding="ascii").split()
+        return Holder(what, int(pid), int(started))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,118 @@
+"""What a controller decides about a change that awaits its confirmation: confirm, cancel, extend."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import msgspec
+import structlog
+
+from causeway_agent.engine import events
+from causeway_agent.engine.confirmation import Confirmation, Outcome
+from causeway_agent.engine.journal import Journal
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.records import Records
+from causeway_agent.errors import BackendError
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
+from causeway_wire.types import ChangeId
+
+DECISION_SECONDS = 10.0
+"""Longest time that a decision is held until its change is final."""
+
+_SAME_CONNECTION = "confirm over a connection opened after the change was applied: only that proves a way in"
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class Decisions:
+    """Carries decisions to the task that runs changes, and their outcomes back."""
+
+    def __init__(self, *, machine: Machine, journal: Journal, records: Records, lock: asyncio.Lock) -> None:
+        self._machine = machine
+        self._journal = journal
+        self._records = records
+        self._lock = lock
+        self.awaited: Confirmation | None = None
+        """What the change that was applied last waits for; set by who runs changes."""
+
+    async def confirm(self, identifier: ChangeId, *, connected: float | None) -> Change:
+        """Put the change that awaits it in force for good; the change, final. Repeating it is harmless.
+
+        `connected`: when the connection that this came over was accepted (monotonic seconds), None when it
+        came from this machine. Raises ProblemError when it is not awaited, or proves nothing.
+        """
+        found = self._kept(identifier)
+        if found.state is ChangeState.DONE:
+            return found
+        confirmation = self._confirmation(found)
+        if connected is None or connected <= confirmation.since:
+            raise ProblemError(problem(ProblemType.SAME_CONNECTION, _SAME_CONNECTION, change=identifier))
+        if not confirmation.end(Outcome.CONFIRMED) and confirmation.outcome is not Outcome.CONFIRMED:
+            raise ProblemError(_not_awaiting(found))
+        final = await self._final(found)
+        if final.state is ChangeState.ROLLED_BACK and isinstance(final.problem, Problem):
+            raise ProblemError(final.problem)
+        return final
+
+    async def cancel(self, identifier: ChangeId) -> Change:
+        """Take the awaiting change back; the change, final unless that takes long. Repeating it is harmless.
+
+        Raises ProblemError when it awaits nothing and was not taken back.
+        """
+        found = self._kept(identifier)
+        if found.state is ChangeState.ROLLED_BACK:
+            return found
+        confirmation = self._confirmation(found)
+        confirmation.end(Outcome.CANCELLED)
+        final = await self._final(found)
+        if confirmation.outcome is Outcome.CONFIRMED:
+            raise ProblemError(_not_awaiting(final))
+        return final
+
+    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change:
+        """Give the awaiting change a new deadline, so many seconds from now; raises ProblemError."""
+        found = self._kept(identifier)
+        confirmation = self._confirmation(found)
+        try:
+            # First who watches from outside: with a deadline that only we know, it would act too early.
+            await self._machine.dead_man.arm(identifier, seconds=seconds)
+        except BackendError as error:
+            raise ProblemError(problem(ProblemType.UNAVAILABLE, str(error), change=identifier)) from error
+        async with self._lock:
+            if not confirmation.extend(seconds):
+                raise ProblemError(_not_awaiting(self._kept(identifier)))
+            deadline = self._machine.clock.now() + timedelta(seconds=seconds)
+            change = msgspec.structs.replace(self._kept(identifier), deadline=deadline)
+            self._records.update(change)
+            await self._record(change)
+        _log.info(events.CHANGE_EXTENDED, change=identifier, deadline=deadline.isoformat())
+        return change
+
+    async def _record(self, change: Change) -> None:
+        try:
+            await asyncio.to_thread(self._journal.record, change)
+        except BackendError as error:
+            # Nothing depends on it: a restart takes the change back whatever its record says.
+            _log.error(events.JOURNAL_DAMAGED, reason=str(error))
+
+    async def _final(self, change: Change) -> Change:
+        return await self._records.wait(change.id, seconds=DECISION_SECONDS, final=True) or change
+
+    def _kept(self, identifier: ChangeId) -> Change:
+        found = self._records.get(identifier)
+        if found is None:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, "no change of this id is kept"))
+        return found
+
+    def _confirmation(self, change: Change) -> Confirmation:
+        """What this change waits for; raises ProblemError when it waits for nothing."""
+        if self.awaited is None or self.awaited.change != change.id or change.final:
+            raise ProblemError(_not_awaiting(change))
+        return self.awaited
+
+
+def _not_awaiting(change: Change) -> Problem:
+    detail = f"change {change.id} is {change.state.value} and awaits no confirmation"
+    return problem(ProblemType.NOT_AWAITING, detail, change=change.id)

@@ -1,0 +1,108 @@
+"""From one target to another on the machine: verify, hold back what others hold, go back, close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from causeway_agent.engine import conflicts, events
+from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.state import State
+from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.plan import closed, describe, diff
+from causeway_agent.plan import compile as compiler
+from causeway_agent.plan.operations import Operation, Plan
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire.desired import Desired
+from causeway_wire.problem import Problem, ProblemType, problem
+
+PROBE_SECONDS = 10.0
+VERIFY_DELAYS = (0.0, 0.05, 0.2, 0.5)
+"""Seconds before each look at the result; the kernel settles some objects asynchronously."""
+
+Base = Callable[[Facts], Target]
+"""The target without a document."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+async def verify(machine: Machine, seen: tuple[Target, ...], target: Target) -> None:
+    """Look until nothing is left to do, doing what is left; raises BackendError when that never ends."""
+    left: tuple[str, ...] = ()
+    for delay in VERIFY_DELAYS:
+        await asyncio.sleep(delay)
+        plan = diff.diff(await machine.observe(*seen), target, target.policy)
+        if not plan:
+            return
+        left = tuple(describe.describe(op) for op in plan.operations)
+        await machine.carry_out(plan.operations, keep_going=True)
+    raise BackendError("verify", "still to do: " + "; ".join(left))
+
+
+async def conflict(machine: Machine, state: State, document: Desired, plan: Plan) -> Problem | None:
+    """Ask the segments for the addresses to be claimed; the problem when a machine answers."""
+    taken = await _taken(machine, state, plan)
+    return conflicts.address_problem(document, taken) if taken else None
+
+
+async def permitted(
+    machine: Machine, state: State, plan: Plan
+) -> tuple[tuple[Operation, ...], Problem | None]:
+    """The plan without claims on addresses that other machines answer for, and the problem with those."""
+    taken = await _taken(machine, state, plan)
+    if not taken or state.enforced is None:
+        return plan.operations, None
+    return plan.without(taken), conflicts.address_problem(state.enforced.document, taken)
+
+
+async def _taken(machine: Machine, state: State, plan: Plan) -> conflicts.Taken:
+    if not plan.probes:
+        return {}
+    async with asyncio.timeout(PROBE_SECONDS):
+        taken = await machine.neighbours.probe(plan.probes)
+    state.duplicates = conflicts.duplicates(taken)
+    return taken
+
+
+async def go_back(machine: Machine, state: State, previous: Target, seen: tuple[Target, ...]) -> str:
+    """Re-plan to the previous target; says how it went. Where that fails the machine is closed, and the
+    reconciler goes on.
+    """
+    state.leftovers = seen
+    try:
+        plan = diff.diff(await machine.observe(*seen), previous, previous.policy)
+        operations, withheld = await permitted(machine, state, plan)
+        errors = await machine.carry_out(operations, keep_going=True)
+        if not errors and withheld is not None:
+            state.degrade(withheld)
+            return f"the previous document is in force again, but {withheld.detail}"
+        if not errors:
+            await verify(machine, seen, previous)
+            state.settle()
+            return "the previous document is in force again"
+    except (BackendError, TimeoutError) as error:
+        errors = (BackendError("going back", str(error)),)
+    reason = "; ".join(str(error) for error in errors)
+    state.degrade(problem(ProblemType.APPLY_FAILED, f"could not go back: {reason}"))
+    await close(machine, state, previous, *seen)
+    return f"could not go back yet, and closed until it can: {reason}"
+
+
+async def close(machine: Machine, state: State, target: Target, *others: Target) -> None:
+    """Let nothing pass but controllers, until a look finds the machine as it should be."""
+    state.closed = True
+    errors = await machine.carry_out(closed.closing(target, *others), keep_going=True)
+    _log.error(events.FAILED_CLOSED, reasons=[str(error) for error in errors])
+
+
+async def previous_target(machine: Machine, state: State, base: Base, known: Target) -> Target:
+    """What the document in force means under the facts of now; as `known` where that cannot be said."""
+    try:
+        facts = await machine.facts()
+        if state.in_force is None:
+            return base(facts)
+        return compiler.compile_document(state.in_force.document, facts)
+    except (CompileError, BackendError, TimeoutError):
+        return known
