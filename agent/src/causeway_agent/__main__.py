@@ -19,6 +19,7 @@ from causeway_agent import settings
 from causeway_agent.commands import capture, changes, local, path, status
 from causeway_agent.errors import AgentError
 from causeway_agent.plan import capture_filter
+from causeway_agent.plan.explain_packet import Kind, Packet
 from causeway_agent.settings import Settings
 
 FAILURE = 1
@@ -57,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
         if name == "explain":
             one.add_argument("source", metavar="SRC", type=ip_address)
             one.add_argument("destination", metavar="DST", type=ip_address)
+            kinds = [kind.value for kind in Kind]
+            one.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
+            one.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
+            one.add_argument("--entry", metavar="DEVICE", help="where it enters, if not where it belongs")
     _capture_parser(commands.add_parser("capture", help="packets of a device, as text or as a pcap file"))
     return parser
 
@@ -162,19 +167,21 @@ def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
 
 
 def _explain(loaded: Settings, options: argparse.Namespace) -> int:
+    kind = Kind(options.proto) if options.proto else None
+    packet = Packet(options.source, options.destination, kind, options.port)
     agent = local.LocalAgent(Path(loaded.run_directory))
     try:
-        found = path.fetch(agent, options.source, options.destination)
+        found = path.fetch(agent, packet, entry=options.entry)
     except local.AgentDownError as error:
         from causeway_agent import offline  # noqa: PLC0415
 
         _complain_down(error)
-        told = asyncio.run(offline.explain(loaded, options.source, options.destination))
-        found = {"passes": told.passes, "lines": told.lines()}
+        told = asyncio.run(offline.explain(loaded, packet, entry=options.entry))
+        found = told.told(offline.counters())
         _say(found, path.render(found), as_json=options.json)
         return AGENT_DOWN
     _say(found, path.render(found), as_json=options.json)
-    return 0 if found["passes"] else FAILURE
+    return 0 if found["works"] else FAILURE
 
 
 def _journal(loaded: Settings, options: argparse.Namespace) -> int:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from causeway_agent.backends import spawn
+from causeway_agent.backends import nft_counters, spawn
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.engine.journal import Journal
-from causeway_agent.errors import CompileError
+from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import describe, diff, trunks
+from causeway_agent.plan import describe, diff, ruleset, trunks
 from causeway_agent.plan import explain as explanations
 from causeway_agent.plan.base import compile_base
-from causeway_agent.plan.explain import Explanation
+from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_agent.settings import Settings
 from causeway_wire.desired import Desired
 from causeway_wire.observed import NicReport
-from causeway_wire.types import IPAddress
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +104,17 @@ async def status(settings: Settings) -> list[str]:
     return lines
 
 
-async def explain(settings: Settings, source: IPAddress, destination: IPAddress) -> Explanation:
+def counters() -> dict[str, tuple[int, int]] | None:
+    """Packets and octets by counter, which count without an agent; None when they cannot be read."""
+    try:
+        return nft_counters.read(ruleset.TABLE)
+    except BackendError:
+        return None
+
+
+async def explain(settings: Settings, packet: Packet, *, entry: str | None = None) -> Explanation:
     """The path of a packet with the packet filter and processes that the document means: which are loaded
-    and run, only an agent can tell.
+    and run, only an agent can tell. Public rules are those on disk.
 
     Raises CompileError or BackendError.
     """
@@ -115,4 +122,4 @@ async def explain(settings: Settings, source: IPAddress, destination: IPAddress)
     seen = dataclasses.replace(
         sight.observation, policy=sight.target.policy, processes=sight.target.processes
     )
-    return explanations.explain(source, destination, seen)
+    return explanations.explain(packet, seen, entry=entry)

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from causeway_agent.engine.service import Engine
+from causeway_agent.plan.explain_packet import Kind, Packet
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress
@@ -17,8 +18,9 @@ def mount(application: web.Application, engine: Engine) -> None:
     """Add the routes of the socket."""
 
     async def explain(request: web.Request) -> web.Response:
-        found = await engine.explain(_address(request, "source"), _address(request, "destination"))
-        body = msgspec.json.encode({"passes": found.passes, "lines": found.lines()})
+        found = await engine.explain(_packet(request), entry=request.query.get("entry"))
+        counters = {one.name: (one.packets, one.bytes) for one in await engine.counters()}
+        body = msgspec.json.encode(found.told(counters))
         return web.Response(body=body, content_type="application/json")
 
     async def cancel(request: web.Request) -> web.Response:
@@ -27,6 +29,19 @@ def mount(application: web.Application, engine: Engine) -> None:
 
     application.router.add_get("/local/explain", explain)
     application.router.add_post("/local/changes/{id}/cancel", cancel)
+
+
+def _packet(request: web.Request) -> Packet:
+    kind, port = request.query.get("kind"), request.query.get("port")
+    try:
+        return Packet(
+            _address(request, "source"),
+            _address(request, "destination"),
+            None if kind is None else Kind(kind),
+            None if port is None else int(port),
+        )
+    except ValueError as error:
+        raise ProblemError(problem(ProblemType.INVALID, str(error))) from error
 
 
 def _address(request: web.Request, name: str) -> IPAddress:

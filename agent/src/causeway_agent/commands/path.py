@@ -1,4 +1,4 @@
-"""`causeway-agent explain SRC DST`: the path of a packet, step by step."""
+"""`causeway-agent explain SRC DST [PROTO PORT]`: the path of a packet, step by step."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ from typing import Any
 from urllib.parse import urlencode
 
 from causeway_agent.commands.local import LocalAgent
-from causeway_wire.types import IPAddress
+from causeway_agent.plan.explain_packet import Packet
 
 
-def fetch(agent: LocalAgent, source: IPAddress, destination: IPAddress) -> dict[str, Any]:
+def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dict[str, Any]:
     """The running agent's explanation; raises AgentDownError or RefusedError."""
-    query = urlencode({"source": str(source), "destination": str(destination)})
+    asked = {
+        "source": packet.source,
+        "destination": packet.destination,
+        "kind": packet.kind,
+        "port": packet.port,
+        "entry": entry,
+    }
+    query = urlencode({name: str(value) for name, value in asked.items() if value is not None})
     explanation: dict[str, Any] = agent.get(f"/local/explain?{query}")
     return explanation
 

@@ -20,13 +20,13 @@ from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import coverage, explain, trunks
-from causeway_agent.plan.explain import Explanation
+from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, Management, Nic, Vlan
-from causeway_wire.observed import ApplianceState, Health, Observed
+from causeway_wire.observed import ApplianceState, CounterReport, Health, Observed
 from causeway_wire.problem import ProblemType, problem
-from causeway_wire.types import ChangeId, IPAddress
+from causeway_wire.types import ChangeId
 
 DRAIN_SECONDS = 10.0
 """How long an ending agent lets a change finish."""
@@ -145,7 +145,7 @@ class Engine:
             drift=state.drift,
             problem=state.problem,
             coverage=coverage.coverage(document, report.held(nics)),
-            counters=await report.counters(self.machine.firewall),
+            counters=await self.counters(),
             duplicates=state.duplicates,
             started=self._started,
         )
@@ -168,13 +168,19 @@ class Engine:
         why = self.state.problem.detail if self.state.problem is not None else "not looked yet"
         return Health(healthy=False, reason=why)
 
-    async def explain(self, source: IPAddress, destination: IPAddress) -> Explanation:
-        """The path of a packet; raises Bug before the first look."""
+    async def counters(self) -> tuple[CounterReport, ...]:
+        """Named counters of the packet filter; none while it cannot be asked."""
+        return await report.counters(self.machine.firewall)
+
+    async def explain(self, packet: Packet, *, entry: str | None = None) -> Explanation:
+        """The path of a packet, entering where it belongs or on the device named; raises Bug before the first
+        look.
+        """
         target = self.state.target
         if target is None:
             raise Bug("nothing has been looked at yet")
         seen = await self.machine.observe(target)
-        return explain.explain(source, destination, seen, tunnels=self.machine.processes.tunnels())
+        return explain.explain(packet, seen, tunnels=self.machine.processes.tunnels(), entry=entry)
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:

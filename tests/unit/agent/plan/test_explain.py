@@ -8,7 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.explain import Explanation, explain
+from causeway_agent.plan.explain import explain
+from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Observation
 from causeway_wire.desired import Desired, Partial
 from causeway_wire.observed import Transport, TunnelReport, TunnelState
@@ -36,7 +37,7 @@ def way(
     source: str, destination: str, seen: Observation, *tunnels: TunnelReport, known: bool = True
 ) -> Explanation:
     reports = (tunnels or (UP,)) if known else None
-    return explain(ip_address(source), ip_address(destination), seen, tunnels=reports)
+    return explain(Packet(ip_address(source), ip_address(destination)), seen, tunnels=reports)
 
 
 @pytest.mark.parametrize(
