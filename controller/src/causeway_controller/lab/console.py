@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from causeway_controller.lab import namespaces
-from causeway_controller.lab.probes import HTTP_PORT
+from causeway_controller.lab.probes import ECHO_PORT, HTTP_PORT
 from causeway_controller.lab.topology import Machine
 from causeway_wire.types import IPAddress
 
@@ -150,9 +150,17 @@ class Console:
         """HTTP GET from a guest; see `probes.http`."""
         return await self.call("http", address=str(address), port=port)
 
-    def watch(self, address: IPAddress, *, seconds: float = 60.0, interval: float = 0.002) -> Watch:
+    def watch(
+        self,
+        address: IPAddress,
+        *,
+        port: int = ECHO_PORT,
+        seconds: float = 60.0,
+        interval: float = 0.002,
+    ) -> Watch:
         """Begin a UDP echo each `interval` seconds."""
-        return self._watch("watch", {"address": str(address), "seconds": seconds, "interval": interval})
+        arguments = {"address": str(address), "port": port, "seconds": seconds, "interval": interval}
+        return self._watch("watch", arguments)
 
     def hold(self, address: IPAddress, port: int, *, seconds: float = 60.0) -> Watch:
         """Open one TCP connection to an echo service and keep it busy; see `probes.hold`."""

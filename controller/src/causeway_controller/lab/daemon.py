@@ -20,16 +20,13 @@ from typing import IO
 import msgspec
 from aiohttp import web
 
-from causeway_controller.errors import ControllerError
-from causeway_controller.lab import drill, protocol, topology
+from causeway_controller.lab import description, drill, protocol, publishing, topology
 from causeway_controller.lab.lab import Lab, LabError, VmRef
 from causeway_controller.lab.steps import Step
-from causeway_wire.observed import Observed, TunnelReport
 
 SOCKET = "socket"
 LOCK = "lock"
 LOG = "log"
-OBSERVE_SECONDS = 5.0
 EXIT_TEMPORARY = 75
 """EX_TEMPFAIL (sysexits.h)."""
 
@@ -57,6 +54,10 @@ class Daemon:
                 web.post("/up", lambda request: self._operate(request, self._bring_up)),
                 web.post("/failover", lambda request: self._operate(request, self._fail_over)),
                 web.post("/undo", lambda request: self._operate(request, self._undo)),
+                web.post("/rehearse", lambda request: self._operate(request, self._rehearse)),
+                web.post("/end-rehearsal", lambda request: self._operate(request, self._end_rehearsal)),
+                web.post("/publish", lambda request: self._operate(request, self._publish)),
+                web.post("/unpublish", lambda request: self._operate(request, self._unpublish)),
                 web.post("/down", lambda request: self._operate(request, self._bring_down)),
             ]
         )
@@ -122,10 +123,47 @@ class Daemon:
         return ()
 
     async def _fail_over(self, order: protocol.Request) -> Measures:
-        return await drill.fail_over(self._lab, self._refs(order), cut=order.originals)
+        refs = self._refs(order)
+        measures: Measures = ()
+        for tenant in order.tenants:
+            measures += await drill.fail_over_full(
+                self._lab, tenant, escalate=order.escalate, cut=order.originals
+            )
+        return measures + await drill.fail_over(self._lab, refs, cut=order.originals) if refs else measures
 
     async def _undo(self, order: protocol.Request) -> Measures:
-        return await drill.undo(self._lab, self._refs(order), restore=order.originals)
+        refs = self._refs(order)
+        if not order.tenants:
+            return await drill.undo(self._lab, refs, restore=order.originals)
+        measures: Measures = ()
+        for tenant in order.tenants:
+            kept = [ref.vm for ref in refs if ref.tenant == tenant]
+            measures += await drill.undo_full(self._lab, tenant, keep=kept, restore=order.originals)
+        return measures
+
+    async def _rehearse(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        measures: Measures = ()
+        for tenant in order.tenants:
+            measures += await drill.rehearse(self._lab, tenant, internet=order.internet)
+        return measures
+
+    async def _end_rehearsal(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        for tenant in order.tenants:
+            await self._lab.end_rehearsal(tenant)
+        return ()
+
+    async def _publish(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        if order.publication is not None:
+            await publishing.publish(self._lab, order.publication)
+        return ()
+
+    async def _unpublish(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        await publishing.withdraw(self._lab, order.rule)
+        return ()
 
     def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:
         if not self._up:
@@ -133,54 +171,8 @@ class Daemon:
         return tuple(VmRef.parse(text) for text in order.vms)
 
     async def _status(self, _: web.Request) -> web.Response:
-        status = await self._describe() if self._up else protocol.Status(up=False)
+        status = await description.status(self._lab) if self._up else protocol.Status(up=False)
         return web.Response(body=msgspec.json.encode(status), content_type="application/json")
-
-    async def _describe(self) -> protocol.Status:
-        names = [name for name, *_ in self._lab.topology.appliances()]
-        return protocol.Status(
-            up=True,
-            vms=tuple(
-                self._vm(VmRef(tenant.id, name))
-                for tenant in self._lab.topology.tenants.values()
-                for name in tenant.vms
-            ),
-            appliances=tuple(await asyncio.gather(*(self._appliance(name) for name in names))),
-        )
-
-    def _vm(self, ref: VmRef) -> protocol.VmStatus:
-        powered_on = self._lab.machines.powered_on
-        return protocol.VmStatus(
-            name=str(ref),
-            addresses=tuple(map(str, self._lab.vm(ref).addresses)),
-            original=powered_on(topology.original_of(ref.tenant, ref.vm)),
-            replica=powered_on(topology.replica_of(ref.tenant, ref.vm)),
-            failed_over=ref in self._lab.failed_over(),
-        )
-
-    async def _appliance(self, name: str) -> protocol.ApplianceStatus:
-        try:
-            async with asyncio.timeout(OBSERVE_SECONDS):
-                observed = await self._lab.agent(name).observed()
-        except (ControllerError, TimeoutError):
-            return protocol.ApplianceStatus(name=name, state="unreachable", role="", failover="", tunnels=())
-        return _reported(name, observed)
-
-
-def _reported(name: str, observed: Observed) -> protocol.ApplianceStatus:
-    return protocol.ApplianceStatus(
-        name=name,
-        state=observed.state.value,
-        role=observed.role or "",
-        failover=observed.failover,
-        tunnels=tuple(_tunnel(report) for report in observed.tunnels),
-    )
-
-
-def _tunnel(report: TunnelReport) -> str:
-    transport = f" over {report.transport.value}" if report.transport is not None else ""
-    remote = f" with {report.remote}" if report.remote is not None else ""
-    return f"{report.id} {report.state.value}{transport}{remote}"
 
 
 def lock(directory: Path) -> IO[str]:

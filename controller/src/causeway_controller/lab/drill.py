@@ -1,4 +1,4 @@
-"""A disaster and its end, measured: cut the originals' power, fail over, undo, power the originals on."""
+"""A disaster and its end, measured: cut the power in production, fail over, undo, power production on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from causeway_controller.lab import outage, services
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.steps import step
-from causeway_controller.lab.topology import original_of
+from causeway_controller.lab.topology import INTERNET_HOST, original_of
+from causeway_controller.workflow import Outcome
+from causeway_wire.types import TenantId, VmName
 
 FIRST_PACKET_SECONDS = 15.0
 
@@ -60,3 +63,60 @@ async def undo(lab: Lab, vms: Sequence[VmRef], *, restore: bool = True) -> tuple
             for ref in vms:
                 await lab.machines.power_on(original_of(ref.tenant, ref.vm))
     return tuple(measures)
+
+
+async def fail_over_full(
+    lab: Lab, tenant: TenantId, *, escalate: bool = False, cut: bool = True
+) -> tuple[Measure, ...]:
+    """Fail the whole site over, its power cut before when `cut`; to the first packets from the internet.
+
+    Raises LabError, ProblemError or StepFailed; TimeoutError when the published service is not reached.
+    """
+    found = lab.tenant(tenant)
+    if cut:
+        await outage.cut_site(lab, tenant)
+    published = [rule for rule in found.publications if rule.public_port == services.ECHO_PORT]
+    watch = None
+    if published:
+        outside = lab.machines.console(INTERNET_HOST)
+        watch = outside.watch(published[0].public_address, port=services.ECHO_PORT, interval=0.01)
+    started = time.monotonic()
+    outcome = await lab.failover_full(tenant, escalate=escalate)
+    measures = [
+        Measure(what=f"full failover of {tenant}, command to done", seconds=time.monotonic() - started)
+    ]
+    if watch is not None:
+        with step("First packet between the internet and a published service", lab.listener):
+            first = await watch.wait_first(FIRST_PACKET_SECONDS)
+        await watch.stop()
+        measures.append(Measure(what=f"{tenant}, command to first public packet", seconds=first - started))
+    return (*measures, *_ready(outcome))
+
+
+async def undo_full(
+    lab: Lab, tenant: TenantId, *, keep: Sequence[VmName] = (), restore: bool = True
+) -> tuple[Measure, ...]:
+    """End the full failover; when `restore`, the production site has power again, its VMs at the end."""
+    if restore:
+        await outage.restore_site(lab, tenant)
+    started = time.monotonic()
+    await lab.undo_full(tenant, keep=keep)
+    measure = Measure(what=f"undo of {tenant}, command to done", seconds=time.monotonic() - started)
+    if restore:
+        await outage.restore_vms(lab, tenant)
+    return (measure,)
+
+
+async def rehearse(lab: Lab, tenant: TenantId, *, internet: bool = False) -> tuple[Measure, ...]:
+    """Rehearse: the time-to-ready of each replica, in seconds from power on."""
+    started = time.monotonic()
+    outcome = await lab.rehearse(tenant, internet=internet)
+    done = Measure(what=f"rehearsal of {tenant}, command to done", seconds=time.monotonic() - started)
+    return (done, *_ready(outcome))
+
+
+def _ready(outcome: Outcome) -> tuple[Measure, ...]:
+    return tuple(
+        Measure(what=f"{vm}, power on to ready", seconds=seconds)
+        for vm, seconds in sorted(outcome.ready.items())
+    )

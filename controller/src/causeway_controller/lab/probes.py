@@ -209,7 +209,13 @@ def _forged(version: int, source: str, address: str, port: int) -> bytes:
 
 
 async def watch(
-    *, address: str, report: Report, seconds: float, interval: float = 0.002, patience: float = 0.5
+    *,
+    address: str,
+    report: Report,
+    seconds: float,
+    port: int = ECHO_PORT,
+    interval: float = 0.002,
+    patience: float = 0.5,
 ) -> Result:
     """A UDP echo each `interval`, until `seconds` are over or the task is cancelled.
 
@@ -220,7 +226,7 @@ async def watch(
     answers: list[float] = []
     sent = 0
     with _datagram(address) as sock:
-        sock.connect((address, ECHO_PORT))
+        sock.connect((address, port))
 
         def receive() -> None:
             with contextlib.suppress(OSError):  # an ICMP error for an earlier datagram

@@ -15,13 +15,34 @@ EXPECTED = (LabError, ControllerError, ProblemError, HypervisorError, GuestError
 """Failures that a person can do something about; everything else is a defect."""
 
 
+class Publication(msgspec.Struct, frozen=True, kw_only=True):
+    """A service to publish, as a person writes it."""
+
+    vm: str
+    """As `tenant/vm`."""
+    public_port: int
+    public: str | None = None
+    """The public address; None for the tenant's first."""
+    port: int | None = None
+    """The VM's own port; None for the public one."""
+    protocol: str = "tcp"
+    sources: tuple[str, ...] = ()
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Body of `/up`, `/failover`, `/undo` and `/down`."""
+    """Body of every operation; each uses what it needs."""
 
     vms: tuple[str, ...] = ()
-    """As `tenant/vm`."""
+    """As `tenant/vm`; of `undo` with tenants, those that stay in partial failover."""
+    tenants: tuple[str, ...] = ()
+    """Whole sites: full failover, its undo, rehearsals."""
     originals: bool = True
     """Cut the originals' power before a failover, power them on after an undo."""
+    escalate: bool = False
+    internet: bool = False
+    publication: Publication | None = None
+    rule: str = ""
+    """To be withdrawn, as `tenant/rule`."""
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
@@ -56,7 +77,38 @@ class VmStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the production VM runs."""
     replica: bool
     """Whether the replica runs."""
-    failed_over: bool
+    mode: str
+    """The failover that its replica runs in; `idle` when it runs in production."""
+
+    @property
+    def failed_over(self) -> bool:
+        """Whether it runs at the provider in place of production."""
+        return self.mode in {"partial", "full"}
+
+
+class RuleStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A published service."""
+
+    id: str
+    public: str
+    internal: str
+    vm: str
+    sources: tuple[str, ...]
+
+
+class TenantStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's failover, and what it publishes."""
+
+    name: str
+    mode: str
+    vms: tuple[str, ...]
+    """VMs that run at the provider."""
+    public_addresses: tuple[str, ...]
+    """Its allocation."""
+    owned: tuple[str, ...]
+    """Public, in rehearsal test addresses that its provider appliance shows now."""
+    rules_in_force: int
+    rules: tuple[RuleStatus, ...]
 
 
 class ApplianceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +126,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     up: bool
     vms: tuple[VmStatus, ...] = ()
+    tenants: tuple[TenantStatus, ...] = ()
     appliances: tuple[ApplianceStatus, ...] = ()
 
 

@@ -61,21 +61,39 @@ def measures(console: Console, rows: Iterable[tuple[str, float]]) -> None:
 
 
 def status(console: Console, found: Status) -> None:
-    """Tables of VMs and appliances."""
-    vms = Table(title="VMs", title_justify="left")
-    for column in ("VM", "addresses", "production", "replica", "runs at"):
-        vms.add_column(column)
+    """Tables of VMs, tenants, published services and appliances."""
+    vms = _table("VMs", "VM", "addresses", "production", "replica", "runs at")
     for vm in found.vms:
         place = "[green]provider[/]" if vm.failed_over else "production" if vm.original else "[red]nowhere[/]"
+        place += " [dim]rehearsed[/]" if vm.mode == "rehearsal" else ""
         vms.add_row(vm.name, _lines(vm.addresses), _power(on=vm.original), _power(on=vm.replica), place)
     console.print(vms)
-    appliances = Table(title="Appliances", title_justify="left")
-    for column in ("appliance", "role", "state", "failover", "tunnels"):
-        appliances.add_column(column)
+    tenants = _table("Tenants", "tenant", "failover", "VMs at the provider", "public addresses", "owned now")
+    for tenant in found.tenants:
+        mode = tenant.mode if tenant.mode == "idle" else f"[green]{tenant.mode}[/]"
+        tenants.add_row(
+            tenant.name, mode, _lines(tenant.vms), _lines(tenant.public_addresses), _lines(tenant.owned)
+        )
+    console.print(tenants)
+    rules = _table("Published services", "rule", "public", "leads to", "VM", "sources", "in force")
+    for tenant in found.tenants:
+        for rule in tenant.rules:
+            force = "[green]yes[/]" if tenant.rules_in_force else "[dim]with full failover[/]"
+            sources = _lines(rule.sources) or "all"
+            rules.add_row(f"{tenant.name}/{rule.id}", rule.public, rule.internal, rule.vm, sources, force)
+    console.print(rules)
+    appliances = _table("Appliances", "appliance", "role", "state", "failover", "tunnels")
     for item in found.appliances:
         state = f"[green]{item.state}[/]" if item.state == "ready" else f"[red]{item.state}[/]"
         appliances.add_row(item.name, item.role, state, item.failover, _lines(item.tunnels))
     console.print(appliances)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    return table
 
 
 def _lines(items: Sequence[str]) -> str:

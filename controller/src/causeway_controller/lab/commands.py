@@ -1,0 +1,303 @@
+"""The commands `causeway lab ...`: they read like a guide, and say what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from causeway_controller.lab import protocol, sandbox, view
+from causeway_controller.lab.client import LabClient
+from causeway_controller.lab.lab import LabError, VmRef
+from causeway_controller.lab.steps import Step
+
+LAB_ABOUT = """Both sites on this machine: tenants, cloud gateways, a provider and an internet.
+
+Machines are network namespaces, appliances run the real agent and real OpenVPN. \
+Everything lives in private namespaces of the lab's own: nothing on this machine changes, \
+labs of different names run side by side, and nothing is left when one ends or is killed. \
+Root is not needed where the kernel allows user namespaces.
+
+[bold]causeway lab up[/]
+  start it
+[bold]causeway lab exec acme/web1 ping 192.168.10.12[/]
+  production VM web1 reaches db1
+[bold]causeway lab failover acme/db1[/]
+  db1 loses its power and goes on at the provider
+[bold]causeway lab exec acme/web1 ping 192.168.10.12[/]
+  the same address, now the replica
+[bold]causeway lab status[/]
+  where everything runs
+[bold]causeway lab undo acme/db1[/]
+  and back
+
+[bold]causeway lab rehearse acme[/]
+  all replicas beside the running production, cut off from it; how fast each is ready
+[bold]causeway lab rehearse acme --end[/]
+  and gone
+[bold]causeway lab failover --full acme[/]
+  the whole site loses its power; the provider's appliance becomes its gateway
+[bold]causeway lab exec internet-host curl 198.51.100.11[/]
+  web1 answers at its public address
+[bold]causeway lab publish acme/app2 8081 --port 80[/]
+  one more service, at once
+[bold]causeway lab undo --full acme[/]
+  and back
+[bold]causeway lab down[/]
+  all gone
+
+VMs are written tenant/vm. Both tenants, acme and globex, have web1 and db1 (192.168.10.11 and .12), \
+app2 and files2 (192.168.20.11 and .12): the same addresses, on purpose. In full failover the first network may \
+open connections to the internet, the second may not; acme asked for packets to be routed between them, globex \
+did not."""
+
+lab = typer.Typer(help=LAB_ABOUT, rich_markup_mode="rich", no_args_is_help=True)
+
+NameOption = Annotated[
+    str, typer.Option("--name", "-n", help="Which lab; labs of different names run side by side.")
+]
+TargetsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="VM...", help="As tenant/vm, for example acme/db1; with --full as tenant."),
+]
+FullOption = Annotated[bool, typer.Option("--full", help="Whole tenants: write acme, not acme/db1.")]
+TenantsArgument = Annotated[list[str], typer.Argument(metavar="TENANT...", help="For example acme.")]
+
+
+@lab.command(rich_help_panel="Start and end")
+def up(name: NameOption = "default") -> None:
+    """Start the lab in the background and wait until every appliance is ready."""
+    with refusals():
+        client = LabClient(name)
+        client.start()
+        _operate(client, "up", protocol.Request())
+    _console().print("The lab is up. Try: [bold]causeway lab failover acme/db1[/]")
+
+
+@lab.command(rich_help_panel="Start and end")
+def down(name: NameOption = "default") -> None:
+    """End the lab; nothing of it is left."""
+    with refusals():
+        client = LabClient(name)
+        _operate(client, "down", protocol.Request())
+        client.wait_gone()
+    _console().print("The lab is gone.")
+
+
+@lab.command(rich_help_panel="Use")
+def status(name: NameOption = "default") -> None:
+    """Show where every VM runs, what is published, and how every appliance is."""
+    with refusals():
+        found = asyncio.run(LabClient(name).status())
+        if not found.up:
+            raise LabError("the lab is still starting; try again in some seconds")
+        view.status(_console(), found)
+
+
+@lab.command(rich_help_panel="Fail over")
+def failover(
+    targets: TargetsArgument,
+    *,
+    name: NameOption = "default",
+    full: FullOption = False,
+    escalate: Annotated[
+        bool,
+        typer.Option(
+            "--escalate",
+            help="With --full: a running partial failover becomes the full one in one change. "
+            "Its replicas go on running. Without it that is refused.",
+        ),
+    ] = False,
+    keep_original: Annotated[
+        bool,
+        typer.Option(
+            "--keep-original",
+            help="Leave production running. A partial failover must then be refused; in a full one the two "
+            "sites are apart anyway.",
+        ),
+    ] = False,
+) -> None:
+    """Cut the power in production and let replicas take over at the provider.
+
+    [bold]Partial[/] (the default): some VMs; the rest of production reaches them at unchanged addresses,
+    through a tunnel. Measures the time from the command to the first packet between both.
+
+    [bold]Full[/] (--full): the whole site. The provider's appliance becomes the gateway of its networks and
+    owns its public addresses; published services answer there. Measures the time to the first packet from
+    the internet.
+    """
+    if escalate and not full:
+        raise typer.BadParameter("only a full failover can be escalated to; add --full and name the tenant")
+    with refusals():
+        request = protocol.Request(
+            vms=() if full else _refs(targets),
+            tenants=tuple(targets) if full else (),
+            originals=not keep_original,
+            escalate=escalate,
+        )
+        _operate(LabClient(name), "failover", request)
+
+
+@lab.command(rich_help_panel="Fail over")
+def undo(
+    targets: TargetsArgument,
+    *,
+    name: NameOption = "default",
+    full: FullOption = False,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep",
+            metavar="VM",
+            help="With --full: this VM stays at the provider, in partial failover with the production site "
+            "that is back. May be repeated.",
+        ),
+    ] = None,
+    keep_off: Annotated[bool, typer.Option("--keep-off", help="Leave production powered off.")] = False,
+) -> None:
+    """End a failover and power production on again; what the replicas changed is lost."""
+    if keep and not full:
+        raise typer.BadParameter("--keep belongs to --full; without it name the VMs to bring back")
+    with refusals():
+        request = protocol.Request(
+            vms=_refs(keep or []) if full else _refs(targets),
+            tenants=tuple(targets) if full else (),
+            originals=not keep_off,
+        )
+        _operate(LabClient(name), "undo", request)
+
+
+@lab.command(rich_help_panel="Fail over")
+def rehearse(
+    tenants: TenantsArgument,
+    *,
+    name: NameOption = "default",
+    end: Annotated[bool, typer.Option("--end", help="End it; its replicas are powered off.")] = False,
+    internet: Annotated[
+        bool,
+        typer.Option("--internet", help="Networks with internet reach it in the rehearsal too."),
+    ] = False,
+) -> None:
+    """Try a full failover beside the running production, which sees and notices nothing.
+
+    All replicas start behind a gateway of their own, services are published on test addresses, and each
+    replica's time from power on to ready is measured. It stays until it is ended, to be looked at.
+    """
+    with refusals():
+        request = protocol.Request(tenants=tuple(tenants), internet=internet)
+        _operate(LabClient(name), "end-rehearsal" if end else "rehearse", request)
+
+
+@lab.command(rich_help_panel="Publish")
+def publish(
+    vm: Annotated[str, typer.Argument(metavar="VM", help="As tenant/vm, for example acme/web1.")],
+    public_port: Annotated[int, typer.Argument(help="The port on the public address. 22 is refused.")],
+    *,
+    name: NameOption = "default",
+    public: Annotated[
+        str | None, typer.Option(help="The public address; the tenant's first when left out.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="The VM's port; the public one when left out.")] = None,
+    protocol_name: Annotated[str, typer.Option("--protocol", help="tcp or udp.")] = "tcp",
+    source: Annotated[
+        list[str] | None, typer.Option(help="Who may connect, as a prefix; everyone when left out.")
+    ] = None,
+) -> None:
+    """Publish a service of a VM on a public address, in force while its site is failed over fully."""
+    with refusals():
+        wanted = protocol.Publication(
+            vm=str(VmRef.parse(vm)),
+            public_port=public_port,
+            public=public,
+            port=port,
+            protocol=protocol_name,
+            sources=tuple(source or ()),
+        )
+        _operate(LabClient(name), "publish", protocol.Request(publication=wanted))
+
+
+@lab.command(rich_help_panel="Publish")
+def unpublish(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="As tenant/rule, see status.")],
+    name: NameOption = "default",
+) -> None:
+    """Withdraw a published service; its open connections end at once, others go on."""
+    with refusals():
+        _operate(LabClient(name), "unpublish", protocol.Request(rule=rule))
+
+
+@lab.command(
+    "exec",
+    rich_help_panel="Use",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def execute(
+    machine: Annotated[
+        str, typer.Argument(help="A VM (acme/web1), replica (acme/db1-replica) or appliance.")
+    ],
+    command: Annotated[list[str] | None, typer.Argument(help="The command; a shell when left out.")] = None,
+    name: NameOption = "default",
+) -> None:
+    """Run a command on a machine of the lab.
+
+    Appliances: gateway1, gateway2; for each tenant TENANT-sp at the provider, TENANT-nea1 and TENANT-nea2 at
+    home. Others: TENANT-router, TENANT-ctl, sp-router, sp-ctl, internet-host.
+    """
+    with refusals():
+        arguments = LabClient(name).enter(machine, *(command or [os.environ.get("SHELL", "/bin/sh")]))
+    _become(arguments)
+
+
+@lab.command(rich_help_panel="Start and end")
+def demo() -> None:
+    """Prove it, from start to end, in a lab of its own; exit code 0 only if every claim held."""
+    _become(sandbox.command(sys.executable, "-m", "causeway_controller.lab.demo"))
+
+
+def _refs(vms: list[str]) -> tuple[str, ...]:
+    return tuple(str(VmRef.parse(vm)) for vm in vms)
+
+
+def _operate(client: LabClient, operation: str, request: protocol.Request) -> None:
+    """Run an operation and show it; raises LabError with the daemon's explanation."""
+    console = _console()
+
+    async def stream() -> None:
+        with view.StepView(console) as steps:
+            async for line in client.operate(operation, request):
+                match line:
+                    case protocol.StepLine():
+                        steps.show(Step(name=line.name, seconds=line.seconds, error=line.error))
+                    case protocol.DoneLine():
+                        view.measures(console, line.measures)
+                    case protocol.FailedLine():
+                        raise LabError(line.message)
+
+    asyncio.run(stream())
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Expected failures become one message and exit code 1."""
+    try:
+        yield
+    except protocol.EXPECTED as error:
+        Console(stderr=True).print(
+            f"causeway: {protocol.explain(error)}", style="red", markup=False, highlight=False
+        )
+        raise typer.Exit(1) from error
+
+
+def _become(arguments: list[str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execvp(arguments[0], arguments)  # noqa: S606 - our own command line
+
+
+def _console() -> Console:
+    return Console()
