@@ -1,0 +1,92 @@
+"""From trees to a raw disk, without loop devices and without asking the host's kernel for any file system."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from image import layout
+from image.layout import ESP, MIB, ROOT_A, STATE, Partition
+from image.workshop import Step
+
+SYSLINUX_MBR = Path("/usr/lib/syslinux/mbr/gptmbr.bin")
+MBR_CODE = 440
+"""Octets of boot code before the disk signature."""
+_BIOS_MENU = """\
+DEFAULT {slot}
+LABEL {slot}
+  LINUX /causeway/{slot}/linux
+  INITRD /causeway/{slot}/initrd
+  APPEND {options}
+"""
+
+
+def assemble(step: Step, *, tree: Path, work: Path, disk: Path) -> None:
+    """Make the disk from the tree of the root file system, whose `/efi` becomes the EFI system partition."""
+    esp = work / "esp"
+    shutil.move(tree / "efi", esp)
+    (tree / "efi").mkdir()
+    os.utime(tree / "efi", (step.epoch, step.epoch))
+    os.utime(tree, (step.epoch, step.epoch))
+    add_bios_menu(esp, slot="a")
+    images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
+    make_fat(step, esp, work / images[ESP.name])
+    make_ext4(step, tree, ROOT_A, work / images[ROOT_A.name], tools=tree)
+    empty = work / "empty"
+    empty.mkdir()
+    os.utime(empty, (step.epoch, step.epoch))
+    make_ext4(step, empty, STATE, work / images[STATE.name], tools=tree)
+    config = work / "genimage.cfg"
+    config.write_text(layout.genimage_config(disk=disk.name, images=images))
+    step.run(
+        "genimage",
+        *("--config", config, "--rootpath", empty, "--tmppath", work / "tmp"),
+        *("--inputpath", work, "--outputpath", disk.parent),
+    )
+    make_bios_bootable(step, disk)
+
+
+def add_bios_menu(esp: Path, *, slot: str) -> None:
+    """syslinux starts the same kernel with the same options as the loader entry says."""
+    entry = (esp / f"loader/entries/{slot}.conf").read_text()
+    options = next(line.removeprefix("options ") for line in entry.splitlines() if line.startswith("options "))
+    (esp / "syslinux.cfg").write_text(_BIOS_MENU.format(slot=slot, options=options))
+
+
+def make_fat(step: Step, tree: Path, image: Path) -> None:
+    """A FAT32 image of the tree, files in the order of their names."""
+    with image.open("wb") as file:
+        file.truncate(ESP.mebibytes * MIB)
+    step.run("mkfs.fat", "--invariant", "-F", "32", "-n", "ESP", "-i", layout.ESP_VOLUME_ID, image)
+    for path in sorted(tree.rglob("*")):
+        os.utime(path, (step.epoch, step.epoch))
+        inside = f"::/{path.relative_to(tree)}"
+        if path.is_dir():
+            step.run("mmd", "-i", image, inside)
+        else:
+            step.run("mcopy", "-m", "-i", image, path, inside)
+    # -m of mcopy keeps the date of modification; mmd takes SOURCE_DATE_EPOCH for everything.
+    step.run("syslinux", "--install", image)
+
+
+def make_ext4(step: Step, tree: Path, partition: Partition, image: Path, *, tools: Path) -> None:
+    """An ext4 image of the tree, made by the image's own mke2fs: the bytes do not depend on the builder's version."""
+    with image.open("wb") as file:
+        file.truncate(partition.mebibytes * MIB)
+    libraries = tools / "usr/lib/x86_64-linux-gnu"
+    options = f"hash_seed={partition.file_system},lazy_itable_init=0,lazy_journal_init=0,nodiscard"
+    step.run(
+        tools / "usr/lib64/ld-linux-x86-64.so.2",
+        *("--library-path", libraries, tools / "usr/sbin/mke2fs"),
+        *("-q", "-F", "-t", "ext4", "-m", "0", "-b", "4096", "-I", "256", "-L", partition.name),
+        *("-U", partition.file_system, "-E", options, "-d", tree, image),
+        environment={"MKE2FS_CONFIG": str(tools / "etc/mke2fs.conf"), "E2FSPROGS_FAKE_TIME": str(step.epoch)},
+    )
+
+
+def make_bios_bootable(step: Step, disk: Path) -> None:
+    """The boot code that finds the partition marked as bootable and starts the syslinux in it."""
+    step.run("sfdisk", "--quiet", "--part-attrs", disk, "1", "LegacyBIOSBootable")
+    with disk.open("r+b") as file:
+        file.write(SYSLINUX_MBR.read_bytes()[:MBR_CODE])

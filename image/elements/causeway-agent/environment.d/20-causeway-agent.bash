@@ -1,0 +1,1 @@
+export CAUSEWAY_WHEELHOUSE=${CAUSEWAY_WHEELHOUSE:?directory with the wheels of the agent}

@@ -1,0 +1,56 @@
+"""The tree of the root file system: made by diskimage-builder, then put in order so that it is always the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+from image import layout, mirrors
+from image.workshop import ROOT, Step
+
+ELEMENT = "causeway-appliance"
+MOUNT_POINTS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "sys": 0o555, "tmp": 0o1777}
+"""Left out of the tar, or left over from the builder: empty directories with these modes."""
+
+
+def make(step: Step, *, house: Path, cache: Path, tar: Path) -> None:
+    """Run diskimage-builder; leaves a tar of the whole tree."""
+    chosen = mirrors.environment(step.output(*mirrors.TARGETS), os.environ)
+    scripts = str(Path(sys.executable).parent)
+    step.run(
+        "disk-image-create",
+        *("-n", "-x", "-t", "tar", "--image-cache", cache, "-o", tar.with_suffix(""), ELEMENT),
+        environment={
+            **chosen,
+            "ELEMENTS_PATH": str(ROOT / "image/elements"),
+            "PATH": f"{scripts}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "CAUSEWAY_WHEELHOUSE": str(house),
+            "CAUSEWAY_ROOT_PARTUUID": layout.ROOT_A.uuid,
+            "CAUSEWAY_STATE_PARTUUID": layout.STATE.uuid,
+        },
+        seconds=1200.0,
+    )
+
+
+def unpack(step: Step, *, tar: Path, tree: Path) -> None:
+    """Unpack into the empty directory and put in order: mount points, dates."""
+    step.run("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tar, "-C", tree)
+    for name, mode in MOUNT_POINTS.items():
+        shutil.rmtree(tree / name, ignore_errors=True)
+        (tree / name).mkdir()
+        (tree / name).chmod(mode)
+    date(tree, step.epoch)
+
+
+def date(tree: Path, epoch: int) -> None:
+    """Give whatever is younger than the epoch, or a directory, the epoch's date; a directory's changes as it is used."""
+    for directory, names, files in os.walk(tree, topdown=False):
+        for name in (*names, *files):
+            path = Path(directory, name)
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode) or found.st_mtime > epoch:
+                os.utime(path, (epoch, epoch), follow_symlinks=False)
+    os.utime(tree, (epoch, epoch))
