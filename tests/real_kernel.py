@@ -35,12 +35,9 @@ def route(text: str, device: str = NIC, **options: object) -> Route:
 
 
 def everything(seen: Observation) -> frozenset[KernelObject]:
-    return frozenset(
-        (
-            *(*seen.links, *seen.vlans, *seen.tuns, *seen.bridges, *seen.ports),
-            *(*seen.addresses, *seen.routes, *seen.rules, *seen.proxies, *seen.sysctls),
-        )
-    )
+    devices: set[KernelObject] = {*seen.links, *seen.vlans, *seen.tuns, *seen.bridges, *seen.ports}
+    rest: set[KernelObject] = {*seen.addresses, *seen.routes, *seen.rules, *seen.proxies, *seen.sysctls}
+    return frozenset(devices | rest)
 
 
 def ip(*arguments: str) -> str:

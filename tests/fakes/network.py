@@ -43,7 +43,7 @@ class FakeKernel:
         return dict(self.adapters)
 
     async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
-        """Ours: devices that we make, routes and rules everywhere; the rest on the named devices and these."""
+        """Ours: devices we make, routes and rules everywhere; the rest on the named devices and these."""
         self.observations += 1
         here = list(self.objects.values())
         named = {*devices, *(o.device for o in here if isinstance(o, Tun | Vlan))}

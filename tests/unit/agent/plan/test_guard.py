@@ -9,7 +9,7 @@ import pytest
 
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.guard import guard
-from causeway_agent.plan.objects import Address, Link
+from causeway_agent.plan.objects import Address, BridgePort, Link, Vlan
 from causeway_agent.plan.operations import Drop, LoadPolicy, Operation, Plan, Put
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.target import Observation
@@ -62,3 +62,38 @@ def test_a_machine_without_a_way_must_get_one() -> None:
     blank = Observation()
     assert not cuts(LoadPolicy(TARGET.policy), Put(LINK), Put(TARGET.management), seen=blank)
     assert cuts(LoadPolicy(TARGET.policy), Put(LINK), seen=blank)
+
+
+TAGGED = Vlan("cwv9-000000", "eth0", 9, 1500)
+ON_VLAN = Address(TAGGED.device, TARGET.management.interface)
+DOOR = replace(next(iter(TARGET.policy.management)), device=TAGGED.device)
+WAY_BY_VLAN = Observation(
+    links=frozenset({LINK}),
+    vlans=frozenset({TAGGED}),
+    addresses=frozenset({ON_VLAN}),
+    policy=Policy(management=frozenset({DOOR})),
+)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [Drop(TAGGED), Drop(LINK), Drop(ON_VLAN), Put(BridgePort(TAGGED.device, "cwb1195"))],
+    ids=["vlan", "trunk", "address", "port"],
+)
+def test_a_way_by_a_vlan_needs_the_vlan_and_its_trunk(operation: Operation) -> None:
+    assert not cuts(seen=WAY_BY_VLAN)
+    assert cuts(operation, seen=WAY_BY_VLAN)
+    assert cuts(operation, Put(TAGGED), Put(LINK), Put(ON_VLAN), seen=WAY_BY_VLAN)
+
+
+def test_a_vlan_that_is_down_is_no_way() -> None:
+    down = replace(WAY_BY_VLAN, vlans=frozenset({replace(TAGGED, mtu=0)}))
+    assert cuts(seen=down)
+    assert not cuts(Put(TAGGED), seen=down)
+
+
+def test_an_adapter_that_leaves_its_bridge_is_a_way_again() -> None:
+    port = BridgePort("eth0", "cwb1195")
+    joined = replace(HERE, ports=frozenset({port}))
+    assert cuts(seen=joined)
+    assert not cuts(Drop(port), seen=joined)
