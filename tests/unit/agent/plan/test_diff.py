@@ -28,6 +28,9 @@ from tests.fakes.kernel import KernelModel
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
 
 
+BELOW_IP = ("vlans", "tuns", "bridges", "ports")
+
+
 def compiled(document: Desired, active: dict[str, Transport] | None = None) -> Target:
     return compile_document(document, replace(documents.FACTS, active=active or {}))
 
@@ -83,18 +86,7 @@ def test_applying_the_plan_reaches_the_target_and_planning_twice_is_empty(
         machine.apply(operation)
     assert diff(machine.observe(old, new), new).operations == ()
     seen = machine.observe(old, new)
-    for kind in (
-        "vlans",
-        "tuns",
-        "bridges",
-        "ports",
-        "addresses",
-        "routes",
-        "rules",
-        "proxies",
-        "policy",
-        "processes",
-    ):
+    for kind in (*BELOW_IP, "addresses", "routes", "rules", "proxies", "policy", "processes"):
         assert getattr(seen, kind) == getattr(new, kind), kind
     assert new.sysctls <= seen.sysctls
     assert new.links <= seen.links
