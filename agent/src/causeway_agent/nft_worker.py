@@ -6,12 +6,11 @@ does not go together with the Apache licence of the agent and of libraries the a
 memory and no code; they exchange nft text over a pipe, as with the `nft` command, only without starting a
 process for each transaction.
 
-    request:  length, body              body: options, separated by blanks; a newline; nft commands
+    request:  length, nft commands
     answer:   code, length, output, length, error text
 
 Numbers are four octets, big-endian; the code is signed and 0 when the transaction was committed. One request
-is one transaction: all of its commands take effect or none. Options shape what `list` commands print: `json`,
-`stateless` (no counters, no expiry times), `static` (text only: without elements of sets that packets fill).
+is one transaction: all of its commands take effect or none.
 
 It needs nothing but the standard library and `nftables`, and ends with its parent or when its input does.
 """
@@ -37,39 +36,12 @@ _SET_PARENT_DEATH_SIGNAL = 1
 _SET_NAME = 15
 
 
-def without_elements(listing: str) -> str:
-    """A listing without the elements of dynamic sets and of sets whose elements expire."""
-    kept = []
-    volatile = skipping = False
-    for line in listing.splitlines(keepends=True):
-        words = line.split()
-        if words[:1] == ["flags"]:
-            volatile = bool({"dynamic", "timeout"} & set(line.replace(",", " ").split()))
-        if line.startswith("\t}"):
-            volatile = skipping = False
-        if volatile and words[:1] == ["elements"]:
-            skipping = True
-        if not skipping:
-            kept.append(line)
-    return "".join(kept)
-
-
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     context = nftables.Nftables()
-    while (body := _read(requests)) is not None:
-        options, _, commands = body.partition("\n")
-        code, output, error = _run(context, frozenset(options.split()), commands)
+    while (commands := _read(requests)) is not None:
+        code, output, error = context.cmd(commands)
         answers.write(_CODE.pack(code) + _framed(output) + _framed(error))
         answers.flush()
-
-
-def _run(context: nftables.Nftables, options: frozenset[str], commands: str) -> tuple[int, str, str]:
-    context.set_json_output("json" in options)
-    context.set_stateless_output("stateless" in options)
-    code, output, error = context.cmd(commands)
-    if "static" in options:
-        output = without_elements(output)
-    return code, output, error
 
 
 def _framed(text: str) -> bytes:

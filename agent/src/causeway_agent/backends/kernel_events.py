@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import socket
 import struct
@@ -17,6 +18,9 @@ from causeway_agent import errors
 
 FIREWALL_WORKER = "causeway-nft"
 """Name of the process that makes our own changes to nftables; those are no news."""
+PUBLICATIONS_THREAD = "causeway-rules"
+"""Name of the thread that changes the elements of public rules; neither are those."""
+_OURS = frozenset({FIREWALL_WORKER, PUBLICATIONS_THREAD})
 
 _COALESCE = 0.02
 """Seconds; a change by a program is a burst of messages."""
@@ -37,6 +41,7 @@ _NAMES = {
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP = 1
 _NETLINK_NETFILTER = 12
+_ATTACH_FILTER = 26
 _GROUP_NFTABLES = 7
 _NEW_GENERATION = 10 << 8 | 15
 _GENERATION_PROCESS_NAME = 3
@@ -45,6 +50,14 @@ _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _NFNETLINK_HEADER = 4
 _READ = 65536
+_INSTRUCTION = struct.Struct("=HBBI")
+_GENERATIONS_ONLY = (
+    (0x28, 0, 0, 4),  # load the half word at 4, nlmsg_type, as if it were in network order
+    (0x15, 0, 1, socket.htons(_NEW_GENERATION)),
+    (0x06, 0, 0, 0xFFFFFFFF),  # take it
+    (0x06, 0, 0, 0),  # leave it
+)
+"""A classic BPF program (linux/filter.h)."""
 
 
 class _Watch:
@@ -101,7 +114,13 @@ def _routing() -> socket.socket:
 
 
 def _filter() -> socket.socket:
+    """Told of generations only. Each rule and element of a change is a message of its own: a new policy alone
+    would overflow the socket.
+    """
     sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
+    program = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*each) for each in _GENERATIONS_ONLY))
+    place = struct.pack("HP", len(_GENERATIONS_ONLY), ctypes.addressof(program))
+    sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, place)
     sock.bind((0, 0))
     sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, _GROUP_NFTABLES)
     return sock
@@ -126,7 +145,7 @@ def reasons(data: bytes) -> Iterator[str]:
     for kind, payload in _split(data, _HEADER):
         if kind in _NAMES:
             yield _NAMES[kind]
-        elif kind == _NEW_GENERATION and _process_name(payload) != FIREWALL_WORKER:
+        elif kind == _NEW_GENERATION and _process_name(payload) not in _OURS:
             yield "filter"
 
 

@@ -43,7 +43,7 @@ class NftChannel:
         """A request was cut short: the worker is ended and must be replaced."""
         self._turn = asyncio.Lock()
 
-    async def call(self, commands: str, *, options: str = "", seconds: float) -> Answer:
+    async def call(self, commands: str, *, seconds: float) -> Answer:
         """Run the commands as one transaction.
 
         Raises BackendError when the worker cannot be started, dies, or does not answer in time; the
@@ -54,7 +54,7 @@ class NftChannel:
                 async with asyncio.timeout(seconds):
                     process = await self._started()
                     self._spoiled = True
-                    answer = await _exchange(process, f"{options}\n{commands}".encode())
+                    answer = await _exchange(process, commands.encode())
                     self._spoiled = False
             except TimeoutError as error:
                 raise errors.BackendError("run nftables", f"no answer within {seconds:g} s") from error

@@ -25,6 +25,7 @@ from causeway_wire.types import IPAddress, IPNetwork
 TABLE = skeleton.TABLE
 COUNTERS = skeleton.COUNTERS
 ARP_COUNTER = skeleton.ARP_COUNTER
+FILLED_BY_RULES = skeleton.FILLED_BY_RULES
 
 _PROTOCOLS = {"tcp": 6, "udp": 17}
 """Numbers (RFC 9293, RFC 768), not names: nft would look those up in a file that a small system lacks."""

@@ -34,6 +34,11 @@ FIRST_PACKETS: Final = "10/second burst 20 packets"
 """First packets of unknown flows accepted per source address; many tenants may share one address (NAT)."""
 ECHOES: Final = "50/second burst 100 packets"
 
+PUBLIC_PORTS: Final = 131_072
+"""Ports that all public rules of a family may have. A set that says its size is a table of fixed buckets: it
+takes 100,000 elements in a third of the time, and a dump of it is whole, whatever was added a moment ago.
+"""
+
 FORWARD_SHAPES: Final = (
     "forward_source",
     "forward_destination",
@@ -104,6 +109,14 @@ def _dynamic_sets(version: int, suffix: str, *, mapped: str) -> str:
 """
 
 
+FILLED_BY_RULES: Final = frozenset(
+    f"{name}{version}"
+    for name in ("public", "public_from", "published", "published_from", "source")
+    for version in (4, 6)
+)
+"""Maps and sets of the inet table that the table of public rules fills; no load of a policy touches them."""
+
+
 def _rule_sets(version: int) -> str:
     """What the table of public rules fills. The `from` ones hold rules with sources; `source` an internal
     address's own public one.
@@ -112,11 +125,11 @@ def _rule_sets(version: int) -> str:
     key = f"{address} . inet_proto . inet_service"
     to = f"{address} . inet_service"
     return f"""\
-  map public{version} {{ type {key} : {to}; }}
+  map public{version} {{ type {key} : {to}; size {PUBLIC_PORTS}; }}
   map public_from{version} {{ type {key} . {address} : {to}; flags interval; }}
-  set published{version} {{ type {key}; counter; }}
+  set published{version} {{ type {key}; size {PUBLIC_PORTS}; counter; }}
   set published_from{version} {{ type {key} . {address}; flags interval; counter; }}
-  map source{version} {{ type {address} : {address}; }}
+  map source{version} {{ type {address} : {address}; size {PUBLIC_PORTS}; }}
 """
 
 
