@@ -23,7 +23,7 @@ _BATCH = 256
 _PAUSE = 0.01
 """Seconds between batches; the tap's queue holds 2000 frames."""
 _AF_BRIDGE = 7  # linux/socket.h
-_OF_A_BRIDGE, _LOCAL = 0x02, 0x80  # NTF_MASTER, NUD_PERMANENT, linux/neighbour.h
+_LOCAL = 0x80  # NUD_PERMANENT, linux/neighbour.h
 
 
 async def tell(tap: str, adapter: str) -> int:
@@ -46,7 +46,7 @@ async def known(adapter: str) -> list[bytes]:
     learned = {
         entry.get_attr("NDA_LLADDR")
         for entry in entries
-        if entry["ifindex"] == index and entry["flags"] & _OF_A_BRIDGE and not entry["state"] & _LOCAL
+        if entry["ifindex"] == index and entry.get_attr("NDA_MASTER") and not entry["state"] & _LOCAL
     }
     return [bytes.fromhex(mac.replace(":", "")) for mac in sorted(learned)][:LIMIT]
 

@@ -34,6 +34,9 @@ class Kind(enum.IntEnum):
     """Nothing but its source address: that of a host behind us."""
 
 
+_KINDS = frozenset(Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame, without its addresses."""
@@ -55,6 +58,6 @@ def parse(data: bytes) -> Frame | None:
     if len(data) < _FORMAT.size:
         return None
     _, _, ethertype, magic, kind, number, sequence = _FORMAT.unpack_from(data)
-    if (ethertype, magic) != (ETHERTYPE, _MAGIC) or kind not in Kind:
+    if (ethertype, magic) != (ETHERTYPE, _MAGIC) or kind not in _KINDS:
         return None
     return Frame(Kind(kind), number, sequence)

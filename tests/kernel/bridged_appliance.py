@@ -1,0 +1,109 @@
+"""An appliance without API and journal: documents become the kernel's state through the agent's own parts.
+
+    python -m tests.kernel.bridged_appliance APPLIANCE RUN_DIRECTORY KEY_DIRECTORY
+
+Reads a verb, and for `apply` a document in JSON, per line; answers each with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from causeway_agent.app import configure_logs
+from causeway_agent.backends import neighbour_responder
+from causeway_agent.backends.clock import SystemClock
+from causeway_agent.backends.neighbours import PacketNeighbours
+from causeway_agent.backends.nft import NftFirewall
+from causeway_agent.backends.rtnl import RtnlKernel
+from causeway_agent.backends.supervisor import Supervisor
+from causeway_agent.engine.machine import Machine
+from causeway_agent.plan import describe, diff
+from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+from tests.fakes.dead_man import FakeDeadMan
+
+
+class Appliance:
+    """Remembers what it was told last."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._target: Target | None = None
+
+    async def obey(self, verb: str, argument: str) -> Any:
+        match verb:
+            case "apply":
+                return await self._apply(codec.decode(argument.encode(), Desired))
+            case "tunnels":
+                return json.loads(codec.encode(self._machine.processes.tunnels()))
+            case "counters":
+                return dict(await self._machine.firewall.counters())
+            case _:
+                return {"refused": f"unknown verb {verb}"}
+
+    async def _apply(self, document: Desired) -> Any:
+        machine = self._machine
+        target = compile_document(document, await machine.facts())
+        seen = [one for one in (self._target, target) if one is not None]
+        known = self._target.policy if self._target is not None else None
+        plan = diff.diff(await machine.observe(*seen), target, known)
+        taken = await machine.neighbours.probe(plan.probes)
+        if taken:
+            return {"taken": {str(claim.address): mac for claim, mac in taken.items()}}
+        errors = await machine.carry_out(plan.operations, keep_going=False)
+        self._target = target
+        left = diff.diff(await machine.observe(*seen), target, target.policy).operations
+        return {
+            "errors": [str(error) for error in errors],
+            "left": [describe.describe(operation) for operation in left],
+        }
+
+
+async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
+    reader = asyncio.StreamReader(limit=1 << 20)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
+    )
+    facts = Facts(
+        appliance=appliance,
+        devices={},
+        vpn_uid=None,
+        key_directory=str(key_directory),
+        run_directory=str(run_directory),
+    )
+    async with RtnlKernel.open() as kernel, NftFirewall.open() as firewall:
+        supervisor = Supervisor(
+            run_directory=run_directory,
+            key_directory=key_directory,
+            user=None,
+            clock=SystemClock(),
+            nft=firewall,
+            responder=neighbour_responder.respond,
+        )
+        async with supervisor:
+            machine = Machine(
+                kernel=kernel,
+                firewall=firewall,
+                processes=supervisor,
+                neighbours=PacketNeighbours(),
+                clock=SystemClock(),
+                dead_man=FakeDeadMan(),
+                constants=facts,
+            )
+            obedient = Appliance(machine)
+            while line := await reader.readline():
+                verb, _, argument = line.decode().strip().partition(" ")
+                sys.stdout.write(json.dumps(await obedient.obey(verb, argument)) + "\n")
+                sys.stdout.flush()
+            await supervisor.stop_all()
+
+
+if __name__ == "__main__":
+    configure_logs()
+    asyncio.run(run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])))

@@ -1,0 +1,123 @@
+"""A network extended bridged: a replica at the provider is a machine of the production segment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.kernel import bridged_lab
+from tests.kernel.bridged_guest import LEASED
+from tests.kernel.bridged_lab import HOST, HOST6, MACS, OTHER, REPLICA, REPLICA6, Lab
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+BRIDGE_PROTOCOL = "01:80:c2:00:00:00"
+FOREIGN = "88b6"
+"""The other EtherType for local experiments: not ours, not IP's."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The replica is failed over, the other guest at the provider is not."""
+    with bridged_lab.lab(tmp_path_factory.mktemp("bridged")) as lab:
+        lab.begin("replica")
+        lab.opened()
+        yield lab
+
+
+def said(lab: Lab, place: str, count: int, to: str) -> Callable[[], object]:
+    """The guest sends this many frames of a foreign protocol."""
+    return lambda: lab.guest(place, "say", FOREIGN, str(count), to)
+
+
+def heard(lab: Lab, place: str, ethertype: str, during: Callable[[], object], seconds: float = 0.7) -> Any:
+    """What a guest hears of this EtherType while the body runs."""
+    with lab.popen(place, "hear", ethertype, str(seconds)) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline()) == "ready"
+        during()
+        return json.loads(process.stdout.readline())
+
+
+def test_both_sides_reach_each_other_at_unchanged_addresses(world: Lab) -> None:
+    assert world.pings("host", REPLICA)
+    assert world.pings("replica", HOST)
+    assert world.pings("host", REPLICA6)
+    assert world.pings("replica", HOST6)
+
+
+def test_the_replica_is_seen_with_its_own_mac_and_an_unchanged_time_to_live(world: Lab) -> None:
+    found = heard(world, "host", "0800", lambda: world.pings("replica", HOST))
+    assert world.pings("replica", HOST6)
+    assert found["from"] == [MACS["replica"]]
+    assert found["ttls"] == [64]
+    assert MACS["replica"] in world.inside("host", "ip", "neighbour", "show", REPLICA)
+    assert MACS["replica"] in world.inside("host", "ip", "neighbour", "show", REPLICA6)
+
+
+def test_packets_as_large_as_on_a_lan_pass_unfragmented(world: Lab) -> None:
+    assert world.pings("host", REPLICA, "-M", "do", "-s", "1472")
+    assert not world.pings("host", REPLICA, "-M", "do", "-s", "1473")
+
+
+def test_a_replica_gets_its_address_from_production_s_dhcp_server(world: Lab) -> None:
+    with world.popen("host", "lease", "5") as server:
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline()) == "ready"
+        assert world.guest("replica", "ask", "4") == {"offered": LEASED}
+        assert json.loads(server.stdout.readline()) == {"asked by": MACS["replica"]}
+
+
+def test_frames_of_other_protocols_cross_both_ways(world: Lab) -> None:
+    for source, target, to in (
+        ("replica", "host", BROADCAST),
+        ("host", "replica", BROADCAST),
+        ("replica", "host", MACS["host"]),
+        ("host", "replica", MACS["replica"]),
+    ):
+        found = heard(world, target, FOREIGN, said(world, source, 3, to))
+        assert (found["frames"], found["from"]) == (3, [MACS[source]])
+
+
+def test_a_machine_that_is_not_failed_over_stays_out_of_production(world: Lab) -> None:
+    found = heard(world, "host", FOREIGN, said(world, "other", 3, BROADCAST))
+    assert found["frames"] == 0
+    assert not world.pings("host", OTHER)
+    assert not world.pings("other", HOST)
+    assert world.pings("other", REPLICA), "the control: it is alive and on the replica's segment"
+
+
+def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
+    """A bridge floods what it has not learned: the tunnel carries it only when a replica is meant."""
+    for to, crossing in ((MACS["original"], 0), (MACS["replica"], 5)):
+        found = heard(world, "replica", FOREIGN, said(world, "host", 5, to))
+        assert found["frames"] == crossing
+
+
+def test_the_spanning_tree_protocol_of_either_side_does_not_cross(world: Lab) -> None:
+    found = heard(world, "host", FOREIGN, said(world, "replica", 3, BRIDGE_PROTOCOL))
+    assert found["frames"] == 0
+
+
+def test_broadcasts_above_the_limit_are_dropped_and_counted(world: Lab) -> None:
+    before = world.tenant.drops("drop_storm")
+    found = heard(world, "replica", FOREIGN, said(world, "host", 5000, BROADCAST))
+    assert 100 < found["frames"] < 1000
+    assert world.tenant.drops("drop_storm") - before > 4000
+    assert world.pings("host", REPLICA), "unicast is not limited"
+
+
+def test_failing_over_an_address_that_production_still_has_is_refused(world: Lab) -> None:
+    world.inside("original", "ip", "address", "add", f"{OTHER}/24", "dev", "eth0")
+    document = bridged_lab.tenant_document(world.keys, "replica", "other")
+    try:
+        assert world.tenant.apply(document) == {"taken": {OTHER: MACS["original"]}}
+    finally:
+        world.inside("original", "ip", "address", "flush", "dev", "eth0")
+    assert world.pings("host", REPLICA), "the one that runs is not disturbed"
+    assert world.tenant.apply(document) == {"errors": [], "left": []}, "the control: nobody has it any more"
+    world.begin("replica")
