@@ -112,11 +112,27 @@ def _settings(
 
     On a fresh device nothing can be switched off before it is made.
     """
-    wrong = target.sysctls - observation.sysctls
+    wrong = (target.sysctls | _forgotten(observation, target)) - observation.sysctls
     switches = {setting for setting in wrong if _forwards(setting)}
     on = {setting for setting in switches if setting.value != "0"}
     off = {setting for setting in switches - on if not fresh.intersection(setting.key.split("/"))}
     return _puts(off), _puts(on), _puts(wrong - on - off)
+
+
+def _forgotten(observation: Observation, target: Target) -> frozenset[Sysctl]:
+    """What lets packets through an adapter, or answers for others there, and the target does not speak of:
+    off. Devices that we make take their settings along when they go.
+    """
+    named = {setting.key for setting in target.sysctls}
+    made = layer2.names(observation.tuns, observation.vlans, observation.bridges)
+    return frozenset(
+        Sysctl(setting.key, "0")
+        for setting in observation.sysctls
+        if setting.key not in named
+        and setting.value != "0"
+        and setting.key.endswith(("/forwarding", "/proxy_arp", "/proxy_ndp"))
+        and not made.intersection(setting.key.split("/"))
+    )
 
 
 def _forwards(setting: Sysctl) -> bool:

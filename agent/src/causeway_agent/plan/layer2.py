@@ -63,8 +63,8 @@ def changes(observation: Observation, target: Target) -> Layer2:
             *_drops(_surplus(remaining.vlans, target.vlans)),
         ),
         remaining=remaining,
-        fresh=_names(target.vlans, target.tuns, target.bridges)
-        - _names(remaining.vlans, remaining.tuns, remaining.bridges),
+        fresh=names(target.vlans, target.tuns, target.bridges)
+        - names(remaining.vlans, remaining.tuns, remaining.bridges),
     )
 
 
@@ -121,7 +121,8 @@ def _without(
     )
 
 
-def _names(*groups: frozenset[Made]) -> frozenset[str]:
+def names(*groups: frozenset[Made]) -> frozenset[str]:
+    """The devices in these groups."""
     return frozenset(item.device for group in groups for item in group)
 
 
