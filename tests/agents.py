@@ -159,6 +159,7 @@ class Bench:
         self.processes = FakeProcesses(self.fuse)
         self.storage = FakeStorage(self.fuse)
         self.dead_man = FakeDeadMan(self.fuse)
+        self.neighbours.up = self.kernel.up
 
     def engine(self, *, pace: Pace = PACE) -> Engine:
         """An agent's engine as it is after the start of its process."""

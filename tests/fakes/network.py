@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.objects import (
@@ -41,6 +41,10 @@ class FakeKernel:
     async def devices(self) -> dict[MacAddress, str]:
         """The adapters given at construction."""
         return dict(self.adapters)
+
+    def up(self, device: str) -> bool:
+        """Whether a device is up."""
+        return any(isinstance(o, Link | Vlan) and o.device == device for o in self.objects.values())
 
     async def observe(self, devices: Iterable[str], sysctls: Iterable[Sysctl]) -> Observation:
         """Ours: devices we make, routes and rules everywhere; the rest on the named devices and these."""
@@ -186,10 +190,13 @@ class FakeNeighbours:
         self.taken: dict[IPAddress, MacAddress] = {}
         self.probed: list[Claim] = []
         self.announced: list[Claim] = []
+        self.up: Callable[[str], bool] = lambda _: True
 
     async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
-        """Those in `taken`."""
+        """Those in `taken`; a device that is down asks nobody."""
         asked = list(claims)
+        if down := {claim.device for claim in asked if not self.up(claim.device)}:
+            raise BackendError("probe", f"network is down: {down}")
         self.probed.extend(asked)
         return {c: self.taken[c.address] for c in asked if c.address in self.taken}
 

@@ -13,7 +13,8 @@ from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import closed, describe, diff
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan.operations import Operation, Plan
+from causeway_agent.plan.objects import Link, Vlan
+from causeway_agent.plan.operations import Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemType, problem
@@ -60,6 +61,9 @@ async def permitted(
 async def _taken(machine: Machine, state: State, plan: Plan) -> conflicts.Taken:
     if not plan.probes:
         return {}
+    # After a power cut adapters are down, and nobody can be asked on them.
+    asking = tuple(op for op in plan.operations if isinstance(op, Put) and isinstance(op.item, Link | Vlan))
+    await machine.carry_out(asking, keep_going=True)
     async with asyncio.timeout(PROBE_SECONDS):
         taken = await machine.neighbours.probe(plan.probes)
     state.duplicates = conflicts.duplicates(taken)
