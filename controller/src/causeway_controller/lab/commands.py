@@ -53,9 +53,9 @@ Root is not needed where the kernel allows user namespaces.
   all gone
 
 VMs are written tenant/vm. Both tenants, acme and globex, have web1 and db1 (192.168.10.11 and .12), \
-app2 and files2 (192.168.20.11 and .12): the same addresses, on purpose. In full failover the first network may \
-open connections to the internet, the second may not; acme asked for packets to be routed between them, globex \
-did not."""
+app2 and files2 (192.168.20.11 and .12): the same addresses, on purpose. In full failover the first \
+network may open connections to the internet, the second may not; acme asked for packets to be routed \
+between them, globex did not."""
 
 lab = typer.Typer(help=LAB_ABOUT, rich_markup_mode="rich", no_args_is_help=True)
 
@@ -125,12 +125,12 @@ def failover(
 ) -> None:
     """Cut the power in production and let replicas take over at the provider.
 
-    [bold]Partial[/] (the default): some VMs; the rest of production reaches them at unchanged addresses,
-    through a tunnel. Measures the time from the command to the first packet between both.
+    [bold]Partial[/] (the default): some VMs; the rest of production reaches them at unchanged addresses, \
+through a tunnel. Measures the time from the command to the first packet between both.
 
-    [bold]Full[/] (--full): the whole site. The provider's appliance becomes the gateway of its networks and
-    owns its public addresses; published services answer there. Measures the time to the first packet from
-    the internet.
+    [bold]Full[/] (--full): the whole site. The provider's appliance becomes the gateway of its networks and \
+owns its public addresses; published services answer there. Measures the time to the first packet from the \
+internet.
     """
     if escalate and not full:
         raise typer.BadParameter("only a full failover can be escalated to; add --full and name the tenant")
@@ -186,8 +186,8 @@ def rehearse(
 ) -> None:
     """Try a full failover beside the running production, which sees and notices nothing.
 
-    All replicas start behind a gateway of their own, services are published on test addresses, and each
-    replica's time from power on to ready is measured. It stays until it is ended, to be looked at.
+    All replicas start behind a gateway of their own, services are published on test addresses, and each \
+replica's time from power on to ready is measured. It stays until it is ended, to be looked at.
     """
     with refusals():
         request = protocol.Request(tenants=tuple(tenants), internet=internet)
