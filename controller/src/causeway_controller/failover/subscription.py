@@ -65,8 +65,9 @@ def _too_many(networks: Sequence[NetworkId], platform: Platform, adapters: int) 
 
 
 def _twice(networks: Sequence[NetworkId]) -> list[Problem]:
+    first = {name: index for index, name in reversed([*enumerate(networks)])}
     return [
         problem(ProblemType.DUPLICATE, f"network {name} is subscribed twice", pointer=f"/networks/{index}")
         for index, name in enumerate(networks)
-        if name in networks[:index]
+        if first[name] != index
     ]
