@@ -37,9 +37,9 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     "plan": lambda one, _: one.plan(DOCUMENT),
     "observed": lambda one, _: one.observed(),
     "change": lambda one, _: one.change("change-1", wait=0),
-    "confirm": lambda one, agent: awaiting(agent) and one.confirm("change-1"),
-    "cancel": lambda one, agent: awaiting(agent) and one.cancel("change-1"),
-    "extend": lambda one, agent: awaiting(agent) and one.extend("change-1", seconds=60),
+    "confirm": lambda one, agent: one.confirm(awaiting(agent)),
+    "cancel": lambda one, agent: one.cancel(awaiting(agent)),
+    "extend": lambda one, agent: one.extend(awaiting(agent), seconds=60),
     "csr": lambda one, _: one.csr(REQUEST),
     "put_certificate": lambda one, agent: one.put_certificate(
         Certificate(certificate=agent_certificate(agent), controller_ca=AUTHORITY.pem)
@@ -50,12 +50,12 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
 }
 
 
-def awaiting(agent: AgentServer) -> bool:
-    """Its only change has not been confirmed yet."""
+def awaiting(agent: AgentServer) -> str:
+    """Its only change, which has not been confirmed yet now."""
     agent.changes["change-1"] = msgspec.structs.replace(
         agent.changes["change-1"], state=ChangeState.AWAITING, deadline=NOW
     )
-    return True
+    return "change-1"
 
 
 def agent_certificate(agent: AgentServer) -> str:

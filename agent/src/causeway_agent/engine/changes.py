@@ -222,9 +222,9 @@ class ChangeRunner:
             observation = await self._machine.observe(*seen)
             plan = diff.diff(observation, target, previous.policy)
             objections = guard.guard(plan, target, observation)
-            refusal = combine(objections) if objections else await self._conflict(work.new.document, plan)
-            if refusal is None and work.confirm is not None:
+            if not objections and work.confirm is not None:
                 await self._machine.dead_man.arm(change.id, seconds=work.confirm)
+            refusal = combine(objections) if objections else await self._conflict(work.new.document, plan)
         except CompileError as error:
             return self._final(change, ChangeState.REFUSED, combine(error.problems))
         except (BackendError, TimeoutError) as error:

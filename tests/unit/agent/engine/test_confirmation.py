@@ -1,0 +1,282 @@
+"""Changes that are taken back unless confirmed (RFC 6241, 8.4), on fakes and a clock that tests move."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from causeway_agent.engine import confirmation, service
+from causeway_agent.engine.admission import Preconditions
+from causeway_agent.engine.service import Engine
+from causeway_agent.errors import BackendError
+from causeway_agent.plan.objects import Tun
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.desired import Desired
+from causeway_wire.observed import ApplianceState
+from causeway_wire.problem import Problem, ProblemError, ProblemType
+from tests.agents import REPLICA, Bench, partial, provider, tenant
+
+ANY = Preconditions(if_match=("*",))
+FIRST = Preconditions(if_none_match=("*",))
+LATER = 1e9
+"""A connection accepted after everything."""
+
+
+@pytest.fixture(autouse=True)
+def _short_naps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "LONGEST_SLEEP", 0.01)
+
+
+async def put(engine: Engine, document: Desired, *, confirm: int | None = None) -> Change:
+    """Submit the document and wait until its change rests."""
+    preconditions = ANY if engine.state.in_force is not None else FIRST
+    change, _ = await engine.changes.submit(
+        document, requested_by="tests", preconditions=preconditions, confirm=confirm
+    )
+    found = await engine.records.wait(change.id, seconds=10)
+    assert found is not None
+    return found
+
+
+async def final(engine: Engine, change: Change) -> Change:
+    found = await engine.records.wait(change.id, seconds=10, final=True)
+    assert found is not None
+    assert found.final
+    return found
+
+
+def machine(bench: Bench) -> tuple[object, ...]:
+    """What lets packets in, out or through."""
+    objects = {item for item in bench.kernel.objects.values() if _forwards(item) or _lasting(item)}
+    return objects, bench.firewall.policy, bench.processes.running()
+
+
+def _lasting(item: object) -> bool:
+    return type(item).__name__ in ("Tun", "Address", "Route", "Rule", "ProxyNeighbour")
+
+
+async def refused(kind: ProblemType, awaitable: object) -> Problem:
+    with pytest.raises(ProblemError) as caught:
+        await awaitable  # type: ignore[misc]
+    assert caught.value.problem.type == kind.urn
+    return caught.value.problem
+
+
+async def test_an_applied_change_awaits_and_is_in_force_once_confirmed() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        awaiting = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        assert awaiting.state is ChangeState.AWAITING
+        assert awaiting.deadline == bench.clock.now() + timedelta(seconds=60)
+        assert engine.state.in_force is not None
+        assert engine.state.in_force.document == tenant(1)
+        assert (await engine.observed()).failover == "partial"
+        assert engine.appliance_state() is ApplianceState.APPLYING
+        applied = machine(bench)
+        done = await engine.changes.decisions.confirm(awaiting.id, connected=LATER)
+        assert (done.state, machine(bench)) == (ChangeState.DONE, applied)
+        assert engine.state.in_force.document == tenant(2, failover=partial(REPLICA))
+        assert await engine.changes.decisions.confirm(awaiting.id, connected=LATER) == done
+        assert bench.dead_man.armed == {}
+    async with service.running(bench.engine()) as engine:
+        assert engine.state.conforming == 2
+
+
+async def test_who_watches_from_outside_is_armed_before_the_first_effect_and_again_at_the_deadline() -> None:
+    bench = Bench()
+    order: list[str] = []
+    enter = bench.fuse.enter
+
+    def noted(doing: str) -> None:
+        order.append(doing.partition(" ")[0])
+        enter(doing)
+
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        bench.fuse.enter = noted  # type: ignore[method-assign]
+        await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        effects = [word for word in order if word not in ("write", "delete")]
+        assert (effects[0], effects[-1]) == ("arm", "arm")
+        assert [seconds for _, seconds in bench.dead_man.history] == [60, 60]
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_what_is_not_confirmed_in_time_is_taken_back(*, first: bool) -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        if not first:
+            await put(engine, tenant(1))
+        before = machine(bench)
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        assert machine(bench) != before
+        bench.clock.advance(59.9)
+        await asyncio.sleep(0.05)
+        assert engine.records.get(change.id) == change
+        bench.clock.advance(0.2)
+        ended = await final(engine, change)
+        assert ended.state is ChangeState.ROLLED_BACK
+        assert isinstance(ended.problem, Problem)
+        assert "not confirmed before its deadline" in ended.problem.detail
+        assert machine(bench) == before
+        assert engine.health().healthy
+        assert (engine.state.in_force is None) == first
+        assert bench.dead_man.armed == {}
+        await refused(ProblemType.NOT_AWAITING, engine.changes.decisions.confirm(change.id, connected=LATER))
+
+
+async def test_a_cancelled_change_is_taken_back_at_once_and_cancelling_again_is_free() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        before = machine(bench)
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        ended = await engine.changes.decisions.cancel(change.id)
+        assert (ended.state, machine(bench)) == (ChangeState.ROLLED_BACK, before)
+        assert await engine.changes.decisions.cancel(change.id) == ended
+        assert (await put(engine, tenant(2, failover=partial(REPLICA)))).state is ChangeState.DONE
+
+
+async def test_an_extended_deadline_counts_from_now_and_is_told_to_who_watches() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        change = await put(engine, tenant(2), confirm=10)
+        bench.clock.advance(9)
+        extended = await engine.changes.decisions.extend(change.id, seconds=30)
+        assert extended.deadline == bench.clock.now() + timedelta(seconds=30)
+        assert bench.dead_man.armed == {change.id: 30}
+        bench.clock.advance(29)
+        await asyncio.sleep(0.05)
+        assert engine.records.get(change.id) == extended
+        bench.clock.advance(2)
+        assert (await final(engine, change)).state is ChangeState.ROLLED_BACK
+        await refused(ProblemType.NOT_AWAITING, engine.changes.decisions.extend(change.id, seconds=30))
+
+
+async def test_an_old_connection_and_one_that_is_none_prove_nothing() -> None:
+    bench = Bench()
+    bench.clock.advance(100)
+    async with service.running(bench.engine()) as engine:
+        change = await put(engine, tenant(1), confirm=60)
+        confirm = engine.changes.decisions.confirm
+        for connected in (None, 0.0, bench.clock.monotonic()):
+            await refused(ProblemType.SAME_CONNECTION, confirm(change.id, connected=connected))
+        assert (await confirm(change.id, connected=100.001)).state is ChangeState.DONE
+
+
+async def test_nothing_else_is_tried_while_one_awaits_and_a_repeat_is_known() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        change = await put(engine, tenant(1), confirm=60)
+        found = await refused(
+            ProblemType.AWAITING_CONFIRMATION,
+            engine.changes.submit(tenant(2), requested_by="tests", preconditions=FIRST),
+        )
+        assert (found.change, "confirm it or cancel it" in found.detail) == (change.id, True)
+        assert await put(engine, tenant(1), confirm=60) == change
+
+
+async def test_what_needs_no_confirmation_or_does_not_exist_cannot_be_confirmed() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        decisions = engine.changes.decisions
+        done = await put(engine, tenant(1))
+        assert await decisions.confirm(done.id, connected=None) == done
+        await refused(ProblemType.NOT_AWAITING, decisions.cancel(done.id))
+        for decision in (decisions.confirm("none", connected=LATER), decisions.cancel("none")):
+            await refused(ProblemType.NOT_FOUND, decision)
+
+
+async def test_a_restart_counts_as_not_confirmed() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        before = machine(bench)
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+    assert machine(bench) != before
+    async with service.running(bench.engine()) as engine:
+        assert machine(bench) == before
+        found = engine.records.get(change.id)
+        assert found is not None
+        assert found.state is ChangeState.ROLLED_BACK
+        assert bench.dead_man.armed == {}
+
+
+async def test_drift_is_repaired_toward_the_applied_document_while_it_awaits() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        wanted = machine(bench)
+        bench.kernel.meddle(next(o for o in bench.kernel.objects.values() if isinstance(o, Tun)))
+        async with asyncio.timeout(5):
+            while machine(bench) != wanted:
+                await engine.reconciler.looked.wait()
+
+
+async def test_a_confirmation_that_cannot_be_recorded_goes_back_and_says_so() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        before = machine(bench)
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        bench.fuse.mend()
+        bench.fuse.refuse = {1}
+        found = await refused(
+            ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER)
+        )
+        assert "could not be recorded" in found.detail
+        assert machine(bench) == before
+    async with service.running(bench.engine()) as engine:
+        assert engine.state.conforming == 1
+
+
+async def test_a_change_is_not_begun_when_nobody_would_watch_it() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        before = machine(bench)
+
+        async def broken(*_: object, **__: object) -> None:
+            raise BackendError("arm", "no")
+
+        bench.dead_man.arm = broken  # type: ignore[method-assign]
+        assert (await put(engine, tenant(2), confirm=60)).state is ChangeState.FAILED
+        assert machine(bench) == before
+
+
+async def test_going_back_that_fails_closes_the_machine_until_it_succeeds() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, provider(1, failover=partial(REPLICA)))
+        open_ = machine(bench)
+        change = await put(engine, provider(2), confirm=60)
+        put_object, broken = bench.kernel.put, True
+
+        async def refusing(item: object) -> None:
+            if broken and isinstance(item, Tun):
+                raise BackendError("put", "refused by the test")
+            await put_object(item)  # type: ignore[arg-type]
+
+        bench.kernel.put = refusing  # type: ignore[method-assign]
+        await engine.changes.decisions.cancel(change.id)
+        assert engine.appliance_state() is ApplianceState.DEGRADED
+        for _ in range(3):
+            policy = bench.firewall.policy
+            assert policy is not None
+            assert policy.management
+            assert (policy.forwards, policy.arp, policy.listeners) == (frozenset(),) * 3
+            assert not [item for item in machine(bench)[0] if _forwards(item)]  # type: ignore[attr-defined]
+            await engine.reconciler.looked.wait()
+        broken = False
+        async with asyncio.timeout(5):
+            while not engine.health().healthy:
+                await engine.reconciler.looked.wait()
+        assert machine(bench) == open_
+
+
+def _forwards(item: object) -> bool:
+    return "forwarding" in repr(item) and "'1'" in repr(item)
