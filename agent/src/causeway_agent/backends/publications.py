@@ -1,0 +1,110 @@
+"""The public rules in the kernel: one thread that speaks nfnetlink, the event loop stays free."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from causeway_agent.backends import flows, nft_elements
+from causeway_agent.backends.kernel_events import PUBLICATIONS_THREAD
+from causeway_agent.backends.nfnetlink import Nfnetlink
+from causeway_agent.backends.nft_elements import Counts
+from causeway_agent.errors import BackendError
+from causeway_agent.plan.public_elements import COUNTED, SETS, Cuts, Elements
+
+SECONDS: Final = 60.0
+"""Longest time for one call: reading or replacing the largest table takes a few."""
+ASKED_ONE_BY_ONE: Final = 64
+"""Counters that are asked for each; of more, all are read."""
+
+T = TypeVar("T")
+
+
+class NftPublications:
+    """Implements `engine.ports.Publications` for the network namespace it is opened in."""
+
+    def __init__(self, executor: ThreadPoolExecutor) -> None:
+        self._executor = executor
+        self._link: Nfnetlink | None = None
+        """The thread's; it stays open, as closing it after a deletion waits for the kernel's readers."""
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls) -> AsyncIterator[NftPublications]:
+        """The thread lives while the block runs; the rules stay."""
+        executor = ThreadPoolExecutor(1, thread_name_prefix=PUBLICATIONS_THREAD, initializer=_name_thread)
+        made = cls(executor)
+        try:
+            yield made
+        finally:
+            executor.submit(made._close)
+            executor.shutdown(wait=False)
+
+    async def observe(self) -> Elements:
+        return await self._run("read the public rules", _observe)
+
+    async def apply(self, delete: Elements, add: Elements) -> None:
+        await self._run("change the public rules", lambda link: nft_elements.change(link, delete, add))
+
+    async def cut(self, cuts: Cuts) -> int:
+        if not cuts:
+            return 0
+        return await self._run("end flows of public rules", lambda link: flows.cut(link, cuts))
+
+    async def counters(
+        self, wanted: Mapping[str, Collection[bytes]] | None
+    ) -> dict[str, dict[bytes, Counts]]:
+        return await self._run("read the counters of public rules", lambda link: _counters(link, wanted))
+
+    async def _run(self, doing: str, work: Callable[[Nfnetlink], T]) -> T:
+        def run() -> T:
+            try:
+                if self._link is None:
+                    self._link = Nfnetlink()
+                return work(self._link)
+            except BaseException:
+                self._close()  # answers may be left in it
+                raise
+
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, run)
+        except TimeoutError as error:
+            raise BackendError(doing, f"not done within {SECONDS:g} s") from error
+        except FileNotFoundError as error:
+            reason = "the packet filter has no such table, set or element; a policy must be loaded first"
+            raise BackendError(doing, reason) from error
+        except OSError as error:
+            raise BackendError(doing, error.strerror or str(error)) from error
+
+    def _close(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+
+def _observe(link: Nfnetlink) -> Elements:
+    return {name: nft_elements.read(link, name) for name in SETS}
+
+
+def _counters(
+    link: Nfnetlink, wanted: Mapping[str, Collection[bytes]] | None
+) -> dict[str, dict[bytes, Counts]]:
+    if wanted is None:
+        return {name: nft_elements.count(link, name) for name in COUNTED}
+    found = {}
+    for name, keys in wanted.items():
+        if SETS[name].interval or len(keys) > ASKED_ONE_BY_ONE:
+            found[name] = nft_elements.count(link, name)
+        else:
+            found[name] = nft_elements.count_some(link, name, keys)
+    return found
+
+
+def _name_thread() -> None:
+    """The kernel tells with each change of the packet filter which thread made it: ours are no news."""
+    Path("/proc/thread-self/comm").write_text(PUBLICATIONS_THREAD, encoding="ascii")
