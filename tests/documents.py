@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import TypeVar
 
 import msgspec
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import (
     Desired,
+    Extension,
     Failover,
     Full,
     FullNetwork,
@@ -51,6 +53,9 @@ FACTS = Facts(
 PUBLIC = ("198.51.100.10", "198.51.100.11", "2001:db8:f::10")
 """The tenant's public addresses, and those that stand in for them in a rehearsal."""
 TEST = ("198.51.100.90", "2001:db8:f::90")
+Tunnel = TypeVar("Tunnel", TunnelServer | None, TunnelClient | None)
+Mode = TypeVar("Mode", Failover, TenantFailover)
+replace = msgspec.structs.replace
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
@@ -213,6 +218,41 @@ def tenant(
     )
 
 
+def bridged(whole: Desired) -> Desired:
+    """The same appliance with network 0 extended bridged: its adapter there has no addresses, and a tenant
+    appliance has another one that has.
+    """
+    role = whole.role
+    if isinstance(role, ProviderRole):
+        first, *others = role.networks
+        networks = (replace(first, tunnel=_bridged(first.tunnel)), *others)
+        nics = tuple(replace(nic, addresses=()) if nic.name == "vlan-0" else nic for nic in whole.nics)
+        changed: Role = replace(role, networks=networks, failover=_with_macs(role.failover))
+    else:
+        assert isinstance(role, TenantRole)
+        network = replace(role.network, nic="extension")
+        failover = _with_macs(role.failover)
+        changed = replace(role, network=network, tunnel=_bridged(role.tunnel), failover=failover)
+        nics = (*whole.nics, nic("extension", 3))
+    return replace(whole, nics=nics, role=changed)
+
+
+def mac_of(replica: Replica) -> str:
+    """The MAC address of a failed-over VM."""
+    return f"02:00:00:00:01:{int(replica.vm.rpartition('-')[2]):02x}"
+
+
+def _bridged(tunnel: Tunnel) -> Tunnel:
+    return None if tunnel is None else replace(tunnel, extension=Extension.BRIDGED, inner=())
+
+
+def _with_macs(failover: Mode) -> Mode:
+    if not isinstance(failover, Partial):
+        return failover
+    replicas = (replace(each, macs=(mac_of(each),)) for each in failover.replicas)
+    return replace(failover, replicas=tuple(replicas))
+
+
 def gateway_tunnel(index: int, *, tenant: str = "acme") -> GatewayTunnel:
     """A tunnel through the gateway."""
     return GatewayTunnel(
@@ -303,7 +343,8 @@ GATEWAYS = st.builds(
     _DOORS,
 )
 TRUNKED = PROVIDERS.map(trunked)
-MEANT = st.one_of(PROVIDERS, TRUNKED, TENANTS, GATEWAYS)
+BRIDGED = st.one_of(PROVIDERS, TENANTS).map(bridged)
+MEANT = st.one_of(PROVIDERS, TRUNKED, TENANTS, BRIDGED, GATEWAYS)
 """Documents that compile with `FACTS`."""
 ACTIVE = st.dictionaries(st.sampled_from(["acme-0", "acme-1"]), st.sampled_from(list(Transport)))
 """Transports over which clients are connected."""
