@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from causeway_agent.errors import BackendError
-from tests.fakes.fuse import Fuse
+from tests.fakes.fuse import Crash, Fuse
 
 
 class FakeStorage:
@@ -26,6 +26,17 @@ class FakeStorage:
         self._fuse.enter(f"write {name}")
         self.files[name] = data
         self._fuse.leave(f"write {name}")
+
+    def append(self, name: str, data: bytes) -> None:
+        """Lengthen the file; a crash before its end leaves half of what was to be added."""
+        before = self.files.get(name, b"")
+        try:
+            self._fuse.enter(f"append to {name}")
+        except Crash:
+            self.files[name] = before + data[: len(data) // 2]
+            raise
+        self.files[name] = before + data
+        self._fuse.leave(f"append to {name}")
 
     def delete(self, name: str) -> None:
         """Remove the file."""

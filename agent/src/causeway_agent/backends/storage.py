@@ -7,6 +7,7 @@ what a cut left half-written has a name that `read` and `names` do not know.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 from pathlib import Path
@@ -43,6 +44,17 @@ class DirectoryStorage:
             _sync(path.parent)
         except OSError as error:
             raise _failed("write", path, error) from error
+
+    def append(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        try:
+            self._prepare(path.parent)
+            made = not path.exists()
+            _append_synced(path, data)
+            if made:
+                _sync(path.parent)
+        except OSError as error:
+            raise _failed("append to", path, error) from error
 
     def delete(self, name: str) -> None:
         path = self._path(name)
@@ -86,6 +98,26 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _append_synced(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o600), "ab", buffering=0) as file:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            _write_all(file, data)
+            os.fdatasync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(file.fileno(), before)
+            raise
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    """write(2) may take less than it is given."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
 def _sync(directory: Path) -> None:

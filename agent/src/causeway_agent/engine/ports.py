@@ -5,7 +5,7 @@ Every method is idempotent where it changes something, and raises `errors.Backen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -14,10 +14,14 @@ from msgspec import Struct
 from causeway_agent.plan.objects import Claim, KernelObject, Sysctl
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
+from causeway_agent.plan.public_elements import Cuts, Elements
 from causeway_agent.plan.target import Observation
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, Transport, TunnelReport
 from causeway_wire.types import ChangeId, MacAddress, TunnelId
+
+Counts = Mapping[bytes, tuple[int, int]]
+"""Packets and octets by key."""
 
 
 class Kernel(Protocol):
@@ -53,6 +57,27 @@ class Firewall(Protocol):
 
     async def counters(self) -> Mapping[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
+
+
+class Publications(Protocol):
+    """The elements of public rules in our nftables table; loading a policy leaves them alone.
+
+    Everything but `cut` raises BackendError while no policy was ever loaded: there are no sets yet.
+    """
+
+    async def observe(self) -> Elements:
+        """All elements there are."""
+
+    async def apply(self, delete: Elements, add: Elements) -> None:
+        """Delete and add in one transaction; refused when one to delete is missing: then nothing has changed.
+        Counters of elements that are not named go on.
+        """
+
+    async def cut(self, cuts: Cuts) -> int:
+        """End the flows that may not stay; how many there were."""
+
+    async def counters(self, wanted: Mapping[str, Collection[bytes]] | None) -> Mapping[str, Counts]:
+        """By set, then by key; of these keys (more may come), or of all."""
 
 
 class Processes(Protocol):
@@ -118,6 +143,12 @@ class Storage(Protocol):
 
     def write(self, name: str, data: bytes) -> None:
         """Replace the file; after return it survives a power cut."""
+
+    def append(self, name: str, data: bytes) -> None:
+        """Lengthen the file, made when missing; after return what was added survives a power cut.
+
+        A cut may leave a part of it; a refusal leaves nothing, as far as the disk obeys.
+        """
 
     def delete(self, name: str) -> None:
         """Remove the file if it exists."""

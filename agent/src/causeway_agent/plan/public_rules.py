@@ -90,8 +90,11 @@ class Table:
                 found[public_elements.source_set(internal)][internal] = min(public)
         return found
 
-    def whole(self, document: PublicRules, on: Ground) -> tuple[Table, Delta]:
-        """The table that replaces this one, and the difference; raises CompileError with the problems."""
+    def whole(self, document: PublicRules, on: Ground | None) -> tuple[Table, Delta]:
+        """The table that replaces this one, and the difference; raises CompileError with the problems.
+
+        Without ground, rules are only held against each other: they were checked when they came.
+        """
         findings, new = Findings(), Table()
         new.revision, new.epoch = document.revision, document.epoch
         for index, rule in enumerate(document.rules):
@@ -100,7 +103,7 @@ class Table:
             pointer, entry = f"/rules/{index}", public_elements.entry(rule)
             if rule.id in new.entries:
                 findings.add(ProblemType.DUPLICATE, f"{pointer}/id", f"two rules are called {rule.id}")
-            elif public_checks.check(entry, on, pointer, findings):
+            elif on is None or public_checks.check(entry, on, pointer, findings):
                 new._enter(entry, pointer, findings)
         if findings.problems:
             raise CompileError(tuple(findings.problems))
@@ -112,7 +115,7 @@ class Table:
             after={name: entry for name, entry in new.entries.items() if name not in same},
         )
 
-    def change(self, patch: PublicRulesPatch, on: Ground) -> Delta:
+    def change(self, patch: PublicRulesPatch, on: Ground | None) -> Delta:
         """Make the change; what it did. Raises CompileError with the problems, then nothing is changed."""
         findings = Findings()
         before = self._leaving(patch, findings)
@@ -121,7 +124,8 @@ class Table:
             if rule.id in after:
                 findings.add(ProblemType.DUPLICATE, f"/put/{index}/id", f"rule {rule.id} is put twice")
             after[rule.id] = public_elements.entry(rule)
-            public_checks.check(after[rule.id], on, f"/put/{index}", findings)
+            if on is not None:
+                public_checks.check(after[rule.id], on, f"/put/{index}", findings)
         if not findings.problems:
             self._exchange(before, after, findings)
         if findings.problems:
