@@ -27,6 +27,8 @@ DOCUMENTS = {
     "tenant": documents.tenant(PARTIAL),
     "gateway": documents.gateway(documents.gateway_tunnel(0), documents.gateway_tunnel(5, tenant="globex")),
     "idle": documents.provider(),
+    "bridged_provider": documents.bridged(documents.provider(PARTIAL)),
+    "bridged_tenant": documents.bridged(documents.tenant(PARTIAL)),
     "full": documents.provider(
         documents.full("net-0", "net-1", routed=("net-0", "net-1")), denied=("10.0.0.0/8",)
     ),
