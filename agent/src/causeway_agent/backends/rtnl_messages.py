@@ -16,6 +16,9 @@ from causeway_agent.plan.objects import MAIN_TABLE, PROTOCOL, Address, Link, Pro
 
 # linux/if.h, linux/if_addr.h, linux/rtnetlink.h, linux/fib_rules.h, linux/neighbour.h
 _UP = 0x1
+_ALONE6 = 128
+"""Prefix length of an IPv6 address with no network around it."""
+_FOREVER = 0xFFFFFFFF
 _NO_DUPLICATE_DETECTION = 0x02
 _NO_PREFIX_ROUTE = 0x200
 _PERMANENT = 0x80
@@ -93,7 +96,9 @@ def read_tun(message: Any) -> Tun:
 def address(item: Address, index: int) -> Any:
     """The address, marked with our protocol; IPv6 without duplicate address detection.
 
-    Detection would keep a failed-over gateway address unusable for a second; the engine probes instead.
+    Detection would keep a failed-over gateway address unusable for a second; the engine probes instead. A
+    claimed IPv6 address that stands alone is deprecated from the start: it answers, but neither this machine
+    nor its masquerading takes it for a source (RFC 6724, 5, rule 3), as rule 8 might.
     """
     version = item.interface.version
     flags = _PERMANENT if item.prefix_route else _PERMANENT | _NO_PREFIX_ROUTE
@@ -109,6 +114,9 @@ def address(item: Address, index: int) -> Any:
         ["IFA_FLAGS", flags],
         ["IFA_PROTO", PROTOCOL],
     ]
+    if item.claimed and item.interface.network.prefixlen == _ALONE6:
+        lifetime = {"ifa_preferred": 0, "ifa_valid": _FOREVER, "cstamp": 0, "tstamp": 0}
+        message["attrs"].append(["IFA_CACHEINFO", lifetime])
     return message
 
 
