@@ -10,7 +10,7 @@ SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci)
 YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo bare test unit contract kernel lint format openapi clean \
+.PHONY: help setup lock demo bare test unit contract kernel crash-matrix lint format openapi clean \
 	bench $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -45,6 +45,9 @@ contract: setup ## tests that every implementation of an interface passes, fakes
 
 kernel: setup ## tests with real packets in private network namespaces
 	@$(BIN)/python scripts/run_tests.py kernel
+
+crash-matrix: setup ## kill a real agent 1,000 times inside changes (ARGS="--kills 50 --seed 7")
+	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
 
 lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	$(BIN)/ruff check .
