@@ -95,9 +95,18 @@ def describe_policy(policy: Policy) -> str:
         ("forward", len(policy.forwards)),
         ("guarded device", len(policy.guarded)),
         ("relay", len(policy.relays)),
+        ("public address", len(policy.owned)),
+        ("published way", len(policy.ways)),
+        ("internet way", len(policy.internet)),
+        ("denied network", len(policy.denied)),
+        ("foreign network", len(policy.foreign)),
     )
-    told = [f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts if count]
+    told = [f"{count} {noun if count == 1 else _plural(noun)}" for noun, count in counts if count]
     return ", ".join(told) or "closed"
+
+
+def _plural(noun: str) -> str:
+    return noun + ("es" if noun.endswith("s") else "s")
 
 
 def describe_process(process: Process) -> str:

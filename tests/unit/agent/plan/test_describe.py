@@ -48,6 +48,14 @@ def test_says_what_it_does(operation: Operation, words: str) -> None:
     assert describe(operation) == words
 
 
+def test_a_policy_tells_what_full_failover_opens() -> None:
+    policy = compile_document(documents.provider(documents.full("net-0")), documents.FACTS).policy
+    assert describe_policy(policy) == (
+        "1 management door, 2 guarded devices, 3 public addresses, 3 published ways, 2 internet ways, "
+        "1 denied network, 7 foreign networks"
+    )
+
+
 def test_an_empty_policy_is_closed() -> None:
     assert describe_policy(Policy()) == "closed"
 
