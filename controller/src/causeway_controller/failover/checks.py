@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents, inventory, modes
+from causeway_controller.failover import documents, extension, inventory, modes
 from causeway_controller.failover.inventory import Network, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
@@ -186,6 +186,8 @@ def _unextended(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterato
         yield _about(vm.name, missing, f"network {network.id} has no appliance at the tenant's site")
     elif not documents.remotes(site, tenant.appliances[network.id]):
         yield _about(vm.name, missing, f"no cloud gateway can be reached from network {network.id}")
+    for lack in extension.unmet(tenant, network, vm):
+        yield _about(vm.name, ProblemType.INVALID, lack)
     try:
         documents.server_address(tenant)
         documents.tunnel_credentials(site, tenant.id, network)

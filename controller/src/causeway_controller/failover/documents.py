@@ -27,6 +27,7 @@ from causeway_controller.failover.inventory import (
 )
 from causeway_wire.desired import (
     Desired,
+    Extension,
     Failover,
     Full,
     FullNetwork,
@@ -128,7 +129,7 @@ def tenant_document(
         tenant=tenant.id,
         network=ProductionNetwork(
             id=extended.id,
-            nic=appliance.nic.name,
+            nic=_production_adapter(extended, appliance).name,
             prefixes=extended.prefixes,
             gateways=extended.gateways,
         ),
@@ -136,7 +137,8 @@ def tenant_document(
         failover=_partial(vms),
     )
     management = appliance.management
-    return _desired(appliance.id, management, (appliance.nic,), role, generation=generation, epoch=epoch)
+    adapters = (appliance.nic, *([appliance.extension_nic] if appliance.extension_nic is not None else []))
+    return _desired(appliance.id, management, adapters, role, generation=generation, epoch=epoch)
 
 
 def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, epoch: Epoch) -> Desired:
@@ -250,7 +252,7 @@ def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
     authority = _tenant_credentials(site, tenant.id)
     return TunnelServer(
         id=network.tunnel,
-        inner=tuple(InnerAddresses(local=provider, peer=client) for provider, client in network.inner),
+        inner=_inner(network.inner, network.extension),
         listen=server_address(tenant),
         port=network.port,
         key=server_key(network),
@@ -258,14 +260,28 @@ def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
         ca=authority.ca,
         peer_name=credentials.client_name,
         tls_crypt=authority.tls_crypt,
+        extension=network.extension,
     )
+
+
+def _inner(ends: Iterable[tuple[IPAddress, IPAddress]], extension: Extension) -> tuple[InnerAddresses, ...]:
+    """Addresses of the tunnel; one that carries frames has none."""
+    if extension is Extension.BRIDGED:
+        return ()
+    return tuple(InnerAddresses(local=local, peer=peer) for local, peer in ends)
+
+
+def _production_adapter(network: Network, appliance: TenantAppliance) -> Adapter:
+    """The tenant appliance's adapter that the network is extended with."""
+    bridged = network.extension is Extension.BRIDGED
+    return appliance.extension_nic if bridged and appliance.extension_nic is not None else appliance.nic
 
 
 def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppliance) -> TunnelClient:
     credentials = tunnel_credentials(site, tenant.id, network)
     return TunnelClient(
         id=network.tunnel,
-        inner=tuple(InnerAddresses(local=client, peer=provider) for provider, client in network.inner),
+        inner=_inner(((client, provider) for provider, client in network.inner), network.extension),
         remotes=remotes(site, appliance),
         key=CLIENT_KEY,
         certificate=credentials.client_certificate,
@@ -274,6 +290,7 @@ def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppli
         tls_crypt=credentials.client_tls_crypt,
         gateway_ca=site.gateway_credentials.ca,
         gateway_name=site.gateways[0].name,
+        extension=network.extension,
     )
 
 
@@ -317,7 +334,7 @@ def _routed(tenant: Tenant, vms: frozenset[VmName]) -> tuple[NetworkId, ...]:
 def _partial(vms: tuple[Vm, ...]) -> TenantFailover:
     if not vms:
         return Idle()
-    replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses) for vm in vms)
+    replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses, macs=vm.macs) for vm in vms)
     return Partial(replicas=tuple(replicas))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from causeway_controller.failover.modes import Idle, Mode, Partial
+from causeway_wire.desired import Extension
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import (
     ApplianceId,
@@ -59,6 +60,8 @@ class Network:
     """The provider server's port: odd, from 1195 upward."""
     internet: bool = False
     """Class of the network: whether its replicas may open connections to the internet in full failover."""
+    extension: Extension = Extension.ROUTED
+    """How partial failover extends it; `extension` tells the limits of each way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,9 @@ class TenantAppliance:
     management: ManagementAccess
     network: NetworkId
     nic: Adapter
+    """Leads to the agent, carries the VPN and, where the network is extended routed, its packets."""
+    extension_nic: Adapter | None = None
+    """A second vNIC in the network, without addresses: what a bridged extension is made with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,8 @@ class Vm:
     name: VmName
     network: NetworkId
     addresses: tuple[IPAddress, ...]
+    macs: tuple[MacAddress, ...] = ()
+    """Of the replica's vNICs in the network; needed where that is extended bridged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
