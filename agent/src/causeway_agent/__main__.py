@@ -10,6 +10,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -155,7 +156,7 @@ def _status(loaded: Settings, options: argparse.Namespace) -> int:
         _complain_down(error)
         _say_offline_status(loaded, options)
         return AGENT_DOWN
-    _say(found, status.render(found), as_json=options.json)
+    _say(found, status.render(found, datetime.now(UTC)), as_json=options.json)
     return 0
 
 
@@ -163,7 +164,7 @@ def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
     from causeway_agent import offline  # noqa: PLC0415
 
     found = asyncio.run(offline.status(loaded))
-    _say(found, found, as_json=options.json)
+    _say(found, status.render(found, datetime.now(UTC)), as_json=options.json)
 
 
 def _explain(loaded: Settings, options: argparse.Namespace) -> int:

@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from causeway_agent.backends import nft_counters, spawn
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
-from causeway_agent.engine.journal import Journal
+from causeway_agent.engine import report
+from causeway_agent.engine.admission import IDLE, failover_mode, role_name
+from causeway_agent.engine.journal import Journal, Recovered
+from causeway_agent.engine.state import InForce
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import describe, diff, ruleset, trunks
+from causeway_agent.plan import coverage, describe, diff, ruleset, trunks
 from causeway_agent.plan import explain as explanations
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_agent.settings import Settings
+from causeway_wire import codec
 from causeway_wire.desired import Desired
-from causeway_wire.observed import NicReport
+from causeway_wire.observed import ApplianceState, DriftReport, NicReport, Observed
+from causeway_wire.problem import Problem, combine
+
+OFFLINE = "offline"
+"""State of an appliance whose agent does not answer."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,33 +87,58 @@ async def look(settings: Settings) -> Sight:
         )
 
 
-async def status(settings: Settings) -> list[str]:
-    """What there is, in lines: adapters, and what is missing or too much compared with the document."""
+async def status(settings: Settings) -> dict[str, Any]:
+    """The page of `status` as disk and kernel tell it: what only an agent knows is left out, and `differs`
+    says what an agent would do.
+    """
+    recovered = journal(settings).recover()
     try:
         sight = await look(settings)
     except CompileError as error:
-        return [f"problem     {each.detail}" for each in error.problems]
+        return _page(settings, recovered, (), problem=combine(error.problems))
     source = sight.document or settings
-    lines = [
-        f"appliance   {settings.appliance}",
-        f"generation  {sight.document.generation if sight.document else 'none'}, from the journal",
-    ]
-    for nic in sight.nics:
-        where = ", ".join(nic.addresses) or "no address"
-        state = "up" if nic.up else "down"
-        name = trunks.name(nic.device, nic.mac, source.nics, source.vlans) or "-"
-        lines.append(f"adapter     {nic.device} {name} {nic.mac} {state}, {where}")
+    nics = tuple(
+        msgspec.structs.replace(nic, name=trunks.name(nic.device, nic.mac, source.nics, source.vlans))
+        for nic in sight.nics
+    )
     # Whether processes run and which packet filter is loaded, only an agent can tell.
     left = diff.diff(
         dataclasses.replace(sight.observation, policy=sight.target.policy, processes=sight.target.processes),
         sight.target,
     )
-    if left:
-        lines.append("the kernel differs from the document; an agent would:")
-        lines += [f"            {describe.describe(operation)}" for operation in left.operations]
-    else:
-        lines.append("the kernel is as the document says")
-    return lines
+    page = _page(settings, recovered, nics)
+    page["differs"] = [f"an agent would {describe.describe(operation)}" for operation in left.operations] or [
+        "no: the kernel is as the document says"
+    ]
+    return page
+
+
+def _page(
+    settings: Settings, recovered: Recovered, nics: tuple[NicReport, ...], *, problem: Problem | None = None
+) -> dict[str, Any]:
+    document = recovered.document
+    observed = Observed(
+        appliance=settings.appliance,
+        state=ApplianceState.UNCONFIGURED,
+        observed_generation=None if document is None else document.generation,
+        epoch=0 if document is None else document.epoch,
+        role=None if document is None else role_name(InForce.of(document)),
+        failover=IDLE if document is None else failover_mode(document),
+        change=recovered.changes[-1].id if recovered.changes else None,
+        nics=nics,
+        tunnels=(),
+        drift=DriftReport(repairs=0),
+        problem=problem,
+        coverage=coverage.coverage(document, report.held(nics)),
+        counters=report.as_reports(counters() or {}),
+    )
+    told: dict[str, Any] = json.loads(codec.encode_masked(observed))
+    return {
+        "observed": {**told, "state": OFFLINE},
+        "change": json.loads(codec.encode_masked(recovered.changes[-1])) if recovered.changes else None,
+        "growing": {},
+        "sample_seconds": 0,
+    }
 
 
 def counters() -> dict[str, tuple[int, int]] | None:

@@ -1,59 +1,180 @@
-"""`causeway-agent status`: what the appliance is, on one page."""
+"""`causeway-agent status`: what the appliance is and what is wrong with it, on one page."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from causeway_agent.commands.local import LocalAgent
+from causeway_agent.commands.page import duration, entry, moment, octets
+from causeway_agent.plan import counters
+
+SAMPLE_SECONDS = 0.5
+"""Between two looks at the counters: what grows meanwhile is happening now."""
+MOST_DROPS = 8
+"""Counters told, those that grow first."""
+
+NEXT: Mapping[str, str] = {
+    "apply-failed": "`causeway-agent journal` names the operation that was refused; what was before holds",
+    "address-in-use": "find the machine with that MAC address: an original that runs, or a second use",
+    "nic-not-found": "compare the MAC addresses below with those of the virtual machine's adapters",
+    "cuts-management": "correct the document's management address; nothing was changed",
+    "unavailable": "wait a moment; the agent tries again by itself",
+    "internal": "look for the incident in the agent's log, and report it",
+}
+"""What to do next by problem type, where the problem's own words do not say it."""
 
 
-def fetch(agent: LocalAgent) -> dict[str, Any]:
-    """The observed document and the last change; raises AgentDownError or RefusedError."""
+def fetch(agent: LocalAgent, *, sample: float = SAMPLE_SECONDS) -> dict[str, Any]:
+    """The observed document, the last change and what the counters grew by within `sample` seconds.
+
+    Raises AgentDownError or RefusedError.
+    """
+    before: dict[str, Any] = agent.get("/v1/observed")
+    time.sleep(sample)
     observed: dict[str, Any] = agent.get("/v1/observed")
     last = observed.get("change")
-    return {"observed": observed, "change": agent.get(f"/v1/changes/{last}") if last is not None else None}
+    old = {one["name"]: one["packets"] for one in before["counters"]}
+    grown = {one["name"]: one["packets"] - old.get(one["name"], 0) for one in observed["counters"]}
+    return {
+        "observed": observed,
+        "change": agent.get(f"/v1/changes/{last}") if last is not None else None,
+        "growing": {name: packets for name, packets in grown.items() if packets > 0},
+        "sample_seconds": sample,
+    }
 
 
-def render(status: dict[str, Any]) -> list[str]:
-    """The page's lines."""
+def render(status: Mapping[str, Any], now: datetime) -> list[str]:
+    """The page's lines, each of 80 columns at most."""
+    return list(_page(status, now))
+
+
+def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     observed, change = status["observed"], status["change"]
-    lines = [
-        f"appliance   {observed['appliance']}",
-        f"state       {observed['state']}",
-        f"role        {observed['role'] or 'none yet'}, failover {observed['failover']}",
-        f"generation  {observed['observed_generation'] or 'none'}, epoch {observed['epoch']}",
-    ]
+    yield from _head(observed, now)
+    yield from _problem(observed)
+    yield from _coverage(observed)
+    yield from _change(change, now) if change else entry("change", "none")
+    for tunnel in observed["tunnels"]:
+        yield from _tunnel(tunnel, now)
+    if not observed["tunnels"]:
+        yield from entry(
+            "tunnels", "none" if observed["state"] != "offline" else "known to a running agent only"
+        )
+    for nic in observed["nics"]:
+        yield from _nic(nic)
+    yield from _drift(observed["drift"], now)
+    yield from _drops(status)
+    for index, operation in enumerate(status.get("differs", ())):
+        yield from entry("differs" if index == 0 else "", operation)
+
+
+def _head(observed: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    yield from entry("appliance", f"{observed['appliance']}, {observed['role'] or 'no role yet'}")
+    started = observed.get("started")
+    up = (
+        ""
+        if started is None
+        else f", agent up {duration((now - datetime.fromisoformat(started)).total_seconds())}"
+    )
+    yield from entry("state", f"{observed['state']}{up}")
+    generation = observed["observed_generation"] or "none"
+    yield from entry("generation", f"{generation}, epoch {observed['epoch']}")
+
+
+def _problem(observed: Mapping[str, Any]) -> Iterator[str]:
     problem = observed.get("problem")
-    if problem:
-        lines += [f"problem     {each['detail']}" for each in problem.get("errors", [problem])]
-    lines += [f"change      {_change(change)}" if change else "change      none", ""]
-    lines += [_nic(nic) for nic in observed["nics"]]
-    lines += [_tunnel(tunnel) for tunnel in observed["tunnels"]] or ["no tunnels"]
-    drift = observed["drift"]
-    lines.append(
-        f"drift       {drift['repairs']} repairs" + (f", last {drift['last']}" if drift["last"] else "")
-    )
-    lines += [f"            {operation}" for operation in drift["last_operations"]]
-    return lines
+    if problem is None:
+        return
+    problems = problem.get("errors") or [problem]
+    for each in problems:
+        yield from entry("problem", each["detail"])
+    for one in observed.get("duplicates", ()):
+        yield from entry("", f"{one['address']} is answered for by {one['mac']}")
+    advice = {NEXT[kind] for each in problems if (kind := each["type"].rpartition(":")[2]) in NEXT}
+    for sentence in sorted(advice):
+        yield from entry("next", sentence)
 
 
-def _change(change: dict[str, Any]) -> str:
-    text = (
-        f"{change['id']} {change['state']} (generation {change['generation']}, by {change['requested_by']})"
+def _coverage(observed: Mapping[str, Any]) -> Iterator[str]:
+    yield from entry("failover", observed["failover"])
+    coverage = observed.get("coverage")
+    if coverage is None:
+        return
+    taken_over = observed["failover"] in {"full", "rehearsal"}
+    for network in coverage["networks"]:
+        yield from entry("", f"{network['network']}: {_network(network, taken_over=taken_over)}")
+    if coverage["routed"]:
+        yield from entry("", f"routed between: {', '.join(coverage['routed'])}")
+    if taken_over:
+        yield from entry("", f"public addresses: {', '.join(coverage['public_addresses']) or 'none held'}")
+    if coverage["rules"] or taken_over:
+        force = "" if taken_over else ", not in force"
+        yield from entry(
+            "", f"public rules: {coverage['rules']}, revision {coverage['rules_revision']}{force}"
+        )
+
+
+def _network(network: Mapping[str, Any], *, taken_over: bool) -> str:
+    if not taken_over:
+        return f"{network['replicas']} VMs failed over"
+    held = ", ".join(network["gateways"])
+    gateways = f"gateway {held}" if held else "NO GATEWAY HELD"
+    return f"{gateways}, {'internet' if network['internet'] else 'no internet'}"
+
+
+def _change(change: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    took = ""
+    if change["finished"] is not None:
+        ends = [datetime.fromisoformat(change[name]) for name in ("created", "finished")]
+        took = f" in {(ends[1] - ends[0]).total_seconds():.2f} s"
+    by = f"by {change['requested_by']} at {moment(change['created'], now)}"
+    yield from entry(
+        "change", f"{change['id']} {change['state']}{took}, generation {change['generation']}, {by}"
     )
+    if change["state"] == "awaiting-confirmation" and change["deadline"] is not None:
+        yield from entry("", f"TAKEN BACK unless confirmed: {moment(change['deadline'], now)}")
     problem = change.get("problem")
-    return f"{text}: {problem['detail']}" if problem else text
+    if problem:
+        yield from entry("", f"because: {problem['detail']}")
 
 
-def _nic(nic: dict[str, Any]) -> str:
-    where = ", ".join(nic["addresses"]) or "no address"
-    state = "up" if nic["up"] else "down"
-    return f"adapter     {nic['device']} {nic['name'] or '-'} {nic['mac']} {state}, {where}"
-
-
-def _tunnel(tunnel: dict[str, Any]) -> str:
-    text = f"tunnel      {tunnel['id']} {tunnel['state']}"
+def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    text = f"{tunnel['id']} {tunnel['state']}"
     if tunnel["transport"]:
         text += f" over {tunnel['transport']} with {tunnel['remote']}"
-    text += f", {tunnel['received_bytes']} in, {tunnel['sent_bytes']} out, {tunnel['restarts']} restarts"
-    return f"{text}, last error: {tunnel['last_error']}" if tunnel["last_error"] else text
+    if tunnel["since"]:
+        text += f", since {moment(tunnel['since'], now)}"
+    yield from entry("tunnel", text)
+    traffic = f"{octets(tunnel['received_bytes'])} in, {octets(tunnel['sent_bytes'])} out"
+    yield from entry("", f"{traffic}, {tunnel['restarts']} restarts")
+    if tunnel["last_error"]:
+        yield from entry("", f"last error: {tunnel['last_error']}")
+
+
+def _nic(nic: Mapping[str, Any]) -> Iterator[str]:
+    state = "up" if nic["up"] else "DOWN"
+    where = ", ".join(nic["addresses"]) or "no address"
+    yield from entry("adapter", f"{nic['device']} {nic['name'] or '-'} {nic['mac']} {state}, {where}")
+
+
+def _drift(drift: Mapping[str, Any], now: datetime) -> Iterator[str]:
+    last = f", last {moment(drift['last'], now)}" if drift["last"] else ""
+    yield from entry("drift", f"{drift['repairs']} repairs{last}")
+    for operation in drift["last_operations"]:
+        yield from entry("", operation)
+
+
+def _drops(status: Mapping[str, Any]) -> Iterator[str]:
+    growing = status["growing"]
+    counted = [one for one in status["observed"]["counters"] if one["packets"]]
+    told = sorted(counted, key=lambda one: (-growing.get(one["name"], 0), -one["packets"], one["name"]))
+    for index, one in enumerate(told[:MOST_DROPS]):
+        more = growing.get(one["name"])
+        now = f" (+{more} in {status['sample_seconds']:g} s)" if more else ""
+        meaning = counters.MEANINGS.get(one["name"], "")
+        yield from entry("dropped" if index == 0 else "", f"{one['name']} {one['packets']}{now}: {meaning}")
+    if not counted:
+        yield from entry("dropped", "nothing")

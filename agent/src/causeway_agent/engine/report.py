@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_interface
 
 from causeway_agent.engine import ports
@@ -22,6 +22,11 @@ async def counters(firewall: ports.Firewall) -> tuple[CounterReport, ...]:
             figures = await firewall.counters()
     except (BackendError, TimeoutError):
         return ()
+    return as_reports(figures)
+
+
+def as_reports(figures: Mapping[str, tuple[int, int]]) -> tuple[CounterReport, ...]:
+    """Packets and octets by counter, as they are reported."""
     return tuple(
         CounterReport(name=name, packets=packets, bytes=octets)
         for name, (packets, octets) in sorted(figures.items())

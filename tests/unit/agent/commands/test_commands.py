@@ -21,6 +21,7 @@ from causeway_wire import codec
 from causeway_wire.observed import Transport
 from tests.agents import APPLIANCE, MANAGEMENT, NICS, REPLICA, Bench, partial, tenant
 from tests.fakes.identity import FakeIdentity
+from tests.fakes.network import FakeKernel
 from tests.unit.agent.api.api_bench import VERSIONS
 
 
@@ -59,6 +60,25 @@ async def alive(directory: Path) -> AsyncIterator[Bench]:
             yield bench
 
 
+class Machine(FakeKernel):
+    """The bench's kernel, as a command without an agent opens it."""
+
+    async def makes_vlans(self) -> bool:
+        return False
+
+
+def without_agent(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
+    """Commands that look for themselves see the bench's machine."""
+
+    @asynccontextmanager
+    async def kernel() -> AsyncIterator[object]:
+        bench.kernel.__class__ = Machine
+        yield bench.kernel
+
+    monkeypatch.setattr("causeway_agent.offline.RtnlKernel.open", kernel)
+    monkeypatch.setattr("causeway_agent.offline.nft_counters.read", lambda _table: {"drop_forward": (3, 180)})
+
+
 async def run(settings: Path, *arguments: str) -> int:
     """The command's exit status; it runs in a thread, as another process would."""
 
@@ -80,7 +100,10 @@ async def test_status_tells_role_failover_and_the_last_change(
     for words in (
         "acme-tenant",
         "ready",
-        "tenant, failover partial",
+        "acme-tenant, tenant",
+        "failover    partial",
+        "net-0: 1 VMs failed over",
+        "drop_input 1: packets to this appliance that nothing answers",
         "generation  1",
         "done",
         "by c1",
@@ -96,6 +119,42 @@ async def test_status_for_programs_is_json(settings: Path, capsys: pytest.Captur
         found = json.loads(capsys.readouterr().out)
     assert found["observed"]["role"] == "tenant"
     assert found["change"]["state"] == "done"
+
+
+async def test_a_dead_agents_status_is_what_disk_and_kernel_say(
+    settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with alive(settings.parent) as bench:
+        pass
+
+    without_agent(monkeypatch, bench)
+    capsys.readouterr()
+    assert await run(settings, "status") == command.AGENT_DOWN
+    found = capsys.readouterr()
+    assert "the agent does not run" in found.err
+    for words in (
+        "state       offline",
+        "generation  1, epoch 1",
+        "done in",
+        "tunnels     known to a running agent only",
+        "dropped     drop_forward 3: packets that no failover, network or rule lets pass",
+        "differs     an agent would put tun device cwtun0",
+    ):
+        assert words in found.out
+
+
+async def test_explain_takes_a_port_and_says_what_a_dead_agent_leaves_unknown(
+    settings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with alive(settings.parent) as bench:
+        asked = ("explain", "10.9.0.77", "10.9.0.2", "udp", "53")
+        assert await run(settings, *asked) == command.FAILURE
+        assert "counter drop_input: 1 packets, 60 bytes so far" in capsys.readouterr().out
+        assert await run(settings, *asked[:3], "--entry", "eth1") == command.FAILURE
+
+    without_agent(monkeypatch, bench)
+    assert await run(settings, "explain", "192.168.7.30", str(REPLICA)) == command.AGENT_DOWN
+    assert "only a running agent knows its state" in capsys.readouterr().out
 
 
 async def test_explain_asks_the_running_agent(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:

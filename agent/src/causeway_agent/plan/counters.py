@@ -1,0 +1,22 @@
+"""What each counter of the packet filter counts, in words: for `status`, metrics and documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "drop_arp": "ARP questions from or about machines that are not failed over here",
+    "drop_bridge": "frames that a bridge lets nobody send or receive",
+    "drop_closed": "frames while the loop guard keeps the bridge closed",
+    "drop_denied": "packets to networks that replicas never reach",
+    "drop_flood": "first packets from one address above the limit",
+    "drop_forward": "packets that no failover, network or rule lets pass",
+    "drop_input": "packets to this appliance that nothing answers",
+    "drop_loop": "frames that came back to where they are from",
+    "drop_management": "management ports, asked from elsewhere than management.sources",
+    "drop_spoofed": "sources that do not belong to the adapter they came from",
+    "drop_storm": "broadcast and multicast frames above the limit",
+    "drop_unpublished": "public ports without a rule for their source",
+}
+"""By counter."""
