@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
+from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan import base
 from causeway_agent.plan.target import Facts
@@ -36,6 +37,7 @@ from tests.fakes.firewall import FakeFirewall
 from tests.fakes.fuse import Fuse
 from tests.fakes.network import FakeKernel, FakeNeighbours
 from tests.fakes.processes import FakeProcesses
+from tests.fakes.publications import FakePublications
 from tests.fakes.storage import FakeStorage
 
 
@@ -156,6 +158,7 @@ class Bench:
     def __post_init__(self) -> None:
         self.kernel = FakeKernel(DEVICES, self.fuse)
         self.firewall = FakeFirewall(self.fuse)
+        self.publications = FakePublications(self.firewall, self.fuse)
         self.processes = FakeProcesses(self.fuse)
         self.storage = FakeStorage(self.fuse)
         self.dead_man = FakeDeadMan(self.fuse)
@@ -169,6 +172,7 @@ class Bench:
         machine = Machine(
             kernel=self.kernel,
             firewall=self.firewall,
+            publications=self.publications,
             processes=self.processes,
             neighbours=self.neighbours,
             clock=self.clock,
@@ -178,6 +182,7 @@ class Bench:
         return Engine(
             machine=machine,
             journal=Journal(self.storage),
+            rules=RulesJournal(self.storage),
             base=lambda facts: base.compile_base(management=MANAGEMENT, nics=NICS[:1], facts=facts),
             management=MANAGEMENT,
             nics=NICS[:1],

@@ -27,6 +27,7 @@ from causeway_agent.plan.target import Facts, Target
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests.fakes.dead_man import FakeDeadMan
+from tests.fakes.publications import FakePublications
 
 
 class Appliance:
@@ -90,6 +91,7 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
             machine = Machine(
                 kernel=kernel,
                 firewall=firewall,
+                publications=FakePublications(),
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 clock=SystemClock(),

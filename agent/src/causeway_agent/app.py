@@ -22,6 +22,7 @@ from causeway_agent.backends.clock import SystemClock
 from causeway_agent.backends.identity import KeyStore
 from causeway_agent.backends.neighbours import PacketNeighbours
 from causeway_agent.backends.nft import NftFirewall
+from causeway_agent.backends.publications import NftPublications
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.backends.supervisor import Supervisor
@@ -29,6 +30,7 @@ from causeway_agent.commands.local import SOCKET_NAME
 from causeway_agent.engine import events, service
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
+from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan.base import compile_base
 from causeway_agent.settings import Settings
@@ -107,6 +109,7 @@ def make_engine(settings: Settings, machine: Machine) -> Engine:
     return Engine(
         machine=machine,
         journal=offline.journal(settings),
+        rules=RulesJournal(DirectoryStorage(Path(settings.state_directory))),
         base=lambda facts: compile_base(
             management=settings.management, nics=settings.nics, vlans=settings.vlans, facts=facts
         ),
@@ -135,7 +138,12 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
     watcher = dead_man.make(
         directory=Path(settings.run_directory) / "dead-man", command=lambda change: _roll_back(path, change)
     )
-    async with RtnlKernel.open() as kernel, NftFirewall.open() as firewall, watcher:
+    async with (
+        RtnlKernel.open() as kernel,
+        NftFirewall.open() as firewall,
+        NftPublications.open() as publications,
+        watcher,
+    ):
         supervisor = Supervisor(
             run_directory=Path(settings.run_directory),
             key_directory=offline.key_directory(settings),
@@ -148,6 +156,7 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
             yield Machine(
                 kernel=kernel,
                 firewall=firewall,
+                publications=publications,
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 clock=clock,

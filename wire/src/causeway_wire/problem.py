@@ -64,6 +64,8 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 6901 pointer into the request's document."""
     generation: int | UnsetType = UNSET
     """The generation in force."""
+    revision: int | UnsetType = UNSET
+    """The revision of the table of public rules."""
     change: str | UnsetType = UNSET
     incident: str | UnsetType = UNSET
     retry_after: float | UnsetType = UNSET
@@ -78,6 +80,7 @@ def problem(
     *,
     pointer: str | UnsetType = UNSET,
     generation: int | UnsetType = UNSET,
+    revision: int | UnsetType = UNSET,
     change: str | UnsetType = UNSET,
     incident: str | UnsetType = UNSET,
     retry_after: float | UnsetType = UNSET,
@@ -90,6 +93,7 @@ def problem(
         detail=detail,
         pointer=pointer,
         generation=generation,
+        revision=revision,
         change=change,
         incident=incident,
         retry_after=retry_after,

@@ -21,6 +21,7 @@ from causeway_agent.engine.confirmation import Confirmation, Outcome
 from causeway_agent.engine.decisions import Decisions
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.records import Records
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
@@ -68,6 +69,7 @@ class ChangeRunner:
         state: State,
         lock: asyncio.Lock,
         records: Records,
+        rules: RuleKeeper,
         base: transition.Base,
     ) -> None:
         self._machine = machine
@@ -75,6 +77,7 @@ class ChangeRunner:
         self._state = state
         self._lock = lock
         self._records = records
+        self._rules = rules
         self._base = base
         self._admission = asyncio.Lock()
         self._queue: asyncio.Queue[_Work] = asyncio.Queue()
@@ -195,6 +198,7 @@ class ChangeRunner:
             target = compiler.compile_document(new.document, await self._machine.facts())
         except CompileError as error:
             raise ProblemError(combine(error.problems)) from error
+        await self._rules.check(new.document)
         observation = await self._machine.observe(*self._state.leftovers, current, target)
         plan = diff.diff(observation, target, current.policy)
         objections = guard.guard(plan, target, observation)

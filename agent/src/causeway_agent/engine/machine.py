@@ -27,6 +27,7 @@ class Machine:
 
     kernel: ports.Kernel
     firewall: ports.Firewall
+    publications: ports.Publications
     processes: ports.Processes
     neighbours: ports.Neighbours
     clock: ports.Clock

@@ -15,6 +15,7 @@ import structlog
 
 from causeway_agent.engine import events, transition
 from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
@@ -23,6 +24,9 @@ from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.operations import Operation
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.problem import Problem, ProblemType, combine, problem
+
+FILTER_CHANGED = frozenset({"filter", "overflow"})
+"""Kernel events after which elements of public rules may be others than ours."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -52,12 +56,14 @@ class Reconciler:
         machine: Machine,
         state: State,
         lock: asyncio.Lock,
+        rules: RuleKeeper,
         base: Callable[[Facts], Target],
         pace: Pace,
     ) -> None:
         self._machine = machine
         self._state = state
         self._lock = lock
+        self._rules = rules
         self._base = base
         self._pace = pace
         self._woken = asyncio.Event()
@@ -123,11 +129,14 @@ class Reconciler:
     async def _watch(self, open_events: Callable[[], AsyncIterator[str]]) -> None:
         while True:
             try:
-                async for _reason in open_events():
+                async for reason in open_events():
+                    if not FILTER_CHANGED.isdisjoint(reason.split(",")):
+                        self._rules.suspect()
                     self.wake()
             except BackendError as error:
                 # Events may have been lost; a full look makes up for them.
                 _log.warning(events.WATCH_LOST, reason=str(error))
+                self._rules.suspect()
             self.wake()
             await asyncio.sleep(self._pace.first_rest)
 
@@ -145,7 +154,9 @@ class Reconciler:
         errors = await self._machine.carry_out(operations, keep_going=True)
         if operations and not errors and was_settled and target == before:
             self._report_drift(operations)
-        problems = [p for p in (objection, withheld, *map(_unrepaired, errors)) if p is not None]
+        unpublished = await self._rules.look()
+        found = (objection, withheld, *map(_unrepaired, errors), unpublished)
+        problems = [each for each in found if each is not None]
         if not problems and plan:
             left = diff.diff(await self._machine.observe(*seen), target, target.policy).operations
             problems.extend(_unlasting(op) for op in left)

@@ -57,8 +57,13 @@ class RulesJournal:
         """Whether the log ends where we think: a line may be added."""
 
     @property
+    def sound(self) -> bool:
+        """Whether changes may be appended; else the table must be written anew."""
+        return self._sound
+
+    @property
     def long(self) -> bool:
-        """Whether the table should be written anew: the log is long, or cannot be added to."""
+        """Whether the table should be written anew, when there is time."""
         return self._length > LONGEST_LOG or (self._length > 0 and not self._sound)
 
     def recover(self) -> Recovered:

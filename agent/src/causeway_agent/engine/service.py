@@ -14,8 +14,10 @@ from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.changes import ChangeRunner
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
+from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
@@ -42,6 +44,7 @@ class Engine:
         *,
         machine: Machine,
         journal: Journal,
+        rules: RulesJournal,
         base: Callable[[Facts], Target],
         management: Management,
         nics: tuple[Nic, ...],
@@ -52,6 +55,7 @@ class Engine:
         self.state = State()
         self.records = Records(())
         self._journal = journal
+        self._rules_journal = rules
         self._base = base
         self._first_management = management
         self._first_nics, self._first_vlans = nics, vlans
@@ -59,6 +63,7 @@ class Engine:
         self._started = machine.clock.now()
         self._changes: ChangeRunner | None = None
         self._reconciler: Reconciler | None = None
+        self._rules: RuleKeeper | None = None
 
     @property
     def changes(self) -> ChangeRunner:
@@ -73,6 +78,13 @@ class Engine:
         if self._reconciler is None:
             raise Bug("the engine has not booted")
         return self._reconciler
+
+    @property
+    def rules(self) -> RuleKeeper:
+        """The keeper of the public rules, once booted."""
+        if self._rules is None:
+            raise Bug("the engine has not booted")
+        return self._rules
 
     @property
     def management(self) -> Management:
@@ -98,16 +110,30 @@ class Engine:
         self.records = Records(recovered.changes)
         await self._remember_leftovers(recovered.interrupted)
         lock = asyncio.Lock()
+        self._rules = RuleKeeper(
+            publications=self.machine.publications,
+            journal=self._rules_journal,
+            clock=self.machine.clock,
+            state=state,
+            lock=lock,
+        )
+        await self._rules.recover()
         self._changes = ChangeRunner(
             machine=self.machine,
             journal=self._journal,
             state=state,
             lock=lock,
             records=self.records,
+            rules=self._rules,
             base=self._base,
         )
         self._reconciler = Reconciler(
-            machine=self.machine, state=state, lock=lock, base=self._base, pace=self._pace
+            machine=self.machine,
+            state=state,
+            lock=lock,
+            rules=self._rules,
+            base=self._base,
+            pace=self._pace,
         )
         if await self._reconciler.look():
             _log.info(events.AGENT_READY, generation=state.conforming)

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_agent.plan import public_elements
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.public_elements import Entry
-from causeway_wire.desired import Desired, Management, ProviderRole
+from causeway_wire.desired import Desired, Management, Nic, ProviderRole, Vlan
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import IPAddress, IPNetwork
@@ -70,7 +70,8 @@ def ground(desired: Desired) -> Ground | None:
     role = desired.role
     if not isinstance(role, ProviderRole):
         return None
-    own = {nic.name: [interface.ip for interface in nic.addresses] for nic in (*desired.nics, *desired.vlans)}
+    adapters: tuple[Nic | Vlan, ...] = (*desired.nics, *desired.vlans)
+    own = {adapter.name: [interface.ip for interface in adapter.addresses] for adapter in adapters}
     allocation = frozenset(address.packed for address in role.public_addresses)
     return Ground(
         allocation=allocation,

@@ -134,6 +134,21 @@ class Table:
         self.revision, self.epoch = patch.revision, patch.epoch
         return delta
 
+    def touched(self, patch: PublicRulesPatch) -> frozenset[bytes]:
+        """Internal addresses that rules of the patch publish, now or after it."""
+        names = (*patch.remove, *(rule.id for rule in patch.put))
+        now = (self.entries[name].internal for name in names if name in self.entries)
+        return frozenset((*now, *(rule.internal_address.packed for rule in patch.put)))
+
+    def holds(self, document: PublicRules) -> bool:
+        """Whether the document is this table."""
+        mine = self.entries
+        return (
+            document.revision == self.revision
+            and len(document.rules) == len(mine)
+            and all(rule.id in mine and mine[rule.id].rule == rule for rule in document.rules)
+        )
+
     def undo(self, delta: Delta) -> None:
         """Take back what `change` did last."""
         self._exchange(delta.after, delta.before, Findings())

@@ -1,0 +1,352 @@
+"""The keeper of the public rules: one table in three places, here, on the disk and in the packet filter.
+
+A change is validated, put into the filter in one transaction, journaled, and only then answered; flows that
+lost their rule are ended last. What cannot be journaled is taken back. The filter outlives the agent: after a
+restart it is compared, element by element, and only what differs is touched, so that counters go on.
+
+Works under the engine's lock: never while a document is being applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from causeway_agent.engine import events, ports
+from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
+from causeway_agent.engine.state import InForce, State
+from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.plan import public_checks, public_elements, public_rules
+from causeway_agent.plan.public_checks import Ground
+from causeway_agent.plan.public_elements import Elements
+from causeway_agent.plan.public_rules import Delta, Table, Work
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
+from causeway_wire.public_rules import (
+    PublicRules,
+    PublicRulesPatch,
+    PublicRulesReport,
+    Revision,
+    RuleCounter,
+    RuleCounters,
+    RuleId,
+)
+from causeway_wire.types import Epoch
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class RuleKeeper:
+    """Holds the table. `look` is called by the reconciler, under the lock that all changes take."""
+
+    def __init__(
+        self,
+        *,
+        publications: ports.Publications,
+        journal: RulesJournal,
+        clock: ports.Clock,
+        state: State,
+        lock: asyncio.Lock,
+    ) -> None:
+        self._publications = publications
+        self._journal = journal
+        self._clock = clock
+        self._state = state
+        self._lock = lock
+        self._table = Table()
+        self._allocation: frozenset[bytes] = frozenset()
+        """What `source` maps in the filter were made for."""
+        self._suspect = True
+        """Whether the filter may hold something else than the table."""
+        self._compared = False
+        """Whether it ever held what the table says: only then is a difference somebody's doing."""
+        self._grounds: tuple[InForce, Ground | None] | None = None
+
+    @property
+    def revision(self) -> Revision:
+        """Of the table in force."""
+        return self._table.revision
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    async def recover(self) -> None:
+        """Read the table from the disk; damage is told and survived."""
+        recovered = await asyncio.to_thread(self._journal.recover)
+        damage = list(recovered.damage)
+        try:
+            if recovered.table is not None:
+                self._table, _ = await asyncio.to_thread(self._table.whole, recovered.table, None)
+            for patch in recovered.patches:
+                if patch.base != self.revision:
+                    damage.append(f"a change of revision {patch.base} follows revision {self.revision}")
+                    break
+                self._table.change(patch, None)
+        except CompileError as error:
+            damage.append(str(error))
+        self._state.epoch = max(self._state.epoch, self._table.epoch)
+        for sentence in damage:
+            _log.error(events.JOURNAL_DAMAGED, reason=sentence)
+
+    def suspect(self) -> None:
+        """Somebody else changed the packet filter: the next look compares everything."""
+        self._suspect = True
+
+    async def document(self) -> PublicRules:
+        """The whole table."""
+        async with self._lock:
+            return self._document()
+
+    async def put(self, document: PublicRules, body: bytes) -> PublicRulesReport:
+        """Replace the table; `body` is the document's text, which is journaled as it came.
+
+        Raises ProblemError when it is refused or fails: then the table before it is in force.
+        """
+        async with self._lock:
+            ground = self._ground()
+            if document.revision == self.revision and await asyncio.to_thread(self._table.holds, document):
+                return self._report()
+            self._admit(document.revision, document.epoch)
+            new, delta, work = await asyncio.to_thread(self._planned, document, ground)
+            doubted, self._suspect = self._suspect, True
+            staged, applied = await asyncio.gather(
+                asyncio.to_thread(self._journal.stage, document.revision, body),
+                self._apply(work, new),
+                return_exceptions=True,
+            )
+            if isinstance(applied, BaseException):
+                await self._give_up(None, applied)
+            if isinstance(staged, BaseException):
+                await self._give_up(work, staged)
+            else:
+                await self._commit(staged, work)
+            self._table, self._suspect = new, doubted
+            return await self._changed(delta, work)
+
+    async def patch(self, patch: PublicRulesPatch) -> PublicRulesReport:
+        """Change the table; raises ProblemError when it is refused or fails: then nothing has changed."""
+        async with self._lock:
+            ground, table = self._ground(), self._table
+            if table.in_place(patch):
+                return self._report()
+            self._check_base(patch)
+            self._admit(patch.revision, patch.epoch)
+            delta, work = await asyncio.to_thread(self._planned_patch, patch, ground)
+            doubted, self._suspect = self._suspect, True
+            try:
+                await self._patched(patch, work)
+            except BaseException:
+                table.undo(delta)
+                raise
+            self._suspect = doubted
+            return await self._changed(delta, work)
+
+    async def counters(self, wanted: Sequence[RuleId]) -> RuleCounters:
+        """What rules let through: those asked for, or all; raises ProblemError for names without a rule."""
+        async with self._lock:
+            entries = self._table.entries
+            for name in wanted:
+                if name not in entries:
+                    raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no rule {name}"))
+            chosen = {name: entries[name] for name in wanted} if wanted else dict(entries)
+            places = {name: public_elements.counted_keys(entry) for name, entry in chosen.items()}
+            keys: dict[str, list[bytes]] = {}
+            for name, listed in places.values():
+                keys.setdefault(name, []).extend(listed)
+            revision = self.revision
+            counted = await self._publications.counters(keys if wanted else None) if places else {}
+        counters = []
+        for rule, (name, listed) in places.items():
+            found = [counted[name].get(key, (0, 0)) for key in listed]
+            packets, octets = (sum(figures) for figures in zip(*found, strict=True))
+            counters.append(RuleCounter(id=rule, packets=packets, bytes=octets))
+        return RuleCounters(revision=revision, counters=tuple(counters))
+
+    async def check(self, desired: Desired) -> None:
+        """Raises ProblemError when the table would not fit this document any more."""
+        ground = public_checks.ground(desired)
+        if not len(self) or ground == self._ground_of(self._state.enforced):
+            return
+        try:
+            await asyncio.to_thread(self._table.check, ground)
+        except CompileError as error:
+            raise ProblemError(combine(error.problems)) from error
+
+    async def look(self) -> Problem | None:
+        """Make the packet filter hold the table; why that did not succeed. The caller has the lock."""
+        ground = self._ground_of(self._state.enforced)
+        allocation = ground.allocation if ground is not None else frozenset()
+        try:
+            if self._suspect:
+                await self._compare(allocation)
+            elif allocation != self._allocation:
+                await self._move(allocation)
+            if self._journal.long:
+                await self._write_anew()
+        except (BackendError, TimeoutError) as error:
+            return problem(ProblemType.APPLY_FAILED, f"public rules: {error}")
+        return None
+
+    def _planned(self, document: PublicRules, ground: Ground) -> tuple[Table, Delta, Work]:
+        try:
+            new, delta = self._table.whole(document, ground)
+        except CompileError as error:
+            raise ProblemError(combine(error.problems)) from error
+        affected = public_rules.affected(delta.before, delta.after)
+        sources = self._table.sources(self._allocation, affected)
+        return new, delta, public_rules.work(new, delta, self._allocation, sources)
+
+    def _planned_patch(self, patch: PublicRulesPatch, ground: Ground) -> tuple[Delta, Work]:
+        """The table is changed already; `undo` takes it back."""
+        table = self._table
+        sources = table.sources(self._allocation, table.touched(patch))
+        try:
+            delta = table.change(patch, ground)
+        except CompileError as error:
+            raise ProblemError(combine(error.problems)) from error
+        return delta, public_rules.work(table, delta, self._allocation, sources)
+
+    async def _patched(self, patch: PublicRulesPatch, work: Work) -> None:
+        try:
+            await self._apply(work, self._table)
+        except (BackendError, TimeoutError) as error:
+            await self._give_up(None, error)
+        if not self._journal.sound:
+            await self._commit(None, work)
+            return
+        try:
+            await asyncio.to_thread(self._journal.append, patch)
+        except BackendError as error:
+            await self._give_up(work, error)
+
+    async def _apply(self, work: Work, wanted: Table) -> None:
+        """Put the change into the filter; where that holds something unexpected, whatever it takes."""
+        try:
+            await self._publications.apply(work.delete, work.add)
+        except BackendError:
+            held = await self._publications.observe()
+            elements = await asyncio.to_thread(wanted.elements, self._allocation)
+            await self._publications.apply(*public_elements.difference(held, elements))
+
+    async def _commit(self, staged: Snapshot | None, work: Work) -> None:
+        """Put a whole table in force on the disk: the staged one, or the one that is here."""
+        try:
+            if staged is None:
+                await self._write_anew()
+            else:
+                await asyncio.to_thread(self._journal.commit, staged)
+        except BackendError as error:
+            await self._give_up(work, error)
+
+    async def _give_up(self, work: Work | None, why: BaseException) -> None:
+        """Bring the filter back and raise; the next look makes sure."""
+        if not isinstance(why, BackendError | TimeoutError):
+            raise why
+        if work is not None:
+            try:
+                await self._publications.apply(work.add, work.delete)
+            except (BackendError, TimeoutError) as error:
+                _log.error(events.RECONCILE_FAILED, reason=str(error))
+        raise ProblemError(problem(ProblemType.APPLY_FAILED, str(why))) from why
+
+    async def _changed(self, delta: Delta, work: Work) -> PublicRulesReport:
+        """End what lost its rule, and report. A flow that cannot be ended is not let through either: every
+        packet needs its rule.
+        """
+        self._state.epoch = max(self._state.epoch, self._table.epoch)
+        ended = 0
+        try:
+            ended = await self._publications.cut(work.cuts)
+        except (BackendError, TimeoutError) as error:
+            _log.warning(events.RULES_FLOWS_LEFT, reason=str(error))
+        report = PublicRulesReport(
+            revision=self.revision,
+            rules=len(self),
+            added=len(delta.after) - delta.changed,
+            changed=delta.changed,
+            removed=len(delta.before) - delta.changed,
+            cut_flows=ended,
+        )
+        _log.info(events.RULES_CHANGED, revision=self.revision, rules=len(self), cut_flows=ended)
+        return report
+
+    async def _compare(self, allocation: frozenset[bytes]) -> None:
+        """Read all elements and repair what differs."""
+        held = await self._publications.observe()
+        delete, add = await asyncio.to_thread(self._differing, held, allocation)
+        if delete or add:
+            await self._publications.apply(delete, add)
+            figures = {"deleted": _size(delete), "added": _size(add)}
+            _log.warning(events.RULES_REPAIRED, **figures)
+            if self._compared:
+                words = f"public rules: {figures['deleted']} elements deleted, {figures['added']} put back"
+                self._state.count_drift((words,), self._clock.now())
+        self._suspect, self._compared, self._allocation = False, True, allocation
+
+    def _differing(self, held: Elements, allocation: frozenset[bytes]) -> tuple[Elements, Elements]:
+        return public_elements.difference(held, self._table.elements(allocation))
+
+    async def _move(self, allocation: frozenset[bytes]) -> None:
+        """Let VMs leave with addresses of another allocation."""
+        before, after = self._table.sources(self._allocation), self._table.sources(allocation)
+        delete, add = public_elements.difference(before, after)
+        if delete or add:
+            self._suspect = True
+            await self._publications.apply(delete, add)
+        self._suspect, self._allocation = False, allocation
+
+    async def _write_anew(self) -> None:
+        body = await asyncio.to_thread(lambda: codec.encode(self._document()))
+        staged = await asyncio.to_thread(self._journal.stage, self.revision, body)
+        await asyncio.to_thread(self._journal.commit, staged)
+
+    def _document(self) -> PublicRules:
+        table = self._table
+        return PublicRules(revision=table.revision, epoch=table.epoch, rules=tuple(table.rules()))
+
+    def _report(self) -> PublicRulesReport:
+        return PublicRulesReport(revision=self.revision, rules=len(self))
+
+    def _ground(self) -> Ground:
+        """What rules are measured against now; raises ProblemError where there can be none."""
+        enforced = self._state.enforced
+        if enforced is None:
+            detail = "send the appliance's document first: rules are measured against its allocation"
+            raise ProblemError(problem(ProblemType.NOT_CONFIGURED, detail))
+        ground = self._ground_of(enforced)
+        if ground is None:
+            detail = "only a provider appliance publishes services"
+            raise ProblemError(problem(ProblemType.WRONG_ROLE, detail))
+        return ground
+
+    def _ground_of(self, enforced: InForce | None) -> Ground | None:
+        if enforced is None:
+            return None
+        if self._grounds is None or self._grounds[0] is not enforced:
+            self._grounds = (enforced, public_checks.ground(enforced.document))
+        return self._grounds[1]
+
+    def _check_base(self, patch: PublicRulesPatch) -> None:
+        if patch.base != self.revision:
+            detail = f"the table has revision {self.revision}; a change of revision {patch.base} does not fit"
+            raise ProblemError(_stale(detail, "/base", self.revision))
+
+    def _admit(self, revision: Revision, epoch: Epoch) -> None:
+        """Raises ProblemError unless this is news from the workflow in charge."""
+        if epoch < self._state.epoch:
+            detail = f"epoch {self._state.epoch} has been accepted; this change is of epoch {epoch}"
+            raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, pointer="/epoch"))
+        if revision <= self.revision:
+            detail = f"revision {self.revision} is in force; use {self.revision + 1} or more"
+            raise ProblemError(_stale(detail, "/revision", self.revision))
+
+
+def _stale(detail: str, pointer: str, revision: Revision) -> Problem:
+    return problem(ProblemType.STALE_REVISION, detail, pointer=pointer, revision=revision)
+
+
+def _size(elements: Elements) -> int:
+    return sum(map(len, elements.values()))
