@@ -19,7 +19,7 @@ SECONDS: Final = 30.0
 # linux/netlink.h
 _NETFILTER = 12
 _SOL_NETLINK, _CAP_ACK = 270, 10
-_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_REQUEST, _ACK, _DUMP, _INTERRUPTED = 0x1, 0x4, 0x300, 0x10
 _ERROR, _DONE = 2, 3
 _NESTED, _TYPE_MASK = 0x8000, 0x3FFF
 CREATE: Final = 0x400
@@ -97,33 +97,39 @@ class Nfnetlink:
         self._socket.send(self._message(kind, _ACK, body))
         return self._answers()
 
-    def dump(self, kind: int, body: bytes) -> Iterator[memoryview]:
-        """Bodies (after the generic header) of all messages of a dump."""
+    def dump(self, kind: int, body: bytes, *, whole: bool = False) -> Iterator[memoryview]:
+        """Bodies (after the generic header) of all messages of a dump. With `whole`, raises EINTR at its end
+        when what was dumped changed meanwhile.
+        """
         self._socket.send(self._message(kind, _DUMP, body))
-        return self._answers()
+        return self._answers(whole=whole)
 
-    def _answers(self) -> Iterator[memoryview]:
+    def _answers(self, *, whole: bool = False) -> Iterator[memoryview]:
+        interrupted = False
         while True:
-            for kind, body in self._receive():
+            for kind, flags, body in self._receive():
+                interrupted = interrupted or bool(flags & _INTERRUPTED)
                 if kind in (_DONE, _ERROR):
                     _raise(body)
+                    if whole and interrupted:
+                        raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
                     return
                 yield body[_GENERIC.size :]
 
     def _acknowledged(self) -> None:
         """Read answers up to the acknowledgement; raises the first error."""
-        for kind, body in self._receive():
+        for kind, _, body in self._receive():
             if kind == _ERROR:
                 _raise(body)
                 return
         raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
 
-    def _receive(self) -> Iterator[tuple[int, memoryview]]:
+    def _receive(self) -> Iterator[tuple[int, int, memoryview]]:
         data = memoryview(self._socket.recv(_READ))
         offset = 0
         while offset + _HEADER.size <= len(data):
-            length, kind, *_ = _HEADER.unpack_from(data, offset)
-            yield kind, data[offset + _HEADER.size : offset + length]
+            length, kind, flags, *_ = _HEADER.unpack_from(data, offset)
+            yield kind, flags, data[offset + _HEADER.size : offset + length]
             offset += (length + 3) & ~3
 
     def _message(self, kind: int, flags: int, body: bytes) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
-from causeway_agent.backends import nft_dump
+from causeway_agent.backends import nfnetlink, nft_dump
+from causeway_agent.backends.nfnetlink import Nfnetlink
 from causeway_agent.errors import BackendError
 
 # linux/netfilter/nf_tables.h
@@ -12,7 +14,7 @@ _TABLE, _NAME, _TYPE, _DATA = 1, 2, 3, 4
 _COUNTER = 1
 _BYTES, _PACKETS = 1, 2
 _EVERY_FAMILY = 0
-_KIND = nft_dump.attribute(_TYPE, _COUNTER.to_bytes(4, "big"))
+_KIND = nfnetlink.attribute(_TYPE, _COUNTER.to_bytes(4, "big"))
 
 
 def read(table: str) -> dict[str, tuple[int, int]]:
@@ -21,14 +23,14 @@ def read(table: str) -> dict[str, tuple[int, int]]:
     Raises BackendError.
     """
     try:
-        with nft_dump.Dumps() as dumps:
-            return dict(_counters(dumps, table))
+        with contextlib.closing(Nfnetlink()) as sock:
+            return dict(_counters(sock, table))
     except OSError as error:
         raise BackendError("read the packet filter's counters", error.strerror or str(error)) from error
 
 
-def _counters(dumps: nft_dump.Dumps, table: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    for answer in dumps.dump(nft_dump.GET_OBJECTS, family=_EVERY_FAMILY, attributes=_KIND):
+def _counters(sock: Nfnetlink, table: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    for answer in nft_dump.dump(sock, nft_dump.GET_OBJECTS, family=_EVERY_FAMILY, attributes=_KIND):
         found = nft_dump.parse(answer)
         if nft_dump.name(found[_TABLE]) == table and nft_dump.number(found[_TYPE]) == _COUNTER:
             figures = nft_dump.parse(found[_DATA])

@@ -6,11 +6,12 @@ what the table of public rules and the loop guard fill, and counters: none of th
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Container, Iterator
 
-from causeway_agent.backends import nft_dump
-from causeway_agent.backends.nft_dump import Dumps
+from causeway_agent.backends import nfnetlink, nft_dump
+from causeway_agent.backends.nfnetlink import Nfnetlink
 from causeway_agent.errors import BackendError
 
 FAMILIES = (1, 3, 7)
@@ -31,49 +32,49 @@ def read(table: str, *, filled: Container[str]) -> str:
     """
     digest = hashlib.sha256()
     try:
-        with Dumps() as dumps:
+        with contextlib.closing(Nfnetlink()) as sock:
             for family in FAMILIES:
-                for part in _table(dumps, family, table, filled):
+                for part in _table(sock, family, table, filled):
                     digest.update(len(part).to_bytes(4, "big") + part)
     except OSError as error:
         raise BackendError("read the packet filter", error.strerror or str(error)) from error
     return digest.hexdigest()
 
 
-def _table(dumps: Dumps, family: int, table: str, filled: Container[str]) -> Iterator[bytes]:
-    chains = dumps.dump(nft_dump.GET_CHAINS, family=family)
+def _table(sock: Nfnetlink, family: int, table: str, filled: Container[str]) -> Iterator[bytes]:
+    chains = nft_dump.dump(sock, nft_dump.GET_CHAINS, family=family)
     yield from (_chain(chain) for chain in chains if _is(nft_dump.parse(chain)[_CHAIN_TABLE], table))
-    of_table = nft_dump.text(_RULE_TABLE, table)
-    yield from dumps.dump(nft_dump.GET_RULES, family=family, attributes=of_table)
-    for entry in _sets(dumps, family, table):
+    of_table = nfnetlink.text(_RULE_TABLE, table)
+    yield from nft_dump.dump(sock, nft_dump.GET_RULES, family=family, attributes=of_table)
+    for entry in _sets(sock, family, table):
         fields = nft_dump.parse(entry)
         # Newer kernels add how many elements there are.
-        yield b"".join(nft_dump.attribute(*field) for field in fields.items() if field[0] <= _SET_HANDLE)
+        yield b"".join(nfnetlink.attribute(*field) for field in fields.items() if field[0] <= _SET_HANDLE)
         name = nft_dump.name(fields[_SET_NAME])
         flags = nft_dump.number(fields.get(_SET_FLAGS, b""))
         if name not in filled and not flags & (_ANONYMOUS | _TIMEOUT | _DYNAMIC):
-            yield from sorted(_elements(dumps, family, table, name))
+            yield from sorted(_elements(sock, family, table, name))
 
 
-def _sets(dumps: Dumps, family: int, table: str) -> list[bytes]:
-    listed = dumps.dump(nft_dump.GET_SETS, family=family)
+def _sets(sock: Nfnetlink, family: int, table: str) -> list[bytes]:
+    listed = nft_dump.dump(sock, nft_dump.GET_SETS, family=family)
     return [entry for entry in listed if _is(nft_dump.parse(entry)[_SET_TABLE], table)]
 
 
 def _chain(chain: bytes) -> bytes:
     fields = nft_dump.parse(chain)
     return b"".join(
-        nft_dump.attribute(*field)
+        nfnetlink.attribute(*field)
         for field in fields.items()
         if field[0] not in {_CHAIN_USE, _CHAIN_COUNTERS}
     )
 
 
-def _elements(dumps: Dumps, family: int, table: str, name: str) -> Iterator[bytes]:
-    which = nft_dump.text(_ELEMENTS_TABLE, table) + nft_dump.text(_ELEMENTS_SET, name)
-    for answer in dumps.dump(nft_dump.GET_ELEMENTS, family=family, attributes=which):
+def _elements(sock: Nfnetlink, family: int, table: str, name: str) -> Iterator[bytes]:
+    which = nfnetlink.text(_ELEMENTS_TABLE, table) + nfnetlink.text(_ELEMENTS_SET, name)
+    for answer in nft_dump.dump(sock, nft_dump.GET_ELEMENTS, family=family, attributes=which):
         listed = nft_dump.parse(answer).get(_ELEMENTS, b"")
-        yield from (element for _, element in nft_dump.entries(listed))
+        yield from (bytes(element) for _, element in nfnetlink.attributes(memoryview(listed)))
 
 
 def _is(data: bytes, table: str) -> bool:
