@@ -101,7 +101,17 @@ class Appliance:
         assert answer, Path(self._log.name).read_text()
         return json.loads(answer)
 
+    def kill(self) -> None:
+        """The agent dies without a word; its processes stay."""
+        self._process.kill()
+        self._close()
+
     def end(self) -> None:
+        """Stop everything."""
+        if self._process.poll() is None:
+            self._close()
+
+    def _close(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -115,9 +125,16 @@ class Lab:
     """The segments, guests and appliances."""
 
     prefix: str
+    directory: Path
     keys: Keys
     provider: Appliance = field(init=False)
     tenant: Appliance = field(init=False)
+
+    def revive(self, name: str) -> None:
+        """A new agent in the place of the one that died, if there was one."""
+        place = name[0]
+        namespace = f"{self.prefix}{place}"
+        setattr(self, name, Appliance(namespace, name, self.directory / place, self.keys.directory))
 
     def inside(self, place: str, *command: str, check: bool = True) -> str:
         """Run a command in a namespace; what it printed."""
@@ -264,12 +281,14 @@ def lab(directory: Path) -> Iterator[Lab]:
         _plug(prefix, "vlan", "p", "eth1", MACS["p-vlan"])
         _plug(prefix, "wan", "t", "eth0", MACS["t-main"])
         _plug(prefix, "lan", "t", "eth1", MACS["t-extension"])
-        made = Lab(prefix, make_keys(directory / "keys"))
-        for name, place in (("provider", "p"), ("tenant", "t")):
-            appliance = Appliance(f"{prefix}{place}", name, directory / place, made.keys.directory)
-            stack.callback(appliance.end)
-            setattr(made, name, appliance)
-        yield made
+        made = Lab(prefix, directory, make_keys(directory / "keys"))
+        for name in ("provider", "tenant"):
+            made.revive(name)
+        try:
+            yield made
+        finally:
+            made.provider.end()
+            made.tenant.end()
 
 
 def _plug(prefix: str, segment: str, place: str, device: str, mac: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 
@@ -47,3 +48,17 @@ def test_a_replica_that_only_talks_is_heard_again_after_a_reconnection(world: La
         said = world.guest("replica", "talk", HOST, "1.0")["said"]
         heard = json.loads(ear.stdout.readline())["frames"]
     assert heard > said / 2
+
+
+def test_a_bridge_outlives_its_agent_and_is_taken_over_by_the_next(world: Lab) -> None:
+    """Both agents die. Nobody answers the tenant's frames, nobody guards: the tunnel and the bridge stay."""
+    for place in ("tenant", "provider"):
+        getattr(world, place).kill()
+    command = ("ping", "-n", "-c", "30", "-i", "0.1", "-W", "1", REPLICA)
+    received = int(re.findall(r"(\d+) received", world.inside("host", *command, check=False))[0])
+    assert received > 20, "one reconnection at most"
+    for place in ("provider", "tenant"):
+        world.revive(place)
+    world.begin("replica")
+    world.opened()
+    assert world.tenant.tunnel()["last_error"] is None

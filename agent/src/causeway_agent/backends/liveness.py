@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import socket
@@ -41,7 +42,8 @@ _ICMP6_FILTER = 1  # linux/icmpv6.h
 class Pulse:
     """The judgement, without sockets: `beat` says whether the peer is lost. Times in monotonic seconds."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, *, settling: float = SETTLING) -> None:
+        self._settling = settling
         self._heard = now
         self._ticked = now
         self._received: int | None = None
@@ -53,7 +55,7 @@ class Pulse:
     @property
     def limit(self) -> float:
         """The silence that counts as dead now, seconds."""
-        return max(LIMIT, RTT_FACTOR * self._round_trip) if self._answered else SETTLING
+        return max(LIMIT, RTT_FACTOR * self._round_trip) if self._answered else self._settling
 
     def sent(self, sequence: int, now: float) -> None:
         self._sent[sequence % _WINDOW] = now
@@ -94,6 +96,10 @@ class Exchange(Protocol):
     def socket(self) -> socket.socket:
         """Not blocking; whoever opened the exchange closes it."""
 
+    @property
+    def settling(self) -> float:
+        """Seconds a new tunnel gets until its first answer."""
+
     def ask(self, sequence: int) -> None:
         """Send a question; raises OSError when it is not taken."""
 
@@ -124,7 +130,7 @@ class Liveness:
         except OSError:
             os.close(self._counters)
             raise
-        self._pulse = Pulse(time.monotonic())
+        self._pulse = Pulse(time.monotonic(), settling=self._exchange.settling)
         asyncio.get_running_loop().add_reader(self._exchange.socket, self._hear)
         return self
 
@@ -167,6 +173,8 @@ class Liveness:
 class IcmpEcho:
     """Echo requests to the far end's inner address. Raises OSError when the socket cannot be made."""
 
+    settling = SETTLING
+
     def __init__(self, device: str, local: IPAddress, peer: IPAddress) -> None:
         self.socket = _open(device.encode(), local, peer)
         self._version = peer.version
@@ -185,7 +193,13 @@ class IcmpEcho:
 
 
 class FrameEcho:
-    """Frames through a tap. Raises OSError when the socket cannot be made."""
+    """Frames through a tap. Raises OSError when the socket cannot be made.
+
+    They are answered by the far agent, not by its kernel: a tunnel that outlives that agent is left alone,
+    and its death is for OpenVPN's own ping to notice, within `ping-restart` seconds.
+    """
+
+    settling = math.inf
 
     def __init__(self, device: str) -> None:
         self.socket = packet_socket.open_frames(device, guard_frames.ETHERTYPE)

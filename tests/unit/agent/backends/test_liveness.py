@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from causeway_agent.backends import liveness
@@ -77,3 +79,20 @@ def test_an_echo_request_has_a_right_checksum(identifier: int, sequence: int) ->
         total = (total & 0xFFFF) + (total >> 16)
     assert total == 0xFFFF
     assert liveness._request(6, identifier, sequence)[:4] == bytes((128, 0, 0, 0))
+
+
+def test_a_peer_that_need_not_answer_is_never_lost_before_it_did() -> None:
+    pulse = Pulse(0.0, settling=math.inf)
+    now = 0.0
+    for sequence in range(1000):
+        assert not pulse.beat(now, 0)
+        pulse.sent(sequence, now)
+        wait = pulse.next_tick(now)
+        assert 0 < wait <= INTERVAL
+        now += wait
+    pulse.answered(999, now)
+    for _ in range(10):
+        now += pulse.next_tick(now)
+        if pulse.beat(now, 0):
+            return
+    raise AssertionError("a peer that answered once must go on answering")
