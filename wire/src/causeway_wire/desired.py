@@ -207,6 +207,10 @@ class ProviderNetwork(ProductionNetwork, frozen=True, kw_only=True):
     """One VLAN of the tenant's hardware plans, and the tunnel that extends it."""
 
     tunnel: TunnelServer | None = None
+    hosts: tuple[IPAddress, ...] = ()
+    """Known addresses of the network, of replicas and others. Where those that are no replicas live is told
+    to the replicas when it changes; without it they find out when their neighbour caches have expired.
+    """
 
 
 class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="provider"):

@@ -90,6 +90,7 @@ def _target(
         policy=policy,
         processes=role.processes,
         vacant=role.vacant,
+        heralded=role.heralded,
     )
 
 

@@ -25,6 +25,7 @@ from causeway_agent.plan.objects import (
     PRIORITY_DEVICE,
     PRIORITY_SOURCE,
     Address,
+    Claim,
     Route,
     Rule,
     Sysctl,
@@ -114,6 +115,12 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
         policy=_policy(around, uplink, vlans, extensions),
         processes=frozenset(
             process for extension in extensions for process in _processes(extension, around.facts)
+        ),
+        heralded=frozenset(
+            Claim(extension.vlan, address)
+            for extension in extensions
+            for address in extension.network.hosts
+            if address not in extension.replicas
         ),
     )
     return functools.reduce(operator.or_, _bridged(role, around, uplink), routed)

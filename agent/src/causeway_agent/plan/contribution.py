@@ -59,6 +59,7 @@ class Contribution:
     policy: Policy = field(default_factory=Policy)
     processes: frozenset[Process] = frozenset()
     vacant: frozenset[Claim] = frozenset()
+    heralded: frozenset[Claim] = frozenset()
 
     def __or__(self, other: Contribution) -> Contribution:
         """What two parts of one document add together."""

@@ -65,6 +65,10 @@ class Target:
     processes: frozenset[Process] = frozenset()
     vacant: frozenset[Claim] = frozenset()
     """What no machine of the segment may hold when the bridge begins to carry it: nothing here claims it."""
+    heralded: frozenset[Claim] = frozenset()
+    """What is answered for by scope, not by claim, and announced whenever routes change: neighbours may
+    remember another machine there.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

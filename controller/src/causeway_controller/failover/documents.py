@@ -101,6 +101,9 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
             prefixes=network.prefixes,
             gateways=network.gateways,
             tunnel=_server(site, tenant, network) if network.id in extended else None,
+            hosts=tuple(
+                address for vm in tenant.vms.values() if vm.network == network.id for address in vm.addresses
+            ),
         )
         for network in tenant.networks.values()
         if network.id in appliance.vlans
