@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -15,13 +16,15 @@ from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.engine import report
 from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.journal import Journal, Recovered
+from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, describe, diff, ruleset, trunks
+from causeway_agent.plan import coverage, describe, diff, explain_services, ruleset, trunks
 from causeway_agent.plan import explain as explanations
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.explain_packet import Explanation, Packet
+from causeway_agent.plan.public_rules import Table
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_agent.settings import Settings
 from causeway_wire import codec
@@ -116,7 +119,7 @@ async def status(settings: Settings) -> dict[str, Any]:
 def _page(
     settings: Settings, recovered: Recovered, nics: tuple[NicReport, ...], *, problem: Problem | None = None
 ) -> dict[str, Any]:
-    document = recovered.document
+    document, table = recovered.document, _rules(settings)
     observed = Observed(
         appliance=settings.appliance,
         state=ApplianceState.UNCONFIGURED,
@@ -129,7 +132,7 @@ def _page(
         tunnels=(),
         drift=DriftReport(repairs=0),
         problem=problem,
-        coverage=coverage.coverage(document, report.held(nics)),
+        coverage=coverage.coverage(document, report.held(nics), rules=len(table), revision=table.revision),
         counters=report.as_reports(counters() or {}),
     )
     told: dict[str, Any] = json.loads(codec.encode_masked(observed))
@@ -159,4 +162,17 @@ async def explain(settings: Settings, packet: Packet, *, entry: str | None = Non
     seen = dataclasses.replace(
         sight.observation, policy=sight.target.policy, processes=sight.target.processes
     )
-    return explanations.explain(packet, seen, entry=entry)
+    services = explain_services.services(_rules(settings), sight.document)
+    return explanations.explain(packet, seen, services=services, entry=entry)
+
+
+def _rules(settings: Settings) -> Table:
+    """The table as far as the disk tells it."""
+    table = Table()
+    recovered = RulesJournal(DirectoryStorage(Path(settings.state_directory))).recover()
+    with contextlib.suppress(CompileError):
+        if recovered.table is not None:
+            table, _ = table.whole(recovered.table, None)
+        for patch in recovered.patches:
+            table.change(patch, None)
+    return table

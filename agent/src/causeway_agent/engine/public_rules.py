@@ -70,6 +70,11 @@ class RuleKeeper:
         """Of the table in force."""
         return self._table.revision
 
+    @property
+    def table(self) -> Table:
+        """The table in force, for looking only."""
+        return self._table
+
     def __len__(self) -> int:
         return len(self._table)
 
@@ -146,18 +151,19 @@ class RuleKeeper:
 
     async def counters(self, wanted: Sequence[RuleId]) -> RuleCounters:
         """What rules let through: those asked for, or all; raises ProblemError for names without a rule."""
-        async with self._lock:
-            entries = self._table.entries
-            for name in wanted:
-                if name not in entries:
-                    raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no rule {name}"))
-            chosen = {name: entries[name] for name in wanted} if wanted else dict(entries)
-            places = {name: public_elements.counted_keys(entry) for name, entry in chosen.items()}
-            keys: dict[str, list[bytes]] = {}
-            for name, listed in places.values():
-                keys.setdefault(name, []).extend(listed)
-            revision = self.revision
+        revision, entries = self.revision, dict(self._table.entries)
+        for name in wanted:
+            if name not in entries:
+                raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no rule {name}"))
+        chosen = {name: entries[name] for name in wanted} if wanted else entries
+        places = {name: public_elements.counted_keys(entry) for name, entry in chosen.items()}
+        keys: dict[str, list[bytes]] = {}
+        for name, listed in places.values():
+            keys.setdefault(name, []).extend(listed)
+        try:
             counted = await self._publications.counters(keys if wanted else None) if places else {}
+        except BackendError as error:
+            raise ProblemError(problem(ProblemType.UNAVAILABLE, str(error))) from error
         counters = []
         for rule, (name, listed) in places.items():
             found = [counted[name].get(key, (0, 0)) for key in listed]

@@ -21,7 +21,7 @@ from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, explain, trunks
+from causeway_agent.plan import coverage, explain, explain_services, trunks
 from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
@@ -170,7 +170,9 @@ class Engine:
             tunnels=self.machine.processes.tunnels(),
             drift=state.drift,
             problem=state.problem,
-            coverage=coverage.coverage(document, report.held(nics)),
+            coverage=coverage.coverage(
+                document, report.held(nics), rules=len(self.rules), revision=self.rules.revision
+            ),
             counters=await self.counters(),
             duplicates=state.duplicates,
             started=self._started,
@@ -206,7 +208,15 @@ class Engine:
         if target is None:
             raise Bug("nothing has been looked at yet")
         seen = await self.machine.observe(target)
-        return explain.explain(packet, seen, tunnels=self.machine.processes.tunnels(), entry=entry)
+        enforced = self.state.enforced
+        document = enforced.document if enforced is not None else None
+        return explain.explain(
+            packet,
+            seen,
+            tunnels=self.machine.processes.tunnels(),
+            services=explain_services.services(self.rules.table, document),
+            entry=entry,
+        )
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:
