@@ -118,11 +118,13 @@ class Watch:
         while True:
             self._guard = loop_guard.passed(self._guard, loop.time())
             await self._act(loop.time())
+            due = loop_guard.due(self._guard)
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(until if due is None else min(until, due)):
                     await self._woken.wait()
             except TimeoutError:
-                return
+                if loop.time() >= until:
+                    return
             self._woken.clear()
             if self._failure is not None:
                 raise self._failure
@@ -147,6 +149,8 @@ class Watch:
         """Take one frame; the loop calls again while there are more."""
         try:
             frame = guard_frames.parse(ear.sock.recv(_FRAME))
+            if frame is not None:
+                ear.handle(frame)
         except BlockingIOError:
             return
         except OSError as error:
@@ -156,8 +160,6 @@ class Watch:
         ear.left -= 1
         if ear.left <= 0:
             asyncio.get_running_loop().remove_reader(ear.sock)
-        if frame is not None:
-            ear.handle(frame)
 
     def _from_segment(self, frame: Frame) -> None:
         if frame.kind is Kind.PROBE:
@@ -166,6 +168,9 @@ class Watch:
     def _from_tunnel(self, sock: socket.socket) -> Callable[[Frame], None]:
         def handle(frame: Frame) -> None:
             if frame.kind is Kind.HELLO:
+                if frame.number != self._guard.peer:
+                    # The tunnel has just come up, or the far guard: it need not wait for our next greeting.
+                    _send(sock, Frame(Kind.HELLO, self._guard.own, self._sequence))
                 self._learn(loop_guard.met(self._guard, frame.number, asyncio.get_running_loop().time()))
             elif frame.kind is Kind.ECHO:
                 _send(sock, Frame(Kind.REPLY, frame.number, frame.sequence))
@@ -173,7 +178,7 @@ class Watch:
         return handle
 
     def _learn(self, guard: Guard) -> None:
-        if guard.verdict is not self._guard.verdict:
+        if (guard.verdict, guard.peer) != (self._guard.verdict, self._guard.peer):
             self._woken.set()
         self._guard = guard
 

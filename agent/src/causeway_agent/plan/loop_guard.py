@@ -60,13 +60,18 @@ def heard(guard: Guard, number: bytes, now: float) -> Guard:
     return replace(guard, since=now, verdict=Verdict.BLOCKED)
 
 
+def due(guard: Guard) -> float | None:
+    """When silence from now on opens the bridge; None when it is open, or nobody is there to listen to."""
+    match guard.verdict:
+        case Verdict.LISTENING if guard.peer is not None:
+            return guard.since + QUIET
+        case Verdict.BLOCKED:
+            return guard.since + HOLD
+        case _:
+            return None
+
+
 def passed(guard: Guard, now: float) -> Guard:
     """Time has passed; silence opens."""
-    silence = now - guard.since
-    match guard.verdict:
-        case Verdict.LISTENING if guard.peer is not None and silence >= QUIET:
-            return replace(guard, verdict=Verdict.OPEN)
-        case Verdict.BLOCKED if silence >= HOLD:
-            return replace(guard, verdict=Verdict.OPEN)
-        case _:
-            return guard
+    moment = due(guard)
+    return guard if moment is None or now < moment else replace(guard, verdict=Verdict.OPEN)
