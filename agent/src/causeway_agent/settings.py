@@ -12,7 +12,8 @@ from causeway_agent.errors import SettingsError
 from causeway_wire import codec
 from causeway_wire.desired import Document, Management, Nic, Vlan
 from causeway_wire.problem import ProblemError
-from causeway_wire.types import ApplianceId, Pem, Secret
+from causeway_wire.seed import AuthorizedKey, RoleName
+from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret
 
 DEFAULT_PATH = Path("/etc/causeway/agent.json")
 
@@ -28,7 +29,13 @@ class Settings(Document, frozen=True, kw_only=True):
     controller_ca: Pem
     """Authority of the controllers' client certificates; replaced by the identity API later."""
     enrolment_token: Secret | None = None
-    """Single use; None once enrolled elsewhere."""
+    """Single use; None once it was used."""
+    role: RoleName | None = None
+    """What the seed says that it will be; for people, until a document decides."""
+    ssh_authorized_keys: tuple[AuthorizedKey, ...] = ()
+    """Who may log in on the management address."""
+    time_servers: tuple[IPAddress, ...] = ()
+    """NTP servers."""
     state_directory: str = "/var/lib/causeway"
     """Keys, journal; survives reboots."""
     run_directory: str = "/run/causeway"

@@ -80,17 +80,22 @@ class Adapter:
 
 def resolve(desired: Desired, facts: Facts, findings: checks.Findings) -> Mapping[NicName, Adapter]:
     """The document's adapters by name. Where a MAC address is not found, the name stands for the device."""
-    _check(desired.nics, desired.vlans, findings)
-    trunks.check(desired.nics, desired.vlans, findings, vlan_8021q=facts.vlan_8021q)
+    check(desired.nics, desired.vlans, facts, findings)
     adapters = {}
-    for index, nic in enumerate(desired.nics):
+    for adapter in assemble(desired.nics, desired.vlans, facts):
+        adapters[adapter.nic.name] = adapter
+    return adapters
+
+
+def check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], facts: Facts, findings: checks.Findings) -> None:
+    """They agree with each other, and this machine has them."""
+    _check(nics, vlans, findings)
+    trunks.check(nics, vlans, findings, vlan_8021q=facts.vlan_8021q)
+    for index, nic in enumerate(nics):
         if nic.mac not in facts.devices:
             found = ", ".join(sorted(facts.devices)) or "none"
             detail = f"adapter {nic.name}: no device has MAC address {nic.mac}; this machine has {found}"
             findings.add(ProblemType.NIC_NOT_FOUND, f"/nics/{index}/mac", detail)
-    for adapter in assemble(desired.nics, desired.vlans, facts):
-        adapters[adapter.nic.name] = adapter
-    return adapters
 
 
 def assemble(nics: Sequence[Nic], vlans: Sequence[Vlan], facts: Facts) -> tuple[Adapter, ...]:
