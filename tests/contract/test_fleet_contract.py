@@ -19,6 +19,7 @@ from causeway_controller.fleet import client, tls
 from causeway_wire import routes
 from causeway_wire.change import ChangeState
 from causeway_wire.identity import Certificate, CsrRequest, Purpose
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch
 from tests import sites
 from tests.fakes.agent_server import ADDRESS, AgentServer
 
@@ -40,6 +41,10 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     "confirm": lambda one, agent: one.confirm(awaiting(agent)),
     "cancel": lambda one, agent: one.cancel(awaiting(agent)),
     "extend": lambda one, agent: one.extend(awaiting(agent), seconds=60),
+    "get_rules": lambda one, _: one.get_rules(),
+    "put_rules": lambda one, _: one.put_rules(PublicRules(revision=1, epoch=1, rules=())),
+    "patch_rules": lambda one, _: one.patch_rules(PublicRulesPatch(base=0, revision=1, epoch=1)),
+    "rule_counters": lambda one, _: one.rule_counters("web"),
     "csr": lambda one, _: one.csr(REQUEST),
     "put_certificate": lambda one, agent: one.put_certificate(
         Certificate(certificate=agent_certificate(agent), controller_ca=AUTHORITY.pem)

@@ -25,6 +25,7 @@ from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Secret
+from tests.fakes.rule_table import RuleTable
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ADDRESS = "127.0.0.1"
@@ -52,6 +53,7 @@ class AgentServer:
     """Signs the requests instead of the agent's own key: somebody sits in between."""
     intercept: Callable[[web.Request], web.Response | None] = lambda _: None
     tunnels: tuple[observed.TunnelReport, ...] = ()
+    rules: RuleTable = field(default_factory=RuleTable)
     _tentative: Desired | None = None
     _final: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -78,7 +80,8 @@ class AgentServer:
         """Serve on loopback; `port` tells where."""
         app = web.Application(middlewares=[self._problems])
         for route in routes.ROUTES:
-            app.router.add_route(route.method, route.path, getattr(self, f"_{route.name}"))
+            handler = getattr(self, f"_{route.name}", None) or getattr(self.rules, route.name)
+            app.router.add_route(route.method, route.path, handler)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, ADDRESS, 0, ssl_context=self.context)

@@ -24,7 +24,7 @@ def test_every_route_of_the_module_is_in_the_table_once() -> None:
 
 @EVERY
 def test_paths_carry_the_version(route: Route) -> None:
-    assert re.fullmatch(r"/v1(/[a-z]+)*(/\{[a-z]+\}(/[a-z]+)?)?", route.path)
+    assert re.fullmatch(r"/v1(/[a-z-]+)*(/\{[a-z]+\}(/[a-z]+)?)?", route.path)
 
 
 @EVERY

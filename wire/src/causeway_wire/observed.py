@@ -174,9 +174,9 @@ class Limits(Report, frozen=True, kw_only=True):
     rules_body_bytes: int
     """Body of `PUT` and `PATCH /v1/public-rules`."""
     rule_elements: int
-    """Entries of the packet filter that all public rules make: a rule makes one per port, times its sources."""
+    """Public ports of all rules together."""
     rule_source_elements: int
-    """Those of them that belong to rules with sources."""
+    """Public ports, times their sources, of all rules with sources together."""
 
 
 class Versions(Report, frozen=True, kw_only=True):

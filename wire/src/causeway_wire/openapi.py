@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from causeway_wire import change, problem, routes, types
+from causeway_wire import change, problem, public_rules, routes, types
 
 Schema = dict[str, Any]
 
@@ -35,6 +35,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     "escalate": {
         "description": "Allow going from one failover mode directly to another, in this one change",
         "schema": {"type": "boolean"},
+    },
+    "id": {
+        "description": "Name of a rule; may be given several times",
+        "schema": {"type": "array", "items": msgspec.json.schema(public_rules.RuleId)},
     },
     "seconds": {"description": "Seconds from now", "required": True, "schema": _CONFIRM_SECONDS},
     "wait": {

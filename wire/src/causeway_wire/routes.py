@@ -10,6 +10,7 @@ from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
 from causeway_wire.problem import ProblemType as P
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport, RuleCounters
 
 
 class Permission(StrEnum):
@@ -32,6 +33,8 @@ class Route:
     request: type | None = None
     response: type | None = None
     query: tuple[str, ...] = ()
+    large: bool = False
+    """Whether the body may be as large as `limits.rules_body_bytes`."""
     problems: tuple[P, ...] = ()
 
 
@@ -148,6 +151,59 @@ EXTEND = Route(
     query=("seconds",),
     problems=(*_READ, P.INVALID, P.NOT_AWAITING, P.UNAVAILABLE),
 )
+_RULES = (
+    *_BODY,
+    P.RESERVED_PORT,
+    P.OUTSIDE_ALLOCATION,
+    P.OUTSIDE_NETWORK,
+    P.DUPLICATE,
+    P.WRONG_ROLE,
+    P.NOT_CONFIGURED,
+    P.STALE_REVISION,
+    P.STALE_EPOCH,
+    P.APPLY_FAILED,
+)
+GET_RULES = Route(
+    name="get_rules",
+    method="GET",
+    path="/v1/public-rules",
+    summary="The table of public rules",
+    permission=Permission.OBSERVE,
+    response=PublicRules,
+    problems=_READ,
+)
+PUT_RULES = Route(
+    name="put_rules",
+    method="PUT",
+    path="/v1/public-rules",
+    summary="Replace the table of public rules at once; flows whose rule is gone are ended",
+    permission=Permission.APPLY,
+    request=PublicRules,
+    response=PublicRulesReport,
+    large=True,
+    problems=_RULES,
+)
+PATCH_RULES = Route(
+    name="patch_rules",
+    method="PATCH",
+    path="/v1/public-rules",
+    summary="Change the table of public rules at revision `base`, all of the change or none of it",
+    permission=Permission.APPLY,
+    request=PublicRulesPatch,
+    response=PublicRulesReport,
+    large=True,
+    problems=(*_RULES, P.UNKNOWN_REFERENCE),
+)
+RULE_COUNTERS = Route(
+    name="rule_counters",
+    method="GET",
+    path="/v1/public-rules/counters",
+    summary="What rules let through: those named, or all",
+    permission=Permission.OBSERVE,
+    response=RuleCounters,
+    query=("id",),
+    problems=(*_READ, P.UNAVAILABLE),
+)
 CSR = Route(
     name="csr",
     method="POST",
@@ -205,6 +261,10 @@ ROUTES = (
     CONFIRM,
     CANCEL,
     EXTEND,
+    GET_RULES,
+    PUT_RULES,
+    PATCH_RULES,
+    RULE_COUNTERS,
     CSR,
     PUT_CERTIFICATE,
     LIVE,

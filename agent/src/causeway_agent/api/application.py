@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -28,6 +29,8 @@ class Call:
     request: web.Request
     peer: peers.Peer
     body: object
+    text: bytes = b""
+    """The body as it came."""
 
     def document(self, kind: type[T]) -> T:
         """The body as this type."""
@@ -50,28 +53,51 @@ def create(
     names = {route.name for route in routes}
     if names != operations.keys():
         raise Bug(f"routes and handlers differ: {sorted(names ^ operations.keys())}")
+    turn = asyncio.Lock()
     application = web.Application(middlewares=[problems.middleware], client_max_size=BODY_BYTES)
     for route in routes:
-        endpoint = _endpoint(route, operations[route.name], resolver)
+        endpoint = _endpoint(route, operations[route.name], resolver, turn)
         application.router.add_route(route.method, route.path, endpoint)
         if route.method == "GET":
             application.router.add_route("HEAD", route.path, endpoint)
     return application
 
 
-def _endpoint(route: Route, operation: Operation, resolver: peers.Resolver) -> problems.Handler:
+def _endpoint(
+    route: Route, operation: Operation, resolver: peers.Resolver, turn: asyncio.Lock
+) -> problems.Handler:
+    """The handler of a route; large bodies wait for their turn, so that one of them at most is in memory."""
+
     async def endpoint(request: web.Request) -> web.StreamResponse:
         peer = resolver(request)
         peer.check(route.permission)
-        body = await _read(request, route.request) if route.request is not None else None
-        return await operation(Call(request=request, peer=peer, body=body))
+        if route.request is None:
+            return await operation(Call(request=request, peer=peer, body=None))
+        if not route.large:
+            return await operation(await _read(request, peer, route.request))
+        async with turn:
+            larger = request.clone(client_max_size=RULES_BODY_BYTES)
+            return await operation(await _read(larger, peer, route.request))
 
     return endpoint
 
 
-async def _read(request: web.Request, kind: type) -> object:
+async def _read(request: web.Request, peer: peers.Peer, kind: type) -> Call:
+    """The call with its body decoded; a large one by a thread, the event loop has other things to do."""
     if request.content_type != "application/json":
         detail = f"send application/json, not {request.content_type}"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
-    document: object = codec.decode(await request.read(), kind)
-    return document
+    limit = request.client_max_size
+    too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit is {limit} octets"))
+    if request.content_length is not None and request.content_length > limit:
+        raise too_large
+    try:
+        text = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise too_large from error
+    body: object
+    if len(text) > BODY_BYTES:
+        body = await asyncio.to_thread(codec.decode, text, kind)
+    else:
+        body = codec.decode(text, kind)
+    return Call(request=request, peer=peer, body=body, text=text)

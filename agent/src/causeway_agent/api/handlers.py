@@ -9,6 +9,7 @@ from aiohttp import web
 
 from causeway_agent.api import parameters
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
+from causeway_agent.api.public_rules import RuleHandlers
 from causeway_agent.engine import journal, ports
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
@@ -59,6 +60,7 @@ class Handlers:
             "live": self.live,
             "ready": self.ready,
             "metrics": self.metrics,
+            **RuleHandlers(self._engine).operations(),
         }
 
     async def versions(self, _call: Call) -> web.Response:

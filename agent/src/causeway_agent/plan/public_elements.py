@@ -29,8 +29,9 @@ Elements = dict[str, dict[bytes, bytes]]
 Range = tuple[bytes, bytes]
 """First and last address, packed."""
 
-_TCP, _UDP = b"\x06\0\0\0", b"\x11\0\0\0"
+PROTOCOLS: Final = {Protocol.TCP: 6, Protocol.UDP: 17}
 """IANA numbers (RFC 9293, RFC 768)."""
+_TCP, _UDP = (bytes((number, 0, 0, 0)) for number in PROTOCOLS.values())
 _FAMILIES: Final = {4: 4, 16: 6}
 """IP version by octets of an address."""
 

@@ -10,7 +10,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from socket import socket
 from types import TracebackType
@@ -35,6 +35,13 @@ from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
 from causeway_wire.problem import Problem, ProblemError, ProblemType
+from causeway_wire.public_rules import (
+    PublicRules,
+    PublicRulesPatch,
+    PublicRulesReport,
+    RuleCounters,
+    RuleId,
+)
 from causeway_wire.types import ApplianceId, ChangeId, IPAddress
 
 T = TypeVar("T")
@@ -44,6 +51,8 @@ SocketFactory = Callable[[aiohttp.AddrInfoType], socket]
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 20.0
+TABLE_SECONDS = 60.0
+"""For the largest table of public rules over a slow line."""
 WAIT_SECONDS = 25
 """Longest single long-poll of a change; agents publish their own limit in `Versions`."""
 KEEPALIVE_SECONDS = 60.0
@@ -180,6 +189,26 @@ class AgentClient:
         answer = await self._call(routes.EXTEND, parameters={"id": identifier}, query=query)
         return answer.decode(Change)
 
+    async def get_rules(self) -> PublicRules:
+        """The table of public rules."""
+        return (await self._call(routes.GET_RULES, patience=TABLE_SECONDS)).decode(PublicRules)
+
+    async def put_rules(self, table: PublicRules) -> PublicRulesReport:
+        """Replace the table of public rules; sending the same again is free."""
+        answer = await self._call(routes.PUT_RULES, body=table, patience=TABLE_SECONDS)
+        return answer.decode(PublicRulesReport)
+
+    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport:
+        """Change the table; raises ProblemError `stale-revision` when it is not at the base of the change."""
+        answer = await self._call(routes.PATCH_RULES, body=patch, patience=TABLE_SECONDS)
+        return answer.decode(PublicRulesReport)
+
+    async def rule_counters(self, *rules: RuleId) -> RuleCounters:
+        """What these rules let through, or all of them."""
+        query = [("id", rule) for rule in rules]
+        answer = await self._call(routes.RULE_COUNTERS, query=query, patience=TABLE_SECONDS)
+        return answer.decode(RuleCounters)
+
     async def csr(self, request: CsrRequest) -> Csr:
         """A signing request for a key born on the appliance."""
         return await self._document(routes.CSR, Csr, body=request)
@@ -280,7 +309,7 @@ class AgentClient:
         route: routes.Route,
         *,
         parameters: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         headers: Mapping[istr, str] | None = None,
         body: object = None,
         patience: float = ANSWER_SECONDS,
