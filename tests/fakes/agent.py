@@ -109,7 +109,7 @@ class FakeAgent:
         assert self.before is None or self.document is self.before
         return _finished(change)
 
-    async def rules(self) -> PublicRules:
+    async def get_rules(self) -> PublicRules:
         self._reachable()
         return PublicRules(revision=self.revision, epoch=0, rules=tuple(self.table.values()))
 

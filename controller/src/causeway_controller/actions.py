@@ -56,7 +56,7 @@ class Agent(Protocol):
 
     async def cancel(self, identifier: ChangeId) -> Change: ...
 
-    async def rules(self) -> PublicRules: ...
+    async def get_rules(self) -> PublicRules: ...
 
     async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
 
@@ -231,7 +231,7 @@ class Executor:
 
     async def _put_rules(self, run: Run, action: PutRules) -> bool:
         agent = self._agents(action.appliance)
-        current = await agent.rules()
+        current = await agent.get_rules()
         before = {rule.id: rule for rule in current.rules}
         after = {rule.id: rule for rule in action.rules}
         patch = PublicRulesPatch(
