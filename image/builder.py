@@ -1,17 +1,31 @@
-"""The steps of a build, in order."""
+"""The steps of a build, in order, and the commands made of them."""
 
 from __future__ import annotations
 
-from image import disk, rootfs, wheelhouse
-from image.workshop import Workshop
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from image import compare, disk, export, materials, rootfs, weights, wheelhouse
+from image.workshop import BuildError, Workshop
 
 DISK = "causeway.raw"
+BOOT_PACKAGES = "usr/share/causeway/boot-packages"
 
 
 def build(shop: Workshop) -> None:
     """Everything, from nothing to `dist`."""
+    began = time.monotonic()
     make_tree(shop)
+    pack(shop)
+    ova = shop.dist / f"{export.stem(shop)}.ova"
+    print(f"image: {ova} {ova.stat().st_size / 1e6:.1f} MB, all in {time.monotonic() - began:.0f} s")
+
+
+def pack(shop: Workshop) -> None:
+    """Everything after the tree, into `dist`."""
     make_disk(shop)
+    make_files(shop)
 
 
 def make_tree(shop: Workshop) -> None:
@@ -30,6 +44,70 @@ def make_disk(shop: Workshop) -> None:
         rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree)
     with shop.step("disk") as step:
         disk.assemble(step, tree=tree, work=shop.fresh("disk"), disk=shop.build / DISK)
+
+
+def make_files(shop: Workshop) -> None:
+    """Everything in `dist`, from the raw disk and the tree."""
+    dist = shop.dist
+    dist.mkdir(parents=True, exist_ok=True)
+    for old in dist.glob("causeway-*"):
+        old.unlink()
+    name = export.stem(shop)
+    with shop.step("convert") as step:
+        export.convert(step, shop, shop.build / DISK)
+    with shop.step("ova") as step:
+        export.make_ova(step, shop)
+    with shop.step("materials"):
+        components = components_of(shop.build / "tree")
+        sbom = materials.bill(
+            components, name="causeway", version=shop.inputs.version, epoch=shop.inputs.epoch
+        )
+        (dist / f"{name}.cdx.json").write_text(sbom)
+        files = (f"{name}.cdx.json", f"{name}.ova", f"{name}.qcow2", f"{name}.vhdx.zip")
+        told = materials.manifest(
+            components,
+            version=shop.inputs.version,
+            commit=shop.inputs.commit,
+            modified=shop.inputs.modified,
+            epoch=shop.inputs.epoch,
+            files={file: export.digest(dist / file) for file in files},
+        )
+        (dist / f"{name}.manifest.json").write_text(told)
+        export.sum_up(shop, (*files, f"{name}.manifest.json"))
+
+
+def components_of(tree: Path) -> tuple[materials.Component, ...]:
+    """Every package in a tree: Debian's, what the boot loaders came from, and the agent's distributions."""
+    status = (tree / "var/lib/dpkg/status").read_text() + "\n" + (tree / BOOT_PACKAGES).read_text()
+    metadata = sorted(tree.glob("opt/causeway/lib/python3*/site-packages/*.dist-info/METADATA"))
+    return (
+        *materials.debian_components(status),
+        *materials.python_components(path.read_text() for path in metadata),
+    )
+
+
+def sizes(shop: Workshop) -> None:
+    """What weighs what in the last build, and how large the files are."""
+    trees = (("efi/", shop.build / "disk/esp"), ("", shop.build / "tree"))
+    print(weights.table(weights.weigh(trees)))
+    print("| file | MB |\n| --- | ---: |")
+    for path in sorted(shop.dist.glob("causeway-*")):
+        print(f"| {path.name} | {path.stat().st_size / 1e6:.1f} |")
+
+
+def reproducible(shop: Workshop) -> None:
+    """Build everything twice from the same inputs and compare; ends badly when a byte differs."""
+    places = [shop.build / "first", shop.build / "second"]
+    shops = [replace(shop, build=place, dist=place / "dist", times={}) for place in places]
+    for each in shops:
+        build(each)
+    paths = compare.differing_paths(shops[0].build / "tree", shops[1].build / "tree")
+    files = compare.differing_files(shops[0].dist, shops[1].dist)
+    for line in (*paths, *files):
+        print(f"differs: {line}")
+    if paths or files:
+        raise BuildError(f"image: {len(paths)} paths and {len(files)} files differ between two builds")
+    print(f"image: two builds gave the same {len(list(shops[0].dist.iterdir()))} files, byte by byte")
 
 
 def lock(shop: Workshop) -> None:

@@ -50,7 +50,9 @@ def assemble(step: Step, *, tree: Path, work: Path, disk: Path) -> None:
 def add_bios_menu(esp: Path, *, slot: str) -> None:
     """syslinux starts the same kernel with the same options as the loader entry says."""
     entry = (esp / f"loader/entries/{slot}.conf").read_text()
-    options = next(line.removeprefix("options ") for line in entry.splitlines() if line.startswith("options "))
+    options = next(
+        line.removeprefix("options ") for line in entry.splitlines() if line.startswith("options ")
+    )
     (esp / "syslinux.cfg").write_text(_BIOS_MENU.format(slot=slot, options=options))
 
 
@@ -71,7 +73,7 @@ def make_fat(step: Step, tree: Path, image: Path) -> None:
 
 
 def make_ext4(step: Step, tree: Path, partition: Partition, image: Path, *, tools: Path) -> None:
-    """An ext4 image of the tree, made by the image's own mke2fs: the bytes do not depend on the builder's version."""
+    """An ext4 image of the tree by the image's own mke2fs: no byte depends on the builder's version."""
     with image.open("wb") as file:
         file.truncate(partition.mebibytes * MIB)
     libraries = tools / "usr/lib/x86_64-linux-gnu"

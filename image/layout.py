@@ -1,7 +1,7 @@
 """What is where on the disk. No effects.
 
-All identifiers are fixed: the same inputs give the same bytes. They are equal on every appliance, as on every copy of a
-virtual disk; nothing but the appliance itself looks for them.
+All identifiers are fixed: the same inputs give the same bytes. They are equal on every appliance, as on every
+copy of a virtual disk; nothing but the appliance itself looks for them.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ class Partition:
     file_system: str = ""
 
 
-ESP = Partition(
-    name="esp", type=TYPE_ESP, mebibytes=128, uuid="5c0a7e6a-0d15-4d8e-9c4f-000000000001"
-)
+ESP = Partition(name="esp", type=TYPE_ESP, mebibytes=128, uuid="5c0a7e6a-0d15-4d8e-9c4f-000000000001")
 ROOT_A = Partition(
     name="root-a",
     type=TYPE_ROOT_X86_64,

@@ -19,7 +19,7 @@ def environment(targets: str, given: Mapping[str, str]) -> dict[str, str]:
     Raises ValueError when neither names a main mirror.
     """
     rows = [line.split() for line in targets.splitlines()]
-    debian = [(uri.rstrip("/"), name) for uri, name, origin in (r for r in rows if len(r) == 3) if origin == "Debian"]
+    debian = [(row[0].rstrip("/"), row[1]) for row in rows if row[2:] == ["Debian"]]
     main = given.get(MAIN) or next((uri for uri, name in debian if "-" not in name), None)
     security = given.get(SECURITY) or next((uri for uri, name in debian if name.endswith("-security")), None)
     if main is None:

@@ -1,4 +1,4 @@
-"""The tree of the root file system: made by diskimage-builder, then put in order so that it is always the same."""
+"""The tree of the root file system: made by diskimage-builder, then put in order."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def unpack(step: Step, *, tar: Path, tree: Path) -> None:
 
 
 def date(tree: Path, epoch: int) -> None:
-    """Give whatever is younger than the epoch, or a directory, the epoch's date; a directory's changes as it is used."""
+    """Give directories, and what is younger than the epoch, the epoch as their date."""
     for directory, names, files in os.walk(tree, topdown=False):
         for name in (*names, *files):
             path = Path(directory, name)

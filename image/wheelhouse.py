@@ -11,7 +11,14 @@ from image.workshop import ROOT, Step
 
 REQUIREMENTS = ROOT / "image/agent-requirements.txt"
 PACKAGES = ("wire", "agent")
-_PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux_2_17", "manylinux2014", "manylinux_2_5", "manylinux1")
+_PLATFORMS = (
+    "manylinux_2_34",
+    "manylinux_2_28",
+    "manylinux_2_17",
+    "manylinux2014",
+    "manylinux_2_5",
+    "manylinux1",
+)
 _FOR_TRIXIE = (
     "--only-binary=:all:",
     "--python-version=3.13",
@@ -25,7 +32,9 @@ _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"
 
 def fill(step: Step, *, commit: str, work: Path, house: Path) -> None:
     """Put every wheel that the image needs into the empty directory `house`."""
-    step.run(*_PIP, "download", "--no-deps", "--require-hashes", *_FOR_TRIXIE, "-d", house, "-r", REQUIREMENTS)
+    step.run(
+        *_PIP, "download", "--no-deps", "--require-hashes", *_FOR_TRIXIE, "-d", house, "-r", REQUIREMENTS
+    )
     archive = work / "source.tar"
     step.run("git", "-C", ROOT, "archive", "--output", archive, commit, *PACKAGES)
     step.run("tar", "-xf", archive, "-C", work)
@@ -35,7 +44,7 @@ def fill(step: Step, *, commit: str, work: Path, house: Path) -> None:
 
 
 def lock(step: Step, *, work: Path) -> int:
-    """Write `agent-requirements.txt` anew: versions of constraints.txt where it has them. Returns how many."""
+    """Write `agent-requirements.txt` anew, with the versions of constraints.txt; returns how many."""
     wanted = [
         line
         for name in PACKAGES
@@ -52,7 +61,7 @@ def lock(step: Step, *, work: Path) -> int:
 def requirements(wheels: dict[str, bytes]) -> str:
     """The lock file's text for these wheels by file name."""
     lines = [
-        "# Wheels of the appliance (CPython 3.13, amd64), with their hashes; written by `python -m image lock`.",
+        "# Wheels of the appliance (CPython 3.13, amd64) with their hashes; written by `python -m image lock`.",
         "# pip installs the others and is not installed itself.",
     ]
     for name, content in wheels.items():

@@ -89,22 +89,23 @@ class Step:
         seconds: float = 600.0,
     ) -> None:
         """Run a program to its end; raises CalledProcessError or OSError, which end the step."""
-        self._launch(command, environment, cwd, text, seconds, self._file)
+        self._launch(command, environment=environment, cwd=cwd, text=text, seconds=seconds, output=self._file)
 
     def output(
         self, *command: str | Path, environment: Mapping[str, str] | None = None, seconds: float = 600.0
     ) -> str:
         """What a program prints on standard output."""
-        return self._launch(command, environment, None, None, seconds, subprocess.PIPE)
+        return self._launch(command, environment=environment, seconds=seconds, output=subprocess.PIPE)
 
     def _launch(
         self,
         command: Sequence[str | Path],
+        *,
         environment: Mapping[str, str] | None,
-        cwd: Path | None,
-        text: str | None,
         seconds: float,
         output: int,
+        cwd: Path | None = None,
+        text: str | None = None,
     ) -> str:
         words = [str(word) for word in command]
         os.write(self._file, f"+ {' '.join(words)}\n".encode())

@@ -1,3 +1,4 @@
+# Before debian-minimal (10) takes the current stable release.
 export DIB_RELEASE=${DIB_RELEASE:-trixie}
 # Otherwise eth0 and eth1 get DHCP by ifupdown.
 export DIB_APT_MINIMAL_CREATE_INTERFACES=0

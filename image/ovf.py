@@ -1,0 +1,64 @@
+"""The OVA: an OVF 1.1 descriptor (DSP0243), a manifest, and the order in the archive. No effects."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.sax import saxutils
+
+PROPERTIES = (
+    # key, type, secret, label
+    ("role", "string", False, "Role: provider, tenant or gateway"),
+    ("seed", "string", True, "First-boot seed, base64; leave empty where a seed CD is attached"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appliance:
+    """What the descriptor says of the virtual machine."""
+
+    name: str
+    version: str
+    disk: str
+    """File name of the stream-optimised VMDK."""
+    disk_octets: int
+    """Of that file."""
+    capacity: int
+    """Octets of the virtual disk."""
+    processors: int = 2
+    mebibytes: int = 512
+
+
+def descriptor(template: str, appliance: Appliance) -> str:
+    """The template with its $NAMES filled in; raises KeyError for one that is unknown."""
+    values = {
+        "name": appliance.name,
+        "version": appliance.version,
+        "disk": appliance.disk,
+        "disk_octets": str(appliance.disk_octets),
+        "capacity": str(appliance.capacity),
+        "processors": str(appliance.processors),
+        "mebibytes": str(appliance.mebibytes),
+    }
+    escaped = {key: saxutils.escape(value, {'"': "&quot;"}) for key, value in values.items()}
+    return string.Template(template).substitute(escaped, properties=_properties())
+
+
+def _properties() -> str:
+    return "\n".join(
+        f'      <Property ovf:key="{key}" ovf:type="{kind}" ovf:userConfigurable="true" ovf:value=""'
+        f"{' ovf:password=' + chr(34) + 'true' + chr(34) if secret else ''}>"
+        f"<Label>{saxutils.escape(label)}</Label></Property>"
+        for key, kind, secret, label in PROPERTIES
+    )
+
+
+def manifest(digests: Iterable[tuple[str, str]]) -> str:
+    """The manifest's text, from file names and their SHA-256 in hex, in the archive's order."""
+    return "".join(f"SHA256({name})= {digest}\n" for name, digest in digests)
+
+
+def members(name: str, disk: str) -> tuple[str, ...]:
+    """File names in the order DSP0243 5.3 wants: descriptor, manifest, then the files it refers to."""
+    return (f"{name}.ovf", f"{name}.mf", disk)
