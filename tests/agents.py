@@ -11,7 +11,7 @@ from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan import base
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import (
     Desired,
     Failover,
@@ -147,6 +147,11 @@ def provider(generation: int = 1, *, epoch: int = 1, failover: Failover | None =
     )
 
 
+CONSTANTS = Facts(
+    appliance=APPLIANCE, devices=DEVICES, vpn_uid=990, key_directory="/keys", run_directory="/run/causeway"
+)
+
+
 @dataclass
 class Bench:
     """A machine of fakes that outlives the engines started on it, as hardware does."""
@@ -154,9 +159,13 @@ class Bench:
     fuse: Fuse = field(default_factory=Fuse)
     clock: FakeClock = field(default_factory=FakeClock)
     neighbours: FakeNeighbours = field(default_factory=FakeNeighbours)
+    constants: Facts = CONSTANTS
+    management: Management = MANAGEMENT
+    nics: tuple[Nic, ...] = NICS[:1]
+    """Of first boot."""
 
     def __post_init__(self) -> None:
-        self.kernel = FakeKernel(DEVICES, self.fuse)
+        self.kernel = FakeKernel(dict(self.constants.devices), self.fuse)
         self.firewall = FakeFirewall(self.fuse)
         self.publications = FakePublications(self.firewall, self.fuse)
         self.processes = FakeProcesses(self.fuse)
@@ -166,9 +175,6 @@ class Bench:
 
     def engine(self, *, pace: Pace = PACE) -> Engine:
         """An agent's engine as it is after the start of its process."""
-        constants = Facts(
-            appliance=APPLIANCE, devices={}, vpn_uid=990, key_directory="/keys", run_directory="/run/causeway"
-        )
         machine = Machine(
             kernel=self.kernel,
             firewall=self.firewall,
@@ -177,14 +183,18 @@ class Bench:
             neighbours=self.neighbours,
             clock=self.clock,
             dead_man=self.dead_man,
-            constants=constants,
+            constants=self.constants,
         )
         return Engine(
             machine=machine,
             journal=Journal(self.storage),
             rules=RulesJournal(self.storage),
-            base=lambda facts: base.compile_base(management=MANAGEMENT, nics=NICS[:1], facts=facts),
-            management=MANAGEMENT,
-            nics=NICS[:1],
+            base=self.base,
+            management=self.management,
+            nics=self.nics,
             pace=pace,
         )
+
+    def base(self, facts: Facts) -> Target:
+        """The closed target of this machine."""
+        return base.compile_base(management=self.management, nics=self.nics, facts=facts)

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
-from causeway_agent.plan import ruleset
+from causeway_agent.plan import closed, ruleset
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.policy import Policy
 from causeway_wire.desired import Desired, Partial
@@ -169,6 +170,15 @@ def test_golden_rulesets_are_accepted_by_check_and_load(box: None, name: str) ->
     load(text)
     listing = within(BOX, "nft", "list", "chain", "inet", "causeway", "identity")
     assert ruleset.find_digest(listing) == ruleset.find_digest(text)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@given(old=documents.MEANT, new=documents.MEANT)
+def test_rendered_nft_is_accepted_by_check(box: None, old: Desired, new: Desired) -> None:
+    """Every policy of a document, and every one that is in force while documents change."""
+    shut = closed.closed(compile_document(new, documents.FACTS)).policy
+    for each in (policy(new), policy(old) & policy(new), shut):
+        run("ip", "netns", "exec", BOX, "nft", "-c", "-f", "-", text=ruleset.render(each))
 
 
 def test_a_reload_keeps_flows_and_counters_and_replaces_the_rest(box: None) -> None:

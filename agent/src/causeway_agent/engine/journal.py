@@ -188,18 +188,23 @@ class Journal:
 
     def _rebuild(self, changes: tuple[Change, ...], damage: list[str]) -> Pointer:
         """A pointer from the records of finished changes, for a journal whose pointer cannot be read."""
-        stamps = []
+        done, begun = [], []
         for change in changes:
             data = self._read(_document_name(change.generation), damage)
-            if change.state is ChangeState.DONE and data is not None:
-                checksum = hashlib.sha256(data).hexdigest()
-                stamps.append(Stamp(generation=change.generation, checksum=checksum, change=change.id))
+            if data is None:
+                continue
+            checksum = hashlib.sha256(data).hexdigest()
+            stamp = Stamp(generation=change.generation, checksum=checksum, change=change.id)
+            if change.state is ChangeState.DONE:
+                done.append(stamp)
+            elif not change.final:
+                begun.append(stamp)
         return Pointer(
             schema=self._schema,
             epoch=max((change.epoch for change in changes), default=0),
-            current=stamps[-1] if stamps else None,
-            previous=stamps[-2] if len(stamps) > 1 else None,
-            attempted=stamps[-1] if stamps else None,
+            current=done[-1] if done else None,
+            previous=done[-2] if len(done) > 1 else None,
+            attempted=next(reversed([*done, *begun]), None),
         )
 
     def _first_readable(self, pointer: Pointer, damage: list[str]) -> tuple[Desired | None, Stamp | None]:

@@ -176,3 +176,13 @@ def test_an_older_schema_is_migrated_step_by_step() -> None:
     assert book.recover().document == tenant(1)
     assert book.pointer.epoch == 101
     assert book.pointer.schema == 2
+
+
+def test_what_was_cut_is_still_known_when_the_pointer_is_torn() -> None:
+    storage = FakeStorage()
+    book = Journal(storage)
+    apply(book, tenant(1))
+    book.prepare(change(tenant(2)), tenant(2))
+    storage.tear(journal.POINTER)
+    recovered = Journal(storage).recover()
+    assert (recovered.document, recovered.interrupted) == (tenant(1), tenant(2))
