@@ -6,11 +6,12 @@ BIN := .venv/bin
 BENCHES := tunnel heal agent
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
-SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci)
+SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)
 YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix lint format openapi clean \
+	image image-boot image-reproducible image-sizes \
 	bench $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -66,6 +67,21 @@ format: setup ## rewrite the Python files in the one format
 
 openapi: setup ## write docs/reference/openapi.json anew from the route table
 	$(BIN)/python -m causeway_wire.openapi docs/reference/openapi.json
+
+image: ## the appliance's disk: OVA, VHDX, qcow2 and bill of materials in dist (as root; some minutes)
+	@scripts/setup image
+	@$(BIN)/python -m image build
+
+image-boot: ## boot what `make image` made until the agent and SSH answer
+	@scripts/setup image
+	@$(BIN)/python -m image boot
+
+image-reproducible: ## build the disk twice from the same inputs and compare every byte (as root)
+	@scripts/setup image
+	@$(BIN)/python -m image reproducible
+
+image-sizes: ## what weighs what in the last build
+	@$(BIN)/python -m image sizes
 
 bench: $(BENCHES:%=bench-%) ## all benchmarks; tables here, figures in benchmarks/out
 	@echo 'bench: see benchmarks/out'

@@ -1,8 +1,7 @@
 """Boots a disk image in QEMU until it is what it should be, within a limited time.
 
-The machine is given what first boot would give it, through SMBIOS credentials (systemd.system-credentials(7)):
-an SSH key, and the agent's settings. So a good end shows firmware, shim, loader, kernel, state partition, the
-agent in its unit, its packet filter letting SSH in, and SSH itself. The image file is not changed.
+The machine is given what first boot would give it, through SMBIOS credentials: an SSH key, and the agent's settings. A good end shows firmware, shim, loader, kernel, the agent in its unit,
+its packet filter letting SSH in, and SSH itself. The image file is not changed.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ PAUSE = 1.5
 """Seconds between attempts; sshd punishes sources that come too often (PerSourcePenalties)."""
 SHOW = (
     "systemctl is-system-running; systemctl --failed --no-legend; systemd-analyze; "
-    "systemctl is-active causeway-agent; causeway-agent status; free -m; df -h / /state; nft list tables; uname -r; "
-    "bootctl status 2>/dev/null | grep -i secure"
+    "systemctl is-active causeway-agent; causeway-agent status; free -m; df -h / /state; nft list tables; "
+    "uname -r; bootctl status 2>/dev/null | grep -i secure"
 )
 
 
@@ -98,7 +97,7 @@ def settings() -> str:
 
 
 def credentials(key: str) -> dict[str, str]:
-    """Names and contents of the credentials: who may log in, and the settings file by a line of tmpfiles.d(5)."""
+    """Credentials by name: who may log in, and the settings file by a line of tmpfiles.d(5)."""
     encoded = base64.b64encode(settings().encode()).decode()
     line = f"f+~ /var/lib/causeway/settings/agent.json 0600 root root - {encoded}\n"
     return {"ssh.authorized_keys.root": key, "tmpfiles.extra": line}
@@ -190,7 +189,7 @@ def _until(done: Callable[[], bool], qemu: subprocess.Popen[bytes], deadline: fl
 
 
 def _speaks_tls(port: int) -> bool:
-    """Whether a TLS 1.3 handshake gets as far as the server's part of it; QEMU itself accepts any connection."""
+    """Whether the server does its part of a TLS handshake; QEMU itself accepts any connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -16,7 +16,7 @@ def differing_files(first: Path, second: Path) -> list[str]:
 
 
 def differing_paths(first: Path, second: Path) -> list[str]:
-    """Paths, below two trees, whose kind, owner, mode, date, link or content differs, each with what differs."""
+    """Paths below two trees that differ in kind, owner, mode, date or content, each with what differs."""
     seen = {str(path.relative_to(tree)) for tree in (first, second) for path in tree.rglob("*")}
     found = []
     for name in sorted(seen):

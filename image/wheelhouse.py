@@ -61,7 +61,7 @@ def lock(step: Step, *, work: Path) -> int:
 def requirements(wheels: dict[str, bytes]) -> str:
     """The lock file's text for these wheels by file name."""
     lines = [
-        "# Wheels of the appliance (CPython 3.13, amd64) with their hashes; written by `python -m image lock`.",
+        "# The image's wheels (CPython 3.13, amd64) and their hashes; written by `python -m image lock`.",
         "# pip installs the others and is not installed itself.",
     ]
     for name, content in wheels.items():
