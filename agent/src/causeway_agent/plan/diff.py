@@ -72,7 +72,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
         *_puts(_unclaimed(target) - _surviving_proxies(observation.proxies, flushed)),
         *prompt,
     )
-    claims = (*claims, *_heralds(remove + add, target))
+    claims = (*claims, *_heralds(routes, target))
     rest = (*switches_off, *remove, *add, *switches_on, *claims, *fallbacks)
     close, open_ = _policies(observation.policy, target.policy, previous_policy, alone=not rest)
     opening: tuple[Operation, ...] = (*open_, *switches_on, *claims, *fallbacks)
@@ -213,11 +213,10 @@ def _claims(
     return tuple(operation for item in claimed for operation in (Put(item), Announce(item.claim)))
 
 
-def _heralds(moves: tuple[Operation, ...], target: Target) -> tuple[Announce, ...]:
-    """Announcements due when a route comes or goes: what was next door is far away now, or the reverse."""
-    if not any(isinstance(op, Put | Drop) and isinstance(op.item, Route) for op in moves):
-        return ()
-    return tuple(Announce(claim) for claim in sorted(target.heralded, key=repr))
+def _heralds(lost: set[Route], target: Target) -> tuple[Announce, ...]:
+    """Announcements due where a route to a device goes: what was next door there is far away now."""
+    devices = {route.device for route in lost}
+    return tuple(Announce(claim) for claim in sorted(target.heralded, key=repr) if claim.device in devices)
 
 
 def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:

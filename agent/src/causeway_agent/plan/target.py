@@ -66,7 +66,7 @@ class Target:
     vacant: frozenset[Claim] = frozenset()
     """What no machine of the segment may hold when the bridge begins to carry it: nothing here claims it."""
     heralded: frozenset[Claim] = frozenset()
-    """What is answered for by scope, not by claim, and announced whenever routes change: neighbours may
+    """What is answered for by scope, not by claim, and announced when routes to its device go: neighbours may
     remember another machine there.
     """
 

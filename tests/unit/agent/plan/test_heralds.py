@@ -11,7 +11,7 @@ from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.diff import diff
 from causeway_agent.plan.operations import Announce
 from causeway_agent.plan.target import Observation, Target
-from causeway_wire.desired import Failover, Partial, ProviderRole
+from causeway_wire.desired import Failover, Idle, Partial, ProviderRole
 from tests import documents
 
 REPLICA = documents.replica(20, "net-0", "192.168.0.20")
@@ -44,7 +44,11 @@ def test_the_way_from_full_to_partial_tells_the_replicas_who_is_behind_the_tunne
 def test_a_vm_that_returns_to_production_is_announced_and_one_that_leaves_is_not() -> None:
     one, two = compiled(Partial(replicas=(REPLICA,))), compiled(Partial(replicas=(REPLICA, OTHER)))
     assert "192.168.0.21" in announced(two, one)
-    assert "192.168.0.21" not in announced(one, two)
+    assert announced(one, two) == set()
+
+
+def test_the_first_failover_waits_for_no_announcement() -> None:
+    assert announced(compiled(Idle()), compiled(Partial(replicas=(REPLICA,)))) == set()
 
 
 def test_nothing_is_told_while_nothing_moves() -> None:
