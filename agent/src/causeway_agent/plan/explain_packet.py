@@ -92,12 +92,17 @@ class Explanation:
         """Whether the packet passes and its answer comes back."""
         return self.passes and (self.reply is None or self.reply.passes)
 
+    @property
+    def stopped_by(self) -> str:
+        """The counter that counts the packet, or else its answer; empty where neither is counted."""
+        return self.counter or (self.reply.counter if self.reply is not None else "")
+
     def told(self, counters: Counters | None = None) -> dict[str, object]:
         """The explanation for programs."""
         return {
             "passes": self.passes,
             "works": self.works,
-            "counter": self.counter or None,
+            "counter": self.stopped_by or None,
             "lines": self.lines(counters),
         }
 
@@ -105,7 +110,7 @@ class Explanation:
         """The explanation as text; with the counters' values of this moment where they are known."""
         hops = (*self.hops, *(() if self.reply is None else (self.reply,)))
         told = [f"{'ok  ' if hop.passes else 'STOP'} {hop.stage}: {hop.text}" for hop in hops]
-        name = self.counter or (self.reply.counter if self.reply is not None else "")
+        name = self.stopped_by
         if name and counters is not None and name in counters:
             packets, octets = counters[name]
             told.append(
