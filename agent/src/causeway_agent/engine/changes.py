@@ -9,6 +9,7 @@ point leaves the journal's pointer on one document, which boot enforces.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -25,14 +26,13 @@ from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.records import Records
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
-from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import describe, diff, guard
+from causeway_agent.engine.transition import Way
+from causeway_agent.errors import BackendError
+from causeway_agent.plan import describe
 from causeway_agent.plan.operations import Plan
-from causeway_agent.plan.target import Target
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
 from causeway_wire.desired import Desired
-from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import ChangeId
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -53,9 +53,8 @@ class _Applied:
     """A change that awaits its confirmation, and what to go back to."""
 
     work: _Work
+    way: Way
     confirmation: Confirmation
-    previous: Target
-    seen: tuple[Target, ...]
 
 
 class ChangeRunner:
@@ -114,7 +113,7 @@ class ChangeRunner:
             if admission.is_repeat(new, standing):
                 return self._known(new), False
             admission.admit(new, standing, preconditions, escalate=escalate)
-            await self._plan(new)
+            await transition.way(self._machine, self._state, desired)
             now = self._machine.clock.now()
             change = Change(
                 id=self._records.new_id(desired.generation),
@@ -135,9 +134,8 @@ class ChangeRunner:
 
     async def dry_run(self, desired: Desired) -> PlanReport:
         """What the document would cause now, in words; raises ProblemError when it would be refused."""
-        new = InForce.of(desired)
-        plan = await self._plan(new)
-        return PlanReport(operations=tuple(describe.describe(op) for op in plan.operations))
+        way = await transition.way(self._machine, self._state, desired)
+        return PlanReport(operations=tuple(describe.describe(op) for op in way.plan.operations))
 
     async def run(self) -> None:
         """Run accepted changes until cancelled."""
@@ -189,23 +187,6 @@ class ChangeRunner:
             finished=now,
         )
 
-    async def _plan(self, new: InForce) -> Plan:
-        """Compile, observe, diff and guard; touches nothing."""
-        current = self._state.target
-        if current is None:
-            raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
-        try:
-            target = compiler.compile_document(new.document, await self._machine.facts())
-        except CompileError as error:
-            raise ProblemError(combine(error.problems)) from error
-        await self._rules.check(new.document)
-        observation = await self._machine.observe(*self._state.leftovers, current, target)
-        plan = diff.diff(observation, target, current.policy)
-        objections = guard.guard(plan, target, observation)
-        if objections:
-            raise ProblemError(combine(objections))
-        return plan
-
     async def _run_one(self, work: _Work) -> None:
         change = work.change
         try:
@@ -216,50 +197,58 @@ class ChangeRunner:
             await self._finish(change)
 
     async def _attempt(self, work: _Work) -> Change:
-        previous, change = self._state.target, work.change
-        if previous is None:
-            return self._final(change, ChangeState.FAILED, _failure("the machine was never looked at"))
         try:
-            facts = await self._machine.facts()
-            target = compiler.compile_document(work.new.document, facts)
-            seen = (*self._state.leftovers, previous, target)
-            observation = await self._machine.observe(*seen)
-            plan = diff.diff(observation, target, previous.policy)
-            objections = guard.guard(plan, target, observation)
-            if not objections and work.confirm is not None:
-                await self._machine.dead_man.arm(change.id, seconds=work.confirm)
-            refusal = combine(objections) if objections else await self._conflict(work.new.document, plan)
-        except CompileError as error:
-            return self._final(change, ChangeState.REFUSED, combine(error.problems))
+            way = await self._prepare(work)
+        except ProblemError as refusal:
+            return self._final(work.change, ChangeState.REFUSED, refusal.problem)
         except (BackendError, TimeoutError) as error:
-            return self._final(change, ChangeState.FAILED, _failure(str(error)))
-        if refusal is not None:
-            return self._final(change, ChangeState.REFUSED, refusal)
-        self._state.leftovers = seen
+            return self._final(work.change, ChangeState.FAILED, _failure(str(error)))
+        state, change = self._state, work.change
+        state.leftovers = way.seen
         try:
-            change = await self._apply(change, plan)
-            await transition.verify(self._machine, seen, target)
+            change = await self._apply(change, way.plan)
+            await transition.verify(self._machine, way.seen, way.target)
             if work.confirm is not None:
-                change = await self._await_confirmation(change, work, previous, seen)
+                change = await self._await_confirmation(change, work, way, seconds=work.confirm)
             else:
-                await asyncio.to_thread(self._journal.commit)
+                await self._commit()
         except (BackendError, TimeoutError) as error:
             change = self._records.get(change.id) or change
-            undone = await transition.go_back(self._machine, self._state, previous, seen)
+            undone = await transition.go_back(self._machine, state, way.previous, way.seen)
             return self._final(change, ChangeState.FAILED, _failure(f"{error}; {undone}"))
-        self._state.target, self._state.facts = target, facts
-        if work.confirm is not None:
-            self._state.tentative = work.new
-            self._state.settle()
-            self._update(change)
-            self.finished.send()
-            return change
-        self._state.in_force = work.new
-        self._state.settle()
-        return self._final(change, ChangeState.DONE, None)
+        state.target, state.facts = way.target, way.facts
+        if work.confirm is None:
+            state.in_force = work.new
+            state.settle()
+            return self._final(change, ChangeState.DONE, None)
+        state.tentative = work.new
+        state.settle()
+        self._update(change)
+        self.finished.send()
+        return change
 
-    async def _conflict(self, document: Desired, plan: Plan) -> Problem | None:
-        return await transition.conflict(self._machine, self._state, document, plan)
+    async def _prepare(self, work: _Work) -> Way:
+        """The way to the new document's target, nobody in it; whoever watches is armed.
+
+        Raises ProblemError when it must not be gone, BackendError or TimeoutError when it cannot be found.
+        """
+        if work.confirm is not None:
+            await self._machine.dead_man.arm(work.change.id, seconds=work.confirm)
+        way = await transition.way(self._machine, self._state, work.new.document)
+        taken = await transition.conflict(self._machine, self._state, work.new.document, way.plan)
+        if taken is not None:
+            raise ProblemError(taken)
+        return way
+
+    async def _commit(self) -> None:
+        """Put the attempted document in force on disk; raises BackendError when it is not."""
+        try:
+            await asyncio.to_thread(self._journal.commit)
+        except BackendError:
+            # The disk may hold either pointer now; a restart must not find the one we are going back from.
+            with contextlib.suppress(BackendError):
+                await asyncio.to_thread(self._journal.reaffirm)
+            raise
 
     async def _apply(self, change: Change, plan: Plan) -> Change:
         reports = tuple(OperationReport(description=describe.describe(op)) for op in plan.operations)
@@ -279,18 +268,15 @@ class ChangeRunner:
         self._update(change)
         return change
 
-    async def _await_confirmation(
-        self, change: Change, work: _Work, previous: Target, seen: tuple[Target, ...]
-    ) -> Change:
+    async def _await_confirmation(self, change: Change, work: _Work, way: Way, *, seconds: int) -> Change:
         """The change with its deadline set; from now on the clock runs."""
-        assert work.confirm is not None
-        clock, seconds = self._machine.clock, work.confirm
+        clock = self._machine.clock
         await self._machine.dead_man.arm(change.id, seconds=seconds)
         deadline = clock.now() + timedelta(seconds=seconds)
         change = msgspec.structs.replace(change, state=ChangeState.AWAITING, deadline=deadline)
         await asyncio.to_thread(self._journal.record, change)
         confirmation = Confirmation(change.id, clock=clock, seconds=seconds)
-        self._applied = _Applied(work, confirmation, previous, seen)
+        self._applied = _Applied(work, way, confirmation)
         self.decisions.awaited = confirmation
         _log.info(events.CHANGE_AWAITING, change=change.id, deadline=deadline.isoformat())
         return change
@@ -309,14 +295,14 @@ class ChangeRunner:
         state, reason = self._state, outcome.value
         if outcome is Outcome.CONFIRMED:
             try:
-                await asyncio.to_thread(self._journal.commit)
+                await self._commit()
             except BackendError as error:
                 reason = f"confirmed, but could not be recorded: {error}"
             else:
                 state.in_force, state.tentative = applied.work.new, None
                 return self._final(change, ChangeState.DONE, None)
-        previous = await transition.previous_target(self._machine, state, self._base, applied.previous)
-        seen = (*applied.seen, *([state.target] if state.target is not None else []), previous)
+        previous = await transition.previous_target(self._machine, state, self._base, applied.way.previous)
+        seen = (*applied.way.seen, *([state.target] if state.target is not None else []), previous)
         # The facts that it was compiled under are not remembered: the next look compiles it anew.
         state.tentative, state.target, state.facts = None, previous, None
         undone = await transition.go_back(self._machine, state, previous, seen)

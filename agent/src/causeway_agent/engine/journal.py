@@ -121,6 +121,10 @@ class Journal:
             msgspec.structs.replace(pointer, current=pointer.attempted, previous=pointer.current)
         )
 
+    def reaffirm(self) -> None:
+        """Write the pointer as it is known once more: a failed write may have reached the disk or not."""
+        self._write_pointer(self._pointer)
+
     def conclude(self, change: Change) -> None:
         """Record a final change, and forget documents that are neither in force nor the one before."""
         self.record(change)

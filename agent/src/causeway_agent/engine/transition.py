@@ -1,9 +1,10 @@
-"""From one target to another on the machine: verify, hold back what others hold, go back, close."""
+"""From one target to another: find the way, verify, hold back what others hold, go back, close."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 
@@ -11,13 +12,13 @@ from causeway_agent.engine import conflicts, events
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import closed, describe, diff
+from causeway_agent.plan import closed, describe, diff, guard
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.objects import Link, Vlan
 from causeway_agent.plan.operations import Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Desired
-from causeway_wire.problem import Problem, ProblemType, problem
+from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 
 PROBE_SECONDS = 10.0
 VERIFY_DELAYS = (0.0, 0.05, 0.2, 0.5)
@@ -27,6 +28,39 @@ Base = Callable[[Facts], Target]
 """The target without a document."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """From the target before to a new one; `seen` are all that may have left something here."""
+
+    previous: Target
+    target: Target
+    facts: Facts
+    seen: tuple[Target, ...]
+    plan: Plan
+
+
+async def way(machine: Machine, state: State, document: Desired) -> Way:
+    """Compile, observe, diff and guard; touches nothing.
+
+    Raises ProblemError when the document cannot be meant or must not be tried.
+    """
+    previous = state.target
+    if previous is None:
+        raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
+    facts = await machine.facts()
+    try:
+        target = compiler.compile_document(document, facts)
+    except CompileError as error:
+        raise ProblemError(combine(error.problems)) from error
+    seen = (*state.leftovers, previous, target)
+    observation = await machine.observe(*seen)
+    plan = diff.diff(observation, target, previous.policy)
+    objections = guard.guard(plan, target, observation)
+    if objections:
+        raise ProblemError(combine(objections))
+    return Way(previous, target, facts, seen, plan)
 
 
 async def verify(machine: Machine, seen: tuple[Target, ...], target: Target) -> None:

@@ -280,3 +280,21 @@ async def test_going_back_that_fails_closes_the_machine_until_it_succeeds() -> N
 
 def _forwards(item: object) -> bool:
     return "forwarding" in repr(item) and "'1'" in repr(item)
+
+
+async def test_a_commit_that_reached_the_disk_but_not_us_is_taken_off_it_again() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(1))
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        write, broken = bench.storage.write, [True]
+
+        def half(name: str, data: bytes) -> None:
+            write(name, data)
+            if broken and broken.pop():
+                raise BackendError("sync", "Input/output error")
+
+        bench.storage.write = half  # type: ignore[method-assign]
+        await refused(ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER))
+    async with service.running(bench.engine()) as engine:
+        assert engine.state.conforming == 1
