@@ -19,6 +19,7 @@ import msgspec
 from causeway_agent import settings
 from causeway_agent.commands import capture, changes, local, path, status
 from causeway_agent.errors import AgentError
+from causeway_agent.first_boot import command as first_boot
 from causeway_agent.plan import capture_filter
 from causeway_agent.plan.explain_packet import Kind, Packet
 from causeway_agent.settings import Settings
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     started = commands.add_parser("run", help="run the agent until SIGTERM")
     started.set_defaults(command=_with_settings(_run))
+    first_boot.add_parsers(commands, run=_run, say=_complain)
     back = commands.add_parser("rollback", help="take back a change that is not final, agent alive or dead")
     back.add_argument("change", metavar="CHANGE")
     back.set_defaults(command=_with_settings(_rollback))

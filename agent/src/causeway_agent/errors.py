@@ -4,6 +4,7 @@ AgentError
 ├── SettingsError        the settings file or environment is wrong
 ├── CompileError         the document cannot be meant: carries problems with pointers
 ├── HeldError            another process works on this appliance
+├── SeedRefusedError     first boot found a seed that it may not take
 ├── BackendError         the kernel, nftables or a process refused
 └── Bug                  an impossible branch was taken
 """
@@ -34,6 +35,16 @@ class HeldError(AgentError):
 
     def __init__(self, lock: str, holder: str) -> None:
         super().__init__(f"{holder} works on this appliance and holds {lock}; end it first, or ask it")
+
+
+class SeedRefusedError(AgentError):
+    """A seed was found and nothing of it was taken; `where` says what carried it."""
+
+    def __init__(self, where: str, problems: tuple[Problem, ...]) -> None:
+        told = "; ".join(": ".join(filter(None, (p.pointer or "", p.detail))) for p in problems)
+        super().__init__(f"the seed from {where} is refused: {told}")
+        self.where = where
+        self.problems = problems
 
 
 class BackendError(AgentError):

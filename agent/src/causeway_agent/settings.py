@@ -47,9 +47,16 @@ class Settings(Document, frozen=True, kw_only=True):
 def load(path: Path) -> Settings:
     """The settings in this file; raises SettingsError naming the member that is wrong."""
     try:
-        return codec.decode(path.read_bytes(), Settings)
+        data = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"cannot read {path}: {error.strerror}") from error
+    return decode(data, where=str(path))
+
+
+def decode(data: bytes, *, where: str = "settings") -> Settings:
+    """The settings in this text; raises SettingsError naming the member that is wrong."""
+    try:
+        return codec.decode(data, Settings)
     except ProblemError as error:
-        where = error.problem.pointer or "/"
-        raise SettingsError(f"{path}: {where}: {error.problem.detail}") from error
+        pointer = error.problem.pointer or "/"
+        raise SettingsError(f"{where}: {pointer}: {error.problem.detail}") from error

@@ -94,7 +94,7 @@ def decode(data: bytes) -> Seed:
         raise ProblemError(problem(ProblemType.INVALID, detail))
     version = codec.decode(data, _Versioned).version
     if version != VERSION:
-        detail = f"the seed is of version {version}, this appliance reads version {VERSION}; use an image that fits"
+        detail = f"the seed is of version {version}, this appliance reads {VERSION}; use the image that fits"
         raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/version"))
     return codec.decode(data, Seed)
 
