@@ -127,6 +127,8 @@ def parse_scalar(kind: Any, value: Any) -> Any:
 
 def format_scalar(value: Any) -> str:
     """msgspec `enc_hook`: one of this module's types to text, secrets revealed (for keys to travel)."""
+    if type(value) is ipaddress.IPv4Address:
+        return socket.inet_ntoa(value.packed)  # in half the time: tables are full of them
     return value.reveal() if isinstance(value, Secret) else str(value)
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 from causeway_agent.api.application import Call, Operation
 from causeway_agent.engine.service import Engine
 from causeway_wire import codec
-from causeway_wire.public_rules import PublicRules, PublicRulesPatch
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport, RuleCounters
 
 
 class RuleHandlers:
@@ -29,19 +29,23 @@ class RuleHandlers:
         }
 
     async def get(self, _call: Call) -> web.Response:
-        return await _answer(await self._engine.rules.document())
+        return await _table(await self._engine.rules.document())
 
     async def put(self, call: Call) -> web.Response:
-        return await _answer(await self._engine.rules.put(call.document(PublicRules), call.text))
+        return _report(await self._engine.rules.put(call.document(PublicRules), call.text))
 
     async def patch(self, call: Call) -> web.Response:
-        return await _answer(await self._engine.rules.patch(call.document(PublicRulesPatch)))
+        return _report(await self._engine.rules.patch(call.document(PublicRulesPatch)))
 
     async def counters(self, call: Call) -> web.Response:
         wanted = tuple(dict.fromkeys(call.request.query.getall("id", [])))
-        return await _answer(await self._engine.rules.counters(wanted))
+        return await _table(await self._engine.rules.counters(wanted))
 
 
-async def _answer(document: object) -> web.Response:
+def _report(report: PublicRulesReport) -> web.Response:
+    return web.Response(body=codec.encode(report), content_type="application/json")
+
+
+async def _table(document: PublicRules | RuleCounters) -> web.Response:
     body = await asyncio.to_thread(codec.encode, document)
     return web.Response(body=body, content_type="application/json")

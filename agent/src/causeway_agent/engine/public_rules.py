@@ -1,8 +1,7 @@
 """The keeper of the public rules: one table in three places, here, on the disk and in the packet filter.
 
 A change is validated, put into the filter in one transaction, journaled, and only then answered; flows that
-lost their rule are ended last. What cannot be journaled is taken back. The filter outlives the agent: after a
-restart it is compared, element by element, and only what differs is touched, so that counters go on.
+lost their rule are ended last. What cannot be journaled is taken back.
 
 Works under the engine's lock: never while a document is being applied.
 """
@@ -15,12 +14,12 @@ from collections.abc import Sequence
 import structlog
 
 from causeway_agent.engine import events, ports
+from causeway_agent.engine.rule_filter import RuleFilter, open_keys
 from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import public_checks, public_elements, public_rules
 from causeway_agent.plan.public_checks import Ground
-from causeway_agent.plan.public_elements import Elements
 from causeway_agent.plan.public_rules import Delta, Table, Work
 from causeway_wire import codec
 from causeway_wire.desired import Desired
@@ -35,6 +34,10 @@ from causeway_wire.public_rules import (
     RuleId,
 )
 from causeway_wire.types import Epoch
+
+SMALL = 64
+"""Rules in a change that is planned at once; a larger one is planned by a thread."""
+_STAYS = object()
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -51,18 +54,11 @@ class RuleKeeper:
         state: State,
         lock: asyncio.Lock,
     ) -> None:
-        self._publications = publications
+        self._filter = RuleFilter(publications, clock=clock, state=state)
         self._journal = journal
-        self._clock = clock
         self._state = state
         self._lock = lock
         self._table = Table()
-        self._allocation: frozenset[bytes] = frozenset()
-        """What `source` maps in the filter were made for."""
-        self._suspect = True
-        """Whether the filter may hold something else than the table."""
-        self._compared = False
-        """Whether it ever held what the table says: only then is a difference somebody's doing."""
         self._grounds: tuple[InForce, Ground | None] | None = None
 
     @property
@@ -98,7 +94,7 @@ class RuleKeeper:
 
     def suspect(self) -> None:
         """Somebody else changed the packet filter: the next look compares everything."""
-        self._suspect = True
+        self._filter.suspect()
 
     async def document(self) -> PublicRules:
         """The whole table."""
@@ -116,10 +112,10 @@ class RuleKeeper:
                 return self._report()
             self._admit(document.revision, document.epoch)
             new, delta, work = await asyncio.to_thread(self._planned, document, ground)
-            doubted, self._suspect = self._suspect, True
+            idle = await self._idle_before(delta, work)
             staged, applied = await asyncio.gather(
                 asyncio.to_thread(self._journal.stage, document.revision, body),
-                self._apply(work, new),
+                self._filter.apply(work, new),
                 return_exceptions=True,
             )
             if isinstance(applied, BaseException):
@@ -128,8 +124,8 @@ class RuleKeeper:
                 await self._give_up(work, staged)
             else:
                 await self._commit(staged, work)
-            self._table, self._suspect = new, doubted
-            return await self._changed(delta, work)
+            self._table = new
+            return await self._changed(delta, work, idle)
 
     async def patch(self, patch: PublicRulesPatch) -> PublicRulesReport:
         """Change the table; raises ProblemError when it is refused or fails: then nothing has changed."""
@@ -139,15 +135,17 @@ class RuleKeeper:
                 return self._report()
             self._check_base(patch)
             self._admit(patch.revision, patch.epoch)
-            delta, work = await asyncio.to_thread(self._planned_patch, patch, ground)
-            doubted, self._suspect = self._suspect, True
+            if len(patch.put) + len(patch.remove) <= SMALL:
+                delta, work = self._planned_patch(patch, ground)
+            else:
+                delta, work = await asyncio.to_thread(self._planned_patch, patch, ground)
             try:
+                idle = await self._idle_before(delta, work)
                 await self._patched(patch, work)
             except BaseException:
                 table.undo(delta)
                 raise
-            self._suspect = doubted
-            return await self._changed(delta, work)
+            return await self._changed(delta, work, idle)
 
     async def counters(self, wanted: Sequence[RuleId]) -> RuleCounters:
         """What rules let through: those asked for, or all; raises ProblemError for names without a rule."""
@@ -161,7 +159,7 @@ class RuleKeeper:
         for name, listed in places.values():
             keys.setdefault(name, []).extend(listed)
         try:
-            counted = await self._publications.counters(keys if wanted else None) if places else {}
+            counted = await self._filter.counters(keys if wanted else None) if places else {}
         except BackendError as error:
             raise ProblemError(problem(ProblemType.UNAVAILABLE, str(error))) from error
         counters = []
@@ -186,10 +184,7 @@ class RuleKeeper:
         ground = self._ground_of(self._state.enforced)
         allocation = ground.allocation if ground is not None else frozenset()
         try:
-            if self._suspect:
-                await self._compare(allocation)
-            elif allocation != self._allocation:
-                await self._move(allocation)
+            await self._filter.look(self._table, allocation)
             if self._journal.long:
                 await self._write_anew()
         except (BackendError, TimeoutError) as error:
@@ -202,22 +197,22 @@ class RuleKeeper:
         except CompileError as error:
             raise ProblemError(combine(error.problems)) from error
         affected = public_rules.affected(delta.before, delta.after)
-        sources = self._table.sources(self._allocation, affected)
-        return new, delta, public_rules.work(new, delta, self._allocation, sources)
+        sources = self._table.sources(self._filter.allocation, affected)
+        return new, delta, public_rules.work(new, delta, self._filter.allocation, sources)
 
     def _planned_patch(self, patch: PublicRulesPatch, ground: Ground) -> tuple[Delta, Work]:
         """The table is changed already; `undo` takes it back."""
         table = self._table
-        sources = table.sources(self._allocation, table.touched(patch))
+        sources = table.sources(self._filter.allocation, table.touched(patch))
         try:
             delta = table.change(patch, ground)
         except CompileError as error:
             raise ProblemError(combine(error.problems)) from error
-        return delta, public_rules.work(table, delta, self._allocation, sources)
+        return delta, public_rules.work(table, delta, self._filter.allocation, sources)
 
     async def _patched(self, patch: PublicRulesPatch, work: Work) -> None:
         try:
-            await self._apply(work, self._table)
+            await self._filter.apply(work, self._table)
         except (BackendError, TimeoutError) as error:
             await self._give_up(None, error)
         if not self._journal.sound:
@@ -227,15 +222,6 @@ class RuleKeeper:
             await asyncio.to_thread(self._journal.append, patch)
         except BackendError as error:
             await self._give_up(work, error)
-
-    async def _apply(self, work: Work, wanted: Table) -> None:
-        """Put the change into the filter; where that holds something unexpected, whatever it takes."""
-        try:
-            await self._publications.apply(work.delete, work.add)
-        except BackendError:
-            held = await self._publications.observe()
-            elements = await asyncio.to_thread(wanted.elements, self._allocation)
-            await self._publications.apply(*public_elements.difference(held, elements))
 
     async def _commit(self, staged: Snapshot | None, work: Work) -> None:
         """Put a whole table in force on the disk: the staged one, or the one that is here."""
@@ -252,57 +238,31 @@ class RuleKeeper:
         if not isinstance(why, BackendError | TimeoutError):
             raise why
         if work is not None:
-            try:
-                await self._publications.apply(work.add, work.delete)
-            except (BackendError, TimeoutError) as error:
-                _log.error(events.RECONCILE_FAILED, reason=str(error))
+            await self._filter.take_back(work)
         raise ProblemError(problem(ProblemType.APPLY_FAILED, str(why))) from why
 
-    async def _changed(self, delta: Delta, work: Work) -> PublicRulesReport:
-        """End what lost its rule, and report. A flow that cannot be ended is not let through either: every
-        packet needs its rule.
-        """
+    async def _idle_before(self, delta: Delta, work: Work) -> frozenset[bytes]:
+        """Ports without a flow to end, of rules that go: asked while their counters are still there."""
+        gone = (key for key in open_keys(delta) if work.cuts.get(key, _STAYS) is None)
+        return await self._filter.idle(work.cuts, gone)
+
+    async def _changed(self, delta: Delta, work: Work, idle: frozenset[bytes]) -> PublicRulesReport:
+        """End what lost its rule, and report."""
         self._state.epoch = max(self._state.epoch, self._table.epoch)
-        ended = 0
-        try:
-            ended = await self._publications.cut(work.cuts)
-        except (BackendError, TimeoutError) as error:
-            _log.warning(events.RULES_FLOWS_LEFT, reason=str(error))
+        # The element of a port that now leads elsewhere stays: asked afterwards, nothing slips in between.
+        stayed = (key for key in open_keys(delta) if work.cuts.get(key) is not None)
+        idle |= await self._filter.idle(work.cuts, stayed)
+        cuts = {key: kept for key, kept in work.cuts.items() if key not in idle}
         report = PublicRulesReport(
             revision=self.revision,
             rules=len(self),
             added=len(delta.after) - delta.changed,
             changed=delta.changed,
             removed=len(delta.before) - delta.changed,
-            cut_flows=ended,
+            cut_flows=await self._filter.end_flows(cuts),
         )
-        _log.info(events.RULES_CHANGED, revision=self.revision, rules=len(self), cut_flows=ended)
+        _log.info(events.RULES_CHANGED, revision=self.revision, rules=len(self), cut_flows=report.cut_flows)
         return report
-
-    async def _compare(self, allocation: frozenset[bytes]) -> None:
-        """Read all elements and repair what differs."""
-        held = await self._publications.observe()
-        delete, add = await asyncio.to_thread(self._differing, held, allocation)
-        if delete or add:
-            await self._publications.apply(delete, add)
-            figures = {"deleted": _size(delete), "added": _size(add)}
-            _log.warning(events.RULES_REPAIRED, **figures)
-            if self._compared:
-                words = f"public rules: {figures['deleted']} elements deleted, {figures['added']} put back"
-                self._state.count_drift((words,), self._clock.now())
-        self._suspect, self._compared, self._allocation = False, True, allocation
-
-    def _differing(self, held: Elements, allocation: frozenset[bytes]) -> tuple[Elements, Elements]:
-        return public_elements.difference(held, self._table.elements(allocation))
-
-    async def _move(self, allocation: frozenset[bytes]) -> None:
-        """Let VMs leave with addresses of another allocation."""
-        before, after = self._table.sources(self._allocation), self._table.sources(allocation)
-        delete, add = public_elements.difference(before, after)
-        if delete or add:
-            self._suspect = True
-            await self._publications.apply(delete, add)
-        self._suspect, self._allocation = False, allocation
 
     async def _write_anew(self) -> None:
         body = await asyncio.to_thread(lambda: codec.encode(self._document()))
@@ -352,7 +312,3 @@ class RuleKeeper:
 
 def _stale(detail: str, pointer: str, revision: Revision) -> Problem:
     return problem(ProblemType.STALE_REVISION, detail, pointer=pointer, revision=revision)
-
-
-def _size(elements: Elements) -> int:
-    return sum(map(len, elements.values()))

@@ -93,8 +93,6 @@ def ground(desired: Desired) -> Ground | None:
 
 def check(entry: Entry, on: Ground, pointer: str, findings: Findings) -> bool:
     """Note what is wrong with the rule by itself; whether nothing is."""
-    if _is_plain_and_right(entry, on):
-        return True
     rule, public, internal = entry.rule, entry.public, entry.internal
     before = len(findings.problems)
     if public not in on.offered:
@@ -119,7 +117,7 @@ def check(entry: Entry, on: Ground, pointer: str, findings: Findings) -> bool:
     return len(findings.problems) == before
 
 
-def _is_plain_and_right(entry: Entry, on: Ground) -> bool:
+def is_plain_and_right(entry: Entry, on: Ground) -> bool:
     """The answer for nearly every rule of a large table, without a loop."""
     rule, public = entry.rule, entry.public
     return (

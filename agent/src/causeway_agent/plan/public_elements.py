@@ -42,6 +42,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     rule: PublicRule
     public: bytes
     internal: bytes
+    key: bytes
+    """Public address, protocol and first port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,10 @@ Cuts = Mapping[bytes, Kept | None]
 
 def entry(rule: PublicRule) -> Entry:
     """The rule with its octets."""
-    return Entry(rule, rule.public_address.packed, rule.internal_address.packed)
+    public = rule.public_address.packed
+    protocol = _UDP if rule.protocol is Protocol.UDP else _TCP
+    key = public + protocol + (rule.public_port << 16).to_bytes(4, "big")
+    return Entry(rule, public, rule.internal_address.packed, key)
 
 
 def last_port(rule: PublicRule) -> int:
@@ -112,10 +117,9 @@ def size(rule: PublicRule) -> int:
 
 def keys(entry: Entry) -> list[bytes]:
     """The rule's public ports, as keys of `published` and of the table's index."""
-    rule = entry.rule
-    head = _head(entry)
+    rule, head = entry.rule, entry.key[:-4]
     if rule.public_port_end is None:
-        return [head + (rule.public_port << 16).to_bytes(4, "big")]
+        return [entry.key]
     return [head + _port(port) for port in range(rule.public_port, rule.public_port_end + 1)]
 
 
@@ -137,8 +141,15 @@ def ranges(rule: PublicRule) -> tuple[Range, ...]:
 def collect(entries: Iterable[Entry]) -> Elements:
     """All elements of these rules, `source` apart: that depends on the whole table."""
     found = nothing()
+    plain = {octets: (found[f"public{v}"], found[f"published{v}"]) for octets, v in _FAMILIES.items()}
     for entry in entries:
-        rule, version = entry.rule, _FAMILIES[len(entry.public)]
+        rule = entry.rule
+        if rule.public_port_end is None and not rule.sources:  # nearly every one of a large table
+            opened, published = plain[len(entry.public)]
+            opened[entry.key] = entry.internal + (rule.internal_port << 16).to_bytes(4, "big")
+            published[entry.key] = b""
+            continue
+        version = _FAMILIES[len(entry.public)]
         if not rule.sources:
             opened, published = found[f"public{version}"], found[f"published{version}"]
             for key, target in zip(keys(entry), targets(entry), strict=True):
@@ -189,6 +200,11 @@ def difference(old: Elements, new: Elements) -> tuple[Elements, Elements]:
     return _missing(old, new), _missing(new, old)
 
 
+def published_set(key: bytes) -> str:
+    """The set that lets flows to this port of a rule for everyone through."""
+    return f"published{_FAMILIES[len(key) - 8]}"
+
+
 def source_set(internal: bytes) -> str:
     """The map that translates what this internal address sends."""
     return f"source{_FAMILIES[len(internal)]}"
@@ -219,18 +235,13 @@ def _missing(these: Elements, others: Elements) -> Elements:
     return found
 
 
-def _head(entry: Entry) -> bytes:
-    return entry.public + (_UDP if entry.rule.protocol is Protocol.UDP else _TCP)
-
-
 def _target(entry: Entry, key: bytes) -> bytes:
     port = int.from_bytes(key[-4:-2], "big")
     return entry.internal + _port(entry.rule.internal_port + port - entry.rule.public_port)
 
 
 def _span(entry: Entry, first: bytes, last: bytes) -> bytes:
-    head = _head(entry)
-    return head + _port(entry.rule.public_port) + first + head + _port(last_port(entry.rule)) + last
+    return entry.key + first + entry.key[:-4] + _port(last_port(entry.rule)) + last
 
 
 def _range(network: IPNetwork) -> Range:

@@ -100,11 +100,15 @@ class Table:
         for index, rule in enumerate(document.rules):
             if len(findings.problems) >= MAX_PROBLEMS:
                 break
-            pointer, entry = f"/rules/{index}", public_elements.entry(rule)
+            entry = public_elements.entry(rule)
             if rule.id in new.entries:
-                findings.add(ProblemType.DUPLICATE, f"{pointer}/id", f"two rules are called {rule.id}")
-            elif on is None or public_checks.check(entry, on, pointer, findings):
-                new._enter(entry, pointer, findings)
+                findings.add(ProblemType.DUPLICATE, f"/rules/{index}/id", f"two rules are called {rule.id}")
+            elif (
+                on is None
+                or public_checks.is_plain_and_right(entry, on)
+                or public_checks.check(entry, on, f"/rules/{index}", findings)
+            ):
+                new._enter(entry, "/rules", index, findings)
         if findings.problems:
             raise CompileError(tuple(findings.problems))
         same = {name for name, entry in self.entries.items() if new.entries.get(name) == entry}
@@ -168,7 +172,7 @@ class Table:
             own = Findings()
             if on is None:
                 own.add(ProblemType.WRONG_ROLE, "", "only a provider appliance publishes services")
-            else:
+            elif not public_checks.is_plain_and_right(entry, on):
                 public_checks.check(entry, on, "", own)
             for found in own.problems:
                 detail = f"public rule {name} would not fit any more: {found.detail}; change the rule first"
@@ -201,19 +205,22 @@ class Table:
         for entry in before.values():
             self._leave(entry)
         entered = [
-            entry
-            for index, entry in enumerate(after.values())
-            if self._enter(entry, f"/put/{index}", findings)
+            entry for index, entry in enumerate(after.values()) if self._enter(entry, "/put", index, findings)
         ]
         if findings.problems:
             for entry in entered:
                 self._leave(entry)
             for entry in before.values():
-                self._enter(entry, "", Findings())
+                self._enter(entry, "", 0, Findings())
 
-    def _enter(self, entry: Entry, pointer: str, findings: Findings) -> bool:
+    def _enter(self, entry: Entry, base: str, index: int, findings: Findings) -> bool:
         """Add the rule unless one of its ports is another's, or there are too many."""
         owners, rule = self._owners, entry.rule
+        single = rule.public_port_end is None and not rule.sources and len(owners) < MAX_ELEMENTS
+        if single and owners.setdefault(entry.key, rule.id) is rule.id:
+            self._count(entry)
+            return True
+        pointer = f"{base}/{index}"
         restricted = self._restricted + (public_elements.size(rule) if rule.sources else 0)
         total = len(owners) + public_elements.ports(rule)
         if total > MAX_ELEMENTS or restricted > MAX_SOURCE_ELEMENTS:
@@ -232,11 +239,17 @@ class Table:
                 return False
         for key in mine:
             owners[key] = rule.id
-        self.entries[rule.id] = entry
         self._restricted = restricted
-        publishers = self._publishers.setdefault(entry.internal, {})
-        publishers[entry.public] = publishers.get(entry.public, 0) + 1
+        self._count(entry)
         return True
+
+    def _count(self, entry: Entry) -> None:
+        self.entries[entry.rule.id] = entry
+        publishers = self._publishers.get(entry.internal)
+        if publishers is None:
+            self._publishers[entry.internal] = {entry.public: 1}
+        else:
+            publishers[entry.public] = publishers.get(entry.public, 0) + 1
 
     def _leave(self, entry: Entry) -> None:
         rule = entry.rule
