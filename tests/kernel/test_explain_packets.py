@@ -31,7 +31,6 @@ from tests.full_site import (
     INTERNET6,
     NEIGHBOUR4,
     OTHER4,
-    OTHER6,
     PROVIDER4,
     PUBLIC4,
     PUBLIC6,

@@ -20,7 +20,7 @@ from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, describe, diff, explain_services, ruleset, trunks
+from causeway_agent.plan import coverage, describe, diff, explain_bridged, explain_services, ruleset, trunks
 from causeway_agent.plan import explain as explanations
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.explain_packet import Explanation, Packet
@@ -163,7 +163,8 @@ async def explain(settings: Settings, packet: Packet, *, entry: str | None = Non
         sight.observation, policy=sight.target.policy, processes=sight.target.processes
     )
     services = explain_services.services(_rules(settings), sight.document)
-    return explanations.explain(packet, seen, services=services, entry=entry)
+    bridged = explain_bridged.networks(sight.document)
+    return explanations.explain(packet, seen, services=services, bridged=bridged, entry=entry)
 
 
 def _rules(settings: Settings) -> Table:

@@ -21,7 +21,7 @@ from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, explain, explain_services, trunks
+from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, trunks
 from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
@@ -215,6 +215,7 @@ class Engine:
             seen,
             tunnels=self.machine.processes.tunnels(),
             services=explain_services.services(self.rules.table, document),
+            bridged=explain_bridged.networks(document),
             entry=entry,
         )
 

@@ -3,7 +3,7 @@ what the filter, public rules, routing and the tunnel say, what becomes of its a
 
 Pure: it walks what was observed, in the order the kernel decides. Each module `explain_*` is one place:
 `filter` the packet filter, `route` policy routing, `local` the appliance itself, `tunnel` the VPN, `reply`
-the way back.
+the way back, `bridged` networks whose frames pass.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from causeway_agent.plan import checks, explain_filter, explain_local, explain_reply, explain_route
+from causeway_agent.plan import (
+    checks,
+    explain_bridged,
+    explain_filter,
+    explain_local,
+    explain_reply,
+    explain_route,
+)
+from causeway_agent.plan.explain_bridged import Bridged
 from causeway_agent.plan.explain_filter import Translation
 from causeway_agent.plan.explain_packet import Explanation, Hop, Packet, Services
 from causeway_agent.plan.explain_reply import Passage
@@ -29,17 +37,19 @@ def explain(
     *,
     tunnels: Sequence[TunnelReport] | None = None,
     services: Services | None = None,
+    bridged: Sequence[Bridged] = (),
     entry: str | None = None,
 ) -> Explanation:
     """What happens here to the packet; stops where the packet would.
 
     Without `tunnels` their state is not known and stops nothing; without `services` public rules are not
-    known. `entry` is the device it enters on, else the one where its source belongs.
+    known. `bridged` are the networks whose frames pass, `entry` is the device it enters on, else the one
+    where its source belongs.
     """
     if packet.source.version != packet.destination.version:
         advice = "IPv4 and IPv6 addresses never talk to each other; name two of one version."
         return Explanation((), advice, passes=False)
-    walk = _Walk(packet, observation, tunnels, services, entry)
+    walk = _Walk(packet, observation, tunnels, services, bridged, entry)
     hops = []
     for hop in walk.stages():
         hops.append(hop)
@@ -61,6 +71,7 @@ class _Walk:
     seen: Observation
     tunnels: Sequence[TunnelReport] | None
     services: Services | None
+    bridged: Sequence[Bridged]
     given: str | None
     conclusion: str = "passes"
     passage: Passage | None = field(default=None, init=False)
@@ -72,6 +83,11 @@ class _Walk:
         if policy is None:
             advice = "Wait for the agent to load its packet filter, or look at its journal for why it cannot."
             yield Hop("filtered", "the packet filter is not the agent's", passes=False, advice=advice)
+            return
+        network = None if self.given else explain_bridged.concerned(self.bridged, self.packet)
+        if network is not None:
+            self.conclusion = f"passes {network.bridge} as frames"
+            yield from explain_bridged.frames(self.packet, network, self.seen, policy, self.tunnels)
             return
         if self.given is None and explain_route.own(self.seen, source):
             yield Hop("starts", f"here: {source} is this appliance's own address")
