@@ -21,7 +21,7 @@ def closed(target: Target) -> Target:
     return replace(
         target,
         addresses=frozenset(address for address in target.addresses if not address.claimed),
-        proxies=frozenset(proxy for proxy in target.proxies if not proxy.claimed),
+        proxies=frozenset(),
         sysctls=frozenset(Sysctl(s.key, _OFF) if _forwards(s) else s for s in target.sysctls),
         policy=_doors(target),
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from causeway_agent.engine.admission import Preconditions, Standing, admit, is_repeat
 from causeway_agent.engine.state import InForce
 from causeway_wire.change import Change, ChangeState
-from causeway_wire.desired import Desired
+from causeway_wire.desired import Desired, Failover, Full, Idle, Rehearsal
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.agents import REPLICA, partial, provider, tenant
 
@@ -120,3 +121,30 @@ def test_a_change_in_flight_is_named_with_advice_when_to_return() -> None:
 def test_a_role_never_changes_its_kind() -> None:
     found = refusal(provider(6), standing(tenant(5)), match(tenant(5)))
     assert (found.type, found.pointer) == (ProblemType.WRONG_ROLE.urn, "/role/kind")
+
+
+def test_what_awaits_its_confirmation_is_named_with_both_ways_on() -> None:
+    awaiting = msgspec.structs.replace(RUNNING, state=ChangeState.AWAITING, deadline=RUNNING.created)
+    found = refusal(tenant(10), standing(tenant(5), in_flight=awaiting), match(tenant(5)))
+    assert (found.type, found.change) == (ProblemType.AWAITING_CONFIRMATION.urn, RUNNING.id)
+    assert "confirm it or cancel it" in found.detail
+    assert "2026-01-01 00:00:00 UTC" in found.detail
+
+
+IDLE, FULL, REHEARSAL = Idle(), Full(networks=()), Rehearsal(networks=())
+MODES = (IDLE, partial(REPLICA), FULL, REHEARSAL)
+
+
+@pytest.mark.parametrize("now", MODES, ids=lambda mode: type(mode).__name__)
+@pytest.mark.parametrize("wanted", MODES, ids=lambda mode: type(mode).__name__)
+def test_going_from_one_failover_directly_to_another_must_be_asked_for(
+    now: Failover, wanted: Failover
+) -> None:
+    new, against = provider(6, failover=wanted), standing(provider(5, failover=now))
+    admit(InForce.of(new), against, match(provider(5, failover=now)), escalate=True)
+    if type(now) is type(wanted) or IDLE in (now, wanted):
+        admit(InForce.of(new), against, match(provider(5, failover=now)))
+        return
+    found = refusal(new, against, match(provider(5, failover=now)))
+    assert (found.type, found.pointer) == (ProblemType.FAILOVER_IN_PROGRESS.urn, "/role/failover/mode")
+    assert all(way in found.detail for way in ("end it first", "?escalate=true"))
