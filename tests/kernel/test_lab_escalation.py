@@ -62,7 +62,7 @@ async def test_no_moment_of_an_escalation_lets_more_through_than_either_mode(idl
     old, old_addresses = proofs.old_replica(idle, "acme")
     watches = [
         replica.watch(ipaddress.ip_address("10.10.0.2")),
-        replica.watch(idle.vm(APP).addresses[0]),
+        web.watch(idle.vm(DB).addresses[0]),
         *(web.watch(address) for address in old_addresses),
     ]
     provider = [capture.Capture(name) for name in ("sp-ctl", "sp-router")]
@@ -74,15 +74,18 @@ async def test_no_moment_of_an_escalation_lets_more_through_than_either_mode(idl
         await asyncio.sleep(0.2)
         await idle.failover_full("acme", escalate=True)
         await asyncio.sleep(0.2)
-    to_controller, to_app, *to_old = [await watch.stop() for watch in watches]
+    to_controller, to_replica, *to_old = [await watch.stop() for watch in watches]
     assert to_controller.sent > 50
     assert to_controller.received == 0
     assert [watch.received for watch in to_old] == [0, 0]
     assert [untranslated(item.result) for item in provider] == [[], []]
-    assert not [flow for flow in vlan.result.flows if flow.source in set(idle.vm(WEB).addresses)]
-    # The control: what full failover allows passed, and what partial allowed was seen in production before.
-    assert to_app.received > 0
+    to_old_replica = set(old_addresses)
+    assert not [f for f in vlan.result.flows if f.destination in to_old_replica and not f.housekeeping]
+    # The controls: the captures saw what is allowed, and production met the replica until the change.
+    assert all(item.result.packets for item in provider)
     assert any(flow.source in set(idle.vm(DB).addresses) for flow in production.result.flows)
+    assert to_replica.received > 50
+    await proofs.silent(web, idle.vm(DB).addresses)
 
 
 async def test_a_dead_site_is_left_behind_and_told_when_it_is_back(idle: Lab) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from causeway_controller.failover.modes import Full
-from causeway_controller.lab import drill, proofs, proofs_full, protocol, publishing, topology
+from causeway_controller.lab import drill, proofs, proofs_full, protocol, publishing
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.topology import replica_of
 from causeway_wire.problem import ProblemError
@@ -116,8 +116,3 @@ async def test_partial_failover_is_refused_meanwhile(full: Lab) -> None:
         await full.failover([DB])
     await asyncio.sleep(0)
     assert isinstance(full.mode("acme"), Full)
-
-
-def test_the_internet_has_no_other_way_to_replicas(full: Lab) -> None:
-    routes = full.topology.machines[topology.INTERNET_HOST].routes
-    assert tuple(network for network, _ in routes) == topology.PUBLIC_PREFIXES

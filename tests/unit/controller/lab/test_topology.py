@@ -59,6 +59,24 @@ def test_the_inventory_s_adapters_are_wired() -> None:
         assert FULL.machines[controller].kind is topology.Kind.CONTROLLER
 
 
+def test_the_internet_knows_no_way_but_to_public_addresses() -> None:
+    routes = FULL.machines[topology.INTERNET_HOST].routes
+    assert tuple(network for network, _ in routes) == topology.PUBLIC_PREFIXES
+
+
+def test_public_and_test_addresses_belong_to_one_tenant_each() -> None:
+    owned = [
+        address
+        for tenant in FULL.tenants.values()
+        for address in (*tenant.public_addresses, *tenant.test_addresses)
+    ]
+    assert len(owned) == len(set(owned)) == 16
+    for tenant in FULL.tenants.values():
+        assert {rule.public_address for rule in tenant.publications} <= set(tenant.public_addresses)
+        published = {address for vm in tenant.vms.values() for address in vm.addresses}
+        assert {rule.internal_address for rule in tenant.publications} <= published
+
+
 @pytest.mark.parametrize(
     ("tenants", "networks", "gateways", "count"), [(1, 1, 1, 3), (1, 2, 1, 4), (2, 2, 2, 8)]
 )
