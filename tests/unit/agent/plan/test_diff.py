@@ -35,14 +35,19 @@ def compiled(document: Desired, active: dict[str, Transport] | None = None) -> T
     return compile_document(document, replace(documents.FACTS, active=active or {}))
 
 
+def carry_out(machine: KernelModel, goal: Target, *seen: Target) -> None:
+    """The plan to the goal, from what these targets may have left."""
+    for operation in diff(machine.observe(*seen), goal).operations:
+        machine.apply(operation)
+
+
 def booted(*targets: Target) -> KernelModel:
     """A machine on which these targets were applied one after the other."""
     machine = KernelModel(adapters=frozenset(documents.DEVICES.values()))
     seen: tuple[Target, ...] = ()
     for target in targets:
         seen = (*seen, target)
-        for operation in diff(machine.observe(*seen), target).operations:
-            machine.apply(operation)
+        carry_out(machine, target, *seen)
     return machine
 
 
@@ -79,8 +84,7 @@ def reached(old: Target, new: Target, data: st.DataObject) -> KernelModel:
     """A machine of the old target, meddled with, after the plan to the new one."""
     machine = booted(old)
     meddle(data, machine)
-    for operation in diff(machine.observe(old, new), new).operations:
-        machine.apply(operation)
+    carry_out(machine, new, old, new)
     return machine
 
 
@@ -111,8 +115,7 @@ def test_recovery_from_any_prefix_reaches_either_target(
     for operation in operations[: data.draw(st.integers(0, len(operations)))]:
         machine.apply(operation)
     goal = data.draw(st.sampled_from([old, new]))
-    for operation in diff(machine.observe(old, new), goal).operations:
-        machine.apply(operation)
+    carry_out(machine, goal, old, new)
     assert not diff(machine.observe(old, new), goal)
 
 
@@ -275,8 +278,7 @@ def test_a_full_failover_that_grows_leaves_what_it_serves_alone() -> None:
 def test_undoing_a_full_failover_gives_every_address_back() -> None:
     idle = compiled(documents.provider())
     machine = booted(idle, compiled(documents.provider(FULL)))
-    for operation in diff(machine.observe(idle), idle).operations:
-        machine.apply(operation)
+    carry_out(machine, idle, idle)
     assert machine.addresses - {machine.foreign} == idle.addresses
     assert not machine.rules
     assert not any(route.table != MAIN_TABLE for route in machine.routes)
@@ -329,8 +331,7 @@ def test_losing_the_last_address_puts_routes_and_claims_again() -> None:
     old = next(a for a in machine.addresses if str(a.interface) == "192.168.0.6/24")
     machine.apply(Drop(old))
     assert not [p for p in machine.proxies if p.address.version == 4]
-    for operation in diff(machine.observe(target), target).operations:
-        machine.apply(operation)
+    carry_out(machine, target, target)
     assert frozenset(machine.proxies) == target.proxies
     assert frozenset(machine.routes) == target.routes
 
@@ -355,8 +356,7 @@ def test_changing_the_only_address_of_a_device_puts_its_routes_again() -> None:
     right = next(a for a in machine.addresses if str(a.interface) == "192.168.0.5/24")
     machine.addresses.remove(right)
     machine.addresses.add(replace(right, prefix_route=True))
-    for operation in diff(machine.observe(target), target).operations:
-        machine.apply(operation)
+    carry_out(machine, target, target)
     assert not diff(machine.observe(target), target)
 
 
@@ -375,8 +375,7 @@ def test_an_ipv6_address_of_another_length_is_dropped_before_it_is_put() -> None
     right = next(a for a in machine.addresses if str(a.interface) == "2001:db8::5/64")
     machine.addresses -= {right}
     machine.addresses.add(replace(right, interface=ip_interface("2001:db8::5/48")))
-    for operation in diff(machine.observe(target), target).operations:
-        machine.apply(operation)
+    carry_out(machine, target, target)
     assert not diff(machine.observe(target), target)
 
 
