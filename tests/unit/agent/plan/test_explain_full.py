@@ -1,4 +1,4 @@
-"""The way of a packet in full failover and rehearsal: public rules, translations, denied networks, replies."""
+"""The way of a packet in full failover and rehearsal: rules, translations, denied networks, replies."""
 
 from __future__ import annotations
 

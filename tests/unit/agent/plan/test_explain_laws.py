@@ -376,7 +376,7 @@ def test_explain_agrees_with_the_policy_of_a_document(document: Desired) -> None
     assert {"passes", "is for us", "drop_spoofed", "drop_forward", "drop_input", "drop_management"} <= agreed
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(bent())
 def test_explain_agrees_with_any_policy_in_both_directions(
     situation: tuple[Observation, Policy, list[tuple[str, Packet]]],
@@ -386,6 +386,7 @@ def test_explain_agrees_with_any_policy_in_both_directions(
         event(compare(seen, policy, entry, packet))
 
 
+@settings(deadline=None)
 @given(st.one_of(documents.PROVIDERS, documents.TENANTS), st.lists(st.sampled_from(PACKETS), min_size=9))
 def test_explain_agrees_with_the_policy_of_any_document(
     document: Desired, packets: list[tuple[str, Packet]]
