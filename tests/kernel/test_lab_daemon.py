@@ -88,3 +88,19 @@ def test_two_labs_side_by_side_from_start_to_end(causeway: Commands) -> None:
     causeway("down", "--name", "one")
     assert _guests() == before
     assert not (LabClient("one").directory / daemon.SOCKET).exists()
+
+
+def test_a_whole_site_by_commands(causeway: Commands) -> None:
+    causeway("up", "--name", "one")
+    lab = ("--name", "one")
+    assert "power on to ready" in causeway("rehearse", "acme", *lab)
+    assert "rehearsed" in causeway("status", *lab)
+    causeway("rehearse", "acme", "--end", *lab)
+    assert "first public packet" in causeway("failover", "--full", "acme", *lab)
+    causeway("publish", "acme/app2", "8081", "--port", "80", *lab)
+    assert "port 22" in causeway("publish", "acme/web1", "22", *lab, code=1)
+    shown = causeway("status", *lab)
+    assert "198.51.100.11 tcp 8081" in shown
+    causeway("unpublish", "acme/app2-tcp-4-8081", *lab)
+    causeway("undo", "--full", "acme", "--keep", "acme/db1", *lab)
+    assert "partial" in causeway("status", *lab)
