@@ -1,31 +1,33 @@
-"""What the machine has before anybody configured it, as sysfs shows it (sysfs(5))."""
+"""What the machine has before anybody configured it, asked with the standard library only (netdevice(7))."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
 from causeway_wire.types import MacAddress
 
-ADAPTERS = Path("/sys/class/net")
 VLAN = Path("/proc/net/vlan")
-_NONE = "00:00:00:00:00:00"
+_GET_ADDRESS = 0x8927  # SIOCGIFHWADDR, linux/sockios.h
+_REQUEST = struct.Struct("=16sH6s16x")
+_ETHERNET = 1  # ARPHRD_ETHER, linux/if_arp.h
 
 
-def adapters(directory: Path = ADAPTERS) -> Mapping[MacAddress, str]:
-    """Device name by MAC address. Hardware goes before what was made on top of it with the same address."""
+def adapters() -> Mapping[MacAddress, str]:
+    """Device name by MAC address. What was made on top of an adapter has the same address and comes later."""
     found: dict[MacAddress, str] = {}
-    try:
-        devices = sorted(directory.iterdir(), key=lambda path: (not (path / "device").exists(), path.name))
-    except OSError:
-        return found
-    for device in devices:
-        try:
-            mac = (device / "address").read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            continue
-        if mac and mac != _NONE:
-            found.setdefault(mac, device.name)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connection:
+        for _, name in sorted(socket.if_nameindex()):
+            # It may be gone again.
+            with contextlib.suppress(OSError):
+                answer = fcntl.ioctl(connection, _GET_ADDRESS, _REQUEST.pack(name.encode(), 0, b""))
+                _, kind, octets = _REQUEST.unpack(answer)
+                if kind == _ETHERNET:
+                    found.setdefault(octets.hex(":"), name)
     return found
 
 

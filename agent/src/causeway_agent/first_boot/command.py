@@ -1,4 +1,4 @@
-"""`causeway-agent first-boot` and `causeway-agent console`: their options. Work is imported when asked for."""
+"""`causeway-agent first-boot` and `causeway-agent console`: their options. Imports work when asked."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def compose(subject: Subject) -> str:
     try:
         known = settings_file.load(subject.settings)
     except SettingsError as error:
-        lines += _fresh(subject, str(error) if subject.settings.exists() else "not configured yet")
+        lines += _fresh(str(error) if subject.settings.exists() else "not configured yet")
     else:
         lines += _configured(known)
     lines += [line for key in _host_keys(subject.host_keys) for line in page.entry("SSH key", key)]
@@ -91,7 +91,7 @@ def compose(subject: Subject) -> str:
     return _UNPRINTABLE.sub("?", "\n".join(lines)) + "\n"
 
 
-def _fresh(subject: Subject, why: str) -> Iterator[str]:
+def _fresh(why: str) -> Iterator[str]:
     yield from page.entry("appliance", why)
     for mac, device in sorted(hardware.adapters().items(), key=lambda pair: pair[1]):
         yield from page.entry("adapter", f"{device} {mac}")
@@ -116,9 +116,7 @@ def _configured(known: Settings) -> Iterator[str]:
             yield from page.entry("adapter", f"{nic['device']} {nic['name'] or '-'} {state}, {where}")
     where = f"{management.address}, agent on port {management.port}, SSH on port {management.ssh_port}"
     yield from page.entry("management", where)
-    yield from page.entry(
-        "enrolled", "yes" if known.enrolment_token is None or _enrolled(known) else "not yet"
-    )
+    yield from page.entry("enrolled", "yes" if _enrolled(known) else "not yet")
     for label, half in zip(("TLS SHA-256", ""), _certificate(known), strict=False):
         yield from page.entry(label, half)
 
@@ -151,7 +149,7 @@ def _enrolled(known: Settings) -> bool:
 
 
 def _certificate(known: Settings) -> list[str]:
-    """SHA-256 of the certificate that the agent shows, as `openssl x509 -fingerprint` writes it, in halves."""
+    """SHA-256 of the certificate that the agent shows, as openssl writes fingerprints, in halves."""
     try:
         data = DirectoryStorage(Path(known.state_directory)).read(IDENTITY)
         match = _PEM.search("" if data is None else codec.decode(data, Credentials).certificate)

@@ -21,6 +21,7 @@ _LABEL = slice(40, 72)
 _BLOCK_SIZE = slice(128, 130)
 _ROOT = slice(156, 190)
 _RECORD_HEAD = 33
+_ENTRY_HEAD = 4
 _DIRECTORY_LIMIT = 16 * SECTOR
 _DIRECTORY, _CONTINUED = 0x02, 0x80
 
@@ -78,19 +79,34 @@ def _primary(read: Read) -> bytes | None:
 
 
 def _entries(read: Read, directory: _Extent) -> Iterator[tuple[str, _Extent]]:
-    """Names in lower case, without version numbers (7.5.1), and where the files are."""
+    """Names in lower case and where the files are; a file with two names comes twice."""
     for start in range(0, min(directory.length, _DIRECTORY_LIMIT), SECTOR):
         sector = read(directory.sector * SECTOR + start, SECTOR)
         at = 0
         # A record does not cross a sector's end; what is left of the sector is zero (6.8.1.1).
         while at + _RECORD_HEAD < len(sector) and sector[at] > _RECORD_HEAD:
             record = sector[at : at + sector[at]]
-            name = record[_RECORD_HEAD : _RECORD_HEAD + record[_RECORD_HEAD - 1]]
-            yield (
-                name.decode("ascii", errors="replace").partition(";")[0].rstrip(".").lower(),
-                _extent(record),
-            )
+            for name in _names(record):
+                yield name, _extent(record)
             at += sector[at]
+
+
+def _names(record: bytes) -> Iterator[str]:
+    """The identifier without its version (7.5.1), and Rock Ridge's alternate name: programs that make images
+    shorten the identifier to 8.3 characters by default (RRIP 1.12, 4.1.4; SUSP 1.12, 4).
+    """
+    length = record[_RECORD_HEAD - 1]
+    yield _text(record[_RECORD_HEAD : _RECORD_HEAD + length]).partition(";")[0].rstrip(".")
+    # The identifier is padded so that what follows begins at an even offset.
+    entries = record[_RECORD_HEAD + length + (1 - length % 2) :]
+    while len(entries) >= _ENTRY_HEAD and _ENTRY_HEAD <= entries[2] <= len(entries):
+        if entries[:2] == b"NM":
+            yield _text(entries[_ENTRY_HEAD + 1 : entries[2]])
+        entries = entries[entries[2] :]
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("ascii", errors="replace").lower()
 
 
 def _extent(record: bytes) -> _Extent:

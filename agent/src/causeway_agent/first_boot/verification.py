@@ -9,6 +9,7 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan import adapters, checks
 from causeway_agent.plan.base import compile_base
 from causeway_agent.plan.target import Facts
+from causeway_wire.desired import Nic, Vlan
 from causeway_wire.problem import Problem, ProblemType
 from causeway_wire.seed import Seed
 
@@ -58,15 +59,13 @@ def _management(seed: Seed, facts: Facts, findings: checks.Findings) -> None:
     if management.port == management.ssh_port:
         detail = f"the agent and SSH cannot both listen on port {management.port}"
         findings.add(ProblemType.DUPLICATE, "/management/ssh_port", detail)
-    names = {nic.name for nic in (*seed.nics, *seed.vlans)}
-    if management.nic not in names:
+    everyone: tuple[Nic | Vlan, ...] = (*seed.nics, *seed.vlans)
+    door = next((nic for nic in everyone if nic.name == management.nic), None)
+    if door is None:
         detail = f"no adapter of the seed is named {management.nic}"
         findings.add(ProblemType.UNKNOWN_REFERENCE, "/management/nic", detail)
         return
-    own = {
-        each.ip for nic in (*seed.nics, *seed.vlans) if nic.name == management.nic for each in nic.addresses
-    }
-    if management.address not in own:
+    if management.address not in {each.ip for each in door.addresses}:
         detail = f"adapter {management.nic} has no address {management.address} in this seed"
         findings.add(ProblemType.UNKNOWN_REFERENCE, "/management/address", detail)
     if findings.problems:

@@ -19,11 +19,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from causeway_controller import files
 from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
 from causeway_controller.lab import namespaces, topology
 from causeway_controller.lab.namespaces import WiringError
+from causeway_wire import seed
 from causeway_wire.types import IPAddress, MacAddress
 
+VPN_USER = "nobody"
+"""Whom OpenVPN and HAProxy run as; the user of the image is not known here."""
 _PROGRAMS = ("openvpn", "haproxy", "nft", "ip", "nsenter")
 _LISTEN_DEADLINE = 20.0
 _POLL = 0.02
@@ -77,7 +81,7 @@ class LabProvider:
         return None if appliance is None else appliance.machine
 
     async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
-        """Wire the machine, powered off. `spec.seed` is the agent's settings file without directories."""
+        """Wire the machine, powered off."""
         if (known := self._appliances.get(spec.owner_id)) is not None:
             return known.machine
         if reasons := await self.preflight(spec):
@@ -135,9 +139,8 @@ class LabProvider:
             raise HypervisorError(f"there is no machine {owner_id}; deploy it first") from None
 
     async def _start(self, appliance: _Appliance) -> None:
-        settings = _write_settings(appliance)
+        command = _prepare(appliance)
         namespaces.plug(appliance.wiring)
-        command = (sys.executable, "-m", "causeway_agent", "--settings", str(settings), "run")
         with appliance.log.open("ab") as log:
             appliance.process = await asyncio.create_subprocess_exec(
                 *namespaces.within(appliance.spec.name, *command),
@@ -145,6 +148,7 @@ class LabProvider:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, "CREDENTIALS_DIRECTORY": str(appliance.directory / "credentials")},
             )
         try:
             async with asyncio.timeout(_LISTEN_DEADLINE):
@@ -210,14 +214,17 @@ def _last_words(appliance: _Appliance, what: str) -> str:
     return "\n".join([f"the agent of {appliance.spec.name} {what}; its log:", *lines[-_LOG_LINES:]])
 
 
-def _write_settings(appliance: _Appliance) -> Path:
-    """The seed with this machine's directories: what first boot does on a real appliance."""
-    state, run = appliance.directory / "state", appliance.directory / "run"
-    for directory in (state, run):
+def _prepare(appliance: _Appliance) -> tuple[str, ...]:
+    """The seed handed over as systemd would, and the command of the appliance's first boot and agent.
+
+    Credentials are the one carrier here: a disk of the host is no disk of this machine.
+    """
+    state, run, credentials = (appliance.directory / name for name in ("state", "run", "credentials"))
+    for directory in (state, run, credentials):
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    settings = json.loads(appliance.spec.seed)
-    settings |= {"state_directory": str(state), "run_directory": str(run)}
-    path = appliance.directory / "agent.json"
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    path.chmod(0o600)
-    return path
+    files.write(credentials / seed.CREDENTIAL, appliance.spec.seed, mode=files.PRIVATE)
+    return (
+        *(sys.executable, "-m", "causeway_agent", "--settings", str(appliance.directory / "agent.json")),
+        *("first-boot", "--run", "--carrier", "credential", "--vpn-user", VPN_USER),
+        *("--state-directory", str(state), "--run-directory", str(run)),
+    )

@@ -6,20 +6,22 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from causeway_controller import seed
 from causeway_controller.failover.inventory import Adapter, ManagementAccess
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec, Progress
 from causeway_controller.hypervisors.lab import LabProvider
 from causeway_controller.lab import credentials, namespaces
 from causeway_controller.lab.topology import Topology
-from causeway_wire import codec
 from causeway_wire.desired import Management, Nic
+from causeway_wire.seed import Enrolment, Seed
 from causeway_wire.types import ApplianceId, Secret
 
 POWER_OFF_GRACE = 3.0
-VPN_USER = "nobody"
+TOKEN_LIFE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,6 @@ class Appliances:
         )
 
     def _seed(self, item: Appliance) -> bytes:
-        """What first boot would leave in the agent's settings file."""
         access = item.management
         management = Management(
             nic=access.nic, address=access.address, sources=access.sources, port=access.port
@@ -128,13 +129,14 @@ class Appliances:
             for one in item.adapters
             if one.name == access.nic
         )
-        return codec.encode(
-            {
-                "appliance": item.id,
-                "management": management,
-                "nics": nics,
-                "controller_ca": self._offices[item.controller].authority.pem,
-                "enrolment_token": item.token,
-                "vpn_user": VPN_USER,
-            }
+        return seed.encode(
+            Seed(
+                version=1,
+                appliance=item.id,
+                role=self._topology.role(item.id),
+                management=management,
+                nics=nics,
+                controller_ca=self._offices[item.controller].authority.pem,
+                enrolment=Enrolment(token=item.token, expires=credentials.now() + TOKEN_LIFE),
+            )
         )

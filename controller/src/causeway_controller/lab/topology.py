@@ -29,7 +29,8 @@ from causeway_controller.failover.inventory import (
     Vm,
 )
 from causeway_controller.lab import services
-from causeway_wire.types import IPAddress, IPInterface, IPNetwork, MacAddress, TenantId
+from causeway_wire.seed import RoleName
+from causeway_wire.types import ApplianceId, IPAddress, IPInterface, IPNetwork, MacAddress, TenantId
 
 TENANT_NAMES = ("acme", "globex")
 ROUTING_TENANT = "acme"
@@ -114,6 +115,13 @@ class Topology:
             yield provider.id, provider.management, adapters, SP_CONTROLLER
             for item in tenant.appliances.values():
                 yield item.id, item.management, (item.nic,), controller_of(tenant.id)
+
+    def role(self, appliance: ApplianceId) -> RoleName:
+        """What this appliance is for."""
+        if any(gateway.id == appliance for gateway in self.gateways):
+            return RoleName.GATEWAY
+        provider = any(tenant.provider.id == appliance for tenant in self.tenants.values())
+        return RoleName.PROVIDER if provider else RoleName.TENANT
 
 
 def controller_of(tenant: TenantId) -> str:
