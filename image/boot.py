@@ -1,7 +1,8 @@
 """Boots a disk image in QEMU until it is what it should be, within a limited time.
 
-The machine is given what first boot would give it, through SMBIOS credentials: an SSH key, and the agent's settings. A good end shows firmware, shim, loader, kernel, the agent in its unit,
-its packet filter letting SSH in, and SSH itself. The image file is not changed.
+The machine is given what first boot would give it, through SMBIOS credentials: an SSH key, and the agent's
+settings. A good end shows firmware, shim, loader, kernel, the agent in its unit, its packet filter letting
+SSH in, and SSH itself. The image file is not changed.
 """
 
 from __future__ import annotations
