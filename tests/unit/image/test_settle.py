@@ -1,0 +1,59 @@
+"""Fixed identifiers in disk files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from image import settle
+
+needs_qemu_img = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="needs qemu-img")
+
+
+def made(path: Path, form: str, raw: Path, *options: str) -> Path:
+    command = ["qemu-img", "convert", "-f", "raw", "-O", form, *options, str(raw), str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    path = tmp_path / "disk.raw"
+    path.write_bytes(bytes(1 << 20) + b"content" * 1000 + bytes(1 << 20))
+    subprocess.run(["truncate", "--size=8M", path], check=True)
+    return path
+
+
+@needs_qemu_img
+@pytest.mark.parametrize("form", ["vhdx", "vmdk"])
+def test_two_conversions_become_one_and_the_same(raw: Path, tmp_path: Path, form: str) -> None:
+    contents = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        path = made(tmp_path / name / "disk", form, raw, "-o", f"subformat={SUBFORMATS[form]}")
+        contents.append([path.read_bytes()])
+        getattr(settle, form)(path)
+        contents[-1].append(path.read_bytes())
+        for check in (["check", str(path)], ["compare", "-f", "raw", "-F", form, str(raw), str(path)]):
+            assert subprocess.run(["qemu-img", *check], capture_output=True, check=False).returncode == 0
+    (drawn, fixed), (drawn_again, fixed_again) = contents
+    assert drawn != drawn_again
+    assert fixed == fixed_again
+
+
+SUBFORMATS = {"vhdx": "dynamic,block_size=1M", "vmdk": "streamOptimized"}
+
+
+@pytest.mark.parametrize("form", ["vhdx", "vmdk"])
+def test_another_file_is_refused(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1 << 20))
+    with pytest.raises(settle.UnexpectedFormatError):
+        getattr(settle, form)(path)
+
+
+def test_the_checksum_is_that_of_the_standard() -> None:
+    assert settle.crc32c(b"123456789") == 0xE3069283
