@@ -28,6 +28,8 @@ def _headline(change: Change) -> str:
     took = ""
     if change.finished is not None:
         took = f" in {(change.finished - change.created).total_seconds() * 1000:.0f} ms"
+    elif change.deadline is not None:
+        took = f", taken back unless confirmed before {change.deadline:%Y-%m-%d %H:%M:%S}"
     return (
         f"{change.created:%Y-%m-%d %H:%M:%S} {change.id} {change.state.value}{took}, "
         f"epoch {change.epoch}, by {change.requested_by}"

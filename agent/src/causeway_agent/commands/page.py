@@ -16,6 +16,12 @@ def entry(label: str, text: str) -> list[str]:
     return [f"{label if index == 0 else '':{_LABEL}}{line}".rstrip() for index, line in enumerate(folded)]
 
 
+def folded(text: str, *, indent: int) -> list[str]:
+    """The text in lines, all but the first indented by so many columns."""
+    lead = " " * indent
+    return textwrap.wrap(text, WIDTH, subsequent_indent=lead, break_on_hyphens=False) or [""]
+
+
 def moment(text: str, now: datetime) -> str:
     """A timestamp of the wire and how long ago it was or when it will be, for people."""
     when = datetime.fromisoformat(text)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from causeway_agent.commands.local import LocalAgent
+from causeway_agent.commands.page import folded
 from causeway_agent.plan.explain_packet import Packet
 
 
@@ -25,4 +26,4 @@ def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dic
 
 def render(explanation: dict[str, Any]) -> list[str]:
     """One line per stage, the verdict last."""
-    return [str(line) for line in explanation["lines"]]
+    return [part for line in explanation["lines"] for part in folded(str(line), indent=5)]

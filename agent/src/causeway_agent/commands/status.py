@@ -119,7 +119,8 @@ def _coverage(observed: Mapping[str, Any]) -> Iterator[str]:
 
 def _network(network: Mapping[str, Any], *, taken_over: bool) -> str:
     if not taken_over:
-        return f"{network['replicas']} VMs failed over"
+        count = network["replicas"]
+        return f"{count} {'VM' if count == 1 else 'VMs'} failed over"
     held = ", ".join(network["gateways"])
     gateways = f"gateway {held}" if held else "NO GATEWAY HELD"
     return f"{gateways}, {'internet' if network['internet'] else 'no internet'}"

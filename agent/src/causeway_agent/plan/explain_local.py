@@ -7,6 +7,7 @@ import ipaddress
 from causeway_agent.plan import checks, explain_filter
 from causeway_agent.plan.explain_packet import Hop, Kind, Packet
 from causeway_agent.plan.explain_route import is_tun
+from causeway_agent.plan.objects import Address
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import NeighbourResponder
 from causeway_agent.plan.target import Observation
@@ -114,16 +115,18 @@ def neighbour(
         )
         text = f"this appliance does not answer for {destination} on {entry}"
         return Hop("asked for", text, passes=False, advice=advice)
-    mine = sorted(
-        str(a.interface.ip)
-        for a in seen.addresses
-        if a.device == entry
-        and checks.contains(a.interface.network, source)
-        and not a.interface.ip.is_link_local
-    )
-    gateway = f", which may be this appliance's {' or '.join(mine)}" if mine else ""
+    mine = sorted(str(a.interface.ip) for a in seen.addresses if _serves(a, source, entry))
+    held = mine and entry in explain_filter.taken_over(policy)
+    gateway = f", which may be this appliance's {' or '.join(mine)}" if held else ""
     text = f"{destination} is off-link on {entry}, its sender asks for its own gateway instead{gateway}"
     return Hop("asked for", text)
+
+
+def _serves(held: Address, source: IPAddress, entry: str) -> bool:
+    """Whether the source could use this address of ours as its gateway."""
+    interface = held.interface
+    local = interface.ip.is_link_local
+    return held.device == entry and not local and checks.contains(interface.network, source)
 
 
 def _own(source: IPAddress, destination: IPAddress, entry: str, policy: Policy) -> Hop:

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from causeway_controller.lab import daemon, sandbox
-from causeway_controller.lab.lab import LabError
+from causeway_controller.lab.lab import DIRECTORY, LabError
 from causeway_controller.lab.protocol import Line, Request, Status
 
 START_SECONDS = 20.0
@@ -111,7 +111,14 @@ class LabClient:
         return int(_PEER_CREDENTIALS.unpack(peer)[0])
 
     def enter(self, machine: str, *arguments: str) -> list[str]:
-        """The command line that runs these arguments on a machine of the lab. Raises LabError."""
+        """The command line that runs these arguments on a machine of the lab. Raises LabError.
+
+        `causeway-agent` is the appliance's own: it asks the agent that runs there.
+        """
+        if arguments[0] == "causeway-agent":
+            settings = DIRECTORY / machine / "agent.json"
+            own = (sys.executable, "-m", "causeway_agent", "--settings", str(settings))
+            arguments = (*own, *arguments[1:])
         user = ["--user", "--preserve-credentials"] if os.geteuid() != 0 else []
         return [
             *("nsenter", f"--target={self.pid()}", *user, "--mount", "--pid", "--"),

@@ -102,7 +102,7 @@ async def test_status_tells_role_failover_and_the_last_change(
         "ready",
         "acme-tenant, tenant",
         "failover    partial",
-        "net-0: 1 VMs failed over",
+        "net-0: 1 VM failed over",
         "drop_input 1: packets to this appliance that nothing answers",
         "generation  1",
         "done",

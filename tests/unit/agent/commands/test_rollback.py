@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent import rollback
+from causeway_agent import offline, rollback
 from causeway_agent.api import application, handlers, local, peers
 from causeway_agent.api.listener import LocalListener
 from causeway_agent.backends import lock
 from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.commands import changes
 from causeway_agent.commands.local import SOCKET_NAME
 from causeway_agent.engine import service
 from causeway_agent.engine.admission import Preconditions
@@ -73,6 +74,8 @@ async def roll_back(settings: Settings, change: str) -> list[str]:
 async def test_a_living_agent_takes_the_change_back_itself(settings: Settings) -> None:
     async with alive(settings) as engine:
         change = await put(engine, confirm=60)
+        headline = changes.render(offline.journal(settings).recover())[0]
+        assert "awaiting-confirmation, taken back unless confirmed before 2026-01-01 00:01:00" in headline
         assert await roll_back(settings, change.id) == [f"change {change.id} is rolled-back"]
         found = engine.records.get(change.id)
         assert found is not None
