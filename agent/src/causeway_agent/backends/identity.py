@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.engine import events, ports
 from causeway_agent.engine.ports import Credentials
 from causeway_agent.errors import BackendError
@@ -28,8 +29,6 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Secret
 
 WORKER_SECONDS = 20.0
-IDENTITY = "identity/agent.json"
-ENROLLED = "identity/enrolled"
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 

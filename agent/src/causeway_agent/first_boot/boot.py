@@ -12,7 +12,7 @@ from pathlib import Path
 from causeway_agent.errors import BackendError, HeldError, SeedRefusedError
 from causeway_agent.first_boot import carriers, rendering
 from causeway_agent.first_boot.carriers import Found, Sources
-from causeway_agent.first_boot.decision import Answer, Memory
+from causeway_agent.first_boot.decision import Answer
 from causeway_agent.first_boot.importer import Importer
 from causeway_agent.settings import Settings
 from causeway_wire import seed
@@ -45,38 +45,33 @@ class FirstBoot:
     """Makes what other programs read; raises OSError."""
 
     def run(self, *, wait: bool) -> bool:
-        """Whether the machine is configured and no seed was refused. `wait`: for ever, until it is
-        configured. Raises BackendError when a disk of ours fails.
-        """
+        """Whether the machine is configured and nothing went wrong. `wait`: until it is configured."""
         told = ""
         while True:
-            memory = self._known()
-            refused, sentence = self._look(memory)
+            configured, good, sentence = self._once()
             if sentence and sentence != told:
                 self._tell(sentence)
                 told = sentence
-            configured = self.importer.remember().settings is not None
             if configured or not wait:
-                return configured and not refused
+                return configured and good
             self.pause(POLL_SECONDS)
 
-    def _known(self) -> Memory:
-        """What is known, and in force before any seed is looked at."""
-        memory = self.importer.forget_token(self.importer.remember())
-        if memory.settings is not None:
-            self._render(memory.settings)
-        return memory
-
-    def _look(self, memory: Memory) -> tuple[bool, str]:
-        """Whether something was refused, and what to say."""
+    def _once(self) -> tuple[bool, bool, str]:
+        """Whether the machine is configured, whether nothing went wrong, and what to say."""
+        configured = False
         try:
+            memory = self.importer.forget_token(self.importer.remember())
+            if memory.settings is not None:
+                configured = True
+                # Before any seed is looked at: SSH must not depend on what somebody attached.
+                self._render(memory.settings)
             found = carriers.look(self.sources)
             if found is None:
-                return False, "" if memory.settings is not None else WAITING
-            answer = self.importer.take(found, memory)
-        except (SeedRefusedError, HeldError) as error:
-            return True, str(error)
-        return False, self._settle(found, answer)
+                return configured, True, "" if configured else WAITING
+            sentence = self._settle(found, self.importer.take(found, memory))
+        except (SeedRefusedError, HeldError, BackendError) as error:
+            return configured, False, str(error)
+        return True, True, sentence
 
     def _settle(self, found: Found, answer: Answer) -> str:
         settings = self.importer.remember().settings

@@ -20,7 +20,7 @@ from typing import Any
 
 from causeway_agent import settings as settings_file
 from causeway_agent.backends import hardware, interface_addresses
-from causeway_agent.backends.identity import ENROLLED, IDENTITY
+from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.commands import local, page
 from causeway_agent.engine.ports import Credentials

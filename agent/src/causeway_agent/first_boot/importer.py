@@ -16,7 +16,7 @@ from datetime import datetime
 import msgspec
 
 from causeway_agent import settings as settings_file
-from causeway_agent.backends.identity import ENROLLED, IDENTITY
+from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.engine.ports import Storage
 from causeway_agent.errors import SeedRefusedError, SettingsError
 from causeway_agent.first_boot import decision, verification

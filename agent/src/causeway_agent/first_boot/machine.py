@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from causeway_agent.backends import hardware, lock
 from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.errors import BackendError
 from causeway_agent.first_boot import carriers, console, rendering
 from causeway_agent.first_boot.boot import FirstBoot
 from causeway_agent.first_boot.carrier import Carrier
@@ -45,7 +47,7 @@ def importer(options: argparse.Namespace) -> Importer:
         ),
         facts=_facts,
         now=lambda: datetime.now(UTC),
-        alone=lambda: lock.hold(state, LOCK),
+        alone=lambda: _alone(state),
     )
 
 
@@ -58,6 +60,18 @@ def _facts() -> Facts:
         run_directory="",
         vlan_8021q=hardware.makes_vlans(),
     )
+
+
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """No agent runs meanwhile. Raises HeldError or BackendError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            stack.enter_context(lock.hold(state, LOCK))
+        except OSError as error:
+            raise BackendError(f"use {state}", error.strerror or str(error)) from error
+        yield
 
 
 def console_page(options: argparse.Namespace) -> None:
