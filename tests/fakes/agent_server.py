@@ -142,6 +142,9 @@ class AgentServer:
 
     async def _put_desired(self, request: web.Request) -> web.Response:
         document = codec.decode(await request.read(), Desired)
+        awaiting = next((one for one in self.changes.values() if one.state is ChangeState.AWAITING), None)
+        if awaiting is not None and document == self._tentative:
+            return _json(awaiting, status=202)
         self._guard(request, document)
         change = Change(
             id=f"change-{document.generation}",

@@ -271,11 +271,13 @@ class AgentClient:
             await self._resting(running, deadline)
             change = await self.put_desired(document, confirm=confirm, escalate=escalate)
         change = change if change.resting else await self._resting(change.id, deadline)
-        wanted = {ChangeState.DONE} if confirm is None else {ChangeState.DONE, ChangeState.AWAITING}
-        if change.state not in wanted:
-            self._etag = None
-            raise ChangeFailed(self.appliance, change)
-        return change
+        if change.state is ChangeState.DONE or (change.state is ChangeState.AWAITING and confirm is not None):
+            return change
+        self._etag = None
+        if change.state is ChangeState.AWAITING:
+            detail = f"{self.appliance}: change {change.id} brought it already; confirm it or cancel it"
+            raise ProblemError(problem.problem(ProblemType.AWAITING_CONFIRMATION, detail, change=change.id))
+        raise ChangeFailed(self.appliance, change)
 
     async def _resting(self, identifier: ChangeId, deadline: float) -> Change:
         """Long-poll until the change is final or awaits confirmation; bounded by the caller's deadline."""

@@ -269,3 +269,45 @@ async def test_secrets_come_back_masked(opened: Opener) -> None:
     tunnel = role.networks[0].tunnel
     assert tunnel is not None
     assert tunnel.tls_crypt == Secret("****")
+
+
+async def test_a_change_that_awaits_confirmation_is_confirmed_over_a_connection_of_its_own(
+    agent: AgentServer, opened: Opener
+) -> None:
+    ports: list[int] = []
+
+    def noted(request: web.Request) -> None:
+        assert request.transport is not None
+        ports.append(request.transport.get_extra_info("peername")[1])
+
+    agent.intercept = noted
+    async with opened() as one:
+        change = await one.apply(document(1), timeout=5, confirm=60)
+        assert change.state is ChangeState.AWAITING
+        assert len(set(ports)) == 1
+        with pytest.raises(ProblemError) as caught:
+            await one.apply(document(2), timeout=5)
+        assert caught.value.problem.type == ProblemType.AWAITING_CONFIRMATION.urn
+        extended = await one.extend(change.id, seconds=120)
+        assert extended.deadline != change.deadline
+        assert (await one.confirm(change.id)).state is ChangeState.DONE
+        assert len(set(ports)) == 2
+        assert (await one.get_desired()).generation == 1
+
+
+async def test_a_change_is_cancelled_and_then_tried_again(agent: AgentServer, opened: Opener) -> None:
+    async with opened() as one:
+        change = await one.apply(document(1), timeout=5, confirm=60, escalate=True)
+        assert ("PUT", "/v1/desired?confirm=60&escalate=true") in agent.requests
+        assert (await one.cancel(change.id)).state is ChangeState.ROLLED_BACK
+        assert agent.document is None
+        assert (await one.apply(document(1), timeout=5)).state is ChangeState.DONE
+
+
+async def test_a_change_that_somebody_else_must_confirm_is_not_taken_for_done(
+    agent: AgentServer, opened: Opener
+) -> None:
+    async with opened() as one:
+        await one.apply(document(1), timeout=5, confirm=60)
+        with pytest.raises(ProblemError, match="confirm it or cancel it"):
+            await one.apply(document(1), timeout=5)
