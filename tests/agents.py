@@ -113,7 +113,13 @@ def tenant(
     )
 
 
-def provider(generation: int = 1, *, epoch: int = 1, failover: Failover | None = None) -> Desired:
+def provider(
+    generation: int = 1,
+    *,
+    epoch: int = 1,
+    failover: Failover | None = None,
+    public: tuple[str, ...] = (),
+) -> Desired:
     """A provider appliance's document for the same network, on the same adapters."""
     inner = InnerAddresses(local=ip_address("100.64.0.1"), peer=ip_address("100.64.0.2"))
     tunnel = TunnelServer(
@@ -142,7 +148,11 @@ def provider(generation: int = 1, *, epoch: int = 1, failover: Failover | None =
         management=MANAGEMENT,
         nics=(NICS[0], vlan),
         role=ProviderRole(
-            tenant="acme", uplink="management", networks=(network,), failover=failover or Idle()
+            tenant="acme",
+            uplink="management",
+            networks=(network,),
+            failover=failover or Idle(),
+            public_addresses=tuple(map(ip_address, public)),
         ),
     )
 

@@ -14,6 +14,8 @@ class Fuse:
 
     def __init__(self) -> None:
         self.count = 0
+        self.log: list[str] = []
+        """What was done, in words."""
         self.at: int | None = None
         self.before = True
         self.refuse: set[int] = set()
@@ -22,6 +24,7 @@ class Fuse:
     def enter(self, doing: str) -> None:
         """Called before each effect."""
         self.count += 1
+        self.log.append(doing)
         if self.count == self.at and self.before:
             raise Crash(doing)
         if self.refuse_all or self.count in self.refuse:
@@ -35,3 +38,4 @@ class Fuse:
     def mend(self) -> None:
         """Let everything pass again, counting from zero."""
         self.count, self.at, self.refuse, self.refuse_all = 0, None, set(), False
+        self.log.clear()

@@ -30,6 +30,8 @@ class FakePublications:
     flows: set[Flow] = field(default_factory=set)
     observed: int = 0
     """How often everything was read."""
+    refuse: bool = False
+    """Whether no change succeeds."""
 
     def __post_init__(self) -> None:
         self.sets: Elements = public_elements.nothing()
@@ -45,6 +47,8 @@ class FakePublications:
         """Delete, then add."""
         self._check("change the public rules")
         self.fuse.enter("change the public rules")
+        if self.refuse:
+            raise BackendError("change the public rules", "Cannot allocate memory")
         sets = {name: dict(held) for name, held in self.sets.items()}
         for name, held in delete.items():
             for key in held:

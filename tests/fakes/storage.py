@@ -13,6 +13,8 @@ class FakeStorage:
         self.files: dict[str, bytes] = {}
         self.unreadable: set[str] = set()
         """Files on bad sectors."""
+        self.full = False
+        """Whether nothing more can be written."""
         self._fuse = fuse or Fuse()
 
     def read(self, name: str) -> bytes | None:
@@ -23,12 +25,14 @@ class FakeStorage:
 
     def write(self, name: str, data: bytes) -> None:
         """Replace the file."""
+        self._check(f"write {name}")
         self._fuse.enter(f"write {name}")
         self.files[name] = data
         self._fuse.leave(f"write {name}")
 
     def append(self, name: str, data: bytes) -> None:
         """Lengthen the file; a crash before its end leaves half of what was to be added."""
+        self._check(f"append to {name}")
         before = self.files.get(name, b"")
         try:
             self._fuse.enter(f"append to {name}")
@@ -47,6 +51,10 @@ class FakeStorage:
     def names(self, prefix: str) -> tuple[str, ...]:
         """Names that start with the prefix, sorted."""
         return tuple(sorted(name for name in self.files if name.startswith(prefix)))
+
+    def _check(self, doing: str) -> None:
+        if self.full:
+            raise BackendError(doing, "No space left on device")
 
     def tear(self, name: str) -> None:
         """Leave only the first half of a file, as a disk that lied about a sync does."""

@@ -113,6 +113,7 @@ class ChangeRunner:
             if admission.is_repeat(new, standing):
                 return self._known(new), False
             admission.admit(new, standing, preconditions, escalate=escalate)
+            await self._rules.check(desired)
             await transition.way(self._machine, self._state, desired)
             now = self._machine.clock.now()
             change = Change(
@@ -134,6 +135,7 @@ class ChangeRunner:
 
     async def dry_run(self, desired: Desired) -> PlanReport:
         """What the document would cause now, in words; raises ProblemError when it would be refused."""
+        await self._rules.check(desired)
         way = await transition.way(self._machine, self._state, desired)
         return PlanReport(operations=tuple(describe.describe(op) for op in way.plan.operations))
 
@@ -234,6 +236,7 @@ class ChangeRunner:
         """
         if work.confirm is not None:
             await self._machine.dead_man.arm(work.change.id, seconds=work.confirm)
+        await self._rules.check(work.new.document)
         way = await transition.way(self._machine, self._state, work.new.document)
         taken = await transition.conflict(self._machine, self._state, work.new.document, way.plan)
         if taken is not None:

@@ -111,6 +111,7 @@ class RuleKeeper:
             if document.revision == self.revision and await asyncio.to_thread(self._table.holds, document):
                 return self._report()
             self._admit(document.revision, document.epoch)
+            await self._settle(ground)
             new, delta, work = await asyncio.to_thread(self._planned, document, ground)
             idle = await self._idle_before(delta, work)
             staged, applied = await asyncio.gather(
@@ -135,6 +136,7 @@ class RuleKeeper:
                 return self._report()
             self._check_base(patch)
             self._admit(patch.revision, patch.epoch)
+            await self._settle(ground)
             if len(patch.put) + len(patch.remove) <= SMALL:
                 delta, work = self._planned_patch(patch, ground)
             else:
@@ -190,6 +192,13 @@ class RuleKeeper:
         except (BackendError, TimeoutError) as error:
             return problem(ProblemType.APPLY_FAILED, f"public rules: {error}")
         return None
+
+    async def _settle(self, ground: Ground) -> None:
+        """A change starts from a filter that is as the table says; raises ProblemError when it cannot be."""
+        try:
+            await self._filter.look(self._table, ground.allocation)
+        except (BackendError, TimeoutError) as error:
+            raise ProblemError(problem(ProblemType.APPLY_FAILED, str(error))) from error
 
     def _planned(self, document: PublicRules, ground: Ground) -> tuple[Table, Delta, Work]:
         try:
