@@ -48,7 +48,7 @@ async def test_no_answer_is_a_result(machines: Machines) -> None:
     web = machines.console(WEB)
     assert (await web.ping(NOBODY_HOME, patience=0.1)).received == 0
     assert (await web.http(NOBODY_HOME))["status"] is None
-    assert (await web.call("connect", address=str(DB4), port=22))["state"] == "refused"
+    assert (await web.call("connect", address=str(DB4), port=23))["state"] == "refused"
 
 
 async def test_the_internet_sees_the_production_gateway(machines: Machines) -> None:
