@@ -34,8 +34,8 @@ from tests.real_appliance import Appliance
 
 CONFIRM_SECONDS = 60
 """Longer than a round takes: what takes an unconfirmed change back here is the restart, or a cancellation."""
-LONGEST_LIFE = 0.9
-"""Seconds within which the agent is killed after a change was sent; most take less."""
+FIRST_GUESS = 0.3
+"""Seconds that a change takes; how long they really take here is learned from those that finish."""
 LOCKED_OUT, TORN, FORGOTTEN, UNCONFIRMED = "locked out", "torn", "forgot a confirmed document", "unconfirmed"
 
 
@@ -69,6 +69,7 @@ class Round:
     """A confirmation was sent: it may have been recorded, whether or not an answer came."""
     undone: bool = False
     change: Change | None = None
+    applied: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Victim:
@@ -79,6 +80,7 @@ class Victim:
         self._dice = dice
         self._generation = 1
         self._current: Desired | None = None
+        self._typical = FIRST_GUESS
 
     async def prepare(self) -> None:
         """Enrolled, with a document."""
@@ -97,7 +99,7 @@ class Victim:
         assert self._current is not None
         attempt = Round(self._current, self._document(), confirm)
         conversation = asyncio.create_task(self._converse(attempt))
-        await asyncio.sleep(dice.uniform(0, LONGEST_LIFE) * dice.choice((0.15, 0.5, 1.0, 1.6)))
+        await self._until_the_kill(attempt, conversation)
         appliance.kill()
         with contextlib.suppress(ControllerError):
             await conversation
@@ -110,6 +112,17 @@ class Victim:
             self._check_door("after a kill during the start")
             appliance.start()
         return await self._judge(attempt)
+
+    async def _until_the_kill(self, attempt: Round, conversation: asyncio.Task[None]) -> None:
+        """A random time after the change was sent, or after it was applied, whichever the dice say."""
+        dice = self._dice
+        if dice.random() < 0.5:
+            await asyncio.sleep(dice.uniform(0, 1.5 * self._typical))
+            return
+        applied = asyncio.create_task(attempt.applied.wait())
+        await asyncio.wait({applied, conversation}, return_when=asyncio.FIRST_COMPLETED)
+        applied.cancel()
+        await asyncio.sleep(dice.choice((0.02, 0.1, 0.3)) * dice.random())
 
     def _document(self) -> Desired:
         dice, appliance = self._dice, self.appliance
@@ -149,12 +162,15 @@ class Victim:
 
     async def _converse(self, attempt: Round) -> None:
         """What a controller does with a change, until the agent dies under it."""
+        began = time.monotonic()
         async with self.appliance.open() as agent:
             change = await agent.put_desired(attempt.after, confirm=attempt.confirm, escalate=True)
             attempt.change = change
             while not change.resting:
                 change = await agent.change(change.id, wait=5)
             attempt.change = change
+            attempt.applied.set()
+            self._typical += (time.monotonic() - began - self._typical) / 4
             if change.state is ChangeState.AWAITING:
                 change = await self._decide(agent, change, attempt)
             attempt.change = change

@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
@@ -70,7 +70,8 @@ class Appliance:
     directory: Path
     process: subprocess.Popen[bytes] | None = None
     vpn: Vpn | None = None
-    offices: list[tls.ControllerIdentity] = field(default_factory=list)
+    identity: tls.ControllerIdentity | None = None
+    """Of the controller that enrolled it."""
 
     def __post_init__(self) -> None:
         self.id = f"appliance-{self.number}"
@@ -88,7 +89,7 @@ class Appliance:
         self._wire()
         token = Secret(secrets.token_urlsafe(24))
         authority = pki.make_controller_authority(name="controllers", now=_now())
-        identity = self._office(authority)
+        self.identity = identity = self._office(authority)
         self._write_settings(authority.pem, token)
         self.start()
         await self.listening()
@@ -146,8 +147,9 @@ class Appliance:
 
     def open(self, address: IPAddress | None = None) -> client.AgentClient:
         """A client with connections of its own."""
+        assert self.identity is not None
         return client.open_agent(
-            appliance=self.id, address=address or self.address, port=PORT, identity=self.offices[0]
+            appliance=self.id, address=address or self.address, port=PORT, identity=self.identity
         )
 
     async def listening(self, address: IPAddress | None = None) -> None:
@@ -299,13 +301,11 @@ class Appliance:
         )
         files.write(self.place / "controller.key", pki.private_pem(key), mode=files.PRIVATE)
         files.write(self.place / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
-        identity = tls.ControllerIdentity(
+        return tls.ControllerIdentity(
             certificate=self.place / "controller.pem",
             key=self.place / "controller.key",
             authority=authority.pem,
         )
-        self.offices.append(identity)
-        return identity
 
     def _write_settings(self, authority: str, token: Secret) -> None:
         settings = {
