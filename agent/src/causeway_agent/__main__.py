@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from causeway_agent import settings
-from causeway_agent.commands import capture, changes, local, path, status
+from causeway_agent.commands import capture, changes, local, path, rules, status
 from causeway_agent.errors import AgentError
 from causeway_agent.first_boot import command as first_boot
 from causeway_agent.plan import capture_filter
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         ("status", _status, "what the appliance is now"),
         ("explain", _explain, "the path of a packet through this appliance"),
         ("journal", _journal, "the last changes, with their operations"),
+        ("rules", _rules, "the public rules, with what they let through"),
     ):
         one = commands.add_parser(name, help=about)
         one.add_argument("--json", action="store_true", help="for programs")
@@ -179,6 +180,7 @@ def _explain(loaded: Settings, options: argparse.Namespace) -> int:
         from causeway_agent import offline  # noqa: PLC0415
 
         _complain_down(error)
+        _complain("packet filter, processes and public rules are taken to be as the disk says")
         told = asyncio.run(offline.explain(loaded, packet, entry=options.entry))
         found = told.told(offline.counters())
         _say(found, path.render(found), as_json=options.json)
@@ -195,6 +197,26 @@ def _journal(loaded: Settings, options: argparse.Namespace) -> int:
     found = {"changes": recovered.changes, "damage": recovered.damage}
     _say(msgspec.to_builtins(found), changes.render(recovered), as_json=options.json)
     return FAILURE if recovered.damage else 0
+
+
+def _rules(loaded: Settings, options: argparse.Namespace) -> int:
+    try:
+        found = rules.fetch(local.LocalAgent(Path(loaded.run_directory)))
+    except local.AgentDownError as error:
+        _complain_down(error)
+        found = {"table": _kept_rules(loaded), "counters": {}}
+        _say(found, rules.render(found), as_json=options.json)
+        return AGENT_DOWN
+    _say(found, rules.render(found), as_json=options.json)
+    return 0
+
+
+def _kept_rules(loaded: Settings) -> object:
+    """The table as the disk holds it."""
+    from causeway_agent import offline  # noqa: PLC0415
+    from causeway_wire import codec  # noqa: PLC0415
+
+    return msgspec.json.decode(codec.encode(offline.rules(loaded).document()))
 
 
 def _capture(options: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -13,10 +12,10 @@ import msgspec
 from causeway_agent.backends import nft_counters, spawn
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
-from causeway_agent.engine import report
+from causeway_agent.commands import status as status_page
+from causeway_agent.engine import report, rules_journal
 from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.journal import Journal, Recovered
-from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import compile as compiler
@@ -31,9 +30,6 @@ from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState, DriftReport, NicReport, Observed
 from causeway_wire.problem import Problem, combine
-
-OFFLINE = "offline"
-"""State of an appliance whose agent does not answer."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +115,7 @@ async def status(settings: Settings) -> dict[str, Any]:
 def _page(
     settings: Settings, recovered: Recovered, nics: tuple[NicReport, ...], *, problem: Problem | None = None
 ) -> dict[str, Any]:
-    document, table = recovered.document, _rules(settings)
+    document, table = recovered.document, rules(settings)
     observed = Observed(
         appliance=settings.appliance,
         state=ApplianceState.UNCONFIGURED,
@@ -137,7 +133,7 @@ def _page(
     )
     told: dict[str, Any] = json.loads(codec.encode_masked(observed))
     return {
-        "observed": {**told, "state": OFFLINE},
+        "observed": {**told, "state": status_page.OFFLINE},
         "change": json.loads(codec.encode_masked(recovered.changes[-1])) if recovered.changes else None,
         "growing": {},
         "sample_seconds": 0,
@@ -162,18 +158,12 @@ async def explain(settings: Settings, packet: Packet, *, entry: str | None = Non
     seen = dataclasses.replace(
         sight.observation, policy=sight.target.policy, processes=sight.target.processes
     )
-    services = explain_services.services(_rules(settings), sight.document)
+    services = explain_services.services(rules(settings), sight.document)
     bridged = explain_bridged.networks(sight.document)
     return explanations.explain(packet, seen, services=services, bridged=bridged, entry=entry)
 
 
-def _rules(settings: Settings) -> Table:
-    """The table as far as the disk tells it."""
-    table = Table()
-    recovered = RulesJournal(DirectoryStorage(Path(settings.state_directory))).recover()
-    with contextlib.suppress(CompileError):
-        if recovered.table is not None:
-            table, _ = table.whole(recovered.table, None)
-        for patch in recovered.patches:
-            table.change(patch, None)
-    return table
+def rules(settings: Settings) -> Table:
+    """The table of public rules as far as the disk tells it."""
+    storage = DirectoryStorage(Path(settings.state_directory))
+    return rules_journal.restore(rules_journal.RulesJournal(storage).recover())[0]

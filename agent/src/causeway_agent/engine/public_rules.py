@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from causeway_agent.engine import events, ports
+from causeway_agent.engine import events, ports, rules_journal
 from causeway_agent.engine.rule_filter import RuleFilter, open_keys
 from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
 from causeway_agent.engine.state import InForce, State
@@ -77,17 +77,7 @@ class RuleKeeper:
     async def recover(self) -> None:
         """Read the table from the disk; damage is told and survived."""
         recovered = await asyncio.to_thread(self._journal.recover)
-        damage = list(recovered.damage)
-        try:
-            if recovered.table is not None:
-                self._table, _ = await asyncio.to_thread(self._table.whole, recovered.table, None)
-            for patch in recovered.patches:
-                if patch.base != self.revision:
-                    damage.append(f"a change of revision {patch.base} follows revision {self.revision}")
-                    break
-                self._table.change(patch, None)
-        except CompileError as error:
-            damage.append(str(error))
+        self._table, damage = await asyncio.to_thread(rules_journal.restore, recovered)
         self._state.epoch = max(self._state.epoch, self._table.epoch)
         for sentence in damage:
             _log.error(events.JOURNAL_DAMAGED, reason=sentence)
@@ -99,7 +89,7 @@ class RuleKeeper:
     async def document(self) -> PublicRules:
         """The whole table."""
         async with self._lock:
-            return self._document()
+            return self._table.document()
 
     async def put(self, document: PublicRules, body: bytes) -> PublicRulesReport:
         """Replace the table; `body` is the document's text, which is journaled as it came.
@@ -274,13 +264,9 @@ class RuleKeeper:
         return report
 
     async def _write_anew(self) -> None:
-        body = await asyncio.to_thread(lambda: codec.encode(self._document()))
+        body = await asyncio.to_thread(lambda: codec.encode(self._table.document()))
         staged = await asyncio.to_thread(self._journal.stage, self.revision, body)
         await asyncio.to_thread(self._journal.commit, staged)
-
-    def _document(self) -> PublicRules:
-        table = self._table
-        return PublicRules(revision=table.revision, epoch=table.epoch, rules=tuple(table.rules()))
 
     def _report(self) -> PublicRulesReport:
         return PublicRulesReport(revision=self.revision, rules=len(self))

@@ -19,7 +19,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from causeway_agent.engine import ports
-from causeway_agent.errors import BackendError
+from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.plan.public_rules import Table
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch, Revision
@@ -131,6 +132,22 @@ class RulesJournal:
         except (ProblemError, BackendError) as error:
             damage.append(f"{LOG}: {error}")
             return None
+
+
+def restore(recovered: Recovered) -> tuple[Table, tuple[str, ...]]:
+    """The table after its changes, and sentences about what could not be restored of it."""
+    table, damage = Table(), list(recovered.damage)
+    try:
+        if recovered.table is not None:
+            table, _ = table.whole(recovered.table, None)
+        for patch in recovered.patches:
+            if patch.base != table.revision:
+                damage.append(f"a change of revision {patch.base} follows revision {table.revision}")
+                break
+            table.change(patch, None)
+    except CompileError as error:
+        damage.append(str(error))
+    return table, tuple(damage)
 
 
 def _lines(data: bytes) -> tuple[list[bytes], bool]:

@@ -6,7 +6,7 @@ sources do not part it, so that who reaches a port, and where it leads, is read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,7 @@ from causeway_agent.plan.public_checks import Ground
 from causeway_agent.plan.public_elements import Cuts, Elements, Entry
 from causeway_agent.plan.ruleset_skeleton import PUBLIC_PORTS
 from causeway_wire.problem import ProblemType
-from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesPatch, RuleId
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch, RuleId
 from causeway_wire.types import Epoch
 
 MAX_ELEMENTS: Final = PUBLIC_PORTS
@@ -69,9 +69,10 @@ class Table:
         name = self._owners.get(key)
         return None if name is None else self.entries[name]
 
-    def rules(self) -> Iterator[PublicRule]:
-        """All rules."""
-        return (entry.rule for entry in self.entries.values())
+    def document(self) -> PublicRules:
+        """The table as it is sent."""
+        rules = tuple(entry.rule for entry in self.entries.values())
+        return PublicRules(revision=self.revision, epoch=self.epoch, rules=rules)
 
     def elements(self, allocation: frozenset[bytes]) -> Elements:
         """Everything that the packet filter must hold."""

@@ -7,6 +7,7 @@ It owns one warm connection pool. Answers become documents, refusals become `Pro
 from __future__ import annotations
 
 import asyncio
+import io
 import math
 import ssl
 import time
@@ -328,7 +329,7 @@ class AgentClient:
                 self._base.with_path(route.path.format(**(parameters or {}))),
                 params=query,
                 headers=sent,
-                data=None if body is None else codec.encode(body),
+                data=None if body is None else io.BytesIO(codec.encode(body)),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS),
             ) as response:

@@ -92,3 +92,26 @@ def test_a_directory_in_the_way_is_an_error_that_names_it(store: storage.Directo
     store.write("documents/1", b"")
     with pytest.raises(errors.BackendError, match="documents: Is a directory"):
         store.read("documents")
+
+
+def test_appending_lengthens_a_file_and_makes_a_missing_one(
+    store: storage.DirectoryStorage, tmp_path: Path
+) -> None:
+    store.append("rules/log", b"one\n")
+    store.append("rules/log", b"two\n")
+    assert store.read("rules/log") == b"one\ntwo\n"
+    assert (tmp_path / "state/rules/log").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_could_not_be_synced_is_not_left_in_the_file(
+    store: storage.DirectoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    store.append("log", b"one\n")
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(errors.BackendError, match="append to .*log: Input/output error"):
+        store.append("log", b"two\n")
+    monkeypatch.undo()
+    assert store.read("log") == b"one\n"

@@ -70,12 +70,8 @@ def same_everywhere(bench: Bench, engine: Engine) -> None:
     table = engine.rules.table
     allocation = frozenset(rules.ip_address(each).packed for each in PUBLIC)
     assert bench.publications.sets == table.elements(allocation)
-    found = rules_journal.RulesJournal(bench.storage).recover()
-    again = rules.Table()
-    if found.table is not None:
-        again, _ = again.whole(found.table, None)
-    for patch in found.patches:
-        again.change(patch, None)
+    again, damage = rules_journal.restore(rules_journal.RulesJournal(bench.storage).recover())
+    assert damage == ()
     assert (again.revision, again.entries) == (table.revision, table.entries)
 
 
