@@ -9,6 +9,10 @@ from causeway_agent.commands.local import LocalAgent
 from causeway_agent.commands.page import folded
 from causeway_agent.plan.explain_packet import Packet
 
+_MARKS = frozenset({"ok   ", "STOP ", "     "})
+"""What a stage's line begins with; a sentence has none."""
+_MARK = 5
+
 
 def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dict[str, Any]:
     """The running agent's explanation; raises AgentDownError or RefusedError."""
@@ -26,4 +30,5 @@ def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dic
 
 def render(explanation: dict[str, Any]) -> list[str]:
     """One line per stage, the verdict last."""
-    return [part for line in explanation["lines"] for part in folded(str(line), indent=5)]
+    lines = [str(line) for line in explanation["lines"]]
+    return [part for line in lines for part in folded(line, indent=_MARK if line[:_MARK] in _MARKS else 0)]

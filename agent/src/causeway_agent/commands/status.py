@@ -11,6 +11,8 @@ from causeway_agent.commands.local import LocalAgent
 from causeway_agent.commands.page import duration, entry, moment, octets
 from causeway_agent.plan import counters
 
+OFFLINE = "offline"
+"""State of an appliance whose agent does not answer."""
 SAMPLE_SECONDS = 0.5
 """Between two looks at the counters: what grows meanwhile is happening now."""
 MOST_DROPS = 8
@@ -61,11 +63,12 @@ def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield from _tunnel(tunnel, now)
     if not observed["tunnels"]:
         yield from entry(
-            "tunnels", "none" if observed["state"] != "offline" else "known to a running agent only"
+            "tunnels", "none" if observed["state"] != OFFLINE else "known to a running agent only"
         )
     for nic in observed["nics"]:
         yield from _nic(nic)
-    yield from _drift(observed["drift"], now)
+    if observed["state"] != OFFLINE:
+        yield from _drift(observed["drift"], now)
     yield from _drops(status)
     for index, operation in enumerate(status.get("differs", ())):
         yield from entry("differs" if index == 0 else "", operation)
