@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Iterable
 from typing import TypeVar
 
 import msgspec
@@ -31,6 +33,28 @@ def decode(data: bytes, kind: type[T]) -> T:
         raise ProblemError(problem(ProblemType.MALFORMED, str(error))) from error
 
 
+def refuse_repeated(data: bytes) -> None:
+    """Raises ProblemError (`malformed`) where an object names a member twice (RFC 7493, 2.3).
+
+    `decode` takes the last one; who reviewed the document may have seen the first. `data` has been decoded.
+    """
+    seen = False
+
+    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal seen
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            seen = True
+            names = [name for name, _ in pairs]
+            return _Repeating(made, repeated=next(name for name in names if names.count(name) > 1))
+        return made
+
+    read = json.loads(data, object_pairs_hook=members)
+    if seen and (pointer := _find_repeated(read, "")) is not None:
+        detail = "the member is named twice; which one is meant cannot be known"
+        raise ProblemError(problem(ProblemType.MALFORMED, detail, pointer=pointer))
+
+
 def encode(document: object) -> bytes:
     """Canonical JSON text of a document, secrets revealed: for the wire to the agent and for its journal."""
     return _ENCODER.encode(document)
@@ -46,6 +70,32 @@ def digest(document: object) -> str:
     return hashlib.sha256(encode(document)).hexdigest()
 
 
+class _Repeating(dict[str, object]):
+    """An object with a member named twice."""
+
+    def __init__(self, members: dict[str, object], *, repeated: str) -> None:
+        super().__init__(members)
+        self.repeated = repeated
+
+
+def _find_repeated(value: object, pointer: str) -> str | None:
+    """Where the first member is that is named twice."""
+    entries: Iterable[tuple[object, object]] = ()
+    if isinstance(value, _Repeating):
+        return f"{pointer}/{_token(value.repeated)}"
+    if isinstance(value, dict):
+        entries = value.items()
+    elif isinstance(value, list):
+        entries = enumerate(value)
+    found = (_find_repeated(each, f"{pointer}/{_token(str(key))}") for key, each in entries)
+    return next((where for where in found if where is not None), None)
+
+
+def _token(name: str) -> str:
+    """A reference token (RFC 6901, 3)."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def _locate(message: str) -> tuple[str, str]:
     """Split msgspec's message into a sentence and the RFC 6901 pointer of the member it is about."""
     match = _PATH.search(message)
@@ -54,8 +104,8 @@ def _locate(message: str) -> tuple[str, str]:
         message = message[: match.start()]
         for step in _STEP.finditer(match["path"]):
             token = step["name"] or step["index"] or "*"
-            pointer += "/" + token.replace("~", "~0").replace("/", "~1")
+            pointer += "/" + _token(token)
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
-        pointer += "/" + unknown["name"].replace("~", "~0").replace("/", "~1")
+        pointer += "/" + _token(unknown["name"])
     return message, pointer

@@ -81,7 +81,7 @@ _LOCATION: Schema = {
         "schema": {"type": "string", "format": "uri-reference"},
     }
 }
-_PREFIX = r"^[0-9A-Fa-f:.]+/[0-9]{1,3}$"
+_PREFIX = r"^[0-9A-Fa-f:.]{2,45}/(0|[1-9][0-9]{0,2})$"
 _SCALARS: dict[Any, Schema] = {
     types.IPAddress: {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     types.IPNetwork: {

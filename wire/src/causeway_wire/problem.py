@@ -41,6 +41,7 @@ class ProblemType(Enum):
     NOT_FOUND = ("not-found", 404, "No such resource")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The resource has no such method")
     UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body must be application/json")
+    TOO_SLOW = ("too-slow", 408, "The body did not arrive in time")
     TOO_LARGE = ("too-large", 413, "The body is larger than the published limit")
     NOT_CONFIGURED = ("not-configured", 409, "No document has been applied yet")
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")

@@ -19,7 +19,15 @@ from causeway_wire.types import Epoch, IPAddress, IPNetwork, Name, Port, VmName
 
 RuleId = Name
 Revision = Annotated[int, Meta(ge=0, le=2**53 - 1, description="numbered by the controller, only grows")]
-Description = Annotated[str, Meta(max_length=200)]
+Description = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        # Control characters, line and paragraph separators, and what turns the direction of writing.
+        pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]*(?!\\n)$",
+        description="one line for people",
+    ),
+]
 
 
 class Protocol(StrEnum):

@@ -38,8 +38,8 @@ class Route:
     problems: tuple[P, ...] = ()
 
 
-_READ = (P.FORBIDDEN, P.NOT_FOUND, P.METHOD_NOT_ALLOWED, P.INTERNAL)
-_BODY = (*_READ, P.MALFORMED, P.INVALID, P.TOO_LARGE, P.UNSUPPORTED_MEDIA_TYPE)
+_READ = (P.MALFORMED, P.FORBIDDEN, P.NOT_FOUND, P.METHOD_NOT_ALLOWED, P.INVALID, P.INTERNAL)
+_BODY = (*_READ, P.TOO_SLOW, P.TOO_LARGE, P.UNSUPPORTED_MEDIA_TYPE)
 _DOCUMENT = (
     *_BODY,
     P.NIC_NOT_FOUND,
@@ -120,7 +120,7 @@ CHANGE = Route(
     permission=Permission.OBSERVE,
     response=Change,
     query=("wait",),
-    problems=(*_READ, P.INVALID),
+    problems=_READ,
 )
 CONFIRM = Route(
     name="confirm",
@@ -149,7 +149,7 @@ EXTEND = Route(
     permission=Permission.APPLY,
     response=Change,
     query=("seconds",),
-    problems=(*_READ, P.INVALID, P.NOT_AWAITING, P.UNAVAILABLE),
+    problems=(*_READ, P.NOT_AWAITING, P.UNAVAILABLE),
 )
 _RULES = (
     *_BODY,

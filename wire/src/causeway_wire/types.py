@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 import socket
 from abc import ABC
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta
 
@@ -98,17 +99,56 @@ class Secret:
 def parse_address(text: str) -> IPAddress:
     """The address in this text; raises ValueError. Tables name few addresses many times: one object each."""
     try:
-        if ":" in text:
-            return ipaddress.IPv6Address(socket.inet_pton(socket.AF_INET6, text))
-        return ipaddress.IPv4Address(socket.inet_pton(socket.AF_INET, text))
-    except OSError:
-        return ipaddress.ip_address(text)  # scoped addresses, and a sentence about what is wrong
+        if ":" not in text:
+            return ipaddress.IPv4Address(socket.inet_pton(socket.AF_INET, text))
+        address = ipaddress.IPv6Address(socket.inet_pton(socket.AF_INET6, text))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{text[:_SHOWN]!r} is no IPv4 or IPv6 address; a zone is never part of one"
+        ) from error
+    return _unmapped(address)
+
+
+def parse_network(text: str) -> IPNetwork:
+    """The prefix in this text; raises ValueError."""
+    _check_prefix(text)
+    network = ipaddress.ip_network(text)
+    _unmapped(network.network_address)
+    return network
+
+
+def parse_interface(text: str) -> IPInterface:
+    """The address and the length of its prefix in this text; raises ValueError."""
+    _check_prefix(text)
+    interface = ipaddress.ip_interface(text)
+    _unmapped(interface.ip)
+    return interface
+
+
+_PREFIX = re.compile(r"[0-9A-Fa-f:.]{2,45}/(0|[1-9][0-9]{0,2})", re.ASCII)
+"""Python also takes netmasks, host masks, bare addresses, and zones (RFC 4007), which may be any text."""
+_SHOWN = 60
+
+
+def _check_prefix(text: str) -> None:
+    if _PREFIX.fullmatch(text) is None:
+        raise ValueError(f"{text[:_SHOWN]!r} is no address with a prefix length, such as 192.0.2.0/24")
+
+
+Checked = TypeVar("Checked", bound=IPAddress)
+
+
+def _unmapped(address: Checked) -> Checked:
+    """Raises ValueError for an IPv4 address in IPv6's clothes: it would pass for another one than it is."""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        raise ValueError(f"{address} is IPv4-mapped; write {address.ipv4_mapped}")
+    return address
 
 
 _PARSERS: dict[Any, Any] = {
     IPAddress: parse_address,
-    IPNetwork: ipaddress.ip_network,
-    IPInterface: ipaddress.ip_interface,
+    IPNetwork: parse_network,
+    IPInterface: parse_interface,
     Secret: Secret,
 }
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from causeway_agent.api import peers, problems
+from causeway_agent.api import parameters, peers, problems
 from causeway_agent.errors import Bug
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -18,6 +18,10 @@ from causeway_wire.routes import ROUTES, Route
 BODY_BYTES = 1024 * 1024
 RULES_BODY_BYTES = 32 * 1024 * 1024
 """100,000 public rules with names and descriptions are about 25 MB."""
+BODY_SECONDS = 20.0
+"""For a body to arrive, from its headers on."""
+RULES_BODY_SECONDS = 60.0
+"""For a large one; the next waits so long."""
 
 T = TypeVar("T")
 
@@ -71,33 +75,43 @@ def _endpoint(
     async def endpoint(request: web.Request) -> web.StreamResponse:
         peer = resolver(request)
         peer.check(route.permission)
+        parameters.only(request.query, route.query)
         if route.request is None:
             return await operation(Call(request=request, peer=peer, body=None))
         if not route.large:
-            return await operation(await _read(request, peer, route.request))
+            return await operation(await _read(request, peer, route.request, seconds=BODY_SECONDS))
         async with turn:
             larger = request.clone(client_max_size=RULES_BODY_BYTES)
-            return await operation(await _read(larger, peer, route.request))
+            call = await _read(larger, peer, route.request, seconds=RULES_BODY_SECONDS)
+            return await operation(call)
 
     return endpoint
 
 
-async def _read(request: web.Request, peer: peers.Peer, kind: type) -> Call:
+async def _read(request: web.Request, peer: peers.Peer, kind: type, *, seconds: float) -> Call:
     """The call with its body decoded; a large one by a thread, the event loop has other things to do."""
     if request.content_type != "application/json":
         detail = f"send application/json, not {request.content_type}"
+        raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        detail = "send the document as it is, without Content-Encoding"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
     limit = request.client_max_size
     too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit is {limit} octets"))
     if request.content_length is not None and request.content_length > limit:
         raise too_large
     try:
-        text = await request.read()
+        async with asyncio.timeout(seconds):
+            text = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise too_large from error
+    except TimeoutError as error:
+        detail = f"the body did not arrive within {seconds:g} seconds"
+        raise ProblemError(problem(ProblemType.TOO_SLOW, detail)) from error
     body: object
     if len(text) > BODY_BYTES:
         body = await asyncio.to_thread(codec.decode, text, kind)
     else:
         body = codec.decode(text, kind)
+        codec.refuse_repeated(text)
     return Call(request=request, peer=peer, body=body, text=text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import ssl
@@ -11,7 +12,10 @@ from typing import Self
 import structlog
 from aiohttp import web
 
+from causeway_agent.api.door import IDLE_SECONDS, Door
+from causeway_agent.api.guests import Guests
 from causeway_agent.engine import events
+from causeway_agent.errors import Bug
 from causeway_wire.types import IPAddress
 
 SHUTDOWN_SECONDS = 1.0
@@ -23,12 +27,15 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class Listener:
     """Serves one application on one TLS endpoint that can move."""
 
-    def __init__(self, application: web.Application, context: ssl.SSLContext) -> None:
+    def __init__(
+        self, application: web.Application, context: ssl.SSLContext, *, guests: Guests | None = None
+    ) -> None:
         self._runner = web.AppRunner(
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
         self._context = context
-        self._site: web.SockSite | None = None
+        self._guests = guests or Guests()
+        self._door: Door | None = None
         self._endpoint: tuple[IPAddress, int] | None = None
 
     async def __aenter__(self) -> Self:
@@ -36,6 +43,12 @@ class Listener:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
+        if self._door is not None:
+            await self._door.close()
+        if unfinished := self._guests.shaking_hands():
+            for handshake in unfinished:
+                handshake.cancel()
+            await asyncio.wait(unfinished)
         await self._runner.cleanup()
 
     @property
@@ -47,13 +60,19 @@ class Listener:
         """Serve here from now on, and no longer where before. Raises OSError when the address cannot be
         bound; then what was served before still is.
         """
+        if self._door is not None and not self._door.open:
+            await self._door.close()
+            self._door = self._endpoint = None
         if self._endpoint == (address, port):
             return
-        site = web.SockSite(self._runner, _bind(address, port), ssl_context=self._context)
-        await site.start()
-        if self._site is not None:
-            await self._site.stop()
-        self._site, self._endpoint = site, (address, port)
+        if self._runner.server is None:
+            raise Bug("the listener is not entered")
+        before = self._door
+        opened = _bind(address, port)
+        self._door = Door(opened, server=self._runner.server, context=self._context, guests=self._guests)
+        self._endpoint = (address, port)
+        if before is not None:
+            await before.close()
         _log.info(events.API_LISTENING, address=str(address), port=port)
 
 
@@ -62,7 +81,11 @@ class LocalListener:
 
     def __init__(self, application: web.Application, path: Path) -> None:
         self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
+            application,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            keepalive_timeout=IDLE_SECONDS,
         )
         self._path = path
 

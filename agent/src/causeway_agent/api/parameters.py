@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from multidict import MultiMapping
 
 from causeway_wire.change import CONFIRM_SECONDS
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -11,6 +13,20 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 _WAIT = re.compile(r"(?P<seconds>[0-9]{1,4})s?", re.ASCII)
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
 _FLAGS = {"true": True, "false": False}
+_REPEATED = {"id"}
+"""May be given more than once."""
+
+
+def only(query: MultiMapping[str], known: Collection[str]) -> None:
+    """Raises ProblemError for a parameter that is not known or given twice: a misspelt `confirm` must not
+    become a change without confirmation.
+    """
+    for name in query:
+        if name not in known:
+            listed = ", ".join(known) or "none"
+            raise _invalid(f"{name[:40]!r} is no parameter of this resource; it knows {listed}")
+        if name not in _REPEATED and len(query.getall(name)) > 1:
+            raise _invalid(f"{name} is given more than once")
 
 
 def wait_seconds(query: Mapping[str, str], *, limit: int) -> float:

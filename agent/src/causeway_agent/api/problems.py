@@ -37,11 +37,17 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
         return respond(problem(ProblemType.MALFORMED, "the body could not be read as it was announced"))
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
-    except Exception:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
-        incident = uuid4().hex
-        _log.exception(events.API_INCIDENT, incident=incident, method=request.method, path=request.path)
-        detail = f"look for incident {incident} in the agent's log"
-        return respond(problem(ProblemType.INTERNAL, detail, incident=incident))
+    except Exception as error:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
+        return incident(request.method, request.path, error)
+
+
+def incident(method: str, path: str, error: BaseException | None) -> web.Response:
+    """The answer to a defect, whose inside goes to the log alone."""
+    name = uuid4().hex
+    _log.error(events.API_INCIDENT, incident=name, method=method, path=path, exc_info=error)
+    return respond(
+        problem(ProblemType.INTERNAL, f"look for incident {name} in the agent's log", incident=name)
+    )
 
 
 def respond(details: Problem) -> web.Response:
