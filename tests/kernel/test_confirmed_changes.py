@@ -75,6 +75,7 @@ async def test_a_controller_that_is_cut_off_by_its_change_gets_the_appliance_bac
                 await agent.apply(elsewhere, timeout=1, confirm=2)
         assert not one.lets_in()
         await returns(one, before)
+        await one.listening()
         async with one.open() as agent:
             found = await agent.change(change.id)
             assert found.state is ChangeState.ROLLED_BACK
