@@ -96,7 +96,7 @@ class KernelModel:
             case Stop(process):
                 self.processes.pop(process.name, None)
             case Announce(claim):
-                if claim not in {item.claim for item in (*self.proxies, *self.addresses)}:
+                if claim not in {p.claim for p in self.proxies} | {a.claim for a in self.addresses}:
                     raise RefusedError(f"announced {claim} without answering for it")
                 self.announced.append(claim)
 
