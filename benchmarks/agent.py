@@ -65,7 +65,7 @@ async def _idle(lab: Lab, names: list[str]) -> dict[str, list[float]]:
 
 
 def _pid(lab: Lab, name: str) -> int:
-    pid = lab.hypervisor.agent_pid(name)
+    pid = lab.agent_pid(name)
     if pid is None:
         raise ProcessLookupError(name)
     return pid

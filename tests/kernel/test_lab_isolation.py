@@ -43,7 +43,7 @@ async def extended(lab: Lab) -> AsyncIterator[Lab]:
 @contextlib.contextmanager
 def unfiltered(lab: Lab) -> Iterator[None]:
     """Both appliances without their packet filter, and with agents that cannot repair it meanwhile."""
-    pids = [pid for name in APPLIANCES if (pid := lab.hypervisor.agent_pid(name)) is not None]
+    pids = [pid for name in APPLIANCES if (pid := lab.agent_pid(name)) is not None]
     assert len(pids) == len(APPLIANCES)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)

@@ -54,7 +54,7 @@ async def seen(lab: Lab, machine: str) -> set[str]:
 
 async def test_nothing_of_a_replica_appears_on_the_provider_s_network(cut: Lab) -> None:
     assert not await seen(cut, PROVIDER_ROUTER)
-    pid = cut.hypervisor.agent_pid("acme-sp")
+    pid = cut.agent_pid("acme-sp")
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)  # the control: without filter and rules the same packets do appear
     try:
@@ -68,7 +68,7 @@ async def test_nothing_of_a_replica_appears_on_the_provider_s_network(cut: Lab) 
 
 async def test_nothing_for_a_replica_appears_beyond_the_tenant_s_appliance(cut: Lab) -> None:
     assert not await seen(cut, PRODUCTION_ROUTER)
-    pid = cut.hypervisor.agent_pid("acme-nea1")
+    pid = cut.agent_pid("acme-nea1")
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     try:

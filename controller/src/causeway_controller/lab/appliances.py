@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +14,9 @@ from pathlib import Path
 from causeway_controller import seed
 from causeway_controller.failover.inventory import Adapter, ManagementAccess
 from causeway_controller.fleet import client, enrolment
-from causeway_controller.hypervisors.base import MachineSpec, NicSpec, Progress
-from causeway_controller.hypervisors.lab import LabProvider
-from causeway_controller.lab import credentials, namespaces
+from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Progress, Provider
+from causeway_controller.lab import credentials, namespaces, pace
+from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.topology import Topology
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, Seed
@@ -22,6 +24,7 @@ from causeway_wire.types import ApplianceId, Secret
 
 POWER_OFF_GRACE = 3.0
 TOKEN_LIFE = timedelta(hours=1)
+_KNOCK_SECONDS, _KNOCK_PAUSE = 2.0, 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,13 @@ def _silent(_phrase: str, _fraction: float) -> None:
 class Appliances:
     """All appliances of a topology, and one open client for each once enrolled."""
 
-    def __init__(self, topology: Topology, hypervisor: LabProvider, directory: Path) -> None:
+    def __init__(
+        self, topology: Topology, hypervisor: Provider, directory: Path, *, speed: Pace = pace.PROCESSES
+    ) -> None:
         self._topology = topology
         self._hypervisor = hypervisor
+        self._pace = speed
+        self._turn = asyncio.Semaphore(speed.at_once)
         self._clients = contextlib.AsyncExitStack()
         self._agents: dict[ApplianceId, client.AgentClient] = {}
         self._items = {
@@ -65,19 +72,15 @@ class Appliances:
         """The client of every enrolled appliance."""
         return self._agents
 
-    @property
-    def hypervisor(self) -> LabProvider:
-        """The provider that powers them."""
-        return self._hypervisor
-
     async def deploy(self, progress: Progress = _silent) -> None:
         """Create all machines, powered off. Raises HypervisorError."""
         for item in self._items.values():
             await self._hypervisor.deploy(self._spec(item), progress)
 
-    async def power_on(self) -> None:
-        """Start every agent. Raises HypervisorError."""
-        await asyncio.gather(*(self._hypervisor.power(name, on=True, grace=0.0) for name in self._items))
+    async def power_on(self) -> Mapping[ApplianceId, float]:
+        """Start every agent; seconds from power until its port was open. Raises HypervisorError."""
+        seconds = await asyncio.gather(*(self._power_on(item) for item in self._items.values()))
+        return dict(zip(self._items, seconds, strict=True))
 
     async def enrol(self) -> None:
         """First certificate for every agent, and an open client."""
@@ -89,18 +92,28 @@ class Appliances:
         self._agents.clear()
         await asyncio.gather(*(self._hypervisor.destroy(name) for name in self._items))
 
+    async def _power_on(self, item: Appliance) -> float:
+        began = time.monotonic()
+        await self._hypervisor.power(item.id, on=True, grace=0.0)
+        while not await _open(item):
+            if time.monotonic() - began >= self._pace.boot:
+                raise HypervisorError(f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s")
+            await asyncio.sleep(_KNOCK_PAUSE)
+        return time.monotonic() - began
+
     async def _enrol(self, item: Appliance) -> None:
         office = self._offices[item.controller]
-        await enrolment.enrol(
-            appliance=item.id,
-            address=item.management.address,
-            port=item.management.port,
-            token=item.token,
-            identity=office.identity,
-            authority=office.authority,
-            now=credentials.now(),
-            socket_factory=namespaces.socket_in(item.controller),
-        )
+        async with self._turn:
+            await enrolment.enrol(
+                appliance=item.id,
+                address=item.management.address,
+                port=item.management.port,
+                token=item.token,
+                identity=office.identity,
+                authority=office.authority,
+                now=credentials.now(),
+                socket_factory=namespaces.socket_in(item.controller),
+            )
         agent = client.open_agent(
             appliance=item.id,
             address=item.management.address,
@@ -140,3 +153,16 @@ class Appliances:
                 enrolment=Enrolment(token=item.token, expires=credentials.now() + TOKEN_LIFE),
             )
         )
+
+
+async def _open(item: Appliance) -> bool:
+    """Whether the agent's port takes a connection: until the agent is ready its packet filter drops all."""
+    access = item.management
+    family = socket.AF_INET if access.address.version == 4 else socket.AF_INET6  # noqa: PLR2004
+    with namespaces.open_socket(item.controller, family, socket.SOCK_STREAM) as knock:
+        try:
+            async with asyncio.timeout(_KNOCK_SECONDS):
+                await asyncio.get_running_loop().sock_connect(knock, (str(access.address), access.port))
+        except OSError:
+            return False
+        return True

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
-from causeway_controller.lab import protocol
-
-CLAIM_SECONDS = 20.0
+from causeway_controller.lab import pace, protocol
 
 
 class BrokenError(Exception):
@@ -38,8 +36,10 @@ def require(condition: object, seen: str) -> None:
 class Ledger:
     """Tests claims one by one, prints each with its evidence, and remembers."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, patience: float = pace.PROCESSES.claim) -> None:
+        """`patience`: seconds for one claim."""
         self._console = console
+        self._patience = patience
         self.outcomes: list[Outcome] = []
 
     @property
@@ -55,7 +55,7 @@ class Ledger:
         """Test a claim: the proof answers with its evidence, or raises. Expected failures break the claim."""
         started = time.monotonic()
         try:
-            evidence = await asyncio.wait_for(proof, CLAIM_SECONDS)
+            evidence = await asyncio.wait_for(proof, self._patience)
             held = True
         except (BrokenError, *protocol.EXPECTED) as error:
             evidence = str(error) if isinstance(error, BrokenError) else protocol.explain(error)

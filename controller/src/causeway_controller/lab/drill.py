@@ -13,8 +13,6 @@ from causeway_controller.lab.topology import INTERNET_HOST, original_of
 from causeway_controller.workflow import Outcome
 from causeway_wire.types import TenantId, VmName
 
-FIRST_PACKET_SECONDS = 15.0
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
@@ -45,7 +43,7 @@ async def fail_over(lab: Lab, vms: Sequence[VmRef], *, cut: bool = True) -> tupl
     measures = [Measure(what="failover, command to done", seconds=time.monotonic() - started)]
     for ref, watch in watches.items():
         with step(f"First packet between production and the replica of {ref}", lab.listener):
-            first = await watch.wait_first(FIRST_PACKET_SECONDS)
+            first = await watch.wait_first(lab.pace.first_packet)
         await watch.stop()
         measures.append(Measure(what=f"{ref}, command to first packet", seconds=first - started))
     return tuple(measures)
@@ -87,7 +85,7 @@ async def fail_over_full(
     ]
     if watch is not None:
         with step("First packet between the internet and a published service", lab.listener):
-            first = await watch.wait_first(FIRST_PACKET_SECONDS)
+            first = await watch.wait_first(lab.pace.first_packet)
         await watch.stop()
         measures.append(Measure(what=f"{tenant}, command to first public packet", seconds=first - started))
     return (*measures, *_ready(outcome))

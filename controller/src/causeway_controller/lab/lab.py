@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Provider
 from causeway_controller.hypervisors.lab import LabProvider
-from causeway_controller.lab import credentials, namespaces, sandbox
+from causeway_controller.hypervisors.qemu import QemuProvider
+from causeway_controller.lab import credentials, namespaces, pace, sandbox
 from causeway_controller.lab.appliances import Appliances
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.machines import Machines
@@ -30,7 +31,6 @@ from causeway_wire.types import ApplianceId, TenantId, VmName
 
 DIRECTORY = Path("/run/causeway-lab")
 """In the sandbox's own tmpfs: keys never reach a disk."""
-APPLY_SECONDS = 20.0
 READY_SECONDS = 0.6
 """For a replica's gateway to answer it, before it is asked again."""
 
@@ -62,15 +62,24 @@ class Lab:
     """One lab. Call `up` first; `down` ends it, and so does the end of the sandbox."""
 
     def __init__(
-        self, topology: Topology, *, directory: Path = DIRECTORY, listener: Listener = ignore
+        self,
+        topology: Topology,
+        *,
+        directory: Path = DIRECTORY,
+        listener: Listener = ignore,
+        image: Path | None = None,
     ) -> None:
+        """Appliances are processes in namespaces, or with `image`, a qcow2, machines that boot it in QEMU."""
         if not sandbox.inside():
             raise LabError(f"a lab needs a sandbox: {' '.join(sandbox.command('COMMAND'))}")
         self.topology = topology
         self.listener = listener
         self.machines = Machines(topology.machines, topology.segments)
-        self.hypervisor = LabProvider(segments=topology.segments, directory=directory)
-        self.appliances = Appliances(topology, self.hypervisor, directory / "offices")
+        self.pace = pace.PROCESSES if image is None else pace.MACHINES
+        self.hypervisor = _hypervisor(topology, directory, image)
+        self.appliances = Appliances(topology, self.hypervisor, directory / "offices", speed=self.pace)
+        self.ready_after: Mapping[ApplianceId, float] = {}
+        """Seconds from power to an agent that can be connected to."""
         self._replicas = ReplicaProvider(self.machines)
         self._generations = generations.MemoryBook()
         self._epochs = itertools.count(1)
@@ -87,13 +96,19 @@ class Lab:
         """The open client of an appliance's agent."""
         return self.appliances.agents[appliance]
 
+    def agent_pid(self, appliance: ApplianceId) -> int | None:
+        """Process id of the appliance's agent, while it runs. Raises LabError where appliances boot."""
+        if not isinstance(self.hypervisor, LabProvider):
+            raise LabError(f"the agent of {appliance} is a process of another kernel")
+        return self.hypervisor.agent_pid(appliance)
+
     async def up(self) -> None:
         """Everything running, enrolled, configured and idle."""
         with step("wire both sites", self.listener):
             namespaces.create_fabric(self.topology.segments)
             await self.appliances.deploy()
         with step("start VMs and agents", self.listener):
-            await asyncio.gather(self.machines.up(), self.appliances.power_on())
+            _, self.ready_after = await asyncio.gather(self.machines.up(), self.appliances.power_on())
         with step("enrol agents", self.listener):
             await self.appliances.enrol()
         with step("issue certificates for keys born on the appliances", self.listener):
@@ -232,6 +247,7 @@ class Lab:
             generations=self._generations,
             answers=self._answers,
             progress=self._tell,
+            timing=self.pace.workflow,
         )
 
     def _provider(self, machine: MachineRef) -> Provider:
@@ -251,7 +267,13 @@ class Lab:
     async def _apply(self, appliance: ApplianceId, epoch: int) -> None:
         generation = await self._generations.next(appliance)
         document = documents.document(self.site, appliance, generation=generation, epoch=epoch)
-        await self.agent(appliance).apply(document, timeout=APPLY_SECONDS)
+        await self.agent(appliance).apply(document, timeout=self.pace.apply)
+
+
+def _hypervisor(topology: Topology, directory: Path, image: Path | None) -> Provider:
+    if image is None:
+        return LabProvider(segments=topology.segments, directory=directory)
+    return QemuProvider(image=image, segments=topology.segments, directory=directory)
 
 
 def _by_tenant(vms: Iterable[VmRef]) -> dict[TenantId, frozenset[VmName]]:

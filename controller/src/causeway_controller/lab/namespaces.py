@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from causeway_controller.lab.topology import Kind, Machine, Port
+from causeway_wire.types import MacAddress
 
 FABRIC = "fabric"
 
@@ -140,27 +141,53 @@ def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
 
 
 def _cable(name: str, index: int, port: Port, segments: Sequence[str]) -> tuple[str, ...]:
-    outlet = _outlet(port)
+    outlet = _outlet(port.mac)
     return (
         f"link add {outlet} type veth peer name eth{index} address {port.mac} netns {name}",
         f"link set {outlet} master br{segments.index(port.segment)} alias {name}:eth{index}",
     )
 
 
-def _outlet(port: Port) -> str:
+def create_tap(mac: MacAddress, segment: str, segments: Sequence[str]) -> str:
+    """A port of a segment for an adapter of a machine that is no namespace; the tap device in the fabric.
+
+    It has carrier while a process holds it. Repeating it is free.
+    """
+    tap = _outlet(mac)
+    with entered(FABRIC):
+        present = Path(f"/proc/sys/net/ipv4/conf/{tap}").exists()
+    if not present:
+        run(FABRIC, "ip", "tuntap", "add", "dev", tap, "mode", "tap")
+    _batch(
+        FABRIC,
+        [
+            f"link set {tap} master br{segments.index(segment)} addrgenmode none",
+            f"link set {tap} up",
+        ],
+    )
+    return tap
+
+
+def destroy_tap(mac: MacAddress) -> None:
+    """Remove the tap device; nothing to do when there is none."""
+    with contextlib.suppress(WiringError):
+        run(FABRIC, "ip", "link", "delete", _outlet(mac))
+
+
+def _outlet(mac: MacAddress) -> str:
     """The fabric's end of an adapter's cable; MAC addresses are unique, device names are short."""
-    return "p" + port.mac.replace(":", "")
+    return "p" + mac.replace(":", "")
 
 
 def plug(machine: Machine) -> None:
     """Give every adapter carrier, as powering a machine on does, and a loopback device, as every system."""
     _batch(machine.name, ["link set lo up"])
-    _batch(FABRIC, [f"link set {_outlet(port)} up" for port in machine.ports])
+    _batch(FABRIC, [f"link set {_outlet(port.mac)} up" for port in machine.ports])
 
 
 def unplug(machine: Machine) -> None:
     """Take every adapter's carrier away."""
-    _batch(FABRIC, [f"link set {_outlet(port)} down" for port in machine.ports])
+    _batch(FABRIC, [f"link set {_outlet(port.mac)} down" for port in machine.ports])
 
 
 def configure(machine: Machine) -> None:
@@ -188,7 +215,7 @@ def destroy(machine: Machine) -> None:
     """Remove the namespace and its cables; processes in it must have ended before."""
     for port in machine.ports:
         with contextlib.suppress(WiringError):  # gone already when the namespace was
-            run(FABRIC, "ip", "link", "delete", _outlet(port))
+            run(FABRIC, "ip", "link", "delete", _outlet(port.mac))
     with contextlib.suppress(WiringError):
         run(None, "ip", "netns", "delete", machine.name)
 

@@ -1,0 +1,38 @@
+"""How long things may take in a lab: deadlines, in seconds. What is waited for is over sooner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causeway_controller.actions import Timing
+
+_WORKFLOW = Timing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Appliances that are processes, unless told otherwise."""
+
+    boot: float = 20.0
+    """From power to an agent that can be connected to."""
+    apply: float = 20.0
+    """For the first document."""
+    claim: float = 20.0
+    """For one claim of a demonstration."""
+    first_packet: float = 15.0
+    """From the end of a failover."""
+    at_once: int = 16
+    """Appliances that are asked for keys at the same time."""
+    workflow: Timing = _WORKFLOW
+
+
+PROCESSES = Pace()
+MACHINES = Pace(
+    boot=600.0,
+    apply=180.0,
+    claim=180.0,
+    first_packet=120.0,
+    at_once=1,
+    workflow=Timing(change=180.0, courtesy=30.0, tunnel=120.0, mode=60.0),
+)
+"""Appliances that boot, emulated by a busy machine: tens of times slower than the real thing."""
