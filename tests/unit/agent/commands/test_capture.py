@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +101,15 @@ def test_the_upper_limits_hold_and_are_told(bound: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         cli.main(["capture", "eth0", bound])
     assert "between 0 and" in capsys.readouterr().err
+
+
+def test_the_page_for_engineers_tells_the_same_bounds() -> None:
+    page = (Path(__file__).parents[4] / "docs/how-to/diagnose.md").read_text()
+    for option, default, most in (
+        ("`--seconds`", capture.SECONDS, capture.LONGEST_SECONDS),
+        ("`--packets`", capture.PACKETS, capture.MOST_PACKETS),
+        ("`--bytes`, of the file", capture.BYTES, capture.MOST_BYTES),
+    ):
+        row = next(line for line in page.splitlines() if line.startswith(f"| {option} |"))
+        figures = [float(cell.replace(",", "")) for cell in row.split("|")[2:4]]
+        assert figures == [default, most]
