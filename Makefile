@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
-BENCHES := tunnel heal agent
+BENCHES := tunnel heal agent rules
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)
