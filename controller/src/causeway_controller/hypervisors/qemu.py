@@ -68,17 +68,17 @@ class QemuProvider:
         if self._hardware.firmware is not None:
             needed += [self._hardware.firmware, self._hardware.variables]
         reasons.extend(f"{path} cannot be read" for path in needed if not os.access(path, os.R_OK))
-        if len(os.fsencode(self._files(spec.owner_id).monitor)) > _LONGEST_SOCKET:
+        if len(os.fsencode(self.files(spec.owner_id).monitor)) > _LONGEST_SOCKET:
             reasons.append(f"{self._directory} is too long a path for a socket in it")
         return reasons
 
     async def find(self, owner_id: str) -> Machine | None:
         """The machine with this owner id."""
-        files = self._files(owner_id)
+        files = self.files(owner_id)
         spec = _recorded(files)
         if spec is None:
             return None
-        return Machine(owner_id=owner_id, name=spec.name, powered_on=_process(files) is not None)
+        return Machine(owner_id=owner_id, name=spec.name, powered_on=process(files) is not None)
 
     async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
         """A disk over the image, firmware variables and the seed, powered off."""
@@ -87,7 +87,7 @@ class QemuProvider:
         if reasons := await self.preflight(spec):
             raise HypervisorError(f"cannot deploy {spec.name}: {'; '.join(reasons)}")
         progress("preparing the disk", 0.0)
-        files = self._files(spec.owner_id)
+        files = self.files(spec.owner_id)
         try:
             await asyncio.to_thread(self._prepare, files, spec)
             await _run(
@@ -103,7 +103,7 @@ class QemuProvider:
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
         """Power on: firmware runs. Off: asked to shut down, after `grace` seconds cut."""
         files, spec = self._known(owner_id)
-        pid = _process(files)
+        pid = process(files)
         if on and pid is None:
             await self._start(files, spec)
         if not on and pid is not None:
@@ -116,9 +116,9 @@ class QemuProvider:
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, its disk too."""
-        files = self._files(owner_id)
+        files = self.files(owner_id)
         if (spec := _recorded(files)) is not None:
-            if (pid := _process(files)) is not None:
+            if (pid := process(files)) is not None:
                 await _stop(files, spec, pid, grace=0.0)
             _unplug(spec.nics)
         await asyncio.to_thread(shutil.rmtree, files.directory, ignore_errors=True)
@@ -127,11 +127,12 @@ class QemuProvider:
         """The file with what the machine's serial console said."""
         return self._known(owner_id)[0].console
 
-    def _files(self, owner_id: str) -> Files:
+    def files(self, owner_id: str) -> Files:
+        """Where the machine with this owner id is, or would be."""
         return Files(self._directory / quote(owner_id, safe=""))
 
     def _known(self, owner_id: str) -> tuple[Files, MachineSpec]:
-        files = self._files(owner_id)
+        files = self.files(owner_id)
         spec = _recorded(files)
         if spec is None:
             raise HypervisorError(f"there is no machine {owner_id}; deploy it first")
@@ -164,9 +165,9 @@ class QemuProvider:
         )
         await _run(*namespaces.within(namespaces.FABRIC, *words))
         pid = int(files.pid.read_text(encoding="ascii"))
-        process = {"pid": pid, "started": _started(pid)}
-        durable.write(files.process, json.dumps(process).encode(), mode=durable.PRIVATE)
-        if _process(files) is None:
+        born = {"pid": pid, "started": _started(pid)}
+        durable.write(files.process, json.dumps(born).encode(), mode=durable.PRIVATE)
+        if process(files) is None:
             raise HypervisorError(f"{spec.name} ended at once; {_last_words(files)}")
 
 
@@ -181,7 +182,7 @@ async def _stop(files: Files, spec: MachineSpec, pid: int, *, grace: float) -> N
         await qmp.execute(files.monitor, "quit", patience=_END_SECONDS)
         if await _gone(files, _END_SECONDS):
             return
-    if _process(files) == pid:
+    if process(files) == pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     if not await _gone(files, _END_SECONDS):
@@ -190,15 +191,15 @@ async def _stop(files: Files, spec: MachineSpec, pid: int, *, grace: float) -> N
 
 async def _gone(files: Files, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _process(files) is not None:
+    while process(files) is not None:
         if time.monotonic() >= deadline:
             return False
         await asyncio.sleep(_POLL)
     return True
 
 
-def _process(files: Files) -> int | None:
-    """The machine's process while it runs."""
+def process(files: Files) -> int | None:
+    """The process id of the machine, while it runs."""
     try:
         found = json.loads(files.process.read_bytes())
     except (FileNotFoundError, ValueError):

@@ -12,11 +12,11 @@ from causeway_controller.hypervisors.acceleration import QEMU, TCG, Acceleration
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 FIRMWARE_VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 
-# systemd-boot(7) takes it with UEFI, without Secure Boot. A busy host emulates so slowly that 90 s for a disk to
-# show up end in emergency mode; the watchdog of the clock then turns to one that is slower still.
+# systemd-boot(7) takes it with UEFI, without Secure Boot. A busy host emulates so slowly that the 90 s in
+# which a disk must show up end in emergency mode, and that the kernel changes to a clock slower still.
 _PATIENT = (
     "io.systemd.boot.kernel-cmdline-extra="
-    "tsc=reliable systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
+    "tsc=reliable no_timer_check systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
 )
 
 

@@ -17,6 +17,7 @@ from causeway_controller.fleet import client, enrolment
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Progress, Provider
 from causeway_controller.lab import credentials, namespaces, pace
 from causeway_controller.lab.pace import Pace
+from causeway_controller.lab.steps import Listener, ignore, step
 from causeway_controller.lab.topology import Topology
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, Seed
@@ -77,9 +78,9 @@ class Appliances:
         for item in self._items.values():
             await self._hypervisor.deploy(self._spec(item), progress)
 
-    async def power_on(self) -> Mapping[ApplianceId, float]:
+    async def power_on(self, listener: Listener = ignore) -> Mapping[ApplianceId, float]:
         """Start every agent; seconds from power until its port was open. Raises HypervisorError."""
-        seconds = await asyncio.gather(*(self._power_on(item) for item in self._items.values()))
+        seconds = await asyncio.gather(*(self._power_on(item, listener) for item in self._items.values()))
         return dict(zip(self._items, seconds, strict=True))
 
     async def enrol(self) -> None:
@@ -92,13 +93,14 @@ class Appliances:
         self._agents.clear()
         await asyncio.gather(*(self._hypervisor.destroy(name) for name in self._items))
 
-    async def _power_on(self, item: Appliance) -> float:
+    async def _power_on(self, item: Appliance, listener: Listener) -> float:
         began = time.monotonic()
-        await self._hypervisor.power(item.id, on=True, grace=0.0)
-        while not await _open(item):
-            if time.monotonic() - began >= self._pace.boot:
-                raise HypervisorError(f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s")
-            await asyncio.sleep(_KNOCK_PAUSE)
+        with step(f"boot {item.id}", listener):
+            await self._hypervisor.power(item.id, on=True, grace=0.0)
+            while not await _open(item):
+                if time.monotonic() - began >= self._pace.boot:
+                    raise HypervisorError(f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s")
+                await asyncio.sleep(_KNOCK_PAUSE)
         return time.monotonic() - began
 
     async def _enrol(self, item: Appliance) -> None:

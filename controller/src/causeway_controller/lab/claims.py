@@ -51,6 +51,10 @@ class Ledger:
         """A headline for what follows."""
         self._console.print(f"\n[bold]{title}[/]")
 
+    def note(self, sentence: str) -> None:
+        """Something to know that is no claim."""
+        self._console.print(f"  {sentence}", highlight=False, markup=False)
+
     async def claim(self, sentence: str, proof: Awaitable[str]) -> bool:
         """Test a claim: the proof answers with its evidence, or raises. Expected failures break the claim."""
         started = time.monotonic()

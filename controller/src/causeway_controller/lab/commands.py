@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -255,9 +256,21 @@ def execute(
 
 
 @lab.command(rich_help_panel="Start and end")
-def demo() -> None:
+def demo(
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            help="The appliance's disk, qcow2: one tenant's appliances and a gateway boot it in QEMU, and "
+            "a VM fails over between them. Takes minutes where there is no KVM.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ] = None,
+) -> None:
     """Prove it, from start to end, in a lab of its own; exit code 0 only if every claim held."""
-    _become(sandbox.command(sys.executable, "-m", "causeway_controller.lab.demo"))
+    play = ("demo",) if image is None else ("pair", str(image.resolve()))
+    _become(sandbox.command(sys.executable, "-m", f"causeway_controller.lab.{play[0]}", *play[1:]))
 
 
 def _refs(vms: list[str]) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +22,7 @@ from causeway_controller.lab.chapters.partial import PartialChapters
 from causeway_controller.lab.chapters.rehearsal import rehearsal
 from causeway_controller.lab.claims import Ledger
 from causeway_controller.lab.lab import Lab
+from causeway_controller.lab.steps import Listener
 
 DEADLINE = 110.0
 """Seconds for the whole demonstration."""
@@ -49,18 +51,44 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
     return measures
 
 
-async def _play(console: Console) -> bool:
+Tell = Callable[[Lab, Ledger], Awaitable[Sequence[drill.Measure]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """What is shown."""
+
+    title: str
+    lab: Callable[[Listener], Lab]
+    tell: Tell
+    deadline: float
+    """Seconds for all of it."""
+
+
+def _demo(listener: Listener) -> Lab:
+    return Lab(topology.build(), listener=listener)
+
+
+DEMO = Play(
+    title="Two tenants, two cloud gateways, a provider and an internet",
+    lab=_demo,
+    tell=tell,
+    deadline=DEADLINE,
+)
+
+
+async def play(console: Console, shown: Play) -> bool:
     """Lab up, chapters, lab down, tables; whether every claim held."""
     started = time.monotonic()
-    ledger = Ledger(console)
     measures: Sequence[drill.Measure] = ()
     with view.StepView(console) as steps:
-        console.print("[bold]Two tenants, two cloud gateways, a provider and an internet[/]")
-        lab = Lab(topology.build(), listener=steps.show)
+        console.print(f"[bold]{shown.title}[/]")
+        lab = shown.lab(steps.show)
+        ledger = Ledger(console, patience=lab.pace.claim)
         try:
-            async with asyncio.timeout(DEADLINE):
+            async with asyncio.timeout(shown.deadline):
                 await lab.up()
-                measures = await tell(lab, ledger)
+                measures = await shown.tell(lab, ledger)
         finally:
             ledger.chapter("The end")
             await lab.down()
@@ -84,11 +112,11 @@ def _steps(console: Console, steps: view.StepView) -> None:
     console.print(table)
 
 
-def main() -> int:
-    """The command line."""
+def main(shown: Play = DEMO) -> int:
+    """Show it; the exit code."""
     console = Console()
     try:
-        return 0 if asyncio.run(_play(console)) else 1
+        return 0 if asyncio.run(play(console, shown)) else 1
     except KeyboardInterrupt:
         console.print("demo: interrupted; nothing of it is left")
         return INTERRUPTED

@@ -108,7 +108,8 @@ class Lab:
             namespaces.create_fabric(self.topology.segments)
             await self.appliances.deploy()
         with step("start VMs and agents", self.listener):
-            _, self.ready_after = await asyncio.gather(self.machines.up(), self.appliances.power_on())
+            boots = ignore if isinstance(self.hypervisor, LabProvider) else self.listener
+            _, self.ready_after = await asyncio.gather(self.machines.up(), self.appliances.power_on(boots))
         with step("enrol agents", self.listener):
             await self.appliances.enrol()
         with step("issue certificates for keys born on the appliances", self.listener):

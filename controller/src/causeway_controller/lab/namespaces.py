@@ -141,10 +141,10 @@ def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
 
 
 def _cable(name: str, index: int, port: Port, segments: Sequence[str]) -> tuple[str, ...]:
-    outlet = _outlet(port.mac)
+    end = outlet(port.mac)
     return (
-        f"link add {outlet} type veth peer name eth{index} address {port.mac} netns {name}",
-        f"link set {outlet} master br{segments.index(port.segment)} alias {name}:eth{index}",
+        f"link add {end} type veth peer name eth{index} address {port.mac} netns {name}",
+        f"link set {end} master br{segments.index(port.segment)} alias {name}:eth{index}",
     )
 
 
@@ -153,7 +153,7 @@ def create_tap(mac: MacAddress, segment: str, segments: Sequence[str]) -> str:
 
     It has carrier while a process holds it. Repeating it is free.
     """
-    tap = _outlet(mac)
+    tap = outlet(mac)
     with entered(FABRIC):
         present = Path(f"/proc/sys/net/ipv4/conf/{tap}").exists()
     if not present:
@@ -171,10 +171,10 @@ def create_tap(mac: MacAddress, segment: str, segments: Sequence[str]) -> str:
 def destroy_tap(mac: MacAddress) -> None:
     """Remove the tap device; nothing to do when there is none."""
     with contextlib.suppress(WiringError):
-        run(FABRIC, "ip", "link", "delete", _outlet(mac))
+        run(FABRIC, "ip", "link", "delete", outlet(mac))
 
 
-def _outlet(mac: MacAddress) -> str:
+def outlet(mac: MacAddress) -> str:
     """The fabric's end of an adapter's cable; MAC addresses are unique, device names are short."""
     return "p" + mac.replace(":", "")
 
@@ -182,12 +182,12 @@ def _outlet(mac: MacAddress) -> str:
 def plug(machine: Machine) -> None:
     """Give every adapter carrier, as powering a machine on does, and a loopback device, as every system."""
     _batch(machine.name, ["link set lo up"])
-    _batch(FABRIC, [f"link set {_outlet(port.mac)} up" for port in machine.ports])
+    _batch(FABRIC, [f"link set {outlet(port.mac)} up" for port in machine.ports])
 
 
 def unplug(machine: Machine) -> None:
     """Take every adapter's carrier away."""
-    _batch(FABRIC, [f"link set {_outlet(port.mac)} down" for port in machine.ports])
+    _batch(FABRIC, [f"link set {outlet(port.mac)} down" for port in machine.ports])
 
 
 def configure(machine: Machine) -> None:
@@ -215,7 +215,7 @@ def destroy(machine: Machine) -> None:
     """Remove the namespace and its cables; processes in it must have ended before."""
     for port in machine.ports:
         with contextlib.suppress(WiringError):  # gone already when the namespace was
-            run(FABRIC, "ip", "link", "delete", _outlet(port.mac))
+            run(FABRIC, "ip", "link", "delete", outlet(port.mac))
     with contextlib.suppress(WiringError):
         run(None, "ip", "netns", "delete", machine.name)
 

@@ -21,6 +21,8 @@ class Pace:
     """For one claim of a demonstration."""
     first_packet: float = 15.0
     """From the end of a failover."""
+    stream: float = 10.0
+    """For 2 MB over TCP, and back."""
     at_once: int = 16
     """Appliances that are asked for keys at the same time."""
     workflow: Timing = _WORKFLOW
@@ -32,6 +34,7 @@ MACHINES = Pace(
     apply=180.0,
     claim=180.0,
     first_packet=120.0,
+    stream=120.0,
     at_once=1,
     workflow=Timing(change=180.0, courtesy=30.0, tunnel=120.0, mode=60.0),
 )

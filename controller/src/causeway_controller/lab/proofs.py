@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Collection, Sequence
 
 from causeway_controller.errors import StepFailed
-from causeway_controller.lab import capture, topology
+from causeway_controller.lab import capture, namespaces, topology
 from causeway_controller.lab.claims import BrokenError, require
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.lab import Lab, VmRef
@@ -59,7 +59,7 @@ async def silent(source: Console, addresses: Sequence[IPAddress]) -> str:
     return f"{source.name} gets no answer from {', '.join(map(str, addresses))}"
 
 
-async def transparent(source: Console, address: IPAddress) -> str:
+async def transparent(source: Console, address: IPAddress, *, patience: float) -> str:
     """Packet sizes behave as on the LAN: 1500 octets pass whole, 1501 do not, 8000 pass in fragments."""
     largest = LAN_MTU - _HEADERS[address.version]
     whole = await source.ping(address, size=largest, df=True)
@@ -68,7 +68,7 @@ async def transparent(source: Console, address: IPAddress) -> str:
     require(not larger.received, f"{largest + 1} octets of payload pass without fragments")
     fragments = await source.ping(address, size=8000)
     require(fragments.received, "8000 octets of payload in fragments do not pass")
-    stream = await source.call("tcp", address=str(address), size=STREAM_OCTETS, patience=10.0)
+    stream = await source.call("tcp", address=str(address), size=STREAM_OCTETS, patience=patience)
     require(stream["answered"], f"{STREAM_OCTETS} octets over TCP and back: {stream.get('error')}")
     return (
         f"ping with {largest} octets whole and 8000 in fragments, "
@@ -106,7 +106,10 @@ async def encrypted(lab: Lab, source: Console, addresses: Sequence[IPAddress]) -
 
     The control is the same capture at the sender, where the plain text must be seen.
     """
-    gateways = [capture.Capture(gateway.id, "eth0") for gateway in lab.topology.gateways]
+    gateways = [
+        capture.Capture(namespaces.FABRIC, namespaces.outlet(gateway.public.mac))
+        for gateway in lab.topology.gateways
+    ]
     control = capture.Capture(source.name)
     async with contextlib.AsyncExitStack() as stack:
         for item in (control, *gateways):

@@ -1,0 +1,162 @@
+"""The provider of machines that boot, with real QEMU and real tap devices; what boots is an empty disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from causeway_controller.hypervisors import acceleration, qemu
+from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec
+from causeway_controller.hypervisors.qemu import QemuProvider
+from causeway_controller.hypervisors.qemu_command import Hardware
+from causeway_controller.lab import namespaces
+
+pytestmark = [
+    pytest.mark.kernel,
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(
+        shutil.which(acceleration.QEMU) is None, reason="needs QEMU: scripts/setup image installs it"
+    ),
+]
+
+SEGMENTS = ("left", "right")
+SPEC = MachineSpec(
+    owner_id="acme/one",
+    name="one",
+    nics=(
+        NicSpec(mac="02:ca:05:77:00:01", segment="left"),
+        NicSpec(mac="02:ca:05:77:00:02", segment="right"),
+    ),
+    seed=b"{}",
+)
+
+
+def silent(_phrase: str, _fraction: float) -> None:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def _fabric(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A fabric of this test's own beside the lab's."""
+    monkeypatch.setattr(namespaces, "FABRIC", "booted-fabric")
+    namespaces.create_fabric(SEGMENTS)
+    yield
+    namespaces.run(None, "ip", "netns", "delete", namespaces.FABRIC)
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> QemuProvider:
+    image = tmp_path / "image.qcow2"
+    namespaces.run(None, "qemu-img", "create", "-q", "-f", "qcow2", str(image), "1M")
+    return again(tmp_path)
+
+
+def again(tmp_path: Path) -> QemuProvider:
+    """A provider that remembers nothing but what is on disk."""
+    return QemuProvider(
+        image=tmp_path / "image.qcow2",
+        segments=SEGMENTS,
+        directory=tmp_path / "machines",
+        hardware=Hardware(mebibytes=16, firmware=None),
+    )
+
+
+@pytest_asyncio.fixture
+async def running(provider: QemuProvider) -> AsyncIterator[QemuProvider]:
+    await provider.deploy(SPEC, silent)
+    await provider.power(SPEC.owner_id, on=True, grace=0)
+    yield provider
+    await provider.destroy(SPEC.owner_id)
+
+
+async def is_on(provider: QemuProvider) -> bool:
+    found = await provider.find(SPEC.owner_id)
+    return found is not None and found.powered_on
+
+
+def pid(provider: QemuProvider) -> int:
+    found = qemu.process(provider.files(SPEC.owner_id))
+    assert found is not None
+    return found
+
+
+def taps() -> set[str]:
+    listed = namespaces.run(namespaces.FABRIC, "ip", "-brief", "link")
+    return {nic.mac for nic in SPEC.nics if namespaces.outlet(nic.mac) in listed}
+
+
+async def test_every_verb_may_be_repeated_and_a_later_provider_knows_the_machine(
+    tmp_path: Path, provider: QemuProvider
+) -> None:
+    first = await provider.deploy(SPEC, silent)
+    assert await provider.deploy(SPEC, silent) == first
+    assert not first.powered_on
+    await provider.power(SPEC.owner_id, on=True, grace=0)
+    started = pid(provider)
+    await again(tmp_path).power(SPEC.owner_id, on=True, grace=0)
+    assert pid(again(tmp_path)) == started
+    assert taps() == {nic.mac for nic in SPEC.nics}
+    for _ in range(2):
+        await again(tmp_path).power(SPEC.owner_id, on=False, grace=0)
+        assert not await is_on(provider)
+    for _ in range(2):
+        await provider.destroy(SPEC.owner_id)
+    assert await provider.find(SPEC.owner_id) is None
+    assert not taps()
+
+
+async def test_what_does_not_shut_down_in_time_is_cut(running: QemuProvider) -> None:
+    began = asyncio.get_running_loop().time()
+    await running.power(SPEC.owner_id, on=False, grace=0.5)
+    assert not await is_on(running)
+    assert asyncio.get_running_loop().time() - began < 5
+
+
+async def test_a_machine_that_answers_nobody_is_ended_all_the_same(
+    running: QemuProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qemu, "_END_SECONDS", 0.5)
+    os.kill(pid(running), signal.SIGSTOP)
+    await running.power(SPEC.owner_id, on=False, grace=0)
+    assert not await is_on(running)
+
+
+def remember(provider: QemuProvider, before: str, after: str) -> str:
+    """Change what is remembered of the process; what it was."""
+    path = provider.files(SPEC.owner_id).process
+    remembered = path.read_text()
+    path.write_text(remembered.replace(before, after))
+    return remembered
+
+
+async def test_another_process_with_its_number_is_not_taken_for_the_machine(running: QemuProvider) -> None:
+    remembered = remember(running, '"started": ', '"started": 1')
+    assert not await is_on(running)
+    running.files(SPEC.owner_id).process.write_text(remembered)
+    assert await is_on(running)
+
+
+async def test_an_interrupted_deployment_is_done_again(provider: QemuProvider) -> None:
+    files = provider.files(SPEC.owner_id)
+    files.directory.mkdir(parents=True)
+    files.disk.write_text("half a disk")
+    assert await provider.find(SPEC.owner_id) is None
+    await provider.deploy(SPEC, silent)
+    assert await provider.find(SPEC.owner_id) is not None
+
+
+async def test_what_cannot_be_deployed_is_refused_with_reasons(
+    tmp_path: Path, provider: QemuProvider
+) -> None:
+    lost = NicSpec(mac="02:ca:05:77:00:03", segment="nowhere")
+    (tmp_path / "image.qcow2").unlink()
+    wrong = MachineSpec(owner_id="x", name="x", nics=(lost,), seed=b"{}")
+    with pytest.raises(HypervisorError, match=r"no segment nowhere; .*image\.qcow2 cannot be read"):
+        await provider.deploy(wrong, silent)
