@@ -95,6 +95,11 @@ def test_a_replica_with_internet_does_not_reach_the_provider(site: None, source:
         apply(FULL)
 
 
+def test_a_published_service_answers_the_providers_networks_too(site: None) -> None:
+    for client in (PROVIDER4, DENIED4):
+        assert asks(UPLINK, client, PUBLIC4, 80) == client
+
+
 def test_the_provider_does_not_reach_a_replica(site: None) -> None:
     run("ip", "-n", UPLINK, "route", "add", "192.168.0.0/24", "via", "10.9.0.2")
     try:

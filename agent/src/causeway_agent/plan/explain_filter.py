@@ -125,8 +125,8 @@ def permitted(
     if extended is not None and not seen:
         return Hop("filtered", f"allowed from {entry} to {device}")
     denied = [n for n in networks_of(policy.denied, device) if checks.contains(n, packet.destination)]
-    if denied:
-        advice = f"Dropped and counted in drop_denied: nothing is forwarded to {denied[0]} behind {device}."
+    if denied and seen and opening:
+        advice = f"Dropped and counted in drop_denied: nothing is opened toward {denied[0]} behind {device}."
         return _drop("filtered", f"{packet.destination} is in a denied network", advice, "drop_denied")
     if _forward(policy, entry, device, packet, anyone=True, errors=False) is not None:
         return Hop("filtered", f"allowed from {entry} to {device}")

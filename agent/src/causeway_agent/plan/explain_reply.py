@@ -66,7 +66,7 @@ def _allowed(answer: Packet, passage: Passage, policy: Policy, device: str, *, t
     plain = explain_filter.permitted(
         policy, back, device, Translation(answer), seen=tracked, default=False, opening=False
     )
-    if plain.passes or plain.counter == "drop_denied":
+    if plain.passes:
         return plain
     opened = explain_filter.internet(policy, passage.entry, back, answer.source.version)
     if tracked and opened is not None and device == passage.entry:

@@ -153,7 +153,9 @@ class Policy:
     ways: frozenset[Way] = frozenset()
     internet: frozenset[Internet] = frozenset()
     denied: frozenset[SourceGuard] = frozenset()
-    """Nothing is forwarded out of the device to the network, whatever else allows it."""
+    """Nothing is opened out of the device toward the network, whatever else allows it; a published service
+    still answers whoever asked it from there.
+    """
     foreign: frozenset[SourceGuard] = frozenset()
     """Nothing may enter the device from the network: its addresses live elsewhere."""
     bridged: frozenset[BridgedNetwork] = frozenset()

@@ -339,7 +339,7 @@ def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
     ct state untracked jump extended{version}
     ct status dnat ct direction original {there} {refresh}accept
     ct status dnat ct direction reply {back} accept
-    oifname . {ip} daddr @denied{version} counter name drop_denied drop
+    ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop
     {devices} @forward_any{version} accept
     {devices} @internet{version} ct direction original ct status snat accept
     {devices} @internet{version} ct state new accept

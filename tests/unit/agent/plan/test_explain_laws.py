@@ -105,7 +105,8 @@ def evaluate(seen: Observation, policy: Policy, entry: str, packet: Packet) -> t
         return Outcome(dropped="uncounted"), packet
     if passes(policy, entry, device, packet, tracked=tracked, rule=rule):
         return Outcome(to=device), packet
-    return Outcome(dropped="drop_denied" if denied(policy, device, packet) else "drop_forward"), packet
+    refused = tracked and denied(policy, device, packet)
+    return Outcome(dropped="drop_denied" if refused else "drop_forward"), packet
 
 
 def extended(policy: Policy, entry: str, source: IPAddress, destination: IPAddress) -> bool:
@@ -212,7 +213,7 @@ def passes(
 ) -> bool:
     if not tracked and named(policy, entry, device, packet):
         return True
-    if denied(policy, device, packet):
+    if tracked and denied(policy, device, packet):
         return False
     ways = {(w.input_device, w.output_device) for w in policy.ways}
     outward = {
@@ -246,12 +247,10 @@ def comes_back(
     back = routed(seen, device, answer)
     if spoofed(policy, device, answer.source, tracked=tracked) or back is None:
         return False
-    if ((translated or to != first.source) and not tracked) or (tracked and denied(policy, back, answer)):
+    if (translated or to != first.source) and not tracked:
         return False
     if not tracked:
-        return named(policy, device, back, answer) or (
-            not denied(policy, back, answer) and anyone(policy, device, back, answer)
-        )
+        return named(policy, device, back, answer) or anyone(policy, device, back, answer)
     ways = {(w.input_device, w.output_device) for w in policy.ways}
     return (
         anyone(policy, device, back, answer)
