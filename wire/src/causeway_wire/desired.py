@@ -7,8 +7,9 @@ limitation 1). Addresses of the appliance belong to its NICs; what the role says
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from causeway_wire.types import (
     ApplianceId,
@@ -33,6 +34,16 @@ from causeway_wire.types import (
     VmName,
 )
 
+# Longest lists. Generous for every site, and short enough that checking all against all is done at once: who
+# may only observe may also send documents to be planned.
+HostAddresses = Annotated[tuple[IPInterface, ...], Meta(max_length=32)]
+Prefixes = Annotated[tuple[IPNetwork, ...], Meta(max_length=8)]
+Sources = Annotated[tuple[IPNetwork, ...], Meta(max_length=256)]
+Allocation = Annotated[tuple[IPAddress, ...], Meta(max_length=256)]
+PerVersion = Annotated[tuple[IPAddress, ...], Meta(max_length=8)]
+"""One per IP version; more are refused by name."""
+PerVm = Annotated[tuple[IPAddress, ...], Meta(max_length=64)]
+
 
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of every request type: immutable, unknown members refused."""
@@ -43,8 +54,8 @@ class Nic(Document, frozen=True, kw_only=True):
 
     name: NicName
     mac: MacAddress
-    addresses: tuple[IPInterface, ...] = ()
-    gateways: tuple[IPAddress, ...] = ()
+    addresses: HostAddresses = ()
+    gateways: PerVersion = ()
     """Default gateways, at most one per family; the appliance's own default route."""
     mtu: Mtu = 1500
 
@@ -58,7 +69,7 @@ class Vlan(Document, frozen=True, kw_only=True):
     name: NicName
     trunk: NicName
     id: VlanId
-    addresses: tuple[IPInterface, ...] = ()
+    addresses: HostAddresses = ()
     mtu: Mtu = 1500
 
 
@@ -67,7 +78,7 @@ class Management(Document, frozen=True, kw_only=True):
 
     nic: NicName
     address: IPAddress
-    sources: tuple[IPNetwork, ...]
+    sources: Sources
     """Prefixes allowed to open connections to the agent and to SSH."""
     port: Port = 8443
     ssh_port: Port = 22
@@ -97,7 +108,7 @@ class TunnelServer(Document, frozen=True, kw_only=True):
     """The provider's end of one network's tunnel: an OpenVPN server, UDP and TCP on the same port number."""
 
     id: TunnelId
-    inner: tuple[InnerAddresses, ...]
+    inner: Annotated[tuple[InnerAddresses, ...], Meta(max_length=8)]
     """One pair per family carried."""
     listen: IPAddress
     port: UnprivilegedPort
@@ -124,8 +135,8 @@ class TunnelClient(Document, frozen=True, kw_only=True):
     """The tenant's end of one network's tunnel: an OpenVPN client that knows several gateways."""
 
     id: TunnelId
-    inner: tuple[InnerAddresses, ...]
-    remotes: tuple[Remote, ...]
+    inner: Annotated[tuple[InnerAddresses, ...], Meta(max_length=8)]
+    remotes: Annotated[tuple[Remote, ...], Meta(max_length=16)]
     key: KeyName
     certificate: Pem
     ca: Pem
@@ -144,8 +155,8 @@ class ProductionNetwork(Document, frozen=True, kw_only=True):
 
     id: NetworkId
     nic: NicName
-    prefixes: tuple[IPNetwork, ...]
-    gateways: tuple[IPAddress, ...] = ()
+    prefixes: Prefixes
+    gateways: PerVersion = ()
     """Production gateway addresses, inside the prefixes."""
 
 
@@ -154,8 +165,8 @@ class Replica(Document, frozen=True, kw_only=True):
 
     vm: VmName
     network: NetworkId
-    addresses: tuple[IPAddress, ...]
-    macs: tuple[MacAddress, ...] = ()
+    addresses: PerVm
+    macs: Annotated[tuple[MacAddress, ...], Meta(max_length=64)] = ()
     """Of its vNICs in this network; needed where the network is extended `bridged`."""
 
 
@@ -218,13 +229,13 @@ class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
 
     tenant: TenantId
     uplink: NicName
-    networks: tuple[ProviderNetwork, ...]
+    networks: Annotated[tuple[ProviderNetwork, ...], Meta(max_length=128)]
     failover: Failover = Idle()
-    public_addresses: tuple[IPAddress, ...] = ()
+    public_addresses: Allocation = ()
     """The tenant's allocation; owned, that is on the uplink and announced, in full failover only."""
-    test_addresses: tuple[IPAddress, ...] = ()
+    test_addresses: Allocation = ()
     """Stand in for public addresses in rehearsal."""
-    denied: tuple[IPNetwork, ...] = ()
+    denied: Sources = ()
     """The provider's own networks, which replicas never reach; the uplink's are always among them."""
 
 
@@ -265,7 +276,7 @@ class GatewayRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ga
     certificate: Pem
     """The gateway's TLS server certificate for the TCP fallback."""
     tenants: tuple[GatewayTenant, ...]
-    tunnels: tuple[GatewayTunnel, ...]
+    tunnels: Annotated[tuple[GatewayTunnel, ...], Meta(max_length=4096)]
     port: Port = 6180
 
 
@@ -279,6 +290,6 @@ class Desired(Document, frozen=True, kw_only=True):
     generation: Generation
     epoch: Epoch
     management: Management
-    nics: tuple[Nic, ...]
+    nics: Annotated[tuple[Nic, ...], Meta(max_length=64)]
     role: Role
-    vlans: tuple[Vlan, ...] = ()
+    vlans: Annotated[tuple[Vlan, ...], Meta(max_length=128)] = ()

@@ -23,6 +23,11 @@ PROOF_CONTEXT = b"causeway enrolment v1"
 """Domain separation of the enrolment proof: HMAC-SHA256(token, context || 0 || nonce || 0 || SPKI DER)."""
 
 
+def is_agent_key(name: KeyName) -> bool:
+    """Whether the key may stand behind the agent's own certificate; a second one serves key rotation."""
+    return name == AGENT_KEY or name.startswith(f"{AGENT_KEY}-")
+
+
 class Purpose(StrEnum):
     """What a key is for; a certificate has one purpose (RFC 5280, 4.2.1.12)."""
 

@@ -24,7 +24,15 @@ from causeway_agent.engine import events, ports
 from causeway_agent.engine.ports import Credentials
 from causeway_agent.errors import BackendError
 from causeway_wire import codec
-from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, Csr, CsrRequest, Purpose
+from causeway_wire.identity import (
+    AGENT_KEY,
+    PROOF_CONTEXT,
+    Certificate,
+    Csr,
+    CsrRequest,
+    Purpose,
+    is_agent_key,
+)
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Secret
 
@@ -71,7 +79,7 @@ class KeyStore:
 
     async def request(self, request: CsrRequest) -> Csr:
         """A signing request, with the enrolment proof while the token is unused."""
-        if (request.purpose is Purpose.AGENT) != _is_agent_key(request.key):
+        if (request.purpose is Purpose.AGENT) != is_agent_key(request.key):
             detail = f"keys for the agent, and only those, are named {AGENT_KEY} or {AGENT_KEY}-something"
             raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/key"))
         async with self._lock:
@@ -93,7 +101,7 @@ class KeyStore:
     async def install(self, certificate: Certificate) -> None:
         """Check, keep and use the certificate; the enrolment token is void from then on."""
         async with self._lock:
-            paths = sorted(str(p) for p in self._keys.glob("*.key") if _is_agent_key(p.stem))
+            paths = sorted(str(p) for p in self._keys.glob("*.key") if is_agent_key(p.stem))
             checked = await _work(
                 {
                     "task": "check",
@@ -143,11 +151,6 @@ def enrolment_proof(token: Secret, nonce: str, public_key: bytes) -> str:
     """Hex HMAC-SHA256 of the token over context, nonce and SPKI DER, separated by zero octets."""
     message = b"\0".join((PROOF_CONTEXT, nonce.encode(), public_key))
     return hmac.new(token.reveal().encode(), message, hashlib.sha256).hexdigest()
-
-
-def _is_agent_key(name: str) -> bool:
-    """Whether the key may stand behind the agent's own certificate; a second one serves key rotation."""
-    return name == AGENT_KEY or name.startswith(f"{AGENT_KEY}-")
 
 
 async def _work(task: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from causeway_agent.plan import checks, objects, trunks
+from causeway_agent.plan import checks, checks_addresses, objects, trunks
 from causeway_agent.plan.objects import Address, Link, Route, Sysctl
 from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.target import Facts
@@ -238,9 +238,39 @@ def _check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], findings: checks.Find
         for k, gateway in enumerate(nic.gateways)
     )
     checks.distinct(findings, gateways, "a default gateway of IP version")
+    for at, each in everyone:
+        _check_addresses(each, at, findings)
+    own = {interface.ip for _, each in everyone for interface in each.addresses}
     for i, nic in enumerate(nics):
-        networks = [interface.network for interface in nic.addresses]
+        if (why := checks_addresses.no_adapter(nic.mac)) is not None:
+            findings.add(ProblemType.INVALID, f"/nics/{i}/mac", f"{nic.mac} {why}; no adapter has it")
         for k, gateway in enumerate(nic.gateways):
-            if not gateway.is_link_local and not checks.inside(networks, gateway):
-                detail = f"gateway {gateway} is in no network of adapter {nic.name}"
-                findings.add(ProblemType.OUTSIDE_NETWORK, f"/nics/{i}/gateways/{k}", detail)
+            _check_gateway(nic, gateway, f"/nics/{i}/gateways/{k}", own, findings)
+
+
+def _check_addresses(each: Nic | Vlan, at: str, findings: checks.Findings) -> None:
+    for k, interface in enumerate(each.addresses):
+        where = f"{at}/addresses/{k}"
+        if checks.usable(findings, interface.ip, where) and checks_addresses.names_network(
+            (interface.network,), interface.ip
+        ):
+            detail = f"{interface} is the network or broadcast address of its network; take a host's"
+            findings.add(ProblemType.INVALID, where, detail)
+
+
+def _check_gateway(
+    nic: Nic, gateway: IPAddress, where: str, own: set[IPAddress], findings: checks.Findings
+) -> None:
+    networks = [interface.network for interface in nic.addresses]
+    if gateway.version == checks.IPV6 and gateway.is_link_local:
+        return  # RFC 4861: what routers of IPv6 call themselves
+    if not checks.usable(findings, gateway, where):
+        return
+    if not checks.inside(networks, gateway):
+        detail = f"gateway {gateway} is in no network of adapter {nic.name}"
+        findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
+    elif gateway in own:
+        findings.add(ProblemType.DUPLICATE, where, f"gateway {gateway} is the appliance's own address")
+    elif checks_addresses.names_network(networks, gateway):
+        detail = f"gateway {gateway} is the network or broadcast address of its network"
+        findings.add(ProblemType.INVALID, where, detail)

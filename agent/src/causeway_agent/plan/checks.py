@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from causeway_agent.plan import checks_addresses as addresses
 from causeway_wire.desired import InnerAddresses, Partial, ProductionNetwork, Replica
+from causeway_wire.identity import is_agent_key
 from causeway_wire.problem import Problem, ProblemType, problem
-from causeway_wire.types import IPAddress, IPNetwork, Pem
+from causeway_wire.types import IPAddress, IPNetwork, KeyName, Pem
 
 IPV4, IPV6 = 4, 6
 
@@ -68,24 +70,40 @@ def pem(findings: Findings, text: Pem, pointer: str, label: str) -> None:
 
     It is written into configuration files between tags, so that any other line could become an option.
     """
-    lines = text.strip().splitlines()
+    # Only what every reader takes for the end of a line: not the other ten that Python knows.
+    lines = [line.removesuffix("\r") for line in text.strip("\r\n \t").split("\n")]
     begin, end = f"-----BEGIN {label}-----", f"-----END {label}-----"
     framed = len(lines) > 1 and lines[0] == begin and lines[-1] == end
     if not framed or not all(line in {begin, end} or _BASE64_LINE.fullmatch(line) for line in lines):
         findings.add(ProblemType.INVALID, pointer, f'must be PEM text of "{label}" blocks and nothing else')
 
 
+def key(findings: Findings, name: KeyName, pointer: str) -> None:
+    """The agent's own keys prove who commands this appliance; nothing else gets to read them."""
+    if is_agent_key(name):
+        detail = f"{name} is the agent's own key; request one for this purpose under another name"
+        findings.add(ProblemType.INVALID, pointer, detail)
+
+
+def usable(findings: Findings, address: IPAddress, pointer: str) -> bool:
+    """Whether it can be a host's address; notes a problem when not."""
+    why = addresses.special(address)
+    if why is not None:
+        findings.add(ProblemType.INVALID, pointer, f"{address} is {why}, so it can be nobody's address here")
+    return why is None
+
+
 def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
-    """Prefixes exist and differ, production gateways lie inside them."""
+    """Prefixes exist, differ and can hold hosts, production gateways are among those."""
     if not entry.prefixes:
         findings.add(ProblemType.INVALID, f"{pointer}/prefixes", "name at least one prefix")
     for index, prefix in enumerate(entry.prefixes):
+        where = f"{pointer}/prefixes/{index}"
         if any(overlap(prefix, earlier) for earlier in entry.prefixes[:index]):
-            findings.add(
-                ProblemType.OVERLAP,
-                f"{pointer}/prefixes/{index}",
-                f"{prefix} overlaps another prefix of network {entry.id}",
-            )
+            detail = f"{prefix} overlaps another prefix of network {entry.id}"
+            findings.add(ProblemType.OVERLAP, where, detail)
+        if (why := addresses.no_hosts(prefix)) is not None:
+            findings.add(ProblemType.INVALID, where, f"{prefix} is no production network: {why}")
     for index, gateway in enumerate(entry.gateways):
         if not inside(entry.prefixes, gateway):
             findings.add(
@@ -93,6 +111,9 @@ def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
                 f"{pointer}/gateways/{index}",
                 f"gateway {gateway} is in none of the prefixes of network {entry.id}",
             )
+        elif addresses.names_network(entry.prefixes, gateway):
+            detail = f"{gateway} is the network or broadcast address of network {entry.id}"
+            findings.add(ProblemType.INVALID, f"{pointer}/gateways/{index}", detail)
     distinct(
         findings,
         ((gateway.version, f"{pointer}/gateways/{i}") for i, gateway in enumerate(entry.gateways)),
@@ -116,7 +137,7 @@ def inner(
             detail = f"both ends of the tunnel are {pair.peer}"
             findings.add(ProblemType.DUPLICATE, f"{pointer}/{index}/peer", detail)
         for end, address in (("local", pair.local), ("peer", pair.peer)):
-            if inside(production, address):
+            if usable(findings, address, f"{pointer}/{index}/{end}") and inside(production, address):
                 detail = f"inner address {address} lies in a production prefix; take one of 100.64.0.0/10"
                 findings.add(ProblemType.OVERLAP, f"{pointer}/{index}/{end}", detail)
 
@@ -137,12 +158,12 @@ def replicas(findings: Findings, failover: Partial, segments: Mapping[str, Segme
     base = "/role/failover/replicas"
     names = ((replica.vm, f"{base}/{i}/vm") for i, replica in enumerate(failover.replicas))
     distinct(findings, names, "VM")
-    addresses = (
+    listed = (
         ((replica.network, address), f"{base}/{i}/addresses/{k}")
         for i, replica in enumerate(failover.replicas)
         for k, address in enumerate(replica.addresses)
     )
-    distinct(findings, addresses, "replica address")
+    distinct(findings, listed, "replica address")
     for index, replica in enumerate(failover.replicas):
         _replica(findings, replica, segments.get(replica.network), f"{base}/{index}")
 
@@ -167,3 +188,13 @@ def _replica(findings: Findings, replica: Replica, segment: Segment | None, poin
             findings.add(ProblemType.DUPLICATE, where, detail)
         elif address in segment.own:
             findings.add(ProblemType.DUPLICATE, where, f"{address} is the appliance's own address")
+        elif addresses.names_network(segment.network.prefixes, address):
+            detail = f"{address} is the network or broadcast address of network {replica.network}"
+            findings.add(ProblemType.INVALID, where, detail)
+    _macs(findings, replica, pointer)
+
+
+def _macs(findings: Findings, replica: Replica, pointer: str) -> None:
+    for index, mac in enumerate(replica.macs):
+        if (why := addresses.no_adapter(mac)) is not None:
+            findings.add(ProblemType.INVALID, f"{pointer}/macs/{index}", f"{mac} {why}; no adapter has it")

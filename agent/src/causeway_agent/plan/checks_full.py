@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from causeway_agent.plan import checks
+from causeway_agent.plan import checks_addresses as addresses
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Surroundings
 from causeway_wire.desired import Full, FullNetwork, ProviderRole, Rehearsal
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress, IPNetwork
-
-_POINT_TO_POINT = 31
-"""IPv4 prefixes of this length and longer have neither network nor broadcast address (RFC 3021)."""
+from causeway_wire.types import IPAddress
 
 
 def check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
@@ -40,9 +38,6 @@ def _check_gateways(role: ProviderRole, around: Surroundings) -> None:
                     "in full failover only, give the adapter another one"
                 )
                 around.findings.add(ProblemType.DUPLICATE, where, detail)
-            if _reserved(network.prefixes, gateway):
-                detail = f"{gateway} is the network or broadcast address of network {network.id}"
-                around.findings.add(ProblemType.INVALID, where, detail)
 
 
 def _check_denied(role: ProviderRole, findings: checks.Findings) -> None:
@@ -61,19 +56,19 @@ def _check_owned(role: ProviderRole, around: Surroundings, uplink: Adapter | Non
 
 
 def _owned(role: ProviderRole) -> Iterator[tuple[IPAddress, str]]:
-    for member, addresses in (
+    for member, listed in (
         ("public_addresses", role.public_addresses),
         ("test_addresses", role.test_addresses),
     ):
-        yield from ((address, f"/role/{member}/{i}") for i, address in enumerate(addresses))
+        yield from ((address, f"/role/{member}/{i}") for i, address in enumerate(listed))
 
 
 def _objections(
     role: ProviderRole, around: Surroundings, uplink: Adapter | None, address: IPAddress
 ) -> Iterator[tuple[ProblemType, str]]:
     """Why the address cannot be owned on the uplink. The uplink's own address can."""
-    if address.is_unspecified or address.is_multicast or address.is_loopback or address.is_link_local:
-        yield ProblemType.INVALID, f"{address} is no address that others could connect to"
+    if (why := addresses.special(address)) is not None:
+        yield ProblemType.INVALID, f"{address} is {why}, no address that others could connect to"
     for network in role.networks:
         if checks.inside(network.prefixes, address):
             yield ProblemType.OVERLAP, f"{address} lies in production network {network.id}"
@@ -87,18 +82,8 @@ def _objections(
         return
     if address in uplink.gateways:
         yield ProblemType.DUPLICATE, f"{address} is the gateway of the uplink {role.uplink}"
-    if _reserved(uplink.networks, address):
+    if addresses.names_network(uplink.networks, address):
         yield ProblemType.INVALID, f"{address} is the network or broadcast address of the uplink's network"
-
-
-def _reserved(networks: tuple[IPNetwork, ...], address: IPAddress) -> bool:
-    """Whether it names an IPv4 network as a whole (RFC 1122, 3.2.1.3)."""
-    return address.version == checks.IPV4 and any(
-        network.version == checks.IPV4
-        and network.prefixlen < _POINT_TO_POINT
-        and address in {network.network_address, network.broadcast_address}
-        for network in networks
-    )
 
 
 def _check_failover(

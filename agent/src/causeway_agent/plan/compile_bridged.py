@@ -35,8 +35,6 @@ TENANT_TAP: Final = "cwtap0"
 TENANT_BRIDGE: Final = f"{BRIDGE_PREFIX}0"
 """A tenant appliance has one tunnel and does not know the port of its server."""
 
-_GROUP_BIT: Final = 0x01
-
 
 def is_bridged(tunnel: TunnelServer | TunnelClient | None) -> bool:
     """Whether the tunnel carries frames."""
@@ -92,8 +90,6 @@ def _check_macs(
         findings.add(ProblemType.INVALID, pointer, detail)
     for number, mac in enumerate(replica.macs):
         where = f"{pointer}/{number}"
-        if int(mac[:2], 16) & _GROUP_BIT:
-            findings.add(ProblemType.INVALID, where, f"{mac} is a group address, no adapter has it")
         if (replica.network, mac) in owners:
             owner = owners[replica.network, mac]
             findings.add(ProblemType.DUPLICATE, where, f"{mac} is that of {owner} already")

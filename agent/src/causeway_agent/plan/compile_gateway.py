@@ -36,6 +36,7 @@ def compile_role(role: GatewayRole, around: Surroundings) -> Contribution | None
 
 def _check(role: GatewayRole, around: Surroundings, public: Adapter | None) -> None:
     findings = around.findings
+    checks.key(findings, role.key, "/role/key")
     checks.pem(findings, role.certificate, "/role/certificate", checks.CERTIFICATE)
     tenants = ((tenant.id, f"/role/tenants/{i}/id") for i, tenant in enumerate(role.tenants))
     checks.distinct(findings, tenants, "tenant")
@@ -44,6 +45,12 @@ def _check(role: GatewayRole, around: Surroundings, public: Adapter | None) -> N
         where = f"/role/tenants/{index}/tls_crypt"
         checks.pem(findings, tenant.tls_crypt.reveal(), where, checks.SERVER_KEY)
     _check_tunnels(role, findings)
+    taken = frozenset[IPAddress]().union(*(each.own for each in around.adapters.values()))
+    for index, tunnel in enumerate(role.tunnels):
+        where = f"/role/tunnels/{index}/server"
+        if checks.usable(findings, tunnel.server, where) and tunnel.server in taken:
+            detail = f"{tunnel.server} is the appliance's own address, not a provider appliance's"
+            findings.add(ProblemType.DUPLICATE, where, detail)
     if public is None:
         return
     if not public.own:

@@ -17,7 +17,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, checks_full, compile_bridged, compile_full, openvpn_config
+from causeway_agent.plan import (
+    checks,
+    checks_addresses,
+    checks_full,
+    compile_bridged,
+    compile_full,
+    openvpn_config,
+)
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
@@ -152,9 +159,10 @@ def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> 
     used = [(name, f"/role/networks/{i}/nic") for i, name in enumerate(vlans)]
     checks.distinct(findings, [*reserved, *used], "adapter")
     for index, network in enumerate(role.networks):
-        _check_network(network, f"/role/networks/{index}", around, vlans, role.networks[:index])
+        _check_network(network, f"/role/networks/{index}", around, vlans)
         if network.tunnel is not None:
             _check_tunnel(role, index, network.tunnel, around, uplink)
+    _check_apart(role, findings)
     tunnels = [(i, network.tunnel) for i, network in enumerate(role.networks) if network.tunnel is not None]
     _check_distinct_tunnels(tunnels, findings)
     checks_full.check(role, around, uplink)
@@ -169,16 +177,14 @@ def _check_network(
     pointer: str,
     around: Surroundings,
     vlans: list[str],
-    earlier: tuple[ProviderNetwork, ...],
 ) -> None:
     findings = around.findings
     checks.network(findings, network, pointer)
     nics.separate(findings, network.prefixes, pointer, around.others(*vlans))
-    for index, prefix in enumerate(network.prefixes):
-        for other in earlier:
-            if any(checks.overlap(prefix, theirs) for theirs in other.prefixes):
-                detail = f"{prefix} overlaps network {other.id}"
-                findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+    for index, address in enumerate(network.hosts):
+        if not checks.inside(network.prefixes, address):
+            detail = f"{address} is in none of the prefixes of network {network.id}"
+            findings.add(ProblemType.OUTSIDE_NETWORK, f"{pointer}/hosts/{index}", detail)
     adapter = nics.carrier(around.adapters, network.nic, f"{pointer}/nic", findings)
     if adapter is None:
         return
@@ -192,6 +198,18 @@ def _check_network(
         findings.add(ProblemType.INVALID, f"{adapter.pointer}/gateways", detail)
 
 
+def _check_apart(role: ProviderRole, findings: checks.Findings) -> None:
+    """No two networks have an address in common."""
+    places = [(i, k) for i, network in enumerate(role.networks) for k in range(len(network.prefixes))]
+    prefixes = [role.networks[i].prefixes[k] for i, k in places]
+    for later, earlier in checks_addresses.overlapping(prefixes):
+        i, k = places[later]
+        other = role.networks[places[earlier][0]]
+        if other is not role.networks[i]:  # within a network: see `checks.network`
+            detail = f"{prefixes[later]} overlaps network {other.id}"
+            findings.add(ProblemType.OVERLAP, f"/role/networks/{i}/prefixes/{k}", detail)
+
+
 def _check_tunnel(
     role: ProviderRole, index: int, tunnel: TunnelServer, around: Surroundings, uplink: Adapter | None
 ) -> None:
@@ -199,6 +217,7 @@ def _check_tunnel(
     if uplink is not None and tunnel.listen not in uplink.own:
         detail = f"{tunnel.listen} is not an address of the uplink {role.uplink}"
         findings.add(ProblemType.UNKNOWN_REFERENCE, f"{base}/listen", detail)
+    checks.key(findings, tunnel.key, f"{base}/key")
     if around.takes_management_port(tunnel.listen, tunnel.port):
         detail = f"port {tunnel.port} of {tunnel.listen} is the agent's or SSH's"
         findings.add(ProblemType.DUPLICATE, f"{base}/port", detail)

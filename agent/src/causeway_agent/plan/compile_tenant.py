@@ -61,6 +61,10 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
     findings = around.findings
     checks.network(findings, role.network, "/role/network")
     own = frozenset[IPAddress]() if adapter is None else adapter.own
+    for index, gateway in enumerate(role.network.gateways):
+        if gateway in own:
+            detail = f"{gateway} is the appliance's own address; name the gateway that production has"
+            findings.add(ProblemType.DUPLICATE, f"/role/network/gateways/{index}", detail)
     bridged = compile_bridged.is_bridged(role.tunnel)
     if adapter is not None and bridged:
         compile_bridged.check_tenant(findings, adapter, around.management.nic)
@@ -71,7 +75,7 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
             detail = f"adapter {role.network.nic} has no address in network {role.network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, "/role/network/nic", detail)
     if role.tunnel is not None:
-        _check_tunnel(role.tunnel, around.findings)
+        _check_tunnel(role.tunnel, around, _replicas(role))
         if bridged:
             compile_bridged.check_end(findings, role.tunnel, "/role/tunnel", adapter)
         else:
@@ -82,14 +86,21 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
         compile_bridged.check_replicas(role.failover, (role.network,) if bridged else (), around)
 
 
-def _check_tunnel(tunnel: TunnelClient, findings: checks.Findings) -> None:
-    base = "/role/tunnel"
+def _check_tunnel(tunnel: TunnelClient, around: Surroundings, replicas: tuple[IPAddress, ...]) -> None:
+    findings, base = around.findings, "/role/tunnel"
     if not tunnel.remotes:
         findings.add(ProblemType.INVALID, f"{base}/remotes", "name at least one cloud gateway")
     remotes = (
         ((remote.address, remote.port), f"{base}/remotes/{i}") for i, remote in enumerate(tunnel.remotes)
     )
     checks.distinct(findings, remotes, "cloud gateway")
+    taken = frozenset(replicas).union(*(each.own for each in around.adapters.values()))
+    for index, remote in enumerate(tunnel.remotes):
+        where = f"{base}/remotes/{index}/address"
+        if checks.usable(findings, remote.address, where) and remote.address in taken:
+            detail = f"{remote.address} is the appliance's own or a failed-over VM's, so no cloud gateway's"
+            findings.add(ProblemType.DUPLICATE, where, detail)
+    checks.key(findings, tunnel.key, f"{base}/key")
     for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
     checks.pem(findings, tunnel.gateway_ca, f"{base}/gateway_ca", checks.CERTIFICATE)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Final
 
 from causeway_agent.plan import public_elements
 from causeway_agent.plan.checks import Findings
+from causeway_agent.plan.checks_addresses import names_network
 from causeway_agent.plan.public_elements import Entry
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole, Vlan
 from causeway_wire.problem import ProblemType
@@ -32,6 +34,7 @@ class _Network:
     prefixes: tuple[tuple[int, int, int], ...]
     """IP version, first and last address as numbers."""
     taken: Mapping[bytes, str]
+    whole: tuple[IPNetwork, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Ground:
         number, version = int.from_bytes(internal, "big"), 4 if len(internal) == 4 else 6  # noqa: PLR2004
         for network in self.networks:
             if any(v == version and first <= number <= last for v, first, last in network.prefixes):
+                if names_network(network.whole, ip_address(internal)):
+                    return ProblemType.INVALID, f"stands for network {network.name} as a whole"
                 why = network.taken.get(internal)
                 return None if why is None else (ProblemType.DUPLICATE, f"is {why} in network {network.name}")
         return ProblemType.OUTSIDE_NETWORK, "is in none of the production networks of the document"
@@ -85,6 +90,7 @@ def ground(desired: Desired) -> Ground | None:
                     **_each(own.get(network.nic, ()), "the appliance's own address"),
                     **_each(network.gateways, "the production gateway"),
                 },
+                network.prefixes,
             )
             for network in role.networks
         ),
