@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ def main() -> int:
         commands.add_parser(name, help=about).set_defaults(command=_with_workshop(command))
     _boot_parser(commands.add_parser("boot", help="boot an image until the agent and SSH answer"))
     options = parser.parse_args()
+    # As an exception, so that what was started ends first.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         options.command(options)
     except (BuildError, boot.NotUpError) as error:

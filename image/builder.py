@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,14 @@ def make_tree(shop: Workshop) -> None:
         house = shop.fresh("wheelhouse")
         wheelhouse.fill(step, commit=shop.inputs.commit, work=shop.fresh("source"), house=house)
     with shop.step("rootfs") as step:
-        rootfs.make(step, house=house, cache=shop.build / "cache", tar=shop.build / "rootfs.tar")
+        rootfs.make(
+            step,
+            elements=shop.elements,
+            house=house,
+            cache=shop.build / "cache",
+            work=shop.fresh("work"),
+            tar=shop.build / "rootfs.tar",
+        )
 
 
 def make_disk(shop: Workshop) -> None:
@@ -98,7 +106,10 @@ def sizes(shop: Workshop) -> None:
 def reproducible(shop: Workshop) -> None:
     """Build everything twice from the same inputs and compare; ends badly when a byte differs."""
     places = [shop.build / "first", shop.build / "second"]
-    shops = [replace(shop, build=place, dist=place / "dist", times={}) for place in places]
+    # One copy for both: somebody may be writing in the checkout meanwhile.
+    elements = shop.fresh("elements")
+    shutil.copytree(shop.elements, elements, symlinks=True, dirs_exist_ok=True)
+    shops = [replace(shop, build=place, dist=place / "dist", elements=elements, times={}) for place in places]
     for each in shops:
         build(each)
     paths = compare.differing_paths(shops[0].build / "tree", shops[1].build / "tree")

@@ -9,23 +9,29 @@ import sys
 from pathlib import Path
 
 from image import layout, mirrors
-from image.workshop import ROOT, Step
+from image.workshop import Step
 
 ELEMENT = "causeway-appliance"
 MOUNT_POINTS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "sys": 0o555, "tmp": 0o1777}
 """Left out of the tar, or left over from the builder: empty directories with these modes."""
 
 
-def make(step: Step, *, house: Path, cache: Path, tar: Path) -> None:
-    """Run diskimage-builder; leaves a tar of the whole tree."""
+# Mounts and processes of the build live in namespaces of their own and end with it, whatever ends it.
+_ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def make(step: Step, *, elements: Path, house: Path, cache: Path, work: Path, tar: Path) -> None:
+    """Run diskimage-builder in the empty directory `work`; leaves a tar of the whole tree."""
     chosen = mirrors.environment(step.output(*mirrors.TARGETS), os.environ)
     scripts = str(Path(sys.executable).parent)
     step.run(
+        *_ALONE,
         "disk-image-create",
         *("-n", "-x", "-t", "tar", "--image-cache", cache, "-o", tar.with_suffix(""), ELEMENT),
         environment={
             **chosen,
-            "ELEMENTS_PATH": str(ROOT / "image/elements"),
+            "ELEMENTS_PATH": str(elements),
+            "TMP_DIR": str(work),
             "PATH": f"{scripts}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "CAUSEWAY_WHEELHOUSE": str(house),
             "CAUSEWAY_ROOT_PARTUUID": layout.ROOT_A.uuid,

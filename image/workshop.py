@@ -41,6 +41,7 @@ class Workshop:
     inputs: Inputs
     build: Path
     dist: Path
+    elements: Path = ROOT / "image/elements"
     times: dict[str, float] = field(default_factory=dict)
     """Seconds each finished step took."""
 
