@@ -34,7 +34,7 @@ class Listener:
             application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
         )
         self._context = context
-        self._guests = guests or Guests()
+        self._guests = Guests() if guests is None else guests
         self._door: Door | None = None
         self._endpoint: tuple[IPAddress, int] | None = None
 

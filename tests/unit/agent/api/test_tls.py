@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -18,94 +15,15 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from causeway_agent.api import application, handlers, peers, tls
-from causeway_agent.api.listener import Listener
-from causeway_agent.api.serving import Serving
-from causeway_agent.engine import events, service
+from causeway_agent.engine import events
 from causeway_agent.engine.ports import Credentials
 from causeway_controller import pki
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from causeway_wire.routes import Permission
-from tests.agents import APPLIANCE, MANAGEMENT, Bench, tenant
-from tests.fakes.identity import FakeIdentity
-from tests.unit.agent.api.api_bench import FIRST, VERSIONS
-
-NOW = datetime.now(UTC)
-LOOPBACK = ip_address("127.0.0.1")
-AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
-OTHER_AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
-
-
-@dataclass
-class Door:
-    """A served API and ways to knock."""
-
-    directory: Path
-    bench: Bench
-    serving: Serving
-    listener: Listener
-
-    def credentials(self, authority: pki.Authority = AUTHORITY) -> Credentials:
-        """New credentials of the agent; controllers of this authority are believed."""
-        key = pki.make_key()
-        path = self.directory / "agent.key"
-        path.write_bytes(pki.private_pem(key))
-        names = [x509.UniformResourceIdentifier(pki.APPLIANCE_URN + APPLIANCE)]
-        certificate = AUTHORITY.issue(
-            key.public_key(), common_name=APPLIANCE, usage=pki.Usage.SERVER, names=names, now=NOW
-        )
-        return Credentials(key=str(path), certificate=pki.pem(certificate), controller_ca=authority.pem)
-
-    def client(
-        self, *permissions: Permission, authority: pki.Authority | None = AUTHORITY, names: bool = True
-    ) -> aiohttp.ClientSession:
-        """A client with a certificate of this authority, or without one."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.load_verify_locations(cadata=AUTHORITY.pem)
-        if authority is not None:
-            key = pki.make_key()
-            if names:
-                certificate = pki.issue_controller(
-                    authority, key.public_key(), name="c1", permissions=permissions, now=NOW
-                )
-            else:
-                bare = authority.issue(key.public_key(), common_name="c1", usage=pki.Usage.CLIENT, now=NOW)
-                certificate = pki.pem(bare)
-            self.load(context, certificate.encode(), pki.private_pem(key))
-        address, port = self.listener.endpoint or (LOOPBACK, 0)
-        return aiohttp.ClientSession(
-            f"https://{address}:{port}", connector=aiohttp.TCPConnector(ssl=context, force_close=True)
-        )
-
-    def load(self, context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
-        """Give a client its certificate."""
-        both = self.directory / "client.pem"
-        both.write_bytes(key + certificate)
-        context.load_cert_chain(both)
-
-
-@contextlib.asynccontextmanager
-async def opened(directory: Path, port: int) -> AsyncIterator[Door]:
-    """An API behind real TLS on loopback."""
-    bench = Bench()
-    async with service.running(bench.engine()) as engine:
-        # The engine's management address is none of this machine's; loopback stands for it.
-        management = type(MANAGEMENT)(
-            nic=MANAGEMENT.nic, address=LOOPBACK, sources=MANAGEMENT.sources, port=port
-        )
-        engine._first_management = management
-        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=VERSIONS).operations()
-        context = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        app = application.create(operations, resolver=peers.from_certificate)
-        async with Listener(app, context) as listener:
-            serving = Serving(
-                listener=listener, context=context, engine=engine, directory=directory, ready=lambda: None
-            )
-            door = Door(directory, bench, serving, listener)
-            await serving.use(door.credentials())
-            yield door
+from tests.agents import MANAGEMENT, tenant
+from tests.served import AUTHORITY, NOW, OTHER_AUTHORITY, opened
+from tests.unit.agent.api.api_bench import FIRST
 
 
 @pytest.fixture
