@@ -3,6 +3,7 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
+IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
 BENCHES := tunnel heal agent rules
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -11,7 +12,7 @@ YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix lint format openapi clean \
-	image image-boot image-reproducible image-sizes \
+	image image-boot image-reproducible image-sizes pair \
 	bench $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -82,6 +83,11 @@ image-reproducible: ## build the disk twice from the same inputs and compare eve
 
 image-sizes: ## what weighs what in the last build
 	@$(BIN)/python -m image sizes
+
+pair: ## boot the image as two appliances and a gateway; a VM fails over between them, every claim checked
+	@scripts/setup image
+	@test -n "$(IMAGE)" || { echo 'pair: there is no image yet: make image' >&2; exit 1; }
+	@$(BIN)/causeway lab demo --image "$(IMAGE)"
 
 bench: $(BENCHES:%=bench-%) ## all benchmarks; tables here, figures in benchmarks/out
 	@echo 'bench: see benchmarks/out'

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from causeway_controller.lab.machines import Machines
 from causeway_controller.lab.replicas import ReplicaProvider
 from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology, original_of, replica_of
+from causeway_wire.desired import Desired
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, TenantId, VmName
 
@@ -172,6 +173,15 @@ class Lab:
         after = await self._workflow().publish(self.site, tenant, rules, epoch=next(self._epochs))
         self._site = inventory.with_publications(self.site, tenant, after.tenants[tenant].publications)
 
+    async def put(
+        self, appliance: ApplianceId, change: Callable[[Desired], Desired] = lambda meant: meant
+    ) -> None:
+        """Give an appliance the document that the inventory means, or what `change` makes of it.
+
+        Raises ProblemError, ChangeFailed or ChangePending.
+        """
+        await self._apply(appliance, next(self._epochs), change)
+
     def mode(self, tenant: TenantId) -> modes.Mode:
         """What the tenant's failover is now."""
         return inventory.mode(self.site, self.tenant(tenant).id)
@@ -265,10 +275,15 @@ class Lab:
             case workflow.StepState.FAILED | workflow.StepState.UNDO_FAILED:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds, error=str(event.error)))
 
-    async def _apply(self, appliance: ApplianceId, epoch: int) -> None:
+    async def _apply(
+        self,
+        appliance: ApplianceId,
+        epoch: int,
+        change: Callable[[Desired], Desired] = lambda meant: meant,
+    ) -> None:
         generation = await self._generations.next(appliance)
         document = documents.document(self.site, appliance, generation=generation, epoch=epoch)
-        await self.agent(appliance).apply(document, timeout=self.pace.apply)
+        await self.agent(appliance).apply(change(document), timeout=self.pace.apply)
 
 
 def _hypervisor(topology: Topology, directory: Path, image: Path | None) -> Provider:

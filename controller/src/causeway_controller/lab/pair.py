@@ -20,6 +20,7 @@ import msgspec
 from causeway_controller.hypervisors import acceleration
 from causeway_controller.lab import demo, drill, topology
 from causeway_controller.lab.chapters.partial import PartialChapters
+from causeway_controller.lab.chapters.trunk import trunk
 from causeway_controller.lab.claims import Ledger, require
 from causeway_controller.lab.lab import Lab
 from causeway_controller.lab.steps import Listener
@@ -41,6 +42,7 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
     chosen = await acceleration.choose()
     ledger.note(f"Executed by {chosen.name}: {chosen.reason}")
     await ledger.claim("Each appliance's kernel has what the image promises", capable(lab))
+    await trunk(lab, ledger)
     for chapter in (chapters.before, chapters.disaster, chapters.extended, chapters.undone):
         await chapter()
     return measures
