@@ -16,7 +16,9 @@ _NEVER = ("loop", "ram", "zram", "dm-", "md", "nbd")
 """Devices that stand for something else, and compressed memory."""
 _EMPTY = {errno.ENOMEDIUM, errno.ENXIO, errno.ENOENT}
 # linux/cdrom.h
-_EJECT, _LOCK_DOOR = 0x5309, 0x5329
+_EJECT, _DRIVE_STATUS, _LOCK_DOOR = 0x5309, 0x5326, 0x5329
+_CURRENT_SLOT = 0x7FFFFFFF
+_NO_DISC, _TRAY_OPEN, _NOT_READY = 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Disk:
         """Raises OSError. Not blocking means that a drive's tray is left alone (cdrom documentation)."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
+            _require_medium(descriptor)
             yield Disk.Reader(descriptor)
         finally:
             os.close(descriptor)
@@ -68,6 +71,16 @@ def disks(block: Path = BLOCK, devices: Path = DEVICES) -> tuple[Disk, ...]:
         return ()
     names.sort(key=lambda name: (not name.startswith("sr"), name))
     return tuple(Disk(devices / name.replace("!", "/")) for name in names)
+
+
+def _require_medium(descriptor: int) -> None:
+    """Raises OSError when this is a drive with nothing in it: reading would fill the kernel's log."""
+    try:
+        status = fcntl.ioctl(descriptor, _DRIVE_STATUS, _CURRENT_SLOT)
+    except OSError:
+        return
+    if status in {_NO_DISC, _TRAY_OPEN, _NOT_READY}:
+        raise OSError(errno.ENOMEDIUM, os.strerror(errno.ENOMEDIUM))
 
 
 def is_empty(error: OSError) -> bool:
