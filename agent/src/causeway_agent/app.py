@@ -37,6 +37,9 @@ from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
 from causeway_wire.types import ChangeId
 
+ROLLBACK_SECONDS = 60.0
+"""How long a starting agent waits for a rollback that is at work."""
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -61,7 +64,7 @@ async def run(settings: Settings, path: Path) -> None:
     `path`: the file that the settings are from. Raises HeldError when another agent runs on this appliance.
     """
     _prepare_directories(settings)
-    with lock.hold(Path(settings.state_directory), lock.AGENT):
+    with lock.hold(Path(settings.state_directory), lock.AGENT, patience=ROLLBACK_SECONDS):
         await _run(settings, path)
 
 

@@ -45,6 +45,9 @@ def run(settings: Settings, path: Path, change: ChangeId, *, say: Say) -> None:
             state = _ask(Path(settings.run_directory), change)
         except AgentDownError as error:
             silent_since = now if silent_since is None else silent_since
+            if (final := _final_state(settings, change)) is not None:
+                say(f"change {change} is {final}")
+                return
             try:
                 with lock.hold(Path(settings.state_directory), lock.ROLLBACK):
                     say(f"no agent runs ({error}); going back without it")
@@ -91,15 +94,19 @@ def _end_hung_agent(settings: Settings, say: Say) -> None:
         say(f"{holder} held the appliance without answering for {HUNG_SECONDS:g} s; ended it")
 
 
-async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -> None:
-    """Do what an agent does when it starts, until the machine is as the document in force says."""
-    recovered = await asyncio.to_thread(offline.journal(settings).recover)
-    found = next((one for one in recovered.changes if one.id == change), None)
+def _final_state(settings: Settings, change: ChangeId) -> str | None:
+    """The state of a change that is final, as the disk says; without holding the appliance, so that an agent
+    may start meanwhile.
+    """
+    changes = offline.journal(settings).recover().changes
+    found = next((one for one in changes if one.id == change), None)
     if found is None:
         raise NotTakenBackError("no change of this id is kept")
-    if found.final:
-        say(f"change {change} is {found.state.value}")
-        return
+    return found.state.value if found.final else None
+
+
+async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -> None:
+    """Do what an agent does when it starts, until the machine is as the document in force says."""
     async with app.machine(settings, path) as machine:
         engine = app.make_engine(settings, machine)
         await engine.boot()

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from causeway_agent.errors import HeldError
 NAME = "agent.lock"
 AGENT = "agent"
 ROLLBACK = "rollback"
+
+_POLL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,11 @@ class Holder:
 
     def __str__(self) -> str:
         return f"{self.what} {self.pid}"
+
+    @property
+    def alive(self) -> bool:
+        """Whether this process is still there."""
+        return spawn.start_time(self.pid) == self.started
 
     def end(self) -> bool:
         """Kill this process and no other; False when it is gone already."""
@@ -51,21 +59,35 @@ class Holder:
 
 
 @contextlib.contextmanager
-def hold(directory: Path, what: str) -> Iterator[None]:
-    """Hold the appliance with this state directory; raises HeldError when somebody else does."""
+def hold(directory: Path, what: str, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold the appliance with this state directory; raises HeldError when somebody else does.
+
+    `patience`: seconds to wait for a holder that is no agent: a rollback ends by itself, an agent does not.
+    """
     path = directory / NAME
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HeldError(str(path), str(holder(directory) or "somebody")) from None
+        until = time.monotonic() + patience
+        while not _locked(descriptor):
+            other = holder(directory)
+            agent = other is not None and other.what == AGENT and other.alive
+            if agent or time.monotonic() > until:
+                raise HeldError(str(path), str(other or "somebody"))
+            time.sleep(_POLL)
         text = f"{what} {os.getpid()} {spawn.start_time(os.getpid())}\n"
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode("ascii"), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def holder(directory: Path) -> Holder | None:

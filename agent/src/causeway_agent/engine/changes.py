@@ -324,12 +324,13 @@ class ChangeRunner:
 
     async def _finish(self, change: Change) -> None:
         """Journal the outcome, tell everyone. A record that cannot be written changes no outcome."""
+        if change.deadline is not None and self._state.settled:
+            # Before its record is final: a start after a crash in between looks after it once more.
+            await self._disarm(change.id)
         try:
             await asyncio.to_thread(self._journal.conclude, change)
         except BackendError as error:
             _log.error(events.JOURNAL_DAMAGED, reason=str(error))
-        if change.deadline is not None:
-            await self._disarm(change.id)
         _log.info(
             _ENDS.get(change.state, events.CHANGE_FAILED),
             change=change.id,

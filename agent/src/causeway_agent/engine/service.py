@@ -244,9 +244,9 @@ class Engine:
                 finished=self.machine.clock.now(),
             )
             _log.warning(events.CHANGE_INTERRUPTED, change=change.id, in_force=done)
-            await self._conclude(final)
-            if change.deadline is not None:
+            if change.deadline is not None and self.state.settled:
                 await self._disarm(change.id)
+            await self._conclude(final)
 
     async def _disarm(self, change: ChangeId) -> None:
         try:

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,28 @@ def test_nobody_else_is_ended_in_the_place_of_a_holder() -> None:
             assert bystander.poll() is None
         finally:
             bystander.kill()
+
+
+def test_a_starting_agent_waits_for_a_rollback_and_not_for_an_agent(tmp_path: Path) -> None:
+    held, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with lock.hold(tmp_path, lock.ROLLBACK):
+            held.set()
+            done.wait(0.3)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        assert held.wait(5)
+        with lock.hold(tmp_path, lock.AGENT, patience=10.0):
+            began = time.monotonic()
+            with pytest.raises(HeldError), lock.hold(tmp_path, lock.AGENT, patience=10.0):
+                pass
+            assert time.monotonic() - began < 5
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("text", ["", "agent", "agent x y", "agent 1"])
