@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -34,6 +35,10 @@ _START_SECONDS = 30.0
 _END_SECONDS = 5.0
 _POLL = 0.1
 _CONSOLE_LINES = 20
+_CONTROL = re.compile(
+    r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_]|c)|[\x00-\x08\x0b-\x1f\x7f]"
+)
+"""Control sequences (ECMA-48, 5.4) and control characters."""
 
 
 class QemuProvider:
@@ -126,6 +131,10 @@ class QemuProvider:
     def console(self, owner_id: str) -> Path:
         """The file with what the machine's serial console said."""
         return self._known(owner_id)[0].console
+
+    def last_words(self, owner_id: str) -> str:
+        """The end of that, to be read on a terminal."""
+        return _last_words(self._known(owner_id)[0])
 
     def files(self, owner_id: str) -> Files:
         """Where the machine with this owner id is, or would be."""
@@ -243,7 +252,8 @@ def _last_words(files: Files) -> str:
         lines = files.console.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         lines = []
-    return "\n".join(["the end of its console:", *lines[-_CONSOLE_LINES:]])
+    plain = (_CONTROL.sub("", line).rstrip() for line in lines)
+    return "\n".join(["the end of its console:", *[line for line in plain if line][-_CONSOLE_LINES:]])
 
 
 async def _run(*words: str) -> None:

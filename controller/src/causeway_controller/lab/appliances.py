@@ -15,6 +15,7 @@ from causeway_controller import seed
 from causeway_controller.failover.inventory import Adapter, ManagementAccess
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Progress, Provider
+from causeway_controller.hypervisors.qemu import QemuProvider
 from causeway_controller.lab import credentials, namespaces, pace
 from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.steps import Listener, ignore, step
@@ -99,9 +100,16 @@ class Appliances:
             await self._hypervisor.power(item.id, on=True, grace=0.0)
             while not await _open(item):
                 if time.monotonic() - began >= self._pace.boot:
-                    raise HypervisorError(f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s")
+                    raise HypervisorError(self._silence(item))
                 await asyncio.sleep(_KNOCK_PAUSE)
         return time.monotonic() - began
+
+    def _silence(self, item: Appliance) -> str:
+        """That the agent never listened, with what the machine's console said, where it has one."""
+        said = f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s"
+        if isinstance(self._hypervisor, QemuProvider):
+            said += f"; {self._hypervisor.last_words(item.id)}"
+        return said
 
     async def _enrol(self, item: Appliance) -> None:
         office = self._offices[item.controller]
