@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from causeway_agent.backends import rtnl
+from causeway_agent.backends import nft_elements, rtnl
+from causeway_agent.backends.publications import NftPublications
+from causeway_agent.plan import ruleset
+from causeway_agent.plan.policy import Policy
 from tests.real_kernel import NIC, TUN, adapters, address, ip
 
 pytestmark = pytest.mark.kernel
+
+
+def nft(text: str) -> None:
+    subprocess.run(("nft", "-f", "-"), input=text, text=True, check=True)
 
 
 class Told:
@@ -95,3 +103,25 @@ async def test_lost_messages_are_told_and_the_stream_goes_on(events: Told) -> No
 
 def feed(*command: str, text: str) -> None:
     subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+
+
+async def test_a_large_change_of_public_rules_is_no_news_unless_somebody_else_was_there(
+    events: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports = {"published4": {bytes(8) + (port << 16).to_bytes(4, "big"): b"" for port in range(1, 1001)}}
+    nft(ruleset.render(Policy()))
+    await events.quiet()
+    async with NftPublications.open() as publications:
+        await publications.apply({}, ports)
+        assert await events.next(seconds=0.5) is None
+        change = nft_elements.change
+
+        def disturbed(*arguments: Any) -> int:
+            nft("add table ip foreign")
+            return change(*arguments)
+
+        monkeypatch.setattr(nft_elements, "change", disturbed)
+        await publications.apply(ports, {})
+        assert "filter" in await events.words()
+    nft("flush ruleset")
+    assert "filter" in await events.words()

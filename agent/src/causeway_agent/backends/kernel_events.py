@@ -40,6 +40,7 @@ _NAMES = {
 # linux/netlink.h, linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP = 1
+_DROP_MEMBERSHIP = 2
 _NETLINK_NETFILTER = 12
 _ATTACH_FILTER = 26
 _GROUP_NFTABLES = 7
@@ -63,10 +64,22 @@ _GENERATIONS_ONLY = (
 class _Watch:
     """The two sockets, read whenever the loop finds data, at most once per coalescing time."""
 
-    def __init__(self, sockets: tuple[socket.socket, ...]) -> None:
-        self._sockets = sockets
+    def __init__(self, routing: socket.socket, filtering: socket.socket) -> None:
+        self._sockets = (routing, filtering)
+        self._filtering = filtering
+        self._missed = False
         self._readable = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+
+    def listen(self, *, on: bool) -> None:
+        """Be told of the packet filter, or not. From any thread."""
+        verb = _ADD_MEMBERSHIP if on else _DROP_MEMBERSHIP
+        self._filtering.setsockopt(_SOL_NETLINK, verb, _GROUP_NFTABLES)
+
+    def miss(self) -> None:
+        """The packet filter was changed while nobody listened. From any thread."""
+        self._missed = True
+        self._loop.call_soon_threadsafe(self._wake)
 
     def _arm(self) -> None:
         for sock in self._sockets:
@@ -85,9 +98,41 @@ class _Watch:
         """What happened, once anything did; empty when it was only our own doing."""
         self._readable.clear()
         self._arm()
-        await self._readable.wait()
+        if not self._missed:
+            await self._readable.wait()
         await asyncio.sleep(_COALESCE)
-        return frozenset(reason for sock in self._sockets for reason in _drain(sock))
+        missed, self._missed = self._missed, False
+        told = (reason for sock in self._sockets for reason in _drain(sock))
+        return frozenset((*told, "filter") if missed else told)
+
+
+_watches: set[_Watch] = set()
+"""Those that are open in this process."""
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """While the block runs, nobody here is told of the packet filter: for 100,000 new elements the kernel
+    would make as many messages, which takes it longer than the elements themselves. From any thread.
+
+    Whoever uses it must find out by the generation whether somebody else changed the filter, and say so with
+    `missed`.
+    """
+    quiet = tuple(_watches)
+    for watch in quiet:
+        watch.listen(on=False)
+    try:
+        yield
+    finally:
+        for watch in quiet:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                watch.listen(on=True)
+
+
+def missed() -> None:
+    """Let every stream tell of a change of the filter that nobody heard. From any thread."""
+    for watch in tuple(_watches):
+        watch.miss()
 
 
 async def events() -> AsyncIterator[str]:
@@ -97,10 +142,12 @@ async def events() -> AsyncIterator[str]:
     """
     with contextlib.ExitStack() as stack:
         try:
-            watch = _Watch((stack.enter_context(_routing()), stack.enter_context(_filter())))
+            watch = _Watch(stack.enter_context(_routing()), stack.enter_context(_filter()))
         except OSError as error:
             raise errors.BackendError("watch the kernel", error.strerror or str(error)) from error
         stack.callback(watch.disarm)
+        _watches.add(watch)
+        stack.callback(_watches.discard, watch)
         while True:
             reasons = await watch.next()
             if reasons:

@@ -15,6 +15,8 @@ Counts = tuple[int, int]
 """Packets and octets."""
 
 _NEW, _GET, _DELETE = (10 << 8 | number for number in (12, 13, 14))
+_GET_GENERATION = 10 << 8 | 16
+_GENERATION = 1
 _INET = 1
 _TABLE_NAME, _SET_NAME, _LIST = 1, 2, 3
 _ELEMENT = 1
@@ -29,8 +31,15 @@ _COUNTED = "24sQ4sQ"
 """A counter after the key: the headers around its name, octets, a header, packets."""
 
 
-def change(link: Nfnetlink, delete: Elements, add: Elements) -> None:
-    """Delete, then add, in one transaction; raises OSError, then nothing has changed.
+def generation(link: Nfnetlink) -> int:
+    """The number of the last transaction, whoever made it; raises OSError."""
+    (answer,) = link.ask(_GET_GENERATION, nfnetlink.generic(0))
+    return int.from_bytes(dict(nfnetlink.attributes(answer))[_GENERATION], "big")
+
+
+def change(link: Nfnetlink, delete: Elements, add: Elements) -> int:
+    """Delete, then add, in one transaction; raises OSError, then nothing has changed. The number of
+    transactions.
 
     Where the kernel limits the size of a transaction (`Nfnetlink.room`), a larger change takes several, the
     deletions first: in between there is less than before and after, never more.
@@ -39,15 +48,16 @@ def change(link: Nfnetlink, delete: Elements, add: Elements) -> None:
     size = sum(len(body) + 64 for _, _, body in messages)
     room = link.room(size)
     batch: list[Message] = []
-    filled = 0
+    filled = made = 0
     for message in messages:
         length = len(message[2]) + 64
         if batch and filled + length > room:
             link.transact(batch)
-            batch, filled = [], 0
+            batch, filled, made = [], 0, made + 1
         batch.append(message)
         filled += length
     link.transact(batch)
+    return made + bool(batch)
 
 
 def read(link: Nfnetlink, name: str) -> dict[bytes, bytes]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
 
-from causeway_agent.backends import flows, nft_elements
+from causeway_agent.backends import flows, kernel_events, nft_elements
 from causeway_agent.backends.kernel_events import PUBLICATIONS_THREAD
 from causeway_agent.backends.nfnetlink import Nfnetlink
 from causeway_agent.backends.nft_elements import Counts
@@ -18,6 +18,8 @@ from causeway_agent.plan.public_elements import COUNTED, SETS, Cuts, Elements
 
 SECONDS: Final = 60.0
 """Longest time for one call: reading or replacing the largest table takes a few."""
+HEARD: Final = 500
+"""Elements in a change that the kernel may tell of one by one."""
 ASKED_ONE_BY_ONE: Final = 64
 """Counters that are asked for each; of more, all are read."""
 
@@ -48,7 +50,7 @@ class NftPublications:
         return await self._run("read the public rules", _observe)
 
     async def apply(self, delete: Elements, add: Elements) -> None:
-        await self._run("change the public rules", lambda link: nft_elements.change(link, delete, add))
+        await self._run("change the public rules", lambda link: _change(link, delete, add))
 
     async def cut(self, cuts: Cuts) -> int:
         if not cuts:
@@ -85,6 +87,20 @@ class NftPublications:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+
+def _change(link: Nfnetlink, delete: Elements, add: Elements) -> None:
+    """A large change is made unheard; whether it was the only one, the generation tells."""
+    if sum(map(len, (*delete.values(), *add.values()))) <= HEARD:
+        nft_elements.change(link, delete, add)
+        return
+    before, made = nft_elements.generation(link), None
+    try:
+        with kernel_events.unheard():
+            made = nft_elements.change(link, delete, add)
+    finally:
+        if made is None or nft_elements.generation(link) != before + made:
+            kernel_events.missed()
 
 
 def _observe(link: Nfnetlink) -> Elements:
