@@ -99,7 +99,6 @@ _SCALARS: dict[Any, Schema] = {
     types.Secret: {
         "type": "string",
         "format": "password",
-        "writeOnly": True,
         "description": "Answers show `****`",
     },
 }

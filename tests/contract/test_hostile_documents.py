@@ -1,0 +1,255 @@
+"""Whatever is sent, over real TLS to the agent's real application: documented answers, and no partial change.
+
+Requests are drawn from the published description, and documents that are meant are damaged at random places.
+`make fuzz` draws twenty times as many.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import requests.adapters
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as openapi
+
+from causeway_wire import codec
+from causeway_wire.change import Change
+from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Idle, Rehearsal
+from causeway_wire.problem import MEDIA_TYPE
+from causeway_wire.routes import ROUTES
+from tests import agents, hostile, rules
+from tests.served import Besieged, besieged
+
+MORE = int(os.environ.get("CAUSEWAY_FUZZ", "1"))
+"""How many times as many requests as in a usual run."""
+DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
+SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
+OPERATIONS: dict[str, schemathesis.APIOperation[Any, Any, Any, Any]] = {
+    operation.label: operation
+    for operation in (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok))
+}
+CHECKS: list[Any] = [
+    openapi.status_code_conformance,
+    openapi.content_type_conformance,
+    openapi.response_headers_conformance,
+    openapi.response_schema_conformance,
+]
+REFUSED, INTERNAL, UNAVAILABLE = 400, 500, 503
+
+pytestmark = pytest.mark.timeout(60 + 60 * MORE)
+drawn = functools.partial(
+    settings,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Appliances are named by their URN, not by a host name."""
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, assert_hostname=False, **options)
+
+
+class Siege:
+    """A besieged agent and the client it trusts."""
+
+    def __init__(self, agent: Besieged) -> None:
+        self.agent = agent
+        self.session = requests.Session()
+        self.session.mount("https://", _Adapter())
+        self.session.trust_env = False
+        self.session.verify = str(agent.directory / "ca.pem")
+        self.session.cert = str(agent.directory / "client.pem")
+
+    def call(self, case: schemathesis.Case[Any]) -> int:
+        """The status of the answer, which must be a documented one; a refusal must have changed nothing."""
+        before = self.agent.state()
+        answer = case.call(
+            base_url=self.agent.url,
+            session=self.session,
+            verify=self.session.verify,
+            cert=self.session.cert,
+            timeout=10,
+        )
+        case.validate_response(answer, checks=CHECKS)
+        assert answer.status_code < INTERNAL or answer.status_code == UNAVAILABLE, answer.text
+        if answer.status_code >= REFUSED:
+            assert self.agent.state() == before
+            details = json.loads(answer.content)
+            assert details["status"] == answer.status_code
+            for each in (details, *details.get("errors", ())):
+                pointer = each.get("pointer", "")
+                assert hostile.leads_somewhere(pointer, _sent(answer.request.body)), (pointer, each)
+        return answer.status_code
+
+    def send(self, operation: str, document: Any, **query: str) -> int:
+        """The status of the answer to this document, checked as above."""
+        case = OPERATIONS[operation].Case(
+            body=document, query=query, headers={"If-Match": "*"}, media_type="application/json"
+        )
+        return self.call(case)
+
+    def apply(self, document: Desired) -> None:
+        """Put a document in force that is meant."""
+        text = json.loads(codec.encode(document))
+        first = self.agent.door.engine.state.in_force is None
+        headers = {"If-None-Match": "*"} if first else {"If-Match": "*"}
+        answer = self.session.put(
+            f"{self.agent.url}/v1/desired?escalate=true", json=text, headers=headers, timeout=20
+        )
+        assert answer.status_code in {200, 202}, answer.text
+        assert self.settled() == "done"
+
+    def settled(self) -> str:
+        """How the last change ended."""
+        change = self.agent.run(self._last_change())
+        return change.state.value if change is not None else "none"
+
+    async def _last_change(self) -> Change | None:
+        records = self.agent.door.engine.records
+        latest = records.latest()
+        return None if latest is None else await records.wait(latest.id, seconds=10)
+
+    @property
+    def generation(self) -> int:
+        """One that has not been sent."""
+        latest = self.agent.door.engine.records.latest()
+        return 1 if latest is None else latest.generation + 1
+
+
+def _sent(body: Any) -> Any:
+    """The document as its receiver read it; nothing where it was none."""
+    try:
+        return json.loads(body or b"null")
+    except ValueError:
+        return None
+
+
+PUBLIC = "198.51.100.10"
+MODES: tuple[Failover, ...] = (
+    Idle(),
+    agents.partial(agents.REPLICA),
+    Full(networks=(FullNetwork(network="net-0"),)),
+    Rehearsal(networks=(FullNetwork(network="net-0"),)),
+)
+DOCUMENTS = st.sampled_from(
+    [json.loads(codec.encode(agents.provider(failover=mode, public=(PUBLIC,)))) for mode in MODES]
+)
+TENANTS = st.sampled_from(
+    [
+        json.loads(codec.encode(agents.tenant(failover=mode)))
+        for mode in (Idle(), agents.partial(agents.REPLICA))
+    ]
+)
+RULE = rules.rule("web", 443, public=PUBLIC, internal="192.168.7.20", sources=("192.0.2.0/24",))
+RANGE = rules.rule("range", 5000, public=PUBLIC, internal="192.168.7.20", last=5009)
+TABLE = json.loads(codec.encode(rules.table(RULE, RANGE)))
+PATCH = json.loads(codec.encode(rules.patch(RULE, RANGE, remove=("gone",))))
+
+
+@pytest.fixture
+def siege(tmp_path: Path, unused_tcp_port: int) -> Iterator[Siege]:
+    with besieged(tmp_path, unused_tcp_port) as agent:
+        opened = Siege(agent)
+        with opened.session:
+            yield opened
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_any_request_gets_a_documented_answer_and_a_refused_one_changes_nothing(
+    siege: Siege, label: str
+) -> None:
+    siege.apply(agents.provider(public=(PUBLIC,)))
+    operation = OPERATIONS[label]
+    modes = [operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode]
+
+    @drawn(max_examples=12 * MORE)
+    @given(case=st.one_of(modes))
+    def answered(case: schemathesis.Case[Any]) -> None:
+        siege.call(case)
+
+    answered()
+
+
+@pytest.mark.parametrize("method", ["DELETE", "OPTIONS", "TRACE", "PATCH", "POST", "PUT", "PROPFIND"])
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_methods_that_a_resource_has_not_are_refused_by_name(shared: Siege, path: str, method: str) -> None:
+    known = {route.method for route in ROUTES if route.path == path}
+    if method in known:
+        return
+    answer = shared.session.request(method, shared.agent.url + path.replace("{id}", "1"), timeout=10)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (405, MEDIA_TYPE)
+    assert known <= set(answer.headers["Allow"].split(","))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory, unused_tcp_port_factory: Any) -> Iterator[Siege]:
+    with besieged(tmp_path_factory.mktemp("siege"), unused_tcp_port_factory()) as agent:
+        opened = Siege(agent)
+        with opened.session:
+            opened.apply(agents.provider(public=(PUBLIC,)))
+            yield opened
+
+
+def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> None:
+    siege.apply(agents.provider(public=(PUBLIC,)))
+    seen = Counter[int]()
+
+    @drawn(max_examples=100 * MORE)
+    @given(document=hostile.damaged(DOCUMENTS))
+    def judged(document: Any) -> None:
+        if document.get("generation") == 1:
+            document["generation"] = siege.generation
+        planned = siege.send("POST /v1/plan", document)
+        done = siege.send("PUT /v1/desired", document, escalate="true")
+        seen[done] += 1
+        assert (planned == 200) >= (done in {200, 202}), "what is put in force could be planned"
+        if done in {200, 202}:
+            assert siege.settled() in {"done", "refused"}
+
+    judged()
+    assert seen[422] > seen.total() / 4, seen
+    assert siege.agent.run(siege.agent.door.engine.reconciler.look())
+
+
+def test_damaged_documents_of_a_tenant_appliance_are_refused_whole(siege: Siege) -> None:
+    siege.apply(agents.tenant())
+
+    @drawn(max_examples=50 * MORE)
+    @given(document=hostile.damaged(TENANTS))
+    def judged(document: Any) -> None:
+        siege.send("POST /v1/plan", document)
+
+    judged()
+
+
+@pytest.mark.parametrize("label", ["PUT /v1/public-rules", "PATCH /v1/public-rules"])
+def test_damaged_tables_are_refused_whole_or_in_force_whole(siege: Siege, label: str) -> None:
+    siege.apply(agents.provider(public=(PUBLIC,)))
+    whole = TABLE if label.startswith("PUT") else PATCH
+
+    @drawn(max_examples=60 * MORE)
+    @given(document=hostile.damaged(st.just(whole)))
+    def judged(document: Any) -> None:
+        revision = siege.agent.door.engine.rules.revision
+        for member, wounded in (("base", revision), ("revision", revision + 1)):
+            if document.get(member) == whole.get(member) is not None:
+                document[member] = wounded
+        if siege.send(label, document) == 200 and document.get("revision") != revision:
+            held = siege.session.get(siege.agent.url + "/v1/public-rules", timeout=10).json()
+            assert held["revision"] == document["revision"]
+
+    judged()
