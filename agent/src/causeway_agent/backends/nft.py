@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 from causeway_agent import errors
 from causeway_agent.backends import nft_counters, nft_fingerprint
+from causeway_agent.backends.generations import GENERATIONS
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
@@ -55,7 +56,11 @@ class NftFirewall:
 
         Raises BackendError with what libnftables said when it refuses: then nothing has changed.
         """
-        answer = await self._channel.call(commands, seconds=_SECONDS)
+        try:
+            with GENERATIONS.ours():
+                answer = await self._channel.call(commands, seconds=_SECONDS)
+        except OSError as error:
+            raise errors.BackendError("ask nftables", error.strerror or str(error)) from error
         if answer.code:
             lines = [line for line in answer.error.splitlines() if line]
             raise errors.BackendError("change the packet filter", lines[0] if lines else "refused")

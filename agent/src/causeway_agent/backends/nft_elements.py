@@ -15,8 +15,6 @@ Counts = tuple[int, int]
 """Packets and octets."""
 
 _NEW, _GET, _DELETE = (10 << 8 | number for number in (12, 13, 14))
-_GET_GENERATION = 10 << 8 | 16
-_GENERATION = 1
 _INET = 1
 _TABLE_NAME, _SET_NAME, _LIST = 1, 2, 3
 _ELEMENT = 1
@@ -29,12 +27,6 @@ _CHUNK: Final = 60_000
 _COUNTER = b"counter\0"
 _COUNTED = "24sQ4sQ"
 """A counter after the key: the headers around its name, octets, a header, packets."""
-
-
-def generation(link: Nfnetlink) -> int:
-    """The number of the last transaction, whoever made it; raises OSError."""
-    (answer,) = link.ask(_GET_GENERATION, nfnetlink.generic(0))
-    return int.from_bytes(dict(nfnetlink.attributes(answer))[_GENERATION], "big")
 
 
 def change(link: Nfnetlink, delete: Elements, add: Elements) -> int:

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Final, TypeVar
 
-from causeway_agent.backends import flows, kernel_events, nft_elements
-from causeway_agent.backends.kernel_events import PUBLICATIONS_THREAD
+from causeway_agent.backends import flows, nft_elements
+from causeway_agent.backends.generations import GENERATIONS
 from causeway_agent.backends.nfnetlink import Nfnetlink
 from causeway_agent.backends.nft_elements import Counts
 from causeway_agent.errors import BackendError
@@ -18,8 +17,6 @@ from causeway_agent.plan.public_elements import COUNTED, SETS, Cuts, Elements
 
 SECONDS: Final = 60.0
 """Longest time for one call: reading or replacing the largest table takes a few."""
-HEARD: Final = 500
-"""Elements in a change that the kernel may tell of one by one."""
 ASKED_ONE_BY_ONE: Final = 64
 """Counters that are asked for each; of more, all are read."""
 
@@ -38,7 +35,7 @@ class NftPublications:
     @contextlib.asynccontextmanager
     async def open(cls) -> AsyncIterator[NftPublications]:
         """The thread lives while the block runs; the rules stay."""
-        executor = ThreadPoolExecutor(1, thread_name_prefix=PUBLICATIONS_THREAD, initializer=_name_thread)
+        executor = ThreadPoolExecutor(1, thread_name_prefix="public-rules")
         made = cls(executor)
         try:
             yield made
@@ -90,17 +87,8 @@ class NftPublications:
 
 
 def _change(link: Nfnetlink, delete: Elements, add: Elements) -> None:
-    """A large change is made unheard; whether it was the only one, the generation tells."""
-    if sum(map(len, (*delete.values(), *add.values()))) <= HEARD:
-        nft_elements.change(link, delete, add)
-        return
-    before, made = nft_elements.generation(link), None
-    try:
-        with kernel_events.unheard():
-            made = nft_elements.change(link, delete, add)
-    finally:
-        if made is None or nft_elements.generation(link) != before + made:
-            kernel_events.missed()
+    with GENERATIONS.ours() as change:
+        change.transactions = nft_elements.change(link, delete, add)
 
 
 def _observe(link: Nfnetlink) -> Elements:
@@ -119,8 +107,3 @@ def _counters(
         else:
             found[name] = nft_elements.count_some(link, name, keys)
     return found
-
-
-def _name_thread() -> None:
-    """The kernel tells with each change of the packet filter which thread made it: ours are no news."""
-    Path("/proc/thread-self/comm").write_text(PUBLICATIONS_THREAD, encoding="ascii")

@@ -10,17 +10,9 @@ from hypothesis import strategies as st
 
 from causeway_agent.backends import kernel_events
 
-GENERATION = 10 << 8 | 15
-
 
 def message(kind: int, payload: bytes = b"") -> bytes:
     return struct.pack("=IHHII", 16 + len(payload), kind, 0, 0, 0) + payload + bytes(-len(payload) % 4)
-
-
-def generation(process: bytes) -> bytes:
-    name = process + b"\0"
-    attributes = struct.pack("=HHI", 8, 1, 7) + struct.pack("=HH", 4 + len(name), 3) + name
-    return message(GENERATION, b"\0\0\0\1" + attributes)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +23,6 @@ def generation(process: bytes) -> bytes:
         (message(28), []),
         (message(32, b"abc") + message(33), ["rule", "rule"]),
         (message(10 << 8 | 6), []),
-        (generation(b"nft"), ["filter"]),
-        (generation(b"causeway-nft"), []),
-        (message(10 << 8 | 6, b"rule") + generation(b"docker"), ["filter"]),
     ],
 )
 def test_each_message_is_told_by_its_kind(datagram: bytes, words: list[str]) -> None:
@@ -43,10 +32,3 @@ def test_each_message_is_told_by_its_kind(datagram: bytes, words: list[str]) -> 
 @given(st.binary(max_size=200))
 def test_broken_datagrams_end_the_reading_not_the_agent(datagram: bytes) -> None:
     assert isinstance(list(kernel_events.reasons(datagram)), list)
-    assert isinstance(list(kernel_events.reasons(message(GENERATION, datagram))), list)
-
-
-def test_the_worker_bears_the_name_that_is_no_news() -> None:
-    from causeway_agent import nft_worker  # noqa: PLC0415 - needs python3-nftables, the others do not
-
-    assert nft_worker.NAME.decode() == kernel_events.FIREWALL_WORKER

@@ -111,7 +111,7 @@ def test_what_could_not_be_synced_is_not_left_in_the_file(
 
     store.append("log", b"one\n")
     monkeypatch.setattr(os, "fdatasync", broken)
-    with pytest.raises(errors.BackendError, match="append to .*log: Input/output error"):
+    with pytest.raises(errors.BackendError, match=r"append to .*log: Input/output error"):
         store.append("log", b"two\n")
     monkeypatch.undo()
     assert store.read("log") == b"one\n"
