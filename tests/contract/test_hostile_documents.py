@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-import requests.adapters
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,12 +22,12 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks as openapi
 
 from causeway_wire import codec
-from causeway_wire.change import Change
-from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Idle, Rehearsal
+from causeway_wire.desired import Failover, Full, FullNetwork, Idle, Rehearsal
 from causeway_wire.problem import MEDIA_TYPE
 from causeway_wire.routes import ROUTES
 from tests import agents, hostile, rules
-from tests.served import Besieged, besieged
+from tests.served import besieged
+from tests.sieges import JSON, Siege
 
 MORE = int(os.environ.get("CAUSEWAY_FUZZ", "1"))
 """How many times as many requests as in a usual run."""
@@ -56,78 +54,33 @@ drawn = functools.partial(
 )
 
 
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Appliances are named by their URN, not by a host name."""
+def called(siege: Siege, case: schemathesis.Case[Any]) -> int:
+    """The status of the answer, which must be a documented one; a refusal must have changed nothing."""
+    before = siege.agent.state()
+    answer = case.call(
+        base_url=siege.agent.url,
+        session=siege.session,
+        verify=siege.session.verify,
+        cert=siege.session.cert,
+        timeout=10,
+    )
+    case.validate_response(answer, checks=CHECKS)
+    assert answer.status_code < INTERNAL or answer.status_code == UNAVAILABLE, answer.text
+    if answer.status_code >= REFUSED:
+        assert siege.agent.state() == before
+        details = json.loads(answer.content)
+        assert details["status"] == answer.status_code
+        for each in (details, *details.get("errors", ())):
+            pointer = each.get("pointer", "")
+            assert hostile.leads_somewhere(pointer, _sent(answer.request.body)), (pointer, each)
+    return answer.status_code
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, assert_hostname=False, **options)
 
-
-class Siege:
-    """A besieged agent and the client it trusts."""
-
-    def __init__(self, agent: Besieged) -> None:
-        self.agent = agent
-        self.session = requests.Session()
-        self.session.mount("https://", _Adapter())
-        self.session.trust_env = False
-        self.session.verify = str(agent.directory / "ca.pem")
-        self.session.cert = str(agent.directory / "client.pem")
-
-    def call(self, case: schemathesis.Case[Any]) -> int:
-        """The status of the answer, which must be a documented one; a refusal must have changed nothing."""
-        before = self.agent.state()
-        answer = case.call(
-            base_url=self.agent.url,
-            session=self.session,
-            verify=self.session.verify,
-            cert=self.session.cert,
-            timeout=10,
-        )
-        case.validate_response(answer, checks=CHECKS)
-        assert answer.status_code < INTERNAL or answer.status_code == UNAVAILABLE, answer.text
-        if answer.status_code >= REFUSED:
-            assert self.agent.state() == before
-            details = json.loads(answer.content)
-            assert details["status"] == answer.status_code
-            for each in (details, *details.get("errors", ())):
-                pointer = each.get("pointer", "")
-                assert hostile.leads_somewhere(pointer, _sent(answer.request.body)), (pointer, each)
-        return answer.status_code
-
-    def send(self, operation: str, document: Any, **query: str) -> int:
-        """The status of the answer to this document, checked as above."""
-        case = OPERATIONS[operation].Case(
-            body=document, query=query, headers={"If-Match": "*"}, media_type="application/json"
-        )
-        return self.call(case)
-
-    def apply(self, document: Desired) -> None:
-        """Put a document in force that is meant."""
-        text = json.loads(codec.encode(document))
-        first = self.agent.door.engine.state.in_force is None
-        headers = {"If-None-Match": "*"} if first else {"If-Match": "*"}
-        answer = self.session.put(
-            f"{self.agent.url}/v1/desired?escalate=true", json=text, headers=headers, timeout=20
-        )
-        assert answer.status_code in {200, 202}, answer.text
-        assert self.settled() == "done"
-
-    def settled(self) -> str:
-        """How the last change ended."""
-        change = self.agent.run(self._last_change())
-        return change.state.value if change is not None else "none"
-
-    async def _last_change(self) -> Change | None:
-        records = self.agent.door.engine.records
-        latest = records.latest()
-        return None if latest is None else await records.wait(latest.id, seconds=10)
-
-    @property
-    def generation(self) -> int:
-        """One that has not been sent."""
-        latest = self.agent.door.engine.records.latest()
-        return 1 if latest is None else latest.generation + 1
+def sent(siege: Siege, operation: str, document: Any, **query: str) -> int:
+    """The status of the answer to this document, checked as above."""
+    headers = {"If-Match": "*"}
+    case = OPERATIONS[operation].Case(body=document, query=query, headers=headers, media_type=JSON)
+    return called(siege, case)
 
 
 def _sent(body: Any) -> Any:
@@ -162,10 +115,8 @@ PATCH = json.loads(codec.encode(rules.patch(RULE, RANGE, remove=("gone",))))
 
 @pytest.fixture
 def siege(tmp_path: Path, unused_tcp_port: int) -> Iterator[Siege]:
-    with besieged(tmp_path, unused_tcp_port) as agent:
-        opened = Siege(agent)
-        with opened.session:
-            yield opened
+    with besieged(tmp_path, unused_tcp_port) as agent, Siege(agent) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("label", OPERATIONS)
@@ -179,7 +130,7 @@ def test_any_request_gets_a_documented_answer_and_a_refused_one_changes_nothing(
     @drawn(max_examples=12 * MORE)
     @given(case=st.one_of(modes))
     def answered(case: schemathesis.Case[Any]) -> None:
-        siege.call(case)
+        called(siege, case)
 
     answered()
 
@@ -197,11 +148,12 @@ def test_methods_that_a_resource_has_not_are_refused_by_name(shared: Siege, path
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory, unused_tcp_port_factory: Any) -> Iterator[Siege]:
-    with besieged(tmp_path_factory.mktemp("siege"), unused_tcp_port_factory()) as agent:
-        opened = Siege(agent)
-        with opened.session:
-            opened.apply(agents.provider(public=(PUBLIC,)))
-            yield opened
+    with (
+        besieged(tmp_path_factory.mktemp("siege"), unused_tcp_port_factory()) as agent,
+        Siege(agent) as opened,
+    ):
+        opened.apply(agents.provider(public=(PUBLIC,)))
+        yield opened
 
 
 def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> None:
@@ -213,8 +165,8 @@ def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> N
     def judged(document: Any) -> None:
         if document.get("generation") == 1:
             document["generation"] = siege.generation
-        planned = siege.send("POST /v1/plan", document)
-        done = siege.send("PUT /v1/desired", document, escalate="true")
+        planned = sent(siege, "POST /v1/plan", document)
+        done = sent(siege, "PUT /v1/desired", document, escalate="true")
         seen[done] += 1
         assert (planned == 200) >= (done in {200, 202}), "what is put in force could be planned"
         if done in {200, 202}:
@@ -231,7 +183,7 @@ def test_damaged_documents_of_a_tenant_appliance_are_refused_whole(siege: Siege)
     @drawn(max_examples=50 * MORE)
     @given(document=hostile.damaged(TENANTS))
     def judged(document: Any) -> None:
-        siege.send("POST /v1/plan", document)
+        sent(siege, "POST /v1/plan", document)
 
     judged()
 
@@ -248,7 +200,7 @@ def test_damaged_tables_are_refused_whole_or_in_force_whole(siege: Siege, label:
         for member, wounded in (("base", revision), ("revision", revision + 1)):
             if document.get(member) == whole.get(member) is not None:
                 document[member] = wounded
-        if siege.send(label, document) == 200 and document.get("revision") != revision:
+        if sent(siege, label, document) == 200 and document.get("revision") != revision:
             held = siege.session.get(siege.agent.url + "/v1/public-rules", timeout=10).json()
             assert held["revision"] == document["revision"]
 

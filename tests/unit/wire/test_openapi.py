@@ -57,14 +57,15 @@ def test_replacing_the_document_names_its_preconditions() -> None:
     assert "ETag" in DOCUMENT["paths"]["/v1/desired"]["get"]["responses"]["200"]["headers"]
 
 
-def test_secrets_are_write_only() -> None:
+def test_secrets_are_passwords_that_answers_mask() -> None:
     keys = [
         schema["properties"]["tls_crypt"]
         for schema in DOCUMENT["components"]["schemas"].values()
         if "tls_crypt" in schema.get("properties", {})
     ]
     assert len(keys) == 3
-    assert all(key["writeOnly"] for key in keys)
+    assert all(key["format"] == "password" and "****" in key["description"] for key in keys)
+    assert not any("writeOnly" in key for key in keys), "answers have the member, masked"
 
 
 def test_members_carry_the_text_that_stands_under_them_inherited_ones_too() -> None:

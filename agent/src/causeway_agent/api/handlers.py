@@ -32,7 +32,9 @@ LIMITS = Limits(
     rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
 )
 
-_ETAG = re.compile(r'\*|(?:W/)?"[^"]*"')
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_ETAGS = re.compile(rf"[ \t]*(?:\*|{_ETAG.pattern}(?:[ \t]*,[ \t]*{_ETAG.pattern})*)[ \t]*")
+"""RFC 9110, 13.1.1 and 8.8.3."""
 
 
 class Handlers:
@@ -155,6 +157,12 @@ def _answer(document: object, *, status: int = 200, headers: Mapping[str, str] |
 
 
 def _tags(request: web.Request, header: str) -> tuple[str, ...]:
-    """Entity tags of all such headers. A header with no valid tag still counts: it matches nothing."""
+    """Entity tags of all such headers. A header that is no list of tags still counts: it matches nothing."""
     values = request.headers.getall(header, [])
-    return tuple(tag for value in values for tag in (_ETAG.findall(value) or [value]))
+    return tuple(tag for value in values for tag in _listed(value))
+
+
+def _listed(value: str) -> list[str]:
+    if _ETAGS.fullmatch(value) is None:
+        return ["malformed"]
+    return _ETAG.findall(value) or ["*"]
