@@ -11,7 +11,7 @@ SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci ima
 YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo bare test unit contract kernel crash-matrix lint format openapi clean \
+.PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
 	image image-boot image-reproducible image-sizes pair \
 	bench $(BENCHES:%=bench-%)
 
@@ -50,6 +50,9 @@ kernel: setup ## tests with real packets in private network namespaces
 
 crash-matrix: setup ## kill a real agent 1,000 times inside changes (ARGS="--kills 50 --seed 7")
 	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
+
+fuzz: setup ## hostile requests over TLS, twenty times as many as in `make test`; about 15 minutes
+	@CAUSEWAY_FUZZ=$${CAUSEWAY_FUZZ:-20} $(BIN)/python -m pytest -q tests/contract/test_hostile_documents.py
 
 lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	$(BIN)/ruff check .

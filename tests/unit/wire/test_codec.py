@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from causeway_wire import codec
@@ -176,3 +176,24 @@ def test_readers_of_answers_tolerate_unknown_members() -> None:
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
 def test_numbers_that_json_lacks_are_malformed(number: bytes) -> None:
     assert refusal(b'{"generation": ' + number + b"}")[0] == ProblemType.MALFORMED.urn
+
+
+@pytest.mark.parametrize(
+    ("text", "pointer"),
+    [
+        (b'{"a": 1, "a": 1}', "/a"),
+        (b'{"x": [{"b": 1}, {"a/b": {}, "a/b": {}}]}', "/x/1/a~1b"),
+        (b'{"x": {"y": {"": 1, "": 2}}}', "/x/y/"),
+        (b'{"a": 1, "\\u0061": 2}', "/a"),
+    ],
+)
+def test_a_member_named_twice_is_found(text: bytes, pointer: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        codec.refuse_repeated(text)
+    assert (caught.value.problem.type, caught.value.problem.pointer) == (ProblemType.MALFORMED.urn, pointer)
+
+
+@given(strategies.DOCUMENTS)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+def test_no_document_that_we_write_names_a_member_twice(document: Desired) -> None:
+    codec.refuse_repeated(codec.encode(document))

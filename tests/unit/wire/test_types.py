@@ -66,3 +66,28 @@ def test_a_secret_is_compared_by_its_value_and_shown_by_none() -> None:
 
 def test_a_secret_survives_a_copy() -> None:
     assert copy.deepcopy(types.Secret("x")) == types.Secret("x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("fe80::1%eth0", "2001:db8::1%x\nup x", "::ffff:192.0.2.1", "192.0.2.01", "192.0.2", "1", ""),
+        *("192.0.2.1\n", " 192.0.2.1", "192.0.2.1/32", "::1\x00", "\u0661.2.3.4", "0x7f.0.0.1"),
+    ],
+)
+def test_an_address_is_written_in_one_way(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no IPv4 or IPv6 address|IPv4-mapped"):
+        types.parse_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("192.0.2.0", "192.0.2.0/255.255.255.0", "192.0.2.0/0.0.0.255", "192.0.2.0/024", "192.0.2.0/\u0662"),
+        *("fe80::%x/64", "fe80::%x\ny/64", "::ffff:192.0.2.0/120", "192.0.2.0/24\n", "/24", "192.0.2.0/33"),
+    ],
+)
+def test_a_prefix_is_written_in_one_way(text: str) -> None:
+    for parse in (types.parse_network, types.parse_interface):
+        with pytest.raises(ValueError, match=r"prefix length|IPv4-mapped|does not appear to be"):
+            parse(text)
