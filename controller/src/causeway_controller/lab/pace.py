@@ -30,7 +30,7 @@ class Pace:
 
 PROCESSES = Pace()
 MACHINES = Pace(
-    boot=600.0,
+    boot=1200.0,
     apply=180.0,
     claim=180.0,
     first_packet=120.0,
