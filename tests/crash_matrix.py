@@ -255,7 +255,9 @@ async def torment(victim: Victim, tally: Tally, kills: int, say: asyncio.Queue[N
             tally.results[await victim.suffer()] += 1
         except BrokenError as error:
             tally.results[error.kind] += 1
-            tally.broken.append(f"kill {number} on {victim.appliance.id}: {error}")
+            sentence = f"kill {number} on {victim.appliance.id}: {error}"
+            tally.broken.append(sentence)
+            sys.stdout.write(f"BROKEN {sentence}\n")
             victim.appliance.down()
             await victim.prepare()
         say.put_nowait(None)
@@ -289,7 +291,7 @@ async def _tell(progress: asyncio.Queue[None], tally: Tally, kills: int) -> None
     while True:
         await progress.get()
         now = time.monotonic() - began
-        if now - told > 5 or tally.broken:
+        if now - told > 5:
             told = now
             done = sum(tally.results.values())
             sys.stdout.write(f"  {done} of {kills} kills in {now:.0f} s, {len(tally.broken)} broken\n")
@@ -312,8 +314,6 @@ def main() -> int:
     tally = asyncio.run(run(options.kills, options.seed, options.appliances))
     for result, count in sorted(tally.results.items()):
         sys.stdout.write(f"{count:6}  {result}\n")
-    for sentence in tally.broken:
-        sys.stdout.write(f"BROKEN {sentence}\n")
     done = sum(tally.results.values())
     whole = done >= options.kills and not tally.broken
     sys.stdout.write(f"crash-matrix: {done} kills, {len(tally.broken)} broken promises\n")

@@ -11,7 +11,7 @@ from causeway_agent.api import handlers
 from causeway_wire import codec
 from causeway_wire.observed import Versions
 from causeway_wire.problem import ProblemType
-from causeway_wire.public_rules import PublicRules, PublicRulesReport, RuleCounters
+from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesReport, RuleCounters
 from causeway_wire.routes import Permission
 from tests import agents, rules
 from tests.unit.agent.api.api_bench import JSON, Api, refused, serving
@@ -20,7 +20,7 @@ URL = "/v1/public-rules"
 PUBLIC = "198.51.100.10"
 
 
-def rule(name: str, port: int) -> rules.PublicRule:
+def rule(name: str, port: int) -> PublicRule:
     return rules.rule(name, port, public=PUBLIC, internal="192.168.7.20")
 
 

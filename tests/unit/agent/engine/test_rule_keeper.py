@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 
 import pytest
 
@@ -15,7 +16,7 @@ from causeway_agent.plan import public_elements
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType
-from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport
+from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesPatch, PublicRulesReport
 from tests import agents, rules
 from tests.agents import Bench
 from tests.fakes.fuse import Crash
@@ -27,7 +28,7 @@ FIRST = Preconditions(if_none_match=("*",))
 ANY = Preconditions(if_match=("*",))
 
 
-def rule(name: str, port: int, *, to: int | None = None, sources: tuple[str, ...] = ()) -> rules.PublicRule:
+def rule(name: str, port: int, *, to: int | None = None, sources: tuple[str, ...] = ()) -> PublicRule:
     return rules.rule(name, port, to=to, public=PUBLIC[0], internal=VM, sources=sources)
 
 
@@ -62,13 +63,13 @@ async def refused(engine: Engine, document: PublicRules | PublicRulesPatch) -> P
 
 def flow(port: int, *, source: str = "203.0.113.9", to: int | None = None) -> Flow:
     each = public_elements.entry(rule("x", port, to=to))
-    return Flow(each.key, rules.ip_address(source).packed, public_elements.targets(each)[0])
+    return Flow(each.key, ip_address(source).packed, public_elements.targets(each)[0])
 
 
 def same_everywhere(bench: Bench, engine: Engine) -> None:
     """The filter holds the table, and so would an agent that starts now."""
     table = engine.rules.table
-    allocation = frozenset(rules.ip_address(each).packed for each in PUBLIC)
+    allocation = frozenset(ip_address(each).packed for each in PUBLIC)
     assert bench.publications.sets == table.elements(allocation)
     again, damage = rules_journal.restore(rules_journal.RulesJournal(bench.storage).recover())
     assert damage == ()

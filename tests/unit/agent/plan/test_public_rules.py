@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan import public_checks, public_elements, public_rules
+from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.public_rules import MAX_ELEMENTS, MAX_SOURCE_ELEMENTS, Table
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import Protocol, PublicRule
@@ -43,7 +44,7 @@ def test_the_appliances_own_ports_are_refused_where_it_has_them(port: int) -> No
     desired = documents.provider(public=(*documents.PUBLIC, "10.9.0.2"))
     on = ground(desired)
     own = public_elements.entry(rule(port=port, public="10.9.0.2"))
-    findings = public_checks.Findings()
+    findings = Findings()
     assert not public_checks.check(own, on, "", findings)
     assert [each.type for each in findings.problems] == [ProblemType.RESERVED_PORT.urn]
     if port != 22:
@@ -74,7 +75,7 @@ def test_each_mistake_is_named_at_its_member(wrong: PublicRule, kind: ProblemTyp
 def test_addresses_for_rehearsals_may_be_published_and_translate_nothing_that_leaves() -> None:
     on = ground(documents.provider(public=documents.PUBLIC))
     test = public_elements.entry(rule(public=documents.TEST[0]))
-    findings = public_checks.Findings()
+    findings = Findings()
     assert public_checks.check(test, on, "", findings), findings.problems
     found = held(rule("tried", public=documents.TEST[0]))
     assert found.elements(on.allocation)["source4"] == {}
