@@ -27,6 +27,9 @@ OUTPUT_LIMIT = 1 << 20
 STOP_GRACE = 3.0
 """Seconds between asking a process to end and killing it."""
 
+MARK = "CAUSEWAY_DIRECTORY"
+"""Environment variable that tells our processes from all others: the directory they were started in."""
+
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 _START_TIME_FIELD = 19  # proc(5), /proc/PID/stat: field 22, counted behind the parenthesised name
 _LISTEN = "0A"  # TCP_LISTEN of net/tcp_states.h
@@ -216,7 +219,7 @@ def launch(arguments: tuple[str, ...], *, directory: Path, account: Account | No
             popen = subprocess.Popen(
                 command,
                 cwd=directory,
-                env=_ENVIRONMENT,
+                env={**_ENVIRONMENT, MARK: str(directory)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -18,7 +18,7 @@ from typing import Any, Protocol, Self
 import structlog
 from msgspec import structs
 
-from causeway_agent.backends import first_packet, loop_guard, openvpn, records, spawn, task_unit
+from causeway_agent.backends import first_packet, loop_guard, openvpn, records, spawn, strays, task_unit
 from causeway_agent.backends.openvpn_client import ClientUnit
 from causeway_agent.backends.openvpn_server import ServerUnit
 from causeway_agent.backends.tls_proxy import ProxyUnit
@@ -103,7 +103,10 @@ class Supervisor:
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(spawn.prepare_root, self._context.run_directory, self._context.account)
         await self._tasks.__aenter__()
-        for entry in (await asyncio.to_thread(self._store.read)).values():
+        entries = (await asyncio.to_thread(self._store.read)).values()
+        recorded = {one.pid for entry in entries for one in (entry.process, *entry.lingering)}
+        await strays.end(self._context.run_directory, recorded)
+        for entry in entries:
             await self._adopt(entry)
         return self
 
