@@ -115,8 +115,9 @@ async def test_a_handshake_that_never_begins_ends(
 ) -> None:
     monkeypatch.setattr(door, "HANDSHAKE_SECONDS", SOON)
     with structlog.testing.capture_logs() as logs:
-        async with served.opened(tmp_path, port), silent(port) as (reader,):
+        async with served.opened(tmp_path, port) as at, silent(port) as (reader,):
             assert await hung_up(reader) >= SOON / 2
+            await everybody_left(at)
     assert events.TLS_REFUSED in {entry["event"] for entry in logs}
 
 
