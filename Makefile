@@ -8,7 +8,7 @@ BENCHES := tunnel heal agent rules
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)
-YAML_FILES = $(shell find . -name .venv -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
+YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import operator
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,6 +58,21 @@ VALUES = st.one_of(*map(st.sampled_from, (ADDRESSES, PREFIXES, TEXTS, NUMBERS, O
 """What has been seen to go wrong somewhere."""
 
 
+def like(value: Json) -> st.SearchStrategy[Json]:
+    """Values that get further than others where this one is."""
+    if isinstance(value, bool):
+        return st.just(not value)
+    if isinstance(value, int):
+        return st.sampled_from(NUMBERS) | st.integers(-1, 1).map(lambda step: value + step)
+    if not isinstance(value, str):
+        return VALUES
+    if re.fullmatch(r"[0-9a-f.:]+/[0-9]+", value):
+        return st.sampled_from(PREFIXES)
+    if re.fullmatch(r"([0-9]+[.]){3}[0-9]+|[0-9a-f:]+:[0-9a-f:]*", value):
+        return st.sampled_from(ADDRESSES)
+    return st.sampled_from(TEXTS)
+
+
 def places(document: Json, path: Path = ()) -> Iterator[Path]:
     """Where something is, the document itself left out."""
     entries: Any = ()
@@ -85,14 +101,14 @@ def damaged(draw: st.DrawFn, documents: st.SearchStrategy[Json]) -> Json:
             break
         *above, key = draw(st.sampled_from(known))
         parent = at(document, tuple(above))
-        match draw(st.integers(0, 5)):
-            case 0 | 1:
-                parent[key] = draw(VALUES)
-            case 2:
-                del parent[key]
+        match draw(st.integers(0, 7)):
+            case 0 | 1 | 2:
+                parent[key] = draw(like(parent[key]) | like(parent[key]) | VALUES)
             case 3:
+                del parent[key]
+            case 4:
                 parent[key] = copy.deepcopy(at(document, draw(st.sampled_from(known))))
-            case 4 if isinstance(parent, list):
+            case 5 if isinstance(parent, list):
                 parent.append(copy.deepcopy(at(parent, (key,))))
             case _ if isinstance(parent, dict):
                 parent[draw(st.sampled_from(TEXTS))] = draw(VALUES)

@@ -160,7 +160,7 @@ def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> N
     siege.apply(agents.provider(public=(PUBLIC,)))
     seen = Counter[int]()
 
-    @drawn(max_examples=100 * MORE)
+    @drawn(max_examples=200 * MORE)
     @given(document=hostile.damaged(DOCUMENTS))
     def judged(document: Any) -> None:
         if document.get("generation") == 1:
