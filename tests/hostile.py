@@ -49,9 +49,34 @@ TEXTS = (
         "02-00-00-00-00-01",
     ),
     *("idle", "partial", "full", "rehearsal", "provider", "tenant", "gateway", "bridged", "tcp", "sctp"),
-    *("agent", "net-0", "management", "a` - at `$.role`", "02-00-00-00-00-01"),
+    *("a` - at `$.role`", "02-00-00-00-00-01"),
 )
-NUMBERS = (0, 1, -1, 22, 80, 1195, 6180, 8443, 65535, 65536, 1279, 9216, 4095, 2**53, 2**63, 2**64, 10**300)
+NAMES = (
+    *("agent", "net-0", "net-1", "management", "production", "acme", "acme-0"),
+    *("web", "idle", "full", "partial"),
+)
+NUMBERS = (
+    0,
+    1,
+    2,
+    100,
+    3000,
+    -1,
+    22,
+    80,
+    1195,
+    6180,
+    8443,
+    65535,
+    65536,
+    1279,
+    9216,
+    4095,
+    2**53,
+    2**63,
+    2**64,
+    10**300,
+)
 OTHERS: tuple[Json, ...] = (None, True, False, 1.5, 1e308, [], {}, [[]], {"": None}, [None])
 
 VALUES = st.one_of(*map(st.sampled_from, (ADDRESSES, PREFIXES, TEXTS, NUMBERS, OTHERS)))
@@ -70,7 +95,11 @@ def like(value: Json) -> st.SearchStrategy[Json]:
         return st.sampled_from(PREFIXES)
     if re.fullmatch(r"([0-9]+[.]){3}[0-9]+|[0-9a-f:]+:[0-9a-f:]*", value):
         return st.sampled_from(ADDRESSES)
-    return st.sampled_from(TEXTS)
+    return st.sampled_from(NAMES) | st.sampled_from(NAMES) | st.sampled_from(TEXTS)
+
+
+_DEEPER = 6
+"""Kinds of wounds below this one are to single values, most of which still are of the right type."""
 
 
 def places(document: Json, path: Path = ()) -> Iterator[Path]:
@@ -99,21 +128,23 @@ def damaged(draw: st.DrawFn, documents: st.SearchStrategy[Json]) -> Json:
         known = list(places(document))
         if not known:
             break
-        *above, key = draw(st.sampled_from(known))
+        leaves = [path for path in known if not isinstance(at(document, path), dict | list)]
+        kind = draw(st.integers(0, 9))
+        *above, key = draw(st.sampled_from(leaves if kind < _DEEPER and leaves else known))
         parent = at(document, tuple(above))
-        match draw(st.integers(0, 7)):
-            case 0 | 1 | 2:
-                parent[key] = draw(like(parent[key]) | like(parent[key]) | VALUES)
-            case 3:
+        match kind:
+            case 5:
+                parent[key] = draw(VALUES)
+            case 6:
                 del parent[key]
-            case 4:
+            case 7:
                 parent[key] = copy.deepcopy(at(document, draw(st.sampled_from(known))))
-            case 5 if isinstance(parent, list):
+            case 8 if isinstance(parent, list):
                 parent.append(copy.deepcopy(at(parent, (key,))))
-            case _ if isinstance(parent, dict):
+            case 9 if isinstance(parent, dict):
                 parent[draw(st.sampled_from(TEXTS))] = draw(VALUES)
             case _:
-                parent.clear()
+                parent[key] = draw(like(parent[key]))
     return document
 
 

@@ -160,7 +160,7 @@ def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> N
     siege.apply(agents.provider(public=(PUBLIC,)))
     seen = Counter[int]()
 
-    @drawn(max_examples=200 * MORE)
+    @drawn(max_examples=400 * MORE)
     @given(document=hostile.damaged(DOCUMENTS))
     def judged(document: Any) -> None:
         if document.get("generation") == 1:
@@ -173,7 +173,7 @@ def test_damaged_documents_are_refused_whole_or_applied_whole(siege: Siege) -> N
             assert siege.settled() in {"done", "refused"}
 
     judged()
-    assert seen[422] > seen.total() / 4, seen
+    assert min(seen[202], seen[422]) > 0, seen
     assert siege.agent.run(siege.agent.door.engine.reconciler.look())
 
 
