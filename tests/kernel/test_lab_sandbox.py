@@ -48,7 +48,7 @@ def test_the_command_gets_the_signal_and_ends_orderly() -> None:
         assert process.stdout.readline() == "up\n"
         process.send_signal(signal.SIGTERM)
         assert process.stdout.readline() == "bye\n"
-        assert process.wait(5) == 5
+        assert process.wait(15) == 5
 
 
 def test_killing_the_sandbox_ends_everything_in_it() -> None:
