@@ -34,7 +34,7 @@ _LONGEST_SOCKET = 107
 _START_SECONDS = 30.0
 _END_SECONDS = 5.0
 _POLL = 0.1
-_CONSOLE_LINES = 20
+_CONSOLE_LINES = 12
 _CONTROL = re.compile(
     r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-_]|c)|[\x00-\x08\x0b-\x1f\x7f]"
 )
