@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -61,8 +60,8 @@ def test_names_cannot_break_out_of_the_descriptor() -> None:
 
 def test_the_descriptor_is_valid_by_the_standard_s_schema(text: str, tmp_path: Path) -> None:
     schema = export.schema()
-    if schema is None or shutil.which("xmllint") is None:
-        pytest.skip("needs xmllint and DMTF's schema (CAUSEWAY_OVF_SCHEMA)")
+    if schema is None:
+        pytest.skip("needs DMTF's schema (CAUSEWAY_OVF_SCHEMA)")
     path = tmp_path / "a.ovf"
     path.write_text(text)
     command = ["xmllint", "--nonet", "--noout", "--schema", str(schema), str(path)]

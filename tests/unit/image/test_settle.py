@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from image import settle
-
-needs_qemu_img = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="needs qemu-img")
 
 
 def made(path: Path, form: str, raw: Path, *options: str) -> Path:
@@ -27,7 +24,6 @@ def raw(tmp_path: Path) -> Path:
     return path
 
 
-@needs_qemu_img
 @pytest.mark.parametrize("form", ["vhdx", "vmdk"])
 def test_two_conversions_become_one_and_the_same(raw: Path, tmp_path: Path, form: str) -> None:
     contents = []

@@ -19,7 +19,7 @@ from causeway_controller.hypervisors.qemu_command import Hardware
 from causeway_controller.lab import namespaces
 
 pytestmark = [
-    pytest.mark.kernel,
+    pytest.mark.booted,
     pytest.mark.timeout(60),
     pytest.mark.skipif(
         shutil.which(acceleration.QEMU) is None, reason="needs QEMU: scripts/setup image installs it"
