@@ -36,11 +36,12 @@ def vmdk(path: Path) -> None:
     """Give the VMDK the fixed content identifier."""
     with path.open("r+b") as file:
         head = file.read(_DESCRIPTOR.stop)
-        fixed, count = re.subn(rb"(?<=\nCID=)[0-9a-f]{8}(?=\n)", CONTENT_ID, head[_DESCRIPTOR])
+        # qemu-img leaves leading zeros out, so the text may grow into the zero octets that fill its place.
+        fixed, count = re.subn(rb"(?<=\nCID=)[0-9a-f]{1,8}(?=\n)", CONTENT_ID, head[_DESCRIPTOR])
         if count != 1:
             raise UnexpectedFormatError(f"{path}: {count} content identifiers")
         file.seek(_DESCRIPTOR.start)
-        file.write(fixed)
+        file.write(fixed.rstrip(b"\0").ljust(len(head[_DESCRIPTOR]), b"\0"))
 
 
 def vhdx(path: Path) -> None:

@@ -43,6 +43,16 @@ def test_two_conversions_become_one_and_the_same(raw: Path, tmp_path: Path, form
 SUBFORMATS = {"vhdx": "dynamic,block_size=1M", "vmdk": "streamOptimized"}
 
 
+@pytest.mark.parametrize("drawn", [b"1", b"abc", b"0badcafe"])
+def test_a_content_identifier_of_any_length_becomes_the_same(tmp_path: Path, drawn: bytes) -> None:
+    path = tmp_path / "disk.vmdk"
+    text = b"# Disk DescriptorFile\nversion=1\nCID=" + drawn + b"\nparentCID=ffffffff\n"
+    path.write_bytes(b"KDMV".ljust(512, b"\0") + text.ljust(20 * 512, b"\0") + b"grains")
+    settle.vmdk(path)
+    settled = text.replace(b"\nCID=" + drawn, b"\nCID=" + settle.CONTENT_ID)
+    assert path.read_bytes() == b"KDMV".ljust(512, b"\0") + settled.ljust(20 * 512, b"\0") + b"grains"
+
+
 @pytest.mark.parametrize("form", ["vhdx", "vmdk"])
 def test_another_file_is_refused(tmp_path: Path, form: str) -> None:
     path = tmp_path / "file"
