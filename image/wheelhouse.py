@@ -39,7 +39,7 @@ def fill(step: Step, *, commit: str, work: Path, house: Path) -> None:
     step.run("git", "-C", ROOT, "archive", "--output", archive, commit, *PACKAGES)
     step.run("tar", "-xf", archive, "-C", work)
     for name in PACKAGES:
-        # hatchling is among the development tools already, at the recorded version.
+        # hatchling is among the tools of the image, at the recorded version: nothing is fetched for this.
         step.run(*_PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", house, work / name)
 
 
