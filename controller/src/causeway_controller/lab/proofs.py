@@ -200,6 +200,9 @@ def router_addresses(lab: Lab, tenant: str) -> list[IPAddress]:
 
 
 def old_replica(lab: Lab, tenant: str) -> tuple[Console, list[IPAddress]]:
-    """The replica that runs without being failed over, and its addresses."""
+    """The replica that runs without being failed over, and its addresses. It remembers no neighbours: of a
+    replica that ran beside it for a while it would go on asking in vain (arp(7), delay_first_probe_time).
+    """
     name = replica_of(tenant, topology.OLD_VM)
+    namespaces.run(name, "ip", "neigh", "flush", "dev", "eth0")
     return lab.machines.console(name), addresses_of(lab, name)
