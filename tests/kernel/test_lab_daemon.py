@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from causeway_controller.failover.extension import told as limits_of
 from causeway_controller.lab import daemon
 from causeway_controller.lab.client import LabClient
+from causeway_wire.desired import Extension
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
@@ -105,3 +107,13 @@ def test_a_whole_site_by_commands(causeway: Commands) -> None:
     causeway("unpublish", "acme/app2-tcp-4-8081", *lab)
     causeway("undo", "--full", "acme", "--keep", "acme/db1", *lab)
     assert "partial" in causeway("status", *lab)
+
+
+def test_a_bridged_lab_tells_its_limits_and_extends_by_frames(causeway: Commands) -> None:
+    lab = ("--name", "one")
+    shown = causeway("up", *lab, "--extension", "bridged")
+    assert all(line in shown for line in limits_of(Extension.BRIDGED))
+    assert "first packet" in causeway("failover", "acme/db1", *lab)
+    # A router in between would have taken two off.
+    assert "ttl=64" in causeway("exec", *lab, "acme/web1", "ping", "-c1", ADDRESS)
+    causeway("undo", "acme/db1", *lab)

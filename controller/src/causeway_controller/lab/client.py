@@ -18,6 +18,7 @@ import msgspec
 from causeway_controller.lab import daemon, sandbox
 from causeway_controller.lab.lab import DIRECTORY, LabError
 from causeway_controller.lab.protocol import Line, Request, Status
+from causeway_wire.desired import Extension
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
@@ -53,8 +54,10 @@ class LabClient:
             return True
         return False
 
-    def start(self) -> None:
-        """Start the daemon in the background; returns when it answers. Raises LabError."""
+    def start(self, extension: Extension) -> None:
+        """Start the daemon of a lab whose networks are extended this way, in the background; returns when it
+        answers. Raises LabError.
+        """
         if self.running():
             raise LabError(
                 f"the lab {self.name} is up already; see it with: causeway lab status{self._option}"
@@ -62,7 +65,7 @@ class LabClient:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
         log_path = self.directory / daemon.LOG
-        arguments = (sys.executable, "-m", "causeway_controller.lab.daemon", str(self.directory))
+        arguments = (sys.executable, "-m", "causeway_controller.lab.daemon", str(self.directory), extension)
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 sandbox.command(*arguments),

@@ -13,10 +13,12 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from causeway_controller.failover.extension import told as limits_of
 from causeway_controller.lab import protocol, sandbox, view
 from causeway_controller.lab.client import LabClient
 from causeway_controller.lab.lab import LabError, VmRef
 from causeway_controller.lab.steps import Step
+from causeway_wire.desired import Extension
 
 LAB_ABOUT = """Both sites on this machine: tenants, cloud gateways, a provider and an internet.
 
@@ -72,12 +74,19 @@ TenantsArgument = Annotated[list[str], typer.Argument(metavar="TENANT...", help=
 
 
 @lab.command(rich_help_panel="Start and end")
-def up(name: NameOption = "default") -> None:
+def up(
+    name: NameOption = "default",
+    extension: Annotated[
+        Extension,
+        typer.Option(help="How partial failover extends the networks; the limits of the choice are shown."),
+    ] = Extension.ROUTED,
+) -> None:
     """Start the lab in the background and wait until every appliance is ready."""
     with refusals():
         client = LabClient(name)
-        client.start()
+        client.start(extension)
         _operate(client, "up", protocol.Request())
+    _console().print("Its networks are extended", "\n".join(limits_of(extension)), highlight=False)
     _console().print("The lab is up. Try: [bold]causeway lab failover acme/db1[/]")
 
 

@@ -1,6 +1,6 @@
 """The lab in the background: holds a `Lab` and serves it on a Unix socket, readable by its owner only.
 
-    python -m causeway_controller.lab.daemon DIRECTORY      (inside a sandbox)
+    python -m causeway_controller.lab.daemon DIRECTORY EXTENSION      (inside a sandbox)
 
 It locks DIRECTORY/lock as long as it lives, so that what a killed daemon left behind is known to be stale.
 Each operation answers with JSON lines: steps as they happen, then one line `done` or `failed`.
@@ -23,6 +23,7 @@ from aiohttp import web
 from causeway_controller.lab import description, drill, protocol, publishing, topology
 from causeway_controller.lab.lab import Lab, LabError, VmRef
 from causeway_controller.lab.steps import Step
+from causeway_wire.desired import Extension
 
 SOCKET = "socket"
 LOCK = "lock"
@@ -186,9 +187,9 @@ def lock(directory: Path) -> IO[str]:
     return file
 
 
-async def serve(directory: Path) -> None:
+async def serve(directory: Path, extension: Extension) -> None:
     """Serve until `/down`, or until bringing the lab up failed."""
-    lab = Lab(topology.build())
+    lab = Lab(topology.build(extension=extension))
     daemon = Daemon(lab)
     runner = web.AppRunner(daemon.application(), access_log=None)
     await runner.setup()
@@ -208,14 +209,14 @@ async def serve(directory: Path) -> None:
 
 def main() -> int:
     """The command line."""
-    directory = Path(sys.argv[1])
+    directory, extension = Path(sys.argv[1]), Extension(sys.argv[2])
     try:
         held = lock(directory)
     except BlockingIOError:
         sys.stderr.write(f"another lab holds {directory}\n")
         return EXIT_TEMPORARY
     with held:
-        asyncio.run(serve(directory))
+        asyncio.run(serve(directory, extension))
     return 0
 
 

@@ -29,6 +29,7 @@ from causeway_controller.failover.inventory import (
     Vm,
 )
 from causeway_controller.lab import services
+from causeway_wire.desired import Extension
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPAddress, IPInterface, IPNetwork, MacAddress, TenantId
 
@@ -114,7 +115,8 @@ class Topology:
             adapters = (provider.uplink, *provider.vlans.values())
             yield provider.id, provider.management, adapters, SP_CONTROLLER
             for item in tenant.appliances.values():
-                yield item.id, item.management, (item.nic,), controller_of(tenant.id)
+                second = () if item.extension_nic is None else (item.extension_nic,)
+                yield item.id, item.management, (item.nic, *second), controller_of(tenant.id)
 
     def role(self, appliance: ApplianceId) -> RoleName:
         """What this appliance is for."""
@@ -139,9 +141,13 @@ def replica_of(tenant: TenantId, vm: str) -> str:
     return f"{tenant}-{vm}-replica"
 
 
-def build(*, tenants: int = 2, networks: int = 2, gateways: int = 2) -> Topology:
-    """The topology with this many tenants, networks per tenant and cloud gateways (each 1 or 2)."""
-    builder = _Builder()
+def build(
+    *, tenants: int = 2, networks: int = 2, gateways: int = 2, extension: Extension = Extension.ROUTED
+) -> Topology:
+    """The topology with this many tenants, networks per tenant and cloud gateways (each 1 or 2), and every
+    network extended this way.
+    """
+    builder = _Builder(extension=extension)
     doors = tuple(builder.gateway(index) for index in range(gateways))
     builder.provider_site()
     built = {name: builder.tenant(name, index, networks) for index, name in enumerate(TENANT_NAMES[:tenants])}
@@ -194,8 +200,13 @@ _TO_PUBLIC = tuple(zip(PUBLIC_PREFIXES, _ips(_internet(1)), strict=True))
 class _Builder:
     """Collects machines while the sites are described; numbers the MAC addresses."""
 
+    extension: Extension
     machines: dict[str, Machine] = field(default_factory=dict)
     macs: int = 0
+
+    @property
+    def bridged(self) -> bool:
+        return self.extension is Extension.BRIDGED
 
     def port(self, segment: str, addresses: tuple[IPInterface, ...] = ()) -> Port:
         self.macs += 1
@@ -276,7 +287,7 @@ class _Builder:
         public, second = _public(10 * index + 11), _public(10 * index + 12)
         return Tenant(
             id=name,
-            networks={network: _network(k, network) for k, network in enumerate(ids)},
+            networks={network: _network(k, network, self.extension) for k, network in enumerate(ids)},
             provider=provider,
             appliances=appliances,
             vms=vms,
@@ -293,9 +304,8 @@ class _Builder:
         vlans: dict[str, Adapter] = {}
         ports = [port]
         for k in range(networks):
-            adapter, vlan = self.adapter(
-                f"vlan{k + 1}", f"{tenant}-vlan{k + 1}", _production(k, _PROVIDER_HOST)
-            )
+            addresses = () if self.bridged else _production(k, _PROVIDER_HOST)
+            adapter, vlan = self.adapter(f"vlan{k + 1}", f"{tenant}-vlan{k + 1}", addresses)
             vlans[f"net{k + 1}"] = adapter
             ports.append(vlan)
         self.machine(name, Kind.APPLIANCE, *ports)
@@ -313,27 +323,33 @@ class _Builder:
             _production(k, _TENANT_HOST),
             _ips(_production(k, _ROUTER_HOST)),
         )
-        self.machine(name, Kind.APPLIANCE, port)
-        return TenantAppliance(id=name, management=_managed("lan", nic, controller), network=network, nic=nic)
+        second, *ports = self.adapter("extension", f"{tenant}-{network}", ()) if self.bridged else (None,)
+        self.machine(name, Kind.APPLIANCE, port, *ports)
+        return TenantAppliance(
+            id=name,
+            management=_managed("lan", nic, controller),
+            network=network,
+            nic=nic,
+            extension_nic=second,
+        )
 
     def vm(self, tenant: TenantId, k: int, vm: str, host: int) -> Vm:
         """A production VM and its replica, which is powered off."""
-        addresses = self.guest(original_of(tenant, vm), f"{tenant}-net{k + 1}", k, host)
-        self.guest(replica_of(tenant, vm), f"{tenant}-vlan{k + 1}", k, host, powered_on=False)
-        return Vm(name=vm, network=f"net{k + 1}", addresses=addresses)
-
-    def guest(
-        self, name: str, segment: str, k: int, host: int, *, powered_on: bool = True
-    ) -> tuple[IPAddress, ...]:
-        addresses = _production(k, host)
-        self.machine(
-            name,
-            Kind.GUEST,
-            self.port(segment, addresses),
-            gateways=_ips(_production(k, _ROUTER_HOST)),
-            powered_on=powered_on,
+        original = self.guest(original_of(tenant, vm), f"{tenant}-net{k + 1}", k, host)
+        replica = self.guest(replica_of(tenant, vm), f"{tenant}-vlan{k + 1}", k, host, powered_on=False)
+        return Vm(
+            name=vm,
+            network=f"net{k + 1}",
+            addresses=_ips(original.addresses),
+            macs=(replica.mac,) if self.bridged else (),
         )
-        return _ips(addresses)
+
+    def guest(self, name: str, segment: str, k: int, host: int, *, powered_on: bool = True) -> Port:
+        port = self.port(segment, _production(k, host))
+        self.machine(
+            name, Kind.GUEST, port, gateways=_ips(_production(k, _ROUTER_HOST)), powered_on=powered_on
+        )
+        return port
 
 
 def _managed(nic: str, adapter: Adapter, controller: tuple[IPInterface, ...]) -> ManagementAccess:
@@ -342,7 +358,7 @@ def _managed(nic: str, adapter: Adapter, controller: tuple[IPInterface, ...]) ->
     return ManagementAccess(nic=nic, address=adapter.addresses[0].ip, sources=sources)
 
 
-def _network(k: int, name: str) -> Network:
+def _network(k: int, name: str, extension: Extension) -> Network:
     inner = (
         (ipaddress.ip_address(f"100.64.{k + 1}.1"), ipaddress.ip_address(f"100.64.{k + 1}.2")),
         (ipaddress.ip_address(f"fd00:6180:{k + 1}::1"), ipaddress.ip_address(f"fd00:6180:{k + 1}::2")),
@@ -355,4 +371,5 @@ def _network(k: int, name: str) -> Network:
         inner=inner,
         port=1195 + 2 * k,
         internet=k == 0,
+        extension=extension,
     )

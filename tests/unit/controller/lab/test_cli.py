@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from causeway_controller import cli
 from causeway_controller.lab import client, daemon
 from causeway_controller.lab.lab import LabError
+from causeway_wire.desired import Extension
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +58,7 @@ def test_a_lab_is_running_only_while_its_lock_is_held(tmp_path: Path) -> None:
     with daemon.lock(lab.directory):
         assert lab.running()
         with pytest.raises(LabError, match="up already"):
-            lab.start()
+            lab.start(Extension.ROUTED)
     assert not lab.running()
 
 

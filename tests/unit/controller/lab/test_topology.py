@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from causeway_controller.failover import extension
 from causeway_controller.lab import topology
+from causeway_wire.desired import Extension
 
 FULL = topology.build()
+BRIDGED = topology.build(extension=Extension.BRIDGED)
 
 
 def test_both_tenants_have_equal_networks() -> None:
@@ -52,11 +55,20 @@ def test_the_old_replica_runs_without_an_original() -> None:
     assert topology.OLD_VM not in FULL.tenants["acme"].vms
 
 
-def test_the_inventory_s_adapters_are_wired() -> None:
-    for name, _, adapters, controller in FULL.appliances():
-        assert [adapter.mac for adapter in adapters] == [port.mac for port in FULL.machines[name].ports]
-        assert FULL.machines[name].kind is topology.Kind.APPLIANCE
-        assert FULL.machines[controller].kind is topology.Kind.CONTROLLER
+@pytest.mark.parametrize("world", [FULL, BRIDGED], ids=["routed", "bridged"])
+def test_the_inventory_s_adapters_are_wired(world: topology.Topology) -> None:
+    for name, _, adapters, controller in world.appliances():
+        assert [adapter.mac for adapter in adapters] == [port.mac for port in world.machines[name].ports]
+        assert world.machines[name].kind is topology.Kind.APPLIANCE
+        assert world.machines[controller].kind is topology.Kind.CONTROLLER
+
+
+def test_a_bridged_world_lacks_nothing_that_bridged_networks_need() -> None:
+    for tenant in BRIDGED.tenants.values():
+        for vm in tenant.vms.values():
+            network = tenant.networks[vm.network]
+            assert network.extension is Extension.BRIDGED
+            assert not list(extension.unmet(tenant, network, vm))
 
 
 def test_the_internet_knows_no_way_but_to_public_addresses() -> None:
