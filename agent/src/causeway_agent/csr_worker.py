@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from causeway_agent.backends.storage import DirectoryStorage
 
 APPLIANCE_URN = "urn:causeway:appliance:"
 SELF_SIGNED_DAYS = 3650
@@ -141,7 +142,7 @@ def _certificates(pem: str, pointer: str) -> list[x509.Certificate]:
 
 
 def _key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """The key in this file; when there is none, made, written beside, synced and renamed."""
+    """The key in this file; made when there is none."""
     if path.exists():
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
@@ -151,18 +152,7 @@ def _key(path: Path) -> ec.EllipticCurvePrivateKey:
     data = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    DirectoryStorage(path.parent).write(path.name, data)
     return key
 
 
