@@ -30,7 +30,8 @@ NEXT: Mapping[str, str] = {
 
 
 def fetch(agent: LocalAgent, *, sample: float = SAMPLE_SECONDS) -> dict[str, Any]:
-    """The observed document, the last change and what the counters grew by within `sample` seconds.
+    """The observed document, the last change, what the machine can, and what the counters grew by within
+    `sample` seconds.
 
     Raises AgentDownError or RefusedError.
     """
@@ -43,6 +44,7 @@ def fetch(agent: LocalAgent, *, sample: float = SAMPLE_SECONDS) -> dict[str, Any
     return {
         "observed": observed,
         "change": agent.get(f"/v1/changes/{last}") if last is not None else None,
+        "capabilities": agent.get("/v1")["capabilities"],
         "growing": {name: packets for name, packets in grown.items() if packets > 0},
         "sample_seconds": sample,
     }
@@ -56,6 +58,7 @@ def render(status: Mapping[str, Any], now: datetime) -> list[str]:
 def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     observed, change = status["observed"], status["change"]
     yield from _head(observed, now)
+    yield from _kernel(status.get("capabilities"))
     yield from _problem(observed)
     yield from _coverage(observed)
     yield from _change(change, now) if change else entry("change", "none")
@@ -85,6 +88,17 @@ def _head(observed: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("state", f"{observed['state']}{up}")
     generation = observed["observed_generation"] or "none"
     yield from entry("generation", f"{generation}, epoch {observed['epoch']}")
+
+
+def _kernel(capabilities: Mapping[str, Any] | None) -> Iterator[str]:
+    if capabilities is None:
+        return
+    kernel = capabilities["kernel"]
+    has = [name for name, value in capabilities.items() if value is True]
+    lacks = [name for name, value in capabilities.items() if value is False]
+    yield from entry("kernel", f"{kernel}, has {', '.join(has) or 'nothing more'}")
+    if lacks:
+        yield from entry("", f"lacks {', '.join(lacks)}")
 
 
 def _problem(observed: Mapping[str, Any]) -> Iterator[str]:

@@ -29,7 +29,7 @@ class MachineSpec:
     name: str
     nics: tuple[NicSpec, ...]
     seed: bytes
-    """First-boot envelope. Holds no private key."""
+    """First-boot envelope. Holds no private key. Empty: the machine waits for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,10 @@ from causeway_controller import files as durable
 from causeway_controller import seed
 from causeway_controller.hypervisors import acceleration, qmp
 from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, NicSpec, Progress
-from causeway_controller.hypervisors.qemu_command import Files, Hardware, command, smbios
+from causeway_controller.hypervisors.qemu_command import DRIVE, Carrier, Files, Hardware, command, smbios
 from causeway_controller.lab import namespaces
 from causeway_controller.lab.namespaces import WiringError
+from causeway_wire.seed import CREDENTIAL
 from causeway_wire.types import IPAddress, MacAddress
 
 _PROGRAMS = (acceleration.QEMU, "qemu-img", "ip", "nsenter")
@@ -51,13 +52,17 @@ class QemuProvider:
         segments: Sequence[str],
         directory: Path,
         hardware: Hardware | None = None,
+        carrier: Carrier = Carrier.DISC,
         credentials: Mapping[str, bytes] | None = None,
     ) -> None:
-        """`image`: qcow2, only read. `credentials`: systemd's, for every machine, besides the seed."""
+        """`image`: qcow2, only read. `carrier`: how machines get their seeds; none where a seed is empty.
+        `credentials`: systemd's, for every machine, besides the seed.
+        """
         self._image = image
         self._segments = tuple(segments)
         self._directory = directory
         self._hardware = hardware or Hardware()
+        self._carrier = carrier
         self._credentials = dict(credentials or {})
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
@@ -128,13 +133,21 @@ class QemuProvider:
             _unplug(spec.nics)
         await asyncio.to_thread(shutil.rmtree, files.directory, ignore_errors=True)
 
+    async def insert(self, owner_id: str, seed_data: bytes) -> None:
+        """Put a disc with this seed into the drive, in place of the one there; running or not."""
+        files, _ = self._known(owner_id)
+        durable.write(files.seed, seed.iso(seed_data), mode=durable.PRIVATE)
+        if process(files) is not None:
+            arguments = {"id": DRIVE, "filename": str(files.seed), "format": "raw", "force": True}
+            await qmp.execute(files.monitor, "blockdev-change-medium", arguments)
+
     def console(self, owner_id: str) -> Path:
         """The file with what the machine's serial console said."""
         return self._known(owner_id)[0].console
 
-    def last_words(self, owner_id: str) -> str:
+    def last_words(self, owner_id: str, *, lines: int = _CONSOLE_LINES) -> str:
         """The end of that, to be read on a terminal."""
-        return _last_words(self._known(owner_id)[0])
+        return _last_words(self._known(owner_id)[0], lines)
 
     def files(self, owner_id: str) -> Files:
         """Where the machine with this owner id is, or would be."""
@@ -153,8 +166,12 @@ class QemuProvider:
         files.directory.mkdir(mode=0o700, parents=True)
         if self._hardware.firmware is not None:
             shutil.copyfile(self._hardware.variables, files.variables)
-        durable.write(files.seed, seed.iso(spec.seed), mode=durable.PRIVATE)
-        for name, content in self._credentials.items():
+        credentials = dict(self._credentials)
+        if spec.seed and self._carrier is Carrier.CREDENTIAL:
+            credentials[CREDENTIAL] = spec.seed
+        elif spec.seed:
+            durable.write(files.seed, seed.iso(spec.seed), mode=durable.PRIVATE)
+        for name, content in credentials.items():
             durable.write(files.credential(name), smbios(name, content), mode=durable.PRIVATE)
 
     async def _start(self, files: Files, spec: MachineSpec) -> None:
@@ -170,7 +187,8 @@ class QemuProvider:
             hardware=self._hardware,
             acceleration=accelerated,
             taps=taps,
-            credentials=self._credentials,
+            disc=files.seed.exists(),
+            credentials=files.credentials(),
         )
         await _run(*namespaces.within(namespaces.FABRIC, *words))
         pid = int(files.pid.read_text(encoding="ascii"))
@@ -247,13 +265,15 @@ def _recorded(files: Files) -> MachineSpec | None:
     return MachineSpec(owner_id=found["owner_id"], name=found["name"], nics=nics, seed=b"")
 
 
-def _last_words(files: Files) -> str:
+def _last_words(files: Files, most: int = _CONSOLE_LINES) -> str:
     try:
         lines = files.console.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         lines = []
-    plain = (_CONTROL.sub("", line).rstrip() for line in lines)
-    return "\n".join(["the end of its console:", *[line for line in plain if line][-_CONSOLE_LINES:]])
+    plain = [line for line in (_CONTROL.sub("", line).rstrip() for line in lines) if line]
+    if not plain:
+        return "its console has said nothing"
+    return "\n".join(["the end of its console:", *plain[-most:]])
 
 
 async def _run(*words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from causeway_controller.hypervisors.acceleration import QEMU, TCG, Acceleration
@@ -18,6 +19,19 @@ _PATIENT = (
     "io.systemd.boot.kernel-cmdline-extra="
     "tsc=reliable no_timer_check systemd.default_device_timeout_sec=900 systemd.default_timeout_start_sec=900"
 )
+
+
+DRIVE = "cd"
+"""QMP's name of the drive for discs."""
+
+
+class Carrier(StrEnum):
+    """How a machine gets its seed."""
+
+    DISC = "disc"
+    """An ISO image in its drive, as on any hypervisor."""
+    CREDENTIAL = "credential"
+    """A system credential in SMBIOS, as libvirt and Proxmox can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +69,7 @@ class Files:
 
     @property
     def seed(self) -> Path:
-        """The seed's ISO image."""
+        """The disc in the drive; the drive is empty where there is none."""
         return self.directory / "seed.iso"
 
     @property
@@ -82,6 +96,10 @@ class Files:
         """A credential as SMBIOS carries it."""
         return self.directory / f"credential-{name}"
 
+    def credentials(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(sorted(self.directory.glob("credential-*")))
+
 
 def command(
     *,
@@ -90,11 +108,13 @@ def command(
     hardware: Hardware,
     acceleration: Acceleration,
     taps: Mapping[str, str],
-    credentials: Iterable[str] = (),
+    disc: bool = True,
+    credentials: Iterable[Path] = (),
 ) -> tuple[str, ...]:
     """The words that start the machine in the background; QEMU returns once it runs.
 
-    `taps`: MAC address of each adapter, in order, to the tap device it is plugged into.
+    `taps`: MAC address of each adapter, in order, to the tap device it is plugged into. `disc`: whether there
+    is one in the drive. `credentials`: files as `smbios` makes them.
     """
     words = [QEMU, "-name", _escaped(name), "-machine", "q35", *acceleration.options]
     words += ["-smp", str(hardware.processors), "-m", str(hardware.mebibytes)]
@@ -112,15 +132,16 @@ def command(
     words += ["-device", "virtio-blk-pci,drive=disk,bootindex=0"]
     # The appliance's kernel has no AHCI driver: a CD drive must be virtio-scsi's, or IDE.
     words += ["-device", "virtio-scsi-pci,id=scsi"]
-    words += ["-drive", f"if=none,id=seed,format=raw,readonly=on,media=cdrom,file={_escaped(files.seed)}"]
-    words += ["-device", "scsi-cd,bus=scsi.0,drive=seed"]
+    medium = f",format=raw,file={_escaped(files.seed)}" if disc else ""
+    words += ["-drive", f"if=none,id=seed,readonly=on,media=cdrom{medium}"]
+    words += ["-device", f"scsi-cd,id={DRIVE},bus=scsi.0,drive=seed"]
     for index, (mac, tap) in enumerate(taps.items()):
         words += ["-netdev", f"tap,id=net{index},ifname={tap},script=no,downscript=no"]
         words += ["-device", f"virtio-net-pci,netdev=net{index},mac={mac},romfile="]
     if acceleration.name == TCG:
         words += ["-smbios", f"type=11,value={_escaped(_PATIENT)}"]
     for credential in credentials:
-        words += ["-smbios", f"type=11,path={_escaped(files.credential(credential))}"]
+        words += ["-smbios", f"type=11,path={_escaped(credential)}"]
     return tuple(words)
 
 

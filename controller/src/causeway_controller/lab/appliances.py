@@ -18,7 +18,7 @@ from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, N
 from causeway_controller.hypervisors.qemu import QemuProvider
 from causeway_controller.lab import credentials, namespaces, pace
 from causeway_controller.lab.pace import Pace
-from causeway_controller.lab.steps import Listener, ignore, step
+from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, Seed
@@ -27,6 +27,9 @@ from causeway_wire.types import ApplianceId, Secret
 POWER_OFF_GRACE = 3.0
 TOKEN_LIFE = timedelta(hours=1)
 _KNOCK_SECONDS, _KNOCK_PAUSE = 2.0, 0.1
+_LAST_WORDS = 12
+_NEWS_SECONDS = 15.0
+"""Between two words on a machine that boots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class Appliances:
         self._hypervisor = hypervisor
         self._pace = speed
         self._turn = asyncio.Semaphore(speed.at_once)
+        self._boots = asyncio.Semaphore(speed.boots_at_once)
         self._clients = contextlib.AsyncExitStack()
         self._agents: dict[ApplianceId, client.AgentClient] = {}
         self._items = {
@@ -95,21 +99,37 @@ class Appliances:
         await asyncio.gather(*(self._hypervisor.destroy(name) for name in self._items))
 
     async def _power_on(self, item: Appliance, listener: Listener) -> float:
-        began = time.monotonic()
-        with step(f"boot {item.id}", listener):
-            await self._hypervisor.power(item.id, on=True, grace=0.0)
-            while not await _open(item):
-                if time.monotonic() - began >= self._pace.boot:
-                    raise HypervisorError(self._silence(item))
-                await asyncio.sleep(_KNOCK_PAUSE)
-        return time.monotonic() - began
+        name = f"boot {item.id}"
+        async with self._boots:
+            began = told = time.monotonic()
+            with step(name, listener):
+                await self._hypervisor.power(item.id, on=True, grace=0.0)
+                while not await _open(item):
+                    now = time.monotonic()
+                    await self._still_boots(item, now - began)
+                    if now - told >= _NEWS_SECONDS:
+                        said = self._last_words(item, 1).splitlines()[-1]
+                        listener(Step(name=name, at=f"{now - began:.0f} s; {said}"))
+                        told = now
+                    await asyncio.sleep(_KNOCK_PAUSE)
+            return time.monotonic() - began
 
-    def _silence(self, item: Appliance) -> str:
-        """That the agent never listened, with what the machine's console said, where it has one."""
-        said = f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s"
-        if isinstance(self._hypervisor, QemuProvider):
-            said += f"; {self._hypervisor.last_words(item.id)}"
-        return said
+    async def _still_boots(self, item: Appliance, seconds: float) -> None:
+        """Raises HypervisorError when it ended, or when its time is over."""
+        found = await self._hypervisor.find(item.id)
+        if found is None or not found.powered_on:
+            said = f"{item.id} went off while it booted"
+        elif seconds >= self._pace.boot:
+            said = f"the agent of {item.id} did not listen in {self._pace.boot:.0f} s"
+        else:
+            return
+        raise HypervisorError(f"{said}; {self._last_words(item, _LAST_WORDS)}")
+
+    def _last_words(self, item: Appliance, lines: int) -> str:
+        """The end of what the machine's console said, where it has one."""
+        if not isinstance(self._hypervisor, QemuProvider):
+            return "it has no console"
+        return self._hypervisor.last_words(item.id, lines=lines)
 
     async def _enrol(self, item: Appliance) -> None:
         office = self._offices[item.controller]

@@ -18,7 +18,6 @@ from causeway_wire.types import IPAddress
 _START_DEADLINE = 15.0
 _STOP_DEADLINE = 3.0
 _GRACE = 10.0
-"""Seconds a command may take beyond the time its own probe is bounded by."""
 
 
 class GuestError(Exception):
@@ -72,14 +71,15 @@ class Watch:
     async def stop(self) -> Gaps:
         """End the watch; what it saw."""
         await self._console.call("stop", id=self._number)
-        return Gaps(**await asyncio.wait_for(self._result, _GRACE))
+        return Gaps(**await asyncio.wait_for(self._result, self._console.grace))
 
 
 class Console:
     """One running guest program."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, *, patience: float) -> None:
         self.name = name
+        self._patience = patience
         self._process = process
         self._numbers = itertools.count(1)
         self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -88,23 +88,31 @@ class Console:
         self._reader = asyncio.create_task(self._read(), name=f"guest {name}")
 
     @classmethod
-    async def start(cls, machine: Machine) -> Self:
-        """Start the guest program in the machine's namespace; returns once it serves."""
+    async def start(cls, machine: Machine, *, patience: float = 1.0) -> Self:
+        """Start the guest program in the machine's namespace; returns once it serves.
+
+        Its probes wait `patience` times as long as they are told to.
+        """
         name = machine.name
         addresses = [str(address.ip) for port in machine.ports for address in port.addresses]
-        command = (sys.executable, "-m", "causeway_controller.lab.guest", name, *addresses)
+        command = (sys.executable, "-m", "causeway_controller.lab.guest", name, str(patience), *addresses)
         process = await asyncio.create_subprocess_exec(
             *namespaces.within(name, *command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        console = cls(name, process)
+        console = cls(name, process, patience=patience)
         try:
             await asyncio.wait_for(asyncio.shield(console._ready), _START_DEADLINE)
         except (TimeoutError, GuestError) as error:
             await console.stop()
             raise GuestError(f"the guest program of {name} did not start") from error
         return console
+
+    @property
+    def grace(self) -> float:
+        """Seconds a command may take beyond the time its own probe is bounded by."""
+        return _GRACE * self._patience
 
     async def stop(self) -> None:
         """Kill the guest program, as cutting its power does."""
@@ -127,7 +135,7 @@ class Console:
     async def _call(self, do: str, arguments: dict[str, Any], *, deadline: float) -> dict[str, Any]:
         _, result = self._send(do, arguments)
         try:
-            return await asyncio.wait_for(result, deadline + _GRACE)
+            return await asyncio.wait_for(result, deadline * self._patience + self.grace)
         except TimeoutError as error:
             raise GuestError(f"{self.name}: {do} was not answered") from error
 
@@ -158,8 +166,13 @@ class Console:
         seconds: float = 60.0,
         interval: float = 0.002,
     ) -> Watch:
-        """Begin a UDP echo each `interval` seconds."""
-        arguments = {"address": str(address), "port": port, "seconds": seconds, "interval": interval}
+        """Begin a UDP echo each `interval` seconds; as many of them, further apart, where all is slow."""
+        arguments = {
+            "address": str(address),
+            "port": port,
+            "seconds": seconds * self._patience,
+            "interval": interval * self._patience,
+        }
         return self._watch("watch", arguments)
 
     def hold(self, address: IPAddress, port: int, *, seconds: float = 60.0) -> Watch:

@@ -1,17 +1,19 @@
 """The program on every VM of the lab: small servers, and probes on command.
 
-    python -m causeway_controller.lab.guest NAME [ADDRESS...]
+    python -m causeway_controller.lab.guest NAME PATIENCE [ADDRESS...]
 
 Announces its addresses on `eth0`, then serves HTTP on port 80 (says who it is and who asked), the same on
 port 22 in place of SSH, and echo on port 7, TCP and UDP, IPv4 and IPv6.
 Commands are JSON lines on standard input, `{"id": 1, "do": "ping", "with": {...}}`; answers and events are
-JSON lines on standard output. Ends when its standard input ends.
+JSON lines on standard output. Ends when its standard input ends. Probes wait PATIENCE times as long as they
+say, for appliances that are slow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import socket
 import sys
@@ -36,8 +38,9 @@ _PROBES: dict[str, Callable[..., Awaitable[probes.Result]]] = {
 class Guest:
     """The servers of one VM and the commands that run on it."""
 
-    def __init__(self, name: str, output: TextIO) -> None:
+    def __init__(self, name: str, output: TextIO, *, patience: float) -> None:
         self._name = name
+        self._patience = patience
         self._output = output
         self._running: dict[int, asyncio.Task[None]] = {}
 
@@ -74,7 +77,7 @@ class Guest:
         if name in {"watch", "hold"}:
             arguments = {**arguments, "report": lambda event: self._say({"id": number, **event})}
         try:
-            result = await _PROBES[name](**arguments)
+            result = await _PROBES[name](**patient(_PROBES[name], arguments, self._patience))
         except (OSError, KeyError, TypeError, ValueError) as error:
             self._say({"id": number, "error": f"{type(error).__name__}: {error}"})
         else:
@@ -104,6 +107,14 @@ class Guest:
         writer.close()
 
 
+def patient(probe: Callable[..., object], arguments: dict[str, Any], times: float) -> dict[str, Any]:
+    """The arguments with so many times the patience that was asked for, or that is the probe's own."""
+    own = inspect.signature(probe).parameters.get("patience")
+    if own is None:
+        return arguments
+    return {**arguments, "patience": arguments.get("patience", own.default) * times}
+
+
 @contextlib.contextmanager
 def _datagram_echo(family: socket.AddressFamily) -> Iterator[None]:
     """UDP echo (RFC 862) while the block runs."""
@@ -131,8 +142,9 @@ async def _main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    announce("eth0", sys.argv[2:])
-    await Guest(sys.argv[1], sys.stdout).run(reader)
+    name, patience, *addresses = sys.argv[1:]
+    announce("eth0", addresses)
+    await Guest(name, sys.stdout, patience=float(patience)).run(reader)
 
 
 if __name__ == "__main__":

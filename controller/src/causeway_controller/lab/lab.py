@@ -75,8 +75,8 @@ class Lab:
             raise LabError(f"a lab needs a sandbox: {' '.join(sandbox.command('COMMAND'))}")
         self.topology = topology
         self.listener = listener
-        self.machines = Machines(topology.machines, topology.segments)
         self.pace = pace.PROCESSES if image is None else pace.MACHINES
+        self.machines = Machines(topology.machines, topology.segments, patience=self.pace.answers)
         self.hypervisor = _hypervisor(topology, directory, image)
         self.appliances = Appliances(topology, self.hypervisor, directory / "offices", speed=self.pace)
         self.ready_after: Mapping[ApplianceId, float] = {}

@@ -14,9 +14,13 @@ from causeway_controller.lab.topology import Kind, Machine
 class Machines:
     """All machines of a topology without an agent. VMs can be powered on and off, repeatedly."""
 
-    def __init__(self, machines: Mapping[str, Machine], segments: Sequence[str]) -> None:
+    def __init__(
+        self, machines: Mapping[str, Machine], segments: Sequence[str], *, patience: float = 1.0
+    ) -> None:
+        """`patience`: how many times longer than usual VMs wait for answers."""
         self._machines = {name: item for name, item in machines.items() if item.kind is not Kind.APPLIANCE}
         self._segments = tuple(segments)
+        self._patience = patience
         self._consoles: dict[str, Console] = {}
 
     async def up(self) -> None:
@@ -70,7 +74,9 @@ class Machines:
         namespaces.create([machine], self._segments)
 
     async def _start(self, machines: Iterable[Machine]) -> None:
-        started = await asyncio.gather(*(Console.start(machine) for machine in machines))
+        started = await asyncio.gather(
+            *(Console.start(machine, patience=self._patience) for machine in machines)
+        )
         self._consoles.update({console.name: console for console in started})
 
     def _guest(self, name: str) -> Machine:

@@ -23,8 +23,12 @@ class Pace:
     """From the end of a failover."""
     stream: float = 10.0
     """For 2 MB over TCP, and back."""
+    answers: float = 1.0
+    """How many times longer VMs wait for an answer; as long must silence last to count as silence."""
     at_once: int = 16
     """Appliances that are asked for keys at the same time."""
+    boots_at_once: int = 16
+    """Appliances that boot at the same time."""
     workflow: Timing = _WORKFLOW
 
 
@@ -34,8 +38,9 @@ MACHINES = Pace(
     apply=180.0,
     claim=180.0,
     first_packet=120.0,
-    stream=120.0,
+    answers=8.0,
     at_once=1,
+    boots_at_once=3,
     workflow=Timing(change=180.0, courtesy=30.0, tunnel=120.0, mode=60.0),
 )
 """Appliances that boot, emulated by a busy machine: tens of times slower than the real thing."""

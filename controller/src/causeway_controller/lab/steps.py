@@ -10,11 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One step; `seconds` is None while it runs, `error` says why it failed."""
+    """One step; `seconds` is None while it runs, `error` says why it failed.
+
+    `at` is news of a long one: how far it is.
+    """
 
     name: str
     seconds: float | None = None
     error: str | None = None
+    at: str | None = None
 
 
 Listener = Callable[[Step], None]

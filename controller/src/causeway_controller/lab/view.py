@@ -30,7 +30,9 @@ class StepView:
 
     def show(self, step: Step) -> None:
         """Take in one step."""
-        if step.seconds is None:
+        if step.at is not None:
+            self._console.print(f"  ..     {step.name}: {step.at}", highlight=False, markup=False)
+        elif step.seconds is None:
             self._running.append(step.name)
         else:
             if step.name in self._running:

@@ -62,16 +62,23 @@ def observed(**changes: Any) -> Observed:
     return Observed(**(given | changes))
 
 
-def page(seen: Observed, change: Change | None = CHANGE, growing: dict[str, int] | None = None) -> str:
+def page(
+    seen: Observed,
+    change: Change | None = CHANGE,
+    growing: dict[str, int] | None = None,
+    **more: Any,
+) -> str:
     found = {
         "observed": json.loads(codec.encode(seen)),
         "change": None if change is None else json.loads(codec.encode(change)),
         "growing": growing or {},
         "sample_seconds": 0.5,
+        **more,
     }
     return "\n".join(status.render(found, NOW))
 
 
+CAPABILITIES = {"kernel": "6.12.1-cloud", "vlan_8021q": True, "vrf": True, "openvpn_dco": False}
 FULL = FailoverReport(
     mode="full",
     networks=(
@@ -97,6 +104,12 @@ def test_full_failover_says_what_is_held_and_what_is_missing() -> None:
         "public rules: 12, revision 5",
     ):
         assert line in told
+
+
+def test_what_the_kernel_has_and_lacks_is_told_where_an_agent_knows_it() -> None:
+    told = page(observed(), capabilities=CAPABILITIES)
+    assert "kernel      6.12.1-cloud, has vlan_8021q, vrf\n            lacks openvpn_dco\n" in told
+    assert "kernel " not in page(observed())
 
 
 def test_a_change_that_awaits_its_confirmation_says_how_long() -> None:
@@ -172,6 +185,8 @@ def test_what_grew_is_told_from_two_looks(monkeypatch: pytest.MonkeyPatch) -> No
     def get(_self: LocalAgent, path: str) -> Any:
         if path.startswith("/v1/changes"):
             return json.loads(codec.encode(CHANGE))
+        if path == "/v1":
+            return {"capabilities": CAPABILITIES}
         reports = (
             CounterReport(name="drop_arp", packets=next(looks), bytes=0),
             CounterReport(name="drop_flood", packets=4, bytes=0),
@@ -181,6 +196,7 @@ def test_what_grew_is_told_from_two_looks(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(LocalAgent, "get", get)
     found = status.fetch(LocalAgent(Path("/nowhere")), sample=0.0)
     assert found["growing"] == {"drop_arp": 2}
+    assert found["capabilities"] == CAPABILITIES
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,11 @@ TAPS = {"02:ca:05:00:00:01": "p1", "02:ca:05:00:00:02": "p2"}
 
 
 def words(
-    *, acceleration: Acceleration = EMULATED, hardware: Hardware | None = None, at: str = "/lab/a"
+    *,
+    acceleration: Acceleration = EMULATED,
+    hardware: Hardware | None = None,
+    at: str = "/lab/a",
+    disc: bool = True,
 ) -> str:
     made = command(
         name="a",
@@ -22,7 +26,8 @@ def words(
         hardware=hardware or Hardware(),
         acceleration=acceleration,
         taps=TAPS,
-        credentials=("some.credential",),
+        disc=disc,
+        credentials=(Files(Path(at)).credential("some.credential"),),
     )
     return " ".join(made)
 
@@ -35,7 +40,11 @@ def test_adapters_are_plugged_in_with_their_addresses_in_their_order() -> None:
 
 
 def test_the_seed_is_in_a_drive_that_the_appliance_s_kernel_knows() -> None:
-    assert "media=cdrom,file=/lab/a/seed.iso -device scsi-cd,bus=scsi.0,drive=seed" in words()
+    assert "media=cdrom,format=raw,file=/lab/a/seed.iso -device scsi-cd,id=cd,bus=scsi.0" in words()
+
+
+def test_without_a_disc_there_is_a_drive_to_put_one_in() -> None:
+    assert "media=cdrom -device scsi-cd,id=cd,bus=scsi.0,drive=seed" in words(disc=False)
 
 
 def test_nothing_is_lost_on_the_way_to_the_console_s_log() -> None:
