@@ -12,7 +12,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
-	image image-boot image-reproducible image-sizes pair \
+	image image-boot image-reproducible image-sizes pair booted \
 	bench $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -91,6 +91,11 @@ pair: ## boot the image as two appliances and a gateway; a VM fails over between
 	@scripts/setup image
 	@test -n "$(IMAGE)" || { echo 'pair: there is no image yet: make image' >&2; exit 1; }
 	@$(BIN)/causeway lab demo --image "$(IMAGE)"
+
+booted: ## tests that boot the image in QEMU: its first boot, refused seeds, the pair (some minutes)
+	@scripts/setup image
+	@test -n "$(IMAGE)" || $(MAKE) --no-print-directory image
+	@$(BIN)/python scripts/run_tests.py booted
 
 bench: $(BENCHES:%=bench-%) ## all benchmarks; tables here, figures in benchmarks/out
 	@echo 'bench: see benchmarks/out'

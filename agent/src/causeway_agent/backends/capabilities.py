@@ -36,12 +36,12 @@ def _has(module: str, known: frozenset[str]) -> bool:
 
 
 def _listed(path: Path) -> frozenset[str]:
-    """Module names in a list of depmod(8), one path per line up to a colon."""
+    """Module names in a list of depmod(8), one path per line; what follows a colon are others it needs."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError:
         return frozenset()
     return frozenset(
         name.replace("-", "_")
-        for name in re.findall(r"^(?:.*/)?([^/\n]+?)\.ko\S*(?=:|\s|$)", text, re.MULTILINE)
+        for name in re.findall(r"^(?:[^:\n]*/)?([^/:\n]+?)\.ko[.:\s]", text, re.MULTILINE)
     )

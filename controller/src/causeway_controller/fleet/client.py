@@ -86,13 +86,17 @@ class AgentClient:
         port: int,
         context: ssl.SSLContext,
         socket_factory: SocketFactory | None = None,
+        patience: float = 1.0,
     ) -> None:
-        """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`."""
+        """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`. `patience`: how
+        many times longer than usual to wait for an answer.
+        """
         self.appliance = appliance
         self._address, self._port = address, port
         self._base = URL.build(scheme="https", host=str(address), port=port)
         self._context = context
         self._socket_factory = socket_factory
+        self._patience = patience
         self._session: aiohttp.ClientSession | None = None
         self._etag: str | None = None
 
@@ -172,6 +176,7 @@ class AgentClient:
             port=self._port,
             context=self._context,
             socket_factory=self._socket_factory,
+            patience=self._patience,
         )
         async with fresh:
             answer = await fresh._call(routes.CONFIRM, parameters={"id": identifier})
@@ -331,7 +336,9 @@ class AgentClient:
                 headers=sent,
                 data=None if body is None else io.BytesIO(codec.encode(body)),
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=patience * self._patience, connect=CONNECT_SECONDS * self._patience
+                ),
             ) as response:
                 answer = Answer(
                     response.status, response.content_type, response.headers, await response.read()
@@ -363,9 +370,14 @@ def open_agent(
     port: int,
     identity: tls.ControllerIdentity,
     socket_factory: SocketFactory | None = None,
+    patience: float = 1.0,
 ) -> AgentClient:
     """The client of an enrolled agent: talks to this appliance and to nobody else."""
-    context = tls.agent_context(identity, appliance)
     return AgentClient(
-        appliance=appliance, address=address, port=port, context=context, socket_factory=socket_factory
+        appliance=appliance,
+        address=address,
+        port=port,
+        context=tls.agent_context(identity, appliance),
+        socket_factory=socket_factory,
+        patience=patience,
     )

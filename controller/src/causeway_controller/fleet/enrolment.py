@@ -33,6 +33,7 @@ async def enrol(
     authority: pki.Authority,
     now: datetime,
     socket_factory: client.SocketFactory | None = None,
+    patience: float = 1.0,
 ) -> Pem:
     """Give the appliance its first certificate and reach it with that certificate; returns it.
 
@@ -46,13 +47,19 @@ async def enrol(
         port=port,
         context=tls.first_contact_context(identity, pin),
         socket_factory=socket_factory,
+        patience=patience,
     )
     async with first:
         request = await _proven_request(first, pin, token)
         certificate = pki.issue_agent(authority, request, appliance=appliance, address=address, now=now)
         await first.put_certificate(Certificate(certificate=certificate, controller_ca=identity.authority))
     second = client.open_agent(
-        appliance=appliance, address=address, port=port, identity=identity, socket_factory=socket_factory
+        appliance=appliance,
+        address=address,
+        port=port,
+        identity=identity,
+        socket_factory=socket_factory,
+        patience=patience,
     )
     async with second:
         await second.versions()

@@ -143,6 +143,7 @@ class Appliances:
                 authority=office.authority,
                 now=credentials.now(),
                 socket_factory=namespaces.socket_in(item.controller),
+                patience=self._pace.answers,
             )
         agent = client.open_agent(
             appliance=item.id,
@@ -150,6 +151,7 @@ class Appliances:
             port=item.management.port,
             identity=office.identity,
             socket_factory=namespaces.socket_in(item.controller),
+            patience=self._pace.answers,
         )
         self._agents[item.id] = await self._clients.enter_async_context(agent)
 

@@ -24,7 +24,9 @@ class Pace:
     stream: float = 10.0
     """For 2 MB over TCP, and back."""
     answers: float = 1.0
-    """How many times longer VMs wait for an answer; as long must silence last to count as silence."""
+    """How many times longer than usual an answer is waited for: an appliance's, a VM's. As long must silence
+    last to count as silence.
+    """
     at_once: int = 16
     """Appliances that are asked for keys at the same time."""
     boots_at_once: int = 16
