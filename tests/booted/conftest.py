@@ -1,4 +1,4 @@
-"""What boots is plugged into private namespaces: without a sandbox nothing is begun."""
+"""What is plugged into namespaces is begun in a sandbox only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from causeway_controller.lab import sandbox
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _in_a_sandbox() -> None:
+@pytest.fixture(scope="session")
+def sandboxed() -> None:
+    """For tests that change networks."""
     if not sandbox.inside():
         pytest.fail("these tests change networks: run them in a sandbox, with `make booted`", pytrace=False)

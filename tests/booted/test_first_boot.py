@@ -26,7 +26,7 @@ SSH_PORT = 22
 
 
 @pytest.fixture(autouse=True)
-def _wired() -> Iterator[None]:
+def _wired(sandboxed: None) -> Iterator[None]:
     with fresh_machine.wired():
         yield
 

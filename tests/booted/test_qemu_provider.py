@@ -43,7 +43,7 @@ def silent(_phrase: str, _fraction: float) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _fabric(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _fabric(sandboxed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A fabric of this test's own beside the lab's."""
     monkeypatch.setattr(namespaces, "FABRIC", "booted-fabric")
     namespaces.create_fabric(SEGMENTS)

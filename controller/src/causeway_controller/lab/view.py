@@ -31,7 +31,8 @@ class StepView:
     def show(self, step: Step) -> None:
         """Take in one step."""
         if step.at is not None:
-            self._console.print(f"  ..     {step.name}: {step.at}", highlight=False, markup=False)
+            news = f"  ..     {step.name}: {step.at}"
+            self._console.print(news, highlight=False, markup=False, no_wrap=True, overflow="ellipsis")
         elif step.seconds is None:
             self._running.append(step.name)
         else:
