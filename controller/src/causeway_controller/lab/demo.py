@@ -8,6 +8,7 @@ Exit code 0 only if every claim held.
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +28,7 @@ from causeway_controller.lab.steps import Listener
 DEADLINE = 110.0
 """Seconds for the whole demonstration."""
 INTERRUPTED = 130
-"""Exit code, as after SIGINT."""
+"""Exit code, as after SIGINT; SIGTERM gives the same."""
 
 
 async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
@@ -115,6 +116,8 @@ def _steps(console: Console, steps: view.StepView) -> None:
 def main(shown: Play = DEMO) -> int:
     """Show it; the exit code."""
     console = Console()
+    # Who ends it otherwise than by Ctrl-C wants as orderly an end.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
     try:
         return 0 if asyncio.run(play(console, shown)) else 1
     except KeyboardInterrupt:
