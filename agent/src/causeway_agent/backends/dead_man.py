@@ -26,7 +26,7 @@ GRACE_SECONDS = 2.0
 WAITER = Path(__file__).with_name("dead_man_waiter.py")
 
 _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
-_COMMAND_SECONDS = 10.0
+_COMMAND_SECONDS = 30.0
 _RECORD = "process"
 
 Command = Callable[[ChangeId], tuple[str, ...]]
@@ -132,7 +132,8 @@ class TimerUnit:
         )
         self._units[change] = [unit]
         if before:
-            await _stop(*(f"{each}.{kind}" for each in before for kind in ("timer", "service")))
+            # A pattern, which may match nothing: a service that has not begun is not there by name.
+            await _stop(*(f"{each}.*" for each in before))
 
     async def disarm(self, change: ChangeId) -> None:
         self._units.pop(change, None)

@@ -18,7 +18,7 @@ from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
 
-_SECONDS = 10.0
+_SECONDS = 30.0
 """Longest time for one transaction; 100,000 map elements take 2 s."""
 
 

@@ -13,7 +13,7 @@ from causeway_agent.plan import remotes
 from causeway_agent.plan.processes import VpnServer
 from causeway_wire.observed import TunnelState
 
-START_DEADLINE = 10.0
+START_DEADLINE = 30.0
 """Seconds a server gets to listen."""
 
 _NEW_PEER = "Peer Connection Initiated"

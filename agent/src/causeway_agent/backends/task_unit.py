@@ -12,7 +12,7 @@ from causeway_agent.errors import BackendError
 from causeway_agent.plan import remotes
 from causeway_agent.plan.processes import FirstPacketFilter, LoopGuard, NeighbourResponder
 
-START_DEADLINE = 5.0
+START_DEADLINE = 30.0
 """Seconds a task gets to say that it works."""
 
 _log = structlog.get_logger()

@@ -19,7 +19,7 @@ from causeway_agent.plan.processes import TlsProxy
 
 CONFIGURATION = "haproxy.cfg"
 COMMAND = ("haproxy", "-db", "-f", CONFIGURATION)
-START_DEADLINE = 5.0
+START_DEADLINE = 30.0
 """Seconds a proxy gets to listen."""
 BUNDLES = frozenset({"server.pem", "client.pem"})
 """Files whose certificate needs the key in front."""

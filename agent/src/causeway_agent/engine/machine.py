@@ -13,9 +13,11 @@ from causeway_agent.plan import describe
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_agent.plan.target import Facts, Observation, Target
 
-OPERATION_SECONDS = 15.0
-"""Longest time one operation may take; starting a VPN server that must listen is the slowest."""
-OBSERVE_SECONDS = 10.0
+OPERATION_SECONDS = 40.0
+"""Longest time one operation may take; starting a VPN server that must listen is the slowest. This and what it
+contains bound what hangs: on a processor that is emulated, or that many share, a second's work takes twenty.
+"""
+OBSERVE_SECONDS = 30.0
 
 Report = Callable[[int, BackendError | None, float], None]
 """Called after each operation: its place in the plan, why it was refused, milliseconds."""

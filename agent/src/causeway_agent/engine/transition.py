@@ -20,7 +20,7 @@ from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 
-PROBE_SECONDS = 10.0
+PROBE_SECONDS = 30.0
 VERIFY_DELAYS = (0.0, 0.05, 0.2, 0.5)
 """Seconds before each look at the result; the kernel settles some objects asynchronously."""
 

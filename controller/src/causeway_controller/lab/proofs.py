@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Collection, Sequence
 
 from causeway_controller.errors import StepFailed
-from causeway_controller.lab import capture, namespaces, topology
+from causeway_controller.lab import capture, namespaces, protocol, topology
 from causeway_controller.lab.claims import BrokenError, require
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.lab import Lab, VmRef
@@ -81,6 +81,7 @@ async def guarded(lab: Lab, ref: VmRef) -> str:
     try:
         await lab.failover([ref])
     except StepFailed as error:
+        require(protocol.address_in_use(error), f"it was refused for another reason: {error.cause}")
         require(not lab.failed_over(), "the VM counts as failed over")
         require(not lab.machines.powered_on(replica_of(ref.tenant, ref.vm)), "the replica was left running")
         return str(error.cause)

@@ -137,7 +137,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ProblemError):
         problems = error.problem.errors or (error.problem,)
         return "; ".join(problem.detail for problem in problems)
-    if _address_in_use(error):
+    if address_in_use(error):
         return (
             f"{error}. An original still answers for its address: cut its power first "
             "(`causeway lab failover` does unless told to keep it)"
@@ -145,7 +145,7 @@ def explain(error: BaseException) -> str:
     return str(error)
 
 
-def _address_in_use(error: BaseException) -> bool:
+def address_in_use(error: BaseException) -> bool:
     """Whether the duplicate-address guard is somewhere among the causes."""
     cause: BaseException | None = error
     while cause is not None:
