@@ -42,9 +42,10 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
     chosen = await acceleration.choose()
     ledger.note(f"Executed by {chosen.name}: {chosen.reason}")
     await ledger.claim("Each appliance's kernel has what the image promises", capable(lab))
-    await trunk(lab, ledger)
-    for chapter in (chapters.before, chapters.disaster, chapters.extended, chapters.undone):
+    for chapter in (chapters.before, chapters.disaster, chapters.extended):
         await chapter()
+    await trunk(lab, ledger)
+    await chapters.undone()
     return measures
 
 
