@@ -14,8 +14,8 @@ from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation
 from causeway_agent.plan.target import Facts, Observation, Target
 
 OPERATION_SECONDS = 40.0
-"""Longest time one operation may take; starting a VPN server that must listen is the slowest. This, and what is
-within it, bounds what hangs: on a processor that is emulated, or that many share, a second's work takes twenty.
+"""Longest time one operation may take; starting a VPN server that must listen is the slowest. This, and what
+is within it, bounds what hangs: on an emulated processor, or a crowded one, a second's work takes twenty.
 """
 OBSERVE_SECONDS = 30.0
 
