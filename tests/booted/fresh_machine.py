@@ -1,8 +1,8 @@
 """A machine fresh from the image beside a controller's place on one segment, watched from inside and outside.
 
 Nobody can log in before there is a seed. What the machine is inside is told by a unit that is handed over as
-a system credential (systemd.system-credentials(7), `systemd.extra-unit`): it prints one line on the console
-every two seconds.
+a system credential (systemd.system-credentials(7), `systemd.extra-unit`): it prints a line on the console
+every few seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -50,20 +50,41 @@ _LINES = 40
 
 T = TypeVar("T")
 
-_LOOK = (
-    "a=$(ip -o address show scope global | tr -s ' \\n' '  '); "
-    "l=$(ip -o link show up | grep -v LOOPBACK | cut -d: -f2 | tr -d '\\n'); "
-    "s=$(ss -Hltun | tr -s ' \\n' '  '); "
-    "t=$(grep -q 'enrolment_token\":\"' /etc/causeway/agent.json 2>/dev/null && echo yes || echo no); "
-    'printf "\\nINSIDE addresses=[%s] up=[%s] sockets=[%s] token=%s END\\n" "$a" "$l" "$s" "$t" >/dev/ttyS0'
-)
+# Little is run and rarely: an emulated machine has better to do.
+_LOOK = r"""
+try() {
+  if ip link add cwtry "$@"; then ip link delete cwtry; echo yes; else echo no; fi 2>/dev/null
+}
+listed() {
+  for module; do modprobe --dry-run "$module" 2>/dev/null && echo yes && return; done
+  echo no
+}
+ip link add cwbase type dummy
+can="wireguard=$(try type wireguard) vrf=$(try type vrf table 4711)"
+can="$can vlan_8021q=$(try link cwbase type vlan id 7) openvpn_dco=$(listed ovpn ovpn-dco-v2)"
+ip link delete cwbase
+while :; do
+  addresses=$(ip -brief address show scope global)
+  up=$(ip -brief link show up)
+  sockets=$(ss -Hltun)
+  token=no
+  grep -q 'enrolment_token":"' /etc/causeway/agent.json && token=yes
+  printf '\nINSIDE addresses=[%s] up=[%s] sockets=[%s] token=%s can=[%s] END\n' \
+    "$addresses" "$up" "$sockets" "$token" "$can" >/dev/ttyS0
+  sleep 8
+done 2>/dev/null
+"""
 _UNIT = """[Unit]
 DefaultDependencies=no
-After=local-fs.target
+After=local-fs.target systemd-modules-load.service
 [Service]
+Nice=10
 ExecStart=/bin/sh -c {}
 """
-_INSIDE = re.compile(r"INSIDE addresses=\[(.*?)\] up=\[(.*?)\] sockets=\[(.*?)\] token=(yes|no) END")
+_INSIDE = re.compile(
+    r"INSIDE addresses=\[(.*?)\] up=\[(.*?)\] sockets=\[(.*?)\] token=(yes|no) can=\[(.*?)\] END"
+)
+_LOOPBACK = re.compile(r"^lo \S+ \S+ <\S+> ?")
 
 
 def image() -> Path:
@@ -82,12 +103,12 @@ def news(text: str) -> None:
 
 def watcher() -> dict[str, bytes]:
     """The unit that looks inside, and what has it started."""
-    script = f"while :; do {_LOOK}; sleep 2; done"
-    quoted = (
-        '"' + script.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$").replace("%", "%%") + '"'
-    )
+    # As systemd reads a quoted word (systemd.service(5), COMMAND LINES).
+    quoted = _LOOK
+    for special, written in (("\\", "\\\\"), ('"', '\\"'), ("$", "$$"), ("%", "%%"), ("\n", "\\n")):
+        quoted = quoted.replace(special, written)
     return {
-        "systemd.extra-unit.inside.service": _UNIT.format(quoted).encode(),
+        "systemd.extra-unit.inside.service": _UNIT.format(f'"{quoted}"').encode(),
         "systemd.unit-dropin.sysinit.target": b"[Unit]\nWants=inside.service\n",
     }
 
@@ -104,6 +125,8 @@ class Inside:
     """Listening, TCP and UDP."""
     token: bool
     """Whether the token is still on its disk."""
+    can: Mapping[str, bool]
+    """Whether its kernel makes such devices or has such a module, when it is asked to; by capability."""
 
     @property
     def closed(self) -> bool:
@@ -178,8 +201,14 @@ class Fresh:
             lines = _INSIDE.findall(self._said(mark))
             if len(lines) < 2:  # the first may have been on its way already
                 return None
-            addresses, up, sockets, token = lines[-1]
-            return Inside(addresses=addresses, up=up, sockets=sockets, token=token == "yes")
+            addresses, up, sockets, token, can = lines[-1]
+            return Inside(
+                addresses=addresses,
+                up=_LOOPBACK.sub("", up),
+                sockets=sockets,
+                token=token == "yes",
+                can={name: value == "yes" for name, value in (each.split("=") for each in can.split())},
+            )
 
         return await self._until("tells what it is inside", found)
 

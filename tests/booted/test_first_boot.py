@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.booted, pytest.mark.timeout(4 * fresh_machine.BOOT_SEC
 
 TAKEN = f"this machine is {APPLIANCE} now, by the seed from"
 SSH_PORT = 22
+CAPABILITIES = ("wireguard", "vrf", "vlan_8021q", "openvpn_dco")
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +92,7 @@ async def test_a_seed_is_used_once_and_its_replay_changes_nothing(fresh: Fresh) 
     for line in (
         f"appliance {APPLIANCE}, provider",
         "state ",
-        f"eth0 management up, {ADDRESS}",
+        f" management up, {ADDRESS}",
         f"management {ADDRESS.ip}, agent on port {PORT}, SSH on port {SSH_PORT}",
         "SSH key SHA256:",
     ):
@@ -111,7 +113,9 @@ async def test_a_seed_is_used_once_and_its_replay_changes_nothing(fresh: Fresh) 
         assert (await agent.versions()).appliance == APPLIANCE
 
 
-async def test_a_seed_in_smbios_makes_the_same_appliance(tmp_path: Path) -> None:
+async def test_a_seed_in_smbios_makes_the_same_appliance_which_reports_what_its_kernel_can(
+    tmp_path: Path,
+) -> None:
     fresh = Fresh(tmp_path, carrier=Carrier.CREDENTIAL)
     first = token()
     await fresh.deploy(fresh.seed(token=first))
@@ -121,6 +125,9 @@ async def test_a_seed_in_smbios_makes_the_same_appliance(tmp_path: Path) -> None
         await fresh.ready()
         await fresh.enrol(first)
         await fresh.says("enrolled yes")
+        async with fresh.agent() as agent:
+            reported = msgspec.structs.asdict((await agent.versions()).capabilities)
+        assert (await fresh.inside()).can == {name: reported[name] for name in CAPABILITIES}
     finally:
         await fresh.provider.destroy(OWNER)
 
