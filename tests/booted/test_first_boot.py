@@ -113,7 +113,7 @@ async def test_a_seed_is_used_once_and_its_replay_changes_nothing(fresh: Fresh) 
         assert (await agent.versions()).appliance == APPLIANCE
 
 
-async def test_a_seed_in_smbios_makes_the_same_appliance_which_reports_what_its_kernel_can(
+async def test_a_seed_in_smbios_does_the_same_and_the_kernel_can_what_is_reported(
     tmp_path: Path,
 ) -> None:
     fresh = Fresh(tmp_path, carrier=Carrier.CREDENTIAL)
