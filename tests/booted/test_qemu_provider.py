@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from causeway_controller.hypervisors import acceleration, qemu
+from causeway_controller.hypervisors import acceleration, qemu, qmp
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec
 from causeway_controller.hypervisors.qemu import QemuProvider
-from causeway_controller.hypervisors.qemu_command import Hardware
+from causeway_controller.hypervisors.qemu_command import DRIVE, Carrier, Hardware
 from causeway_controller.lab import namespaces
 
 pytestmark = [
@@ -58,13 +59,14 @@ def provider(tmp_path: Path) -> QemuProvider:
     return again(tmp_path)
 
 
-def again(tmp_path: Path) -> QemuProvider:
+def again(tmp_path: Path, carrier: Carrier = Carrier.DISC) -> QemuProvider:
     """A provider that remembers nothing but what is on disk."""
     return QemuProvider(
         image=tmp_path / "image.qcow2",
         segments=SEGMENTS,
         directory=tmp_path / "machines",
         hardware=Hardware(mebibytes=16, firmware=None),
+        carrier=carrier,
     )
 
 
@@ -160,3 +162,42 @@ async def test_what_cannot_be_deployed_is_refused_with_reasons(
     wrong = MachineSpec(owner_id="x", name="x", nics=(lost,), seed=b"{}")
     with pytest.raises(HypervisorError, match=r"no segment nowhere; .*image\.qcow2 cannot be read"):
         await provider.deploy(wrong, silent)
+
+
+async def in_the_drive(provider: QemuProvider) -> str | None:
+    """The file that is the disc, as the machine says."""
+    for drive in await qmp.execute(provider.files(SPEC.owner_id).monitor, "query-block"):
+        if drive.get("qdev") == DRIVE:
+            inserted = drive.get("inserted")
+            return None if inserted is None else str(inserted["file"])
+    raise AssertionError("there is no drive")
+
+
+async def test_a_machine_without_a_seed_has_an_empty_drive_until_a_disc_is_put_in(tmp_path: Path) -> None:
+    provider = again(tmp_path)
+    namespaces.run(None, "qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "image.qcow2"), "1M")
+    await provider.deploy(dataclasses.replace(SPEC, seed=b""), silent)
+    try:
+        await provider.power(SPEC.owner_id, on=True, grace=0)
+        assert await in_the_drive(provider) is None
+        for data in (b"{}", b'{"another": 1}'):
+            await provider.insert(SPEC.owner_id, data)
+            disc = provider.files(SPEC.owner_id).seed
+            assert await in_the_drive(provider) == str(disc)
+            assert data in disc.read_bytes()
+    finally:
+        await provider.destroy(SPEC.owner_id)
+
+
+async def test_a_seed_in_smbios_is_on_no_disc_and_for_nobody_else_to_read(tmp_path: Path) -> None:
+    provider = again(tmp_path, Carrier.CREDENTIAL)
+    namespaces.run(None, "qemu-img", "create", "-q", "-f", "qcow2", str(tmp_path / "image.qcow2"), "1M")
+    await provider.deploy(SPEC, silent)
+    try:
+        await provider.power(SPEC.owner_id, on=True, grace=0)
+        assert await in_the_drive(provider) is None
+        (credential,) = provider.files(SPEC.owner_id).credentials()
+        assert credential.read_bytes().startswith(b"io.systemd.credential.binary:causeway.seed=")
+        assert credential.stat().st_mode & 0o777 == 0o600
+    finally:
+        await provider.destroy(SPEC.owner_id)
