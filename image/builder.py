@@ -7,8 +7,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from image import compare, disk, export, materials, rootfs, weights, wheelhouse
-from image.workshop import BuildError, Workshop
+from image import compare, disk, export, materials, rootfs, update, weights, wheelhouse
+from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
 BOOT_PACKAGES = "usr/share/causeway/boot-packages"
@@ -42,6 +42,7 @@ def make_tree(shop: Workshop) -> None:
             cache=shop.build / "cache",
             work=shop.fresh("work"),
             tar=shop.build / "rootfs.tar",
+            publisher=publisher(shop),
         )
 
 
@@ -51,7 +52,14 @@ def make_disk(shop: Workshop) -> None:
         tree = shop.fresh("tree")
         rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree)
     with shop.step("disk") as step:
-        disk.assemble(step, tree=tree, work=shop.fresh("disk"), disk=shop.build / DISK)
+        disk.assemble(
+            step,
+            tree=tree,
+            work=shop.fresh("disk"),
+            disk=shop.build / DISK,
+            version=shop.inputs.version,
+            commit=shop.inputs.commit,
+        )
 
 
 def make_files(shop: Workshop) -> None:
@@ -65,13 +73,15 @@ def make_files(shop: Workshop) -> None:
         export.convert(step, shop, shop.build / DISK)
     with shop.step("ova") as step:
         export.make_ova(step, shop)
+    with shop.step("update") as step:
+        make_update(step, shop)
     with shop.step("materials"):
         components = components_of(shop.build / "tree")
         sbom = materials.bill(
             components, name="causeway", version=shop.inputs.version, epoch=shop.inputs.epoch
         )
         (dist / f"{name}.cdx.json").write_text(sbom)
-        files = (f"{name}.cdx.json", f"{name}.ova", f"{name}.qcow2", f"{name}.vhdx.zip")
+        files = tuple(f"{name}.{kind}" for kind in ("cdx.json", "ova", "qcow2", "update", "vhdx.zip"))
         told = materials.manifest(
             components,
             version=shop.inputs.version,
@@ -82,6 +92,25 @@ def make_files(shop: Workshop) -> None:
         )
         (dist / f"{name}.manifest.json").write_text(told)
         export.sum_up(shop, (*files, f"{name}.manifest.json"))
+
+
+def publisher(shop: Workshop) -> Path | None:
+    """A file with the public key that this build's systems believe; None where updates need no signature."""
+    key = update.signing_key()
+    if key is None:
+        return None
+    file = shop.build / "publisher.pem"
+    file.write_bytes(update.public_key(key))
+    return file
+
+
+def make_update(step: Step, shop: Workshop) -> None:
+    """The update file of the system in the raw disk's slot a."""
+    work = shop.build / "disk"
+    system = disk.system(work, version=shop.inputs.version, commit=shop.inputs.commit)
+    text = (work / "esp/causeway/a/manifest.json").read_bytes()
+    file = shop.dist / f"{export.stem(shop)}.update"
+    update.pack(file, system=system, text=text, epoch=step.epoch, key=update.signing_key())
 
 
 def components_of(tree: Path) -> tuple[materials.Component, ...]:

@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from image import layout
+from image import layout, update
 from image.layout import ESP, MIB, ROOT_A, STATE, Partition
+from image.update import System
 from image.workshop import Step
 
 SYSLINUX_MBR = Path("/usr/lib/syslinux/mbr/gptmbr.bin")
@@ -22,7 +23,7 @@ LABEL {slot}
 """
 
 
-def assemble(step: Step, *, tree: Path, work: Path, disk: Path) -> None:
+def assemble(step: Step, *, tree: Path, work: Path, disk: Path, version: str, commit: str) -> None:
     """Make the disk from the tree of the root file system, whose `/efi` becomes the EFI system partition."""
     esp = work / "esp"
     shutil.move(tree / "efi", esp)
@@ -31,8 +32,10 @@ def assemble(step: Step, *, tree: Path, work: Path, disk: Path) -> None:
     os.utime(tree, (step.epoch, step.epoch))
     add_bios_menu(esp, slot="a")
     images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
-    make_fat(step, esp, work / images[ESP.name])
     make_ext4(step, tree, ROOT_A, work / images[ROOT_A.name], tools=tree)
+    described = update.manifest(system(work, version=version, commit=commit))
+    (esp / "causeway/a/manifest.json").write_bytes(described)
+    make_fat(step, esp, work / images[ESP.name])
     empty = work / "empty"
     empty.mkdir()
     os.utime(empty, (step.epoch, step.epoch))
@@ -45,6 +48,19 @@ def assemble(step: Step, *, tree: Path, work: Path, disk: Path) -> None:
         *("--inputpath", work, "--outputpath", disk.parent),
     )
     make_bios_bootable(step, disk)
+
+
+def system(work: Path, *, version: str, commit: str) -> System:
+    """The system in slot a, as `assemble` left its files in its directory."""
+    esp = work / "esp"
+    return System(
+        version=version,
+        commit=commit,
+        options=update.options_of((esp / "loader/entries/a.conf").read_text()),
+        linux=esp / "causeway/a/linux",
+        initrd=esp / "causeway/a/initrd",
+        root=work / f"{ROOT_A.name}.img",
+    )
 
 
 def add_bios_menu(esp: Path, *, slot: str) -> None:

@@ -20,8 +20,13 @@ MOUNT_POINTS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "sys": 0o555, "tmp": 
 _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
-def make(step: Step, *, elements: Path, house: Path, cache: Path, work: Path, tar: Path) -> None:
-    """Run diskimage-builder in the empty directory `work`; leaves a tar of the whole tree."""
+def make(
+    step: Step, *, elements: Path, house: Path, cache: Path, work: Path, tar: Path, publisher: Path | None
+) -> None:
+    """Run diskimage-builder in the empty directory `work`; leaves a tar of the whole tree.
+
+    `publisher`: public key of who may sign updates, where not everybody may make them.
+    """
     chosen = mirrors.environment(step.output(*mirrors.TARGETS), os.environ)
     scripts = str(Path(sys.executable).parent)
     step.run(
@@ -36,6 +41,7 @@ def make(step: Step, *, elements: Path, house: Path, cache: Path, work: Path, ta
             "CAUSEWAY_WHEELHOUSE": str(house),
             "CAUSEWAY_ROOT_PARTUUID": layout.ROOT_A.uuid,
             "CAUSEWAY_STATE_PARTUUID": layout.STATE.uuid,
+            **({} if publisher is None else {"CAUSEWAY_PUBLISHER_PEM": str(publisher)}),
         },
         seconds=1200.0,
     )

@@ -38,6 +38,7 @@ from tests.fakes.fuse import Fuse
 from tests.fakes.network import FakeKernel, FakeNeighbours
 from tests.fakes.processes import FakeProcesses
 from tests.fakes.publications import FakePublications
+from tests.fakes.slots import FakeSlots
 from tests.fakes.storage import FakeStorage
 
 
@@ -181,6 +182,7 @@ class Bench:
         self.processes = FakeProcesses(self.fuse)
         self.storage = FakeStorage(self.fuse)
         self.dead_man = FakeDeadMan(self.fuse)
+        self.slots = FakeSlots()
         self.neighbours.up = self.kernel.up
 
     def engine(self, *, pace: Pace = PACE) -> Engine:
@@ -193,6 +195,7 @@ class Bench:
             neighbours=self.neighbours,
             clock=self.clock,
             dead_man=self.dead_man,
+            slots=self.slots,
             constants=self.constants,
         )
         return Engine(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import ssl
@@ -25,7 +26,9 @@ from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Secret
+from causeway_wire.update import Activation
 from tests.fakes.rule_table import RuleTable
+from tests.fakes.slots import FakeSlots
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ADDRESS = "127.0.0.1"
@@ -54,6 +57,7 @@ class AgentServer:
     intercept: Callable[[web.Request], web.Response | None] = lambda _: None
     tunnels: tuple[observed.TunnelReport, ...] = ()
     rules: RuleTable = field(default_factory=RuleTable)
+    slots: FakeSlots = field(default_factory=FakeSlots)
     _tentative: Desired | None = None
     _final: asyncio.Condition = field(default_factory=asyncio.Condition)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -123,6 +127,7 @@ class AgentServer:
             rules_body_bytes=1 << 25,
             rule_elements=131072,
             rule_source_elements=2048,
+            update_bytes=1 << 29,
         )
         return _json(
             observed.Versions(
@@ -279,6 +284,21 @@ class AgentServer:
         self.install(new.certificate)
         self.token = None
         return web.Response(status=204)
+
+    async def _get_update(self, _: web.Request) -> web.Response:
+        return _json(await self.slots.status())
+
+    async def _put_update(self, request: web.Request) -> web.Response:
+        sha256 = base64.b64decode(request.headers["Content-Digest"].removeprefix("sha-256=:")[:-1]).hex()
+        chunks = request.content.iter_chunked(1 << 16)
+        return _json(await self.slots.receive(chunks, octets=request.content_length or 0, sha256=sha256))
+
+    async def _activate_update(self, request: web.Request) -> web.Response:
+        wanted = codec.decode(await request.read(), Activation)
+        return _json(await self.slots.activate(wanted), status=202)
+
+    async def _abandon_update(self, _: web.Request) -> web.Response:
+        return _json(await self.slots.abandon())
 
     async def _live(self, _: web.Request) -> web.Response:
         return _json(observed.Health(healthy=True))

@@ -28,6 +28,7 @@ from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.publications import FakePublications
+from tests.fakes.slots import FakeSlots
 
 
 class Appliance:
@@ -96,6 +97,7 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
                 neighbours=PacketNeighbours(),
                 clock=SystemClock(),
                 dead_man=FakeDeadMan(),
+                slots=FakeSlots(),
                 constants=facts,
             )
             obedient = Appliance(machine)

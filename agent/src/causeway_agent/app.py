@@ -24,6 +24,7 @@ from causeway_agent.backends.neighbours import PacketNeighbours
 from causeway_agent.backends.nft import NftFirewall
 from causeway_agent.backends.publications import NftPublications
 from causeway_agent.backends.rtnl import RtnlKernel
+from causeway_agent.backends.slot_channel import SocketSlots
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.backends.supervisor import Supervisor
 from causeway_agent.commands.local import SOCKET_NAME
@@ -164,6 +165,7 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
                 neighbours=PacketNeighbours(),
                 clock=clock,
                 dead_man=watcher,
+                slots=SocketSlots(),
                 constants=offline.constants(settings, vlan_8021q=await kernel.makes_vlans()),
             )
 

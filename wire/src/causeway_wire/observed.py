@@ -177,6 +177,8 @@ class Limits(Report, frozen=True, kw_only=True):
     """Public ports of all rules together."""
     rule_source_elements: int
     """Public ports, times their sources, of all rules with sources together."""
+    update_bytes: int
+    """Body of `PUT /v1/update`."""
 
 
 class Versions(Report, frozen=True, kw_only=True):

@@ -75,6 +75,14 @@ _PRECONDITIONS: tuple[Schema, ...] = (
         "schema": {"type": "string", "const": "*"},
     },
 )
+_DIGEST: Schema = {
+    "name": "Content-Digest",
+    "in": "header",
+    "required": True,
+    "description": "SHA-256 of the body (RFC 9530, 2); the body's length must be announced as well",
+    "schema": {"type": "string", "pattern": "^sha-256=:[A-Za-z0-9+/]{43}=:$"},
+}
+_STREAM: Schema = {"application/octet-stream": {}}
 _LOCATION: Schema = {
     "Location": {
         "description": "The change to follow",
@@ -153,6 +161,8 @@ def _operation(route: routes.Route) -> Schema:
         operation["parameters"] = parameters
     if route.request is not None:
         operation["requestBody"] = {"required": True, "content": _json(route.request)}
+    if route.stream:
+        operation["requestBody"] = {"required": True, "content": _STREAM}
     operation["responses"] = {
         **{str(status): _success(route, status) for status in route.success},
         **_problems(route.problems),
@@ -168,7 +178,8 @@ def _parameters(route: routes.Route) -> list[Schema]:
     in_query: list[Schema] = [
         {"name": name, "in": "query", **_QUERY_PARAMETERS[name]} for name in route.query
     ]
-    return [*in_path, *in_query, *(_PRECONDITIONS if route is routes.PUT_DESIRED else ())]
+    in_header = _PRECONDITIONS if route is routes.PUT_DESIRED else (_DIGEST,) if route.stream else ()
+    return [*in_path, *in_query, *in_header]
 
 
 def _success(route: routes.Route, status: int) -> Schema:

@@ -40,10 +40,18 @@ class ProblemType(Enum):
     FORBIDDEN = ("forbidden", 403, "The client certificate does not allow this")
     NOT_FOUND = ("not-found", 404, "No such resource")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The resource has no such method")
-    UNSUPPORTED_MEDIA_TYPE = ("unsupported-media-type", 415, "The body must be application/json")
+    UNSUPPORTED_MEDIA_TYPE = (
+        "unsupported-media-type",
+        415,
+        "The body is of another type than the resource takes",
+    )
     TOO_SLOW = ("too-slow", 408, "The body did not arrive in time")
     TOO_LARGE = ("too-large", 413, "The body is larger than the published limit")
     NOT_CONFIGURED = ("not-configured", 409, "No document has been applied yet")
+    UPDATE_UNSUPPORTED = ("update-unsupported", 409, "This machine cannot be updated in place")
+    UPDATE_IN_PROGRESS = ("update-in-progress", 409, "Another update is under way")
+    UPDATE_REFUSED = ("update-refused", 422, "The update file is damaged or not for this machine")
+    UPDATE_NOT_READY = ("update-not-ready", 409, "The other slot holds no such system")
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")
     INTERNAL = ("internal", 500, "A defect of the agent; the incident is in its log")
     UNAVAILABLE = ("unavailable", 503, "Not ready")

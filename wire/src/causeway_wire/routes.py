@@ -11,6 +11,7 @@ from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
 from causeway_wire.problem import ProblemType as P
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport, RuleCounters
+from causeway_wire.update import Activation, UpdateStatus
 
 
 class Permission(StrEnum):
@@ -35,6 +36,8 @@ class Route:
     query: tuple[str, ...] = ()
     large: bool = False
     """Whether the body may be as large as `limits.rules_body_bytes`."""
+    stream: bool = False
+    """Whether the body is a file of up to `limits.update_bytes`, read as it comes."""
     problems: tuple[P, ...] = ()
 
 
@@ -224,6 +227,46 @@ PUT_CERTIFICATE = Route(
     request=Certificate,
     problems=_BODY,
 )
+_UPDATE = (P.UPDATE_UNSUPPORTED, P.UPDATE_IN_PROGRESS, P.UNAVAILABLE)
+GET_UPDATE = Route(
+    name="get_update",
+    method="GET",
+    path="/v1/update",
+    summary="Both slots of the system, and where an update stands",
+    permission=Permission.OBSERVE,
+    response=UpdateStatus,
+    problems=(*_READ, *_UPDATE),
+)
+PUT_UPDATE = Route(
+    name="put_update",
+    method="PUT",
+    path="/v1/update",
+    summary="Write an update file into the slot that does not run, and check it there; nothing is started",
+    permission=Permission.APPLY,
+    response=UpdateStatus,
+    stream=True,
+    problems=(*_BODY, *_UPDATE, P.UPDATE_REFUSED),
+)
+ACTIVATE_UPDATE = Route(
+    name="activate_update",
+    method="POST",
+    path="/v1/update/activate",
+    summary="Restart into the other slot, on trial: what does not become healthy gives way to what runs now",
+    permission=Permission.APPLY,
+    success=(202,),
+    request=Activation,
+    response=UpdateStatus,
+    problems=(*_BODY, *_UPDATE, P.UPDATE_NOT_READY, P.CHANGE_IN_FLIGHT, P.AWAITING_CONFIRMATION),
+)
+ABANDON_UPDATE = Route(
+    name="abandon_update",
+    method="DELETE",
+    path="/v1/update",
+    summary="Empty the slot that does not run",
+    permission=Permission.APPLY,
+    response=UpdateStatus,
+    problems=(*_READ, *_UPDATE),
+)
 LIVE = Route(
     name="live",
     method="GET",
@@ -267,6 +310,10 @@ ROUTES = (
     RULE_COUNTERS,
     CSR,
     PUT_CERTIFICATE,
+    GET_UPDATE,
+    PUT_UPDATE,
+    ACTIVATE_UPDATE,
+    ABANDON_UPDATE,
     LIVE,
     READY,
     METRICS,

@@ -10,6 +10,7 @@ from aiohttp import web
 from causeway_agent.api import parameters
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
 from causeway_agent.api.public_rules import RuleHandlers
+from causeway_agent.api.updates import UPDATE_BYTES, UpdateHandlers
 from causeway_agent.engine import journal, ports
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
@@ -30,6 +31,7 @@ LIMITS = Limits(
     rules_body_bytes=RULES_BODY_BYTES,
     rule_elements=public_rules.MAX_ELEMENTS,
     rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
+    update_bytes=UPDATE_BYTES,
 )
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -63,6 +65,7 @@ class Handlers:
             "ready": self.ready,
             "metrics": self.metrics,
             **RuleHandlers(self._engine).operations(),
+            **UpdateHandlers(self._engine).operations(),
         }
 
     async def versions(self, _call: Call) -> web.Response:

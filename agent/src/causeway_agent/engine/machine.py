@@ -34,6 +34,7 @@ class Machine:
     neighbours: ports.Neighbours
     clock: ports.Clock
     dead_man: ports.DeadMan
+    slots: ports.Slots
     constants: Facts
     """`devices` and `active` are filled in by `facts`."""
 

@@ -19,6 +19,7 @@ from causeway_agent.plan.target import Observation
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, Transport, TunnelReport
 from causeway_wire.types import ChangeId, MacAddress, TunnelId
+from causeway_wire.update import Activation, UpdateStatus
 
 Counts = Mapping[bytes, tuple[int, int]]
 """Packets and octets by key."""
@@ -133,6 +134,22 @@ class DeadMan(Protocol):
 
     async def disarm(self, change: ChangeId) -> None:
         """Leave this change alone; harmless when nobody was armed."""
+
+
+class Slots(Protocol):
+    """Both slots of the system. Every method also raises ProblemError, saying why not."""
+
+    async def status(self) -> UpdateStatus:
+        """What is in them, and which one runs."""
+
+    async def receive(self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str) -> UpdateStatus:
+        """Write an update file of so many octets into the one that does not run; start nothing."""
+
+    async def activate(self, wanted: Activation) -> UpdateStatus:
+        """Restart into the other one, on trial: a moment after the return."""
+
+    async def abandon(self) -> UpdateStatus:
+        """Empty the one that does not run."""
 
 
 class Storage(Protocol):

@@ -19,6 +19,7 @@ from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
+from causeway_agent.engine.updates import Updates
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, trunks
@@ -61,6 +62,7 @@ class Engine:
         self._first_nics, self._first_vlans = nics, vlans
         self._pace = pace
         self._started = machine.clock.now()
+        self.updates = Updates(machine.slots, health=self.health, in_flight=lambda: self.changes.in_flight)
         self._changes: ChangeRunner | None = None
         self._reconciler: Reconciler | None = None
         self._rules: RuleKeeper | None = None

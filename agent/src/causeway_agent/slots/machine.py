@@ -1,0 +1,63 @@
+"""Which slot this machine runs, and where its partitions are."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+from causeway_agent.slots.installing import Here
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.update import Slot
+
+ESP = Path("/efi")
+PARTITIONS = {
+    Slot.A: "5c0a7e6a-0d15-4d8e-9c4f-00000000000a",
+    Slot.B: "5c0a7e6a-0d15-4d8e-9c4f-00000000000b",
+}
+"""GPT identifiers, as the image's builder lays them out."""
+
+
+def look(root: Path = Path("/")) -> tuple[Here, Mapping[Slot, Path]]:
+    """This machine and the block devices of its slots; raises ProblemError where it has none.
+
+    `root`: where `dev`, `sys` and `etc` are.
+    """
+    if not (root / "sys/firmware/efi").exists():
+        detail = "it was started by BIOS, whose boot loader counts no tries; deploy a new appliance instead"
+        raise _unsupported(detail)
+    try:
+        devices = {
+            slot: (root / "dev/disk/by-partuuid" / name).resolve(strict=True)
+            for slot, name in PARTITIONS.items()
+        }
+    except OSError as error:
+        raise _unsupported("its disk has no two slots") from error
+    # Another appliance's disk, plugged in beside ours, has the same identifiers.
+    if len({_disk(root, device) for device in devices.values()}) != 1:
+        raise _unsupported("its slots are on two disks; unplug the one that is not its own")
+    running = _running(root, devices)
+    here = Here(
+        running=running,
+        architecture=platform.machine(),
+        machine_id=(root / "etc/machine-id").read_text().strip(),
+        partitions=PARTITIONS,
+    )
+    return here, devices
+
+
+def _running(root: Path, devices: Mapping[Slot, Path]) -> Slot:
+    mounted = root.stat().st_dev
+    for slot, device in devices.items():
+        if device.stat().st_rdev == mounted:
+            return slot
+    raise _unsupported("it runs from neither of its slots")
+
+
+def _disk(root: Path, device: Path) -> Path:
+    """The disk that a partition is on (sysfs: a partition lies below its disk)."""
+    return (root / "sys/class/block" / device.name).resolve().parent
+
+
+def _unsupported(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.UPDATE_UNSUPPORTED, detail))

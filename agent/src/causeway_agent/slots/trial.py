@@ -1,0 +1,64 @@
+"""The trial of a system that was just installed: it must become healthy in time and stay so for a while.
+
+Who started this restarts the machine when it fails, in whatever way: the boot loader counts.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from causeway_agent.commands.local import AgentDownError, LocalAgent, RefusedError
+from causeway_agent.slots.installing import TRIAL
+
+SECONDS = 300.0
+"""Where the kernel's options do not say how long."""
+STEADY_SECONDS = 10.0
+"""A system that falls over at once is not healthy in between."""
+PAUSE_SECONDS = 1.0
+UNIT = "causeway-agent.service"
+
+Ask = Callable[[], str | None]
+"""None when healthy, else why not."""
+
+
+def deadline(options: str) -> float:
+    """Seconds from the kernel's start, as these options of the kernel say."""
+    found = re.findall(rf"(?:^|\s){re.escape(TRIAL)}=([0-9]{{1,4}})(?=\s|$)", options)
+    return float(found[-1]) if found else SECONDS
+
+
+def passes(ask: Ask, *, until: float, say: Callable[[str], None], steady: float = STEADY_SECONDS) -> bool:
+    """Whether the system was healthy for `steady` seconds on end before `until` (seconds since boot)."""
+    since: float | None = None
+    told = ""
+    while (now := time.clock_gettime(time.CLOCK_BOOTTIME)) < until:
+        why = ask()
+        if why is not None:
+            since = None
+        elif since is None:
+            since = now
+        elif now - since >= steady:
+            say(f"healthy for {now - since:.0f} s, {now:.0f} s after the start: this system stays")
+            return True
+        if (why or "healthy") != told:
+            told = why or "healthy"
+            say(told)
+        time.sleep(PAUSE_SECONDS)
+    say(f"not healthy within {until:.0f} s of the start: restarting")
+    return False
+
+
+def ask(run_directory: Path) -> str | None:
+    """Why the agent is not healthy: its service is not ready, or it does not conform to its document."""
+    active = subprocess.run(["systemctl", "is-active", "--quiet", UNIT], check=False)
+    if active.returncode:
+        return "the agent has not said that it serves"
+    try:
+        LocalAgent(run_directory).get("/v1/health/ready")
+    except (AgentDownError, RefusedError) as error:
+        return str(error)
+    return None
