@@ -1,7 +1,7 @@
 """The update file: the system of a slot, for appliances that run already.
 
-Equal inputs give equal bytes. The slot of a new disk gets the same manifest, so that an appliance can say which
-build it runs and which it could go back to.
+Equal inputs give equal bytes. The slot of a new disk gets the same manifest, so that an appliance can say
+which build it runs and which it could go back to.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -16,10 +17,12 @@ from cryptography import x509
 from causeway_controller import pki
 from causeway_controller.failover import documents
 from causeway_controller.fleet import client, tls
+from causeway_controller.fleet.updates import UpdateFile
 from causeway_wire import routes
 from causeway_wire.change import ChangeState
 from causeway_wire.identity import Certificate, CsrRequest, Purpose
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch
+from causeway_wire.update import Activation, Manifest, Member, Members, Slot, SlotReport, SlotState
 from tests import sites
 from tests.fakes.agent_server import ADDRESS, AgentServer
 
@@ -28,6 +31,8 @@ NOW = datetime.now(UTC)
 AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
 DOCUMENT = documents.document(sites.site(), ME, generation=1, epoch=1)
 REQUEST = CsrRequest(key="agent", purpose=Purpose.AGENT, common_name=ME, nonce="n" * 22)
+
+ONE = Member(octets=1, sha256="0" * 64)
 
 CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]] = {
     "versions": lambda one, _: one.versions(),
@@ -49,6 +54,10 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     "put_certificate": lambda one, agent: one.put_certificate(
         Certificate(certificate=agent_certificate(agent), controller_ca=AUTHORITY.pem)
     ),
+    "get_update": lambda one, _: one.get_update(),
+    "put_update": lambda one, _: one.put_update(update()),
+    "activate_update": lambda one, agent: one.activate_update(Activation(build=received(agent))),
+    "abandon_update": lambda one, _: one.abandon_update(),
     "live": lambda one, _: one.live(),
     "ready": lambda one, _: one.ready(),
     "metrics": lambda one, _: one.metrics(),
@@ -61,6 +70,33 @@ def awaiting(agent: AgentServer) -> str:
         agent.changes["change-1"], state=ChangeState.AWAITING, deadline=NOW
     )
     return "change-1"
+
+
+def update() -> UpdateFile:
+    """A file; the fake takes any."""
+    path = Path(__file__)
+    content = path.read_bytes()
+    manifest = Manifest(
+        format=1,
+        version="1",
+        commit="1",
+        architecture="x",
+        options="",
+        members=Members(linux=ONE, initrd=ONE, root=ONE),
+    )
+    return UpdateFile(
+        path=path,
+        octets=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        build="0" * 64,
+        manifest=manifest,
+    )
+
+
+def received(agent: AgentServer) -> str:
+    """The build in its other slot."""
+    agent.slots.other = SlotReport(slot=Slot.B, state=SlotState.READY, build="b" * 64)
+    return "b" * 64
 
 
 def agent_certificate(agent: AgentServer) -> str:

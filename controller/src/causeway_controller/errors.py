@@ -12,6 +12,7 @@ ControllerError
 ├── TunnelDown           a tunnel's ends did not find each other in time
 ├── ModeMissing          an appliance does not report what it was told to be
 ├── NotReady             a replica did not answer in time
+├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
 └── StoreError           a file of ours cannot be read
 """
@@ -126,6 +127,14 @@ class NotReady(ControllerError):  # noqa: N818
     def __init__(self, vm: str, seconds: float) -> None:
         super().__init__(f"the replica of {vm} did not answer within {seconds:g} s; look at its console")
         self.vm = vm
+
+
+class UpdateFailed(ControllerError):  # noqa: N818
+    """The update did not prove good, or nobody can tell; the appliance keeps or takes back what it ran."""
+
+    def __init__(self, appliance: str, reason: str) -> None:
+        super().__init__(f"the update of {appliance} did not take: {reason}")
+        self.appliance = appliance
 
 
 class StepFailed(ControllerError):  # noqa: N818

@@ -26,9 +26,11 @@ SIGNATURE_OCTETS = 64
 END = bytes(2 * BLOCK)
 """After the last content."""
 
-_NAME, _OCTETS, _SUM, _MAGIC = slice(0, 100), slice(124, 136), slice(148, 156), slice(257, 265)
-_FILE = b"0"
-_KIND = 156
+_NAME, _OCTETS, _EPOCH, _SUM = slice(0, 100), slice(124, 136), slice(136, 148), slice(148, 156)
+_NUMBERS = ((100, 0o644), (108, 0), (116, 0))
+"""Places of mode, user and group."""
+_KIND, _PLAIN_FILE = 156, b"0"
+_MAGIC = slice(257, 265)
 
 
 class NotAnUpdateError(ValueError):
@@ -58,11 +60,11 @@ def pack_head(head: Head, *, epoch: int) -> bytes:
     block = bytearray(BLOCK)
     name = head.name.encode("ascii")
     block[: len(name)] = name
-    for place, value in ((100, 0o644), (108, 0), (116, 0)):
+    for place, value in _NUMBERS:
         block[place : place + 8] = b"%07o\0" % value
     block[_OCTETS] = b"%011o\0" % head.octets
-    block[136:148] = b"%011o\0" % epoch
-    block[_KIND : _KIND + 1] = _FILE
+    block[_EPOCH] = b"%011o\0" % epoch
+    block[_KIND : _KIND + 1] = _PLAIN_FILE
     block[_MAGIC] = b"ustar\x0000"
     block[265:269] = block[297:301] = b"root"
     block[_SUM] = b"%06o\0 " % _sum(block)
@@ -70,14 +72,14 @@ def pack_head(head: Head, *, epoch: int) -> bytes:
 
 
 def unpack_head(block: bytes) -> Head:
-    """What this block announces; raises NotAnUpdateError."""
+    """What this block announces; raises NotAnUpdateError for anything that `pack_head` does not write."""
     try:
-        whole = len(block) == BLOCK and block[_MAGIC] == b"ustar\x0000"
-        if not whole or _octal(block[_SUM]) != _sum(block) or block[_KIND : _KIND + 1] != _FILE:
-            raise NotAnUpdateError("this is no update file, or it is damaged")
-        return Head(block[_NAME].rstrip(b"\0").decode("ascii"), _octal(block[_OCTETS]))
+        head = Head(block[_NAME].rstrip(b"\0").decode("ascii"), _octal(block[_OCTETS]))
+        if pack_head(head, epoch=_octal(block[_EPOCH])) == block:
+            return head
     except ValueError as error:
         raise NotAnUpdateError(str(error)) from error
+    raise NotAnUpdateError("this is no update file, or it is damaged")
 
 
 def _sum(block: bytes | bytearray) -> int:

@@ -54,6 +54,8 @@ class SocketSlots:
                 await _send(chunks, writer, answer)
             async with asyncio.timeout(ANSWER_SECONDS if chunks is None else CHECK_SECONDS):
                 line = await answer
+        except ConnectionError:
+            line = b""
         except (TimeoutError, ValueError, OSError) as error:
             raise BackendError("ask for the slots", str(error) or type(error).__name__) from error
         finally:

@@ -55,7 +55,7 @@ class Here:
 def status(disk: Disk, here: Here) -> UpdateStatus:
     """What is in the slots."""
     entries = _entries(disk)
-    reports = {slot: _report(disk, entries, slot) for slot in Slot}
+    reports = {slot: _report(disk, entries, slot, runs=slot is here.running) for slot in Slot}
     starting = loader.first(entries)
     return UpdateStatus(
         state=state_of(reports[here.running], reports[here.running.other]),
@@ -106,12 +106,12 @@ def activate(disk: Disk, here: Here, wanted: Activation) -> None:
     """Start the other slot from the next restart on, on trial; raises ProblemError."""
     refuse_on_trial(disk, here)
     slot, entries = here.running.other, _entries(disk)
-    found = _report(disk, entries, slot)
-    text = disk.read(_path(slot, update_file.MANIFEST))
-    if text is None or found.build != wanted.build:
+    found = _report(disk, entries, slot, runs=False)
+    described = _described(disk, slot)
+    if described is None or found.build != wanted.build:
         detail = f"slot {slot} holds {'no system' if found.build is None else f'build {found.build}'}"
         raise ProblemError(problem(ProblemType.UPDATE_NOT_READY, detail, pointer="/build"))
-    manifest = codec.decode(text, Manifest)
+    manifest = described[1]
     options = (
         f"root=PARTUUID={here.partitions[slot]} {manifest.options} "
         f"systemd.machine_id={here.machine_id} {TRIAL}={wanted.seconds}"
@@ -172,16 +172,16 @@ def _entries(disk: Disk) -> tuple[loader.Entry, ...]:
     return tuple(entry for entry in parsed if entry is not None)
 
 
-def _report(disk: Disk, entries: tuple[loader.Entry, ...], slot: Slot) -> SlotReport:
-    text = disk.read(_path(slot, update_file.MANIFEST))
+def _report(disk: Disk, entries: tuple[loader.Entry, ...], slot: Slot, *, runs: bool) -> SlotReport:
     entry = loader.newest(entries, slot)
     left = None if entry is None else entry.left
-    if text is None:
-        return SlotReport(slot=slot, state=_state(entry, SlotState.EMPTY), tries_left=left)
-    manifest = codec.decode(text, Manifest)
+    described = _described(disk, slot)
+    if described is None:
+        return SlotReport(slot=slot, state=_state(entry, SlotState.EMPTY, runs=runs), tries_left=left)
+    text, manifest = described
     return SlotReport(
         slot=slot,
-        state=_state(entry, SlotState.READY),
+        state=_state(entry, SlotState.READY, runs=runs),
         version=manifest.version,
         commit=manifest.commit,
         build=update_file.build_of(text),
@@ -189,12 +189,22 @@ def _report(disk: Disk, entries: tuple[loader.Entry, ...], slot: Slot) -> SlotRe
     )
 
 
-def _state(entry: loader.Entry | None, without: SlotState) -> SlotState:
+def _described(disk: Disk, slot: Slot) -> tuple[bytes, Manifest] | None:
+    """The slot's manifest and its text; None when there is none, or one that nobody can read."""
+    text = disk.read(_path(slot, update_file.MANIFEST))
+    try:
+        return None if text is None else (text, codec.decode(text, Manifest))
+    except ProblemError:
+        return None
+
+
+def _state(entry: loader.Entry | None, without: SlotState, *, runs: bool) -> SlotState:
     if entry is None:
         return without
     if entry.left is None:
         return SlotState.GOOD
-    return SlotState.TRYING if entry.left else SlotState.FAILED
+    # The loader takes the try when it starts it: the last one runs with none left.
+    return SlotState.TRYING if entry.left or runs else SlotState.FAILED
 
 
 def _manifest(text: bytes) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,11 +48,16 @@ def look(root: Path = Path("/")) -> tuple[Here, Mapping[Slot, Path]]:
 
 
 def _running(root: Path, devices: Mapping[Slot, Path]) -> Slot:
-    mounted = root.stat().st_dev
     for slot, device in devices.items():
-        if device.stat().st_rdev == mounted:
+        if _device(device) == _device(root):
             return slot
     raise _unsupported("it runs from neither of its slots")
+
+
+def _device(path: Path) -> int:
+    """The number of a block device, or of the one that a directory is on."""
+    found = path.stat()
+    return found.st_rdev if stat.S_ISBLK(found.st_mode) else found.st_dev
 
 
 def _disk(root: Path, device: Path) -> Path:

@@ -11,7 +11,7 @@ import io
 import math
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from socket import socket
 from types import TracebackType
@@ -30,6 +30,7 @@ from causeway_controller.errors import (
     WrongPeer,
 )
 from causeway_controller.fleet import tls
+from causeway_controller.fleet.updates import UpdateFile
 from causeway_wire import codec, problem, routes
 from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
@@ -44,6 +45,7 @@ from causeway_wire.public_rules import (
     RuleId,
 )
 from causeway_wire.types import ApplianceId, ChangeId, IPAddress
+from causeway_wire.update import Activation, UpdateStatus
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 20.0
 TABLE_SECONDS = 60.0
 """For the largest table of public rules over a slow line."""
+UPDATE_SECONDS = 5400.0
+"""For an update over a slow line, written to a slow disk and read back."""
 WAIT_SECONDS = 25
 """Longest single long-poll of a change; agents publish their own limit in `Versions`."""
 KEEPALIVE_SECONDS = 60.0
@@ -223,6 +227,24 @@ class AgentClient:
         """Install the agent's certificate; new connections meet it at once."""
         await self._call(routes.PUT_CERTIFICATE, body=certificate)
 
+    async def get_update(self) -> UpdateStatus:
+        """Both slots of the system, and where an update stands."""
+        return (await self._call(routes.GET_UPDATE, patience=TABLE_SECONDS)).decode(UpdateStatus)
+
+    async def put_update(self, file: UpdateFile) -> UpdateStatus:
+        """Write this file into the slot that does not run; nothing is started. See `updates.send`."""
+        answer = await self._call(routes.PUT_UPDATE, file=file, patience=UPDATE_SECONDS)
+        return answer.decode(UpdateStatus)
+
+    async def activate_update(self, wanted: Activation) -> UpdateStatus:
+        """Restart into the other slot, on trial."""
+        answer = await self._call(routes.ACTIVATE_UPDATE, body=wanted, patience=TABLE_SECONDS)
+        return answer.decode(UpdateStatus)
+
+    async def abandon_update(self) -> UpdateStatus:
+        """Empty the slot that does not run."""
+        return (await self._call(routes.ABANDON_UPDATE, patience=TABLE_SECONDS)).decode(UpdateStatus)
+
     async def live(self) -> Health:
         """Whether the agent answers."""
         return await self._document(routes.LIVE, Health)
@@ -320,21 +342,25 @@ class AgentClient:
         query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
         headers: Mapping[istr, str] | None = None,
         body: object = None,
+        file: UpdateFile | None = None,
         patience: float = ANSWER_SECONDS,
     ) -> Answer:
         """One request; the answer is complete, and is a success of this route."""
         if self._session is None:
             raise RuntimeError("the client is not open; use it as an async context manager")
         sent: dict[istr, str] = dict(headers or {})
+        data: io.BytesIO | AsyncIterator[bytes] | None = None
         if body is not None:
-            sent[hdrs.CONTENT_TYPE] = "application/json"
+            sent[hdrs.CONTENT_TYPE], data = "application/json", io.BytesIO(codec.encode(body))
+        if file is not None:
+            sent, data = {**sent, **file.headers}, file.chunks()
         try:
             async with self._session.request(
                 route.method,
                 self._base.with_path(route.path.format(**(parameters or {}))),
                 params=query,
                 headers=sent,
-                data=None if body is None else io.BytesIO(codec.encode(body)),
+                data=data,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     total=patience * self._patience, connect=CONNECT_SECONDS * self._patience

@@ -1,0 +1,138 @@
+"""Update files on their way to an appliance, and what becomes of the appliance then."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs
+from multidict import istr
+
+from causeway_controller.errors import AgentUnreachable, StoreError, UpdateFailed
+from causeway_wire import codec, update_file
+from causeway_wire.problem import ProblemError
+from causeway_wire.update import Activation, Manifest, Slot, SlotState, UpdateStatus
+
+if TYPE_CHECKING:
+    from causeway_controller.fleet.client import AgentClient
+
+CHUNK = 256 * 1024
+POLL_SECONDS = 2.0
+DIGEST = istr("Content-Digest")
+"""RFC 9530."""
+
+Progress = Callable[[int, int], None]
+"""Octets that were sent, and how many there are."""
+
+
+def silent(_sent: int, _all: int) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateFile:
+    """A file that was read once, to know what is announced."""
+
+    path: Path
+    octets: int
+    sha256: str
+    build: str
+    manifest: Manifest
+    progress: Progress = silent
+
+    @property
+    def headers(self) -> Mapping[istr, str]:
+        """What announces it."""
+        digest = base64.b64encode(bytes.fromhex(self.sha256)).decode()
+        return {
+            hdrs.CONTENT_TYPE: "application/octet-stream",
+            hdrs.CONTENT_LENGTH: str(self.octets),
+            DIGEST: f"sha-256=:{digest}:",
+        }
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Its content."""
+        sent = 0
+        with self.path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, CHUNK):
+                yield chunk
+                sent += len(chunk)
+                self.progress(sent, self.octets)
+
+
+def read(path: Path, *, progress: Progress = silent) -> UpdateFile:
+    """The update in this file; blocking. Raises StoreError when it is none."""
+    try:
+        with path.open("rb") as file:
+            head = update_file.unpack_head(file.read(update_file.BLOCK))
+            if head.name != update_file.MANIFEST or head.octets > update_file.MANIFEST_LIMIT:
+                raise StoreError(f"{path} is no update file of Causeway")
+            text = file.read(head.octets)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            octets = file.tell()
+        manifest = codec.decode(text, Manifest)
+    except (OSError, update_file.NotAnUpdateError, ProblemError) as error:
+        raise StoreError(f"{path} cannot be read as an update file: {error}") from error
+    return UpdateFile(
+        path=path,
+        octets=octets,
+        sha256=digest,
+        build=update_file.build_of(text),
+        manifest=manifest,
+        progress=progress,
+    )
+
+
+async def send(agent: AgentClient, file: UpdateFile) -> UpdateStatus:
+    """Bring the update into the slot that does not run; does nothing when it is there, or runs already.
+
+    Raises ProblemError or AgentUnreachable; repeating it is safe.
+    """
+    status = await agent.get_update()
+    if file.build in {report.build for report in status.slots if report.state is not SlotState.EMPTY}:
+        return status
+    return await agent.put_update(file)
+
+
+async def install(
+    agent: AgentClient, file: UpdateFile, *, tries: int = 3, seconds: int = 300, within: float = 3600.0
+) -> UpdateStatus:
+    """Send, activate, and wait until the update has proven good. Does nothing where it runs and is good.
+
+    `seconds`: for each of the `tries`, see `Activation`; `within`: seconds until the outcome must be known.
+    Raises UpdateFailed when the appliance fell back or says nothing, ProblemError when it refuses.
+    """
+    status = await send(agent, file)
+    if status.report(status.running).build != file.build:
+        await agent.activate_update(Activation(build=file.build, tries=tries, seconds=seconds))
+    return await _outcome(agent, file.build, until=time.monotonic() + within)
+
+
+async def _outcome(agent: AgentClient, build: str, *, until: float) -> UpdateStatus:
+    last = "it did not answer"
+    while time.monotonic() < until:
+        try:
+            status = await agent.get_update()
+        except (AgentUnreachable, ProblemError) as error:
+            last = str(error)
+        else:
+            running, slots = status.report(status.running), {one.build: one for one in status.slots}
+            if running.build == build and running.state is SlotState.GOOD:
+                return status
+            if build not in slots or slots[build].state is SlotState.FAILED:
+                raise UpdateFailed(agent.appliance, f"slot {status.running} runs again: {_why(status)}")
+            last = f"slot {status.running} runs, {running.state.value}"
+        await asyncio.sleep(POLL_SECONDS)
+    raise UpdateFailed(agent.appliance, f"the outcome is not known in time; {last}")
+
+
+def _why(status: UpdateStatus) -> str:
+    failed: Slot = status.running.other
+    return f"slot {failed} did not become healthy in any of its tries; its log: journalctl -b -1"

@@ -1,0 +1,74 @@
+"""Update files with little in them, made by the image's own builder, and machines to put them on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from causeway_agent.slots import installing
+from causeway_agent.slots.archive import Archive
+from causeway_agent.slots.disk import Disk
+from causeway_agent.slots.installing import Here
+from causeway_agent.slots.machine import PARTITIONS
+from causeway_wire import update_file
+from causeway_wire.update import Slot, UpdateStatus
+from image import update
+
+ROOT_OCTETS = 8 * 1024 * 1024
+HERE = Here(running=Slot.A, architecture="x86_64", machine_id="0" * 32, partitions=PARTITIONS)
+FIRST_ENTRY = (
+    b"title Causeway (a)\nsort-key causeway\nversion 1\nlinux /causeway/a/linux\n"
+    b"initrd /causeway/a/initrd\noptions root=PARTUUID=x rw\n"
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """An update file, and what is in it."""
+
+    content: bytes
+    sha256: str
+    manifest: bytes
+
+    @property
+    def build(self) -> str:
+        """Its name."""
+        return update_file.build_of(self.manifest)
+
+
+def make(directory: Path, *, version: str = "2", root: bytes | None = None, key: Path | None = None) -> Made:
+    """A whole update; its root file system is mostly zeros, as real ones are."""
+    content = root if root is not None else (version.encode() * 5000).ljust(4 * 1024 * 1024, b"\0") + b"end!"
+    system = update.System(
+        version=version,
+        commit=f"commit-{version}",
+        options="rw quiet",
+        linux=directory / "linux",
+        initrd=directory / "initrd",
+        root=directory / "root.img",
+    )
+    system.linux.write_bytes(f"kernel {version}".encode() * 3000)
+    system.initrd.write_bytes(f"initramfs {version}".encode() * 1111)
+    system.root.write_bytes(content)
+    text = update.manifest(system)
+    file = directory / f"causeway-{version}.update"
+    update.pack(file, system=system, text=text, epoch=1, key=key)
+    return of(file.read_bytes(), text)
+
+
+def of(content: bytes, manifest: bytes) -> Made:
+    """These octets as a file that arrives as it was sent."""
+    return Made(content, hashlib.sha256(content).hexdigest(), manifest)
+
+
+def lenient(_manifest: bytes, _signature: bytes | None) -> None:
+    """A system without a publisher's key."""
+
+
+def receive(disk: Disk, made: Made, here: Here = HERE, *, sha256: str | None = None) -> UpdateStatus:
+    """What the program does with a file that arrives."""
+    archive = Archive(io.BytesIO(made.content).read, octets=len(made.content))
+    installing.receive(disk, here, archive, sha256 or made.sha256, verify=lenient)
+    return installing.status(disk, here)
