@@ -1,0 +1,201 @@
+"""A booted appliance is updated over its API, and falls back by itself from an update that is no good.
+
+    .venv/bin/pytest -m booted tests/booted/test_update.py
+
+Takes the newest image in `dist`, or the one that CAUSEWAY_IMAGE names, and the update file beside it.
+Where there is none this fails: it was asked for by name.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import shlex
+import subprocess
+import tarfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_interface, ip_network
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.errors import UpdateFailed
+from causeway_controller.fleet import client, enrolment, updates
+from causeway_controller.lab import credentials
+from causeway_controller.lab.credentials import Office
+from causeway_wire import codec
+from causeway_wire.desired import Desired, Management, Nic, ProviderRole
+from causeway_wire.types import Secret
+from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
+from image import boot, update
+from image.boot import Machine, Running
+
+ROOT = Path(__file__).resolve().parents[2]
+ME = "boot-test"
+MACHINE = Machine(restarts=True, seconds=900.0)
+LOOPBACK = ip_address("127.0.0.1")
+AGENT = "/opt/causeway/lib/python3.13/site-packages/causeway_agent"
+LASTING = (
+    "cat /etc/machine-id; sha256sum /var/lib/causeway/settings/agent.json /var/lib/causeway/keys/* "
+    "/state/ssh/ssh_host_ed25519_key"
+)
+"""Configuration and identity, as one text."""
+
+pytestmark = [pytest.mark.booted, pytest.mark.timeout(3600)]
+
+
+def image() -> Path:
+    named = os.environ.get("CAUSEWAY_IMAGE")
+    built = sorted((ROOT / "dist").glob("causeway-*.qcow2"))
+    assert named or built, "there is no image yet: make image"
+    return Path(named) if named else built[-1]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The update file that was built, taken apart."""
+
+    directory: Path
+    manifest: Manifest
+
+    def remade(self, version: str, *commands: str) -> Path:
+        """An update file whose root file system was changed by these commands of debugfs(8)."""
+        root = self.directory / f"{version}.img"
+        subprocess.run(["cp", "--sparse=always", self.directory / "root.img", root], check=True)
+        for command in commands:
+            subprocess.run(["debugfs", "-w", "-R", command, root], check=True, capture_output=True)
+        system = update.System(
+            version=version,
+            commit=self.manifest.commit,
+            options=self.manifest.options,
+            linux=self.directory / "linux",
+            initrd=self.directory / "initrd",
+            root=root,
+        )
+        file = self.directory / f"causeway-{version}.update"
+        update.pack(file, system=system, text=update.manifest(system), epoch=0, key=None)
+        root.unlink()
+        return file
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    directory = tmp_path_factory.mktemp("update")
+    with tarfile.open(image().with_suffix(".update")) as whole:
+        whole.extractall(directory, filter="data")
+    with lzma.open(directory / "root.xz") as packed, (directory / "root.img").open("wb") as root:
+        while piece := packed.read(1 << 20):
+            root.write(piece)
+    return Parts(directory, codec.decode((directory / "manifest.json").read_bytes(), Manifest))
+
+
+MANAGEMENT = Management(
+    nic="management", address=ip_address(boot.GUEST), sources=(ip_network(boot.NETWORK),), port=boot.API_PORT
+)
+NIC = Nic(
+    name="management",
+    mac=boot.MAC,
+    addresses=(ip_interface(f"{boot.GUEST}/24"),),
+    gateways=(ip_address("10.0.2.2"),),
+)
+DOCUMENT = Desired(
+    appliance=ME,
+    generation=7,
+    epoch=1,
+    management=MANAGEMENT,
+    nics=(NIC,),
+    role=ProviderRole(tenant="acme", uplink="management", networks=()),
+)
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """The machine, its office and its token."""
+
+    there: Running
+    office: Office
+    token: Secret
+
+    def run(self, command: str) -> str:
+        """What this prints there, once SSH answers."""
+        self.there.until(lambda: boot.runs((*self.there.login, "true")))
+        words = [*self.there.login, command]
+        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[client.AgentClient]:
+        """Its API."""
+        async with client.open_agent(
+            appliance=ME, address=LOOPBACK, port=self.there.api_port, identity=self.office.identity
+        ) as one:
+            yield one
+
+
+@pytest.fixture
+def appliance(tmp_path: Path) -> Iterator[Appliance]:
+    office, token = credentials.make_office("office", tmp_path), credentials.make_token()
+    described = json.dumps(
+        {
+            "appliance": ME,
+            "management": json.loads(codec.encode(MANAGEMENT)),
+            "nics": [json.loads(codec.encode(NIC))],
+            "controller_ca": office.authority.pem,
+            "enrolment_token": token.reveal(),
+        }
+    )
+    with boot.started(image(), MACHINE, described) as there:
+        there.until(lambda: boot.speaks_tls(there.api_port))
+        yield Appliance(there, office, token)
+
+
+async def test_an_appliance_is_updated_and_falls_back_from_a_system_that_is_no_good(
+    appliance: Appliance, parts: Parts
+) -> None:
+    await enrolment.enrol(
+        appliance=ME,
+        address=LOOPBACK,
+        port=appliance.there.api_port,
+        token=appliance.token,
+        identity=appliance.office.identity,
+        authority=appliance.office.authority,
+        now=credentials.now(),
+    )
+    good = updates.read(parts.remade("1.1", "write /etc/hostname /etc/second-system"))
+    broken = updates.read(parts.remade("1.2", f"rm {AGENT}/app.py"))
+    async with appliance.agent() as agent:
+        await agent.apply(DOCUMENT, timeout=120)
+        first = await agent.get_update()
+        assert (first.state, first.running, first.next) == (UpdateState.IDLE, Slot.A, Slot.A)
+        assert first.report(Slot.A).build is not None
+        lasting = appliance.run(LASTING)
+
+        second = await updates.install(agent, good, tries=2, seconds=900)
+        assert (second.running, second.next, version(second)) == (Slot.B, Slot.B, "1.1")
+        assert appliance.run(f"ls /etc/second-system; {LASTING}") == f"/etc/second-system\n{lasting}"
+        assert (await agent.observed()).observed_generation == DOCUMENT.generation
+        assert entries(appliance) == ["a.conf", "b.conf"]
+
+        with pytest.raises(UpdateFailed, match="slot b runs again"):
+            await updates.install(agent, broken, tries=2, seconds=60)
+        third = await agent.get_update()
+        assert (third.state, third.running, third.next) == (UpdateState.FAILED, Slot.B, Slot.B)
+        assert third.report(Slot.A).state is SlotState.FAILED
+        assert entries(appliance) == ["a+0-2.conf", "b.conf"]
+        assert (await agent.observed()).observed_generation == DOCUMENT.generation
+        assert appliance.run(LASTING) == lasting
+        log = appliance.run("journalctl --boot=-1 --no-pager --output=cat --unit=causeway-trial.service")
+        assert "not healthy within 60 s of the start: restarting" in log
+
+
+def version(status: UpdateStatus) -> str | None:
+    """Of what runs."""
+    return status.report(status.running).version
+
+
+def entries(appliance: Appliance) -> list[str]:
+    """The loader's, as they are on the disk."""
+    looked = "systemctl start efi.mount; ls /efi/loader/entries"
+    return appliance.run(f"sh -c {shlex.quote(looked)}").split()
