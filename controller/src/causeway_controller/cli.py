@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from causeway_controller.lab.commands import lab
+from causeway_controller.update_command import update
 
 ABOUT = """Network extension appliances for disaster recovery.
 
@@ -22,11 +23,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(lab, name="lab", short_help="Both sites on this machine, to try and to prove it.")
-
-
-@app.callback()
-def _root() -> None:
-    """Keeps `lab` a command of its own while it is the only one."""
+app.command(short_help="Exchange the system of an appliance.")(update)
 
 
 def main() -> None:

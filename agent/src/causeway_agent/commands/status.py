@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from causeway_agent.commands.local import LocalAgent
+from causeway_agent.commands.local import LocalAgent, RefusedError
 from causeway_agent.commands.page import duration, entry, moment, octets
 from causeway_agent.plan import counters
 
@@ -47,7 +47,17 @@ def fetch(agent: LocalAgent, *, sample: float = SAMPLE_SECONDS) -> dict[str, Any
         "capabilities": agent.get("/v1")["capabilities"],
         "growing": {name: packets for name, packets in grown.items() if packets > 0},
         "sample_seconds": sample,
+        "update": _slots(agent),
     }
+
+
+def _slots(agent: LocalAgent) -> dict[str, Any] | None:
+    """The slots of the system; None on a machine without them."""
+    try:
+        found: dict[str, Any] = agent.get("/v1/update")
+    except RefusedError:
+        return None
+    return found
 
 
 def render(status: Mapping[str, Any], now: datetime) -> list[str]:
@@ -61,6 +71,7 @@ def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from _kernel(status.get("capabilities"))
     yield from _problem(observed)
     yield from _coverage(observed)
+    yield from _system(status.get("update"))
     yield from _change(change, now) if change else entry("change", "none")
     for tunnel in observed["tunnels"]:
         yield from _tunnel(tunnel, now)
@@ -157,6 +168,20 @@ def _change(change: Mapping[str, Any], now: datetime) -> Iterator[str]:
     problem = change.get("problem")
     if problem:
         yield from entry("", f"because: {problem['detail']}")
+
+
+def _system(update: Mapping[str, Any] | None) -> Iterator[str]:
+    if update is None:
+        return
+    running = update["running"]
+    for one in sorted(update["slots"], key=lambda slot: slot["slot"] != running):
+        said = f"slot {one['slot']} {'runs' if one['slot'] == running else 'does not run'}: {one['state']}"
+        said += f", version {one['version']}" if one["version"] else ""
+        said += f", {one['tries_left']} tries left" if one["tries_left"] is not None else ""
+        said += ", STARTS NEXT" if one["slot"] == update["next"] != running else ""
+        yield from entry("system" if one["slot"] == running else "", said)
+    if update["state"] == "receiving":
+        yield from entry("", f"an update is being received: {octets(update['received'])} so far")
 
 
 def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from causeway_agent.commands import status
-from causeway_agent.commands.local import LocalAgent
+from causeway_agent.commands.local import LocalAgent, RefusedError
 from causeway_agent.commands.page import duration, entry, moment, octets
 from causeway_agent.plan import counters, ruleset, ruleset_bridge
 from causeway_wire import codec
@@ -30,6 +30,7 @@ from causeway_wire.observed import (
     TunnelState,
 )
 from causeway_wire.problem import ProblemType, problem
+from causeway_wire.update import Slot, SlotReport, SlotState, UpdateState, UpdateStatus
 
 NOW = datetime(2026, 3, 1, 3, 15, tzinfo=UTC)
 MAC = "02:00:00:00:00:01"
@@ -187,6 +188,8 @@ def test_what_grew_is_told_from_two_looks(monkeypatch: pytest.MonkeyPatch) -> No
             return json.loads(codec.encode(CHANGE))
         if path == "/v1":
             return {"capabilities": CAPABILITIES}
+        if path == "/v1/update":
+            raise RefusedError("no slots", 409)
         reports = (
             CounterReport(name="drop_arp", packets=next(looks), bytes=0),
             CounterReport(name="drop_flood", packets=4, bytes=0),
@@ -197,6 +200,43 @@ def test_what_grew_is_told_from_two_looks(monkeypatch: pytest.MonkeyPatch) -> No
     found = status.fetch(LocalAgent(Path("/nowhere")), sample=0.0)
     assert found["growing"] == {"drop_arp": 2}
     assert found["capabilities"] == CAPABILITIES
+
+
+def lines_with(update: dict[str, Any]) -> list[str]:
+    seen = json.loads(codec.encode(observed()))
+    found = {"observed": seen, "change": None, "growing": {}, "sample_seconds": 0.5, "update": update}
+    return status.render(found, NOW)
+
+
+def slots(**changes: Any) -> dict[str, Any]:
+    running = SlotReport(slot=Slot.B, state=SlotState.GOOD, version="1.1", build="b" * 64)
+    other = SlotReport(slot=Slot.A, state=SlotState.TRYING, version="1.2", build="a" * 64, tries_left=2)
+    found = UpdateStatus(state=UpdateState.TRYING, running=Slot.B, next=Slot.A, slots=(other, running))
+    return {**json.loads(codec.encode(found)), **changes}
+
+
+def test_both_slots_are_told_the_running_one_first() -> None:
+    lines = lines_with(slots())
+    where = next(index for index, line in enumerate(lines) if line.startswith("system"))
+    assert "slot b runs: good, version 1.1" in lines[where]
+    assert "slot a does not run: trying, version 1.2, 2 tries left, STARTS NEXT" in lines[where + 1]
+
+
+def test_an_update_on_its_way_in_is_told() -> None:
+    lines = lines_with(slots(state="receiving", received=1_500_000))
+    assert any("is being received: 1.5 MB so far" in line for line in lines)
+
+
+def test_a_machine_without_slots_tells_nothing_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def get(_: LocalAgent, path: str) -> Any:
+        if path == "/v1/update":
+            raise RefusedError("no slots", 409)
+        return json.loads(codec.encode(observed(change=None)))
+
+    monkeypatch.setattr(LocalAgent, "get", get)
+    found = status.fetch(LocalAgent(Path("/nowhere")), sample=0.0)
+    assert found["update"] is None
+    assert not [line for line in status.render(found, NOW) if line.startswith("system")]
 
 
 @pytest.mark.parametrize(
