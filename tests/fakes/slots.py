@@ -17,6 +17,7 @@ class FakeSlots:
 
     def __init__(self) -> None:
         self.other = EMPTY
+        self.trial = False
         self.asked = 0
         """How often somebody wanted to know what is in the slots."""
         self.most = 0
@@ -52,6 +53,10 @@ class FakeSlots:
         """Empty."""
         self.other = EMPTY
         return self._status()
+
+    def on_trial(self) -> bool:
+        """As it was set."""
+        return self.trial
 
     def _status(self) -> UpdateStatus:
         trying = self.other.state is SlotState.TRYING

@@ -86,6 +86,7 @@ PUT_DESIRED = Route(
     query=("confirm", "escalate"),
     problems=(
         *_DOCUMENT,
+        P.UPDATE_IN_PROGRESS,
         P.STALE_GENERATION,
         P.GENERATION_CONFLICT,
         P.STALE_EPOCH,
@@ -162,6 +163,7 @@ _RULES = (
     P.DUPLICATE,
     P.WRONG_ROLE,
     P.NOT_CONFIGURED,
+    P.UPDATE_IN_PROGRESS,
     P.STALE_REVISION,
     P.STALE_EPOCH,
     P.APPLY_FAILED,
@@ -225,7 +227,7 @@ PUT_CERTIFICATE = Route(
     permission=Permission.APPLY,
     success=(204,),
     request=Certificate,
-    problems=_BODY,
+    problems=(*_BODY, P.UPDATE_IN_PROGRESS),
 )
 _UPDATE = (P.UPDATE_UNSUPPORTED, P.UPDATE_IN_PROGRESS, P.UNAVAILABLE)
 GET_UPDATE = Route(

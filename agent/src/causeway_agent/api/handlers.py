@@ -83,6 +83,7 @@ class Handlers:
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def put_desired(self, call: Call) -> web.Response:
+        self._engine.updates.refuse_on_trial()
         preconditions = Preconditions(
             if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
         )
@@ -134,6 +135,7 @@ class Handlers:
         return _answer(await self._identity.request(call.document(CsrRequest)))
 
     async def put_certificate(self, call: Call) -> web.Response:
+        self._engine.updates.refuse_on_trial()
         await self._identity.install(call.document(Certificate))
         return web.Response(status=204)
 

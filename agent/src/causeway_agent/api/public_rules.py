@@ -32,9 +32,11 @@ class RuleHandlers:
         return await _table(await self._engine.rules.document())
 
     async def put(self, call: Call) -> web.Response:
+        self._engine.updates.refuse_on_trial()
         return _report(await self._engine.rules.put(call.document(PublicRules), call.text))
 
     async def patch(self, call: Call) -> web.Response:
+        self._engine.updates.refuse_on_trial()
         return _report(await self._engine.rules.patch(call.document(PublicRulesPatch)))
 
     async def counters(self, call: Call) -> web.Response:

@@ -17,6 +17,8 @@ from causeway_wire.update import Activation, UpdateStatus
 
 ANSWER_SECONDS = 120.0
 """For everything but an update file; the program starts and mounts a partition first."""
+TRIAL = Path("/run/causeway-trial")
+"""There while a trial runs: `RuntimeDirectory=` of its unit."""
 CHECK_SECONDS = 1800.0
 """For what was received to be written and read back, on a slow disk."""
 
@@ -24,8 +26,8 @@ CHECK_SECONDS = 1800.0
 class SocketSlots:
     """Implements `ports.Slots`."""
 
-    def __init__(self, path: Path = Path(slot_protocol.SOCKET)) -> None:
-        self._path = path
+    def __init__(self, path: Path = Path(slot_protocol.SOCKET), *, trial: Path = TRIAL) -> None:
+        self._path, self._trial = path, trial
 
     async def status(self) -> UpdateStatus:
         return await self._ask(Status())
@@ -38,6 +40,9 @@ class SocketSlots:
 
     async def abandon(self) -> UpdateStatus:
         return await self._ask(Abandon())
+
+    def on_trial(self) -> bool:
+        return self._trial.exists()
 
     async def _ask(self, request: Request, chunks: AsyncIterator[bytes] | None = None) -> UpdateStatus:
         try:

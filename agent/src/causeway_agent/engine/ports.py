@@ -151,6 +151,9 @@ class Slots(Protocol):
     async def abandon(self) -> UpdateStatus:
         """Empty the one that does not run."""
 
+    def on_trial(self) -> bool:
+        """Whether the running one has yet to prove good; never raises, and costs nothing."""
+
 
 class Storage(Protocol):
     """Small files that matter, written beside, synced and renamed."""

@@ -69,6 +69,14 @@ class Updates:
         self._known = None
         return self._remember(await _asked(self._slots.abandon()))
 
+    def refuse_on_trial(self) -> None:
+        """Raises ProblemError while the running system has yet to prove good: the one before, when it comes back,
+        must find what it left, in words that it can read.
+        """
+        if self._slots.on_trial():
+            detail = "this system is on trial; nothing that outlives it is taken before it has proven good"
+            raise ProblemError(problem(ProblemType.UPDATE_IN_PROGRESS, detail, retry_after=10.0))
+
     def _refuse_unsettled(self) -> None:
         """A new system proves itself by conforming to the document; so the document must be settled, and be
         one that this machine can conform to.

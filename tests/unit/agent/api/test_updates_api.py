@@ -13,11 +13,12 @@ from aiohttp import ClientResponse
 
 from causeway_agent.api import updates
 from causeway_wire import codec
+from causeway_wire.identity import Certificate
 from causeway_wire.observed import Health
 from causeway_wire.problem import ProblemType
 from causeway_wire.routes import Permission
 from causeway_wire.update import Activation, Slot, SlotState, UpdateState, UpdateStatus
-from tests import agents
+from tests import agents, rules
 from tests.fakes.slots import EMPTY
 from tests.unit.agent.api.api_bench import JSON, Api, refused, serving
 
@@ -162,6 +163,24 @@ async def test_an_appliance_that_is_not_well_does_not_restart_into_another_syste
         found = await refused(await activate(api), ProblemType.UNAVAILABLE)
         assert "no route" in found.detail
         assert api.bench.slots.other.state is SlotState.READY
+
+
+async def test_a_system_on_trial_takes_nothing_that_outlives_it() -> None:
+    async with serving() as api:
+        api.bench.slots.trial = True
+        before = dict(api.bench.storage.files)
+        await refused(await api.put(agents.tenant()), ProblemType.UPDATE_IN_PROGRESS)
+        certificate = Certificate(certificate=agents.CERTIFICATE, controller_ca=agents.CERTIFICATE)
+        for method, path, document in (
+            ("PUT", "/v1/public-rules", rules.table()),
+            ("PATCH", "/v1/public-rules", rules.patch()),
+            ("PUT", "/v1/identity/certificate", certificate),
+        ):
+            answer = await api.client.request(method, path, data=codec.encode(document), headers=JSON)
+            await refused(answer, ProblemType.UPDATE_IN_PROGRESS)
+        assert api.bench.storage.files == before
+        api.bench.slots.trial = False
+        assert (await api.put(agents.tenant())).status == 202
 
 
 async def test_a_change_that_awaits_its_confirmation_is_not_cut_by_an_update() -> None:
