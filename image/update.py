@@ -25,8 +25,8 @@ from causeway_wire.update import FORMAT, Manifest, Member, Members
 
 SIGNING_KEY = "CAUSEWAY_PUBLISHER_KEY"
 """Environment variable: a file with the publisher's Ed25519 private key (PKCS #8, PEM)."""
-PRESET = 6
-"""Of xz; unpacking takes 8 MiB and what Python needs besides."""
+FILTERS = ({"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 1})
+"""Of xz: the default preset would take five times as long for a file that is a tenth smaller."""
 _CHUNK = 1 << 20
 
 
@@ -68,7 +68,7 @@ def manifest(system: System) -> bytes:
 def pack(file: Path, *, system: System, text: bytes, epoch: int, key: Path | None) -> None:
     """Write the update file of this system and manifest, signed if there is a key."""
     packed = system.root.with_suffix(".xz")
-    with system.root.open("rb") as source, lzma.open(packed, "wb", preset=PRESET) as target:
+    with system.root.open("rb") as source, lzma.open(packed, "wb", filters=FILTERS) as target:
         shutil.copyfileobj(source, target, _CHUNK)
     with file.open("wb") as archive:
         _add(archive, update_file.MANIFEST, text, epoch)
