@@ -12,6 +12,7 @@ import json
 import lzma
 import os
 import shlex
+import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
@@ -30,7 +31,7 @@ from causeway_wire import codec
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole
 from causeway_wire.types import Secret
 from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
-from image import boot, update
+from image import boot, layout, update
 from image.boot import Machine, Running
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,11 @@ class Parts:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     directory = tmp_path_factory.mktemp("update")
     with tarfile.open(image().with_suffix(".update")) as whole:
-        whole.extractall(directory, filter="data")
+        for name in ("manifest.json", "linux", "initrd", "root.xz"):
+            packed_part = whole.extractfile(name)
+            assert packed_part is not None
+            with (directory / name).open("wb") as part:
+                shutil.copyfileobj(packed_part, part)
     with lzma.open(directory / "root.xz") as packed, (directory / "root.img").open("wb") as root:
         while piece := packed.read(1 << 20):
             root.write(piece)
@@ -197,5 +202,6 @@ def version(status: UpdateStatus) -> str | None:
 
 def entries(appliance: Appliance) -> list[str]:
     """The loader's, as they are on the disk."""
-    looked = "systemctl start efi.mount; ls /efi/loader/entries"
-    return appliance.run(f"sh -c {shlex.quote(looked)}").split()
+    device = f"/dev/disk/by-partuuid/{layout.ESP.uuid}"
+    looked = f"mkdir -p /run/look && mount -t vfat -o ro {device} /run/look && ls /run/look/loader/entries"
+    return appliance.run(f"sh -c {shlex.quote(f'{looked}; umount /run/look')}").split()

@@ -70,8 +70,9 @@ class Updates:
         return self._remember(await _asked(self._slots.abandon()))
 
     def refuse_on_trial(self) -> None:
-        """Raises ProblemError while the running system has yet to prove good: the one before, when it comes back,
-        must find what it left, in words that it can read.
+        """Raises ProblemError while the running system has yet to prove good.
+
+        The one before, when it comes back, must find what it left, in words that it can read.
         """
         if self._slots.on_trial():
             detail = "this system is on trial; nothing that outlives it is taken before it has proven good"
