@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from causeway_wire import codec, update_file
 from causeway_wire.update import FORMAT, Manifest, Member, Members
+from image.workshop import BuildError
 
 SIGNING_KEY = "CAUSEWAY_PUBLISHER_KEY"
 """Environment variable: a file with the publisher's Ed25519 private key (PKCS #8, PEM)."""
@@ -103,7 +104,7 @@ def public_key(key: Path) -> bytes:
 def _load(key: Path) -> Ed25519PrivateKey:
     loaded = serialization.load_pem_private_key(key.read_bytes(), password=None)
     if not isinstance(loaded, Ed25519PrivateKey):
-        raise TypeError(f"{key} is no Ed25519 key")
+        raise BuildError(f"image: {key} is no Ed25519 key")
     return loaded
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from pathlib import Path
 
 import pytest
 
 from causeway_agent.slots import installing
+from causeway_agent.slots.archive import Archive, refused
 from causeway_agent.slots.disk import ENTRIES
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.update import Activation, Slot, SlotState, UpdateState
@@ -167,6 +169,20 @@ def test_what_is_not_for_this_machine_is_refused_before_anything_is_touched(
     assert "does not fit into slot a" in refusal(disk, large, **there)
     disk._room = 200_000
     assert "partition lacks" in refusal(disk, next_one, **there)
+    assert disk.files == before
+
+
+def test_one_that_the_publisher_did_not_sign_is_refused_before_anything_is_touched(
+    disk: FakeDisk, made: Made, next_one: Made
+) -> None:
+    def stranger(_manifest: bytes, _signature: bytes | None) -> None:
+        raise refused("a stranger's")
+
+    updated(disk, made)
+    before = dict(disk.files)
+    file = Archive(io.BytesIO(next_one.content).read, octets=len(next_one.content))
+    with pytest.raises(ProblemError, match="a stranger's"):
+        installing.receive(disk, THERE, file, next_one.sha256, verify=stranger)
     assert disk.files == before
 
 
