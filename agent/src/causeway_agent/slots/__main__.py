@@ -45,7 +45,10 @@ def _restart() -> None:
 
 def _trial() -> int:
     until = trial.deadline(Path("/proc/cmdline").read_text())
-    return 0 if trial.passes(lambda: trial.ask(RUN_DIRECTORY), until=until, say=_say) else 1
+    if not trial.passes(lambda: trial.ask(RUN_DIRECTORY), until=until, say=_say):
+        return 1
+    # In a unit of its own, because only that may write to the EFI system partition.
+    return subprocess.run(["systemctl", "start", "causeway-bless.service"], check=False).returncode
 
 
 def _bless() -> int:
