@@ -17,7 +17,7 @@ from multidict import istr
 from causeway_controller.errors import AgentUnreachable, StoreError, UpdateFailed
 from causeway_wire import codec, update_file
 from causeway_wire.problem import ProblemError
-from causeway_wire.update import Activation, Manifest, Slot, SlotState, UpdateStatus
+from causeway_wire.update import Activation, Manifest, Slot, SlotState, UpdateState, UpdateStatus
 
 if TYPE_CHECKING:
     from causeway_controller.fleet.client import AgentClient
@@ -109,28 +109,46 @@ async def install(
     `seconds`: for each of the `tries`, see `Activation`; `within`: seconds until the outcome must be known.
     Raises UpdateFailed when the appliance fell back or says nothing, ProblemError when it refuses.
     """
-    status = await send(agent, file)
-    if status.report(status.running).build != file.build:
-        await agent.activate_update(Activation(build=file.build, tries=tries, seconds=seconds))
-    return await _outcome(agent, file.build, until=time.monotonic() + within)
-
-
-async def _outcome(agent: AgentClient, build: str, *, until: float) -> UpdateStatus:
-    last = "it did not answer"
+    wanted = Activation(build=file.build, tries=tries, seconds=seconds)
+    until, last, activated = time.monotonic() + within, "it did not answer", False
+    await send(agent, file)
     while time.monotonic() < until:
-        try:
-            status = await agent.get_update()
-        except (AgentUnreachable, ProblemError) as error:
-            last = str(error)
+        status, last = await _look(agent)
+        if status is None:
+            pass
+        elif _proven(status, file.build):
+            return status
+        elif status.state is UpdateState.TRYING:
+            activated = True
+        elif activated:
+            raise UpdateFailed(agent.appliance, f"slot {status.running} runs again: {_why(status)}")
         else:
-            running, slots = status.report(status.running), {one.build: one for one in status.slots}
-            if running.build == build and running.state is SlotState.GOOD:
-                return status
-            if build not in slots or slots[build].state is SlotState.FAILED:
-                raise UpdateFailed(agent.appliance, f"slot {status.running} runs again: {_why(status)}")
-            last = f"slot {status.running} runs, {running.state.value}"
+            activated = await _activate(agent, wanted)
         await asyncio.sleep(POLL_SECONDS)
     raise UpdateFailed(agent.appliance, f"the outcome is not known in time; {last}")
+
+
+async def _look(agent: AgentClient) -> tuple[UpdateStatus | None, str]:
+    """The slots and how they are in words; none, and why, while the appliance restarts."""
+    try:
+        status = await agent.get_update()
+    except (AgentUnreachable, ProblemError) as error:
+        return None, str(error)
+    return status, f"slot {status.running} runs, {status.report(status.running).state.value}"
+
+
+async def _activate(agent: AgentClient, wanted: Activation) -> bool:
+    """Whether it was answered; an answer that is lost leaves the next look to tell."""
+    try:
+        await agent.activate_update(wanted)
+    except AgentUnreachable:
+        return False
+    return True
+
+
+def _proven(status: UpdateStatus, build: str) -> bool:
+    running = status.report(status.running)
+    return running.build == build and running.state is SlotState.GOOD
 
 
 def _why(status: UpdateStatus) -> str:
