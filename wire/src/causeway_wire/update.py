@@ -133,6 +133,8 @@ class Activation(Document, frozen=True, kw_only=True):
     """How often it may start without becoming healthy."""
     seconds: Annotated[int, Meta(ge=30, le=3600)] = 300
     """From the kernel's start until it must be healthy, in each try."""
+    confirm: bool = True
+    """Whether a controller must also have asked it for its slots, over the network: that proves a way in."""
 
 
 def state_of(running: SlotReport, other: SlotReport) -> UpdateState:

@@ -27,7 +27,12 @@ def mount(application: web.Application, engine: Engine) -> None:
         change = await engine.changes.decisions.cancel(request.match_info["id"])
         return web.Response(body=codec.encode_masked(change), content_type="application/json")
 
+    async def asked(_request: web.Request) -> web.Response:
+        body = msgspec.json.encode({"asked": engine.updates.asked})
+        return web.Response(body=body, content_type="application/json")
+
     application.router.add_get("/local/explain", explain)
+    application.router.add_get("/local/update/asked", asked)
     application.router.add_post("/local/changes/{id}/cancel", cancel)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 TIMEOUT_SECONDS = 10.0
 SOCKET_NAME = "agent.sock"
+ASKED_PATH = "/local/update/asked"
+"""Whether a controller has asked this agent for its slots, over the network."""
 
 
 class AgentDownError(Exception):

@@ -27,6 +27,8 @@ class Updates:
         self._known: UpdateStatus | None = None
         self._received: int | None = None
         """Octets of the update that is being received."""
+        self.asked = False
+        """Whether a controller has found its way in and asked for the slots."""
 
     async def status(self) -> UpdateStatus:
         """Both slots, and where an update stands."""

@@ -44,8 +44,12 @@ def _restart() -> None:
 
 
 def _trial() -> int:
-    until = trial.deadline(Path("/proc/cmdline").read_text())
-    if not trial.passes(lambda: trial.ask(RUN_DIRECTORY), until=until, say=_say):
+    options = Path("/proc/cmdline").read_text()
+    controller = trial.wants_controller(options)
+    passed = trial.passes(
+        lambda: trial.ask(RUN_DIRECTORY, controller=controller), until=trial.deadline(options), say=_say
+    )
+    if not passed:
         return 1
     # In a unit of its own, because only that may write to the EFI system partition.
     return subprocess.run(["systemctl", "start", "causeway-bless.service"], check=False).returncode

@@ -35,6 +35,8 @@ SPARE = 1024 * 1024
 """Octets of the EFI system partition that stay free: firmware and loader write there too."""
 TRIAL = "causeway.trial"
 """Kernel option: seconds from the kernel's start until the system must be healthy."""
+CONFIRM = "causeway.confirm"
+"""Kernel option: it must also have been asked for its slots by a controller."""
 
 Verify = Callable[[bytes, bytes | None], None]
 """Raises ProblemError when this signature (or none) of this manifest is not good enough."""
@@ -116,6 +118,8 @@ def activate(disk: Disk, here: Here, wanted: Activation) -> None:
         f"root=PARTUUID={here.partitions[slot]} {manifest.options} "
         f"systemd.machine_id={here.machine_id} {TRIAL}={wanted.seconds}"
     )
+    if wanted.confirm:
+        options += f" {CONFIRM}"
     serial = loader.next_serial(entries)
     entry = loader.render(slot, version=manifest.version, serial=serial, options=options)
     name = loader.name(slot, tries=wanted.tries)

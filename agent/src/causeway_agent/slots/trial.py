@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from causeway_agent.commands import local
 from causeway_agent.commands.local import AgentDownError, LocalAgent, RefusedError
-from causeway_agent.slots.installing import TRIAL
+from causeway_agent.slots.installing import CONFIRM, TRIAL
 
 SECONDS = 300.0
 """Where the kernel's options do not say how long."""
@@ -29,6 +30,11 @@ def deadline(options: str) -> float:
     """Seconds from the kernel's start, as these options of the kernel say."""
     found = re.findall(rf"(?:^|\s){re.escape(TRIAL)}=([0-9]{{1,4}})(?=\s|$)", options)
     return float(found[-1]) if found else SECONDS
+
+
+def wants_controller(options: str) -> bool:
+    """Whether health is not enough, as these options of the kernel say."""
+    return CONFIRM in options.split()
 
 
 def passes(ask: Ask, *, until: float, say: Callable[[str], None], steady: float = STEADY_SECONDS) -> bool:
@@ -52,13 +58,18 @@ def passes(ask: Ask, *, until: float, say: Callable[[str], None], steady: float 
     return False
 
 
-def ask(run_directory: Path) -> str | None:
-    """Why the agent is not healthy: its service is not ready, or it does not conform to its document."""
+def ask(run_directory: Path, *, controller: bool) -> str | None:
+    """Why the agent is not healthy: its service is not ready, it does not conform to its document, or it was
+    not found by a `controller` that has to.
+    """
     active = subprocess.run(["systemctl", "is-active", "--quiet", UNIT], check=False)
     if active.returncode:
         return "the agent has not said that it serves"
+    agent = LocalAgent(run_directory)
     try:
-        LocalAgent(run_directory).get("/v1/health/ready")
+        agent.get("/v1/health/ready")
+        if controller and not agent.get(local.ASKED_PATH)["asked"]:
+            return "healthy, but no controller has asked for its slots yet"
     except (AgentDownError, RefusedError) as error:
         return str(error)
     return None

@@ -12,6 +12,8 @@ import pytest
 from aiohttp import ClientResponse
 
 from causeway_agent.api import updates
+from causeway_agent.api.peers import Peer
+from causeway_agent.commands.local import ASKED_PATH
 from causeway_wire import codec
 from causeway_wire.identity import Certificate
 from causeway_wire.observed import Health
@@ -20,6 +22,7 @@ from causeway_wire.routes import Permission
 from causeway_wire.update import Activation, Slot, SlotState, UpdateState, UpdateStatus
 from tests import agents, rules
 from tests.fakes.slots import EMPTY
+from tests.unit.agent.api import api_bench
 from tests.unit.agent.api.api_bench import JSON, Api, refused, serving
 
 FILE = bytes(range(256)) * 3_000
@@ -181,6 +184,19 @@ async def test_a_system_on_trial_takes_nothing_that_outlives_it() -> None:
         assert api.bench.storage.files == before
         api.bench.slots.trial = False
         assert (await api.put(agents.tenant())).status == 202
+
+
+@pytest.mark.parametrize(("connected", "asked"), [(None, False), (12.5, True)])
+async def test_only_who_came_through_the_network_proves_a_way_in(
+    monkeypatch: pytest.MonkeyPatch,
+    connected: float | None,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    monkeypatch.setattr(api_bench, "Peer", lambda name, permission: Peer(name, permission, connected))
+    async with serving(on_socket=True) as api:
+        await api.client.get("/v1/update")
+        answer = await api.client.get(ASKED_PATH)
+        assert await answer.json() == {"asked": asked}
 
 
 async def test_a_change_that_awaits_its_confirmation_is_not_cut_by_an_update() -> None:

@@ -65,13 +65,19 @@ def test_what_was_received_is_in_the_other_slot_and_starts_only_when_activated(
     assert (status.state, status.next) == (UpdateState.READY, Slot.A)
     assert status.report(Slot.B).build == made.build
     assert start(disk) is Slot.A
-    installing.activate(disk, HERE, Activation(build=made.build, tries=2, seconds=60))
+    installing.activate(disk, HERE, Activation(build=made.build, tries=2, seconds=60, confirm=False))
     status = installing.status(disk, HERE)
     assert (status.state, status.next, status.report(Slot.B).tries_left) == (UpdateState.TRYING, Slot.B, 2)
     text = disk.files[f"{ENTRIES}/b+2.conf"].decode()
     assert "linux /causeway/b/linux\n" in text
     assert f"root=PARTUUID={HERE.partitions[Slot.B]} rw quiet systemd.machine_id={'0' * 32}" in text
     assert text.endswith(" causeway.trial=60\n")
+
+
+def test_a_controller_has_to_find_the_new_system_unless_told_otherwise(disk: FakeDisk, made: Made) -> None:
+    receive(disk, made)
+    installing.activate(disk, HERE, Activation(build=made.build))
+    assert disk.files[f"{ENTRIES}/b+3.conf"].endswith(b" causeway.trial=300 causeway.confirm\n")
 
 
 def test_a_system_that_never_becomes_healthy_gives_way_after_its_tries(disk: FakeDisk, made: Made) -> None:

@@ -35,6 +35,14 @@ def test_healthy_for_ten_seconds_is_good(clock: list[float]) -> None:
     assert said == ["not yet", "healthy", "healthy for 10 s, 35 s after the start: this system stays"]
 
 
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [("rw causeway.trial=60 causeway.confirm\n", True), ("rw causeway.confirmed", False), ("rw", False)],
+)
+def test_the_kernels_options_say_whether_a_controller_has_to_ask(options: str, wanted: bool) -> None:  # noqa: FBT001
+    assert trial.wants_controller(options) is wanted
+
+
 def test_never_healthy_is_not() -> None:
     good, said = passes(iter(["no"] * 100))
     assert not good
