@@ -16,7 +16,7 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,20 +52,6 @@ class Machine:
     """TCG works everywhere; a /dev/kvm that is there may still be unable to run firmware."""
     seconds: float = 300.0
     """The longest time until SSH has answered; TCG needs most of a minute."""
-    restarts: bool = False
-    """Whether it starts again when it restarts, as machines do; else that is its end."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Running:
-    """A machine that was switched on."""
-
-    api_port: int
-    login: tuple[str, ...]
-    """Words of a command line that runs what follows there, over SSH."""
-    console: Path
-    until: Callable[[Callable[[], bool]], None]
-    """Wait for this within the machine's seconds; raises NotUpError."""
 
 
 class NotUpError(Exception):
@@ -74,39 +60,27 @@ class NotUpError(Exception):
 
 def boot(image: Path, machine: Machine, command: str = SHOW) -> tuple[float, float, str]:
     """Seconds until the API's port and until SSH answered, and what the command printed there."""
-    began = time.monotonic()
-    with started(image, machine, settings()) as there:
-        there.until(lambda: speaks_tls(there.api_port))
-        api = time.monotonic() - began
-        there.until(lambda: runs((*there.login, "true")))
-        up = time.monotonic() - began
-        finished = subprocess.run(
-            [*there.login, command],
-            check=False,
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-        )
-        return api, up, finished.stdout + finished.stderr
-
-
-@contextmanager
-def started(image: Path, machine: Machine, described: str) -> Iterator[Running]:
-    """The machine with these settings of its agent, switched on; at the end it is gone."""
     with tempfile.TemporaryDirectory(prefix="causeway-boot-") as name:
         work = Path(name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
         ssh_port, api_port = free_port(), free_port()
-        given = credentials((work / "id.pub").read_text(), described)
-        command = _command(image, machine, work, ssh_port=ssh_port, api_port=api_port, given=given)
-        with _running(command, work / "console") as qemu:
-
-            def until(done: Callable[[], bool]) -> None:
-                _until(done, qemu, time.monotonic() + machine.seconds, work / "console")
-
-            login = tuple(_ssh(work / "id", ssh_port))
-            yield Running(api_port=api_port, login=login, console=work / "console", until=until)
+        began = time.monotonic()
+        with _running(_command(image, machine, work, ssh_port, api_port), work / "console") as qemu:
+            deadline = began + machine.seconds
+            login = _ssh(work / "id", ssh_port)
+            _until(lambda: _speaks_tls(api_port), qemu, deadline, work / "console")
+            api = time.monotonic() - began
+            _until(lambda: _runs((*login, "true")), qemu, deadline, work / "console")
+            up = time.monotonic() - began
+            finished = subprocess.run(
+                [*login, command],
+                check=False,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=120,
+            )
+            return api, up, finished.stdout + finished.stderr
 
 
 def settings() -> str:
@@ -123,9 +97,9 @@ def settings() -> str:
     )
 
 
-def credentials(key: str, described: str) -> dict[str, str]:
+def credentials(key: str) -> dict[str, str]:
     """Credentials by name: who may log in, and the settings file by a line of tmpfiles.d(5)."""
-    encoded = base64.b64encode(described.encode()).decode()
+    encoded = base64.b64encode(settings().encode()).decode()
     line = f"f+~ /var/lib/causeway/settings/agent.json 0600 root root - {encoded}\n"
     return {"ssh.authorized_keys.root": key, "tmpfiles.extra": line}
 
@@ -155,9 +129,7 @@ def _authority() -> str:
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _command(
-    image: Path, machine: Machine, work: Path, *, ssh_port: int, api_port: int, given: Mapping[str, str]
-) -> list[str]:
+def _command(image: Path, machine: Machine, work: Path, ssh_port: int, api_port: int) -> list[str]:
     form = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhdx": "vhdx"}.get(image.suffix, "raw")
     secure = machine.firmware == "secure"
     forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22,hostfwd=tcp:127.0.0.1:{api_port}-:{API_PORT}"
@@ -167,8 +139,7 @@ def _command(
         f"{'pc' if machine.disk == 'ide' else 'q35'},accel={machine.accelerator}",
     ]
     words[2] += ",smm=on" if secure else ""
-    words += ["-smp", "2", "-m", "1024", "-display", "none", "-monitor", "none", "-snapshot"]
-    words += [] if machine.restarts else ["-no-reboot"]
+    words += ["-smp", "2", "-m", "1024", "-display", "none", "-no-reboot", "-monitor", "none", "-snapshot"]
     words += [
         "-serial",
         f"file:{work / 'console'}",
@@ -187,7 +158,7 @@ def _command(
         words += ["-device", "scsi-hd,drive=disk,bus=bus.0"]
     else:
         words += ["-drive", f"file={image},format={form},if={machine.disk}"]
-    for number, (name, content) in enumerate(given.items()):
+    for number, (name, content) in enumerate(credentials((work / "id.pub").read_text()).items()):
         value = base64.b64encode(content.encode()).decode()
         path = work / f"credential-{number}"
         path.write_text(f"io.systemd.credential.binary:{name}={value}")
@@ -218,7 +189,7 @@ def _until(done: Callable[[], bool], qemu: subprocess.Popen[bytes], deadline: fl
     raise NotUpError(console.read_text(errors="replace")[-6000:] or "nothing on the console")
 
 
-def speaks_tls(port: int) -> bool:
+def _speaks_tls(port: int) -> bool:
     """Whether the server does its part of a TLS handshake; QEMU itself accepts any connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -231,8 +202,7 @@ def speaks_tls(port: int) -> bool:
     return True
 
 
-def runs(command: Sequence[str]) -> bool:
-    """Whether the command ends well, within seconds."""
+def _runs(command: Sequence[str]) -> bool:
     try:
         finished = subprocess.run(
             command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=20

@@ -32,12 +32,12 @@ from causeway_controller.lab.credentials import Office
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole
 from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
-from image import boot, layout, update
-from image.boot import Machine, Running
+from image import layout, update
+from tests import restarting
+from tests.restarting import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 ME = "boot-test"
-MACHINE = Machine(restarts=True, seconds=900.0)
 LOOPBACK = ip_address("127.0.0.1")
 AGENT = "/opt/causeway/lib/python3.13/site-packages/causeway_agent"
 LASTING = (
@@ -107,13 +107,16 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 
 
 MANAGEMENT = Management(
-    nic="management", address=ip_address(boot.GUEST), sources=(ip_network(boot.NETWORK),), port=boot.API_PORT
+    nic="management",
+    address=ip_address(restarting.GUEST),
+    sources=(ip_network(restarting.NETWORK),),
+    port=restarting.API_PORT,
 )
 NIC = Nic(
     name="management",
-    mac=boot.MAC,
-    addresses=(ip_interface(f"{boot.GUEST}/24"),),
-    gateways=(ip_address("10.0.2.2"),),
+    mac=restarting.MAC,
+    addresses=(ip_interface(f"{restarting.GUEST}/24"),),
+    gateways=(ip_address(restarting.HOST),),
 )
 DOCUMENT = Desired(
     appliance=ME,
@@ -129,12 +132,12 @@ DOCUMENT = Desired(
 class Appliance:
     """The machine and the office of its controller."""
 
-    there: Running
+    there: Machine
     office: Office
 
     def run(self, command: str) -> str:
         """What this prints there, once SSH answers."""
-        self.there.until(lambda: boot.runs((*self.there.login, "true")))
+        self.there.until(self.there.lets_in)
         words = [*self.there.login, command]
         return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
 
@@ -160,8 +163,8 @@ async def appliance(tmp_path: Path) -> AsyncIterator[Appliance]:
             "enrolment_token": token.reveal(),
         }
     )
-    with boot.started(image(), MACHINE, described) as there:
-        await asyncio.to_thread(there.until, lambda: boot.speaks_tls(there.api_port))
+    with restarting.switched_on(image(), described.encode()) as there:
+        await asyncio.to_thread(there.until, there.speaks_tls)
         await enrolment.enrol(
             appliance=ME,
             address=LOOPBACK,

@@ -1,0 +1,143 @@
+"""A machine in QEMU that boots the image with UEFI, and starts again when it restarts, as machines do.
+
+It gets an SSH key and its agent's settings as system credentials by SMBIOS. The image file is not changed.
+"""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from causeway_controller.hypervisors import qemu_command
+
+MAC = "52:54:00:ca:05:01"
+# QEMU's user network (-nic user): the guest has .15, the host is .2
+GUEST, HOST, NETWORK = "10.0.2.15", "10.0.2.2", "10.0.2.0/24"
+API_PORT = 8443
+PAUSE = 1.5
+"""Seconds between attempts; sshd punishes sources that come too often (PerSourcePenalties)."""
+SECONDS = 900.0
+"""The longest wait for anything; an emulated processor that others use too is slow."""
+
+
+class SilentError(Exception):
+    """What was waited for did not come; carries the end of the console."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A machine that was switched on."""
+
+    api_port: int
+    """Of loopback; leads to the agent's API."""
+    login: tuple[str, ...]
+    """Words of a command line that runs what follows there, over SSH."""
+    qemu: subprocess.Popen[bytes]
+    console: Path
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Wait for this; raises SilentError."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and self.qemu.poll() is None:
+            if done():
+                return
+            time.sleep(PAUSE)
+        raise SilentError(self.console.read_text(errors="replace")[-6000:] or "nothing on the console")
+
+    def speaks_tls(self) -> bool:
+        """Whether its agent does its part of a TLS handshake; QEMU itself accepts any connection."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        try:
+            with socket.create_connection(("127.0.0.1", self.api_port), timeout=5) as connection:
+                context.wrap_socket(connection).close()
+        except OSError:
+            return False
+        return True
+
+    def lets_in(self) -> bool:
+        """Whether SSH answers."""
+        command = [*self.login, "true"]
+        try:
+            finished = subprocess.run(
+                command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=20
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return finished.returncode == 0
+
+
+@contextmanager
+def switched_on(image: Path, settings: bytes) -> Iterator[Machine]:
+    """A machine whose agent has these settings; at the end it is gone."""
+    with tempfile.TemporaryDirectory(prefix="causeway-boot-") as name:
+        work = Path(name)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
+        (work / "console").touch()
+        ssh_port, api_port = _free_port(), _free_port()
+        given = _credentials((work / "id.pub").read_bytes(), settings)
+        command = _command(image, work, {ssh_port: 22, api_port: API_PORT}, given)
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        login = _login(work / "id", ssh_port)
+        try:
+            yield Machine(api_port=api_port, login=login, qemu=qemu, console=work / "console")
+        finally:
+            qemu.kill()
+            qemu.wait()
+
+
+def _credentials(key: bytes, settings: bytes) -> Mapping[str, bytes]:
+    """Who may log in, and the settings file by a line of tmpfiles.d(5)."""
+    encoded = base64.b64encode(settings).decode()
+    line = f"f+~ /var/lib/causeway/settings/agent.json 0600 root root - {encoded}\n"
+    return {"ssh.authorized_keys.root": key, "tmpfiles.extra": line.encode()}
+
+
+def _command(
+    image: Path, work: Path, ports: Mapping[int, int], credentials: Mapping[str, bytes]
+) -> Sequence[str]:
+    forward = ",".join(f"hostfwd=tcp:127.0.0.1:{outside}-:{inside}" for outside, inside in ports.items())
+    shutil.copy(qemu_command.FIRMWARE_VARIABLES, work / "variables")
+    words = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-smp", "2", "-m", "1024"]
+    words += ["-display", "none", "-monitor", "none", "-snapshot", "-serial", f"file:{work / 'console'}"]
+    words += ["-nic", f"user,model=virtio-net-pci,mac={MAC},{forward}"]
+    words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={qemu_command.FIRMWARE}"]
+    words += ["-drive", f"if=pflash,format=raw,unit=1,file={work / 'variables'}"]
+    words += ["-drive", f"file={image},format=qcow2,if=virtio"]
+    for name, content in credentials.items():
+        path = work / name
+        path.write_bytes(qemu_command.smbios(name, content))
+        words += ["-smbios", f"type=11,path={path}"]
+    return words
+
+
+def _free_port() -> int:
+    """A TCP port of loopback that was free just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _login(key: Path, port: int) -> tuple[str, ...]:
+    options = (
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        "LogLevel=ERROR",
+        "BatchMode=yes",
+        "ConnectTimeout=10",
+    )
+    return (
+        *("ssh", "-i", str(key), "-p", str(port)),
+        *(word for option in options for word in ("-o", option)),
+        "root@127.0.0.1",
+    )
