@@ -229,6 +229,8 @@ def test_an_update_on_its_way_in_is_told() -> None:
 
 def test_a_machine_without_slots_tells_nothing_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     def get(_: LocalAgent, path: str) -> Any:
+        if path == "/v1":
+            return {"capabilities": CAPABILITIES}
         if path == "/v1/update":
             raise RefusedError("no slots", 409)
         return json.loads(codec.encode(observed(change=None)))
