@@ -12,7 +12,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
-	image image-boot image-reproducible image-sizes pair booted \
+	image image-boot image-reproducible image-sizes image-test image-ungated pair booted \
 	bench $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -63,6 +63,8 @@ lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	shellcheck $(SHELL_FILES)
 	$(BIN)/yamllint --strict $(YAML_FILES)
 	$(BIN)/python -m causeway_wire.openapi --check docs/reference/openapi.json
+	@if command -v packer >/dev/null; then packer validate -syntax-only packer/appliance.pkr.hcl >/dev/null; \
+	else echo 'lint: there is no packer here, so its template was not read: scripts/setup image installs it'; fi
 	@echo 'lint: clean'
 
 format: setup ## rewrite the Python files in the one format
@@ -72,9 +74,17 @@ format: setup ## rewrite the Python files in the one format
 openapi: setup ## write docs/reference/openapi.json anew from the route table
 	$(BIN)/python -m causeway_wire.openapi docs/reference/openapi.json
 
-image: ## the appliance's disk: OVA, VHDX, qcow2 and bill of materials in dist (as root; some minutes)
+image: ## the appliance's disk: built, booted, tested, then OVA, VHDX, qcow2 in dist (as root; some minutes)
 	@scripts/setup image
 	@$(BIN)/python -m image build
+
+image-ungated: ## the same without booting and testing it: for work on the image, never for a release (as root)
+	@scripts/setup image
+	@$(BIN)/python -m image build-ungated
+
+image-test: ## boot a copy of what is in dist with Packer and run tests/image against it (as root)
+	@scripts/setup image
+	@$(BIN)/python -m image test
 
 image-boot: ## boot what `make image` made until the agent and SSH answer
 	@scripts/setup image

@@ -20,8 +20,10 @@ def main() -> int:
     parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where finished files go")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, about in (
-        ("build", builder.build, "the whole image, into dist"),
+        ("build", builder.build, "the whole image, through the gate into dist"),
+        ("build-ungated", builder.build_ungated, "the whole image, into dist though nobody has booted it"),
         ("disk", builder.pack, "the same from the last root file system, without making that anew"),
+        ("test", builder.judge, "the gate: boot a copy of what is in dist and test it"),
         ("lock", builder.lock, "take the newest allowed wheels into agent-requirements.txt"),
         ("sizes", builder.sizes, "what weighs what in the last build"),
         ("reproducible", builder.reproducible, "build twice and compare"),

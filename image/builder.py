@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from image import compare, disk, export, materials, rootfs, update, weights, wheelhouse
+from image import compare, disk, export, gate, materials, rootfs, update, weights, wheelhouse
 from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
@@ -15,18 +15,55 @@ BOOT_PACKAGES = "usr/share/causeway/boot-packages"
 
 
 def build(shop: Workshop) -> None:
-    """Everything, from nothing to `dist`."""
+    """Everything, from nothing to `dist`, where nothing arrives that has not passed the gate."""
+    _build(shop, gated=True)
+
+
+def build_ungated(shop: Workshop) -> None:
+    """The same without the gate: what is in `dist` then was never booted."""
+    _build(shop, gated=False)
+
+
+def pack(shop: Workshop) -> None:
+    """Everything after the tree, into `dist`, without the gate."""
+    _pack(shop, gated=False)
+
+
+def judge(shop: Workshop) -> None:
+    """The gate alone, for what is in `dist`."""
+    found = sorted(shop.dist.glob("causeway-*.qcow2"))
+    if not found:
+        raise BuildError("image: there is no image yet: make image")
+    gate.judge(shop, found[-1])
+
+
+def _build(shop: Workshop, *, gated: bool) -> None:
     began = time.monotonic()
     make_tree(shop)
-    pack(shop)
+    _pack(shop, gated=gated)
     ova = shop.dist / f"{export.stem(shop)}.ova"
     print(f"image: {ova} {ova.stat().st_size / 1e6:.1f} MB, all in {time.monotonic() - began:.0f} s")
 
 
-def pack(shop: Workshop) -> None:
-    """Everything after the tree, into `dist`."""
+def _pack(shop: Workshop, *, gated: bool) -> None:
     make_disk(shop)
-    make_files(shop)
+    # Finished files wait here: the gate boots the very bytes that will ship.
+    ready = replace(shop, dist=shop.fresh("ready"))
+    make_files(ready)
+    if gated:
+        gate.judge(shop, ready.dist / f"{export.stem(shop)}.qcow2")
+    else:
+        print("image: not gated: nobody has booted this image; `make image-test` does")
+    hand_over(ready.dist, shop.dist)
+
+
+def hand_over(ready: Path, dist: Path) -> None:
+    """Exchange what is in `dist` for what is ready."""
+    dist.mkdir(parents=True, exist_ok=True)
+    for old in dist.glob("causeway-*"):
+        old.unlink()
+    for path in sorted(ready.iterdir()):
+        shutil.move(path, dist / path.name)
 
 
 def make_tree(shop: Workshop) -> None:
@@ -64,11 +101,7 @@ def make_disk(shop: Workshop) -> None:
 
 def make_files(shop: Workshop) -> None:
     """Everything in `dist`, from the raw disk and the tree."""
-    dist = shop.dist
-    dist.mkdir(parents=True, exist_ok=True)
-    for old in dist.glob("causeway-*"):
-        old.unlink()
-    name = export.stem(shop)
+    dist, name = shop.dist, export.stem(shop)
     with shop.step("convert") as step:
         export.convert(step, shop, shop.build / DISK)
     with shop.step("ova") as step:
@@ -140,7 +173,7 @@ def reproducible(shop: Workshop) -> None:
     shutil.copytree(shop.elements, elements, symlinks=True, dirs_exist_ok=True)
     shops = [replace(shop, build=place, dist=place / "dist", elements=elements, times={}) for place in places]
     for each in shops:
-        build(each)
+        build_ungated(each)
     paths = compare.differing_paths(shops[0].build / "tree", shops[1].build / "tree")
     files = compare.differing_files(shops[0].dist, shops[1].dist)
     for line in (*paths, *files):
