@@ -49,7 +49,9 @@ def render(settings: Settings) -> None:
 def render_machine(settings: Settings) -> None:
     """Name the machine and say whom to ask for the time; raises OSError. Not for a part of a machine."""
     socket.sethostname(settings.appliance)
-    TIMESYNCD.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    TIMESYNCD.parent.mkdir(parents=True, exist_ok=True)
+    # The clock's program is not root, and the umask of this one is strict.
+    TIMESYNCD.parent.chmod(0o755)
     publish(TIMESYNCD, timesyncd(settings), mode=0o644)
 
 
