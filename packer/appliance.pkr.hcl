@@ -116,7 +116,7 @@ build {
   provisioner "shell-local" {
     environment_vars = ["CAUSEWAY_MACHINE=${var.directory}/machine.json"]
     inline = [
-      "'${var.python}' -m pytest -q -m booted -p no:randomly '--hosts=ssh://root@${build.Host}:${build.Port}' '--ssh-config=${var.directory}/ssh_config' '--ssh-identity-file=${var.directory}/id' '--junitxml=${var.directory}/tests.xml' '${var.tests}'",
+      "'${var.python}' -m pytest -q -m booted --timeout=300 -p no:randomly '--hosts=ssh://root@${build.Host}:${build.Port}' '--ssh-config=${var.directory}/ssh_config' '--ssh-identity-file=${var.directory}/id' '--junitxml=${var.directory}/tests.xml' '${var.tests}'",
     ]
   }
 }
