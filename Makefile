@@ -12,8 +12,8 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
-	image image-boot image-reproducible image-sizes image-test image-ungated pair booted \
-	bench $(BENCHES:%=bench-%)
+	image image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
+	bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
 	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
@@ -90,6 +90,10 @@ image-boot: ## boot what `make image` made until the agent and SSH answer
 	@scripts/setup image
 	@$(BIN)/python -m image boot
 
+image-boots: ## the same on hardware like each hypervisor's, one after another; some minutes, a table at the end
+	@scripts/setup image
+	@$(BIN)/python -m image boots
+
 image-reproducible: ## build the disk twice from the same inputs and compare every byte (as root)
 	@scripts/setup image
 	@$(BIN)/python -m image reproducible
@@ -107,11 +111,16 @@ booted: ## tests that boot the image in QEMU: its first boot, refused seeds, the
 	@test -n "$(IMAGE)" || $(MAKE) --no-print-directory image
 	@$(BIN)/python scripts/run_tests.py booted
 
-bench: $(BENCHES:%=bench-%) ## all benchmarks; tables here, figures in benchmarks/out
+bench: $(BENCHES:%=bench-%) $(if $(IMAGE),bench-image) ## all benchmarks; tables here, figures in benchmarks/out
+	@test -n "$(IMAGE)" || echo 'bench: not the image, there is none yet: make image bench-image'
 	@echo 'bench: see benchmarks/out'
 
 $(BENCHES:%=bench-%): bench-%: setup
 	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m benchmarks.$*
+
+bench-image: ## size and boot of the image in dist, and the chart of it in docs/reference
+	@scripts/setup image
+	@$(BIN)/python -m benchmarks.image
 
 clean: ## remove everything that can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .nox build dist benchmarks/out

@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from image import boot, builder
+from image import boot, boots, builder
 from image.workshop import ROOT, BuildError, Workshop, inputs_of_checkout
+
+ACCELERATION = "what executes the machine; auto takes KVM where a probe has just booted with it"
 
 
 def main() -> int:
@@ -30,6 +32,9 @@ def main() -> int:
     ):
         commands.add_parser(name, help=about).set_defaults(command=_with_workshop(command))
     _boot_parser(commands.add_parser("boot", help="boot an image until the agent and SSH answer"))
+    _boots_parser(
+        commands.add_parser("boots", help="boot the files in dist on hardware like each hypervisor's")
+    )
     options = parser.parse_args()
     # As an exception, so that what was started ends first.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -59,7 +64,7 @@ def _boot_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapter", default="virtio-net-pci", help="model of the network adapter, as QEMU names it"
     )
-    parser.add_argument("--accelerator", default="tcg", help="kvm where it works")
+    parser.add_argument("--accelerator", choices=("auto", "kvm", "tcg"), default="auto", help=ACCELERATION)
     parser.add_argument("--seconds", type=float, default=300.0, help="longest time until SSH answers")
     parser.add_argument("--command", dest="asked", default=boot.SHOW, help="what to run there over SSH")
     parser.set_defaults(command=_boot)
@@ -73,14 +78,29 @@ def _boot(options: argparse.Namespace) -> None:
         firmware=options.firmware,
         disk=options.disk,
         adapter=options.adapter,
-        accelerator=options.accelerator,
+        acceleration=boot.choose(options.accelerator),
         seconds=options.seconds,
     )
-    api, ssh, shown = boot.boot(image, machine, options.asked)
-    print(shown, end="")
-    print(
-        f"image: {image.name} booted ({options.firmware}, {options.disk}): API {api:.0f} s, SSH {ssh:.0f} s"
-    )
+    with boot.booted(image, machine) as found:
+        print(found.run(options.asked), end="")
+    kind = f"{options.firmware}, {options.disk}"
+    print(f"image: {image.name} booted ({kind}): API {found.api:.0f} s, SSH {found.ssh:.0f} s")
+
+
+def _boots_parser(parser: argparse.ArgumentParser) -> None:
+    names = ", ".join(kind.name for kind in boots.KINDS)
+    parser.add_argument("kinds", nargs="*", help=f"of {names}; all unless named")
+    parser.add_argument("--accelerator", choices=("auto", "kvm", "tcg"), default="auto", help=ACCELERATION)
+    parser.set_defaults(command=_boots)
+
+
+def _boots(options: argparse.Namespace) -> None:
+    known = {kind.name: kind for kind in boots.KINDS}
+    if unknown := set(options.kinds) - set(known):
+        raise BuildError(f"image-boots: no kind {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    kinds = tuple(known[name] for name in options.kinds or known)
+    if not boots.run(options.dist, options.build, kinds, boot.choose(options.accelerator)):
+        raise BuildError("image-boots: not every kind of machine came up")
 
 
 if __name__ == "__main__":

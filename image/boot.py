@@ -1,35 +1,31 @@
-"""Boots a disk image in QEMU until it is what it should be, within a limited time.
+"""Boots a disk image in QEMU until the agent's API and SSH answer, within a limited time.
 
-The machine is given what first boot would give it, through SMBIOS credentials: an SSH key, and the agent's
-settings. A good end shows firmware, shim, loader, kernel, the agent in its unit, its packet filter letting
-SSH in, and SSH itself. The image file is not changed.
+The machine is given what every appliance is given: a seed, here through SMBIOS. A good end shows firmware,
+loader, kernel, first boot, the agent in its unit, its packet filter letting SSH in, and SSH itself. The image
+file is not changed.
 """
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
-import json
+import asyncio
 import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from causeway_controller.hypervisors import acceleration, qemu_command
+from causeway_controller.hypervisors.acceleration import Acceleration
+from causeway_wire.seed import CREDENTIAL
+from image import subject
 
 FIRMWARE = Path("/usr/share/OVMF")
-MAC = "52:54:00:ca:05:01"
-# QEMU's user network (-nic user): the guest has .15, the host is .2
-GUEST, NETWORK = "10.0.2.15", "10.0.2.0/24"
-API_PORT = 8443
+FORMATS = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhdx": "vhdx"}
 PAUSE = 1.5
 """Seconds between attempts; sshd punishes sources that come too often (PerSourcePenalties)."""
 SHOW = (
@@ -37,6 +33,7 @@ SHOW = (
     "systemctl is-active causeway-agent; causeway-agent status; free -m; df -h / /state; nft list tables; "
     "uname -r; bootctl status 2>/dev/null | grep -i secure"
 )
+_LAST_WORDS = 6000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,104 +45,85 @@ class Machine:
     disk: str = "virtio"
     """`virtio`, `pvscsi` (VMware) or `ide` (Hyper-V generation 1)."""
     adapter: str = "virtio-net-pci"
-    accelerator: str = "tcg"
-    """TCG works everywhere; a /dev/kvm that is there may still be unable to run firmware."""
+    acceleration: Acceleration
     seconds: float = 300.0
-    """The longest time until SSH has answered; TCG needs most of a minute."""
+    """The longest time until SSH has answered; emulated on an idle machine it takes a minute."""
 
 
 class NotUpError(Exception):
     """The machine did not come up in time; carries the end of its console."""
 
 
-def boot(image: Path, machine: Machine, command: str = SHOW) -> tuple[float, float, str]:
-    """Seconds until the API's port and until SSH answered, and what the command printed there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booted:
+    """A machine that is up."""
+
+    api: float
+    """Seconds from power until the API's port spoke TLS."""
+    ssh: float
+    """Seconds from power until SSH let us in."""
+    login: tuple[str, ...]
+    restarted: Callable[[], None]
+    """Restarts it and returns when it is up again; raises NotUpError."""
+
+    def run(self, command: str) -> str:
+        """What a shell there prints, errors included."""
+        finished = subprocess.run(
+            [*self.login, command],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=180,
+        )
+        return finished.stdout + finished.stderr
+
+
+def choose(name: str) -> Acceleration:
+    """What executes machines: `auto` takes KVM where a probe has just booted with it."""
+    found = asyncio.run(acceleration.choose())
+    return found if name in {"auto", found.name} else Acceleration(name=name, reason="asked for")
+
+
+@contextmanager
+def booted(image: Path, machine: Machine) -> Iterator[Booted]:
+    """The machine from when SSH answers until the block ends; raises NotUpError."""
     with tempfile.TemporaryDirectory(prefix="causeway-boot-") as name:
         work = Path(name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
-        ssh_port, api_port = free_port(), free_port()
+        made = subject.make(directory=work, disk=image)
+        text = subject.seed_of(made, (work / "id.pub").read_text())
+        (work / "seed.smbios").write_bytes(qemu_command.smbios(CREDENTIAL, text))
+        (ssh_port,) = subject.free_ports(1)
+        login = _login(work, ssh_port)
         began = time.monotonic()
-        with _running(_command(image, machine, work, ssh_port, api_port), work / "console") as qemu:
+        with _running(_command(image, machine, work, made.api_port, ssh_port), work / "console") as qemu:
+
+            def up(done: Callable[[], bool], deadline: float) -> float:
+                _until(done, qemu, deadline, work / "console")
+                return time.monotonic() - began
+
+            def restart() -> None:
+                before = _boot_id(login)
+                subprocess.run([*login, "systemctl --no-block reboot"], check=False, stdin=subprocess.DEVNULL)
+                until = time.monotonic() + machine.seconds
+                up(lambda: _boot_id(login) not in {"", before}, until)
+
             deadline = began + machine.seconds
-            login = _ssh(work / "id", ssh_port)
-            _until(lambda: _speaks_tls(api_port), qemu, deadline, work / "console")
-            api = time.monotonic() - began
-            _until(lambda: _runs((*login, "true")), qemu, deadline, work / "console")
-            up = time.monotonic() - began
-            finished = subprocess.run(
-                [*login, command],
-                check=False,
-                capture_output=True,
-                text=True,
-                stdin=subprocess.DEVNULL,
-                timeout=120,
-            )
-            return api, up, finished.stdout + finished.stderr
+            api = up(lambda: _speaks_tls(made.api_port), deadline)
+            ssh = up(lambda: _boot_id(login) != "", deadline)
+            yield Booted(api=api, ssh=ssh, login=login, restarted=restart)
 
 
-def settings() -> str:
-    """The agent's settings for this machine, with a throw-away authority."""
-    return json.dumps(
-        {
-            "appliance": "boot-test",
-            "management": {"nic": "management", "address": GUEST, "sources": [NETWORK], "port": API_PORT},
-            "nics": [
-                {"name": "management", "mac": MAC, "addresses": [f"{GUEST}/24"], "gateways": ["10.0.2.2"]}
-            ],
-            "controller_ca": _authority(),
-        }
-    )
-
-
-def credentials(key: str) -> dict[str, str]:
-    """Credentials by name: who may log in, and the settings file by a line of tmpfiles.d(5)."""
-    encoded = base64.b64encode(settings().encode()).decode()
-    line = f"f+~ /var/lib/causeway/settings/agent.json 0600 root root - {encoded}\n"
-    return {"ssh.authorized_keys.root": key, "tmpfiles.extra": line}
-
-
-def free_port() -> int:
-    """A TCP port of loopback that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _authority() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "boot test")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode()
-
-
-def _command(image: Path, machine: Machine, work: Path, ssh_port: int, api_port: int) -> list[str]:
-    form = {".qcow2": "qcow2", ".vmdk": "vmdk", ".vhdx": "vhdx"}.get(image.suffix, "raw")
+def _command(image: Path, machine: Machine, work: Path, api_port: int, ssh_port: int) -> list[str]:
     secure = machine.firmware == "secure"
-    forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22,hostfwd=tcp:127.0.0.1:{api_port}-:{API_PORT}"
-    words = [
-        "qemu-system-x86_64",
-        "-machine",
-        f"{'pc' if machine.disk == 'ide' else 'q35'},accel={machine.accelerator}",
-    ]
-    words[2] += ",smm=on" if secure else ""
-    words += ["-smp", "2", "-m", "1024", "-display", "none", "-no-reboot", "-monitor", "none", "-snapshot"]
-    words += [
-        "-serial",
-        f"file:{work / 'console'}",
-        "-nic",
-        f"user,model={machine.adapter},mac={MAC},{forward}",
-    ]
+    form = FORMATS.get(image.suffix, "raw")
+    words = ["qemu-system-x86_64", *machine.acceleration.options]
+    words += ["-machine", ("pc" if machine.disk == "ide" else "q35") + (",smm=on" if secure else "")]
+    words += ["-smp", "2", "-m", "1024", "-display", "none", "-monitor", "none", "-snapshot"]
+    words += ["-serial", f"file:{work / 'console'}", "-smbios", f"type=11,path={work / 'seed.smbios'}"]
+    forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22,hostfwd=tcp:127.0.0.1:{api_port}-:{subject.PORT}"
+    words += ["-nic", f"user,restrict=on,model={machine.adapter},mac={subject.MANAGEMENT_MAC},{forward}"]
     if machine.firmware != "bios":
         kind = ".ms" if secure else ""
         shutil.copy(FIRMWARE / f"OVMF_VARS_4M{kind}.fd", work / "vars")
@@ -158,11 +136,6 @@ def _command(image: Path, machine: Machine, work: Path, ssh_port: int, api_port:
         words += ["-device", "scsi-hd,drive=disk,bus=bus.0"]
     else:
         words += ["-drive", f"file={image},format={form},if={machine.disk}"]
-    for number, (name, content) in enumerate(credentials((work / "id.pub").read_text()).items()):
-        value = base64.b64encode(content.encode()).decode()
-        path = work / f"credential-{number}"
-        path.write_text(f"io.systemd.credential.binary:{name}={value}")
-        words += ["-smbios", f"type=11,path={path}"]
     return words
 
 
@@ -186,7 +159,7 @@ def _until(done: Callable[[], bool], qemu: subprocess.Popen[bytes], deadline: fl
         if done():
             return
         time.sleep(PAUSE)
-    raise NotUpError(console.read_text(errors="replace")[-6000:] or "nothing on the console")
+    raise NotUpError(console.read_text(errors="replace")[-_LAST_WORDS:] or "nothing on the console")
 
 
 def _speaks_tls(port: int) -> bool:
@@ -202,17 +175,19 @@ def _speaks_tls(port: int) -> bool:
     return True
 
 
-def _runs(command: Sequence[str]) -> bool:
+def _boot_id(login: tuple[str, ...]) -> str:
+    """Which boot of the machine answers over SSH; nothing when none does."""
+    command = [*login, "cat /proc/sys/kernel/random/boot_id"]
     try:
         finished = subprocess.run(
-            command, check=False, capture_output=True, stdin=subprocess.DEVNULL, timeout=20
+            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=20
         )
     except subprocess.TimeoutExpired:
-        return False
-    return finished.returncode == 0
+        return ""
+    return finished.stdout.strip() if finished.returncode == 0 else ""
 
 
-def _ssh(key: Path, port: int) -> list[str]:
+def _login(work: Path, port: int) -> tuple[str, ...]:
     options = (
         "StrictHostKeyChecking=no",
         "UserKnownHostsFile=/dev/null",
@@ -220,8 +195,8 @@ def _ssh(key: Path, port: int) -> list[str]:
         "BatchMode=yes",
         "ConnectTimeout=10",
     )
-    return [
-        *("ssh", "-i", str(key), "-p", str(port)),
+    return (
+        *("ssh", "-i", str(work / "id"), "-p", str(port)),
         *(word for option in options for word in ("-o", option)),
         "root@127.0.0.1",
-    ]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -55,6 +56,7 @@ def _pack(shop: Workshop, *, gated: bool) -> None:
     else:
         print("image: not gated: nobody has booted this image; `make image-test` does")
     hand_over(ready.dist, shop.dist)
+    (shop.build / "times.json").write_text(json.dumps(shop.times))
 
 
 def hand_over(ready: Path, dist: Path) -> None:
