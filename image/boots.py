@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -165,8 +166,14 @@ def unpacked(dist: Path, suffix: str, place: Path) -> Path:
         raise FileNotFoundError(f"no causeway-*{suffix} in {dist}: make image")
     if suffix == ".ova":
         with tarfile.open(found[-1]) as archive:
-            archive.extractall(place, filter="data")
-        return next(place.glob("*.vmdk"))
+            disk = next(name for name in archive.getnames() if name.endswith(".vmdk"))
+            source = archive.extractfile(disk)
+            if source is None:
+                raise ValueError(f"{found[-1]}: {disk} is no file")
+            path = place / "disk.vmdk"
+            with source, path.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            return path
     if suffix == ".vhdx.zip":
         with zipfile.ZipFile(found[-1]) as archive:
             return Path(archive.extract(archive.namelist()[0], place))
