@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAST_LINES = 15
 """Lines of a failed step's log that are shown at once."""
+
+
+_NOISE = re.compile(r"^[0-9: .-]+\| (?:\++ |DEBUG |INFO |Unmount |\S*/mnt/)")
+"""diskimage-builder's trace, which goes on for a screen after what went wrong."""
 
 
 class BuildError(Exception):
@@ -58,8 +63,13 @@ class Workshop:
                 yield Step(name=name, log=path, epoch=self.inputs.epoch, _file=log.fileno())
             except (subprocess.CalledProcessError, OSError, ValueError) as error:
                 print("FAILED", flush=True)
-                tail = path.read_text(errors="replace").splitlines()[-LAST_LINES:]
-                words = "\n".join((*tail, f"image: step {name} failed: {error}", f"image: its log is {path}"))
+                words = "\n".join(
+                    (
+                        *last_words(path.read_text(errors="replace")),
+                        f"image: step {name} failed: {error}",
+                        f"image: its log is {path}",
+                    )
+                )
                 raise BuildError(words) from error
         self.times[name] = time.monotonic() - began
         print(f"{self.times[name]:.1f} s", flush=True)
@@ -124,6 +134,11 @@ class Step:
             timeout=seconds,
         )
         return finished.stdout or ""
+
+
+def last_words(log: str) -> list[str]:
+    """The end of a failed step's log, without what only traces."""
+    return [line for line in log.splitlines() if not _NOISE.match(line)][-LAST_LINES:]
 
 
 def inputs_of_checkout(root: Path = ROOT) -> Inputs:
