@@ -50,7 +50,9 @@ def _with_workshop(command: Callable[[Workshop], None]) -> Callable[[argparse.Na
     def run(options: argparse.Namespace) -> None:
         if os.geteuid() != 0:
             raise BuildError("image: needs root, for the owners of files in the image: sudo make image")
-        command(Workshop(inputs=inputs_of_checkout(), build=options.build, dist=options.dist))
+        command(
+            Workshop(inputs=inputs_of_checkout(), build=options.build.resolve(), dist=options.dist.resolve())
+        )
 
     return run
 
