@@ -4,7 +4,8 @@ The agent owns the tun device, its addresses and all routes, so OpenVPN gets a d
 and needs no privilege. `mode server` with a pulling client starts in one round trip more than the handshake
 and survives a change of the client's address (research: p2p starts take up to a second). `ifconfig` is left
 out on purpose: nothing here would use it, IPv6 included.
-Sockets: 1 MiB buffers and a queue of 2000 packets on the tun device belong together.
+Sockets: 1 MiB buffers and a queue of 2000 packets on the tun device belong together. OpenVPN has no rights to
+pass the machine's limit (net.core.rmem_max, wmem_max); the image raises it to what is asked for here.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from causeway_wire.types import IPAddress, Secret
 TUNNEL_MTU: Final = 1500
 """Octets inside the tunnel: as on the LAN, so that guests need not know (mssfix spares TCP the fragments)."""
 QUEUE_LENGTH: Final = 2000
+SOCKET_BUFFER: Final = 1024 * 1024
+"""Octets each way."""
 
 SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
 """Everything behind the one client is reached through it; without this its inner packets are dropped."""
@@ -36,8 +39,8 @@ _COMMON: Final = (
     "auth SHA256",
     "data-ciphers AES-256-GCM",
     "cipher AES-256-GCM",
-    "sndbuf 1048576",
-    "rcvbuf 1048576",
+    f"sndbuf {SOCKET_BUFFER}",
+    f"rcvbuf {SOCKET_BUFFER}",
     "verb 3",
 )
 
