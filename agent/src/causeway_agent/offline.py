@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from causeway_agent.backends import nft_counters, spawn
+from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.commands import status as status_page
@@ -143,7 +145,8 @@ def _page(
 def counters() -> dict[str, tuple[int, int]] | None:
     """Packets and octets by counter, which count without an agent; None when they cannot be read."""
     try:
-        return nft_counters.read(ruleset.TABLE)
+        with contextlib.closing(KeptLink()) as link:
+            return nft_counters.read(link, ruleset.TABLE)
     except BackendError:
         return None
 

@@ -7,6 +7,7 @@ public rules, that takes it longer than the change itself.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import socket
 import struct
@@ -72,19 +73,46 @@ class Generations:
             return self._foreign
 
 
+class _Question:
+    """Asks for the number, over a socket that stays open (`nfnetlink.KeptLink` says why)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+
+    def ask(self) -> memoryview:
+        """The kernel's answer; raises OSError."""
+        body = nfnetlink.generic(socket.AF_UNSPEC)
+        with self._lock:
+            sock, self._socket = self._socket or _open(), None
+            try:
+                sock.send(_HEADER.pack(_HEADER.size + len(body), _GET_GENERATION, _REQUEST, 1, 0) + body)
+                # The kernel answers while the question is being sent (netlink(7)): nothing is waited for.
+                answer = memoryview(sock.recv(_READ))
+            except BaseException:
+                sock.close()
+                raise
+            self._socket = sock
+        return answer
+
+
 GENERATIONS = Generations()
 """Of this process: it lives in one network namespace."""
+_QUESTION = _Question()
 
 
 def now() -> int:
     """The number of the last transaction in this network namespace, whoever made it; raises OSError."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETFILTER) as sock:
-        body = nfnetlink.generic(socket.AF_UNSPEC)
-        sock.send(_HEADER.pack(_HEADER.size + len(body), _GET_GENERATION, _REQUEST, 1, 0) + body)
-        # The kernel answers while the question is being sent (netlink(7)): nothing is waited for.
-        answer = memoryview(sock.recv(_READ))
+    answer = _QUESTION.ask()
     _, kind, *_ = _HEADER.unpack_from(answer)
     content = answer[_HEADER.size :]
     if kind == _ERROR:
         raise OSError(-struct.unpack_from("=i", content)[0], "nftables has no generation")
     return int.from_bytes(dict(nfnetlink.attributes(content[_GENERIC:]))[_ID], "big")
+
+
+def _open() -> socket.socket:
+    kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    sock = socket.socket(socket.AF_NETLINK, kind, _NETFILTER)
+    atexit.register(sock.close)
+    return sock

@@ -6,10 +6,12 @@ Everything raises OSError with the kernel's errno. For a thread of its own, neve
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -135,6 +137,37 @@ class Nfnetlink:
     def _message(self, kind: int, flags: int, body: bytes) -> bytes:
         self._sequence += 1
         return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, self._sequence, 0) + body
+
+
+class KeptLink:
+    """One socket for several threads, one after the other; it stays open in between.
+
+    Closing a netfilter socket waits, while nftables has anything deleted to free, until all processors have
+    let go of it (net/netfilter/nf_tables_api.c, nft_rcv_nl_event): 10 to 20 ms after each change.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._link: Nfnetlink | None = None
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[Nfnetlink]:
+        """The socket, for the block alone; after an exception in it, the next block gets another one."""
+        with self._lock:
+            link, self._link = self._link or Nfnetlink(), None
+            try:
+                yield link
+            except BaseException:
+                link.close()
+                raise
+            self._link = link
+
+    def close(self) -> None:
+        """Close the socket."""
+        with self._lock:
+            if self._link is not None:
+                self._link.close()
+                self._link = None
 
 
 def generic(family: int) -> bytes:

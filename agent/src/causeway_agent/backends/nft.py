@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from causeway_agent import errors
 from causeway_agent.backends import nft_counters, nft_fingerprint
 from causeway_agent.backends.generations import GENERATIONS
+from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
@@ -27,6 +28,7 @@ class NftFirewall:
 
     def __init__(self, channel: NftChannel) -> None:
         self._channel = channel
+        self._link = KeptLink()
         self._policy: Policy | None = None
         self._fingerprint = ""
 
@@ -35,9 +37,11 @@ class NftFirewall:
     async def open(cls) -> AsyncIterator[NftFirewall]:
         """A firewall whose worker process ends on exit; the rules stay."""
         channel = NftChannel()
+        made = cls(channel)
         try:
-            yield cls(channel)
+            yield made
         finally:
+            made._link.close()
             await channel.close()
 
     async def load(self, policy: Policy) -> None:
@@ -68,8 +72,9 @@ class NftFirewall:
 
     async def fingerprint(self) -> str:
         """Digest of our tables: of what a policy says, not of what packets and public rules put into sets."""
-        return await asyncio.to_thread(nft_fingerprint.read, ruleset.TABLE, filled=ruleset.FILLED_BY_RULES)
+        filled = ruleset.FILLED_BY_RULES
+        return await asyncio.to_thread(nft_fingerprint.read, self._link, ruleset.TABLE, filled=filled)
 
     async def counters(self) -> dict[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
-        return await asyncio.to_thread(nft_counters.read, ruleset.TABLE)
+        return await asyncio.to_thread(nft_counters.read, self._link, ruleset.TABLE)

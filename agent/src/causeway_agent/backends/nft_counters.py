@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 from causeway_agent.backends import nfnetlink, nft_dump
-from causeway_agent.backends.nfnetlink import Nfnetlink
+from causeway_agent.backends.nfnetlink import KeptLink, Nfnetlink
 from causeway_agent.errors import BackendError
 
 # linux/netfilter/nf_tables.h
@@ -17,13 +16,13 @@ _EVERY_FAMILY = 0
 _KIND = nfnetlink.attribute(_TYPE, _COUNTER.to_bytes(4, "big"))
 
 
-def read(table: str) -> dict[str, tuple[int, int]]:
+def read(link: KeptLink, table: str) -> dict[str, tuple[int, int]]:
     """Packets and octets by name of counter, in the tables of this name of all families.
 
     Raises BackendError.
     """
     try:
-        with contextlib.closing(Nfnetlink()) as sock:
+        with link.use() as sock:
             return dict(_counters(sock, table))
     except OSError as error:
         raise BackendError("read the packet filter's counters", error.strerror or str(error)) from error

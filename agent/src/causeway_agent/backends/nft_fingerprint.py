@@ -6,12 +6,11 @@ what the table of public rules and the loop guard fill, and counters: none of th
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Container, Iterator
 
 from causeway_agent.backends import nfnetlink, nft_dump
-from causeway_agent.backends.nfnetlink import Nfnetlink
+from causeway_agent.backends.nfnetlink import KeptLink, Nfnetlink
 from causeway_agent.errors import BackendError
 
 FAMILIES = (1, 3, 7)
@@ -25,14 +24,14 @@ _ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS = 1, 2, 3
 _ANONYMOUS, _TIMEOUT, _DYNAMIC = 0x1, 0x10, 0x20
 
 
-def read(table: str, *, filled: Container[str]) -> str:
+def read(link: KeptLink, table: str, *, filled: Container[str]) -> str:
     """The digest of the tables of this name; elements of the sets in `filled` are no part of it.
 
     Blocks for milliseconds. Raises BackendError.
     """
     digest = hashlib.sha256()
     try:
-        with contextlib.closing(Nfnetlink()) as sock:
+        with link.use() as sock:
             for family in FAMILIES:
                 for part in _table(sock, family, table, filled):
                     digest.update(len(part).to_bytes(4, "big") + part)

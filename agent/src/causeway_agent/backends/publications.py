@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from causeway_agent.backends import flows, nft_elements
 from causeway_agent.backends.generations import GENERATIONS
-from causeway_agent.backends.nfnetlink import Nfnetlink
+from causeway_agent.backends.nfnetlink import KeptLink, Nfnetlink
 from causeway_agent.backends.nft_elements import Counts
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.public_elements import COUNTED, SETS, Cuts, Elements
@@ -28,8 +28,7 @@ class NftPublications:
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self._executor = executor
-        self._link: Nfnetlink | None = None
-        """The thread's; it stays open, as closing it after a deletion waits for the kernel's readers."""
+        self._link = KeptLink()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -40,7 +39,7 @@ class NftPublications:
         try:
             yield made
         finally:
-            executor.submit(made._close)
+            executor.submit(made._link.close)
             executor.shutdown(wait=False)
 
     async def observe(self) -> Elements:
@@ -61,13 +60,8 @@ class NftPublications:
 
     async def _run(self, doing: str, work: Callable[[Nfnetlink], T]) -> T:
         def run() -> T:
-            try:
-                if self._link is None:
-                    self._link = Nfnetlink()
-                return work(self._link)
-            except BaseException:
-                self._close()  # answers may be left in it
-                raise
+            with self._link.use() as link:
+                return work(link)
 
         try:
             async with asyncio.timeout(SECONDS):
@@ -79,11 +73,6 @@ class NftPublications:
             raise BackendError(doing, reason) from error
         except OSError as error:
             raise BackendError(doing, error.strerror or str(error)) from error
-
-    def _close(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
 
 
 def _change(link: Nfnetlink, delete: Elements, add: Elements) -> None:

@@ -76,7 +76,9 @@ def without_agent(monkeypatch: pytest.MonkeyPatch, bench: Bench) -> None:
         yield bench.kernel
 
     monkeypatch.setattr("causeway_agent.offline.RtnlKernel.open", kernel)
-    monkeypatch.setattr("causeway_agent.offline.nft_counters.read", lambda _table: {"drop_forward": (3, 180)})
+    monkeypatch.setattr(
+        "causeway_agent.offline.nft_counters.read", lambda _link, _table: {"drop_forward": (3, 180)}
+    )
 
 
 async def run(settings: Path, *arguments: str) -> int:
