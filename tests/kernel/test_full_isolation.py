@@ -117,7 +117,7 @@ def test_a_replica_cannot_lie_about_its_source(site: None, source: str) -> None:
     with counted("drop_spoofed"):
         assert not arrives(VLAN, source, INTERNET4, at=UPLINK)
     try:
-        element("delete", "guarded", '"eth1"')
+        element("delete", "entrances4", '"eth1"')
         # Of its own address the kernel itself believes nothing that comes from outside.
         assert arrives(VLAN, source, INTERNET4, at=UPLINK) == (source != PUBLIC4)
     finally:

@@ -6,7 +6,7 @@ static sets and fills them again (nft(8)): the gateway's admitted flows (`flows`
 matched by name, so that a device made anew matches at once.
 
 Rules match elements of sets, never literals: what the rules say is read in `ruleset_skeleton`, what they are
-filled with is decided here.
+filled with is decided here. Maps of verdicts spare packets the questions that no element could answer.
 """
 
 from __future__ import annotations
@@ -68,18 +68,22 @@ def _render(policy: Policy, *, identity: str) -> str:
 
 def _table(family: str, declarations: str, sets: Mapping[str, str], rules: str, elements: _Elements) -> str:
     name = f"{family} {TABLE}"
-    static = "".join(f"  set {key} {{ {kind}; }}\n" for key, kind in sets.items())
-    flushes = "".join(f"flush set {name} {key}\n" for key in sets)
+    static = "".join(f"  {_word(kind)} {key} {{ {kind}; }}\n" for key, kind in sets.items())
+    flushes = "".join(f"flush {_word(kind)} {name} {key}\n" for key, kind in sets.items())
     filled = "".join(_fill(key, kind, elements.get(key, ())) for key, kind in sets.items())
     declared = f"table {name} {{\n{declarations}{static}}}\n"
     return f"{declared}flush table {name}\n{flushes}table {name} {{\n{filled}{rules}}}\n"
+
+
+def _word(kind: str) -> str:
+    return "map" if " : " in kind else "set"
 
 
 def _fill(name: str, kind: str, elements: Iterable[str]) -> str:
     listed = sorted(set(elements))
     if not listed:
         return ""
-    return f"  set {name} {{ {kind};\n    elements = {{ {', '.join(listed)} }};\n  }}\n"
+    return f"  {_word(kind)} {name} {{ {kind};\n    elements = {{ {', '.join(listed)} }};\n  }}\n"
 
 
 def _common(policy: Policy) -> dict[str, list[str]]:
@@ -87,7 +91,6 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "guarded": [_quote(device) for device in policy.guarded],
         "inside": [_quote(relay.inside) for relay in policy.relays],
         "management_ports": [str(port) for door in policy.management for port in door.ports],
-        "ways": [_devices(way) for way in policy.ways],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
     }
 
@@ -100,7 +103,9 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
     listeners += [(entry.device, entry.address, entry.protocol, entry.port) for entry in policy.listeners]
     elements = {
         "sources": _guards(policy.sources, version),
+        "entrances": _entrances(policy, version),
         "owned": [str(address) for address in policy.owned if address.version == version],
+        "ways": _ways(policy, version),
         "denied": _guards(policy.denied, version),
         "foreign": _guards(policy.foreign, version),
         **_internet([entry for entry in policy.internet if entry.version == version]),
@@ -122,6 +127,46 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
         **_forwards(forwards),
     }
     return {f"{name}{version}": values for name, values in elements.items()}
+
+
+def _entrances(policy: Policy, version: int) -> list[str]:
+    """What a packet is asked that enters by a device; those that are not listed are asked nothing.
+
+    A device that may send from everywhere need not be asked from where: a set of ranges is the slowest kind.
+    """
+    guards = [guard for guard in policy.sources if guard.network.version == version]
+    everywhere = {guard.device for guard in guards if not guard.network.prefixlen}
+    guarded = policy.guarded - everywhere
+    extended = {
+        forward.input_device
+        for forward in policy.forwards
+        if _version(forward) == version and not forward.errors_only and _shape(forward) != "forward_any"
+    }
+    foreign = {guard.device for guard in policy.foreign if guard.network.version == version}
+    relays = any(relay.address.version == version for relay in policy.relays)
+    chains = {}
+    for device in guarded | extended | foreign:
+        match (device in guarded, device in extended, device in foreign or relays):
+            case (True, False, False):
+                chains[device] = "origin"
+            case (False, True, False):
+                chains[device] = "untrack"
+            case (True, True, False):
+                chains[device] = "inside"
+            case (False, False, True) if not relays:
+                chains[device] = "outside"
+            case _:
+                chains[device] = "everything"
+    return [f"{_quote(device)} : goto {chain}{version}" for device, chain in chains.items()]
+
+
+def _ways(policy: Policy, version: int) -> list[str]:
+    """Nothing is looked for among denied networks where there are none behind the output device."""
+    denying = {guard.device for guard in policy.denied if guard.network.version == version}
+    return [
+        f"{_devices(way)} : goto {'outward' if way.output_device in denying else 'inward'}{version}"
+        for way in policy.ways
+    ]
 
 
 def _internet(entries: Iterable[Internet]) -> dict[str, list[str]]:

@@ -75,6 +75,8 @@ def _family_sets(version: int) -> dict[str, str]:
         "sourced": f"type {devices}",
         "denied": f"type ifname . {address}; flags interval",
         "foreign": f"type ifname . {address}; flags interval",
+        "entrances": "type ifname : verdict",
+        "ways": f"type {devices} : verdict",
     }
     return {f"{name}{version}": kind for name, kind in kinds.items()}
 
@@ -83,12 +85,11 @@ INET_SETS: Final = {
     "guarded": "type ifname",
     "inside": "type ifname",
     "management_ports": "type inet_service",
-    "ways": "type ifname . ifname",
     "hairpins": "type ifname . ifname",
     **_family_sets(4),
     **_family_sets(6),
 }
-"""Static sets by name: flushed and filled at every load."""
+"""Static sets and maps by name: flushed and filled at every load."""
 
 ARP_SETS: Final = {
     "guarded": "type ifname",
@@ -133,6 +134,12 @@ def _rule_sets(version: int) -> str:
 """
 
 
+_CHAINS: Final = (
+    *("origin", "door", "stranger", "untrack", "inside", "outside", "everything", "screen"),
+    *("publish", "service", "inward", "outward", "translated", "extended", "opened", "answered", "pass"),
+)
+"""Chains that exist once per family; their names end with the version."""
+
 INET_DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     + _dynamic_sets(4, "", mapped=FLOW_TIMEOUT)
@@ -141,22 +148,9 @@ INET_DECLARATIONS: Final = (
     + _rule_sets(6)
     + """\
   chain identity { }
-  chain origin4 { }
-  chain origin6 { }
-  chain door4 { }
-  chain door6 { }
-  chain stranger4 { }
-  chain stranger6 { }
-  chain screen4 { }
-  chain screen6 { }
-  chain extended4 { }
-  chain extended6 { }
-  chain publish4 { }
-  chain publish6 { }
-  chain service4 { }
-  chain service6 { }
-  chain pass4 { }
-  chain pass6 { }
+"""
+    + "".join(f"  chain {name}{version} {{ }}\n" for name in _CHAINS for version in (4, 6))
+    + """\
   chain screen { type filter hook prerouting priority raw; policy accept; }
   chain admit { type nat hook prerouting priority dstnat; policy accept; }
   chain input { type filter hook input priority filter; policy drop; }
@@ -192,8 +186,9 @@ def inet_rules(identity: str) -> str:
     """The rules of the inet table; `identity` is the digest that the table carries.
 
     Link-local and unspecified sources are never forwarded (RFC 4291, 2.5.2 and 2.5.6): what they may say is
-    for `input` to decide. Families part at once and extended packets, which are untracked, from relayed ones,
-    which are not: every packet of a tunnel passes here, and each lookup it is spared is throughput.
+    for `input` to decide. Families part at once, then devices by what is to be asked of them (`entrances`),
+    then extended packets, which are untracked, from translated ones: each lookup that a packet is spared is
+    throughput.
     """
     return f"""\
   chain identity {{
@@ -211,7 +206,8 @@ def inet_rules(identity: str) -> str:
 {_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
 {_publish("ip", 4)}{_publish("ip6", 6)}\
   chain screen {{
-    meta nfproto vmap {{ ipv4 : goto screen4, ipv6 : goto screen6 }}
+    meta nfproto ipv4 goto screen4
+    meta nfproto ipv6 goto screen6
   }}
   chain admit {{
     ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
@@ -239,7 +235,8 @@ def inet_rules(identity: str) -> str:
 {_passes("ip", 4, errors=f"icmp type {{ {_ERRORS4} }}", refresh=f"update @flows {{ {_FLOW4} }} ")}\
 {_passes("ip6", 6, errors=f"icmpv6 type {{ {_ERRORS6} }}", refresh="")}\
   chain forward {{
-    meta nfproto vmap {{ ipv4 : jump pass4, ipv6 : jump pass6 }}
+    meta nfproto ipv4 jump pass4
+    meta nfproto ipv6 jump pass6
     counter name drop_forward
   }}
   chain leave {{
@@ -266,19 +263,34 @@ def _door(ip: str, version: int, suffix: str) -> str:
 
 
 def _screen(ip: str, version: int) -> str:
-    """Sources that are lies, flows that are not tracked. A controller may live in a network that production
-    has too; it is no stranger at its door.
+    """Sources that are lies, flows that are not tracked; `ruleset` decides which of it a device is asked.
+
+    A controller may live in a network that production has too; it is no stranger at its door.
     """
     return f"""\
   chain stranger{version} {{
     iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
     counter name drop_spoofed drop
   }}
-  chain screen{version} {{
-    iifname @guarded jump origin{version}
+  chain untrack{version} {{
     iifname . {ip} daddr @extended_destination{version} notrack accept
     iifname . {ip} saddr @extended_source{version} notrack accept
+  }}
+  chain inside{version} {{
+    jump origin{version}
+    goto untrack{version}
+  }}
+  chain outside{version} {{
     iifname . {ip} saddr @foreign{version} goto stranger{version}
+  }}
+  chain everything{version} {{
+    iifname @guarded jump origin{version}
+    jump untrack{version}
+    iifname . {ip} saddr @foreign{version} goto stranger{version}
+    {ip} daddr . udp dport @relay{version} goto door{version}
+  }}
+  chain screen{version} {{
+    iifname vmap @entrances{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
 """
@@ -300,7 +312,10 @@ def _publish(ip: str, version: int) -> str:
 
 
 def _services(ip: str, version: int) -> str:
-    """Flows that public rules have translated, both directions, as long as their rule and address stand."""
+    """Flows that public rules have translated, both directions, as long as their rule and address stand.
+
+    `ways` leads to `outward` where the policy denies networks behind the output device, else to `inward`.
+    """
     key = f"ct original {ip} daddr . ct original protocol . ct original proto-dst"
     return f"""\
   chain service{version} {{
@@ -308,7 +323,18 @@ def _services(ip: str, version: int) -> str:
     meta l4proto {{ 6, 17 }} {key} . ct original {ip} saddr @published_from{version} accept
     ct state related meta l4proto {{ 1, 58 }} accept
   }}
+  chain inward{version} {{
+    ct original {ip} daddr @owned{version} jump service{version}
+  }}
+  chain outward{version} {{
+    {_denied(ip, version)}
+    goto inward{version}
+  }}
 """
+
+
+def _denied(ip: str, version: int) -> str:
+    return f"ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop"
 
 
 def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
@@ -335,18 +361,27 @@ def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
   chain extended{version} {{
 {extended}\
   }}
+  chain translated{version} {{
+    {devices} vmap @ways{version}
+    ct direction original {there} {refresh}accept
+    ct direction reply {back} accept
+  }}
+  chain opened{version} {{
+    ct direction original ct status snat accept
+    ct state new accept
+    {related}
+  }}
+  chain answered{version} {{
+    ct direction reply ct status snat accept
+    {related}
+  }}
   chain pass{version} {{
     ct state untracked jump extended{version}
-    ct status dnat ct direction original {there} {refresh}accept
-    ct status dnat ct direction reply {back} accept
-    ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop
+    ct status dnat jump translated{version}
+    {_denied(ip, version)}
     {devices} @forward_any{version} accept
-    {devices} @internet{version} ct direction original ct status snat accept
-    {devices} @internet{version} ct state new accept
-    {devices} @internet{version} {related}
-    {devices} @returning{version} ct direction reply ct status snat accept
-    {devices} @returning{version} {related}
-    ct status dnat {devices} @ways ct original {ip} daddr @owned{version} jump service{version}
+    {devices} @internet{version} jump opened{version}
+    {devices} @returning{version} jump answered{version}
 {said}\
     ct status dnat ct state related meta l4proto {{ 1, 58 }} iifname @inside accept
     ct status dnat ct state related meta l4proto {{ 1, 58 }} oifname @inside accept

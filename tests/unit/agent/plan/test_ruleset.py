@@ -64,14 +64,58 @@ def test_a_text_without_a_digest_is_of_nobody() -> None:
 def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> None:
     text = ruleset.render(Policy())
     declared = set(re.findall(r"^  (?:set|map) (\w+) ", text, flags=re.MULTILINE))
-    flushed = set(re.findall(r"^flush set \w+ causeway (\w+)$", text, flags=re.MULTILINE))
+    flushed = set(re.findall(r"^flush (?:set|map) \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     taught = {"known", "known6", "flows", "flows6", "tries", "tries6", "open", "groups"}
     assert declared - flushed == taught | ruleset.FILLED_BY_RULES
-    assert re.findall(r"^(?:flush|delete) (?!set).*", text, flags=re.MULTILINE) == [
+    assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",
         "flush table arp causeway",
         "flush table bridge causeway",
     ]
+
+
+ASKED = {"origin": "g", "untrack": "e", "inside": "ge", "outside": "f", "everything": "gefr"}
+"""What the chains that `entrances` leads to look into: guards, extended flows, foreign networks, relays."""
+
+
+def elements(text: str, name: str) -> list[str]:
+    """Of a set or map, as they are written."""
+    found = re.search(rf"^  (?:set|map) {name} [^\n]*\n    elements = {{ (.*) }};$", text, flags=re.MULTILINE)
+    return found[1].split(", ") if found else []
+
+
+@settings(deadline=None, max_examples=100)
+@given(documents.MEANT, documents.MEANT)
+def test_a_device_is_spared_no_question_that_a_set_could_answer(one: Desired, other: Desired) -> None:
+    for each in (policy(one), policy(other), policy(one) & policy(other)):
+        text = ruleset.render(each)
+        for version, everywhere in ((4, "0.0.0.0/0"), (6, "::/0")):
+            verdicts = dict(entry.split(" : goto ") for entry in elements(text, f"entrances{version}"))
+            free = {f'"{guard.device}"' for guard in each.sources if str(guard.network) == everywhere}
+            due = {
+                "g": set(elements(text, "guarded")) - free,
+                "e": {
+                    entry.split(" . ")[0]
+                    for name in ("extended_source", "extended_destination")
+                    for entry in elements(text, f"{name}{version}")
+                },
+                "f": {entry.split(" . ")[0] for entry in elements(text, f"foreign{version}")},
+                "r": set(verdicts) if elements(text, f"relay{version}") else set(),
+            }
+            for question, devices in due.items():
+                for device in devices:
+                    assert question in ASKED[verdicts[device][:-1]], (device, question)
+
+
+@settings(deadline=None, max_examples=50)
+@given(documents.MEANT)
+def test_a_way_toward_denied_networks_asks_for_them(document: Desired) -> None:
+    text = ruleset.render(policy(document))
+    for version in (4, 6):
+        denying = {entry.split(" . ")[0] for entry in elements(text, f"denied{version}")}
+        for entry in elements(text, f"ways{version}"):
+            pair, _, chain = entry.partition(" : goto ")
+            assert (chain == f"outward{version}") == (pair.split(" . ")[1] in denying)
 
 
 def test_every_rule_that_drops_counts_its_reason() -> None:
