@@ -86,6 +86,18 @@ async def test_a_change_by_someone_else_is_seen_and_loading_mends_it(
         assert await firewall.loaded() == POLICY
 
 
+async def test_what_nobody_changed_is_not_read_again(
+    firewall: nft.NftFirewall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await firewall.load(POLICY)
+    nft_command("add table ip mine")
+    assert await firewall.loaded() == POLICY
+    monkeypatch.setattr("causeway_agent.backends.nft_fingerprint.read", lambda *_args, **_more: "another one")
+    assert await firewall.loaded() == POLICY
+    nft_command("delete table ip mine")
+    assert await firewall.loaded() is None
+
+
 async def test_admitted_flows_and_foreign_tables_are_no_change_and_survive_a_load(
     firewall: nft.NftFirewall,
 ) -> None:

@@ -1,8 +1,9 @@
 """The firewall port: our nftables tables, loaded as text, compared as the kernel holds them.
 
-After each load the fingerprint of the tables is what "as we left it" means. Nothing is remembered across a
-restart of the agent: loading a policy anew keeps flows and counters, and costs less than proving that it need
-not be done.
+After each load the fingerprint of the tables is what "as we left it" means; it is taken anew only after
+somebody has changed anything of nftables, which its generation tells. Nothing is remembered across a restart
+of the agent: loading a policy anew keeps flows and counters, and costs less than proving that it need not be
+done.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from causeway_agent import errors
-from causeway_agent.backends import nft_counters, nft_fingerprint
-from causeway_agent.backends.generations import GENERATIONS
+from causeway_agent.backends import generations, nft_counters, nft_fingerprint
 from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
@@ -31,6 +31,8 @@ class NftFirewall:
         self._link = KeptLink()
         self._policy: Policy | None = None
         self._fingerprint = ""
+        self._generation: int | None = None
+        """At which our tables had this fingerprint."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -47,12 +49,19 @@ class NftFirewall:
     async def load(self, policy: Policy) -> None:
         self._policy = None
         await self.run(ruleset.render(policy))
+        # Asked before the tables are read: what changes in between is found by the next look.
+        self._generation = _generation()
         self._fingerprint = await self.fingerprint()
         self._policy = policy
 
     async def loaded(self) -> Policy | None:
-        if self._policy is None or await self.fingerprint() != self._fingerprint:
+        if self._policy is None:
             return None
+        now = _generation()
+        if now != self._generation:
+            if await self.fingerprint() != self._fingerprint:
+                return None
+            self._generation = now
         return self._policy
 
     async def run(self, commands: str) -> str:
@@ -61,7 +70,7 @@ class NftFirewall:
         Raises BackendError with what libnftables said when it refuses: then nothing has changed.
         """
         try:
-            with GENERATIONS.ours():
+            with generations.GENERATIONS.ours():
                 answer = await self._channel.call(commands, seconds=_SECONDS)
         except OSError as error:
             raise errors.BackendError("ask nftables", error.strerror or str(error)) from error
@@ -78,3 +87,11 @@ class NftFirewall:
     async def counters(self) -> dict[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
         return await asyncio.to_thread(nft_counters.read, self._link, ruleset.TABLE)
+
+
+def _generation() -> int:
+    """Raises BackendError."""
+    try:
+        return generations.now()
+    except OSError as error:
+        raise errors.BackendError("ask nftables", error.strerror or str(error)) from error
