@@ -15,7 +15,7 @@ from itertools import count
 
 import msgspec
 
-from benchmarks import plot, report, rules_traffic, world
+from benchmarks import plot, report, routers, rules_traffic, world
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.lab import topology
@@ -77,18 +77,18 @@ class Publisher:
 
 async def main() -> None:
     """Measure, publish and draw."""
-    wired = rules_traffic.extend(topology.build(tenants=1, networks=1, gateways=1))
+    wired = routers.extend(topology.build(tenants=1, networks=1, gateways=1))
     async with world.lab(wired) as lab:
-        publisher = await _publisher(lab)
-        figures = await _control(lab, publisher)
+        publishing = await publisher(lab)
+        figures = await _control(lab, publishing)
         await lab.failover_full(TENANT)
-        publisher = await _publisher(lab)
-        figures += await rules_traffic.measure(lab, publisher)
+        publishing = await publisher(lab)
+        figures += await rules_traffic.measure(lab, publishing)
     report.publish("rules", figures, note="one host plays all machines: times are upper bounds")
     plot.main()
 
 
-async def _publisher(lab: Lab) -> Publisher:
+async def publisher(lab: Lab) -> Publisher:
     tenant = lab.tenant(TENANT)
     agent = lab.agent(tenant.provider.id)
     known = (await agent.get_rules()).revision
