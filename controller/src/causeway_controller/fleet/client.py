@@ -1,42 +1,31 @@
 """Typed client of one agent: one method per route of `causeway_wire.routes`, named like it.
 
-It owns one warm connection pool. Answers become documents, refusals become `ProblemError`, silence becomes
-`AgentUnreachable`.
+Answers become documents, refusals become `ProblemError`, silence becomes `AgentUnreachable`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from socket import socket
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
-import aiohttp
 from aiohttp import hdrs
-from multidict import istr
 from yarl import URL
 
-from causeway_controller.errors import (
-    AgentUnreachable,
-    ChangeFailed,
-    ChangePending,
-    UnexpectedAnswer,
-    WrongPeer,
-)
+from causeway_controller.errors import AgentUnreachable, ChangeFailed, ChangePending, WrongPeer
 from causeway_controller.fleet import tls
+from causeway_controller.fleet.connection import ANSWER_SECONDS, Answer, Connection, Request, SocketFactory
 from causeway_controller.fleet.updates import UpdateFile
-from causeway_wire import codec, problem, routes
+from causeway_wire import problem, routes
 from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
-from causeway_wire.problem import Problem, ProblemError, ProblemType
+from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.public_rules import (
     PublicRules,
     PublicRulesPatch,
@@ -49,34 +38,13 @@ from causeway_wire.update import Activation, UpdateStatus
 
 T = TypeVar("T")
 
-SocketFactory = Callable[[aiohttp.AddrInfoType], socket]
-"""Opens the socket of a new connection, for example inside a network namespace."""
-
-CONNECT_SECONDS = 5.0
-ANSWER_SECONDS = 20.0
 TABLE_SECONDS = 60.0
 """For the largest table of public rules over a slow line."""
 UPDATE_SECONDS = 5400.0
 """For an update over a slow line, written to a slow disk and read back."""
 WAIT_SECONDS = 25
 """Longest single long-poll of a change; agents publish their own limit in `Versions`."""
-KEEPALIVE_SECONDS = 60.0
 RETRY_SECONDS = 0.1
-_NO_CONTENT = 204
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer."""
-
-    status: int
-    media_type: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    def decode(self, kind: type[T]) -> T:
-        """The body as a document of this type; raises ProblemError when it is none."""
-        return codec.decode(self.body, kind)
 
 
 class AgentClient:
@@ -96,28 +64,23 @@ class AgentClient:
         many times longer than usual to wait for an answer.
         """
         self.appliance = appliance
-        self._address, self._port = address, port
-        self._base = URL.build(scheme="https", host=str(address), port=port)
-        self._context = context
-        self._socket_factory = socket_factory
-        self._patience = patience
-        self._session: aiohttp.ClientSession | None = None
+        self._connection = Connection(
+            appliance=appliance,
+            base=URL.build(scheme="https", host=str(address), port=port),
+            context=context,
+            socket_factory=socket_factory,
+            patience=patience,
+        )
         self._etag: str | None = None
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(
-            ssl=self._context, socket_factory=self._socket_factory, keepalive_timeout=KEEPALIVE_SECONDS
-        )
-        # An environment's proxy would see nothing, but would make every appliance look dead.
-        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        await self._connection.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connection.__aexit__(kind, error, trace)
 
     async def versions(self) -> Versions:
         """Versions, capabilities and limits."""
@@ -174,16 +137,8 @@ class AgentClient:
         Opens a connection of its own for that: only a new one proves that the applied network lets us in.
         Raises ProblemError `not-awaiting` when it is too late, AgentUnreachable when nobody lets us in.
         """
-        fresh = AgentClient(
-            appliance=self.appliance,
-            address=self._address,
-            port=self._port,
-            context=self._context,
-            socket_factory=self._socket_factory,
-            patience=self._patience,
-        )
-        async with fresh:
-            answer = await fresh._call(routes.CONFIRM, parameters={"id": identifier})
+        async with self._connection.another() as fresh:
+            answer = await fresh.call(routes.CONFIRM, parameters={"id": identifier})
         self._etag = None
         return answer.decode(Change)
 
@@ -334,59 +289,13 @@ class AgentClient:
     async def _document(self, route: routes.Route, kind: type[T], *, body: object = None) -> T:
         return (await self._call(route, body=body)).decode(kind)
 
-    async def _call(
-        self,
-        route: routes.Route,
-        *,
-        parameters: Mapping[str, str] | None = None,
-        query: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
-        headers: Mapping[istr, str] | None = None,
-        body: object = None,
-        file: UpdateFile | None = None,
-        patience: float = ANSWER_SECONDS,
-    ) -> Answer:
-        """One request; the answer is complete, and is a success of this route."""
-        if self._session is None:
-            raise RuntimeError("the client is not open; use it as an async context manager")
-        sent: dict[istr, str] = dict(headers or {})
-        data: io.BytesIO | AsyncIterator[bytes] | None = None
-        if body is not None:
-            sent[hdrs.CONTENT_TYPE], data = "application/json", io.BytesIO(codec.encode(body))
-        if file is not None:
-            sent, data = {**sent, **file.headers}, file.chunks()
+    async def _call(self, route: routes.Route, **request: Unpack[Request]) -> Answer:
+        """One request. After silence nothing is known of the document in force any more."""
         try:
-            async with self._session.request(
-                route.method,
-                self._base.with_path(route.path.format(**(parameters or {}))),
-                params=query,
-                headers=sent,
-                data=data,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    total=patience * self._patience, connect=CONNECT_SECONDS * self._patience
-                ),
-            ) as response:
-                answer = Answer(
-                    response.status, response.content_type, response.headers, await response.read()
-                )
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise WrongPeer(self.appliance, self._base.authority, str(error.certificate_error)) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return await self._connection.call(route, **request)
+        except AgentUnreachable:
             self._etag = None
-            reason = str(error) or type(error).__name__
-            raise AgentUnreachable(self.appliance, self._base.authority, reason) from error
-        self._check(route, answer)
-        return answer
-
-    def _check(self, route: routes.Route, answer: Answer) -> None:
-        """Raises ProblemError or UnexpectedAnswer unless the answer is a success of this route."""
-        if answer.media_type == problem.MEDIA_TYPE:
-            raise ProblemError(codec.decode(answer.body, Problem))
-        media_type = "text/plain" if route.response is None else "application/json"
-        expected = answer.status == _NO_CONTENT or answer.media_type == media_type
-        if answer.status not in route.success or not expected:
-            request = f"{route.method} {route.path}"
-            raise UnexpectedAnswer(self.appliance, request, answer.status, answer.media_type)
+            raise
 
 
 def open_agent(

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from causeway_controller import pki
 from causeway_controller.errors import EnrolmentRefused
-from causeway_controller.fleet import client, tls
+from causeway_controller.fleet import client, connection, tls
 from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, CsrRequest, Purpose
 from causeway_wire.types import ApplianceId, IPAddress, KeyName, Name, Pem, Secret
 
@@ -32,7 +32,7 @@ async def enrol(
     identity: tls.ControllerIdentity,
     authority: pki.Authority,
     now: datetime,
-    socket_factory: client.SocketFactory | None = None,
+    socket_factory: connection.SocketFactory | None = None,
     patience: float = 1.0,
 ) -> Pem:
     """Give the appliance its first certificate and reach it with that certificate; returns it.

@@ -1,0 +1,157 @@
+"""One warm connection pool to one agent: requests go out, complete answers come back.
+
+Refusals become `ProblemError`, silence becomes `AgentUnreachable`.
+"""
+
+from __future__ import annotations
+
+import io
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from socket import socket
+from types import TracebackType
+from typing import Self, TypedDict, TypeVar, Unpack
+
+import aiohttp
+from aiohttp import hdrs
+from multidict import istr
+from yarl import URL
+
+from causeway_controller.errors import AgentUnreachable, UnexpectedAnswer, WrongPeer
+from causeway_controller.fleet.updates import UpdateFile
+from causeway_wire import codec, problem, routes
+from causeway_wire.problem import Problem, ProblemError
+from causeway_wire.types import ApplianceId
+
+T = TypeVar("T")
+
+SocketFactory = Callable[[aiohttp.AddrInfoType], socket]
+"""Opens the socket of a new connection, for example inside a network namespace."""
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 20.0
+KEEPALIVE_SECONDS = 60.0
+_NO_CONTENT = 204
+
+
+class Request(TypedDict, total=False):
+    """What a request may have besides its route."""
+
+    parameters: Mapping[str, str]
+    """Of the path."""
+    query: Mapping[str, str] | Sequence[tuple[str, str]]
+    headers: Mapping[istr, str]
+    body: object
+    """A document."""
+    file: UpdateFile
+    patience: float
+    """Seconds until the answer must be complete; ANSWER_SECONDS unless given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer."""
+
+    status: int
+    media_type: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def decode(self, kind: type[T]) -> T:
+        """The body as a document of this type; raises ProblemError when it is none."""
+        return codec.decode(self.body, kind)
+
+
+class Connection:
+    """Use as an async context manager; not for several event loops."""
+
+    def __init__(
+        self,
+        *,
+        appliance: ApplianceId,
+        base: URL,
+        context: ssl.SSLContext,
+        socket_factory: SocketFactory | None,
+        patience: float,
+    ) -> None:
+        """`patience`: how many times longer than usual to wait for an answer."""
+        self._appliance, self._base = appliance, base
+        self._context, self._socket_factory = context, socket_factory
+        self._patience = patience
+        self._session: aiohttp.ClientSession | None = None
+
+    def another(self) -> Connection:
+        """One to the same agent that is not open yet."""
+        return Connection(
+            appliance=self._appliance,
+            base=self._base,
+            context=self._context,
+            socket_factory=self._socket_factory,
+            patience=self._patience,
+        )
+
+    async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(
+            ssl=self._context, socket_factory=self._socket_factory, keepalive_timeout=KEEPALIVE_SECONDS
+        )
+        # An environment's proxy would see nothing, but would make every appliance look dead.
+        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, route: routes.Route, **request: Unpack[Request]) -> Answer:
+        """One request; the answer is complete, and is a success of this route.
+
+        Raises ProblemError, UnexpectedAnswer, WrongPeer or AgentUnreachable.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is not open; use it as an async context manager")
+        headers, data = _content(request)
+        patience = request.get("patience", ANSWER_SECONDS) * self._patience
+        try:
+            async with self._session.request(
+                route.method,
+                self._base.with_path(route.path.format(**request.get("parameters", {}))),
+                params=request.get("query"),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS * self._patience),
+            ) as response:
+                answer = Answer(
+                    response.status, response.content_type, response.headers, await response.read()
+                )
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise WrongPeer(self._appliance, self._base.authority, str(error.certificate_error)) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise AgentUnreachable(self._appliance, self._base.authority, reason) from error
+        self._check(route, answer)
+        return answer
+
+    def _check(self, route: routes.Route, answer: Answer) -> None:
+        """Raises ProblemError or UnexpectedAnswer unless the answer is a success of this route."""
+        if answer.media_type == problem.MEDIA_TYPE:
+            raise ProblemError(codec.decode(answer.body, Problem))
+        media_type = "text/plain" if route.response is None else "application/json"
+        expected = answer.status == _NO_CONTENT or answer.media_type == media_type
+        if answer.status not in route.success or not expected:
+            request = f"{route.method} {route.path}"
+            raise UnexpectedAnswer(self._appliance, request, answer.status, answer.media_type)
+
+
+def _content(request: Request) -> tuple[dict[istr, str], io.BytesIO | AsyncIterator[bytes] | None]:
+    """Headers and octets of a request."""
+    headers: dict[istr, str] = dict(request.get("headers", {}))
+    if (body := request.get("body")) is not None:
+        return {**headers, hdrs.CONTENT_TYPE: "application/json"}, io.BytesIO(codec.encode(body))
+    if (file := request.get("file")) is not None:
+        return {**headers, **file.headers}, file.chunks()
+    return headers, None
