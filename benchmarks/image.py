@@ -17,7 +17,8 @@ from image import boot
 from image.boot import Booted, Machine
 from image.workshop import ROOT
 
-RUNS = 3
+RUNS = 2
+"""Each is two boots: some minutes where they are emulated."""
 TARGET = ROOT / "docs/reference/boot.svg"
 AGENT, FIRST_BOOT = "causeway-agent.service", "causeway-boot-first.service"
 _MILLION = 1e6
@@ -51,11 +52,13 @@ def main() -> int:
         return 1
     chosen = boot.choose("auto")
     first, later = [], []
-    for _ in range(RUNS):
+    for number in range(1, RUNS + 1):
         with boot.booted(images[-1], Machine(acceleration=chosen, seconds=900)) as machine:
             first.append(times(machine))
             machine.restarted()
             later.append(times(machine))
+        told = f"first boot {first[-1].ready:.1f} s, later boot {later[-1].ready:.1f} s"
+        print(f"bench-image: run {number} of {RUNS}: {told}", flush=True)
     figures = [*_sizes(images[-1]), *_boots("first boot", first), *_boots("later boot", later)]
     report.publish("image", figures, note=f"{images[-1].name}, 2 processors, {chosen.name}: {chosen.reason}")
     middle = sorted(later, key=lambda each: each.ready)[len(later) // 2]

@@ -142,7 +142,8 @@ def _command(image: Path, machine: Machine, work: Path, api_port: int, ssh_port:
 @contextmanager
 def _running(command: list[str], console: Path) -> Iterator[subprocess.Popen[bytes]]:
     console.touch()
-    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    with complaints(console).open("wb") as said:
+        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=said)
     try:
         yield qemu
     finally:
@@ -159,7 +160,13 @@ def _until(done: Callable[[], bool], qemu: subprocess.Popen[bytes], deadline: fl
         if done():
             return
         time.sleep(PAUSE)
-    raise NotUpError(console.read_text(errors="replace")[-_LAST_WORDS:] or "nothing on the console")
+    words = console.read_text(errors="replace")[-_LAST_WORDS:] or "nothing on the console"
+    raise NotUpError(complaints(console).read_text(errors="replace") + words)
+
+
+def complaints(console: Path) -> Path:
+    """What QEMU itself says, beside what its machine says."""
+    return console.with_name("qemu")
 
 
 def _speaks_tls(port: int) -> bool:
