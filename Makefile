@@ -106,7 +106,7 @@ pair: ## boot the image as two appliances and a gateway; a VM fails over between
 	@test -n "$(IMAGE)" || { echo 'pair: there is no image yet: make image' >&2; exit 1; }
 	@$(BIN)/causeway lab demo --image "$(IMAGE)"
 
-booted: ## tests that boot the image in QEMU: its first boot, refused seeds, the pair (some minutes)
+booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates, the pair (long without KVM)
 	@scripts/setup image
 	@test -n "$(IMAGE)" || $(MAKE) --no-print-directory image
 	@$(BIN)/python scripts/run_tests.py booted
