@@ -15,7 +15,13 @@ from image.subject import Subject
 
 pytestmark = pytest.mark.booted
 
-BOOT_FILES = {"causeway/a/initrd", "loader/entries/a.conf", "loader/loader.conf", "syslinux.cfg"}
+BOOT_FILES = {
+    "causeway/a/initrd",
+    "causeway/a/manifest.json",
+    "loader/entries/a.conf",
+    "loader/loader.conf",
+    "syslinux.cfg",
+}
 """Besides those signed. syslinux' own are hidden files."""
 SIGNERS = {
     "EFI/BOOT/BOOTX64.EFI": b"Microsoft Corporation UEFI CA",
