@@ -64,7 +64,7 @@ can="wireguard=$(try type wireguard) vrf=$(try type vrf table 4711)"
 can="$can vlan_8021q=$(try link cwbase type vlan id 7) openvpn_dco=$(listed ovpn ovpn-dco-v2)"
 ip link delete cwbase
 while :; do
-  addresses=$(ip -brief address show scope global)
+  addresses=$(ip -oneline address show scope global)
   up=$(ip -brief link show up)
   sockets=$(ss -Hltun)
   token=no
