@@ -95,7 +95,7 @@ def booted(image: Path, machine: Machine) -> Iterator[Booted]:
         text = subject.seed_of(made, (work / "id.pub").read_text())
         (work / "seed.smbios").write_bytes(qemu_command.smbios(CREDENTIAL, text))
         (ssh_port,) = subject.free_ports(1)
-        login = _login(work, ssh_port)
+        login = logging_in(work / "id", ssh_port)
         began = time.monotonic()
         with _running(_command(image, machine, work, made.api_port, ssh_port), work / "console") as qemu:
 
@@ -194,7 +194,8 @@ def _boot_id(login: tuple[str, ...]) -> str:
     return finished.stdout.strip() if finished.returncode == 0 else ""
 
 
-def _login(work: Path, port: int) -> tuple[str, ...]:
+def logging_in(key: Path, port: int) -> tuple[str, ...]:
+    """The words that log in at this port of loopback, as root, with this key."""
     options = (
         "StrictHostKeyChecking=no",
         "UserKnownHostsFile=/dev/null",
@@ -203,7 +204,7 @@ def _login(work: Path, port: int) -> tuple[str, ...]:
         "ConnectTimeout=10",
     )
     return (
-        *("ssh", "-i", str(work / "id"), "-p", str(port)),
+        *("ssh", "-i", str(key), "-p", str(port)),
         *(word for option in options for word in ("-o", option)),
         "root@127.0.0.1",
     )

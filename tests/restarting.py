@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_controller.hypervisors import qemu_command
+from image import boot, subject
 
 MAC = "52:54:00:ca:05:01"
 # QEMU's user network (-nic user): the guest has .15, the host is .2
@@ -84,11 +85,11 @@ def switched_on(image: Path, settings: bytes) -> Iterator[Machine]:
         work = Path(name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
         (work / "console").touch()
-        ssh_port, api_port = _free_port(), _free_port()
+        ssh_port, api_port = subject.free_ports(2)
         given = _credentials((work / "id.pub").read_bytes(), settings)
         command = _command(image, work, {ssh_port: 22, api_port: API_PORT}, given)
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        login = _login(work / "id", ssh_port)
+        login = boot.logging_in(work / "id", ssh_port)
         try:
             yield Machine(api_port=api_port, login=login, qemu=qemu, console=work / "console")
         finally:
@@ -119,25 +120,3 @@ def _command(
         path.write_bytes(qemu_command.smbios(name, content))
         words += ["-smbios", f"type=11,path={path}"]
     return words
-
-
-def _free_port() -> int:
-    """A TCP port of loopback that was free just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _login(key: Path, port: int) -> tuple[str, ...]:
-    options = (
-        "StrictHostKeyChecking=no",
-        "UserKnownHostsFile=/dev/null",
-        "LogLevel=ERROR",
-        "BatchMode=yes",
-        "ConnectTimeout=10",
-    )
-    return (
-        *("ssh", "-i", str(key), "-p", str(port)),
-        *(word for option in options for word in ("-o", option)),
-        "root@127.0.0.1",
-    )
