@@ -36,12 +36,14 @@ def vmdk(path: Path) -> None:
     """Give the VMDK the fixed content identifier."""
     with path.open("r+b") as file:
         head = file.read(_DESCRIPTOR.stop)
-        # qemu-img leaves leading zeros out, so the text may grow into the zero octets that fill its place.
-        fixed, count = re.subn(rb"(?<=\nCID=)[0-9a-f]{1,8}(?=\n)", CONTENT_ID, head[_DESCRIPTOR])
+        # qemu-img leaves leading zeros out, so the text may grow into the zero octets that fill its place. It
+        # draws twice, too: where the second is shorter, the end of the first text stands behind the zero.
+        text = head[_DESCRIPTOR].partition(b"\0")[0]
+        fixed, count = re.subn(rb"(?<=\nCID=)[0-9a-f]{1,8}(?=\n)", CONTENT_ID, text)
         if count != 1:
             raise UnexpectedFormatError(f"{path}: {count} content identifiers")
         file.seek(_DESCRIPTOR.start)
-        file.write(fixed.rstrip(b"\0").ljust(len(head[_DESCRIPTOR]), b"\0"))
+        file.write(fixed.ljust(len(head[_DESCRIPTOR]), b"\0"))
 
 
 def vhdx(path: Path) -> None:

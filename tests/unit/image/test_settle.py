@@ -53,6 +53,15 @@ def test_a_content_identifier_of_any_length_becomes_the_same(tmp_path: Path, dra
     assert path.read_bytes() == b"KDMV".ljust(512, b"\0") + settled.ljust(20 * 512, b"\0") + b"grains"
 
 
+def test_what_a_longer_descriptor_left_behind_goes(tmp_path: Path) -> None:
+    path = tmp_path / "disk.vmdk"
+    text = b"# Disk DescriptorFile\nversion=1\nCID=a8141b\nparentCID=ffffffff\n"
+    path.write_bytes(b"KDMV".ljust(512, b"\0") + (text + b"\0\n").ljust(20 * 512, b"\0") + b"grains")
+    settle.vmdk(path)
+    settled = text.replace(b"a8141b", settle.CONTENT_ID)
+    assert path.read_bytes() == b"KDMV".ljust(512, b"\0") + settled.ljust(20 * 512, b"\0") + b"grains"
+
+
 @pytest.mark.parametrize("form", ["vhdx", "vmdk"])
 def test_another_file_is_refused(tmp_path: Path, form: str) -> None:
     path = tmp_path / "file"
