@@ -33,7 +33,9 @@ HEAVY = {
     "cryptography",
     "prometheus_client",
     "nftables",
-    "pyroute2.ndb",
+    "multiprocessing",
+    "pyroute2",
+    "unittest",
     "causeway_controller",
 }
 

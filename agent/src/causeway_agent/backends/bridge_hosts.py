@@ -13,8 +13,9 @@ import socket
 from collections.abc import Iterable
 
 from causeway_agent import errors
-from causeway_agent.backends import guard_frames, netlink, packet_socket
+from causeway_agent.backends import guard_frames, netlink, packet_socket, rtnl_schema
 from causeway_agent.backends.guard_frames import Frame, Kind
+from causeway_agent.backends.rtnl_schema import Message
 
 LIMIT = 8192
 """Hosts told at most, which is what the server remembers (`openvpn_config.MAX_HOSTS`)."""
@@ -39,7 +40,7 @@ async def tell(tap: str, adapter: str) -> int:
 async def known(adapter: str) -> list[bytes]:
     """MAC addresses that the bridge has learned on this port of it."""
     index = socket.if_nametoindex(adapter)
-    query = netlink.NeighbourMessage()
+    query = Message(rtnl_schema.NEIGHBOUR)
     query["family"] = _AF_BRIDGE
     async with netlink.open_netlink() as connection:
         entries = await connection.dump("list hosts behind a bridge", netlink.GET_NEIGHBOUR, query)

@@ -1,7 +1,8 @@
 """One rtnetlink(7) socket: requests that fail with an errno, dumps that are whole, each with a deadline.
 
-The only module that imports pyroute2. Its package initialiser would load every protocol it knows (6 MB of
-memory, 80 ms); the parts imported here need none of that, so it is kept from running.
+The kernel works on a request inside `send` and has answered when that returns, and it prepares each part of a
+dump inside `recv`: nothing here waits for anybody, so nothing is handed to the event loop. The socket's time
+limit is for a machine that is stuck.
 """
 
 from __future__ import annotations
@@ -9,48 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import importlib.util
 import os
-import sys
+import socket
+import struct
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 from causeway_agent import errors
-
-
-@contextlib.contextmanager
-def _initialiser_skipped(package: str) -> Iterator[None]:
-    """Let submodules of the package be imported without running its `__init__`; a later import runs it."""
-    if package in sys.modules:
-        yield
-        return
-    spec = importlib.util.find_spec(package)
-    if spec is None:
-        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
-    sys.modules[package] = importlib.util.module_from_spec(spec)
-    try:
-        yield
-    finally:
-        del sys.modules[package]
-
-
-with _initialiser_skipped("pyroute2"):
-    from pyroute2.iproute.linux import AsyncIPRoute
-    from pyroute2.netlink.exceptions import NetlinkError
-    from pyroute2.netlink.rtnl.fibmsg import fibmsg as RuleMessage  # noqa: N812 - a class in lower case
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg as AddressMessage  # noqa: N812
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg as LinkMessage  # noqa: N812
-    from pyroute2.netlink.rtnl.ndmsg import ndmsg as NeighbourMessage  # noqa: N812
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg as RouteMessage  # noqa: N812
-
-__all__ = [
-    "AddressMessage",
-    "LinkMessage",
-    "NeighbourMessage",
-    "Netlink",
-    "RouteMessage",
-    "RuleMessage",
-]
+from causeway_agent.backends.rtnl_schema import Message
 
 # linux/netlink.h
 _REQUEST = 0x1
@@ -60,6 +26,8 @@ _DUMP_INTERRUPTED = 0x10
 REPLACE = 0x100
 EXCLUSIVE = 0x200
 CREATE = 0x400
+_ERROR, _DONE = 2, 3
+_SOL_NETLINK, _CAP_ACK, _STRICT_CHECK = 270, 10, 12
 
 # linux/rtnetlink.h
 NEW_LINK, DELETE_LINK, GET_LINK = 16, 17, 18
@@ -68,66 +36,98 @@ NEW_ROUTE, DELETE_ROUTE, GET_ROUTE = 24, 25, 26
 NEW_NEIGHBOUR, DELETE_NEIGHBOUR, GET_NEIGHBOUR = 28, 29, 30
 NEW_RULE, DELETE_RULE, GET_RULE = 32, 33, 34
 
+_HEADER = struct.Struct("=IHHII")
+_CODE = struct.Struct("=i")
+_READ = 1 << 17
 _DEADLINE = 5.0
 """Seconds; the kernel answers in microseconds unless the machine is stuck."""
 _DUMP_ATTEMPTS = 8
 
 
 class Netlink:
-    """Requests and dumps on one socket, from tasks of one event loop."""
+    """Requests and dumps on one socket, one after the other."""
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
-        self._dumping = asyncio.Lock()
-        """The kernel refuses a second dump on a socket with EBUSY."""
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._sequence = 0
 
-    async def request(self, doing: str, kind: int, message: Any, *, flags: int = 0) -> int:
+    async def request(self, doing: str, kind: int, message: Message, *, flags: int = 0) -> int:
         """Send one request; 0 when done, else the errno the kernel refused it with.
 
         Raises BackendError when the socket itself fails or nothing comes back.
         """
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                replies = await self._socket.nlm_request(message, kind, _REQUEST | _ACK | flags)
-                async for _ in replies:
-                    pass
-        except NetlinkError as error:
-            return int(error.code)
-        except TimeoutError as error:
-            raise errors.BackendError(doing, "no answer from the kernel") from error
-        except OSError as error:
-            raise errors.BackendError(doing, error.strerror or str(error)) from error
-        return 0
+        with _translated(doing):
+            code, _ = self._exchange(kind, _ACK | flags, message)
+        await asyncio.sleep(0)  # of a thousand in a row each lets the others have a turn
+        return code
 
-    async def dump(self, doing: str, kind: int, message: Any) -> list[Any]:
+    async def dump(self, doing: str, kind: int, message: Message) -> list[Message]:
         """All messages of a dump, asked for again while the tables change under it.
 
         Raises BackendError when the kernel refuses.
         """
         for _ in range(_DUMP_ATTEMPTS):
-            try:
-                async with asyncio.timeout(_DEADLINE), self._dumping:
-                    replies = await self._socket.nlm_request(message, kind, _REQUEST | _DUMP)
-                    answers = [reply async for reply in replies]
-            except NetlinkError as error:
-                if error.code in {errno.EOPNOTSUPP, errno.EAFNOSUPPORT}:
-                    return []
-                raise errors.BackendError(doing, os.strerror(error.code)) from error
-            except TimeoutError as error:
-                raise errors.BackendError(doing, "no answer from the kernel") from error
-            except OSError as error:
-                raise errors.BackendError(doing, error.strerror or str(error)) from error
-            if not any(answer["header"]["flags"] & _DUMP_INTERRUPTED for answer in answers):
-                return answers
+            with _translated(doing):
+                code, answers = self._exchange(kind, _DUMP, message)
+            await asyncio.sleep(0)
+            if code in {errno.EOPNOTSUPP, errno.EAFNOSUPPORT}:
+                return []
+            if code:
+                raise errors.BackendError(doing, os.strerror(code))
+            if answers is not None:
+                return [Message(message.family, answer) for answer in answers]
         raise errors.BackendError(doing, "the tables kept changing while they were read")
+
+    def _exchange(self, kind: int, flags: int, message: Message) -> tuple[int, list[memoryview] | None]:
+        """The errno and the bodies of the messages before it; None for them when the dump was interrupted."""
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        body = message.octets()
+        self._socket.send(
+            _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | flags, self._sequence, 0) + body
+        )
+        bodies: list[memoryview] = []
+        whole = True
+        while True:
+            for answered, said, sequence, content in _messages(self._socket.recv(_READ)):
+                if sequence != self._sequence:
+                    continue  # of a request that was given up
+                whole = whole and not said & _DUMP_INTERRUPTED
+                if answered in {_ERROR, _DONE}:
+                    code = -_CODE.unpack_from(content)[0] if len(content) >= _CODE.size else 0
+                    return code, bodies if whole else None
+                bodies.append(content)
 
 
 @contextlib.asynccontextmanager
 async def open_netlink() -> AsyncIterator[Netlink]:
     """A socket in the network namespace of the calling thread, closed on exit."""
-    async with AsyncIPRoute(strict_check=True) as socket:
-        # Left to the first request, requests in parallel would each make a transport.
-        await socket.setup_endpoint()
-        yield Netlink(socket)
-    # The transport closes its socket in the next round of the loop.
-    await asyncio.sleep(0)
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, socket.NETLINK_ROUTE) as sock:
+        sock.settimeout(_DEADLINE)
+        # The kernel refuses what it does not know instead of passing over it, and filters dumps as asked.
+        sock.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
+        sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        sock.bind((0, 0))
+        yield Netlink(sock)
+
+
+@contextlib.contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise errors.BackendError(doing, "no answer from the kernel") from error
+    except OSError as error:
+        raise errors.BackendError(doing, error.strerror or str(error)) from error
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, int, memoryview]]:
+    """Type, flags, sequence number and body of each message in a datagram."""
+    view = memoryview(data)
+    offset = 0
+    while offset + _HEADER.size <= len(view):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(view, offset)
+        if length < _HEADER.size:
+            return
+        yield kind, flags, sequence, view[offset + _HEADER.size : offset + length]
+        offset += (length + 3) & ~3

@@ -27,6 +27,7 @@ from causeway_agent.backends import (
     tun,
 )
 from causeway_agent.backends.netlink import Netlink
+from causeway_agent.backends.rtnl_schema import Message
 from causeway_agent.plan.objects import (
     Address,
     Bridge,
@@ -250,11 +251,11 @@ class RtnlKernel:
             doing, await self._netlink.request(doing, netlink.NEW_NEIGHBOUR, message, flags=flags)
         )
 
-    async def _create(self, doing: str, kind: int, message: Any) -> int:
+    async def _create(self, doing: str, kind: int, message: Message) -> int:
         return await self._netlink.request(doing, kind, message, flags=netlink.CREATE | netlink.EXCLUSIVE)
 
     async def _delete(
-        self, item: Address | Route | ProxyNeighbour, kind: int, encode: Callable[[Any, int], Any]
+        self, item: Address | Route | ProxyNeighbour, kind: int, encode: Callable[[Any, int], Message]
     ) -> None:
         index = rtnl_requests.index_or_none(item.device)
         if index is None:

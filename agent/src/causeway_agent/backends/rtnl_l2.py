@@ -11,11 +11,11 @@ import dataclasses
 import errno
 import socket
 from collections.abc import Mapping
-from typing import Any
 
 from causeway_agent import errors
-from causeway_agent.backends import netlink, rtnl_messages, rtnl_requests, sysctl
+from causeway_agent.backends import netlink, rtnl_messages, rtnl_requests, rtnl_schema, sysctl
 from causeway_agent.backends.netlink import Netlink
+from causeway_agent.backends.rtnl_schema import Attributes, Message
 from causeway_agent.plan.objects import BRIDGE_PREFIX, VLAN_PREFIX, Bridge, BridgePort, Sysctl, Vlan
 
 _UP = 0x1
@@ -43,14 +43,14 @@ async def makes_vlans(connection: Netlink) -> bool:
     Asks for one without properties: refused as invalid where VLANs are known, as an unknown type of device
     where they are not (net/core/rtnetlink.c). Nothing is made.
     """
-    message = netlink.LinkMessage()
-    message["attrs"] = [["IFLA_LINKINFO", {"attrs": [["IFLA_INFO_KIND", "vlan"]]}]]
+    message = Message(rtnl_schema.LINK)
+    message.add("IFLA_LINKINFO", {"IFLA_INFO_KIND": "vlan"})
     flags = netlink.CREATE | netlink.EXCLUSIVE
     code = await connection.request("ask for VLANs", netlink.NEW_LINK, message, flags=flags)
     return code == errno.EINVAL
 
 
-def read_vlan(message: Any, names: Mapping[int, str]) -> Vlan | None:
+def read_vlan(message: Message, names: Mapping[int, str]) -> Vlan | None:
     """The VLAN when it is ours."""
     device = message.get_attr("IFLA_IFNAME")
     if rtnl_messages.link_kind(message) != "vlan" or not device.startswith(VLAN_PREFIX):
@@ -63,7 +63,7 @@ def read_vlan(message: Any, names: Mapping[int, str]) -> Vlan | None:
     )
 
 
-def read_bridge(message: Any, settings: frozenset[Sysctl]) -> Bridge | None:
+def read_bridge(message: Message, settings: frozenset[Sysctl]) -> Bridge | None:
     """The bridge when it is ours; `settings` hold the current values of `FILTER_CALLS`."""
     device = message.get_attr("IFLA_IFNAME")
     if rtnl_messages.link_kind(message) != "bridge" or not device.startswith(BRIDGE_PREFIX):
@@ -77,7 +77,7 @@ def read_bridge(message: Any, settings: frozenset[Sysctl]) -> Bridge | None:
     return Bridge(device=device, mtu=message.get_attr("IFLA_MTU") if right else 0)
 
 
-def read_port(message: Any, names: Mapping[int, str]) -> BridgePort | None:
+def read_port(message: Message, names: Mapping[int, str]) -> BridgePort | None:
     """The port, of whichever bridge."""
     information = message.get_attr("IFLA_LINKINFO")
     if information is None or information.get_attr("IFLA_INFO_SLAVE_KIND") != "bridge":
@@ -102,7 +102,7 @@ async def put_vlan(connection: Netlink, item: Vlan) -> None:
         seen = None
     if seen is None:
         message = _new(item.device, "vlan", {"IFLA_VLAN_ID": item.id})
-        message["attrs"].append(["IFLA_LINK", parent])
+        message.add("IFLA_LINK", parent)
         code = await _create(connection, doing, message)
         if code == errno.EOPNOTSUPP:
             raise errors.BackendError(doing, NO_8021Q)
@@ -121,7 +121,7 @@ async def put_bridge(connection: Netlink, item: Bridge) -> None:
         await sysctl.write(Sysctl(setting.key, "0"))
     message = _new(item.device, "bridge", _BRIDGE_SETTINGS)
     # A bridge follows the least MTU of its ports until its own is changed (net/bridge/br_if.c).
-    message["attrs"].append(["IFLA_MTU", item.mtu - 1])
+    message.add("IFLA_MTU", item.mtu - 1)
     code = await _create(connection, doing, message)
     if code == errno.EEXIST:
         message["index"] = rtnl_requests.index(doing, item.device)
@@ -144,12 +144,11 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
     joins = seen is None or seen.bridge != item.bridge
     if joins:
         message = rtnl_messages.link(index, up=not item.isolated)
-        message["attrs"].append(["IFLA_MASTER", bridge])
+        message.add("IFLA_MASTER", bridge)
         rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
     message = rtnl_messages.link_reference(index)
-    flags = [["IFLA_BRPORT_ISOLATED", int(item.isolated)], ["IFLA_BRPORT_LEARNING", int(item.learning)]]
-    slave = [["IFLA_INFO_SLAVE_KIND", "bridge"], ["IFLA_INFO_SLAVE_DATA", {"attrs": flags}]]
-    message["attrs"] = [["IFLA_LINKINFO", {"attrs": slave}]]
+    flags = {"IFLA_BRPORT_ISOLATED": int(item.isolated), "IFLA_BRPORT_LEARNING": int(item.learning)}
+    message.add("IFLA_LINKINFO", {"IFLA_INFO_SLAVE_KIND": "bridge", "IFLA_INFO_SLAVE_DATA": flags})
     rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
     if joins and item.isolated:
         await _set_up(connection, doing, item.device)
@@ -164,7 +163,7 @@ async def drop_port(connection: Netlink, item: BridgePort) -> None:
         return
     doing = f"take {item.device} out of {item.bridge}"
     message = rtnl_messages.link_reference(index)
-    message["attrs"] = [["IFLA_MASTER", 0]]
+    message.add("IFLA_MASTER", 0)
     code = await connection.request(doing, netlink.NEW_LINK, message)
     rtnl_requests.check(doing, code, fine=rtnl_requests.GONE)
 
@@ -191,26 +190,23 @@ async def _set_up(connection: Netlink, doing: str, device: str, *, mtu: int | No
     rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
 
 
-async def _create(connection: Netlink, doing: str, message: Any) -> int:
+async def _create(connection: Netlink, doing: str, message: Message) -> int:
     flags = netlink.CREATE | netlink.EXCLUSIVE
     return await connection.request(doing, netlink.NEW_LINK, message, flags=flags)
 
 
-async def _present(connection: Netlink, device: str) -> Any:
+async def _present(connection: Netlink, device: str) -> Message | None:
     """The link's message, None when there is no such device."""
     seen = await connection.dump("list links", netlink.GET_LINK, rtnl_messages.link_query())
     return next((message for message in seen if message.get_attr("IFLA_IFNAME") == device), None)
 
 
-def _new(device: str, kind: str, data: Mapping[str, int]) -> Any:
-    settings = {"attrs": [[name, value] for name, value in data.items()]}
-    message = netlink.LinkMessage()
-    message["attrs"] = [
-        ["IFLA_IFNAME", device],
-        ["IFLA_LINKINFO", {"attrs": [["IFLA_INFO_KIND", kind], ["IFLA_INFO_DATA", settings]]}],
-    ]
-    return message
+def _new(device: str, kind: str, data: Mapping[str, int]) -> Message:
+    message = Message(rtnl_schema.LINK)
+    message.add("IFLA_IFNAME", device)
+    return message.add("IFLA_LINKINFO", {"IFLA_INFO_KIND": kind, "IFLA_INFO_DATA": data})
 
 
-def _data(message: Any) -> Any:
-    return message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+def _data(message: Message) -> Attributes:
+    data: Attributes = message.get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
+    return data

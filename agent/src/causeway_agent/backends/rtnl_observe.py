@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from causeway_agent.backends import netlink, rtnl_l2, rtnl_messages
+from causeway_agent.backends import netlink, rtnl_l2, rtnl_messages, rtnl_schema
 from causeway_agent.backends.netlink import Netlink
+from causeway_agent.backends.rtnl_schema import Message
 from causeway_agent.plan.objects import (
     OWN_PREFIX,
     Address,
@@ -38,14 +39,14 @@ _Item = TypeVar("_Item")
 class Links:
     """All links at one moment."""
 
-    messages: tuple[Any, ...]
+    messages: tuple[Message, ...]
 
     @property
     def names(self) -> Mapping[int, str]:
         """Device names by index."""
         return {message["index"]: message.get_attr("IFLA_IFNAME") for message in self.messages}
 
-    def adapters(self) -> tuple[Any, ...]:
+    def adapters(self) -> tuple[Message, ...]:
         """Messages of the Ethernet adapters."""
         return tuple(message for message in self.messages if _is_adapter(message))
 
@@ -79,7 +80,7 @@ class Links:
         return frozenset(port for port in found if {port.device, port.bridge} & devices)
 
 
-def _is_adapter(message: Any) -> bool:
+def _is_adapter(message: Message) -> bool:
     return (
         message["ifi_type"] == _ETHERNET
         and not message["flags"] & _LOOPBACK
@@ -94,7 +95,7 @@ async def links(socket: Netlink) -> Links:
 
 async def addresses(socket: Netlink, names: Mapping[int, str]) -> frozenset[Address]:
     """All addresses, except link-local ones of the kernel's making."""
-    messages = await socket.dump("list addresses", netlink.GET_ADDRESS, netlink.AddressMessage())
+    messages = await socket.dump("list addresses", netlink.GET_ADDRESS, Message(rtnl_schema.ADDRESS))
     return _decoded(messages, lambda message: rtnl_messages.read_address(message, names))
 
 
@@ -146,5 +147,5 @@ async def nics(socket: Netlink) -> tuple[NicReport, ...]:
     )
 
 
-def _decoded(messages: Iterable[Any], decode: Callable[[Any], _Item | None]) -> frozenset[_Item]:
+def _decoded(messages: Iterable[Message], decode: Callable[[Message], _Item | None]) -> frozenset[_Item]:
     return frozenset(item for message in messages if (item := decode(message)) is not None)
