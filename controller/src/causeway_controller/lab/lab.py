@@ -22,6 +22,7 @@ from causeway_controller.hypervisors.qemu import QemuProvider
 from causeway_controller.lab import credentials, namespaces, pace, sandbox
 from causeway_controller.lab.appliances import Appliances
 from causeway_controller.lab.console import Console
+from causeway_controller.lab.lines import Lines
 from causeway_controller.lab.machines import Machines
 from causeway_controller.lab.replicas import ReplicaProvider
 from causeway_controller.lab.steps import Listener, Step, ignore, step
@@ -79,6 +80,7 @@ class Lab:
         self.machines = Machines(topology.machines, topology.segments, patience=self.pace.answers)
         self.hypervisor = _hypervisor(topology, directory, image)
         self.appliances = Appliances(topology, self.hypervisor, directory / "offices", speed=self.pace)
+        self.lines = Lines(topology, directory / "lines")
         self.ready_after: Mapping[ApplianceId, float] = {}
         """Seconds from power to an agent that can be connected to."""
         self._replicas = ReplicaProvider(self.machines)
@@ -122,6 +124,7 @@ class Lab:
     async def down(self) -> None:
         """Power everything off and remove it."""
         with step("power everything off", self.listener):
+            self.lines.close()
             await asyncio.gather(self.machines.down(), self.appliances.down())
 
     async def failover(self, vms: Iterable[VmRef]) -> None:

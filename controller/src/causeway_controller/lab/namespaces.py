@@ -118,7 +118,7 @@ def create_fabric(segments: Sequence[str]) -> None:
         lines.append(f"link add br{index} type bridge stp_state 0 forward_delay 0 mcast_snooping 0")
         lines.append(f"link set br{index} alias {segments[index]}")
         lines.append(f"link set br{index} up")
-    _batch(FABRIC, lines)
+    batch(FABRIC, lines)
     with entered(FABRIC):
         for name in _BRIDGE_FILTERS:
             path = Path(f"/proc/sys/net/bridge/bridge-nf-call-{name}")
@@ -129,7 +129,7 @@ def create_fabric(segments: Sequence[str]) -> None:
 def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
     """Namespaces with their adapters attached and down: machines that are powered off."""
     wanted = tuple(machines)
-    _batch(None, [f"netns add {machine.name}" for machine in wanted])
+    batch(None, [f"netns add {machine.name}" for machine in wanted])
     for machine in wanted:
         with entered(machine.name):
             _write_sysctls({**_QUIET, **(_ROUTER if machine.kind is Kind.ROUTER else {})})
@@ -137,14 +137,14 @@ def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
     for machine in wanted:
         for index, port in enumerate(machine.ports):
             lines.extend(_cable(machine.name, index, port, segments))
-    _batch(FABRIC, lines)
+    batch(FABRIC, lines)
 
 
 def _cable(name: str, index: int, port: Port, segments: Sequence[str]) -> tuple[str, ...]:
     end = outlet(port.mac)
     return (
         f"link add {end} type veth peer name eth{index} address {port.mac} netns {name}",
-        f"link set {end} master br{segments.index(port.segment)} alias {name}:eth{index}",
+        f"link set {end} master {bridge(port.segment, segments)} alias {name}:eth{index}",
     )
 
 
@@ -158,10 +158,10 @@ def create_tap(mac: MacAddress, segment: str, segments: Sequence[str]) -> str:
         present = Path(f"/proc/sys/net/ipv4/conf/{tap}").exists()
     if not present:
         run(FABRIC, "ip", "tuntap", "add", "dev", tap, "mode", "tap")
-    _batch(
+    batch(
         FABRIC,
         [
-            f"link set {tap} master br{segments.index(segment)} addrgenmode none",
+            f"link set {tap} master {bridge(segment, segments)} addrgenmode none",
             f"link set {tap} up",
         ],
     )
@@ -179,15 +179,20 @@ def outlet(mac: MacAddress) -> str:
     return "p" + mac.replace(":", "")
 
 
+def bridge(segment: str, segments: Sequence[str]) -> str:
+    """The fabric's bridge that is this segment."""
+    return f"br{segments.index(segment)}"
+
+
 def plug(machine: Machine) -> None:
     """Give every adapter carrier, as powering a machine on does, and a loopback device, as every system."""
-    _batch(machine.name, ["link set lo up"])
-    _batch(FABRIC, [f"link set {outlet(port.mac)} up" for port in machine.ports])
+    batch(machine.name, ["link set lo up"])
+    batch(FABRIC, [f"link set {outlet(port.mac)} up" for port in machine.ports])
 
 
 def unplug(machine: Machine) -> None:
     """Take every adapter's carrier away."""
-    _batch(FABRIC, [f"link set {outlet(port.mac)} down" for port in machine.ports])
+    batch(FABRIC, [f"link set {outlet(port.mac)} down" for port in machine.ports])
 
 
 def configure(machine: Machine) -> None:
@@ -199,7 +204,7 @@ def configure(machine: Machine) -> None:
     lines.extend(f"route add default via {gateway}" for gateway in machine.gateways)
     lines.extend(f"route add {network} via {hop}" for network, hop in machine.routes)
     lines.extend(f"route add {network} dev eth0" for network in machine.led_inside)
-    _batch(machine.name, lines)
+    batch(machine.name, lines)
     if machine.kind is Kind.ROUTER:
         outside = f"eth{len(machine.ports) - 1}"
         families = {4: "ip", 6: "ip6"}
@@ -220,7 +225,8 @@ def destroy(machine: Machine) -> None:
         run(None, "ip", "netns", "delete", machine.name)
 
 
-def _batch(name: str | None, lines: Sequence[str]) -> None:
+def batch(name: str | None, lines: Sequence[str]) -> None:
+    """Run these commands of ip(8) in the namespace, or here with None. Raises WiringError."""
     run(name, "ip", "-batch", "-", text="\n".join(lines) + "\n")
 
 
