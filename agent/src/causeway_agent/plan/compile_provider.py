@@ -343,7 +343,9 @@ def _policy(
 
 def _echoes(extension: Extension) -> set[Echo]:
     own = {Echo(extension.vlan, address) for address in extension.adapter.own}
-    inner = {Echo(device, pair.local) for device in extension.tuns for pair in extension.tunnel.inner}
+    inner = {
+        Echo(device, pair.local, pair.peer) for device in extension.tuns for pair in extension.tunnel.inner
+    }
     return own | inner
 
 

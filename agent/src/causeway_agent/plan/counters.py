@@ -10,7 +10,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_bridge": "frames that a bridge lets nobody send or receive",
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_denied": "packets to networks that replicas never reach",
-    "drop_flood": "first packets from one address above the limit",
+    "drop_flood": "first packets, echo requests from one address above the limit",
     "drop_forward": "packets that no failover, network or rule lets pass",
     "drop_input": "packets to this appliance that nothing answers",
     "drop_loop": "frames that came back to where they are from",

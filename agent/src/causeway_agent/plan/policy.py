@@ -34,10 +34,12 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Echo requests answered, rate-limited, on a device for one address of ours."""
+    """Echo requests answered on a device for one address of ours, so many per source."""
 
     device: str
     address: IPAddress
+    peer: IPAddress | None = None
+    """The far end of the tunnel, which asks whether we are alive: its requests are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,12 @@ class SourceGuard:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Packets that may pass. None matches any address. Replies need a `Forward` of their own: nothing here
-    depends on connection tracking, so a lost state table cannot cut a failed-over VM off.
+    """Packets that may pass. None matches any address; at most one end is named. Replies need a `Forward` of
+    their own: nothing here depends on connection tracking, so a lost state table cannot cut a failed-over VM
+    off.
+
+    Where an address is named, it is extended: packets are asked for it where they enter, and all extended
+    addresses of a device have the same ways out.
     """
 
     input_device: str
@@ -62,6 +68,15 @@ class Forward:
     """4 or 6; decides when neither address is given."""
     errors_only: bool = False
     """ICMP errors only (RFC 792, RFC 4443): what routers on the way say about packets that passed."""
+
+    def __post_init__(self) -> None:
+        if self.source is not None and self.destination is not None:
+            raise ValueError("a forward names one end")
+
+    @property
+    def extends(self) -> bool:
+        """Whether it is about an extended address."""
+        return not self.errors_only and (self.source is not None or self.destination is not None)
 
 
 @dataclass(frozen=True, slots=True)

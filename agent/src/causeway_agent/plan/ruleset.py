@@ -17,7 +17,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from causeway_agent.plan import objects, ruleset_bridge
+from causeway_agent.plan import checks, objects, ruleset_bridge
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
@@ -92,6 +92,7 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "inside": [_quote(relay.inside) for relay in policy.relays],
         "management_ports": [str(port) for door in policy.management for port in door.ports],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
+        "exits": _exits(policy),
     }
 
 
@@ -120,6 +121,11 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
             for echo in policy.echoes
             if echo.address.version == version
         ],
+        "peers": [
+            _join(_quote(echo.device), echo.address, echo.peer)
+            for echo in policy.echoes
+            if echo.peer is not None and echo.address.version == version
+        ],
         "relay": [_join(relay.address, relay.port) for relay in relays],
         "servers": [
             _join(_quote(relay.inside), address, port) for relay in relays for address, port in relay.servers
@@ -137,23 +143,23 @@ def _entrances(policy: Policy, version: int) -> list[str]:
     guards = [guard for guard in policy.sources if guard.network.version == version]
     everywhere = {guard.device for guard in guards if not guard.network.prefixlen}
     guarded = policy.guarded - everywhere
-    extended = {
-        forward.input_device
-        for forward in policy.forwards
-        if _version(forward) == version and not forward.errors_only and _shape(forward) != "forward_any"
-    }
+    extended = [forward for forward in policy.forwards if forward.extends and _version(forward) == version]
+    sources = {forward.input_device for forward in extended if forward.source is not None}
+    destinations = {forward.input_device for forward in extended if forward.destination is not None}
     foreign = {guard.device for guard in policy.foreign if guard.network.version == version}
     relays = any(relay.address.version == version for relay in policy.relays)
+    liars = _liars(policy)
     chains = {}
-    for device in guarded | extended | foreign:
-        match (device in guarded, device in extended, device in foreign or relays):
-            case (True, False, False):
+    for device in guarded | sources | destinations | foreign:
+        named = (device in guarded, device in sources, device in destinations, device in foreign or relays)
+        match named:
+            case (True, False, False, False):
                 chains[device] = "origin"
-            case (False, True, False):
-                chains[device] = "untrack"
-            case (True, True, False):
-                chains[device] = "inside"
-            case (False, False, True) if not relays:
+            case (True, True, False, False) if device not in liars:
+                chains[device] = "by_source"
+            case (False, False, True, False):
+                chains[device] = "by_destination"
+            case (False, False, False, True) if not relays:
                 chains[device] = "outside"
             case _:
                 chains[device] = "everything"
@@ -196,23 +202,51 @@ def _forwards(forwards: Iterable[Forward]) -> dict[str, list[str]]:
     elements: dict[str, list[str]] = {name: [] for name in skeleton.FORWARD_SHAPES}
     for forward in forwards:
         devices = (_quote(forward.input_device), _quote(forward.output_device))
-        shape = _shape(forward)
-        addresses = [address for address in (forward.source, forward.destination) if address is not None]
-        elements[shape].append(_join(*devices, *addresses))
-        if forward.errors_only:
-            continue
-        if forward.source is not None:
-            elements["extended_source"].append(_join(devices[0], forward.source))
-        elif forward.destination is not None:
-            elements["extended_destination"].append(_join(devices[0], forward.destination))
+        address = forward.source or forward.destination
+        named = () if address is None else (address,)
+        elements[_shape(forward)].append(_join(*devices[: 1 if forward.extends else 2], *named))
     return elements
 
 
+def _liars(policy: Policy) -> frozenset[str]:
+    """Guarded devices with an extended source that they may not send from: there an extended source proves
+    nothing. Most networks of a tunnel are single hosts, so those are looked up and only wider ones searched.
+    """
+    named = {(guard.device, guard.network) for guard in policy.sources}
+    wide = [guard for guard in policy.sources if guard.network.prefixlen < guard.network.max_prefixlen]
+    return frozenset(
+        forward.input_device
+        for forward in policy.forwards
+        if forward.extends and forward.source is not None and forward.input_device in policy.guarded
+        if (forward.input_device, checks.host(forward.source)) not in named
+        and not any(
+            guard.device == forward.input_device and checks.contains(guard.network, forward.source)
+            for guard in wide
+        )
+    )
+
+
+def _exits(policy: Policy) -> list[str]:
+    """Pairs of devices that marked packets may pass between: the ways out that all extended addresses of a
+    device have in common. Those of one device are all extended alike (`Forward`), or what differs is shut.
+    """
+    ways: dict[str, dict[IPAddress, set[str]]] = {}
+    for forward in policy.forwards:
+        address = forward.source or forward.destination
+        if forward.extends and address is not None:
+            outs = ways.setdefault(forward.input_device, {}).setdefault(address, set())
+            outs.add(forward.output_device)
+    return [
+        _join(_quote(device), _quote(out))
+        for device, addresses in ways.items()
+        for out in set.intersection(*addresses.values())
+    ]
+
+
 def _shape(forward: Forward) -> str:
-    ends = {"source": forward.source, "destination": forward.destination}
-    given = [name for name, address in ends.items() if address is not None]
-    shape = "pair" if len(given) == len(ends) else "".join(given) or "any"
-    return f"error_{shape}" if forward.errors_only else f"forward_{shape}"
+    kind = "error" if forward.errors_only else "forward"
+    end = "source" if forward.source else "destination" if forward.destination else "any"
+    return f"{kind}_{end}"
 
 
 def _version(forward: Forward) -> int:

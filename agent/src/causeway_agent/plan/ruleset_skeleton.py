@@ -3,11 +3,16 @@
 Read it as the appliance's law of packets: nothing enters, is answered or passes unless a set names it.
 Every drop is counted by its reason. Extended flows are not tracked, so that no amount of replica traffic can
 fill the connection table, and no lost state can cut a failed-over VM off.
+
+Each packet is asked once, where it enters, whether it is of an extended flow; the answer is its mark, and
+`forward` asks no more than the mark and the way out (`ruleset_passing`).
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from causeway_agent.plan import ruleset_echo, ruleset_passing
 
 TABLE: Final = "causeway"
 
@@ -32,8 +37,6 @@ live flow does not need it, connection tracking keeps its translation.
 """
 FIRST_PACKETS: Final = "10/second burst 20 packets"
 """First packets of unknown flows accepted per source address; many tenants may share one address (NAT)."""
-ECHOES: Final = "50/second burst 100 packets"
-
 PUBLIC_PORTS: Final = 131_072
 """Ports that all public rules of a family may have. A set that says its size is a table of fixed buckets: it
 takes 100,000 elements in a third of the time, and a dump of it is whole, whatever was added a moment ago.
@@ -42,14 +45,10 @@ takes 100,000 elements in a third of the time, and a dump of it is whole, whatev
 FORWARD_SHAPES: Final = (
     "forward_source",
     "forward_destination",
-    "forward_pair",
     "forward_any",
     "error_source",
     "error_destination",
-    "error_pair",
     "error_any",
-    "extended_source",
-    "extended_destination",
 )
 
 
@@ -63,12 +62,13 @@ def _family_sets(version: int) -> dict[str, str]:
         "echoes": f"type ifname . {address}",
         "relay": f"type {address} . inet_service",
         "servers": f"type ifname . {address} . inet_service",
-        **{f"{kind}_source": f"type {devices} . {address}" for kind in ("forward", "error")},
-        **{f"{kind}_destination": f"type {devices} . {address}" for kind in ("forward", "error")},
-        **{f"{kind}_pair": f"type {devices} . {address} . {address}" for kind in ("forward", "error")},
-        **{f"{kind}_any": f"type {devices}" for kind in ("forward", "error")},
-        "extended_source": f"type ifname . {address}",
-        "extended_destination": f"type ifname . {address}",
+        "peers": f"type ifname . {address} . {address}",
+        "forward_source": f"type ifname . {address}",
+        "forward_destination": f"type ifname . {address}",
+        "forward_any": f"type {devices}",
+        "error_source": f"type {devices} . {address}",
+        "error_destination": f"type {devices} . {address}",
+        "error_any": f"type {devices}",
         "owned": f"type {address}",
         "internet": f"type {devices}",
         "returning": f"type {devices}",
@@ -86,6 +86,7 @@ INET_SETS: Final = {
     "inside": "type ifname",
     "management_ports": "type inet_service",
     "hairpins": "type ifname . ifname",
+    "exits": "type ifname . ifname",
     **_family_sets(4),
     **_family_sets(6),
 }
@@ -135,8 +136,8 @@ def _rule_sets(version: int) -> str:
 
 
 _CHAINS: Final = (
-    *("origin", "door", "stranger", "untrack", "inside", "outside", "everything", "screen"),
-    *("publish", "service", "inward", "outward", "translated", "extended", "opened", "answered", "pass"),
+    *("origin", "door", "stranger", "by_source", "by_destination", "outside", "everything", "screen"),
+    *("publish", *ruleset_passing.CHAINS, *ruleset_echo.CHAINS),
 )
 """Chains that exist once per family; their names end with the version."""
 
@@ -146,6 +147,7 @@ INET_DECLARATIONS: Final = (
     + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
     + _rule_sets(4)
     + _rule_sets(6)
+    + ruleset_echo.DECLARATIONS
     + """\
   chain identity { }
 """
@@ -176,8 +178,6 @@ ARP_RULES: Final = f"""\
   }}
 """
 
-_ERRORS4: Final = "destination-unreachable, time-exceeded, parameter-problem"
-_ERRORS6: Final = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem"
 _FLOW4: Final = f"ip saddr . udp sport timeout {FLOW_TIMEOUT} : ip daddr . udp dport"
 _NEIGHBOURS: Final = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255"
 
@@ -186,9 +186,9 @@ def inet_rules(identity: str) -> str:
     """The rules of the inet table; `identity` is the digest that the table carries.
 
     Link-local and unspecified sources are never forwarded (RFC 4291, 2.5.2 and 2.5.6): what they may say is
-    for `input` to decide. Families part at once, then devices by what is to be asked of them (`entrances`),
-    then extended packets, which are untracked, from translated ones: each lookup that a packet is spared is
-    throughput.
+    for `input` to decide. A mark that a packet brings along counts for nothing. Families part at once, then
+    devices by what is to be asked of them (`entrances`), then extended packets, which are untracked, from
+    translated ones: each lookup that a packet is spared is throughput.
     """
     return f"""\
   chain identity {{
@@ -204,8 +204,9 @@ def inet_rules(identity: str) -> str:
     counter name drop_spoofed drop
   }}
 {_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
-{_publish("ip", 4)}{_publish("ip6", 6)}\
+{_publish("ip", 4)}{_publish("ip6", 6)}{ruleset_echo.RULES}\
   chain screen {{
+    meta mark set 0
     meta nfproto ipv4 goto screen4
     meta nfproto ipv6 goto screen6
   }}
@@ -220,21 +221,21 @@ def inet_rules(identity: str) -> str:
     iifname . ip daddr . ip saddr . tcp dport @doors4 accept
     iifname . ip6 daddr . ip6 saddr . tcp dport @doors6 accept
     tcp dport @management_ports counter name drop_management drop
+    {ruleset_echo.JUMP}
     iifname != @guarded ct state established,related accept
     {_NEIGHBOURS} accept
-    iifname @guarded icmp type {{ echo-reply, {_ERRORS4} }} accept
-    iifname @guarded icmpv6 type {{ echo-reply, {_ERRORS6} }} accept
+    iifname @guarded icmp type {{ {ruleset_passing.ERRORS4} }} accept
+    iifname @guarded icmpv6 type {{ {ruleset_passing.ERRORS6} }} accept
     iifname . ip daddr . meta l4proto . th dport @listeners4 accept
     iifname . ip6 daddr . meta l4proto . th dport @listeners6 accept
-    iifname . ip daddr @echoes4 icmp type echo-request limit rate {ECHOES} accept
-    iifname . ip6 daddr @echoes6 icmpv6 type echo-request limit rate {ECHOES} accept
     meta l4proto {{ 6, 17 }} ip daddr @owned4 counter name drop_unpublished drop
     meta l4proto {{ 6, 17 }} ip6 daddr @owned6 counter name drop_unpublished drop
     counter name drop_input
   }}
-{_passes("ip", 4, errors=f"icmp type {{ {_ERRORS4} }}", refresh=f"update @flows {{ {_FLOW4} }} ")}\
-{_passes("ip6", 6, errors=f"icmpv6 type {{ {_ERRORS6} }}", refresh="")}\
+{ruleset_passing.rules(4, refresh=f"update @flows {{ {_FLOW4} }} ")}\
+{ruleset_passing.rules(6, refresh="")}\
   chain forward {{
+    {ruleset_passing.MARKED}
     meta nfproto ipv4 jump pass4
     meta nfproto ipv6 jump pass6
     counter name drop_forward
@@ -265,27 +266,29 @@ def _door(ip: str, version: int, suffix: str) -> str:
 def _screen(ip: str, version: int) -> str:
     """Sources that are lies, flows that are not tracked; `ruleset` decides which of it a device is asked.
 
-    A controller may live in a network that production has too; it is no stranger at its door.
+    A replica's address is one that its device may send from, so whoever has one is not asked further. A
+    controller may live in a network that production has too; it is no stranger at its door.
     """
+    extended = f"notrack meta mark set {ruleset_passing.EXTENDED} accept"
     return f"""\
   chain stranger{version} {{
     iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
     counter name drop_spoofed drop
   }}
-  chain untrack{version} {{
-    iifname . {ip} daddr @extended_destination{version} notrack accept
-    iifname . {ip} saddr @extended_source{version} notrack accept
+  chain by_source{version} {{
+    iifname . {ip} saddr @forward_source{version} {extended}
+    goto origin{version}
   }}
-  chain inside{version} {{
-    jump origin{version}
-    goto untrack{version}
+  chain by_destination{version} {{
+    iifname . {ip} daddr @forward_destination{version} {extended}
   }}
   chain outside{version} {{
     iifname . {ip} saddr @foreign{version} goto stranger{version}
   }}
   chain everything{version} {{
     iifname @guarded jump origin{version}
-    jump untrack{version}
+    iifname . {ip} saddr @forward_source{version} {extended}
+    iifname . {ip} daddr @forward_destination{version} {extended}
     iifname . {ip} saddr @foreign{version} goto stranger{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
@@ -307,83 +310,5 @@ def _publish(ip: str, version: int) -> str:
     iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
     meta l4proto {{ 6, 17 }} dnat {ip} to {key} map @public{version}
     meta l4proto {{ 6, 17 }} dnat {ip} to {key} . {ip} saddr map @public_from{version}
-  }}
-"""
-
-
-def _services(ip: str, version: int) -> str:
-    """Flows that public rules have translated, both directions, as long as their rule and address stand.
-
-    `ways` leads to `outward` where the policy denies networks behind the output device, else to `inward`.
-    """
-    key = f"ct original {ip} daddr . ct original protocol . ct original proto-dst"
-    return f"""\
-  chain service{version} {{
-    meta l4proto {{ 6, 17 }} {key} @published{version} accept
-    meta l4proto {{ 6, 17 }} {key} . ct original {ip} saddr @published_from{version} accept
-    ct state related meta l4proto {{ 1, 58 }} accept
-  }}
-  chain inward{version} {{
-    ct original {ip} daddr @owned{version} jump service{version}
-  }}
-  chain outward{version} {{
-    {_denied(ip, version)}
-    goto inward{version}
-  }}
-"""
-
-
-def _denied(ip: str, version: int) -> str:
-    return f"ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop"
-
-
-def _passes(ip: str, version: int, *, errors: str, refresh: str) -> str:
-    """Extended flows; flows translated toward a server that the policy still names, and their way back;
-    routed networks, the internet, public services. Conntrack translates, it never permits: a packet of an
-    established flow passes only as long as the sets still name what let it in.
-    """
-    devices = "iifname . oifname"
-    shapes = {
-        "source": f"{devices} . {ip} saddr",
-        "destination": f"{devices} . {ip} daddr",
-        "pair": f"{devices} . {ip} saddr . {ip} daddr",
-    }
-    extended = "".join(f"    {key} @forward_{shape}{version} accept\n" for shape, key in shapes.items())
-    said = "".join(
-        f"    {errors} {key} @error_{shape}{version} accept\n"
-        for shape, key in {**shapes, "any": devices}.items()
-    )
-    there = f"oifname . {ip} daddr . udp dport @servers{version}"
-    back = f"iifname . {ip} saddr . udp sport @servers{version}"
-    related = "ct status snat ct state related meta l4proto { 1, 58 } accept"
-    return f"""\
-{_services(ip, version)}\
-  chain extended{version} {{
-{extended}\
-  }}
-  chain translated{version} {{
-    {devices} vmap @ways{version}
-    ct direction original {there} {refresh}accept
-    ct direction reply {back} accept
-  }}
-  chain opened{version} {{
-    ct direction original ct status snat accept
-    ct state new accept
-    {related}
-  }}
-  chain answered{version} {{
-    ct direction reply ct status snat accept
-    {related}
-  }}
-  chain pass{version} {{
-    ct state untracked jump extended{version}
-    ct status dnat jump translated{version}
-    {_denied(ip, version)}
-    {devices} @forward_any{version} accept
-    {devices} @internet{version} jump opened{version}
-    {devices} @returning{version} jump answered{version}
-{said}\
-    ct status dnat ct state related meta l4proto {{ 1, 58 }} iifname @inside accept
-    ct status dnat ct state related meta l4proto {{ 1, 58 }} oifname @inside accept
   }}
 """

@@ -66,6 +66,7 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     declared = set(re.findall(r"^  (?:set|map) (\w+) ", text, flags=re.MULTILINE))
     flushed = set(re.findall(r"^flush (?:set|map) \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     taught = {"known", "known6", "flows", "flows6", "tries", "tries6", "open", "groups"}
+    taught |= {"echoing4", "echoing6"}
     assert declared - flushed == taught | ruleset.FILLED_BY_RULES
     assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",
@@ -74,8 +75,10 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     ]
 
 
-ASKED = {"origin": "g", "untrack": "e", "inside": "ge", "outside": "f", "everything": "gefr"}
-"""What the chains that `entrances` leads to look into: guards, extended flows, foreign networks, relays."""
+ASKED = {"origin": "g", "by_source": "gs", "by_destination": "d", "outside": "f", "everything": "gsdfr"}
+"""What the chains that `entrances` leads to look into: guards, extended flows by their source or destination,
+foreign networks, relays.
+"""
 
 
 def elements(text: str, name: str) -> list[str]:
@@ -94,11 +97,8 @@ def test_a_device_is_spared_no_question_that_a_set_could_answer(one: Desired, ot
             free = {f'"{guard.device}"' for guard in each.sources if str(guard.network) == everywhere}
             due = {
                 "g": set(elements(text, "guarded")) - free,
-                "e": {
-                    entry.split(" . ")[0]
-                    for name in ("extended_source", "extended_destination")
-                    for entry in elements(text, f"{name}{version}")
-                },
+                "s": {entry.split(" . ")[0] for entry in elements(text, f"forward_source{version}")},
+                "d": {entry.split(" . ")[0] for entry in elements(text, f"forward_destination{version}")},
                 "f": {entry.split(" . ")[0] for entry in elements(text, f"foreign{version}")},
                 "r": set(verdicts) if elements(text, f"relay{version}") else set(),
             }

@@ -1,0 +1,91 @@
+"""What passes from one device to another: chain `forward` and those that it asks.
+
+Extended flows first: where they enter, their address is looked up and the answer is a mark, so that here only
+the way out is left to ask. The mark alone opens nothing: `exits` names pairs of devices, so it counts only
+between the device that set it and those that the policy lets its packets leave by. Marks end with the packet:
+the tun device hands octets to OpenVPN, an adapter puts them on a wire.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+EXTENDED: Final = "0x1"
+"""Mark of a packet whose address is extended on the device it entered."""
+MARKED: Final = f"meta mark {EXTENDED} iifname . oifname @exits accept"
+"""The first rule of chain `forward`."""
+
+ERRORS4: Final = "destination-unreachable, time-exceeded, parameter-problem"
+ERRORS6: Final = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem"
+
+_FAMILIES: Final = {4: ("ip", f"icmp type {{ {ERRORS4} }}"), 6: ("ip6", f"icmpv6 type {{ {ERRORS6} }}")}
+
+CHAINS: Final = ("service", "inward", "outward", "translated", "opened", "answered", "pass")
+"""Chains that exist once per family; their names end with the version."""
+
+
+def _services(ip: str, version: int) -> str:
+    """Flows that public rules have translated, both directions, as long as their rule and address stand.
+
+    `ways` leads to `outward` where the policy denies networks behind the output device, else to `inward`.
+    """
+    key = f"ct original {ip} daddr . ct original protocol . ct original proto-dst"
+    return f"""\
+  chain service{version} {{
+    meta l4proto {{ 6, 17 }} {key} @published{version} accept
+    meta l4proto {{ 6, 17 }} {key} . ct original {ip} saddr @published_from{version} accept
+    ct state related meta l4proto {{ 1, 58 }} accept
+  }}
+  chain inward{version} {{
+    ct original {ip} daddr @owned{version} jump service{version}
+  }}
+  chain outward{version} {{
+    {_denied(ip, version)}
+    goto inward{version}
+  }}
+"""
+
+
+def _denied(ip: str, version: int) -> str:
+    return f"ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop"
+
+
+def rules(version: int, *, refresh: str) -> str:
+    """Flows translated toward a server that the policy still names, and their way back; routed networks, the
+    internet, public services. Conntrack translates, it never permits: a packet of an established flow passes
+    only as long as the sets still name what let it in.
+    """
+    ip, errors = _FAMILIES[version]
+    devices = "iifname . oifname"
+    there = f"oifname . {ip} daddr . udp dport @servers{version}"
+    back = f"iifname . {ip} saddr . udp sport @servers{version}"
+    related = "ct status snat ct state related meta l4proto { 1, 58 } accept"
+    return f"""\
+{_services(ip, version)}\
+  chain translated{version} {{
+    {devices} vmap @ways{version}
+    ct direction original {there} {refresh}accept
+    ct direction reply {back} accept
+  }}
+  chain opened{version} {{
+    ct direction original ct status snat accept
+    ct state new accept
+    {related}
+  }}
+  chain answered{version} {{
+    ct direction reply ct status snat accept
+    {related}
+  }}
+  chain pass{version} {{
+    ct status dnat jump translated{version}
+    {_denied(ip, version)}
+    {devices} @forward_any{version} accept
+    {devices} @internet{version} jump opened{version}
+    {devices} @returning{version} jump answered{version}
+    {errors} {devices} . {ip} saddr @error_source{version} accept
+    {errors} {devices} . {ip} daddr @error_destination{version} accept
+    {errors} {devices} @error_any{version} accept
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} iifname @inside accept
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} oifname @inside accept
+  }}
+"""
