@@ -8,6 +8,7 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -22,12 +23,12 @@ NIC = "cwwire0"
 SPACE = "cwpeer"
 
 
-def run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+def run(*command: str, check: bool = True) -> str:
+    return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
 
-def peer(*command: str) -> str:
-    return run("ip", "netns", "exec", SPACE, *command)
+def peer(*command: str, check: bool = True) -> str:
+    return run("ip", "netns", "exec", SPACE, *command, check=check)
 
 
 def mac(text: str) -> str:
@@ -118,9 +119,9 @@ SPEC = NeighbourResponder(
 )
 
 
-async def responding() -> asyncio.Task[None]:
+async def responding(spec: NeighbourResponder = SPEC) -> asyncio.Task[None]:
     ready = asyncio.Event()
-    task = asyncio.ensure_future(neighbour_responder.respond(SPEC, ready.set))
+    task = asyncio.ensure_future(neighbour_responder.respond(spec, ready.set))
     async with asyncio.timeout(5):
         await ready.wait()
     return task
@@ -144,6 +145,17 @@ async def test_the_neighbours_kernel_believes_the_responder() -> None:
     found = await asyncio.to_thread(ask_for, "2001:db8::9")
     assert found["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
     assert found["state"] == ["REACHABLE"]
+    await stop(task)
+
+
+async def test_who_is_not_failed_over_is_told_nothing_as_with_arp() -> None:
+    task = await responding(replace(SPEC, askers=frozenset({ipaddress.ip_address("2001:db8::6")})))
+    assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::9")
+    peer("ip", "address", "replace", "2001:db8::6/64", "dev", "eth0", "nodad")
+    peer("ip", "neighbour", "flush", "dev", "eth0")
+    ping = ("ping", "-6", "-c1", "-W1", "-I", "2001:db8::6", "2001:db8::9")
+    await asyncio.to_thread(peer, *ping, check=False)
+    assert entry("2001:db8::9")["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
     await stop(task)
 
 

@@ -168,14 +168,17 @@ def _settings(takeover: Takeover, around: Surroundings) -> frozenset[Sysctl]:
 def _policy(takeover: Takeover, vlans: frozenset[str]) -> Policy:
     """VLANs that are not taken over stay guarded and silent."""
     uplink = takeover.uplink.device
+    networks = frozenset(
+        SourceGuard(segment.device, prefix)
+        for segment in takeover.segments
+        for prefix in segment.network.prefixes
+    )
     return Policy(
         echoes=_echoes(takeover),
         guarded=vlans,
-        sources=frozenset(
-            SourceGuard(segment.device, prefix)
-            for segment in takeover.segments
-            for prefix in segment.network.prefixes
-        ),
+        sources=networks,
+        segments=networks,
+        neighbours=networks,
         forwards=_forwards(takeover),
         owned=takeover.owned,
         ways=_ways(takeover) if takeover.owned else frozenset(),

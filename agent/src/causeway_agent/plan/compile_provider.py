@@ -14,7 +14,6 @@ import functools
 import ipaddress
 import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from causeway_agent.plan import adapters as nics
 from causeway_agent.plan import (
@@ -28,6 +27,7 @@ from causeway_agent.plan import (
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
+from causeway_agent.plan.extension import Extension
 from causeway_agent.plan.objects import (
     PRIORITY_DEVICE,
     PRIORITY_SOURCE,
@@ -52,51 +52,7 @@ from causeway_wire.desired import (
 )
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress, IPNetwork
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extension:
-    """A network that is extended now: its tunnel, its replicas, its devices."""
-
-    network: ProviderNetwork
-    tunnel: TunnelServer
-    adapter: Adapter
-    replicas: tuple[IPAddress, ...]
-    active: Transport
-
-    @property
-    def vlan(self) -> str:
-        """Device of the VLAN's vNIC."""
-        return self.adapter.device
-
-    @property
-    def table(self) -> int:
-        """Routing table; port numbers stay clear of the kernel's tables 253 to 255."""
-        return self.tunnel.port
-
-    @property
-    def versions(self) -> frozenset[int]:
-        """IP versions that the tunnel carries."""
-        ends = {pair.local.version for pair in self.tunnel.inner}
-        return frozenset(ends | {prefix.version for prefix in self.network.prefixes})
-
-    def prefixes(self, version: int) -> tuple[IPNetwork, ...]:
-        """Production prefixes of this IP version."""
-        return tuple(prefix for prefix in self.network.prefixes if prefix.version == version)
-
-    def replicas_of(self, version: int) -> frozenset[IPAddress]:
-        """Addresses of replicas of this IP version."""
-        return frozenset(address for address in self.replicas if address.version == version)
-
-    def tun(self, transport: Transport) -> str:
-        """Device of the tunnel over this transport."""
-        return f"cw{transport.value[0]}{self.tunnel.port}"
-
-    @property
-    def tuns(self) -> tuple[str, ...]:
-        """Both tunnel devices."""
-        return tuple(self.tun(transport) for transport in Transport)
+from causeway_wire.types import IPAddress
 
 
 def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | None:
@@ -338,6 +294,11 @@ def _policy(
             for extension in extensions
             for prefix in extension.prefixes(checks.IPV4)
         ),
+        neighbours=frozenset(
+            SourceGuard(extension.vlan, prefix)
+            for extension in extensions
+            for prefix in extension.network.prefixes
+        ),
     )
 
 
@@ -377,7 +338,13 @@ def _processes(extension: Extension, facts: Facts) -> list[Process]:
     if six:
         here = _of({*extension.replicas, *extension.adapter.own}, checks.IPV6)
         excluded = tuple(sorted(here, key=int))
-        servers.append(NeighbourResponder(device=extension.vlan, prefixes=six, excluded=excluded))
+        responder = NeighbourResponder(
+            device=extension.vlan,
+            prefixes=six,
+            excluded=excluded,
+            askers=extension.replicas_of(checks.IPV6),
+        )
+        servers.append(responder)
     return servers
 
 

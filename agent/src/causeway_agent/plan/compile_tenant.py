@@ -23,7 +23,7 @@ from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Idle, Partial, TenantRole, TunnelClient
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress
+from causeway_wire.types import IPAddress, IPNetwork
 
 DEVICE: Final = "cwtun0"
 TABLE: Final = 1194
@@ -143,7 +143,7 @@ def _extend(
         ),
         proxies=frozenset(ProxyNeighbour(adapter.device, address, claimed=True) for address in replicas),
         sysctls=base.sysctls | nics.tunnel_settings(DEVICE),
-        policy=_policy(adapter.device, replicas, peers),
+        policy=_policy(adapter.device, role.network.prefixes, replicas, peers),
         processes=_processes(
             tunnel, facts, device=DEVICE, probe=(tunnel.inner[0].local, tunnel.inner[0].peer)
         ),
@@ -162,7 +162,12 @@ def _routes(role: TenantRole, device: str) -> frozenset[Route]:
     return frozenset(production | default)
 
 
-def _policy(device: str, replicas: tuple[IPAddress, ...], peers: tuple[IPAddress, ...]) -> Policy:
+def _policy(
+    device: str,
+    prefixes: tuple[IPNetwork, ...],
+    replicas: tuple[IPAddress, ...],
+    peers: tuple[IPAddress, ...],
+) -> Policy:
     toward = {Forward(device, DEVICE, destination=address) for address in replicas}
     back = {Forward(DEVICE, device, source=address) for address in replicas}
     errors = {Forward(DEVICE, device, source=address, errors_only=True) for address in peers}
@@ -170,6 +175,7 @@ def _policy(device: str, replicas: tuple[IPAddress, ...], peers: tuple[IPAddress
         guarded=frozenset({DEVICE}),
         sources=frozenset(SourceGuard(DEVICE, host(address)) for address in (*replicas, *peers)),
         forwards=frozenset(toward | back | errors),
+        neighbours=frozenset(SourceGuard(device, prefix) for prefix in prefixes),
     )
 
 

@@ -15,6 +15,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_input": "packets to this appliance that nothing answers",
     "drop_loop": "frames that came back to where they are from",
     "drop_management": "management ports, asked from elsewhere than management.sources",
+    "drop_scan": "packets to neighbours that nobody has heard, above their sender's ration",
+    "drop_solicitation": "IPv6 neighbour solicitations from machines that are not answered here",
     "drop_spoofed": "sources that do not belong to the adapter they came from",
     "drop_storm": "broadcast and multicast frames above the limit",
     "drop_unpublished": "public ports without a rule for their source",

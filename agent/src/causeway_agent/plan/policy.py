@@ -174,19 +174,28 @@ class Policy:
     foreign: frozenset[SourceGuard] = frozenset()
     """Nothing may enter the device from the network: its addresses live elsewhere."""
     bridged: frozenset[BridgedNetwork] = frozenset()
+    segments: frozenset[SourceGuard] = frozenset()
+    """Where everyone of the network may send ARP requests to everyone: the appliance hears who moved, and
+    answers for what it holds there.
+    """
+    neighbours: frozenset[SourceGuard] = frozenset()
+    """Networks whose machines are next door at the device. How many of them that nobody has heard may be
+    looked for, and how fast, is limited (see `ruleset_neighbours`).
+    """
 
     def __or__(self, other: Policy) -> Policy:
         """The policy of two parts of one document, which name different places."""
         return Policy(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(self)})
 
     def __and__(self, other: Policy) -> Policy:
-        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`) restricts the result.
+        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`, `neighbours`)
+        restricts the result.
 
         Scopes, relays and bridged networks of the same place are narrowed, not lost: a new replica or tunnel
         must not interrupt those that are there already.
         """
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
-        for restriction in ("guarded", "denied", "foreign"):
+        for restriction in ("guarded", "denied", "foreign", "neighbours"):
             both[restriction] = getattr(self, restriction) | getattr(other, restriction)
         both["arp"] = frozenset(
             ArpScope(mine.device, mine.prefix, mine.excluded | theirs.excluded)

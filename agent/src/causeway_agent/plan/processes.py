@@ -113,6 +113,8 @@ class NeighbourResponder:
     prefixes: tuple[IPNetwork, ...]
     excluded: tuple[IPAddress, ...]
     """Addresses that really are on this device: local replicas, our own."""
+    askers: frozenset[IPAddress] | None = None
+    """Who is answered, as with ARP: the replicas that are failed over. None: everyone."""
 
     @property
     def name(self) -> str:

@@ -17,20 +17,19 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from causeway_agent.plan import checks, objects, ruleset_bridge
+from causeway_agent.plan import checks, ruleset_bridge, ruleset_neighbours
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
 
 TABLE = skeleton.TABLE
 COUNTERS = skeleton.COUNTERS
-ARP_COUNTER = skeleton.ARP_COUNTER
+ARP_COUNTER = ruleset_neighbours.ARP_COUNTER
 FILLED_BY_RULES = skeleton.FILLED_BY_RULES
 
 _PROTOCOLS = {"tcp": 6, "udp": 17}
 """Numbers (RFC 9293, RFC 768), not names: nft would look those up in a file that a small system lacks."""
 _DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
-_NOBODY = ipaddress.IPv4Address(0)
 _Elements = Mapping[str, Iterable[str]]
 
 
@@ -52,9 +51,16 @@ def find_digest(listing: str) -> str | None:
 
 def _render(policy: Policy, *, identity: str) -> str:
     inet = {**_common(policy), **_family(policy, 4), **_family(policy, 6)}
+    inet |= ruleset_neighbours.elements(policy)
     tables = (
         ("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, skeleton.inet_rules(identity), inet),
-        ("arp", skeleton.ARP_DECLARATIONS, skeleton.ARP_SETS, skeleton.ARP_RULES, _arp(policy)),
+        (
+            "arp",
+            ruleset_neighbours.ARP_DECLARATIONS,
+            ruleset_neighbours.ARP_SETS,
+            ruleset_neighbours.ARP_RULES,
+            ruleset_neighbours.arp_elements(policy),
+        ),
         (
             "bridge",
             ruleset_bridge.DECLARATIONS,
@@ -269,42 +275,6 @@ def _doors(doors: Iterable[ManagementDoor], version: int) -> list[str]:
         for (device, address, port), group in itertools.groupby(keyed, key=lambda pair: pair[0])
         for source in _collapse(source for _, source in group)
     ]
-
-
-def _arp(policy: Policy) -> dict[str, list[str]]:
-    """Who may ask on a scoped device are those who may send from it: the replicas that are failed over.
-    On others everyone of the network may ask for the addresses held there, and probe for them before taking
-    one (RFC 5227, 1.1: a probe's sender is 0.0.0.0).
-    """
-    scoped = {scope.device for scope in policy.arp}
-    held = [
-        (echo, guard.network)
-        for echo in policy.echoes
-        for guard in policy.sources
-        if guard.device == echo.device and guard.device not in scoped and not _is_tun(guard.device)
-        if isinstance(echo.address, ipaddress.IPv4Address) and echo.address in guard.network
-    ]
-    return {
-        "guarded": [_quote(device) for device in policy.guarded],
-        "scopes": [_join(_quote(scope.device), scope.prefix) for scope in policy.arp],
-        "excluded": [
-            _join(_quote(scope.device), address) for scope in policy.arp for address in scope.excluded
-        ],
-        "askers": [
-            _join(_quote(forward.input_device), forward.source)
-            for forward in policy.forwards
-            if forward.input_device in scoped and isinstance(forward.source, ipaddress.IPv4Address)
-        ],
-        "held": [
-            _join(_quote(echo.device), asker, echo.address)
-            for echo, network in held
-            for asker in (network, _NOBODY)
-        ],
-    }
-
-
-def _is_tun(device: str) -> bool:
-    return device.startswith(objects.TUN_PREFIXES)
 
 
 def _devices(way: Way | Internet) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan import ruleset_echo, ruleset_passing
+from causeway_agent.plan import ruleset_echo, ruleset_neighbours, ruleset_passing
 
 TABLE: Final = "causeway"
 
@@ -24,10 +24,9 @@ COUNTERS: Final = (
     "drop_input",
     "drop_denied",
     "drop_forward",
+    *ruleset_neighbours.COUNTERS,
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
-ARP_COUNTER: Final = "drop_arp"
-"""Named counter of the arp table."""
 
 FLOW_TIMEOUT: Final = "5m"
 """An admitted flow that is silent this long is forgotten; OpenVPN pings every second."""
@@ -89,16 +88,9 @@ INET_SETS: Final = {
     "exits": "type ifname . ifname",
     **_family_sets(4),
     **_family_sets(6),
+    **ruleset_neighbours.SETS,
 }
 """Static sets and maps by name: flushed and filled at every load."""
-
-ARP_SETS: Final = {
-    "guarded": "type ifname",
-    "scopes": "type ifname . ipv4_addr; flags interval",
-    "excluded": "type ifname . ipv4_addr",
-    "askers": "type ifname . ipv4_addr",
-    "held": "type ifname . ipv4_addr . ipv4_addr; flags interval",
-}
 
 
 def _dynamic_sets(version: int, suffix: str, *, mapped: str) -> str:
@@ -143,6 +135,7 @@ _CHAINS: Final = (
 
 INET_DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    + ruleset_neighbours.DECLARATIONS
     + _dynamic_sets(4, "", mapped=FLOW_TIMEOUT)
     + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
     + _rule_sets(4)
@@ -161,25 +154,7 @@ INET_DECLARATIONS: Final = (
 """
 )
 
-ARP_DECLARATIONS: Final = f"""\
-  counter {ARP_COUNTER} {{ }}
-  chain answer {{ }}
-  chain input {{ type filter hook input priority filter; policy accept; }}
-"""
-
-ARP_RULES: Final = f"""\
-  chain answer {{
-    iifname . arp saddr ip . arp daddr ip @held return
-    iifname . arp saddr ip @askers iifname . arp daddr ip @scopes iifname . arp daddr ip != @excluded return
-    counter name {ARP_COUNTER} drop
-  }}
-  chain input {{
-    iifname @guarded arp operation request jump answer
-  }}
-"""
-
 _FLOW4: Final = f"ip saddr . udp sport timeout {FLOW_TIMEOUT} : ip daddr . udp dport"
-_NEIGHBOURS: Final = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255"
 
 
 def inet_rules(identity: str) -> str:
@@ -204,7 +179,7 @@ def inet_rules(identity: str) -> str:
     counter name drop_spoofed drop
   }}
 {_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
-{_publish("ip", 4)}{_publish("ip6", 6)}{ruleset_echo.RULES}\
+{_publish("ip", 4)}{_publish("ip6", 6)}{ruleset_echo.RULES}{ruleset_neighbours.RULES}\
   chain screen {{
     meta mark set 0
     meta nfproto ipv4 goto screen4
@@ -223,7 +198,7 @@ def inet_rules(identity: str) -> str:
     tcp dport @management_ports counter name drop_management drop
     {ruleset_echo.JUMP}
     iifname != @guarded ct state established,related accept
-    {_NEIGHBOURS} accept
+{ruleset_neighbours.INPUT}\
     iifname @guarded icmp type {{ {ruleset_passing.ERRORS4} }} accept
     iifname @guarded icmpv6 type {{ {ruleset_passing.ERRORS6} }} accept
     iifname . ip daddr . meta l4proto . th dport @listeners4 accept

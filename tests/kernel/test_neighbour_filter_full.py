@@ -1,0 +1,41 @@
+"""What the filter of a full failover lets a neighbour ask and tell, and look for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import documents, full_site
+from tests.neighbour_wire import OTHER_MAC, SHARE, arp, learned, moves, neighbours, scan, send
+from tests.wired import BOX, FAR, VLAN, counted, pings
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[None]:
+    """A provider appliance in full failover of two networks, routed between."""
+    with full_site.standing():
+        full_site.apply(full_site.document(documents.full("net-0", "net-1", routed=("net-0", "net-1"))))
+        yield
+
+
+@pytest.mark.parametrize("address", [full_site.VM4, full_site.VM6])
+def test_an_address_that_moves_is_learned_in_full_failover(full: None, address: str) -> None:
+    assert moves(address)
+
+
+def test_the_gateway_of_a_full_failover_is_not_taken_over(full: None) -> None:
+    for gateway in ("192.168.0.1", "192.168.0.5"):
+        with counted("drop_arp"):
+            send(VLAN, arp(1, OTHER_MAC, gateway, gateway))
+        assert learned(BOX, gateway, "eth1") is None
+    assert pings(VLAN, "192.168.0.1", source=full_site.VM4)
+
+
+def test_a_guest_that_scans_a_routed_network_leaves_room_for_others(full: None) -> None:
+    with counted("drop_scan"):
+        scan(VLAN, full_site.VM6, "2001:db8:1::/64")
+    assert neighbours(BOX, 6) < SHARE
+    assert pings(FAR, full_site.VM6, source=full_site.OTHER6)
