@@ -111,6 +111,10 @@ class TunnelServer(Document, frozen=True, kw_only=True):
     inner: Annotated[tuple[InnerAddresses, ...], Meta(max_length=8)]
     """One pair per family carried."""
     listen: IPAddress
+    second_listen: IPAddress | None = None
+    """An address of the other IP version, for clients whose way to a gateway is of that version. Over UDP
+    only: over TCP a gateway connects from one version to the other by itself.
+    """
     port: UnprivilegedPort
     """Odd, from 1195 upward, one per network (peers.md, behaviour 47)."""
     key: KeyName
@@ -254,6 +258,8 @@ class GatewayTunnel(Document, frozen=True, kw_only=True):
     tenant: TenantId
     tunnel: TunnelId
     server: IPAddress
+    second_server: IPAddress | None = None
+    """The server's address of the other IP version: UDP flows that come in by that version go there."""
     port: UnprivilegedPort
     client_name: Name
     """Common name of the tenant appliance's certificate, for the TCP fallback."""

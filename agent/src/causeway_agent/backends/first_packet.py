@@ -115,7 +115,9 @@ class Door:
         self._nft = nft
         self._clock = clock
         self._keys = {tenant: wrapped_key.server_key(tenant, pem.reveal()) for tenant, pem in spec.keys}
-        self._servers = {(tenant, tunnel): (ip, port) for tenant, tunnel, ip, port in spec.servers}
+        self._servers = {
+            (tenant, tunnel, ip.version): (ip, port) for tenant, tunnel, ip, port in spec.servers
+        }
         self._buckets = Buckets()
         self._seen = Seen()
         self._last_tenant: OrderedDict[str, TenantId] = OrderedDict()
@@ -166,8 +168,8 @@ class Door:
         if isinstance(found, wrapped_key.Refusal):
             return found.value
         source = (ipaddress.ip_address(host), port)
-        server = self._servers.get((found.tenant, found.tunnel))
-        if server is None or server[0].version != source[0].version:
+        server = self._servers.get((found.tenant, found.tunnel, source[0].version))
+        if server is None:
             return "no-such-tunnel"
         if abs(self._clock.now().timestamp() - found.time) > WINDOW:
             return "stale"

@@ -124,7 +124,11 @@ def provider(
         for transport, tap in taps.items()
     )
     guard = _guard(tunnel, bridge, adapter, taps.values())
-    listeners = (Listener(uplink, tunnel.listen, transport.value, tunnel.port) for transport in Transport)
+    listeners = (
+        Listener(uplink, address, transport.value, tunnel.port)
+        for transport in Transport
+        for address in openvpn_config.listens(tunnel, transport)
+    )
     end = _end(network, adapter, taps.values(), facts)
     return end | Contribution(
         policy=Policy(listeners=frozenset(listeners)), processes=frozenset({*servers, guard})

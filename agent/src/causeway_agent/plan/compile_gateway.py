@@ -7,13 +7,13 @@ TCP a client certificate does. Neither can read a tunnel: OpenVPN's TLS runs end
 from __future__ import annotations
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, haproxy_config
+from causeway_agent.plan import checks, checks_listen, haproxy_config
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address, Sysctl
 from causeway_agent.plan.policy import Listener, Policy, Relay
 from causeway_agent.plan.processes import FirstPacketFilter, Process
-from causeway_wire.desired import GatewayRole
+from causeway_wire.desired import GatewayRole, GatewayTunnel
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress
 
@@ -47,21 +47,13 @@ def _check(role: GatewayRole, around: Surroundings, public: Adapter | None) -> N
     _check_tunnels(role, findings)
     taken = frozenset[IPAddress]().union(*(each.own for each in around.adapters.values()))
     for index, tunnel in enumerate(role.tunnels):
-        where = f"/role/tunnels/{index}/server"
-        if checks.usable(findings, tunnel.server, where) and tunnel.server in taken:
-            detail = f"{tunnel.server} is the appliance's own address, not a provider appliance's"
-            findings.add(ProblemType.DUPLICATE, where, detail)
+        checks_listen.relayed(tunnel, f"/role/tunnels/{index}", around, public, taken)
     if public is None:
         return
     if not public.own:
         findings.add(ProblemType.INVALID, "/role/public", f"adapter {role.public} has no address")
     if any(around.takes_management_port(address, role.port) for address in public.own):
         findings.add(ProblemType.DUPLICATE, "/role/port", f"port {role.port} is the agent's or SSH's")
-    versions = {address.version for address in public.own}
-    for index, tunnel in enumerate(role.tunnels):
-        if public.own and tunnel.server.version not in versions:
-            detail = f"{tunnel.server}: the public adapter has no address of this IP version to relay from"
-            findings.add(ProblemType.UNSUPPORTED, f"/role/tunnels/{index}/server", detail)
 
 
 def _check_tunnels(role: GatewayRole, findings: checks.Findings) -> None:
@@ -76,7 +68,7 @@ def _check_tunnels(role: GatewayRole, findings: checks.Findings) -> None:
     checks.distinct(findings, names, "tunnel")
     clients = ((f"{t.tenant}/{t.client_name}", f"{base}/{i}/client_name") for i, t in tunnels)
     checks.distinct(findings, clients, "client name")
-    servers = ((f"{t.server} port {t.port}", f"{base}/{i}/port") for i, t in tunnels)
+    servers = ((f"{a} port {t.port}", f"{base}/{i}/port") for i, t in tunnels for a in _addresses(t))
     checks.distinct(findings, servers, "server")
 
 
@@ -87,7 +79,7 @@ def _settings(role: GatewayRole, around: Surroundings, relaying: set[str]) -> fr
         nics.settings(each.device, forwarding=on and each.device in relaying)
         for each in around.adapters.values()
     )
-    six = any(tunnel.server.version == checks.IPV6 for tunnel in role.tunnels)
+    six = bool(_servers(role, checks.IPV6))
     return nics.machine_settings(forwarding6=six, forwarding_default=on).union(*adapters)
 
 
@@ -105,8 +97,15 @@ def _policy(role: GatewayRole, addresses: tuple[IPAddress, ...], *, public: str,
 
 def _servers(role: GatewayRole, version: int) -> frozenset[tuple[IPAddress, int]]:
     return frozenset(
-        (tunnel.server, tunnel.port) for tunnel in role.tunnels if tunnel.server.version == version
+        (address, tunnel.port)
+        for tunnel in role.tunnels
+        for address in _addresses(tunnel)
+        if address.version == version
     )
+
+
+def _addresses(tunnel: GatewayTunnel) -> tuple[IPAddress, ...]:
+    return (tunnel.server, *([tunnel.second_server] if tunnel.second_server is not None else []))
 
 
 def _processes(role: GatewayRole, addresses: tuple[IPAddress, ...], *, inside: str) -> frozenset[Process]:
@@ -118,6 +117,10 @@ def _processes(role: GatewayRole, addresses: tuple[IPAddress, ...], *, inside: s
         port=role.port,
         inside=inside,
         keys=tuple((tenant.id, tenant.tls_crypt) for tenant in role.tenants),
-        servers=tuple((tunnel.tenant, tunnel.tunnel, tunnel.server, tunnel.port) for tunnel in role.tunnels),
+        servers=tuple(
+            (tunnel.tenant, tunnel.tunnel, address, tunnel.port)
+            for tunnel in role.tunnels
+            for address in _addresses(tunnel)
+        ),
     )
     return frozenset({door, haproxy_config.gateway(role, addresses=addresses)})

@@ -20,6 +20,7 @@ from causeway_agent.plan import (
     checks,
     checks_addresses,
     checks_full,
+    checks_listen,
     compile_bridged,
     compile_full,
     openvpn_config,
@@ -170,13 +171,8 @@ def _check_tunnel(
     role: ProviderRole, index: int, tunnel: TunnelServer, around: Surroundings, uplink: Adapter | None
 ) -> None:
     findings, base = around.findings, f"/role/networks/{index}/tunnel"
-    if uplink is not None and tunnel.listen not in uplink.own:
-        detail = f"{tunnel.listen} is not an address of the uplink {role.uplink}"
-        findings.add(ProblemType.UNKNOWN_REFERENCE, f"{base}/listen", detail)
+    checks_listen.server(tunnel, base, around, uplink)
     checks.key(findings, tunnel.key, f"{base}/key")
-    if around.takes_management_port(tunnel.listen, tunnel.port):
-        detail = f"port {tunnel.port} of {tunnel.listen} is the agent's or SSH's"
-        findings.add(ProblemType.DUPLICATE, f"{base}/port", detail)
     if compile_bridged.is_bridged(tunnel):
         adapter = around.adapters.get(role.networks[index].nic)
         compile_bridged.check_end(findings, tunnel, base, adapter)
@@ -281,9 +277,10 @@ def _policy(
     tuns = {device for extension in extensions for device in extension.tuns}
     return Policy(
         listeners=frozenset(
-            Listener(uplink.device, extension.tunnel.listen, transport.value, extension.tunnel.port)
+            Listener(uplink.device, address, transport.value, extension.tunnel.port)
             for extension in extensions
             for transport in Transport
+            for address in openvpn_config.listens(extension.tunnel, transport)
         ),
         echoes=frozenset(echo for extension in extensions for echo in _echoes(extension)),
         guarded=frozenset(devices | tuns),

@@ -121,7 +121,7 @@ def describe_process(process: Process) -> str:
             return f"{process.name}: TLS proxy"
         case FirstPacketFilter():
             where = ", ".join(map(str, process.addresses))
-            tunnels = len(process.servers)
+            tunnels = len({(tenant, tunnel) for tenant, tunnel, _, _ in process.servers})
             return f"{process.name}: first-packet filter on {where} port {process.port}, {tunnels} tunnels"
         case NeighbourResponder():
             prefixes = ", ".join(map(str, process.prefixes))

@@ -45,6 +45,13 @@ _COMMON: Final = (
 )
 
 
+def listens(tunnel: TunnelServer, transport: Transport) -> tuple[IPAddress, ...]:
+    """The addresses at which the provider's end answers over this transport."""
+    if transport is Transport.TCP or tunnel.second_listen is None:
+        return (tunnel.listen,)
+    return tunnel.listen, tunnel.second_listen
+
+
 def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str, facts: Facts) -> Secret:
     """The provider's end; `name` is the process's. A routed one refers to `SERVER_FILES`."""
     suffix = "-server" if transport is Transport.TCP else ""
@@ -55,8 +62,7 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         "mode server",
         "tls-server",
         "dh none",
-        f"proto {_protocol(transport, tunnel.listen)}{suffix}",
-        f"local {tunnel.listen}",
+        *_places(tunnel, transport, suffix),
         f"lport {tunnel.port}",
         "remote-cert-tls client",
         f"verify-x509-name {tunnel.peer_name} name",
@@ -107,6 +113,16 @@ def client(
 
 def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:
     return ("dev-type tap",) if tunnel.extension is Extension.BRIDGED else ("dev-type tun",)
+
+
+def _places(tunnel: TunnelServer, transport: Transport, suffix: str) -> tuple[str, ...]:
+    """Where it listens. For both IP versions one socket without an address takes all of the machine's, as
+    OpenVPN 2.6 knows no list; it answers from the address that was asked, and the packet filter names two.
+    """
+    addresses = listens(tunnel, transport)
+    if len(addresses) > 1:
+        return (f"proto {transport.value}6", "multihome")
+    return (f"proto {_protocol(transport, addresses[0])}{suffix}", f"local {addresses[0]}")
 
 
 def _reach(tunnel: TunnelServer) -> tuple[str, ...]:

@@ -95,6 +95,7 @@ class FirstPacketFilter:
     keys: tuple[tuple[TenantId, Secret], ...]
     """tls-crypt-v2 server keys by tenant."""
     servers: tuple[tuple[TenantId, TunnelId, IPAddress, int], ...]
+    """A tunnel's address of each IP version that it has: flows keep theirs."""
 
     @property
     def name(self) -> str:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
 
-from causeway_agent.plan import public_elements
+from causeway_agent.plan import openvpn_config, public_elements
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.checks_addresses import names_network
 from causeway_agent.plan.public_elements import Entry
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole, Vlan
+from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import IPAddress, IPNetwork
@@ -152,8 +153,9 @@ def _reserved(management: Management, role: ProviderRole) -> dict[bytes, dict[in
     ports = {management.address.packed: {**_CLOSED, **own}}
     for network in role.networks:
         if network.tunnel is not None:
-            at = ports.setdefault(network.tunnel.listen.packed, dict(_CLOSED))
-            at[network.tunnel.port] = f"the VPN's for network {network.id}"
+            for address in openvpn_config.listens(network.tunnel, Transport.UDP):
+                at = ports.setdefault(address.packed, dict(_CLOSED))
+                at[network.tunnel.port] = f"the VPN's for network {network.id}"
     return ports
 
 

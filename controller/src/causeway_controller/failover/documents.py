@@ -8,6 +8,7 @@ tunnels of all tenants and changes with the inventory only: no failover waits fo
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 
 from msgspec import structs
@@ -164,6 +165,7 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
                 tenant=tenant.id,
                 tunnel=network.tunnel,
                 server=server_address(tenant),
+                second_server=_inside_reach(gateway, second_server_address(tenant)),
                 port=network.port,
                 client_name=credentials.tunnels[network.tunnel].client_name,
             )
@@ -174,6 +176,12 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
     )
     adapters = (gateway.public, gateway.inside)
     return _desired(gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
+
+
+def _inside_reach(gateway: Gateway, server: IPAddress | None) -> IPAddress | None:
+    """The server's address, unless the gateway has none of its IP version to reach it from."""
+    versions = {address.version for address in gateway.inside.addresses}
+    return server if server is not None and server.version in versions else None
 
 
 def extended_vms(site: Site, tenant: Tenant) -> tuple[Vm, ...]:
@@ -229,6 +237,13 @@ def server_address(tenant: Tenant) -> IPAddress:
     return addresses[0].ip
 
 
+def second_server_address(tenant: Tenant) -> IPAddress | None:
+    """The uplink's first address of the other IP version; the servers listen there for UDP, too."""
+    first = server_address(tenant)
+    others = (one.ip for one in tenant.provider.uplink.addresses if one.version != first.version)
+    return next(others, None)
+
+
 def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> TunnelCredentials:
     """Certificates and keys of the network's tunnel; raises ProblemError when they were never made."""
     credentials = _tenant_credentials(site, tenant).tunnels.get(network.tunnel)
@@ -257,6 +272,7 @@ def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
         id=network.tunnel,
         inner=_inner(network.inner, network.extension),
         listen=server_address(tenant),
+        second_listen=second_server_address(tenant),
         port=network.port,
         key=server_key(network),
         certificate=credentials.server_certificate,
@@ -298,14 +314,16 @@ def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppli
 
 
 def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
-    """The gateways this appliance can reach, by the address families it has; in the site's order."""
+    """The gateways this appliance can reach, by the IP versions it has: every gateway in the site's order,
+    then every gateway by its other version, so that a lost one is left for the next, not for itself.
+    """
     families = {address.version for address in appliance.nic.addresses}
-    return tuple(
-        Remote(address=address.ip, port=gateway.port)
+    reachable = [
+        [Remote(address=address.ip, port=gateway.port) for address in gateway.public.addresses]
         for gateway in site.gateways
-        for address in gateway.public.addresses
-        if address.version in families
-    )
+    ]
+    turns = itertools.zip_longest(*reachable)
+    return tuple(one for turn in turns for one in turn if one is not None and one.address.version in families)
 
 
 def _provider_failover(tenant: Tenant, mode: modes.Mode) -> Failover:

@@ -253,8 +253,8 @@ class _Builder:
 
     def gateway(self, index: int) -> Gateway:
         name = f"gateway{index + 1}"
-        public, outer = self.adapter("public", INTERNET, _internet(10 + index)[:1], _ips(_internet(1)[:1]))
-        inside, inner = self.adapter("inside", SP, _sp(5 + index)[:1])
+        public, outer = self.adapter("public", INTERNET, _internet(10 + index), _ips(_internet(1)))
+        inside, inner = self.adapter("inside", SP, _sp(5 + index))
         self.machine(name, Kind.APPLIANCE, outer, inner)
         return Gateway(
             id=name,

@@ -146,3 +146,9 @@ def test_a_gateway_without_a_certificate_has_no_document() -> None:
     bare = replace(SITE, gateway_credentials=replace(SITE.gateway_credentials, certificates={}))
     with pytest.raises(ProblemError, match="gateway-0 has no TLS certificate"):
         document(bare, "gateway-0")
+
+
+def test_every_gateway_comes_before_one_of_them_by_its_other_ip_version() -> None:
+    tunnel = tenant(with_failed_over(SITE, "acme", frozenset({"vm-0-0"})), 0).tunnel
+    assert tunnel is not None
+    assert [remote.address.version for remote in tunnel.remotes] == [4, 4, 6, 6]
