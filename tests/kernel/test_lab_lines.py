@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from causeway_controller.lab import drill
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
 from causeway_controller.lab.topology import INTERNET_ADDRESSES
@@ -47,3 +48,29 @@ async def test_its_counters_tell_what_became_of_packets(world: Lab) -> None:
     report = await world.lines.report("acme")
     assert report.counters["up"]["lost"] >= 1
     assert "lost" not in report.counters["down"]
+
+
+VM = VmRef("acme", "db1")
+UDP, TCP = (Blocked.IPV4,), (Blocked.IPV4, Blocked.UDP)
+
+
+@pytest.mark.parametrize(("blocked", "transport"), [(UDP, "udp"), (TCP, "tcp")])
+async def test_a_failover_whose_only_way_outside_is_ipv6(
+    world: Lab, blocked: tuple[Blocked, ...], transport: str
+) -> None:
+    await world.lines.change("acme", CLEAR.changed(blocked=blocked))
+    await drill.fail_over(world, [VM])
+    try:
+        tunnel = (await world.agent("acme-nea1").observed()).tunnels[0]
+        assert (tunnel.state, tunnel.transport) == ("connected", transport)
+        assert (tunnel.remote or "").startswith("[2001:db8:ffff::1")
+        neighbour = world.original(VmRef("acme", "web1"))
+        for address in world.vm(VM).addresses:
+            assert (await neighbour.ping(address, count=20)).received == 20
+            stream = await neighbour.call("tcp", address=str(address), size=2_000_000, patience=20.0)
+            assert stream["answered"]
+        carried = (await world.lines.report("acme")).counters["up"]
+        assert carried["forwarded"] > 20
+    finally:
+        await world.lines.change("acme", CLEAR)
+        await drill.undo(world, [VM])

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 
 from causeway_controller.failover.extension import told as limits_of
-from causeway_controller.lab import protocol, sandbox, view
+from causeway_controller.lab import line_options, protocol, sandbox, view
 from causeway_controller.lab.client import LabClient
 from causeway_controller.lab.lab import LabError, VmRef
 from causeway_controller.lab.steps import Step
@@ -39,6 +40,11 @@ Root is not needed where the kernel allows user namespaces.
   where everything runs
 [bold]causeway lab undo acme/db1[/]
   and back
+
+[bold]causeway lab line acme --delay 40ms --jitter 20ms --loss 1% --mtu 1400 --no-icmp[/]
+  the same over a line like a real one
+[bold]causeway lab line acme --clear[/]
+  and over a clear one
 
 [bold]causeway lab rehearse acme[/]
   all replicas beside the running production, cut off from it; how fast each is ready
@@ -242,6 +248,56 @@ def unpublish(
         _operate(LabClient(name), "unpublish", protocol.Request(rule=rule))
 
 
+@lab.command(rich_help_panel="Use")
+def line(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Whose, for example acme.")],
+    *,
+    name: NameOption = "default",
+    delay: line_options.Delay = None,
+    jitter: line_options.Jitter = None,
+    loss: line_options.Loss = None,
+    duplicate: line_options.Duplicate = None,
+    reorder: line_options.Reorder = None,
+    pause: line_options.Pause = None,
+    rate: line_options.Rate = None,
+    queue: line_options.Queue = None,
+    mtu: line_options.Mtu = None,
+    icmp: line_options.Icmp = None,
+    block: line_options.Block = None,
+    direction: line_options.InDirection = None,
+    nat: line_options.Nat = None,
+    rebind_every: line_options.RebindEvery = None,
+    seed: line_options.Seed = None,
+    rebind: Annotated[bool, typer.Option("--rebind", help="Another outer port for every flow, now.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="Begin with a clear line; alone: end it.")] = False,
+) -> None:
+    """Make the line between a tenant's router and the internet as bad as real ones are.
+
+    What is left out stays as it is; status shows it, and what became of packets. A clear line is not in \
+the way.
+    """
+    wording = line_options.read(
+        delay=delay,
+        jitter=jitter,
+        loss=loss,
+        duplicate=duplicate,
+        reorder=reorder,
+        pause=pause,
+        rate=rate,
+        queue=queue,
+        mtu=mtu,
+        icmp=icmp,
+        block=block,
+        direction=direction,
+        nat=nat,
+        rebind_every=rebind_every,
+        seed=seed,
+    )
+    order = protocol.LineOrder(tenant=tenant, wording=wording, clear=clear, rebind=rebind)
+    with refusals():
+        _operate(LabClient(name), "line", protocol.Request(line=order))
+
+
 @lab.command(
     "exec",
     rich_help_panel="Use",
@@ -276,9 +332,22 @@ def demo(
             readable=True,
         ),
     ] = None,
+    line: Annotated[
+        str,
+        typer.Option(
+            metavar="OPTIONS",
+            help="Over lines like this one, with the options of `causeway lab line`: "
+            "'--delay 40ms --jitter 20ms --loss 1% --mtu 1400 --no-icmp'.",
+        ),
+    ] = "",
 ) -> None:
     """Prove it, from start to end, in a lab of its own; exit code 0 only if every claim held."""
-    play = ("demo",) if image is None else ("pair", str(image.resolve()))
+    if line and image is not None:
+        raise typer.BadParameter("--line is for the lab of processes; leave --image out")
+    with refusals():
+        conditions = line_options.conditions(line)
+    over = () if conditions.clear else (msgspec.json.encode(conditions).decode(),)
+    play = ("demo", *over) if image is None else ("pair", str(image.resolve()))
     _become(sandbox.command(sys.executable, "-m", f"causeway_controller.lab.{play[0]}", *play[1:]))
 
 

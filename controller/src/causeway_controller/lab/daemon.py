@@ -20,7 +20,7 @@ from typing import IO
 import msgspec
 from aiohttp import web
 
-from causeway_controller.lab import description, drill, protocol, publishing, topology
+from causeway_controller.lab import description, drill, line_orders, protocol, publishing, topology
 from causeway_controller.lab.lab import Lab, LabError, VmRef
 from causeway_controller.lab.steps import Step
 from causeway_wire.desired import Extension
@@ -59,6 +59,7 @@ class Daemon:
                 web.post("/end-rehearsal", lambda request: self._operate(request, self._end_rehearsal)),
                 web.post("/publish", lambda request: self._operate(request, self._publish)),
                 web.post("/unpublish", lambda request: self._operate(request, self._unpublish)),
+                web.post("/line", lambda request: self._operate(request, self._line)),
                 web.post("/down", lambda request: self._operate(request, self._bring_down)),
             ]
         )
@@ -164,6 +165,12 @@ class Daemon:
     async def _unpublish(self, order: protocol.Request) -> Measures:
         self._refs(order)
         await publishing.withdraw(self._lab, order.rule)
+        return ()
+
+    async def _line(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        if order.line is not None:
+            await line_orders.obey(self._lab, order.line)
         return ()
 
     def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:

@@ -1,6 +1,8 @@
 """The demonstration: a rehearsal, a VM lost, a site lost, the way back; each claim tested on real packets.
 
-    python -m causeway_controller.lab.demo          (inside a sandbox; `causeway lab demo` makes one)
+    python -m causeway_controller.lab.demo [CONDITIONS]    (inside a sandbox; `causeway lab demo` makes one)
+
+CONDITIONS, as JSON, are those of every tenant's line to the internet; a clear one when left out.
 
 Exit code 0 only if every claim held.
 """
@@ -8,21 +10,26 @@ Exit code 0 only if every claim held.
 from __future__ import annotations
 
 import asyncio
+import functools
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from causeway_controller.lab import drill, protocol, topology, view
+from causeway_controller.lab import drill, pace, protocol, topology, view
 from causeway_controller.lab.chapters.full import FullChapters
 from causeway_controller.lab.chapters.partial import PartialChapters
 from causeway_controller.lab.chapters.rehearsal import rehearsal
 from causeway_controller.lab.claims import Ledger
 from causeway_controller.lab.lab import Lab
+from causeway_controller.lab.line import wording
+from causeway_controller.lab.line.conditions import Conditions
+from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.steps import Listener
 
 DEADLINE = 110.0
@@ -66,8 +73,8 @@ class Play:
     """Seconds for all of it."""
 
 
-def _demo(listener: Listener) -> Lab:
-    return Lab(topology.build(), listener=listener)
+def _demo(listener: Listener, *, speed: Pace = pace.PROCESSES) -> Lab:
+    return Lab(topology.build(), listener=listener, speed=speed)
 
 
 DEMO = Play(
@@ -76,6 +83,23 @@ DEMO = Play(
     tell=tell,
     deadline=DEADLINE,
 )
+
+
+def over(conditions: Conditions) -> Play:
+    """The same over lines like this one; answers are waited for longer."""
+
+    async def told(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
+        for tenant in lab.topology.tenants:
+            await lab.lines.change(tenant, conditions)
+        return await tell(lab, ledger)
+
+    return replace(
+        DEMO,
+        title=f"{DEMO.title}; lines to the internet: {'; '.join(wording.told(conditions))}",
+        lab=functools.partial(_demo, speed=pace.LINES),
+        tell=told,
+        deadline=pace.LINES.answers * DEADLINE,
+    )
 
 
 async def play(console: Console, shown: Play) -> bool:
@@ -129,4 +153,5 @@ def main(shown: Play = DEMO) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    given = sys.argv[1:]
+    sys.exit(main(over(msgspec.json.decode(given[0], type=Conditions)) if given else DEMO))

@@ -7,7 +7,7 @@ import asyncio
 from causeway_controller.errors import ControllerError
 from causeway_controller.failover import documents
 from causeway_controller.failover.inventory import Tenant
-from causeway_controller.lab import protocol, topology
+from causeway_controller.lab import line_orders, protocol, topology
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_wire.observed import Observed, TunnelReport
 from causeway_wire.public_rules import PublicRule
@@ -19,12 +19,14 @@ async def status(lab: Lab) -> protocol.Status:
     """VMs, tenants and appliances; appliances that do not answer are said to be unreachable."""
     names = [name for name, *_ in lab.topology.appliances()]
     found = dict(zip(names, await asyncio.gather(*(_observed(lab, name) for name in names)), strict=True))
+    lines = await asyncio.gather(*(line_orders.status(lab, tenant) for tenant in lab.topology.tenants))
     tenants = [lab.tenant(name) for name in lab.topology.tenants]
     return protocol.Status(
         up=True,
         vms=tuple(_vm(lab, VmRef(tenant.id, name)) for tenant in tenants for name in tenant.vms),
         tenants=tuple(_tenant(lab, tenant, found[tenant.provider.id]) for tenant in tenants),
         appliances=tuple(_appliance(name, observed) for name, observed in found.items()),
+        lines=tuple(lines),
     )
 
 

@@ -24,6 +24,7 @@ from causeway_controller.lab.appliances import Appliances
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.lines import Lines
 from causeway_controller.lab.machines import Machines
+from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.replicas import ReplicaProvider
 from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology, original_of, replica_of
@@ -70,13 +71,16 @@ class Lab:
         directory: Path = DIRECTORY,
         listener: Listener = ignore,
         image: Path | None = None,
+        speed: Pace = pace.PROCESSES,
     ) -> None:
-        """Appliances are processes in namespaces, or with `image`, a qcow2, machines that boot it in QEMU."""
+        """Appliances are processes in namespaces, or with `image`, a qcow2, machines that boot it in QEMU,
+        slowly; `speed` is that of processes.
+        """
         if not sandbox.inside():
             raise LabError(f"a lab needs a sandbox: {' '.join(sandbox.command('COMMAND'))}")
         self.topology = topology
         self.listener = listener
-        self.pace = pace.PROCESSES if image is None else pace.MACHINES
+        self.pace = speed if image is None else pace.MACHINES
         self.machines = Machines(topology.machines, topology.segments, patience=self.pace.answers)
         self.hypervisor = _hypervisor(topology, directory, image)
         self.appliances = Appliances(topology, self.hypervisor, directory / "offices", speed=self.pace)

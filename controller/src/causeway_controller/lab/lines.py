@@ -29,6 +29,10 @@ class Lines:
         """What the tenant's line is like now."""
         return self._lines[tenant].conditions
 
+    def means(self, tenant: TenantId) -> str:
+        """What makes the tenant's line so."""
+        return "user space" if self._lines[tenant].present else "nothing in the way"
+
     async def change(self, tenant: TenantId, conditions: Conditions) -> None:
         """Make the tenant's line so. Raises ConditionError or WiringError."""
         await asyncio.to_thread(self._lines[tenant].change, conditions)

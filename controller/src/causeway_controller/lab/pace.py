@@ -35,6 +35,8 @@ class Pace:
 
 
 PROCESSES = Pace()
+LINES = Pace(claim=60.0, stream=40.0, answers=3.0, workflow=Timing(tunnel=60.0))
+"""Appliances that are processes, behind lines that delay and lose."""
 MACHINES = Pace(
     boot=1200.0,
     apply=180.0,

@@ -8,10 +8,16 @@ from causeway_controller.errors import ControllerError
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.lab.console import GuestError
 from causeway_controller.lab.lab import LabError
+from causeway_controller.lab.line.conditions import ConditionError
+from causeway_controller.lab.line.wording import Wording
 from causeway_controller.lab.namespaces import WiringError
 from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import TenantId
 
-EXPECTED = (LabError, ControllerError, ProblemError, HypervisorError, GuestError, WiringError, TimeoutError)
+EXPECTED = (
+    *(LabError, ControllerError, ProblemError, HypervisorError),
+    *(GuestError, WiringError, ConditionError, TimeoutError),
+)
 """Failures that a person can do something about; everything else is a defect."""
 
 
@@ -29,6 +35,17 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...] = ()
 
 
+class LineOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """What the line before a tenant's router is to be like."""
+
+    tenant: TenantId
+    wording: Wording = Wording()
+    """Applied to what the line is like now, or to a clear one."""
+    clear: bool = False
+    rebind: bool = False
+    """Give every flow another outer port, once."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Body of every operation; each uses what it needs."""
 
@@ -43,6 +60,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     publication: Publication | None = None
     rule: str = ""
     """To be withdrawn, as `tenant/rule`."""
+    line: LineOrder | None = None
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
@@ -121,6 +139,17 @@ class ApplianceStatus(msgspec.Struct, frozen=True, kw_only=True):
     tunnels: tuple[str, ...]
 
 
+class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The line before a tenant's router."""
+
+    tenant: TenantId
+    conditions: tuple[str, ...]
+    means: str
+    """What makes it so."""
+    counters: tuple[str, ...]
+    """What became of packets so far, by direction."""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `/status`."""
 
@@ -128,6 +157,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     vms: tuple[VmStatus, ...] = ()
     tenants: tuple[TenantStatus, ...] = ()
     appliances: tuple[ApplianceStatus, ...] = ()
+    lines: tuple[LineStatus, ...] = ()
 
 
 def explain(error: BaseException) -> str:

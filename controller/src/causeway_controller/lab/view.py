@@ -90,6 +90,10 @@ def status(console: Console, found: Status) -> None:
         state = f"[green]{item.state}[/]" if item.state == "ready" else f"[red]{item.state}[/]"
         appliances.add_row(item.name, item.role, state, item.failover, _lines(item.tunnels))
     console.print(appliances)
+    lines = _table("Lines to the internet", "tenant", "line", "made by", "packets")
+    for line in found.lines:
+        lines.add_row(line.tenant, _lines(line.conditions), line.means, _lines(line.counters))
+    console.print(lines)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -20,6 +20,11 @@ QUEUE = 256 * 1024
 class ConditionError(ValueError):
     """A condition that no line can have; the message names it and what it may be."""
 
+    def __init__(self, field: str, expected: str, value: object) -> None:
+        super().__init__(f"{field} {expected}; {value!r} is not")
+        self.field = field
+        self.expected = expected
+
 
 class Direction(enum.StrEnum):
     """Where packets go."""
@@ -101,9 +106,9 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         for way in (self.up, self.down):
             for field, holds, expected in _RULES:
                 if not holds(way):
-                    raise ConditionError(f"{field} {expected}; {getattr(way, field)!r} is not")
+                    raise ConditionError(field, expected, getattr(way, field))
         if self.rebind_every and self.rebind_every < _SHORTEST_BINDING:
-            raise ConditionError(f"rebind_every is at least 0.1 s; {self.rebind_every} is not")
+            raise ConditionError("rebind_every", "is at least 0.1 s", self.rebind_every)
 
 
 _SHORTEST_BINDING = 0.1
@@ -121,7 +126,7 @@ _RULES: tuple[tuple[str, Callable[[Way], bool], str], ...] = (
     (
         "reorder_depth",
         lambda way: bool(way.reorder_every) == bool(way.reorder_depth),
-        "goes together with one packet in how many",
+        "is at least one packet where some are overtaken",
     ),
     ("pause_every", lambda way: 0 <= way.pause_every <= _LONGEST, "is at most 60 s"),
     (
