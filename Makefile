@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
-BENCHES := tunnel heal agent rules forward
+BENCHES := tunnel lines heal agent rules forward
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)

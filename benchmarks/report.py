@@ -77,6 +77,11 @@ def publish(name: str, figures: Sequence[Figure], *, note: str = "") -> None:
             item.compared_with or "",
         )
     Console(width=140).print(table)
+    write(name, figures)
+
+
+def write(name: str, figures: Sequence[Figure]) -> None:
+    """Write `out/NAME.json`."""
     OUTPUT.mkdir(exist_ok=True)
     rows = [{**asdict(item), "runs": list(item.runs), "ok": item.ok} for item in figures]
     (OUTPUT / f"{name}.json").write_text(json.dumps(rows, indent=2) + "\n")
