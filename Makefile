@@ -19,6 +19,7 @@ help: ## this guide
 	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
 	@printf '  make demo         both sites in private namespaces; a VM fails over and back, every claim checked\n'
 	@printf '  make test         all tests: unit, contract, and kernel with real packets\n'
+	@printf '  make demo LINE="--delay 40ms --jitter 20ms --loss 1%% --mtu 1400 --no-icmp"   the same over such lines\n'
 	@printf '\nThe rest:\n'
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / && $$1 !~ /^(demo|test|help)$$/ {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@printf '  make %-12s %s\n' $(foreach name,$(BENCHES),bench-$(name) "only this benchmark")
@@ -31,7 +32,7 @@ lock: ## take the newest allowed Python packages and record them in constraints.
 	@scripts/setup lock
 
 demo: setup
-	@$(BIN)/causeway lab demo
+	@$(BIN)/causeway lab demo $(if $(LINE),--line "$(LINE)")
 
 bare: ## both README commands inside a fresh Debian 12 tree (as root; some minutes)
 	@scripts/bare

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -11,9 +13,10 @@ from typing import Any
 import pytest
 
 from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
+from causeway_controller.lab.namespaces import WiringError
 from tests.kernel import lines
 from tests.kernel.lines import World
-from tests.kernel.processes_lab import run
+from tests.kernel.processes_lab import run, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -248,3 +251,15 @@ def test_a_change_while_packets_are_under_way_loses_none(world: World) -> None:
         world.line.change(CLEAR)
         assert [there.recv(8)[0] for _ in range(10)] == list(range(10))
         assert not world.line.present
+
+
+def test_a_line_whose_program_died_is_cut_and_the_next_change_mends_it(world: World) -> None:
+    world.line.change(CLEAR.changed(delay=0.01))
+    assert world.line.pid is not None
+    os.kill(world.line.pid, signal.SIGKILL)
+    until(lambda: world.line.broken)
+    assert _exchange(world, 3) == []
+    with pytest.raises(WiringError, match="cut"):
+        world.line.report()
+    world.line.change(CLEAR.changed(delay=0.02))
+    assert _exchange(world, 3) == [0, 1, 2]

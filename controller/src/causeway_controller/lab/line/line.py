@@ -62,6 +62,11 @@ class Line:
         return self._process is not None
 
     @property
+    def pid(self) -> int | None:
+        """The forwarder's process id."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def broken(self) -> bool:
         """Whether the forwarder ended by itself: the cable is cut until the next change."""
         return self._process is not None and self._process.poll() is not None
@@ -157,6 +162,8 @@ class Line:
 
     def _ask(self, order: Order) -> Report:
         """Raises WiringError when the forwarder does not answer."""
+        if self.broken:
+            raise WiringError("cut: its program ended; the next change of the line mends it")
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
             asking.settimeout(_PATIENCE)
             try:
