@@ -108,11 +108,16 @@ class Guest:
 
 
 def patient(probe: Callable[..., object], arguments: dict[str, Any], times: float) -> dict[str, Any]:
-    """The arguments with so many times the patience that was asked for, or that is the probe's own."""
-    own = inspect.signature(probe).parameters.get("patience")
+    """The arguments with so many times the patience that was asked for, or that is the probe's own.
+
+    Where a packet may be lost for good, it is asked again as often as the usual patience is over.
+    """
+    parameters = inspect.signature(probe).parameters
+    own = parameters.get("patience")
     if own is None:
         return arguments
-    return {**arguments, "patience": arguments.get("patience", own.default) * times}
+    again = {"tries": max(1, round(times))} if "tries" in parameters else {}
+    return {**again, **arguments, "patience": arguments.get("patience", own.default) * times}
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import itertools
 import json
@@ -15,8 +16,8 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 MARKER = "causeway-plaintext-marker"
 """In every payload that guests exchange; whoever sees it on a wire sees an unencrypted packet."""
@@ -34,14 +35,18 @@ _V4 = 4
 _ECHO = {4: (8, 0), 6: (128, 129)}
 """Type numbers of echo request and reply (RFC 792, RFC 4443)."""
 
+_T = TypeVar("_T")
 Result = dict[str, Any]
 Report = Callable[[Result], None]
 
 
 async def ping(
-    *, address: str, count: int = 1, size: int = 56, df: bool = False, patience: float = 1.0
+    *, address: str, count: int = 1, size: int = 56, df: bool = False, patience: float = 1.0, tries: int = 1
 ) -> Result:
-    """ICMP echo, one request at a time; `size` is the payload's, `df` forbids fragments."""
+    """ICMP echo, one request at a time; `size` is the payload's, `df` forbids fragments.
+
+    A request that is not answered is repeated: `tries` share the patience.
+    """
     version = ipaddress.ip_address(address).version
     loop = asyncio.get_running_loop()
     identifier = int.from_bytes(os.urandom(2), "big")
@@ -52,9 +57,12 @@ async def ping(
             started = time.monotonic()
             try:
                 request = _echo_request(version, identifier, sequence, size)
-                await loop.sock_sendto(sock, request, (address, 0))
-                async with asyncio.timeout(patience):
-                    await _receive_echo(sock, version, identifier, sequence)
+                await _asked(
+                    functools.partial(loop.sock_sendto, sock, request, (address, 0)),
+                    functools.partial(_receive_echo, sock, version, identifier, sequence),
+                    patience=patience,
+                    tries=tries,
+                )
             except TimeoutError:
                 continue
             except OSError as failure:
@@ -62,6 +70,21 @@ async def ping(
                 continue
             times.append((time.monotonic() - started) * 1000)
     return {"sent": count, "received": len(times), "milliseconds": times, "error": error}
+
+
+async def _asked(
+    ask: Callable[[], Awaitable[object]], answer: Callable[[], Awaitable[_T]], *, patience: float, tries: int
+) -> _T:
+    """The answer; asked again each time that a part of the patience is over. Raises TimeoutError."""
+    for attempt in range(tries):
+        await ask()
+        try:
+            async with asyncio.timeout(patience / tries):
+                return await answer()
+        except TimeoutError:
+            if attempt == tries - 1:
+                raise
+    raise TimeoutError
 
 
 def _icmp(version: int, *, df: bool) -> socket.socket:
@@ -124,16 +147,22 @@ async def http(*, address: str, port: int = HTTP_PORT, patience: float = 2.0) ->
     }
 
 
-async def udp(*, address: str, size: int = 64, port: int = ECHO_PORT, patience: float = 1.0) -> Result:
-    """One datagram of this size to a UDP echo service and back."""
+async def udp(
+    *, address: str, size: int = 64, port: int = ECHO_PORT, patience: float = 1.0, tries: int = 1
+) -> Result:
+    """One datagram of this size to a UDP echo service and back; repeated as in `ping`."""
     payload = (os.urandom(4).hex() + MARKER * (size // len(MARKER) + 1)).encode()[:size]
     started = time.monotonic()
     with _datagram(address) as sock:
         try:
             sock.connect((address, port))
-            await asyncio.get_running_loop().sock_sendall(sock, payload)
-            async with asyncio.timeout(patience):
-                answer = await asyncio.get_running_loop().sock_recv(sock, 65535)
+            loop = asyncio.get_running_loop()
+            answer = await _asked(
+                functools.partial(loop.sock_sendall, sock, payload),
+                functools.partial(loop.sock_recv, sock, 65535),
+                patience=patience,
+                tries=tries,
+            )
         except (OSError, TimeoutError) as failure:
             return {"answered": False, "error": _name(failure)}
     return {"answered": answer == payload, "milliseconds": (time.monotonic() - started) * 1000}
