@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from causeway_controller.lab.line import netem
 from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
 from causeway_controller.lab.namespaces import WiringError
 from tests.kernel import lines
@@ -263,3 +264,25 @@ def test_a_line_whose_program_died_is_cut_and_the_next_change_mends_it(world: Wo
         world.line.report()
     world.line.change(CLEAR.changed(delay=0.02))
     assert _exchange(world, 3) == [0, 1, 2]
+
+
+def test_the_kernel_makes_the_line_where_it_can_and_changing_over_loses_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another queueing discipline in netem's place: wiring, counters, change-over; not netem itself."""
+    monkeypatch.setattr(netem, "available", lambda _: True)
+    plain = [("root", "handle", "1:", "pfifo", "limit", "1000")]
+    monkeypatch.setattr(netem, "discipline", lambda _: iter(plain))
+    world.line.change(CLEAR.changed(delay=0.01))
+    assert world.line.means == "the kernel's netem"
+    assert _exchange(world, 50) == list(range(50))
+    assert world.line.report().counters["up"]["forwarded"] >= 50
+    world.line.change(CLEAR.changed(mtu=1400))
+    assert world.line.means == "user space"
+    assert _exchange(world, 50) == list(range(50))
+
+
+def test_the_line_is_made_by_what_this_kernel_has(world: World) -> None:
+    world.line.change(CLEAR.changed(delay=0.05))
+    assert world.line.means == ("the kernel's netem" if netem.available(None) else "user space")
+    assert _exchange(world, 5) == list(range(5))

@@ -31,7 +31,7 @@ class Lines:
 
     def means(self, tenant: TenantId) -> str:
         """What makes the tenant's line so."""
-        return "user space" if self._lines[tenant].present else "nothing in the way"
+        return self._lines[tenant].means
 
     async def change(self, tenant: TenantId, conditions: Conditions) -> None:
         """Make the tenant's line so. Raises ConditionError or WiringError."""
