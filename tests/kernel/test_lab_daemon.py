@@ -117,3 +117,21 @@ def test_a_bridged_lab_tells_its_limits_and_extends_by_frames(causeway: Commands
     # A router in between would have taken two off.
     assert "ttl=64" in causeway("exec", *lab, "acme/web1", "ping", "-c1", ADDRESS)
     causeway("undo", "acme/db1", *lab)
+
+
+def test_a_line_by_commands(causeway: Commands) -> None:
+    causeway("up", "--name", "one")
+    lab = ("--name", "one")
+    assert "nothing in the way" in causeway("status", *lab)
+    options = ("--delay", "40ms", "--jitter", "20ms", "--mtu", "1400", "--no-icmp")
+    causeway("line", "acme", *options, *lab)
+    causeway("line", "acme", "--loss", "50%", "--direction", "down", *lab)
+    shown = causeway("status", *lab)
+    assert "up: 40 ms ± 20 ms, MTU 1400 without ICMP" in shown
+    assert "down: 40 ms ± 20 ms, 50 % lost, MTU 1400 without ICMP" in shown
+    for wrong in (("--loss", "200%"), ("--delay", "40"), ("--mtu", "12"), ("--block", "icmp")):
+        assert wrong[0] in causeway("line", "acme", *wrong, *lab, code=1)
+    assert "there is no tenant nobody" in causeway("line", "nobody", "--loss", "1%", *lab, code=1)
+    assert "--line" in causeway("demo", "--line", "--nonsense", code=1)
+    causeway("line", "acme", "--clear", *lab)
+    assert "without ICMP" not in causeway("status", *lab)

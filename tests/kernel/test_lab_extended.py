@@ -49,7 +49,7 @@ async def test_three_failovers_at_once_reach_their_own_vms_only(extended: Lab) -
             client=extended.vm(ref).addresses,
         )
     for address in extended.vm(DB).addresses:
-        await proofs.transparent(extended.original(VmRef("acme", "web1")), address, patience=10)
+        await proofs.transparent(extended.original(VmRef("acme", "web1")), address, speed=extended.pace)
 
 
 async def test_only_the_tunnel_is_seen_at_the_gateways(extended: Lab) -> None:

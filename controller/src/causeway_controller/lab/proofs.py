@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 from collections.abc import Collection, Sequence
 
 from causeway_controller.errors import StepFailed
@@ -12,12 +13,12 @@ from causeway_controller.lab import capture, namespaces, protocol, topology
 from causeway_controller.lab.claims import BrokenError, require
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.lab import Lab, VmRef
+from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.topology import original_of, replica_of
 from causeway_wire.types import IPAddress
 
 PUBLIC_PORT = 6180
 LAN_MTU = 1500
-STREAM_OCTETS = 2_000_000
 _HEADERS = {4: 20 + 8, 6: 40 + 8}
 """IP and ICMP, octets."""
 AGENT_PORT, SSH_PORT = 8443, 22
@@ -59,21 +60,36 @@ async def silent(source: Console, addresses: Sequence[IPAddress]) -> str:
     return f"{source.name} gets no answer from {', '.join(map(str, addresses))}"
 
 
-async def transparent(source: Console, address: IPAddress, *, patience: float) -> str:
-    """Packet sizes behave as on the LAN: 1500 octets pass whole, 1501 do not, 8000 pass in fragments."""
+async def transparent(source: Console, address: IPAddress, *, speed: Pace) -> str:
+    """Packet sizes behave as on the LAN: 1500 octets pass whole, or the sender is told how many do and these
+    pass; 1501 do not; 8000 pass in fragments.
+    """
     largest = LAN_MTU - _HEADERS[address.version]
-    whole = await source.ping(address, size=largest, df=True)
-    require(whole.received, f"{largest} octets of payload without fragments do not pass")
+    whole = await _whole(source, address, largest)
     larger = await source.ping(address, size=largest + 1, df=True)
     require(not larger.received, f"{largest + 1} octets of payload pass without fragments")
     fragments = await source.ping(address, size=8000)
     require(fragments.received, "8000 octets of payload in fragments do not pass")
-    stream = await source.call("tcp", address=str(address), size=STREAM_OCTETS, patience=patience)
-    require(stream["answered"], f"{STREAM_OCTETS} octets over TCP and back: {stream.get('error')}")
+    octets = speed.stream_octets
+    stream = await source.call("tcp", address=str(address), size=octets, patience=speed.stream)
+    require(stream["answered"], f"{octets} octets over TCP and back: {stream.get('error')}")
     return (
-        f"ping with {largest} octets whole and 8000 in fragments, "
-        f"2 MB over TCP and back in {stream['milliseconds']:.0f} ms"
+        f"ping with {whole} octets whole and 8000 in fragments, "
+        f"{octets / 1e6:g} MB over TCP and back in {stream['milliseconds']:.0f} ms"
     )
+
+
+async def _whole(source: Console, address: IPAddress, largest: int) -> int:
+    """Octets of payload that pass without fragments: the largest, or what the sender was told (RFC 1191)."""
+    if (await source.ping(address, size=largest, df=True)).received:
+        return largest
+    route = namespaces.run(source.name, "ip", "route", "get", str(address))
+    told = re.search(r"\bmtu (\d+)", route)
+    require(told, f"{largest} octets of payload without fragments do not pass, and nobody tells the sender")
+    fitting = int(told[1]) - _HEADERS[address.version] if told is not None else 0
+    passed = await source.ping(address, size=fitting, df=True)
+    require(passed.received, f"{fitting} octets of payload do not pass, as many as the sender was told")
+    return fitting
 
 
 async def guarded(lab: Lab, ref: VmRef) -> str:

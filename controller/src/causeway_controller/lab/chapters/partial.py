@@ -68,7 +68,7 @@ class PartialChapters:
         )
         await ledger.claim(
             "Packets of every size pass as on a LAN",
-            proofs.transparent(web, addresses[0], patience=lab.pace.stream),
+            proofs.transparent(web, addresses[0], speed=lab.pace),
         )
         await ledger.claim(
             "The replica's way to the internet is the production gateway",

@@ -37,6 +37,8 @@ _FRAME = 16_384
 _AT_ONCE = 64
 """Frames read from one device before the other, and what is due, has its turn."""
 _IDLE = 1.0
+_TICK = 0.001
+"""Packets due within it are delivered together: waking up for each would cost more than carrying it."""
 _TRANSMIT_DROPS = 11
 """Which number of a device's line in /proc/net/dev."""
 _LARGEST_ORDER = 65_536
@@ -76,7 +78,7 @@ class Forwarder:
         watched = (*self._sources, self._orders.fileno())
         while True:
             due = self._box.next_due()
-            patience = _IDLE if due is None else max(0.0, due - time.monotonic())
+            patience = _IDLE if due is None else max(_TICK, due - time.monotonic())
             ready, _, _ = select.select(watched, (), (), patience)
             for descriptor in ready:
                 if descriptor in self._sources:
