@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface, ip_network
 
 from causeway_agent.engine.journal import Journal
+from causeway_agent.engine.lockdown import HOLD_SECONDS, Lockdown
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
@@ -174,6 +175,8 @@ class Bench:
     management: Management = MANAGEMENT
     nics: tuple[Nic, ...] = NICS[:1]
     """Of first boot."""
+    hold: float = HOLD_SECONDS
+    """How long the packet filter must have stood after it was lost again and again."""
 
     def __post_init__(self) -> None:
         self.kernel = FakeKernel(dict(self.constants.devices), self.fuse)
@@ -197,6 +200,7 @@ class Bench:
             dead_man=self.dead_man,
             slots=self.slots,
             constants=self.constants,
+            lockdown=Lockdown(hold=self.hold),
         )
         return Engine(
             machine=machine,

@@ -96,7 +96,7 @@ class World:
     def __init__(self) -> None:
         self.power = Power()
         self.bench = Bench(
-            fuse=self.power, constants=documents.FACTS, management=documents.management(), nics=NICS
+            hold=0.0, fuse=self.power, constants=documents.FACTS, management=documents.management(), nics=NICS
         )
         self.bench.kernel.objects["foreign"] = FOREIGN
         self.storage = self.bench.storage = LyingStorage(self.power)

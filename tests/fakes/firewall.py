@@ -21,6 +21,10 @@ class FakeFirewall:
         self.history.append(policy)
         self._fuse.leave("load policy")
 
+    async def restore(self) -> None:
+        """Load the last one again."""
+        await self.load(self.history[-1])
+
     async def counters(self) -> dict[str, tuple[int, int]]:
         """One packet of 60 octets dropped."""
         return {"drop_input": (1, 60)}

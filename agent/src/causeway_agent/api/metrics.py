@@ -67,6 +67,10 @@ CATALOGUE: Final[Mapping[str, About]] = {
     ),
     "causeway_drift_repairs": About(_COUNTER, "Repairs of what someone else changed."),
     "causeway_last_drift_repair_timestamp_seconds": About(_GAUGE, "When that was last; 0 when never."),
+    "causeway_filter_losses": About(_COUNTER, "Times the packet filter was found otherwise than intended."),
+    "causeway_filter_held": About(
+        _GAUGE, "1 while nothing is forwarded because the packet filter cannot be relied on."
+    ),
     "causeway_nic_up": About(_GAUGE, "1 when the adapter is up and has a carrier.", ("device", "name")),
     "causeway_tunnel_up": About(_GAUGE, "1 when connected.", ("tunnel", "transport")),
     "causeway_tunnel_since_timestamp_seconds": About(
@@ -110,6 +114,9 @@ class _EngineCollector(Collector):
         yield from self._changes()
         yield "causeway_drift_repairs", (), seen.drift.repairs
         yield "causeway_last_drift_repair_timestamp_seconds", (), _time(seen.drift.last)
+        lockdown = self._engine.machine.lockdown
+        yield "causeway_filter_losses", (), lockdown.losses
+        yield "causeway_filter_held", (), int(lockdown.active)
         for nic in seen.nics:
             yield "causeway_nic_up", (nic.device, nic.name or ""), int(nic.up)
         for tunnel in seen.tunnels:

@@ -20,9 +20,13 @@ _COALESCE = 0.02
 """Seconds; a change by a program is a burst of messages."""
 _ASK_SECONDS = 0.2
 """How often the packet filter is asked whether it was changed; nobody tells (see `generations`)."""
+_ALERT_SECONDS = 0.02
+"""How often after somebody else has changed it: whoever does it once may do it again."""
+_ALERT_ASKS = 100
+"""How many such questions without another change end the alert."""
 
-# linux/rtnetlink.h: RTMGRP_*, and RTNLGRP_IPV6_RULE (19) as a bit
-_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << 18
+# linux/rtnetlink.h: RTMGRP_*, and RTNLGRP_IPV6_RULE (19), _IPV4_NETCONF (24), _IPV6_NETCONF (25) as bits
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << 18 | 1 << 23 | 1 << 24
 _NAMES = {
     16: "link",
     17: "link",
@@ -32,6 +36,8 @@ _NAMES = {
     25: "route",
     32: "rule",
     33: "rule",
+    80: "setting",
+    81: "setting",
 }
 _HEADER = struct.Struct("=IHHII")
 _READ = 65536
@@ -45,6 +51,8 @@ class _Watch:
         self._readable = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._foreign = generations.GENERATIONS.foreign()
+        self._alert = 0
+        """Questions left until the packet filter is asked less often."""
 
     def disarm(self) -> None:
         """Stop watching."""
@@ -59,18 +67,22 @@ class _Watch:
         self._readable.clear()
         self._loop.add_reader(self._routing, self._wake)
         try:
-            async with asyncio.timeout(_ASK_SECONDS):
+            async with asyncio.timeout(_ALERT_SECONDS if self._alert else _ASK_SECONDS):
                 await self._readable.wait()
             await asyncio.sleep(_COALESCE)
         except TimeoutError:
             pass  # the packet filter is asked all the same
         told = frozenset(_drain(self._routing))
         before, self._foreign = self._foreign, generations.GENERATIONS.foreign()
-        return told if before == self._foreign else told | {"filter"}
+        if before == self._foreign:
+            self._alert = max(self._alert - 1, 0)
+            return told
+        self._alert = _ALERT_ASKS
+        return told | {"filter"}
 
 
 async def events() -> AsyncIterator[str]:
-    """What kinds of things changed, comma-separated: link, address, route, rule, filter.
+    """What kinds of things changed, comma-separated: link, address, route, rule, setting, filter.
 
     `overflow` when the kernel had to drop messages. Raises BackendError when the kernel cannot be watched.
     """

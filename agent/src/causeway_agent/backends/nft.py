@@ -1,9 +1,10 @@
 """The firewall port: our nftables tables, loaded as text, compared as the kernel holds them.
 
-After each load the fingerprint of the tables is what "as we left it" means; it is taken anew only after
-somebody has changed anything of nftables, which its generation tells. Nothing is remembered across a restart
-of the agent: loading a policy anew keeps flows and counters, and costs less than proving that it need not be
-done.
+What a policy must look like in the kernel is computed, never learnt from the tables in force: the same text
+is loaded as tables that no packet sees, read, and removed; if anybody else changed nftables meanwhile, again.
+The tables in force are read anew only after somebody has changed anything of nftables, which its generation
+tells. Nothing is remembered across a restart of the agent: loading a policy anew keeps flows and counters,
+and costs less than proving that it need not be done.
 """
 
 from __future__ import annotations
@@ -19,8 +20,17 @@ from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
 
+ASLEEP = f"{ruleset.TABLE}_intended"
+"""Tables that exist for milliseconds and that no packet sees: how the kernel holds what is intended."""
+
 _SECONDS = 30.0
 """Longest time for one transaction; 100,000 map elements take 2 s."""
+_ATTEMPTS = 20
+"""How often what is intended is computed anew because somebody else changed nftables meanwhile: it takes
+10 to 50 ms, a program that changes something each 50 ms leaves room for it.
+"""
+_STUBBORN = 2
+"""Looks in a row that found other tables than intended, after which they are made from nothing."""
 
 
 class NftFirewall:
@@ -29,10 +39,16 @@ class NftFirewall:
     def __init__(self, channel: NftChannel) -> None:
         self._channel = channel
         self._link = KeptLink()
+        self._turn = asyncio.Lock()
+        """Our own transactions one after the other: none of them disturbs what is being computed."""
         self._policy: Policy | None = None
-        self._fingerprint = ""
+        """Loaded last; whether it is in force is asked of the kernel."""
+        self._intended: str | None = None
+        """What its tables look like in the kernel, once computed."""
         self._generation: int | None = None
-        """At which our tables had this fingerprint."""
+        """At which the tables in force were seen to be as intended."""
+        self._wrong = 0
+        """Looks in a row that found them otherwise."""
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -47,28 +63,82 @@ class NftFirewall:
             await channel.close()
 
     async def load(self, policy: Policy) -> None:
-        self._policy = None
-        await self.run(ruleset.render(policy))
-        # Asked before the tables are read: what changes in between is found by the next look.
-        self._generation = _generation()
-        self._fingerprint = await self.fingerprint()
-        self._policy = policy
+        async with self._turn:
+            await self._load(policy)
+
+    async def restore(self) -> None:
+        async with self._turn:
+            if self._policy is None:
+                raise errors.BackendError("restore the packet filter", "none was loaded yet")
+            await self._load(self._policy)
 
     async def loaded(self) -> Policy | None:
-        if self._policy is None:
-            return None
-        now = _generation()
-        if now != self._generation:
-            if await self.fingerprint() != self._fingerprint:
+        async with self._turn:
+            if self._policy is None:
                 return None
-            self._generation = now
-        return self._policy
+            if self._intended is None:
+                self._intended = await self._compute(self._policy)
+            now = _generation()
+            if now == self._generation:
+                return self._policy
+            if not await self._as_intended():
+                self._generation = None
+                self._wrong += 1
+                return None
+            self._generation, self._wrong = now, 0
+            return self._policy
 
     async def run(self, commands: str) -> str:
         """Run nft commands as one transaction; what they print.
 
         Raises BackendError with what libnftables said when it refuses: then nothing has changed.
         """
+        async with self._turn:
+            return await self._run(commands)
+
+    async def fingerprint(self, table: str = ruleset.TABLE) -> str:
+        """Digest of these tables: of what a policy says, not of what packets and public rules fill in."""
+        filled = ruleset.FILLED_BY_RULES
+        return await asyncio.to_thread(nft_fingerprint.read, self._link, table, filled=filled)
+
+    async def counters(self) -> dict[str, tuple[int, int]]:
+        """Packets and octets of every named counter."""
+        return await asyncio.to_thread(nft_counters.read, self._link, ruleset.TABLE)
+
+    async def _load(self, policy: Policy) -> None:
+        """Fill our tables; make them from nothing when filling them does not help."""
+        text = ruleset.render(policy)
+        try:
+            await self._run(ruleset.removal(ruleset.TABLE) + text if self._wrong >= _STUBBORN else text)
+        except errors.BackendError:
+            if self._wrong == 0:
+                raise  # the tables before stand: nothing was changed
+            await self._run(ruleset.removal(ruleset.TABLE) + text)
+        if policy != self._policy:
+            self._policy, self._intended = policy, None
+        self._generation = None
+
+    async def _as_intended(self) -> bool:
+        if await asyncio.to_thread(nft_fingerprint.is_dormant, self._link, ruleset.TABLE):
+            return False
+        return await self.fingerprint() == self._intended
+
+    async def _compute(self, policy: Policy) -> str:
+        """The digest of tables that hold this policy and nothing else, made for the purpose."""
+        text, away = ruleset.render_asleep(policy, ASLEEP), ruleset.removal(ASLEEP)
+        try:
+            for _ in range(_ATTEMPTS):
+                before = _generation()
+                await self._run(text)
+                digest = await self.fingerprint(ASLEEP)
+                if _generation() == before + 1:
+                    return digest
+        finally:
+            await self._run(away)
+        reason = "other programs change nftables all the time; find them with `nft monitor`"
+        raise errors.BackendError("compute what the packet filter must be", reason)
+
+    async def _run(self, commands: str) -> str:
         try:
             with generations.GENERATIONS.ours():
                 answer = await self._channel.call(commands, seconds=_SECONDS)
@@ -78,15 +148,6 @@ class NftFirewall:
             lines = [line for line in answer.error.splitlines() if line]
             raise errors.BackendError("change the packet filter", lines[0] if lines else "refused")
         return answer.output
-
-    async def fingerprint(self) -> str:
-        """Digest of our tables: of what a policy says, not of what packets and public rules put into sets."""
-        filled = ruleset.FILLED_BY_RULES
-        return await asyncio.to_thread(nft_fingerprint.read, self._link, ruleset.TABLE, filled=filled)
-
-    async def counters(self) -> dict[str, tuple[int, int]]:
-        """Packets and octets of every named counter."""
-        return await asyncio.to_thread(nft_counters.read, self._link, ruleset.TABLE)
 
 
 def _generation() -> int:

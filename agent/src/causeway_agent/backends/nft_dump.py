@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from causeway_agent.backends import nfnetlink
 from causeway_agent.backends.nfnetlink import Nfnetlink
 
-GET_CHAINS, GET_RULES, GET_SETS, GET_ELEMENTS, GET_OBJECTS = 4, 7, 10, 13, 19
+GET_TABLES, GET_CHAINS, GET_RULES, GET_SETS, GET_ELEMENTS, GET_OBJECTS = 1, 4, 7, 10, 13, 19
 """NFT_MSG_GET*."""
 
 _NFT = 10 << 8

@@ -69,12 +69,11 @@ def read_bridge(message: Message, settings: frozenset[Sysctl]) -> Bridge | None:
     if rtnl_messages.link_kind(message) != "bridge" or not device.startswith(BRIDGE_PREFIX):
         return None
     data = _data(message)
-    right = (
-        message["flags"] & _UP
-        and not any(Sysctl(call.key, "1") in settings for call in FILTER_CALLS)
-        and all(data.get_attr(name) in {value, None} for name, value in _BRIDGE_SETTINGS.items())
+    right = not any(Sysctl(call.key, "1") in settings for call in FILTER_CALLS) and all(
+        data.get_attr(name) in {value, None} for name, value in _BRIDGE_SETTINGS.items()
     )
-    return Bridge(device=device, mtu=message.get_attr("IFLA_MTU") if right else 0)
+    mtu = message.get_attr("IFLA_MTU") if right else 0
+    return Bridge(device=device, mtu=mtu, up=bool(message["flags"] & _UP))
 
 
 def read_port(message: Message, names: Mapping[int, str]) -> BridgePort | None:
@@ -114,7 +113,7 @@ async def put_vlan(connection: Netlink, item: Vlan) -> None:
 
 
 async def put_bridge(connection: Netlink, item: Bridge) -> None:
-    """Make it, up, with all its settings. It is silent before it is up."""
+    """Make it, with all its settings, up or down. It is silent before it is up."""
     doing = f"make bridge {item.device}"
     filter_calls = await sysctl.read(setting.key for setting in FILTER_CALLS)
     for setting in filter_calls - FILTER_CALLS:
@@ -128,7 +127,11 @@ async def put_bridge(connection: Netlink, item: Bridge) -> None:
         code = await connection.request(doing, netlink.NEW_LINK, message)
     rtnl_requests.check(doing, code)
     await silence(item.device)
-    await _set_up(connection, doing, item.device, mtu=item.mtu)
+    if item.up:
+        await _set_up(connection, doing, item.device, mtu=item.mtu)
+    else:
+        message = rtnl_messages.link(rtnl_requests.index(doing, item.device), up=False, mtu=item.mtu)
+        rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
 
 
 async def put_port(connection: Netlink, item: BridgePort) -> None:

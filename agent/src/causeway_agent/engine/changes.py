@@ -27,7 +27,7 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.transition import Way
-from causeway_agent.errors import BackendError
+from causeway_agent.errors import BackendError, StorageError
 from causeway_agent.plan import describe
 from causeway_agent.plan.operations import Plan
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
@@ -113,6 +113,7 @@ class ChangeRunner:
             if admission.is_repeat(new, standing):
                 return self._known(new), False
             admission.admit(new, standing, preconditions, escalate=escalate)
+            self._check_lockdown()
             await self._rules.check(desired)
             await transition.way(self._machine, self._state, desired)
             now = self._machine.clock.now()
@@ -217,10 +218,11 @@ class ChangeRunner:
         except (BackendError, TimeoutError) as error:
             change = self._records.get(change.id) or change
             undone = await transition.go_back(self._machine, state, way.previous, way.seen)
-            return self._final(change, ChangeState.FAILED, _failure(f"{error}; {undone}"))
+            return self._final(change, ChangeState.FAILED, _failed(error, undone))
         state.target, state.facts = way.target, way.facts
         if work.confirm is None:
             state.in_force = work.new
+            state.damage.pop("journal", None)
             state.settle()
             return self._final(change, ChangeState.DONE, None)
         state.tentative = work.new
@@ -234,6 +236,7 @@ class ChangeRunner:
 
         Raises ProblemError when it must not be gone, BackendError or TimeoutError when it cannot be found.
         """
+        self._check_lockdown()
         if work.confirm is not None:
             await self._machine.dead_man.arm(work.change.id, seconds=work.confirm)
         await self._rules.check(work.new.document)
@@ -242,6 +245,11 @@ class ChangeRunner:
         if taken is not None:
             raise ProblemError(taken)
         return way
+
+    def _check_lockdown(self) -> None:
+        """Raises ProblemError while no change can end well, because nothing may be opened."""
+        if self._machine.lockdown.active:
+            raise ProblemError(self._machine.lockdown.problem())
 
     async def _commit(self) -> None:
         """Put the attempted document in force on disk; raises BackendError when it is not."""
@@ -303,6 +311,7 @@ class ChangeRunner:
                 reason = f"confirmed, but could not be recorded: {error}"
             else:
                 state.in_force, state.tentative = applied.work.new, None
+                state.damage.pop("journal", None)
                 return self._final(change, ChangeState.DONE, None)
         previous = await transition.previous_target(self._machine, state, self._base, applied.way.previous)
         seen = (*applied.way.seen, *([state.target] if state.target is not None else []), previous)
@@ -357,6 +366,11 @@ _ENDS = {
     ChangeState.REFUSED: events.CHANGE_REFUSED,
     ChangeState.ROLLED_BACK: events.CHANGE_ROLLED_BACK,
 }
+
+
+def _failed(error: Exception, undone: str) -> Problem:
+    kind = ProblemType.STORAGE if isinstance(error, StorageError) else ProblemType.APPLY_FAILED
+    return problem(kind, f"{error}; {undone}")
 
 
 def _failure(detail: str) -> Problem:

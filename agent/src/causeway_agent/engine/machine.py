@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from causeway_agent.engine import ports
+from causeway_agent.engine.lockdown import Lockdown
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import describe
+from causeway_agent.plan import closed, describe
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.target import Facts, Observation, Target
 
 OPERATION_SECONDS = 40.0
@@ -37,6 +39,7 @@ class Machine:
     slots: ports.Slots
     constants: Facts
     """`devices` and `active` are filled in by `facts`."""
+    lockdown: Lockdown = field(default_factory=Lockdown)
 
     async def facts(self) -> Facts:
         """The facts of this moment."""
@@ -57,7 +60,7 @@ class Machine:
         """Carry out one operation; raises BackendError when it is refused or takes too long."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                await self._perform(operation)
+                await self._permitted(operation)
         except TimeoutError as error:
             reason = f"not done within {OPERATION_SECONDS:g} s"
             raise BackendError(describe.describe(operation), reason) from error
@@ -91,6 +94,37 @@ class Machine:
                     break
         return tuple(errors)
 
+    async def filter_stands(self) -> bool:
+        """Whether the packet filter is what was loaded last; what cannot be asked does not stand."""
+        try:
+            return await self.firewall.loaded() is not None
+        except BackendError:
+            return False
+
+    async def hold(self, *targets: Target) -> tuple[BackendError, ...]:
+        """Throw the switches that close without the packet filter; what refused."""
+        async with self.lockdown.switch:
+            return await self.carry_out(closed.holding(*targets), keep_going=True)
+
+    async def _permitted(self, operation: Operation) -> None:
+        """Nothing opens while the packet filter is not relied on."""
+        if not closed.opens(operation):
+            await self._perform(operation)
+            return
+        async with self.lockdown.switch:
+            if self.lockdown.active:
+                raise BackendError(describe.describe(operation), self.lockdown.problem().detail)
+            await self._perform(operation)
+
+    async def _load(self, policy: Policy) -> None:
+        try:
+            await self.firewall.load(policy)
+        except BackendError as error:
+            # Refused, nothing changes; but there may have been nothing.
+            if not await self.filter_stands():
+                self.lockdown.begin(self.clock.monotonic(), f"no packet filter: {error}")
+            raise
+
     async def _perform(self, operation: Operation) -> None:
         match operation:
             case Put(item):
@@ -98,7 +132,7 @@ class Machine:
             case Drop(item):
                 await self.kernel.drop(item)
             case LoadPolicy(policy):
-                await self.firewall.load(policy)
+                await self._load(policy)
             case Start(process):
                 await self.processes.start(process)
             case Stop(process):

@@ -54,7 +54,10 @@ class Firewall(Protocol):
         """Replace the table's rules in one transaction; admitted gateway flows survive."""
 
     async def loaded(self) -> Policy | None:
-        """The policy in force, or None when the table is missing or was changed by someone else."""
+        """The policy in force: the one loaded last, or None when the kernel holds anything else than that."""
+
+    async def restore(self) -> None:
+        """Load once more what was loaded last."""
 
     async def counters(self) -> Mapping[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
@@ -177,7 +180,7 @@ class Storage(Protocol):
         """Names of the files that start with the prefix, sorted."""
 
 
-class Credentials(Struct, frozen=True, kw_only=True):
+class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the agent shows its clients, and whom it believes."""
 
     key: str

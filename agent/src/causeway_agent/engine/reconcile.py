@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from causeway_agent.engine import events, transition
+from causeway_agent.engine.filter_guard import FilterGuard
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.signal import Signal
@@ -45,6 +46,8 @@ class Pace:
     share: float = 4.0
     """Rest at least this many times what the look took: under a storm of events one fifth of a core."""
     longest_spacing: float = 0.5
+    locked: float = 1.0
+    """Longest rest while nothing is forwarded: how late it may be noticed that the filter stands."""
 
 
 class Reconciler:
@@ -66,6 +69,7 @@ class Reconciler:
         self._rules = rules
         self._base = base
         self._pace = pace
+        self._guard = FilterGuard(machine=machine, state=state)
         self._woken = asyncio.Event()
         self.looked = Signal()
 
@@ -121,7 +125,10 @@ class Reconciler:
             started = clock.monotonic()
             settled = await self.look()
             took = clock.monotonic() - started
-            rest = 0.0 if settled else min(max(2 * rest, pace.first_rest), pace.longest_rest)
+            longest = pace.longest_rest
+            if self._machine.lockdown.active:
+                longest = min(longest, pace.locked)
+            rest = 0.0 if settled else min(max(2 * rest, pace.first_rest), longest)
             if not settled:
                 self._woken.set()
             await asyncio.sleep(max(rest, min(pace.share * took, pace.longest_spacing)))
@@ -132,6 +139,7 @@ class Reconciler:
                 async for reason in open_events():
                     if not FILTER_CHANGED.isdisjoint(reason.split(",")):
                         self._rules.suspect()
+                        await self._check_filter()
                     self.wake()
             except BackendError as error:
                 # Events may have been lost; a full look makes up for them.
@@ -140,7 +148,17 @@ class Reconciler:
             self.wake()
             await asyncio.sleep(self._pace.first_rest)
 
+    async def _check_filter(self) -> None:
+        """At once, whatever else goes on; while nothing is forwarded, there is time until the next look."""
+        if self._machine.lockdown.active:
+            return
+        clock = self._machine.clock
+        started = clock.monotonic()
+        await self._guard.check()
+        await asyncio.sleep(self._pace.share * (clock.monotonic() - started))
+
     async def _look(self) -> bool:
+        await self._guard.check()
         state, facts = self._state, await self._machine.facts()
         before, was_settled = state.target, state.settled
         target, objection = self._retarget(facts)
@@ -149,17 +167,24 @@ class Reconciler:
         loaded = (before or target).policy
         if state.closed:
             await self._make_ready(target, seen)
-        plan = diff.diff(await self._machine.observe(*seen), target, loaded)
+        observation = await self._machine.observe(*seen)
+        plan = diff.diff(observation, self._permitted(target), loaded)
         operations, withheld = await transition.permitted(self._machine, state, plan)
         errors = await self._machine.carry_out(operations, keep_going=True)
+        await self._guard.close()
+        if observation.policy is None:
+            self._rules.suspect()
         if operations and not errors and was_settled and target == before:
             self._report_drift(operations)
         unpublished = await self._rules.look()
         found = (objection, withheld, *map(_unrepaired, errors), unpublished)
         problems = [each for each in found if each is not None]
         if not problems and plan:
-            left = diff.diff(await self._machine.observe(*seen), target, target.policy).operations
+            observation = await self._machine.observe(*seen)
+            left = diff.diff(observation, self._permitted(target), target.policy).operations
             problems.extend(_unlasting(op) for op in left)
+        if self._machine.lockdown.active:
+            problems.insert(0, self._machine.lockdown.problem())
         if problems:
             return self._failed(combine(tuple(problems)))
         state.settle()
@@ -167,12 +192,16 @@ class Reconciler:
 
     async def _make_ready(self, target: Target, seen: tuple[Target, ...]) -> None:
         """Build everything behind closed doors first; raises BackendError when that does not succeed."""
-        shut = closed.closed(target)
+        shut = self._permitted(closed.closed(target))
         plan = diff.diff(await self._machine.observe(*seen, shut), shut, shut.policy)
         errors = await self._machine.carry_out(plan.operations, keep_going=True)
         if errors:
             raise errors[0]
         self._state.closed = False
+
+    def _permitted(self, target: Target) -> Target:
+        """What may stand of the target now."""
+        return closed.held(target) if self._machine.lockdown.active else target
 
     def _retarget(self, facts: Facts) -> tuple[Target, Problem | None]:
         """What to enforce under these facts, and why it is not what the document in force says."""

@@ -64,7 +64,7 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
         case Vlan():
             return f"VLAN {item.id} on {item.parent} as {item.device}, MTU {item.mtu}"
         case Bridge():
-            return f"bridge {item.device}, MTU {item.mtu}"
+            return f"bridge {item.device}, MTU {item.mtu}" + ("" if item.up else ", down")
         case BridgePort():
             told = ("isolated " if item.isolated else "", "" if item.learning else ", learning nothing")
             return f"{told[0]}port {item.device} of bridge {item.bridge}{told[1]}"

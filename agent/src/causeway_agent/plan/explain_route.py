@@ -27,7 +27,7 @@ def up(seen: Observation) -> set[str]:
         frozenset(seen.links),
         frozenset(seen.vlans),
         frozenset(seen.tuns),
-        frozenset(seen.bridges),
+        frozenset(bridge for bridge in seen.bridges if bridge.up),
     )
     return {item.device for group in groups for item in group}
 

@@ -68,12 +68,15 @@ class Vlan:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """A bridge, up, with this MTU in octets. It has no address, speaks no spanning tree protocol, floods all
-    multicast (no snooping), and its frames are not shown to the filters of IP and ARP (no br_netfilter).
+    """A bridge, up or down, with this MTU in octets. It has no address, speaks no spanning tree protocol,
+    floods all multicast (no snooping), and its frames are not shown to the filters of IP and ARP (no
+    br_netfilter).
+    While it is down it passes nothing between its ports (net/bridge/br_stp_if.c, br_stp_disable_bridge).
     """
 
     device: str
     mtu: int
+    up: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy
 from causeway_wire.types import IPAddress, IPNetwork
 
 TABLE = skeleton.TABLE
+FAMILIES = ("inet", "arp", "bridge")
 COUNTERS = skeleton.COUNTERS
 ARP_COUNTER = ruleset_neighbours.ARP_COUNTER
 FILLED_BY_RULES = skeleton.FILLED_BY_RULES
@@ -38,6 +39,16 @@ def render(policy: Policy) -> str:
     return _render(policy, identity=digest(policy))
 
 
+def render_asleep(policy: Policy, table: str) -> str:
+    """The same as tables of another name that no packet sees: what the kernel makes of it is read there."""
+    return removal(table) + _render(policy, identity=digest(policy), table=table, flags="flags dormant;")
+
+
+def removal(table: str) -> str:
+    """The nft commands after which there are no tables of this name, whether or not there were."""
+    return "".join(f"add table {family} {table}\ndelete table {family} {table}\n" for family in FAMILIES)
+
+
 def digest(policy: Policy) -> str:
     """Hex SHA-256 that names this policy as this version renders it; the loaded table carries it."""
     return hashlib.sha256(_render(policy, identity="").encode()).hexdigest()
@@ -49,36 +60,43 @@ def find_digest(listing: str) -> str | None:
     return None if match is None else match[1]
 
 
-def _render(policy: Policy, *, identity: str) -> str:
+def _render(policy: Policy, *, identity: str, table: str = TABLE, flags: str = "") -> str:
     inet = {**_common(policy), **_family(policy, 4), **_family(policy, 6)}
     inet |= ruleset_neighbours.elements(policy)
     tables = (
-        ("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, skeleton.inet_rules(identity), inet),
         (
-            "arp",
-            ruleset_neighbours.ARP_DECLARATIONS,
-            ruleset_neighbours.ARP_SETS,
-            ruleset_neighbours.ARP_RULES,
-            ruleset_neighbours.arp_elements(policy),
+            f"inet {table}",
+            skeleton.INET_DECLARATIONS,
+            (skeleton.INET_SETS, skeleton.inet_rules(identity), inet),
         ),
         (
-            "bridge",
+            f"arp {table}",
+            ruleset_neighbours.ARP_DECLARATIONS,
+            (
+                ruleset_neighbours.ARP_SETS,
+                ruleset_neighbours.ARP_RULES,
+                ruleset_neighbours.arp_elements(policy),
+            ),
+        ),
+        (
+            f"bridge {table}",
             ruleset_bridge.DECLARATIONS,
-            ruleset_bridge.SETS,
-            ruleset_bridge.RULES,
-            ruleset_bridge.elements(policy.bridged),
+            (ruleset_bridge.SETS, ruleset_bridge.RULES, ruleset_bridge.elements(policy.bridged)),
         ),
     )
-    return "".join(_table(*table) for table in tables)
+    return "".join(_table(flags, *each) for each in tables)
 
 
-def _table(family: str, declarations: str, sets: Mapping[str, str], rules: str, elements: _Elements) -> str:
-    name = f"{family} {TABLE}"
+def _table(
+    flags: str, name: str, declarations: str, content: tuple[Mapping[str, str], str, _Elements]
+) -> str:
+    sets, rules, elements = content
     static = "".join(f"  {_word(kind)} {key} {{ {kind}; }}\n" for key, kind in sets.items())
     flushes = "".join(f"flush {_word(kind)} {name} {key}\n" for key, kind in sets.items())
     filled = "".join(_fill(key, kind, elements.get(key, ())) for key, kind in sets.items())
-    declared = f"table {name} {{\n{declarations}{static}}}\n"
-    return f"{declared}flush table {name}\n{flushes}table {name} {{\n{filled}{rules}}}\n"
+    # Without its flags in each block the kernel would take a table for awake.
+    head = f"table {name} {{\n{flags}"
+    return f"{head}{declarations}{static}}}\nflush table {name}\n{flushes}{head}{filled}{rules}}}\n"
 
 
 def _word(kind: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from causeway_agent.engine import service
+from causeway_agent.engine import lockdown, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
@@ -104,6 +104,8 @@ async def test_a_repair_that_fails_backs_off_and_recovers() -> None:
         assert bench.kernel.observations - before <= 7
         assert engine.appliance_state() is ApplianceState.DEGRADED
         bench.fuse.mend()
+        await until(engine, lambda: bench.firewall.policy is not None)
+        bench.clock.advance(lockdown.HOLD_SECONDS)
         await until(engine, lambda: engine.state.settled)
         assert engine.state.problem is None
 
