@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from causeway_agent.errors import BackendError
+from causeway_agent.errors import BackendError, StorageError
 from tests.fakes.fuse import Crash, Fuse
 
 
@@ -54,7 +54,7 @@ class FakeStorage:
 
     def _check(self, doing: str) -> None:
         if self.full:
-            raise BackendError(doing, "No space left on device")
+            raise StorageError(doing, "No space left on device; make room")
 
     def tear(self, name: str) -> None:
         """Leave only the first half of a file, as a disk that lied about a sync does."""

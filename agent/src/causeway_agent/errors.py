@@ -6,6 +6,8 @@ AgentError
 ├── HeldError            another process works on this appliance
 ├── SeedRefusedError     first boot found a seed that it may not take
 ├── BackendError         the kernel, nftables or a process refused
+│   ├── StorageError     the disk refused
+│   └── DamagedError     what is on the disk is not what was written
 └── Bug                  an impossible branch was taken
 """
 
@@ -54,6 +56,17 @@ class BackendError(AgentError):
         super().__init__(f"{doing}: {reason}")
         self.doing = doing
         self.reason = reason
+
+
+class StorageError(BackendError):
+    """The disk refused; the message says what to do about it."""
+
+
+class DamagedError(BackendError):
+    """A file of ours is not what was written: it is not believed."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(name, reason)
 
 
 class Bug(AgentError):  # noqa: N818 - the word says it

@@ -53,6 +53,8 @@ class ProblemType(Enum):
     UPDATE_REFUSED = ("update-refused", 422, "The update file is damaged or not for this machine")
     UPDATE_NOT_READY = ("update-not-ready", 409, "The other slot holds no such system")
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")
+    STORAGE = ("storage", 507, "The appliance's disk cannot be written; nothing has changed")
+    DAMAGED = ("damaged", 500, "What is on the appliance's disk is not what was written")
     INTERNAL = ("internal", 500, "A defect of the agent; the incident is in its log")
     UNAVAILABLE = ("unavailable", 503, "Not ready")
 

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from causeway_agent.engine import events
+from causeway_agent.errors import BackendError, StorageError
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError, ProblemType, problem
 
@@ -29,16 +30,26 @@ async def middleware(request: web.Request, handler: Handler) -> web.StreamRespon
     """Answer problems for our own refusals, for aiohttp's, and for defects."""
     try:
         return await handler(request)
-    except ProblemError as error:
-        return respond(error.problem)
-    except web.HTTPException as error:
-        return _from_aiohttp(request, error)
-    except web.RequestPayloadError:
-        return respond(problem(ProblemType.MALFORMED, "the body could not be read as it was announced"))
+    except (ProblemError, BackendError, web.HTTPException, web.RequestPayloadError) as error:
+        return _refused(request, error)
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
     except Exception as error:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
         return incident(request.method, request.path, error)
+
+
+def _refused(request: web.Request, error: Exception) -> web.Response:
+    match error:
+        case ProblemError():
+            return respond(error.problem)
+        case StorageError():
+            return respond(problem(ProblemType.STORAGE, str(error)))
+        case BackendError():
+            return respond(problem(ProblemType.UNAVAILABLE, str(error)))
+        case web.HTTPException():
+            return _from_aiohttp(request, error)
+        case _:
+            return respond(problem(ProblemType.MALFORMED, "the body could not be read as it was announced"))
 
 
 def incident(method: str, path: str, error: BaseException | None) -> web.Response:

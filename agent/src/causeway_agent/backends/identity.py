@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -20,9 +21,9 @@ from typing import Any
 import structlog
 
 from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
-from causeway_agent.engine import events, ports
+from causeway_agent.engine import events, ports, sealed
 from causeway_agent.engine.ports import Credentials
-from causeway_agent.errors import BackendError
+from causeway_agent.errors import BackendError, DamagedError
 from causeway_wire import codec
 from causeway_wire.identity import (
     AGENT_KEY,
@@ -68,6 +69,7 @@ class KeyStore:
         self._first_controller_ca = controller_ca
         self._token = token
         self._use: Use | None = None
+        self._in_use: Credentials | None = None
         self._lock = asyncio.Lock()
 
     async def open(self, use: Use) -> None:
@@ -76,7 +78,9 @@ class KeyStore:
         """
         async with self._lock:
             self._use = use
-            await use(await self._read() or await self._make_first())
+            found = await self._read() or await self._make_first()
+            await use(found)
+            self._in_use = found
 
     async def request(self, request: CsrRequest) -> Csr:
         """A signing request, with the enrolment proof while the token is unused."""
@@ -117,22 +121,45 @@ class KeyStore:
                 certificate=certificate.certificate,
                 controller_ca=certificate.controller_ca,
             )
-            if self._use is not None:
-                await self._use(installed)
-            await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
-            await asyncio.to_thread(self._storage.write, ENROLLED, b"")
+            await self._take(installed)
         _log.info(events.IDENTITY_CHANGED)
 
+    async def _take(self, installed: Credentials) -> None:
+        """Use and keep them, or neither; raises ProblemError or BackendError."""
+        before = self._in_use
+        if self._use is not None:
+            await self._use(installed)
+        try:
+            await self._keep(installed)
+            await asyncio.to_thread(self._storage.write, ENROLLED, b"")
+        except BackendError:
+            if self._use is not None and before is not None:
+                await self._use(before)
+                with contextlib.suppress(BackendError):
+                    await self._keep(before)
+            raise
+        self._in_use = installed
+
     async def _read(self) -> Credentials | None:
+        """What is kept; raises DamagedError when it cannot be believed: the authority that it names may be
+        newer than that of first boot, which must not come back unasked.
+        """
         data = await asyncio.to_thread(self._storage.read, IDENTITY)
         if data is None:
             return None
+        known = sealed.is_sealed(data)
         try:
-            return codec.decode(data, Credentials)
+            found = codec.decode(sealed.unseal(IDENTITY, data) if known else data, Credentials)
         except ProblemError as error:
-            # A new self-signed certificate at least lets a controller in that accepts it again.
-            _log.error(events.JOURNAL_DAMAGED, reason=f"{IDENTITY}: {error}")
-            return None
+            raise DamagedError(IDENTITY, str(error)) from error
+        if not known:  # it was written before there were checksums
+            with contextlib.suppress(BackendError):
+                await self._keep(found)
+        return found
+
+    async def _keep(self, credentials: Credentials) -> None:
+        data = sealed.seal(IDENTITY, codec.encode(credentials))
+        await asyncio.to_thread(self._storage.write, IDENTITY, data)
 
     async def _make_first(self) -> Credentials:
         path = str(self._path(AGENT_KEY))
@@ -140,7 +167,7 @@ class KeyStore:
         installed = Credentials(
             key=path, certificate=made["certificate"], controller_ca=self._first_controller_ca
         )
-        await asyncio.to_thread(self._storage.write, IDENTITY, codec.encode(installed))
+        await self._keep(installed)
         _log.info(events.IDENTITY_CREATED)
         return installed
 

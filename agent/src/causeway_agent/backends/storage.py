@@ -7,6 +7,7 @@ what a cut left half-written has a name that `read` and `names` do not know.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -17,6 +18,13 @@ from causeway_agent import errors
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 """Relative paths without hidden parts, so without `..` too."""
 _BESIDE = ".new-"
+_ADVICE = {
+    errno.ENOSPC: "make room: `df -h {place}` and `df -i {place}` show what is full",
+    errno.EDQUOT: "make room: `df -h {place}` and `df -i {place}` show what is full",
+    errno.EROFS: "`dmesg` says why {place} became read-only; mend or replace the disk, then restart",
+    errno.EIO: "the disk under {place} fails, see `dmesg`; replace it",
+}
+"""What to do about it, by errno(3)."""
 
 
 class DirectoryStorage:
@@ -129,5 +137,8 @@ def _sync(directory: Path) -> None:
         os.close(handle)
 
 
-def _failed(verb: str, path: Path, error: OSError) -> errors.BackendError:
-    return errors.BackendError(f"{verb} {path}", error.strerror or str(error))
+def _failed(verb: str, path: Path, error: OSError) -> errors.StorageError:
+    reason = error.strerror or str(error)
+    if (advice := _ADVICE.get(error.errno or 0)) is not None:
+        reason = f"{reason}; {advice.format(place=path.parent)}"
+    return errors.StorageError(f"{verb} {path}", reason)

@@ -3,24 +3,27 @@
 Layout below the state directory:
 
     journal.json             the pointer: schema, epoch, current, previous and last attempted document
-    documents/GENERATION.json  canonical text of a document, secrets included
+    journal.copy.json        the same, written before it
+    documents/GENERATION.json  canonical text of a document, secrets included; the pointer holds its checksum
     changes/ID.json          one record per change, the last `CHANGES_KEPT`
 
-The pointer is the only commit point. Damage is reported and survived: with an unreadable current document the
-previous one is used, with an unreadable pointer the changes say what was last done.
+The pointer is the only commit point. Every record carries a checksum (`sealed`). Damage is told, and never
+taken for an older truth: the copy stands in for the pointer, because it is as new or newer by a change that
+nobody was told the end of; for a document nothing stands in. Then none is in force until it is sent again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from causeway_agent.engine import ports
-from causeway_agent.errors import BackendError
+from causeway_agent.engine import ports, sealed
+from causeway_agent.errors import BackendError, DamagedError
 from causeway_wire import codec
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired
@@ -29,17 +32,17 @@ from causeway_wire.types import ChangeId, Epoch, Generation
 
 CHANGES_KEPT = 50
 POINTER = "journal.json"
+COPY = "journal.copy.json"
 DOCUMENTS = "documents/"
 CHANGES = "changes/"
 
-T = TypeVar("T")
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
 
 MIGRATIONS: tuple[Migration, ...] = ()
 """Migration number N turns a pointer of schema N into one of schema N + 1; the first schema is 1."""
 
 
-class Stamp(msgspec.Struct, frozen=True, kw_only=True):
+class Stamp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Names one document: its generation, the SHA-256 of its file, the change that brought it."""
 
     generation: Generation
@@ -47,7 +50,7 @@ class Stamp(msgspec.Struct, frozen=True, kw_only=True):
     change: ChangeId
 
 
-class Pointer(msgspec.Struct, frozen=True, kw_only=True):
+class Pointer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is in force, what was before, and what was tried last."""
 
     schema: int
@@ -63,7 +66,7 @@ class Recovered:
     """What the journal knows at boot."""
 
     document: Desired | None
-    """The last document that was in force and can be read."""
+    """The document in force; None when there is none, and when damage leaves it unknown."""
     interrupted: Desired | None
     """The document of a change that was cut; what it brought may still be in the kernel."""
     changes: tuple[Change, ...]
@@ -79,6 +82,13 @@ class Journal:
         self._migrations = migrations
         self._schema = len(migrations) + 1
         self._pointer = Pointer(schema=self._schema)
+        self._first_schema = False
+        """Whether the pointer was written before there were checksums: then records need none."""
+        self._unsealed: dict[str, Change] = {}
+        self._spoiled: list[str] = []
+        """Records of changes that nobody can read any more."""
+        self._doubtful = False
+        """Whether pointer and copy differ from what is known."""
 
     @property
     def pointer(self) -> Pointer:
@@ -86,22 +96,30 @@ class Journal:
         return self._pointer
 
     def recover(self) -> Recovered:
-        """Everything that can be read; never raises for damaged content."""
+        """Everything that can be read; writes nothing, never raises for damaged content."""
         damage: list[str] = []
-        changes = self._read_changes(damage)
         pointer = self._read_pointer(damage)
-        if pointer is None:
-            pointer = self._rebuild(changes, damage)
-        document, stamp = self._first_readable(pointer, damage)
-        if stamp != pointer.current:
-            pointer = msgspec.structs.replace(pointer, current=stamp, previous=None)
-        self._pointer = pointer
+        changes = self._read_changes(damage)
+        self._pointer = pointer or self._without_pointer(changes, damage)
+        current = self._pointer.current
         return Recovered(
-            document=document,
+            document=self._read_document(current, damage) if current is not None else None,
             interrupted=self._interrupted(damage),
             changes=changes,
             damage=tuple(damage),
         )
+
+    def mend(self) -> None:
+        """Write anew what `recover` found without a checksum or damaged, as it was understood: records of
+        changes first, the pointer last, and no pointer where there was none to read. Raises BackendError.
+        """
+        for name, change in self._unsealed.items():
+            self._storage.write(name, sealed.seal(name, codec.encode(change)))
+        for name in self._spoiled:
+            self._storage.delete(name)
+        if self._doubtful:
+            self._write_pointer(self._pointer)
+        self._unsealed, self._spoiled, self._doubtful = {}, [], False
 
     def prepare(self, change: Change, document: Desired) -> None:
         """Remember an accepted change and its document. Nothing is in force by this."""
@@ -112,7 +130,12 @@ class Journal:
         self._storage.write(_document_name(document.generation), data)
         self.record(change)
         epoch = max(self._pointer.epoch, document.epoch)
-        self._write_pointer(msgspec.structs.replace(self._pointer, epoch=epoch, attempted=stamp))
+        try:
+            self._write_pointer(msgspec.structs.replace(self._pointer, epoch=epoch, attempted=stamp))
+        except BackendError:
+            with contextlib.suppress(BackendError):
+                self.reaffirm()
+            raise
 
     def commit(self) -> None:
         """Put the attempted document in force: the one write that decides. The document before it is kept."""
@@ -136,34 +159,53 @@ class Journal:
 
     def record(self, change: Change) -> None:
         """Write a change's record; the oldest beyond `CHANGES_KEPT` go, never the one in force."""
-        self._storage.write(_change_name(change.id), codec.encode(change))
+        own = _change_name(change.id)
+        self._storage.write(own, sealed.seal(own, codec.encode(change)))
         names = self._storage.names(CHANGES)
         current = self._pointer.current
-        kept = {_change_name(change.id), _change_name(current.change) if current else ""}
+        kept = {own, _change_name(current.change) if current else ""}
         excess = len(names) - CHANGES_KEPT
         for name in [n for n in names if n not in kept][: max(excess, 0)]:
             self._storage.delete(name)
 
     def _write_pointer(self, pointer: Pointer) -> None:
-        self._storage.write(POINTER, codec.encode(pointer))
+        """The copy first: alone it is never older than what the pointer says."""
+        for name in (COPY, POINTER):
+            self._storage.write(name, sealed.seal(name, codec.encode(pointer)))
         self._pointer = pointer
 
     def _read_pointer(self, damage: list[str]) -> Pointer | None:
-        data = self._read(POINTER, damage)
+        own, copy = self._read_one(POINTER, damage), self._read_one(COPY, damage)
+        pointer = own or copy
+        self._doubtful = pointer is not None and (own != copy or self._first_schema)
+        if own is None and copy is not None:
+            damage.append(f"{POINTER}: cannot be read; its copy stands in")
+        return pointer
+
+    def _read_one(self, name: str, damage: list[str]) -> Pointer | None:
+        data = self._read(name, damage)
         if data is None:
             return None
         try:
-            raw: dict[str, Any] = codec.decode(data, dict)
-            schema = raw.get("schema")
-            if not isinstance(schema, int) or not 1 <= schema <= self._schema:
-                damage.append(f"{POINTER}: schema {schema!r} is not one of 1 to {self._schema}")
-                return None
-            for migrate in self._migrations[schema - 1 :]:
-                raw = migrate(raw)
-            return msgspec.convert({**raw, "schema": self._schema}, Pointer)
+            first = name == POINTER and not sealed.is_sealed(data)
+            raw: dict[str, Any] = codec.decode(data if first else sealed.unseal(name, data), dict)
+            pointer = self._migrated(name, raw)
         except (ProblemError, msgspec.ValidationError) as error:
-            damage.append(f"{POINTER}: {error}")
+            damage.append(f"{name}: {error}")
             return None
+        except DamagedError as error:
+            damage.append(str(error))
+            return None
+        self._first_schema = self._first_schema or first
+        return pointer
+
+    def _migrated(self, name: str, raw: dict[str, Any]) -> Pointer:
+        schema = raw.get("schema")
+        if not isinstance(schema, int) or not 1 <= schema <= self._schema:
+            raise DamagedError(name, f"schema {schema!r} is not one of 1 to {self._schema}")
+        for migrate in self._migrations[schema - 1 :]:
+            raw = migrate(raw)
+        return msgspec.convert({**raw, "schema": self._schema}, Pointer)
 
     def _read_changes(self, damage: list[str]) -> tuple[Change, ...]:
         try:
@@ -171,8 +213,22 @@ class Journal:
         except BackendError as error:
             damage.append(str(error))
             return ()
-        found = (self._decoded(name, Change, damage) for name in names)
+        found = (self._read_change(name, damage) for name in names)
         return tuple(change for change in found if change is not None)
+
+    def _read_change(self, name: str, damage: list[str]) -> Change | None:
+        data = self._read(name, damage)
+        if data is None:
+            return None
+        try:
+            if self._first_schema and not sealed.is_sealed(data):
+                change = self._unsealed[name] = codec.decode(data, Change)
+                return change
+            return codec.decode(sealed.unseal(name, data), Change)
+        except (ProblemError, DamagedError) as error:
+            damage.append(f"{name}: {error}" if isinstance(error, ProblemError) else str(error))
+            self._spoiled.append(name)
+            return None
 
     def _read(self, name: str, damage: list[str]) -> bytes | None:
         """The file's content; None when there is none, and when the disk cannot read it."""
@@ -182,41 +238,11 @@ class Journal:
             damage.append(str(error))
             return None
 
-    def _decoded(self, name: str, kind: type[T], damage: list[str]) -> T | None:
-        data = self._read(name, damage)
-        try:
-            return codec.decode(data, kind) if data is not None else None
-        except ProblemError as error:
-            damage.append(f"{name}: {error}")
-            return None
-
-    def _rebuild(self, changes: tuple[Change, ...], damage: list[str]) -> Pointer:
-        """A pointer from the records of finished changes, for a journal whose pointer cannot be read."""
-        done, begun = [], []
-        for change in changes:
-            data = self._read(_document_name(change.generation), damage)
-            if data is None:
-                continue
-            checksum = hashlib.sha256(data).hexdigest()
-            stamp = Stamp(generation=change.generation, checksum=checksum, change=change.id)
-            if change.state is ChangeState.DONE:
-                done.append(stamp)
-            elif not change.final:
-                begun.append(stamp)
-        return Pointer(
-            schema=self._schema,
-            epoch=max((change.epoch for change in changes), default=0),
-            current=done[-1] if done else None,
-            previous=done[-2] if len(done) > 1 else None,
-            attempted=next(reversed([*done, *begun]), None),
-        )
-
-    def _first_readable(self, pointer: Pointer, damage: list[str]) -> tuple[Desired | None, Stamp | None]:
-        for stamp in (pointer.current, pointer.previous):
-            document = self._read_document(stamp, damage) if stamp is not None else None
-            if document is not None:
-                return document, stamp
-        return None, None
+    def _without_pointer(self, changes: tuple[Change, ...], damage: list[str]) -> Pointer:
+        """Nothing is in force: what was, cannot be known. The highest epoch can: changes carry it."""
+        if any(change.state is ChangeState.DONE for change in changes):
+            damage.append(f"{POINTER}: it is lost, and with it which document is in force; send it again")
+        return Pointer(schema=self._schema, epoch=max((change.epoch for change in changes), default=0))
 
     def _interrupted(self, damage: list[str]) -> Desired | None:
         stamp = self._pointer.attempted
@@ -233,9 +259,13 @@ class Journal:
             damage.append(f"{name}: missing")
             return None
         if hashlib.sha256(data).hexdigest() != stamp.checksum:
-            damage.append(f"{name}: the content is not what was written")
+            damage.append(f"{name}: the content is not what was written; send the document again")
             return None
-        return self._decoded(name, Desired, damage)
+        try:
+            return codec.decode(data, Desired)
+        except ProblemError as error:
+            damage.append(f"{name}: {error}")
+            return None
 
 
 def _document_name(generation: Generation) -> str:

@@ -17,7 +17,7 @@ from causeway_agent.engine import events, ports, rules_journal
 from causeway_agent.engine.rule_filter import RuleFilter, open_keys
 from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
 from causeway_agent.engine.state import InForce, State
-from causeway_agent.errors import BackendError, CompileError
+from causeway_agent.errors import BackendError, CompileError, StorageError
 from causeway_agent.plan import public_checks, public_elements, public_rules
 from causeway_agent.plan.public_checks import Ground
 from causeway_agent.plan.public_rules import Delta, Table, Work
@@ -75,10 +75,11 @@ class RuleKeeper:
         return len(self._table)
 
     async def recover(self) -> None:
-        """Read the table from the disk; damage is told and survived."""
+        """Read the table from the disk. Damage is told: no rule is in force until the table is sent again."""
         recovered = await asyncio.to_thread(self._journal.recover)
         self._table, damage = await asyncio.to_thread(rules_journal.restore, recovered)
-        self._state.epoch = max(self._state.epoch, self._table.epoch)
+        self._state.epoch = max(self._state.epoch, self._table.epoch, recovered.epoch)
+        self._state.damage["public rules"] = damage
         for sentence in damage:
             _log.error(events.JOURNAL_DAMAGED, reason=sentence)
 
@@ -116,6 +117,7 @@ class RuleKeeper:
             else:
                 await self._commit(staged, work)
             self._table = new
+            self._state.damage.pop("public rules", None)
             return await self._changed(delta, work, idle)
 
     async def patch(self, patch: PublicRulesPatch) -> PublicRulesReport:
@@ -238,7 +240,8 @@ class RuleKeeper:
             raise why
         if work is not None:
             await self._filter.take_back(work)
-        raise ProblemError(problem(ProblemType.APPLY_FAILED, str(why))) from why
+        kind = ProblemType.STORAGE if isinstance(why, StorageError) else ProblemType.APPLY_FAILED
+        raise ProblemError(problem(kind, str(why))) from why
 
     async def _idle_before(self, delta: Delta, work: Work) -> frozenset[bytes]:
         """Ports without a flow to end, of rules that go: asked while their counters are still there."""

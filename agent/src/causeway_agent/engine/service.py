@@ -97,10 +97,12 @@ class Engine:
     async def boot(self) -> None:
         """Read the journal and look once; whatever is found, the engine serves afterwards."""
         recovered = await asyncio.to_thread(self._journal.recover)
-        for sentence in recovered.damage:
-            _log.error(events.JOURNAL_DAMAGED, reason=sentence)
         pointer = self._journal.pointer
         state = self.state
+        state.damage["journal"] = recovered.damage
+        for sentence in recovered.damage:
+            _log.error(events.JOURNAL_DAMAGED, reason=sentence)
+        await self._mend_journal()
         state.epoch = pointer.epoch
         if recovered.document is not None:
             state.in_force = InForce.of(recovered.document)
@@ -171,7 +173,7 @@ class Engine:
             ),
             tunnels=self.machine.processes.tunnels(),
             drift=state.drift,
-            problem=state.problem,
+            problem=state.trouble,
             coverage=coverage.coverage(
                 document, report.held(nics), rules=len(self.rules), revision=self.rules.revision
             ),
@@ -185,7 +187,7 @@ class Engine:
         in_flight = self.changes.in_flight
         if in_flight is not None and in_flight.state is not ChangeState.AWAITING:
             return ApplianceState.APPLYING
-        if self.state.problem is not None:
+        if self.state.trouble is not None:
             return ApplianceState.DEGRADED
         if in_flight is not None:
             return ApplianceState.APPLYING
@@ -220,6 +222,13 @@ class Engine:
             bridged=explain_bridged.networks(document),
             entry=entry,
         )
+
+    async def _mend_journal(self) -> None:
+        try:
+            await asyncio.to_thread(self._journal.mend)
+        except BackendError as error:
+            self.state.damage["disk"] = (str(error),)
+            _log.error(events.JOURNAL_DAMAGED, reason=str(error))
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:

@@ -9,7 +9,7 @@ from causeway_agent.plan.target import Facts, Target
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.observed import DriftReport, DuplicateAddress
-from causeway_wire.problem import Problem
+from causeway_wire.problem import Problem, ProblemType, problem
 from causeway_wire.types import Epoch, Generation
 
 ETAG_DIGITS = 16
@@ -59,6 +59,8 @@ class State:
     settled: bool = False
     """Whether the machine was as it should be at the last look."""
     problem: Problem | None = None
+    damage: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is on the disk and cannot be believed, by what it is part of; told until it is written anew."""
     duplicates: tuple[DuplicateAddress, ...] = ()
     drift: DriftReport = field(default_factory=lambda: DriftReport(repairs=0))
 
@@ -67,14 +69,22 @@ class State:
         """The document that the machine is held to now."""
         return self.tentative if self.tentative is not None else self.in_force
 
+    @property
+    def trouble(self) -> Problem | None:
+        """What is told: why the machine is not as it should be, else what of the disk is damaged."""
+        if self.problem is not None or not any(self.damage.values()):
+            return self.problem
+        told = "; ".join(sentence for sentences in self.damage.values() for sentence in sentences)
+        return problem(ProblemType.DAMAGED, told)
+
     def settle(self) -> None:
         """The machine was seen to be as it should be."""
         self.settled, self.problem, self.duplicates, self.leftovers = True, None, (), ()
         self.conforming = self.enforced.document.generation if self.enforced is not None else None
 
-    def degrade(self, problem: Problem) -> None:
+    def degrade(self, why: Problem) -> None:
         """The machine is not as it should be, and this is why."""
-        self.settled, self.problem = False, problem
+        self.settled, self.problem = False, why
 
     def count_drift(self, operations: tuple[str, ...], when: datetime) -> None:
         """Remember a repair."""

@@ -110,10 +110,10 @@ async def test_a_refusal_at_any_operation_goes_back_to_the_document_before() -> 
             await apply(engine, tenant(1))
             before = kernel_of(bench)
             bench.fuse.mend()
-            # The first three effects write the journal; a change that is not on disk is not accepted.
-            bench.fuse.refuse = {3 + number}
+            # The first four effects write the journal; a change that is not on disk is not accepted.
+            bench.fuse.refuse = {4 + number}
             change = await apply(engine, tenant(2, failover=partial(REPLICA)))
-            if change.state is ChangeState.DONE and bench.fuse.count < 3 + number:
+            if change.state is ChangeState.DONE and bench.fuse.count < 4 + number:
                 break
             if change.state is ChangeState.FAILED:
                 undone += 1

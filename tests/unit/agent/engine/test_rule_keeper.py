@@ -231,7 +231,7 @@ async def test_what_cannot_be_written_is_taken_back(*, whole: bool) -> None:
         await put(engine, WHOLE)
         bench.storage.full = True
         change = rules.table(rule("new", 1), revision=2) if whole else rules.patch(remove=("web",))
-        assert (await refused(engine, change)).type == ProblemType.APPLY_FAILED.urn
+        assert (await refused(engine, change)).type == ProblemType.STORAGE.urn
         assert engine.rules.revision == 1
         bench.storage.full = False
         same_everywhere(bench, engine)

@@ -80,7 +80,25 @@ def test_a_line_that_changed_on_the_disk_is_not_believed(storage: FakeStorage, b
     spoiled[bit] ^= 1
     storage.files[LOG] = lines[0] + bytes(spoiled)
     found = RulesJournal(storage).recover()
-    assert (found.table, found.patches) == (WHOLE, ())
+    assert (found.table, found.patches) == (None, ())
+    assert any("line 2" in sentence for sentence in found.damage)
+    assert any("send the table again" in sentence for sentence in found.damage)
+
+
+def test_a_damaged_line_in_the_middle_is_no_torn_tail(storage: FakeStorage) -> None:
+    journal = RulesJournal(storage)
+    journal.recover()
+    journal.append(SECOND)
+    lines = storage.files[LOG].splitlines(keepends=True)
+    storage.files[LOG] = lines[0] + lines[1][:30] + lines[2]
+    again = RulesJournal(storage)
+    found = again.recover()
+    assert (found.table, found.patches, found.epoch) == (None, (), WHOLE.epoch)
+    assert found.damage
+    assert not again.long, "what is damaged is not written over by an empty table"
+    assert not again.sound
+    again.commit(again.stage(7, codec.encode(table(revision=7))))
+    assert RulesJournal(storage).recover().damage == ()
 
 
 def test_a_damaged_table_is_told_and_not_used(storage: FakeStorage) -> None:
