@@ -123,7 +123,8 @@ async def test_haproxy_runs_as_its_user_without_rights_and_listens_where_documen
 def forget(host: Host) -> None:
     """Leave the agent its identity and nothing else."""
     host.check_output(
-        "systemctl stop causeway-agent && cd /var/lib/causeway && rm -rf journal.json journal.copy.json documents changes && "
+        "systemctl stop causeway-agent && cd /var/lib/causeway && "
+        "rm -rf journal.json journal.copy.json documents changes && "
         "systemctl start causeway-agent"
     )
 
