@@ -49,7 +49,7 @@ contract: setup ## tests that every implementation of an interface passes, fakes
 kernel: setup ## tests with real packets in private network namespaces
 	@$(BIN)/python scripts/run_tests.py kernel
 
-crash-matrix: setup ## kill a real agent 1,000 times inside changes (ARGS="--kills 50 --seed 7")
+crash-matrix: setup ## kill a real agent 1,000 times, flip 500 bits of its state (ARGS="--kills 50 --seed 7")
 	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
 
 fuzz: setup ## hostile requests over TLS, twenty times as many as in `make test`; about 15 minutes

@@ -1,10 +1,12 @@
 """Kill a real agent at random instants of random changes, again and again, and look what it starts into.
 
-    python -m causeway_controller.lab.sandbox -- python -m tests.crash_matrix [--kills N] [--seed S]
+    python -m causeway_controller.lab.sandbox -- python -m tests.crash_matrix [--kills N] [--flips N]
 
 Real kernel, real packet filter, real processes, a few appliances side by side. After every restart the
 appliance must be its previous or its new document, whole, and nothing in between; a confirmed document must
 have stayed, an unconfirmed one must be gone; and at no moment may the controller be locked out.
+
+Then single bits of the dead agent's state directory are flipped, in every file of it (`bit_flips`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import contextlib
 import random
 import secrets
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +33,8 @@ from causeway_wire.change import FINAL_STATES, Change, ChangeState
 from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Idle, Partial, Replica
 from causeway_wire.observed import ApplianceState
 from causeway_wire.problem import ProblemError
+from tests import bit_flips
+from tests.bit_flips import Flips
 from tests.real_appliance import Appliance
 
 CONFIRM_SECONDS = 60
@@ -286,6 +291,24 @@ async def run(kills: int, seed: int, appliances: int) -> Tally:
     return tally
 
 
+async def flip(flips: int, seed: int, appliances: int) -> Flips:
+    """All flips, spread over appliances side by side."""
+    tally = Flips()
+    directory = Path(tempfile.mkdtemp(prefix="flips-", dir="/run"))
+    victims = [Appliance(number, directory) for number in range(1, appliances + 1)]
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for victim in victims:
+                dice = random.Random(f"{seed}/flips/{victim.number}")  # noqa: S311 - dice
+                tasks.create_task(bit_flips.torment(victim, tally, flips, dice))
+    finally:
+        for victim in victims:
+            with contextlib.suppress(OSError, ValueError, subprocess.CalledProcessError):
+                victim.down()
+        shutil.rmtree(directory, ignore_errors=True)
+    return tally
+
+
 async def _tell(progress: asyncio.Queue[None], tally: Tally, kills: int) -> None:
     began, told = time.monotonic(), 0.0
     while True:
@@ -302,6 +325,7 @@ def main() -> int:
     """Print what came out; 0 only when every promise held every time."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash_matrix", description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=1000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--flips", type=int, default=500, metavar="N", help="default: %(default)s")
     drawn = secrets.randbelow(10**9)
     parser.add_argument("--seed", type=int, default=drawn, metavar="N", help="default: drawn and printed")
     parser.add_argument("--appliances", type=int, default=3, metavar="N", help="default: %(default)s")
@@ -309,7 +333,7 @@ def main() -> int:
     if not sandbox.inside():
         sys.stderr.write("crash-matrix changes networks: run it with `make crash-matrix`\n")
         return 2
-    sys.stdout.write(f"crash-matrix: {options.kills} kills, seed {options.seed}\n")
+    sys.stdout.write(f"crash-matrix: {options.kills} kills, {options.flips} flips, seed {options.seed}\n")
     sys.stdout.flush()
     tally = asyncio.run(run(options.kills, options.seed, options.appliances))
     for result, count in sorted(tally.results.items()):
@@ -317,7 +341,24 @@ def main() -> int:
     done = sum(tally.results.values())
     whole = done >= options.kills and not tally.broken
     sys.stdout.write(f"crash-matrix: {done} kills, {len(tally.broken)} broken promises\n")
+    sys.stdout.flush()
+    flips = asyncio.run(flip(options.flips, options.seed, options.appliances))
+    report_flips(flips)
+    whole = whole and flips.tried >= options.flips and not flips.broken
     return 0 if whole else 1
+
+
+def report_flips(flips: Flips) -> None:
+    """By kind of file, then together."""
+    for (kind, result), count in sorted(flips.by_file.items()):
+        sys.stdout.write(f"{count:6}  {kind}: {result}\n")
+    for sentence in flips.broken:
+        sys.stdout.write(f"BROKEN {sentence}\n")
+    told, harmless = flips.results[bit_flips.TOLD], flips.results[bit_flips.HARMLESS]
+    sys.stdout.write(
+        f"crash-matrix: {flips.tried} bits flipped, {told} refused and told, {harmless} harmless, "
+        f"{len(flips.broken)} silently wrong\n"
+    )
 
 
 if __name__ == "__main__":

@@ -114,8 +114,8 @@ class Appliance:
             )
         self.vpn = Vpn(certificate, vpn.pem, tls_crypt.make_server_key())
 
-    def down(self) -> None:
-        """Everything in the namespace ended, and the namespace gone."""
+    def down(self, *, keep: bool = False) -> None:
+        """Everything in the namespace ended, and the namespace gone; with `keep` not its directory."""
         for pid in run("ip", "netns", "pids", self.space).split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
@@ -125,7 +125,8 @@ class Appliance:
             # With its namespace it would go too, but some time later.
             run("ip", "link", "del", f"{self.space}p{port}")
         run("ip", "netns", "del", self.space)
-        shutil.rmtree(self.place, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.place, ignore_errors=True)
 
     def start(self) -> None:
         """Start the agent's process."""
@@ -284,7 +285,7 @@ class Appliance:
         )
 
     def _wire(self) -> None:
-        self.place.mkdir(parents=True)
+        self.place.mkdir(parents=True, exist_ok=True)
         run("ip", "netns", "add", self.space)
         run("ip", "-n", self.space, "link", "set", "lo", "up")
         for port in range(NETWORKS + 1):

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.errors import StorageError
 
 APPLIANCE_URN = "urn:causeway:appliance:"
 SELF_SIGNED_DAYS = 3650
@@ -185,6 +186,8 @@ def main() -> None:
         result = TASKS[task["task"]](task)
     except InvalidCertificateError as error:
         result = {"invalid": str(error), "pointer": error.pointer}
+    except StorageError as error:
+        result = {"disk": error.doing, "reason": error.reason}
     json.dump(result, sys.stdout)
 
 

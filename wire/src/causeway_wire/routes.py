@@ -153,7 +153,7 @@ EXTEND = Route(
     permission=Permission.APPLY,
     response=Change,
     query=("seconds",),
-    problems=(*_READ, P.NOT_AWAITING, P.UNAVAILABLE),
+    problems=(*_READ, P.NOT_AWAITING),
 )
 _RULES = (
     *_BODY,
@@ -207,7 +207,7 @@ RULE_COUNTERS = Route(
     permission=Permission.OBSERVE,
     response=RuleCounters,
     query=("id",),
-    problems=(*_READ, P.UNAVAILABLE),
+    problems=_READ,
 )
 CSR = Route(
     name="csr",
@@ -229,7 +229,7 @@ PUT_CERTIFICATE = Route(
     request=Certificate,
     problems=(*_BODY, P.UPDATE_IN_PROGRESS),
 )
-_UPDATE = (P.UPDATE_UNSUPPORTED, P.UPDATE_IN_PROGRESS, P.UNAVAILABLE)
+_UPDATE = (P.UPDATE_UNSUPPORTED, P.UPDATE_IN_PROGRESS)
 GET_UPDATE = Route(
     name="get_update",
     method="GET",
@@ -285,7 +285,7 @@ READY = Route(
     summary="The appliance conforms to its document",
     permission=Permission.OBSERVE,
     response=Health,
-    problems=(*_READ, P.UNAVAILABLE),
+    problems=_READ,
 )
 METRICS = Route(
     name="metrics",

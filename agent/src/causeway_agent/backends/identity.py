@@ -23,7 +23,7 @@ import structlog
 from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.engine import events, ports, sealed
 from causeway_agent.engine.ports import Credentials
-from causeway_agent.errors import BackendError, DamagedError
+from causeway_agent.errors import BackendError, DamagedError, StorageError
 from causeway_wire import codec
 from causeway_wire.identity import (
     AGENT_KEY,
@@ -206,6 +206,8 @@ async def _work(task: dict[str, Any]) -> dict[str, Any]:
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
         raise BackendError(doing, last or f"exit status {process.returncode}")
     result: dict[str, Any] = json.loads(output)
+    if "disk" in result:
+        raise StorageError(result["disk"], result["reason"])
     if "invalid" in result:
         raise ProblemError(problem(ProblemType.INVALID, result["invalid"], pointer=result["pointer"]))
     return result

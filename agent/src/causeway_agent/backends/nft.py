@@ -140,8 +140,10 @@ class NftFirewall:
 
     async def _run(self, commands: str) -> str:
         try:
-            with generations.GENERATIONS.ours():
+            with generations.GENERATIONS.ours() as change:
                 answer = await self._channel.call(commands, seconds=_SECONDS)
+                if answer.code:
+                    change.transactions = 0  # what happened meanwhile was somebody else's doing
         except OSError as error:
             raise errors.BackendError("ask nftables", error.strerror or str(error)) from error
         if answer.code:

@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from causeway_agent.engine import sealed
+from causeway_agent.errors import DamagedError
 from causeway_agent.plan.processes import TlsProxy, VpnClient, VpnServer
 from causeway_wire import codec
 from causeway_wire.desired import Document
@@ -90,7 +92,7 @@ class Records:
         beside = self.directory / f".{name}"
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(codec.encode(entry))
+            file.write(sealed.seal(name, codec.encode(entry)))
         beside.replace(self.directory / name)
 
     def delete(self, name: str) -> None:
@@ -98,12 +100,12 @@ class Records:
         (self.directory / name).unlink(missing_ok=True)
 
     def read(self) -> dict[str, Record]:
-        """All records by name; what cannot be read is forgotten."""
+        """All records by name; what is not what was written is forgotten, and its process is a stray."""
         found = {}
         for path in sorted(self.directory.glob("*")) if self.directory.is_dir() else ():
             try:
-                entry = codec.decode(path.read_bytes(), Record)
+                entry = codec.decode(sealed.unseal(path.name, path.read_bytes()), Record)
                 found[entry.specified().name] = entry
-            except (ProblemError, KeyError):
+            except (ProblemError, DamagedError, KeyError):
                 path.unlink()
         return found

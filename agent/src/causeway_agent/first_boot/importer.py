@@ -17,8 +17,9 @@ import msgspec
 
 from causeway_agent import settings as settings_file
 from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
+from causeway_agent.engine import sealed
 from causeway_agent.engine.ports import Storage
-from causeway_agent.errors import SeedRefusedError, SettingsError
+from causeway_agent.errors import DamagedError, SeedRefusedError, SettingsError
 from causeway_agent.first_boot import decision, verification
 from causeway_agent.first_boot.carriers import Found
 from causeway_agent.first_boot.decision import Answer, Memory, Record
@@ -113,8 +114,10 @@ class Importer:
     def _record(self) -> Record | None:
         data = self.state.read(RECORD)
         try:
-            return None if data is None else codec.decode(data, Record)
-        except ProblemError:
+            if data is None:
+                return None
+            return codec.decode(sealed.unseal(RECORD, data) if sealed.is_sealed(data) else data, Record)
+        except (ProblemError, DamagedError):
             # Without it a used token is still refused: the appliance is enrolled, which decides.
             return None
 
@@ -127,7 +130,8 @@ class Importer:
 
     def _write_record(self, appliance: str, digest: str, known: Record | None) -> None:
         tokens = () if known is None else tuple(each for each in known.tokens if each != digest)
-        self.state.write(RECORD, codec.encode(Record(appliance=appliance, tokens=(*tokens, digest))))
+        text = codec.encode(Record(appliance=appliance, tokens=(*tokens, digest)))
+        self.state.write(RECORD, sealed.seal(RECORD, text))
 
     def _write_settings(self, settings: Settings) -> None:
         self.etc.write(self.settings, codec.encode(settings))

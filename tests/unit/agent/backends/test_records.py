@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent.backends import records
+from causeway_agent.engine import sealed
 from causeway_agent.plan.processes import Endpoint, TlsProxy, VpnClient, VpnServer
 from causeway_wire import codec
 from causeway_wire.observed import Transport
@@ -63,7 +64,7 @@ def test_a_record_of_an_unknown_kind_is_forgotten(tmp_path: Path) -> None:
     store = records.Records(tmp_path)
     changed = entry(SPECIFICATIONS[0])
     text = codec.encode(changed).decode().replace("VpnServer", "Teapot")
-    (tmp_path / "vpn-x").write_text(text)
+    (tmp_path / "vpn-x").write_bytes(sealed.seal("vpn-x", text.encode()))
     assert store.read() == {}
 
 
