@@ -81,7 +81,7 @@ def no_inodes(state: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def read_only(state: Path) -> Iterator[None]:
-    """As a kernel leaves it after an error."""
+    """As a kernel mounts it after an error."""
     run("mount", "-o", "remount,ro", str(state))
     yield
     run("mount", "-o", "remount,rw", str(state))
@@ -122,7 +122,12 @@ async def test_what_cannot_be_written_is_refused_by_name_and_nothing_changes(
     next_one = appliance.document(2, tunnel=False)
     async with appliance.open() as agent:
         await ready(agent)
+        if trouble == "read-only":
+            appliance.kill()  # a file system in use cannot be made so
         with TROUBLES[trouble](state):
+            if trouble == "read-only":
+                appliance.start()
+                await appliance.ready()
             request = CsrRequest(
                 key="other", purpose=Purpose.VPN_SERVER, common_name="other", nonce="0123456789abcdef012345"
             )
@@ -138,6 +143,11 @@ async def test_what_cannot_be_written_is_refused_by_name_and_nothing_changes(
             await ready(agent)
             await filtered(appliance)
             appliance.kill()
+            appliance.start()
+            await appliance.ready()
+            if trouble == "read-only":
+                appliance.kill()
+        if trouble == "read-only":
             appliance.start()
             await appliance.ready()
         assert (await agent.get_desired()).generation == before.generation

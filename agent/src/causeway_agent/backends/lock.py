@@ -6,6 +6,7 @@ The file says who holds it. The lock ends with its holder whatever ends that, so
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
@@ -65,7 +66,7 @@ def hold(directory: Path, what: str, *, patience: float = 0.0) -> Iterator[None]
     `patience`: seconds to wait for a holder that is no agent: a rollback ends by itself, an agent does not.
     """
     path = directory / NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    descriptor = _open(path)
     try:
         until = time.monotonic() + patience
         while not _locked(descriptor):
@@ -75,11 +76,23 @@ def hold(directory: Path, what: str, *, patience: float = 0.0) -> Iterator[None]
                 raise HeldError(str(path), str(other or "somebody"))
             time.sleep(_POLL)
         text = f"{what} {os.getpid()} {spawn.start_time(os.getpid())}\n"
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode("ascii"), 0)
+        with contextlib.suppress(OSError):  # a disk that takes nothing does not keep an agent from its work
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, text.encode("ascii"), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Where the disk lets nobody write, the file that is there is held all the same."""
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, flags | os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, flags | os.O_RDONLY)
 
 
 def _locked(descriptor: int) -> bool:
