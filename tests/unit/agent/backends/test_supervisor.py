@@ -19,6 +19,7 @@ import pytest
 from causeway_agent.backends import spawn, tls_proxy
 from causeway_agent.backends.supervisor import Supervisor
 from causeway_agent.backends.task_unit import Ready
+from causeway_agent.engine import sealed
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.processes import FirstPacketFilter, NeighbourResponder, TlsProxy
 from causeway_wire.types import Secret
@@ -182,9 +183,9 @@ async def test_a_process_with_a_foreign_start_time_is_neither_adopted_nor_touche
         await supervisor.start(spec)
         first = pid(tmp_path)
     record = tmp_path / "run/records/tls-test"
-    changed = json.loads(record.read_text())
+    changed = json.loads(sealed.unseal(record.name, record.read_bytes()))
     changed["process"]["start_time"] += 1
-    record.write_text(json.dumps(changed))
+    record.write_bytes(sealed.seal(record.name, json.dumps(changed).encode()))
     async with supervising(tmp_path) as supervisor:
         assert supervisor.running() == frozenset()
     assert spawn.start_time(first) is not None
