@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
+from causeway_agent.engine.ports import Sighting
 from causeway_agent.errors import BackendError
+from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import (
     Address,
     Bridge,
@@ -190,6 +193,10 @@ class FakeNeighbours:
         self.taken: dict[IPAddress, MacAddress] = {}
         self.probed: list[Claim] = []
         self.announced: list[Claim] = []
+        self.asked: list[Claim] = []
+        self.held: frozenset[Holding] = frozenset()
+        self.own: frozenset[MacAddress] = frozenset()
+        self.seen: asyncio.Queue[Sighting] = asyncio.Queue()
         self.up: Callable[[str], bool] = lambda _: True
 
     async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
@@ -203,3 +210,17 @@ class FakeNeighbours:
     async def announce(self, claim: Claim) -> None:
         """Remember it."""
         self.announced.append(claim)
+
+    async def ask(self, claims: Iterable[Claim]) -> None:
+        """Remember them."""
+        self.asked.extend(claims)
+
+    async def hold(self, holdings: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
+        """Remember it."""
+        self.held = frozenset(holdings)
+        self.own = frozenset(own)
+
+    async def sightings(self) -> AsyncIterator[Sighting]:
+        """What the test puts there."""
+        while True:
+            yield await self.seen.get()

@@ -170,13 +170,13 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
             nft=firewall,
             responder=neighbour_responder.respond,
         )
-        async with supervisor:
+        async with contextlib.aclosing(PacketNeighbours()) as neighbours, supervisor:
             yield Machine(
                 kernel=kernel,
                 firewall=firewall,
                 publications=publications,
                 processes=supervisor,
-                neighbours=PacketNeighbours(),
+                neighbours=neighbours,
                 clock=clock,
                 dead_man=watcher,
                 slots=SocketSlots(),

@@ -104,6 +104,31 @@ class Extension(StrEnum):
     """
 
 
+class LateAnswer(StrEnum):
+    """What becomes of a claim when the machine that has the address answers only after it was made."""
+
+    RELEASE = "release"
+    """Given back, as if it had answered in time; made again when that machine is silent."""
+    KEEP = "keep"
+
+
+class StaleAnswer(Document, frozen=True, kw_only=True):
+    """An address to be claimed although `mac` answers for it: a fabric's memory of a machine that is gone.
+
+    Any other machine that answers still stands in the way.
+    """
+
+    address: IPAddress
+    mac: MacAddress
+
+
+class Claims(Document, frozen=True, kw_only=True):
+    """How addresses are taken that other machines may have."""
+
+    late_answer: LateAnswer = LateAnswer.RELEASE
+    anyway: Annotated[tuple[StaleAnswer, ...], Meta(max_length=256)] = ()
+
+
 class TunnelServer(Document, frozen=True, kw_only=True):
     """The provider's end of one network's tunnel: an OpenVPN server, UDP and TCP on the same port number."""
 
@@ -184,6 +209,22 @@ class Partial(Document, frozen=True, kw_only=True, tag_field="mode", tag="partia
     replicas: tuple[Replica, ...]
 
 
+class RouterAdvertisements(Document, frozen=True, kw_only=True):
+    """What an appliance that is a network's IPv6 gateway tells its hosts (RFC 4861, 4.2); the standard's
+    defaults (6.2.1). Say here what production's router says.
+    """
+
+    send: bool = True
+    managed: bool = False
+    """Addresses are had by DHCPv6; the server must be among the replicas."""
+    other: bool = False
+    """Other settings are."""
+    autonomous: bool = True
+    """Hosts may make addresses of the prefix themselves (RFC 4862); said of prefixes of 64 bits only."""
+    lifetime: Annotated[int, Meta(ge=4, le=9000)] = 1800
+    """Seconds for which hosts keep the appliance as their default router."""
+
+
 class FullNetwork(Document, frozen=True, kw_only=True):
     """A network whose production gateway addresses the provider appliance takes over."""
 
@@ -192,6 +233,8 @@ class FullNetwork(Document, frozen=True, kw_only=True):
     """Whether its replicas may open connections to the internet (source NAT). Published services answer
     without it.
     """
+    router_advertisements: RouterAdvertisements = RouterAdvertisements()
+    """Of a network with an IPv6 gateway."""
 
 
 class Full(Document, frozen=True, kw_only=True, tag_field="mode", tag="full"):
@@ -241,6 +284,7 @@ class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
     """Stand in for public addresses in rehearsal."""
     denied: Sources = ()
     """The provider's own networks, which replicas never reach; the uplink's are always among them."""
+    claims: Claims = Claims()
 
 
 class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="tenant"):
@@ -250,6 +294,7 @@ class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ten
     network: ProductionNetwork
     tunnel: TunnelClient | None = None
     failover: TenantFailover = Idle()
+    claims: Claims = Claims()
 
 
 class GatewayTunnel(Document, frozen=True, kw_only=True):

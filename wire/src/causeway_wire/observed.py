@@ -84,11 +84,28 @@ class DriftReport(Report, frozen=True, kw_only=True):
     last_operations: tuple[str, ...] = ()
 
 
+class DuplicateState(StrEnum):
+    """What became of an address that another machine has, too."""
+
+    REFUSED = "refused"
+    """It answered before the address was claimed: the claim was not made."""
+    RELEASED = "released"
+    """It answered late: the claim was given back."""
+    CONTESTED = "contested"
+    """It uses an address that is held here; neighbours find the one or the other."""
+    OVERRIDDEN = "overridden"
+    """The document says that this answer is stale, and to claim the address anyway."""
+
+
 class DuplicateAddress(Report, frozen=True, kw_only=True):
-    """An address that another machine answered for when it was about to be claimed (RFC 5227)."""
+    """An address of ours that another machine has, too (RFC 5227)."""
 
     address: IPAddress
     mac: MacAddress
+    device: str | None = None
+    """Where it was heard."""
+    state: DuplicateState = DuplicateState.REFUSED
+    since: Timestamp | None = None
 
 
 class FailoverNetwork(Report, frozen=True, kw_only=True):
@@ -147,7 +164,7 @@ class Observed(Report, frozen=True, kw_only=True):
     counters: tuple[CounterReport, ...] = ()
     """Dropped packets by reason; empty while the packet filter cannot be asked."""
     duplicates: tuple[DuplicateAddress, ...] = ()
-    """Addresses not claimed because other machines answer for them."""
+    """Addresses that other machines have, too."""
     started: Timestamp | None = None
     """When this agent began."""
 

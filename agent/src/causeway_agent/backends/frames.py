@@ -30,13 +30,22 @@ _MESSAGE = struct.Struct("!BBHI16s")
 _SOURCE_OPTION, _TARGET_OPTION = 1, 2
 _SOLICITED, _OVERRIDE = 1 << 30, 1 << 29
 _ANY = IPv6Address(0)
-_ALL_NODES = IPv6Address("ff02::1")
+ALL_NODES = IPv6Address("ff02::1")
+"""Multicast group of every node of a link (RFC 4291, 2.7.1)."""
 _SOLICITED_NODE = int(IPv6Address("ff02::1:ff00:0"))
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Somebody says that it has this address."""
+
+    address: IPAddress
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Somebody asks whether an address is free, before it takes it."""
 
     address: IPAddress
     mac: bytes
@@ -62,7 +71,7 @@ def probe(address: IPAddress, mac: bytes) -> bytes:
         return _arp(BROADCAST, _ARP_REQUEST, (mac, _NO_ADDRESS), (_NO_MAC, address))
     group = solicited_node(address)
     body = _MESSAGE.pack(SOLICITATION, 0, 0, 0, address.packed)
-    return _neighbour(_group_mac(group), mac, _ANY, group, body)
+    return icmpv6(group_mac(group), mac, _ANY, group, body)
 
 
 def announcements(address: IPAddress, mac: bytes) -> tuple[bytes, ...]:
@@ -74,7 +83,7 @@ def announcements(address: IPAddress, mac: bytes) -> tuple[bytes, ...]:
             _arp(BROADCAST, _ARP_REQUEST, (mac, address), (_NO_MAC, address)),
             _arp(BROADCAST, _ARP_REPLY, (mac, address), (mac, address)),
         )
-    return (_advertisement(address, mac, (_group_mac(_ALL_NODES), _ALL_NODES), _OVERRIDE),)
+    return (_advertisement(address, mac, (group_mac(ALL_NODES), ALL_NODES), _OVERRIDE),)
 
 
 def proxy_advertisement(asked: Solicitation, mac: bytes) -> bytes:
@@ -102,6 +111,32 @@ def parse_claim(frame: bytes) -> Claim | None:
     return Claim(ipaddress.ip_address(address), sender)
 
 
+def parse_use(frame: bytes) -> Claim | Probe | None:
+    """What an ARP packet or neighbour message says about an address: that its sender has it, be it by asking
+    for another one from it, or that it would like to know whether it is free.
+    """
+    claim = parse_claim(frame)
+    if claim is not None:
+        return claim
+    asked = parse_solicitation(frame)
+    if asked is not None:
+        if asked.source.is_unspecified:
+            return Probe(asked.target, asked.mac)
+        return Claim(asked.source, asked.mac)
+    if len(frame) < _ETHERNET.size + _ARP.size or frame[12:14] != ETHERTYPE_ARP.to_bytes(2, "big"):
+        return None
+    *layout, operation, mac, sender, _, target = _ARP.unpack_from(frame, _ETHERNET.size)
+    if tuple(layout) != _ARP_ETHERNET_IPV4 or operation != _ARP_REQUEST or any(sender) or not any(target):
+        return None
+    return Probe(ipaddress.ip_address(target), mac)
+
+
+def defence(asked: Probe, mac: bytes) -> bytes:
+    """Tell who probed for an IPv4 address that it is taken (RFC 5227, 2.1.1)."""
+    address = IPv4Address(int(asked.address))
+    return _arp(asked.mac, _ARP_REPLY, (mac, address), (asked.mac, _NO_ADDRESS))
+
+
 def parse_solicitation(frame: bytes) -> Solicitation | None:
     """The neighbour solicitation in a frame; None for any other frame."""
     message = _parse_message(frame, SOLICITATION)
@@ -121,10 +156,11 @@ def _arp(
 def _advertisement(target: IPv6Address, mac: bytes, to: tuple[bytes, IPv6Address], flags: int) -> bytes:
     option = struct.pack("!BB6s", _TARGET_OPTION, 1, mac)
     body = _MESSAGE.pack(ADVERTISEMENT, 0, 0, flags, target.packed) + option
-    return _neighbour(to[0], mac, target, to[1], body)
+    return icmpv6(to[0], mac, target, to[1], body)
 
 
-def _neighbour(to: bytes, mac: bytes, source: IPv6Address, destination: IPv6Address, body: bytes) -> bytes:
+def icmpv6(to: bytes, mac: bytes, source: IPv6Address, destination: IPv6Address, body: bytes) -> bytes:
+    """A frame with this ICMPv6 message (RFC 4443), its checksum filled in, that has crossed no router."""
     ends = (source.packed, destination.packed)
     pseudo = b"".join(ends) + struct.pack("!II", len(body), _ICMPV6)
     body = body[:2] + checksum(pseudo + body).to_bytes(2, "big") + body[4:]
@@ -158,8 +194,8 @@ def _option(options: bytes, kind: int) -> bytes | None:
     return None
 
 
-def _group_mac(group: IPv6Address) -> bytes:
-    """RFC 2464, 7."""
+def group_mac(group: IPv6Address) -> bytes:
+    """The MAC address of an IPv6 multicast group (RFC 2464, 7)."""
     return b"\x33\x33" + group.packed[-4:]
 
 

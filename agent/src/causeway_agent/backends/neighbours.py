@@ -1,8 +1,8 @@
-"""The neighbours port: probes for addresses before they are claimed, announces them after.
+"""The neighbours port: probes for addresses before they are claimed, announces them, hears who else has them.
 
 RFC 5227 waits up to seven seconds for answers, for networks of any kind. On the data-centre segments that an
 appliance sits on an answer takes well under a millisecond, and a failover waits for the result: three probes
-within 120 ms are a compromise, stated in the documentation.
+within 120 ms are a compromise. What answers later is heard all the same, for as long as the address is held.
 """
 
 from __future__ import annotations
@@ -10,119 +10,176 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import socket
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import structlog
 
 from causeway_agent import errors
-from causeway_agent.backends import frames, packet_socket
+from causeway_agent.backends import frames
+from causeway_agent.backends.segment import IPV4, Segment
+from causeway_agent.backends.token_bucket import Bucket
+from causeway_agent.engine.ports import Sighting
+from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim
 from causeway_wire.types import IPAddress, MacAddress
 
-_FRAME = 2048
-_ANNOUNCEMENTS = 2
-_ANNOUNCE_INTERVAL = 0.05
-"""Seconds between announcements; one alone may be lost."""
+_EVENTS_KEPT = 1024
+_AT_ONCE = 64
+"""Frames sent before others have their turn; a segment's storm control counts broadcasts too."""
+_BREATH = 0.05
+"""Seconds after that."""
+_DEFENCES = 50.0
+"""Probes answered per second, and at once."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, kw_only=True)
 class PacketNeighbours:
-    """Implements `engine.ports.Neighbours` with packet sockets."""
+    """Implements `engine.ports.Neighbours` with one packet socket per adapter and family, kept open."""
 
     probes: int = 3
     interval: float = 0.04
     """Seconds that answers to each probe are waited for."""
+    _segments: dict[tuple[str, int], Segment] = field(default_factory=dict)
+    _searches: list[_Search] = field(default_factory=list)
+    _held: dict[Claim, Holding] = field(default_factory=dict)
+    _own: frozenset[bytes] = frozenset()
+    _sightings: asyncio.Queue[Sighting] = field(default_factory=lambda: asyncio.Queue(_EVENTS_KEPT))
+    _bucket: Bucket = field(default_factory=lambda: Bucket(_DEFENCES, _DEFENCES, 0.0))
 
     async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
-        by_segment = itertools.groupby(sorted(claims, key=_segment), key=_segment)
-        groups = {segment: list(members) for segment, members in by_segment}
-        searches = [
-            self._search(device, version, frozenset(each.address for each in members))
-            for (device, version), members in groups.items()
-        ]
-        # Every search ends by itself within the same time, so a failed one need not cancel the others.
-        results = await asyncio.gather(*searches, return_exceptions=True)
-        found = dict(zip(groups, map(_or_raise, results), strict=True))
-        return {
-            claim: found[segment][claim.address]
-            for segment, members in groups.items()
-            for claim in members
-            if claim.address in found[segment]
-        }
+        by_segment = itertools.groupby(sorted(claims, key=_key), key=_key)
+        searches = [_Search(await self._segment(*key), frozenset(members)) for key, members in by_segment]
+        self._searches += searches
+        try:
+            # Every search ends by itself within the same time, so a failed one need not cancel the others.
+            results = await asyncio.gather(*map(self._search, searches), return_exceptions=True)
+        finally:
+            self._searches = [each for each in self._searches if each not in searches]
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return {claim: mac for search in searches for claim, mac in search.found.items()}
 
     async def announce(self, claim: Claim) -> None:
-        doing = f"announce {claim.address} on {claim.device}"
-        with contextlib.ExitStack() as stack:
-            sock = stack.enter_context(_open(doing, claim.device, claim.address.version))
-            own = frames.announcements(claim.address, packet_socket.mac_of(sock))
-            for number in range(_ANNOUNCEMENTS):
-                if number:
-                    await asyncio.sleep(_ANNOUNCE_INTERVAL)
-                for frame in own:
-                    await _send(doing, sock, frame)
+        segment = await self._segment(*_key(claim))
+        with _failures(f"announce {claim.address} on {claim.device}"):
+            for frame in frames.announcements(claim.address, segment.mac):
+                await segment.send(frame)
 
-    async def _search(
-        self, device: str, version: int, addresses: frozenset[IPAddress]
-    ) -> dict[IPAddress, MacAddress]:
-        """Who answers for these addresses on one segment."""
-        doing = f"probe for addresses on {device}"
-        found: dict[IPAddress, MacAddress] = {}
-        with _open(doing, device, version) as sock:
-            own = packet_socket.mac_of(sock)
+    async def ask(self, claims: Iterable[Claim]) -> None:
+        for number, claim in enumerate(claims, 1):
+            segment = await self._segment(*_key(claim))
+            with _failures(f"ask for {claim.address} on {claim.device}"):
+                await segment.send(frames.probe(claim.address, segment.mac))
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(_BREATH)
+
+    async def hold(self, holdings: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
+        self._held = {holding.claim: holding for holding in holdings}
+        self._own = frozenset(bytes.fromhex(mac.replace(":", "")) for mac in own)
+        wanted: dict[tuple[str, int], set[IPAddress]] = {}
+        searched = (claim for search in self._searches for claim in search.wanted)
+        for claim in itertools.chain(self._held, searched):
+            wanted.setdefault(_key(claim), set()).add(claim.address)
+        for key in self._segments.keys() - wanted.keys():
+            await self._segments.pop(key).close()
+        for key, addresses in wanted.items():
+            try:
+                segment = await self._segment(*key)
+                with _failures(f"listen on {key[0]}"):
+                    segment.listen(addresses)
+            except errors.BackendError as error:
+                _log.debug("not_listening", device=key[0], reason=str(error))
+
+    async def sightings(self) -> AsyncIterator[Sighting]:
+        while True:
+            yield await self._sightings.get()
+
+    async def aclose(self) -> None:
+        """Hear nothing more."""
+        segments, self._segments = list(self._segments.values()), {}
+        for segment in segments:
+            await segment.close()
+
+    async def _segment(self, device: str, version: int) -> Segment:
+        """The segment, listened on; raises BackendError when that is not possible."""
+        segment = self._segments.get((device, version))
+        if segment is not None and not segment.fits():
+            await self._segments.pop((device, version)).close()
+            segment = None
+        if segment is None:
+            with _failures(f"speak on {device}"):
+                segment = Segment(device, version, self._hear)
+            self._segments[device, version] = segment
+        return segment
+
+    async def _search(self, search: _Search) -> None:
+        """Ask until everybody was found, or often enough."""
+        segment = search.segment
+        with _failures(f"probe for addresses on {segment.device}"):
+            segment.listen(segment.listening | {claim.address for claim in search.wanted})
             for _ in range(self.probes):
-                for address in sorted(addresses - found.keys(), key=int):
-                    await _send(doing, sock, frames.probe(address, own))
+                for claim in sorted(search.missing, key=lambda claim: int(claim.address)):
+                    await segment.send(frames.probe(claim.address, segment.mac))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.interval):
-                        await _collect(doing, sock, own, addresses, found)
-                if len(found) == len(addresses):
-                    break
-        return found
+                        await search.complete.wait()
+                if not search.missing:
+                    return
+
+    def _hear(self, segment: Segment, said: frames.Claim | frames.Probe) -> None:
+        if said.mac == segment.mac or said.mac in self._own:
+            return
+        claim = Claim(segment.device, said.address)
+        if isinstance(said, frames.Probe):
+            self._defend(segment, claim, said)
+            return
+        for search in self._searches:
+            search.tell(claim, said.mac.hex(":"))
+        if claim in self._held:
+            with contextlib.suppress(asyncio.QueueFull):  # the same is said again
+                self._sightings.put_nowait(Sighting(claim, said.mac.hex(":")))
+
+    def _defend(self, segment: Segment, claim: Claim, probe: frames.Probe) -> None:
+        holding = self._held.get(claim)
+        if holding is None or not holding.defended or segment.version != IPV4:
+            return
+        if self._bucket.take(asyncio.get_running_loop().time()):
+            segment.reply(frames.defence(probe, segment.mac))
 
 
-async def _collect(
-    doing: str,
-    sock: socket.socket,
-    own: bytes,
-    wanted: frozenset[IPAddress],
-    found: dict[IPAddress, MacAddress],
-) -> None:
-    """Add claims of others to `found` until every wanted address has one."""
-    loop = asyncio.get_running_loop()
-    while len(found) < len(wanted):
-        try:
-            said = frames.parse_claim(await loop.sock_recv(sock, _FRAME))
-        except OSError as error:
-            raise _failed(doing, error) from error
-        if said is not None and said.mac != own and said.address in wanted:
-            found[said.address] = said.mac.hex(":")
+@dataclass(eq=False, slots=True)
+class _Search:
+    """Who answers for these claims of one segment."""
+
+    segment: Segment
+    wanted: frozenset[Claim]
+    found: dict[Claim, MacAddress] = field(default_factory=dict)
+    complete: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def missing(self) -> frozenset[Claim]:
+        """Those nobody answered for yet."""
+        return self.wanted - self.found.keys()
+
+    def tell(self, claim: Claim, mac: MacAddress) -> None:
+        """Somebody claims it."""
+        if claim in self.wanted:
+            self.found[claim] = mac
+            if not self.missing:
+                self.complete.set()
 
 
-def _open(doing: str, device: str, version: int) -> socket.socket:
+@contextlib.contextmanager
+def _failures(doing: str) -> Iterator[None]:
     try:
-        if version == 4:  # noqa: PLR2004 - the IP version
-            return packet_socket.open_arp(device)
-        return packet_socket.open_icmpv6_on_port(device, kind=frames.ADVERTISEMENT)
+        yield
     except OSError as error:
-        raise _failed(doing, error) from error
+        raise errors.BackendError(doing, error.strerror or str(error)) from error
 
 
-async def _send(doing: str, sock: socket.socket, frame: bytes) -> None:
-    try:
-        await asyncio.get_running_loop().sock_sendall(sock, frame)
-    except OSError as error:
-        raise _failed(doing, error) from error
-
-
-def _or_raise(result: dict[IPAddress, MacAddress] | BaseException) -> dict[IPAddress, MacAddress]:
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
-def _segment(claim: Claim) -> tuple[str, int]:
+def _key(claim: Claim) -> tuple[str, int]:
     return claim.device, claim.address.version
-
-
-def _failed(doing: str, error: OSError) -> errors.BackendError:
-    return errors.BackendError(doing, error.strerror or str(error))

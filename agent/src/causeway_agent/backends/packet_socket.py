@@ -59,6 +59,31 @@ def open_icmpv6_on_port(device: str, *, kind: int) -> socket.socket:
     return sock
 
 
+def open_kept(device: str, version: int, *, port: bool) -> socket.socket:
+    """Frames of ARP (4) or IPv6 (6) that `let_in` says; none before. Raises OSError.
+
+    `port`: the device is a bridge's, and every frame of it must be looked at. Else data packets of IPv4 cost
+    nothing.
+    """
+    ethertype = frames.ETHERTYPE_ARP if version == 4 else frames.ETHERTYPE_IPV6  # noqa: PLR2004
+    nothing = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+    sock = _bound(device, _EVERY_PROTOCOL if port else ethertype, (nothing,))
+    try:
+        if version == 6:  # noqa: PLR2004
+            _hear_groups(sock, device)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def let_in(sock: socket.socket, program: Sequence[bytes]) -> None:
+    """Let the socket receive what this program of classic BPF accepts. Raises OSError."""
+    code = ctypes.create_string_buffer(b"".join(program))
+    option = struct.pack("HP", len(program), ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, option)
+
+
 def mac_of(sock: socket.socket) -> bytes:
     """The MAC address of the device that a packet socket is bound to."""
     mac: bytes = sock.getsockname()[4]
@@ -75,10 +100,7 @@ def _bound(device: str, ethertype: int, program: Sequence[bytes] = ()) -> socket
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         if program:
-            code = ctypes.create_string_buffer(b"".join(program))
-            sock.setsockopt(
-                socket.SOL_SOCKET, _ATTACH_FILTER, struct.pack("HP", len(program), ctypes.addressof(code))
-            )
+            let_in(sock, program)
         if ethertype == _EVERY_PROTOCOL:
             sock.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
         sock.bind((device, ethertype))

@@ -18,7 +18,16 @@ from typing import Any, Protocol, Self
 import structlog
 from msgspec import structs
 
-from causeway_agent.backends import first_packet, loop_guard, openvpn, records, spawn, strays, task_unit
+from causeway_agent.backends import (
+    first_packet,
+    loop_guard,
+    openvpn,
+    records,
+    router_advertiser,
+    spawn,
+    strays,
+    task_unit,
+)
 from causeway_agent.backends.openvpn_client import ClientUnit
 from causeway_agent.backends.openvpn_server import ServerUnit
 from causeway_agent.backends.tls_proxy import ProxyUnit
@@ -29,6 +38,7 @@ from causeway_agent.plan.processes import (
     LoopGuard,
     NeighbourResponder,
     Process,
+    RouterAdvertiser,
     TlsProxy,
     VpnClient,
     VpnServer,
@@ -212,6 +222,12 @@ class Supervisor:
                 )
             case NeighbourResponder():
                 return task_unit.TaskUnit(process, lambda ready: self._responder(process, ready))
+            case RouterAdvertiser():
+                return task_unit.TaskUnit(
+                    process,
+                    lambda ready: router_advertiser.advertise(process, ready),
+                    farewell=lambda: router_advertiser.take_leave(process),
+                )
             case LoopGuard():
                 watch = loop_guard.Watch(process, self._nft, self._tell)
                 self._guards[process.tunnel] = watch

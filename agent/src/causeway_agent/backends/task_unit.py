@@ -10,7 +10,7 @@ import structlog
 
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import remotes
-from causeway_agent.plan.processes import FirstPacketFilter, LoopGuard, NeighbourResponder
+from causeway_agent.plan.processes import Task
 
 START_DEADLINE = 30.0
 """Seconds a task gets to say that it works."""
@@ -21,12 +21,17 @@ Ready = Callable[[], None]
 Body = Callable[[Ready], Coroutine[Any, Any, None]]
 """Works until cancelled, calls `Ready` once it does; raises OSError or BackendError when it cannot."""
 
+Farewell = Callable[[], Coroutine[Any, Any, None]]
+"""What is said last; raises OSError when it cannot be."""
+
 
 class TaskUnit:
     """Runs one task and starts it again whenever it fails."""
 
-    def __init__(self, spec: FirstPacketFilter | NeighbourResponder | LoopGuard, body: Body) -> None:
+    def __init__(self, spec: Task, body: Body, *, farewell: Farewell | None = None) -> None:
+        """`farewell` is done when it is stopped for good, not when the agent ends."""
         self.spec = spec
+        self._farewell = farewell
         self._body = body
         self._settled = asyncio.Event()
         self._error: str | None = None
@@ -57,7 +62,13 @@ class TaskUnit:
             await asyncio.sleep(delay)
 
     async def stop(self) -> None:
-        """Nothing is left once `run` was cancelled."""
+        """Take leave; nothing else is left once `run` was cancelled."""
+        if self._farewell is None:
+            return
+        try:
+            await self._farewell()
+        except OSError as error:
+            _log.warning("farewell_failed", process=self.spec.name, reason=str(error))
 
     def release(self) -> None:
         """Nothing is left once `run` was cancelled."""

@@ -289,6 +289,8 @@ class ChangeRunner:
         confirmation = Confirmation(change.id, clock=clock, seconds=seconds)
         self._applied = _Applied(work, way, confirmation)
         self.decisions.awaited = confirmation
+        if self._state.released.keys() & set(way.plan.probes):
+            self.decisions.refuse()
         _log.info(events.CHANGE_AWAITING, change=change.id, deadline=deadline.isoformat())
         return change
 

@@ -21,6 +21,7 @@ class Outcome(Enum):
 
     CONFIRMED = "confirmed"
     CANCELLED = "cancelled"
+    CONTESTED = "another machine answered late for an address that it claimed"
     OVERDUE = "not confirmed before its deadline"
 
 

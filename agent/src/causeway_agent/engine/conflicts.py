@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 
+import structlog
+
+from causeway_agent.engine import events
+from causeway_agent.engine.state import InForce
+from causeway_agent.plan.holdings import QUIET_SECONDS
 from causeway_agent.plan.objects import Claim
-from causeway_wire.desired import Desired, Full, GatewayRole, Partial, ProviderRole, Rehearsal, TenantRole
-from causeway_wire.observed import DuplicateAddress
+from causeway_wire.desired import (
+    Claims,
+    Desired,
+    Full,
+    GatewayRole,
+    Partial,
+    ProviderRole,
+    Rehearsal,
+    TenantRole,
+)
+from causeway_wire.observed import DuplicateAddress, DuplicateState
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, MacAddress
 
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
 Taken = Mapping[Claim, MacAddress]
+
+
+def claim_rules(enforced: InForce | None) -> Claims:
+    """What the document says about claims."""
+    role = enforced.document.role if enforced is not None else None
+    return role.claims if isinstance(role, ProviderRole | TenantRole) else Claims()
+
+
+def is_overridden(rules: Claims, claim: Claim, mac: MacAddress) -> bool:
+    """Whether the document says that this machine's answer is stale."""
+    return any((stale.address, stale.mac) == (claim.address, mac) for stale in rules.anyway)
+
+
+def standing(rules: Claims, taken: Taken) -> Taken:
+    """The answers that stand in the way of a claim; those that are overridden are logged."""
+    for claim, mac in taken.items():
+        if is_overridden(rules, claim, mac):
+            _log.warning(events.CLAIM_OVERRIDDEN, address=str(claim.address), device=claim.device, mac=mac)
+    return {claim: mac for claim, mac in taken.items() if not is_overridden(rules, claim, mac)}
 
 
 def address_problem(document: Desired, taken: Taken) -> Problem:
@@ -19,12 +55,44 @@ def address_problem(document: Desired, taken: Taken) -> Problem:
         tuple(
             problem(
                 ProblemType.ADDRESS_IN_USE,
-                f"{claim.address} is answered for by {mac} on {claim.device}; power that machine off first",
+                _ANSWERED.format(address=claim.address, mac=mac, device=claim.device),
                 pointer=_pointer(document, claim.address),
             )
             for claim, mac in sorted(taken.items(), key=lambda item: str(item[0].address))
         )
     )
+
+
+_ANSWERED = (
+    "{address} is answered for by {mac} on {device}; power that machine off first, or where it is off and "
+    "only a fabric's memory answers, name both in claims.anyway"
+)
+_WORDS = {
+    DuplicateState.CONTESTED: (
+        "{address} is held here, and {mac} on {device} uses it, too: neighbours find the one or the other; "
+        "power that machine off, or take the VM out of the failover"
+    ),
+    DuplicateState.RELEASED: (
+        "{address} was given back: {mac} on {device} answered for it, late; power that machine off, and the "
+        "address is claimed again {quiet:g} s after its last word"
+    ),
+}
+
+
+def contest_problem(document: Desired, contested: Iterable[DuplicateAddress]) -> Problem | None:
+    """The problem with addresses that other machines have; None where none is to be told."""
+    told = tuple(
+        problem(
+            ProblemType.ADDRESS_IN_USE,
+            _WORDS[each.state].format(
+                address=each.address, mac=each.mac, device=each.device, quiet=QUIET_SECONDS
+            ),
+            pointer=_pointer(document, each.address),
+        )
+        for each in contested
+        if each.state in _WORDS
+    )
+    return combine(told) if told else None
 
 
 def duplicates(taken: Taken) -> tuple[DuplicateAddress, ...]:
@@ -34,9 +102,14 @@ def duplicates(taken: Taken) -> tuple[DuplicateAddress, ...]:
 
 def _pointer(document: Desired, address: IPAddress) -> str:
     role = document.role
-    if isinstance(role, GatewayRole):
-        return "/role"
-    return next((pointer for candidate, pointer in _claimed(role) if candidate == address), "/role")
+    claimed = () if isinstance(role, GatewayRole) else _claimed(role)
+    own = (
+        (interface.ip, f"/nics/{i}/addresses/{k}")
+        for i, nic in enumerate(document.nics)
+        for k, interface in enumerate(nic.addresses)
+    )
+    everything = itertools.chain(claimed, own)
+    return next((pointer for candidate, pointer in everything if candidate == address), "/role")
 
 
 def _claimed(role: ProviderRole | TenantRole) -> Iterator[tuple[IPAddress, str]]:

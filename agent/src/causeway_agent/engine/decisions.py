@@ -71,6 +71,11 @@ class Decisions:
             raise ProblemError(_not_awaiting(final))
         return final
 
+    def refuse(self) -> None:
+        """Take back the change that awaits its confirmation, if one does: an address it claimed is taken."""
+        if self.awaited is not None:
+            self.awaited.end(Outcome.CONTESTED)
+
     async def extend(self, identifier: ChangeId, *, seconds: int) -> Change:
         """Give the awaiting change a new deadline, so many seconds from now; raises ProblemError."""
         found = self._kept(identifier)

@@ -71,7 +71,6 @@ class Machine:
         """Carry out operations in order; the refusals. With `keep_going` a refusal stops nothing: one broken
         tunnel must not hold up the others.
 
-        An announcement takes its time on the wire (RFC 5227, 3); nothing waits for it but the end.
         """
         errors: list[BackendError] = []
 
@@ -84,14 +83,10 @@ class Machine:
                 errors.append(caught)
             report(index, error, 1000 * (self.clock.monotonic() - started))
 
-        async with asyncio.TaskGroup() as announcements:
-            for index, operation in enumerate(operations):
-                if isinstance(operation, Announce):
-                    announcements.create_task(one(index, operation))
-                else:
-                    await one(index, operation)
-                if errors and not keep_going:
-                    break
+        for index, operation in enumerate(operations):
+            await one(index, operation)
+            if errors and not keep_going:
+                break
         return tuple(errors)
 
     async def filter_stands(self) -> bool:

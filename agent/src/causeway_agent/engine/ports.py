@@ -6,11 +6,13 @@ Every method is idempotent where it changes something, and raises `errors.Backen
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from msgspec import Struct
 
+from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim, KernelObject, Sysctl
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
@@ -109,6 +111,14 @@ class Processes(Protocol):
         """A short reason each time a tunnel changes state."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Another machine has an address of ours, by what it says."""
+
+    claim: Claim
+    mac: MacAddress
+
+
 class Neighbours(Protocol):
     """Speaks ARP (RFC 826, 5227) and neighbour discovery (RFC 4861) on the wire."""
 
@@ -117,6 +127,17 @@ class Neighbours(Protocol):
 
     async def announce(self, claim: Claim) -> None:
         """Tell the segment that the address is here now."""
+
+    async def ask(self, claims: Iterable[Claim]) -> None:
+        """Ask the segments who has these; answers are told as sightings."""
+
+    async def hold(self, holdings: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
+        """Listen for other machines that have these, and for no others, from now on; defend what is to be
+        defended. `own`: MAC addresses of this machine. What cannot be listened for now is left out.
+        """
+
+    def sightings(self) -> AsyncIterator[Sighting]:
+        """Other machines that have what is held, each time they say so."""
 
 
 class Clock(Protocol):

@@ -21,7 +21,6 @@ from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import closed, describe, diff
-from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.operations import Operation
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.problem import Problem, ProblemType, combine, problem
@@ -71,6 +70,7 @@ class Reconciler:
         self._pace = pace
         self._guard = FilterGuard(machine=machine, state=state)
         self._woken = asyncio.Event()
+        self._released = state.released
         self.looked = Signal()
 
     def wake(self) -> None:
@@ -206,12 +206,13 @@ class Reconciler:
     def _retarget(self, facts: Facts) -> tuple[Target, Problem | None]:
         """What to enforce under these facts, and why it is not what the document in force says."""
         state = self._state
-        if state.target is not None and facts == state.facts:
+        if state.target is not None and facts == state.facts and state.released is self._released:
             return state.target, None
+        self._released = state.released
         objection = None
         try:
             document = state.enforced.document if state.enforced is not None else None
-            target = compiler.compile_document(document, facts) if document is not None else self._base(facts)
+            target = transition.meant(state, document, facts) if document is not None else self._base(facts)
             state.facts = facts
         except CompileError as error:
             # The document meant something when it was accepted: an adapter is gone. Hold on to what was, and

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -20,10 +21,12 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.updates import Updates
+from causeway_agent.engine.watch import Watch
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, trunks
 from causeway_agent.plan.explain_packet import Explanation, Packet
+from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, Management, Nic, Vlan
@@ -52,8 +55,9 @@ class Engine:
         vlans: tuple[Vlan, ...] = (),
         pace: Pace,
     ) -> None:
-        self.machine = machine
         self.state = State()
+        self.watch = Watch(machine.neighbours, clock=machine.clock, state=self.state)
+        self.machine = machine = dataclasses.replace(machine, neighbours=self.watch)
         self.records = Records(())
         self._journal = journal
         self._rules_journal = rules
@@ -139,6 +143,7 @@ class Engine:
             base=self._base,
             pace=self._pace,
         )
+        self.watch.contested = self._contested
         if await self._reconciler.look():
             _log.info(events.AGENT_READY, generation=state.conforming)
         else:
@@ -152,6 +157,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.changes.run())
             tasks.create_task(self.reconciler.run())
+            tasks.create_task(self.watch.run())
             tasks.create_task(self._wake_after_changes())
 
     async def observed(self) -> Observed:
@@ -178,7 +184,7 @@ class Engine:
                 document, report.held(nics), rules=len(self.rules), revision=self.rules.revision
             ),
             counters=await self.counters(),
-            duplicates=state.duplicates,
+            duplicates=(*state.duplicates, *state.contested),
             started=self._started,
         )
 
@@ -229,6 +235,14 @@ class Engine:
         except BackendError as error:
             self.state.damage["disk"] = (str(error),)
             _log.error(events.JOURNAL_DAMAGED, reason=str(error))
+
+    def _contested(self, claim: Claim) -> None:
+        """Another machine has an address of ours, or no longer. A change that awaits its confirmation is
+        taken back when a claim was answered late.
+        """
+        if claim in self.state.released:
+            self.changes.decisions.refuse()
+        self.reconciler.wake()
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:
         if interrupted is None:

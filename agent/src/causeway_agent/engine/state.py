@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.observed import DriftReport, DuplicateAddress
-from causeway_wire.problem import Problem, ProblemType, problem
-from causeway_wire.types import Epoch, Generation
+from causeway_wire.problem import Problem, ProblemType, combine, problem
+from causeway_wire.types import Epoch, Generation, MacAddress
 
 ETAG_DIGITS = 16
 """Hex digits of the digest in an entity tag."""
@@ -36,7 +38,9 @@ class InForce:
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """Written by the change runner and the reconciler under one lock, read by everyone."""
+    """Written by the change runner and the reconciler under one lock, read by everyone. What the watch over
+    held addresses writes, it replaces as a whole.
+    """
 
     target: Target | None = None
     """What is being enforced; None until the first look at the machine."""
@@ -62,6 +66,15 @@ class State:
     damage: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What is on the disk and cannot be believed, by what it is part of; told until it is written anew."""
     duplicates: tuple[DuplicateAddress, ...] = ()
+    """Addresses that were not claimed at the last look."""
+    contested: tuple[DuplicateAddress, ...] = ()
+    """Addresses held or given back that other machines have."""
+    released: Mapping[Claim, MacAddress] = field(default_factory=dict)
+    """Claims given back because a machine answered late: the target is without them, once it is compiled
+    anew. Replaced, never changed.
+    """
+    conditions: Mapping[str, Problem] = field(default_factory=dict)
+    """What is wrong with the world though the machine is as it should be, by who found it."""
     drift: DriftReport = field(default_factory=lambda: DriftReport(repairs=0))
 
     @property
@@ -85,6 +98,26 @@ class State:
     def degrade(self, why: Problem) -> None:
         """The machine is not as it should be, and this is why."""
         self.settled, self.problem = False, why
+
+    @property
+    def trouble(self) -> Problem | None:
+        """Why the appliance is degraded, if it is."""
+        found = (*((self.problem,) if self.problem is not None else ()), *self.conditions.values())
+        return combine(found) if found else None
+
+    def note(self, finder: str, why: Problem | None) -> None:
+        """Remember a condition, in place of the one that the same finder told before; None: it is over."""
+        others = {name: each for name, each in self.conditions.items() if name != finder}
+        self.conditions = others if why is None else {**others, finder: why}
+
+    def release(self, claim: Claim, mac: MacAddress) -> None:
+        """Leave the address to the machine that has it."""
+        self.released = {**self.released, claim: mac}
+
+    def reclaim(self, claim: Claim) -> None:
+        """Claim the address again, if it was given back."""
+        if claim in self.released:
+            self.released = {each: mac for each, mac in self.released.items() if each != claim}
 
     def count_drift(self, operations: tuple[str, ...], when: datetime) -> None:
         """Remember a repair."""

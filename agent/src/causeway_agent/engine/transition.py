@@ -12,12 +12,12 @@ from causeway_agent.engine import conflicts, events
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import closed, describe, diff, guard
+from causeway_agent.plan import closed, describe, diff, guard, holdings
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.objects import Link, Vlan
 from causeway_agent.plan.operations import Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Target
-from causeway_wire.desired import Desired
+from causeway_wire.desired import Claims, Desired, GatewayRole
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 
 PROBE_SECONDS = 30.0
@@ -41,6 +41,11 @@ class Way:
     plan: Plan
 
 
+def meant(state: State, document: Desired, facts: Facts) -> Target:
+    """The target of the document without what is left to machines that answered late; raises CompileError."""
+    return holdings.without(compiler.compile_document(document, facts), state.released)
+
+
 async def way(machine: Machine, state: State, document: Desired) -> Way:
     """Compile, observe, diff and guard; touches nothing.
 
@@ -51,7 +56,7 @@ async def way(machine: Machine, state: State, document: Desired) -> Way:
         raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
     facts = await machine.facts()
     try:
-        target = compiler.compile_document(document, facts)
+        target = meant(state, document, facts)
     except CompileError as error:
         raise ProblemError(combine(error.problems)) from error
     seen = (*state.leftovers, previous, target)
@@ -78,7 +83,9 @@ async def verify(machine: Machine, seen: tuple[Target, ...], target: Target) -> 
 
 async def conflict(machine: Machine, state: State, document: Desired, plan: Plan) -> Problem | None:
     """Ask the segments for the addresses to be claimed; the problem when a machine answers."""
-    taken = await _taken(machine, state, plan)
+    role = document.role
+    rules = Claims() if isinstance(role, GatewayRole) else role.claims
+    taken = await _taken(machine, state, plan, rules)
     return conflicts.address_problem(document, taken) if taken else None
 
 
@@ -86,20 +93,20 @@ async def permitted(
     machine: Machine, state: State, plan: Plan
 ) -> tuple[tuple[Operation, ...], Problem | None]:
     """The plan without claims on addresses that other machines answer for, and the problem with those."""
-    taken = await _taken(machine, state, plan)
+    taken = await _taken(machine, state, plan, conflicts.claim_rules(state.enforced))
     if not taken or state.enforced is None:
         return plan.operations, None
     return plan.without(taken), conflicts.address_problem(state.enforced.document, taken)
 
 
-async def _taken(machine: Machine, state: State, plan: Plan) -> conflicts.Taken:
+async def _taken(machine: Machine, state: State, plan: Plan, rules: Claims) -> conflicts.Taken:
     if not plan.probes:
         return {}
     # After a power cut adapters are down, and nobody can be asked on them.
     asking = tuple(op for op in plan.operations if isinstance(op, Put) and isinstance(op.item, Link | Vlan))
     await machine.carry_out(asking, keep_going=True)
     async with asyncio.timeout(PROBE_SECONDS):
-        taken = await machine.neighbours.probe(plan.probes)
+        taken = conflicts.standing(rules, await machine.neighbours.probe(plan.probes))
     state.duplicates = conflicts.duplicates(taken)
     return taken
 
@@ -141,6 +148,6 @@ async def previous_target(machine: Machine, state: State, base: Base, known: Tar
         facts = await machine.facts()
         if state.in_force is None:
             return base(facts)
-        return compiler.compile_document(state.in_force.document, facts)
+        return meant(state, state.in_force.document, facts)
     except (CompileError, BackendError, TimeoutError):
         return known

@@ -22,7 +22,8 @@ from causeway_agent.plan.checks import host
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import PRIORITY_DEVICE, PRIORITY_SOURCE, Address, Route, Rule, Sysctl
 from causeway_agent.plan.policy import Echo, Forward, Internet, Policy, SourceGuard, Way
-from causeway_wire.desired import Full, ProviderNetwork, ProviderRole, Rehearsal
+from causeway_agent.plan.processes import Process, RouterAdvertiser
+from causeway_wire.desired import Full, ProviderNetwork, ProviderRole, Rehearsal, RouterAdvertisements
 from causeway_wire.types import IPAddress, IPInterface, IPNetwork
 
 TABLE: Final = 1000
@@ -37,6 +38,7 @@ class Segment:
     adapter: Adapter
     internet: bool
     routed: bool
+    advertisements: RouterAdvertisements
 
     @property
     def device(self) -> str:
@@ -94,6 +96,25 @@ def compile_takeover(
         rules=_rules(takeover),
         sysctls=_settings(takeover, around),
         policy=_policy(takeover, frozenset(around.adapters[name].device for name in vlans)),
+        processes=_advertisers(takeover),
+    )
+
+
+def _advertisers(takeover: Takeover) -> frozenset[Process]:
+    """For each network with an IPv6 gateway, unless the document says otherwise."""
+    return frozenset(
+        RouterAdvertiser(
+            device=segment.device,
+            prefixes=tuple(prefix for prefix in segment.network.prefixes if prefix.version == checks.IPV6),
+            mtu=segment.adapter.nic.mtu,
+            lifetime=segment.advertisements.lifetime,
+            managed=segment.advertisements.managed,
+            other=segment.advertisements.other,
+            autonomous=segment.advertisements.autonomous,
+        )
+        for segment in takeover.segments
+        if segment.advertisements.send
+        and any(gateway.version == checks.IPV6 for gateway in segment.network.gateways)
     )
 
 
@@ -111,6 +132,7 @@ def _takeover(
                 adapter=around.adapters[networks[entry.network].nic],
                 internet=entry.internet and anyone,
                 routed=entry.network in failover.routed,
+                advertisements=entry.router_advertisements,
             )
             for entry in failover.networks
         ),

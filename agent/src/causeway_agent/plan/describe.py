@@ -25,6 +25,7 @@ from causeway_agent.plan.processes import (
     LoopGuard,
     NeighbourResponder,
     Process,
+    RouterAdvertiser,
     TlsProxy,
     VpnClient,
     VpnServer,
@@ -109,7 +110,7 @@ def _plural(noun: str) -> str:
     return noun + ("es" if noun.endswith("s") else "s")
 
 
-def describe_process(process: Process) -> str:
+def describe_process(process: Process) -> str:  # noqa: PLR0911 - one per kind
     """What the process is for."""
     match process:
         case VpnServer():
@@ -126,6 +127,9 @@ def describe_process(process: Process) -> str:
         case NeighbourResponder():
             prefixes = ", ".join(map(str, process.prefixes))
             return f"{process.name}: neighbour responder on {process.device} for {prefixes}"
+        case RouterAdvertiser():
+            prefixes = ", ".join(map(str, process.prefixes))
+            return f"{process.name}: router advertisements on {process.device} for {prefixes}"
         case LoopGuard():
             return f"{process.name}: loop guard between {process.adapter} and {', '.join(process.taps)}"
         case _:

@@ -27,6 +27,7 @@ from causeway_agent.plan.processes import (
     LoopGuard,
     NeighbourResponder,
     Process,
+    RouterAdvertiser,
     TlsProxy,
     VpnClient,
     VpnServer,
@@ -241,7 +242,7 @@ def _starts(observation: Observation, target: Target) -> tuple[tuple[Start, ...]
 def _start_rank(process: Process) -> tuple[int, str]:
     """Servers before clients: a client's first packet to nobody costs it seconds."""
     match process:
-        case NeighbourResponder() | LoopGuard():
+        case NeighbourResponder() | RouterAdvertiser() | LoopGuard():
             rank = 0
         case VpnServer():
             rank = 1

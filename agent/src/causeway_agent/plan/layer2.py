@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 
 from causeway_agent.plan.objects import Bridge, BridgePort, KernelObject, Tun, Vlan
 from causeway_agent.plan.operations import Drop, Operation, Put, Stop
-from causeway_agent.plan.processes import NeighbourResponder, VpnClient, VpnServer
+from causeway_agent.plan.processes import NeighbourResponder, RouterAdvertiser, VpnClient, VpnServer
 from causeway_agent.plan.target import Observation, Target
 
 Made = Bridge | Tun | Vlan
 """Devices of our making."""
-_OnDevice = VpnServer | VpnClient | NeighbourResponder
+_OnDevice = VpnServer | VpnClient | NeighbourResponder | RouterAdvertiser
 """Processes that hold on to a device."""
 
 

@@ -140,4 +140,26 @@ class LoopGuard:
         return f"loop-guard-{self.bridge}"
 
 
-Process = VpnServer | VpnClient | TlsProxy | FirstPacketFilter | NeighbourResponder | LoopGuard
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouterAdvertiser:
+    """Tells the hosts of a segment that this appliance is their IPv6 router (RFC 4861, 6.2)."""
+
+    device: str
+    prefixes: tuple[IPNetwork, ...]
+    """IPv6 prefixes that are on the link."""
+    mtu: int
+    lifetime: int
+    """Seconds that hosts keep the router."""
+    managed: bool
+    other: bool
+    autonomous: bool
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"router-advertiser-{self.device}"
+
+
+Task = FirstPacketFilter | NeighbourResponder | RouterAdvertiser | LoopGuard
+"""Processes that are tasks of the agent."""
+Process = VpnServer | VpnClient | TlsProxy | Task

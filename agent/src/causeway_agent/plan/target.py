@@ -69,6 +69,8 @@ class Target:
     """What is answered for by scope, not by claim, and announced when routes to its device go: neighbours may
     remember another machine there.
     """
+    released: frozenset[Claim] = frozenset()
+    """What the document claims and is left to another machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,259 @@
+"""Keeps watch over what is held: says it again, asks who else has it, and tells who does.
+
+Stands before the neighbours port: every claim goes through here. Another machine that shows itself within
+seconds of a claim was there before, and answered late; unless the document says otherwise the claim is given
+back. One that comes later is told about and not fought: the failover is a decision of people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from causeway_agent.engine import conflicts, events, ports
+from causeway_agent.engine.state import State
+from causeway_agent.errors import BackendError
+from causeway_agent.plan import holdings
+from causeway_agent.plan.holdings import Holding
+from causeway_agent.plan.objects import Claim
+from causeway_wire.desired import LateAnswer
+from causeway_wire.observed import DuplicateAddress, DuplicateState
+from causeway_wire.types import MacAddress, Timestamp
+
+TICK = 1.0
+"""Seconds between two rounds, unless an announcement is due earlier."""
+AT_ONCE = 64
+"""Announcements after which others have their turn; a segment's storm control counts broadcasts too."""
+BREATH = 0.05
+"""Seconds after that."""
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When an address is announced next, and how often it was."""
+
+    claimed: float
+    due: float
+    done: int = 1
+
+
+@dataclass(slots=True)
+class _Contest:
+    """Another machine that has an address of ours."""
+
+    mac: MacAddress
+    since: Timestamp
+    last: float
+    state: DuplicateState
+
+
+class Watch:
+    """Implements `ports.Neighbours` before the real one."""
+
+    def __init__(self, neighbours: ports.Neighbours, *, clock: ports.Clock, state: State) -> None:
+        self._neighbours = neighbours
+        self._clock = clock
+        self._state = state
+        self._turns: dict[Claim, _Turn] = {}
+        self._contests: dict[Claim, _Contest] = {}
+        self._held: dict[Claim, Holding] = {}
+        self._following: object = None
+        self._fresh: set[Claim] = set()
+        """Claimed since the target was last looked at."""
+        self._urgent: set[Claim] = set()
+        self._own = frozenset[MacAddress]()
+        self._asking: deque[Claim] = deque()
+        self._credit = 0.0
+        self._woken = asyncio.Event()
+        self.contested: Callable[[Claim], None] = lambda _: None
+        """Told when a claim is given back, and when it may be made again."""
+
+    async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
+        return await self._neighbours.probe(claims)
+
+    async def announce(self, claim: Claim) -> None:
+        now = self._clock.monotonic()
+        known = self._turns.get(claim)
+        since = now if known is None or claim not in self._held else known.claimed
+        self._turns[claim] = _Turn(since, now + holdings.gap(1, 0))
+        if claim not in self._held:
+            # Heard from now on: a late answer does not wait for the next round.
+            self._held[claim] = Holding(claim, announced=True, asked=True)
+            self._fresh.add(claim)
+            self._urgent.add(claim)
+        await self._neighbours.announce(claim)
+        self._woken.set()
+
+    async def ask(self, claims: Iterable[Claim]) -> None:
+        await self._neighbours.ask(claims)
+
+    async def hold(self, held: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
+        await self._neighbours.hold(held, own=own)
+
+    def sightings(self) -> AsyncIterator[ports.Sighting]:
+        return self._neighbours.sightings()
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._speak())
+
+    async def _listen(self) -> None:
+        async for sighting in self.sightings():
+            self.seen(sighting)
+
+    async def _speak(self) -> None:
+        before = self._clock.monotonic()
+        while True:
+            now = self._clock.monotonic()
+            try:
+                await self.round(now, elapsed=now - before)
+            except BackendError as error:
+                _log.debug(events.WATCH_LOST, reason=str(error))
+            before = now
+            due = min((turn.due for turn in self._turns.values()), default=math.inf)
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(max(min(due - self._clock.monotonic(), TICK), 0.01)):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def round(self, now: float, *, elapsed: float) -> None:
+        """One look at everything that is due; `elapsed` seconds after the one before."""
+        await self._follow()
+        self._forget(now)
+        await self._announce(now)
+        await self._ask(elapsed)
+
+    async def _follow(self) -> None:
+        """Hold what the target holds, and go on listening for what was given back."""
+        state = self._state
+        following = (state.target, state.released)
+        if state.target is None or (following == self._following and not self._fresh):
+            return
+        self._following = following
+        self._fresh.clear()
+        self._held = held = {each.claim: each for each in holdings.holdings(state.target)}
+        for claim in state.released.keys() - held.keys():
+            state.reclaim(claim)
+        for claim in self._turns.keys() - held.keys() - state.target.heralded:
+            del self._turns[claim]
+        now = self._clock.monotonic()
+        for claim, holding in held.items():
+            if holding.announced and claim not in self._turns:
+                # Held since before this agent began: said again soon.
+                soon = random.uniform(0, holdings.GAPS[-1])  # noqa: S311 - spreads load, guards nothing
+                self._turns[claim] = _Turn(-math.inf, now + soon, len(holdings.GAPS))
+        asked = {claim for claim, holding in self._held.items() if holding.asked}
+        kept = [claim for claim in self._asking if claim in asked]
+        self._asking = deque((*kept, *sorted(asked.difference(kept))))
+        own = state.facts.devices.keys() if state.facts is not None else self._own
+        self._own = frozenset(own)
+        await self._neighbours.hold(self._held.values(), own=self._own)
+
+    async def _announce(self, now: float) -> None:
+        target = self._state.target
+        heralded = target.heralded if target is not None else frozenset[Claim]()
+        due = [claim for claim, turn in self._turns.items() if turn.due <= now]
+        for number, claim in enumerate(sorted(due), 1):
+            turn = self._turns[claim]
+            turn.done += 1
+            jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
+            turn.due = now + holdings.gap(turn.done, jitter)
+            if claim in heralded and claim not in self._held and turn.done > len(holdings.GAPS):
+                del self._turns[claim]
+            await self._neighbours.announce(claim)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(BREATH)
+
+    async def _ask(self, elapsed: float) -> None:
+        """In turn; those just claimed at once, while a late answer can still be told from a newcomer."""
+        asking = self._asking
+        self._credit += elapsed * holdings.asks_per_second(len(asking))
+        number = min(int(self._credit), len(asking))
+        self._credit -= int(self._credit)
+        chosen = [asking.popleft() for _ in range(number)]
+        asking.extend(chosen)
+        urgent, self._urgent = self._urgent.difference(chosen), set()
+        if chosen or urgent:
+            await self._neighbours.ask((*chosen, *sorted(urgent & self._held.keys())))
+
+    def seen(self, sighting: ports.Sighting) -> None:
+        """Another machine has an address: remember, tell, give back what was claimed over a late answer."""
+        claim, mac, now = sighting.claim, sighting.mac, self._clock.monotonic()
+        if claim not in self._held:
+            return
+        known = self._contests.get(claim)
+        if known is not None and known.mac == mac:
+            known.last = now
+            return
+        since = known.since if known is not None else self._clock.now()
+        contest = _Contest(mac, since, now, self._verdict(claim, mac, now))
+        self._contests[claim] = contest
+        _log.warning(
+            events.ADDRESS_CONTESTED,
+            address=str(claim.address),
+            device=claim.device,
+            mac=mac,
+            state=contest.state.value,
+        )
+        self._publish()
+        if contest.state is DuplicateState.RELEASED:
+            self._state.release(claim, mac)
+        self.contested(claim)
+
+    def _verdict(self, claim: Claim, mac: MacAddress, now: float) -> DuplicateState:
+        rules = conflicts.claim_rules(self._state.enforced)
+        turn = self._turns.get(claim)
+        if conflicts.is_overridden(rules, claim, mac):
+            return DuplicateState.OVERRIDDEN
+        if claim in self._state.released:
+            return DuplicateState.RELEASED
+        late = turn is not None and now - turn.claimed <= holdings.LISTEN_SECONDS
+        if late and rules.late_answer is LateAnswer.RELEASE:
+            return DuplicateState.RELEASED
+        return DuplicateState.CONTESTED
+
+    def _forget(self, now: float) -> None:
+        """End what has been quiet, or is no longer ours to tell about."""
+        quiet = holdings.quiet_seconds(len(self._asking))
+        over = [
+            claim
+            for claim, contest in self._contests.items()
+            if now - contest.last > quiet or claim not in self._held
+        ]
+        for claim in over:
+            contest = self._contests.pop(claim)
+            _log.info(events.ADDRESS_UNCONTESTED, address=str(claim.address), mac=contest.mac)
+            self._state.reclaim(claim)
+        if over:
+            self._publish()
+            for claim in over:
+                self.contested(claim)
+
+    def _publish(self) -> None:
+        """Put into the state what is told to everyone."""
+        told = tuple(
+            DuplicateAddress(
+                address=claim.address,
+                mac=contest.mac,
+                device=claim.device,
+                state=contest.state,
+                since=contest.since,
+            )
+            for claim, contest in sorted(self._contests.items())
+        )
+        enforced = self._state.enforced
+        self._state.contested = told
+        problem = conflicts.contest_problem(enforced.document, told) if enforced is not None else None
+        self._state.note("duplicates", problem)

@@ -1,0 +1,284 @@
+"""Addresses that are held: said again, listened for, defended; with a real neighbour at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Callable, Iterator
+from ipaddress import ip_address, ip_interface
+from pathlib import Path
+
+import pytest
+
+from causeway_agent.backends.clock import SystemClock
+from causeway_agent.backends.neighbours import PacketNeighbours
+from causeway_agent.engine.state import InForce, State
+from causeway_agent.engine.watch import Watch
+from causeway_agent.plan import holdings
+from causeway_agent.plan.objects import Address, Claim, ProxyNeighbour
+from causeway_agent.plan.target import Facts, Target
+from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAnswer, TenantRole
+from causeway_wire.observed import DuplicateState
+from tests import documents
+from tests.neighbour_wire import OTHER_MAC, arp, claimed, colon, learned, mac_of, send, solicitation
+from tests.wired import run
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
+
+NIC, SPACE = "cwwatch0", "cwwatched"
+FOUR, SIX = "192.168.0.20", "2001:db8::20"
+OWN = "192.168.0.6"
+replace = documents.replace
+DEFAULTS = Claims()
+PARTIAL = Partial(replicas=(documents.replica(20, "net-0", FOUR, SIX),))
+
+_LATE = """
+    import socket, sys, time
+    device, wanted, seconds = sys.argv[1], socket.inet_aton(sys.argv[2]), float(sys.argv[3])
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+    sock.bind((device, 0x0806))
+    mac = sock.getsockname()[4]
+    print("ready", flush=True)
+    while True:
+        frame, origin = sock.recvfrom(200)
+        if origin[2] == 4 or frame[20:22] != b"\\0\\1" or frame[38:42] != wanted or frame[28:32] == wanted:
+            continue
+        time.sleep(seconds)
+        head = frame[6:12] + mac + frame[12:20] + b"\\0\\2"
+        sock.send(head + mac + wanted + frame[22:32])
+"""
+"""A machine that answers for an address, but not at once."""
+
+
+@pytest.fixture(autouse=True)
+def segment() -> Iterator[None]:
+    """An adapter of ours, wired to a host of production."""
+    run("ip", "netns", "add", SPACE)
+    try:
+        run("ip", "link", "add", NIC, "type", "veth", "peer", "name", "host", "netns", SPACE)
+        run("ip", "netns", "exec", SPACE, "sysctl", "-qw", "net.ipv6.conf.host.accept_dad=0")
+        run("ip", "-n", SPACE, "addr", "add", "192.168.0.30/24", "dev", "host")
+        run("ip", "-n", SPACE, "addr", "add", "2001:db8::30/64", "dev", "host", "nodad")
+        run("ip", "-n", SPACE, "link", "set", "host", "up")
+        run("ip", "link", "set", NIC, "up")
+        yield
+    finally:
+        run("ip", "link", "delete", NIC, check=False)
+        run("ip", "netns", "delete", SPACE, check=False)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same schedule, in a hurry."""
+    monkeypatch.setattr(holdings, "GAPS", (0.05, 0.3, 0.5, 0.5))
+    monkeypatch.setattr(holdings, "PERIOD", 1.0)
+    monkeypatch.setattr(holdings, "ASK_SECONDS", 0.5)
+    monkeypatch.setattr(holdings, "QUIET_SECONDS", 2.0)
+
+
+def document(claims: Claims) -> Desired:
+    whole = documents.tenant(PARTIAL)
+    assert isinstance(whole.role, TenantRole)
+    return replace(whole, role=replace(whole.role, claims=claims))
+
+
+class Appliance:
+    """A tenant appliance's watch over its segment, without the rest of it."""
+
+    def __init__(self, claims: Claims) -> None:
+        own = Address(NIC, ip_interface(f"{OWN}/24"))
+        proxies = frozenset(ProxyNeighbour(NIC, ip_address(each), claimed=True) for each in (FOUR, SIX))
+        self.whole = Target(
+            management=own, devices=frozenset({NIC}), addresses=frozenset({own}), proxies=proxies
+        )
+        devices = {colon(mac_of_ours()): NIC, "02:00:00:00:00:55": "eth9"}
+        self.state = State(in_force=InForce.of(document(claims)), target=self.whole)
+        self.state.facts = Facts(
+            appliance="a", devices=devices, vpn_uid=None, key_directory="", run_directory=""
+        )
+        self.neighbours = PacketNeighbours()
+        self.watch = Watch(self.neighbours, clock=SystemClock(), state=self.state)
+
+    def told(self, address: str) -> dict[DuplicateState, str]:
+        """What is told about an address: with whose MAC address."""
+        return {each.state: each.mac for each in self.state.contested if each.address == ip_address(address)}
+
+    def recompile(self) -> None:
+        """What the next look of the reconciler does."""
+        self.state.target = holdings.without(self.whole, self.state.released)
+
+
+def mac_of_ours() -> bytes:
+    return bytes.fromhex(Path(f"/sys/class/net/{NIC}/address").read_text().strip().replace(":", ""))
+
+
+@contextlib.asynccontextmanager
+async def watching(claims: Claims = DEFAULTS) -> AsyncIterator[Appliance]:
+    appliance = Appliance(claims)
+    task = asyncio.ensure_future(appliance.watch.run())
+    try:
+        yield appliance
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await appliance.neighbours.aclose()
+
+
+async def becomes(condition: Callable[[], bool], *, seconds: float = 10) -> bool:
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
+    return True
+
+
+def forget(address: str) -> None:
+    """The neighbour has another machine's MAC address for it, and no word of ours arrived."""
+    entry = ("ip", "-n", SPACE, "neigh", "replace", address)
+    run(*entry, "lladdr", colon(OTHER_MAC), "dev", "host", "nud", "reachable")
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+async def test_a_neighbour_that_missed_the_announcement_hears_the_next(quick: None, address: str) -> None:
+    async with watching() as appliance:
+        await appliance.watch.announce(Claim(NIC, ip_address(address)))
+        for _ in range(6):  # more often than the schedule after a claim has entries
+            forget(address)
+            await becomes(lambda: learned(SPACE, address, "host") == colon(mac_of_ours()))
+
+
+@pytest.mark.parametrize(
+    ("address", "frame"),
+    [
+        (FOUR, arp(1, OTHER_MAC, FOUR, "192.168.0.1")),
+        (FOUR, arp(2, OTHER_MAC, FOUR, FOUR)),
+        (OWN, arp(1, OTHER_MAC, OWN, OWN)),
+        (SIX, solicitation(OTHER_MAC, SIX, "2001:db8::1")),
+    ],
+)
+async def test_a_machine_that_uses_an_address_of_ours_is_told(
+    quick: None, address: str, frame: bytes
+) -> None:
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.to_thread(send, SPACE, frame)
+        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: colon(OTHER_MAC)})
+        assert appliance.state.trouble is not None
+        assert colon(OTHER_MAC) in appliance.state.trouble.detail
+        assert str(appliance.state.trouble.pointer).startswith(("/role/failover/replicas/0", "/nics/0"))
+        await becomes(lambda: appliance.state.trouble is None and not appliance.state.contested)
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+async def test_the_original_that_returns_in_silence_is_told(quick: None, address: str) -> None:
+    """It says nothing by itself and only answers others, whom we do not hear."""
+    theirs = colon(mac_of(SPACE))
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        run("ip", "-n", SPACE, "addr", "add", address, "dev", "host")
+        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: theirs})
+        run("ip", "-n", SPACE, "addr", "del", address, "dev", "host")
+        await becomes(lambda: not appliance.state.contested)
+
+
+async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:
+    ours = bytes.fromhex("020000000055")
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.to_thread(send, SPACE, arp(1, ours, FOUR, FOUR), arp(1, OTHER_MAC, OWN, OWN))
+        await becomes(lambda: bool(appliance.told(OWN)))
+        assert not appliance.told(FOUR)
+
+
+@contextlib.contextmanager
+def answering_late(address: str, seconds: float) -> Iterator[None]:
+    script = textwrap.dedent(_LATE)
+    command = ("ip", "netns", "exec", SPACE, sys.executable, "-c", script, "host", address, str(seconds))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as machine:
+        assert machine.stdout is not None
+        try:
+            assert machine.stdout.readline() == "ready\n"
+            yield
+        finally:
+            machine.kill()
+
+
+async def claim(appliance: Appliance) -> None:
+    """As a change does it: ask, and announce when nobody answers."""
+    wanted = Claim(NIC, ip_address(FOUR))
+    assert await appliance.watch.probe([wanted]) == {}
+    await appliance.watch.announce(wanted)
+
+
+async def test_a_late_answer_takes_the_claim_back_until_its_machine_is_silent(quick: None) -> None:
+    theirs = colon(mac_of(SPACE))
+    async with watching() as appliance:
+        with answering_late(FOUR, 0.3):
+            await claim(appliance)
+            await becomes(lambda: appliance.told(FOUR) == {DuplicateState.RELEASED: theirs})
+            appliance.recompile()
+            assert appliance.state.target is not None
+            assert {each.address for each in appliance.state.target.proxies} == {ip_address(SIX)}
+            assert appliance.state.trouble is not None
+            await asyncio.sleep(2.5)
+            assert appliance.told(FOUR)
+        await becomes(lambda: not appliance.state.contested)
+        appliance.recompile()
+        assert appliance.state.target == appliance.whole
+
+
+async def test_a_late_answer_is_only_told_where_the_document_says_so(quick: None) -> None:
+    async with watching(Claims(late_answer=LateAnswer.KEEP)) as appliance:
+        with answering_late(FOUR, 0.3):
+            await claim(appliance)
+            await becomes(lambda: DuplicateState.CONTESTED in appliance.told(FOUR))
+        assert not appliance.state.released
+
+
+async def test_a_stale_answer_that_the_document_names_is_told_and_no_trouble(quick: None) -> None:
+    stale = StaleAnswer(address=ip_address(FOUR), mac=colon(OTHER_MAC))
+    async with watching(Claims(anyway=(stale,))) as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.to_thread(send, SPACE, arp(2, OTHER_MAC, FOUR, FOUR))
+        await becomes(lambda: appliance.told(FOUR) == {DuplicateState.OVERRIDDEN: colon(OTHER_MAC)})
+        assert appliance.state.trouble is None
+        another = bytes.fromhex("020000009902")
+        await asyncio.to_thread(send, SPACE, arp(2, another, FOUR, FOUR))
+        await becomes(lambda: appliance.told(FOUR) == {DuplicateState.CONTESTED: colon(another)})
+
+
+async def test_a_probe_for_a_held_address_is_answered_as_its_owner_would(quick: None) -> None:
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        asked = arp(1, OTHER_MAC, "0.0.0.0", FOUR)
+        assert await asyncio.to_thread(claimed, SPACE, asked) == {FOUR}
+        free = arp(1, OTHER_MAC, "0.0.0.0", "192.168.0.21")
+        assert await asyncio.to_thread(claimed, SPACE, free) == set()
+
+
+async def test_a_thousand_addresses_are_announced_through_one_socket(quick: None) -> None:
+    neighbours = PacketNeighbours()
+    try:
+        for number in range(1000):
+            await neighbours.announce(Claim(NIC, ip_address(int(ip_address("10.0.0.1")) + number)))
+        assert len(neighbours._segments) == 1
+    finally:
+        await neighbours.aclose()
+
+
+async def test_a_device_that_was_made_anew_is_heard_again(quick: None) -> None:
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        run("ip", "link", "delete", NIC)
+        run("ip", "link", "add", NIC, "type", "veth", "peer", "name", "host", "netns", SPACE)
+        run("ip", "-n", SPACE, "link", "set", "host", "up")
+        run("ip", "link", "set", NIC, "up")
+        ask = arp(1, OTHER_MAC, FOUR, "192.168.0.1")
+
+        def noticed() -> bool:
+            send(SPACE, ask)
+            return bool(appliance.told(FOUR))
+
+        await becomes(noticed)
