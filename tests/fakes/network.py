@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
-from causeway_agent.engine.ports import Sighting
+from causeway_agent.engine.ports import NeighbourTable, Sighting
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import (
@@ -194,6 +194,7 @@ class FakeNeighbours:
         self.probed: list[Claim] = []
         self.announced: list[Claim] = []
         self.asked: list[Claim] = []
+        self.counted: tuple[NeighbourTable, ...] = ()
         self.held: frozenset[Holding] = frozenset()
         self.own: frozenset[MacAddress] = frozenset()
         self.seen: asyncio.Queue[Sighting] = asyncio.Queue()
@@ -219,6 +220,10 @@ class FakeNeighbours:
         """Remember it."""
         self.held = frozenset(holdings)
         self.own = frozenset(own)
+
+    async def tables(self) -> tuple[NeighbourTable, ...]:
+        """As the test says."""
+        return self.counted
 
     async def sightings(self) -> AsyncIterator[Sighting]:
         """What the test puts there."""

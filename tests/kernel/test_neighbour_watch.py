@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
 from ipaddress import ip_address, ip_interface
-from pathlib import Path
 
 import pytest
 
@@ -112,7 +112,8 @@ class Appliance:
 
 
 def mac_of_ours() -> bytes:
-    return bytes.fromhex(Path(f"/sys/class/net/{NIC}/address").read_text().strip().replace(":", ""))
+    listed = json.loads(run("ip", "-j", "link", "show", NIC))
+    return bytes.fromhex(listed[0]["address"].replace(":", ""))
 
 
 @contextlib.asynccontextmanager
@@ -157,6 +158,7 @@ async def test_a_neighbour_that_missed_the_announcement_hears_the_next(quick: No
         (OWN, arp(1, OTHER_MAC, OWN, OWN)),
         (SIX, solicitation(OTHER_MAC, SIX, "2001:db8::1")),
     ],
+    ids=["asks", "announces", "is the appliance", "asks over IPv6"],
 )
 async def test_a_machine_that_uses_an_address_of_ours_is_told(
     quick: None, address: str, frame: bytes

@@ -17,7 +17,14 @@ from causeway_agent import __version__, offline
 from causeway_agent.api import application, handlers, local, peers, tls
 from causeway_agent.api.listener import Listener, LocalListener
 from causeway_agent.api.serving import Serving
-from causeway_agent.backends import capabilities, dead_man, lock, neighbour_responder, notify
+from causeway_agent.backends import (
+    capabilities,
+    dead_man,
+    lock,
+    neighbour_responder,
+    neighbour_tables,
+    notify,
+)
 from causeway_agent.backends.clock import SystemClock
 from causeway_agent.backends.identity import KeyStore
 from causeway_agent.backends.neighbours import PacketNeighbours
@@ -77,6 +84,7 @@ async def _run(settings: Settings, path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
+    neighbour_tables.make_room()
     store = key_store(settings)
     async with machine(settings, path) as here, service.running(make_engine(settings, here)) as engine:
         versions = Versions(

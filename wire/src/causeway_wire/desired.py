@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from causeway_wire.types import (
     ApplianceId,
@@ -46,7 +46,11 @@ PerVm = Annotated[tuple[IPAddress, ...], Meta(max_length=64)]
 
 
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every request type: immutable, unknown members refused."""
+    """Base of every request type: immutable, unknown members refused.
+
+    A member that came later is left out of the text where it says nothing: digests of documents stay as they
+    were.
+    """
 
 
 class Nic(Document, frozen=True, kw_only=True):
@@ -233,7 +237,7 @@ class FullNetwork(Document, frozen=True, kw_only=True):
     """Whether its replicas may open connections to the internet (source NAT). Published services answer
     without it.
     """
-    router_advertisements: RouterAdvertisements = RouterAdvertisements()
+    router_advertisements: RouterAdvertisements | UnsetType = UNSET
     """Of a network with an IPv6 gateway."""
 
 
@@ -284,7 +288,7 @@ class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
     """Stand in for public addresses in rehearsal."""
     denied: Sources = ()
     """The provider's own networks, which replicas never reach; the uplink's are always among them."""
-    claims: Claims = Claims()
+    claims: Claims | UnsetType = UNSET
 
 
 class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="tenant"):
@@ -294,7 +298,7 @@ class TenantRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ten
     network: ProductionNetwork
     tunnel: TunnelClient | None = None
     failover: TenantFailover = Idle()
-    claims: Claims = Claims()
+    claims: Claims | UnsetType = UNSET
 
 
 class GatewayTunnel(Document, frozen=True, kw_only=True):

@@ -108,6 +108,16 @@ class DuplicateAddress(Report, frozen=True, kw_only=True):
     since: Timestamp | None = None
 
 
+class NeighbourTableReport(Report, frozen=True, kw_only=True):
+    """The kernel's table of neighbours of one IP version, which all networks of the appliance share."""
+
+    version: int
+    entries: int
+    limit: int
+    refused: int
+    """How often somebody new found no room in it, since the machine started."""
+
+
 class FailoverNetwork(Report, frozen=True, kw_only=True):
     """One network that the failover covers."""
 
@@ -165,6 +175,8 @@ class Observed(Report, frozen=True, kw_only=True):
     """Dropped packets by reason; empty while the packet filter cannot be asked."""
     duplicates: tuple[DuplicateAddress, ...] = ()
     """Addresses that other machines have, too."""
+    neighbours: tuple[NeighbourTableReport, ...] = ()
+    """How full the kernel's tables of neighbours are."""
     started: Timestamp | None = None
     """When this agent began."""
 

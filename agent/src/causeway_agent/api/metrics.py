@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from causeway_agent import __version__
 from causeway_agent.engine.service import Engine
 from causeway_wire.change import Change, ChangeState
-from causeway_wire.observed import ApplianceState, Observed, TunnelReport, TunnelState
+from causeway_wire.observed import ApplianceState, DuplicateState, Observed, TunnelReport, TunnelState
 
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 MODES: Final = ("idle", "partial", "full", "rehearsal")
@@ -51,6 +51,12 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_epoch": About(_GAUGE, "Highest epoch accepted."),
     "causeway_settled": About(_GAUGE, "1 when nothing is left to repair."),
     "causeway_duplicate_addresses": About(_GAUGE, "Addresses another machine answers for."),
+    "causeway_contested_addresses": About(
+        _GAUGE, "Addresses held or given back that another machine has, by what became of them.", ("state",)
+    ),
+    "causeway_neighbours": About(_GAUGE, "Entries of the kernel's table of neighbours.", ("version",)),
+    "causeway_neighbours_limit": About(_GAUGE, "Room in it.", ("version",)),
+    "causeway_neighbours_refused": About(_COUNTER, "How often somebody new found no room.", ("version",)),
     "causeway_gateway_addresses": About(_GAUGE, "Production gateway addresses held.", ("network",)),
     "causeway_public_addresses": About(_GAUGE, "Public or test addresses held."),
     "causeway_public_rules": About(_GAUGE, "Public rules, in force or not."),
@@ -134,7 +140,14 @@ class _EngineCollector(Collector):
         yield "causeway_conforming_generation", (), state.conforming or 0
         yield "causeway_epoch", (), state.epoch
         yield "causeway_settled", (), int(state.settled)
-        yield "causeway_duplicate_addresses", (), len(state.duplicates)
+        yield "causeway_duplicate_addresses", (), len(state.duplicates) + len(state.contested)
+        for kind in DuplicateState:
+            told = sum(each.state is kind for each in state.contested)
+            yield "causeway_contested_addresses", (kind.value,), told
+        for table in state.tables:
+            yield "causeway_neighbours", (str(table.version),), table.entries
+            yield "causeway_neighbours_limit", (str(table.version),), table.limit
+            yield "causeway_neighbours_refused", (str(table.version),), table.refused
 
     def _changes(self) -> _Samples:
         records = self._engine.records

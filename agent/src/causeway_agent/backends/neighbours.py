@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from causeway_agent import errors
-from causeway_agent.backends import frames
+from causeway_agent.backends import frames, neighbour_tables
 from causeway_agent.backends.segment import IPV4, Segment
 from causeway_agent.backends.token_bucket import Bucket
-from causeway_agent.engine.ports import Sighting
+from causeway_agent.engine.ports import NeighbourTable, Sighting
 from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim
 from causeway_wire.types import IPAddress, MacAddress
@@ -84,11 +84,12 @@ class PacketNeighbours:
         searched = (claim for search in self._searches for claim in search.wanted)
         for claim in itertools.chain(self._held, searched):
             wanted.setdefault(_key(claim), set()).add(claim.address)
+        ports = {_key(holding.claim) for holding in self._held.values() if holding.port}
         for key in self._segments.keys() - wanted.keys():
             await self._segments.pop(key).close()
         for key, addresses in wanted.items():
             try:
-                segment = await self._segment(*key)
+                segment = await self._settled(*key, port=key in ports)
                 with _failures(f"listen on {key[0]}"):
                     segment.listen(addresses)
             except errors.BackendError as error:
@@ -97,6 +98,9 @@ class PacketNeighbours:
     async def sightings(self) -> AsyncIterator[Sighting]:
         while True:
             yield await self._sightings.get()
+
+    async def tables(self) -> tuple[NeighbourTable, ...]:
+        return neighbour_tables.read()
 
     async def aclose(self) -> None:
         """Hear nothing more."""
@@ -112,9 +116,26 @@ class PacketNeighbours:
             segment = None
         if segment is None:
             with _failures(f"speak on {device}"):
-                segment = Segment(device, version, self._hear)
+                segment = Segment(device, version, self._hear, port=True)
             self._segments[device, version] = segment
         return segment
+
+    async def _settled(self, device: str, version: int, *, port: bool) -> Segment:
+        """The segment, listened on for long. Looking at every frame costs each packet of the adapter, and is
+        done only where it must be; the old socket hears until the new one does.
+        """
+        segment = await self._segment(device, version)
+        if segment.port == port:
+            return segment
+        with _failures(f"listen on {device}"):
+            successor = Segment(device, version, self._hear, port=port)
+            successor.listen(segment.listening)
+        self._segments[device, version] = successor
+        for search in self._searches:
+            if search.segment is segment:
+                search.segment = successor
+        await segment.close()
+        return successor
 
     async def _search(self, search: _Search) -> None:
         """Ask until everybody was found, or often enough."""

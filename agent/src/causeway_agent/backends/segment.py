@@ -11,7 +11,6 @@ import errno
 import socket
 import weakref
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from causeway_agent.backends import claim_filter, frames, packet_socket
 from causeway_agent.backends.frames import Claim, Probe
@@ -35,13 +34,15 @@ Heard = Callable[["Segment", Claim | Probe], None]
 class Segment:
     """Hears claims of, and probes for, the addresses it is told to listen for. Lives in one event loop."""
 
-    def __init__(self, device: str, version: int, heard: Heard) -> None:
-        """Raises OSError when the device cannot be listened on."""
-        self.device, self.version = device, version
-        self.port = is_port(device)
+    def __init__(self, device: str, version: int, heard: Heard, *, port: bool) -> None:
+        """`port`: the device may be a bridge's, which takes its frames before any protocol does.
+
+        Raises OSError when the device cannot be listened on.
+        """
+        self.device, self.version, self.port = device, version, port
         self._index = socket.if_nametoindex(device)
         self._heard = heard
-        self._sock = packet_socket.open_kept(device, version, port=self.port)
+        self._sock = packet_socket.open_kept(device, version, port=port)
         self._loop = asyncio.get_running_loop()
         self._bucket = Bucket(_RATE, _BURST, self._loop.time())
         self._listening = frozenset[IPAddress]()
@@ -64,7 +65,7 @@ class Segment:
             index = socket.if_nametoindex(self.device)
         except OSError:
             return False
-        return index == self._index and self.port == is_port(self.device)
+        return index == self._index
 
     def listen(self, addresses: Iterable[IPAddress]) -> None:
         """Listen for these addresses and no others. Raises OSError."""
@@ -117,11 +118,6 @@ class Segment:
     def _resume(self) -> None:
         if self._closed.alive:
             self._loop.add_reader(self._sock, _reader(weakref.ref(self)))
-
-
-def is_port(device: str) -> bool:
-    """Whether the device is the port of a bridge, which takes its frames before any protocol does."""
-    return Path(f"/sys/class/net/{device}/brport").exists()
 
 
 def _reader(reference: weakref.ref[Segment]) -> Callable[[], None]:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 import structlog
+from msgspec import UNSET
 
 from causeway_agent.engine import events
 from causeway_agent.engine.state import InForce
@@ -32,8 +33,14 @@ Taken = Mapping[Claim, MacAddress]
 
 def claim_rules(enforced: InForce | None) -> Claims:
     """What the document says about claims."""
-    role = enforced.document.role if enforced is not None else None
-    return role.claims if isinstance(role, ProviderRole | TenantRole) else Claims()
+    return rules_of(enforced.document) if enforced is not None else Claims()
+
+
+def rules_of(document: Desired) -> Claims:
+    """What it says about claims, or what holds where it says nothing."""
+    role = document.role
+    said = role.claims if isinstance(role, ProviderRole | TenantRole) else UNSET
+    return said if isinstance(said, Claims) else Claims()
 
 
 def is_overridden(rules: Claims, claim: Claim, mac: MacAddress) -> bool:

@@ -119,6 +119,18 @@ class Sighting:
     mac: MacAddress
 
 
+@dataclass(frozen=True, slots=True)
+class NeighbourTable:
+    """The kernel's table of neighbours of one family, which all networks of the machine share."""
+
+    version: int
+    """4 or 6."""
+    entries: int
+    limit: int
+    refused: int
+    """How often somebody new found no room, since the machine started."""
+
+
 class Neighbours(Protocol):
     """Speaks ARP (RFC 826, 5227) and neighbour discovery (RFC 4861) on the wire."""
 
@@ -135,6 +147,9 @@ class Neighbours(Protocol):
         """Listen for other machines that have these, and for no others, from now on; defend what is to be
         defended. `own`: MAC addresses of this machine. What cannot be listened for now is left out.
         """
+
+    async def tables(self) -> tuple[NeighbourTable, ...]:
+        """How full the kernel's tables are."""
 
     def sightings(self) -> AsyncIterator[Sighting]:
         """Other machines that have what is held, each time they say so."""

@@ -185,6 +185,7 @@ class Engine:
             ),
             counters=await self.counters(),
             duplicates=(*state.duplicates, *state.contested),
+            neighbours=state.tables,
             started=self._started,
         )
 

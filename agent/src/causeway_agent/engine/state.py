@@ -10,7 +10,7 @@ from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire import codec
 from causeway_wire.desired import Desired
-from causeway_wire.observed import DriftReport, DuplicateAddress
+from causeway_wire.observed import DriftReport, DuplicateAddress, NeighbourTableReport
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import Epoch, Generation, MacAddress
 
@@ -69,6 +69,7 @@ class State:
     """Addresses that were not claimed at the last look."""
     contested: tuple[DuplicateAddress, ...] = ()
     """Addresses held or given back that other machines have."""
+    tables: tuple[NeighbourTableReport, ...] = ()
     released: Mapping[Claim, MacAddress] = field(default_factory=dict)
     """Claims given back because a machine answered late: the target is without them, once it is compiled
     anew. Replaced, never changed.

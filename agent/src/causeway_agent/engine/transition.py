@@ -17,7 +17,7 @@ from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.objects import Link, Vlan
 from causeway_agent.plan.operations import Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Target
-from causeway_wire.desired import Claims, Desired, GatewayRole
+from causeway_wire.desired import Claims, Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 
 PROBE_SECONDS = 30.0
@@ -83,9 +83,7 @@ async def verify(machine: Machine, seen: tuple[Target, ...], target: Target) -> 
 
 async def conflict(machine: Machine, state: State, document: Desired, plan: Plan) -> Problem | None:
     """Ask the segments for the addresses to be claimed; the problem when a machine answers."""
-    role = document.role
-    rules = Claims() if isinstance(role, GatewayRole) else role.claims
-    taken = await _taken(machine, state, plan, rules)
+    taken = await _taken(machine, state, plan, conflicts.rules_of(document))
     return conflicts.address_problem(document, taken) if taken else None
 
 

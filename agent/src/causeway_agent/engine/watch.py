@@ -23,11 +23,14 @@ from causeway_agent.plan import holdings
 from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim
 from causeway_wire.desired import LateAnswer
-from causeway_wire.observed import DuplicateAddress, DuplicateState
+from causeway_wire.observed import DuplicateAddress, DuplicateState, NeighbourTableReport
+from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import MacAddress, Timestamp
 
 TICK = 1.0
 """Seconds between two rounds, unless an announcement is due earlier."""
+COUNT_SECONDS = 10.0
+"""How often the kernel's tables of neighbours are looked at."""
 AT_ONCE = 64
 """Announcements after which others have their turn; a segment's storm control counts broadcasts too."""
 BREATH = 0.05
@@ -72,6 +75,7 @@ class Watch:
         self._own = frozenset[MacAddress]()
         self._asking: deque[Claim] = deque()
         self._credit = 0.0
+        self._count_at = -math.inf
         self._woken = asyncio.Event()
         self.contested: Callable[[Claim], None] = lambda _: None
         """Told when a claim is given back, and when it may be made again."""
@@ -100,6 +104,9 @@ class Watch:
 
     def sightings(self) -> AsyncIterator[ports.Sighting]:
         return self._neighbours.sightings()
+
+    async def tables(self) -> tuple[ports.NeighbourTable, ...]:
+        return await self._neighbours.tables()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -134,6 +141,22 @@ class Watch:
         self._forget(now)
         await self._announce(now)
         await self._ask(elapsed)
+        if now >= self._count_at:
+            self._count_at = now + COUNT_SECONDS
+            await self._count()
+
+    async def _count(self) -> None:
+        """How full the kernel's tables are, and whether somebody found no room."""
+        before = {table.version: table.refused for table in self._state.tables}
+        found = await self._neighbours.tables()
+        self._state.tables = tuple(
+            NeighbourTableReport(
+                version=table.version, entries=table.entries, limit=table.limit, refused=table.refused
+            )
+            for table in found
+        )
+        full = [table for table in found if table.refused > before.get(table.version, table.refused)]
+        self._state.note("neighbour tables", _room_problem(full))
 
     async def _follow(self) -> None:
         """Hold what the target holds, and go on listening for what was given back."""
@@ -255,5 +278,18 @@ class Watch:
         )
         enforced = self._state.enforced
         self._state.contested = told
-        problem = conflicts.contest_problem(enforced.document, told) if enforced is not None else None
-        self._state.note("duplicates", problem)
+        told_as = conflicts.contest_problem(enforced.document, told) if enforced is not None else None
+        self._state.note("duplicates", told_as)
+
+
+def _room_problem(full: list[ports.NeighbourTable]) -> Problem | None:
+    told = tuple(
+        problem(
+            ProblemType.NEIGHBOURS_FULL,
+            f"the table of IPv{table.version} neighbours is full ({table.entries} of {table.limit}): who is "
+            "not in it is not reached; look for a guest that scans (the counter drop_scan grows), or raise "
+            f"net.ipv{table.version}.neigh.default.gc_thresh3",
+        )
+        for table in full
+    )
+    return combine(told) if told else None

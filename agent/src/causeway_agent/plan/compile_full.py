@@ -23,7 +23,14 @@ from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import PRIORITY_DEVICE, PRIORITY_SOURCE, Address, Route, Rule, Sysctl
 from causeway_agent.plan.policy import Echo, Forward, Internet, Policy, SourceGuard, Way
 from causeway_agent.plan.processes import Process, RouterAdvertiser
-from causeway_wire.desired import Full, ProviderNetwork, ProviderRole, Rehearsal, RouterAdvertisements
+from causeway_wire.desired import (
+    Full,
+    FullNetwork,
+    ProviderNetwork,
+    ProviderRole,
+    Rehearsal,
+    RouterAdvertisements,
+)
 from causeway_wire.types import IPAddress, IPInterface, IPNetwork
 
 TABLE: Final = 1000
@@ -100,6 +107,11 @@ def compile_takeover(
     )
 
 
+def _advertisements(entry: FullNetwork) -> RouterAdvertisements:
+    said = entry.router_advertisements
+    return said if isinstance(said, RouterAdvertisements) else RouterAdvertisements()
+
+
 def _advertisers(takeover: Takeover) -> frozenset[Process]:
     """For each network with an IPv6 gateway, unless the document says otherwise."""
     return frozenset(
@@ -132,7 +144,7 @@ def _takeover(
                 adapter=around.adapters[networks[entry.network].nic],
                 internet=entry.internet and anyone,
                 routed=entry.network in failover.routed,
-                advertisements=entry.router_advertisements,
+                advertisements=_advertisements(entry),
             )
             for entry in failover.networks
         ),

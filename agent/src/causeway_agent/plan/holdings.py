@@ -45,6 +45,8 @@ class Holding:
     """The agent answers who probes for it; the kernel answers for its own addresses and for proxied IPv6
     ones, but not for proxied IPv4 ones (net/ipv4/arp.c, arp_process).
     """
+    port: bool = False
+    """The device is a bridge's port, or becomes one."""
 
 
 def holdings(target: Target) -> frozenset[Holding]:
@@ -59,8 +61,9 @@ def holdings(target: Target) -> frozenset[Holding]:
         for address in target.addresses
         if address.device in target.devices
     }
-    others = {Holding(claim, asked=True) for claim in target.vacant | target.released}
-    return frozenset(proxies | own | others)
+    bridged = {Holding(claim, asked=True, port=True) for claim in target.vacant}
+    released = {Holding(claim, asked=True) for claim in target.released}
+    return frozenset(proxies | own | bridged | released)
 
 
 def without(target: Target, released: Mapping[Claim, MacAddress]) -> Target:
