@@ -15,6 +15,7 @@ import pytest
 
 from causeway_agent.backends.clock import SystemClock
 from causeway_agent.backends.neighbours import PacketNeighbours
+from causeway_agent.engine import watch
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.watch import Watch
 from causeway_agent.plan import holdings
@@ -23,7 +24,7 @@ from causeway_agent.plan.target import Facts, Target
 from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAnswer, TenantRole
 from causeway_wire.observed import DuplicateState
 from tests import documents
-from tests.neighbour_wire import OTHER_MAC, arp, claimed, colon, learned, mac_of, send, solicitation
+from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation
 from tests.wired import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -77,6 +78,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holdings, "PERIOD", 1.0)
     monkeypatch.setattr(holdings, "ASK_SECONDS", 0.5)
     monkeypatch.setattr(holdings, "QUIET_SECONDS", 2.0)
+    monkeypatch.setattr(watch, "COUNT_SECONDS", 1.0)
 
 
 def document(claims: Claims) -> Desired:
@@ -255,9 +257,10 @@ async def test_a_probe_for_a_held_address_is_answered_as_its_owner_would(quick: 
     async with watching() as appliance:
         await becomes(lambda: bool(appliance.neighbours._held))
         asked = arp(1, OTHER_MAC, "0.0.0.0", FOUR)
-        assert await asyncio.to_thread(claimed, SPACE, asked) == {FOUR}
+        told = [each for each in await asyncio.to_thread(answers, SPACE, asked) if each[:6] == OTHER_MAC]
+        assert {each[20:32] for each in told} == {b"\0\2" + mac_of_ours() + ip_address(FOUR).packed}
         free = arp(1, OTHER_MAC, "0.0.0.0", "192.168.0.21")
-        assert await asyncio.to_thread(claimed, SPACE, free) == set()
+        assert not [each for each in await asyncio.to_thread(answers, SPACE, free) if each[:6] == OTHER_MAC]
 
 
 async def test_a_thousand_addresses_are_announced_through_one_socket(quick: None) -> None:

@@ -70,13 +70,13 @@ def routers() -> list[str]:
 def addresses() -> list[str]:
     """The replica's addresses but its link-local one."""
     listed = json.loads(run("ip", "-j", "-n", SPACE, "-6", "addr", "show", "dev", "host", "scope", "global"))
-    return [info["local"] for entry in listed for info in entry.get("addr_info", ())]
+    return [info["local"] for entry in listed for info in entry.get("addr_info", ()) if "local" in info]
 
 
 def ours() -> list[str]:
     """Our link-local address."""
     listed = json.loads(run("ip", "-j", "-6", "addr", "show", "dev", NIC, "scope", "link"))
-    return [info["local"] for entry in listed for info in entry.get("addr_info", ())]
+    return [info["local"] for entry in listed for info in entry.get("addr_info", ()) if "local" in info]
 
 
 async def becomes(condition: Callable[[], bool]) -> None:

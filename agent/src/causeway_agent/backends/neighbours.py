@@ -71,9 +71,12 @@ class PacketNeighbours:
 
     async def ask(self, claims: Iterable[Claim]) -> None:
         for number, claim in enumerate(claims, 1):
-            segment = await self._segment(*_key(claim))
-            with _failures(f"ask for {claim.address} on {claim.device}"):
-                await segment.send(frames.probe(claim.address, segment.mac))
+            try:
+                segment = await self._segment(*_key(claim))
+                with _failures(f"ask for {claim.address} on {claim.device}"):
+                    await segment.send(frames.probe(claim.address, segment.mac))
+            except errors.BackendError as error:
+                _log.debug("not_asked", device=claim.device, reason=str(error))
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(_BREATH)
 
@@ -117,6 +120,7 @@ class PacketNeighbours:
         if segment is None:
             with _failures(f"speak on {device}"):
                 segment = Segment(device, version, self._hear, port=True)
+                segment.listen(claim.address for claim in self._held if _key(claim) == (device, version))
             self._segments[device, version] = segment
         return segment
 
@@ -139,12 +143,12 @@ class PacketNeighbours:
 
     async def _search(self, search: _Search) -> None:
         """Ask until everybody was found, or often enough."""
-        segment = search.segment
-        with _failures(f"probe for addresses on {segment.device}"):
-            segment.listen(segment.listening | {claim.address for claim in search.wanted})
+        with _failures(f"probe for addresses on {search.segment.device}"):
+            search.segment.listen(search.segment.listening | {claim.address for claim in search.wanted})
             for _ in range(self.probes):
                 for claim in sorted(search.missing, key=lambda claim: int(claim.address)):
-                    await segment.send(frames.probe(claim.address, segment.mac))
+                    # The segment may have got another socket meanwhile.
+                    await search.segment.send(frames.probe(claim.address, search.segment.mac))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self.interval):
                         await search.complete.wait()

@@ -141,7 +141,7 @@ class Neighbours(Protocol):
         """Tell the segment that the address is here now."""
 
     async def ask(self, claims: Iterable[Claim]) -> None:
-        """Ask the segments who has these; answers are told as sightings."""
+        """Ask the segments who has these, but where an adapter is down; answers are told as sightings."""
 
     async def hold(self, holdings: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
         """Listen for other machines that have these, and for no others, from now on; defend what is to be

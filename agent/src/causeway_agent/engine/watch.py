@@ -29,6 +29,8 @@ from causeway_wire.types import MacAddress, Timestamp
 
 TICK = 1.0
 """Seconds between two rounds, unless an announcement is due earlier."""
+FRESH_SECONDS = 60.0
+"""Longest time between a claim and the end of its change."""
 COUNT_SECONDS = 10.0
 """How often the kernel's tables of neighbours are looked at."""
 AT_ONCE = 64
@@ -69,8 +71,9 @@ class Watch:
         self._contests: dict[Claim, _Contest] = {}
         self._held: dict[Claim, Holding] = {}
         self._following: object = None
-        self._fresh: set[Claim] = set()
-        """Claimed since the target was last looked at."""
+        self._probed: set[Claim] = set()
+        self._fresh: dict[Claim, float] = {}
+        """Claims that a running change made, and when; the target will have them when it ends."""
         self._urgent: set[Claim] = set()
         self._own = frozenset[MacAddress]()
         self._asking: deque[Claim] = deque()
@@ -81,18 +84,21 @@ class Watch:
         """Told when a claim is given back, and when it may be made again."""
 
     async def probe(self, claims: Iterable[Claim]) -> dict[Claim, MacAddress]:
-        return await self._neighbours.probe(claims)
+        asked = tuple(claims)
+        self._probed.update(asked)
+        return await self._neighbours.probe(asked)
 
     async def announce(self, claim: Claim) -> None:
         now = self._clock.monotonic()
         known = self._turns.get(claim)
         since = now if known is None or claim not in self._held else known.claimed
         self._turns[claim] = _Turn(since, now + holdings.gap(1, 0))
-        if claim not in self._held:
-            # Heard from now on: a late answer does not wait for the next round.
+        if claim not in self._held and claim in self._probed:
+            # A claim, on its way to the target: heard from now on, so that no late answer is missed.
             self._held[claim] = Holding(claim, announced=True, asked=True)
-            self._fresh.add(claim)
+            self._fresh[claim] = now
             self._urgent.add(claim)
+        self._probed.discard(claim)
         await self._neighbours.announce(claim)
         self._woken.set()
 
@@ -126,6 +132,8 @@ class Watch:
                 await self.round(now, elapsed=now - before)
             except BackendError as error:
                 _log.debug(events.WATCH_LOST, reason=str(error))
+            except Exception:  # noqa: BLE001 - the top of a round: the agent must go on
+                _log.exception(events.RECONCILE_INCIDENT)
             before = now
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
@@ -143,6 +151,8 @@ class Watch:
         await self._ask(elapsed)
         if now >= self._count_at:
             self._count_at = now + COUNT_SECONDS
+            # Adapters that were down, or are others than they were, are listened on again.
+            await self._neighbours.hold(self._held.values(), own=self._own)
             await self._count()
 
     async def _count(self) -> None:
@@ -165,13 +175,18 @@ class Watch:
         if state.target is None or (following == self._following and not self._fresh):
             return
         self._following = following
-        self._fresh.clear()
+        now = self._clock.monotonic()
         self._held = held = {each.claim: each for each in holdings.holdings(state.target)}
         for claim in state.released.keys() - held.keys():
             state.reclaim(claim)
+        self._fresh = {
+            claim: since
+            for claim, since in self._fresh.items()
+            if claim not in held and now - since <= FRESH_SECONDS
+        }
+        held |= {claim: Holding(claim, announced=True, asked=True) for claim in self._fresh}
         for claim in self._turns.keys() - held.keys() - state.target.heralded:
             del self._turns[claim]
-        now = self._clock.monotonic()
         for claim, holding in held.items():
             if holding.announced and claim not in self._turns:
                 # Held since before this agent began: said again soon.
@@ -179,7 +194,7 @@ class Watch:
                 self._turns[claim] = _Turn(-math.inf, now + soon, len(holdings.GAPS))
         asked = {claim for claim, holding in self._held.items() if holding.asked}
         kept = [claim for claim in self._asking if claim in asked]
-        self._asking = deque((*kept, *sorted(asked.difference(kept))))
+        self._asking = deque((*kept, *sorted(asked.difference(kept), key=str)))
         own = state.facts.devices.keys() if state.facts is not None else self._own
         self._own = frozenset(own)
         await self._neighbours.hold(self._held.values(), own=self._own)
@@ -188,14 +203,18 @@ class Watch:
         target = self._state.target
         heralded = target.heralded if target is not None else frozenset[Claim]()
         due = [claim for claim, turn in self._turns.items() if turn.due <= now]
-        for number, claim in enumerate(sorted(due), 1):
+        for number, claim in enumerate(sorted(due, key=str), 1):
             turn = self._turns[claim]
             turn.done += 1
             jitter = random.uniform(-1, 1)  # noqa: S311 - spreads load, guards nothing
             turn.due = now + holdings.gap(turn.done, jitter)
             if claim in heralded and claim not in self._held and turn.done > len(holdings.GAPS):
                 del self._turns[claim]
-            await self._neighbours.announce(claim)
+            try:
+                await self._neighbours.announce(claim)
+            except BackendError as error:
+                # An adapter that is down; said again when it is due.
+                _log.debug(events.WATCH_LOST, reason=str(error))
             if number % AT_ONCE == 0:
                 await asyncio.sleep(BREATH)
 
@@ -209,7 +228,7 @@ class Watch:
         asking.extend(chosen)
         urgent, self._urgent = self._urgent.difference(chosen), set()
         if chosen or urgent:
-            await self._neighbours.ask((*chosen, *sorted(urgent & self._held.keys())))
+            await self._neighbours.ask((*chosen, *sorted(urgent & self._held.keys(), key=str)))
 
     def seen(self, sighting: ports.Sighting) -> None:
         """Another machine has an address: remember, tell, give back what was claimed over a late answer."""
@@ -232,6 +251,7 @@ class Watch:
         )
         self._publish()
         if contest.state is DuplicateState.RELEASED:
+            self._fresh.pop(claim, None)
             self._state.release(claim, mac)
         self.contested(claim)
 
@@ -274,7 +294,7 @@ class Watch:
                 state=contest.state,
                 since=contest.since,
             )
-            for claim, contest in sorted(self._contests.items())
+            for claim, contest in sorted(self._contests.items(), key=str)
         )
         enforced = self._state.enforced
         self._state.contested = told

@@ -1,0 +1,162 @@
+"""What the engine makes of other machines that have an address of ours, on fakes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from causeway_agent.engine import confirmation, service, watch
+from causeway_agent.engine.admission import Preconditions
+from causeway_agent.engine.ports import NeighbourTable, Sighting
+from causeway_agent.engine.service import Engine
+from causeway_agent.plan.objects import Claim, ProxyNeighbour
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.desired import Claims, Desired, LateAnswer, StaleAnswer, TenantRole
+from causeway_wire.observed import ApplianceState, DuplicateState
+from causeway_wire.problem import Problem, ProblemType
+from tests.agents import REPLICA, Bench, partial, tenant
+
+MAC = "02:00:00:00:00:99"
+FIRST = Preconditions(if_none_match=("*",))
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confirmation, "LONGEST_SLEEP", 0.01)
+    monkeypatch.setattr(watch, "TICK", 0.01)
+
+
+def document(*, claims: Claims | None = None) -> Desired:
+    whole = tenant(1, failover=partial(REPLICA))
+    assert isinstance(whole.role, TenantRole)
+    return whole if claims is None else replace(whole, role=replace(whole.role, claims=claims))
+
+
+async def put(engine: Engine, desired: Desired, *, confirm: int | None = None) -> Change:
+    change, _ = await engine.changes.submit(
+        desired, requested_by="tests", preconditions=FIRST, confirm=confirm
+    )
+    found = await engine.records.wait(change.id, seconds=10)
+    assert found is not None
+    return found
+
+
+async def becomes(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+def held(bench: Bench) -> set[object]:
+    return {item.address for item in bench.kernel.objects.values() if isinstance(item, ProxyNeighbour)}
+
+
+def seen(bench: Bench, mac: str = MAC) -> None:
+    """Another machine uses the replica's address on the production network."""
+    (claim,) = {Claim(claim.device, claim.address) for claim in bench.neighbours.announced}
+    bench.neighbours.seen.put_nowait(Sighting(claim, mac))
+
+
+async def test_a_late_answer_gives_the_claim_back_until_its_machine_is_silent() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        assert held(bench) == {REPLICA}
+        seen(bench)
+        await becomes(lambda: held(bench) == set())
+        told = await engine.observed()
+        assert told.state is ApplianceState.DEGRADED
+        assert isinstance(told.problem, Problem)
+        assert (told.problem.type, told.problem.pointer) == (
+            ProblemType.ADDRESS_IN_USE.urn,
+            "/role/failover/replicas/0/addresses/0",
+        )
+        assert [(each.mac, each.state) for each in told.duplicates] == [(MAC, DuplicateState.RELEASED)]
+        assert engine.state.drift.repairs == 0
+        bench.clock.advance(31)
+        await becomes(lambda: held(bench) == {REPLICA})
+        await becomes(lambda: engine.appliance_state() is ApplianceState.READY)
+
+
+async def test_a_machine_that_comes_later_is_told_and_not_given_way_to() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        bench.clock.advance(3.1)
+        seen(bench)
+        await becomes(lambda: bool(engine.state.contested))
+        assert engine.state.contested[0].state is DuplicateState.CONTESTED
+        assert engine.appliance_state() is ApplianceState.DEGRADED
+        assert engine.health().healthy
+        await asyncio.sleep(0.1)
+        assert held(bench) == {REPLICA}
+        bench.clock.advance(31)
+        await becomes(lambda: engine.appliance_state() is ApplianceState.READY)
+
+
+async def test_a_change_that_awaits_its_confirmation_is_refused_by_a_late_answer() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        change = await put(engine, document(), confirm=60)
+        assert change.state is ChangeState.AWAITING
+        seen(bench)
+        ended = await engine.records.wait(change.id, seconds=10, final=True)
+        assert ended is not None
+        assert ended.state is ChangeState.ROLLED_BACK
+        assert isinstance(ended.problem, Problem)
+        assert "answered late" in ended.problem.detail
+        assert held(bench) == set()
+        await becomes(lambda: engine.state.trouble is None)
+
+
+async def test_the_document_may_keep_what_was_answered_late() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document(claims=Claims(late_answer=LateAnswer.KEEP)))
+        seen(bench)
+        await becomes(lambda: bool(engine.state.contested))
+        await asyncio.sleep(0.1)
+        assert held(bench) == {REPLICA}
+        assert engine.appliance_state() is ApplianceState.DEGRADED
+
+
+async def test_a_stale_answer_is_overridden_for_its_mac_address_only() -> None:
+    bench = Bench()
+    bench.neighbours.taken[REPLICA] = MAC
+    async with service.running(bench.engine()) as engine:
+        anyway = Claims(anyway=(StaleAnswer(address=REPLICA, mac=MAC),))
+        change = await put(engine, document(claims=anyway))
+        assert change.state is ChangeState.DONE
+        assert held(bench) == {REPLICA}
+        seen(bench)
+        await becomes(lambda: bool(engine.state.contested))
+        assert engine.state.contested[0].state is DuplicateState.OVERRIDDEN
+        assert engine.appliance_state() is ApplianceState.READY
+    bench = Bench()
+    bench.neighbours.taken[REPLICA] = "02:00:00:00:00:98"
+    async with service.running(bench.engine()) as engine:
+        change = await put(engine, document(claims=anyway))
+        assert change.state is ChangeState.REFUSED
+        assert isinstance(change.problem, Problem)
+        assert "claims.anyway" in change.problem.detail
+
+
+async def test_a_full_table_of_neighbours_is_told_as_long_as_it_refuses() -> None:
+    bench = Bench()
+    bench.neighbours.counted = (NeighbourTable(4, 1000, 1024, refused=7),)
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        await becomes(lambda: bool(engine.state.tables))
+        assert engine.state.trouble is None
+        bench.neighbours.counted = (NeighbourTable(4, 1024, 1024, refused=8),)
+        bench.clock.advance(11)
+        await becomes(lambda: engine.state.trouble is not None)
+        told = await engine.observed()
+        assert isinstance(told.problem, Problem)
+        assert told.problem.type == ProblemType.NEIGHBOURS_FULL.urn
+        assert told.neighbours[0].refused == 8
+        bench.clock.advance(11)
+        await becomes(lambda: engine.state.trouble is None)
