@@ -90,13 +90,14 @@ class Watch:
 
     async def announce(self, claim: Claim) -> None:
         now = self._clock.monotonic()
-        known = self._turns.get(claim)
-        since = now if known is None or claim not in self._held else known.claimed
+        known, probed = self._turns.get(claim), claim in self._probed
+        since = now if known is None or probed else known.claimed
         self._turns[claim] = _Turn(since, now + holdings.gap(1, 0))
-        if claim not in self._held and claim in self._probed:
+        if claim not in self._held and probed:
             # A claim, on its way to the target: heard from now on, so that no late answer is missed.
             self._held[claim] = Holding(claim, announced=True, asked=True)
             self._fresh[claim] = now
+        if probed:
             self._urgent.add(claim)
         self._probed.discard(claim)
         await self._neighbours.announce(claim)
