@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 
-from msgspec import structs
+from msgspec import UNSET, UnsetType, structs
 
 from causeway_controller.failover import inventory, modes
 from causeway_controller.failover.inventory import (
@@ -27,6 +27,7 @@ from causeway_controller.failover.inventory import (
     Vm,
 )
 from causeway_wire.desired import (
+    Claims,
     Desired,
     Extension,
     Failover,
@@ -117,6 +118,7 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
         public_addresses=tenant.public_addresses,
         test_addresses=tenant.test_addresses,
         denied=appliance.denied,
+        claims=_claims(tenant),
     )
     adapters = (appliance.uplink, *(appliance.vlans[network.id] for network in networks))
     return _desired(appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch)
@@ -139,10 +141,15 @@ def tenant_document(
         ),
         tunnel=_client(site, tenant, extended, appliance) if vms else None,
         failover=_partial(vms),
+        claims=_claims(tenant),
     )
     management = appliance.management
     adapters = (appliance.nic, *([appliance.extension_nic] if appliance.extension_nic is not None else []))
     return _desired(appliance.id, management, adapters, role, generation=generation, epoch=epoch)
+
+
+def _claims(tenant: Tenant) -> Claims | UnsetType:
+    return Claims(anyway=tenant.stale) if tenant.stale else UNSET
 
 
 def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, epoch: Epoch) -> Desired:

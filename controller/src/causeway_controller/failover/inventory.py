@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from causeway_controller.failover.modes import Idle, Mode, Partial
-from causeway_wire.desired import Extension
+from causeway_wire.desired import Extension, StaleAnswer
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import (
     ApplianceId,
@@ -131,6 +131,8 @@ class Tenant:
     """Stand in for the public addresses in rehearsal: the first for the first of its family, and so on."""
     publications: tuple[PublicRule, ...] = ()
     """Services of replicas published on public addresses in full failover."""
+    stale: tuple[StaleAnswer, ...] = ()
+    """Answers of machines that are known to be gone: their addresses are claimed all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,3 +207,9 @@ def with_publications(site: Site, tenant: TenantId, rules: tuple[PublicRule, ...
     """The site with exactly these services of the tenant published in full failover."""
     changed = replace(site.tenants[tenant], publications=rules)
     return replace(site, tenants={**site.tenants, tenant: changed})
+
+
+def with_stale(site: Site, tenant: TenantId, stale: tuple[StaleAnswer, ...]) -> Site:
+    """The site in which these answers, and no others, are overridden for the tenant."""
+    found = replace(site.tenants[tenant], stale=stale)
+    return replace(site, tenants={**site.tenants, tenant: found})

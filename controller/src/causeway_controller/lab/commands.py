@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from causeway_controller.failover.extension import told as limits_of
-from causeway_controller.lab import line_options, protocol, sandbox, view
+from causeway_controller.lab import line_options, protocol, sandbox, stale_answers, view
 from causeway_controller.lab.client import LabClient
 from causeway_controller.lab.lab import LabError, VmRef
 from causeway_controller.lab.steps import Step
@@ -122,6 +122,7 @@ def failover(
     *,
     name: NameOption = "default",
     full: FullOption = False,
+    claim_anyway: stale_answers.Option = None,
     escalate: Annotated[
         bool,
         typer.Option(
@@ -148,6 +149,7 @@ through a tunnel. Measures the time from the command to the first packet between
 owns its public addresses; published services answer there. Measures the time to the first packet from the \
 internet.
     """
+    stale_answers.read(claim_anyway or ())
     if escalate and not full:
         raise typer.BadParameter("only a full failover can be escalated to; add --full and name the tenant")
     with refusals():
@@ -156,6 +158,7 @@ internet.
             tenants=tuple(targets) if full else (),
             originals=not keep_original,
             escalate=escalate,
+            claim_anyway=tuple(claim_anyway or ()),
         )
         _operate(LabClient(name), "failover", request)
 

@@ -20,7 +20,15 @@ from typing import IO
 import msgspec
 from aiohttp import web
 
-from causeway_controller.lab import description, drill, line_orders, protocol, publishing, topology
+from causeway_controller.lab import (
+    description,
+    drill,
+    line_orders,
+    protocol,
+    publishing,
+    stale_answers,
+    topology,
+)
 from causeway_controller.lab.lab import Lab, LabError, VmRef
 from causeway_controller.lab.steps import Step
 from causeway_wire.desired import Extension
@@ -127,6 +135,8 @@ class Daemon:
     async def _fail_over(self, order: protocol.Request) -> Measures:
         refs = self._refs(order)
         measures: Measures = ()
+        for tenant in {*order.tenants, *(ref.tenant for ref in refs)}:
+            self._lab.override(tenant, stale_answers.read(order.claim_anyway))
         for tenant in order.tenants:
             measures += await drill.fail_over_full(
                 self._lab, tenant, escalate=order.escalate, cut=order.originals
@@ -135,6 +145,8 @@ class Daemon:
 
     async def _undo(self, order: protocol.Request) -> Measures:
         refs = self._refs(order)
+        for tenant in {*order.tenants, *(ref.tenant for ref in refs)}:
+            self._lab.override(tenant, ())
         if not order.tenants:
             return await drill.undo(self._lab, refs, restore=order.originals)
         measures: Measures = ()

@@ -28,7 +28,7 @@ from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.replicas import ReplicaProvider
 from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology, original_of, replica_of
-from causeway_wire.desired import Desired
+from causeway_wire.desired import Desired, StaleAnswer
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, TenantId, VmName
 
@@ -130,6 +130,11 @@ class Lab:
         with step("power everything off", self.listener):
             self.lines.close()
             await asyncio.gather(self.machines.down(), self.appliances.down())
+
+    def override(self, tenant: TenantId, stale: tuple[StaleAnswer, ...]) -> None:
+        """From the tenant's next document on these answers are stale, and no others."""
+        self.tenant(tenant)
+        self._site = inventory.with_stale(self.site, tenant, stale)
 
     async def failover(self, vms: Iterable[VmRef]) -> None:
         """Fail VMs over, tenants at the same time. Raises ProblemError or StepFailed."""

@@ -56,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     originals: bool = True
     """Cut the originals' power before a failover, power them on after an undo."""
     escalate: bool = False
+    claim_anyway: tuple[str, ...] = ()
+    """As `ADDRESS=MAC`: answers that are stale."""
     internet: bool = False
     publication: Publication | None = None
     rule: str = ""
