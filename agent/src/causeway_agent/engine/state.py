@@ -84,8 +84,8 @@ class State:
         return self.tentative if self.tentative is not None else self.in_force
 
     @property
-    def trouble(self) -> Problem | None:
-        """What is told: why the machine is not as it should be, else what of the disk is damaged."""
+    def _own_trouble(self) -> Problem | None:
+        """Why the machine is not as it should be, else what of the disk is damaged."""
         if self.problem is not None or not any(self.damage.values()):
             return self.problem
         told = "; ".join(sentence for sentences in self.damage.values() for sentence in sentences)
@@ -102,8 +102,9 @@ class State:
 
     @property
     def trouble(self) -> Problem | None:
-        """Why the appliance is degraded, if it is."""
-        found = (*((self.problem,) if self.problem is not None else ()), *self.conditions.values())
+        """What is told: everything that makes the appliance degraded."""
+        own = self._own_trouble
+        found = (*((own,) if own is not None else ()), *self.conditions.values())
         return combine(found) if found else None
 
     def note(self, finder: str, why: Problem | None) -> None:
