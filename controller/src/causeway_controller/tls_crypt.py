@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from causeway_controller.errors import StoreError
-from causeway_wire.types import Secret, TenantId, TunnelId
+from causeway_wire.types import KeyTag, Secret, TenantId, TunnelId
 
 SERVER_LABEL = "OpenVPN tls-crypt-v2 server key"
 CLIENT_LABEL = "OpenVPN tls-crypt-v2 client key"
@@ -70,6 +70,15 @@ def read_claim(server_key: Secret, client_key: Secret) -> Claim:
         return msgspec.json.decode(plain[CLIENT_KEY_OCTETS + 1 :], type=Claim)
     except msgspec.DecodeError as error:
         raise StoreError("the tls-crypt-v2 client key carries foreign metadata") from error
+
+
+def read_tag(client_key: Secret) -> KeyTag:
+    """The tag of the wrapped key, which every first packet made with it carries in clear.
+
+    Raises StoreError when `client_key` is not one.
+    """
+    wrapped = _octets(CLIENT_LABEL, client_key)[CLIENT_KEY_OCTETS:]
+    return wrapped[:_TAG_OCTETS].hex()
 
 
 def _wrap(server_key: bytes, plain: bytes) -> bytes:

@@ -19,6 +19,7 @@ from causeway_wire.types import (
     IPInterface,
     IPNetwork,
     KeyName,
+    KeyTag,
     MacAddress,
     Mtu,
     Name,
@@ -312,6 +313,11 @@ class GatewayTunnel(Document, frozen=True, kw_only=True):
     port: UnprivilegedPort
     client_name: Name
     """Common name of the tenant appliance's certificate, for the TCP fallback."""
+    tls_crypt_tags: Annotated[tuple[KeyTag, ...], Meta(max_length=4)] = ()
+    """Tags of the client keys that may open this tunnel; more than one while a key is replaced. Without any,
+    every key of the tenant that names the tunnel may, and first packets of all such tunnels share a narrow
+    budget.
+    """
 
 
 class GatewayTenant(Document, frozen=True, kw_only=True):
@@ -330,7 +336,7 @@ class GatewayRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ga
     key: KeyName
     certificate: Pem
     """The gateway's TLS server certificate for the TCP fallback."""
-    tenants: tuple[GatewayTenant, ...]
+    tenants: Annotated[tuple[GatewayTenant, ...], Meta(max_length=2048)]
     tunnels: Annotated[tuple[GatewayTunnel, ...], Meta(max_length=4096)]
     port: Port = 6180
 

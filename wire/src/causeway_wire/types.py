@@ -46,6 +46,13 @@ Epoch = Annotated[
 Mtu = Annotated[int, Meta(ge=1280, le=9216, description="octets; at least IPv6's minimum (RFC 8200, 5)")]
 Timestamp = Annotated[datetime, Meta(tz=True)]
 """A moment, aware (RFC 3339)."""
+KeyTag = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9a-f]{64}(?!\n)$",
+        description="the first 32 octets of a wrapped tls-crypt-v2 client key, lower-case hexadecimal",
+    ),
+]
 Pem = Annotated[str, Meta(max_length=64 * 1024, description="PEM text (RFC 7468)")]
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType, structs
 
+from causeway_controller import tls_crypt
 from causeway_controller.failover import inventory, modes
 from causeway_controller.failover.inventory import (
     Adapter,
@@ -175,6 +176,7 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
                 second_server=_inside_reach(gateway, second_server_address(tenant)),
                 port=network.port,
                 client_name=credentials.tunnels[network.tunnel].client_name,
+                tls_crypt_tags=(tls_crypt.read_tag(credentials.tunnels[network.tunnel].client_tls_crypt),),
             )
             for tenant, credentials in known
             for network in tenant.networks.values()
