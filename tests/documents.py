@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import TypeVar
 
@@ -261,7 +262,13 @@ def gateway_tunnel(index: int, *, tenant: str = "acme") -> GatewayTunnel:
         server=ip_address("10.9.0.20"),
         port=1195 + 2 * index,
         client_name=f"{tenant}-tenant-{index}",
+        tls_crypt_tags=(key_tag(index, tenant=tenant),),
     )
+
+
+def key_tag(index: int, *, tenant: str = "acme") -> str:
+    """The tag of the client key of a tunnel through the gateway."""
+    return hashlib.sha256(f"{tenant} {index}".encode()).hexdigest()
 
 
 def gateway(*tunnels: GatewayTunnel, door: Management | None = None) -> Desired:

@@ -168,13 +168,15 @@ def client(
     return VpnClient(tunnel=TUNNEL, device="cwtun0", endpoints=tuple(endpoints), probe=(INNER[0], INNER[1]))
 
 
-def door(keys: Keys, gateway: int) -> FirstPacketFilter:
+def door(keys: Keys, gateway: int, *, named: bool = True) -> FirstPacketFilter:
+    """The gateway's filter; `named`: its document names the tunnel's key."""
     return FirstPacketFilter(
         addresses=(GATEWAYS[gateway],),
         port=DOOR,
         inside="inside",
         keys=((TENANT, keys.server_key),),
         servers=((TENANT, TUNNEL, SERVER, PORT),),
+        tags=((tls_crypt.read_tag(keys.client_key), TENANT, TUNNEL),) if named else (),
     )
 
 
@@ -330,7 +332,7 @@ def until(condition: Callable[[], Any], seconds: float = 5.0) -> float:
 
 
 @contextmanager
-def site(directory: Path, *, owner: int | None = None) -> Iterator[Site]:
+def site(directory: Path, *, owner: int | None = None, named: bool = True) -> Iterator[Site]:
     """All namespaces, wired, with tun devices, packet rules of the gateways and an echo server."""
     # The kernel takes devices of a deleted namespace apart later: the next site needs names of its own.
     prefix = f"pr{os.getpid() % 1000}{next(_SITES)}-"
@@ -348,9 +350,9 @@ def site(directory: Path, *, owner: int | None = None) -> Iterator[Site]:
             made.inside(
                 f"g{index}", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"
             )
-            relay = Relay(
-                public="pub", inside="inside", address=address, port=DOOR, servers=frozenset({(SERVER, PORT)})
-            )
+            tags = frozenset({tls_crypt.read_tag(made.keys.client_key)} if named else ())
+            servers = frozenset({(SERVER, PORT)})
+            relay = Relay("pub", "inside", address, DOOR, servers, tags=tags, unnamed=not named)
             tcp = Listener(device="pub", address=address, protocol="tcp", port=DOOR)
             text = ruleset.render(Policy(relays=frozenset({relay}), listeners=frozenset({tcp})))
             run("ip", "netns", "exec", f"{prefix}g{index}", "nft", "-f", "-", stdin=text)

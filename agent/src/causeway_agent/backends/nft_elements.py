@@ -8,11 +8,15 @@ from typing import Final
 
 from causeway_agent.backends import nfnetlink
 from causeway_agent.backends.nfnetlink import Message, Nfnetlink
-from causeway_agent.plan.public_elements import SETS, Elements, Kind
+from causeway_agent.plan import public_elements, ruleset_door
+from causeway_agent.plan.public_elements import Elements, Kind
 from causeway_agent.plan.ruleset_skeleton import TABLE
 
 Counts = tuple[int, int]
 """Packets and octets."""
+
+SETS: Final[Mapping[str, Kind]] = {**public_elements.SETS, **ruleset_door.ELEMENTS}
+"""Every set whose elements are read or changed here."""
 
 _NEW, _GET, _DELETE = (10 << 8 | number for number in (12, 13, 14))
 _INET = 1

@@ -92,7 +92,8 @@ class Supervisor:
         nft: first_packet.NftRunner,
         responder: Responder,
     ) -> None:
-        self.admissions = first_packet.Counters()
+        self._door = first_packet.Memory()
+        self.admissions = self._door.counters
         """What the gateway's UDP door did, for metrics."""
         self._context = openvpn.Context(
             run_directory=run_directory,
@@ -196,8 +197,9 @@ class Supervisor:
         }
 
     def first_packets(self) -> Mapping[str, int]:
-        """How many first packets were `admitted`, or refused by reason, since the door was opened."""
-        return {"admitted": self.admissions.admitted, **self.admissions.refused}
+        """How many first packets were `admitted`, flows `rebound`, or packets refused by reason."""
+        done = {"admitted": self.admissions.admitted, "rebound": self.admissions.rebound}
+        return {**done, **self.admissions.refused}
 
     async def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""
@@ -217,9 +219,8 @@ class Supervisor:
     def _unit(self, process: Process) -> Unit:
         match process:
             case FirstPacketFilter():
-                return task_unit.TaskUnit(
-                    process, first_packet.door(process, self._nft, self._context.clock, self.admissions)
-                )
+                body = first_packet.door(process, self._context.clock, self._door)
+                return task_unit.TaskUnit(process, body)
             case NeighbourResponder():
                 return task_unit.TaskUnit(process, lambda ready: self._responder(process, ready))
             case RouterAdvertiser():

@@ -79,21 +79,84 @@ def server_key(tenant: TenantId, pem: str) -> ServerKey:
     return ServerKey(tenant, key[0:32], key[64:96])
 
 
-def verify(packet: bytes, keys: Iterable[ServerKey]) -> FirstPacket | Refusal:
-    """Who sent this packet, judged by the first of the keys that opens its wrapped key."""
-    if not _HEADER + _TAG + _SHORTEST_TEXT + _WRAPPED.start <= len(packet) <= _LONGEST_PACKET:
-        return Refusal.NOT_A_FIRST_PACKET
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What has the shape of a first packet, taken apart; nothing of it is proven."""
+
+    outer: bytes
+    """What comes before the wrapped key."""
+    wrapped: bytes
+
+    @property
+    def key_tag(self) -> bytes:
+        """The wrapped key's: always the same for one key."""
+        return self.wrapped[:_TAG]
+
+    @property
+    def tag(self) -> bytes:
+        """The packet's own: different for every packet ever sent."""
+        return self.outer[_HEADER : _HEADER + _TAG]
+
+    @property
+    def time(self) -> int:
+        """Unix time, seconds, by the sender's clock."""
+        return int.from_bytes(self.outer[13:17], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientKey:
+    """A client key that a known server key has wrapped; whose it is, and its wrapped form."""
+
+    tenant: TenantId
+    tunnel: TunnelId
+    wrapped: bytes
+    cipher: bytes
+    hmac: bytes
+
+
+def read(packet: bytes) -> Letter | None:
+    """The parts of a first packet; None when it cannot be one."""
+    if len(packet) > _LONGEST_PACKET or len(packet) < _HEADER + _TAG + _SHORTEST_TEXT + _WRAPPED.start:
+        return None
     length = int.from_bytes(packet[-_LENGTH:], "big")
     if packet[0] >> 3 != _OPCODE or length not in _WRAPPED:
-        return Refusal.NOT_A_FIRST_PACKET
-    outer, wrapped = packet[:-length], packet[-length:]
-    if len(outer) < _HEADER + _TAG + _SHORTEST_TEXT:
-        return Refusal.NOT_A_FIRST_PACKET
+        return None
+    letter = Letter(packet[:-length], packet[-length:])
+    return letter if len(letter.outer) >= _HEADER + _TAG + _SHORTEST_TEXT else None
+
+
+def open_key(wrapped: bytes, keys: Iterable[ServerKey]) -> ClientKey | Refusal:
+    """The client key in here, if one of these server keys wrapped it. Costs microseconds per key."""
     for key in keys:
         opened = _unwrap(wrapped, key)
         if opened is not None:
-            return _identify(outer, opened, key.tenant)
+            tunnel = _tunnel(opened[_CLIENT_KEY:], key.tenant)
+            if tunnel is None:
+                return Refusal.METADATA
+            # A client sends with the second half of its key pair (KEY_DIRECTION_INVERSE in OpenVPN's
+            # crypto.h).
+            return ClientKey(key.tenant, tunnel, wrapped, opened[128:160], opened[192:224])
     return Refusal.UNKNOWN_KEY
+
+
+def genuine(letter: Letter, key: ClientKey) -> bool:
+    """Whether the holder of this key made the packet."""
+    header, tag = letter.outer[:_HEADER], letter.tag
+    text = _decrypt(key.cipher, tag, letter.outer[_HEADER + _TAG :])
+    return hmac.compare_digest(hmac.digest(key.hmac, header + text, hashlib.sha256), tag)
+
+
+def verify(packet: bytes, keys: Iterable[ServerKey]) -> FirstPacket | Refusal:
+    """Whose first packet this is, if one of these server keys wrapped its key and its key made it."""
+    letter = read(packet)
+    if letter is None:
+        return Refusal.NOT_A_FIRST_PACKET
+    key = open_key(letter.wrapped, keys)
+    if isinstance(key, Refusal):
+        return key
+    if not genuine(letter, key):
+        return Refusal.FORGED
+    return FirstPacket(key.tenant, key.tunnel, letter.time, letter.tag)
 
 
 def _unwrap(wrapped: bytes, key: ServerKey) -> bytes | None:
@@ -102,19 +165,6 @@ def _unwrap(wrapped: bytes, key: ServerKey) -> bytes | None:
     text = _decrypt(key.cipher, tag, wrapped[_TAG:-_LENGTH])
     genuine = hmac.compare_digest(hmac.digest(key.hmac, length + text, hashlib.sha256), tag)
     return text if genuine else None
-
-
-def _identify(outer: bytes, opened: bytes, tenant: TenantId) -> FirstPacket | Refusal:
-    client_key, metadata = opened[:_CLIENT_KEY], opened[_CLIENT_KEY:]
-    header, tag = outer[:_HEADER], outer[_HEADER : _HEADER + _TAG]
-    # A client sends with the second half of its key pair (KEY_DIRECTION_INVERSE in OpenVPN's crypto.h).
-    text = _decrypt(client_key[128:160], tag, outer[_HEADER + _TAG :])
-    if not hmac.compare_digest(hmac.digest(client_key[192:224], header + text, hashlib.sha256), tag):
-        return Refusal.FORGED
-    tunnel = _tunnel(metadata, tenant)
-    if tunnel is None:
-        return Refusal.METADATA
-    return FirstPacket(tenant, tunnel, int.from_bytes(header[13:17], "big"), tag)
 
 
 def _tunnel(metadata: bytes, tenant: TenantId) -> TunnelId | None:

@@ -68,8 +68,20 @@ def _check_tunnels(role: GatewayRole, findings: checks.Findings) -> None:
     checks.distinct(findings, names, "tunnel")
     clients = ((f"{t.tenant}/{t.client_name}", f"{base}/{i}/client_name") for i, t in tunnels)
     checks.distinct(findings, clients, "client name")
+    _check_tags(role, findings)
     servers = ((f"{a} port {t.port}", f"{base}/{i}/port") for i, t in tunnels for a in _addresses(t))
     checks.distinct(findings, servers, "server")
+
+
+def _check_tags(role: GatewayRole, findings: checks.Findings) -> None:
+    """A client key is one tenant's: wrapped with its server key."""
+    owners: dict[str, str] = {}
+    for index, tunnel in enumerate(role.tunnels):
+        for place, tag in enumerate(tunnel.tls_crypt_tags):
+            if owners.setdefault(tag, tunnel.tenant) != tunnel.tenant:
+                where = f"/role/tunnels/{index}/tls_crypt_tags/{place}"
+                detail = f"the key with this tag is already tenant {owners[tag]}'s; give each its own"
+                findings.add(ProblemType.DUPLICATE, where, detail)
 
 
 def _settings(role: GatewayRole, around: Surroundings, relaying: set[str]) -> frozenset[Sysctl]:
@@ -86,10 +98,20 @@ def _settings(role: GatewayRole, around: Surroundings, relaying: set[str]) -> fr
 def _policy(role: GatewayRole, addresses: tuple[IPAddress, ...], *, public: str, inside: str) -> Policy:
     if not role.tunnels:
         return Policy()
+    tags = frozenset(tag for tunnel in role.tunnels for tag in tunnel.tls_crypt_tags)
+    unnamed = any(not tunnel.tls_crypt_tags for tunnel in role.tunnels)
     return Policy(
         listeners=frozenset(Listener(public, address, "tcp", role.port) for address in addresses),
         relays=frozenset(
-            Relay(public, inside, address, role.port, _servers(role, address.version))
+            Relay(
+                public,
+                inside,
+                address,
+                role.port,
+                servers=_servers(role, address.version),
+                tags=tags,
+                unnamed=unnamed,
+            )
             for address in addresses
         ),
     )
@@ -121,6 +143,9 @@ def _processes(role: GatewayRole, addresses: tuple[IPAddress, ...], *, inside: s
             (tunnel.tenant, tunnel.tunnel, address, tunnel.port)
             for tunnel in role.tunnels
             for address in _addresses(tunnel)
+        ),
+        tags=tuple(
+            (tag, tunnel.tenant, tunnel.tunnel) for tunnel in role.tunnels for tag in tunnel.tls_crypt_tags
         ),
     )
     return frozenset({door, haproxy_config.gateway(role, addresses=addresses)})

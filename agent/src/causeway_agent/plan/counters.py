@@ -10,7 +10,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_bridge": "frames that a bridge lets nobody send or receive",
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_denied": "packets to networks that replicas never reach",
-    "drop_flood": "first packets, echo requests from one address above the limit",
+    "drop_flood": "packets of unknown flows to the gateway's door, echo requests from one address, above their budgets",
     "drop_forward": "packets that no failover, network or rule lets pass",
     "drop_input": "packets to this appliance that nothing answers",
     "drop_loop": "frames that came back to where they are from",
@@ -19,6 +19,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_solicitation": "IPv6 neighbour solicitations from machines that are not answered here",
     "drop_spoofed": "sources that do not belong to the adapter they came from",
     "drop_storm": "broadcast and multicast frames above the limit",
+    "drop_stranger": "packets to the gateway's door of no known flow, with no known key",
     "drop_unpublished": "public ports without a rule for their source",
 }
 """By counter."""

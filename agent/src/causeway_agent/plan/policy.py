@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
-from causeway_wire.types import IPAddress, IPNetwork, MacAddress
+from causeway_wire.types import IPAddress, IPNetwork, KeyTag, MacAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ class Relay:
     The filter fills map `flows` (ipv4_addr . inet_service : ipv4_addr . inet_service) and set `known`
     (ipv4_addr . inet_service) of the inet table, for IPv6 `flows6` and `known6`, all keyed by source address
     and port, and re-injects the first packet through `objects.INJECTION_DEVICE`: it enters there, not on
-    `public`, is translated by the map and leaves on `inside`. Packets of flows not in `known` stay untracked.
+    `public`, is translated by the map and leaves on `inside`. Of flows not in `known`, only what can be a
+    first packet, or a known tunnel's from another port, reaches the filter; it stays untracked.
     """
 
     public: str
@@ -130,6 +131,25 @@ class Relay:
     address: IPAddress
     port: int
     servers: frozenset[tuple[IPAddress, int]]
+    tags: frozenset[KeyTag] = frozenset()
+    """First packets with one of these keys reach the filter..."""
+    unnamed: bool = True
+    """...and, within a narrow budget, those with any other."""
+
+    def __and__(self, other: Relay) -> Relay:
+        """What both let through; they are of the same place."""
+        tags = (
+            self.tags & other.tags
+            | (self.tags if other.unnamed else frozenset())
+            | (other.tags if self.unnamed else frozenset())
+        )
+        servers = self.servers & other.servers
+        return replace(self, servers=servers, tags=tags, unnamed=self.unnamed and other.unnamed)
+
+    @property
+    def place(self) -> tuple[str, str, IPAddress, int]:
+        """Where it is; there is one relay in a place."""
+        return self.public, self.inside, self.address, self.port
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +224,7 @@ class Policy:
             if (mine.device, mine.prefix) == (theirs.device, theirs.prefix)
         )
         both["relays"] = frozenset(
-            replace(mine, servers=mine.servers & theirs.servers)
-            for mine in self.relays
-            for theirs in other.relays
-            if replace(mine, servers=theirs.servers) == theirs
+            mine & theirs for mine in self.relays for theirs in other.relays if mine.place == theirs.place
         )
         both["bridged"] = frozenset(
             replace(mine, macs=mine.macs & theirs.macs)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from causeway_wire.observed import Transport
-from causeway_wire.types import IPAddress, IPNetwork, Secret, TenantId, TunnelId
+from causeway_wire.types import IPAddress, IPNetwork, KeyTag, Secret, TenantId, TunnelId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +96,10 @@ class FirstPacketFilter:
     """tls-crypt-v2 server keys by tenant."""
     servers: tuple[tuple[TenantId, TunnelId, IPAddress, int], ...]
     """A tunnel's address of each IP version that it has: flows keep theirs."""
+    tags: tuple[tuple[KeyTag, TenantId, TunnelId], ...] = ()
+    """Which client keys may open which tunnel. One without any is open to every key of its tenant that names
+    it, and first packets for such tunnels share a narrow budget.
+    """
 
     @property
     def name(self) -> str:

@@ -1,9 +1,9 @@
 """The nft text of a policy: one transaction that replaces every rule and keeps what packets have taught.
 
 The skeleton (tables, chains, sets, counters) is the same for every policy, so a reload only flushes rules and
-static sets and fills them again (nft(8)): the gateway's admitted flows (`flows`, `known`), its rate limits
-(`tries`), the table of public rules (`public`, `published`, `source`) and the counters survive. Devices are
-matched by name, so that a device made anew matches at once.
+static sets and fills them again (nft(8)): the gateway's admitted flows (`flows`, `known`), its budgets
+(`ruleset_door`), the table of public rules (`public`, `published`, `source`) and the counters survive.
+Devices are matched by name, so that a device made anew matches at once.
 
 Rules match elements of sets, never literals: what the rules say is read in `ruleset_skeleton`, what they are
 filled with is decided here. Maps of verdicts spare packets the questions that no element could answer.
@@ -17,7 +17,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from causeway_agent.plan import checks, ruleset_bridge, ruleset_neighbours
+from causeway_agent.plan import checks, ruleset_bridge, ruleset_door, ruleset_neighbours
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
@@ -115,6 +115,7 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "guarded": [_quote(device) for device in policy.guarded],
         "inside": [_quote(relay.inside) for relay in policy.relays],
         "management_ports": [str(port) for door in policy.management for port in door.ports],
+        "key_tags": [ruleset_door.key_tag(tag) for relay in policy.relays for tag in relay.tags],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
         "exits": _exits(policy),
     }
@@ -151,6 +152,7 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
             if echo.peer is not None and echo.address.version == version
         ],
         "relay": [_join(relay.address, relay.port) for relay in relays],
+        "unnamed": [_join(relay.address, relay.port) for relay in relays if relay.unnamed],
         "servers": [
             _join(_quote(relay.inside), address, port) for relay in relays for address, port in relay.servers
         ],

@@ -50,7 +50,7 @@ def _denied(ip: str, version: int) -> str:
     return f"ct direction original oifname . {ip} daddr @denied{version} counter name drop_denied drop"
 
 
-def rules(version: int, *, refresh: str) -> str:
+def rules(version: int) -> str:
     """Flows translated toward a server that the policy still names, and their way back; routed networks, the
     internet, public services. Conntrack translates, it never permits: a packet of an established flow passes
     only as long as the sets still name what let it in.
@@ -64,7 +64,7 @@ def rules(version: int, *, refresh: str) -> str:
 {_services(ip, version)}\
   chain translated{version} {{
     {devices} vmap @ways{version}
-    ct direction original {there} {refresh}accept
+    ct direction original {there} accept
     ct direction reply {back} accept
   }}
   chain opened{version} {{

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan import ruleset_echo, ruleset_neighbours, ruleset_passing
+from causeway_agent.plan import ruleset_door, ruleset_echo, ruleset_neighbours, ruleset_passing
 
 TABLE: Final = "causeway"
 
 COUNTERS: Final = (
     "drop_spoofed",
     "drop_flood",
+    "drop_stranger",
     "drop_management",
     "drop_unpublished",
     "drop_input",
@@ -28,14 +29,6 @@ COUNTERS: Final = (
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
-FLOW_TIMEOUT: Final = "5m"
-"""An admitted flow that is silent this long is forgotten; OpenVPN pings every second."""
-FLOW6_TIMEOUT: Final = "1h"
-"""Lifetime of an IPv6 flow's translation. nft 1.0.6 has no registers left to refresh it from the packet; a
-live flow does not need it, connection tracking keeps its translation.
-"""
-FIRST_PACKETS: Final = "10/second burst 20 packets"
-"""First packets of unknown flows accepted per source address; many tenants may share one address (NAT)."""
 PUBLIC_PORTS: Final = 131_072
 """Ports that all public rules of a family may have. A set that says its size is a table of fixed buckets: it
 takes 100,000 elements in a third of the time, and a dump of it is whole, whatever was added a moment ago.
@@ -60,6 +53,7 @@ def _family_sets(version: int) -> dict[str, str]:
         "listeners": f"type ifname . {address} . inet_proto . inet_service",
         "echoes": f"type ifname . {address}",
         "relay": f"type {address} . inet_service",
+        "unnamed": f"type {address} . inet_service",
         "servers": f"type ifname . {address} . inet_service",
         "peers": f"type ifname . {address} . {address}",
         "forward_source": f"type ifname . {address}",
@@ -86,21 +80,12 @@ INET_SETS: Final = {
     "management_ports": "type inet_service",
     "hairpins": "type ifname . ifname",
     "exits": "type ifname . ifname",
+    "key_tags": ruleset_door.KEY_TAGS,
     **_family_sets(4),
     **_family_sets(6),
     **ruleset_neighbours.SETS,
 }
 """Static sets and maps by name: flushed and filled at every load."""
-
-
-def _dynamic_sets(version: int, suffix: str, *, mapped: str) -> str:
-    flow = f"ipv{version}_addr . inet_service"
-    kept = "flags dynamic,timeout; size 65536; timeout"
-    return f"""\
-  set known{suffix} {{ type {flow}; {kept} {FLOW_TIMEOUT}; }}
-  map flows{suffix} {{ type {flow} : {flow}; {kept} {mapped}; }}
-  set tries{suffix} {{ type ipv{version}_addr; {kept} 1m; }}
-"""
 
 
 FILLED_BY_RULES: Final = frozenset(
@@ -128,7 +113,8 @@ def _rule_sets(version: int) -> str:
 
 
 _CHAINS: Final = (
-    *("origin", "door", "stranger", "by_source", "by_destination", "outside", "everything", "screen"),
+    *ruleset_door.CHAINS,
+    *("origin", "stranger", "by_source", "by_destination", "outside", "everything", "screen"),
     *("publish", *ruleset_passing.CHAINS, *ruleset_echo.CHAINS),
 )
 """Chains that exist once per family; their names end with the version."""
@@ -136,8 +122,9 @@ _CHAINS: Final = (
 INET_DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     + ruleset_neighbours.DECLARATIONS
-    + _dynamic_sets(4, "", mapped=FLOW_TIMEOUT)
-    + _dynamic_sets(6, "6", mapped=FLOW6_TIMEOUT)
+    + ruleset_door.declarations(4)
+    + ruleset_door.declarations(6)
+    + ruleset_door.DECLARATIONS
     + _rule_sets(4)
     + _rule_sets(6)
     + ruleset_echo.DECLARATIONS
@@ -150,11 +137,10 @@ INET_DECLARATIONS: Final = (
   chain admit { type nat hook prerouting priority dstnat; policy accept; }
   chain input { type filter hook input priority filter; policy drop; }
   chain forward { type filter hook forward priority filter; policy drop; }
+  chain say { type filter hook output priority raw; policy accept; }
   chain leave { type nat hook postrouting priority srcnat; policy accept; }
 """
 )
-
-_FLOW4: Final = f"ip saddr . udp sport timeout {FLOW_TIMEOUT} : ip daddr . udp dport"
 
 
 def inet_rules(identity: str) -> str:
@@ -178,7 +164,7 @@ def inet_rules(identity: str) -> str:
     ip6 saddr {{ ::, fe80::/10 }} return
     counter name drop_spoofed drop
   }}
-{_door("ip", 4, "")}{_door("ip6", 6, "6")}{_screen("ip", 4)}{_screen("ip6", 6)}\
+{ruleset_door.RULES}{ruleset_door.rules(4)}{ruleset_door.rules(6)}{_screen("ip", 4)}{_screen("ip6", 6)}\
 {_publish("ip", 4)}{_publish("ip6", 6)}{ruleset_echo.RULES}{ruleset_neighbours.RULES}\
   chain screen {{
     meta mark set 0
@@ -207,13 +193,16 @@ def inet_rules(identity: str) -> str:
     meta l4proto {{ 6, 17 }} ip6 daddr @owned6 counter name drop_unpublished drop
     counter name drop_input
   }}
-{ruleset_passing.rules(4, refresh=f"update @flows {{ {_FLOW4} }} ")}\
-{ruleset_passing.rules(6, refresh="")}\
+{ruleset_passing.rules(4)}{ruleset_passing.rules(6)}\
   chain forward {{
     {ruleset_passing.MARKED}
     meta nfproto ipv4 jump pass4
     meta nfproto ipv6 jump pass6
     counter name drop_forward
+  }}
+  chain say {{
+    ip saddr . udp sport @relay4 notrack
+    ip6 saddr . udp sport @relay6 notrack
   }}
   chain leave {{
     oifname @inside ct status dnat masquerade
@@ -222,18 +211,6 @@ def inet_rules(identity: str) -> str:
     iifname . oifname @sourced6 snat ip6 to ip6 saddr map @source6
     meta nfproto ipv4 iifname . oifname @internet4 masquerade
     meta nfproto ipv6 iifname . oifname @internet6 masquerade
-  }}
-"""
-
-
-def _door(ip: str, version: int, suffix: str) -> str:
-    """Known flows stay known while they speak; of others, only so many per source reach the filter."""
-    flow = f"{ip} saddr . udp sport"
-    return f"""\
-  chain door{version} {{
-    {flow} @known{suffix} update @known{suffix} {{ {flow} timeout {FLOW_TIMEOUT} }} return
-    update @tries{suffix} {{ {ip} saddr limit rate over {FIRST_PACKETS} }} counter name drop_flood drop
-    notrack
   }}
 """
 

@@ -1,117 +1,110 @@
-"""The gateway's door: rate per source, one use per packet, fresh packets only, and what nftables is told."""
+"""The gateway's door: what is queued for admission, what is shown to servers, what is refused, by name."""
 
 from __future__ import annotations
 
 import ipaddress
-from datetime import UTC, datetime, timedelta
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
-from causeway_agent.backends import first_packet
-from causeway_agent.backends.first_packet import BURST, WINDOW, Buckets, Counters, Door, Seen
+from causeway_agent.backends import first_packet, flow_map
+from causeway_agent.backends.first_packet import Door, Memory
+from causeway_agent.backends.flow_map import FlowMap, Source
 from causeway_agent.plan.processes import FirstPacketFilter
-from tests.unit.agent.backends import test_wrapped_key as packets
+from causeway_controller import tls_crypt
+from tests.first_packets import Client
 
-NOW = datetime.fromtimestamp(packets.NOW, UTC)
-PUBLIC = (ipaddress.IPv4Address("198.51.100.1"), 6180)
-SERVER = (ipaddress.IPv4Address("10.0.0.2"), 1195)
+NOW = 1_800_000_000
+KEY = tls_crypt.make_server_key()
+CLIENT = Client.of(KEY, "acme", "web")
+LOOPBACK = ipaddress.IPv4Address("127.0.0.1")
+DATA = bytes((9 << 3,)) + bytes(60)
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.moment = NOW
-
     def now(self) -> datetime:
-        return self.moment
+        return datetime.fromtimestamp(NOW, UTC)
 
     def monotonic(self) -> float:
-        return self.moment.timestamp()
-
-
-class Nft:
-    async def run(self, text: str) -> str:
-        return ""
+        return 1000.0
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def memory() -> Memory:
+    return Memory()
 
 
 @pytest.fixture
-def door(clock: Clock) -> Door:
-    spec = FirstPacketFilter(
-        addresses=(PUBLIC[0],),
-        port=PUBLIC[1],
+def doorway() -> Iterator[socket.socket]:
+    with first_packet._bind(LOOPBACK, 0) as made:
+        yield made
+
+
+@pytest.fixture
+def door(memory: Memory) -> Door:
+    return Door(spec(), FlowMap(), Clock(), memory)
+
+
+def spec(tunnel: str = "web") -> FirstPacketFilter:
+    return FirstPacketFilter(
+        addresses=(LOOPBACK,),
+        port=6180,
         inside="eth1",
-        keys=(("acme", packets.SECRET),),
-        servers=(("acme", "acme-web", *SERVER),),
+        keys=(("acme", KEY),),
+        servers=(("acme", tunnel, LOOPBACK, 1195),),
+        tags=((CLIENT.tag, "acme", tunnel),) if tunnel == "web" else (),
     )
-    return Door(spec, Nft(), clock, Counters())
 
 
-def judge(door: Door, packet: bytes, host: str = "192.0.2.7") -> str:
-    verdict = door._judge(packet, host, 5000, PUBLIC)
-    return verdict if isinstance(verdict, str) else "admitted"
+def send(door: Door, doorway: socket.socket, *packets: bytes) -> Source:
+    """Let these arrive; where they came from."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        for packet in packets:
+            sender.sendto(packet, doorway.getsockname())
+        source = (LOOPBACK, sender.getsockname()[1])
+    door._receive(doorway, (LOOPBACK, 6180))
+    return source
 
 
-async def test_a_fresh_genuine_packet_leads_to_its_server_once(door: Door) -> None:
-    packet = packets.first_packet()
-    admission = door._judge(packet, "192.0.2.7", 5000, PUBLIC)
-    assert not isinstance(admission, str)
-    assert (admission.server, admission.tunnel) == (SERVER, ("acme", "acme-web"))
-    assert judge(door, packet, "192.0.2.8") == "replayed"
+def test_a_genuine_first_packet_waits_for_admission(door: Door, doorway: socket.socket) -> None:
+    packet = CLIENT.packet(NOW)
+    source = send(door, doorway, packet)
+    admission = door._queue.get_nowait()
+    assert (admission.packet, admission.source, admission.tunnel) == (packet, source, ("acme", "web"))
+    assert door._queue.empty()
 
 
-@pytest.mark.parametrize("minutes", [-6, 6])
-async def test_a_packet_of_another_time_is_stale(door: Door, clock: Clock, minutes: int) -> None:
-    clock.moment = NOW + timedelta(minutes=minutes)
-    assert judge(door, packets.first_packet()) == "stale"
+def test_refusals_are_counted_by_name(door: Door, doorway: socket.socket, memory: Memory) -> None:
+    stranger = Client.of(tls_crypt.make_server_key(), "acme", "web")
+    send(door, doorway, b"hello", CLIENT.forged(NOW), CLIENT.packet(NOW - 400), stranger.packet(NOW), DATA)
+    assert memory.counters.refused == {
+        "not-a-first-packet": 1,
+        "forged": 1,
+        "stale": 1,
+        "unknown-key": 1,
+        "no-tunnel-near": 1,
+    }
+    assert door._queue.empty()
 
 
-async def test_tunnels_nobody_told_of_and_other_families_lead_nowhere(door: Door) -> None:
-    elsewhere = packets.first_packet(metadata=b'\0{"tenant": "acme", "tunnel": "acme-db"}')
-    assert judge(door, elsewhere) == "no-such-tunnel"
-    assert judge(door, packets.first_packet(), "2001:db8::7") == "no-such-tunnel"
+def test_tunnels_nobody_told_of_lead_nowhere(doorway: socket.socket, memory: Memory) -> None:
+    send(Door(spec("db"), FlowMap(), Clock(), memory), doorway, CLIENT.packet(NOW))
+    assert memory.counters.refused == {"no-such-tunnel": 1}
 
 
-async def test_refusals_are_named(door: Door) -> None:
-    assert judge(door, b"hello") == "not-a-first-packet"
-    assert judge(door, packets.first_packet(packets.OTHER)) == "unknown-key"
-    assert judge(door, packets.first_packet(forged=True)) == "forged"
+def test_a_packet_counts_once_whatever_document_came_between(doorway: socket.socket, memory: Memory) -> None:
+    packet = CLIENT.packet(NOW)
+    send(Door(spec(), FlowMap(), Clock(), memory), doorway, packet)
+    send(Door(spec(), FlowMap(), Clock(), memory), doorway, packet)
+    assert memory.counters.refused == {"replayed": 1}
 
 
-async def test_a_source_that_sends_too_much_is_not_looked_at(door: Door) -> None:
-    for _ in range(BURST):
-        judge(door, b"hello")
-    assert judge(door, packets.first_packet()) == "rate"
-    assert judge(door, packets.first_packet(), "192.0.2.8") == "admitted"
-
-
-def test_a_bucket_fills_again_and_their_number_is_bounded() -> None:
-    buckets = Buckets()
-    assert [buckets.take("a", 0.0) for _ in range(BURST + 1)] == [True] * BURST + [False]
-    assert buckets.take("a", 1.0)
-    for number in range(20_000):
-        buckets.take(str(number), 2.0)
-    assert len(buckets._levels) == first_packet._SOURCES
-
-
-def test_a_tag_is_known_as_long_as_its_packet_can_be_fresh() -> None:
-    seen = Seen()
-    assert seen.add(b"x", 0.0)
-    assert not seen.add(b"x", 2 * WINDOW - 1)
-    assert seen.add(b"y", 2 * WINDOW + 1)
-    assert list(seen._tags) == [b"y"]
-
-
-def test_nftables_is_told_by_family() -> None:
-    four, six = (ipaddress.IPv4Address("192.0.2.7"), 5000), (ipaddress.IPv6Address("2001:db8::7"), 5000)
-    assert first_packet.admit_text(four, SERVER).splitlines() == [
-        "add element inet causeway flows { 192.0.2.7 . 5000 : 10.0.0.2 . 1195 }",
-        "add element inet causeway known { 192.0.2.7 . 5000 }",
-    ]
-    assert first_packet.forget_text(six).splitlines() == [
-        "delete element inet causeway flows6 { 2001:db8::7 . 5000 }",
-        "delete element inet causeway known6 { 2001:db8::7 . 5000 }",
-    ]
+@pytest.mark.parametrize("address", ["192.0.2.7", "2001:db8::7"])
+def test_flows_are_written_as_the_kernel_concatenates_them(address: str) -> None:
+    source = (ipaddress.ip_address(address), 5000)
+    key = flow_map.pack(source)
+    assert key == source[0].packed + b"\x13\x88\0\0"
+    assert flow_map.unpack(key) == source
