@@ -10,7 +10,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_bridge": "frames that a bridge lets nobody send or receive",
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_denied": "packets to networks that replicas never reach",
-    "drop_flood": "packets of unknown flows to the gateway's door, echo requests from one address, above their budgets",
+    "drop_flood": "unknown flows at the gateway's door and echo requests above their budgets",
     "drop_forward": "packets that no failover, network or rule lets pass",
     "drop_input": "packets to this appliance that nothing answers",
     "drop_loop": "frames that came back to where they are from",
