@@ -41,6 +41,8 @@ class Site:
     directory: Path
     authorities: dict[str, pki.Authority]
     gateway_authority: pki.Authority
+    callers: list[str]
+    """The tenant of every connection that reached a server."""
 
     def client(self, tenant: str, name: str) -> Path:
         """A certificate and its key, issued by this tenant's authority."""
@@ -83,16 +85,22 @@ def wait_for(port: int) -> None:
     pytest.fail(f"nothing listens on port {port}")
 
 
-def answer(tenant: str) -> socket.socket:
-    """A server in a thread that tells every caller whose it is."""
+def answer(tenant: str, callers: list[str]) -> socket.socket:
+    """A server in a thread that tells every caller whose it is, and stays until the caller goes."""
     listener = socket.create_server((str(SERVERS[tenant]), PORT))
+
+    def stay(caller: socket.socket) -> None:
+        with contextlib.suppress(OSError), caller:
+            while caller.recv(100):
+                pass
 
     def serve() -> None:
         with contextlib.suppress(OSError):
             while True:
                 caller, _ = listener.accept()
+                callers.append(tenant)
                 caller.sendall(tenant.encode())
-                caller.close()
+                threading.Thread(target=stay, args=(caller,), daemon=True).start()
 
     threading.Thread(target=serve, daemon=True).start()
     return listener
@@ -120,24 +128,25 @@ def site(tmp_path: Path) -> Iterator[Site]:
         port=DOOR[1],
     )
     proxy = haproxy_config.gateway(role, addresses=(ip_address(DOOR[0]),))
-    servers = [answer(tenant) for tenant in TENANTS]
+    callers: list[str] = []
+    servers = [answer(tenant, callers) for tenant in TENANTS]
     try:
         with running(proxy, tmp_path / "gateway", key, DOOR[1]):
-            yield Site(tmp_path, authorities, gateway_authority)
+            yield Site(tmp_path, authorities, gateway_authority, callers)
     finally:
         for listener in servers:
             listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which holds the port while it waits
             listener.close()
 
 
-def reached(site: Site, certificate: Path | None) -> str:
+def reached(site: Site, certificate: Path | None, source: str = "127.0.0.1") -> str:
     """The tenant whose server answers through the door; empty when none does."""
     context = ssl.create_default_context(cadata=site.gateway_authority.pem)
     if certificate is not None:
         context.load_cert_chain(certificate)
     with (
         contextlib.suppress(ssl.SSLError, ConnectionError),
-        socket.create_connection(DOOR, 3) as raw,
+        socket.create_connection(DOOR, 3, source_address=(source, 0)) as raw,
         context.wrap_socket(raw, server_hostname=GATEWAY_NAME) as tls,
     ):
         tls.sendall(b"x")
@@ -163,6 +172,53 @@ def test_a_certificate_of_an_unknown_authority_reaches_nothing(site: Site) -> No
 
 def test_no_certificate_reaches_nothing(site: Site) -> None:
     assert reached(site, None) == ""
+
+
+def test_the_door_does_not_tell_strangers_who_its_tenants_are(site: Site) -> None:
+    address = ":".join(map(str, DOOR))
+    said = subprocess.run(
+        ["openssl", "s_client", "-connect", address], input="", capture_output=True, text=True, check=False
+    ).stdout
+    assert "No client certificate CA names sent" in said
+    assert "acme" not in said
+
+
+@contextlib.contextmanager
+def held(site: Site, tenant: str, count: int) -> Iterator[None]:
+    """This many connections of a tenant's client, from addresses of their own."""
+    context = ssl.create_default_context(cadata=site.gateway_authority.pem)
+    context.load_cert_chain(site.client(tenant, SAME_NAME))
+    with contextlib.ExitStack() as stack:
+        for number in range(count):
+            raw = socket.create_connection(DOOR, 3, source_address=(f"127.0.2.{number + 1}", 0))
+            stack.enter_context(raw)
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                stack.enter_context(context.wrap_socket(raw, server_hostname=GATEWAY_NAME))
+        yield
+
+
+def test_one_tunnel_s_connections_leave_room_for_the_others(site: Site) -> None:
+    with held(site, "acme", haproxy_config.CONNECTIONS + 8):
+        assert reached(site, site.client("globex", SAME_NAME)) == "globex"
+        time.sleep(1)
+        assert site.callers.count("acme") == haproxy_config.CONNECTIONS
+
+
+def test_a_handshake_that_takes_its_time_is_ended(site: Site) -> None:
+    with socket.create_connection(DOOR, 3) as raw:
+        raw.settimeout(20)
+        began = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            assert raw.recv(100) == b""
+        assert time.monotonic() - began < 10
+
+
+def test_a_source_that_connects_over_and_over_is_refused_and_others_are_not(site: Site) -> None:
+    certificate = site.client("acme", SAME_NAME)
+    reaching = [reached(site, certificate) for _ in range(40)]
+    assert reaching[:20] == ["acme"] * 20
+    assert reaching[-1] == ""
+    assert reached(site, certificate, source="127.0.3.1") == "acme"
 
 
 @pytest.mark.parametrize(("name", "expected"), [(GATEWAY_NAME, b"acme"), ("other.example", b"")])

@@ -32,20 +32,30 @@ defaults
   mode tcp
   log global
   timeout connect 3s
-  timeout client 15s
-  timeout server 15s
+  timeout client 5s
+  timeout server 5s
+  timeout tunnel 15s
 """
-# OpenVPN pings every second: 15 s of silence is a dead peer, not an idle one.
+# A handshake gets 5 s. OpenVPN pings every second: 15 s of silence is a dead peer, not an idle one.
 
-_DOOR_RULES: Final = """\
-  tcp-request connection track-sc0 src table sources
-  tcp-request connection reject if { sc0_conn_rate(sources) gt 30 }
+CONNECTIONS: Final = 16
+"""A tunnel may have at once: those that a NAT has forgotten linger for 15 s."""
+
+_DOOR_RULES: Final = f"""\
+  tcp-request connection track-sc0 src,ipmask(32,64) table sources
+  tcp-request connection reject if {{ sc0_conn_rate(sources) gt 30 }} || {{ sc0_conn_cur(sources) gt 128 }}
   tcp-request session set-var(sess.name) ssl_c_s_dn(cn)
-  use_backend %[ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)]
+  tcp-request session set-var(sess.tunnel) ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)
+  tcp-request session track-sc1 var(sess.tunnel) table tunnels
+  tcp-request session reject if {{ sc1_conn_cur(tunnels) gt {CONNECTIONS} }}
+  use_backend %[var(sess.tunnel)]
   default_backend nobody
 
 backend sources
-  stick-table type ipv6 size 64k expire 30s store conn_rate(10s)
+  stick-table type ipv6 size 64k expire 30s store conn_rate(10s),conn_cur
+
+backend tunnels
+  stick-table type string len 32 size 8k expire 30s store conn_cur
 
 backend nobody
   tcp-request content reject
@@ -53,11 +63,13 @@ backend nobody
 
 
 def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
-    """The gateway's public TCP port: mutual TLS, then the tunnel's server."""
-    binds = [
-        f"  bind {_socket(address, role.port)} ssl crt server.pem ca-file tenants.pem verify required\n"
-        for address in addresses
-    ]
+    """The gateway's public TCP port: mutual TLS, then the tunnel's server.
+
+    `ca-verify-file` and not `ca-file`: the names of the authorities are not sent to whoever connects. They
+    are the tenants', and a hundred kilobytes of a thousand.
+    """
+    sockets = ",".join(_socket(address, role.port) for address in addresses)
+    bind = f"  bind {sockets} ssl crt server.pem ca-verify-file tenants.pem verify required\n"
     backends = [
         f"\nbackend tunnel-{index}\n  server tunnel {_socket(tunnel.server, tunnel.port)}\n"
         for index, tunnel in enumerate(role.tunnels)
@@ -66,7 +78,7 @@ def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
     authorities = "".join(tenant.ca.strip() + "\n" for tenant in role.tenants)
     return TlsProxy(
         name="gateway-tls",
-        configuration=Secret("".join((_GLOBAL, "\nfrontend door\n", *binds, _DOOR_RULES, *backends))),
+        configuration=Secret("".join((_GLOBAL, "\nfrontend door\n", bind, _DOOR_RULES, *backends))),
         files=(
             ("server.pem", Secret(role.certificate)),
             ("tenants.pem", Secret(authorities)),

@@ -110,15 +110,18 @@ def test_the_gateway_maps_a_name_together_with_its_tenants_authority() -> None:
         "acme:acme-tenant-0 tunnel-0",
         "globex:globex-tenant-5 tunnel-1",
     ]
-    assert "%[ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)]" in configuration
+    assert (
+        "set-var(sess.tunnel) ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)" in configuration
+    )
     assert "server tunnel 10.9.0.20:1205" in configuration
 
 
 def test_the_gateway_asks_every_client_for_a_certificate_on_every_address() -> None:
     configuration, files = gateway()
-    binds = [line for line in configuration.splitlines() if line.startswith("  bind ")]
-    assert [line.split()[1] for line in binds] == ["203.0.113.10:6180", "[2001:db8:f::10]:6180"]
-    assert all("verify required" in line and "ca-file tenants.pem" in line for line in binds)
+    (bind,) = (line for line in configuration.splitlines() if line.startswith("  bind "))
+    assert bind.split()[1].split(",") == ["203.0.113.10:6180", "[2001:db8:f::10]:6180"]
+    assert "verify required" in bind
+    assert "ca-verify-file tenants.pem" in bind
     assert files["tenants.pem"].count("BEGIN CERTIFICATE") == 2
 
 
