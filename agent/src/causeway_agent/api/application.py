@@ -15,7 +15,10 @@ from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import ROUTES, Route
 
-BODY_BYTES = 1024 * 1024
+BODY_BYTES = 4 * 1024 * 1024
+"""A gateway's document with as many tenants and tunnels as it may have fits."""
+DECODED_AT_ONCE = 256 * 1024
+"""Octets that the event loop decodes itself, in milliseconds; more are a thread's work."""
 RULES_BODY_BYTES = 32 * 1024 * 1024
 """100,000 public rules with names and descriptions are about 25 MB."""
 BODY_SECONDS = 20.0
@@ -108,10 +111,15 @@ async def _read(request: web.Request, peer: peers.Peer, kind: type, *, seconds: 
     except TimeoutError as error:
         detail = f"the body did not arrive within {seconds:g} seconds"
         raise ProblemError(problem(ProblemType.TOO_SLOW, detail)) from error
-    body: object
-    if len(text) > BODY_BYTES:
-        body = await asyncio.to_thread(codec.decode, text, kind)
+    if len(text) > DECODED_AT_ONCE:
+        body = await asyncio.to_thread(_decoded, text, kind)
     else:
-        body = codec.decode(text, kind)
-        codec.refuse_repeated(text)
+        body = _decoded(text, kind)
     return Call(request=request, peer=peer, body=body, text=text)
+
+
+def _decoded(text: bytes, kind: type) -> object:
+    body: object = codec.decode(text, kind)
+    if len(text) <= BODY_BYTES:
+        codec.refuse_repeated(text)
+    return body
