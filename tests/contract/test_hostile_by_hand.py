@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from causeway_agent.api.application import BODY_BYTES
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem
 from causeway_wire.problem import ProblemType as P
@@ -108,7 +109,7 @@ def test_a_member_named_twice_is_refused_wherever_it_is(siege: Siege) -> None:
 
 
 def test_a_body_of_one_octet_too_many(siege: Siege) -> None:
-    for length, kind in ((1024 * 1024, P.MALFORMED), (1024 * 1024 + 1, P.TOO_LARGE)):
+    for length, kind in ((BODY_BYTES, P.MALFORMED), (BODY_BYTES + 1, P.TOO_LARGE)):
         refused(siege.raw("PUT", "/v1/desired", b" " * length), kind)
 
 

@@ -306,7 +306,9 @@ async def test_a_chunked_body_has_the_limit_that_a_measured_one_has(tmp_path: Pa
         chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
         await rude.say(
             b"PUT /v1/desired HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 40 + b"0\r\n\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n"
+            + chunk * (application.BODY_BYTES // 0x8000 + 1)
+            + b"0\r\n\r\n"
         )
         await rude.problem(ProblemType.TOO_LARGE)
 
