@@ -317,7 +317,7 @@ async def test_a_body_is_not_asked_for_when_it_is_too_long(tmp_path: Path, port:
     async with served.opened(tmp_path, port) as at, line(at) as rude:
         await rude.say(
             b"PUT /v1/desired HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            b"Content-Length: 1048577\r\n\r\n"
+            b"Content-Length: %d\r\n\r\n" % (application.BODY_BYTES + 1)
         )
         await rude.problem(ProblemType.TOO_LARGE)
 
