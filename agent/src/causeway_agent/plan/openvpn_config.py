@@ -26,6 +26,16 @@ SOCKET_BUFFER: Final = 1024 * 1024
 SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
 """Everything behind the one client is reached through it; without this its inner packets are dropped."""
 
+REPLAY_WINDOW: Final = 2048
+"""Packets by which one may be overtaken on the way and still be taken: lines that spread packets over several
+ways reorder by hundreds at speed, and OpenVPN's default of 64 drops those. Costs 16 KiB per key.
+"""
+REPLAY_SECONDS: Final = 15
+RETRANSMIT_SECONDS: Final = 1
+"""Until a lost datagram of the handshake is sent again; doubles each time. OpenVPN's default of 2 would let a
+single loss outlast the client's patience (`remotes`).
+"""
+
 MAX_HOSTS: Final = 8192
 """MAC addresses that a bridged server remembers; production may have more hosts than its default of 256."""
 
@@ -41,6 +51,8 @@ _COMMON: Final = (
     "cipher AES-256-GCM",
     f"sndbuf {SOCKET_BUFFER}",
     f"rcvbuf {SOCKET_BUFFER}",
+    f"replay-window {REPLAY_WINDOW} {REPLAY_SECONDS}",
+    f"tls-timeout {RETRANSMIT_SECONDS}",
     "verb 3",
 )
 
