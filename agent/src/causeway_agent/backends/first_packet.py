@@ -18,7 +18,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from causeway_agent.backends import injection
+from causeway_agent.backends import echo_message, injection
+from causeway_agent.backends.echo_answer import EchoAnswer
 from causeway_agent.backends.flow_map import FlowMap, Source
 from causeway_agent.backends.known_keys import KnownKeys, Seen, Tunnel
 from causeway_agent.backends.rebinding import Rebinding
@@ -88,6 +89,7 @@ class Door:
         self._servers: dict[tuple[Tunnel, int], Source] = {
             ((tenant, tunnel), ip.version): (ip, port) for tenant, tunnel, ip, port in spec.servers
         }
+        self._echo = EchoAnswer(lambda wrapped: self._keys.hmac(wrapped, self._clock.monotonic()))
         self._flows = TunnelFlows(self._servers)
         self._rebinding = Rebinding(self._flows, self._rebound)
         self._queue: asyncio.Queue[_Admission] = asyncio.Queue(_QUEUE)
@@ -134,12 +136,23 @@ class Door:
             except OSError:  # nothing left, or an ICMP error that concerns nobody here
                 return
             source = (ipaddress.ip_address(host), port)
-            if packet and packet[0] >> 3 == _DATA:
+            if packet and packet[0] == echo_message.QUESTION:
+                refusal = self._reply(packet, (host, port), door)
+            elif packet and packet[0] >> 3 == _DATA:
                 refusal = self._stray(packet, source, door)
             else:
                 refusal = self._knock(packet, source, destination)
             if refusal is not None:
                 self._counters.refused[refusal] += 1
+
+    def _reply(self, packet: bytes, origin: tuple[str, int], door: socket.socket) -> str | None:
+        """Answer who asks whether the line is good, if it holds a key."""
+        answer = self._echo.answer(packet)
+        if answer is None:
+            return "echo"
+        with contextlib.suppress(OSError):  # an answer that cannot be sent is lost, as on any line
+            door.sendto(answer, origin)
+        return None
 
     def _stray(self, packet: bytes, source: Source, door: socket.socket) -> str | None:
         try:

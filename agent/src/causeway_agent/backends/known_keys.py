@@ -97,6 +97,11 @@ class KnownKeys:
         seen.add(letter.tag, now)
         return FirstPacket(key.tenant, key.tunnel, letter.time, letter.tag)
 
+    def hmac(self, wrapped: bytes, now: float) -> bytes | None:
+        """What the holder of this wrapped key authenticates packets with; None when it is no tenant's."""
+        found = self._find(Letter(b"", wrapped), now)
+        return found.hmac if isinstance(found, ClientKey) else None
+
     def _find(self, letter: Letter, now: float) -> ClientKey | Refusal:
         opened = self._opened.get(letter.key_tag)
         if opened is not None:

@@ -24,6 +24,8 @@ FIRST_PACKETS: Final = "10/second burst 20 packets"
 """First packets per source, an IPv4 address or an IPv6 /64; many tenants may share one address (NAT)."""
 OF_ONE_KEY: Final = "4000/second burst 200 packets"
 """First packets with one key, from sources within their budget; as many again from the others together."""
+QUESTIONS: Final = "200/second burst 200 packets"
+"""Questions with one key whether the line is good."""
 UNNAMED: Final = "100/second burst 100 packets"
 """First packets with keys that the document does not name, where it names none for some tunnel."""
 OF_ONE_FLOW: Final = "20/second burst 10 packets"
@@ -40,6 +42,8 @@ _TAG: Final = "@th,496,128"
 _OPCODE: Final = "@th,64,5"
 _FIRST_PACKET, _DATA = 10, 9
 """P_CONTROL_HARD_RESET_CLIENT_V3 and P_DATA_V2 (openvpn/src/openvpn/ssl_pkt.h)."""
+_QUESTION: Final = 31
+"""Whether the line is good (`echo_message`); the wrapped key lies where a first packet has it."""
 _BUDGETED: Final = "flags dynamic,timeout; size 65536; timeout 3s"
 """A budget that was left alone for 3 s is whole again: forgetting it changes nothing."""
 
@@ -62,13 +66,19 @@ CHAINS: Final = ("door", "knock", "stray", "near")
 DECLARATIONS: Final = f"""\
   set named {{ typeof {_TAG}; {_BUDGETED}; }}
   set crowded {{ typeof {_TAG}; {_BUDGETED}; }}
+  set asking {{ typeof {_TAG}; {_BUDGETED}; }}
   chain named {{ }}
+  chain asked {{ }}
   chain crowded {{ }}
 """
 
 RULES: Final = f"""\
   chain named {{
     update @named {{ {_TAG} limit rate {OF_ONE_KEY} }} limit rate {IN_ALL} notrack return
+    counter name drop_flood drop
+  }}
+  chain asked {{
+    update @asking {{ {_TAG} limit rate {QUESTIONS} }} limit rate {IN_ALL} notrack return
     counter name drop_flood drop
   }}
   chain crowded {{
@@ -109,6 +119,8 @@ def rules(version: int) -> str:
     {flow} @known{suffix} update @known{suffix} {{ {flow} timeout {FLOW_TIMEOUT} }} return
     {_OPCODE} {_FIRST_PACKET} {_TAG} @key_tags goto knock{version}
     {_OPCODE} {_FIRST_PACKET} {ip} daddr . udp dport @unnamed{version} limit rate {UNNAMED} notrack return
+    {_OPCODE} {_QUESTION} {_TAG} @key_tags goto asked
+    {_OPCODE} {_QUESTION} {ip} daddr . udp dport @unnamed{version} limit rate {UNNAMED} notrack return
     {_OPCODE} {_DATA} {home} @homes{suffix} goto stray{version}
     counter name drop_stranger drop
   }}

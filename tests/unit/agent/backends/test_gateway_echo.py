@@ -1,0 +1,115 @@
+"""Questions to a gateway: who gets an answer, and that none is longer than its question."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causeway_agent.backends import echo_message, wrapped_key
+from causeway_agent.backends.echo_answer import EchoAnswer
+from causeway_agent.backends.gateway_echo import Gateways
+from causeway_agent.plan.processes import Endpoint
+from causeway_controller import tls_crypt
+from causeway_wire.observed import Transport
+from causeway_wire.types import Secret
+
+SERVER = tls_crypt.make_server_key()
+CLIENT = tls_crypt.make_client_key(SERVER, tls_crypt.Claim(tenant="acme", tunnel="acme-web"))
+STRANGER = tls_crypt.make_client_key(
+    tls_crypt.make_server_key(), tls_crypt.Claim(tenant="acme", tunnel="acme-web")
+)
+SESSION = b"8 octets"
+KEY = wrapped_key.server_key("acme", SERVER.reveal())
+
+
+def gateway() -> EchoAnswer:
+    def find(wrapped: bytes) -> bytes | None:
+        found = wrapped_key.open_key(wrapped, (KEY,))
+        return found.hmac if isinstance(found, wrapped_key.ClientKey) else None
+
+    return EchoAnswer(find)
+
+
+def question(key: Secret, sequence: int = 7) -> bytes:
+    return echo_message.question(echo_message.asker(key.reveal()), SESSION, sequence)
+
+
+def test_the_holder_of_a_key_gets_an_answer_that_is_shorter_and_his() -> None:
+    packet = question(CLIENT)
+    answer = gateway().answer(packet)
+    assert answer is not None
+    assert len(answer) < len(packet) / 2
+    asker = echo_message.asker(CLIENT.reveal())
+    assert echo_message.answered(answer, asker, SESSION) == 7
+    assert echo_message.answered(answer, asker, b"another!") is None
+    assert echo_message.answered(answer, echo_message.asker(STRANGER.reveal()), SESSION) is None
+    assert echo_message.answered(packet, asker, SESSION) is None
+
+
+def test_strangers_meet_silence() -> None:
+    assert gateway().answer(question(STRANGER)) is None
+
+
+def test_a_wrapped_key_alone_gets_no_answer() -> None:
+    """An observer of the line knows the wrapped key of every tunnel, and what was asked before."""
+    known, genuine = gateway(), question(CLIENT)
+    assert known.answer(genuine) is not None
+    for place in (1, 9, 17, 40):
+        forged = bytearray(genuine)
+        forged[place] ^= 1
+        assert known.answer(bytes(forged)) is None
+
+
+@given(st.binary(max_size=900))
+def test_no_packet_is_an_error(packet: bytes) -> None:
+    assert gateway().answer(packet) is None
+    assert gateway().answer(bytes((echo_message.QUESTION,)) + packet) is None
+    assert echo_message.answered(packet, echo_message.asker(CLIENT.reveal()), SESSION) is None
+
+
+def test_questions_and_answers_are_no_openvpn_packets() -> None:
+    kinds = range(1, 12)  # opcodes of openvpn/src/openvpn/ssl_pkt.h, in the upper five bits
+    assert {echo_message.QUESTION >> 3, echo_message.ANSWER >> 3}.isdisjoint(kinds)
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN X-----\n?\n", "YWJj"])
+def test_what_is_no_client_key_asks_nobody(text: str) -> None:
+    with pytest.raises(ValueError, match="client key"):
+        echo_message.asker(text)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_gateways_are_asked_and_known_by_their_answers(address: str) -> None:
+    host = ipaddress.ip_address(address)
+    family = socket.AF_INET if host.version == 4 else socket.AF_INET6
+    answering = gateway()
+    with socket.socket(family, socket.SOCK_DGRAM) as door, socket.socket(family, socket.SOCK_DGRAM) as mute:
+        for sock in (door, mute):
+            sock.bind((address, 0))
+            sock.setblocking(False)  # noqa: FBT003 - its only parameter
+
+        def reply() -> None:
+            packet, source = door.recvfrom(2048)
+            answer = answering.answer(packet)
+            assert answer is not None
+            door.sendto(answer, source)
+
+        asyncio.get_running_loop().add_reader(door, reply)
+        ways = tuple(
+            Endpoint(address=host, port=sock.getsockname()[1], transport=transport, configuration=Secret(""))
+            for sock, transport in ((mute, Transport.UDP), (door, Transport.UDP), (door, Transport.TCP))
+        )
+        async with Gateways(ways, CLIENT) as gateways:
+            assert gateways.answering(0.0) == frozenset()
+            gateways.ask()
+            async with asyncio.timeout(5):
+                while not gateways.answering(0.0):
+                    await gateways.news.wait()
+            assert gateways.answering(0.0) == {1}
+            assert gateways.answering(asyncio.get_running_loop().time() + 1.0) == frozenset()
+        asyncio.get_running_loop().remove_reader(door)
