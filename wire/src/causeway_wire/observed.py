@@ -63,6 +63,10 @@ class TunnelReport(Report, frozen=True, kw_only=True):
     received_bytes: int = 0
     sent_bytes: int = 0
     last_error: str | None = None
+    impairment: str | None = None
+    """What is wrong with it, since when and where to look, while it works only by a way that was not meant or
+    does not work for a while; the appliance is `degraded` then.
+    """
 
 
 class NicReport(Report, frozen=True, kw_only=True):

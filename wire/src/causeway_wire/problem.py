@@ -53,6 +53,7 @@ class ProblemType(Enum):
     UPDATE_IN_PROGRESS = ("update-in-progress", 409, "Another update is under way")
     UPDATE_REFUSED = ("update-refused", 422, "The update file is damaged or not for this machine")
     UPDATE_NOT_READY = ("update-not-ready", 409, "The other slot holds no such system")
+    TUNNEL_IMPAIRED = ("tunnel-impaired", 503, "A tunnel works by another way than meant, or does not work")
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")
     STORAGE = ("storage", 507, "The appliance's disk cannot be written; nothing has changed")
     DAMAGED = ("damaged", 500, "What is on the appliance's disk is not what was written")

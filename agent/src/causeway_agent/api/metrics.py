@@ -82,6 +82,9 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_tunnel_since_timestamp_seconds": About(
         _GAUGE, "Since when it is connected; 0 when not.", ("tunnel",)
     ),
+    "causeway_tunnel_impaired": About(
+        _GAUGE, "1 when it works by another way than meant, or has not worked for a while.", ("tunnel",)
+    ),
     "causeway_tunnel_received_bytes": About(_COUNTER, "Octets received.", ("tunnel",)),
     "causeway_tunnel_sent_bytes": About(_COUNTER, "Octets sent.", ("tunnel",)),
     "causeway_tunnel_restarts": About(_COUNTER, "Restarts of its process.", ("tunnel",)),
@@ -197,6 +200,7 @@ def _tunnel(report: TunnelReport) -> _Samples:
     transport = report.transport.value if report.transport is not None else "none"
     yield "causeway_tunnel_up", (report.id, transport), int(report.state is TunnelState.CONNECTED)
     yield "causeway_tunnel_since_timestamp_seconds", (report.id,), _time(report.since)
+    yield "causeway_tunnel_impaired", (report.id,), int(report.impairment is not None)
     yield "causeway_tunnel_received_bytes", (report.id,), report.received_bytes
     yield "causeway_tunnel_sent_bytes", (report.id,), report.sent_bytes
     yield "causeway_tunnel_restarts", (report.id,), report.restarts

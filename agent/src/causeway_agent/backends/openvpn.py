@@ -84,7 +84,7 @@ class Status:
         if error is not None:
             self.last_error, self.error_at = error, now
 
-    def report(self) -> TunnelReport:
+    def report(self, *, impairment: str | None = None) -> TunnelReport:
         """The state as the document tells it."""
         return TunnelReport(
             id=self.tunnel,
@@ -96,6 +96,7 @@ class Status:
             received_bytes=self.received,
             sent_bytes=self.sent,
             last_error=self.last_error,
+            impairment=impairment,
         )
 
 
@@ -136,10 +137,15 @@ def ending(child: spawn.Child, directory: Path) -> str:
 
 
 def prepare(
-    configuration: Secret, directory: Path, context: Context, *, files: tuple[tuple[str, str], ...] = ()
+    configuration: Secret,
+    directory: Path,
+    context: Context,
+    *,
+    files: tuple[tuple[str, str], ...] = (),
+    device: str | None = None,
 ) -> str:
     """Write the complete configuration and its files where the process will read them; returns its text."""
-    text = complete(configuration, context.key_directory)
+    text = complete(configuration, context.key_directory, device=device)
     spawn.prepare_directory(directory, context.account)
     spawn.write_file(directory / CONFIGURATION, text, context.account)
     for name, content in files:
@@ -148,8 +154,9 @@ def prepare(
     return text
 
 
-def complete(configuration: Secret, key_directory: Path) -> str:
-    """The configuration as it is run: the key in place of its file name, the management socket added.
+def complete(configuration: Secret, key_directory: Path, *, device: str | None = None) -> str:
+    """The configuration as it is run: the key in place of its file name, the management socket added, and
+    another tun device if one is named.
 
     Raises BackendError when the key is missing.
     """
@@ -160,6 +167,8 @@ def complete(configuration: Secret, key_directory: Path) -> str:
             continue
         if words[:1] == ["key"] and len(words) > 1:
             lines += ["<key>", read_key(words[1], key_directory), "</key>"]
+        elif words[:1] == ["dev"] and device is not None:
+            lines.append(f"dev {device}")
         else:
             lines.append(line)
     return "\n".join((*lines, f"management {management.SOCKET} unix", ""))

@@ -23,6 +23,7 @@ NEXT: Mapping[str, str] = {
     "address-in-use": "find the machine with that MAC address: an original that runs, or a second use",
     "nic-not-found": "compare the MAC addresses below with those of the virtual machine's adapters",
     "cuts-management": "correct the document's management address; nothing was changed",
+    "tunnel-impaired": "read docs/how-to/a-tunnel-is-down.md; packets flow where the tunnel is connected",
     "unavailable": "wait a moment; the agent tries again by itself",
     "internal": "look for the incident in the agent's log, and report it",
 }
@@ -193,6 +194,8 @@ def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("tunnel", text)
     traffic = f"{octets(tunnel['received_bytes'])} in, {octets(tunnel['sent_bytes'])} out"
     yield from entry("", f"{traffic}, {tunnel['restarts']} restarts")
+    if tunnel.get("impairment"):
+        yield from entry("", f"IMPAIRED: {tunnel['impairment']}")
     if tunnel["last_error"]:
         yield from entry("", f"last error: {tunnel['last_error']}")
 

@@ -8,7 +8,8 @@ from ipaddress import ip_interface
 
 from causeway_agent.engine import ports
 from causeway_agent.errors import BackendError
-from causeway_wire.observed import CounterReport, NicReport
+from causeway_wire.observed import CounterReport, NicReport, TunnelReport
+from causeway_wire.problem import Problem, ProblemType, problem
 from causeway_wire.types import IPAddress
 
 COUNTERS_SECONDS = 2.0
@@ -36,3 +37,12 @@ def as_reports(figures: Mapping[str, tuple[int, int]]) -> tuple[CounterReport, .
 def held(nics: Iterable[NicReport]) -> frozenset[IPAddress]:
     """Addresses on the machine's adapters."""
     return frozenset(ip_interface(text).ip for nic in nics for text in nic.addresses)
+
+
+def impairments(tunnels: Iterable[TunnelReport]) -> tuple[Problem, ...]:
+    """A problem for each tunnel that has something wrong with it."""
+    return tuple(
+        problem(ProblemType.TUNNEL_IMPAIRED, f"tunnel {one.id}: {one.impairment}")
+        for one in tunnels
+        if one.impairment is not None
+    )

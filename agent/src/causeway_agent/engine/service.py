@@ -31,7 +31,7 @@ from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.observed import ApplianceState, CounterReport, Health, Observed
-from causeway_wire.problem import ProblemType, problem
+from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import ChangeId
 
 DRAIN_SECONDS = 10.0
@@ -179,7 +179,7 @@ class Engine:
             ),
             tunnels=self.machine.processes.tunnels(),
             drift=state.drift,
-            problem=state.trouble,
+            problem=self.problem(),
             coverage=coverage.coverage(
                 document, report.held(nics), rules=len(self.rules), revision=self.rules.revision
             ),
@@ -194,11 +194,18 @@ class Engine:
         in_flight = self.changes.in_flight
         if in_flight is not None and in_flight.state is not ChangeState.AWAITING:
             return ApplianceState.APPLYING
-        if self.state.trouble is not None:
+        if self.problem() is not None:
             return ApplianceState.DEGRADED
         if in_flight is not None:
             return ApplianceState.APPLYING
         return ApplianceState.UNCONFIGURED if self.state.in_force is None else ApplianceState.READY
+
+    def problem(self) -> Problem | None:
+        """Why the appliance is degraded: what could not be repaired, else what is wrong with its tunnels."""
+        if self.state.trouble is not None:
+            return self.state.trouble
+        impaired = report.impairments(self.machine.processes.tunnels())
+        return combine(impaired) if impaired else None
 
     def health(self) -> Health:
         """Whether the appliance conforms to its document, or without one to the closed target."""
