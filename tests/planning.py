@@ -8,12 +8,11 @@ from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.diff import diff
 from causeway_agent.plan.target import Target
 from causeway_wire.desired import Desired
-from causeway_wire.observed import Transport
 from tests import documents
 from tests.fakes.kernel import KernelModel
 
 
-def compiled(document: Desired, active: dict[str, Transport] | None = None) -> Target:
+def compiled(document: Desired, active: dict[str, str] | None = None) -> Target:
     return compile_document(document, replace(documents.FACTS, active=active or {}))
 
 

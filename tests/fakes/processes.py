@@ -52,9 +52,13 @@ class FakeProcesses:
         """Two admitted, one refused."""
         return {"admitted": 2, "rate": 1}
 
-    def active(self) -> dict[TunnelId, Transport]:
-        """The transports set by the test."""
-        return dict(self.transports)
+    def active(self) -> dict[TunnelId, str]:
+        """Devices of the transports set by the test."""
+        return {
+            one.tunnel: one.device
+            for one in self.processes.values()
+            if isinstance(one, VpnServer) and self.transports.get(one.tunnel) is one.transport
+        }
 
     def events(self) -> AsyncIterator[str]:
         """What the test feeds."""

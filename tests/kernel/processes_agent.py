@@ -3,6 +3,7 @@
     python -m tests.kernel.processes_agent agent RUN_DIRECTORY KEY_DIRECTORY [USER]
     python -m tests.kernel.processes_agent echo ADDRESS
     python -m tests.kernel.processes_agent probe LOCAL PEER SECONDS
+    python -m tests.kernel.processes_agent flood LOCAL PEER PACKETS
 
 `agent` reads one JSON list [verb, base64 pickle] per line and answers each with a line of JSON.
 """
@@ -19,6 +20,7 @@ import select
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,8 +33,10 @@ from causeway_agent.errors import BackendError
 from causeway_agent.plan.processes import NeighbourResponder
 
 ECHO_PORT = 7777
-PROBE_INTERVAL = 0.004
-PEER_ADDRESS = "100.64.0.2/32"
+PROBE_INTERVAL = 0.008
+LINGER = 1.5
+"""Seconds for what is still under way in the end."""
+CLIENT_ADDRESS, SERVER_ADDRESS = "100.64.0.2/32", "100.64.0.1/32"
 
 
 def _say(answer: object) -> None:
@@ -112,6 +116,7 @@ async def _obey(supervisor: Supervisor, verb: str, argument: str) -> Any:
                         "remote": r.remote,
                         "restarts": r.restarts,
                         "error": r.last_error,
+                        "impairment": r.impairment,
                     }
                     for r in supervisor.tunnels()
                 ]
@@ -127,13 +132,11 @@ async def _obey(supervisor: Supervisor, verb: str, argument: str) -> Any:
 async def _follow_active(supervisor: Supervisor) -> None:
     """Route the peer through the device of the transport in use, as the engine does."""
     async for _ in supervisor.events():
-        for transport in supervisor.active().values():
-            device = f"cw{transport.value[0]}1195"
+        for device in supervisor.active().values():
             if device not in {name for _, name in socket.if_nameindex()}:
                 continue
-            process = await asyncio.create_subprocess_exec(
-                "ip", "route", "replace", PEER_ADDRESS, "dev", device
-            )
+            peer = SERVER_ADDRESS if device.startswith("cwtun") else CLIENT_ADDRESS
+            process = await asyncio.create_subprocess_exec("ip", "route", "replace", peer, "dev", device)
             await process.wait()
 
 
@@ -141,30 +144,61 @@ def echo(address: str) -> NoReturn:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind((address, ECHO_PORT))
         while True:
-            data, peer = server.recvfrom(64)
+            data, peer = server.recvfrom(2048)
             with contextlib.suppress(OSError):
                 server.sendto(data, peer)
 
 
 def probe(local: str, peer: str, seconds: float) -> None:
-    """Prints when the first echo came back and the longest gap between two echoes, in seconds."""
+    """Prints when the first echo came back, the longest gap between two and how many never came."""
+    with _echoes(local, peer) as client:
+        began = time.monotonic()
+        heard: dict[int, float] = {}
+        sent = 0
+        _say("probing")
+        while time.monotonic() < began + seconds:
+            with contextlib.suppress(OSError):
+                client.send(sent.to_bytes(4, "big"))
+                sent += 1
+            _hear(client, heard, PROBE_INTERVAL)
+        end = time.monotonic()
+        while len(heard) < sent and time.monotonic() < end + LINGER:
+            _hear(client, heard, LINGER)
+        moments = sorted({began + seconds, *heard.values()})
+        gaps = [b - a for a, b in itertools.pairwise(moments)]
+        first = min(heard.values(), default=end) - began
+        _say({"first": first, "gap": max(gaps, default=seconds), "sent": sent, "lost": sent - len(heard)})
+
+
+def flood(local: str, peer: str, packets: int) -> None:
+    """Prints how many of so many packets came back, sent in bursts as fast as they return."""
+    with _echoes(local, peer) as client:
+        heard: dict[int, float] = {}
+        _say("flooding")
+        for number in range(packets):
+            client.send(number.to_bytes(4, "big") + bytes(200))
+            _hear(client, heard, 0.0005)
+        end = time.monotonic()
+        while len(heard) < packets and time.monotonic() < end + 2 * LINGER:
+            _hear(client, heard, LINGER)
+        _say({"sent": packets, "received": len(heard)})
+
+
+@contextlib.contextmanager
+def _echoes(local: str, peer: str) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         client.bind((local, 0))
         client.connect((peer, ECHO_PORT))
-        began = time.monotonic()
-        heard: list[float] = []
-        _say("probing")
-        while (now := time.monotonic()) < began + seconds:
-            with contextlib.suppress(OSError):
-                client.send(b"x")
-            if select.select([client], [], [], PROBE_INTERVAL)[0]:
-                with contextlib.suppress(OSError):
-                    client.recv(64)
-                    heard.append(now)
-                time.sleep(PROBE_INTERVAL)
-        heard.append(began + seconds)
-        gaps = [b - a for a, b in itertools.pairwise(heard)]
-        _say({"first": heard[0] - began, "gap": max(gaps, default=seconds)})
+        yield client
+
+
+def _hear(client: socket.socket, heard: dict[int, float], seconds: float) -> None:
+    """Take all echoes that arrive within this time."""
+    end = time.monotonic() + seconds
+    while select.select([client], [], [], max(0.0, end - time.monotonic()))[0]:
+        with contextlib.suppress(OSError):
+            heard.setdefault(int.from_bytes(client.recv(2048)[:4], "big"), time.monotonic())
 
 
 if __name__ == "__main__":
@@ -176,5 +210,7 @@ if __name__ == "__main__":
             echo(address)
         case ["probe", local, peer, seconds]:
             probe(local, peer, float(seconds))
+        case ["flood", local, peer, packets]:
+            flood(local, peer, int(packets))
         case _:
             sys.exit(__doc__)

@@ -165,7 +165,14 @@ def client(
         endpoints.append(
             Endpoint(address=GATEWAYS[gateway], port=DOOR, transport=transport, configuration=text)
         )
-    return VpnClient(tunnel=TUNNEL, device="cwtun0", endpoints=tuple(endpoints), probe=(INNER[0], INNER[1]))
+    return VpnClient(
+        tunnel=TUNNEL,
+        device="cwtun0",
+        spare="cwtun1",
+        endpoints=tuple(endpoints),
+        probe=(INNER[0], INNER[1]),
+        tls_crypt=tunnel.tls_crypt,
+    )
 
 
 def door(keys: Keys, gateway: int, *, named: bool = True) -> FirstPacketFilter:
@@ -310,10 +317,10 @@ class Site:
         until(lambda: self.agents["c"].report()["state"] == "connected")
 
     @contextmanager
-    def probing(self, seconds: float) -> Iterator[dict[str, float]]:
-        """Probe end to end while the body runs; the numbers are filled in when it is over."""
+    def probing(self, amount: float, what: str = "probe") -> Iterator[dict[str, float]]:
+        """Probe end to end, so many seconds (`flood`: packets); the numbers are filled in when it is over."""
         found: dict[str, float] = {}
-        module = ("-m", "tests.kernel.processes_agent", "probe", *map(str, INNER), str(seconds))
+        module = ("-m", "tests.kernel.processes_agent", what, *map(str, INNER), str(amount))
         with self.popen("c", *module) as process:
             assert process.stdout is not None
             process.stdout.readline()
@@ -343,9 +350,8 @@ def site(directory: Path, *, owner: int | None = None, named: bool = True) -> It
             run("ip", "-n", f"{prefix}{place}", "link", "set", "lo", "up")
         _wire(stack, prefix)
         made = Site(prefix, directory, make_keys(directory / "keys"), stack)
-        _tun(made, "c", "cwtun0", owner=owner)
-        for device in (f"cwu{PORT}", f"cwt{PORT}"):
-            _tun(made, "s", device, owner=owner)
+        for place, device in (*(("c", f"cwtun{n}") for n in (1, 0)), *(("s", f"cw{t}{PORT}") for t in "ut")):
+            _tun(made, place, device, owner=owner)
         for index, address in enumerate(GATEWAYS):
             made.inside(
                 f"g{index}", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0"

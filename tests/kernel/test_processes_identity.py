@@ -41,7 +41,9 @@ import socket, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     s.bind((sys.argv[1], int(sys.argv[2])))
     print(flush=True)
-    print(s.recv(4096).hex(), flush=True)
+    while (packet := s.recv(4096))[0] >> 3 != 10:
+        pass  # a question whether the line is good
+    print(packet.hex(), flush=True)
 """
 
 

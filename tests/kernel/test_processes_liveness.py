@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from causeway_agent.backends import liveness
-from causeway_agent.backends.liveness import LIMIT, SETTLING
+from causeway_agent.plan.silence import LONGEST, SETTLING, Verdict
 from tests.kernel.processes_lab import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(30)]
@@ -37,29 +37,31 @@ def far() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("version", [4, 6])
-async def test_a_peer_that_falls_silent_is_lost_after_the_limit(far: str, version: int) -> None:
+async def test_a_peer_that_falls_silent_is_doubted_then_lost_and_known_again(far: str, version: int) -> None:
     local, peer = map(ipaddress.ip_address, PAIRS[version])
-    with liveness.probe("lv0", (local, peer)) as probe, pytest.raises(TimeoutError):
-        async with asyncio.timeout(1.0):
-            await probe.lost()
     with liveness.probe("lv0", (local, peer)) as probe:
-        losing = asyncio.create_task(probe.lost())
-        await asyncio.sleep(0.5)
-        await asyncio.to_thread(run, "ip", "-n", far, "link", "set", "lv0", "down")
-        down = time.monotonic()
+        running = asyncio.create_task(probe.run())
         async with asyncio.timeout(5):
-            await losing
-        assert time.monotonic() - down < LIMIT + 0.5
+            await probe.first_answer()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await probe.becomes(Verdict.LOST)
+        await asyncio.to_thread(run, "ip", "-n", far, "link", "set", "lv0", "down")
+        async with asyncio.timeout(LONGEST + 5):
+            await probe.becomes(Verdict.DOUBTFUL)
+            await probe.becomes(Verdict.LOST)
+        running.cancel()
 
 
-async def test_a_peer_that_never_answered_is_lost_after_settling(far: str) -> None:
+async def test_a_peer_that_never_answered_is_doubted_after_settling(far: str) -> None:
     local, peer = ipaddress.ip_address(PAIRS[4][0]), ipaddress.ip_address("100.64.9.77")
     began = time.monotonic()
     with liveness.probe("lv0", (local, peer)) as probe:
+        running = asyncio.create_task(probe.run())
         async with asyncio.timeout(8):
-            await probe.lost()
-    # Other packets of the device (here: IPv6 router solicitations) may prolong it.
-    assert SETTLING - 0.1 < time.monotonic() - began < SETTLING + 3.0
+            await probe.becomes(Verdict.DOUBTFUL)
+        running.cancel()
+    assert time.monotonic() - began > SETTLING - 0.1
 
 
 async def test_a_missing_device_is_said() -> None:

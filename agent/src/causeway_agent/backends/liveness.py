@@ -1,8 +1,8 @@
-"""Is the far end of a tunnel there? Asked eight times a second: by ICMP echo (RFC 792, RFC 4443) to its inner
-address, or, where a tunnel carries frames and has no addresses, by frames that its loop guard answers.
+"""Is the far end of a tunnel there? Asked a dozen times a second: by ICMP echo (RFC 792, RFC 4443) to its
+inner address, or, where a tunnel carries frames and has no addresses, by frames that its loop guard answers.
 
-Silence means dead only when nothing else came out of the tunnel either, so that a busy tunnel whose echoes
-are queued is left alone.
+What silence means is `plan.silence`'s decision. A question says whether the tunnel it goes through carries
+the traffic or is tried beside the one that does, so that the far end knows where to answer production.
 """
 
 from __future__ import annotations
@@ -20,108 +20,65 @@ from typing import Protocol, Self
 
 from causeway_agent.backends import guard_frames, packet_socket
 from causeway_agent.backends.guard_frames import Frame, Kind
+from causeway_agent.engine.signal import Signal
+from causeway_agent.plan import silence
 from causeway_agent.plan.processes import FrameProbe
+from causeway_agent.plan.silence import Pulse, Verdict
 from causeway_wire.types import IPAddress
 
-INTERVAL = 0.125
-"""Seconds between probes."""
-LIMIT = 0.3
-"""Shortest silence that counts as dead, seconds."""
-RTT_FACTOR = 4.0
-"""...and at least this many smoothed round trips."""
-SETTLING = 2.0
-"""Seconds a new tunnel gets until its first answer: the far end may still be moving its routes."""
+TRIAL = b"trial"
+"""What a question carries through a tunnel that is tried beside the one in use; others carry nothing."""
 
-_GAIN = 0.125  # RFC 6298, 2.3
-_WINDOW = 64
 _HEADER = struct.Struct("!BBHHH")
 _RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
 _ICMP6_FILTER = 1  # linux/icmpv6.h
-
-
-class Pulse:
-    """The judgement, without sockets: `beat` says whether the peer is lost. Times in monotonic seconds."""
-
-    def __init__(self, now: float, *, settling: float = SETTLING) -> None:
-        self._settling = settling
-        self._heard = now
-        self._ticked = now
-        self._received: int | None = None
-        self._due = now
-        self._answered = False
-        self._round_trip = 0.0
-        self._sent = [0.0] * _WINDOW
-
-    @property
-    def limit(self) -> float:
-        """The silence that counts as dead now, seconds."""
-        return max(LIMIT, RTT_FACTOR * self._round_trip) if self._answered else self._settling
-
-    def sent(self, sequence: int, now: float) -> None:
-        self._sent[sequence % _WINDOW] = now
-
-    def answered(self, sequence: int, now: float) -> None:
-        sample = now - self._sent[sequence % _WINDOW]
-        gain = _GAIN if self._answered else 1.0
-        self._round_trip += gain * (sample - self._round_trip)
-        self._answered = True
-        self._heard = now
-
-    @property
-    def silent(self) -> bool:
-        """Whether no answer came since the last tick, so that the device's counter matters."""
-        return self._heard <= self._ticked
-
-    def beat(self, now: float, received: int | None) -> bool:
-        """Judge at a tick, given the device's count of received packets if the peer is silent."""
-        moved = None not in (received, self._received) and received != self._received
-        # A tick that comes late means that we were not running: our own pause is not the peer's silence.
-        if moved or now - self._due > INTERVAL:
-            self._heard = now
-        self._received = received
-        self._ticked = now
-        return now - self._heard >= self.limit
-
-    def next_tick(self, now: float) -> float:
-        """Seconds until the next tick: at most `INTERVAL`, earlier when the limit would be reached before."""
-        wait = max(0.001, min(INTERVAL, self._heard + self.limit - now))
-        self._due = now + wait
-        return wait
 
 
 class Exchange(Protocol):
     """Questions and answers on one socket."""
 
     @property
-    def socket(self) -> socket.socket:
-        """Not blocking; whoever opened the exchange closes it."""
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """Where answers arrive; not blocking."""
 
     @property
     def settling(self) -> float:
         """Seconds a new tunnel gets until its first answer."""
 
-    def ask(self, sequence: int) -> None:
+    def ask(self, sequence: int, *, trial: bool) -> None:
         """Send a question; raises OSError when it is not taken."""
 
-    def answer(self) -> int | None:
-        """The sequence number of the answer that waits, None when it is none. Raises OSError."""
+    def close(self) -> None:
+        """Close what was opened."""
+
+    def answer(self, sock: socket.socket) -> int | None:
+        """The sequence number of the answer that waits there, None when it is none. Raises OSError."""
 
 
-def probe(device: str, ends: tuple[IPAddress, IPAddress] | FrameProbe) -> Liveness:
-    """What probes the far end of the tunnel on this device."""
+def probe(
+    device: str, ends: tuple[IPAddress, IPAddress] | FrameProbe, *, back: str | None = None
+) -> Liveness:
+    """What probes the far end of the tunnel on this device. With `back` it is on trial beside the tunnel on
+    that device, through which answers may come meanwhile.
+    """
     if isinstance(ends, FrameProbe):
-        return Liveness(device, lambda: FrameEcho(device))
-    return Liveness(device, lambda: IcmpEcho(device, *ends))
+        return Liveness(device, lambda: FrameEcho(device), trial=back is not None)
+    return Liveness(device, lambda: IcmpEcho(device, *ends, back=back), trial=back is not None)
 
 
 class Liveness:
     """Probes one peer through one tun device. A context manager; raises OSError where it cannot probe."""
 
-    def __init__(self, device: str, exchange: Callable[[], Exchange]) -> None:
+    def __init__(self, device: str, exchange: Callable[[], Exchange], *, trial: bool = False) -> None:
         name = re.escape(device.encode())
         self._counter = re.compile(rb"^\s*" + name + rb":\s*\d+\s+(\d+)", re.MULTILINE)
         self._open = exchange
+        self._trial = trial
         self._sequence = 0
+        self._pulse = Pulse(time.monotonic())
+        self._news = Signal()
+        self._timer: asyncio.TimerHandle | None = None
+        self.verdict = Verdict.ALIVE
 
     def __enter__(self) -> Self:
         self._counters = os.open("/proc/self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
@@ -131,38 +88,79 @@ class Liveness:
             os.close(self._counters)
             raise
         self._pulse = Pulse(time.monotonic(), settling=self._exchange.settling)
-        asyncio.get_running_loop().add_reader(self._exchange.socket, self._hear)
+        for sock in self._exchange.sockets:
+            asyncio.get_running_loop().add_reader(sock, self._hear, sock)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._exchange.socket)
-        self._exchange.socket.close()
+        for sock in self._exchange.sockets:
+            asyncio.get_running_loop().remove_reader(sock)
+        self._exchange.close()
         os.close(self._counters)
 
-    async def lost(self) -> None:
-        """Return when the peer is lost."""
-        while True:
-            now = time.monotonic()
-            if self._pulse.beat(now, self._received() if self._pulse.silent else None):
-                return
-            self._probe(now)
-            await asyncio.sleep(self._pulse.next_tick(now))
+    @property
+    def answered(self) -> bool:
+        """Whether the far end answered at all."""
+        return self._pulse.answered
+
+    async def run(self) -> None:
+        """Ask and judge until cancelled. Timers instead of a loop that sleeps: this is what an idle appliance
+        does all day.
+        """
+        self._tick()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self._conclude(self._pulse.beat(now, self._received() if self._pulse.silent else None))
+        self._probe(now)
+        self._wait(now)
+
+    def _wait(self, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._pulse.next_tick(now), self._tick)
+
+    async def becomes(self, *wanted: Verdict) -> None:
+        """Return when the verdict is one of these; `run` must be running."""
+        while self.verdict not in wanted:
+            await self._news.wait()
+
+    async def first_answer(self) -> None:
+        """Return when the far end has answered; `run` must be running."""
+        while not self.answered:
+            await self._news.wait()
+
+    def _conclude(self, verdict: Verdict) -> None:
+        if verdict is not self.verdict:
+            self.verdict = verdict
+            self._news.send()
 
     def _probe(self, now: float) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFF
-        self._pulse.sent(self._sequence, now)
+        self._pulse.ask(self._sequence, now)
         # A refused packet (no route yet, device going down) is an unanswered one.
         with contextlib.suppress(OSError):
-            self._exchange.ask(self._sequence)
+            self._exchange.ask(self._sequence, trial=self._trial)
 
-    def _hear(self) -> None:
+    def _hear(self, sock: socket.socket) -> None:
         """Take one packet; the loop calls again while there are more."""
         try:
-            sequence = self._exchange.answer()
+            sequence = self._exchange.answer(sock)
         except OSError:  # an ICMP error about a probe: silence, which `lost` judges
             return
         if sequence is not None:
-            self._pulse.answered(sequence, time.monotonic())
+            now = time.monotonic()
+            first = not self.answered
+            self._pulse.hear(sequence, now)
+            if first:
+                self._news.send()
+            self._conclude(Verdict.ALIVE)
+            self._wait(now)
 
     def _received(self) -> int:
         """Packets received on the device, from /proc/net/dev (proc(5))."""
@@ -171,25 +169,38 @@ class Liveness:
 
 
 class IcmpEcho:
-    """Echo requests to the far end's inner address. Raises OSError when the socket cannot be made."""
+    """Echo requests to the far end's inner address. Raises OSError when the socket cannot be made.
 
-    settling = SETTLING
+    On trial the far end's kernel may answer through the tunnel that carries the traffic: that is heard too.
+    """
 
-    def __init__(self, device: str, local: IPAddress, peer: IPAddress) -> None:
-        self.socket = _open(device.encode(), local, peer)
+    settling = silence.SETTLING
+
+    def __init__(self, device: str, local: IPAddress, peer: IPAddress, *, back: str | None = None) -> None:
+        asking = _open(device.encode(), local, peer)
+        try:
+            self.sockets = (asking,) if back is None else (asking, _open(back.encode(), local, peer))
+        except OSError:
+            asking.close()
+            raise
         self._version = peer.version
-        self._identifier = os.getpid() & 0xFFFF
+        self._identifier = int.from_bytes(os.urandom(2), "big")
+        """Of this tunnel: others of this appliance may ask the same address."""
 
-    def ask(self, sequence: int) -> None:
-        self.socket.send(_request(self._version, self._identifier, sequence))
+    def ask(self, sequence: int, *, trial: bool) -> None:
+        self.sockets[0].send(_request(self._version, self._identifier, sequence, TRIAL if trial else b""))
 
-    def answer(self) -> int | None:
+    def answer(self, sock: socket.socket) -> int | None:
         offset = 20 if self._version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
-        packet = self.socket.recv(256)
+        packet = sock.recv(256)
         if len(packet) < offset + _HEADER.size:
             return None
         kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
         return sequence if kind in (0, 129) and identifier == self._identifier else None
+
+    def close(self) -> None:
+        for sock in self.sockets:
+            sock.close()
 
 
 class FrameEcho:
@@ -202,20 +213,23 @@ class FrameEcho:
     settling = math.inf
 
     def __init__(self, device: str) -> None:
-        self.socket = packet_socket.open_frames(device, guard_frames.ETHERTYPE)
+        self.sockets = (packet_socket.open_frames(device, guard_frames.ETHERTYPE),)
         self._own = os.urandom(guard_frames.NUMBER_OCTETS)
 
-    def ask(self, sequence: int) -> None:
+    def ask(self, sequence: int, *, trial: bool) -> None:  # noqa: ARG002 - bridges learn the way by themselves
         frame = Frame(Kind.ECHO, self._own, sequence)
-        self.socket.send(guard_frames.build(frame, packet_socket.mac_of(self.socket)))
+        self.sockets[0].send(guard_frames.build(frame, packet_socket.mac_of(self.sockets[0])))
 
-    def answer(self) -> int | None:
-        frame = guard_frames.parse(self.socket.recv(256))
+    def answer(self, sock: socket.socket) -> int | None:
+        frame = guard_frames.parse(sock.recv(256))
         return (
             frame.sequence
             if frame is not None and (frame.kind, frame.number) == (Kind.REPLY, self._own)
             else None
         )
+
+    def close(self) -> None:
+        self.sockets[0].close()
 
 
 def _open(device: bytes, local: IPAddress, peer: IPAddress) -> socket.socket:
@@ -241,10 +255,12 @@ def _open(device: bytes, local: IPAddress, peer: IPAddress) -> socket.socket:
     return endpoint
 
 
-def _request(version: int, identifier: int, sequence: int) -> bytes:
-    """An echo request without payload; for ICMPv6 the kernel fills the checksum in (RFC 3542, 3.1)."""
+def _request(version: int, identifier: int, sequence: int, data: bytes) -> bytes:
+    """An echo request; for ICMPv6 the kernel fills the checksum in (RFC 3542, 3.1)."""
     if version == 6:  # noqa: PLR2004
-        return _HEADER.pack(128, 0, 0, identifier, sequence)
-    total = 0x0800 + identifier + sequence
-    total = (total & 0xFFFF) + (total >> 16)
-    return _HEADER.pack(8, 0, ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF, identifier, sequence)
+        return _HEADER.pack(128, 0, 0, identifier, sequence) + data
+    words = data.ljust(len(data) + len(data) % 2, b"\0")
+    total = 0x0800 + identifier + sequence + sum(struct.unpack(f"!{len(words) // 2}H", words))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return _HEADER.pack(8, 0, ~total & 0xFFFF, identifier, sequence) + data

@@ -1,28 +1,31 @@
-"""The tenant's end of a tunnel: one OpenVPN client at a time, moved between gateways and transports.
+"""The tenant's end of a tunnel: an OpenVPN client, moved between gateways and transports without a break.
 
-Which endpoint is next is `plan.remotes`' decision. A client whose peer went silent is killed and started
-anew: that brings traffic back tens of milliseconds later, while a soft restart (SIGUSR1) sits out
-OpenVPN's own reconnection pause of a second.
+When the far end falls silent, another way is tried beside the one in use, on the other tun device. Whichever
+answers first wins: a line that only paused delivers what it held, and the trial is withdrawn; a server,
+gateway or transport that is gone is replaced as soon as the new way is connected. So it may be tried early,
+and a pause need not be told from a death. Which endpoint is next is `plan.remotes`' decision, what silence
+means `plan.silence`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import structlog
 
-from causeway_agent.backends import bridge_hosts, liveness, openvpn, records, spawn
-from causeway_agent.backends import openvpn_management as management
+from causeway_agent.backends import gateway_echo, liveness, openvpn, openvpn_trial, records
+from causeway_agent.backends.openvpn_leg import Leg
 from causeway_agent.backends.race import race
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import remotes
-from causeway_agent.plan.processes import Endpoint, FrameProbe, VpnClient
-from causeway_wire.observed import TunnelState
+from causeway_agent.plan import impairment, remotes
+from causeway_agent.plan.processes import FrameProbe, VpnClient
+from causeway_agent.plan.silence import Verdict
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
 
-PROVEN = 3.0
-"""Seconds of life after which a connection counts as a working one; one lost sooner counts as failed."""
-PARTING = 0.5
-"""Seconds to say good-bye: OpenVPN sends its exit notice at once but lingers for seconds."""
+DRAIN = 1.0
+"""Seconds that the way before goes on taking packets after a change: some are still under way."""
 
 _log = structlog.get_logger()
 
@@ -35,176 +38,309 @@ class ClientUnit:
         self.status = openvpn.Status(tunnel=spec.tunnel)
         self._context = context
         self._store = store
-        self._directory = context.run_directory / spec.name
-        self._transports = tuple(endpoint.transport for endpoint in spec.endpoints)
-        self._remotes = remotes.begin(self._transports)
-        self._child: spawn.Child | None = None
+        self._remotes = remotes.begin(tuple(endpoint.transport for endpoint in spec.endpoints))
+        self._gateways = gateway_echo.Gateways(spec.endpoints, spec.tls_crypt)
+        self._carrier: Leg | None = None
+        """The way in use; what else runs is on trial, or finishing."""
+        self._trial: Leg | None = None
+        self._former: Leg | None = None
+        self._slot = 0
         self._started = asyncio.Event()
-        self._connected = asyncio.Event()
-        self._broken = asyncio.Event()
-        self._told: str | None = None
+        self._asked = 0.0
+        self._heard = False
+        self._no_udp = context.clock.now()
+        """When UDP was last found not to carry the tunnel."""
 
     @property
-    def _endpoint(self) -> Endpoint:
-        return self.spec.endpoints[remotes.attempt(self._remotes).endpoint]
+    def device(self) -> str:
+        """The tun device that carries the tunnel, or did last."""
+        return self.spec.devices[self._slot]
+
+    def report(self) -> TunnelReport:
+        """The state of this end."""
+        if self._carrier is not None:
+            self.status.received, self.status.sent = self._carrier.received, self._carrier.sent
+        return self.status.report(impairment=self._impairment())
 
     def adopt(self, entry: records.Record) -> bool:
         """Take over the recorded process if it still runs with the configuration it would get now."""
-        if entry.endpoint >= len(self.spec.endpoints):
-            return False
-        text = openvpn.complete(
-            self.spec.endpoints[entry.endpoint].configuration, self._context.key_directory
-        )
-        if records.digest(text) == entry.digest:
-            self._child = spawn.adopt(entry.process.pid, entry.process.start_time)
-        if self._child is not None:
-            self._remotes = remotes.begin(self._transports, current=entry.endpoint)
-        return self._child is not None
+        leg = Leg.adopt(self.spec, entry, self._context)
+        if leg is not None:
+            self._remotes = remotes.begin(self._remotes.transports, current=leg.endpoint)
+            self._carrier, self._slot = leg, leg.slot
+        return leg is not None
 
     async def ready(self) -> None:
         """Return when the first process runs; raises BackendError when it could not be started."""
         await self._started.wait()
-        if self._child is None:
+        if self._carrier is None and self._trial is None:
             raise BackendError(f"start {self.spec.name}", self.status.last_error or "it ended")
 
     async def run(self) -> None:
-        """Keep the tunnel connected until cancelled, which leaves the process alone."""
-        pause = 0.0
-        while True:
-            began = self._context.clock.monotonic()
-            attempt = remotes.attempt(self._remotes)
-            self._enter(TunnelState.CONNECTING)
-            try:
-                child = self._child or await self._launch(max(attempt.delay, pause), attempt.endpoint)
-                self._started.set()
-                event = await self._attend(child, attempt)
-                await child.kill()
-                self._explain(event, child)
-            except (BackendError, OSError) as error:
-                event = remotes.ProcessDied()
-                self.status.last_error = openvpn.explain(error)
-            await self._discard()
-            self._started.set()
-            died = isinstance(event, remotes.ProcessDied)
-            lived = self._context.clock.monotonic() - began
-            pause = remotes.restart_delay(pause, lived=lived) if died else 0.0
-            self._remotes = remotes.advance(self._remotes, event)
-            self.status.restarts += 1
-            _log.info("tunnel_retry", process=self.spec.name, reason=self.status.last_error)
-
-    async def _discard(self) -> None:
-        """Let go of the process, which has ended unless something failed right after its start."""
-        if self._child is not None:
-            await self._child.kill()
-        self._child = None
+        """Keep the tunnel connected until cancelled, which leaves the process in use alone."""
+        async with self._gateways, asyncio.TaskGroup() as background:
+            if self._carrier is not None:
+                await self._resume(self._carrier)
+            while True:
+                former = self._carrier
+                found = await (self._find() if former is None else self._attend(former))
+                if found is None:
+                    continue
+                self._use(found)
+                if former is not None and former.child.alive:
+                    self._former = former
+                    background.create_task(self._drain(former))
 
     async def stop(self) -> None:
-        """End the process; `run` must have been cancelled."""
-        if self._child is not None:
-            await self._child.terminate(PARTING)
+        """End the processes; `run` must have been cancelled."""
+        for leg in (self._trial, self._former):
+            if leg is not None:
+                await leg.kill()
+        if self._carrier is not None:
+            await self._carrier.part()
         self._store.delete(self.spec.name)
 
     def release(self) -> None:
-        """Leave the process running."""
-        if self._child is not None:
-            self._child.release()
+        """Leave the process in use running; the next agent ends what else there may be."""
+        for leg in (self._carrier, self._trial, self._former):
+            if leg is not None:
+                leg.release()
 
-    async def _launch(self, delay: float, endpoint: int) -> spawn.Child:
-        await asyncio.sleep(delay)
-        configuration = self.spec.endpoints[endpoint].configuration
-        text = await asyncio.to_thread(openvpn.prepare, configuration, self._directory, self._context)
-        self._child = child = spawn.launch(
-            openvpn.COMMAND, directory=self._directory, account=self._context.account
-        )
-        process = records.Identity(pid=child.pid, start_time=child.started)
-        entry = records.record(self.spec, process=process, digest=records.digest(text), endpoint=endpoint)
-        self._store.write(self.spec.name, entry)
-        _log.info("process_started", process=self.spec.name, pid=child.pid, endpoint=endpoint)
-        return child
-
-    async def _attend(self, child: spawn.Child, attempt: remotes.Attempt) -> remotes.Event:
-        """Watch one process until it has to go; says why."""
-        self._connected.clear()
-        self._broken.clear()
-        self._told = None
-        async with asyncio.TaskGroup() as group:
-            follower = group.create_task(openvpn.follow(self._directory, self._handle))
-            try:
-                return await self._judge(child, attempt)
-            finally:
-                follower.cancel()
-
-    async def _judge(self, child: spawn.Child, attempt: remotes.Attempt) -> remotes.Event:
-        began = self._context.clock.monotonic()
-        match await race(child.wait(), self._connected.wait(), asyncio.sleep(attempt.deadline)):
-            case 0:
-                return remotes.ProcessDied()
-            case 2:
-                return remotes.AttemptFailed()
-            case _:
-                up = self._context.clock.monotonic()
-        self._remotes = remotes.advance(self._remotes, remotes.Connected(up - began))
-        self._enter(TunnelState.CONNECTED)
-        outcome = await race(child.wait(), self._broken.wait(), self._silence(), self._reconsideration())
-        proven = self._context.clock.monotonic() - up >= PROVEN
-        lost = remotes.LivenessLost() if proven else remotes.AttemptFailed()
-        return (remotes.ProcessDied(), lost, lost, remotes.ReconsiderDue())[outcome]
-
-    async def _silence(self) -> None:
-        """Return when the far end is lost; where it cannot be probed, OpenVPN's own ping must do."""
-        try:
-            if isinstance(self.spec.probe, FrameProbe):
-                await bridge_hosts.tell(self.spec.device, self.spec.probe.adapter)
-            with liveness.probe(self.spec.device, self.spec.probe) as probe:
-                await probe.lost()
-        except (OSError, BackendError) as error:
-            _log.warning("liveness_unavailable", process=self.spec.name, reason=openvpn.explain(error))
-            await asyncio.Event().wait()
-
-    async def _reconsideration(self) -> None:
-        after = remotes.reconsider_after(self._remotes)
-        if after is None:
-            await asyncio.Event().wait()
+    async def _resume(self, adopted: Leg) -> None:
+        """An adopted process says at once whether it is connected; if not, it gets the time of an attempt."""
+        self._started.set()
+        self._enter(TunnelState.CONNECTING)
+        patience = remotes.attempt(self._remotes).patience
+        which = await race(adopted.connected.wait(), adopted.ended(), asyncio.sleep(patience))
+        if which == 0:
+            self._use(adopted)
         else:
-            await asyncio.sleep(after)
+            await self._give_up(adopted, "no answer")
 
-    def _handle(self, event: management.Event, _: management.Connection) -> None:
-        match event:
-            case management.StateChanged(state="CONNECTED"):
-                self._connected.set()
-            case management.StateChanged(state="RECONNECTING" | "EXITING"):
-                self._broken.set()
-            case management.BytesCounted(received=received, sent=sent):
-                self.status.received, self.status.sent = received, sent
-            case management.LogLine(text=text):
-                self._told = openvpn.latest(self._told, text)
-            case _:
-                pass
+    async def _attend(self, carrier: Leg) -> Leg | None:
+        """Watch the process in use until it is replaced: by whom, or none when it ended before that."""
+        async with openvpn_trial.probing(carrier.device, self.spec) as probe:
+            while self._carrier is carrier:
+                which = await race(
+                    carrier.ended(),
+                    probe.becomes(Verdict.DOUBTFUL, Verdict.LOST),
+                    self._due(),
+                    self._alert(probe),
+                )
+                if which == 0:
+                    await self._give_up(carrier, "the connection was lost")
+                    return None
+                found = await (self._beside(carrier, probe) if which == 1 else self._look(carrier, probe))
+                if found is not None:
+                    return found
+        return None
 
-    def _explain(self, event: remotes.Event, child: spawn.Child) -> None:
-        match event:
-            case remotes.ProcessDied():
-                self.status.last_error = self._told or openvpn.ending(child, self._directory)
-            case remotes.AttemptFailed():
-                self.status.last_error = self._told or "no answer"
-            case remotes.LivenessLost():
-                self.status.last_error = self._told or "the far end went silent"
-            case remotes.ReconsiderDue() | remotes.Connected():
-                pass
+    async def _beside(self, carrier: Leg, probe: liveness.Liveness) -> Leg | None:
+        """The far end is silent: look for another way until it answers again, or its process ends."""
+        if not probe.answered:
+            self._fail(carrier.endpoint)
+        async with self._searching() as search:
+            rivals = (
+                asyncio.wait((search,)),
+                probe.becomes(Verdict.ALIVE),
+                carrier.ended(),
+                self._mourn(probe),
+            )
+            which = await race(*rivals)
+            if which == 1:
+                self._enter(TunnelState.CONNECTED)
+                search.cancel()
+            elif which > 1:
+                await self._give_up(carrier, "the far end went silent")
+            await asyncio.wait((search,))
+            if search.cancelled():
+                return None
+        if self._carrier is carrier:
+            self._count("the far end went silent")
+        return search.result()
 
-    def _enter(self, state: TunnelState) -> None:
-        if self.status.state is state:
+    async def _look(self, carrier: Leg, probe: liveness.Liveness) -> Leg | None:
+        """The tunnel works over TCP: try UDP beside it, and change when packets come through."""
+        attempt = remotes.look(self._remotes, self._answering(gateway_echo.SILENT))
+        search = asyncio.create_task(self._carries(attempt, carrier))
+        try:
+            await race(
+                asyncio.wait((search,)), carrier.ended(), probe.becomes(Verdict.DOUBTFUL, Verdict.LOST)
+            )
+            if search.done() and search.result() is not None:
+                return search.result()
+        finally:
+            await openvpn_trial.cancel(search)
+        await self._withdraw()
+        self._remotes = remotes.advance(self._remotes, remotes.LookedInVain())
+        return None
+
+    async def _carries(self, attempt: remotes.Attempt, carrier: Leg) -> Leg | None:
+        """The way that this attempt brings up beside the carrier, if it carries packets both ways."""
+        leg = await self._try(attempt)
+        if leg is not None and await openvpn_trial.carries(leg, self.spec, beside=carrier):
+            return leg
+        return None
+
+    async def _find(self) -> Leg:
+        """Try one endpoint after another until one connects."""
+        pause = 0.0
+        if self._carrier is None:
+            self._asked = self._context.clock.monotonic()
+        while True:
+            if self._carrier is None:
+                self._enter(TunnelState.CONNECTING)
+            self._gateways.ask()
+            attempt = remotes.attempt(self._remotes, self._gateways.answering(self._asked))
+            await asyncio.sleep(max(attempt.delay, pause))
+            began = self._context.clock.monotonic()
+            found = await self._try(attempt)
+            now = self._context.clock.monotonic()
+            if found is not None:
+                self._remotes = remotes.advance(self._remotes, remotes.Connected(found.endpoint, now - began))
+                return found
+            died = self._trial is None or not self._trial.child.alive
+            pause = remotes.restart_delay(pause, lived=now - began) if died else 0.0
+            await self._withdraw()
+            self._fail(attempt.endpoint)
+
+    async def _try(self, attempt: remotes.Attempt) -> Leg | None:
+        """A process that is connected, or none; then `_trial` is what was tried."""
+        slot = await self._free_slot()
+        try:
+            self._trial = leg = await Leg.launch(self.spec, attempt.endpoint, slot, self._context)
+        except (BackendError, OSError) as error:
+            self._explain(openvpn.explain(error))
+            return None
+        finally:
+            self._started.set()
+        if await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock):
+            return leg
+        self._explain(leg.why or "no answer")
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _searching(self) -> AsyncIterator[asyncio.Task[Leg]]:
+        """A search that ends with the block; what it tried in vain ends with it."""
+        search = asyncio.create_task(self._find())
+        try:
+            yield search
+        finally:
+            await openvpn_trial.cancel(search)
+            if search.cancelled():
+                await self._withdraw()
+
+    async def _alert(self, probe: liveness.Liveness) -> None:
+        """Ask gateways as soon as an answer is late; note when the tunnel is proven. Never returns."""
+        await probe.first_answer()
+        self._remotes = remotes.advance(self._remotes, remotes.Proven())
+        while True:
+            await probe.becomes(Verdict.LATE, Verdict.DOUBTFUL, Verdict.LOST)
+            self._asked = self._context.clock.monotonic()
+            self._gateways.ask()
+            await probe.becomes(Verdict.ALIVE)
+
+    async def _mourn(self, probe: liveness.Liveness) -> None:
+        """Say so when the silence is long; return then if nothing can be tried beside this way."""
+        await probe.becomes(Verdict.LOST)
+        self._enter(TunnelState.CONNECTING)
+        if self.spec.spare is not None:
+            await asyncio.Event().wait()
+
+    async def _due(self) -> None:
+        """Return when a tunnel on TCP should look for UDP."""
+        began = self._context.clock.monotonic()
+        while True:
+            answering = self._answering(gateway_echo.SILENT)
+            if answering and not self._heard:
+                self._remotes = remotes.advance(self._remotes, remotes.Answering())
+            self._heard = bool(answering)
+            after = remotes.look_after(self._remotes, answering)
+            if after is None or self.spec.spare is None:
+                await asyncio.Event().wait()
+            elif self._context.clock.monotonic() - began >= after:
+                return
+            await asyncio.sleep(1.0)
+
+    async def _free_slot(self) -> int:
+        """A device that no process of ours holds; the one used last, so that no route has to change."""
+        while True:
+            legs = (self._carrier, self._trial, self._former)
+            taken = {leg.slot for leg in legs if leg is not None}
+            free = [slot for slot in range(len(self.spec.devices)) if slot not in taken]
+            if free:
+                return self._slot if self._slot in free else free[0]
+            await asyncio.sleep(openvpn_trial.LOOK)
+
+    async def _withdraw(self) -> None:
+        """End what is on trial."""
+        if self._trial is not None:
+            await self._trial.kill()
+        self._trial = None
+
+    async def _drain(self, former: Leg) -> None:
+        """Let the way before deliver what is under way, then end it."""
+        if not isinstance(self.spec.probe, FrameProbe):
+            # A bridge sends what it floods over both: there the former ends at once.
+            await asyncio.sleep(DRAIN)
+        await former.part()
+        self._former = None
+
+    async def _give_up(self, carrier: Leg, why: str) -> None:
+        """The process in use has to go."""
+        reason = carrier.why or why
+        await carrier.kill()
+        self._carrier = None
+        self._count(reason)
+
+    def _use(self, leg: Leg) -> None:
+        """From now on this way carries the tunnel."""
+        self._carrier, self._trial, self._slot = leg, None, leg.slot
+        self._heard = False
+        self._store.write(self.spec.name, leg.record(self.spec))
+        on_tcp = self._transport(leg) is Transport.TCP
+        self._gateways.keep_asking(steadily=on_tcp)
+        self._enter(TunnelState.CONNECTED, anew=True)
+
+    def _fail(self, endpoint: int) -> None:
+        self._remotes = remotes.advance(self._remotes, remotes.Failed(endpoint))
+
+    def _explain(self, why: str) -> None:
+        """Note why an attempt failed, if that matters: beside a working tunnel it does not."""
+        if self._carrier is None:
+            self.status.last_error = why
+
+    def _count(self, why: str | None) -> None:
+        self.status.restarts += 1
+        self.status.last_error = why
+        _log.info("tunnel_retry", process=self.spec.name, reason=why)
+
+    def _transport(self, leg: Leg) -> Transport:
+        return self.spec.endpoints[leg.endpoint].transport
+
+    def _answering(self, seconds: float) -> frozenset[int]:
+        return self._gateways.answering(self._context.clock.monotonic() - seconds)
+
+    def _impairment(self) -> str | None:
+        now = self._context.clock.now()
+        if self.status.state is not TunnelState.CONNECTED or self._carrier is None:
+            return impairment.disconnected(self.status.since, now, self.status.last_error)
+        if self._transport(self._carrier) is Transport.UDP:
+            return None
+        return impairment.on_tcp(self.spec.endpoints, self._answering(gateway_echo.SILENT), self._no_udp)
+
+    def _enter(self, state: TunnelState, *, anew: bool = False) -> None:
+        """Report this state and the way in use, when either is new."""
+        endpoint = self.spec.endpoints[self._carrier.endpoint] if self._carrier is not None else None
+        connected = state is TunnelState.CONNECTED and endpoint is not None
+        transport = endpoint.transport if connected and endpoint is not None else None
+        remote = impairment.place(endpoint) if connected and endpoint is not None else None
+        status = self.status
+        if (status.state, status.transport, status.remote) == (state, transport, remote) and not anew:
             return
-        connected = state is TunnelState.CONNECTED
-        endpoint = self._endpoint
-        self.status.state = state
-        self.status.since = self._context.clock.now()
-        self.status.transport = endpoint.transport if connected else None
-        self.status.remote = _place(endpoint) if connected else None
+        if status.transport is Transport.UDP and transport is not Transport.UDP:
+            self._no_udp = self._context.clock.now()
+        status.state, status.transport, status.remote = state, transport, remote
+        status.since = self._context.clock.now()
         self._context.changed(f"{self.spec.name} {state.value}")
-        _log.info("tunnel_state", process=self.spec.name, state=state.value, remote=self.status.remote)
-
-
-def _place(endpoint: Endpoint) -> str:
-    address = f"[{endpoint.address}]" if endpoint.address.version == 6 else str(endpoint.address)  # noqa: PLR2004
-    return f"{address}:{endpoint.port}"
+        _log.info("tunnel_state", process=self.spec.name, state=state.value, remote=remote)

@@ -43,6 +43,8 @@ class Record(Document, frozen=True, kw_only=True):
     """Of the complete configuration, keys included."""
     endpoint: int = 0
     """A client's: index of the endpoint in use."""
+    slot: int = 0
+    """A client's: index of its device in use."""
     lingering: tuple[Identity, ...] = ()
     """Predecessors that still serve connections opened before they were replaced."""
 
@@ -57,6 +59,7 @@ def record(
     process: Identity,
     digest: str,
     endpoint: int = 0,
+    slot: int = 0,
     lingering: tuple[Identity, ...] = (),
 ) -> Record:
     """The record of a process that was just started."""
@@ -66,6 +69,7 @@ def record(
         process=process,
         digest=digest,
         endpoint=endpoint,
+        slot=slot,
         lingering=lingering,
     )
 

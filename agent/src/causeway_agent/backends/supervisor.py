@@ -31,6 +31,7 @@ from causeway_agent.backends import (
 from causeway_agent.backends.openvpn_client import ClientUnit
 from causeway_agent.backends.openvpn_server import ServerUnit
 from causeway_agent.backends.tls_proxy import ProxyUnit
+from causeway_agent.backends.tunnel_servers import TunnelServers
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.processes import (
@@ -43,11 +44,10 @@ from causeway_agent.plan.processes import (
     VpnClient,
     VpnServer,
 )
-from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.observed import TunnelReport
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
-_RANK = {TunnelState.STOPPED: 0, TunnelState.CONNECTING: 1, TunnelState.CONNECTED: 2}
 
 _log = structlog.get_logger()
 
@@ -108,6 +108,7 @@ class Supervisor:
         self._tasks = asyncio.TaskGroup()
         self._running: dict[str, _Running] = {}
         self._guards: dict[TunnelId, loop_guard.Watch] = {}
+        self._tunnel_servers: dict[TunnelId, TunnelServers] = {}
         self._lock = asyncio.Lock()
         self._listeners: set[asyncio.Queue[str]] = set()
 
@@ -131,6 +132,7 @@ class Supervisor:
             await _cancel(running.task)
             running.unit.release()
         self._running.clear()
+        self._servers()
         await self._tasks.__aexit__(kind, error, trace)
 
     async def start(self, process: Process) -> None:
@@ -172,12 +174,8 @@ class Supervisor:
     def tunnels(self) -> tuple[TunnelReport, ...]:
         """The state of every tunnel end; the servers of a tunnel make one report."""
         units = [running.unit for running in self._running.values()]
-        servers: dict[TunnelId, list[ServerUnit]] = {}
-        for unit in units:
-            if isinstance(unit, ServerUnit):
-                servers.setdefault(unit.spec.tunnel, []).append(unit)
-        reports = [_merged(group) for group in servers.values()]
-        reports += [unit.status.report() for unit in units if isinstance(unit, ClientUnit)]
+        reports = [servers.report() for servers in self._servers().values()]
+        reports += [unit.report() for unit in units if isinstance(unit, ClientUnit)]
         return tuple(sorted(map(self._guarded, reports), key=lambda report: report.id))
 
     def _guarded(self, report: TunnelReport) -> TunnelReport:
@@ -188,13 +186,28 @@ class Supervisor:
         why = self._guards[report.id].problem if running else None
         return report if why is None else structs.replace(report, last_error=why)
 
-    def active(self) -> Mapping[TunnelId, Transport]:
-        """The transport over which each tunnel's client is connected now."""
+    def active(self) -> Mapping[TunnelId, str]:
+        """The device that carries each tunnel now."""
+        clients = (one.unit for one in self._running.values() if isinstance(one.unit, ClientUnit))
+        servers = {tunnel: group.device for tunnel, group in self._servers().items()}
         return {
-            report.id: report.transport
-            for report in self.tunnels()
-            if report.state is TunnelState.CONNECTED and report.transport is not None
+            **{unit.spec.tunnel: unit.device for unit in clients},
+            **{tunnel: device for tunnel, device in servers.items() if device is not None},
         }
+
+    def _servers(self) -> Mapping[TunnelId, TunnelServers]:
+        """The servers of each tunnel as they are now."""
+        groups: dict[TunnelId, list[ServerUnit]] = {}
+        for running in self._running.values():
+            if isinstance(running.unit, ServerUnit):
+                groups.setdefault(running.unit.spec.tunnel, []).append(running.unit)
+        for gone in self._tunnel_servers.keys() - groups.keys():
+            self._tunnel_servers.pop(gone).close()
+        for tunnel, units in groups.items():
+            self._tunnel_servers.setdefault(
+                tunnel, TunnelServers(self._tell, self._context.clock.monotonic)
+            ).update(units)
+        return self._tunnel_servers
 
     def first_packets(self) -> Mapping[str, int]:
         """How many first packets were `admitted`, flows `rebound`, or packets refused by reason."""
@@ -212,6 +225,7 @@ class Supervisor:
             self._listeners.discard(queue)
 
     def _tell(self, reason: str) -> None:
+        self._servers()
         for queue in self._listeners:
             with contextlib.suppress(asyncio.QueueFull):  # reasons only say "look again": one is enough
                 queue.put_nowait(reason)
@@ -292,15 +306,3 @@ class Supervisor:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
-
-
-def _merged(units: list[ServerUnit]) -> TunnelReport:
-    """One report for the servers of a tunnel: the one whose client connected last speaks for all."""
-    speaker = max(units, key=lambda unit: (_RANK[unit.status.state], unit.recency))
-    blamed = max(units, key=lambda unit: unit.status.error_at)
-    merged = dataclasses.replace(
-        speaker.status,
-        restarts=sum(unit.status.restarts for unit in units),
-        last_error=blamed.status.last_error,
-    )
-    return merged.report()

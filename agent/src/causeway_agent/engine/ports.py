@@ -19,7 +19,7 @@ from causeway_agent.plan.processes import Process
 from causeway_agent.plan.public_elements import Cuts, Elements
 from causeway_agent.plan.target import Observation
 from causeway_wire.identity import Certificate, Csr, CsrRequest
-from causeway_wire.observed import NicReport, Transport, TunnelReport
+from causeway_wire.observed import NicReport, TunnelReport
 from causeway_wire.types import ChangeId, MacAddress, TunnelId
 from causeway_wire.update import Activation, UpdateStatus
 
@@ -104,8 +104,8 @@ class Processes(Protocol):
     def first_packets(self) -> Mapping[str, int]:
         """Gateway: how many first packets were `admitted`, or refused for a reason, since its door opened."""
 
-    def active(self) -> Mapping[TunnelId, Transport]:
-        """Provider: the transport over which each tunnel's client is connected now."""
+    def active(self) -> Mapping[TunnelId, str]:
+        """The tun device that carries each tunnel now."""
 
     def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""

@@ -220,7 +220,7 @@ class Reconciler:
             objection = combine(error.problems)
             target = state.target if state.target is not None else self._base(facts)
         if state.target is not None and target != state.target:
-            _log.info(events.TARGET_CHANGED, active={k: v.value for k, v in facts.active.items()})
+            _log.info(events.TARGET_CHANGED, active=dict(facts.active))
         state.target = target
         return target, objection
 

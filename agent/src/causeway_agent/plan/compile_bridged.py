@@ -31,7 +31,8 @@ from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import MacAddress, NetworkId
 
-TENANT_TAP: Final = "cwtap0"
+TENANT_TAPS: Final = ("cwtap0", "cwtap1")
+"""One carries the tunnel; on the other a new way is tried beside it."""
 TENANT_BRIDGE: Final = f"{BRIDGE_PREFIX}0"
 """A tenant appliance has one tunnel and does not know the port of its server."""
 
@@ -143,13 +144,13 @@ def tenant(
     """
     network = BridgedNetwork(
         bridge=TENANT_BRIDGE,
-        replicas=frozenset({TENANT_TAP}),
+        replicas=frozenset(TENANT_TAPS),
         production=frozenset({adapter.device}),
         macs=_macs(replicas),
     )
     vacant = {Claim(adapter.device, address) for replica in replicas for address in replica.addresses}
-    guard = _guard(tunnel, TENANT_BRIDGE, adapter, (TENANT_TAP,))
-    end = _end(network, adapter, (TENANT_TAP,), facts)
+    guard = _guard(tunnel, TENANT_BRIDGE, adapter, TENANT_TAPS)
+    end = _end(network, adapter, TENANT_TAPS, facts)
     return end | Contribution(vacant=frozenset(vacant), processes=frozenset({guard}))
 
 

@@ -219,7 +219,7 @@ def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ..
                 tunnel=network.tunnel,
                 adapter=around.adapters[network.nic],
                 replicas=addresses,
-                active=around.facts.active.get(network.tunnel.id, Transport.UDP),
+                active=around.facts.active.get(network.tunnel.id),
             )
             extensions.append(extension)
     return tuple(extensions)
@@ -240,7 +240,8 @@ def _addresses(
 
 def _routes(extension: Extension) -> set[Route]:
     """Production and everything else by way of the tunnel, each replica by way of its VLAN."""
-    tun, table = extension.tun(extension.active), extension.table
+    tuns, table = extension.tuns, extension.table
+    tun = extension.active if extension.active in tuns else tuns[0]
     far = [*extension.network.prefixes, *(EVERYWHERE[version] for version in extension.versions)]
     near = [host(address) for address in extension.replicas]
     return {Route(to, tun, table) for to in far} | {Route(to, extension.vlan, table) for to in near}

@@ -25,7 +25,8 @@ from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork
 
-DEVICE: Final = "cwtun0"
+DEVICES: Final = ("cwtun0", "cwtun1")
+"""One carries the tunnel; on the other a new way is tried beside it."""
 TABLE: Final = 1194
 """Routing table of what comes out of the tunnel."""
 PRIORITY: Final = 1000
@@ -50,7 +51,7 @@ def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
         client = _processes(
             role.tunnel,
             around.facts,
-            device=compile_bridged.TENANT_TAP,
+            devices=compile_bridged.TENANT_TAPS,
             probe=FrameProbe(adapter=adapter.device),
         )
         return base | end | Contribution(processes=client)
@@ -132,21 +133,34 @@ def _extend(
     facts: Facts,
 ) -> Contribution:
     peers = tuple(pair.peer for pair in tunnel.inner)
-    tun = Tun(DEVICE, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
-    ends = {Address(DEVICE, ipaddress.ip_interface(pair.local), prefix_route=False) for pair in tunnel.inner}
+    asked = min(tunnel.inner, key=lambda pair: pair.local.version)
+    active = facts.active.get(tunnel.id)
+    tun = active if active in DEVICES else DEVICES[0]
     return Contribution(
-        tuns=frozenset({tun}),
-        addresses=base.addresses | ends,
-        routes=_routes(role, adapter.device) | {Route(host(end), DEVICE) for end in (*replicas, *peers)},
+        tuns=frozenset(
+            Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
+            for device in DEVICES
+        ),
+        addresses=base.addresses | _ends(tunnel),
+        routes=_routes(role, adapter.device) | {Route(host(end), tun) for end in (*replicas, *peers)},
         rules=frozenset(
-            Rule(gateway.version, PRIORITY, TABLE, input_device=DEVICE) for gateway in role.network.gateways
+            Rule(gateway.version, PRIORITY, TABLE, input_device=device)
+            for gateway in role.network.gateways
+            for device in DEVICES
         ),
         proxies=frozenset(ProxyNeighbour(adapter.device, address, claimed=True) for address in replicas),
-        sysctls=base.sysctls | nics.tunnel_settings(DEVICE),
+        sysctls=base.sysctls.union(*(nics.tunnel_settings(device) for device in DEVICES)),
         policy=_policy(adapter.device, role.network.prefixes, replicas, peers),
-        processes=_processes(
-            tunnel, facts, device=DEVICE, probe=(tunnel.inner[0].local, tunnel.inner[0].peer)
-        ),
+        processes=_processes(tunnel, facts, devices=DEVICES, probe=(asked.local, asked.peer)),
+    )
+
+
+def _ends(tunnel: TunnelClient) -> frozenset[Address]:
+    """The tunnel's own addresses, on both devices."""
+    return frozenset(
+        Address(device, ipaddress.ip_interface(pair.local), prefix_route=False)
+        for pair in tunnel.inner
+        for device in DEVICES
     )
 
 
@@ -168,12 +182,14 @@ def _policy(
     replicas: tuple[IPAddress, ...],
     peers: tuple[IPAddress, ...],
 ) -> Policy:
-    toward = {Forward(device, DEVICE, destination=address) for address in replicas}
-    back = {Forward(DEVICE, device, source=address) for address in replicas}
-    errors = {Forward(DEVICE, device, source=address, errors_only=True) for address in peers}
+    toward = {Forward(device, tun, destination=address) for address in replicas for tun in DEVICES}
+    back = {Forward(tun, device, source=address) for address in replicas for tun in DEVICES}
+    errors = {Forward(tun, device, source=address, errors_only=True) for address in peers for tun in DEVICES}
     return Policy(
-        guarded=frozenset({DEVICE}),
-        sources=frozenset(SourceGuard(DEVICE, host(address)) for address in (*replicas, *peers)),
+        guarded=frozenset(DEVICES),
+        sources=frozenset(
+            SourceGuard(tun, host(address)) for address in (*replicas, *peers) for tun in DEVICES
+        ),
         forwards=frozenset(toward | back | errors),
         neighbours=frozenset(SourceGuard(device, prefix) for prefix in prefixes),
     )
@@ -183,7 +199,7 @@ def _processes(
     tunnel: TunnelClient,
     facts: Facts,
     *,
-    device: str,
+    devices: tuple[str, str],
     probe: tuple[IPAddress, IPAddress] | FrameProbe,
 ) -> frozenset[Process]:
     """The client, and the wrapper that its TCP endpoints go through."""
@@ -198,7 +214,7 @@ def _processes(
                 transport=Transport.UDP,
                 address=remote.address,
                 port=remote.port,
-                device=device,
+                device=devices[0],
                 name=name,
                 facts=facts,
             ),
@@ -215,12 +231,19 @@ def _processes(
                 transport=Transport.TCP,
                 address=haproxy_config.LOOPBACK,
                 port=haproxy_config.local_port(index),
-                device=device,
+                device=devices[0],
                 name=name,
                 facts=facts,
             ),
         )
         for index, remote in enumerate(tunnel.remotes)
     ]
-    client = VpnClient(tunnel=tunnel.id, device=device, endpoints=(*udp, *tcp), probe=probe)
+    client = VpnClient(
+        tunnel=tunnel.id,
+        device=devices[0],
+        spare=devices[1],
+        endpoints=(*udp, *tcp),
+        probe=probe,
+        tls_crypt=tunnel.tls_crypt,
+    )
     return frozenset({client, haproxy_config.wrapper(tunnel)})

@@ -12,7 +12,7 @@ from causeway_wire.observed import TunnelReport, TunnelState
 
 def tunnel(seen: Observation, device: str, tunnels: Sequence[TunnelReport] | None) -> Hop:
     """The tunnel end on this device; without reports its state is not known and stops nothing."""
-    ends = [p for p in seen.processes if isinstance(p, VpnServer | VpnClient) and p.device == device]
+    ends = [p for p in seen.processes if isinstance(p, VpnServer | VpnClient) and device in p.devices]
     if not ends:
         advice = f"Nothing runs on {device}; look at the journal for why its VPN process is not started."
         return Hop("tunnel", f"no VPN process on {device}", passes=False, advice=advice)

@@ -18,7 +18,8 @@ class Extension:
     tunnel: TunnelServer
     adapter: Adapter
     replicas: tuple[IPAddress, ...]
-    active: Transport
+    active: str | None
+    """The tunnel device in use; none while no client is connected."""
 
     @property
     def vlan(self) -> str:

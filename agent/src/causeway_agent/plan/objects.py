@@ -17,7 +17,9 @@ PROTOCOL = 202
 OWN_PREFIX = "cw"
 """Every device that we make starts with this; its kind tells the rest."""
 TUN_PREFIXES = ("cwu", "cwt")
-"""Tunnel devices, TUN and TAP: of servers by transport (`cwu1195`, `cwt1195`), of a client `cwtun0`."""
+"""Tunnel devices, TUN and TAP: of servers by transport (`cwu1195`, `cwt1195`), of a client
+`cwtun0` and `cwtun1`.
+"""
 VLAN_PREFIX = "cwv"
 """802.1Q subinterfaces: `cwv`, the VLAN identifier, and what tells its trunk (see `adapters`)."""
 BRIDGE_PREFIX = "cwb"

@@ -33,6 +33,11 @@ class VpnServer:
         """Unique among all processes of the appliance."""
         return f"vpn-{self.tunnel}-{self.transport.value}"
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Its tun device, as the only one."""
+        return (self.device,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -59,18 +64,31 @@ class FrameProbe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VpnClient:
-    """The OpenVPN client of the tenant appliance: endpoints in order of preference, one used at a time."""
+    """The OpenVPN client of the tenant appliance: endpoints in order of preference, one used at a time.
+
+    Another one is tried beside the one in use, on the device that is free, and used when it answers.
+    """
 
     tunnel: TunnelId
     device: str
+    """Tun device, which configurations name."""
     endpoints: tuple[Endpoint, ...]
     probe: tuple[IPAddress, IPAddress] | FrameProbe
     """Inner (local, peer) addresses of the liveness probe."""
+    spare: str | None = None
+    """The other device; without one a new way is tried only after the old one was given up."""
+    tls_crypt: Secret | None = None
+    """tls-crypt-v2 client key, PEM, for questions to gateways (`gateway_echo`); without it none is asked."""
 
     @property
     def name(self) -> str:
         """Unique among all processes of the appliance."""
         return f"vpn-{self.tunnel}"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Its tun devices, the one it begins with first."""
+        return (self.device,) if self.spare is None else (self.device, self.spare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,24 +1,34 @@
 """Which way to the server a tunnel client takes next, and for how long it tries. Pure: no clock, no socket.
 
-The rules: endpoints over UDP before those over TCP, each in the document's order. Whoever loses a working
-tunnel tries the same endpoint once at once, then the others in order of preference. A working endpoint is
-kept; only a tunnel on TCP looks for UDP again, rarely, because looking costs it an interruption.
+The rules: endpoints over UDP before those over TCP, and of several that have not failed in this round the one
+whose gateway answers our question (`gateway_echo`), then the one that carried the tunnel last, then the
+document's order. A working endpoint is kept; a tunnel on TCP looks for UDP beside itself, at once when a
+gateway answers over UDP again, ever more rarely while looking is in vain.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
 from causeway_wire.observed import Transport
 
-FIRST_DEADLINE = 1.0
-"""Seconds an endpoint gets to answer; doubles with each round in which none did."""
+FIRST_DEADLINE = 1.5
+"""Seconds an endpoint gets to answer; doubles with each round in which none did. A lost datagram of the
+handshake is sent again within a second (`openvpn_config.RETRANSMIT_SECONDS`).
+"""
 LONGEST_DEADLINE = 8.0
+PATIENCE = 3.5
+"""Seconds for an endpoint over UDP whose gateway answers: the line is good, and two losses in a row are
+overcome by then.
+"""
 SLOW_PATH_FACTOR = 3.0
 """A path that once took t seconds to connect gets this many times t."""
-RECONSIDER_AFTER = 600.0
-"""Seconds on TCP before UDP is tried again; doubles each time that was in vain."""
-RECONSIDER_DOUBLINGS = 5
+LOOK_SOON = 2.0
+"""Seconds on TCP before UDP is looked for while a gateway answers over UDP..."""
+LOOK_BLINDLY = 60.0
+"""...and while none does: an older gateway never answers. Both double each time that it was in vain."""
+LOOK_RARELY = 600.0
 LONGEST_DELAY = 2.0
 SHORTEST_DELAY = 0.05
 SHORT_LIFE = 1.0
@@ -29,30 +39,33 @@ SHORT_LIFE = 1.0
 class Connected:
     """The endpoint answered and the tunnel is up, this many seconds after the attempt began."""
 
+    endpoint: int
     after: float
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptFailed:
-    """The endpoint did not bring the tunnel up in time."""
+class Proven:
+    """The far end answers through the tunnel over the endpoint that carries it."""
 
 
 @dataclass(frozen=True, slots=True)
-class LivenessLost:
-    """The tunnel was up and went silent."""
+class Failed:
+    """The endpoint did not bring the tunnel up in time, or brought up one that carries nothing."""
+
+    endpoint: int
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessDied:
-    """The client process ended by itself."""
+class LookedInVain:
+    """UDP was looked for from TCP and did not carry the tunnel."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReconsiderDue:
-    """The time of `reconsider_after` has passed."""
+class Answering:
+    """A gateway answers over UDP where none did before."""
 
 
-Event = Connected | AttemptFailed | LivenessLost | ProcessDied | ReconsiderDue
+Event = Connected | Proven | Failed | LookedInVain | Answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +73,15 @@ class RemoteState:
     """Where a client stands between its endpoints, which are named by their index."""
 
     transports: tuple[Transport, ...]
-    preference: tuple[int, ...]
-    queue: tuple[int, ...]
-    """Endpoints still to try in this round; the first is the current one."""
-    connected: bool = False
+    last: int | None = None
+    """The endpoint that carries the tunnel, or did last."""
+    failed: frozenset[int] = frozenset()
+    """Endpoints tried in vain in this round."""
     rounds: int = 0
     """Whole rounds without an answer."""
     slowest: float = 0.0
     """Longest time a successful attempt took, seconds."""
-    reconsidered: int = 0
+    looked: int = 0
     """Times in a row that looking for UDP was in vain."""
 
 
@@ -79,6 +92,8 @@ class Attempt:
     endpoint: int
     delay: float
     deadline: float
+    patience: float
+    """...or so many, when its gateway answers over UDP meanwhile."""
 
 
 def begin(transports: tuple[Transport, ...], *, current: int | None = None) -> RemoteState:
@@ -88,56 +103,65 @@ def begin(transports: tuple[Transport, ...], *, current: int | None = None) -> R
     """
     if not transports:
         raise ValueError("a client needs at least one endpoint")
-    indices = range(len(transports))
-    preference = tuple(sorted(indices, key=lambda index: transports[index] is Transport.TCP))
-    queue = preference if current is None else _from(current, preference)
-    return RemoteState(transports=transports, preference=preference, queue=queue)
+    return RemoteState(transports=transports, last=current)
 
 
-def attempt(state: RemoteState) -> Attempt:
-    """The attempt this state asks for."""
-    patience = FIRST_DEADLINE * float(2 ** min(state.rounds, 8))
+def attempt(state: RemoteState, answering: AbstractSet[int] = frozenset()) -> Attempt:
+    """The attempt this state asks for, given the endpoints whose gateways answer over UDP now."""
+    left = (one for one in range(len(state.transports)) if one not in state.failed)
+    deadline = min(FIRST_DEADLINE * float(2 ** min(state.rounds, 8)), LONGEST_DEADLINE)
+    deadline = max(deadline, SLOW_PATH_FACTOR * state.slowest)
+    endpoint = min(left, key=lambda one: _rank(state, one, answering))
+    udp = state.transports[endpoint] is Transport.UDP
     return Attempt(
-        endpoint=state.queue[0],
+        endpoint=endpoint,
         delay=min(LONGEST_DELAY, SHORTEST_DELAY * float(2 ** min(state.rounds - 1, 16)))
-        if state.rounds
+        if state.rounds and not state.failed
         else 0.0,
-        deadline=max(min(patience, LONGEST_DEADLINE), SLOW_PATH_FACTOR * state.slowest),
+        deadline=deadline,
+        patience=max(deadline, PATIENCE) if udp else deadline,
     )
+
+
+def _rank(state: RemoteState, endpoint: int, answering: AbstractSet[int]) -> tuple[bool, bool, bool, int]:
+    tcp = state.transports[endpoint] is Transport.TCP
+    return tcp, endpoint not in answering, endpoint != state.last, endpoint
 
 
 def advance(state: RemoteState, event: Event) -> RemoteState:
     """The state after this event."""
-    current = state.queue[0]
     match event:
-        case Connected(after=after):
-            udp = state.transports[current] is Transport.UDP
-            return replace(
-                state,
-                connected=True,
-                rounds=0,
-                slowest=max(state.slowest, after),
-                reconsidered=0 if udp else state.reconsidered,
-            )
-        case LivenessLost() | ProcessDied() if state.connected:
-            return replace(state, connected=False, queue=_from(current, state.preference))
-        case ReconsiderDue():
-            udp_first = tuple(i for i in state.preference if state.transports[i] is Transport.UDP)
-            queue = (*udp_first, *_from(current, tuple(i for i in state.preference if i not in udp_first)))
-            return replace(state, connected=False, queue=queue, reconsidered=state.reconsidered + 1)
-        case AttemptFailed() | LivenessLost() | ProcessDied():
-            rest = state.queue[1:]
-            if rest:
-                return replace(state, connected=False, queue=rest)
-            return replace(state, connected=False, queue=state.preference, rounds=state.rounds + 1)
+        case Connected(endpoint=endpoint, after=after):
+            return replace(state, last=endpoint, slowest=max(state.slowest, after))
+        case Proven():
+            udp = state.last is not None and state.transports[state.last] is Transport.UDP
+            return replace(state, failed=frozenset(), rounds=0, looked=0 if udp else state.looked)
+        case Failed(endpoint=endpoint):
+            failed = state.failed | {endpoint}
+            if len(failed) < len(state.transports):
+                return replace(state, failed=failed)
+            return replace(state, failed=frozenset(), rounds=state.rounds + 1)
+        case LookedInVain():
+            return replace(state, looked=state.looked + 1)
+        case Answering():
+            return replace(state, looked=0)
 
 
-def reconsider_after(state: RemoteState) -> float | None:
+def look_after(state: RemoteState, answering: AbstractSet[int]) -> float | None:
     """Seconds after which a tunnel on TCP should look for UDP again; None where that is pointless."""
-    on_tcp = state.connected and state.transports[state.queue[0]] is Transport.TCP
+    on_tcp = state.last is not None and state.transports[state.last] is Transport.TCP
     if not on_tcp or Transport.UDP not in state.transports:
         return None
-    return RECONSIDER_AFTER * float(2 ** min(state.reconsidered, RECONSIDER_DOUBLINGS))
+    return min(LOOK_RARELY, (LOOK_SOON if answering else LOOK_BLINDLY) * float(2 ** min(state.looked, 16)))
+
+
+def look(state: RemoteState, answering: AbstractSet[int]) -> Attempt:
+    """The attempt over UDP that a tunnel on TCP makes beside itself."""
+    udp = [one for one, transport in enumerate(state.transports) if transport is Transport.UDP]
+    # In turn, so that one gateway that answers but carries nothing does not hide the others.
+    likely = [one for one in udp if one in answering] or udp
+    endpoint = likely[state.looked % len(likely)]
+    return Attempt(endpoint=endpoint, delay=0.0, deadline=PATIENCE, patience=PATIENCE)
 
 
 def restart_delay(previous: float, *, lived: float) -> float:
@@ -148,7 +172,3 @@ def restart_delay(previous: float, *, lived: float) -> float:
     if lived >= SHORT_LIFE:
         return 0.0
     return min(LONGEST_DELAY, max(SHORTEST_DELAY, previous * 2))
-
-
-def _from(first: int, preference: tuple[int, ...]) -> tuple[int, ...]:
-    return (first, *(index for index in preference if index != first))

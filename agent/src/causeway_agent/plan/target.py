@@ -20,7 +20,6 @@ from causeway_agent.plan.objects import (
 )
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
-from causeway_wire.observed import Transport
 from causeway_wire.types import MacAddress, TunnelId
 
 
@@ -39,8 +38,8 @@ class Facts:
     """Where sockets and rendered files of supervised processes go."""
     vlan_8021q: bool = False
     """Whether this kernel makes 802.1Q subinterfaces."""
-    active: Mapping[TunnelId, Transport] = field(default_factory=dict)
-    """Provider: the transport over which each tunnel's client is connected now."""
+    active: Mapping[TunnelId, str] = field(default_factory=dict)
+    """The tun device that carries each tunnel now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -114,7 +114,7 @@ def test_a_replicas_only_way_out_of_the_provider_is_its_tunnel() -> None:
 
 
 def test_routes_follow_the_transport_that_is_connected() -> None:
-    tcp = compiled(PROVIDER, replace(documents.FACTS, active={"acme-0": Transport.TCP}))
+    tcp = compiled(PROVIDER, replace(documents.FACTS, active={"acme-0": "cwt1195"}))
     devices = {r.device for r in tcp.routes if r.destination == ip_network("192.168.0.0/24")}
     assert devices == {"cwt1195"}
     assert tcp.policy == compiled(PROVIDER).policy

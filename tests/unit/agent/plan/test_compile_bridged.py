@@ -92,17 +92,18 @@ def test_the_provider_bridges_the_vlan_with_both_taps_which_never_meet() -> None
 
 def test_the_tenant_bridges_an_adapter_of_its_own_with_the_tap() -> None:
     target = compiled(TENANT)
-    assert target.ports == {BridgePort("eth3", "cwb0"), BridgePort("cwtap0", "cwb0", isolated=True)}
+    taps = {BridgePort(tap, "cwb0", isolated=True) for tap in ("cwtap0", "cwtap1")}
+    assert target.ports == {BridgePort("eth3", "cwb0"), *taps}
     assert target.policy.bridged == {
         BridgedNetwork(
             "cwb0",
-            replicas=frozenset({"cwtap0"}),
+            replicas=frozenset({"cwtap0", "cwtap1"}),
             production=frozenset({"eth3"}),
             macs=frozenset({MAC}),
         )
     }
     client = next(process for process in target.processes if isinstance(process, VpnClient))
-    assert (client.device, client.probe) == ("cwtap0", FrameProbe(adapter="eth3"))
+    assert (client.devices, client.probe) == (("cwtap0", "cwtap1"), FrameProbe(adapter="eth3"))
 
 
 @pytest.mark.parametrize("document", [PROVIDER, TENANT])

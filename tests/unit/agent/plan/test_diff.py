@@ -13,8 +13,7 @@ import pytest
 from causeway_agent.plan.diff import diff
 from causeway_agent.plan.objects import MAIN_TABLE, Address, Route, Sysctl, Tun
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
-from causeway_wire.desired import Failover, Partial, ProviderNetwork
-from causeway_wire.observed import Transport
+from causeway_wire.desired import Desired, Failover, Partial, ProviderNetwork
 from tests import documents
 from tests.planning import booted, carry_out, compiled
 
@@ -110,10 +109,16 @@ def test_undoing_a_full_failover_gives_every_address_back() -> None:
     assert not any(route.table != MAIN_TABLE for route in machine.routes)
 
 
-def test_a_change_of_transport_replaces_routes_in_place_and_loads_no_policy() -> None:
-    udp = compiled(documents.provider(PARTIAL))
-    tcp = compiled(documents.provider(PARTIAL), {"acme-0": Transport.TCP})
-    operations = diff(booted(udp).observe(udp), tcp).operations
+@pytest.mark.parametrize(
+    ("document", "device"),
+    [(documents.provider(PARTIAL), "cwt1195"), (documents.tenant(PARTIAL), "cwtun1")],
+    ids=("provider", "tenant"),
+)
+def test_another_way_of_the_tunnel_replaces_routes_in_place_and_loads_no_policy(
+    document: Desired, device: str
+) -> None:
+    before, after = compiled(document), compiled(document, {"acme-0": device})
+    operations = diff(booted(before).observe(before), after).operations
     assert operations
     assert all(isinstance(op, Put) and isinstance(op.item, Route) for op in operations)
 

@@ -1,0 +1,98 @@
+"""Whether a way of a tunnel works: does it connect, is the far end there, do packets come through?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import structlog
+
+from causeway_agent.backends import bridge_hosts, liveness, openvpn
+from causeway_agent.backends.gateway_echo import Gateways
+from causeway_agent.backends.openvpn_leg import Leg
+from causeway_agent.backends.race import race
+from causeway_agent.engine.ports import Clock
+from causeway_agent.errors import BackendError
+from causeway_agent.plan import remotes
+from causeway_agent.plan.processes import FrameProbe, VpnClient
+
+PROOF: Final = 5.0
+"""Seconds that a way tried beside a working one gets to carry packets once it is connected."""
+GRACE: Final = 0.15
+"""Seconds that a gateway may be silent while another one answers."""
+LOOK: Final = 0.05
+"""Seconds between looks at which gateways answer, while a way is tried."""
+RETRY: Final = 0.5
+"""Seconds until questions that could not be asked are tried again."""
+
+_log = structlog.get_logger()
+
+
+async def connects(leg: Leg, attempt: remotes.Attempt, gateways: Gateways, clock: Clock) -> bool:
+    """Whether the process connects in the time that its gateway's answers earn it."""
+    began = overtaken = clock.monotonic()
+    while True:
+        which = await race(leg.connected.wait(), leg.ended(), asyncio.sleep(LOOK))
+        if which < 2:  # noqa: PLR2004
+            return which == 0
+        gateways.ask()
+        now, answering = clock.monotonic(), gateways.answering(began)
+        patience = attempt.patience if leg.endpoint in answering else attempt.deadline
+        if leg.endpoint in answering or not (answering and gateways.asks(leg.endpoint)):
+            overtaken = now
+        if now - began >= patience or now - overtaken >= GRACE:
+            return False
+
+
+async def carries(leg: Leg, spec: VpnClient, *, beside: Leg) -> bool:
+    """Whether a connected process carries packets both ways, beside the one in use.
+
+    An answer shows that questions arrive; it may come back by way of the one in use. What else is received
+    once the handshake is over are the server's keep-alives, each second.
+    """
+    leg.count_often()
+    with contextlib.suppress(TimeoutError):
+        async with probing(leg.device, spec, back=beside.device) as probe, asyncio.timeout(PROOF):
+            await probe.first_answer()
+            await leg.counted.wait()
+            received = leg.received
+            while leg.received <= received:
+                await leg.counted.wait()
+            return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def probing(
+    device: str, spec: VpnClient, *, back: str | None = None
+) -> AsyncIterator[liveness.Liveness]:
+    """Questions through this device while the block runs. Where none can be asked, OpenVPN's own ping must
+    do.
+    """
+    probe = liveness.probe(device, spec.probe, back=back)
+    asking = asyncio.create_task(_ask(probe, device, spec, tell=back is None))
+    try:
+        yield probe
+    finally:
+        await cancel(asking)
+
+
+async def cancel(task: asyncio.Task[Any]) -> None:
+    """End a task; what it raised is nobody's any more."""
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def _ask(probe: liveness.Liveness, device: str, spec: VpnClient, *, tell: bool) -> None:
+    """Never returns. Routes that a question needs may follow a moment after the way is in use."""
+    while True:
+        try:
+            if tell and isinstance(spec.probe, FrameProbe):
+                await bridge_hosts.tell(device, spec.probe.adapter)
+            with probe:
+                await probe.run()
+        except (OSError, BackendError) as error:
+            _log.warning("liveness_unavailable", process=spec.name, reason=openvpn.explain(error))
+        await asyncio.sleep(RETRY)

@@ -1,0 +1,137 @@
+"""When silence of a tunnel's far end means something: the judgement, without sockets or clock.
+
+The line is learned as TCP learns it (RFC 6298): an answer is overdue after the smoothed round trip and four
+times its variation. Three questions in a row overdue are a doubt, which costs nothing: another way is tried
+beside this one. Only a much longer silence is called a loss. Times are monotonic seconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from typing import Final
+
+INTERVAL: Final = 0.125
+"""Seconds between questions."""
+FAST: Final = 0.03
+"""...while an answer is overdue."""
+OVERDUE: Final = 3
+"""Questions in a row without an answer that make a doubt: on a line that loses 1 %, one in a million."""
+LONGEST: Final = 2.5
+"""Silence that is called a loss, on a line whose round trips are short."""
+SETTLING: Final = 2.0
+"""Seconds a new tunnel gets until its first answer: the far end may still be moving its routes."""
+
+LATE: Final = 0.1
+"""A tick this late means that we did not run, and heard nothing for that reason."""
+
+SHORTEST: Final = 0.001
+
+_GRANULARITY = 0.03
+_SMOOTHING, _VARIATION = 0.125, 0.25  # RFC 6298, 2.3
+_KEPT = 256
+
+
+class Verdict(enum.Enum):
+    """What silence means now."""
+
+    ALIVE = "alive"
+    LATE = "late"
+    """An answer is overdue: time to ask whether the line is good."""
+    DOUBTFUL = "doubtful"
+    """Something may be wrong: look for another way, and change when that one answers first."""
+    LOST = "lost"
+
+
+class Pulse:
+    """What was asked and heard of one far end."""
+
+    def __init__(self, now: float, *, settling: float = SETTLING) -> None:
+        self._settled = now + settling
+        self._heard = now
+        self._ticked = now
+        self._due = self._last = now
+        self._received: int | None = None
+        self._asked: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._open: deque[tuple[int, float]] = deque(maxlen=_KEPT)
+        self._round_trip = self._variation = 0.0
+        self.answered = False
+        """Whether there was an answer at all."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds after which an answer is overdue."""
+        return self._round_trip + max(_GRANULARITY, 4 * self._variation)
+
+    @property
+    def longest(self) -> float:
+        """The silence that is called a loss, seconds."""
+        return max(LONGEST, 4 * self.timeout)
+
+    @property
+    def silent(self) -> bool:
+        """Whether no answer came since the last tick, so that the device's counter matters."""
+        return self._heard <= self._ticked
+
+    def ask(self, sequence: int, now: float) -> None:
+        """A question leaves."""
+        self._last = now
+        self._asked.append((sequence, now))
+        self._open.append((sequence, now))
+
+    def hear(self, sequence: int, now: float) -> None:
+        """The answer to this question arrives; one to a question long gone says nothing."""
+        moment = next((when for number, when in reversed(self._asked) if number == sequence), None)
+        if moment is None:
+            return
+        self._learn(now - moment)
+        self.answered = True
+        self._heard = now
+        while self._open and self._open[0][1] <= moment:
+            self._open.popleft()
+
+    def _learn(self, sample: float) -> None:
+        if not self.answered:
+            self._round_trip, self._variation = sample, sample / 2
+            return
+        self._variation += _VARIATION * (abs(sample - self._round_trip) - self._variation)
+        self._round_trip += _SMOOTHING * (sample - self._round_trip)
+
+    def beat(self, now: float, received: int | None) -> Verdict:
+        """Judge at a tick, given the device's count of received packets if the far end is silent."""
+        if now - self._due > LATE:
+            # A tick that comes late means that we were not running: our own pause is not the peer's silence.
+            self._heard = now
+            self._open.clear()
+        elif None not in (received, self._received) and received != self._received:
+            # A busy tunnel whose answers are queued is no doubt; but one direction alone is no tunnel.
+            self._open.clear()
+        self._received = received
+        self._ticked = now
+        return self._verdict(now)
+
+    def _verdict(self, now: float) -> Verdict:
+        if not self.answered:
+            late = now - self._settled
+            return Verdict.ALIVE if late < 0 else Verdict.DOUBTFUL if late < LONGEST else Verdict.LOST
+        if now - self._heard >= self.longest:
+            return Verdict.LOST
+        overdue = self._overdue(now)
+        return Verdict.DOUBTFUL if overdue >= OVERDUE else Verdict.LATE if overdue else Verdict.ALIVE
+
+    def _overdue(self, now: float) -> int:
+        return sum(now - when >= self.timeout for _, when in self._open)
+
+    def next_tick(self, now: float) -> float:
+        """Seconds until the next tick, with its question: an interval after the last one, when an answer will
+        be overdue, or soon after one is. To be asked again when an answer arrives.
+        """
+        wait = self._last + INTERVAL - now
+        if self.answered and now - self._heard < self.longest:
+            if self._overdue(now):
+                wait = FAST
+            elif self._open:
+                wait = min(wait, self._open[0][1] + self.timeout - now)
+        wait = max(SHORTEST, wait)
+        self._due = now + wait
+        return wait

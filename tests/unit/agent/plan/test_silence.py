@@ -1,0 +1,139 @@
+"""When silence of the far end is a doubt, when a loss, and when it has another cause."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+import pytest
+
+from causeway_agent.plan.silence import INTERVAL, LATE, LONGEST, SETTLING, Pulse, Verdict
+
+Fate = Callable[[float], float | None]
+"""From the moment a question leaves to the seconds its answer takes; None when none comes."""
+
+
+class Line:
+    """A far end behind a line, and a device that counts `busy` packets a tick."""
+
+    def __init__(self, fate: Fate, *, busy: int = 0) -> None:
+        self.pulse = Pulse(0.0)
+        self.now = 0.0
+        self._fate, self._busy, self._received, self._sequence = fate, busy, 0, 0
+        self._flying: list[tuple[float, int]] = []
+
+    def until(self, end: float, *wanted: Verdict, stop: tuple[float, float] | None = None) -> float | None:
+        """When the verdict is first one of these; `stop`: from when for how long we do not run."""
+        while self.now < end:
+            self._received += self._busy
+            if self.pulse.beat(self.now, self._received if self.pulse.silent else None) in wanted:
+                return self.now
+            self._sequence += 1
+            self.pulse.ask(self._sequence, self.now)
+            takes = self._fate(self.now)
+            if takes is not None:
+                self._flying.append((self.now + takes, self._sequence))
+            self._pass()
+            if stop is not None and self.now >= stop[0]:
+                self.now, stop = self.now + stop[1], None
+        return None
+
+    def _pass(self) -> None:
+        """Until the next tick; answers that arrive before it move it."""
+        tick = self.now + self.pulse.next_tick(self.now)
+        while self._flying and min(self._flying)[0] <= tick:
+            landed = min(self._flying)
+            self._flying.remove(landed)
+            self.now = landed[0]
+            self.pulse.hear(landed[1], self.now)
+            self._received += 1
+            tick = self.now + self.pulse.next_tick(self.now)
+        self.now = tick
+
+
+def dies(at: float, delay: float = 0.01) -> Fate:
+    return lambda now: delay if now + delay < at else None
+
+
+def pauses(every: float, length: float, delay: float = 0.01) -> Fate:
+    """Nothing arrives during a pause; what was sent in it arrives at its end."""
+
+    def fate(now: float) -> float:
+        into = (now + delay) % every
+        return delay if into > length or now < every else delay + length - into
+
+    return fate
+
+
+DOUBTS = (Verdict.DOUBTFUL, Verdict.LOST)
+
+
+def test_a_far_end_that_answers_is_never_doubted() -> None:
+    assert Line(lambda _: 0.01).until(60.0, Verdict.LATE, *DOUBTS) is None
+
+
+def test_a_dead_one_is_doubted_within_a_quarter_of_a_second_and_lost_much_later() -> None:
+    line = Line(dies(at=5.0))
+    doubted = line.until(60.0, *DOUBTS)
+    assert doubted is not None
+    assert 0.1 < doubted - 5.0 < 0.25
+    lost = line.until(60.0, Verdict.LOST)
+    assert lost is not None
+    assert 5.0 + LONGEST - INTERVAL <= lost <= 5.0 + LONGEST + INTERVAL
+
+
+@pytest.mark.parametrize("length", [0.5, 0.8, 0.95])
+def test_pauses_below_a_second_are_no_loss(length: float) -> None:
+    assert Line(pauses(3.0, length)).until(60.0, Verdict.LOST) is None
+
+
+@pytest.mark.parametrize("delay", [0.08, 0.3, 1.0])
+def test_a_distant_far_end_gets_its_round_trip(delay: float) -> None:
+    assert Line(lambda _: delay).until(30.0, *DOUBTS) is None
+
+
+def test_jitter_is_learned() -> None:
+    draw = random.Random(1)  # noqa: S311 - repeatable
+    line = Line(lambda _: draw.uniform(0.0, 0.5))
+    line.until(5.0)
+    assert line.until(60.0, *DOUBTS) is None
+
+
+def test_single_losses_are_no_doubt() -> None:
+    draw = random.Random(2)  # noqa: S311 - repeatable
+    assert Line(lambda _: None if draw.random() < 0.02 else 0.01).until(120.0, *DOUBTS) is None
+
+
+def test_a_busy_tunnel_whose_answers_are_queued_is_not_doubted() -> None:
+    line = Line(dies(at=5.0), busy=1)
+    assert line.until(5.0 + LONGEST - 0.2, *DOUBTS) is None
+
+
+def test_packets_in_one_direction_alone_are_no_tunnel() -> None:
+    assert Line(dies(at=5.0), busy=1).until(30.0, Verdict.LOST) == pytest.approx(5.0 + LONGEST, abs=0.2)
+
+
+def test_our_own_pause_is_not_the_far_end_s_silence() -> None:
+    assert Line(lambda _: 0.01).until(30.0, *DOUBTS, stop=(5.0, 10.0)) is None
+
+
+def test_a_new_tunnel_may_settle() -> None:
+    doubted = Line(lambda _: None).until(30.0, *DOUBTS)
+    assert doubted == pytest.approx(SETTLING, abs=LATE)
+
+
+def test_a_far_end_that_need_not_answer_is_never_doubted_before_it_did() -> None:
+    pulse = Pulse(0.0, settling=math.inf)
+    now = 0.0
+    for sequence in range(1000):
+        assert pulse.beat(now, 0) is Verdict.ALIVE
+        pulse.ask(sequence, now)
+        now += pulse.next_tick(now)
+    pulse.hear(999, now)
+    for _ in range(100):
+        now += pulse.next_tick(now)
+        if pulse.beat(now, 0) in DOUBTS:
+            return
+        pulse.ask(1000, now)
+    raise AssertionError("one that answered once must go on answering")
