@@ -89,21 +89,18 @@ class Keys:
 def make_keys(directory: Path) -> Keys:
     now = datetime.now(UTC)
     server_key = tls_crypt.make_server_key()
-    claim = tls_crypt.Claim(tenant=TENANT, tunnel=TUNNEL)
     directory.mkdir(mode=0o700, exist_ok=True)
     return Keys(
         vpn=pki.make_vpn_authority(TENANT, now=now),
         gateways=pki.make_vpn_authority("gateways", now=now),
         server_key=server_key,
-        client_key=tls_crypt.make_client_key(server_key, claim),
+        client_key=tls_crypt.make_client_key(server_key, tls_crypt.Claim(tenant=TENANT, tunnel=TUNNEL)),
         directory=directory,
     )
 
 
 def facts(keys: Keys) -> Facts:
-    return Facts(
-        appliance="lab", devices={}, vpn_uid=None, key_directory=str(keys.directory), run_directory="/nowhere"
-    )
+    return Facts(appliance="", devices={}, vpn_uid=None, key_directory=str(keys.directory), run_directory="/")
 
 
 def server(keys: Keys, transport: Transport, *, client_name: str = CLIENT_NAME) -> VpnServer:
@@ -293,11 +290,13 @@ class Site:
             "table netdev blocked {\nchain door {\ntype filter hook ingress device pub priority 0;\n"
             f"{match} drop\n}}\n}}\n"
         )
-        run("ip", "netns", "exec", f"{self.prefix}g{gateway}", "nft", "-f", "-", stdin=text)
+        self.load(f"g{gateway}", text)
 
     def unblock(self, gateway: int) -> None:
-        text = "table netdev blocked\ndelete table netdev blocked\n"
-        run("ip", "netns", "exec", f"{self.prefix}g{gateway}", "nft", "-f", "-", stdin=text)
+        self.load(f"g{gateway}", "table netdev blocked\ndelete table netdev blocked\n")
+
+    def load(self, place: str, text: str) -> None:
+        run("ip", "netns", "exec", f"{self.prefix}{place}", "nft", "-f", "-", stdin=text)
 
     def popen(self, place: str, *arguments: str) -> subprocess.Popen[str]:
         command = ("ip", "netns", "exec", f"{self.prefix}{place}", sys.executable)
@@ -361,9 +360,8 @@ def site(directory: Path, *, owner: int | None = None, named: bool = True) -> It
             relay = Relay("pub", "inside", address, DOOR, servers, tags=tags, unnamed=not named)
             tcp = Listener(device="pub", address=address, protocol="tcp", port=DOOR)
             text = ruleset.render(Policy(relays=frozenset({relay}), listeners=frozenset({tcp})))
-            run("ip", "netns", "exec", f"{prefix}g{index}", "nft", "-f", "-", stdin=text)
-        echo = made.popen("s", "-m", "tests.kernel.processes_agent", "echo", str(INNER[1]))
-        stack.callback(_finish, echo)
+            made.load(f"g{index}", text)
+        stack.callback(_finish, made.popen("s", "-m", "tests.kernel.processes_agent", "echo", str(INNER[1])))
         yield made
 
 

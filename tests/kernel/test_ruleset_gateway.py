@@ -238,6 +238,15 @@ def test_a_first_packet_with_a_known_key_reaches_the_filter_and_only_it(gate: Fa
     assert seen == [(gate.client, 5000)]
 
 
+def test_questions_with_a_known_key_reach_the_filter_within_a_budget_of_their_own(gate: Family) -> None:
+    with listening(gate) as seen, counted("drop_flood"):
+        send(gate, *(first_packet(opcode=31) for _ in range(1000)), ports=(5001,))
+    assert 200 <= len(seen) < 500
+    with listening(gate) as seen:
+        send(gate, first_packet())
+    assert seen == [(gate.client, 5000)]
+
+
 def test_what_cannot_be_a_first_packet_of_a_known_key_ends_in_the_kernel(gate: Family) -> None:
     payloads = (
         b"",
@@ -246,7 +255,8 @@ def test_what_cannot_be_a_first_packet_of_a_known_key_ends_in_the_kernel(gate: F
         first_packet(TAG[1:] + TAG[:1]),
         first_packet(before=55),
         first_packet()[:69],
-        *(first_packet(opcode=opcode) for opcode in range(32) if opcode != 10),
+        *(first_packet(opcode=opcode) for opcode in range(31) if opcode != 10),
+        first_packet(os.urandom(32), opcode=31),
     )
     before = drops()["drop_stranger"]
     with listening(gate) as seen:

@@ -16,7 +16,7 @@ from causeway_controller.lab.line.conditions import Blocked, Conditions, Directi
 from causeway_controller.lab.line.line import Line
 from causeway_wire.observed import Transport
 from tests.kernel import lines
-from tests.kernel.processes_lab import GATEWAYS, TUNNEL, Site, client, run, site, until
+from tests.kernel.processes_lab import GATEWAYS, TUNNEL, Site, client, site, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -59,13 +59,11 @@ def tunnel(running: tuple[Site, Line]) -> Iterator[tuple[Site, Line]]:
 
 
 def _lose(made: Site, place: str, direction: str, nth: int) -> None:
-    text = NTH.format(direction=direction, nth=nth - 1)
-    run("ip", "netns", "exec", f"{made.prefix}{place}", "nft", "-f", "-", stdin=text)
+    made.load(place, NTH.format(direction=direction, nth=nth - 1))
 
 
 def _keep(made: Site, place: str) -> None:
-    text = "table netdev lossy\ndelete table netdev lossy\n"
-    run("ip", "netns", "exec", f"{made.prefix}{place}", "nft", "-f", "-", stdin=text)
+    made.load(place, "table netdev lossy\ndelete table netdev lossy\n")
 
 
 @pytest.mark.parametrize("length", [0.5, 0.8, 0.95])

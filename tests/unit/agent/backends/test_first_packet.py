@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from causeway_agent.backends import first_packet, flow_map
+from causeway_agent.backends import echo_message, first_packet, flow_map
 from causeway_agent.backends.first_packet import Door, Memory
 from causeway_agent.backends.flow_map import FlowMap, Source
 from causeway_agent.plan.processes import FirstPacketFilter
@@ -87,6 +87,31 @@ def test_refusals_are_counted_by_name(door: Door, doorway: socket.socket, memory
         "unknown-key": 1,
         "no-tunnel-near": 1,
     }
+    assert door._queue.empty()
+
+
+def test_whoever_holds_a_key_is_told_that_the_line_is_good_and_nobody_else(
+    doorway: socket.socket, memory: Memory
+) -> None:
+    claim = tls_crypt.Claim(tenant="acme", tunnel="spare")
+    unnamed = FirstPacketFilter(
+        addresses=(LOOPBACK,),
+        port=6180,
+        inside="eth1",
+        keys=(("acme", KEY),),
+        servers=(("acme", "spare", LOOPBACK, 1195),),
+    )
+    door = Door(unnamed, FlowMap(), Clock(), memory)
+    asker = echo_message.asker(tls_crypt.make_client_key(KEY, claim).reveal())
+    stranger = echo_message.asker(tls_crypt.make_client_key(tls_crypt.make_server_key(), claim).reveal())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        sender.settimeout(5)
+        for who in (stranger, asker):
+            sender.sendto(echo_message.question(who, b"session!", 3), doorway.getsockname())
+        door._receive(doorway, (LOOPBACK, 6180))
+        assert echo_message.answered(sender.recv(2048), asker, b"session!") == 3
+    assert memory.counters.refused == {"echo": 1}
     assert door._queue.empty()
 
 
