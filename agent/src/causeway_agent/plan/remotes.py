@@ -17,6 +17,8 @@ FIRST_DEADLINE = 1.5
 """Seconds an endpoint gets to answer; doubles with each round in which none did. A lost datagram of the
 handshake is sent again within a second (`openvpn_config.RETRANSMIT_SECONDS`).
 """
+NEXT_DEADLINE = 0.75
+"""...and each further one over UDP in the first round: where UDP is blocked, TCP should not wait for all."""
 LONGEST_DEADLINE = 8.0
 PATIENCE = 3.5
 """Seconds for an endpoint over UDP whose gateway answers: the line is good, and two losses in a row are
@@ -109,10 +111,11 @@ def begin(transports: tuple[Transport, ...], *, current: int | None = None) -> R
 def attempt(state: RemoteState, answering: AbstractSet[int] = frozenset()) -> Attempt:
     """The attempt this state asks for, given the endpoints whose gateways answer over UDP now."""
     left = (one for one in range(len(state.transports)) if one not in state.failed)
-    deadline = min(FIRST_DEADLINE * float(2 ** min(state.rounds, 8)), LONGEST_DEADLINE)
-    deadline = max(deadline, SLOW_PATH_FACTOR * state.slowest)
     endpoint = min(left, key=lambda one: _rank(state, one, answering))
     udp = state.transports[endpoint] is Transport.UDP
+    first = NEXT_DEADLINE if udp and state.failed and not state.rounds else FIRST_DEADLINE
+    deadline = min(first * float(2 ** min(state.rounds, 8)), LONGEST_DEADLINE)
+    deadline = max(deadline, SLOW_PATH_FACTOR * state.slowest)
     return Attempt(
         endpoint=endpoint,
         delay=min(LONGEST_DELAY, SHORTEST_DELAY * float(2 ** min(state.rounds - 1, 16)))

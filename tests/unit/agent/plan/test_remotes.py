@@ -72,6 +72,15 @@ def test_over_udp_a_gateway_that_answers_earns_time_to_send_lost_datagrams_again
     assert tcp.deadline == tcp.patience
 
 
+def test_where_udp_is_blocked_tcp_need_not_wait_for_every_gateway() -> None:
+    state, waited = remotes.begin((UDP, UDP, UDP, UDP, TCP)), 0.0
+    while (attempt := remotes.attempt(state)).endpoint != 4:
+        waited += attempt.deadline
+        state = remotes.advance(state, Failed(attempt.endpoint))
+    assert waited < 4.0
+    assert attempt.deadline == remotes.FIRST_DEADLINE
+
+
 def test_the_first_round_has_no_pauses_and_later_ones_are_more_patient() -> None:
     state = remotes.begin((UDP, TCP))
     assert remotes.attempt(after(state, Failed(0))).delay == 0.0
@@ -134,7 +143,7 @@ def test_whatever_happens_every_endpoint_is_tried_again(
     assert set(order(state, 2 * len(transports), answering)) == set(range(len(transports)))
     attempt = remotes.attempt(state, answering)
     assert 0 <= attempt.delay <= remotes.LONGEST_DELAY
-    assert attempt.patience >= attempt.deadline >= remotes.FIRST_DEADLINE
+    assert attempt.patience >= attempt.deadline >= remotes.NEXT_DEADLINE
 
 
 def test_a_process_that_lived_is_restarted_at_once_one_that_dies_young_ever_later() -> None:
