@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -44,6 +44,8 @@ class _Line:
         self.asked: OrderedDict[int, float] = OrderedDict()
         self.proven = float("-inf")
         """When the youngest question was asked that has been answered."""
+        self.answers: deque[tuple[float, float]] = deque(maxlen=_UNANSWERED)
+        """When questions were asked and answered, of the last ones."""
 
 
 class Gateways:
@@ -104,6 +106,11 @@ class Gateways:
         """Endpoints whose gateways answered a question asked at this moment or later (monotonic seconds)."""
         return frozenset(index for index, line in self._lines.items() if line.proven >= since)
 
+    def first_answer(self, since: float) -> float | None:
+        """When the first answer came to a question asked at this moment or later; None when none did."""
+        answers = (one for line in self._lines.values() for one in line.answers)
+        return min((heard for asked, heard in answers if asked >= since), default=None)
+
     async def _run(self) -> None:
         while True:
             self._woken.clear()
@@ -143,4 +150,5 @@ class Gateways:
             moment = None if sequence is None else line.asked.pop(sequence, None)
             if moment is not None:
                 line.proven = max(line.proven, moment)
+                line.answers.append((moment, time.monotonic()))
                 self.news.send()

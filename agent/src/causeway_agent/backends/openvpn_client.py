@@ -190,6 +190,8 @@ class ClientUnit:
         while True:
             if self._carrier is None:
                 self._enter(TunnelState.CONNECTING)
+            else:
+                await openvpn_trial.line_is_good(self._gateways, self._asked, self._context.clock)
             self._gateways.ask()
             attempt = remotes.attempt(self._remotes, self._gateways.answering(self._asked))
             await asyncio.sleep(max(attempt.delay, pause))

@@ -24,10 +24,30 @@ GRACE: Final = 0.15
 """Seconds that a gateway may be silent while another one answers."""
 LOOK: Final = 0.05
 """Seconds between looks at which gateways answer, while a way is tried."""
+SETTLED: Final = 0.06
+"""Seconds from a gateway's first answer on that a tunnel gets for its own, before another is tried."""
+BLIND: Final = 1.2
+"""Seconds of silence after which a way is tried though no gateway answers: an older one never does."""
+WATCH: Final = 0.02
 RETRY: Final = 0.5
 """Seconds until questions that could not be asked are tried again."""
 
 _log = structlog.get_logger()
+
+
+async def line_is_good(gateways: Gateways, since: float, clock: Clock) -> None:
+    """Return when a gateway has answered a question asked since then, and a moment has passed; after `BLIND`
+    seconds in any case.
+
+    Before that a trial beside a silent tunnel could do harm: at the end of a pause its handshake would race
+    with the answers that were held, and a server drops the older of a client's sessions.
+    """
+    while clock.monotonic() - since < BLIND:
+        first = gateways.first_answer(since)
+        if first is not None and clock.monotonic() - first >= SETTLED:
+            return
+        gateways.ask()
+        await asyncio.sleep(WATCH)
 
 
 async def connects(leg: Leg, attempt: remotes.Attempt, gateways: Gateways, clock: Clock) -> bool:

@@ -111,5 +111,7 @@ async def test_gateways_are_asked_and_known_by_their_answers(address: str) -> No
                 while not gateways.answering(0.0):
                     await gateways.news.wait()
             assert gateways.answering(0.0) == {1}
+            assert gateways.first_answer(0.0) is not None
+            assert gateways.first_answer(asyncio.get_running_loop().time() + 1.0) is None
             assert gateways.answering(asyncio.get_running_loop().time() + 1.0) == frozenset()
         asyncio.get_running_loop().remove_reader(door)
