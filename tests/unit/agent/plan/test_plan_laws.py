@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -127,8 +125,10 @@ def assert_within(now: Policy, old: Policy, new: Policy) -> None:
         like = [s for s in old.arp | new.arp if (s.device, s.prefix) == (scope.device, scope.prefix)]
         assert any(scope.excluded >= s.excluded for s in like)
     for relay in now.relays:
-        allowed = [r.servers for r in old.relays | new.relays if replace(r, servers=relay.servers) == relay]
-        assert relay.servers <= frozenset().union(*allowed)
+        alike = [r for r in old.relays | new.relays if r.place == relay.place]
+        assert relay.servers <= frozenset().union(*(r.servers for r in alike))
+        assert relay.tags <= frozenset().union(*(r.tags for r in alike))
+        assert relay.unnamed <= any(r.unnamed for r in alike)
 
 
 @LAW
