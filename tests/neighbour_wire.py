@@ -140,6 +140,7 @@ def scan(space: str, source: str, network: str) -> None:
 
 def moves(address: str) -> bool:
     """Whether the appliance learns at once that another machine has the address."""
+    run("ip", "-n", BOX, "neigh", "flush", "dev", "eth1")
     assert pings(BOX, address, source="eth1")
     assert learned(BOX, address, "eth1") == colon(mac_of(VLAN))
     request, *_ = frames.announcements(ip_address(address), OTHER_MAC)
