@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from causeway_controller import programs
 from image import boot, boots, builder
 from image.workshop import ROOT, BuildError, Workshop, inputs_of_checkout
 
@@ -36,6 +37,7 @@ def main() -> int:
         commands.add_parser("boots", help="boot the files in dist on hardware like each hypervisor's")
     )
     options = parser.parse_args()
+    programs.find_system_programs()
     # As an exception, so that what was started ends first.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -78,6 +79,46 @@ def test_a_host_that_denies_namespaces_is_explained() -> None:
     done = _unprivileged(f"{limits}; {sys.executable} -m causeway_controller.lab.sandbox -- true")
     assert done.returncode == sandbox.EXIT_UNAVAILABLE
     assert "user.max_user_namespaces" in done.stderr
+
+
+def test_a_tree_that_was_entered_by_chroot_will_do(tmp_path: Path) -> None:
+    """Its root directory is no mount point, so that mounts in it cannot be made private as they are."""
+    script = (
+        "ip netns add x && unshare --user --map-root-user id -u && findmnt --noheadings --output TARGET /"
+    )
+    done = _in_a_plain_tree(tmp_path, f"cd / && {' '.join(sandbox.command('sh', '-c', shlex.quote(script)))}")
+    assert (done.stdout, done.stderr, done.returncode) == ("0\n/\n", "", 0)
+
+
+def test_programs_of_the_system_are_found_whatever_the_path(tmp_path: Path) -> None:
+    command = sandbox.command("sh", "-c", "ip -brief link show lo && nft --version")
+    for path in ("/usr/bin:/bin", str(tmp_path), ""):
+        done = subprocess.run(
+            command, env={"PATH": path}, capture_output=True, text=True, check=False, timeout=15
+        )
+        assert (done.stderr, done.returncode) == ("", 0), path
+
+
+def _in_a_plain_tree(tree: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script by chroot in a directory that is no mount point and holds what this root holds."""
+    entries = [entry for entry in Path("/").iterdir() if entry.name not in {"tmp", "run", "lost+found"}]
+    enter = ["mount --make-rprivate /"]
+    for entry in entries:
+        inside = tree / entry.name
+        if entry.is_symlink():
+            inside.symlink_to(entry.readlink())
+        elif entry.is_dir():
+            inside.mkdir()
+            enter.append(f"mount --rbind {entry} {inside}")
+    (tree / "run").mkdir()
+    enter.append(f"chroot {tree} sh -c {shlex.quote(script)}")
+    return subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", "\n".join(enter)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=15,
+    )
 
 
 def _unprivileged(script: str) -> subprocess.CompletedProcess[str]:

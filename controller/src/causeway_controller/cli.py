@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from causeway_controller import programs
 from causeway_controller.lab.commands import lab
 from causeway_controller.update_command import update
 
@@ -28,6 +29,7 @@ app.command(short_help="Exchange the system of an appliance.")(update)
 
 def main() -> None:
     """Entry point of the command."""
+    programs.find_system_programs()
     app()
 
 

@@ -3,11 +3,13 @@
     python -m causeway_controller.lab.sandbox -- COMMAND...
 
 The command gets network, mount and PID namespaces of its own, and a user namespace when the caller is not
-root (namespaces(7)). Inside, `/run` is an empty tmpfs, so that `ip netns add` is private. When the command
-ends, or this process is killed, the PID namespace's init dies and the kernel ends everything below it
-(pid_namespaces(7)). Signals pass through; the exit code is the command's, 69 when the host denies namespaces.
+root (namespaces(7)). Where the root is a plain directory that somebody entered by chroot(2), it first
+becomes a mount of its own. Inside, `/run` is an empty tmpfs, so that `ip netns add` is private. When the
+command ends, or this process is killed, the PID namespace's init dies and the kernel ends everything below
+it (pid_namespaces(7)). Signals pass through; the exit code is the command's, 69 when the host denies
+namespaces.
 
-Imports the standard library only: it runs before anything else does.
+Imports the standard library and `programs` only: it runs before anything else does.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from causeway_controller import programs
+
 EXIT_UNAVAILABLE = 69
 """EX_UNAVAILABLE (sysexits.h)."""
 
@@ -37,6 +41,10 @@ _CLONE_NEWUSER = 0x1000_0000
 _CLONE_NEWPID = 0x2000_0000
 _CLONE_NEWNET = 0x4000_0000
 _BASE = _CLONE_NEWNS | _CLONE_NEWPID | _CLONE_NEWNET
+# sys/mount.h, and sys_pivot_root in the system call table of each architecture; libc has no wrapper for it
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 1 << 18
+_MNT_DETACH = 2
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _PR_SET_PDEATHSIG = 1
 _SI_KERNEL = 0x80
 _PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -100,6 +108,8 @@ def _advice(number: int) -> str:
         lines.append("AppArmor restricts them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0")
     if _reads(_USER_NAMESPACE_LIMITS, "0"):
         lines.append("User namespaces are off: sysctl -w user.max_user_namespaces=10000")
+    if os.geteuid() != 0 and _root_is_plain():
+        lines.append("In a chroot the kernel allows them to nobody but root (user_namespaces(7)).")
     lines.append("Or run the same command as root (in a container: with CAP_SYS_ADMIN, e.g. --privileged).")
     return "\n".join(lines)
 
@@ -121,6 +131,9 @@ def _init(arguments: Sequence[str], alive: int) -> NoReturn:
     except subprocess.CalledProcessError as error:
         _say(f"{' '.join(error.cmd)}: {error.stderr.strip()}")
         os._exit(EXIT_UNAVAILABLE)
+    except OSError as error:
+        _say(error.strerror or str(error))
+        os._exit(EXIT_UNAVAILABLE)
     child = os.fork()
     if child == 0:
         os.close(alive)
@@ -129,7 +142,9 @@ def _init(arguments: Sequence[str], alive: int) -> NoReturn:
 
 
 def _prepare() -> None:
-    """Own mounts and a loopback device; raises CalledProcessError when the host refuses one."""
+    """Own mounts and a loopback device; raises OSError or CalledProcessError when the host refuses one."""
+    if _root_is_plain():
+        _move_root_to_a_mount()
     for step in (
         ("mount", "--make-rprivate", "/"),
         ("mount", "-t", "proc", "proc", "/proc"),
@@ -138,6 +153,38 @@ def _prepare() -> None:
     ):
         subprocess.run(step, check=True, capture_output=True, text=True, timeout=10)
     MARK.touch()
+
+
+def _root_is_plain() -> bool:
+    """Whether the root directory is no mount point: a tree that was entered by chroot(2)."""
+    mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    return "/" not in (mount.split()[4] for mount in mounts)
+
+
+def _move_root_to_a_mount() -> None:
+    """Make the tree a mount and the root of this mount namespace; raises OSError.
+
+    Joining the namespace that one is in already leads to its real root (setns(2)); from there the tree can be
+    bound onto itself and made the root, so that mounts are private and user namespaces possible again.
+    """
+    here, inside_tree = os.open("/", os.O_RDONLY | os.O_DIRECTORY), Path.cwd()
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    _must(_libc.setns(own, _CLONE_NEWNS), "setns")
+    _must(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), "mount --make-rprivate /")
+    os.fchdir(here)
+    tree = Path.cwd()
+    _must(_libc.mount(bytes(tree), bytes(tree), None, _MS_BIND | _MS_REC, None), f"mount --bind {tree}")
+    os.chdir(tree)
+    _must(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."), f"pivot_root {tree}")
+    _must(_libc.umount2(b".", _MNT_DETACH), "umount the former root")
+    os.close(here)
+    os.close(own)
+    os.chdir(inside_tree)
+
+
+def _must(result: int, doing: str) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), f"{doing}: {os.strerror(ctypes.get_errno())}")
 
 
 def _become(arguments: Sequence[str]) -> NoReturn:
@@ -187,6 +234,7 @@ def _say(text: str) -> None:
 
 def main() -> int:
     """The command line."""
+    programs.find_system_programs()
     arguments = sys.argv[1:]
     if arguments[:1] == ["--"]:
         arguments = arguments[1:]
