@@ -6,7 +6,7 @@ BIN := .venv/bin
 IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
 BENCHES := tunnel lines heal agent rules forward
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
-export PATH := $(PATH):/usr/sbin:/sbin
+export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)
 YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
@@ -58,7 +58,7 @@ fuzz: setup ## hostile requests over TLS, twenty times as many as in `make test`
 lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@scripts/moving 'lint: mypy' $(BIN)/mypy
 	$(BIN)/mypy noxfile.py scripts
 	$(BIN)/lint-imports
 	shellcheck $(SHELL_FILES)
