@@ -13,7 +13,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
 	image image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	bench bench-image $(BENCHES:%=bench-%)
+	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
 	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
@@ -118,6 +118,11 @@ bench: $(BENCHES:%=bench-%) $(if $(IMAGE),bench-image) ## all benchmarks; tables
 
 $(BENCHES:%=bench-%): bench-%: setup
 	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m benchmarks.$*
+
+bench-agent: agent-packages
+
+agent-packages: setup
+	@scripts/setup agent
 
 bench-image: ## size and boot of the image in dist, and the chart of it in docs/reference
 	@scripts/setup image

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,9 +20,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.asynccontextmanager
-async def lab(topology: Topology) -> AsyncIterator[Lab]:
-    """A lab that is up while the block runs."""
-    world = Lab(topology)
+async def lab(topology: Topology, *, agent_python: Path = Path(sys.executable)) -> AsyncIterator[Lab]:
+    """A lab that is up while the block runs, its agents run by this Python."""
+    world = Lab(topology, agent_python=agent_python)
     await world.up()
     try:
         yield world

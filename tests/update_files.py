@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from causeway_agent.slots import installing
@@ -28,9 +28,9 @@ FIRST_ENTRY = (
 class Made:
     """An update file, and what is in it."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     sha256: str
-    manifest: bytes
+    manifest: bytes = field(repr=False)
 
     @property
     def build(self) -> str:

@@ -57,7 +57,11 @@ class _Appliance:
 class LabProvider:
     """`hypervisors.base.Provider` on namespaces. `segments` are the bridges that `create_fabric` made."""
 
-    def __init__(self, *, segments: Sequence[str], directory: Path) -> None:
+    def __init__(
+        self, *, segments: Sequence[str], directory: Path, agent_python: Path = Path(sys.executable)
+    ) -> None:
+        """Agents are run by `agent_python`, in whose environment they are installed."""
+        self._agent_python = agent_python
         self._segments = tuple(segments)
         self._directory = directory
         self._appliances: dict[str, _Appliance] = {}
@@ -139,7 +143,7 @@ class LabProvider:
             raise HypervisorError(f"there is no machine {owner_id}; deploy it first") from None
 
     async def _start(self, appliance: _Appliance) -> None:
-        command = _prepare(appliance)
+        command = (str(self._agent_python), *_prepare(appliance))
         namespaces.plug(appliance.wiring)
         with appliance.log.open("ab") as log:
             appliance.process = await asyncio.create_subprocess_exec(
@@ -215,7 +219,7 @@ def _last_words(appliance: _Appliance, what: str) -> str:
 
 
 def _prepare(appliance: _Appliance) -> tuple[str, ...]:
-    """The seed handed over as systemd would, and the command of the appliance's first boot and agent.
+    """Hand over the seed as systemd would; the arguments of Python for the appliance's first boot and agent.
 
     Credentials are the one carrier here: a disk of the host is no disk of this machine.
     """
@@ -224,7 +228,7 @@ def _prepare(appliance: _Appliance) -> tuple[str, ...]:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     files.write(credentials / seed.CREDENTIAL, appliance.spec.seed, mode=files.PRIVATE)
     return (
-        *(sys.executable, "-m", "causeway_agent", "--settings", str(appliance.directory / "agent.json")),
+        *("-m", "causeway_agent", "--settings", str(appliance.directory / "agent.json")),
         *("first-boot", "--run", "--carrier", "credential", "--vpn-user", VPN_USER),
         *("--state-directory", str(state), "--run-directory", str(run)),
     )

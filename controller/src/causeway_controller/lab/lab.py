@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +73,12 @@ class Lab:
         listener: Listener = ignore,
         image: Path | None = None,
         speed: Pace = pace.PROCESSES,
+        agent_python: Path = Path(sys.executable),
     ) -> None:
         """Appliances are processes in namespaces, or with `image`, a qcow2, machines that boot it in QEMU,
         slowly; `speed` is that of processes.
+
+        Processes are run by `agent_python`, in whose environment the agent is installed.
         """
         if not sandbox.inside():
             raise LabError(f"a lab needs a sandbox: {' '.join(sandbox.command('COMMAND'))}")
@@ -82,7 +86,7 @@ class Lab:
         self.listener = listener
         self.pace = speed if image is None else pace.MACHINES
         self.machines = Machines(topology.machines, topology.segments, patience=self.pace.answers)
-        self.hypervisor = _hypervisor(topology, directory, image)
+        self.hypervisor = _hypervisor(topology, directory, image, agent_python)
         self.appliances = Appliances(topology, self.hypervisor, directory / "offices", speed=self.pace)
         self.lines = Lines(topology, directory / "lines")
         self.ready_after: Mapping[ApplianceId, float] = {}
@@ -298,9 +302,9 @@ class Lab:
         await self.agent(appliance).apply(change(document), timeout=self.pace.apply)
 
 
-def _hypervisor(topology: Topology, directory: Path, image: Path | None) -> Provider:
+def _hypervisor(topology: Topology, directory: Path, image: Path | None, agent_python: Path) -> Provider:
     if image is None:
-        return LabProvider(segments=topology.segments, directory=directory)
+        return LabProvider(segments=topology.segments, directory=directory, agent_python=agent_python)
     return QemuProvider(image=image, segments=topology.segments, directory=directory)
 
 

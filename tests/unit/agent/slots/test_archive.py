@@ -37,6 +37,17 @@ def refusal(content: bytes, made: Made) -> str:
     return caught.value.problem.detail
 
 
+def refused_or_another_build(content: bytes, made: Made) -> bool:
+    """Whether this content is refused, or lies in slot b under another name than the one it was made with."""
+    disk = FakeDisk()
+    try:
+        status = receive(disk, of(content, made.manifest))
+    except ProblemError:
+        return "causeway/b/manifest.json" not in disk.files
+    (other,) = (report for report in status.slots if report.slot is not status.running)
+    return other.build not in {None, made.build}
+
+
 def test_an_update_file_is_an_archive_that_others_can_read(made: Made) -> None:
     with tarfile.open(fileobj=io.BytesIO(made.content)) as whole:
         assert whole.getnames() == ["manifest.json", "linux", "initrd", "root.xz"]
@@ -53,11 +64,20 @@ def test_one_that_ends_early_is_refused_wherever_it_ends(made: Made) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(where=st.integers(min_value=0), difference=st.integers(1, 255))
-def test_one_with_a_changed_octet_is_refused(made: Made, where: int, difference: int) -> None:
+def test_one_with_a_changed_octet_is_not_what_it_was(made: Made, where: int, difference: int) -> None:
     """Even when the digest announced is that of the changed file."""
     changed = bytearray(made.content)
     changed[where % len(changed)] ^= difference
-    assert refusal(bytes(changed), made)
+    assert refused_or_another_build(bytes(changed), made)
+
+
+def test_a_changed_octet_of_the_manifest_makes_it_another_build(made: Made) -> None:
+    """Its texts may say anything, but activation names the build by its manifest's digest."""
+    begins = made.content.index(made.manifest)
+    for place in range(begins, begins + len(made.manifest), 11):
+        changed = bytearray(made.content)
+        changed[place] ^= 1
+        assert refused_or_another_build(bytes(changed), made), place
 
 
 def test_what_follows_is_refused(made: Made) -> None:
