@@ -52,7 +52,8 @@ kernel: setup ## tests with real packets in private network namespaces
 crash-matrix: setup ## kill a real agent 1,000 times, flip 500 bits of its state (ARGS="--kills 50 --seed 7")
 	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
 
-fuzz: setup ## hostile requests over TLS, twenty times as many as in `make test`; about 15 minutes
+fuzz: setup ## hostile requests over TLS, and a search for expensive documents; about 15 minutes
+	@$(BIN)/python -m tests.expensive_documents --seconds $${CAUSEWAY_SEARCH:-120}
 	@CAUSEWAY_FUZZ=$${CAUSEWAY_FUZZ:-20} $(BIN)/python -m pytest -q tests/contract/test_hostile_documents.py
 
 lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift

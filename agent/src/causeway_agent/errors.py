@@ -25,11 +25,12 @@ class SettingsError(AgentError):
 
 
 class CompileError(AgentError):
-    """A well-formed document that cannot be meant."""
+    """A well-formed document that cannot be meant; `more` problems were found that are not told."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    def __init__(self, problems: tuple[Problem, ...], *, more: int = 0) -> None:
         super().__init__("; ".join(f"{p.pointer}: {p.detail}" for p in problems))
         self.problems = problems
+        self.more = more
 
 
 class HeldError(AgentError):

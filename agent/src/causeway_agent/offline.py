@@ -96,7 +96,7 @@ async def status(settings: Settings) -> dict[str, Any]:
     try:
         sight = await look(settings)
     except CompileError as error:
-        return _page(settings, recovered, (), problem=combine(error.problems))
+        return _page(settings, recovered, (), problem=combine(error.problems, more=error.more))
     source = sight.document or settings
     nics = tuple(
         msgspec.structs.replace(nic, name=trunks.name(nic.device, nic.mac, source.nics, source.vlans))

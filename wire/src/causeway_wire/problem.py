@@ -48,6 +48,7 @@ class ProblemType(Enum):
     )
     TOO_SLOW = ("too-slow", 408, "The body did not arrive in time")
     TOO_LARGE = ("too-large", 413, "The body is larger than the published limit")
+    TOO_COSTLY = ("too-costly", 422, "Checking the document takes longer than the appliance allows")
     NOT_CONFIGURED = ("not-configured", 409, "No document has been applied yet")
     UPDATE_UNSUPPORTED = ("update-unsupported", 409, "This machine cannot be updated in place")
     UPDATE_IN_PROGRESS = ("update-in-progress", 409, "Another update is under way")
@@ -84,7 +85,9 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after: float | UnsetType = UNSET
     """Seconds."""
     errors: tuple[Problem, ...] | UnsetType = UNSET
-    """All problems found, when there is more than one."""
+    """The problems found, when there is more than one."""
+    more: int | UnsetType = UNSET
+    """How many problems were found besides `errors`."""
 
 
 def problem(
@@ -113,8 +116,10 @@ def problem(
     )
 
 
-def combine(problems: tuple[Problem, ...]) -> Problem:
-    """One problem to answer with: the first, carrying all of them when there are several."""
+def combine(problems: tuple[Problem, ...], *, more: int = 0) -> Problem:
+    """One problem to answer with: the first, carrying all of them when there are several, and how many more
+    were found.
+    """
     first = problems[0]
     if len(problems) == 1:
         return first
@@ -125,6 +130,7 @@ def combine(problems: tuple[Problem, ...]) -> Problem:
         detail=first.detail,
         pointer=first.pointer,
         errors=problems,
+        more=more or UNSET,
     )
 
 

@@ -171,7 +171,7 @@ class RuleKeeper:
         try:
             await asyncio.to_thread(self._table.check, ground)
         except CompileError as error:
-            raise ProblemError(combine(error.problems)) from error
+            raise ProblemError(combine(error.problems, more=error.more)) from error
 
     async def look(self) -> Problem | None:
         """Make the packet filter hold the table; why that did not succeed. The caller has the lock."""
@@ -196,7 +196,7 @@ class RuleKeeper:
         try:
             new, delta = self._table.whole(document, ground)
         except CompileError as error:
-            raise ProblemError(combine(error.problems)) from error
+            raise ProblemError(combine(error.problems, more=error.more)) from error
         affected = public_rules.affected(delta.before, delta.after)
         sources = self._table.sources(self._filter.allocation, affected)
         return new, delta, public_rules.work(new, delta, self._filter.allocation, sources)
@@ -208,7 +208,7 @@ class RuleKeeper:
         try:
             delta = table.change(patch, ground)
         except CompileError as error:
-            raise ProblemError(combine(error.problems)) from error
+            raise ProblemError(combine(error.problems, more=error.more)) from error
         return delta, public_rules.work(table, delta, self._filter.allocation, sources)
 
     async def _patched(self, patch: PublicRulesPatch, work: Work) -> None:

@@ -91,7 +91,7 @@ class Reconciler:
             try:
                 settled = await self._look()
             except CompileError as error:
-                settled = self._failed(combine(error.problems))
+                settled = self._failed(combine(error.problems, more=error.more))
             except (BackendError, TimeoutError) as error:
                 settled = self._failed(problem(ProblemType.APPLY_FAILED, str(error)))
             except Exception:  # noqa: BLE001 - the top of a look: the agent must go on looking
@@ -217,7 +217,7 @@ class Reconciler:
         except CompileError as error:
             # The document meant something when it was accepted: an adapter is gone. Hold on to what was, and
             # at boot to the closed target, so that the controller finds a door.
-            objection = combine(error.problems)
+            objection = combine(error.problems, more=error.more)
             target = state.target if state.target is not None else self._base(facts)
         if state.target is not None and target != state.target:
             _log.info(events.TARGET_CHANGED, active=dict(facts.active))

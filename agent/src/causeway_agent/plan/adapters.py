@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from causeway_agent.plan import checks, checks_addresses, objects, trunks
 from causeway_agent.plan.objects import Address, Link, Route, Sysctl
 from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.problem import ProblemType
@@ -140,19 +141,20 @@ def carrier(
     return adapter
 
 
+def on_link(adapters: Iterable[Adapter]) -> Prefixes[NicName]:
+    """The networks that are on-link at these adapters, by the adapter's name."""
+    return Prefixes((network, adapter.nic.name) for adapter in adapters for network in adapter.networks)
+
+
 def separate(
-    findings: checks.Findings,
-    prefixes: Iterable[IPNetwork],
-    pointer: str,
-    others: Iterable[Adapter],
+    findings: checks.Findings, prefixes: Iterable[IPNetwork], pointer: str, others: Prefixes[NicName]
 ) -> None:
-    """Production prefixes must not overlap what is on-link at these other adapters."""
-    others = tuple(others)
+    """Production prefixes must not overlap what is on-link at other adapters."""
     for index, prefix in enumerate(prefixes):
-        for adapter in others:
-            if any(checks.overlap(prefix, network) for network in adapter.networks):
-                detail = f"{prefix} overlaps a network of adapter {adapter.nic.name}"
-                findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+        name = others.overlapping(prefix)
+        if name is not None:
+            detail = f"{prefix} overlaps a network of adapter {name}"
+            findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
 
 
 def management_policy(device: str, management: Management) -> Policy:

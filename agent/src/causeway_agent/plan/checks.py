@@ -9,12 +9,14 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from causeway_agent.plan import checks_addresses as addresses
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_wire.desired import InnerAddresses, Partial, ProductionNetwork, Replica
 from causeway_wire.identity import is_agent_key
 from causeway_wire.problem import Problem, ProblemType, problem
-from causeway_wire.types import IPAddress, IPNetwork, KeyName, Pem
+from causeway_wire.types import IPAddress, IPNetwork, KeyName, NetworkId, Pem
 
 IPV4, IPV6 = 4, 6
 
@@ -25,15 +27,28 @@ CLIENT_KEY = "OpenVPN tls-crypt-v2 client key"
 _BASE64_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
+MAX_PROBLEMS: Final = 100
+"""Told at once; a document can be wrong in a hundred thousand places."""
+
+
 @dataclass(slots=True)
 class Findings:
-    """Problems in the order they were found."""
+    """Problems in the order they were found: the first `MAX_PROBLEMS`, and how many more."""
 
     problems: list[Problem] = field(default_factory=list)
+    more: int = 0
 
     def add(self, kind: ProblemType, pointer: str, detail: str) -> None:
         """Note a problem with the member at this RFC 6901 pointer."""
-        self.problems.append(problem(kind, detail, pointer=pointer))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem(kind, detail, pointer=pointer))
+        else:
+            self.more += 1
+
+    @property
+    def count(self) -> int:
+        """How many have been found, told or not."""
+        return len(self.problems) + self.more
 
 
 def contains(network: IPNetwork, address: IPAddress) -> bool:
@@ -122,7 +137,7 @@ def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
 
 
 def inner(
-    findings: Findings, pairs: Sequence[InnerAddresses], pointer: str, production: Sequence[IPNetwork]
+    findings: Findings, pairs: Sequence[InnerAddresses], pointer: str, production: Prefixes[NetworkId]
 ) -> None:
     """One pair per family, two ends of the same family, none of them a production address."""
     if not pairs:
@@ -137,7 +152,10 @@ def inner(
             detail = f"both ends of the tunnel are {pair.peer}"
             findings.add(ProblemType.DUPLICATE, f"{pointer}/{index}/peer", detail)
         for end, address in (("local", pair.local), ("peer", pair.peer)):
-            if usable(findings, address, f"{pointer}/{index}/{end}") and inside(production, address):
+            if (
+                usable(findings, address, f"{pointer}/{index}/{end}")
+                and production.around(address) is not None
+            ):
                 detail = f"inner address {address} lies in a production prefix; take one of 100.64.0.0/10"
                 findings.add(ProblemType.OVERLAP, f"{pointer}/{index}/{end}", detail)
 

@@ -6,15 +6,18 @@ in every mode: a mistake in it must come up on the day it is made, not in the ni
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from causeway_agent.plan import adapters as nics
 from causeway_agent.plan import checks
 from causeway_agent.plan import checks_addresses as addresses
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Surroundings
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_wire.desired import Full, FullNetwork, ProviderRole, Rehearsal
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress
+from causeway_wire.types import IPAddress, NetworkId, NicName
 
 
 def check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
@@ -50,8 +53,9 @@ def _check_denied(role: ProviderRole, findings: checks.Findings) -> None:
 def _check_owned(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
     listed = list(_owned(role))
     checks.distinct(around.findings, listed, "public address")
+    taken = _Taken.of(role, around)
     for address, pointer in listed:
-        for kind, detail in _objections(role, around, uplink, address):
+        for kind, detail in (*taken.objections(address), *_uplink_objections(role.uplink, uplink, address)):
             around.findings.add(kind, pointer, detail)
 
 
@@ -63,25 +67,47 @@ def _owned(role: ProviderRole) -> Iterator[tuple[IPAddress, str]]:
         yield from ((address, f"/role/{member}/{i}") for i, address in enumerate(listed))
 
 
-def _objections(
-    role: ProviderRole, around: Surroundings, uplink: Adapter | None, address: IPAddress
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """Where addresses are spoken for, other than on the uplink."""
+
+    production: Prefixes[NetworkId]
+    inner: Mapping[IPAddress, NetworkId]
+    on_link: Prefixes[NicName]
+
+    @classmethod
+    def of(cls, role: ProviderRole, around: Surroundings) -> _Taken:
+        return cls(
+            production=Prefixes((prefix, each.id) for each in role.networks for prefix in each.prefixes),
+            inner={
+                end: network.id
+                for network in role.networks
+                for pair in (network.tunnel.inner if network.tunnel is not None else ())
+                for end in (pair.local, pair.peer)
+            },
+            on_link=nics.on_link(around.others(role.uplink)),
+        )
+
+    def objections(self, address: IPAddress) -> Iterator[tuple[ProblemType, str]]:
+        """Why the address cannot be owned on the uplink, for what is elsewhere."""
+        if (why := addresses.special(address)) is not None:
+            yield ProblemType.INVALID, f"{address} is {why}, no address that others could connect to"
+        if (network := self.production.around(address)) is not None:
+            yield ProblemType.OVERLAP, f"{address} lies in production network {network}"
+        if (end := self.inner.get(address)) is not None:
+            yield ProblemType.DUPLICATE, f"{address} is an inner address of network {end}'s tunnel"
+        if (name := self.on_link.around(address)) is not None:
+            yield ProblemType.OVERLAP, f"{address} lies in a network of adapter {name}"
+
+
+def _uplink_objections(
+    name: NicName, uplink: Adapter | None, address: IPAddress
 ) -> Iterator[tuple[ProblemType, str]]:
-    """Why the address cannot be owned on the uplink. The uplink's own address can."""
-    if (why := addresses.special(address)) is not None:
-        yield ProblemType.INVALID, f"{address} is {why}, no address that others could connect to"
-    for network in role.networks:
-        if checks.inside(network.prefixes, address):
-            yield ProblemType.OVERLAP, f"{address} lies in production network {network.id}"
-        pairs = network.tunnel.inner if network.tunnel is not None else ()
-        if any(address in {pair.local, pair.peer} for pair in pairs):
-            yield ProblemType.DUPLICATE, f"{address} is an inner address of network {network.id}'s tunnel"
-    for other in around.others(role.uplink):
-        if checks.inside(other.networks, address):
-            yield ProblemType.OVERLAP, f"{address} lies in a network of adapter {other.nic.name}"
+    """Why the address cannot be owned on the uplink, for what is there. The uplink's own address can."""
     if uplink is None or address in uplink.own:
         return
     if address in uplink.gateways:
-        yield ProblemType.DUPLICATE, f"{address} is the gateway of the uplink {role.uplink}"
+        yield ProblemType.DUPLICATE, f"{address} is the gateway of the uplink {name}"
     if addresses.names_network(uplink.networks, address):
         yield ProblemType.INVALID, f"{address} is the network or broadcast address of the uplink's network"
 

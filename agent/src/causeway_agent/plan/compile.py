@@ -34,7 +34,7 @@ def compile_document(desired: Desired, facts: Facts) -> Target:
     )
     contribution = _role(desired.role, surroundings)
     if findings.problems or management is None or contribution is None:
-        raise CompileError(tuple(findings.problems))
+        raise CompileError(tuple(findings.problems), more=findings.more)
     return _target(desired.management, management, adapters, contribution)
 
 

@@ -136,6 +136,7 @@ def _takeover(
     networks = {network.id: network for network in role.networks}
     real = isinstance(failover, Full)
     anyone = isinstance(failover, Full) or failover.internet
+    routed = frozenset(failover.routed)
     return Takeover(
         uplink=uplink,
         segments=tuple(
@@ -143,7 +144,7 @@ def _takeover(
                 network=networks[entry.network],
                 adapter=around.adapters[networks[entry.network].nic],
                 internet=entry.internet and anyone,
-                routed=entry.network in failover.routed,
+                routed=entry.network in routed,
                 advertisements=_advertisements(entry),
             )
             for entry in failover.networks

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from causeway_agent.plan import adapters as nics
 from causeway_agent.plan import (
@@ -40,6 +40,7 @@ from causeway_agent.plan.objects import (
     Tun,
 )
 from causeway_agent.plan.policy import ArpScope, Echo, Forward, Listener, Policy, SourceGuard
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_agent.plan.processes import NeighbourResponder, Process, VpnServer
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import (
@@ -53,7 +54,7 @@ from causeway_wire.desired import (
 )
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress
+from causeway_wire.types import IPAddress, NetworkId, NicName
 
 
 def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | None:
@@ -81,10 +82,7 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
             process for extension in extensions for process in _processes(extension, around.facts)
         ),
         heralded=frozenset(
-            Claim(extension.vlan, address)
-            for extension in extensions
-            for address in extension.network.hosts
-            if address not in extension.replicas
+            Claim(extension.vlan, address) for extension in extensions for address in extension.distant
         ),
     )
     return functools.reduce(operator.or_, _bridged(role, around, uplink), routed)
@@ -92,8 +90,9 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
 
 def _bridged(role: ProviderRole, around: Surroundings, uplink: Adapter) -> Iterator[Contribution]:
     """What each network adds that is extended by a bridge now."""
+    replicas = _replicas(role)
     for network in role.networks:
-        mine = _replicas(role, network)
+        mine = replicas.get(network.id)
         if mine and network.tunnel is not None and compile_bridged.is_bridged(network.tunnel):
             adapter = around.adapters[network.nic]
             yield compile_bridged.provider(
@@ -101,10 +100,12 @@ def _bridged(role: ProviderRole, around: Surroundings, uplink: Adapter) -> Itera
             )
 
 
-def _replicas(role: ProviderRole, network: ProviderNetwork) -> tuple[Replica, ...]:
-    """The network's replicas in partial failover."""
-    replicas = role.failover.replicas if isinstance(role.failover, Partial) else ()
-    return tuple(replica for replica in replicas if replica.network == network.id)
+def _replicas(role: ProviderRole) -> Mapping[NetworkId, list[Replica]]:
+    """The replicas of partial failover, by network."""
+    found: dict[NetworkId, list[Replica]] = {}
+    for replica in role.failover.replicas if isinstance(role.failover, Partial) else ():
+        found.setdefault(replica.network, []).append(replica)
+    return found
 
 
 def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> None:
@@ -115,10 +116,13 @@ def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> 
     reserved = [(name, "/role/uplink") for name in {role.uplink, around.management.nic}]
     used = [(name, f"/role/networks/{i}/nic") for i, name in enumerate(vlans)]
     checks.distinct(findings, [*reserved, *used], "adapter")
+    others = nics.on_link(around.others(*vlans))
+    production = Prefixes((prefix, network.id) for network in role.networks for prefix in network.prefixes)
     for index, network in enumerate(role.networks):
-        _check_network(network, f"/role/networks/{index}", around, vlans)
+        _check_network(network, f"/role/networks/{index}", around, others)
         if network.tunnel is not None:
-            _check_tunnel(role, index, network.tunnel, around, uplink)
+            _check_tunnel(network, network.tunnel, f"/role/networks/{index}/tunnel", around, uplink)
+            _check_inner(network.tunnel, f"/role/networks/{index}/tunnel", production, findings)
     _check_apart(role, findings)
     tunnels = [(i, network.tunnel) for i, network in enumerate(role.networks) if network.tunnel is not None]
     _check_distinct_tunnels(tunnels, findings)
@@ -133,11 +137,11 @@ def _check_network(
     network: ProviderNetwork,
     pointer: str,
     around: Surroundings,
-    vlans: list[str],
+    others: Prefixes[NicName],
 ) -> None:
     findings = around.findings
     checks.network(findings, network, pointer)
-    nics.separate(findings, network.prefixes, pointer, around.others(*vlans))
+    nics.separate(findings, network.prefixes, pointer, others)
     for index, address in enumerate(network.hosts):
         if not checks.inside(network.prefixes, address):
             detail = f"{address} is in none of the prefixes of network {network.id}"
@@ -168,20 +172,23 @@ def _check_apart(role: ProviderRole, findings: checks.Findings) -> None:
 
 
 def _check_tunnel(
-    role: ProviderRole, index: int, tunnel: TunnelServer, around: Surroundings, uplink: Adapter | None
+    network: ProviderNetwork, tunnel: TunnelServer, base: str, around: Surroundings, uplink: Adapter | None
 ) -> None:
-    findings, base = around.findings, f"/role/networks/{index}/tunnel"
+    findings = around.findings
     checks_listen.server(tunnel, base, around, uplink)
     checks.key(findings, tunnel.key, f"{base}/key")
     if compile_bridged.is_bridged(tunnel):
-        adapter = around.adapters.get(role.networks[index].nic)
-        compile_bridged.check_end(findings, tunnel, base, adapter)
-    else:
-        production = [prefix for network in role.networks for prefix in network.prefixes]
-        checks.inner(findings, tunnel.inner, f"{base}/inner", production)
+        compile_bridged.check_end(findings, tunnel, base, around.adapters.get(network.nic))
     for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
     checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.SERVER_KEY)
+
+
+def _check_inner(
+    tunnel: TunnelServer, base: str, production: Prefixes[NetworkId], findings: checks.Findings
+) -> None:
+    if not compile_bridged.is_bridged(tunnel):
+        checks.inner(findings, tunnel.inner, f"{base}/inner", production)
 
 
 def _check_distinct_tunnels(tunnels: list[tuple[int, TunnelServer]], findings: checks.Findings) -> None:
@@ -207,12 +214,10 @@ def _segments(role: ProviderRole, around: Surroundings) -> dict[str, Segment]:
 
 def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ...]:
     """The networks that have replicas now and are extended routed; idle ones stay closed."""
-    failover = role.failover
-    if not isinstance(failover, Partial):
-        return ()
+    replicas = _replicas(role)
     extensions = []
     for network in role.networks:
-        addresses = tuple(address for replica in _replicas(role, network) for address in replica.addresses)
+        addresses = tuple(address for each in replicas.get(network.id, ()) for address in each.addresses)
         if addresses and network.tunnel is not None and not compile_bridged.is_bridged(network.tunnel):
             extension = Extension(
                 network=network,

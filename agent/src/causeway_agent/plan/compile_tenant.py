@@ -18,6 +18,7 @@ from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
 from causeway_agent.plan.policy import Forward, Policy, SourceGuard
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_agent.plan.processes import Endpoint, FrameProbe, Process, VpnClient
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Idle, Partial, TenantRole, TunnelClient
@@ -71,7 +72,9 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
         compile_bridged.check_tenant(findings, adapter, around.management.nic)
     elif adapter is not None and (own or role.tunnel is not None):
         # Where the adapter has no address, nothing is ever routed to it.
-        nics.separate(findings, role.network.prefixes, "/role/network", around.others(role.network.nic))
+        nics.separate(
+            findings, role.network.prefixes, "/role/network", nics.on_link(around.others(role.network.nic))
+        )
         if not any(checks.inside(role.network.prefixes, address) for address in own):
             detail = f"adapter {role.network.nic} has no address in network {role.network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, "/role/network/nic", detail)
@@ -80,7 +83,8 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
         if bridged:
             compile_bridged.check_end(findings, role.tunnel, "/role/tunnel", adapter)
         else:
-            checks.inner(findings, role.tunnel.inner, "/role/tunnel/inner", role.network.prefixes)
+            production = Prefixes((prefix, role.network.id) for prefix in role.network.prefixes)
+            checks.inner(findings, role.tunnel.inner, "/role/tunnel/inner", production)
     if isinstance(role.failover, Partial):
         segment = Segment(network=role.network, own=own, extended=role.tunnel is not None)
         checks.replicas(findings, role.failover, {role.network.id: segment})

@@ -36,7 +36,8 @@ class Surroundings:
 
     def others(self, *names: NicName) -> tuple[Adapter, ...]:
         """All adapters but these."""
-        return tuple(adapter for name, adapter in self.adapters.items() if name not in names)
+        excluded = frozenset(names)
+        return tuple(adapter for name, adapter in self.adapters.items() if name not in excluded)
 
     def takes_management_port(self, address: object, port: int) -> bool:
         """Whether the agent or SSH listens there (TCP)."""

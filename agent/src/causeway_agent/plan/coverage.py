@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from causeway_wire.desired import (
@@ -59,8 +60,9 @@ def _partial(
     role: ProviderRole | TenantRole, networks: Collection[ProductionNetwork]
 ) -> tuple[FailoverNetwork, ...]:
     replicas = role.failover.replicas if isinstance(role.failover, Partial) else ()
-    counted = {network.id: [r for r in replicas if r.network == network.id] for network in networks}
-    return tuple(FailoverNetwork(network=name, replicas=len(some)) for name, some in counted.items() if some)
+    counted = Counter(replica.network for replica in replicas)
+    found = ((network.id, counted[network.id]) for network in networks)
+    return tuple(FailoverNetwork(network=name, replicas=many) for name, many in found if many)
 
 
 def _full(

@@ -33,6 +33,7 @@ from causeway_agent.plan.processes import (
     VpnServer,
 )
 from causeway_agent.plan.target import Observation, Target
+from causeway_wire.types import IPAddress, IPInterface
 
 _Item = TypeVar("_Item")
 _Object = TypeVar("_Object", bound=KernelObject)
@@ -159,13 +160,14 @@ def _addresses(
     missing = target.addresses - observation.addresses
     lost = observation.addresses - target.addresses
     kept_key = {(a.device, a.interface) for a in missing}
+    lengths: dict[tuple[str, IPAddress], set[IPInterface]] = {}
+    for new in missing:
+        lengths.setdefault((new.device, new.interface.ip), set()).add(new.interface)
     in_the_way = {
         old
         for old in lost
-        for new in missing
         if old.interface.version == _IPV6
-        and (old.device, old.interface.ip) == (new.device, new.interface.ip)
-        and old.interface != new.interface
+        and lengths.get((old.device, old.interface.ip), set()) - {old.interface}
     }
     known = {(a.device, a.interface) for a in observation.addresses}
     changed = {a for a in missing if (a.device, a.interface) in known}
@@ -175,18 +177,22 @@ def _addresses(
 
 def _flushed(addresses: frozenset[Address], operations: Iterable[Operation]) -> frozenset[str]:
     """Devices that are without any IPv4 address at some moment, after having had one."""
-    held = {address for address in addresses if address.interface.version == _IPV4}
+    held: dict[str, set[IPInterface]] = {}
+    for address in addresses:
+        if address.interface.version == _IPV4:
+            held.setdefault(address.device, set()).add(address.interface)
     flushed = set()
     for operation in operations:
         if not isinstance(operation, Put | Drop) or not isinstance(operation.item, Address):
             continue
         item = operation.item
-        before = {a for a in held if (a.device, a.interface) == (item.device, item.interface)}
-        held -= before
-        if before and not any(address.device == item.device for address in held):
-            flushed.add(item.device)
+        mine = held.setdefault(item.device, set())
+        if item.interface in mine:
+            mine.remove(item.interface)
+            if not mine:
+                flushed.add(item.device)
         if isinstance(operation, Put) and item.interface.version == _IPV4:
-            held.add(item)
+            mine.add(item.interface)
     return frozenset(flushed)
 
 

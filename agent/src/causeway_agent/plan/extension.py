@@ -45,6 +45,11 @@ class Extension:
         """Addresses of replicas of this IP version."""
         return frozenset(address for address in self.replicas if address.version == version)
 
+    @property
+    def distant(self) -> frozenset[IPAddress]:
+        """Known addresses of the network that are no replica's here."""
+        return frozenset(self.network.hosts) - frozenset(self.replicas)
+
     def tun(self, transport: Transport) -> str:
         """Device of the tunnel over this transport."""
         return f"cw{transport.value[0]}{self.tunnel.port}"

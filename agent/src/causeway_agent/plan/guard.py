@@ -7,11 +7,10 @@ at the end: a plan may stop anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from causeway_agent.plan.objects import Address, BridgePort, KernelObject, Link, Vlan
-from causeway_agent.plan.operations import Drop, LoadPolicy, Plan, Put
+from causeway_agent.plan.operations import Drop, LoadPolicy, Operation, Plan, Put
 from causeway_agent.plan.policy import ManagementDoor, Policy
 from causeway_agent.plan.target import Observation, Target
 from causeway_wire.problem import Problem, ProblemType, problem
@@ -22,25 +21,38 @@ def guard(plan: Plan, target: Target, observation: Observation) -> tuple[Problem
     known = target.policy.management
     if observation.policy is not None:
         known |= observation.policy.management
-    ways = [_has_way(state, known) for state in _states(plan, observation)]
-    cut = next((i for i in range(1, len(ways)) if ways[i - 1] and not ways[i]), None)
-    if cut is None and ways[-1]:
+    state = _begin(observation, known)
+    open_ = state.has_way()
+    for number, operation in enumerate(plan.operations, start=1):
+        after = _after(state, operation)
+        if after is state:
+            continue
+        state, was_open, open_ = after, open_, after.has_way()
+        if was_open and not open_:
+            detail = (
+                f"operation {number} of {len(plan.operations)} would close the controller's way to the agent"
+            )
+            return (_cuts(detail),)
+    if open_:
         return ()
-    if cut is None:
-        detail = f"nothing would answer controllers at {target.management.interface.ip} in the end"
-    else:
-        detail = f"operation {cut} of {len(plan.operations)} would close the controller's way to the agent"
-    return (problem(ProblemType.CUTS_MANAGEMENT, detail, pointer="/management"),)
+    return (_cuts(f"nothing would answer controllers at {target.management.interface.ip} in the end"),)
+
+
+def _cuts(detail: str) -> Problem:
+    return problem(ProblemType.CUTS_MANAGEMENT, detail, pointer="/management")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _State:
     """What a way rests on."""
 
+    known: frozenset[ManagementDoor]
+    """Doors that a controller may come by: others are not its."""
     links: frozenset[Link]
     vlans: frozenset[Vlan]
     ports: frozenset[BridgePort]
     addresses: frozenset[Address]
+    """Those that a door of `known` has; a plan may bring thousands of others."""
     policy: Policy | None
 
     def up(self) -> frozenset[str]:
@@ -49,33 +61,50 @@ class _State:
         vlans = frozenset(vlan.device for vlan in self.vlans if vlan.mtu and vlan.parent in links)
         return links.union(vlans) - {port.device for port in self.ports}
 
+    def has_way(self) -> bool:
+        """Whether a controller gets through to the agent."""
+        if self.policy is None:
+            return False
+        up = self.up()
+        held = {(address.device, address.interface.ip) for address in self.addresses if address.device in up}
+        return any((door.device, door.address) in held for door in self.policy.management & self.known)
 
-def _states(plan: Plan, observation: Observation) -> Iterator[_State]:
-    """The state at the start and after each operation."""
-    state = _State(
+    def concerns(self, address: Address) -> bool:
+        """Whether a door has the address."""
+        return any(
+            (door.device, door.address) == (address.device, address.interface.ip) for door in self.known
+        )
+
+
+def _begin(observation: Observation, known: frozenset[ManagementDoor]) -> _State:
+    """The state before the first operation."""
+    doors = {(door.device, door.address) for door in known}
+    return _State(
+        known=known,
         links=observation.links,
         vlans=observation.vlans,
         ports=observation.ports,
-        addresses=observation.addresses,
+        addresses=frozenset(a for a in observation.addresses if (a.device, a.interface.ip) in doors),
         policy=observation.policy,
     )
-    yield state
-    for operation in plan.operations:
-        match operation:
-            case Put(item):
-                state = _put(state, item)
-            case Drop(item):
-                state = _drop(state, item)
-            case LoadPolicy(loaded):
-                state = replace(state, policy=loaded)
-            case _:
-                pass
-        yield state
+
+
+def _after(state: _State, operation: Operation) -> _State:
+    """The state after the operation: the same object where that changes no way."""
+    match operation:
+        case Put(item):
+            return _put(state, item)
+        case Drop(item):
+            return _drop(state, item)
+        case LoadPolicy(loaded):
+            return replace(state, policy=loaded)
+        case _:
+            return state
 
 
 def _put(state: _State, item: KernelObject) -> _State:
     match item:
-        case Address():
+        case Address() if state.concerns(item):
             return replace(state, addresses=state.addresses | {item})
         case Link():
             return replace(state, links=state.links | {item})
@@ -90,7 +119,7 @@ def _put(state: _State, item: KernelObject) -> _State:
 
 def _drop(state: _State, item: KernelObject) -> _State:
     match item:
-        case Address():
+        case Address() if state.concerns(item):
             return replace(state, addresses=state.addresses - {item})
         case Link():
             return replace(state, links=state.links - {item})
@@ -101,11 +130,3 @@ def _drop(state: _State, item: KernelObject) -> _State:
             return replace(state, ports=state.ports - {item})
         case _:
             return state
-
-
-def _has_way(state: _State, known: frozenset[ManagementDoor]) -> bool:
-    if state.policy is None:
-        return False
-    up = state.up()
-    held = {(address.device, address.interface.ip) for address in state.addresses if address.device in up}
-    return any((door.device, door.address) in held for door in state.policy.management & known)

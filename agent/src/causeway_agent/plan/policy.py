@@ -217,11 +217,11 @@ class Policy:
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
         for restriction in ("guarded", "denied", "foreign", "neighbours"):
             both[restriction] = getattr(self, restriction) | getattr(other, restriction)
+        excluded = {(scope.device, scope.prefix): scope.excluded for scope in other.arp}
         both["arp"] = frozenset(
-            ArpScope(mine.device, mine.prefix, mine.excluded | theirs.excluded)
+            ArpScope(mine.device, mine.prefix, mine.excluded | excluded[mine.device, mine.prefix])
             for mine in self.arp
-            for theirs in other.arp
-            if (mine.device, mine.prefix) == (theirs.device, theirs.prefix)
+            if (mine.device, mine.prefix) in excluded
         )
         both["relays"] = frozenset(
             mine & theirs for mine in self.relays for theirs in other.relays if mine.place == theirs.place

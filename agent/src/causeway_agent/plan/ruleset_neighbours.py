@@ -197,19 +197,19 @@ def _solicitors(policy: Policy) -> Iterable[tuple[str, IPNetwork | IPAddress]]:
     something is held; probes for duplicates are heard by both.
     """
     scoped = {scope.device for scope in policy.arp}
+    moving: dict[str, set[IPv6Address]] = {}
+    for forward in policy.forwards:
+        if isinstance(forward.source, IPv6Address):
+            moving.setdefault(forward.input_device, set()).add(forward.source)
+    networks = _by_device(policy.sources)
     holding = {echo.device for echo in policy.echoes if echo.address.version == _NOBODY6.version}
     for device in sorted((holding & policy.guarded) - {d for d in holding if _is_tun(d)}):
         yield device, _NOBODY6
         if device in scoped:
-            yield from (
-                (device, forward.source)
-                for forward in policy.forwards
-                if forward.input_device == device and isinstance(forward.source, IPv6Address)
-            )
+            yield from ((device, address) for address in moving.get(device, ()))
         else:
             yield device, _LINK_LOCAL
-            networks = (g.network for g in policy.sources if g.device == device)
-            six = [network for network in networks if isinstance(network, IPv6Network)]
+            six = [network for network in networks.get(device, ()) if isinstance(network, IPv6Network)]
             yield from ((device, network) for network in collapse_addresses(six))
 
 
@@ -226,12 +226,13 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
         for forward in policy.forwards
         if forward.input_device in scoped and isinstance(forward.source, IPv4Address)
     }
+    networks = _by_device(policy.sources)
     held = [
-        (echo, guard.network)
+        (echo, network)
         for echo in policy.echoes
-        for guard in policy.sources
-        if guard.device == echo.device and not _is_tun(guard.device)
-        if isinstance(echo.address, IPv4Address) and echo.address in guard.network
+        if isinstance(echo.address, IPv4Address) and not _is_tun(echo.device)
+        for network in networks.get(echo.device, ())
+        if echo.address in network
     ]
     may_ask = {(echo, str(network)) for echo, network in held if echo.device not in scoped}
     may_ask |= {(echo, str(_NOBODY4)) for echo, _ in held}
@@ -248,6 +249,14 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
         "askers": [f"{_quote(device)} . {address}" for device, address in askers],
         "held": [f"{_quote(echo.device)} . {asker} . {echo.address}" for echo, asker in may_ask],
     }
+
+
+def _by_device(guards: Iterable[SourceGuard]) -> Mapping[str, list[IPNetwork]]:
+    """Networks by device: all guards for every address would be too many."""
+    found: dict[str, list[IPNetwork]] = {}
+    for guard in guards:
+        found.setdefault(guard.device, []).append(guard.network)
+    return found
 
 
 def _networks(guards: Iterable[SourceGuard], version: int) -> list[str]:
