@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -10,11 +11,14 @@ from aiohttp import web
 
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
+from causeway_wire.types import NAME_PATTERN
 
 CONTROLLER_URN = "urn:causeway:controller:"
 PERMISSION_URN = "urn:causeway:permission:"
 LOCAL = "local"
 """Name of whoever speaks on the agent's own socket, which only root can open."""
+_NAME = re.compile(NAME_PATTERN)
+"""Names go into journals and logs: never empty, never anything that could pass for more than a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ def of_names(names: tuple[str, ...]) -> Peer:
     controllers = [n.removeprefix(CONTROLLER_URN) for n in names if n.startswith(CONTROLLER_URN)]
     if len(controllers) != 1:
         raise _forbidden("the client certificate does not name one controller")
+    if _NAME.fullmatch(controllers[0]) is None or controllers[0] == LOCAL:
+        detail = (
+            f"{controllers[0][:60]!r} in the client certificate is no name of a controller; have one signed for "
+            f"a lower-case DNS-like name of 1 to 63 characters other than {LOCAL}"
+        )
+        raise _forbidden(detail)
     granted = {n.removeprefix(PERMISSION_URN) for n in names if n.startswith(PERMISSION_URN)}
     allowed = [permission for permission in Permission if permission.value in granted]
     return Peer(controllers[0], allowed[-1] if allowed else Permission.OBSERVE)
