@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from aiohttp import web
 
 from causeway_agent.api import parameters, peers, problems
+from causeway_agent.api.turns import Turns
+from causeway_agent.engine import calculation
 from causeway_agent.errors import Bug
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.routes import ROUTES, Route
+from causeway_wire.routes import ROUTES, Permission, Route
 
 BODY_BYTES = 4 * 1024 * 1024
 """A gateway's document with as many tenants and tunnels as it may have fits."""
-DECODED_AT_ONCE = 256 * 1024
-"""Octets that the event loop decodes itself, in milliseconds; more are a thread's work."""
 RULES_BODY_BYTES = 32 * 1024 * 1024
 """100,000 public rules with names and descriptions are about 25 MB."""
 BODY_SECONDS = 20.0
@@ -60,14 +60,41 @@ def create(
     names = {route.name for route in routes}
     if names != operations.keys():
         raise Bug(f"routes and handlers differ: {sorted(names ^ operations.keys())}")
-    turn = asyncio.Lock()
+    turn, turns = asyncio.Lock(), Turns()
     application = web.Application(middlewares=[problems.middleware], client_max_size=BODY_BYTES)
     for route in routes:
-        endpoint = _endpoint(route, operations[route.name], resolver, turn)
+        endpoint = _endpoint(route, _decoding(route, operations[route.name], turns), resolver, turn)
         application.router.add_route(route.method, route.path, endpoint)
         if route.method == "GET":
             application.router.add_route("HEAD", route.path, endpoint)
     return application
+
+
+def _decoding(route: Route, operation: Operation, turns: Turns) -> Operation:
+    """The operation with its body decoded, by a thread: the event loop has other things to do.
+
+    What whoever may only observe can ask for takes its turn.
+    """
+    kind = route.request
+    if kind is None:
+        return operation
+
+    async def decoded(call: Call) -> web.Response:
+        body = await calculation.run(lambda: _decode(call.text, kind))
+        return await operation(replace(call, body=body))
+
+    async def in_turn(call: Call) -> web.Response:
+        async with turns.one():
+            return await decoded(call)
+
+    return in_turn if route.permission is Permission.OBSERVE else decoded
+
+
+def _decode(text: bytes, kind: type) -> object:
+    body: object = codec.decode(text, kind)
+    if len(text) <= BODY_BYTES:  # a table's members are too many to be held twice
+        codec.refuse_repeated(text)
+    return body
 
 
 def _endpoint(
@@ -82,17 +109,17 @@ def _endpoint(
         if route.request is None:
             return await operation(Call(request=request, peer=peer, body=None))
         if not route.large:
-            return await operation(await _read(request, peer, route.request, seconds=BODY_SECONDS))
+            return await operation(await _read(request, peer, seconds=BODY_SECONDS))
         async with turn:
             larger = request.clone(client_max_size=RULES_BODY_BYTES)
-            call = await _read(larger, peer, route.request, seconds=RULES_BODY_SECONDS)
+            call = await _read(larger, peer, seconds=RULES_BODY_SECONDS)
             return await operation(call)
 
     return endpoint
 
 
-async def _read(request: web.Request, peer: peers.Peer, kind: type, *, seconds: float) -> Call:
-    """The call with its body decoded; a large one by a thread, the event loop has other things to do."""
+async def _read(request: web.Request, peer: peers.Peer, *, seconds: float) -> Call:
+    """The call with its body's text."""
     if request.content_type != "application/json":
         detail = f"send application/json, not {request.content_type}"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
@@ -111,15 +138,4 @@ async def _read(request: web.Request, peer: peers.Peer, kind: type, *, seconds: 
     except TimeoutError as error:
         detail = f"the body did not arrive within {seconds:g} seconds"
         raise ProblemError(problem(ProblemType.TOO_SLOW, detail)) from error
-    if len(text) > DECODED_AT_ONCE:
-        body = await asyncio.to_thread(_decoded, text, kind)
-    else:
-        body = _decoded(text, kind)
-    return Call(request=request, peer=peer, body=body, text=text)
-
-
-def _decoded(text: bytes, kind: type) -> object:
-    body: object = codec.decode(text, kind)
-    if len(text) <= BODY_BYTES:
-        codec.refuse_repeated(text)
-    return body
+    return Call(request=request, peer=peer, body=None, text=text)

@@ -16,7 +16,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from causeway_agent.engine import admission, events, transition
+from causeway_agent.engine import admission, calculation, events, transition
 from causeway_agent.engine.admission import Preconditions, Standing
 from causeway_agent.engine.confirmation import Confirmation, Outcome
 from causeway_agent.engine.decisions import Decisions
@@ -107,7 +107,7 @@ class ChangeRunner:
 
         Raises ProblemError when it is refused; then nothing has changed. What is accepted is on disk.
         """
-        new = InForce.of(desired)
+        new = await calculation.run(lambda: InForce.of(desired))
         async with self._admission:
             standing = self._standing()
             if admission.is_repeat(new, standing):
@@ -138,7 +138,8 @@ class ChangeRunner:
         """What the document would cause now, in words; raises ProblemError when it would be refused."""
         await self._rules.check(desired)
         way = await transition.way(self._machine, self._state, desired)
-        return PlanReport(operations=tuple(describe.describe(op) for op in way.plan.operations))
+        words = await calculation.run(lambda: tuple(map(describe.describe, way.plan.operations)))
+        return PlanReport(operations=words)
 
     async def run(self) -> None:
         """Run accepted changes until cancelled."""

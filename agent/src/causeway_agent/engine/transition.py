@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from causeway_agent.engine import conflicts, events
+from causeway_agent.engine import calculation, conflicts, events
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
@@ -16,7 +16,7 @@ from causeway_agent.plan import closed, describe, diff, guard, holdings
 from causeway_agent.plan import compile as compiler
 from causeway_agent.plan.objects import Link, Vlan
 from causeway_agent.plan.operations import Operation, Plan, Put
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_wire.desired import Claims, Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 
@@ -56,16 +56,21 @@ async def way(machine: Machine, state: State, document: Desired) -> Way:
         raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
     facts = await machine.facts()
     try:
-        target = meant(state, document, facts)
+        target = await calculation.run(lambda: meant(state, document, facts))
     except CompileError as error:
-        raise ProblemError(combine(error.problems)) from error
+        raise ProblemError(combine(error.problems, more=error.more)) from error
     seen = (*state.leftovers, previous, target)
     observation = await machine.observe(*seen)
-    plan = diff.diff(observation, target, previous.policy)
-    objections = guard.guard(plan, target, observation)
+    plan, objections = await calculation.run(lambda: _plan(observation, target, previous))
     if objections:
         raise ProblemError(combine(objections))
     return Way(previous, target, facts, seen, plan)
+
+
+def _plan(observation: Observation, target: Target, previous: Target) -> tuple[Plan, tuple[Problem, ...]]:
+    """The operations to the target, and why they must not be carried out."""
+    plan = diff.diff(observation, target, previous.policy)
+    return plan, guard.guard(plan, target, observation)
 
 
 async def verify(machine: Machine, seen: tuple[Target, ...], target: Target) -> None:

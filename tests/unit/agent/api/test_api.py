@@ -14,6 +14,7 @@ from causeway_agent.errors import Bug
 from causeway_agent.plan.objects import ProxyNeighbour
 from causeway_wire import codec
 from causeway_wire.change import ChangeState, PlanReport
+from causeway_wire.desired import Partial, Replica
 from causeway_wire.observed import ApplianceState, Observed, Versions
 from causeway_wire.problem import Problem, ProblemType
 from causeway_wire.routes import ROUTES, Permission
@@ -194,6 +195,19 @@ async def test_a_plan_is_told_in_words_and_changes_nothing_not_even_the_journal(
         assert untouched(api) == before
         assert api.bench.neighbours.probed == []
         assert api.engine.records.all() == ()
+
+
+async def test_of_very_many_problems_the_first_are_told_and_how_many_more() -> None:
+    nobody = Replica(vm="vm", network="net-9", addresses=(REPLICA,))
+    document = provider(1, failover=Partial(replicas=(nobody,) * 3000))
+    async with serving() as api:
+        answer = await api.client.post("/v1/plan", data=codec.encode(document), headers=JSON)
+        body = await answer.read()
+        found = codec.decode(body, Problem)
+    assert isinstance(found.errors, tuple)
+    assert (answer.status, len(found.errors)) == (422, 100)
+    assert found.more == 3000 + 2 * 2999 - 100, "a network each; the VM and its address again and again"
+    assert len(body) < 100_000
 
 
 async def test_an_address_in_use_is_named_and_nothing_is_claimed() -> None:
