@@ -64,7 +64,7 @@ def of_names(names: tuple[str, ...]) -> Peer:
         raise _forbidden("the client certificate does not name one controller")
     if _NAME.fullmatch(controllers[0]) is None or controllers[0] == LOCAL:
         detail = (
-            f"{controllers[0][:60]!r} in the client certificate is no name of a controller; have one signed for "
+            f"{controllers[0][:60]!r} in the client certificate is no controller's name; have one signed for "
             f"a lower-case DNS-like name of 1 to 63 characters other than {LOCAL}"
         )
         raise _forbidden(detail)
