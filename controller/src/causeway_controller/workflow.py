@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from causeway_controller.actions import Agent, Answers, Executor, Run, Timing
 from causeway_controller.errors import ChangeFailed, ControllerError, StepFailed
-from causeway_controller.failover import documents, full, inventory, modes, partial
+from causeway_controller.failover import documents, full, inventory, modes, partial, publications
 from causeway_controller.failover.inventory import Site
 from causeway_controller.failover.steps import Apply, MachineKind, MachineRef, Power, PutRules, Ready, Step
 from causeway_controller.generations import GenerationBook
@@ -182,6 +182,7 @@ class Workflow:
         """
         changed = inventory.with_publications(site, tenant, tuple(rules))
         found = changed.tenants[tenant]
+        publications.check(found, rules)
         appliance = found.provider.id
         wanted = documents.public_rules(found, inventory.mode(site, tenant))
         step = Step(

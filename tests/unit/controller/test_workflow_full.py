@@ -53,12 +53,12 @@ async def test_an_appliance_that_does_not_take_over_is_taken_back_before_a_repli
     assert bench.running() == set()
 
 
-async def test_a_rule_the_appliance_refuses_touches_nothing() -> None:
+async def test_a_rule_that_cannot_be_put_touches_nothing() -> None:
     rules = SITE.tenants["acme"].publications
     bad = tuple(structs.replace(rule, public_port=22) for rule in rules)
     site = replace(SITE, tenants={"acme": replace(SITE.tenants["acme"], publications=bad)})
     bench = Bench(site)
-    with pytest.raises(StepFailed, match="port 22"):
+    with pytest.raises(ProblemError, match="port 22"):
         await bench.workflow.begin_full(site, "acme", ALL, epoch=1)
     assert bench.log == []
 

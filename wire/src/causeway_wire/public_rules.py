@@ -9,7 +9,7 @@ exactly while an address they name is owned: `public_addresses` of the provider 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -28,6 +28,14 @@ Description = Annotated[
         description="one line for people",
     ),
 ]
+
+
+PORTS: Final = 131_072
+"""Public ports of all rules of an appliance together."""
+SOURCE_PORTS: Final = 2_048
+"""Public ports, times their sources, of all rules with sources together."""
+NEVER_PUBLISHED: Final = 22
+"""SSH's port, on no address (seed): 2222 may lead to 22."""
 
 
 class Protocol(StrEnum):

@@ -18,11 +18,10 @@ from causeway_agent.plan.public_elements import Entry
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole, Vlan
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType
-from causeway_wire.public_rules import PublicRule
+from causeway_wire.public_rules import NEVER_PUBLISHED, PublicRule
 from causeway_wire.types import IPAddress, IPNetwork
 
-SSH_PORT: Final = 22
-"""Never published, on no address (seed): 2222 may lead to 22."""
+SSH_PORT: Final = NEVER_PUBLISHED
 _CLOSED: Final = {SSH_PORT: "SSH's"}
 _LAST_PORT: Final = 65535
 

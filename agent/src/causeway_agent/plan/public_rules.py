@@ -19,12 +19,12 @@ from causeway_agent.plan.public_checks import Ground
 from causeway_agent.plan.public_elements import Cuts, Elements, Entry
 from causeway_agent.plan.ruleset_skeleton import PUBLIC_PORTS
 from causeway_wire.problem import ProblemType
-from causeway_wire.public_rules import PublicRules, PublicRulesPatch, RuleId
+from causeway_wire.public_rules import SOURCE_PORTS, PublicRules, PublicRulesPatch, RuleId
 from causeway_wire.types import Epoch
 
 MAX_ELEMENTS: Final = PUBLIC_PORTS
 """Public ports of all rules together; the sets are declared for as many."""
-MAX_SOURCE_ELEMENTS: Final = 2_048
+MAX_SOURCE_ELEMENTS: Final = SOURCE_PORTS
 """Of rules with sources: the kernel's sets of concatenated ranges slow down with the square of their size."""
 MAX_PROBLEMS: Final = 100
 """Told at once; a table can be wrong in 100,000 places."""

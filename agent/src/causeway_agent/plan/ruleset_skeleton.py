@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_agent.plan import ruleset_door, ruleset_echo, ruleset_neighbours, ruleset_passing
+from causeway_wire.public_rules import PORTS
 
 TABLE: Final = "causeway"
 
@@ -29,7 +30,7 @@ COUNTERS: Final = (
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
-PUBLIC_PORTS: Final = 131_072
+PUBLIC_PORTS: Final = PORTS
 """Ports that all public rules of a family may have. A set that says its size is a table of fixed buckets: it
 takes 100,000 elements in a third of the time, and a dump of it is whole, whatever was added a moment ago.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents, extension, inventory, modes
+from causeway_controller.failover import documents, extension, inventory, modes, publications
 from causeway_controller.failover.inventory import Network, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
@@ -54,6 +54,7 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
         case modes.Rehearsal():
             raise _in_progress(found, "a rehearsal", "end that first; its replicas have seen made-up traffic")
         case modes.Idle() | modes.Partial() | modes.Full():
+            publications.check(found, found.publications)
             return _takeable(found, vms, found.public_addresses)
 
 
