@@ -228,7 +228,17 @@ def test_descriptions_are_text_and_nothing_else(tmp_path: Path, unused_tcp_port:
 
 def test_what_overlaps_everything_names_each(siege: Siege) -> None:
     whole = json.loads(codec.encode(agents.provider(9, public=(hostile.PUBLIC,))))
-    whole["role"]["networks"] *= 128
-    found = siege.refused_everywhere(whole, P.DUPLICATE, "/role/networks/127/id")
+    whole["role"]["networks"] *= 12
+    found = siege.refused_everywhere(whole, P.DUPLICATE, "/role/networks/11/id")
     assert isinstance(found.errors, tuple)
-    assert sum(each.type == P.OVERLAP.urn for each in found.errors) == 127
+    assert sum(each.type == P.OVERLAP.urn for each in found.errors) == 11
+
+
+def test_of_what_overlaps_everywhere_a_hundred_are_named_and_the_others_counted(siege: Siege) -> None:
+    whole = json.loads(codec.encode(agents.provider(9, public=(hostile.PUBLIC,))))
+    whole["role"]["networks"] *= 128
+    found = siege.refused_everywhere(whole, P.DUPLICATE, "/role/networks/100/id")
+    assert isinstance(found.errors, tuple)
+    assert len(found.errors) == 100
+    assert isinstance(found.more, int)
+    assert found.more >= 27 + 127, "the other names, and every overlap"

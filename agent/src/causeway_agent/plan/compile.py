@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import compile_gateway, compile_provider, compile_tenant
+from causeway_agent.plan import checks_management, compile_gateway, compile_provider, compile_tenant
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.contribution import Contribution, Surroundings
@@ -29,6 +29,7 @@ def compile_document(desired: Desired, facts: Facts) -> Target:
         findings.add(ProblemType.WRONG_APPLIANCE, "/appliance", detail)
     adapters = nics.resolve(desired, facts, findings)
     management = _management(desired.management, adapters, findings)
+    checks_management.check(desired, adapters, findings)
     surroundings = Surroundings(
         adapters=adapters, management=desired.management, facts=facts, findings=findings
     )

@@ -35,6 +35,10 @@ class Prefixes(Generic[Label]):
         """The label of a prefix that the address lies in."""
         return self._label(self._holding(address.version, int(address), _BITS[address.version]))
 
+    def containing(self, prefix: IPNetwork) -> Label | None:
+        """The label of a prefix that this one lies in whole."""
+        return self._label(self._holding(prefix.version, int(prefix.network_address), prefix.prefixlen))
+
     def overlapping(self, prefix: IPNetwork) -> Label | None:
         """The label of a prefix that shares an address with this one: prefixes nest or are apart."""
         first = int(prefix.network_address)
