@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from causeway_agent.plan.path_size import PathSize
 from causeway_agent.plan.processes import Process, VpnClient, VpnServer
 from causeway_wire.observed import Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
@@ -51,6 +52,9 @@ class FakeProcesses:
     def first_packets(self) -> dict[str, int]:
         """Two admitted, one refused."""
         return {"admitted": 2, "rate": 1}
+
+    def paths(self) -> dict[TunnelId, PathSize]:
+        return {}
 
     def active(self) -> dict[TunnelId, str]:
         """Devices of the transports set by the test."""

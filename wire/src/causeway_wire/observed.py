@@ -49,6 +49,21 @@ class Transport(StrEnum):
     TCP = "tcp"
 
 
+class PathReport(Report, frozen=True, kw_only=True):
+    """What size of packets a tunnel's path carries, as found by trying; octets."""
+
+    sends: int
+    """Largest IP packet inside the tunnel that gets to the far end."""
+    receives: int
+    """The same from the far end, as it says; while it has not said, as `sends`."""
+    line_sends: int
+    """Largest packet outside: `sends` and what a tunnel over UDP adds."""
+    line_receives: int
+    learnt: Timestamp
+    problem: str | None = None
+    """What cannot pass."""
+
+
 class TunnelReport(Report, frozen=True, kw_only=True):
     """One end of one tunnel."""
 
@@ -67,6 +82,8 @@ class TunnelReport(Report, frozen=True, kw_only=True):
     """What is wrong with it, since when and where to look, while it works only by a way that was not meant or
     does not work for a while; the appliance is `degraded` then.
     """
+    path: PathReport | None = None
+    """What size of packets passes; null until that is known."""
 
 
 class NicReport(Report, frozen=True, kw_only=True):

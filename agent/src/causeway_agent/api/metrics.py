@@ -88,6 +88,9 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_tunnel_received_bytes": About(_COUNTER, "Octets received.", ("tunnel",)),
     "causeway_tunnel_sent_bytes": About(_COUNTER, "Octets sent.", ("tunnel",)),
     "causeway_tunnel_restarts": About(_COUNTER, "Restarts of its process.", ("tunnel",)),
+    "causeway_tunnel_path_bytes": About(
+        _GAUGE, "Largest packet inside the tunnel that passes; 0 until known.", ("tunnel", "direction")
+    ),
     "causeway_first_packets": About(
         _COUNTER, "First packets at the gateway's door, by outcome.", ("outcome",)
     ),
@@ -204,6 +207,9 @@ def _tunnel(report: TunnelReport) -> _Samples:
     yield "causeway_tunnel_received_bytes", (report.id,), report.received_bytes
     yield "causeway_tunnel_sent_bytes", (report.id,), report.sent_bytes
     yield "causeway_tunnel_restarts", (report.id,), report.restarts
+    path = report.path
+    yield "causeway_tunnel_path_bytes", (report.id, "sends"), 0 if path is None else path.sends
+    yield "causeway_tunnel_path_bytes", (report.id, "receives"), 0 if path is None else path.receives
 
 
 def _time(when: datetime | None) -> float:

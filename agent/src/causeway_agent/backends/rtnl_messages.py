@@ -31,6 +31,8 @@ _SKIP_STATISTICS = 8
 # linux/if_tun.h
 _TAP = 2
 
+_MTU_LOCKED = 1 << 2
+"""RTAX_LOCK with the bit of RTAX_MTU."""
 _IPV6_DEFAULT_METRIC = 1024
 """What the kernel makes of metric 0 (net/ipv6: IP6_RT_PRIO_USER)."""
 
@@ -162,6 +164,8 @@ def route(item: Route, index: int) -> Message:
         message.add("RTA_GATEWAY", item.via)
     if _metric(item):
         message.add("RTA_PRIORITY", _metric(item))
+    if item.mtu is not None:
+        message.add("RTA_METRICS", {"RTAX_LOCK": _MTU_LOCKED, "RTAX_MTU": item.mtu})
     return message
 
 
@@ -186,7 +190,17 @@ def read_route(message: Message, names: Mapping[int, str]) -> Route | None:
         table=message.get_attr("RTA_TABLE") or message["table"] or MAIN_TABLE,
         via=message.get_attr("RTA_GATEWAY"),
         metric=0 if version == 6 and metric == _IPV6_DEFAULT_METRIC else metric,  # noqa: PLR2004
+        mtu=_mtu(message),
     )
+
+
+def _mtu(message: Message) -> int | None:
+    """The MTU when it is as we set it: locked."""
+    metrics = message.get_attr("RTA_METRICS")
+    if metrics is None or metrics.get_attr("RTAX_LOCK") != _MTU_LOCKED:
+        return None
+    mtu: int | None = metrics.get_attr("RTAX_MTU")
+    return mtu
 
 
 def rule_query(version: int) -> Message:

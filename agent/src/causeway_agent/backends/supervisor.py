@@ -22,6 +22,7 @@ from causeway_agent.backends import (
     first_packet,
     loop_guard,
     openvpn,
+    path_probe,
     records,
     router_advertiser,
     spawn,
@@ -34,17 +35,19 @@ from causeway_agent.backends.tls_proxy import ProxyUnit
 from causeway_agent.backends.tunnel_servers import TunnelServers
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
+from causeway_agent.plan.path_size import PathSize
 from causeway_agent.plan.processes import (
     FirstPacketFilter,
     LoopGuard,
     NeighbourResponder,
+    PathProbe,
     Process,
     RouterAdvertiser,
     TlsProxy,
     VpnClient,
     VpnServer,
 )
-from causeway_wire.observed import TunnelReport
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
@@ -109,6 +112,7 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
         self._guards: dict[TunnelId, loop_guard.Watch] = {}
         self._tunnel_servers: dict[TunnelId, TunnelServers] = {}
+        self._paths: dict[TunnelId, path_probe.Watch] = {}
         self._lock = asyncio.Lock()
         self._listeners: set[asyncio.Queue[str]] = set()
 
@@ -184,6 +188,8 @@ class Supervisor:
             isinstance(one.spec, LoopGuard) and one.spec.tunnel == report.id for one in self._running.values()
         )
         why = self._guards[report.id].problem if running else None
+        watch = self._paths.get(report.id)
+        report = structs.replace(report, path=None if watch is None else watch.report)
         return report if why is None else structs.replace(report, last_error=why)
 
     def active(self) -> Mapping[TunnelId, str]:
@@ -208,6 +214,37 @@ class Supervisor:
                 tunnel, TunnelServers(self._tell, self._context.clock.monotonic)
             ).update(units)
         return self._tunnel_servers
+
+    def paths(self) -> Mapping[TunnelId, PathSize]:
+        """What size each tunnel's path carries, where that is known and not the full size."""
+        return {
+            tunnel: watch.size
+            for tunnel, watch in self._paths.items()
+            if watch.size not in (None, watch.full)
+        }
+
+    def _path(self, process: PathProbe) -> path_probe.Watch:
+        """The watch of this tunnel's path; what it learnt stays while the tunnel is the same."""
+        watch = self._paths.get(process.tunnel)
+        if watch is None or watch.spec != process:
+            watch = path_probe.Watch(
+                process, self._context.clock, lambda: self._connected(process.tunnel), self._tell
+            )
+            self._paths[process.tunnel] = watch
+        return watch
+
+    def _connected(self, tunnel: TunnelId) -> path_probe.Link | None:
+        """What carries the tunnel now."""
+        client = self._running.get(f"vpn-{tunnel}")
+        if client is not None and isinstance(client.unit, ClientUnit):
+            return _link(client.unit.status, client.unit.device)
+        servers = self._tunnel_servers.get(tunnel)
+        for running in (self._running.get(f"vpn-{tunnel}-{one.value}") for one in Transport):
+            if running is not None and isinstance(running.unit, ServerUnit) and servers is not None:
+                unit = running.unit
+                if unit.spec.device == servers.device:
+                    return _link(unit.status, unit.spec.device)
+        return None
 
     def first_packets(self) -> Mapping[str, int]:
         """How many first packets were `admitted`, flows `rebound`, or packets refused by reason."""
@@ -243,6 +280,8 @@ class Supervisor:
                     lambda ready: router_advertiser.advertise(process, ready),
                     farewell=lambda: router_advertiser.take_leave(process),
                 )
+            case PathProbe():
+                return task_unit.TaskUnit(process, self._path(process).run)
             case LoopGuard():
                 watch = loop_guard.Watch(process, self._nft, self._tell)
                 self._guards[process.tunnel] = watch
@@ -306,3 +345,10 @@ class Supervisor:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
+
+
+def _link(status: openvpn.Status, device: str) -> path_probe.Link | None:
+    if status.state is not TunnelState.CONNECTED or status.transport is None:
+        return None
+    version = 6 if (status.remote or "").count(":") > 1 else 4
+    return path_probe.Link(status.transport, version, device, status.since)

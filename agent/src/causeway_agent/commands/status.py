@@ -196,6 +196,14 @@ def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("", f"{traffic}, {tunnel['restarts']} restarts")
     if tunnel.get("impairment"):
         yield from entry("", f"IMPAIRED: {tunnel['impairment']}")
+    if (path := tunnel.get("path")) is not None:
+        yield from entry(
+            "",
+            f"packets of {path['sends']} octets go, {path['receives']} come "
+            f"(line {path['line_sends']}, {path['line_receives']}), since {moment(path['learnt'], now)}",
+        )
+        if path.get("problem"):
+            yield from entry("problem", path["problem"])
     if tunnel["last_error"]:
         yield from entry("", f"last error: {tunnel['last_error']}")
 

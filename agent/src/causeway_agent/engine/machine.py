@@ -38,14 +38,19 @@ class Machine:
     dead_man: ports.DeadMan
     slots: ports.Slots
     constants: Facts
-    """`devices` and `active` are filled in by `facts`."""
+    """`devices`, `active` and `paths` are filled in by `facts`."""
     lockdown: Lockdown = field(default_factory=Lockdown)
 
     async def facts(self) -> Facts:
         """The facts of this moment."""
         async with asyncio.timeout(OBSERVE_SECONDS):
             devices = await self.kernel.devices()
-        return dataclasses.replace(self.constants, devices=devices, active=dict(self.processes.active()))
+        return dataclasses.replace(
+            self.constants,
+            devices=devices,
+            active=dict(self.processes.active()),
+            paths=dict(self.processes.paths()),
+        )
 
     async def observe(self, *targets: Target) -> Observation:
         """Everything of ours, on the devices and with the sysctls that any of these targets names."""

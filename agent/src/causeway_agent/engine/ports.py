@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim, KernelObject, Sysctl
+from causeway_agent.plan.path_size import PathSize
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_agent.plan.public_elements import Cuts, Elements
@@ -106,6 +107,9 @@ class Processes(Protocol):
 
     def active(self) -> Mapping[TunnelId, str]:
         """The tun device that carries each tunnel now."""
+
+    def paths(self) -> Mapping[TunnelId, PathSize]:
+        """What size each tunnel's path carries, where that is known and not the full size."""
 
     def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""

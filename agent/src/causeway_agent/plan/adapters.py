@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from causeway_agent.plan import checks, checks_addresses, objects, trunks
+from causeway_agent.plan import checks, checks_addresses, objects, ruleset_fragments, trunks
 from causeway_agent.plan.objects import Address, Link, Route, Sysctl
 from causeway_agent.plan.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.prefixes import Prefixes
@@ -219,6 +219,7 @@ def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> 
             Sysctl("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),
             Sysctl("net/ipv4/conf/default/forwarding", str(int(forwarding_default))),
             Sysctl("net/ipv6/conf/all/forwarding", str(int(forwarding6))),
+            *ruleset_fragments.settings(),
         }
     )
 

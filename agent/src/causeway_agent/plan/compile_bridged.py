@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, openvpn_config
+from causeway_agent.plan import checks, openvpn_config, tunnel_path
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import BRIDGE_PREFIX, Bridge, BridgePort, Claim, Sysctl, Tun
@@ -131,8 +131,11 @@ def provider(
         for address in openvpn_config.listens(tunnel, transport)
     )
     end = _end(network, adapter, taps.values(), facts)
-    return end | Contribution(
-        policy=Policy(listeners=frozenset(listeners)), processes=frozenset({*servers, guard})
+    path = tunnel_path.watched(tunnel, facts, taps[Transport.UDP], taps[Transport.TCP])
+    return (
+        end
+        | path
+        | Contribution(policy=Policy(listeners=frozenset(listeners)), processes=frozenset({*servers, guard}))
     )
 
 

@@ -24,6 +24,8 @@ from causeway_agent.plan import (
     compile_bridged,
     compile_full,
     openvpn_config,
+    path_size,
+    tunnel_path,
 )
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
@@ -85,7 +87,8 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
             Claim(extension.vlan, address) for extension in extensions for address in extension.distant
         ),
     )
-    return functools.reduce(operator.or_, _bridged(role, around, uplink), routed)
+    paths = (tunnel_path.watched(each.tunnel, around.facts, *each.tuns) for each in extensions)
+    return functools.reduce(operator.or_, (*paths, *_bridged(role, around, uplink)), routed)
 
 
 def _bridged(role: ProviderRole, around: Surroundings, uplink: Adapter) -> Iterator[Contribution]:
@@ -225,6 +228,7 @@ def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ..
                 adapter=around.adapters[network.nic],
                 replicas=addresses,
                 active=around.facts.active.get(network.tunnel.id),
+                path=tunnel_path.size(network.tunnel, around.facts),
             )
             extensions.append(extension)
     return tuple(extensions)
@@ -249,7 +253,9 @@ def _routes(extension: Extension) -> set[Route]:
     tun = extension.active if extension.active in tuns else tuns[0]
     far = [*extension.network.prefixes, *(EVERYWHERE[version] for version in extension.versions)]
     near = [host(address) for address in extension.replicas]
-    return {Route(to, tun, table) for to in far} | {Route(to, extension.vlan, table) for to in near}
+    sends = extension.path.sends
+    away = {Route(to, tun, table, mtu=path_size.route_mtu(to.version, sends)) for to in far}
+    return away | {Route(to, extension.vlan, table) for to in near}
 
 
 def _rules(extension: Extension) -> set[Rule]:

@@ -12,7 +12,14 @@ import ipaddress
 from typing import Final
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, compile_bridged, haproxy_config, openvpn_config
+from causeway_agent.plan import (
+    checks,
+    compile_bridged,
+    haproxy_config,
+    openvpn_config,
+    path_size,
+    tunnel_path,
+)
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
@@ -55,7 +62,8 @@ def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
             devices=compile_bridged.TENANT_TAPS,
             probe=FrameProbe(adapter=adapter.device),
         )
-        return base | end | Contribution(processes=client)
+        path = tunnel_path.watched(role.tunnel, around.facts, *compile_bridged.TENANT_TAPS)
+        return base | end | path | _remotes(role.tunnel) | Contribution(processes=client)
     return _extend(base, role, role.tunnel, adapter=adapter, replicas=replicas, facts=around.facts)
 
 
@@ -140,13 +148,15 @@ def _extend(
     asked = min(tunnel.inner, key=lambda pair: pair.local.version)
     active = facts.active.get(tunnel.id)
     tun = active if active in DEVICES else DEVICES[0]
-    return Contribution(
+    sends = tunnel_path.size(tunnel, facts).sends
+    here = Contribution(
         tuns=frozenset(
             Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
             for device in DEVICES
         ),
         addresses=base.addresses | _ends(tunnel),
-        routes=_routes(role, adapter.device) | {Route(host(end), tun) for end in (*replicas, *peers)},
+        routes=_routes(role, adapter.device)
+        | {Route(host(end), tun, mtu=path_size.route_mtu(end.version, sends)) for end in (*replicas, *peers)},
         rules=frozenset(
             Rule(gateway.version, PRIORITY, TABLE, input_device=device)
             for gateway in role.network.gateways
@@ -157,6 +167,7 @@ def _extend(
         policy=_policy(adapter.device, role.network.prefixes, replicas, peers),
         processes=_processes(tunnel, facts, devices=DEVICES, probe=(asked.local, asked.peer)),
     )
+    return here | tunnel_path.watched(tunnel, facts, *DEVICES) | _remotes(tunnel)
 
 
 def _ends(tunnel: TunnelClient) -> frozenset[Address]:
@@ -178,6 +189,11 @@ def _routes(role: TenantRole, device: str) -> frozenset[Route]:
         Route(EVERYWHERE[gateway.version], device, TABLE, via=gateway) for gateway in role.network.gateways
     }
     return frozenset(production | default)
+
+
+def _remotes(tunnel: TunnelClient) -> Contribution:
+    remotes = frozenset((remote.address, remote.port) for remote in tunnel.remotes)
+    return Contribution(policy=Policy(remotes=remotes))
 
 
 def _policy(

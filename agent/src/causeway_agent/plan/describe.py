@@ -24,6 +24,7 @@ from causeway_agent.plan.processes import (
     FirstPacketFilter,
     LoopGuard,
     NeighbourResponder,
+    PathProbe,
     Process,
     RouterAdvertiser,
     TlsProxy,
@@ -74,7 +75,8 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
             return f"{kind} {item.interface} on {item.device}" + ("" if item.prefix_route else ", no route")
         case Route():
             via = "" if item.via is None else f" via {item.via}"
-            return f"route {item.destination}{via} dev {item.device}{_table(item.table)}"
+            mtu = "" if item.mtu is None else f" mtu {item.mtu}"
+            return f"route {item.destination}{via} dev {item.device}{_table(item.table)}{mtu}"
         case Rule():
             selector = (
                 f"from {item.source}" if item.input_device is None else f"from device {item.input_device}"
@@ -130,6 +132,8 @@ def describe_process(process: Process) -> str:  # noqa: PLR0911 - one per kind
         case RouterAdvertiser():
             prefixes = ", ".join(map(str, process.prefixes))
             return f"{process.name}: router advertisements on {process.device} for {prefixes}"
+        case PathProbe():
+            return f"watch of the path of tunnel {process.tunnel} on {', '.join(process.devices)}"
         case LoopGuard():
             return f"{process.name}: loop guard between {process.adapter} and {', '.join(process.taps)}"
         case _:

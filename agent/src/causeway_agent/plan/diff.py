@@ -26,6 +26,7 @@ from causeway_agent.plan.processes import (
     FirstPacketFilter,
     LoopGuard,
     NeighbourResponder,
+    PathProbe,
     Process,
     RouterAdvertiser,
     TlsProxy,
@@ -258,6 +259,8 @@ def _start_rank(process: Process) -> tuple[int, str]:
             rank = 3
         case VpnClient():
             rank = 4
+        case PathProbe():
+            rank = 5
         case _:
             assert_never(process)
     return rank, process.name

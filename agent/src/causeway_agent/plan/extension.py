@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from causeway_agent.plan.adapters import Adapter
+from causeway_agent.plan.path_size import PathSize
 from causeway_wire.desired import ProviderNetwork, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, IPNetwork
@@ -20,6 +21,8 @@ class Extension:
     replicas: tuple[IPAddress, ...]
     active: str | None
     """The tunnel device in use; none while no client is connected."""
+    path: PathSize
+    """What the tunnel's path carries."""
 
     @property
     def vlan(self) -> str:

@@ -20,6 +20,9 @@ LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
 FIRST_LOCAL_PORT: Final = 16180
 """The wrapper of remote n listens on the loopback address, on this port plus n."""
 
+SEGMENT: Final = 1220
+"""Octets of TCP over the lines outside, both ways: what a path of 1280 carries over IPv6 (RFC 8200, 5)."""
+
 _GLOBAL: Final = """\
 global
   log stderr format raw local0 notice
@@ -69,7 +72,7 @@ def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
     are the tenants', and a hundred kilobytes of a thousand.
     """
     sockets = ",".join(_socket(address, role.port) for address in addresses)
-    bind = f"  bind {sockets} ssl crt server.pem ca-verify-file tenants.pem verify required\n"
+    bind = f"  bind {sockets} mss {SEGMENT} ssl crt server.pem ca-verify-file tenants.pem verify required\n"
     backends = [
         f"\nbackend tunnel-{index}\n  server tunnel {_socket(tunnel.server, tunnel.port)}\n"
         for index, tunnel in enumerate(role.tunnels)

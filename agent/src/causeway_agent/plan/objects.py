@@ -138,6 +138,8 @@ class Route:
     table: int = MAIN_TABLE
     via: IPAddress | None = None
     metric: int = 0
+    mtu: int | None = None
+    """Octets of the largest packet it takes, whatever ICMP says; None: the device's."""
 
 
 @dataclass(frozen=True, slots=True)

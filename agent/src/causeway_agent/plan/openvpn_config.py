@@ -18,7 +18,7 @@ from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, Secret
 
 TUNNEL_MTU: Final = 1500
-"""Octets inside the tunnel: as on the LAN, so that guests need not know (mssfix spares TCP the fragments)."""
+"""Octets inside the tunnel, as on the LAN; what of it the path carries is found out (`path_size`)."""
 QUEUE_LENGTH: Final = 2000
 SOCKET_BUFFER: Final = 1024 * 1024
 """Octets each way."""
@@ -80,7 +80,7 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         f"verify-x509-name {tunnel.peer_name} name",
         *_reach(tunnel),
         "keepalive 1 4",
-        *_socket_options(transport),
+        *_socket_options(transport, tunnel.extension),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
@@ -117,7 +117,7 @@ def client(
         "connect-retry 1 2",
         "connect-timeout 5",
         *parting,
-        *_socket_options(transport),
+        *_socket_options(transport, tunnel.extension),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
@@ -148,9 +148,16 @@ def _protocol(transport: Transport, address: IPAddress) -> str:
     return f"{transport.value}{address.version}"
 
 
-def _socket_options(transport: Transport) -> tuple[str, ...]:
-    """Without TCP_NODELAY on both sides a ping takes 12 ms."""
-    return ("fast-io",) if transport is Transport.UDP else ("socket-flags TCP_NODELAY",)
+def _socket_options(transport: Transport, extension: Extension) -> tuple[str, ...]:
+    """Without TCP_NODELAY on both sides a ping takes 12 ms.
+
+    A routed tunnel's packets are never fragmented outside: what they carry is cut to the path before
+    (`path_size`). A bridge cannot cut frames, so those larger than the line leave in two fragments.
+    """
+    if transport is Transport.TCP:
+        return ("socket-flags TCP_NODELAY",)
+    whole = () if extension is Extension.BRIDGED else ("mtu-disc yes",)
+    return ("fast-io", *whole)
 
 
 def _identity(tunnel: TunnelServer | TunnelClient, *, name: str, facts: Facts) -> tuple[str, ...]:

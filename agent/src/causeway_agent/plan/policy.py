@@ -170,6 +170,24 @@ class BridgedNetwork:
     macs: frozenset[MacAddress]
 
 
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    """TCP through a device learns what the tunnel behind it carries: octets of an IP packet, each way."""
+
+    device: str
+    sends: int
+    receives: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathPeer:
+    """The far end of a tunnel, which may ask what size of packets gets here, by UDP to `local`."""
+
+    device: str
+    local: IPAddress
+    peer: IPAddress
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """The whole packet policy of an appliance."""
@@ -183,6 +201,11 @@ class Policy:
     forwards: frozenset[Forward] = frozenset()
     arp: frozenset[ArpScope] = frozenset()
     relays: frozenset[Relay] = frozenset()
+    remotes: frozenset[tuple[IPAddress, int]] = frozenset()
+    """Gateways, by UDP port, that the tunnel's client speaks to."""
+    path_peers: frozenset[PathPeer] = frozenset()
+    clamps: frozenset[Clamp] = frozenset()
+    """At most one per device."""
     owned: frozenset[IPAddress] = frozenset()
     """Public addresses that the table of public rules is consulted for."""
     ways: frozenset[Way] = frozenset()
@@ -217,6 +240,7 @@ class Policy:
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
         for restriction in ("guarded", "denied", "foreign", "neighbours"):
             both[restriction] = getattr(self, restriction) | getattr(other, restriction)
+        both["clamps"] = _tightest(self.clamps | other.clamps)
         excluded = {(scope.device, scope.prefix): scope.excluded for scope in other.arp}
         both["arp"] = frozenset(
             ArpScope(mine.device, mine.prefix, mine.excluded | excluded[mine.device, mine.prefix])
@@ -233,3 +257,13 @@ class Policy:
             if replace(mine, macs=theirs.macs) == theirs
         )
         return Policy(**both)
+
+
+def _tightest(clamps: frozenset[Clamp]) -> frozenset[Clamp]:
+    """One per device, that lets pass what all of them do."""
+    by_device: dict[str, Clamp] = {}
+    for clamp in clamps:
+        other = by_device.get(clamp.device, clamp)
+        sizes = min(clamp.sends, other.sends), min(clamp.receives, other.receives)
+        by_device[clamp.device] = Clamp(clamp.device, *sizes)
+    return frozenset(by_device.values())

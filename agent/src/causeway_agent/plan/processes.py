@@ -163,6 +163,24 @@ class LoopGuard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PathProbe:
+    """Finds out what size the tunnel's path carries over UDP, and tells the far end (see `path_probe`)."""
+
+    tunnel: TunnelId
+    devices: tuple[str, ...]
+    """All that may carry the tunnel; one does at a time."""
+    ends: tuple[IPAddress, IPAddress] | None
+    """Inner (local, peer) addresses; None where the tunnel carries frames."""
+    version: int
+    """IP version outside that is expected; the connection's own counts once there is one."""
+
+    @property
+    def name(self) -> str:
+        """Unique among all processes of the appliance."""
+        return f"path-{self.tunnel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterAdvertiser:
     """Tells the hosts of a segment that this appliance is their IPv6 router (RFC 4861, 6.2)."""
 
@@ -182,6 +200,6 @@ class RouterAdvertiser:
         return f"router-advertiser-{self.device}"
 
 
-Task = FirstPacketFilter | NeighbourResponder | RouterAdvertiser | LoopGuard
+Task = FirstPacketFilter | NeighbourResponder | RouterAdvertiser | LoopGuard | PathProbe
 """Processes that are tasks of the agent."""
 Process = VpnServer | VpnClient | TlsProxy | Task

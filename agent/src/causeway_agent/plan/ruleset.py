@@ -17,7 +17,14 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 
-from causeway_agent.plan import checks, ruleset_bridge, ruleset_door, ruleset_neighbours
+from causeway_agent.plan import (
+    checks,
+    ruleset_bridge,
+    ruleset_door,
+    ruleset_fragments,
+    ruleset_neighbours,
+    ruleset_path,
+)
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
@@ -62,7 +69,8 @@ def find_digest(listing: str) -> str | None:
 
 def _render(policy: Policy, *, identity: str, table: str = TABLE, flags: str = "") -> str:
     inet = {**_common(policy), **_family(policy, 4), **_family(policy, 6)}
-    inet |= ruleset_neighbours.elements(policy)
+    inet |= ruleset_neighbours.elements(policy) | ruleset_fragments.elements(policy)
+    inet |= ruleset_path.elements(policy)
     tables = (
         (
             f"inet {table}",
@@ -80,8 +88,12 @@ def _render(policy: Policy, *, identity: str, table: str = TABLE, flags: str = "
         ),
         (
             f"bridge {table}",
-            ruleset_bridge.DECLARATIONS,
-            (ruleset_bridge.SETS, ruleset_bridge.RULES, ruleset_bridge.elements(policy.bridged)),
+            ruleset_bridge.DECLARATIONS + ruleset_path.BRIDGE_DECLARATIONS,
+            (
+                {**ruleset_bridge.SETS, **ruleset_path.BRIDGE_SETS},
+                ruleset_bridge.RULES + ruleset_path.BRIDGE_RULES,
+                ruleset_bridge.elements(policy.bridged) | ruleset_path.segments(policy.clamps),
+            ),
         ),
     )
     return "".join(_table(flags, *each) for each in tables)

@@ -12,7 +12,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan import ruleset_door, ruleset_echo, ruleset_neighbours, ruleset_passing
+from causeway_agent.plan import (
+    ruleset_door,
+    ruleset_echo,
+    ruleset_fragments,
+    ruleset_neighbours,
+    ruleset_passing,
+    ruleset_path,
+)
 from causeway_wire.public_rules import PORTS
 
 TABLE: Final = "causeway"
@@ -27,6 +34,8 @@ COUNTERS: Final = (
     "drop_denied",
     "drop_forward",
     *ruleset_neighbours.COUNTERS,
+    *ruleset_fragments.COUNTERS,
+    *ruleset_path.COUNTERS,
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
@@ -85,6 +94,8 @@ INET_SETS: Final = {
     **_family_sets(4),
     **_family_sets(6),
     **ruleset_neighbours.SETS,
+    **ruleset_fragments.SETS,
+    **ruleset_path.SETS,
 }
 """Static sets and maps by name: flushed and filled at every load."""
 
@@ -117,6 +128,7 @@ _CHAINS: Final = (
     *ruleset_door.CHAINS,
     *("origin", "stranger", "by_source", "by_destination", "outside", "everything", "screen"),
     *("publish", *ruleset_passing.CHAINS, *ruleset_echo.CHAINS),
+    *(*ruleset_fragments.CHAINS, *ruleset_path.CHAINS),
 )
 """Chains that exist once per family; their names end with the version."""
 
@@ -129,6 +141,8 @@ INET_DECLARATIONS: Final = (
     + _rule_sets(4)
     + _rule_sets(6)
     + ruleset_echo.DECLARATIONS
+    + ruleset_fragments.DECLARATIONS
+    + ruleset_path.DECLARATIONS
     + """\
   chain identity { }
 """
@@ -167,6 +181,7 @@ def inet_rules(identity: str) -> str:
   }}
 {ruleset_door.RULES}{ruleset_door.rules(4)}{ruleset_door.rules(6)}{_screen("ip", 4)}{_screen("ip6", 6)}\
 {_publish("ip", 4)}{_publish("ip6", 6)}{ruleset_echo.RULES}{ruleset_neighbours.RULES}\
+{ruleset_fragments.RULES}{ruleset_path.RULES}\
   chain screen {{
     meta mark set 0
     meta nfproto ipv4 goto screen4
@@ -185,7 +200,7 @@ def inet_rules(identity: str) -> str:
     tcp dport @management_ports counter name drop_management drop
     {ruleset_echo.JUMP}
     iifname != @guarded ct state established,related accept
-{ruleset_neighbours.INPUT}\
+{ruleset_neighbours.INPUT}{ruleset_path.INPUT}\
     iifname @guarded icmp type {{ {ruleset_passing.ERRORS4} }} accept
     iifname @guarded icmpv6 type {{ {ruleset_passing.ERRORS6} }} accept
     iifname . ip daddr . meta l4proto . th dport @listeners4 accept

@@ -18,6 +18,7 @@ from causeway_agent.plan.objects import (
     Tun,
     Vlan,
 )
+from causeway_agent.plan.path_size import PathSize
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import Process
 from causeway_wire.types import MacAddress, TunnelId
@@ -40,6 +41,8 @@ class Facts:
     """Whether this kernel makes 802.1Q subinterfaces."""
     active: Mapping[TunnelId, str] = field(default_factory=dict)
     """The tun device that carries each tunnel now."""
+    paths: Mapping[TunnelId, PathSize] = field(default_factory=dict)
+    """What size each tunnel's path carries, where that is not the full size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,8 @@ async def transparent(source: Console, address: IPAddress, *, speed: Pace) -> st
     whole = await _whole(source, address, largest)
     larger = await source.ping(address, size=largest + 1, df=True)
     require(not larger.received, f"{largest + 1} octets of payload pass without fragments")
-    fragments = await source.ping(address, size=8000)
+    # Routers do not fragment IPv6: its hosts, here also the one that answers, are told and try again.
+    fragments = await source.ping(address, size=8000, count=3)
     require(fragments.received, "8000 octets of payload in fragments do not pass")
     octets = speed.stream_octets
     stream = await source.call("tcp", address=str(address), size=octets, patience=speed.stream)

@@ -137,7 +137,7 @@ def test_the_tenant_claims_each_replica_and_nothing_else() -> None:
     assert target.proxies == claims
     assert Sysctl("net/ipv4/conf/eth1/proxy_arp", "0") in target.sysctls
     assert Sysctl("net/ipv6/conf/eth1/proxy_ndp", "1") in target.sysctls
-    assert Route(ip_network("192.168.0.20/32"), "cwtun0") in target.routes
+    assert Route(ip_network("192.168.0.20/32"), "cwtun0", mtu=1448) in target.routes
     assert Address("cwtun0", ip_interface("100.64.0.2/32"), prefix_route=False) in target.addresses
 
 

@@ -231,5 +231,6 @@ def moved_port() -> ProviderNetwork:
 def test_no_first_packet_waits_for_the_fallback() -> None:
     target = compiled(documents.tenant(PARTIAL))
     operations = diff(booted().observe(target), target).operations
-    assert [op.process.name for op in operations if isinstance(op, Start)] == ["vpn-acme-0", "tls-acme-0"]
+    started = [op.process.name for op in operations if isinstance(op, Start)]
+    assert started == ["vpn-acme-0", "path-acme-0", "tls-acme-0"]
     assert isinstance(operations[-1], Start)

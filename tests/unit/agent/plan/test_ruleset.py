@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from causeway_agent.plan import ruleset, ruleset_bridge, ruleset_neighbours
+from causeway_agent.plan import ruleset, ruleset_bridge, ruleset_fragments, ruleset_neighbours
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.policy import ManagementDoor, Policy
 from causeway_wire.desired import Desired, Partial
@@ -67,7 +67,7 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     flushed = set(re.findall(r"^flush (?:set|map) \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     by_family = {"known", "flows", "homes", "tries", "strays", "quarters"}
     taught = by_family | {f"{name}6" for name in by_family} | {"named", "crowded", "asking", "open", "groups"}
-    taught |= {"echoing4", "echoing6"}
+    taught |= {"echoing4", "echoing6", *ruleset_fragments.TAUGHT}
     assert declared - flushed == taught | ruleset.FILLED_BY_RULES | ruleset_neighbours.TAUGHT
     assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",

@@ -1,0 +1,101 @@
+"""Datagrams in fragments: whole ones for the control, incomplete ones by the thousand. In namespaces only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from causeway_agent.plan import ruleset_fragments
+from tests.wired import BOX, python, within
+
+SHAPES = ("first", "later", "tiny", "overlapping")
+
+_FLOOD = """
+    import ipaddress, socket, struct, sys
+    destination, shape, port, count, *sources = sys.argv[1:]
+    to, port = ipaddress.ip_address(destination), int(port)
+    froms = [ipaddress.ip_address(source) for source in sources]
+    if len(froms) == 2:
+        froms = [froms[0] + n for n in range(int(froms[1]) - int(froms[0]))]
+    six = to.version == 6
+    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    if six:
+        s.setsockopt(socket.IPPROTO_IPV6, 36, 1)
+    first = struct.pack("!HHHH", 6180, port, 1000, 0) + bytes(8)
+    parts = {
+        "first": [(0, 1, first)],
+        "later": [(8, 1, bytes(16))],
+        "tiny": [(0, 1, first[:8])],
+        "overlapping": [(0, 1, first), (1, 1, bytes(16))],
+    }[shape]
+    for n in range(int(count)):
+        for offset, more, data in parts:
+            source, length = froms[n % len(froms)].packed, len(data)
+            if six:
+                head = struct.pack("!IHBB", 6 << 28, length + 8, 44, 64) + source + to.packed
+                head += struct.pack("!BBHI", 17, 0, offset << 3 | more, n)
+            else:
+                flags = offset | more << 13
+                head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, n & 0xFFFF, flags, 64, 17, 0)
+                head += source + to.packed
+            s.sendto(head + data, (destination, 0))
+"""
+_ECHO = """
+    import socket, sys
+    address, port = sys.argv[1:]
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    s.bind((address, int(port)))
+    print("ready", flush=True)
+    while True:
+        data, origin = s.recvfrom(65535)
+        s.sendto(data, origin)
+"""
+_ASK = """
+    import socket, sys
+    source, port, destination, to, octets = sys.argv[1:]
+    s = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    s.bind((source, int(port)))
+    s.settimeout(2)
+    s.sendto(bytes(int(octets)), (destination, int(to)))
+    try:
+        print(len(s.recv(65535)))
+    except TimeoutError:
+        print(0)
+"""
+
+
+def settle(space: str = BOX) -> None:
+    """What the agent sets on an appliance, whose rules alone the test has loaded."""
+    within(space, "sysctl", "-qw", *(f"{one.key}={one.value}" for one in ruleset_fragments.settings()))
+
+
+def flood(
+    space: str, destination: str, shape: str, *sources: str, port: int = 1195, count: int = 6000
+) -> None:
+    """Incomplete datagrams of 36 octets, each another one, from a source or a range of sources."""
+    python(space, _FLOOD, destination, shape, str(port), str(count), *sources)
+
+
+@contextmanager
+def answering(space: str, address: str, port: int) -> Iterator[None]:
+    """An UDP server that sends every datagram back whole."""
+    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(_ECHO), address, str(port))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            assert server.stdout.readline() == "ready\n"
+            yield
+        finally:
+            server.kill()
+
+
+def passes(
+    space: str, source: str, destination: str, *, port: int, own: int = 0, octets: int = 30_000
+) -> bool:
+    """Whether a datagram of this size gets there and back, in fragments both ways."""
+    return python(space, _ASK, source, str(own), destination, str(port), str(octets)) == str(octets)

@@ -1,0 +1,115 @@
+"""Paths that carry less than they should, told of or not: found out, followed down and up, and told on."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from causeway_agent.plan import path_size
+from causeway_controller.lab import drill, namespaces
+from causeway_controller.lab.lab import Lab, VmRef
+from causeway_controller.lab.line.conditions import Conditions, Direction
+from causeway_controller.lab.topology import original_of
+from causeway_wire.observed import PathReport
+
+pytestmark = pytest.mark.kernel
+
+DB, WEB = VmRef("acme", "db1"), VmRef("acme", "web1")
+WEB4 = ipaddress.ip_address("192.168.10.11")
+TENANT, PROVIDER = "acme-nea1", "acme-sp"
+CLEAR = Conditions()
+OCTETS = 600_000
+PATIENCE = 20.0
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def extended(lab: Lab) -> AsyncIterator[Lab]:
+    try:
+        await drill.fail_over(lab, [DB])
+        yield lab
+    finally:
+        await lab.lines.change("acme", CLEAR)
+        await drill.undo(lab, [DB])
+        await lab.machines.power_on(original_of(DB.tenant, DB.vm))
+
+
+async def report(lab: Lab, appliance: str) -> PathReport | None:
+    """What the end of db1's tunnel says about its path."""
+    tunnels = (await lab.agent(appliance).observed()).tunnels
+    return next((one.path for one in tunnels if one.path is not None), None)
+
+
+async def follow(lab: Lab, up: int, down: int) -> PathReport:
+    """Wait until both ends know what the line carries."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        here, there = await report(lab, TENANT), await report(lab, PROVIDER)
+        if here is not None and there is not None:
+            seen = (here.line_sends, here.line_receives, there.line_receives, there.line_sends)
+            if all(0 <= is_ - found <= 2 for is_, found in zip((up, down, up, down), seen, strict=True)):
+                return here
+        assert time.monotonic() < deadline, (here, there)
+        await asyncio.sleep(0.2)
+
+
+async def change(lab: Lab, up: int, down: int, *, icmp: bool) -> None:
+    conditions = CLEAR.changed(Direction.UP, mtu=up, icmp=icmp).changed(Direction.DOWN, mtu=down, icmp=icmp)
+    await lab.lines.change("acme", conditions)
+
+
+async def streams(lab: Lab) -> None:
+    """TCP there and back, over IPv4 and IPv6."""
+    for address in lab.vm(DB).addresses:
+        answer = await lab.original(WEB).call("tcp", address=str(address), size=OCTETS, patience=PATIENCE)
+        assert answer["answered"], (address, answer)
+
+
+def fragmented(lab_report: object) -> int:
+    counters = getattr(lab_report, "counters")  # noqa: B009
+    return sum(way.get("fragmented", 0) for way in counters.values())
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "icmp"),
+    [
+        (1400, 1400, False),
+        (1492, 1440, True),
+        (1500, 1340, False),
+        (1280, 1280, False),
+        (1500, 1500, True),
+    ],
+)
+async def test_a_path_is_followed_down_and_up_each_way(
+    extended: Lab, up: int, down: int, *, icmp: bool
+) -> None:
+    await change(extended, up, down, icmp=icmp)
+    known = await follow(extended, up, down)
+    before = fragmented(await extended.lines.report("acme"))
+    await streams(extended)
+    assert fragmented(await extended.lines.report("acme")) == before
+    four = next(address for address in extended.vm(DB).addresses if address.version == 4)
+    web = extended.original(WEB)
+    assert (await web.ping(four, size=min(known.sends, known.receives) - 28, df=True, count=2)).received
+    # A whole packet of the LAN's size makes the appliance tell; the host then remembers.
+    for guest, to, size in ((web, four, known.sends), (extended.replica(DB), WEB4, known.receives)):
+        namespaces.run(guest.name, "ip", "route", "flush", "cache")
+        assert not (await guest.ping(to, size=size - 27, df=True)).received
+        route = namespaces.run(guest.name, "ip", "route", "get", str(to))
+        assert f"mtu {size}" in route, "the sender is told"
+    assert (known.problem is not None) == (min(known.sends, known.receives) < path_size.IPV6_LEAST)
+
+
+async def test_a_connection_survives_a_path_that_shrinks(extended: Lab) -> None:
+    four = extended.vm(DB).addresses[0]
+    stream = asyncio.create_task(
+        extended.original(WEB).call("tcp", address=str(four), size=20_000_000, patience=60.0)
+    )
+    await asyncio.sleep(0.1)
+    await change(extended, 1340, 1340, icmp=False)
+    assert (await stream)["answered"]
+    await follow(extended, 1340, 1340)
