@@ -11,6 +11,7 @@ from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.compile_full import TABLE
 from causeway_agent.plan.objects import Address, Route, Rule, Sysctl
 from causeway_agent.plan.policy import Echo, Forward, Internet, SourceGuard, Way
+from causeway_agent.plan.processes import RouterAdvertiser
 from causeway_agent.plan.target import Target
 from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Partial, ProviderRole, Rehearsal
 from tests import documents
@@ -63,7 +64,8 @@ def test_a_gateway_has_its_prefix_and_a_public_address_stands_alone() -> None:
 def test_no_tunnel_takes_part() -> None:
     for failover in (FULL, REHEARSAL):
         target = compiled(failover)
-        assert not any((target.tuns, target.processes, target.proxies, target.policy.listeners))
+        assert not any((target.tuns, target.proxies, target.policy.listeners))
+        assert {type(process) for process in target.processes} == {RouterAdvertiser}
         assert Sysctl("net/ipv4/conf/eth1/proxy_arp", "0") in target.sysctls
 
 
