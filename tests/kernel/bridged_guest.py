@@ -1,7 +1,8 @@
 """What guests of the bridged lab say and hear on their adapter, in frames.
 
     python -m tests.kernel.bridged_guest hear ETHERTYPE SECONDS     (prints "ready", then what it heard)
-    python -m tests.kernel.bridged_guest say ETHERTYPE COUNT TO [FROM]
+    python -m tests.kernel.bridged_guest hear any SECONDS           (what a `say` said, whatever tags it has)
+    python -m tests.kernel.bridged_guest say ETHERTYPE COUNT TO [FROM]    (of more octets: with tags)
     python -m tests.kernel.bridged_guest talk ADDRESS SECONDS       (one way, whoever listens)
     python -m tests.kernel.bridged_guest lease SECONDS              (a DHCP server; prints "ready" first)
     python -m tests.kernel.bridged_guest ask SECONDS                (a DHCP client)
@@ -23,7 +24,8 @@ DEVICE = "eth0"
 LEASED = "10.1.0.77"
 _EVERY_PROTOCOL = 3
 _PACKET_OUTGOING = 4
-_IPV4_TYPE, _TTL = 0x0800, 14 + 8
+_TTL = 14 + 8
+_FILL = b"x" * 20
 _BOOTP = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _COOKIE = b"\x63\x82\x53\x63"
 _DISCOVER, _OFFER = 1, 2
@@ -41,7 +43,10 @@ def _frames() -> socket.socket:
     return sock
 
 
-def hear(ethertype: int, seconds: float) -> None:
+def hear(ethertype: str, seconds: float) -> None:
+    wanted = (
+        (lambda data: _FILL in data) if ethertype == "any" else (lambda data: data[12:14].hex() == ethertype)
+    )
     found: list[bytes] = []
     with _frames() as sock:
         _say("ready")
@@ -50,16 +55,16 @@ def hear(ethertype: int, seconds: float) -> None:
             sock.settimeout(left)
             with contextlib.suppress(TimeoutError):
                 data, sender = sock.recvfrom(2048)
-                if sender[2] != _PACKET_OUTGOING and data[12:14] == ethertype.to_bytes(2, "big"):
+                if sender[2] != _PACKET_OUTGOING and wanted(data):
                     found.append(data)
-    ttls = {data[_TTL] for data in found} if ethertype == _IPV4_TYPE else set()
+    ttls = {data[_TTL] for data in found} if ethertype == "0800" else set()
     _say({"frames": len(found), "from": sorted({d[6:12].hex(":") for d in found}), "ttls": sorted(ttls)})
 
 
-def say(ethertype: int, count: int, to: str, source: str | None) -> None:
+def say(ethertype: str, count: int, to: str, source: str | None) -> None:
     with _frames() as sock:
         own = sock.getsockname()[4] if source is None else bytes.fromhex(source.replace(":", ""))
-        frame = bytes.fromhex(to.replace(":", "")) + own + ethertype.to_bytes(2, "big")
+        frame = bytes.fromhex(to.replace(":", "")) + own + bytes.fromhex(ethertype)
         for _ in range(count):
             sock.send(frame.ljust(60, b"x"))
     _say({"said": count})
@@ -115,9 +120,9 @@ def _dhcp(port: int, seconds: float) -> socket.socket:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["hear", ethertype, seconds]:
-            hear(int(ethertype, 16), float(seconds))
+            hear(ethertype, float(seconds))
         case ["say", ethertype, count, to, *source]:
-            say(int(ethertype, 16), int(count), to, source[0] if source else None)
+            say(ethertype, int(count), to, source[0] if source else None)
         case ["talk", address, seconds]:
             talk(address, float(seconds))
         case ["lease", seconds]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,16 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 BRIDGE_PROTOCOL = "01:80:c2:00:00:00"
 FOREIGN = "88b6"
 """The other EtherType for local experiments: not ours, not IP's."""
+GUARD = "88b5"
+TAGS = {
+    "customer": "81000005",
+    "priority": "8100e000",
+    "service": "88a80005",
+    "two": "88a8000581000006",
+    "priority over customer": "8100000081000006",
+    "before 802.1ad": "91000005",
+}
+"""IEEE 802.1Q, 9.6; the EtherType of what is inside follows."""
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +40,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
-def said(lab: Lab, place: str, count: int, to: str) -> Callable[[], object]:
+def said(lab: Lab, place: str, count: int, to: str, ethertype: str = FOREIGN) -> Callable[[], object]:
     """The guest sends this many frames of a foreign protocol."""
-    return lambda: lab.guest(place, "say", FOREIGN, str(count), to)
+    return lambda: lab.guest(place, "say", ethertype, str(count), to)
 
 
 def heard(lab: Lab, place: str, ethertype: str, during: Callable[[], object], seconds: float = 0.7) -> Any:
@@ -101,6 +112,41 @@ def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
 def test_the_spanning_tree_protocol_of_either_side_does_not_cross(world: Lab) -> None:
     found = heard(world, "host", FOREIGN, said(world, "replica", 3, BRIDGE_PROTOCOL))
     assert found["frames"] == 0
+
+
+@pytest.mark.parametrize("tag", TAGS.values(), ids=TAGS)
+@pytest.mark.parametrize(("source", "target"), [("replica", "host"), ("host", "replica")])
+def test_a_frame_that_a_guest_tagged_does_not_cross(world: Lab, source: str, target: str, tag: str) -> None:
+    end = world.provider if source == "replica" else world.tenant
+    for to in (BROADCAST, MACS[target]):
+        before = end.drops("drop_tagged")
+        found = heard(world, target, "any", said(world, source, 3, to, tag + FOREIGN))
+        assert found["frames"] == 0
+        assert end.drops("drop_tagged") == before + 3
+        assert heard(world, target, "any", said(world, source, 3, to))["frames"] == 3, (
+            "without the tag it does"
+        )
+
+
+@pytest.mark.parametrize(("loud", "quiet"), [("host", "original")])
+def test_a_machine_that_floods_leaves_the_others_their_broadcasts(world: Lab, loud: str, quiet: str) -> None:
+    def flood() -> None:
+        with world.popen(loud, "say", FOREIGN, "20000", BROADCAST):
+            for _ in range(5):
+                world.guest(quiet, "say", "0842", "1", BROADCAST)
+
+    assert heard(world, "replica", "0842", flood, 3.0)["frames"] == 5
+
+
+@pytest.mark.parametrize(("source", "target"), [("replica", "host"), ("host", "replica")])
+def test_guests_that_speak_the_guards_protocol_disturb_no_tunnel(
+    world: Lab, source: str, target: str
+) -> None:
+    restarts, until = world.tenant.tunnel()["restarts"], time.monotonic() + 4
+    while time.monotonic() < until:
+        world.guest(source, "say", GUARD, "1000", MACS[target])
+    assert world.tenant.tunnel()["restarts"] == restarts
+    assert world.pings("host", REPLICA)
 
 
 def test_broadcasts_above_the_limit_are_dropped_and_counted(world: Lab) -> None:

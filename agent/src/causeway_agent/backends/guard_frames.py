@@ -14,7 +14,8 @@ ETHERTYPE = 0x88B5
 NUMBER_OCTETS = 16
 
 _EVERYONE = b"\xff" * 6
-_NEAREST = bytes.fromhex("0180c200000e")
+NEAREST = bytes.fromhex("0180c200000e")
+"""Where frames in the tap go: what comes out of it for this address, the far appliance itself has said."""
 _MAGIC = b"CWLG"
 _FORMAT = struct.Struct(f"!6s6sH4sBx{NUMBER_OCTETS}sI")
 _SHORTEST = 60
@@ -48,7 +49,7 @@ class Frame:
 
 def build(frame: Frame, source: bytes) -> bytes:
     """The frame as it is sent from this MAC address."""
-    to = _EVERYONE if frame.kind is Kind.PROBE else _NEAREST
+    to = _EVERYONE if frame.kind is Kind.PROBE else NEAREST
     data = _FORMAT.pack(to, source, ETHERTYPE, _MAGIC, frame.kind, frame.number, frame.sequence)
     return data.ljust(_SHORTEST, b"\0")
 

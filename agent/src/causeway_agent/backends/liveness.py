@@ -213,7 +213,7 @@ class FrameEcho:
     settling = math.inf
 
     def __init__(self, device: str) -> None:
-        self.sockets = (packet_socket.open_frames(device, guard_frames.ETHERTYPE),)
+        self.sockets = (packet_socket.open_frames_to(device, guard_frames.ETHERTYPE, guard_frames.NEAREST),)
         self._own = os.urandom(guard_frames.NUMBER_OCTETS)
 
     def ask(self, sequence: int, *, trial: bool) -> None:  # noqa: ARG002 - bridges learn the way by themselves

@@ -88,11 +88,15 @@ class Watch:
 
     @contextmanager
     def _ears(self) -> Iterator[list[_Ear]]:
-        """One ear per port, the adapter's first."""
+        """One ear per port, the adapter's first. In the taps only the far appliance is heard: frames with our
+        EtherType that guests send pass the bridge like others, and would use the budget up.
+        """
         with ExitStack() as stack:
-            sockets = [
-                stack.enter_context(packet_socket.open_frames(device, guard_frames.ETHERTYPE))
-                for device in (self.spec.adapter, *self.spec.taps)
+            kind = guard_frames.ETHERTYPE
+            sockets = [stack.enter_context(packet_socket.open_frames(self.spec.adapter, kind))]
+            sockets += [
+                stack.enter_context(packet_socket.open_frames_to(tap, kind, guard_frames.NEAREST))
+                for tap in self.spec.taps
             ]
             ears = [_Ear(sockets[0], self._from_segment)]
             ears += [_Ear(sock, self._from_tunnel(sock)) for sock in sockets[1:]]

@@ -45,6 +45,11 @@ def open_frames(device: str, ethertype: int) -> socket.socket:
     return _bound(device, _EVERY_PROTOCOL, _only(ethertype, *_ACCEPT))
 
 
+def open_frames_to(device: str, ethertype: int, mac: bytes) -> socket.socket:
+    """The same, of those only that are sent to this MAC address. Raises OSError."""
+    return _bound(device, _EVERY_PROTOCOL, _only(ethertype, *_sent_to(mac)))
+
+
 def open_icmpv6(device: str, *, kind: int) -> socket.socket:
     """All ICMPv6 messages of one type that arrive on the device, for whatever group. Raises OSError."""
     sock = _bound(device, frames.ETHERTYPE_IPV6, _icmpv6_filter(kind))
@@ -117,6 +122,23 @@ def _only(ethertype: int, *program: bytes) -> tuple[bytes, ...]:
         _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, ethertype),
         _INSTRUCTION.pack(_RETURN, 0, 0, 0),
         *program,
+    )
+
+
+def _sent_to(mac: bytes) -> tuple[bytes, ...]:
+    """The program for frames to this address."""
+    parts = struct.unpack("!3H", mac)
+    return (
+        *(
+            instruction
+            for number, part in enumerate(parts)
+            for instruction in (
+                _INSTRUCTION.pack(_LOAD_HALF_WORD, 0, 0, 2 * number),
+                _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, part),
+                _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+            )
+        ),
+        *_ACCEPT,
     )
 
 

@@ -22,6 +22,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_spoofed": "sources that do not belong to the adapter they came from",
     "drop_storm": "broadcast and multicast frames above the limit",
     "drop_stranger": "packets to the gateway's door of no known flow, with no known key",
+    "drop_tagged": "frames that guests tagged for another network",
     "drop_unpublished": "public ports without a rule for their source",
 }
 """By counter."""

@@ -12,18 +12,25 @@ from typing import Final
 from causeway_agent.plan.policy import BridgedNetwork
 
 TABLE: Final = "causeway"
-COUNTERS: Final = ("drop_loop", "drop_storm", "drop_closed", "drop_bridge")
-"""Named counters: frames that came back to their origin, group frames above the limit, frames while the loop
-guard keeps the bridge closed, and all others that no set names.
+COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_storm", "drop_closed", "drop_bridge")
+"""Named counters: frames with a tag, frames that came back to their origin, group frames above the limit,
+frames while the loop guard keeps the bridge closed, and all others that no set names.
 """
 GROUP_FRAMES: Final = "200/second burst 200 packets"
 """Broadcast and multicast per direction: a thousand hosts' ARP fits, a storm does not."""
+GROUP_FRAMES_OF_ONE: Final = "100/second burst 150 packets"
+"""Of one source: what is left of the direction's is for the others."""
+TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x9200", "0x9300")
+"""EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
+9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
+"""
 
 DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     + """\
   set open { type iface_index; flags dynamic; }
   set groups { type ifname . ifname; size 1024; flags dynamic; }
+  set group_sources { type ifname . ifname . ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
   chain limited { }
   chain screen { type filter hook prerouting priority -300; policy accept; }
   chain forward { type filter hook forward priority 0; policy drop; }
@@ -43,10 +50,13 @@ _PORTS: Final = "iifname . oifname"
 
 RULES: Final = f"""\
   chain limited {{
+    update @group_sources {{ {_PORTS} . ether saddr limit rate over {GROUP_FRAMES_OF_ONE} }} \
+counter name drop_storm drop
     update @groups {{ {_PORTS} limit rate over {GROUP_FRAMES} }} counter name drop_storm drop
     accept
   }}
   chain screen {{
+    ether type {{ {", ".join(TAGS)} }} counter name drop_tagged drop
     iifname . ether saddr @returned counter name drop_loop drop
   }}
   chain forward {{
@@ -59,7 +69,11 @@ RULES: Final = f"""\
     counter name drop_bridge
   }}
 """
-"""A replica's frame that comes from production is dropped before the bridge could learn from it.
+"""A replica's frame that comes from production is dropped before the bridge could learn from it, and so is
+one with a tag: the switch at the other end would take it for another network's. The kernel keeps the outer
+tag beside the frame; the link layer is matched as it was on the wire (net/netfilter/nft_payload.c).
+
+A full set of sources leaves the limit of the direction.
 
 Addresses that bridges must not forward (IEEE 802.1Q, 8.6.3) are dropped here, because without a spanning tree
 protocol the kernel does forward that of the protocol itself (net/bridge/br_input.c, br_handle_frame).
