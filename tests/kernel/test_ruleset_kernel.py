@@ -214,6 +214,28 @@ def test_a_vm_that_is_not_failed_over_reaches_nothing(provider: None) -> None:
         assert not pings(FAR, "192.168.0.21", source="192.168.0.30")
 
 
+def test_a_mark_that_a_packet_brings_along_opens_nothing(provider: None) -> None:
+    """The control: set behind our question, the same mark lets a VM pass that is not failed over."""
+    rule = 'iifname { "eth1", "cwu1195" } meta mark set 0x1'
+    for priority, passes in ((-310, False), (-290, True)):
+        load(
+            f"table inet other {{\n chain marks {{\n type filter hook prerouting priority {priority};\n"
+            f" {rule}\n }}\n}}\n"
+        )
+        assert pings(VLAN, "192.168.0.30", source="192.168.0.21") == passes
+        within(BOX, "nft", "delete", "table", "inet", "other")
+
+
+def test_a_replica_s_mark_does_not_lead_out_by_another_device(provider: None) -> None:
+    """Replicas leave by the tunnel; the same packets pass once that pair of devices is named."""
+    with counted("drop_forward"):
+        assert not pings(VLAN, "10.9.0.77", source="192.168.0.20")
+    within(BOX, "nft", 'add element inet causeway exits { "eth1" . "eth0", "eth0" . "eth1" }')
+    within(BOX, "nft", 'add element inet causeway forward_destination4 { "eth0" . 192.168.0.20 }')
+    within(BOX, "nft", 'add element inet causeway entrances4 { "eth0" : goto by_destination4 }')
+    assert pings(VLAN, "10.9.0.77", source="192.168.0.20")
+
+
 def test_a_replica_cannot_lie_about_its_network(provider: None) -> None:
     with counted("drop_spoofed"):
         assert not pings(VLAN, "192.168.0.30", source="172.16.9.9")

@@ -215,7 +215,9 @@ class Policy:
     still answers whoever asked it from there.
     """
     foreign: frozenset[SourceGuard] = frozenset()
-    """Nothing may enter the device from the network: its addresses live elsewhere."""
+    """Nothing may enter the device from the network: its addresses live elsewhere. Devices that have such
+    networks share them all: there is one uplink, and two only while it moves.
+    """
     bridged: frozenset[BridgedNetwork] = frozenset()
     segments: frozenset[SourceGuard] = frozenset()
     """Where everyone of the network may send ARP requests to everyone: the appliance hears who moved, and

@@ -130,6 +130,7 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "key_tags": [ruleset_door.key_tag(tag) for relay in policy.relays for tag in relay.tags],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
         "exits": _exits(policy),
+        "outside": [_quote(guard.device) for guard in policy.foreign],
     }
 
 
@@ -145,7 +146,7 @@ def _family(policy: Policy, version: int) -> dict[str, list[str]]:
         "owned": [str(address) for address in policy.owned if address.version == version],
         "ways": _ways(policy, version),
         "denied": _guards(policy.denied, version),
-        "foreign": _guards(policy.foreign, version),
+        "foreign": _foreign(policy.foreign, version),
         **_internet([entry for entry in policy.internet if entry.version == version]),
         "doors": _doors(policy.management, version),
         "listeners": [
@@ -232,6 +233,16 @@ def _guards(guards: Iterable[SourceGuard], version: int) -> list[str]:
         _join(_quote(device), network)
         for device, group in itertools.groupby(keyed, key=lambda pair: pair[0])
         for network in _collapse(network for _, network in group)
+    ]
+
+
+def _foreign(guards: Iterable[SourceGuard], version: int) -> list[str]:
+    """Networks alone, of all devices that have any; `outside` names the devices. A set of ranges is the
+    slower the longer its key, and a device's name is four times as long as an address.
+    """
+    return [
+        str(network)
+        for network in _collapse(guard.network for guard in guards if guard.network.version == version)
     ]
 
 

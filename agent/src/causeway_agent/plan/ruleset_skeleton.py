@@ -77,7 +77,7 @@ def _family_sets(version: int) -> dict[str, str]:
         "returning": f"type {devices}",
         "sourced": f"type {devices}",
         "denied": f"type ifname . {address}; flags interval",
-        "foreign": f"type ifname . {address}; flags interval",
+        "foreign": f"type {address}; flags interval",
         "entrances": "type ifname : verdict",
         "ways": f"type {devices} : verdict",
     }
@@ -91,6 +91,7 @@ INET_SETS: Final = {
     "hairpins": "type ifname . ifname",
     "exits": "type ifname . ifname",
     "key_tags": ruleset_door.KEY_TAGS,
+    "outside": "type ifname",
     **_family_sets(4),
     **_family_sets(6),
     **ruleset_neighbours.SETS,
@@ -251,13 +252,13 @@ def _screen(ip: str, version: int) -> str:
     iifname . {ip} daddr @forward_destination{version} {extended}
   }}
   chain outside{version} {{
-    iifname . {ip} saddr @foreign{version} goto stranger{version}
+    {ip} saddr @foreign{version} goto stranger{version}
   }}
   chain everything{version} {{
     iifname @guarded jump origin{version}
     iifname . {ip} saddr @forward_source{version} {extended}
     iifname . {ip} daddr @forward_destination{version} {extended}
-    iifname . {ip} saddr @foreign{version} goto stranger{version}
+    iifname @outside {ip} saddr @foreign{version} goto stranger{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
   chain screen{version} {{

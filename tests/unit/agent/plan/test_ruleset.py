@@ -101,7 +101,7 @@ def test_a_device_is_spared_no_question_that_a_set_could_answer(one: Desired, ot
                 "g": set(elements(text, "guarded")) - free,
                 "s": {entry.split(" . ")[0] for entry in elements(text, f"forward_source{version}")},
                 "d": {entry.split(" . ")[0] for entry in elements(text, f"forward_destination{version}")},
-                "f": {entry.split(" . ")[0] for entry in elements(text, f"foreign{version}")},
+                "f": set(elements(text, "outside")) if elements(text, f"foreign{version}") else set(),
                 "r": set(verdicts) if elements(text, f"relay{version}") else set(),
             }
             for question, devices in due.items():
