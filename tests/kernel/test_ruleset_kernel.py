@@ -236,6 +236,24 @@ def test_a_replica_s_mark_does_not_lead_out_by_another_device(provider: None) ->
     assert pings(VLAN, "10.9.0.77", source="192.168.0.20")
 
 
+def test_a_replica_that_only_listens_receives_everything(provider: None) -> None:
+    """Nobody has heard it; the document names it, so it is not rationed like an address that is guessed."""
+    script = """
+        import socket, sys, time
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind(("192.168.0.30", 0))
+        for _ in range(800):
+            sock.sendto(b"x", ("192.168.0.20", 5140))
+            time.sleep(0.001)
+    """
+    hook = "type filter hook prerouting priority -310"
+    seen = f"table inet watch {{ chain seen {{ {hook}; udp dport 5140 counter; }}; }}"
+    run("ip", "netns", "exec", VLAN, "nft", "-f", "-", text=seen)
+    python(FAR, script)
+    told = within(VLAN, "nft", "list", "chain", "inet", "watch", "seen")
+    assert int(told.split("packets ")[1].split()[0]) == 800
+
+
 def test_a_replica_cannot_lie_about_its_network(provider: None) -> None:
     with counted("drop_spoofed"):
         assert not pings(VLAN, "192.168.0.30", source="172.16.9.9")

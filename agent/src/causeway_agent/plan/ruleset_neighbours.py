@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import Final
 
-from causeway_agent.plan import objects
+from causeway_agent.plan import objects, ruleset_passing
 from causeway_agent.plan.policy import Policy, SourceGuard
 from causeway_wire.types import IPAddress, IPNetwork
 
@@ -172,6 +172,8 @@ counter name drop_solicitation drop
   chain resolve {{
     iifname @neighbouring jump meet
     oifname != @neighbouring accept
+    meta mark {ruleset_passing.BY_DESTINATION} accept
+    ct direction original ct status dnat accept
     meta nfproto ipv4 goto resolve4
     meta nfproto ipv6 goto resolve6
   }}

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from typing import Final
 
-EXTENDED: Final = "0x1"
-"""Mark of a packet whose address is extended on the device it entered."""
-MARKED: Final = f"meta mark {EXTENDED} iifname . oifname @exits accept"
+BY_SOURCE: Final = "0x1"
+"""Mark of a packet whose source is extended on the device it entered."""
+BY_DESTINATION: Final = "0x3"
+"""The same of its destination: a VM that the document names."""
+MARKED: Final = "meta mark & 0x1 == 0x1 iifname . oifname @exits accept"
 """The first rule of chain `forward`."""
 
 ERRORS4: Final = "destination-unreachable, time-exceeded, parameter-problem"

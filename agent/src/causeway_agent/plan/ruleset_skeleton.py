@@ -238,26 +238,27 @@ def _screen(ip: str, version: int) -> str:
     A replica's address is one that its device may send from, so whoever has one is not asked further. A
     controller may live in a network that production has too; it is no stranger at its door.
     """
-    extended = f"notrack meta mark set {ruleset_passing.EXTENDED} accept"
+    by_source = f"notrack meta mark set {ruleset_passing.BY_SOURCE} accept"
+    by_destination = f"notrack meta mark set {ruleset_passing.BY_DESTINATION} accept"
     return f"""\
   chain stranger{version} {{
     iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
     counter name drop_spoofed drop
   }}
   chain by_source{version} {{
-    iifname . {ip} saddr @forward_source{version} {extended}
+    iifname . {ip} saddr @forward_source{version} {by_source}
     goto origin{version}
   }}
   chain by_destination{version} {{
-    iifname . {ip} daddr @forward_destination{version} {extended}
+    iifname . {ip} daddr @forward_destination{version} {by_destination}
   }}
   chain outside{version} {{
     {ip} saddr @foreign{version} goto stranger{version}
   }}
   chain everything{version} {{
     iifname @guarded jump origin{version}
-    iifname . {ip} saddr @forward_source{version} {extended}
-    iifname . {ip} daddr @forward_destination{version} {extended}
+    iifname . {ip} saddr @forward_source{version} {by_source}
+    iifname . {ip} daddr @forward_destination{version} {by_destination}
     iifname @outside {ip} saddr @foreign{version} goto stranger{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
   }}
