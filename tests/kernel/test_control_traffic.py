@@ -139,7 +139,8 @@ def provider() -> Iterator[None]:
         addresses(FAR, "host", f"{PEER[4]}/30", f"{PEER[6]}/126")
         # A tun device has no neighbours; the cable that plays it needs to know one.
         mac = within(BOX, "cat", "/sys/class/net/cwu1195/address").strip()
-        run("ip", "-n", FAR, "neigh", "add", LOCAL[4], "lladdr", mac, "dev", "host", "nud", "permanent")
+        for local in LOCAL.values():
+            run("ip", "-n", FAR, "neigh", "add", local, "lladdr", mac, "dev", "host", "nud", "permanent")
         load(ruleset.render(compile_document(documents.provider(PARTIAL), documents.FACTS).policy))
         yield
     finally:

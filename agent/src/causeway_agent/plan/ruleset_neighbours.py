@@ -132,7 +132,10 @@ _SOLICITATION: Final = "icmpv6 type nd-neighbor-solicit"
 
 
 def _family(ip: str, version: int) -> str:
-    """Of bulk TCP one packet in 32 keeps its sender known: each lookup spared is throughput."""
+    """Of bulk TCP one packet in 32 keeps its sender known: each lookup spared is throughput. What the
+    appliance itself sends entered by no device and has one source for everybody: a guest that asks it much
+    would use up the answers to all others, so only the ration of the devices holds for it.
+    """
     return f"""\
   chain known{version} {{
     iifname . {ip} saddr @met{version} return
@@ -145,7 +148,7 @@ def _family(ip: str, version: int) -> str:
   chain resolve{version} {{
     oifname . {ip} daddr @met{version} return
     oifname . {ip} daddr != @onlink{version} return
-    update @seekers{version} {{ iifname . {ip} saddr limit rate over {PER_SOURCE} }} \
+    iif != 0 update @seekers{version} {{ iifname . {ip} saddr limit rate over {PER_SOURCE} }} \
 counter name drop_scan drop
     update @pairs {{ iifname . oifname limit rate over {PER_PAIR} }} counter name drop_scan drop
   }}
