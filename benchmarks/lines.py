@@ -17,16 +17,16 @@ from rich.table import Table
 
 from benchmarks import line_traffic, report, world
 from benchmarks.line_traffic import Echoes
-from causeway_controller.lab import drill, line_options, topology
+from causeway_controller.lab import drill, line_options, namespaces, topology
 from causeway_controller.lab.lab import Lab
 from causeway_controller.lab.topology import INTERNET_ADDRESSES, INTERNET_HOST, original_of, replica_of
 from causeway_wire.observed import TunnelReport, TunnelState
 
 _RATE = "--rate 50mbit --queue 256k"
-_SETTLE = 4.0
+_SETTLE = 3.0
 """Seconds for the tunnel to find its way and its size on a new line."""
 _CONNECT_TRIES, _PAUSE = 100, 0.3
-_ECHO_SECONDS = 10.0
+_ECHO_SECONDS = 8.0
 _REBINDS = 2
 _TENANT, _APPLIANCE = "acme", "acme-nea1"
 _VM, _REPLICA = original_of(_TENANT, "web1"), replica_of(_TENANT, world.VM.vm)
@@ -53,7 +53,7 @@ CASES = (
     Case(
         name="80 ms ± 20 ms, 1 % lost",
         options="--delay 80ms --jitter 20ms --loss 1%",
-        seconds=10,
+        seconds=8,
         flows=16,
         chance=1.3,
     ),
@@ -109,6 +109,7 @@ async def main() -> None:
 
 async def _measure(lab: Lab, case: Case) -> Row:
     await lab.lines.change(_TENANT, line_options.conditions(f"{_RATE} {case.options}"))
+    _forget_sizes(lab)
     await _settle(lab)
     before = await _tunnel(lab)
     outside = str(next(one for one in INTERNET_ADDRESSES if one.version == case.version))
@@ -133,6 +134,13 @@ async def _measure(lab: Lab, case: Case) -> Row:
         restarts=after.restarts - before.restarts,
         transport=after.transport.value if after.transport is not None else "none",
     )
+
+
+def _forget_sizes(lab: Lab) -> None:
+    """No machine's kernel remembers what another line told it about sizes (RFC 1191, 6.3: ten minutes)."""
+    for machine in lab.topology.machines:
+        for family in ("-4", "-6"):
+            namespaces.run(machine, "ip", family, "route", "flush", "cache")
 
 
 async def _settle(lab: Lab) -> None:
