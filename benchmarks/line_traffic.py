@@ -48,22 +48,31 @@ async def echoes(machine: str, address: str, *, seconds: float) -> Echoes:
     return Echoes(lost=100.0 * (count - len(times)) / count, longest_gap=max(*gaps, *edges))
 
 
-async def throughput(
-    client: str, server: str, address: str, *, seconds: int, flows: int
-) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """TCP for so many seconds over so many connections each way."""
+
+    seconds: int
+    count: int
+    segment: int | None = None
+    """Octets; None for what both hosts' own adapters allow."""
+
+
+async def throughput(client: str, server: str, address: str, flow: Flow) -> tuple[float, float]:
     """Mbit/s toward the server and back, at the same time; zero where nothing comes through."""
     serving = await asyncio.create_subprocess_exec(
         *namespaces.within(server, "iperf3", "-s", "-1"), stdout=asyncio.subprocess.DEVNULL
     )
     await asyncio.sleep(0.3)
-    command = ("iperf3", "-J", "--bidir", "-c", address, "-t", str(seconds), "-O", "1", "-P", str(flows))
+    command = ("iperf3", "-J", "--bidir", "-c", address, "-t", str(flow.seconds), "-O", "1")
+    command += ("-P", str(flow.count), *(("-M", str(flow.segment)) if flow.segment is not None else ()))
     measuring = await asyncio.create_subprocess_exec(
         *namespaces.within(client, *command, "--connect-timeout", "5000"), stdout=asyncio.subprocess.PIPE
     )
     output = b"{}"
     try:
         with contextlib.suppress(TimeoutError):
-            output, _ = await asyncio.wait_for(measuring.communicate(), seconds + _PATIENCE)
+            output, _ = await asyncio.wait_for(measuring.communicate(), flow.seconds + _PATIENCE)
     finally:
         for process in (measuring, serving):
             with contextlib.suppress(ProcessLookupError):

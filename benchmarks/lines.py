@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks import line_traffic, report, world
-from benchmarks.line_traffic import Echoes
+from benchmarks.line_traffic import Echoes, Flow
 from causeway_controller.lab import drill, line_options, namespaces, topology
 from causeway_controller.lab.lab import Lab
 from causeway_controller.lab.topology import INTERNET_ADDRESSES, INTERNET_HOST, original_of, replica_of
@@ -46,6 +46,8 @@ class Case:
     version: int = 4
     """By which the bare path goes."""
     rebinding: bool = False
+    segment: int | None = None
+    """Largest TCP segment of the bare path, where nothing else would tell its hosts: they would stall."""
 
 
 CASES = (
@@ -62,7 +64,7 @@ CASES = (
     Case(name="1 in 50 overtaken by 90", options="--delay 10ms --reorder 50:90"),
     Case(name="1 in 50 overtaken by 500", options="--delay 10ms --reorder 50:500"),
     *(
-        Case(name=f"MTU {mtu}{told}", options=f"--mtu {mtu} {icmp}")
+        Case(name=f"MTU {mtu}{told}", options=f"--mtu {mtu} {icmp}", segment=mtu - 40 if told else None)
         for mtu in (1492, 1400, 1280)
         for told, icmp in (("", "--icmp"), (", no ICMP", "--no-icmp"))
     ),
@@ -120,9 +122,9 @@ async def _measure(lab: Lab, case: Case) -> Row:
         line_traffic.echoes(_VM, outside, seconds=_ECHO_SECONDS),
         rebinding,
     )
-    flow = {"seconds": case.seconds, "flows": case.flows}
-    bare = await line_traffic.throughput(_VM, INTERNET_HOST, outside, **flow)
-    tunnel = await line_traffic.throughput(_VM, _REPLICA, inside, **flow)
+    flow = Flow(seconds=case.seconds, count=case.flows)
+    bare = await line_traffic.throughput(_VM, INTERNET_HOST, outside, replace(flow, segment=case.segment))
+    tunnel = await line_traffic.throughput(_VM, _REPLICA, inside, flow)
     after = await _tunnel(lab)
     print(f"{case.name}: measured", file=sys.stderr)
     return Row(
