@@ -17,8 +17,12 @@ def forever() -> None:
         sum(range(100))
 
 
-def threads() -> int:
-    return sum(thread.name == "calculation" for thread in threading.enumerate())
+def threads_end() -> bool:
+    """Whether all threads of work have ended: they say so with their last breath, and are gone just after."""
+    ours = [thread for thread in threading.enumerate() if thread.name == "calculation"]
+    for thread in ours:
+        thread.join(timeout=10)
+    return not any(thread.is_alive() for thread in ours)
 
 
 async def test_what_the_work_returns_or_raises_arrives() -> None:
@@ -31,7 +35,7 @@ async def test_work_without_an_end_is_refused_by_name_and_leaves_no_thread() -> 
     with pytest.raises(ProblemError) as refused:
         await calculation.run(forever, seconds=0.2)
     assert refused.value.problem.type == ProblemType.TOO_COSTLY.urn
-    assert threads() == 0
+    assert threads_end()
 
 
 async def test_work_that_nobody_waits_for_any_more_ends() -> None:
@@ -40,7 +44,7 @@ async def test_work_that_nobody_waits_for_any_more_ends() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert threads() == 0
+    assert threads_end()
 
 
 async def test_the_loop_goes_on_while_work_is_done() -> None:
