@@ -146,7 +146,7 @@ class TunnelServer(Document, frozen=True, kw_only=True):
     only: over TCP a gateway connects from one version to the other by itself.
     """
     port: UnprivilegedPort
-    """Odd, from 1195 upward, one per network (peers.md, behaviour 47)."""
+    """Odd, from 1195 upward, one per network."""
     key: KeyName
     """Name of the key born on this appliance (`POST /v1/identity/csr`)."""
     certificate: Pem

@@ -2,7 +2,7 @@
 
 A tunnel is in the documents of its two ends exactly while a VM of its network is in partial failover, so that
 an idle site compiles to idle documents. In full failover and in rehearsal only the provider's appliance takes
-part (peers.md, behaviour 37): no tunnel, and tenant appliances are idle. A gateway's document names the
+part: no tunnel, and tenant appliances are idle. A gateway's document names the
 tunnels of all tenants and changes with the inventory only: no failover waits for a gateway.
 """
 

@@ -1,6 +1,6 @@
 """Full site failover and its rehearsal: the provider's appliance becomes the gateway of the whole site.
 
-Only the provider's appliance takes part; there is no VPN (peers.md, behaviour 37). Where the seed numbers a
+Only the provider's appliance takes part; there is no VPN. Where the seed numbers a
 step, the step carries its number; taking over gateways and publishing services it describes without numbers.
 
     stage 1   2 provider appliance on
@@ -43,7 +43,7 @@ from causeway_controller.failover.steps import (
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
 STARTED_TOGETHER = 10
-"""Replicas powered on at once (peers.md, behaviour 38)."""
+"""Replicas powered on at once."""
 STOPPED_TOGETHER = 5
 """Replicas powered off at once (behaviour 42)."""
 
