@@ -78,15 +78,18 @@ _FLOOD = """
 _LIVENESS = """
     import asyncio, ipaddress, sys
     from causeway_agent.backends import liveness
+    from causeway_agent.plan.silence import Verdict
     async def main():
         ends = ipaddress.ip_address(sys.argv[1]), ipaddress.ip_address(sys.argv[2])
         with liveness.probe("host", ends) as probe:
+            running = asyncio.create_task(probe.run())
             try:
                 async with asyncio.timeout(float(sys.argv[3])):
-                    await probe.lost()
-                print("lost")
+                    await probe.becomes(Verdict.DOUBTFUL, Verdict.LOST)
+                print("doubted")
             except TimeoutError:
-                print("alive")
+                print("alive" if probe.answered else "never answered")
+            running.cancel()
     asyncio.run(main())
 """
 

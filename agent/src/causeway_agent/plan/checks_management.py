@@ -104,7 +104,9 @@ def _each(addresses: Iterable[IPAddress], pointer: str, way: Way) -> Iterator[tu
 
 
 def _networks(desired: Desired, adapters: Mapping[NicName, Adapter], way: Way) -> Iterator[tuple[str, str]]:
-    """Networks that take the answers to controllers, or what controllers send."""
+    """Networks that take the answers to controllers. A production prefix does not: its routes are in tables of
+    its own, and the management door stands before what forged sources on the uplink are held against.
+    """
     role, management = desired.role, desired.management
     networks = role.networks if isinstance(role, ProviderRole) else ()
     # A VLAN's networks are in no table that the agent's answers ask.
@@ -115,15 +117,8 @@ def _networks(desired: Desired, adapters: Mapping[NicName, Adapter], way: Way) -
         if name not in aside
         for k, network in enumerate(each.networks)
     )
-    # What comes in on the uplink from a production prefix is a lie in full failover, and dropped.
-    shared = networks if isinstance(role, ProviderRole) and role.uplink == management.nic else ()
-    production = Prefixes(
-        (prefix, (f"/role/networks/{i}/prefixes/{k}", f"inside production prefix {prefix}"))
-        for i, network in enumerate(shared)
-        for k, prefix in enumerate(network.prefixes)
-    )
     for source in way.sources:
         if way.networks.containing(source) is None:
-            for found in (on_link.containing(source), production.containing(source)):
-                if found is not None:
-                    yield found[0], f"the controllers of {source} are {found[1]}"
+            found = on_link.containing(source)
+            if found is not None:
+                yield found[0], f"the controllers of {source} are {found[1]}"
