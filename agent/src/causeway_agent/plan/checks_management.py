@@ -104,8 +104,8 @@ def _each(addresses: Iterable[IPAddress], pointer: str, way: Way) -> Iterator[tu
 
 
 def _networks(desired: Desired, adapters: Mapping[NicName, Adapter], way: Way) -> Iterator[tuple[str, str]]:
-    """Networks that take the answers to controllers. A production prefix does not: its routes are in tables of
-    its own, and the management door stands before what forged sources on the uplink are held against.
+    """Networks that take the answers to controllers. A production prefix does not: its routes are in tables
+    of its own, and the management door stands before what forged sources on the uplink are held against.
     """
     role, management = desired.role, desired.management
     networks = role.networks if isinstance(role, ProviderRole) else ()

@@ -94,7 +94,7 @@ def test_neither_gateways_nor_public_addresses_are_controllers(mode: Failover | 
 
 
 def test_controllers_may_be_in_a_network_that_production_has_too() -> None:
-    """Production's routes are in tables of their own, and the management door stands before what is forged."""
+    """Production's routes are in tables of their own, and the management door stands before the screen."""
     assert cuts(documents.provider(door=documents.management(sources=("192.168.0.64/26",)))) == []
 
 
