@@ -233,8 +233,14 @@ def document(appliance: Appliance, failover: Failover) -> Desired:
     return msgspec.structs.replace(plain, role=role, nics=nics)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-@pytest.mark.parametrize(("mode", "version"), [("partial", 4), ("partial", 6), ("full", 4)])
+SIEGES = (
+    *(("partial", 4, deed) for deed in DEEDS),
+    *((mode, version, deed) for mode, version in (("partial", 6), ("full", 4)) for deed in tuple(DEEDS)[:2]),
+)
+"""Each takes twelve seconds: every deed once, and two of them wherever else a filter stands."""
+
+
+@pytest.mark.parametrize(("mode", "version", "deed"), SIEGES)
 async def test_forged_packets_stop_within_a_second_whatever_is_done_to_the_filter(
     appliance: Appliance, mode: str, version: int, deed: str
 ) -> None:
