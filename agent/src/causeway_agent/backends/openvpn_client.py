@@ -197,18 +197,18 @@ class ClientUnit:
             await asyncio.sleep(max(attempt.delay, pause))
             began = self._context.clock.monotonic()
             found = await self._try(attempt)
-            now = self._context.clock.monotonic()
             if found is not None:
-                self._remotes = remotes.advance(self._remotes, remotes.Connected(found.endpoint, now - began))
                 return found
             died = self._trial is None or not self._trial.child.alive
-            pause = remotes.restart_delay(pause, lived=now - began) if died else 0.0
+            lived = self._context.clock.monotonic() - began
+            pause = remotes.restart_delay(pause, lived=lived) if died else 0.0
             await self._withdraw()
             self._fail(attempt.endpoint)
 
     async def _try(self, attempt: remotes.Attempt) -> Leg | None:
         """A process that is connected, or none; then `_trial` is what was tried."""
         slot = await self._free_slot()
+        began = self._context.clock.monotonic()
         try:
             self._trial = leg = await Leg.launch(self.spec, attempt.endpoint, slot, self._context)
         except (BackendError, OSError) as error:
@@ -217,6 +217,7 @@ class ClientUnit:
         finally:
             self._started.set()
         if await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock):
+            leg.took = self._context.clock.monotonic() - began
             return leg
         self._explain(leg.why or "no answer")
         return None
@@ -299,6 +300,7 @@ class ClientUnit:
         """From now on this way carries the tunnel."""
         self._carrier, self._trial, self._slot = leg, None, leg.slot
         self._heard = False
+        self._remotes = remotes.advance(self._remotes, remotes.Connected(leg.endpoint, leg.took))
         self._store.write(self.spec.name, leg.record(self.spec))
         on_tcp = self._transport(leg) is Transport.TCP
         self._gateways.keep_asking(steadily=on_tcp)

@@ -37,6 +37,8 @@ class Leg:
     """Sent when octets were counted."""
     received: int = 0
     sent: int = 0
+    took: float = 0.0
+    """Seconds until it connected; 0 for an adopted one, of which that is not known."""
     told: str | None = None
     """Why it does not work, as far as its log tells."""
     _broken: asyncio.Event = field(default_factory=asyncio.Event)

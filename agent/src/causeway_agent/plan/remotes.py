@@ -39,7 +39,7 @@ SHORT_LIFE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The endpoint answered and the tunnel is up, this many seconds after the attempt began."""
+    """The endpoint carries the tunnel from now on; it connected so many seconds after the attempt began."""
 
     endpoint: int
     after: float
