@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncIterator
 
 import structlog
@@ -142,14 +143,13 @@ class ClientUnit:
         async with self._searching() as search:
             rivals = (
                 asyncio.wait((search,)),
-                probe.becomes(Verdict.ALIVE),
+                self._recovers(probe, search),
                 carrier.ended(),
                 self._mourn(probe),
             )
             which = await race(*rivals)
-            if which == 1:
+            if which == 1 or search.cancelled():
                 self._enter(TunnelState.CONNECTED)
-                search.cancel()
             elif which > 1:
                 await self._give_up(carrier, "the far end went silent")
             await asyncio.wait((search,))
@@ -158,6 +158,19 @@ class ClientUnit:
         if self._carrier is carrier:
             self._count("the far end went silent")
         return search.result()
+
+    async def _recovers(self, probe: liveness.Liveness, search: asyncio.Task[Leg]) -> None:
+        """End the search when the far end answers again, and return; never when a trial has won already.
+
+        The trial ends in the same instant: a server that goes on after a pause completes its handshake within
+        milliseconds, and drops the session in use for it.
+        """
+        await probe.becomes(Verdict.ALIVE)
+        if self._trial is not None and self._trial.connected.is_set():
+            await asyncio.Event().wait()
+        search.cancel()
+        if self._trial is not None:
+            self._trial.child.send(signal.SIGKILL)
 
     async def _look(self, carrier: Leg, probe: liveness.Liveness) -> Leg | None:
         """The tunnel works over TCP: try UDP beside it, and change when packets come through."""
