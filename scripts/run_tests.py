@@ -78,7 +78,11 @@ def run(tier: str, report: Path) -> Result:
     """One tier. A run that ends badly without a failed test (a crash, nothing collected) is one failure."""
     started = time.monotonic()
     code = subprocess.run(
-        [*TIERS[tier], "-q", f"--junitxml={report}"], cwd=ROOT, check=False, stdin=subprocess.DEVNULL
+        # A short place: paths of sockets below it may have 107 characters (unix(7)).
+        [*TIERS[tier], "-q", f"--junitxml={report}", f"--basetemp={report.with_suffix('')}"],
+        cwd=ROOT,
+        check=False,
+        stdin=subprocess.DEVNULL,
     ).returncode
     result = counts(report)
     if result.passed == 0 or (code != 0 and result.failed == 0):

@@ -127,12 +127,15 @@ async def test_public_rules_are_no_change_and_survive_a_load(firewall: nft.NftFi
 
 async def test_a_look_costs_the_same_with_a_hundred_thousand_public_rules(firewall: nft.NftFirewall) -> None:
     await firewall.load(POLICY)
+    began = time.monotonic()
+    assert await firewall.loaded() == POLICY
+    without = time.monotonic() - began
     keys = (f"192.0.{n // 1000}.1 . tcp . {n % 1000 + 1}" for n in range(100_000))
     elements = ", ".join(f"{key} : 198.51.100.1 . 80" for key in keys)
     nft_command(f"add element inet causeway public4 {{ {elements} }}")
     started = time.monotonic()
     assert await firewall.loaded() == POLICY
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 3 * without + 0.3
 
 
 async def test_counters_are_read_and_are_no_change(firewall: nft.NftFirewall) -> None:

@@ -17,6 +17,7 @@ from causeway_controller.lab import capture, drill, namespaces, proofs
 from causeway_controller.lab.console import Console
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.topology import original_of
+from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 
 pytestmark = pytest.mark.kernel
@@ -57,11 +58,23 @@ def unfiltered(lab: Lab) -> Iterator[None]:
 
 
 async def repaired(lab: Lab) -> None:
-    """Until the agents have put their tables back."""
-    async with asyncio.timeout(10):
+    """Until the agents have put their tables back, and forward again: lost twice within a minute, a filter
+    has to stand for some seconds first.
+    """
+    async with asyncio.timeout(60):
         for name in APPLIANCES:
             while "causeway" not in namespaces.run(name, "nft", "list", "tables"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+            while not await ready(lab, name):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+
+
+async def ready(lab: Lab, name: str) -> bool:
+    """Whether the appliance is as its document says."""
+    try:
+        return (await lab.agent(name).ready()).healthy
+    except ProblemError:
+        return False
 
 
 async def arrives(
