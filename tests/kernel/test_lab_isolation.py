@@ -65,6 +65,8 @@ async def repaired(lab: Lab) -> None:
         for name in APPLIANCES:
             while "causeway" not in namespaces.run(name, "nft", "list", "tables"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
+        await asyncio.sleep(1)  # within which a lost filter is noticed, and counted
+        for name in APPLIANCES:
             while not await ready(lab, name):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
 
