@@ -175,8 +175,10 @@ def _speaks_tls(port: int) -> bool:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
-            context.wrap_socket(connection).close()
+        # Wrapped before it connects: a socket that is reset while it is wrapped would stay open.
+        with context.wrap_socket(socket.socket()) as connection:
+            connection.settimeout(5)
+            connection.connect(("127.0.0.1", port))
     except OSError:
         return False
     return True

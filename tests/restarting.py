@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from causeway_controller.hypervisors import qemu_command
 from image import boot, subject
+from tests import tls
 
 MAC = "52:54:00:ca:05:01"
 # QEMU's user network (-nic user): the guest has .15, the host is .2
@@ -60,11 +60,10 @@ class Machine:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         try:
-            with socket.create_connection(("127.0.0.1", self.api_port), timeout=5) as connection:
-                context.wrap_socket(connection).close()
+            with tls.connected(context, ("127.0.0.1", self.api_port), timeout=5):
+                return True
         except OSError:
             return False
-        return True
 
     def lets_in(self) -> bool:
         """Whether SSH answers."""

@@ -22,7 +22,7 @@ from causeway_agent.plan import haproxy_config
 from causeway_agent.plan.processes import TlsProxy
 from causeway_controller import pki
 from causeway_wire.desired import GatewayRole, GatewayTenant, GatewayTunnel, Remote
-from tests import documents
+from tests import documents, tls
 
 pytestmark = pytest.mark.kernel
 
@@ -146,11 +146,10 @@ def reached(site: Site, certificate: Path | None, source: str = "127.0.0.1") -> 
         context.load_cert_chain(certificate)
     with (
         contextlib.suppress(ssl.SSLError, ConnectionError),
-        socket.create_connection(DOOR, 3, source_address=(source, 0)) as raw,
-        context.wrap_socket(raw, server_hostname=GATEWAY_NAME) as tls,
+        tls.connected(context, DOOR, source=source, name=GATEWAY_NAME) as connection,
     ):
-        tls.sendall(b"x")
-        return tls.recv(100).decode()
+        connection.sendall(b"x")
+        return connection.recv(100).decode()
     return ""
 
 
@@ -190,10 +189,9 @@ def held(site: Site, tenant: str, count: int) -> Iterator[None]:
     context.load_cert_chain(site.client(tenant, SAME_NAME))
     with contextlib.ExitStack() as stack:
         for number in range(count):
-            raw = socket.create_connection(DOOR, 3, source_address=(f"127.0.2.{number + 1}", 0))
-            stack.enter_context(raw)
+            source = f"127.0.2.{number + 1}"
             with contextlib.suppress(ssl.SSLError, ConnectionError):
-                stack.enter_context(context.wrap_socket(raw, server_hostname=GATEWAY_NAME))
+                stack.enter_context(tls.connected(context, DOOR, source=source, name=GATEWAY_NAME))
         yield
 
 
