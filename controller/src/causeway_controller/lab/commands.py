@@ -18,6 +18,7 @@ from causeway_controller.failover.extension import told as limits_of
 from causeway_controller.lab import line_options, protocol, sandbox, stale_answers, view
 from causeway_controller.lab.client import LabClient
 from causeway_controller.lab.lab import LabError, VmRef
+from causeway_controller.lab.line.wording import Wording
 from causeway_controller.lab.steps import Step
 from causeway_wire.desired import Extension
 
@@ -279,7 +280,7 @@ def line(
     What is left out stays as it is; status shows it, and what became of packets. A clear line is not in \
 the way.
     """
-    wording = line_options.read(
+    wording = Wording(
         delay=delay,
         jitter=jitter,
         loss=loss,
@@ -290,7 +291,7 @@ the way.
         queue=queue,
         mtu=mtu,
         icmp=icmp,
-        block=block,
+        block=tuple(block or ()),
         direction=direction,
         nat=nat,
         rebind_every=rebind_every,

@@ -32,44 +32,6 @@ RebindEvery = Annotated[str | None, typer.Option(help="Every flow gets another o
 Seed = Annotated[int | None, typer.Option(help="Makes chance repeatable.")]
 
 
-def read(
-    *,
-    delay: Delay = None,
-    jitter: Jitter = None,
-    loss: Loss = None,
-    duplicate: Duplicate = None,
-    reorder: Reorder = None,
-    pause: Pause = None,
-    rate: Rate = None,
-    queue: Queue = None,
-    mtu: Mtu = None,
-    icmp: Icmp = None,
-    block: Block = None,
-    direction: InDirection = None,
-    nat: Nat = None,
-    rebind_every: RebindEvery = None,
-    seed: Seed = None,
-) -> Wording:
-    """The options as one value."""
-    return Wording(
-        delay=delay,
-        jitter=jitter,
-        loss=loss,
-        duplicate=duplicate,
-        reorder=reorder,
-        pause=pause,
-        rate=rate,
-        queue=queue,
-        mtu=mtu,
-        icmp=icmp,
-        block=tuple(block or ()),
-        direction=direction,
-        nat=nat,
-        rebind_every=rebind_every,
-        seed=seed,
-    )
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConditionError("--line", f"has the options of `causeway lab line` ({message})", self.text)
