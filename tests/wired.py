@@ -63,6 +63,21 @@ def build(*cables: tuple[str, str]) -> None:
     within(BOX, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
 
 
+@contextmanager
+def segment(nic: str, space: str, *settings: str) -> Iterator[None]:
+    """Wire an adapter of ours to `host` in a namespace, with these settings of its kernel (`accept_ra=1`)."""
+    run("ip", "netns", "add", space)
+    try:
+        run("ip", "link", "add", nic, "type", "veth", "peer", "name", "host", "netns", space)
+        within(space, "sysctl", "-qw", *(f"net.ipv6.conf.host.{setting}" for setting in settings))
+        run("ip", "-n", space, "link", "set", "host", "up")
+        run("ip", "link", "set", nic, "up")
+        yield
+    finally:
+        run("ip", "link", "delete", nic, check=False)
+        run("ip", "netns", "delete", space, check=False)
+
+
 def addresses(space: str, device: str, *listed: str) -> None:
     for address in listed:
         nodad = ("nodad",) if ":" in address else ()

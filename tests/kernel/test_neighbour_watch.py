@@ -25,7 +25,7 @@ from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAns
 from causeway_wire.observed import DuplicateState
 from tests import documents
 from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation
-from tests.wired import run
+from tests.wired import addresses, run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -55,20 +55,11 @@ _LATE = """
 
 
 @pytest.fixture(autouse=True)
-def segment() -> Iterator[None]:
+def production() -> Iterator[None]:
     """An adapter of ours, wired to a host of production."""
-    run("ip", "netns", "add", SPACE)
-    try:
-        run("ip", "link", "add", NIC, "type", "veth", "peer", "name", "host", "netns", SPACE)
-        run("ip", "netns", "exec", SPACE, "sysctl", "-qw", "net.ipv6.conf.host.accept_dad=0")
-        run("ip", "-n", SPACE, "addr", "add", "192.168.0.30/24", "dev", "host")
-        run("ip", "-n", SPACE, "addr", "add", "2001:db8::30/64", "dev", "host", "nodad")
-        run("ip", "-n", SPACE, "link", "set", "host", "up")
-        run("ip", "link", "set", NIC, "up")
+    with segment(NIC, SPACE, "accept_dad=0"):
+        addresses(SPACE, "host", "192.168.0.30/24", "2001:db8::30/64")
         yield
-    finally:
-        run("ip", "link", "delete", NIC, check=False)
-        run("ip", "netns", "delete", SPACE, check=False)
 
 
 @pytest.fixture

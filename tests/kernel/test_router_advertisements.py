@@ -15,7 +15,7 @@ from causeway_agent import errors
 from causeway_agent.backends import router_advertiser, router_frames
 from causeway_agent.plan.processes import RouterAdvertiser
 from tests.neighbour_wire import answers, icmpv6, mac_of
-from tests.wired import run
+from tests.wired import run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -32,20 +32,10 @@ SPEC = RouterAdvertiser(
 
 
 @pytest.fixture(autouse=True)
-def segment() -> Iterator[None]:
-    """A segment with a replica that listens to routers."""
-    run("ip", "netns", "add", SPACE)
-    try:
-        run("ip", "link", "add", NIC, "type", "veth", "peer", "name", "host", "netns", SPACE)
-        keys = ("accept_ra=1", "accept_dad=0", "router_solicitation_delay=0")
-        settings = [f"net.ipv6.conf.host.{key}" for key in keys]
-        run("ip", "netns", "exec", SPACE, "sysctl", "-qw", *settings)
-        run("ip", "-n", SPACE, "link", "set", "host", "up")
-        run("ip", "link", "set", NIC, "up")
+def replica() -> Iterator[None]:
+    """A replica on our segment that listens to routers."""
+    with segment(NIC, SPACE, "accept_ra=1", "accept_dad=0", "router_solicitation_delay=0"):
         yield
-    finally:
-        run("ip", "link", "delete", NIC, check=False)
-        run("ip", "netns", "delete", SPACE, check=False)
 
 
 @contextlib.asynccontextmanager
