@@ -1,4 +1,4 @@
-"""Draws `out/rules.json` as `docs/reference/public-rules.svg`: what a table of public rules costs."""
+"""Bars as SVG; draws `out/rules.json` as `docs/reference/public-rules.svg`: what public rules cost."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Chart:
 def main() -> None:
     """Draw what was measured last."""
     rows = json.loads((report.OUTPUT / "rules.json").read_text())
-    TARGET.write_text(draw(charts({row["name"]: row for row in rows})), encoding="utf-8")
+    pictures = charts({row["name"]: row for row in rows})
+    title = "Public rules: connections, throughput and changes by size of the table"
+    TARGET.write_text(draw(pictures, title=title), encoding="utf-8")
 
 
 def charts(rows: Mapping[str, Mapping[str, object]]) -> tuple[Chart, ...]:
@@ -70,7 +72,7 @@ def charts(rows: Mapping[str, Mapping[str, object]]) -> tuple[Chart, ...]:
     )
 
 
-def draw(pictures: Sequence[Chart]) -> str:
+def draw(pictures: Sequence[Chart], *, title: str) -> str:
     """The SVG document (SVG 1.1)."""
     parts, top = [], 10
     for chart in pictures:
@@ -81,7 +83,7 @@ def draw(pictures: Sequence[Chart]) -> str:
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-            "<title>Public rules: connections, throughput and changes by size of the table</title>",
+            f"<title>{escape(title)}</title>",
             f"<style>{style}</style>",
             f'<rect width="{WIDTH}" height="{top}" fill="#fff"/>',
             *parts,

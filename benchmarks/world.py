@@ -9,8 +9,9 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from causeway_controller.lab import namespaces
+from causeway_controller.lab import namespaces, pace
 from causeway_controller.lab.lab import Lab, VmRef
+from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.topology import Topology
 
 VM = VmRef("acme", "db1")
@@ -20,9 +21,11 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.asynccontextmanager
-async def lab(topology: Topology, *, agent_python: Path = Path(sys.executable)) -> AsyncIterator[Lab]:
+async def lab(
+    topology: Topology, *, agent_python: Path = Path(sys.executable), speed: Pace = pace.PROCESSES
+) -> AsyncIterator[Lab]:
     """A lab that is up while the block runs, its agents run by this Python."""
-    world = Lab(topology, agent_python=agent_python)
+    world = Lab(topology, agent_python=agent_python, speed=speed)
     await world.up()
     try:
         yield world
