@@ -15,7 +15,7 @@ from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.rtnl import RtnlKernel
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.commands import status as status_page
-from causeway_agent.engine import report, rules_journal
+from causeway_agent.engine import report, revocations, rules_journal
 from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.journal import Journal, Recovered
 from causeway_agent.engine.state import InForce
@@ -132,6 +132,7 @@ def _page(
         problem=problem,
         coverage=coverage.coverage(document, report.held(nics), rules=len(table), revision=table.revision),
         counters=report.as_reports(counters() or {}),
+        revoked=tuple(revocations.of(document)),
     )
     told: dict[str, Any] = json.loads(codec.encode_masked(observed))
     return {

@@ -23,7 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from causeway_controller import files
 from causeway_controller.errors import RequestRefused, StoreError
 from causeway_wire.routes import Permission
-from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, TenantId
+from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, SerialNumber, TenantId
 
 APPLIANCE_URN = "urn:causeway:appliance:"
 CONTROLLER_URN = "urn:causeway:controller:"
@@ -204,6 +204,11 @@ def renewal_due(certificate: Pem, *, now: datetime) -> bool:
     loaded = x509.load_pem_x509_certificate(certificate.encode("ascii"))
     life = loaded.not_valid_after_utc - loaded.not_valid_before_utc
     return now >= loaded.not_valid_before_utc + life * RENEW_AFTER
+
+
+def serial(certificate: Pem) -> SerialNumber:
+    """The certificate's serial number, as documents write it to revoke it."""
+    return f"{x509.load_pem_x509_certificate(certificate.encode('ascii')).serial_number:x}"
 
 
 def load_authority(directory: Path) -> Authority:

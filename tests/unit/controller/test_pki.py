@@ -204,3 +204,13 @@ def test_a_key_of_another_authority_is_noticed(tmp_path: Path) -> None:
 def test_a_missing_authority_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot load"):
         pki.load_authority(tmp_path)
+
+
+def test_a_serial_number_is_written_as_documents_want_it() -> None:
+    authority = pki.make_vpn_authority("acme", now=NOW)
+    made = pki.pem(
+        authority.issue(pki.make_key().public_key(), common_name="a", usage=pki.Usage.CLIENT, now=NOW)
+    )
+    number = x509.load_pem_x509_certificate(made.encode()).serial_number
+    assert int(pki.serial(made), 16) == number
+    assert pki.serial(made) == pki.serial(made).lower().lstrip("0")

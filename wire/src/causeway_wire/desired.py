@@ -28,6 +28,7 @@ from causeway_wire.types import (
     Pem,
     Port,
     Secret,
+    SerialNumber,
     TenantId,
     TunnelId,
     UnprivilegedPort,
@@ -44,6 +45,11 @@ Allocation = Annotated[tuple[IPAddress, ...], Meta(max_length=256)]
 PerVersion = Annotated[tuple[IPAddress, ...], Meta(max_length=8)]
 """One per IP version; more are refused by name."""
 PerVm = Annotated[tuple[IPAddress, ...], Meta(max_length=64)]
+
+Revoked = Annotated[tuple[SerialNumber, ...], Meta(max_length=256)]
+"""Certificates that count no longer although their authority signed them, by serial number. Connections that
+were opened with one end.
+"""
 
 
 class Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,6 +93,10 @@ class Management(Document, frozen=True, kw_only=True):
     """Prefixes allowed to open connections to the agent and to SSH."""
     port: Port = 8443
     ssh_port: Port = 22
+    revoked: Revoked | UnsetType = UNSET
+    """Of controllers. Never the one that sends this: another controller's certificate does, so that one is
+    known to work.
+    """
 
 
 class InnerAddresses(Document, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from causeway_wire.types import (
     MacAddress,
     Name,
     NetworkId,
+    SerialNumber,
     Timestamp,
     TunnelId,
 )
@@ -165,6 +166,19 @@ class FailoverReport(Report, frozen=True, kw_only=True):
     rules_revision: int = 0
 
 
+class RevokedCertificate(Report, frozen=True, kw_only=True):
+    """A certificate that the document in force revokes."""
+
+    serial: SerialNumber
+    at: str
+    """Where it is refused: `api`, else the tunnel's id."""
+    refused: int | None = None
+    """How often it was shown at the API since the agent began, and how many of its connections were ended
+    there. Null at a tunnel, whose `last_error` tells.
+    """
+    last: Timestamp | None = None
+
+
 class CounterReport(Report, frozen=True, kw_only=True):
     """A named counter of the packet filter, since its table was made."""
 
@@ -198,6 +212,8 @@ class Observed(Report, frozen=True, kw_only=True):
     """Addresses that other machines have, too."""
     neighbours: tuple[NeighbourTableReport, ...] = ()
     """How full the kernel's tables of neighbours are."""
+    revoked: tuple[RevokedCertificate, ...] = ()
+    """Certificates that are refused although their authority signed them."""
     started: Timestamp | None = None
     """When this agent began."""
 

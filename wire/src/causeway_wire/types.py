@@ -53,6 +53,14 @@ KeyTag = Annotated[
         description="the first 32 octets of a wrapped tls-crypt-v2 client key, lower-case hexadecimal",
     ),
 ]
+SerialNumber = Annotated[
+    str,
+    Meta(
+        pattern=r"^[1-9a-f][0-9a-f]{0,39}(?!\n)$",
+        description="a certificate's serial number (RFC 5280, 4.1.2.2): lower-case hexadecimal, no leading "
+        "zeros, no colons",
+    ),
+]
 Pem = Annotated[str, Meta(max_length=64 * 1024, description="PEM text (RFC 7468)")]
 
 if TYPE_CHECKING:

@@ -58,6 +58,8 @@ class Conversation(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if self._guest is not None:
             self._guest.handshake = None
+            if isinstance(transport, asyncio.Transport):
+                self._guest.transport = transport
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:

@@ -7,6 +7,7 @@ oldest of them goes. So neither silence nor a flood keeps a controller out that 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_address
 from typing import Final
@@ -27,6 +28,8 @@ class Guest:
 
     source: Source
     handshake: asyncio.Task[None] | None = None
+    transport: asyncio.Transport | None = None
+    """Once it has."""
 
 
 class Guests:
@@ -57,6 +60,12 @@ class Guests:
     def shaking_hands(self) -> list[asyncio.Task[None]]:
         """What is under way with those that have not shown who they are."""
         return [guest.handshake for guest in self._here if guest.handshake is not None]
+
+    def turn_out(self, unwelcome: Callable[[asyncio.Transport], bool]) -> None:
+        """End the connections, requests under way included, that this says are unwelcome."""
+        for transport in [guest.transport for guest in self._here]:
+            if transport is not None and unwelcome(transport):
+                transport.abort()
 
     def _make_room(self) -> bool:
         for guest in self._here:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from causeway_agent.api import parameters
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
+from causeway_agent.api.peers import Peer
 from causeway_agent.api.public_rules import RuleHandlers
 from causeway_agent.api.updates import UPDATE_BYTES, UpdateHandlers
 from causeway_agent.engine import journal, ports
@@ -88,6 +89,7 @@ class Handlers:
             if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
         )
         desired, query = call.document(Desired), call.request.query
+        _refuse_own(desired, call.peer)
         change, _accepted = await self._engine.changes.submit(
             desired,
             requested_by=call.peer.name,
@@ -102,6 +104,7 @@ class Handlers:
         )
 
     async def plan(self, call: Call) -> web.Response:
+        _refuse_own(call.document(Desired), call.peer)
         return _answer(await self._engine.changes.dry_run(call.document(Desired)))
 
     async def observed(self, _call: Call) -> web.Response:
@@ -154,6 +157,20 @@ class Handlers:
 
         body = await metrics.render(self._engine)
         return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+def _refuse_own(desired: Desired, peer: Peer) -> None:
+    """Raises ProblemError where the document revokes the certificate that it is sent with: when nobody else
+    could get in, nobody could ever take it back.
+    """
+    for index, serial in enumerate(desired.management.revoked or ()):
+        if serial == peer.serial:
+            detail = (
+                f"{serial} is the certificate that {peer.name} sends this with; revoke it over another "
+                "certificate, which is known to work then"
+            )
+            where = f"/management/revoked/{index}"
+            raise ProblemError(problem(ProblemType.CUTS_MANAGEMENT, detail, pointer=where))
 
 
 def _answer(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -74,6 +75,10 @@ class Listener:
         if before is not None:
             await before.close()
         _log.info(events.API_LISTENING, address=str(address), port=port)
+
+    def turn_out(self, unwelcome: Callable[[asyncio.Transport], bool]) -> None:
+        """End the connections that this says are unwelcome."""
+        self._guests.turn_out(unwelcome)
 
 
 class LocalListener:

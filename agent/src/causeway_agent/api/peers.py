@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import ssl
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from aiohttp import web
 
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
-from causeway_wire.types import NAME_PATTERN
+from causeway_wire.types import NAME_PATTERN, SerialNumber
 
 CONTROLLER_URN = "urn:causeway:controller:"
 PERMISSION_URN = "urn:causeway:permission:"
@@ -31,6 +32,8 @@ class Peer:
     """When the connection it speaks over was accepted, seconds of the monotonic clock; None when it did not
     come through the network.
     """
+    serial: SerialNumber | None = None
+    """Of its certificate, as documents write it."""
 
     def check(self, needed: Permission) -> None:
         """Raises ProblemError when the permission does not include this one."""
@@ -48,8 +51,12 @@ def from_certificate(request: web.Request) -> Peer:
     tls = transport.get_extra_info("ssl_object") if transport is not None else None
     if not isinstance(tls, ssl.SSLObject):
         raise _forbidden("the connection carries no client certificate")
-    peer = of_names(uri_names(tls.getpeercert() or {}))
-    return replace(peer, connected=getattr(tls, "accepted", None))
+    certificate = tls.getpeercert() or {}
+    # The connection may be older than the revocation, and is ended in a moment.
+    if (refuses := getattr(tls, "refuses", None)) is not None and refuses(serial(certificate)):
+        raise _forbidden("the client certificate is revoked; use another one")
+    peer = of_names(uri_names(certificate))
+    return replace(peer, connected=getattr(tls, "accepted", None), serial=serial(certificate))
 
 
 def on_socket(_request: web.Request) -> Peer:
@@ -79,6 +86,17 @@ def uri_names(certificate: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(names, tuple):
         return ()
     return tuple(value for kind, value in names if kind == "URI")
+
+
+def serial(certificate: Mapping[str, object]) -> SerialNumber:
+    """The serial number in what `ssl` returns for a peer certificate, as documents write it."""
+    return str(certificate.get("serialNumber", "")).lower().lstrip("0")
+
+
+def serial_of(transport: asyncio.BaseTransport) -> SerialNumber | None:
+    """The serial number of the certificate that the far end of this connection has shown."""
+    tls = transport.get_extra_info("ssl_object")
+    return serial(tls.getpeercert() or {}) if isinstance(tls, ssl.SSLObject) else None
 
 
 def _forbidden(detail: str) -> ProblemError:

@@ -1,4 +1,4 @@
-"""Keeps the API where the management address is, with the credentials in use."""
+"""Keeps the API where the management address is, with the credentials in use, and ends what is revoked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from causeway_agent.api import tls
+from causeway_agent.api import peers, tls
 from causeway_agent.api.listener import Listener
 from causeway_agent.engine import events, ports
 from causeway_agent.engine.service import Engine
@@ -35,6 +35,7 @@ class Serving:
     ) -> None:
         self._listener = listener
         self._context = context
+        context.refuses = engine.revocations.refuses
         self._engine = engine
         self._directory = directory
         self._ready: Callable[[], None] | None = ready
@@ -54,14 +55,24 @@ class Serving:
         await self._refresh()
 
     async def follow(self) -> None:
-        """Move with the management address until cancelled."""
+        """Move with the management address, and end connections whose certificate was revoked since they were
+        let in, until cancelled.
+        """
         while True:
             looked = self._engine.reconciler.looked.wait()
+            self._listener.turn_out(self._unwelcome)
             if await self._refresh():
                 await looked
             else:
                 looked.close()
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def _unwelcome(self, transport: asyncio.Transport) -> bool:
+        serial = peers.serial_of(transport)
+        if serial is None or not self._engine.revocations.refuses(serial):
+            return False
+        _log.warning(events.API_TURNED_OUT, serial=serial)
+        return True
 
     async def _refresh(self) -> bool:
         """Serve where it is wanted now; False when that address cannot be bound yet."""

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from causeway_agent.api import peers
 from causeway_agent.engine import events, ports
+from causeway_wire.types import SerialNumber
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
-class _LoggedHandshake(ssl.SSLObject):
+Refuses = Callable[[SerialNumber], bool]
+"""Whether a certificate is refused although its authority signed it."""
+
+
+class Handshake(ssl.SSLObject):
     """Says in the log why a handshake failed: under TLS 1.3 the client only sees the connection end.
 
     `accepted` is when the server took the connection, before the first octet of its handshake was read, in
@@ -21,6 +28,7 @@ class _LoggedHandshake(ssl.SSLObject):
     """
 
     accepted: float
+    refuses: Refuses
 
     def do_handshake(self) -> None:
         try:
@@ -30,6 +38,10 @@ class _LoggedHandshake(ssl.SSLObject):
         except ssl.SSLError as error:
             _log.warning(events.TLS_REFUSED, reason=error.reason or str(error))
             raise
+        serial = peers.serial(self.getpeercert() or {})
+        if self.refuses(serial):
+            _log.warning(events.TLS_REFUSED, reason="CERTIFICATE_REVOKED", serial=serial)
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, f"certificate {serial} is revoked")
 
 
 def context(credentials: ports.Credentials, directory: Path) -> ssl.SSLContext:
@@ -46,7 +58,7 @@ def context(credentials: ports.Credentials, directory: Path) -> ssl.SSLContext:
     made.load_cert_chain(certificate, credentials.key)
     # A resumed session would carry the judgement of an authority that may be gone by then.
     made.num_tickets = 0
-    made.sslobject_class = _LoggedHandshake
+    made.sslobject_class = Handshake
     return made
 
 
@@ -58,6 +70,7 @@ class RotatingContext(ssl.SSLContext):
     """
 
     current: ssl.SSLContext | None = None
+    refuses: Refuses
 
     def wrap_bio(
         self,
@@ -70,6 +83,6 @@ class RotatingContext(ssl.SSLContext):
         if self.current is None:
             raise ssl.SSLError("no credentials yet")
         made = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
-        if isinstance(made, _LoggedHandshake):
-            made.accepted = time.monotonic()
+        if isinstance(made, Handshake):
+            made.accepted, made.refuses = time.monotonic(), self.refuses
         return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ SAMPLE_SECONDS = 0.5
 """Between two looks at the counters: what grows meanwhile is happening now."""
 MOST_DROPS = 8
 """Counters told, those that grow first."""
+MOST_REVOKED = 8
+"""Revoked certificates told."""
 
 NEXT: Mapping[str, str] = {
     "apply-failed": "`causeway-agent journal` names the operation that was refused; what was before holds",
@@ -82,6 +84,7 @@ def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
         )
     for nic in observed["nics"]:
         yield from _nic(nic)
+    yield from _revoked(observed.get("revoked", ()), now)
     if observed["state"] != OFFLINE:
         yield from _drift(observed["drift"], now)
     yield from _drops(status)
@@ -219,6 +222,17 @@ def _drift(drift: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("drift", f"{drift['repairs']} repairs{last}")
     for operation in drift["last_operations"]:
         yield from entry("", operation)
+
+
+def _revoked(revoked: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+    """Certificates that are refused, those that were shown lately first."""
+    told = sorted(revoked, key=lambda one: one["last"] or "", reverse=True)
+    for index, one in enumerate(told[:MOST_REVOKED]):
+        where = "at the API" if one["at"] == "api" else f"at tunnel {one['at']}"
+        shown = f", refused {one['refused']} times, last {moment(one['last'], now)}" if one["last"] else ""
+        yield from entry("revoked" if index == 0 else "", f"{one['serial']} {where}{shown}")
+    if len(told) > MOST_REVOKED:
+        yield from entry("", f"and {len(told) - MOST_REVOKED} more")
 
 
 def _drops(status: Mapping[str, Any]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
+from causeway_agent.engine.revocations import Revocations
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.updates import Updates
@@ -66,6 +67,7 @@ class Engine:
         self._first_nics, self._first_vlans = nics, vlans
         self._pace = pace
         self._started = machine.clock.now()
+        self.revocations = Revocations(lambda: self.management, machine.clock)
         self.updates = Updates(machine.slots, health=self.health, in_flight=lambda: self.changes.in_flight)
         self._changes: ChangeRunner | None = None
         self._reconciler: Reconciler | None = None
@@ -186,6 +188,7 @@ class Engine:
             counters=await self.counters(),
             duplicates=(*state.duplicates, *state.contested),
             neighbours=state.tables,
+            revoked=tuple(self.revocations.report()),
             started=self._started,
         )
 

@@ -10,7 +10,13 @@ from dataclasses import replace
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks_management, compile_gateway, compile_provider, compile_tenant
+from causeway_agent.plan import (
+    checks_management,
+    compile_gateway,
+    compile_provider,
+    compile_tenant,
+    revocation,
+)
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.contribution import Contribution, Surroundings
@@ -59,6 +65,7 @@ def _management(
     if not any(source.version == management.address.version for source in management.sources):
         detail = f"no source may reach {management.address}; name the controllers' prefixes"
         findings.add(ProblemType.CUTS_MANAGEMENT, "/management/sources", detail)
+    revocation.check(findings, management.revoked or (), "/management/revoked")
     if management.port == management.ssh_port:
         detail = f"the agent and SSH cannot both listen on port {management.port}"
         findings.add(ProblemType.DUPLICATE, "/management/ssh_port", detail)

@@ -25,6 +25,7 @@ from causeway_wire.observed import (
     FailoverReport,
     NicReport,
     Observed,
+    RevokedCertificate,
     Transport,
     TunnelReport,
     TunnelState,
@@ -165,6 +166,24 @@ def test_tunnels_and_adapters_are_told() -> None:
         f"eth1 - {MAC} DOWN, no address",
     ):
         assert line in told
+
+
+def test_revoked_certificates_are_told_those_that_were_shown_first() -> None:
+    text = page(
+        observed(
+            revoked=(
+                RevokedCertificate(serial="1f", at="api", refused=0),
+                RevokedCertificate(serial="2f", at="api", refused=3, last=NOW),
+                *(RevokedCertificate(serial=f"{n:x}", at="acme-1") for n in range(1, 10)),
+            )
+        )
+    )
+    lines = text.splitlines()
+    start = next(index for index, line in enumerate(lines) if line.startswith("revoked"))
+    assert "2f at the API, refused 3 times, last" in " ".join(lines[start : start + 2])
+    assert any(line.strip() == "1f at the API" for line in lines)
+    assert any(line.strip() == "1 at tunnel acme-1" for line in lines)
+    assert any(line.strip() == "and 3 more" for line in lines)
 
 
 def test_no_line_is_longer_than_a_screen_is_wide() -> None:

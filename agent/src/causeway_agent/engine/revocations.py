@@ -1,0 +1,50 @@
+"""Controllers' certificates that are refused although their authority signed them, and who showed one.
+
+The list is the enforced document's: it needs no signature of its own and never expires, so that it holds for
+as long as no controller can be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from causeway_agent.engine.ports import Clock
+from causeway_wire.desired import Desired, Management
+from causeway_wire.observed import RevokedCertificate
+from causeway_wire.types import SerialNumber
+
+API = "api"
+
+
+def of(document: Desired | None) -> Iterator[RevokedCertificate]:
+    """All that the document revokes, nobody refused yet."""
+    if document is not None:
+        for serial in document.management.revoked or ():
+            yield RevokedCertificate(serial=serial, at=API)
+
+
+class Revocations:
+    """Asked at each handshake and each request, so that a new list counts from the next one on."""
+
+    def __init__(self, management: Callable[[], Management], clock: Clock) -> None:
+        self._management = management
+        self._clock = clock
+        self._refused: dict[SerialNumber, tuple[int, datetime]] = {}
+
+    def refuses(self, serial: SerialNumber) -> bool:
+        """Whether a controller that shows this certificate is refused; when so, it is counted."""
+        if serial not in self._serials():
+            return False
+        count, _ = self._refused.get(serial, (0, None))
+        self._refused[serial] = (count + 1, self._clock.now())
+        return True
+
+    def report(self) -> Iterator[RevokedCertificate]:
+        """What is revoked at the API."""
+        for serial in self._serials():
+            refused, last = self._refused.get(serial, (0, None))
+            yield RevokedCertificate(serial=serial, at=API, refused=refused, last=last)
+
+    def _serials(self) -> tuple[SerialNumber, ...]:
+        return self._management().revoked or ()
