@@ -315,10 +315,12 @@ def test_what_the_filter_says_itself_makes_no_tracked_flow_of_its_port(gate: Fam
 
 
 def test_one_source_cannot_spend_the_filter_s_time(gate: Family) -> None:
+    """4,000 a second and 200 at once in the crowd, however long a busy machine takes to send them."""
+    began = time.monotonic()
     with listening(gate) as seen, counted("drop_flood"):
         send(gate, first_packet(), ports=tuple(range(10000, 20000)))
         send(gate, first_packet(OTHER_TAG), sources=(near(gate, 1),))
-    assert len(seen) < 5000
+    assert len(seen) < 300 + 4010 * (time.monotonic() - began)
     assert seen[-1][0] == near(gate, 1)
 
 

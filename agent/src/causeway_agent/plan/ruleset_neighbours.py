@@ -138,12 +138,12 @@ def _family(ip: str, version: int) -> str:
     """
     return f"""\
   chain known{version} {{
-    iifname . {ip} saddr @met{version} return
     update @newcomers {{ iifname limit rate over {NEWCOMERS} }} return
     add @met{version} {{ iifname . {ip} saddr }}
   }}
   chain meet{version} {{
-    iifname . {ip} saddr @onlink{version} jump known{version}
+    iifname . {ip} saddr @met{version} return
+    iifname . {ip} saddr @onlink{version} goto known{version}
   }}
   chain resolve{version} {{
     oifname . {ip} daddr @met{version} return
@@ -174,8 +174,8 @@ counter name drop_solicitation drop
   }}
   chain resolve {{
     iifname @neighbouring jump meet
-    oifname != @neighbouring accept
     meta mark {ruleset_passing.BY_DESTINATION} accept
+    oifname != @neighbouring accept
     ct direction original ct status dnat accept
     meta nfproto ipv4 goto resolve4
     meta nfproto ipv6 goto resolve6

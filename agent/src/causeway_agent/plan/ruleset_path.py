@@ -38,9 +38,12 @@ CHAINS: Final = ("clamp",)
 """Chains that exist once per family; their names end with the version."""
 
 DECLARATIONS: Final = """\
-  chain segment { type filter hook forward priority -150; policy accept; }
-  chain deaf { type filter hook prerouting priority -310; policy accept; }
+  chain segment { }
+  chain deaf { }
 """
+
+DEAF: Final = "meta l4proto { 1, 58 } jump deaf"
+"""Of chain `screen`: no packet but ICMP is asked the four questions."""
 
 INPUT: Final = f"""\
     udp dport {PORT} iifname . ip daddr . ip saddr @path_peers4 accept
@@ -55,6 +58,8 @@ BRIDGE_DECLARATIONS: Final = """\
 """
 
 _OPENING: Final = "tcp flags & (syn | rst) == syn"
+SEGMENT: Final = f"{_OPENING} jump segment"
+"""Of chain `forward`, before anything is accepted."""
 
 
 def _clamps(version: int) -> str:
@@ -89,8 +94,8 @@ def _deaf(kind: str, *, ip: int, protocol: int) -> str:
 RULES: Final = f"""\
 {_clamps(4)}{_clamps(6)}\
   chain segment {{
-    meta nfproto ipv4 {_OPENING} goto clamp4
-    meta nfproto ipv6 {_OPENING} goto clamp6
+    meta nfproto ipv4 goto clamp4
+    goto clamp6
   }}
   chain deaf {{
 {_deaf("icmp type destination-unreachable icmp code frag-needed", ip=20, protocol=9)}\

@@ -185,6 +185,7 @@ def inet_rules(identity: str) -> str:
 {ruleset_fragments.RULES}{ruleset_path.RULES}\
   chain screen {{
     meta mark set 0
+    {ruleset_path.DEAF}
     meta nfproto ipv4 goto screen4
     meta nfproto ipv6 goto screen6
   }}
@@ -212,6 +213,7 @@ def inet_rules(identity: str) -> str:
   }}
 {ruleset_passing.rules(4)}{ruleset_passing.rules(6)}\
   chain forward {{
+    {ruleset_path.SEGMENT}
     {ruleset_passing.MARKED}
     meta nfproto ipv4 jump pass4
     meta nfproto ipv6 jump pass6
