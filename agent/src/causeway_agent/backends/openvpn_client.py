@@ -220,6 +220,9 @@ class ClientUnit:
 
     async def _try(self, attempt: remotes.Attempt) -> Leg | None:
         """A process that is connected, or none; then `_trial` is what was tried."""
+        if not await self._talks(attempt):
+            self._explain("no answer")
+            return None
         slot = await self._free_slot()
         began = self._context.clock.monotonic()
         try:
@@ -234,6 +237,13 @@ class ClientUnit:
             return leg
         self._explain(leg.why or "no answer")
         return None
+
+    async def _talks(self, attempt: remotes.Attempt) -> bool:
+        """Whether a trial beside the way in use would find its server, and do no harm."""
+        beside = self._carrier
+        return beside is None or await openvpn_trial.talks(
+            self.spec, attempt, beside, self._gateways, self._context.clock
+        )
 
     @contextlib.asynccontextmanager
     async def _searching(self) -> AsyncIterator[asyncio.Task[Leg]]:

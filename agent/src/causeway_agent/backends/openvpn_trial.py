@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, Final
 
 import structlog
 
-from causeway_agent.backends import bridge_hosts, liveness, openvpn
+from causeway_agent.backends import bridge_hosts, liveness, openvpn, server_question
 from causeway_agent.backends.gateway_echo import Gateways
 from causeway_agent.backends.openvpn_leg import Leg
 from causeway_agent.backends.race import race
@@ -17,6 +17,7 @@ from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import remotes
 from causeway_agent.plan.processes import FrameProbe, VpnClient
+from causeway_wire.observed import Transport
 
 PROOF: Final = 5.0
 """Seconds that a way tried beside a working one gets to carry packets once it is connected."""
@@ -25,7 +26,11 @@ GRACE: Final = 0.15
 LOOK: Final = 0.05
 """Seconds between looks at which gateways answer, while a way is tried."""
 SETTLED: Final = 0.06
-"""Seconds from a gateway's first answer on that a tunnel gets for its own, before another is tried."""
+"""Seconds from a gateway's first answer on that a tunnel gets for its own, before another is tried..."""
+HELD: Final = 0.04
+"""...and from its server's answer to a new client on: a server that goes on after a pause answers those at
+once, and sends what it held for its old ones when it has read all that waited.
+"""
 BLIND: Final = 1.2
 """Seconds of silence after which a way is tried though no gateway answers: an older one never does."""
 WATCH: Final = 0.02
@@ -50,20 +55,53 @@ async def line_is_good(gateways: Gateways, since: float, clock: Clock) -> None:
         await asyncio.sleep(WATCH)
 
 
+async def talks(
+    spec: VpnClient, attempt: remotes.Attempt, carrier: Leg, gateways: Gateways, clock: Clock
+) -> bool:
+    """Whether the carrier's own server talks to new clients over this endpoint, and has said all it held.
+
+    Before that a trial could do harm: a server that only paused would complete its handshake along with the
+    answers that it held, and drop the session in use for it. Another server has no session to drop.
+    """
+    endpoint = spec.endpoints[attempt.endpoint]
+    same = endpoint.transport is spec.endpoints[carrier.endpoint].transport is Transport.UDP
+    if not same or spec.tls_crypt is None:
+        return True
+    question = asyncio.create_task(server_question.answered(endpoint, spec.tls_crypt))
+    try:
+        which = await _in_time(lambda: (asyncio.wait((question,)),), attempt, gateways, clock)
+    finally:
+        await cancel(question)
+    if which == 0:
+        await asyncio.sleep(HELD)
+    return which == 0
+
+
 async def connects(leg: Leg, attempt: remotes.Attempt, gateways: Gateways, clock: Clock) -> bool:
     """Whether the process connects in the time that its gateway's answers earn it."""
+    return await _in_time(lambda: (leg.connected.wait(), leg.ended()), attempt, gateways, clock) == 0
+
+
+async def _in_time(
+    rivals: Callable[[], tuple[Coroutine[Any, Any, object], ...]],
+    attempt: remotes.Attempt,
+    gateways: Gateways,
+    clock: Clock,
+) -> int | None:
+    """Which of these happens first in the time that the attempt's gateway earns it; None when none does."""
     began = overtaken = clock.monotonic()
     while True:
-        which = await race(leg.connected.wait(), leg.ended(), asyncio.sleep(LOOK))
-        if which < 2:  # noqa: PLR2004
-            return which == 0
+        running = rivals()
+        which = await race(*running, asyncio.sleep(LOOK))
+        if which < len(running):
+            return which
         gateways.ask()
         now, answering = clock.monotonic(), gateways.answering(began)
-        patience = attempt.patience if leg.endpoint in answering else attempt.deadline
-        if leg.endpoint in answering or not (answering and gateways.asks(leg.endpoint)):
+        patience = attempt.patience if attempt.endpoint in answering else attempt.deadline
+        if attempt.endpoint in answering or not (answering and gateways.asks(attempt.endpoint)):
             overtaken = now
         if now - began >= patience or now - overtaken >= GRACE:
-            return False
+            return None
 
 
 async def carries(leg: Leg, spec: VpnClient, *, beside: Leg) -> bool:
