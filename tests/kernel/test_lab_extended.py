@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from causeway_controller.lab import capture, drill, proofs
 from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import original_of, replica_of
+from causeway_controller.lab.topology import INTERNET_ADDRESSES, original_of, replica_of
 
 pytestmark = pytest.mark.kernel
 
@@ -57,7 +57,9 @@ async def test_only_the_tunnel_is_seen_at_the_gateways(extended: Lab) -> None:
 
 
 async def test_the_replica_s_internet_is_the_production_gateway(extended: Lab) -> None:
-    await proofs.leaves_through_production(extended.replica(DB), proofs.router_addresses(extended, "acme"))
+    await proofs.leaves_through_production(
+        extended.replica(DB), proofs.router_addresses(extended, "acme"), INTERNET_ADDRESSES
+    )
 
 
 async def test_a_replica_that_is_not_failed_over_stays_invisible(extended: Lab) -> None:

@@ -15,7 +15,7 @@ from causeway_controller.lab.console import Console
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.pace import Pace
 from causeway_controller.lab.topology import original_of, replica_of
-from causeway_wire.types import IPAddress
+from causeway_wire.types import IPAddress, TenantId
 
 PUBLIC_PORT = 6180
 LAN_MTU = 1500
@@ -105,10 +105,19 @@ async def guarded(lab: Lab, ref: VmRef) -> str:
     raise BrokenError("the failover went through: two machines now have one address")
 
 
-async def leaves_through_production(source: Console, router: Collection[IPAddress]) -> str:
+def internet_of(lab: Lab, tenant: TenantId) -> tuple[IPAddress, ...]:
+    """The internet's host as this tenant's site can reach it: by the IP versions that its line carries."""
+    line = lab.lines.conditions(tenant)
+    return tuple(one for one in topology.INTERNET_ADDRESSES if line.carries(one.version))
+
+
+async def leaves_through_production(
+    source: Console, router: Collection[IPAddress], internet: Sequence[IPAddress]
+) -> str:
     """The internet sees the replica behind the production site's own public addresses."""
+    require(internet, "the site's line carries no packet to the internet")
     seen = []
-    for address in topology.INTERNET_ADDRESSES:
+    for address in internet:
         page = await source.http(address)
         require(page["status"] is not None, f"{source.name} does not reach {address}: {page.get('error')}")
         require(

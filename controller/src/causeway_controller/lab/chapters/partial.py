@@ -72,7 +72,9 @@ class PartialChapters:
         )
         await ledger.claim(
             "The replica's way to the internet is the production gateway",
-            proofs.leaves_through_production(replica, proofs.router_addresses(lab, "acme")),
+            proofs.leaves_through_production(
+                replica, proofs.router_addresses(lab, "acme"), proofs.internet_of(lab, "acme")
+            ),
         )
         await ledger.claim(
             "At the cloud gateways only encrypted packets on port 6180 are seen",

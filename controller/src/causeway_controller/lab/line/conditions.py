@@ -95,6 +95,11 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Whether the line need not be there."""
         return self.up.clear and self.down.clear and not self.nat
 
+    def carries(self, version: int) -> bool:
+        """Whether packets of this IP version pass both ways."""
+        block = Blocked.IPV4 if version == 4 else Blocked.IPV6  # noqa: PLR2004
+        return block not in (*self.up.blocked, *self.down.blocked)
+
     def changed(self, *directions: Direction, **changes: object) -> Conditions:
         """These with some fields of `Way` changed in the directions, in both when none is named."""
         wanted = directions or tuple(Direction)
