@@ -41,6 +41,9 @@ class Site:
     directory: Path
     authorities: dict[str, pki.Authority]
     gateway_authority: pki.Authority
+    role: GatewayRole
+    key: str
+    """The gateway's."""
     callers: list[str]
     """The tenant of every connection that reached a server."""
 
@@ -132,21 +135,23 @@ def site(tmp_path: Path) -> Iterator[Site]:
     servers = [answer(tenant, callers) for tenant in TENANTS]
     try:
         with running(proxy, tmp_path / "gateway", key, DOOR[1]):
-            yield Site(tmp_path, authorities, gateway_authority, callers)
+            yield Site(tmp_path, authorities, gateway_authority, role, key, callers)
     finally:
         for listener in servers:
             listener.shutdown(socket.SHUT_RDWR)  # wakes the thread, which holds the port while it waits
             listener.close()
 
 
-def reached(site: Site, certificate: Path | None, source: str = "127.0.0.1") -> str:
+def reached(
+    site: Site, certificate: Path | None, source: str = "127.0.0.1", door: tuple[str, int] = DOOR
+) -> str:
     """The tenant whose server answers through the door; empty when none does."""
     context = ssl.create_default_context(cadata=site.gateway_authority.pem)
     if certificate is not None:
         context.load_cert_chain(certificate)
     with (
         contextlib.suppress(ssl.SSLError, ConnectionError),
-        tls.connected(context, DOOR, source=source, name=GATEWAY_NAME) as connection,
+        tls.connected(context, door, source=source, name=GATEWAY_NAME) as connection,
     ):
         connection.sendall(b"x")
         return connection.recv(100).decode()
@@ -236,3 +241,66 @@ def test_the_wrapper_trusts_the_gateways_name_only(site: Site, name: str, expect
             plain.sendall(b"x")
             got = plain.recv(100)
     assert got == expected
+
+
+@contextlib.contextmanager
+def refusing(site: Site, **revoked: str) -> Iterator[tuple[str, int]]:
+    """A second door, which refuses one certificate of a tunnel each, by tenant."""
+    door = DOOR[0], DOOR[1] + 1
+    tunnels = tuple(
+        msgspec.structs.replace(tunnel, revoked=(revoked[tunnel.tenant],))
+        if tunnel.tenant in revoked
+        else tunnel
+        for tunnel in site.role.tunnels
+    )
+    role = msgspec.structs.replace(site.role, tunnels=tunnels, port=door[1])
+    proxy = haproxy_config.gateway(role, addresses=(ip_address(door[0]),))
+    with running(proxy, site.directory / "refusing", site.key, door[1]):
+        yield door
+
+
+def with_digits(site: Site, odd: int) -> tuple[Path, str]:
+    """A certificate of acme's whose serial number has an odd or even number of digits."""
+    while True:
+        path = site.client("acme", SAME_NAME)
+        text = path.read_text()
+        serial = pki.serial(text[text.index("-----BEGIN CERTIFICATE-----") :])
+        if len(serial) % 2 == odd:
+            return path.rename(path.with_name(f"{serial}.pem")), serial
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_a_revoked_certificate_reaches_nothing_and_others_of_its_name_do(site: Site, odd: int) -> None:
+    stolen, serial = with_digits(site, odd)
+    other = site.client("acme", SAME_NAME)
+    assert reached(site, stolen) == "acme"
+    with refusing(site, acme=serial) as door:
+        assert reached(site, stolen, door=door) == ""
+        assert reached(site, other, door=door) == "acme"
+        assert reached(site, site.client("globex", SAME_NAME), door=door) == "globex"
+
+
+def test_a_serial_number_counts_for_its_tunnel_only(site: Site) -> None:
+    certificate, serial = with_digits(site, 0)
+    with refusing(site, globex=serial) as door:
+        assert reached(site, certificate, door=door) == "acme"
+
+
+@pytest.mark.parametrize("revoked", [True, False])
+def test_the_wrapper_brings_nothing_from_a_gateway_that_is_revoked(site: Site, *, revoked: bool) -> None:
+    key, certificate = issued(site.authorities["acme"], SAME_NAME, pki.Usage.CLIENT)
+    tunnel = msgspec.structs.replace(
+        documents.client(),
+        remotes=(Remote(address=ip_address(DOOR[0]), port=DOOR[1]),),
+        certificate=certificate,
+        gateway_ca=site.gateway_authority.pem,
+        gateway_name=GATEWAY_NAME,
+        gateway_revoked=("1f", pki.serial(site.role.certificate)) if revoked else ("1f",),
+    )
+    port = haproxy_config.local_port(0)
+    with running(haproxy_config.wrapper(tunnel), site.directory / "wrapper", key, port):
+        got = b""
+        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 3) as plain:
+            plain.sendall(b"x")
+            got = plain.recv(100)
+    assert got == (b"" if revoked else b"acme")

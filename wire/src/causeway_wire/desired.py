@@ -166,6 +166,8 @@ class TunnelServer(Document, frozen=True, kw_only=True):
     tls_crypt: Secret
     """tls-crypt-v2 server key, PEM."""
     extension: Extension = Extension.ROUTED
+    revoked: Revoked | UnsetType = UNSET
+    """Of the client."""
 
 
 class Remote(Document, frozen=True, kw_only=True):
@@ -192,6 +194,10 @@ class TunnelClient(Document, frozen=True, kw_only=True):
     gateway_name: Name
     """DNS name in the gateways' TLS certificates."""
     extension: Extension = Extension.ROUTED
+    revoked: Revoked | UnsetType = UNSET
+    """Of the server."""
+    gateway_revoked: Revoked | UnsetType = UNSET
+    """Of the gateways, for the TCP fallback."""
 
 
 class ProductionNetwork(Document, frozen=True, kw_only=True):
@@ -327,6 +333,10 @@ class GatewayTunnel(Document, frozen=True, kw_only=True):
     """Tags of the client keys that may open this tunnel; more than one while a key is replaced. Without any,
     every key of the tenant that names the tunnel may, and first packets of all such tunnels share a narrow
     budget.
+    """
+    revoked: Revoked | UnsetType = UNSET
+    """Of the client, for the TCP fallback; connections that are open are ended by the server. Over UDP no
+    certificate is seen here: a key is revoked by leaving out its tag.
     """
 
 

@@ -6,6 +6,7 @@ OpenVPN gets a persistent tun device, no scripts and no privileges; the agent ow
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _REASONS = (
     ("VERIFY X509NAME ERROR: ", "certificate refused: "),
     ("VERIFY EKU ERROR", "certificate refused: wrong extended key usage"),
     ("VERIFY KU ERROR", "certificate refused: wrong key usage"),
+    ("VERIFY CRL: depth=0, ", "certificate refused: "),
     ("VERIFY ERROR: depth=0, error=", "certificate refused: "),
     ("VERIFY ERROR: ", "certificate refused: "),
     ("certificate verify failed", "certificate refused"),
@@ -49,6 +51,8 @@ _REASONS = (
 colon and a space is completed by what follows the words.
 """
 _LONGEST_REASON = 200
+_SERIAL = re.compile(r"\bserial=([0-9]{1,49})\b")
+"""Told in decimal; documents, openssl and `status` write hexadecimal. 20 octets are 49 digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,7 @@ def reason(text: str) -> str | None:
     for words, meaning in _REASONS:
         _, found, rest = text.partition(words)
         if found:
+            rest = _SERIAL.sub(lambda number: f"serial={int(number[1]):x}", rest)
             return (meaning + rest)[:_LONGEST_REASON] if meaning.endswith(": ") else meaning
     return None
 
@@ -148,10 +153,20 @@ def prepare(
     text = complete(configuration, context.key_directory, device=device)
     spawn.prepare_directory(directory, context.account)
     spawn.write_file(directory / CONFIGURATION, text, context.account)
-    for name, content in files:
-        spawn.prepare_directory((directory / name).parent, context.account)
-        spawn.write_file(directory / name, content, context.account)
+    _write_files(directory, files, context.account)
     return text
+
+
+def _write_files(directory: Path, files: tuple[tuple[str, str], ...], account: spawn.Account | None) -> None:
+    """Exactly these in their directories: what an earlier configuration left there would count."""
+    paths = {directory / name: content for name, content in files}
+    for place in {path.parent for path in paths}:
+        spawn.prepare_directory(place, account)
+        for left in place.iterdir():
+            if left not in paths:
+                left.unlink()
+    for path, content in paths.items():
+        spawn.write_file(path, content, account)
 
 
 def complete(configuration: Secret, key_directory: Path, *, device: str | None = None) -> str:

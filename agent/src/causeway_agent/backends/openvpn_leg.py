@@ -51,11 +51,16 @@ class Leg:
         directory, device = place(spec, slot, context), spec.devices[slot]
         configuration = spec.endpoints[endpoint].configuration
         text = await asyncio.to_thread(
-            openvpn.prepare, configuration, directory, context, device=device if slot else None
+            openvpn.prepare,
+            configuration,
+            directory,
+            context,
+            files=spec.files,
+            device=device if slot else None,
         )
         child = spawn.launch(openvpn.COMMAND, directory=directory, account=context.account)
         _log.info("process_started", process=directory.name, pid=child.pid, endpoint=endpoint)
-        return cls(endpoint, slot, device, child, directory, records.digest(text))
+        return cls(endpoint, slot, device, child, directory, digest(text, spec))
 
     @classmethod
     def adopt(cls, spec: VpnClient, entry: records.Record, context: openvpn.Context) -> Self | None:
@@ -68,7 +73,7 @@ class Leg:
             context.key_directory,
             device=device if entry.slot else None,
         )
-        if records.digest(text) != entry.digest:
+        if digest(text, spec) != entry.digest:
             return None
         child = spawn.adopt(entry.process.pid, entry.process.start_time)
         where = place(spec, entry.slot, context)
@@ -134,6 +139,11 @@ class Leg:
                 self.told = openvpn.latest(self.told, text)
             case _:
                 pass
+
+
+def digest(text: str, spec: VpnClient) -> str:
+    """Of all that the process was started with."""
+    return records.digest(text, *(part for file in spec.files for part in file))
 
 
 def place(spec: VpnClient, slot: int, context: openvpn.Context) -> Path:

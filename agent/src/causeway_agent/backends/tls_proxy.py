@@ -56,6 +56,8 @@ class ProxyUnit:
         if self._child is not None:
             found = (spawn.adopt(old.pid, old.start_time) for old in entry.lingering)
             self._lingering = tuple(child for child in found if child is not None)
+            # The agent before may have died before it asked them, and they admit whom they knew then.
+            self.inherit()
         return self._child is not None
 
     async def ready(self) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from causeway_agent.engine.ports import Clock
+from causeway_agent.plan import revocation
 from causeway_wire.desired import Desired, Management
 from causeway_wire.observed import RevokedCertificate
 from causeway_wire.types import SerialNumber
@@ -22,6 +23,7 @@ def of(document: Desired | None) -> Iterator[RevokedCertificate]:
     if document is not None:
         for serial in document.management.revoked or ():
             yield RevokedCertificate(serial=serial, at=API)
+        yield from revocation.at_tunnels(document)
 
 
 class Revocations:

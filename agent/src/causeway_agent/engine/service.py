@@ -25,7 +25,7 @@ from causeway_agent.engine.updates import Updates
 from causeway_agent.engine.watch import Watch
 from causeway_agent.errors import BackendError, Bug, CompileError
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, trunks
+from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, revocation, trunks
 from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
@@ -188,7 +188,7 @@ class Engine:
             counters=await self.counters(),
             duplicates=(*state.duplicates, *state.contested),
             neighbours=state.tables,
-            revoked=tuple(self.revocations.report()),
+            revoked=(*self.revocations.report(), *revocation.at_tunnels(document)),
             started=self._started,
         )
 

@@ -121,6 +121,7 @@ def provider(
                 name=f"vpn-{tunnel.id}-{transport.value}",
                 facts=facts,
             ),
+            files=openvpn_config.server_files(tunnel),
         )
         for transport, tap in taps.items()
     )

@@ -7,7 +7,7 @@ TCP a client certificate does. Neither can read a tunnel: OpenVPN's TLS runs end
 from __future__ import annotations
 
 from causeway_agent.plan import adapters as nics
-from causeway_agent.plan import checks, checks_listen, haproxy_config
+from causeway_agent.plan import checks, checks_listen, haproxy_config, revocation
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address, Sysctl
@@ -45,6 +45,7 @@ def _check(role: GatewayRole, around: Surroundings, public: Adapter | None) -> N
         where = f"/role/tenants/{index}/tls_crypt"
         checks.pem(findings, tenant.tls_crypt.reveal(), where, checks.SERVER_KEY)
     _check_tunnels(role, findings)
+    revocation.check_gateway(findings, role)
     taken = frozenset[IPAddress]().union(*(each.own for each in around.adapters.values()))
     for index, tunnel in enumerate(role.tunnels):
         checks_listen.relayed(tunnel, f"/role/tunnels/{index}", around, public, taken)

@@ -25,6 +25,7 @@ from causeway_agent.plan import (
     compile_full,
     openvpn_config,
     path_size,
+    revocation,
     tunnel_path,
 )
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
@@ -185,6 +186,7 @@ def _check_tunnel(
     for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
     checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.SERVER_KEY)
+    revocation.check_server(findings, tunnel, base)
 
 
 def _check_inner(
@@ -371,5 +373,5 @@ def _server(extension: Extension, transport: Transport, facts: Facts) -> VpnServ
         configuration=openvpn_config.server(
             extension.tunnel, transport=transport, device=device, name=name, facts=facts
         ),
-        files=openvpn_config.SERVER_FILES,
+        files=openvpn_config.server_files(extension.tunnel),
     )

@@ -18,6 +18,7 @@ from causeway_agent.plan import (
     haproxy_config,
     openvpn_config,
     path_size,
+    revocation,
     tunnel_path,
 )
 from causeway_agent.plan.adapters import EVERYWHERE, Adapter
@@ -118,6 +119,7 @@ def _check_tunnel(tunnel: TunnelClient, around: Surroundings, replicas: tuple[IP
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)
     checks.pem(findings, tunnel.gateway_ca, f"{base}/gateway_ca", checks.CERTIFICATE)
     checks.pem(findings, tunnel.tls_crypt.reveal(), f"{base}/tls_crypt", checks.CLIENT_KEY)
+    revocation.check_client(findings, tunnel, base)
 
 
 def _replicas(role: TenantRole) -> tuple[IPAddress, ...]:
@@ -265,5 +267,6 @@ def _processes(
         endpoints=(*udp, *tcp),
         probe=probe,
         tls_crypt=tunnel.tls_crypt,
+        files=openvpn_config.revoked_files(tunnel),
     )
     return frozenset({client, haproxy_config.wrapper(tunnel)})

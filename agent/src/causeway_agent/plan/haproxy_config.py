@@ -14,7 +14,7 @@ from typing import Final
 
 from causeway_agent.plan.processes import TlsProxy
 from causeway_wire.desired import GatewayRole, GatewayTunnel, TunnelClient
-from causeway_wire.types import IPAddress, Secret
+from causeway_wire.types import IPAddress, Secret, SerialNumber
 
 LOOPBACK: Final = ipaddress.IPv4Address("127.0.0.1")
 FIRST_LOCAL_PORT: Final = 16180
@@ -49,6 +49,8 @@ _DOOR_RULES: Final = f"""\
   tcp-request connection reject if {{ sc0_conn_rate(sources) gt 30 }} || {{ sc0_conn_cur(sources) gt 128 }}
   tcp-request session set-var(sess.name) ssl_c_s_dn(cn)
   tcp-request session set-var(sess.tunnel) ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)
+  tcp-request session set-var(sess.serial) ssl_c_serial,hex
+  tcp-request session reject if {{ var(sess.tunnel),concat(:,sess.serial) -m str -f revoked.lst }}
   tcp-request session track-sc1 var(sess.tunnel) table tunnels
   tcp-request session reject if {{ sc1_conn_cur(tunnels) gt {CONNECTIONS} }}
   use_backend %[var(sess.tunnel)]
@@ -78,6 +80,11 @@ def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
         for index, tunnel in enumerate(role.tunnels)
     ]
     rows = [f"{_peer(tunnel)} tunnel-{index}\n" for index, tunnel in enumerate(role.tunnels)]
+    refused = [
+        f"tunnel-{index}:{_serial(serial)}\n"
+        for index, tunnel in enumerate(role.tunnels)
+        for serial in tunnel.revoked or ()
+    ]
     authorities = "".join(tenant.ca.strip() + "\n" for tenant in role.tenants)
     return TlsProxy(
         name="gateway-tls",
@@ -86,6 +93,7 @@ def gateway(role: GatewayRole, *, addresses: Iterable[IPAddress]) -> TlsProxy:
             ("server.pem", Secret(role.certificate)),
             ("tenants.pem", Secret(authorities)),
             ("tunnels.map", Secret("".join(rows))),
+            ("revoked.lst", Secret("".join(refused))),
         ),
         key=role.key,
     )
@@ -97,6 +105,7 @@ def wrapper(tunnel: TunnelClient) -> TlsProxy:
     sections = [
         f"\nlisten remote-{index}\n"
         f"  bind {_socket(LOOPBACK, local_port(index))}\n"
+        f"  tcp-response content reject if {{ ssl_s_serial,hex -m str -f revoked.lst }}\n"
         f"  server gateway {_socket(remote.address, remote.port)}"
         f" ssl crt client.pem ca-file gateway.pem {check}\n"
         for index, remote in enumerate(tunnel.remotes)
@@ -104,7 +113,11 @@ def wrapper(tunnel: TunnelClient) -> TlsProxy:
     return TlsProxy(
         name=f"tls-{tunnel.id}",
         configuration=Secret("".join((_GLOBAL, *sections))),
-        files=(("client.pem", Secret(tunnel.certificate)), ("gateway.pem", Secret(tunnel.gateway_ca))),
+        files=(
+            ("client.pem", Secret(tunnel.certificate)),
+            ("gateway.pem", Secret(tunnel.gateway_ca)),
+            ("revoked.lst", Secret("".join(f"{_serial(each)}\n" for each in tunnel.gateway_revoked or ()))),
+        ),
         key=tunnel.key,
     )
 
@@ -112,6 +125,11 @@ def wrapper(tunnel: TunnelClient) -> TlsProxy:
 def local_port(index: int) -> int:
     """Where the wrapper of this remote listens."""
     return FIRST_LOCAL_PORT + index
+
+
+def _serial(serial: SerialNumber) -> str:
+    """As HAProxy's `hex` writes it: whole octets, upper case."""
+    return serial.upper().zfill(len(serial) + len(serial) % 2)
 
 
 def _peer(tunnel: GatewayTunnel) -> str:

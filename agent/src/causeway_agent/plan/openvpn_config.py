@@ -26,6 +26,11 @@ SOCKET_BUFFER: Final = 1024 * 1024
 SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
 """Everything behind the one client is reached through it; without this its inner packets are dropped."""
 
+_REVOKED: Final = "revoked"
+"""Directory with a file for each revoked certificate, its name the serial number in decimal (openvpn(8),
+`--crl-verify DIR dir`): nothing that is signed, and nothing that expires.
+"""
+
 REPLAY_WINDOW: Final = 2048
 """Packets by which one may be overtaken on the way and still be taken: lines that spread packets over several
 ways reorder by hundreds at speed, and OpenVPN's default of 64 drops those. Costs 16 KiB per key.
@@ -65,7 +70,7 @@ def listens(tunnel: TunnelServer, transport: Transport) -> tuple[IPAddress, ...]
 
 
 def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str, facts: Facts) -> Secret:
-    """The provider's end; `name` is the process's. A routed one refers to `SERVER_FILES`."""
+    """The provider's end; `name` is the process's. It refers to `server_files`."""
     suffix = "-server" if transport is Transport.TCP else ""
     lines = (
         f"dev {device}",
@@ -84,6 +89,17 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
+
+
+def server_files(tunnel: TunnelServer) -> tuple[tuple[str, str], ...]:
+    """What the server's configuration refers to."""
+    behind = () if tunnel.extension is Extension.BRIDGED else SERVER_FILES
+    return (*behind, *revoked_files(tunnel))
+
+
+def revoked_files(tunnel: TunnelServer | TunnelClient) -> tuple[tuple[str, str], ...]:
+    """A file for each certificate that the far end must not show."""
+    return tuple((f"{_REVOKED}/{int(serial, 16)}", "") for serial in tunnel.revoked or ())
 
 
 def client(
@@ -164,6 +180,7 @@ def _identity(tunnel: TunnelServer | TunnelClient, *, name: str, facts: Facts) -
     return (
         f"management {facts.run_directory}/{name}.sock unix",
         f"key {facts.key_directory}/{tunnel.key}.key",
+        *((f"crl-verify {_REVOKED} dir",) if tunnel.revoked else ()),
         *_inline("cert", tunnel.certificate),
         *_inline("ca", tunnel.ca),
         *_inline("tls-crypt-v2", tunnel.tls_crypt.reveal()),

@@ -79,6 +79,8 @@ class VpnClient:
     """The other device; without one a new way is tried only after the old one was given up."""
     tls_crypt: Secret | None = None
     """tls-crypt-v2 client key, PEM, for questions to gateways (`gateway_echo`); without it none is asked."""
+    files: tuple[tuple[str, str], ...] = ()
+    """As of a server; the same for every endpoint."""
 
     @property
     def name(self) -> str:

@@ -19,6 +19,10 @@ from causeway_wire.types import Secret
             "1.2.3.4:5 VERIFY ERROR: depth=0, error=certificate has expired: CN=a",
             "certificate refused: certificate has expired: CN=a",
         ),
+        (
+            "1.2.3.4:5 VERIFY CRL: depth=0, CN=a, serial=4660 is revoked",
+            "certificate refused: CN=a, serial=1234 is revoked",
+        ),
         ("tls-crypt unwrap error: packet authentication failed", "wrong key"),
         ("TLS Error: TLS key negotiation failed to occur within 60 seconds", "no answer"),
         ("read UDPv4 [ECONNREFUSED]: Connection refused (fd=3,code=111)", "connection refused"),
