@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import UNSET, UnsetType, structs
 
 from causeway_controller import tls_crypt
-from causeway_controller.failover import inventory, modes
+from causeway_controller.failover import inventory, modes, revocation
 from causeway_controller.failover.inventory import (
     Adapter,
     Gateway,
@@ -122,7 +122,9 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
         claims=_claims(tenant),
     )
     adapters = (appliance.uplink, *(appliance.vlans[network.id] for network in networks))
-    return _desired(appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch)
+    return _desired(
+        site, appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch
+    )
 
 
 def tenant_document(
@@ -146,7 +148,7 @@ def tenant_document(
     )
     management = appliance.management
     adapters = (appliance.nic, *([appliance.extension_nic] if appliance.extension_nic is not None else []))
-    return _desired(appliance.id, management, adapters, role, generation=generation, epoch=epoch)
+    return _desired(site, appliance.id, management, adapters, role, generation=generation, epoch=epoch)
 
 
 def _claims(tenant: Tenant) -> Claims | UnsetType:
@@ -184,7 +186,7 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
         ),
     )
     adapters = (gateway.public, gateway.inside)
-    return _desired(gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
+    return _desired(site, gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
 
 
 def _inside_reach(gateway: Gateway, server: IPAddress | None) -> IPAddress | None:
@@ -369,6 +371,7 @@ def _partial(vms: tuple[Vm, ...]) -> TenantFailover:
 
 
 def _desired(
+    site: Site,
     appliance: ApplianceId,
     access: ManagementAccess,
     adapters: tuple[Adapter, ...],
@@ -381,7 +384,7 @@ def _desired(
     nics = (
         Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways) for one in adapters
     )
-    return Desired(
+    made = Desired(
         appliance=appliance,
         generation=generation,
         epoch=epoch,
@@ -389,6 +392,7 @@ def _desired(
         nics=tuple(nics),
         role=role,
     )
+    return revocation.applied(site, made)
 
 
 def _unknown(detail: str) -> ProblemError:

@@ -5,6 +5,7 @@ Values only. Certificates and keys come from `Credentials`, made by `pki` and by
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -20,6 +21,7 @@ from causeway_wire.types import (
     Name,
     NetworkId,
     Secret,
+    SerialNumber,
     TenantId,
     TunnelId,
     VmName,
@@ -176,6 +178,29 @@ class GatewayCredentials:
     certificates: Mapping[ApplianceId, str]
 
 
+class Holder(enum.Enum):
+    """Whose certificate it is."""
+
+    CONTROLLER = "controller"
+    GATEWAY = "gateway"
+    """Its TLS certificate, for the TCP fallback."""
+    CLIENT = "client"
+    """A tenant appliance's, of a tunnel."""
+    SERVER = "server"
+    """A provider appliance's, of a tunnel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A certificate that counts no longer although its authority signed it (`pki.serial`)."""
+
+    serial: SerialNumber
+    holder: Holder
+    tenant: TenantId | None = None
+    """Of a tunnel's certificate, as is `tunnel`."""
+    tunnel: TunnelId | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Everything that documents are compiled from."""
@@ -186,6 +211,7 @@ class Site:
     gateway_credentials: GatewayCredentials
     modes: Mapping[TenantId, Mode] = field(default_factory=dict)
     """What each tenant's failover is now; tenants not in it are idle."""
+    revoked: tuple[Revocation, ...] = ()
 
 
 def mode(site: Site, tenant: TenantId) -> Mode:

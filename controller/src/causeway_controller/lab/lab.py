@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_controller import generations, workflow
-from causeway_controller.failover import documents, inventory, modes
-from causeway_controller.failover.inventory import Site, Tenant, Vm
+from causeway_controller.failover import documents, inventory, modes, revocation
+from causeway_controller.failover.inventory import Revocation, Site, Tenant, Vm
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Provider
@@ -31,7 +31,7 @@ from causeway_controller.lab.steps import Listener, Step, ignore, step
 from causeway_controller.lab.topology import Topology, original_of, replica_of
 from causeway_wire.desired import Desired, StaleAnswer
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import ApplianceId, TenantId, VmName
+from causeway_wire.types import ApplianceId, SerialNumber, TenantId, VmName
 
 DIRECTORY = Path("/run/causeway-lab")
 """In the sandbox's own tmpfs: keys never reach a disk."""
@@ -139,6 +139,17 @@ class Lab:
         """From the tenant's next document on these answers are stale, and no others."""
         self.tenant(tenant)
         self._site = inventory.with_stale(self.site, tenant, stale)
+
+    async def revoke(self, *certificates: Revocation) -> None:
+        """Have these certificates refused by everybody who could be shown one.
+
+        Raises ProblemError, ChangeFailed or ChangePending; what was revoked stays so in later documents.
+        """
+        await self._meant(revocation.revoke(self.site, *certificates))
+
+    async def take_back(self, *serials: SerialNumber) -> None:
+        """Have these certificates accepted again; raises as `revoke` does."""
+        await self._meant(revocation.take_back(self.site, *serials))
 
     async def failover(self, vms: Iterable[VmRef]) -> None:
         """Fail VMs over, tenants at the same time. Raises ProblemError or StepFailed."""
@@ -291,6 +302,13 @@ class Lab:
             case workflow.StepState.FAILED | workflow.StepState.UNDO_FAILED:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds, error=str(event.error)))
 
+    async def _meant(self, site: Site) -> None:
+        """Make this the inventory, and send the documents that mean something else now."""
+        before, self._site = self.site, site
+        changed = [one for one in self.appliances.agents if _document(before, one) != _document(site, one)]
+        epoch = next(self._epochs)
+        await asyncio.gather(*(self._apply(appliance, epoch) for appliance in changed))
+
     async def _apply(
         self,
         appliance: ApplianceId,
@@ -306,6 +324,11 @@ def _hypervisor(topology: Topology, directory: Path, image: Path | None, agent_p
     if image is None:
         return LabProvider(segments=topology.segments, directory=directory, agent_python=agent_python)
     return QemuProvider(image=image, segments=topology.segments, directory=directory)
+
+
+def _document(site: Site, appliance: ApplianceId) -> Desired:
+    """To compare: what the appliance should be, whatever its generation."""
+    return documents.document(site, appliance, generation=1, epoch=0)
 
 
 def _by_tenant(vms: Iterable[VmRef]) -> dict[TenantId, frozenset[VmName]]:

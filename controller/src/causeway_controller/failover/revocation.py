@@ -1,0 +1,80 @@
+"""Certificates that count no longer, and in whose documents they are refused: where they would be shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from msgspec import UNSET, UnsetType, structs
+
+from causeway_controller.failover.inventory import Holder, Revocation, Site
+from causeway_wire.desired import (
+    Desired,
+    GatewayRole,
+    ProviderRole,
+    Role,
+    TenantRole,
+    TunnelClient,
+    TunnelServer,
+)
+from causeway_wire.types import SerialNumber, TenantId, TunnelId
+
+Serials = tuple[SerialNumber, ...] | UnsetType
+
+
+def revoke(site: Site, *revocations: Revocation) -> Site:
+    """The site in which these certificates are refused, too."""
+    new = tuple(each for each in dict.fromkeys(revocations) if each not in site.revoked)
+    return replace(site, revoked=(*site.revoked, *new))
+
+
+def take_back(site: Site, *serials: SerialNumber) -> Site:
+    """The site in which these certificates count again."""
+    return replace(site, revoked=tuple(each for each in site.revoked if each.serial not in serials))
+
+
+def applied(site: Site, document: Desired) -> Desired:
+    """The document, refusing what is revoked of whoever is at the other end."""
+    management = structs.replace(document.management, revoked=_serials(site, Holder.CONTROLLER))
+    return structs.replace(document, management=management, role=_in_role(site, document.role))
+
+
+def _in_role(site: Site, role: Role) -> Role:
+    match role:
+        case ProviderRole(tenant=tenant):
+            networks = tuple(
+                structs.replace(network, tunnel=_server(site, tenant, network.tunnel))
+                for network in role.networks
+            )
+            return structs.replace(role, networks=networks)
+        case TenantRole(tenant=tenant):
+            return structs.replace(role, tunnel=_client(site, tenant, role.tunnel))
+        case GatewayRole():
+            tunnels = tuple(
+                structs.replace(each, revoked=_serials(site, Holder.CLIENT, each.tenant, each.tunnel))
+                for each in role.tunnels
+            )
+            return structs.replace(role, tunnels=tunnels)
+
+
+def _server(site: Site, tenant: TenantId, tunnel: TunnelServer | None) -> TunnelServer | None:
+    if tunnel is None:
+        return None
+    return structs.replace(tunnel, revoked=_serials(site, Holder.CLIENT, tenant, tunnel.id))
+
+
+def _client(site: Site, tenant: TenantId, tunnel: TunnelClient | None) -> TunnelClient | None:
+    if tunnel is None:
+        return None
+    return structs.replace(
+        tunnel,
+        revoked=_serials(site, Holder.SERVER, tenant, tunnel.id),
+        gateway_revoked=_serials(site, Holder.GATEWAY),
+    )
+
+
+def _serials(
+    site: Site, holder: Holder, tenant: TenantId | None = None, tunnel: TunnelId | None = None
+) -> Serials:
+    wanted = (holder, tenant, tunnel)
+    found = (each.serial for each in site.revoked if (each.holder, each.tenant, each.tunnel) == wanted)
+    return tuple(found) or UNSET

@@ -1,0 +1,64 @@
+"""Revoked certificates are in the documents of whoever could be shown them, and in no others."""
+
+from __future__ import annotations
+
+from causeway_controller.failover import documents, revocation
+from causeway_controller.failover.inventory import Holder, Revocation, Site, with_failed_over
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+from tests import sites
+
+SITE = with_failed_over(sites.site(), "acme", frozenset(sites.site().tenants["acme"].vms))
+TENANT = SITE.tenants["acme"]
+NETWORKS = tuple(TENANT.networks.values())
+TUNNEL = NETWORKS[0].tunnel
+
+
+def written(site: Site) -> dict[str, bytes]:
+    """The text of every appliance's document."""
+    names = [TENANT.provider.id, *(end.id for end in TENANT.appliances.values())]
+    names += [gateway.id for gateway in site.gateways]
+    return {name: codec.encode(document(site, name)) for name in names}
+
+
+def document(site: Site, name: str) -> Desired:
+    return documents.document(site, name, generation=3, epoch=5)
+
+
+def holding(site: Site, serial: str) -> dict[str, int]:
+    """How often each appliance's document names the serial number, where it does."""
+    counts = {name: text.count(f'"{serial}"'.encode()) for name, text in written(site).items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def test_a_client_s_certificate_is_refused_by_its_server_and_by_gateways() -> None:
+    site = revocation.revoke(SITE, of_tunnel(Holder.CLIENT, "1f"))
+    assert holding(site, "1f") == {TENANT.provider.id: 1, **{gateway.id: 1 for gateway in site.gateways}}
+
+
+def test_a_server_s_certificate_is_refused_by_its_client() -> None:
+    site = revocation.revoke(SITE, of_tunnel(Holder.SERVER, "2f"))
+    assert holding(site, "2f") == {TENANT.appliances[NETWORKS[0].id].id: 1}
+
+
+def test_a_gateway_s_certificate_is_refused_by_every_client() -> None:
+    site = revocation.revoke(SITE, Revocation(serial="3f", holder=Holder.GATEWAY))
+    assert holding(site, "3f") == {end.id: 1 for end in TENANT.appliances.values()}
+
+
+def test_a_controller_s_certificate_is_refused_by_every_agent() -> None:
+    site = revocation.revoke(SITE, Revocation(serial="4f", holder=Holder.CONTROLLER))
+    assert holding(site, "4f") == dict.fromkeys(written(site), 1)
+    assert document(site, TENANT.provider.id).management.revoked == ("4f",)
+
+
+def test_revoking_twice_is_revoking_once_and_what_is_taken_back_leaves_no_trace() -> None:
+    one, other = of_tunnel(Holder.CLIENT, "1f"), Revocation(serial="4f", holder=Holder.CONTROLLER)
+    twice = revocation.revoke(revocation.revoke(SITE, one, one), one, other)
+    assert twice.revoked == (one, other)
+    assert revocation.take_back(twice, "1f").revoked == (other,)
+    assert written(revocation.take_back(twice, "1f", "4f")) == written(SITE)
+
+
+def of_tunnel(holder: Holder, serial: str) -> Revocation:
+    return Revocation(serial=serial, holder=holder, tenant="acme", tunnel=TUNNEL)
