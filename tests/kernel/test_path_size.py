@@ -13,9 +13,9 @@ import pytest_asyncio
 from causeway_agent.plan import path_size
 from causeway_controller.lab import drill, namespaces
 from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.line.conditions import Conditions, Direction
+from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
 from causeway_controller.lab.topology import original_of
-from causeway_wire.observed import PathReport
+from causeway_wire.observed import PathReport, Transport
 
 pytestmark = pytest.mark.kernel
 
@@ -113,3 +113,42 @@ async def test_a_connection_survives_a_path_that_shrinks(extended: Lab) -> None:
     await change(extended, 1340, 1340, icmp=False)
     assert (await stream)["answered"]
     await follow(extended, 1340, 1340)
+
+
+@pytest.mark.parametrize("size", [1400, 1300])
+async def test_over_tcp_the_tunnel_carries_its_full_size_over_any_path(extended: Lab, size: int) -> None:
+    """TCP cuts its stream; a tunnel that returns to UDP finds the path's size out again."""
+    silent = CLEAR.changed(mtu=size, icmp=False)
+    await extended.lines.change("acme", silent.changed(blocked=(Blocked.UDP,)))
+    await over(extended, Transport.TCP)
+    known = await follow(extended, 1500, 1500)
+    assert (known.sends, known.problem) == (1500 - path_size.overhead(4, bridged=False), None)
+    await streams(extended)
+    four, six = extended.vm(DB).addresses[:2]
+    for guest, addresses in (
+        (extended.original(WEB), (four, six)),
+        (extended.replica(DB), extended.vm(WEB).addresses[:2]),
+    ):
+        for address in addresses:
+            headers = 28 if address.version == 4 else 48
+            whole = await guest.ping(address, size=known.sends - headers, df=True, count=5)
+            assert whole.received == 5, (guest.name, address)
+            # IPv6 is cut by its sender alone, so first each end is told the size, by ICMP.
+            await guest.ping(address, size=4000, count=3)
+            cut = await guest.ping(address, size=4000, count=5)
+            assert cut.received == 5, (guest.name, address)
+    await extended.lines.change("acme", silent)
+    await over(extended, Transport.UDP)
+    await follow(extended, size, size)
+    await streams(extended)
+
+
+async def over(lab: Lab, transport: Transport) -> None:
+    """Wait until db1's tunnel goes over this transport."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        tunnels = (await lab.agent(TENANT).observed()).tunnels
+        if tunnels[0].transport is transport:
+            return
+        assert time.monotonic() < deadline, tunnels
+        await asyncio.sleep(0.2)
