@@ -16,7 +16,7 @@ from causeway_agent.plan.prefixes import Prefixes
 from causeway_wire.desired import InnerAddresses, Partial, ProductionNetwork, Replica
 from causeway_wire.identity import is_agent_key
 from causeway_wire.problem import Problem, ProblemType, problem
-from causeway_wire.types import IPAddress, IPNetwork, KeyName, NetworkId, Pem
+from causeway_wire.types import IPAddress, IPNetwork, KeyName, Pem
 
 IPV4, IPV6 = 4, 6
 
@@ -24,6 +24,8 @@ CERTIFICATE = "CERTIFICATE"
 SERVER_KEY = "OpenVPN tls-crypt-v2 server key"
 CLIENT_KEY = "OpenVPN tls-crypt-v2 client key"
 
+_FREE = {4: "100.64.0.0/10 (RFC 6598)", 6: "fd00::/8 (RFC 4193)"}
+"""Where inner addresses are best taken from."""
 _BASE64_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 
 
@@ -108,6 +110,15 @@ def usable(findings: Findings, address: IPAddress, pointer: str) -> bool:
     return why is None
 
 
+def elsewhere(
+    findings: Findings, address: IPAddress, pointer: str, taken: Mapping[IPAddress, tuple[ProblemType, str]]
+) -> None:
+    """Note when it cannot be a host's beyond this machine; `taken` says what cannot, and why."""
+    if usable(findings, address, pointer) and (found := taken.get(address)) is not None:
+        kind, why = found
+        findings.add(kind, pointer, f"{address} is {why}; name the machine that packets shall go to")
+
+
 def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
     """Prefixes exist, differ and can hold hosts, production gateways are among those."""
     if not entry.prefixes:
@@ -136,10 +147,11 @@ def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
     )
 
 
-def inner(
-    findings: Findings, pairs: Sequence[InnerAddresses], pointer: str, production: Prefixes[NetworkId]
-) -> None:
-    """One pair per family, two ends of the same family, none of them a production address."""
+def inner(findings: Findings, pairs: Sequence[InnerAddresses], pointer: str, occupied: Prefixes[str]) -> None:
+    """One pair per family, two ends of the same family, none of them where others are.
+
+    The tunnel's routes to its ends would capture them; `occupied` says by whom a prefix is.
+    """
     if not pairs:
         findings.add(ProblemType.INVALID, pointer, "name one pair of inner addresses per IP version carried")
     versions = ((pair.local.version, f"{pointer}/{i}") for i, pair in enumerate(pairs))
@@ -152,11 +164,10 @@ def inner(
             detail = f"both ends of the tunnel are {pair.peer}"
             findings.add(ProblemType.DUPLICATE, f"{pointer}/{index}/peer", detail)
         for end, address in (("local", pair.local), ("peer", pair.peer)):
-            if (
-                usable(findings, address, f"{pointer}/{index}/{end}")
-                and production.around(address) is not None
-            ):
-                detail = f"inner address {address} lies in a production prefix; take one of 100.64.0.0/10"
+            if not usable(findings, address, f"{pointer}/{index}/{end}"):
+                continue
+            if (where := occupied.around(address)) is not None:
+                detail = f"inner address {address} is {where}; take one of {_FREE[address.version]}"
                 findings.add(ProblemType.OVERLAP, f"{pointer}/{index}/{end}", detail)
 
 

@@ -12,6 +12,7 @@ _LONGEST: Final = {4: 30, 6: 126}
 """A production network holds a gateway and a VM at least, besides what names the network itself."""
 _POINT_TO_POINT: Final = {4: 31, 6: 127}
 """Prefixes of this length and longer have no address for the network as a whole (RFC 3021, RFC 6164)."""
+_LINK_LOCAL: Final = "link-local"
 _SPECIAL: Final[dict[int, tuple[tuple[IPNetwork, str], ...]]] = {
     # RFC 6890 and RFC 4291, 2.4: what is never a host's own address on a network that others share.
     4: tuple(
@@ -19,7 +20,7 @@ _SPECIAL: Final[dict[int, tuple[tuple[IPNetwork, str], ...]]] = {
         for prefix, why in (
             ("0.0.0.0/8", "unspecified"),
             ("127.0.0.0/8", "loopback"),
-            ("169.254.0.0/16", "link-local"),
+            ("169.254.0.0/16", _LINK_LOCAL),
             ("224.0.0.0/4", "multicast"),
             ("240.0.0.0/4", "reserved"),
         )
@@ -30,7 +31,7 @@ _SPECIAL: Final[dict[int, tuple[tuple[IPNetwork, str], ...]]] = {
             ("::/128", "unspecified"),
             ("::1/128", "loopback"),
             ("::/8", "reserved"),
-            ("fe80::/10", "link-local"),
+            ("fe80::/10", _LINK_LOCAL),
             ("ff00::/8", "multicast"),
         )
     ),
@@ -65,6 +66,18 @@ def no_hosts(prefix: IPNetwork) -> str | None:
     if prefix.prefixlen > _LONGEST[prefix.version]:
         return "it has no place for a gateway and a VM"
     return None
+
+
+def no_sender(prefix: IPNetwork) -> str | None:
+    """Why nobody's packets come from anywhere in this prefix; None when some can."""
+    return next(
+        (
+            why
+            for kept, why in _SPECIAL[prefix.version]
+            if why != _LINK_LOCAL and prefix.prefixlen >= kept.prefixlen and prefix.network_address in kept
+        ),
+        None,
+    )
 
 
 def no_adapter(mac: MacAddress) -> str | None:

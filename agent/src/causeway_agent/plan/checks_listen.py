@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from causeway_agent.plan import checks
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.contribution import Surroundings
@@ -28,19 +30,16 @@ def relayed(
     base: str,
     around: Surroundings,
     public: Adapter | None,
-    taken: frozenset[IPAddress],
+    taken: Mapping[IPAddress, tuple[ProblemType, str]],
 ) -> None:
     """Note what is wrong with the addresses that a gateway sends a tunnel's flows to.
 
-    `taken` are the gateway's own, `public` its adapter toward the tenants.
+    `taken` is what no server's can be, `public` the gateway's adapter toward the tenants.
     """
     findings = around.findings
     versions = {address.version for address in public.own} if public is not None else set()
     for member, address in _named("server", tunnel.server, tunnel.second_server):
-        where = f"{base}/{member}"
-        if checks.usable(findings, address, where) and address in taken:
-            detail = f"{address} is the appliance's own address, not a provider appliance's"
-            findings.add(ProblemType.DUPLICATE, where, detail)
+        checks.elsewhere(findings, address, f"{base}/{member}", taken)
     _versions(findings, tunnel.server, tunnel.second_server, f"{base}/second_server")
     served = {address.version for _, address in _named("", tunnel.server, tunnel.second_server)}
     if versions and not versions & served:

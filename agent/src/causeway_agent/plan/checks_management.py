@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from causeway_agent.plan import checks_addresses as addresses
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings, host
 from causeway_agent.plan.prefixes import Prefixes
 from causeway_wire.desired import (
     Desired,
     GatewayRole,
+    Management,
     Partial,
     ProviderRole,
     TenantRole,
@@ -23,7 +25,7 @@ from causeway_wire.desired import (
     TunnelServer,
 )
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress, NicName
+from causeway_wire.types import IPAddress, IPNetwork, NicName
 
 
 class Way:
@@ -66,6 +68,33 @@ def check(desired: Desired, adapters: Mapping[NicName, Adapter], findings: Findi
     for pointer, why in (*_addresses(desired, way), *_networks(desired, adapters, way)):
         detail = f"{why}; controllers would not reach the agent any more, so choose another one"
         findings.add(ProblemType.CUTS_MANAGEMENT, pointer, detail)
+
+
+def check_sources(management: Management, adapter: Adapter | None, findings: Findings) -> None:
+    """Note prefixes that nobody's packets come from, and when no controller is left that could connect."""
+    able = False
+    for index, source in enumerate(management.sources):
+        if (why := _nobody(source, adapter)) is not None:
+            detail = f"{source} is {why}, so that no controller can be there; name the controllers' prefixes"
+            findings.add(ProblemType.INVALID, f"/management/sources/{index}", detail)
+        elif source.version == management.address.version:
+            able = True
+    if not able:
+        detail = f"no source may reach {management.address}; name the controllers' prefixes"
+        findings.add(ProblemType.CUTS_MANAGEMENT, "/management/sources", detail)
+
+
+def _nobody(source: IPNetwork, adapter: Adapter | None) -> str | None:
+    """Why no controller is in this prefix; None when one can be."""
+    if (why := addresses.no_sender(source)) is not None:
+        return why
+    if adapter is None or source.prefixlen < source.max_prefixlen:
+        return None
+    if source.network_address in adapter.own:
+        return "the appliance's own address"
+    if addresses.names_network(adapter.networks, source.network_address):
+        return f"the network or broadcast address of adapter {adapter.nic.name}'s network"
+    return None
 
 
 def _addresses(desired: Desired, way: Way) -> Iterator[tuple[str, str]]:

@@ -62,9 +62,7 @@ def _management(
     if adapter is not None and management.address not in adapter.own:
         detail = f"{management.address} is not an address of adapter {management.nic}"
         findings.add(ProblemType.UNKNOWN_REFERENCE, "/management/address", detail)
-    if not any(source.version == management.address.version for source in management.sources):
-        detail = f"no source may reach {management.address}; name the controllers' prefixes"
-        findings.add(ProblemType.CUTS_MANAGEMENT, "/management/sources", detail)
+    checks_management.check_sources(management, adapter, findings)
     revocation.check(findings, management.revoked or (), "/management/revoked")
     if management.port == management.ssh_port:
         detail = f"the agent and SSH cannot both listen on port {management.port}"

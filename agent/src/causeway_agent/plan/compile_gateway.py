@@ -46,7 +46,7 @@ def _check(role: GatewayRole, around: Surroundings, public: Adapter | None) -> N
         checks.pem(findings, tenant.tls_crypt.reveal(), where, checks.SERVER_KEY)
     _check_tunnels(role, findings)
     revocation.check_gateway(findings, role)
-    taken = frozenset[IPAddress]().union(*(each.own for each in around.adapters.values()))
+    taken = around.not_elsewhere()
     for index, tunnel in enumerate(role.tunnels):
         checks_listen.relayed(tunnel, f"/role/tunnels/{index}", around, public, taken)
     if public is None:

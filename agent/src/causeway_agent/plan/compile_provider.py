@@ -121,12 +121,12 @@ def _check(role: ProviderRole, around: Surroundings, uplink: Adapter | None) -> 
     used = [(name, f"/role/networks/{i}/nic") for i, name in enumerate(vlans)]
     checks.distinct(findings, [*reserved, *used], "adapter")
     others = nics.on_link(around.others(*vlans))
-    production = Prefixes((prefix, network.id) for network in role.networks for prefix in network.prefixes)
+    occupied = around.occupied(*role.networks)
     for index, network in enumerate(role.networks):
         _check_network(network, f"/role/networks/{index}", around, others)
         if network.tunnel is not None:
             _check_tunnel(network, network.tunnel, f"/role/networks/{index}/tunnel", around, uplink)
-            _check_inner(network.tunnel, f"/role/networks/{index}/tunnel", production, findings)
+            _check_inner(network.tunnel, f"/role/networks/{index}/tunnel", occupied, findings)
     _check_apart(role, findings)
     tunnels = [(i, network.tunnel) for i, network in enumerate(role.networks) if network.tunnel is not None]
     _check_distinct_tunnels(tunnels, findings)
@@ -147,9 +147,13 @@ def _check_network(
     checks.network(findings, network, pointer)
     nics.separate(findings, network.prefixes, pointer, others)
     for index, address in enumerate(network.hosts):
+        where = f"{pointer}/hosts/{index}"
         if not checks.inside(network.prefixes, address):
             detail = f"{address} is in none of the prefixes of network {network.id}"
-            findings.add(ProblemType.OUTSIDE_NETWORK, f"{pointer}/hosts/{index}", detail)
+            findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
+        elif checks_addresses.names_network(network.prefixes, address):
+            detail = f"{address} is the network or broadcast address of network {network.id}, no host's"
+            findings.add(ProblemType.INVALID, where, detail)
     adapter = nics.carrier(around.adapters, network.nic, f"{pointer}/nic", findings)
     if adapter is None:
         return
@@ -189,23 +193,25 @@ def _check_tunnel(
     revocation.check_server(findings, tunnel, base)
 
 
-def _check_inner(
-    tunnel: TunnelServer, base: str, production: Prefixes[NetworkId], findings: checks.Findings
-) -> None:
+def _check_inner(tunnel: TunnelServer, base: str, occupied: Prefixes[str], findings: checks.Findings) -> None:
     if not compile_bridged.is_bridged(tunnel):
-        checks.inner(findings, tunnel.inner, f"{base}/inner", production)
+        checks.inner(findings, tunnel.inner, f"{base}/inner", occupied)
 
 
 def _check_distinct_tunnels(tunnels: list[tuple[int, TunnelServer]], findings: checks.Findings) -> None:
     where = "/role/networks/{}/tunnel/{}".format
     checks.distinct(findings, ((tunnel.id, where(i, "id")) for i, tunnel in tunnels), "tunnel")
     checks.distinct(findings, ((tunnel.port, where(i, "port")) for i, tunnel in tunnels), "port")
-    inner = (
-        (pair.local, where(i, f"inner/{k}/local"))
-        for i, tunnel in tunnels
-        for k, pair in enumerate(tunnel.inner)
-    )
-    checks.distinct(findings, inner, "inner address")
+    pairs = [
+        (tunnel, pair, where(i, f"inner/{k}")) for i, tunnel in tunnels for k, pair in enumerate(tunnel.inner)
+    ]
+    checks.distinct(findings, ((pair.local, f"{at}/local") for _, pair, at in pairs), "inner address")
+    ours = {pair.local: tunnel.id for tunnel, pair, _ in pairs}
+    for tunnel, pair, at in pairs:
+        # The kernel drops what comes from an address of its own, so that this peer would never be heard.
+        if (owner := ours.get(pair.peer, tunnel.id)) != tunnel.id:
+            detail = f"{pair.peer} is this appliance's own end of tunnel {owner}; give each its own"
+            findings.add(ProblemType.DUPLICATE, f"{at}/peer", detail)
 
 
 def _segments(role: ProviderRole, around: Surroundings) -> dict[str, Segment]:

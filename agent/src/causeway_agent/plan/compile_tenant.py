@@ -26,7 +26,6 @@ from causeway_agent.plan.checks import Segment, host
 from causeway_agent.plan.contribution import Contribution, Surroundings
 from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
 from causeway_agent.plan.policy import Forward, Policy, SourceGuard
-from causeway_agent.plan.prefixes import Prefixes
 from causeway_agent.plan.processes import Endpoint, FrameProbe, Process, VpnClient
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Idle, Partial, TenantRole, TunnelClient
@@ -71,7 +70,9 @@ def compile_role(role: TenantRole, around: Surroundings) -> Contribution | None:
 def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> None:
     findings = around.findings
     checks.network(findings, role.network, "/role/network")
-    own = frozenset[IPAddress]() if adapter is None else adapter.own
+    # Bridged, the network's adapter has no address, but another one may have one in the same network.
+    own = frozenset[IPAddress]().union(*(each.own for each in around.adapters.values()))
+    here = frozenset[IPAddress]() if adapter is None else adapter.own
     for index, gateway in enumerate(role.network.gateways):
         if gateway in own:
             detail = f"{gateway} is the appliance's own address; name the gateway that production has"
@@ -79,12 +80,12 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
     bridged = compile_bridged.is_bridged(role.tunnel)
     if adapter is not None and bridged:
         compile_bridged.check_tenant(findings, adapter, around.management.nic)
-    elif adapter is not None and (own or role.tunnel is not None):
+    elif adapter is not None and (here or role.tunnel is not None):
         # Where the adapter has no address, nothing is ever routed to it.
         nics.separate(
             findings, role.network.prefixes, "/role/network", nics.on_link(around.others(role.network.nic))
         )
-        if not any(checks.inside(role.network.prefixes, address) for address in own):
+        if not any(checks.inside(role.network.prefixes, address) for address in here):
             detail = f"adapter {role.network.nic} has no address in network {role.network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, "/role/network/nic", detail)
     if role.tunnel is not None:
@@ -92,8 +93,7 @@ def _check(role: TenantRole, around: Surroundings, adapter: Adapter | None) -> N
         if bridged:
             compile_bridged.check_end(findings, role.tunnel, "/role/tunnel", adapter)
         else:
-            production = Prefixes((prefix, role.network.id) for prefix in role.network.prefixes)
-            checks.inner(findings, role.tunnel.inner, "/role/tunnel/inner", production)
+            checks.inner(findings, role.tunnel.inner, "/role/tunnel/inner", around.occupied(role.network))
     if isinstance(role.failover, Partial):
         segment = Segment(network=role.network, own=own, extended=role.tunnel is not None)
         checks.replicas(findings, role.failover, {role.network.id: segment})
@@ -108,12 +108,14 @@ def _check_tunnel(tunnel: TunnelClient, around: Surroundings, replicas: tuple[IP
         ((remote.address, remote.port), f"{base}/remotes/{i}") for i, remote in enumerate(tunnel.remotes)
     )
     checks.distinct(findings, remotes, "cloud gateway")
-    taken = frozenset(replicas).union(*(each.own for each in around.adapters.values()))
+    ends = [end for pair in tunnel.inner for end in (pair.local, pair.peer)]
+    taken = {
+        **around.not_elsewhere(),
+        **dict.fromkeys(replicas, (ProblemType.DUPLICATE, "a failed-over VM's")),
+        **dict.fromkeys(ends, (ProblemType.DUPLICATE, "an end of the tunnel itself")),
+    }
     for index, remote in enumerate(tunnel.remotes):
-        where = f"{base}/remotes/{index}/address"
-        if checks.usable(findings, remote.address, where) and remote.address in taken:
-            detail = f"{remote.address} is the appliance's own or a failed-over VM's, so no cloud gateway's"
-            findings.add(ProblemType.DUPLICATE, where, detail)
+        checks.elsewhere(findings, remote.address, f"{base}/remotes/{index}/address", taken)
     checks.key(findings, tunnel.key, f"{base}/key")
     for member, text in (("certificate", tunnel.certificate), ("ca", tunnel.ca)):
         checks.pem(findings, text, f"{base}/{member}", checks.CERTIFICATE)

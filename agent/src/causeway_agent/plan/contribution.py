@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from causeway_agent.plan import checks_addresses
 from causeway_agent.plan.adapters import Adapter
 from causeway_agent.plan.checks import Findings
 from causeway_agent.plan.objects import (
@@ -19,10 +20,12 @@ from causeway_agent.plan.objects import (
     Tun,
 )
 from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.prefixes import Prefixes
 from causeway_agent.plan.processes import Process
 from causeway_agent.plan.target import Facts
-from causeway_wire.desired import Management
-from causeway_wire.types import NicName
+from causeway_wire.desired import Management, ProductionNetwork
+from causeway_wire.problem import ProblemType
+from causeway_wire.types import IPAddress, NicName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,33 @@ class Surroundings:
         """All adapters but these."""
         excluded = frozenset(names)
         return tuple(adapter for name, adapter in self.adapters.items() if name not in excluded)
+
+    def occupied(self, *networks: ProductionNetwork) -> Prefixes[str]:
+        """Where others are: in these production networks, and on-link. What is on-link at the adapter of
+        management is the controllers' way, which has checks of its own.
+        """
+        production = ((prefix, f"in production network {n.id}") for n in networks for prefix in n.prefixes)
+        on_link = (
+            (network, f"in a network of adapter {each.nic.name}")
+            for each in self.others(self.management.nic)
+            for network in each.networks
+        )
+        return Prefixes((*production, *on_link))
+
+    def not_elsewhere(self) -> Mapping[IPAddress, tuple[ProblemType, str]]:
+        """Addresses that no other machine has: the appliance's own, and those of on-link networks as such."""
+        everyone = self.adapters.values()
+        own = frozenset[IPAddress]().union(*(each.own for each in everyone))
+        naming = (
+            address
+            for network in {network for each in everyone for network in each.networks}
+            for address in (network.network_address, network.broadcast_address)
+            if checks_addresses.names_network((network,), address)
+        )
+        why = "the network or broadcast address of an on-link network"
+        return dict.fromkeys(naming, (ProblemType.INVALID, why)) | dict.fromkeys(
+            own, (ProblemType.DUPLICATE, "the appliance's own address")
+        )
 
     def takes_management_port(self, address: object, port: int) -> bool:
         """Whether the agent or SSH listens there (TCP)."""
