@@ -188,9 +188,9 @@ class Bench:
         self.slots = FakeSlots()
         self.neighbours.up = self.kernel.up
 
-    def engine(self, *, pace: Pace = PACE) -> Engine:
-        """An agent's engine as it is after the start of its process."""
-        machine = Machine(
+    def machine(self) -> Machine:
+        """The machine as an agent meets it."""
+        return Machine(
             kernel=self.kernel,
             firewall=self.firewall,
             publications=self.publications,
@@ -202,8 +202,11 @@ class Bench:
             constants=self.constants,
             lockdown=Lockdown(hold=self.hold),
         )
+
+    def engine(self, *, pace: Pace = PACE) -> Engine:
+        """An agent's engine as it is after the start of its process."""
         return Engine(
-            machine=machine,
+            machine=self.machine(),
             journal=Journal(self.storage),
             rules=RulesJournal(self.storage),
             base=self.base,

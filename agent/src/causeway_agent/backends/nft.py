@@ -43,6 +43,8 @@ class NftFirewall:
         """Our own transactions one after the other: none of them disturbs what is being computed."""
         self._policy: Policy | None = None
         """Loaded last; whether it is in force is asked of the kernel."""
+        self._rendering: ruleset.Rendering | None = None
+        """The text of that."""
         self._intended: str | None = None
         """What its tables look like in the kernel, once computed."""
         self._generation: int | None = None
@@ -74,10 +76,10 @@ class NftFirewall:
 
     async def loaded(self) -> Policy | None:
         async with self._turn:
-            if self._policy is None:
+            if self._policy is None or self._rendering is None:
                 return None
             if self._intended is None:
-                self._intended = await self._compute(self._policy)
+                self._intended = await self._compute(self._rendering)
             now = _generation()
             if now == self._generation:
                 return self._policy
@@ -107,7 +109,10 @@ class NftFirewall:
 
     async def _load(self, policy: Policy) -> None:
         """Fill our tables; make them from nothing when filling them does not help."""
-        text = ruleset.render(policy)
+        rendering = self._rendering
+        if rendering is None or policy != self._policy:
+            rendering = await asyncio.to_thread(ruleset.rendering, policy)
+        text = rendering.awake()
         try:
             await self._run(ruleset.removal(ruleset.TABLE) + text if self._wrong >= _STUBBORN else text)
         except errors.BackendError:
@@ -115,7 +120,7 @@ class NftFirewall:
                 raise  # the tables before stand: nothing was changed
             await self._run(ruleset.removal(ruleset.TABLE) + text)
         if policy != self._policy:
-            self._policy, self._intended = policy, None
+            self._policy, self._rendering, self._intended = policy, rendering, None
         self._generation = None
 
     async def _as_intended(self) -> bool:
@@ -123,9 +128,9 @@ class NftFirewall:
             return False
         return await self.fingerprint() == self._intended
 
-    async def _compute(self, policy: Policy) -> str:
+    async def _compute(self, rendering: ruleset.Rendering) -> str:
         """The digest of tables that hold this policy and nothing else, made for the purpose."""
-        text, away = ruleset.render_asleep(policy, ASLEEP), ruleset.removal(ASLEEP)
+        text, away = rendering.asleep(ASLEEP), ruleset.removal(ASLEEP)
         try:
             for _ in range(_ATTEMPTS):
                 before = _generation()

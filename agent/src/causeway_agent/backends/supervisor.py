@@ -113,7 +113,8 @@ class Supervisor:
         self._guards: dict[TunnelId, loop_guard.Watch] = {}
         self._tunnel_servers: dict[TunnelId, TunnelServers] = {}
         self._paths: dict[TunnelId, path_probe.Watch] = {}
-        self._lock = asyncio.Lock()
+        self._locks: dict[str, asyncio.Lock] = {}
+        """Starting and stopping, one after the other for each name."""
         self._listeners: set[asyncio.Queue[str]] = set()
 
     async def __aenter__(self) -> Self:
@@ -141,7 +142,7 @@ class Supervisor:
 
     async def start(self, process: Process) -> None:
         """Start it, replacing one of the same name; returns when it runs (a server: when it listens)."""
-        async with self._lock:
+        async with self._turn(process.name):
             previous = self._running.get(process.name)
             if previous is not None and previous.spec == process:
                 return
@@ -162,14 +163,19 @@ class Supervisor:
 
     async def stop(self, process: Process) -> None:
         """Stop it; returns when it is gone."""
-        async with self._lock:
+        async with self._turn(process.name):
             await self._remove(process.name)
 
     async def stop_all(self) -> None:
         """End everything: an orderly end of the appliance's data plane."""
-        async with self._lock:
-            for name in tuple(self._running):
+        for name in tuple(self._running):
+            async with self._turn(name):
                 await self._remove(name)
+
+    @contextlib.asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[None]:
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            yield
 
     def running(self) -> frozenset[Process]:
         """What is supervised now, restarts in progress included."""

@@ -35,6 +35,9 @@ from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import ChangeId
 
+TELL_SECONDS = 0.1
+"""Least time between two tellings of how far a change is."""
+
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -263,17 +266,25 @@ class ChangeRunner:
             raise
 
     async def _apply(self, change: Change, plan: Plan) -> Change:
-        reports = tuple(OperationReport(description=describe.describe(op)) for op in plan.operations)
-        change = msgspec.structs.replace(change, state=ChangeState.APPLYING, operations=reports)
+        reports = [OperationReport(description=describe.describe(op)) for op in plan.operations]
+        change = msgspec.structs.replace(change, state=ChangeState.APPLYING, operations=tuple(reports))
         await asyncio.to_thread(self._journal.record, change)
         self._update(change)
+        told = self._machine.clock.monotonic()
 
         def report(index: int, error: BackendError | None, milliseconds: float) -> None:
-            nonlocal change
-            change = _reported(change, index, error, milliseconds)
-            self._update(change)
+            nonlocal told
+            outcome = OperationState.DONE if error is None else OperationState.FAILED
+            reports[index] = msgspec.structs.replace(reports[index], state=outcome, milliseconds=milliseconds)
+            now = self._machine.clock.monotonic()
+            # Telling each of a thousand operations at once would cost a thousand copies of all of them.
+            if error is not None or now - told >= TELL_SECONDS:
+                told = now
+                self._update(msgspec.structs.replace(change, operations=tuple(reports)))
 
         errors = await self._machine.carry_out(plan.operations, keep_going=False, report=report)
+        change = msgspec.structs.replace(change, operations=tuple(reports))
+        self._update(change)
         if errors:
             raise errors[0]
         change = msgspec.structs.replace(change, state=ChangeState.VERIFYING)
@@ -378,11 +389,3 @@ def _failed(error: Exception, undone: str) -> Problem:
 
 def _failure(detail: str) -> Problem:
     return problem(ProblemType.APPLY_FAILED, detail)
-
-
-def _reported(change: Change, index: int, error: BackendError | None, milliseconds: float) -> Change:
-    """The change with the outcome of one operation."""
-    reports = list(change.operations)
-    outcome = OperationState.DONE if error is None else OperationState.FAILED
-    reports[index] = msgspec.structs.replace(reports[index], state=outcome, milliseconds=milliseconds)
-    return msgspec.structs.replace(change, operations=tuple(reports))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -11,7 +12,16 @@ from causeway_agent.engine import ports
 from causeway_agent.engine.lockdown import Lockdown
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import closed, describe
-from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.operations import (
+    Announce,
+    Drop,
+    LoadPolicy,
+    Operation,
+    Put,
+    Start,
+    Stop,
+    together,
+)
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.target import Facts, Observation, Target
 
@@ -20,6 +30,8 @@ OPERATION_SECONDS = 40.0
 is within it, bounds what hangs: on an emulated processor, or a crowded one, a second's work takes twenty.
 """
 OBSERVE_SECONDS = 30.0
+AT_ONCE = 8
+"""Operations that run at the same time: a process that starts or ends is mostly waited for."""
 
 Report = Callable[[int, BackendError | None, float], None]
 """Called after each operation: its place in the plan, why it was refused, milliseconds."""
@@ -74,22 +86,32 @@ class Machine:
         self, operations: Iterable[Operation], *, keep_going: bool, report: Report = lambda *_: None
     ) -> tuple[BackendError, ...]:
         """Carry out operations in order; the refusals. With `keep_going` a refusal stops nothing: one broken
-        tunnel must not hold up the others.
-
+        tunnel must not hold up the others. What need not wait for each other (`operations.together`) is done
+        at the same time, `AT_ONCE` at most, and all of it though one of them is refused.
         """
         errors: list[BackendError] = []
+        places = asyncio.Semaphore(AT_ONCE)
 
         async def one(index: int, operation: Operation) -> None:
-            started, error = self.clock.monotonic(), None
-            try:
-                await self.perform(operation)
-            except BackendError as caught:
-                error = caught
-                errors.append(caught)
-            report(index, error, 1000 * (self.clock.monotonic() - started))
+            async with places:
+                started, error = self.clock.monotonic(), None
+                try:
+                    await self.perform(operation)
+                except BackendError as caught:
+                    error = caught
+                    errors.append(caught)
+                report(index, error, 1000 * (self.clock.monotonic() - started))
 
-        for index, operation in enumerate(operations):
-            await one(index, operation)
+        for kind, group in itertools.groupby(enumerate(operations), lambda each: together(each[1])):
+            if kind is None:
+                for index, operation in group:
+                    await one(index, operation)
+                    if errors and not keep_going:
+                        break
+            else:
+                async with asyncio.TaskGroup() as tasks:
+                    for index, operation in group:
+                        tasks.create_task(one(index, operation))
             if errors and not keep_going:
                 break
         return tuple(errors)

@@ -37,6 +37,12 @@ AT_ONCE = 64
 """Announcements after which others have their turn; a segment's storm control counts broadcasts too."""
 BREATH = 0.05
 """Seconds after that."""
+SHARE = 4.0
+"""A round is followed by a rest of so many times what it took: while a change claims a thousand addresses,
+the watch takes a fifth of the time, not all of it...
+"""
+LONGEST_REST = 0.25
+"""...but no longer one than this, in seconds."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
@@ -74,6 +80,8 @@ class Watch:
         self._probed: set[Claim] = set()
         self._fresh: dict[Claim, float] = {}
         """Claims that a running change made, and when; the target will have them when it ends."""
+        self._unheard = False
+        """Whether there are fresh claims that nobody listens for yet."""
         self._urgent: set[Claim] = set()
         self._own = frozenset[MacAddress]()
         self._asking: deque[Claim] = deque()
@@ -97,6 +105,7 @@ class Watch:
             # A claim, on its way to the target: heard from now on, so that no late answer is missed.
             self._held[claim] = Holding(claim, announced=True, asked=True)
             self._fresh[claim] = now
+            self._unheard = True
         if probed:
             self._urgent.add(claim)
         self._probed.discard(claim)
@@ -136,6 +145,7 @@ class Watch:
             except Exception:  # noqa: BLE001 - the top of a round: the agent must go on
                 _log.exception(events.RECONCILE_INCIDENT)
             before = now
+            await asyncio.sleep(min(SHARE * (self._clock.monotonic() - now), LONGEST_REST))
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
             try:
@@ -171,12 +181,12 @@ class Watch:
 
     async def _follow(self) -> None:
         """Hold what the target holds, and go on listening for what was given back."""
-        state = self._state
+        state, now = self._state, self._clock.monotonic()
         following = (state.target, state.released)
-        if state.target is None or (following == self._following and not self._fresh):
+        over = now - next(iter(self._fresh.values()), now) > FRESH_SECONDS
+        if state.target is None or (following == self._following and not self._unheard and not over):
             return
-        self._following = following
-        now = self._clock.monotonic()
+        self._following, self._unheard = following, False
         self._held = held = {each.claim: each for each in holdings.holdings(state.target)}
         for claim in state.released.keys() - held.keys():
             state.reclaim(claim)

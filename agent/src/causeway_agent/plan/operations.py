@@ -73,6 +73,17 @@ class Plan:
         return tuple(operation for operation in self.operations if _claim(operation) not in claims)
 
 
+def together(operation: Operation) -> object:
+    """What operations have in common that follow each other and need not wait for each other; None for one
+    that stands alone. Processes of one kind are started, and ended, at the same time.
+    """
+    match operation:
+        case Start(process) | Stop(process):
+            return type(operation), type(process)
+        case _:
+            return None
+
+
 def _claim(operation: Operation) -> Claim | None:
     match operation:
         case Put(Address(claimed=True) | ProxyNeighbour(claimed=True) as item):

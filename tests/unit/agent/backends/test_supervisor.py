@@ -121,6 +121,25 @@ async def test_a_task_runs_until_it_is_stopped_and_starting_it_again_changes_not
         await supervisor.stop(RESPONDER)
 
 
+async def test_one_that_is_slow_to_start_holds_up_no_other(tmp_path: Path) -> None:
+    other = NeighbourResponder(device="eth2", prefixes=(), excluded=())
+    started = asyncio.Event()
+
+    class Waiting(Responders):
+        async def __call__(self, spec: NeighbourResponder, ready: Ready) -> None:
+            if spec == RESPONDER:
+                await started.wait()
+            await super().__call__(spec, ready)
+
+    async with supervising(tmp_path, Waiting()) as supervisor, asyncio.timeout(5):
+        first = asyncio.create_task(supervisor.start(RESPONDER))
+        await asyncio.sleep(0)
+        await supervisor.start(other)
+        started.set()
+        await first
+        assert supervisor.running() == {RESPONDER, other}
+
+
 async def test_a_changed_task_replaces_the_old_one(tmp_path: Path) -> None:
     responders = Responders()
     other = NeighbourResponder(device="eth1", prefixes=(), excluded=())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_address, ip_interface
 
 import pytest
 from msgspec.structs import replace
@@ -12,12 +13,18 @@ from causeway_agent.engine import confirmation, service, watch
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.ports import NeighbourTable, Sighting
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan.objects import Claim, ProxyNeighbour
+from causeway_agent.engine.state import State
+from causeway_agent.plan.holdings import Holding
+from causeway_agent.plan.objects import Address, Claim, ProxyNeighbour
+from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.target import Target
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Claims, Desired, LateAnswer, StaleAnswer, TenantRole
 from causeway_wire.observed import ApplianceState, DuplicateState
 from causeway_wire.problem import Problem, ProblemType
+from causeway_wire.types import MacAddress
 from tests.agents import REPLICA, Bench, partial, tenant
+from tests.fakes.network import FakeNeighbours
 
 MAC = "02:00:00:00:00:99"
 FIRST = Preconditions(if_none_match=("*",))
@@ -160,3 +167,31 @@ async def test_a_full_table_of_neighbours_is_told_as_long_as_it_refuses() -> Non
         assert told.neighbours[0].refused == 8
         bench.clock.advance(11)
         await becomes(lambda: engine.state.trouble is None)
+
+
+async def test_what_a_running_change_claims_is_listened_for_once_and_not_again_each_round() -> None:
+    bench = Bench()
+    told: list[int] = []
+
+    class Counted(FakeNeighbours):
+        async def hold(self, holdings: Iterable[Holding], *, own: Collection[MacAddress]) -> None:
+            held = tuple(holdings)
+            told.append(len(held))
+            await super().hold(held, own=own)
+
+    state = State()
+    door = Address("eth1", ip_interface("10.9.0.2/24"))
+    state.target = Target(policy=Policy(), management=door, devices=frozenset())
+    looking = watch.Watch(Counted(), clock=bench.clock, state=state)
+    claims = [Claim("eth0", ip_address(f"192.0.2.{number}")) for number in range(1, 4)]
+    await looking.probe(claims)
+    await looking.round(0.0, elapsed=0.0)
+    told.clear()
+    for claim in claims:
+        await looking.announce(claim)
+    for number in range(5):
+        await looking.round(number / 10, elapsed=0.1)
+    assert told == [3]
+    bench.clock.advance(watch.FRESH_SECONDS + 1)
+    await looking.round(1.0, elapsed=0.1)
+    assert told == [3, 0]
