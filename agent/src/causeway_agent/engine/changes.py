@@ -49,6 +49,8 @@ class _Work:
     new: InForce
     confirm: int | None
     """Seconds that it awaits its confirmation; None when it needs none."""
+    way: Way
+    """As it was when the change was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class ChangeRunner:
             admission.admit(new, standing, preconditions, escalate=escalate)
             self._check_lockdown()
             await self._rules.check(desired)
-            await transition.way(self._machine, self._state, desired)
+            way = await transition.way(self._machine, self._state, desired)
             now = self._machine.clock.now()
             change = Change(
                 id=self._records.new_id(desired.generation),
@@ -133,7 +135,7 @@ class ChangeRunner:
             self._state.attempted = (desired.generation, new.digest)
             self._state.epoch = max(self._state.epoch, desired.epoch)
             self._update(change)
-            self._queue.put_nowait(_Work(change, new, confirm))
+            self._queue.put_nowait(_Work(change, new, confirm, way))
         _log.info(events.CHANGE_ACCEPTED, change=change.id, requested_by=requested_by, epoch=change.epoch)
         return change, True
 
@@ -244,7 +246,7 @@ class ChangeRunner:
         if work.confirm is not None:
             await self._machine.dead_man.arm(work.change.id, seconds=work.confirm)
         await self._rules.check(work.new.document)
-        way = await transition.way(self._machine, self._state, work.new.document)
+        way = await transition.way(self._machine, self._state, work.new.document, known=work.way)
         taken = await transition.conflict(self._machine, self._state, work.new.document, way.plan)
         if taken is not None:
             raise ProblemError(taken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -14,11 +14,12 @@ from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan import closed, describe, diff, guard, holdings
 from causeway_agent.plan import compile as compiler
-from causeway_agent.plan.objects import Link, Vlan
+from causeway_agent.plan.objects import Claim, Link, Vlan
 from causeway_agent.plan.operations import Operation, Plan, Put
 from causeway_agent.plan.target import Facts, Observation, Target
 from causeway_wire.desired import Claims, Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
+from causeway_wire.types import MacAddress
 
 PROBE_SECONDS = 30.0
 VERIFY_DELAYS = (0.0, 0.05, 0.2, 0.5)
@@ -39,6 +40,8 @@ class Way:
     facts: Facts
     seen: tuple[Target, ...]
     plan: Plan
+    released: Mapping[Claim, MacAddress]
+    """What was left to other machines when the target was worked out."""
 
 
 def meant(state: State, document: Desired, facts: Facts) -> Target:
@@ -46,8 +49,9 @@ def meant(state: State, document: Desired, facts: Facts) -> Target:
     return holdings.without(compiler.compile_document(document, facts), state.released)
 
 
-async def way(machine: Machine, state: State, document: Desired) -> Way:
-    """Compile, observe, diff and guard; touches nothing.
+async def way(machine: Machine, state: State, document: Desired, *, known: Way | None = None) -> Way:
+    """Compile, observe, diff and guard; touches nothing. What the document means is taken from `known`, an
+    earlier way to it, where that rests on the same facts: a thousand VMs take a tenth of a second.
 
     Raises ProblemError when the document cannot be meant or must not be tried.
     """
@@ -55,16 +59,25 @@ async def way(machine: Machine, state: State, document: Desired) -> Way:
     if previous is None:
         raise ProblemError(problem(ProblemType.UNAVAILABLE, "the agent is still starting; try again"))
     facts = await machine.facts()
-    try:
-        target = await calculation.run(lambda: meant(state, document, facts))
-    except CompileError as error:
-        raise ProblemError(combine(error.problems, more=error.more)) from error
+    released = state.released
+    if known is not None and known.facts == facts and known.released is released:
+        target = known.target
+    else:
+        target = await _compiled(state, document, facts)
     seen = (*state.leftovers, previous, target)
     observation = await machine.observe(*seen)
     plan, objections = await calculation.run(lambda: _plan(observation, target, previous))
     if objections:
         raise ProblemError(combine(objections))
-    return Way(previous, target, facts, seen, plan)
+    return Way(previous, target, facts, seen, plan, released)
+
+
+async def _compiled(state: State, document: Desired, facts: Facts) -> Target:
+    """Raises ProblemError when the document cannot be meant."""
+    try:
+        return await calculation.run(lambda: meant(state, document, facts))
+    except CompileError as error:
+        raise ProblemError(combine(error.problems, more=error.more)) from error
 
 
 def _plan(observation: Observation, target: Target, previous: Target) -> tuple[Plan, tuple[Problem, ...]]:

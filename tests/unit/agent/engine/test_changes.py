@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from causeway_agent.engine import service
+from causeway_agent.engine import service, transition
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
+from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.objects import Link, ProxyNeighbour, Sysctl, Tun
+from causeway_agent.plan.target import Facts, Target
 from causeway_wire.change import Change, ChangeState, OperationState
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState
@@ -80,6 +82,26 @@ async def test_a_change_reports_every_operation_and_is_verified() -> None:
         assert engine.state.conforming == 1
         assert [proxy.address for proxy in bench.neighbours.probed] == [REPLICA]
         assert [proxy.address for proxy in bench.neighbours.announced] == [REPLICA]
+
+
+@pytest.mark.parametrize("plugged", [False, True])
+async def test_what_a_document_means_is_worked_out_once_unless_the_facts_change(
+    monkeypatch: pytest.MonkeyPatch, *, plugged: bool
+) -> None:
+    bench = Bench()
+    worked_out: list[Desired] = []
+    real = transition.meant
+
+    def counted(state: State, document: Desired, facts: Facts) -> Target:
+        worked_out.append(document)
+        if plugged:
+            bench.kernel.adapters["02:00:00:00:00:77"] = "eth7"
+        return real(state, document, facts)
+
+    monkeypatch.setattr(transition, "meant", counted)
+    async with service.running(bench.engine()) as engine:
+        assert (await apply(engine, tenant(1, failover=partial(REPLICA)))).state is ChangeState.DONE
+        assert len(worked_out) >= 2 if plugged else len(worked_out) == 1
 
 
 async def test_only_new_claims_are_probed_and_announced() -> None:
