@@ -67,11 +67,12 @@ def with_networks(document: Desired, count: int) -> Desired:
 
 def _replicas(network: str, count: int) -> tuple[Replica, ...]:
     return tuple(
-        Replica(vm=f"vm-{number}", network=network, addresses=_addresses(number)) for number in range(count)
+        Replica(vm=f"vm-{number}", network=network, addresses=addresses(number)) for number in range(count)
     )
 
 
-def _addresses(number: int) -> tuple[IPAddress, ...]:
+def addresses(number: int) -> tuple[IPAddress, ...]:
+    """Of VM `number`, counted from 0."""
     low = ipaddress.ip_address("2001:db8:10::1000")
     return _PREFIX[256 * (number // 250) + 1 + number % 250], low + number
 
