@@ -10,12 +10,14 @@ from typing import TypeVar
 
 import msgspec
 
+from causeway_wire import limits
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import format_scalar, format_scalar_masked, parse_scalar
 
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
+_TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 _ENCODER = msgspec.json.Encoder(enc_hook=format_scalar, order="deterministic")
@@ -108,4 +110,7 @@ def _locate(message: str) -> tuple[str, str]:
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         pointer += "/" + _token(unknown["name"])
+    too_long = _TOO_LONG.search(message)
+    if too_long is not None:
+        message = f"{message}; {limits.refusal(pointer, int(too_long['limit']))}"
     return message, pointer

@@ -11,8 +11,10 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from causeway_wire import limits
 from causeway_wire.types import (
     ApplianceId,
+    Authority,
     Epoch,
     Generation,
     IPAddress,
@@ -36,8 +38,6 @@ from causeway_wire.types import (
     VmName,
 )
 
-# Longest lists. Generous for every site, and short enough that checking all against all is done at once: who
-# may only observe may also send documents to be planned.
 HostAddresses = Annotated[tuple[IPInterface, ...], Meta(max_length=32)]
 Prefixes = Annotated[tuple[IPNetwork, ...], Meta(max_length=8)]
 Sources = Annotated[tuple[IPNetwork, ...], Meta(max_length=256)]
@@ -227,7 +227,7 @@ class Idle(Document, frozen=True, kw_only=True, tag_field="mode", tag="idle"):
 class Partial(Document, frozen=True, kw_only=True, tag_field="mode", tag="partial"):
     """Partial site failover: these VMs run at the provider, the rest in production."""
 
-    replicas: tuple[Replica, ...]
+    replicas: Annotated[tuple[Replica, ...], Meta(max_length=limits.REPLICAS)]
 
 
 class RouterAdvertisements(Document, frozen=True, kw_only=True):
@@ -263,16 +263,16 @@ class Full(Document, frozen=True, kw_only=True, tag_field="mode", tag="full"):
     `public_addresses`.
     """
 
-    networks: tuple[FullNetwork, ...]
-    routed: tuple[NetworkId, ...] = ()
+    networks: Annotated[tuple[FullNetwork, ...], Meta(max_length=limits.NETWORKS)]
+    routed: Annotated[tuple[NetworkId, ...], Meta(max_length=limits.NETWORKS)] = ()
     """Networks between which packets are routed; none unless named."""
 
 
 class Rehearsal(Document, frozen=True, kw_only=True, tag_field="mode", tag="rehearsal"):
     """Full failover tried out beside a running production: owns `test_addresses` instead of public ones."""
 
-    networks: tuple[FullNetwork, ...]
-    routed: tuple[NetworkId, ...] = ()
+    networks: Annotated[tuple[FullNetwork, ...], Meta(max_length=limits.NETWORKS)]
+    routed: Annotated[tuple[NetworkId, ...], Meta(max_length=limits.NETWORKS)] = ()
     internet: bool = False
     """Networks with `internet` reach it only when this is true."""
 
@@ -286,7 +286,7 @@ class ProviderNetwork(ProductionNetwork, frozen=True, kw_only=True):
     """One VLAN of the tenant's hardware plans, and the tunnel that extends it."""
 
     tunnel: TunnelServer | None = None
-    hosts: tuple[IPAddress, ...] = ()
+    hosts: Annotated[tuple[IPAddress, ...], Meta(max_length=limits.HOSTS)] = ()
     """Known addresses of the network, of replicas and others. Where those that are no replicas live is told
     to the replicas when it changes; without it they find out when their neighbour caches have expired.
     """
@@ -297,7 +297,7 @@ class ProviderRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
 
     tenant: TenantId
     uplink: NicName
-    networks: Annotated[tuple[ProviderNetwork, ...], Meta(max_length=128)]
+    networks: Annotated[tuple[ProviderNetwork, ...], Meta(max_length=limits.NETWORKS)]
     failover: Failover = Idle()
     public_addresses: Allocation = ()
     """The tenant's allocation; owned, that is on the uplink and announced, in full failover only."""
@@ -345,7 +345,7 @@ class GatewayTenant(Document, frozen=True, kw_only=True):
 
     id: TenantId
     tls_crypt: Secret
-    ca: Pem
+    ca: Authority
 
 
 class GatewayRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="gateway"):
@@ -356,8 +356,8 @@ class GatewayRole(Document, frozen=True, kw_only=True, tag_field="kind", tag="ga
     key: KeyName
     certificate: Pem
     """The gateway's TLS server certificate for the TCP fallback."""
-    tenants: Annotated[tuple[GatewayTenant, ...], Meta(max_length=2048)]
-    tunnels: Annotated[tuple[GatewayTunnel, ...], Meta(max_length=4096)]
+    tenants: Annotated[tuple[GatewayTenant, ...], Meta(max_length=limits.TENANTS)]
+    tunnels: Annotated[tuple[GatewayTunnel, ...], Meta(max_length=limits.TUNNELS)]
     port: Port = 6180
 
 
@@ -371,6 +371,6 @@ class Desired(Document, frozen=True, kw_only=True):
     generation: Generation
     epoch: Epoch
     management: Management
-    nics: Annotated[tuple[Nic, ...], Meta(max_length=64)]
+    nics: Annotated[tuple[Nic, ...], Meta(max_length=limits.NICS)]
     role: Role
-    vlans: Annotated[tuple[Vlan, ...], Meta(max_length=128)] = ()
+    vlans: Annotated[tuple[Vlan, ...], Meta(max_length=limits.VLANS)] = ()

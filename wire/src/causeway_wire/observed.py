@@ -245,6 +245,10 @@ class Limits(Report, frozen=True, kw_only=True):
     """Public ports, times their sources, of all rules with sources together."""
     update_bytes: int
     """Body of `PUT /v1/update`."""
+    lists: dict[str, int] = {}
+    """Entries that a list of a desired document may have, by its pointer; `*` for places in lists above."""
+    totals: dict[str, int] = {}
+    """Entries that all lists at such a pointer may have together."""
 
 
 class Versions(Report, frozen=True, kw_only=True):

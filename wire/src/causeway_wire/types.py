@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from msgspec import Meta
 
+from causeway_wire import limits
+
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(?!\n)$"
 """Names are DNS-like (RFC 1123 labels and dots), so that they fit certificates, file names and logs.
 
@@ -61,7 +63,8 @@ SerialNumber = Annotated[
         "zeros, no colons",
     ),
 ]
-Pem = Annotated[str, Meta(max_length=64 * 1024, description="PEM text (RFC 7468)")]
+Pem = Annotated[str, Meta(max_length=limits.PEM, description="PEM text (RFC 7468)")]
+Authority = Annotated[str, Meta(max_length=limits.AUTHORITY, description="PEM text (RFC 7468)")]
 
 if TYPE_CHECKING:
     IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address

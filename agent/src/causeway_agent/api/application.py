@@ -13,11 +13,11 @@ from causeway_agent.api import parameters, peers, problems
 from causeway_agent.api.turns import Turns
 from causeway_agent.engine import calculation
 from causeway_agent.errors import Bug
-from causeway_wire import codec
+from causeway_wire import codec, limits
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import ROUTES, Permission, Route
 
-BODY_BYTES = 4 * 1024 * 1024
+BODY_BYTES = limits.BODY_BYTES
 """A gateway's document with as many tenants and tunnels as it may have fits."""
 RULES_BODY_BYTES = 32 * 1024 * 1024
 """100,000 public rules with names and descriptions are about 25 MB."""
@@ -127,7 +127,8 @@ async def _read(request: web.Request, peer: peers.Peer, *, seconds: float) -> Ca
         detail = "send the document as it is, without Content-Encoding"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
     limit = request.client_max_size
-    too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit is {limit} octets"))
+    name = "body_bytes" if limit == BODY_BYTES else "rules_body_bytes"
+    too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit {name} is {limit} octets"))
     if request.content_length is not None and request.content_length > limit:
         raise too_large
     try:

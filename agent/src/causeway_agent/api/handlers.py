@@ -17,7 +17,7 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
 from causeway_agent.engine.state import InForce
 from causeway_agent.plan import public_rules
-from causeway_wire import codec
+from causeway_wire import codec, limits
 from causeway_wire.change import Change
 from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, CsrRequest
@@ -33,6 +33,8 @@ LIMITS = Limits(
     rule_elements=public_rules.MAX_ELEMENTS,
     rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
     update_bytes=UPDATE_BYTES,
+    lists=dict(limits.lists(Desired)),
+    totals=dict(limits.TOTALS),
 )
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')

@@ -86,7 +86,7 @@ def announced(request: web.Request) -> Announced:
     if not octets:
         raise ProblemError(problem(ProblemType.INVALID, "say how large the file is: Content-Length"))
     if octets > UPDATE_BYTES:
-        raise ProblemError(problem(ProblemType.TOO_LARGE, f"the limit is {UPDATE_BYTES} octets"))
+        raise ProblemError(problem(ProblemType.TOO_LARGE, f"the limit update_bytes is {UPDATE_BYTES} octets"))
     return Announced(octets=octets, sha256=base64.b64decode(match["digest"]).hex())
 
 

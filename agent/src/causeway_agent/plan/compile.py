@@ -12,6 +12,7 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan import adapters as nics
 from causeway_agent.plan import (
     checks_management,
+    checks_totals,
     compile_gateway,
     compile_provider,
     compile_tenant,
@@ -36,6 +37,7 @@ def compile_document(desired: Desired, facts: Facts) -> Target:
     adapters = nics.resolve(desired, facts, findings)
     management = _management(desired.management, adapters, findings)
     checks_management.check(desired, adapters, findings)
+    checks_totals.check(desired.role, findings)
     surroundings = Surroundings(
         adapters=adapters, management=desired.management, facts=facts, findings=findings
     )
