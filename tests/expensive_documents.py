@@ -43,7 +43,9 @@ _LONGEST = {
     **dict.fromkeys(("inner", "prefixes", "gateways"), 8),
     **dict.fromkeys(("addresses", "macs", "nics"), 32),
     **dict.fromkeys(("sources", "denied", "public_addresses", "test_addresses"), 256),
-    **dict.fromkeys(("networks", "vlans"), 126),
+    **dict.fromkeys(("networks", "routed", "vlans"), 126),
+    "replicas": 2000,
+    "hosts": 4000,
     "remotes": 16,
 }
 """Lists that the schema keeps short, and how many entries they keep here."""
