@@ -180,7 +180,10 @@ def settings(
     return tunnel_settings(device, forwarding=forwarding) | {
         Sysctl(f"{four}/arp_ignore", "1"),
         Sysctl(f"{four}/arp_announce", "2"),
+        Sysctl(f"{four}/arp_filter", "0"),
         Sysctl(f"{four}/promote_secondaries", "1"),
+        Sysctl(f"{four}/proxy_arp_pvlan", "0"),
+        Sysctl(f"{four}/route_localnet", "0"),
         Sysctl(f"{four}/proxy_arp", str(int(proxy_arp))),
         Sysctl(f"{six}/proxy_ndp", str(int(proxy_ndp))),
         Sysctl(f"net/ipv4/neigh/{device}/proxy_delay", "0"),
@@ -209,19 +212,36 @@ def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> 
     """Settings of the whole machine. IPv4 forwards per device, IPv6 only as a whole.
 
     ICMP errors take their source from the device that the packet entered (`icmp_errors_use_inbound_ifaddr`),
-    so that rules by source address route them like the packet's own network.
+    so that rules by source address route them like the packet's own network. Of `all` is stated what counts
+    for every device beside its own value (the larger or either of both): with `arp_ignore` 8 no address is
+    answered for, with `proxy_arp` every one. Tunnels are alive while echoes are answered.
     """
+    four, six = "net/ipv4/conf/all", "net/ipv6/conf/all"
     return frozenset(
         {
-            Sysctl("net/ipv4/conf/all/rp_filter", "0"),
-            Sysctl("net/ipv4/conf/all/send_redirects", "0"),
-            Sysctl("net/ipv4/conf/all/accept_redirects", "0"),
+            Sysctl(f"{four}/rp_filter", "0"),
+            Sysctl(f"{four}/send_redirects", "0"),
+            Sysctl(f"{four}/accept_redirects", "0"),
+            Sysctl(f"{four}/arp_filter", "0"),
+            Sysctl(f"{four}/arp_ignore", "0"),
+            Sysctl(f"{four}/proxy_arp", "0"),
+            Sysctl(f"{four}/route_localnet", "0"),
+            Sysctl(f"{six}/proxy_ndp", "0"),
+            Sysctl("net/ipv4/icmp_echo_ignore_all", "0"),
+            Sysctl("net/ipv6/icmp/echo_ignore_all", "0"),
             Sysctl("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),
             Sysctl("net/ipv4/conf/default/forwarding", str(int(forwarding_default))),
-            Sysctl("net/ipv6/conf/all/forwarding", str(int(forwarding6))),
+            Sysctl(f"{six}/forwarding", str(int(forwarding6))),
             *ruleset_fragments.settings(),
         }
     )
+
+
+def ipv6_settings(addresses: Iterable[Address], routes: Iterable[Route]) -> frozenset[Sysctl]:
+    """IPv6 is on where it is used: while it is off, the kernel has neither addresses nor routes there."""
+    used = {each.device for each in addresses if each.interface.version == checks.IPV6}
+    used |= {each.device for each in routes if each.destination.version == checks.IPV6}
+    return frozenset(Sysctl(f"net/ipv6/conf/{device}/disable_ipv6", "0") for device in used)
 
 
 def _check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], findings: checks.Findings) -> None:

@@ -82,6 +82,7 @@ def _target(
         echoes=role.policy.echoes | way_in.echoes,
     )
     everyone = tuple(adapters.values())
+    routes = role.routes.union(*(each.default_routes() for each in everyone))
     return Target(
         management=_address(role.addresses, adapter.device, management.address),
         devices=frozenset(each.device for each in everyone),
@@ -91,10 +92,10 @@ def _target(
         bridges=role.bridges,
         ports=role.ports,
         addresses=role.addresses,
-        routes=role.routes.union(*(each.default_routes() for each in everyone)),
+        routes=routes,
         rules=role.rules,
         proxies=role.proxies,
-        sysctls=role.sysctls,
+        sysctls=role.sysctls | nics.ipv6_settings(role.addresses, routes),
         policy=policy,
         processes=role.processes,
         vacant=role.vacant,
