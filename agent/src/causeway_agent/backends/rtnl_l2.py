@@ -21,12 +21,28 @@ from causeway_agent.plan.objects import BRIDGE_PREFIX, VLAN_PREFIX, Bridge, Brid
 _UP = 0x1
 
 _BRIDGE_SETTINGS: Mapping[str, int] = {
+    "IFLA_BR_AGEING_TIME": 300 * 100,
+    "IFLA_BR_GROUP_FWD_MASK": 0,
     "IFLA_BR_STP_STATE": 0,
     "IFLA_BR_MCAST_SNOOPING": 0,
     "IFLA_BR_NF_CALL_IPTABLES": 0,
     "IFLA_BR_NF_CALL_IP6TABLES": 0,
     "IFLA_BR_NF_CALL_ARPTABLES": 0,
 }
+"""Of the kernel's own values are stated those that change what passes: with no age every frame is flooded,
+the mask lets through what bridges keep to themselves (IEEE 802.1Q, 8.6.3). Times in hundredths of a second.
+"""
+_PORT_SETTINGS: Mapping[str, int] = {
+    "IFLA_BRPORT_MODE": 0,
+    "IFLA_BRPORT_GUARD": 0,
+    "IFLA_BRPORT_UNICAST_FLOOD": 1,
+    "IFLA_BRPORT_PROXYARP": 0,
+    "IFLA_BRPORT_MCAST_FLOOD": 1,
+    "IFLA_BRPORT_BCAST_FLOOD": 1,
+    "IFLA_BRPORT_NEIGH_SUPPRESS": 0,
+    "IFLA_BRPORT_LOCKED": 0,
+}
+"""What `BridgePort.plain` means; mode 1 sends frames back to where they came from (hairpin)."""
 FILTER_CALLS: frozenset[Sysctl] = frozenset(
     Sysctl(f"net/bridge/bridge-nf-call-{family}tables", "0") for family in ("ip", "ip6", "arp")
 )
@@ -87,6 +103,7 @@ def read_port(message: Message, names: Mapping[int, str]) -> BridgePort | None:
         bridge=names.get(message.get_attr("IFLA_MASTER") or 0, ""),
         isolated=bool(data.get_attr("IFLA_BRPORT_ISOLATED")),
         learning=bool(data.get_attr("IFLA_BRPORT_LEARNING")),
+        plain=all(data.get_attr(name) in {value, None} for name, value in _PORT_SETTINGS.items()),
     )
 
 
@@ -150,7 +167,8 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
         message.add("IFLA_MASTER", bridge)
         rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
     message = rtnl_messages.link_reference(index)
-    flags = {"IFLA_BRPORT_ISOLATED": int(item.isolated), "IFLA_BRPORT_LEARNING": int(item.learning)}
+    own = {"IFLA_BRPORT_ISOLATED": int(item.isolated), "IFLA_BRPORT_LEARNING": int(item.learning)}
+    flags = {**(_PORT_SETTINGS if item.plain else {}), **own}
     message.add("IFLA_LINKINFO", {"IFLA_INFO_SLAVE_KIND": "bridge", "IFLA_INFO_SLAVE_DATA": flags})
     rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
     if joins and item.isolated:

@@ -50,13 +50,26 @@ LIFETIME = Value(lambda preferred: struct.pack("=4I", preferred, 0xFFFFFFFF, 0, 
 """struct ifa_cacheinfo: the preferred lifetime in seconds, valid for ever."""
 
 _BRIDGE: Table = {
+    "IFLA_BR_AGEING_TIME": (4, U32),
     "IFLA_BR_STP_STATE": (5, U32),
+    "IFLA_BR_GROUP_FWD_MASK": (9, U16),
     "IFLA_BR_MCAST_SNOOPING": (23, U8),
     "IFLA_BR_NF_CALL_IPTABLES": (36, U8),
     "IFLA_BR_NF_CALL_IP6TABLES": (37, U8),
     "IFLA_BR_NF_CALL_ARPTABLES": (38, U8),
 }
-_PORT: Table = {"IFLA_BRPORT_LEARNING": (8, U8), "IFLA_BRPORT_ISOLATED": (33, U8)}
+_PORT: Table = {
+    "IFLA_BRPORT_MODE": (4, U8),
+    "IFLA_BRPORT_GUARD": (5, U8),
+    "IFLA_BRPORT_LEARNING": (8, U8),
+    "IFLA_BRPORT_UNICAST_FLOOD": (9, U8),
+    "IFLA_BRPORT_PROXYARP": (10, U8),
+    "IFLA_BRPORT_MCAST_FLOOD": (27, U8),
+    "IFLA_BRPORT_BCAST_FLOOD": (30, U8),
+    "IFLA_BRPORT_NEIGH_SUPPRESS": (32, U8),
+    "IFLA_BRPORT_ISOLATED": (33, U8),
+    "IFLA_BRPORT_LOCKED": (39, U8),
+}
 _TUN: Table = {"IFLA_TUN_OWNER": (1, U32), "IFLA_TUN_TYPE": (3, U8)}
 _INFORMATION: Table = {
     "IFLA_INFO_KIND": (1, TEXT),

@@ -93,6 +93,10 @@ class BridgePort:
     isolated: bool = False
     learning: bool = True
     """Whether the bridge remembers source addresses of frames that entered here."""
+    plain: bool = True
+    """Every other setting is the kernel's: it floods, sends nothing back to where it came from, answers for
+    nobody and lets in addresses that it does not know.
+    """
 
 
 @dataclass(frozen=True, slots=True)

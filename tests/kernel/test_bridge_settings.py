@@ -1,0 +1,61 @@
+"""Somebody changes a bridge or a port of it: it is seen as otherwise than it should be, and put right."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from causeway_agent.backends import rtnl
+from causeway_agent.plan.objects import Bridge, BridgePort
+from tests.real_kernel import NIC, adapters, ip
+
+pytestmark = pytest.mark.kernel
+
+BRIDGE = Bridge(device="cwb1195", mtu=1500)
+PORT = BridgePort(device=NIC, bridge=BRIDGE.device)
+OF_PORTS = (
+    *("hairpin on", "guard on", "flood off", "bcast_flood off", "mcast_flood off", "proxy_arp on"),
+    *("neigh_suppress on", "locked on", "learning off", "isolated on"),
+)
+OF_BRIDGES = ("ageing_time 0", "group_fwd_mask 0xfff8", "stp_state 1", "mcast_snooping 1")
+
+
+@pytest.fixture
+async def kernel() -> AsyncIterator[rtnl.RtnlKernel]:
+    with adapters():
+        async with rtnl.RtnlKernel.open() as opened:
+            await opened.put(BRIDGE)
+            await opened.put(PORT)
+            yield opened
+            await opened.drop(BRIDGE)
+
+
+@pytest.mark.parametrize("change", OF_PORTS)
+async def test_every_setting_of_a_port_is_seen_and_put_right(kernel: rtnl.RtnlKernel, change: str) -> None:
+    plain = shown(NIC)
+    assert (await kernel.observe([NIC], [])).ports == {PORT}
+    ip("link", "set", "dev", NIC, "type", "bridge_slave", *change.split())
+    assert shown(NIC) != plain
+    assert (await kernel.observe([NIC], [])).ports != {PORT}
+    await kernel.put(PORT)
+    assert (await kernel.observe([NIC], [])).ports == {PORT}
+    assert shown(NIC) == plain
+
+
+@pytest.mark.parametrize("change", OF_BRIDGES)
+async def test_settings_of_a_bridge_are_seen_and_put_right(kernel: rtnl.RtnlKernel, change: str) -> None:
+    assert (await kernel.observe([NIC], [])).bridges == {BRIDGE}
+    ip("link", "set", "dev", BRIDGE.device, "type", "bridge", *change.split())
+    assert (await kernel.observe([NIC], [])).bridges != {BRIDGE}
+    await kernel.put(BRIDGE)
+    assert (await kernel.observe([NIC], [])).bridges == {BRIDGE}
+    assert f" {change} " not in shown(BRIDGE.device)
+
+
+def shown(device: str) -> str:
+    """What ip(8) says of it, without its state and its timers."""
+    words = ip("-d", "-o", "link", "show", "dev", device).split("bridge", 1)[1]
+    timers = ("timer", "state")
+    pairs = words.split()
+    return " ".join(w for w, before in zip(pairs[1:], pairs, strict=False) if not before.endswith(timers))
