@@ -43,6 +43,7 @@ def test_the_sensible_documents_are_meant(document: Desired) -> None:
     assert target.policy.management
 
 
+@pytest.mark.timeout(60)
 @settings(deadline=None, max_examples=200)
 @given(strategies.DOCUMENTS)
 def test_any_well_formed_document_gives_a_target_or_problems_with_pointers(document: Desired) -> None:
