@@ -14,6 +14,7 @@ from causeway_controller.failover.modes import Full, Idle, Partial, Rehearsal
 from causeway_controller.lab import capture, drill, outage, proofs, proofs_full
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.topology import original_of, replica_of
+from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 
 pytestmark = pytest.mark.kernel
@@ -54,6 +55,17 @@ def untranslated(seen: capture.Captured) -> list[capture.Flow]:
         for flow in seen.flows
         if not flow.housekeeping and (private(flow.source) or private(flow.destination))
     ]
+
+
+async def test_what_is_refused_takes_nobody_off_the_power(idle: Lab) -> None:
+    await drill.fail_over(idle, [DB])
+    for refused in (drill.fail_over_full(idle, "acme"), drill.fail_over(idle, [DB, WEB])):
+        with pytest.raises(ProblemError):
+            await refused
+        on = [
+            ref.vm for ref in (WEB, APP, FILES) if idle.machines.powered_on(original_of(ref.tenant, ref.vm))
+        ]
+        assert on == ["web1", "app2", "files2"]
 
 
 async def test_no_moment_of_an_escalation_lets_more_through_than_either_mode(idle: Lab) -> None:

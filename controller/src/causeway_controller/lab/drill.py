@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from causeway_controller.failover import checks
 from causeway_controller.lab import outage, services
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.steps import step
@@ -27,8 +28,7 @@ async def fail_over(lab: Lab, vms: Sequence[VmRef], *, cut: bool = True) -> tupl
 
     Raises LabError, ProblemError or StepFailed; TimeoutError when a replica is not reached in time.
     """
-    for ref in vms:
-        lab.vm(ref)
+    _check(lab, vms)
     if cut:
         with step(f"Cut the power of {', '.join(map(str, vms))} in production", lab.listener):
             for ref in vms:
@@ -47,6 +47,15 @@ async def fail_over(lab: Lab, vms: Sequence[VmRef], *, cut: bool = True) -> tupl
         await watch.stop()
         measures.append(Measure(what=f"{ref}, command to first packet", seconds=first - started))
     return tuple(measures)
+
+
+def _check(lab: Lab, vms: Sequence[VmRef]) -> None:
+    """Raise LabError or ProblemError when this will be refused: before anything has lost its power."""
+    for ref in vms:
+        lab.vm(ref)
+    for tenant in {ref.tenant for ref in vms}:
+        names = frozenset(ref.vm for ref in vms if ref.tenant == tenant)
+        checks.partial_beginnable(lab.site, tenant, names)
 
 
 async def undo(lab: Lab, vms: Sequence[VmRef], *, restore: bool = True) -> tuple[Measure, ...]:
@@ -71,6 +80,7 @@ async def fail_over_full(
     Raises LabError, ProblemError or StepFailed; TimeoutError when the published service is not reached.
     """
     found = lab.tenant(tenant)
+    checks.full_beginnable(lab.site, tenant, frozenset(found.vms), escalate=escalate)
     if cut:
         await outage.cut_site(lab, tenant)
     published = [rule for rule in found.publications if rule.public_port == services.ECHO_PORT]
