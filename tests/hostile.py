@@ -79,7 +79,8 @@ NUMBERS = (
 )
 OTHERS: tuple[Json, ...] = (None, True, False, 1.5, 1e308, [], {}, [[]], {"": None}, [None])
 
-VALUES = st.one_of(*map(st.sampled_from, (ADDRESSES, PREFIXES, TEXTS, NUMBERS, OTHERS)))
+VALUES = st.one_of(*map(st.sampled_from, (ADDRESSES, PREFIXES, TEXTS, NUMBERS, OTHERS))).map(copy.deepcopy)
+"""Each drawn one is a document's own: a second wound in it must not change what is drawn next."""
 """What has been seen to go wrong somewhere."""
 
 
