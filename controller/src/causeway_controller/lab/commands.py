@@ -15,59 +15,14 @@ import typer
 from rich.console import Console
 
 from causeway_controller.failover.extension import told as limits_of
-from causeway_controller.lab import line_options, protocol, sandbox, stale_answers, view
+from causeway_controller.lab import about, line_options, protocol, sandbox, stale_answers, view
 from causeway_controller.lab.client import LabClient
 from causeway_controller.lab.lab import LabError, VmRef
 from causeway_controller.lab.line.wording import Wording
 from causeway_controller.lab.steps import Step
 from causeway_wire.desired import Extension
 
-LAB_ABOUT = """Both sites on this machine: tenants, cloud gateways, a provider and an internet.
-
-Machines are network namespaces, appliances run the real agent and real OpenVPN. \
-Everything lives in private namespaces of the lab's own: nothing on this machine changes, \
-labs of different names run side by side, and nothing is left when one ends or is killed. \
-Root is not needed where the kernel allows user namespaces.
-
-[bold]causeway lab up[/]
-  start it
-[bold]causeway lab exec acme/web1 ping 192.168.10.12[/]
-  production VM web1 reaches db1
-[bold]causeway lab failover acme/db1[/]
-  db1 loses its power and goes on at the provider
-[bold]causeway lab exec acme/web1 ping 192.168.10.12[/]
-  the same address, now the replica
-[bold]causeway lab status[/]
-  where everything runs
-[bold]causeway lab undo acme/db1[/]
-  and back
-
-[bold]causeway lab line acme --delay 40ms --jitter 20ms --loss 1% --mtu 1400 --no-icmp[/]
-  the same over a line like a real one
-[bold]causeway lab line acme --clear[/]
-  and over a clear one
-
-[bold]causeway lab rehearse acme[/]
-  all replicas beside the running production, cut off from it; how fast each is ready
-[bold]causeway lab rehearse acme --end[/]
-  and gone
-[bold]causeway lab failover --full acme[/]
-  the whole site loses its power; the provider's appliance becomes its gateway
-[bold]causeway lab exec internet-host curl 198.51.100.11[/]
-  web1 answers at its public address
-[bold]causeway lab publish acme/app2 8081 --port 80[/]
-  one more service, at once
-[bold]causeway lab undo --full acme[/]
-  and back
-[bold]causeway lab down[/]
-  all gone
-
-VMs are written tenant/vm. Both tenants, acme and globex, have web1 and db1 (192.168.10.11 and .12), \
-app2 and files2 (192.168.20.11 and .12): the same addresses, on purpose. In full failover the first \
-network may open connections to the internet, the second may not; acme asked for packets to be routed \
-between them, globex did not."""
-
-lab = typer.Typer(help=LAB_ABOUT, rich_markup_mode="rich", no_args_is_help=True)
+lab = typer.Typer(help=about.LAB, rich_markup_mode="rich", no_args_is_help=True)
 
 NameOption = Annotated[
     str, typer.Option("--name", "-n", help="Which lab; labs of different names run side by side.")
@@ -108,13 +63,19 @@ def down(name: NameOption = "default") -> None:
 
 
 @lab.command(rich_help_panel="Use")
-def status(name: NameOption = "default") -> None:
-    """Show where every VM runs, what is published, and how every appliance is."""
+def status(
+    name: NameOption = "default",
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what is wrong, how every appliance is, where every VM runs, and what is published."""
     with refusals():
         found = asyncio.run(LabClient(name).status())
         if not found.up:
             raise LabError("the lab is still starting; try again in some seconds")
-        view.status(_console(), found)
+        if json:
+            typer.echo(msgspec.json.encode(found))
+        else:
+            view.status(_console(), found)
 
 
 @lab.command(rich_help_panel="Fail over")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from causeway_controller.errors import ControllerError
 from causeway_controller.failover import documents
 from causeway_controller.failover.inventory import Tenant
 from causeway_controller.lab import line_orders, protocol, topology
 from causeway_controller.lab.lab import Lab, VmRef
-from causeway_wire.observed import Observed, TunnelReport
+from causeway_wire.observed import ApplianceState, Observed, TunnelReport
 from causeway_wire.public_rules import PublicRule
 
 OBSERVE_SECONDS = 5.0
@@ -21,13 +22,28 @@ async def status(lab: Lab) -> protocol.Status:
     found = dict(zip(names, await asyncio.gather(*(_observed(lab, name) for name in names)), strict=True))
     lines = await asyncio.gather(*(line_orders.status(lab, tenant) for tenant in lab.topology.tenants))
     tenants = [lab.tenant(name) for name in lab.topology.tenants]
+    vms = tuple(_vm(lab, VmRef(tenant.id, name)) for tenant in tenants for name in tenant.vms)
+    appliances = tuple(_appliance(name, observed) for name, observed in found.items())
     return protocol.Status(
         up=True,
-        vms=tuple(_vm(lab, VmRef(tenant.id, name)) for tenant in tenants for name in tenant.vms),
+        wrong=wrong(appliances, vms),
+        vms=vms,
         tenants=tuple(_tenant(lab, tenant, found[tenant.provider.id]) for tenant in tenants),
-        appliances=tuple(_appliance(name, observed) for name, observed in found.items()),
+        appliances=appliances,
         lines=tuple(lines),
     )
+
+
+def wrong(
+    appliances: Sequence[protocol.ApplianceStatus], vms: Sequence[protocol.VmStatus]
+) -> tuple[str, ...]:
+    """What is not as it should be, a line each: appliances first, then VMs that run nowhere."""
+    broken = [
+        f"{item.name} is {item.state}{item.problem and ': '}{item.problem}"
+        for item in appliances
+        if item.state != ApplianceState.READY.value
+    ]
+    return (*broken, *(f"{vm.name} runs nowhere" for vm in vms if not vm.original and not vm.failed_over))
 
 
 async def _observed(lab: Lab, name: str) -> Observed | None:
@@ -88,6 +104,7 @@ def _appliance(name: str, observed: Observed | None) -> protocol.ApplianceStatus
         role=observed.role or "",
         failover=observed.failover,
         tunnels=tuple(_tunnel(report) for report in observed.tunnels),
+        problem="" if observed.problem is None else observed.problem.detail,
     )
 
 

@@ -139,6 +139,8 @@ class ApplianceStatus(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     failover: str
     tunnels: tuple[str, ...]
+    problem: str = ""
+    """Why it is `degraded`."""
 
 
 class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `/status`."""
 
     up: bool
+    wrong: tuple[str, ...] = ()
+    """What is not as it should be."""
     vms: tuple[VmStatus, ...] = ()
     tenants: tuple[TenantStatus, ...] = ()
     appliances: tuple[ApplianceStatus, ...] = ()

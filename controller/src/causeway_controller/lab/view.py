@@ -64,36 +64,57 @@ def measures(console: Console, rows: Iterable[tuple[str, float]]) -> None:
 
 
 def status(console: Console, found: Status) -> None:
-    """Tables of VMs, tenants, published services and appliances."""
-    vms = _table("VMs", "VM", "addresses", "production", "replica", "runs at")
+    """What is wrong, then tables: appliances, tenants, VMs, lines, published services."""
+    for line in found.wrong:
+        console.print(line, style="red", highlight=False, markup=False)
+    if not found.wrong:
+        console.print("[green]Nothing is wrong.[/]")
+    for table in (_appliances(found), _tenants(found), _vms(found), _lines_outside(found), _services(found)):
+        console.print(table)
+
+
+def _appliances(found: Status) -> Table:
+    table = _table("Appliances", "appliance", "role", "state", "failover", "tunnels")
+    for item in found.appliances:
+        state = f"[green]{item.state}[/]" if item.state == "ready" else f"[red]{item.state}[/]"
+        table.add_row(item.name, item.role, state, item.failover, _lines(item.tunnels))
+    return table
+
+
+def _tenants(found: Status) -> Table:
+    table = _table("Tenants", "tenant", "failover", "VMs at the provider", "public addresses", "owned now")
+    for tenant in found.tenants:
+        mode = tenant.mode if tenant.mode == "idle" else f"[green]{tenant.mode}[/]"
+        table.add_row(
+            tenant.name, mode, _lines(tenant.vms), _lines(tenant.public_addresses), _lines(tenant.owned)
+        )
+    return table
+
+
+def _vms(found: Status) -> Table:
+    table = _table("VMs", "VM", "addresses", "production", "replica", "runs at")
     for vm in found.vms:
         place = "[green]provider[/]" if vm.failed_over else "production" if vm.original else "[red]nowhere[/]"
         place += " [dim]rehearsed[/]" if vm.mode == "rehearsal" else ""
-        vms.add_row(vm.name, _lines(vm.addresses), _power(on=vm.original), _power(on=vm.replica), place)
-    console.print(vms)
-    tenants = _table("Tenants", "tenant", "failover", "VMs at the provider", "public addresses", "owned now")
-    for tenant in found.tenants:
-        mode = tenant.mode if tenant.mode == "idle" else f"[green]{tenant.mode}[/]"
-        tenants.add_row(
-            tenant.name, mode, _lines(tenant.vms), _lines(tenant.public_addresses), _lines(tenant.owned)
-        )
-    console.print(tenants)
-    rules = _table("Published services", "rule", "public", "leads to", "VM", "sources", "in force")
+        table.add_row(vm.name, _lines(vm.addresses), _power(on=vm.original), _power(on=vm.replica), place)
+    return table
+
+
+def _lines_outside(found: Status) -> Table:
+    table = _table("Lines to the internet", "tenant", "line", "made by", "packets")
+    for line in found.lines:
+        table.add_row(line.tenant, _lines(line.conditions), line.means, _lines(line.counters))
+    return table
+
+
+def _services(found: Status) -> Table:
+    table = _table("Published services", "rule", "public", "leads to", "VM", "sources", "in force")
     for tenant in found.tenants:
         for rule in tenant.rules:
             force = "[green]yes[/]" if tenant.rules_in_force else "[dim]with full failover[/]"
             sources = _lines(rule.sources) or "all"
-            rules.add_row(f"{tenant.name}/{rule.id}", rule.public, rule.internal, rule.vm, sources, force)
-    console.print(rules)
-    appliances = _table("Appliances", "appliance", "role", "state", "failover", "tunnels")
-    for item in found.appliances:
-        state = f"[green]{item.state}[/]" if item.state == "ready" else f"[red]{item.state}[/]"
-        appliances.add_row(item.name, item.role, state, item.failover, _lines(item.tunnels))
-    console.print(appliances)
-    lines = _table("Lines to the internet", "tenant", "line", "made by", "packets")
-    for line in found.lines:
-        lines.add_row(line.tenant, _lines(line.conditions), line.means, _lines(line.counters))
-    console.print(lines)
+            table.add_row(f"{tenant.name}/{rule.id}", rule.public, rule.internal, rule.vm, sources, force)
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:

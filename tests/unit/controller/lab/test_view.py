@@ -6,8 +6,25 @@ import io
 
 from rich.console import Console
 
+from causeway_controller.lab import view as views
+from causeway_controller.lab.description import wrong
+from causeway_controller.lab.protocol import ApplianceStatus, Status, VmStatus
 from causeway_controller.lab.steps import Step
 from causeway_controller.lab.view import StepView
+
+READY = ApplianceStatus(name="gateway1", state="ready", role="gateway", failover="idle", tunnels=())
+DEGRADED = ApplianceStatus(
+    name="acme-sp",
+    state="degraded",
+    role="provider",
+    failover="idle",
+    tunnels=(),
+    problem="no answer of net1",
+)
+GONE = ApplianceStatus(name="acme-nea1", state="unreachable", role="", failover="", tunnels=())
+RUNS = VmStatus(name="acme/web1", addresses=(), original=True, replica=False, mode="idle")
+NOWHERE = VmStatus(name="acme/db1", addresses=(), original=False, replica=False, mode="idle")
+AWAY = VmStatus(name="acme/app2", addresses=(), original=False, replica=True, mode="partial")
 
 
 def test_news_of_a_long_step_is_one_line_and_no_end_of_it() -> None:
@@ -21,3 +38,24 @@ def test_news_of_a_long_step_is_one_line_and_no_end_of_it() -> None:
     assert len(news) <= 60
     assert end == "  ok      20.000 s  boot a"
     assert [step.name for step in view.finished] == ["boot a"]
+
+
+def shown(found: Status) -> list[str]:
+    output = io.StringIO()
+    views.status(Console(file=output, width=80), found)
+    return output.getvalue().splitlines()
+
+
+def test_what_is_wrong_is_said_first() -> None:
+    said = wrong((READY, DEGRADED, GONE), (RUNS, NOWHERE, AWAY))
+    assert said == (
+        "acme-sp is degraded: no answer of net1",
+        "acme-nea1 is unreachable",
+        "acme/db1 runs nowhere",
+    )
+    assert shown(Status(up=True, wrong=said))[:3] == list(said)
+
+
+def test_where_nothing_is_wrong_that_is_said() -> None:
+    assert wrong((READY,), (RUNS, AWAY)) == ()
+    assert shown(Status(up=True))[0] == "Nothing is wrong."
