@@ -49,7 +49,7 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
     found = _tenant(site, tenant)
     match inventory.mode(site, tenant):
         case modes.Partial(running) if not escalate:
-            ways = "undo that, or ask for escalation, which takes these VMs over as they run"
+            ways = "undo that, or ask for escalation (`--escalate`), which takes these VMs over as they run"
             raise _in_progress(found, f"partial failover of {', '.join(sorted(running))}", ways)
         case modes.Rehearsal():
             raise _in_progress(found, "a rehearsal", "end that first; its replicas have seen made-up traffic")
