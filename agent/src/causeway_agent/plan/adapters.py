@@ -223,7 +223,7 @@ def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> 
             Sysctl(f"{four}/send_redirects", "0"),
             Sysctl(f"{four}/accept_redirects", "0"),
             Sysctl(f"{four}/arp_filter", "0"),
-            Sysctl(f"{four}/arp_ignore", "0"),
+            Sysctl(f"{four}/arp_ignore", "1"),
             Sysctl(f"{four}/proxy_arp", "0"),
             Sysctl(f"{four}/route_localnet", "0"),
             Sysctl(f"{six}/proxy_ndp", "0"),
