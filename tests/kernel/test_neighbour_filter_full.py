@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import documents, full_site
-from tests.neighbour_wire import OTHER_MAC, SHARE, arp, learned, moves, neighbours, scan, send
+from tests.neighbour_wire import OTHER_MAC, SHARE, arp, learned, moves, neighbours, scan, send, soon
 from tests.wired import BOX, FAR, VLAN, counted, pings
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -38,4 +38,4 @@ def test_a_guest_that_scans_a_routed_network_leaves_room_for_others(full: None) 
     with counted("drop_scan"):
         scan(VLAN, full_site.VM6, "2001:db8:1::/64")
     assert neighbours(BOX, 6) < SHARE
-    assert pings(FAR, full_site.VM6, source=full_site.OTHER6)
+    assert soon(lambda: pings(FAR, full_site.VM6, source=full_site.OTHER6))
