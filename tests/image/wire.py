@@ -24,9 +24,10 @@ class Arp:
 
     vlan: int | None
     """None: the frame had no tag."""
-    reply: bool
     sender: IPv4Address
     mac: bytes
+    answer: bool
+    """Whether it is a reply to us and to nobody else."""
 
 
 class Wire:
@@ -78,4 +79,5 @@ def parse(frame: bytes) -> Arp | None:
     if kind != ARP or len(frame) < at + 28:
         return None
     operation, mac, sender = struct.unpack_from("!H6s4s", frame, at + 6)
-    return Arp(vlan, operation == _REPLY, IPv4Address(sender), mac)
+    answer = operation == _REPLY and frame[:6] == OWN_MAC
+    return Arp(vlan, IPv4Address(sender), mac, answer)
