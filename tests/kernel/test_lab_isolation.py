@@ -107,6 +107,9 @@ def _target(lab: Lab, source: IPAddress) -> IPAddress:
 async def test_a_replica_cannot_forge_its_source(extended: Lab, forged: IPAddress) -> None:
     replica, web = extended.replica(DB), extended.original(WEB)
     target = _target(extended, forged)
+    own = next(each for each in extended.vm(DB).addresses if each.version == forged.version)
+    # The way is open, and the replica knows it: agents that stand still answer no solicitation.
+    assert await arrives(replica, web, own, target, seconds=CONTROL_SECONDS)
     assert not await arrives(replica, web, forged, target)
     with unfiltered(extended):
         assert await arrives(replica, web, forged, target, seconds=CONTROL_SECONDS)
