@@ -13,13 +13,13 @@ an OpenVPN packet: it is made with a key that OpenVPN does not use. Nothing here
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import struct
 from dataclasses import dataclass
 from typing import Final
+
+from causeway_agent.backends import wrapped_key
 
 QUESTION: Final = 31 << 3
 ANSWER: Final = 30 << 3
@@ -42,11 +42,7 @@ class Asker:
 
 def asker(pem: str) -> Asker:
     """The holder of this tls-crypt-v2 client key; raises ValueError when it is none."""
-    body = "".join(line for line in pem.splitlines() if line and not line.startswith("-"))
-    try:
-        key = base64.b64decode(body, validate=True)
-    except binascii.Error as error:
-        raise ValueError("not a tls-crypt-v2 client key") from error
+    key = wrapped_key.octets(pem, "client")
     if len(key) < _CLIENT_KEY + _SHORTEST_WRAPPED:
         raise ValueError("a tls-crypt-v2 client key is longer")
     return Asker(secret(key[192:224]), key[_CLIENT_KEY:])

@@ -10,8 +10,6 @@ begun, and none that there is already is dropped.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ctypes
 import functools
 import hashlib
@@ -20,6 +18,8 @@ import ssl
 import struct
 from dataclasses import dataclass, field
 from typing import Final
+
+from causeway_agent.backends import wrapped_key
 
 _QUESTION: Final = 10 << 3  # P_CONTROL_HARD_RESET_CLIENT_V3, key 0
 _ANSWER: Final = 8  # P_CONTROL_HARD_RESET_SERVER_V2
@@ -51,11 +51,7 @@ class Asker:
 
 def asker(pem: str) -> Asker:
     """The holder of this tls-crypt-v2 client key; raises ValueError when it is none."""
-    body = "".join(line for line in pem.splitlines() if line and not line.startswith("-"))
-    try:
-        key = base64.b64decode(body, validate=True)
-    except binascii.Error as error:
-        raise ValueError("not a tls-crypt-v2 client key") from error
+    key = wrapped_key.octets(pem, "client")
     if len(key) <= _CLIENT_KEY:
         raise ValueError("a tls-crypt-v2 client key is longer")
     # A client sends with the second half of its pair (KEY_DIRECTION_INVERSE in OpenVPN's crypto.h).

@@ -67,13 +67,18 @@ class FirstPacket:
     """Different for every packet ever sent."""
 
 
-def server_key(tenant: TenantId, pem: str) -> ServerKey:
-    """The key in this PEM text; raises ValueError when it is none."""
+def octets(pem: str, whose: str) -> bytes:
+    """What this PEM text of a tls-crypt-v2 client or server key holds; raises ValueError when it is none."""
     body = "".join(line for line in pem.splitlines() if line and not line.startswith("-"))
     try:
-        key = base64.b64decode(body, validate=True)
+        return base64.b64decode(body, validate=True)
     except binascii.Error as error:
-        raise ValueError("not a tls-crypt-v2 server key") from error
+        raise ValueError(f"not a tls-crypt-v2 {whose} key") from error
+
+
+def server_key(tenant: TenantId, pem: str) -> ServerKey:
+    """The key in this PEM text; raises ValueError when it is none."""
+    key = octets(pem, "server")
     if len(key) != _CLIENT_KEY // 2:
         raise ValueError("a tls-crypt-v2 server key has 128 octets")
     return ServerKey(tenant, key[0:32], key[64:96])
