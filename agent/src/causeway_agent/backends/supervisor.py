@@ -172,10 +172,8 @@ class Supervisor:
             async with self._turn(name):
                 await self._remove(name)
 
-    @contextlib.asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[None]:
-        async with self._locks.setdefault(name, asyncio.Lock()):
-            yield
+    def _turn(self, name: str) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
 
     def running(self) -> frozenset[Process]:
         """What is supervised now, restarts in progress included."""
