@@ -11,6 +11,7 @@ filled with is decided here. Maps of verdicts spare packets the questions that n
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import itertools
@@ -42,13 +43,13 @@ _DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
 _Elements = Mapping[str, Iterable[str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rendering:
     """A policy as text, worked out once: for a thousand failed-over VMs that takes a tenth of a second."""
 
     families: tuple[_Family, ...]
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Hex SHA-256 that names this policy as this version renders it; the loaded table carries it."""
         return hashlib.sha256(self._text(TABLE, identity="").encode()).hexdigest()
