@@ -224,8 +224,8 @@ def test_a_source_that_connects_over_and_over_is_refused_and_others_are_not(site
     assert reached(site, certificate, source="127.0.3.1") == "acme"
 
 
-@pytest.mark.parametrize(("name", "expected"), [(GATEWAY_NAME, b"acme"), ("other.example", b"")])
-def test_the_wrapper_trusts_the_gateways_name_only(site: Site, name: str, expected: bytes) -> None:
+def brought(site: Site, *, name: str = GATEWAY_NAME, revoked: tuple[str, ...] = ()) -> bytes:
+    """What a tenant appliance's wrapper, which expects a gateway of this name, brings from the door."""
     key, certificate = issued(site.authorities["acme"], SAME_NAME, pki.Usage.CLIENT)
     tunnel = msgspec.structs.replace(
         documents.client(),
@@ -233,14 +233,19 @@ def test_the_wrapper_trusts_the_gateways_name_only(site: Site, name: str, expect
         certificate=certificate,
         gateway_ca=site.gateway_authority.pem,
         gateway_name=name,
+        gateway_revoked=revoked,
     )
     port = haproxy_config.local_port(0)
     with running(haproxy_config.wrapper(tunnel), site.directory / "wrapper", key, port):
-        got = b""
         with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 3) as plain:
             plain.sendall(b"x")
-            got = plain.recv(100)
-    assert got == expected
+            return plain.recv(100)
+        return b""
+
+
+@pytest.mark.parametrize(("name", "expected"), [(GATEWAY_NAME, b"acme"), ("other.example", b"")])
+def test_the_wrapper_trusts_the_gateways_name_only(site: Site, name: str, expected: bytes) -> None:
+    assert brought(site, name=name) == expected
 
 
 @contextlib.contextmanager
@@ -288,19 +293,5 @@ def test_a_serial_number_counts_for_its_tunnel_only(site: Site) -> None:
 
 @pytest.mark.parametrize("revoked", [True, False])
 def test_the_wrapper_brings_nothing_from_a_gateway_that_is_revoked(site: Site, *, revoked: bool) -> None:
-    key, certificate = issued(site.authorities["acme"], SAME_NAME, pki.Usage.CLIENT)
-    tunnel = msgspec.structs.replace(
-        documents.client(),
-        remotes=(Remote(address=ip_address(DOOR[0]), port=DOOR[1]),),
-        certificate=certificate,
-        gateway_ca=site.gateway_authority.pem,
-        gateway_name=GATEWAY_NAME,
-        gateway_revoked=("1f", pki.serial(site.role.certificate)) if revoked else ("1f",),
-    )
-    port = haproxy_config.local_port(0)
-    with running(haproxy_config.wrapper(tunnel), site.directory / "wrapper", key, port):
-        got = b""
-        with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 3) as plain:
-            plain.sendall(b"x")
-            got = plain.recv(100)
-    assert got == (b"" if revoked else b"acme")
+    serials = ("1f", pki.serial(site.role.certificate)) if revoked else ("1f",)
+    assert brought(site, revoked=serials) == (b"" if revoked else b"acme")
