@@ -110,7 +110,7 @@ def booted(image: Path, machine: Machine) -> Iterator[Booted]:
                 up(lambda: _boot_id(login) not in {"", before}, until)
 
             deadline = began + machine.seconds
-            api = up(lambda: _speaks_tls(made.api_port), deadline)
+            api = up(lambda: speaks_tls(made.api_port), deadline)
             ssh = up(lambda: _boot_id(login) != "", deadline)
             yield Booted(api=api, ssh=ssh, login=login, restarted=restart)
 
@@ -169,7 +169,7 @@ def complaints(console: Path) -> Path:
     return console.with_name("qemu")
 
 
-def _speaks_tls(port: int) -> bool:
+def speaks_tls(port: int) -> bool:
     """Whether the server does its part of a TLS handshake; QEMU itself accepts any connection."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import ssl
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,6 @@ from pathlib import Path
 
 from causeway_controller.hypervisors import qemu_command
 from image import boot, subject
-from tests import tls
 
 MAC = "52:54:00:ca:05:01"
 # QEMU's user network (-nic user): the guest has .15, the host is .2
@@ -56,14 +54,7 @@ class Machine:
 
     def speaks_tls(self) -> bool:
         """Whether its agent does its part of a TLS handshake; QEMU itself accepts any connection."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        try:
-            with tls.connected(context, ("127.0.0.1", self.api_port), timeout=5):
-                return True
-        except OSError:
-            return False
+        return boot.speaks_tls(self.api_port)
 
     def lets_in(self) -> bool:
         """Whether SSH answers."""
