@@ -53,10 +53,11 @@ def from_certificate(request: web.Request) -> Peer:
         raise _forbidden("the connection carries no client certificate")
     certificate = tls.getpeercert() or {}
     # The connection may be older than the revocation, and is ended in a moment.
-    if (refuses := getattr(tls, "refuses", None)) is not None and refuses(serial(certificate)):
+    number = serial(certificate)
+    if (refuses := getattr(tls, "refuses", None)) is not None and refuses(number):
         raise _forbidden("the client certificate is revoked; use another one")
     peer = of_names(uri_names(certificate))
-    return replace(peer, connected=getattr(tls, "accepted", None), serial=serial(certificate))
+    return replace(peer, connected=getattr(tls, "accepted", None), serial=number)
 
 
 def on_socket(_request: web.Request) -> Peer:
