@@ -2,9 +2,12 @@
 
 What a policy must look like in the kernel is computed, never learnt from the tables in force: the same text
 is loaded as tables that no packet sees, read, and removed; if anybody else changed nftables meanwhile, again.
-The tables in force are read anew only after somebody has changed anything of nftables, which its generation
-tells. Nothing is remembered across a restart of the agent: loading a policy anew keeps flows and counters,
-and costs less than proving that it need not be done.
+Once that is known of one policy, of the next only what differs is computed; and loaded, where the tables in
+force were seen to be as intended and nobody else has changed anything since. The tables in force are read
+anew only after somebody has changed anything of nftables, which its generation tells.
+
+Nothing is remembered across a restart of the agent: loading a policy anew keeps flows and counters, and costs
+less than proving that it need not be done.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
 from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.ruleset_text import Rendering, removal
 
 ASLEEP = f"{ruleset.TABLE}_intended"
 """Tables that exist for milliseconds and that no packet sees: how the kernel holds what is intended."""
@@ -43,10 +47,15 @@ class NftFirewall:
         """Our own transactions one after the other: none of them disturbs what is being computed."""
         self._policy: Policy | None = None
         """Loaded last; whether it is in force is asked of the kernel."""
-        self._rendering: ruleset.Rendering | None = None
+        self._rendering: Rendering | None = None
         """The text of that."""
-        self._intended: str | None = None
-        """What its tables look like in the kernel, once computed."""
+        self._computed: Rendering | None = None
+        """The text of which it was computed what it looks like in the kernel."""
+        self._intended: dict[str, bytes] = {}
+        """What that is."""
+        self._untouched: int | None = None
+        """How many changes of others were met before the tables in force were seen to be as intended: as long
+        as there are no more, they are what was loaded last."""
         self._generation: int | None = None
         """At which the tables in force were seen to be as intended."""
         self._wrong = 0
@@ -78,16 +87,17 @@ class NftFirewall:
         async with self._turn:
             if self._policy is None or self._rendering is None:
                 return None
-            if self._intended is None:
+            if self._computed is not self._rendering:
                 self._intended = await self._compute(self._rendering)
-            now = _generation()
+                self._computed = self._rendering
+            others, now = _others(), _generation()
             if now == self._generation:
                 return self._policy
             if not await self._as_intended():
-                self._generation = None
+                self._generation = self._untouched = None
                 self._wrong += 1
                 return None
-            self._generation, self._wrong = now, 0
+            self._generation, self._untouched, self._wrong = now, others, 0
             return self._policy
 
     async def run(self, commands: str) -> str:
@@ -98,8 +108,8 @@ class NftFirewall:
         async with self._turn:
             return await self._run(commands)
 
-    async def fingerprint(self, table: str = ruleset.TABLE) -> str:
-        """Digest of these tables: of what a policy says, not of what packets and public rules fill in."""
+    async def fingerprint(self, table: str = ruleset.TABLE) -> nft_fingerprint.Digests:
+        """Digests of these tables: of what a policy says, not of what packets and public rules fill in."""
         filled = ruleset.FILLED_BY_RULES
         return await asyncio.to_thread(nft_fingerprint.read, self._link, table, filled=filled)
 
@@ -108,38 +118,58 @@ class NftFirewall:
         return await asyncio.to_thread(nft_counters.read, self._link, ruleset.TABLE)
 
     async def _load(self, policy: Policy) -> None:
-        """Fill our tables; make them from nothing when filling them does not help."""
-        rendering = self._rendering
-        if rendering is None or policy != self._policy:
+        """Load what differs where that is enough; else fill our tables anew."""
+        if policy == self._policy and self._rendering is not None:
+            await self._load_whole(self._rendering)
+        else:
             rendering = await asyncio.to_thread(ruleset.rendering, policy)
-        text = rendering.awake()
+            if not await self._load_difference(rendering):
+                await self._load_whole(rendering)
+            self._policy, self._rendering = policy, rendering
+        self._generation = None
+
+    async def _load_difference(self, rendering: Rendering) -> bool:
+        """Whether that could be done: the tables in force are exactly what was loaded last."""
+        if self._rendering is None or self._untouched is None or self._untouched != _others():
+            return False
+        text = await asyncio.to_thread(rendering.awake_after, self._rendering)
         try:
-            await self._run(ruleset.removal(ruleset.TABLE) + text if self._wrong >= _STUBBORN else text)
+            await self._run(text)
+        except errors.BackendError:
+            return False
+        return True
+
+    async def _load_whole(self, rendering: Rendering) -> None:
+        """Fill our tables; make them from nothing when filling them does not help."""
+        text = await asyncio.to_thread(rendering.awake)
+        try:
+            await self._run(removal(ruleset.TABLE) + text if self._wrong >= _STUBBORN else text)
         except errors.BackendError:
             if self._wrong == 0:
                 raise  # the tables before stand: nothing was changed
-            await self._run(ruleset.removal(ruleset.TABLE) + text)
-        if policy != self._policy:
-            self._policy, self._rendering, self._intended = policy, rendering, None
-        self._generation = None
+            await self._run(removal(ruleset.TABLE) + text)
+        self._untouched = None
 
     async def _as_intended(self) -> bool:
         if await asyncio.to_thread(nft_fingerprint.is_dormant, self._link, ruleset.TABLE):
             return False
         return await self.fingerprint() == self._intended
 
-    async def _compute(self, rendering: ruleset.Rendering) -> str:
-        """The digest of tables that hold this policy and nothing else, made for the purpose."""
-        text, away = rendering.asleep(ASLEEP), ruleset.removal(ASLEEP)
+    async def _compute(self, rendering: Rendering) -> dict[str, bytes]:
+        """Digests of tables that hold this policy and nothing else, made for the purpose."""
+        if self._computed is None:
+            text = await asyncio.to_thread(rendering.asleep, ASLEEP)
+        else:
+            text = await asyncio.to_thread(rendering.asleep_after, self._computed, ASLEEP)
         try:
             for _ in range(_ATTEMPTS):
                 before = _generation()
                 await self._run(text)
-                digest = await self.fingerprint(ASLEEP)
+                digests = await self.fingerprint(ASLEEP)
                 if _generation() == before + 1:
-                    return digest
+                    return self._intended | (_without_chains(digests) if self._computed else dict(digests))
         finally:
-            await self._run(away)
+            await self._run(removal(ASLEEP))
         reason = "other programs change nftables all the time; find them with `nft monitor`"
         raise errors.BackendError("compute what the packet filter must be", reason)
 
@@ -157,9 +187,26 @@ class NftFirewall:
         return answer.output
 
 
+def _without_chains(digests: nft_fingerprint.Digests) -> dict[str, bytes]:
+    """Digests of sets and of chain `identity`: what differs between policies."""
+    return {
+        key: value
+        for key, value in digests.items()
+        if " chain " not in key or key.endswith(" chain identity")
+    }
+
+
 def _generation() -> int:
     """Raises BackendError."""
     try:
         return generations.now()
+    except OSError as error:
+        raise errors.BackendError("ask nftables", error.strerror or str(error)) from error
+
+
+def _others() -> int:
+    """How many changes of others were met so far; raises BackendError."""
+    try:
+        return generations.GENERATIONS.foreign()
     except OSError as error:
         raise errors.BackendError("ask nftables", error.strerror or str(error)) from error

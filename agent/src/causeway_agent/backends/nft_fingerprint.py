@@ -1,4 +1,4 @@
-"""A digest of nftables tables by what they mean: equal for the same rules, whatever made them.
+"""Digests of nftables tables by what they mean: equal for the same rules, whatever made them.
 
 Tables, chains, rules, sets and the elements of those that a policy fills. Left out is what tells nothing of
 the rules (handles, numbers of anonymous sets, the order in which chains and sets were made, the table's own
@@ -9,7 +9,7 @@ makes a policy another one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
 from causeway_agent.backends import nfnetlink, nft_dump
 from causeway_agent.backends.nfnetlink import KeptLink, Nfnetlink
@@ -38,29 +38,42 @@ _Anonymous = Mapping[str, bytes]
 """What an anonymous set holds, by the name that the kernel gave it."""
 
 
-def read(link: KeptLink, table: str, *, filled: Container[str]) -> str:
-    """The digest of the tables of this name; elements of the sets in `filled` are no part of it. Empty when
+Digests = Mapping[str, bytes]
+"""SHA-256 of every table, set and chain, by family, kind and name: `1 set guarded`."""
+
+
+def read(link: KeptLink, table: str, *, filled: Container[str]) -> Digests:
+    """Digests of the tables of this name; elements of the sets in `filled` are no part of them. Empty when
     there are none, or they go while they are read.
 
     Blocks for milliseconds. Raises BackendError.
     """
-    digest = hashlib.sha256()
     try:
         with link.use() as sock:
-            for family in FAMILIES:
-                for part in _table(sock, family, table, filled):
-                    digest.update(len(part).to_bytes(4, "big") + part)
+            return {
+                f"{family} {what}": _digest(parts)
+                for family in FAMILIES
+                for what, parts in _table(sock, family, table, filled)
+            }
     except FileNotFoundError:
-        return ""
+        return {}
     except OSError as error:
         raise BackendError("read the packet filter", error.strerror or str(error)) from error
-    return digest.hexdigest()
 
 
-def _table(sock: Nfnetlink, family: int, table: str, filled: Container[str]) -> Iterator[bytes]:
-    yield from (b"table" for _ in _tables(sock, family, table))
+def _digest(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest.digest()
+
+
+def _table(
+    sock: Nfnetlink, family: int, table: str, filled: Container[str]
+) -> Iterator[tuple[str, list[bytes]]]:
+    yield from (("table", [b""]) for _ in _tables(sock, family, table))
     sets, anonymous = _sets(sock, family, table, filled)
-    yield from sets
+    yield from ((f"set {name}", parts) for name, parts in sets.items())
     of_table = nfnetlink.text(_RULE_TABLE, table)
     rules: dict[str, list[bytes]] = {}
     for entry in nft_dump.dump(sock, nft_dump.GET_RULES, family=family, attributes=of_table):
@@ -68,8 +81,8 @@ def _table(sock: Nfnetlink, family: int, table: str, filled: Container[str]) -> 
         rules.setdefault(nft_dump.name(fields[_RULE_CHAIN]), []).append(_rule(fields, anonymous))
     chains = nft_dump.dump(sock, nft_dump.GET_CHAINS, family=family)
     for fields in _of(table, chains, _CHAIN_TABLE, _CHAIN_NAME):
-        yield _told(fields, _CHAIN_TOLD)
-        yield from rules.get(nft_dump.name(fields[_CHAIN_NAME]), ())
+        name = nft_dump.name(fields[_CHAIN_NAME])
+        yield f"chain {name}", [_told(fields, _CHAIN_TOLD), *rules.get(name, ())]
 
 
 def is_dormant(link: KeptLink, table: str) -> bool:
@@ -94,9 +107,9 @@ def _tables(sock: Nfnetlink, family: int, table: str) -> list[_Fields]:
 
 def _sets(
     sock: Nfnetlink, family: int, table: str, filled: Container[str]
-) -> tuple[list[bytes], dict[str, bytes]]:
+) -> tuple[dict[str, list[bytes]], dict[str, bytes]]:
     """Named sets with their elements, and the anonymous ones, which are parts of rules."""
-    named: list[bytes] = []
+    named: dict[str, list[bytes]] = {}
     anonymous: dict[str, bytes] = {}
     of_table = nfnetlink.text(_SET_TABLE, table)
     listed = nft_dump.dump(sock, nft_dump.GET_SETS, family=family, attributes=of_table)
@@ -108,7 +121,7 @@ def _sets(
         if flags & _ANONYMOUS:
             anonymous[name] = hashlib.sha256(b"".join(parts)).digest()
         else:
-            named += [name.encode(), *parts]
+            named[name] = parts
     return named, anonymous
 
 

@@ -11,13 +11,10 @@ filled with is decided here. Maps of verdicts spare packets the questions that n
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import ipaddress
 import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from causeway_agent.plan import (
     checks,
@@ -29,10 +26,10 @@ from causeway_agent.plan import (
 )
 from causeway_agent.plan import ruleset_skeleton as skeleton
 from causeway_agent.plan.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
+from causeway_agent.plan.ruleset_text import Family, Rendering
 from causeway_wire.types import IPAddress, IPNetwork
 
 TABLE = skeleton.TABLE
-FAMILIES = ("inet", "arp", "bridge")
 COUNTERS = skeleton.COUNTERS
 ARP_COUNTER = ruleset_neighbours.ARP_COUNTER
 FILLED_BY_RULES = skeleton.FILLED_BY_RULES
@@ -40,40 +37,11 @@ FILLED_BY_RULES = skeleton.FILLED_BY_RULES
 _PROTOCOLS = {"tcp": 6, "udp": 17}
 """Numbers (RFC 9293, RFC 768), not names: nft would look those up in a file that a small system lacks."""
 _DIGEST = re.compile(r'comment "policy ([0-9a-f]{64})"')
-_Elements = Mapping[str, Iterable[str]]
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A policy as text, worked out once: for a thousand failed-over VMs that takes a tenth of a second."""
-
-    families: tuple[_Family, ...]
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """Hex SHA-256 that names this policy as this version renders it; the loaded table carries it."""
-        return hashlib.sha256(self._text(TABLE, identity="").encode()).hexdigest()
-
-    def awake(self) -> str:
-        """The nft commands that put the policy in force; one call of nft loads them in one transaction."""
-        return self._text(TABLE, identity=self.digest)
-
-    def asleep(self, table: str) -> str:
-        """The same as tables of another name that no packet sees: what becomes of it is read there."""
-        return removal(table) + self._text(table, identity=self.digest, flags="flags dormant;")
-
-    def _text(self, table: str, *, identity: str, flags: str = "") -> str:
-        return "".join(family.text(table, identity, flags) for family in self.families)
 
 
 def render(policy: Policy) -> str:
     """The nft commands that put this policy in force; one call of nft loads them in one transaction."""
     return rendering(policy).awake()
-
-
-def removal(table: str) -> str:
-    """The nft commands after which there are no tables of this name, whether or not there were."""
-    return "".join(f"add table {family} {table}\ndelete table {family} {table}\n" for family in FAMILIES)
 
 
 def digest(policy: Policy) -> str:
@@ -96,15 +64,15 @@ def rendering(policy: Policy) -> Rendering:
     bridge = ruleset_bridge.elements(policy.bridged) | ruleset_path.segments(policy.clamps)
     return Rendering(
         (
-            _filled("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, inet, skeleton.inet_rules),
-            _filled(
+            Family.of("inet", skeleton.INET_DECLARATIONS, skeleton.INET_SETS, inet, skeleton.inet_rules),
+            Family.of(
                 "arp",
                 ruleset_neighbours.ARP_DECLARATIONS,
                 ruleset_neighbours.ARP_SETS,
                 ruleset_neighbours.arp_elements(policy),
                 lambda _: ruleset_neighbours.ARP_RULES,
             ),
-            _filled(
+            Family.of(
                 "bridge",
                 ruleset_bridge.DECLARATIONS + ruleset_path.BRIDGE_DECLARATIONS,
                 {**ruleset_bridge.SETS, **ruleset_path.BRIDGE_SETS},
@@ -113,45 +81,6 @@ def rendering(policy: Policy) -> Rendering:
             ),
         )
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """The table of one family: what it declares, what its sets are filled with, its rules by identity."""
-
-    name: str
-    declarations: str
-    kinds: Mapping[str, str]
-    filled: str
-    rules: Callable[[str], str]
-
-    def text(self, table: str, identity: str, flags: str) -> str:
-        """The nft commands that fill it."""
-        name = f"{self.name} {table}"
-        static = "".join(f"  {_word(kind)} {key} {{ {kind}; }}\n" for key, kind in self.kinds.items())
-        flushes = "".join(f"flush {_word(kind)} {name} {key}\n" for key, kind in self.kinds.items())
-        # Without its flags in each block the kernel would take a table for awake.
-        head = f"table {name} {{\n{flags}"
-        declared = f"{head}{self.declarations}{static}}}\nflush table {name}\n{flushes}"
-        return f"{declared}{head}{self.filled}{self.rules(identity)}}}\n"
-
-
-def _filled(
-    name: str, declarations: str, kinds: Mapping[str, str], elements: _Elements, rules: Callable[[str], str]
-) -> _Family:
-    filled = "".join(_fill(key, kind, elements.get(key, ())) for key, kind in kinds.items())
-    return _Family(name, declarations, kinds, filled, rules)
-
-
-def _word(kind: str) -> str:
-    return "map" if " : " in kind else "set"
-
-
-def _fill(name: str, kind: str, elements: Iterable[str]) -> str:
-    listed = sorted(set(elements))
-    if not listed:
-        return ""
-    return f"  {_word(kind)} {name} {{ {kind};\n    elements = {{ {', '.join(listed)} }};\n  }}\n"
 
 
 def _common(policy: Policy) -> dict[str, list[str]]:

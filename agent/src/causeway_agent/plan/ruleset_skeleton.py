@@ -159,6 +159,11 @@ INET_DECLARATIONS: Final = (
 )
 
 
+def carried(digest: str) -> str:
+    """The rule by which the inet table carries the digest of its policy, in chain `identity`."""
+    return f'return comment "policy {digest}"'
+
+
 def inet_rules(identity: str) -> str:
     """The rules of the inet table; `identity` is the digest that the table carries.
 
@@ -169,7 +174,7 @@ def inet_rules(identity: str) -> str:
     """
     return f"""\
   chain identity {{
-    return comment "policy {identity}"
+    {carried(identity)}
   }}
   chain origin4 {{
     iifname . ip saddr @sources4 return
