@@ -225,7 +225,8 @@ class ChangeRunner:
             change = self._records.get(change.id) or change
             undone = await transition.go_back(self._machine, state, way.previous, way.seen)
             return self._final(change, ChangeState.FAILED, _failed(error, undone))
-        state.target, state.facts = way.target, way.facts
+        state.aim(way.target)
+        state.facts = way.facts
         if work.confirm is None:
             state.in_force = work.new
             state.damage.pop("journal", None)
@@ -332,7 +333,8 @@ class ChangeRunner:
         previous = await transition.previous_target(self._machine, state, self._base, applied.way.previous)
         seen = (*applied.way.seen, *([state.target] if state.target is not None else []), previous)
         # The facts that it was compiled under are not remembered: the next look compiles it anew.
-        state.tentative, state.target, state.facts = None, previous, None
+        state.tentative, state.facts = None, None
+        state.aim(previous)
         undone = await transition.go_back(self._machine, state, previous, seen)
         return self._final(change, ChangeState.ROLLED_BACK, _failure(f"{reason}; {undone}"))
 

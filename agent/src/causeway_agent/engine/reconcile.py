@@ -221,7 +221,7 @@ class Reconciler:
             target = state.target if state.target is not None else self._base(facts)
         if state.target is not None and target != state.target:
             _log.info(events.TARGET_CHANGED, active=dict(facts.active))
-        state.target = target
+        state.aim(target)
         return target, objection
 
     def _report_drift(self, operations: tuple[Operation, ...]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from causeway_agent.plan import holdings
 from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
 from causeway_wire import codec
@@ -111,6 +112,16 @@ class State:
         """Remember a condition, in place of the one that the same finder told before; None: it is over."""
         others = {name: each for name, each in self.conditions.items() if name != finder}
         self.conditions = others if why is None else {**others, finder: why}
+
+    def aim(self, target: Target) -> None:
+        """Enforce this target from now on. What was given back and is no longer to be claimed is forgotten: a
+        claim of later asks anew.
+        """
+        self.target = target
+        if self.released:
+            claims = {each.claim for each in holdings.holdings(target)}
+            kept = {claim: mac for claim, mac in self.released.items() if claim in claims}
+            self.released = kept if len(kept) < len(self.released) else self.released
 
     def release(self, claim: Claim, mac: MacAddress) -> None:
         """Leave the address to the machine that has it."""

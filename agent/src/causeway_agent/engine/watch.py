@@ -11,7 +11,7 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -22,6 +22,7 @@ from causeway_agent.errors import BackendError
 from causeway_agent.plan import holdings
 from causeway_agent.plan.holdings import Holding
 from causeway_agent.plan.objects import Claim
+from causeway_agent.plan.target import Target
 from causeway_wire.desired import LateAnswer
 from causeway_wire.observed import DuplicateAddress, DuplicateState, NeighbourTableReport
 from causeway_wire.problem import Problem, ProblemType, combine, problem
@@ -76,7 +77,7 @@ class Watch:
         self._turns: dict[Claim, _Turn] = {}
         self._contests: dict[Claim, _Contest] = {}
         self._held: dict[Claim, Holding] = {}
-        self._following: object = None
+        self._following: tuple[Target | None, Mapping[Claim, MacAddress]] = (None, {})
         self._probed: set[Claim] = set()
         self._fresh: dict[Claim, float] = {}
         """Claims that a running change made, and when; the target will have them when it ends."""
@@ -97,6 +98,7 @@ class Watch:
         return await self._neighbours.probe(asked)
 
     async def announce(self, claim: Claim) -> None:
+        self._take_up()
         now = self._clock.monotonic()
         known, probed = self._turns.get(claim), claim in self._probed
         since = now if known is None or probed else known.claimed
@@ -108,6 +110,7 @@ class Watch:
             self._unheard = True
         if probed:
             self._urgent.add(claim)
+            self._contests.pop(claim, None)  # nobody answered; who does from now on answers this claim, late
         self._probed.discard(claim)
         await self._neighbours.announce(claim)
         self._woken.set()
@@ -180,20 +183,25 @@ class Watch:
         self._state.note("neighbour tables", _room_problem(full))
 
     async def _follow(self) -> None:
-        """Hold what the target holds, and go on listening for what was given back."""
+        """Listen for what is held now, and for what was given back."""
+        over = self._clock.monotonic() - next(iter(self._fresh.values()), math.inf) > FRESH_SECONDS
+        if self._take_up(anew=self._unheard or over) or self._unheard:
+            self._unheard = False
+            await self._neighbours.hold(self._held.values(), own=self._own)
+
+    def _take_up(self, *, anew: bool = False) -> bool:
+        """Take what the target holds for what is held, where it is another target than before; whether so."""
         state, now = self._state, self._clock.monotonic()
         following = (state.target, state.released)
-        over = now - next(iter(self._fresh.values()), now) > FRESH_SECONDS
-        if state.target is None or (following == self._following and not self._unheard and not over):
-            return
-        self._following, self._unheard = following, False
+        if state.target is None or (following == self._following and not anew):
+            return False
+        ended = state.target is not self._following[0]  # the change that made the fresh claims
+        self._following, self._unheard = following, True
         self._held = held = {each.claim: each for each in holdings.holdings(state.target)}
-        for claim in state.released.keys() - held.keys():
-            state.reclaim(claim)
         self._fresh = {
             claim: since
             for claim, since in self._fresh.items()
-            if claim not in held and now - since <= FRESH_SECONDS
+            if not ended and claim not in held and now - since <= FRESH_SECONDS
         }
         held |= {claim: Holding(claim, announced=True, asked=True) for claim in self._fresh}
         for claim in self._turns.keys() - held.keys() - state.target.heralded:
@@ -206,9 +214,8 @@ class Watch:
         asked = {claim for claim, holding in self._held.items() if holding.asked}
         kept = [claim for claim in self._asking if claim in asked]
         self._asking = deque((*kept, *sorted(asked.difference(kept), key=str)))
-        own = state.facts.devices.keys() if state.facts is not None else self._own
-        self._own = frozenset(own)
-        await self._neighbours.hold(self._held.values(), own=self._own)
+        self._own = frozenset(state.facts.devices.keys() if state.facts is not None else self._own)
+        return True
 
     async def _announce(self, now: float) -> None:
         target = self._state.target
@@ -244,6 +251,7 @@ class Watch:
     def seen(self, sighting: ports.Sighting) -> None:
         """Another machine has an address: remember, tell, give back what was claimed over a late answer."""
         claim, mac, now = sighting.claim, sighting.mac, self._clock.monotonic()
+        self._take_up()  # what was let go a moment ago is no longer ours to defend
         if claim not in self._held:
             return
         known = self._contests.get(claim)

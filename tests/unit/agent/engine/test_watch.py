@@ -43,8 +43,10 @@ def document(*, claims: Claims | None = None) -> Desired:
 
 
 async def put(engine: Engine, desired: Desired, *, confirm: int | None = None) -> Change:
+    known = engine.state.enforced
+    preconditions = FIRST if known is None else Preconditions(if_match=(known.etag,))
     change, _ = await engine.changes.submit(
-        desired, requested_by="tests", preconditions=FIRST, confirm=confirm
+        desired, requested_by="tests", preconditions=preconditions, confirm=confirm
     )
     found = await engine.records.wait(change.id, seconds=10)
     assert found is not None
@@ -86,6 +88,38 @@ async def test_a_late_answer_gives_the_claim_back_until_its_machine_is_silent() 
         bench.clock.advance(31)
         await becomes(lambda: held(bench) == {REPLICA})
         await becomes(lambda: engine.appliance_state() is ApplianceState.READY)
+
+
+async def test_the_original_that_is_back_after_the_undo_is_no_contest_of_the_next_claim(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "TICK", 3600.0)
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        await put(engine, tenant(2))
+        seen(bench)
+        await becomes(bench.neighbours.seen.empty)
+        assert engine.state.contested == ()
+        assert engine.state.released == {}
+        await put(engine, replace(document(), generation=3))
+        assert held(bench) == {REPLICA}
+
+
+async def test_what_was_given_back_is_asked_for_anew_by_the_failover_after_an_undo(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        seen(bench)
+        await becomes(lambda: held(bench) == set())
+        monkeypatch.setattr(watch, "TICK", 3600.0)
+        await put(engine, tenant(2))
+        await put(engine, replace(document(), generation=3))
+        assert held(bench) == {REPLICA}
+        seen(bench)
+        await becomes(lambda: held(bench) == set())
 
 
 async def test_a_machine_that_comes_later_is_told_and_not_given_way_to() -> None:
@@ -181,7 +215,7 @@ async def test_what_a_running_change_claims_is_listened_for_once_and_not_again_e
 
     state = State()
     door = Address("eth1", ip_interface("10.9.0.2/24"))
-    state.target = Target(policy=Policy(), management=door, devices=frozenset())
+    state.aim(Target(policy=Policy(), management=door, devices=frozenset()))
     looking = watch.Watch(Counted(), clock=bench.clock, state=state)
     claims = [Claim("eth0", ip_address(f"192.0.2.{number}")) for number in range(1, 4)]
     await looking.probe(claims)
