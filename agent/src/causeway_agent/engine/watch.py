@@ -192,11 +192,12 @@ class Watch:
     def _take_up(self, *, anew: bool = False) -> bool:
         """Take what the target holds for what is held, where it is another target than before; whether so."""
         state, now = self._state, self._clock.monotonic()
-        following = (state.target, state.released)
-        if state.target is None or (following == self._following and not anew):
+        target, released = self._following
+        # Not whether they are equal: after an undo the target is as before, the claims between are over.
+        ended = state.target is not target
+        if state.target is None or not (ended or state.released is not released or anew):
             return False
-        ended = state.target is not self._following[0]  # the change that made the fresh claims
-        self._following, self._unheard = following, True
+        self._following, self._unheard = (state.target, state.released), True
         self._held = held = {each.claim: each for each in holdings.holdings(state.target)}
         self._fresh = {
             claim: since

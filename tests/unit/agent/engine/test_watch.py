@@ -96,13 +96,14 @@ async def test_the_original_that_is_back_after_the_undo_is_no_contest_of_the_nex
     monkeypatch.setattr(watch, "TICK", 3600.0)
     bench = Bench()
     async with service.running(bench.engine()) as engine:
-        await put(engine, document())
-        await put(engine, tenant(2))
+        await put(engine, tenant(1))
+        await put(engine, replace(document(), generation=2))
+        await put(engine, tenant(3))
         seen(bench)
         await becomes(bench.neighbours.seen.empty)
         assert engine.state.contested == ()
         assert engine.state.released == {}
-        await put(engine, replace(document(), generation=3))
+        await put(engine, replace(document(), generation=4))
         assert held(bench) == {REPLICA}
 
 
