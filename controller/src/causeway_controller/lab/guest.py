@@ -127,6 +127,7 @@ def _datagram_echo(family: socket.AddressFamily) -> Iterator[None]:
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        probes.roomy(sock)
         sock.bind(("", probes.ECHO_PORT))
         sock.setblocking(False)  # noqa: FBT003 - positional only
 

@@ -31,6 +31,10 @@ _IPV6_HDRINCL = 36
 _PMTUDISC_PROBE = 3
 """IP_PMTUDISC_PROBE: set DF, ignore what path MTU is remembered (ip(7)); the same value for IPv6."""
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER = 10, 23
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+"""asm-generic/socket.h; not in the socket module."""
+_BUFFER = 4 * 1024 * 1024
+"""Octets: every echo of a second, should a line that paused deliver them all at once."""
 _V4 = 4
 _ECHO = {4: (8, 0), 6: (128, 129)}
 """Type numbers of echo request and reply (RFC 792, RFC 4443)."""
@@ -334,8 +338,15 @@ def _watched(sent: int, answers: list[float], started: float, end: float) -> Res
     }
 
 
+def roomy(sock: socket.socket) -> None:
+    """Give the socket buffers in which nothing that the network delivered is lost; needs root there."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+    sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER)
+
+
 def _datagram(address: str) -> socket.socket:
     family = socket.AF_INET if ipaddress.ip_address(address).version == _V4 else socket.AF_INET6
     sock = socket.socket(family, socket.SOCK_DGRAM)
+    roomy(sock)
     sock.setblocking(False)  # noqa: FBT003 - positional only
     return sock
