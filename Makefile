@@ -12,7 +12,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
-	image image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
+	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -102,6 +102,10 @@ image-reproducible: ## build the disk twice from the same inputs and compare eve
 
 image-sizes: ## what weighs what in the last build
 	@$(BIN)/python -m image sizes
+
+power-cuts: ## cut the power during updates of the image in dist; does it boot, can it be updated (ARGS="--cuts 400 --seed 7")
+	@scripts/setup image
+	@$(BIN)/python -m tests.power_cuts $(ARGS)
 
 pair: ## boot the image as two appliances and a gateway; a VM fails over between them, every claim checked
 	@scripts/setup image

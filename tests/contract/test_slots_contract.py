@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,33 @@ def medium(directory: Path) -> Medium:
 @pytest.fixture(params=["medium", "fake"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Disk:
     return medium(tmp_path) if request.param == "medium" else FakeDisk()
+
+
+@pytest.fixture(autouse=True)
+def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Calls that bring something to the medium, in order; those for the whole host are not made."""
+    found: list[str] = []
+    fsync = os.fsync
+
+    def one(descriptor: int) -> None:
+        found.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "sync", lambda: found.append("all"))
+    monkeypatch.setattr(os, "fsync", one)
+    return found
+
+
+def test_a_change_is_over_when_the_whole_file_system_is_written_and_the_disk_has_it(
+    tmp_path: Path, order: list[str]
+) -> None:
+    """That this is enough on FAT, and less is not, is shown by `make power-cuts`."""
+    disk = medium(tmp_path)
+    disk.write("some/where", [b"one"])
+    assert order == ["file", "all", "directory"]
+    order.clear()
+    disk.delete("some/where")
+    assert order == ["all", "directory"]
 
 
 def test_files_are_written_read_listed_and_deleted(disk: Disk) -> None:

@@ -37,7 +37,7 @@ class FakeDisk:
         return self.files.get(path)
 
     def write(self, path: str, content: Iterable[bytes]) -> None:
-        """Whole or not at all."""
+        """As it was, missing, empty or whole when it dies."""
         pieces = []
         for piece in content:
             self._step()
@@ -45,6 +45,9 @@ class FakeDisk:
         whole = b"".join(pieces)
         if len(whole) > self.room():
             raise NoRoomError(f"no room for {path}")
+        self._step()
+        # A renamed file has its name on FAT before it has its content.
+        self.files[path] = b""
         self._step()
         self.files[path] = whole
         self._step()

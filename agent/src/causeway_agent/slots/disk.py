@@ -29,7 +29,11 @@ class Disk(Protocol):
         """The file's content, None when there is none."""
 
     def write(self, path: str, content: Iterable[bytes]) -> None:
-        """Make the file whole or not at all, directories included; raises NoRoomError."""
+        """Make the file, directories included; raises NoRoomError.
+
+        A power cut meanwhile leaves it as it was, whole, missing or empty: what must not be lost is deleted
+        after this has returned, never replaced.
+        """
 
     def delete(self, path: str) -> None:
         """Remove the file if it exists."""

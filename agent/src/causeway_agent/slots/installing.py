@@ -1,12 +1,14 @@
 """What is done to the slots, step by step, so that every step may be the last one.
 
     receive    forget the other slot · write kernel, initramfs, root · read them back · write its manifest
-    activate   write its loader entry, with tries: from here on it starts
-    bless      the running slot's entry, without tries · remove the one that counted
+    activate   write its loader entry, with tries: from here on it starts · remove its others
+    bless      the running slot's entry, without tries · remove its others
     abandon    forget the other slot
 
 A slot is complete if its manifest is there, and starts if its loader entry is there. To forget is to remove
-entries, then manifest. The running slot is never written to, whatever is asked.
+entries, then manifest, then the files, so that nothing points to clusters that are written anew. An entry
+that a power cut left empty counts as none and is removed with the others. The running slot is never written
+to, whatever is asked.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ def receive(disk: Disk, here: Here, file: Archive, sha256: str, *, verify: Verif
     try:
         for name, member in (
             (update_file.LINUX, manifest.members.linux),
-            ("initrd", manifest.members.initrd),
+            (update_file.INITRD, manifest.members.initrd),
         ):
             if _expect(head, name).octets != member.octets:
                 raise refused(f"{name} has not the {member.octets} octets that the manifest says")
@@ -124,9 +126,7 @@ def activate(disk: Disk, here: Here, wanted: Activation) -> None:
     entry = loader.render(slot, version=manifest.version, serial=serial, options=options)
     name = loader.name(slot, tries=wanted.tries)
     disk.write(f"{ENTRIES}/{name}", [entry])
-    for old in entries:
-        if old.slot is slot and old.name != name:
-            disk.delete(f"{ENTRIES}/{old.name}")
+    _remove_entries(disk, slot, but=name)
 
 
 def bless(disk: Disk, here: Here) -> bool:
@@ -138,11 +138,10 @@ def bless(disk: Disk, here: Here) -> bool:
     entry = loader.first(counting)
     if entry is None:
         return False
-    text = disk.read(f"{ENTRIES}/{entry.name}")
+    name, text = loader.name(here.running), disk.read(f"{ENTRIES}/{entry.name}")
     if text is not None:
-        disk.write(f"{ENTRIES}/{loader.name(here.running)}", [text])
-    for each in counting:
-        disk.delete(f"{ENTRIES}/{each.name}")
+        disk.write(f"{ENTRIES}/{name}", [text])
+        _remove_entries(disk, here.running, but=name)
     return True
 
 
@@ -154,10 +153,15 @@ def abandon(disk: Disk, here: Here) -> None:
 
 def forget(disk: Disk, slot: Slot) -> None:
     """Nothing starts this slot any more, and nothing takes it for complete."""
-    for entry in _entries(disk):
-        if entry.slot is slot:
-            disk.delete(f"{ENTRIES}/{entry.name}")
-    disk.delete(_path(slot, update_file.MANIFEST))
+    _remove_entries(disk, slot, but=None)
+    for name in (update_file.MANIFEST, update_file.LINUX, update_file.INITRD):
+        disk.delete(_path(slot, name))
+
+
+def _remove_entries(disk: Disk, slot: Slot, *, but: str | None) -> None:
+    for name in disk.names(ENTRIES):
+        if name != but and loader.slot_of(name) is slot:
+            disk.delete(f"{ENTRIES}/{name}")
 
 
 def refuse_on_trial(disk: Disk, here: Here) -> None:

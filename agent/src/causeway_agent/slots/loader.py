@@ -31,6 +31,12 @@ class Entry:
     """Whether it has our sort key; those without go behind those with."""
 
 
+def slot_of(name: str) -> Slot | None:
+    """The slot that a file of this name is about, whatever it says; None when it is none of ours."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else Slot(match["slot"])
+
+
 def parse(name: str, text: bytes) -> Entry | None:
     """The entry of this name and content; None when it is none of ours."""
     match = _NAME.fullmatch(name)

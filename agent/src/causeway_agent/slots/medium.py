@@ -1,4 +1,9 @@
-"""The real disk: a mounted EFI system partition and the block devices of the root partitions."""
+"""The real disk: a mounted EFI system partition and the block devices of the root partitions.
+
+FAT has no journal, and Linux writes size and place of a renamed file in its own good time: fsync(2) of the
+directory leaves a name without content on the medium, and the name before is gone. So whatever changes a
+directory is over only when the whole file system is written and the disk has said so (`_settle`).
+"""
 
 from __future__ import annotations
 
@@ -60,14 +65,14 @@ class Medium:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-        _sync(target.parent)
+        _settle(target.parent)
 
     def delete(self, path: str) -> None:
         target = self._esp / path
         for each in (target, target.with_name(target.name + BESIDE)):
             each.unlink(missing_ok=True)
         if target.parent.is_dir():
-            _sync(target.parent)
+            _settle(target.parent)
 
     def digest(self, path: str) -> str:
         return self._digest(self._esp / path, None)
@@ -136,7 +141,13 @@ def _zero(device: BinaryIO, size: int) -> None:
         os.truncate(device.fileno(), size)
 
 
-def _sync(directory: Path) -> None:
+def _settle(directory: Path) -> None:
+    """Return when every change to its file system would survive a power cut.
+
+    sync(2) hands everything to the disk, sizes and chains of clusters included, but FAT does not ask the disk
+    to empty its cache then; fsync(2) does (fs/fat/file.c, fat_file_fsync).
+    """
+    os.sync()
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -254,6 +254,28 @@ def test_killed_while_it_is_blessed_it_starts_again_and_is_blessed_then(disk: Fa
         assert disk.names(ENTRIES) == ("a.conf", "b.conf")
 
 
+def test_an_entry_that_a_power_cut_left_empty_counts_as_none_and_goes_with_the_others(
+    disk: FakeDisk, made: Made
+) -> None:
+    receive(disk, made)
+    disk.files[f"{ENTRIES}/b+1-2.conf"] = b""
+    installing.activate(disk, HERE, Activation(build=made.build, tries=2))
+    assert disk.names(ENTRIES) == ("a.conf", "b+2.conf")
+    assert start(disk) is Slot.B
+    disk.files[f"{ENTRIES}/b.conf"] = b""
+    assert installing.bless(disk, THERE)
+    assert disk.names(ENTRIES) == ("a.conf", "b.conf")
+    assert start(disk) is Slot.B
+
+
+def test_a_forgotten_slot_leaves_no_file_that_the_next_update_would_write_over(
+    disk: FakeDisk, made: Made
+) -> None:
+    receive(disk, made)
+    installing.abandon(disk, HERE)
+    assert disk.names("causeway/b") == ()
+
+
 def complete(disk: FakeDisk, made: Made) -> bool:
     """Whether slot a holds what the update holds."""
     status = installing.status(disk, THERE)

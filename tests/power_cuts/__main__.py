@@ -1,0 +1,135 @@
+"""`make power-cuts`: cut the power during updates, and see whether the appliance boots and can be updated.
+
+    .venv/bin/python -m tests.power_cuts --cuts 200 --seed 7
+
+Takes the newest image in `dist`, or the one that is named. A small machine updates both of its slots while
+QEMU logs each write to its EFI system partition. Then for each cut: does some whole system start, the one
+that was promised, and is the partition repaired without a rest? Some of them are given to the image's kernel
+and programs again, which check, mount, and update both slots once more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from image import update
+from image.workshop import ROOT
+from tests import update_files
+from tests.power_cuts import block_log, judging, replay, small_machine
+from tests.power_cuts.small_machine import Image
+from tests.update_files import Made
+
+BOOT_FILE = 700_000
+"""Octets of an update's kernel: enough for its clusters to be written in many pieces."""
+SHOWN = 10
+
+
+def main() -> int:
+    """Zero only if every cut ended well."""
+    options = _parser().parse_args()
+    built = sorted((ROOT / "dist").glob("causeway-*.qcow2"))
+    disk = options.image or (built[-1] if built else None)
+    if disk is None:
+        tell("there is no image yet: make image")
+        return 1
+    with tempfile.TemporaryDirectory(prefix="causeway-cuts-", dir=options.work) as name:
+        work = Path(name)
+        image = small_machine.open_image(disk.resolve(), work)
+        updates = [_update(work, version) for version in ("2", "3")]
+        unsound, kept = replayed(image, work, updates, options)
+        stuck = updated_again(image, work, updates, kept)
+    tell(
+        f"{options.cuts} cuts (seed {options.seed}): {unsound} unsound; "
+        f"{len(kept)} updated again in both slots, {stuck} could not be"
+    )
+    return int(bool(unsound or stuck))
+
+
+def replayed(
+    image: Image, work: Path, updates: Sequence[Made], options: argparse.Namespace
+) -> tuple[int, list[Path]]:
+    """How many cuts left a disk that is not sound, and disks of some of them, as they were found."""
+    before, log, state = work / "first", work / "log", work / "state"
+    _copy(image.esp, before)
+    results = small_machine.run(image, work, [before], updates, log=log)
+    if results != ["good"]:
+        raise small_machine.SilentError(f"without any cut: {results}")
+    entries = list(block_log.read(log))
+    chosen = replay.cuts(entries, count=options.cuts, seed=options.seed)
+    flushes = sum(entry.flush for entry in entries)
+    tell(f"{len(entries)} requests of two updates were logged, {flushes} flushes")
+    dice = random.Random(options.seed)  # noqa: S311
+    again = set(dice.sample(chosen, min(options.again, len(chosen))))
+    unsound, kept = 0, list[Path]()
+    for found in replay.states(entries, chosen, image.esp, marker=small_machine.MARKER, into=state):
+        if found.cut in again:
+            kept.append(work / f"again-{len(kept)}")
+            _copy(state, kept[-1])
+        if wrong := judging.complaints(state, found.step):
+            unsound += 1
+            if unsound <= SHOWN:
+                tell(f"cut at {found.cut}, during {found.step or 'the start'}: {'; '.join(wrong)}")
+    return unsound, kept
+
+
+def updated_again(image: Image, work: Path, updates: Sequence[Made], disks: Sequence[Path]) -> int:
+    """How many of these disks the image's own kernel and programs cannot update in both slots."""
+    stuck = 0
+    for start in range(0, len(disks), small_machine.DISKS):
+        batch = disks[start : start + small_machine.DISKS]
+        for disk, result in zip(batch, small_machine.run(image, work, batch, updates, log=None), strict=True):
+            if result != "good":
+                stuck += 1
+                tell(f"{disk.name} could not be updated: {result}")
+    return stuck
+
+
+def tell(line: str) -> None:
+    """One line for whoever waits."""
+    sys.stdout.write(f"power-cuts: {line}\n")
+    sys.stdout.flush()
+
+
+def _update(work: Path, version: str) -> Made:
+    """An update whose kernel and initramfs are nothing but noise, each of another size."""
+    dice = random.Random(version)  # noqa: S311
+    directory = work / f"update-{version}"
+    directory.mkdir()
+    system = update.System(
+        version=version,
+        commit=f"commit-{version}",
+        options="rw quiet",
+        linux=directory / "linux",
+        initrd=directory / "initrd",
+        root=directory / "root.img",
+    )
+    system.linux.write_bytes(dice.randbytes(BOOT_FILE))
+    system.initrd.write_bytes(dice.randbytes(BOOT_FILE // 2 + dice.randrange(BOOT_FILE)))
+    system.root.write_bytes(dice.randbytes(5000).ljust(small_machine.ROOT_OCTETS // 2, b"\0"))
+    text = update.manifest(system)
+    update.pack(directory / "file", system=system, text=text, epoch=1, key=None)
+    return update_files.of((directory / "file").read_bytes(), text)
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.power_cuts", description=__doc__)
+    parser.add_argument("image", type=Path, nargs="?", help="the appliance's disk: qcow2, VMDK, VHDX or raw")
+    parser.add_argument("--cuts", type=int, default=200, help="how many disks are judged (200)")
+    parser.add_argument("--again", type=int, default=32, help="how many of them are updated again (32)")
+    parser.add_argument("--seed", type=int, default=1, help="which cuts (1)")
+    parser.add_argument("--work", type=Path, help="where scratch files go")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
