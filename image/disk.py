@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 from pathlib import Path
 
 from image import layout, update
-from image.layout import ESP, MIB, ROOT_A, STATE, Partition
+from image.layout import ESP, MIB, ROOT_A, SECTOR, STATE, Partition
 from image.update import System
 from image.workshop import Step
 
 SYSLINUX_MBR = Path("/usr/lib/syslinux/mbr/gptmbr.bin")
 MBR_CODE = 440
 """Octets of boot code before the disk signature."""
+_BACKUP_SECTOR = 50
+"""Where a FAT32 boot sector names the sector of its copy (BPB_BkBootSec)."""
 _BIOS_MENU = """\
 DEFAULT {slot}
 LABEL {slot}
@@ -86,6 +89,16 @@ def make_fat(step: Step, tree: Path, image: Path) -> None:
             step.run("mcopy", "-m", "-i", image, path, inside)
     # -m of mcopy keeps the date of modification; mmd takes SOURCE_DATE_EPOCH for everything.
     step.run("syslinux", "--install", image)
+    back_up_boot_sector(image)
+
+
+def back_up_boot_sector(image: Path) -> None:
+    """Make the copy equal to the boot sector that syslinux changed: the check at each start compares them."""
+    with image.open("r+b") as file:
+        sector = file.read(SECTOR)
+        (place,) = struct.unpack_from("<H", sector, _BACKUP_SECTOR)
+        file.seek(place * SECTOR)
+        file.write(sector)
 
 
 def make_ext4(step: Step, tree: Path, partition: Partition, image: Path, *, tools: Path) -> None:

@@ -78,6 +78,17 @@ def test_the_file_systems_are_clean(raw: Path) -> None:
         assert finished.returncode == 0, finished.stdout
 
 
+def test_the_boot_partition_is_clean(raw: Path, tmp_path: Path) -> None:
+    """No word about a boot sector's copy or anything else: each start checks it and logs what it finds."""
+    esp = tmp_path / "esp.img"
+    with raw.open("rb") as file:
+        file.seek(layout.starts()[ESP.name] * MIB)
+        esp.write_bytes(file.read(ESP.mebibytes * MIB))
+    checked = subprocess.run(["fsck.fat", "-n", esp], check=False, capture_output=True, text=True)
+    assert checked.returncode == 0
+    assert len(checked.stdout.splitlines()) == 2, checked.stdout
+
+
 def test_the_boot_partition_holds_the_slot_and_its_loaders(raw: Path) -> None:
     at = f"{raw}@@{layout.starts()[ESP.name] * MIB}"
     listed = subprocess.run(["mdir", "-/", "-b", "-i", at, "::"], check=True, capture_output=True, text=True)

@@ -75,6 +75,17 @@ def test_what_an_appliance_needs_runs(host: Host, unit: str) -> None:
     assert host.check_output("systemctl is-active %s", unit) == "active"
 
 
+def test_the_efi_system_partition_is_checked_before_it_is_mounted(host: Host) -> None:
+    check = "causeway-esp-check.service"
+    assert check in host.check_output("systemctl show -p Requires --value efi.mount").split()
+    assert check in host.check_output("systemctl show -p After --value efi.mount").split()
+    host.check_output("systemctl start efi.mount")
+    assert host.check_output("systemctl show -p Result,ActiveState --value %s", check).split() == [
+        "success",
+        "active",
+    ]
+
+
 def test_nothing_else_runs_as_a_service(host: Host) -> None:
     lines = host.check_output("systemctl list-units --type=service --state=running --no-legend --plain")
     running = {line.split()[0] for line in lines.splitlines()}
