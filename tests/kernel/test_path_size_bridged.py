@@ -1,8 +1,10 @@
-"""The size of a bridged tunnel's path: found out each way, followed, told to TCP."""
+"""The size of a bridged tunnel's path: found out each way, followed; what is larger comes in fragments."""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,11 +12,12 @@ import pytest
 from causeway_controller.lab.line.conditions import Conditions, Direction
 from causeway_controller.lab.line.line import Line
 from tests.kernel import bridged_lab
-from tests.kernel.bridged_lab import HOST, REPLICA, Lab
+from tests.kernel.bridged_lab import HOST, HOST6, REPLICA, REPLICA6, Lab
 from tests.kernel.processes_lab import until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
+ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
 PATIENCE = 30.0
 OVERHEAD = 66
 """Octets between a packet in a frame and the packet outside: IPv4, UDP, OpenVPN, Ethernet inside."""
@@ -65,12 +68,39 @@ def test_a_bridged_tunnel_s_path_is_followed_each_way(running: tuple[Lab, Line],
     assert lab.tenant.tunnel()["restarts"] == restarts
 
 
-@pytest.mark.parametrize("size", [600, 1332, 1435, 1440, 1500, 4000])
-def test_packets_that_fit_a_short_path_or_leave_in_fragments_cross_it(
-    running: tuple[Lab, Line], size: int
-) -> None:
-    """Those between have DF outside and are lost (ADR 18)."""
+@pytest.mark.parametrize(("up", "down"), [(1400, 1400), (1280, 1492), (1006, 1006)])
+def test_frames_of_every_size_cross_a_short_path(running: tuple[Lab, Line], up: int, down: int) -> None:
+    """Whole when they fit, otherwise in fragments: nobody on a LAN expects to be told a size."""
+    lab, line = running
+    follow(lab, line, up, down)
+    assert lab.tenant.tunnel()["path"]["problem"] is None
+    for size in (600, 1332, 1336, 1348, 1380, 1413, 1414, 1426, 1434, 1435, 1440, 1500):
+        for place, to, to6 in (("host", REPLICA, REPLICA6), ("replica", HOST, HOST6)):
+            assert lab.pings(place, to, "-M", "do", "-s", str(size - 28)), (place, size)
+            assert lab.pings(place, to, "-M", "dont", "-s", str(size - 28)), (place, size)
+            assert lab.pings(place, to6, "-M", "do", "-s", str(size - 48)), (place, size)
+
+
+def test_a_datagram_of_several_frames_crosses_a_short_path(running: tuple[Lab, Line]) -> None:
     lab, line = running
     follow(lab, line, 1400, 1400)
-    for place, to in (("host", REPLICA), ("replica", HOST)):
-        assert lab.pings(place, to, "-M", "dont", "-s", str(size - 28)), (place, size)
+    assert lab.pings("host", REPLICA, "-M", "dont", "-s", "4000")
+    assert lab.pings("replica", HOST6, "-s", "4000")
+
+
+@pytest.mark.parametrize("tos", ["0x00", "0xb9", "0xff"])
+def test_what_a_guest_writes_into_its_packets_stays_inside(running: tuple[Lab, Line], tos: str) -> None:
+    """Its type of service crosses unchanged and is not seen outside."""
+    lab, line = running
+    follow(lab, line, 1500, 1500)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL)) as sock:
+        sock.bind((f"{lab.prefix}p0", ETH_P_ALL))
+        assert lab.pings("host", REPLICA, "-Q", tos, "-s", "700")
+        sock.settimeout(0.2)
+        outside: list[tuple[bytes, tuple[str, int]]] = []
+        with contextlib.suppress(TimeoutError):
+            while len(outside) < 4:
+                outside.append(sock.recvfrom(64))
+    services = [packet[1] for packet, sender in outside if sender[1] == ETH_P_IP]
+    assert len(services) > 1
+    assert set(services) == {0}

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from causeway_wire.types import IPAddress
 
 BROADCAST = b"\xff" * 6
+ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ETHERTYPE_IPV6 = 0x86DD
 SOLICITATION = 135

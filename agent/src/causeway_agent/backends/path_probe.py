@@ -1,7 +1,7 @@
 """Finds out what size a tunnel's path carries, each way: packets of several sizes, and the far end's word.
 
 Both ends ask and both answer, so each learns what it can send, and tells the other. Routed tunnels carry the
-questions as UDP between their inner addresses, bridged ones as frames that no bridge forwards. The judgement
+questions as UDP between their inner addresses, bridged ones in frames that no bridge forwards. The judgement
 is `plan.path_size`'s. Nothing here is asked whether the tunnel lives.
 """
 
@@ -23,7 +23,7 @@ from typing import Final
 
 import structlog
 
-from causeway_agent.backends import packet_socket
+from causeway_agent.backends import frames, packet_socket
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
 from causeway_agent.plan import path_size
@@ -32,10 +32,13 @@ from causeway_agent.plan.processes import PathProbe
 from causeway_wire.observed import PathReport, Transport
 from causeway_wire.types import IPAddress
 
-ETHERTYPE: Final = 0x88B6
-"""IEEE local experimental EtherType 2."""
 _NEAREST: Final = bytes.fromhex("0180c2000000")
 """A group address that no bridge forwards (IEEE 802.1Q, 8.6.3)."""
+_IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
+_VERSION_AND_LENGTH: Final = 0x45
+_EXPERIMENT: Final = 253
+"""A protocol number for experiments (RFC 3692, 2.1): no host takes these packets for its own."""
+_NOBODY: Final = bytes(4)
 _FORMAT: Final = struct.Struct("!4sB3x4sHHH")
 """Magic, kind, the asker's number, size asked about, what the sender can send and hears (0: unknown)."""
 _MAGIC: Final = b"CWPS"
@@ -58,6 +61,8 @@ class Kind(IntEnum):
 
     ASK = 1
     HEARD = 2
+    REMARK = 3
+    """Nothing but what all of them say."""
 
 
 @dataclass(slots=True)
@@ -91,10 +96,18 @@ def open_udp(device: str, local: IPAddress, peer: IPAddress) -> Wire:
 
 
 def open_frames(device: str) -> Wire:
-    """Frames through a tap. Raises OSError."""
-    sock = packet_socket.open_frames(device, ETHERTYPE)
-    head = _NEAREST + packet_socket.mac_of(sock) + ETHERTYPE.to_bytes(2, "big")
-    return Wire(sock, lambda message, size: head + message.ljust(size, b"\0"), head=len(head))
+    """Frames through a tap, with IPv4 in them, of which OpenVPN reads the type of service. Raises OSError."""
+    ethertype = frames.ETHERTYPE_IPV4
+    sock = packet_socket.open_frames_to(device, ethertype, _NEAREST)
+    head = _NEAREST + packet_socket.mac_of(sock) + ethertype.to_bytes(2, "big")
+
+    def build(message: bytes, size: int) -> bytes:
+        kind = message[len(_MAGIC)]
+        service = path_size.WHOLE if kind == Kind.ASK else 0
+        fields = (_VERSION_AND_LENGTH, service, size, 0, 0, 1, _EXPERIMENT, 0, _NOBODY, _NOBODY)
+        return head + (_IPV4.pack(*fields) + message).ljust(size, b"\0")
+
+    return Wire(sock, build, head=len(head) + _IPV4.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +166,13 @@ class Watch:
             line_sends=self.size.sends + self._search.overhead,
             line_receives=self.size.receives + self._search.overhead,
             learnt=self.learnt,
-            problem=path_size.problem(self.size),
+            problem=path_size.problem(self.size, self._version, bridged=self.spec.ends is None),
         )
+
+    @property
+    def _version(self) -> int:
+        """Of IP outside."""
+        return self.spec.version if self._link is None else self._link.version
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Ask and answer until cancelled. Raises BackendError when the device is missing or goes away.
@@ -200,6 +218,8 @@ class Watch:
         loop = asyncio.get_running_loop()
         for size in self._search.due(loop.time()):
             self._send(wire, Kind.ASK, self._number, size, octets=size)
+        # OpenVPN keeps a type of service until the next IPv4 packet; guests may speak IPv6 alone.
+        self._send(wire, Kind.REMARK, self._number, 0, octets=path_size.SMALLEST)
         self._publish(self._search.size)
         until = loop.time() + self._search.patience
         while not self._search.settled and loop.time() < until:

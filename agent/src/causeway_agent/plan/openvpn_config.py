@@ -168,12 +168,12 @@ def _socket_options(transport: Transport, extension: Extension) -> tuple[str, ..
     """Without TCP_NODELAY on both sides a ping takes 12 ms.
 
     A routed tunnel's packets are never fragmented outside: what they carry is cut to the path before
-    (`path_size`). A bridge cannot cut frames, so those larger than the line leave in two fragments.
+    (`path_size`). A bridge cannot cut frames, so the packet filter lets those that are larger than the line
+    be fragmented, but for the questions about its size, told by their type of service (`ruleset_path`).
     """
     if transport is Transport.TCP:
         return ("socket-flags TCP_NODELAY",)
-    whole = () if extension is Extension.BRIDGED else ("mtu-disc yes",)
-    return ("fast-io", *whole)
+    return ("fast-io", "passtos" if extension is Extension.BRIDGED else "mtu-disc yes")
 
 
 def _identity(tunnel: TunnelServer | TunnelClient, *, name: str, facts: Facts) -> tuple[str, ...]:

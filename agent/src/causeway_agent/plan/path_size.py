@@ -25,12 +25,17 @@ _HEADERS: Final[Mapping[int, int]] = {4: 20 + 8, 6: 40 + 8}
 _OPENVPN: Final = 4 + 4 + 16
 """Kind and peer, packet number, tag of AES-256-GCM (OpenVPN's data packets, version 2)."""
 ETHERNET: Final = 14
+IPV4: Final = 4
 IPV6_LEAST: Final = 1280
 """Octets that every way must carry for IPv6 (RFC 8200, 5)."""
 PORT: Final = 6181
 """UDP port of the two ends' agents, on inner addresses."""
 SMALLEST: Final = 128
 """Octets of an answer."""
+WHOLE: Final = 0xFF
+"""Type of service of a bridged tunnel's questions, inside and out, which keeps them in one piece: the code
+point 63 is for local use (RFC 2474, 6), and nobody sends with congestion experienced already (RFC 3168, 5).
+"""
 
 BUSY: Final = 1.0
 IDLE: Final = 3.0
@@ -58,17 +63,31 @@ class PathSize:
 
 def route_mtu(version: int, sends: int) -> int:
     """The MTU of a route into the tunnel; IPv6 knows none below 1280 (RFC 8200, 5)."""
-    return sends if version == 4 else max(sends, IPV6_LEAST)  # noqa: PLR2004
+    return sends if version == IPV4 else max(sends, IPV6_LEAST)
 
 
-def problem(size: PathSize) -> str | None:
-    """What cannot pass, in words; None when all does."""
+def problem(size: PathSize, version: int, *, bridged: bool) -> str | None:
+    """What cannot pass over this IP version outside, in words; None when all does."""
     least = min(size.sends, size.receives)
+    if bridged and version == IPV4:
+        return None  # what is larger comes in fragments
+    if bridged:
+        return _of_frames(least, full(version, bridged=True).sends)
     if least >= IPV6_LEAST:
         return None
     return (
         f"the path carries packets of {least} octets inside the tunnel, IPv6 needs {IPV6_LEAST}: TCP is cut "
         "to fit, larger IPv6 datagrams are lost; find what takes so much off the line between the sites"
+    )
+
+
+def _of_frames(least: int, whole: int) -> str | None:
+    if least >= whole:
+        return None
+    return (
+        f"the path carries frames of {least} octets, and over IPv6 no router fragments larger ones: TCP is "
+        f"cut to fit, other frames of up to {whole} are lost; let the tunnel reach a gateway over IPv4, or "
+        "find what takes so much off the line between the sites"
     )
 
 

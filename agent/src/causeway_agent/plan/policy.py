@@ -204,6 +204,8 @@ class Policy:
     remotes: frozenset[tuple[IPAddress, int]] = frozenset()
     """Gateways, by UDP port, that the tunnel's client speaks to."""
     path_peers: frozenset[PathPeer] = frozenset()
+    fragmented: frozenset[int] = frozenset()
+    """UDP ports of tunnels whose packets routers may fragment, but for questions about the path's size."""
     clamps: frozenset[Clamp] = frozenset()
     """At most one per device."""
     owned: frozenset[IPAddress] = frozenset()

@@ -4,6 +4,10 @@ A connection's two ends tell each other in their first packets what they can rec
 goes into a tunnel is lowered to what the tunnel brings from there, what comes out to what it takes there;
 the kernel never raises it. Established connections learn it from the MTU of the tunnel's routes.
 
+A bridge cannot tell senders of datagrams, so what a bridged tunnel sends may be fragmented on the way, and
+only the questions about the path are kept whole: OpenVPN copies the type of service of what is inside to the
+outside (openvpn(8), `--passtos`), and it ends here, so that guests' stays inside.
+
 Anyone can forge ICMP that makes a tunnel's path small (RFC 5927, 7), and what is true in it is found out by
 trying anyway (`path_size`), up as well as down.
 """
@@ -13,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from causeway_agent.plan.path_size import PORT
+from causeway_agent.plan.path_size import PORT, WHOLE
 from causeway_agent.plan.policy import Clamp, Policy
 
 _TCP: Final = {4: 40, 6: 60}
 """Octets of the IP and TCP headers by IP version."""
+_DONT_FRAGMENT: Final = 0x4000
 _SIDES: Final = ("entering", "leaving")
 
 SETS: Final = {
@@ -27,6 +32,7 @@ SETS: Final = {
         for version in (4, 6)
     },
     "tunnel_ports": "typeof ip id",
+    "fragmented_ports": "type inet_service",
     **{f"path_peers{version}": f"type ifname . ipv{version}_addr . ipv{version}_addr" for version in (4, 6)},
 }
 """`tunnel_ports` holds ports of the packet that an ICMP error quotes: for nft 1.0.6 just 16-bit numbers."""
@@ -40,6 +46,7 @@ CHAINS: Final = ("clamp",)
 DECLARATIONS: Final = """\
   chain segment { }
   chain deaf { }
+  chain whole { }
 """
 
 DEAF: Final = "meta l4proto { 1, 58 } jump deaf"
@@ -50,6 +57,11 @@ INPUT: Final = f"""\
     udp dport {PORT} iifname . ip6 daddr . ip6 saddr @path_peers6 accept
 """
 """The far end's question, in chain `input`."""
+
+SAY: Final = "".join(
+    f"    meta nfproto ipv4 udp {end} @fragmented_ports goto whole\n" for end in ("sport", "dport")
+)
+"""Of chain `say`: what bridged tunnels send over IPv4, not yet in fragments. In IPv6 no router makes any."""
 
 BRIDGE_DECLARATIONS: Final = """\
   chain clamp4 { }
@@ -101,6 +113,10 @@ RULES: Final = f"""\
 {_deaf("icmp type destination-unreachable icmp code frag-needed", ip=20, protocol=9)}\
 {_deaf("icmpv6 type packet-too-big", ip=40, protocol=6)}\
   }}
+  chain whole {{
+    ip dscp {WHOLE >> 2} ip ecn {WHOLE & 3} ip frag-off set {_DONT_FRAGMENT} ip dscp set 0 ip ecn set 0 return
+    ip frag-off set 0 ip dscp set 0 ip ecn set 0
+  }}
 """
 
 
@@ -118,7 +134,12 @@ def elements(policy: Policy) -> dict[str, list[str]]:
         ]
         for version in (4, 6)
     }
-    return {**segments(policy.clamps), "tunnel_ports": [str(port) for port in ports], **peers}
+    return {
+        **segments(policy.clamps),
+        "tunnel_ports": [str(port) for port in ports],
+        "fragmented_ports": [str(port) for port in policy.fragmented],
+        **peers,
+    }
 
 
 def segments(clamps: Iterable[Clamp]) -> dict[str, list[str]]:

@@ -227,6 +227,7 @@ def inet_rules(identity: str) -> str:
   chain say {{
     ip saddr . udp sport @relay4 notrack
     ip6 saddr . udp sport @relay6 notrack
+{ruleset_path.SAY}\
   }}
   chain leave {{
     oifname @inside ct status dnat masquerade

@@ -29,6 +29,7 @@ def watched(tunnel: TunnelClient | TunnelServer, facts: Facts, *devices: str) ->
     )
     peers = () if pair is None else [PathPeer(device, pair.local, pair.peer) for device in devices]
     policy = Policy(
+        fragmented=_ports(tunnel) if _bridged(tunnel) else frozenset(),
         path_peers=frozenset(peers),
         clamps=frozenset(Clamp(device, known.sends, known.receives) for device in devices),
     )
@@ -38,6 +39,13 @@ def watched(tunnel: TunnelClient | TunnelServer, facts: Facts, *devices: str) ->
 def _version(tunnel: TunnelClient | TunnelServer) -> int:
     """The IP version outside that is tried first."""
     return tunnel.listen.version if isinstance(tunnel, TunnelServer) else tunnel.remotes[0].address.version
+
+
+def _ports(tunnel: TunnelClient | TunnelServer) -> frozenset[int]:
+    """The far end's over UDP, of a server its own."""
+    if isinstance(tunnel, TunnelServer):
+        return frozenset({tunnel.port})
+    return frozenset(remote.port for remote in tunnel.remotes)
 
 
 def _bridged(tunnel: TunnelClient | TunnelServer) -> bool:

@@ -87,7 +87,15 @@ def test_a_longer_round_trip_is_waited_for() -> None:
 
 
 def test_a_path_that_ipv6_does_not_fit_is_said() -> None:
-    assert path_size.problem(PathSize(1280, 1280)) is None
-    assert "IPv6" in (path_size.problem(PathSize(1448, 1228)) or "")
+    assert path_size.problem(PathSize(1280, 1280), 4, bridged=False) is None
+    assert "1228 octets" in (path_size.problem(PathSize(1448, 1228), 4, bridged=False) or "")
+
+
+def test_frames_are_lost_where_no_router_fragments_them() -> None:
+    assert path_size.problem(PathSize(1334, 900), 4, bridged=True) is None
+    assert path_size.problem(PathSize(1414, 1414), 6, bridged=True) is None
+    told = path_size.problem(PathSize(1414, 1334), 6, bridged=True) or ""
+    assert "frames of 1334 octets" in told
+    assert "up to 1414" in told
     assert path_size.route_mtu(6, 1228) == 1280
     assert path_size.route_mtu(4, 1228) == 1228
