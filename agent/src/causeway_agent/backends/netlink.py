@@ -62,7 +62,11 @@ class Netlink:
         return code
 
     async def dump(self, doing: str, kind: int, message: Message) -> list[Message]:
-        """All messages of a dump, asked for again while the tables change under it.
+        """All messages of a dump. Raises BackendError when the kernel refuses."""
+        return [Message(message.family, body) for body in await self.bodies(doing, kind, message)]
+
+    async def bodies(self, doing: str, kind: int, message: Message) -> list[memoryview]:
+        """The bodies of all messages of a dump, asked for again while the tables change under it.
 
         Raises BackendError when the kernel refuses.
         """
@@ -75,7 +79,7 @@ class Netlink:
             if code:
                 raise errors.BackendError(doing, os.strerror(code))
             if answers is not None:
-                return [Message(message.family, answer) for answer in answers]
+                return answers
         raise errors.BackendError(doing, "the tables kept changing while they were read")
 
     def _exchange(self, kind: int, flags: int, message: Message) -> tuple[int, list[memoryview] | None]:

@@ -51,6 +51,8 @@ class RtnlKernel:
 
     def __init__(self, connection: Netlink) -> None:
         self._netlink = connection
+        self._route_decoder = rtnl_observe.route_decoder()
+        self._proxy_decoder = rtnl_observe.proxy_decoder()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -82,7 +84,7 @@ class RtnlKernel:
         vlans, bridges = links.vlans(), links.bridges(settings)
         ours = named | {item.device for item in tuns} | {item.device for item in vlans}
         addresses = await rtnl_observe.addresses(self._netlink, names)
-        proxies = await rtnl_observe.proxies(self._netlink, names)
+        proxies = await rtnl_observe.proxies(self._netlink, names, self._proxy_decoder)
         return Observation(
             links=links.up(named - {item.device for item in vlans}),
             vlans=vlans,
@@ -90,7 +92,7 @@ class RtnlKernel:
             bridges=bridges,
             ports=links.ports(ours | {item.device for item in bridges}),
             addresses=frozenset(item for item in addresses if item.device in ours),
-            routes=await rtnl_observe.routes(self._netlink, names),
+            routes=await rtnl_observe.routes(self._netlink, names, self._route_decoder),
             rules=await rtnl_observe.rules(self._netlink),
             proxies=frozenset(item for item in proxies if item.device in named),
             sysctls=frozenset(item for item in settings if item.key in asked),
@@ -224,8 +226,8 @@ class RtnlKernel:
     async def _routes(self, item: Route) -> list[Route]:
         """Our routes of the same table to the same destination."""
         names = dict(socket.if_nameindex())
-        routes = await rtnl_observe.routes(
-            self._netlink, names, table=item.table, versions=(item.destination.version,)
+        routes = await rtnl_observe.routes_of_table(
+            self._netlink, names, table=item.table, version=item.destination.version
         )
         return [seen for seen in routes if (seen.destination, seen.table) == (item.destination, item.table)]
 
@@ -242,7 +244,9 @@ class RtnlKernel:
         doing = f"answer for {item.address} on {item.device}"
         index = rtnl_requests.index(doing, item.device)
         claimed = dataclasses.replace(item, claimed=True)
-        if not item.claimed and claimed in await rtnl_observe.proxies(self._netlink, {index: item.device}):
+        decoder = rtnl_observe.proxy_decoder()
+        names = {index: item.device}
+        if not item.claimed and claimed in await rtnl_observe.proxies(self._netlink, names, decoder):
             # The kernel changes an entry's protocol number to another one, but never takes it away.
             await self.drop(claimed)
         message = rtnl_messages.proxy(item, index)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from causeway_agent.backends import netlink, rtnl_l2, rtnl_messages, rtnl_schema
 from causeway_agent.backends.netlink import Netlink
+from causeway_agent.backends.rtnl_decoder import Decoder
 from causeway_agent.backends.rtnl_schema import Message
 from causeway_agent.plan.objects import (
     OWN_PREFIX,
@@ -99,19 +100,26 @@ async def addresses(socket: Netlink, names: Mapping[int, str]) -> frozenset[Addr
     return _decoded(messages, lambda message: rtnl_messages.read_address(message, names))
 
 
-async def routes(
-    socket: Netlink,
-    names: Mapping[int, str],
-    *,
-    table: int | None = None,
-    versions: Iterable[int] = _VERSIONS,
+def route_decoder() -> Decoder[Route]:
+    """For `routes`."""
+    return Decoder(rtnl_schema.ROUTE, rtnl_messages.read_route)
+
+
+async def routes(socket: Netlink, names: Mapping[int, str], decoder: Decoder[Route]) -> frozenset[Route]:
+    """Our routes."""
+    return decoder.items([body for version in _VERSIONS for body in await _routes(socket, version)], names)
+
+
+async def routes_of_table(
+    socket: Netlink, names: Mapping[int, str], *, table: int, version: int
 ) -> frozenset[Route]:
-    """Our routes, of one table or all."""
-    messages = []
-    for version in versions:
-        query = rtnl_messages.route_query(version, table=table)
-        messages += await socket.dump("list routes", netlink.GET_ROUTE, query)
-    return _decoded(messages, lambda message: rtnl_messages.read_route(message, names))
+    """Our routes of one IP version in one table."""
+    return route_decoder().items(await _routes(socket, version, table=table), names)
+
+
+async def _routes(socket: Netlink, version: int, *, table: int | None = None) -> list[memoryview]:
+    query = rtnl_messages.route_query(version, table=table)
+    return await socket.bodies("list routes", netlink.GET_ROUTE, query)
 
 
 async def rules(socket: Netlink) -> frozenset[Rule]:
@@ -122,10 +130,17 @@ async def rules(socket: Netlink) -> frozenset[Rule]:
     return _decoded(messages, rtnl_messages.read_rule)
 
 
-async def proxies(socket: Netlink, names: Mapping[int, str]) -> frozenset[ProxyNeighbour]:
+def proxy_decoder() -> Decoder[ProxyNeighbour]:
+    """For `proxies`."""
+    return Decoder(rtnl_schema.NEIGHBOUR, rtnl_messages.read_proxy)
+
+
+async def proxies(
+    socket: Netlink, names: Mapping[int, str], decoder: Decoder[ProxyNeighbour]
+) -> frozenset[ProxyNeighbour]:
     """All proxy neighbour entries."""
-    messages = await socket.dump("list proxy neighbours", netlink.GET_NEIGHBOUR, rtnl_messages.proxy_query())
-    return _decoded(messages, lambda message: rtnl_messages.read_proxy(message, names))
+    query = rtnl_messages.proxy_query()
+    return decoder.items(await socket.bodies("list proxy neighbours", netlink.GET_NEIGHBOUR, query), names)
 
 
 async def nics(socket: Netlink) -> tuple[NicReport, ...]:
