@@ -198,12 +198,16 @@ def _flushed(addresses: frozenset[Address], operations: Iterable[Operation]) -> 
 
 
 def _surviving(routes: frozenset[Route], flushed: frozenset[str]) -> frozenset[Route]:
+    if not flushed:
+        return routes
     return frozenset(r for r in routes if r.destination.version == _IPV6 or r.device not in flushed)
 
 
 def _surviving_proxies(
     proxies: frozenset[ProxyNeighbour], flushed: frozenset[str]
 ) -> frozenset[ProxyNeighbour]:
+    if not flushed:
+        return proxies
     return frozenset(p for p in proxies if p.address.version == _IPV6 or p.device not in flushed)
 
 

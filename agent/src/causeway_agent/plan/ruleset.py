@@ -11,6 +11,7 @@ filled with is decided here. Maps of verdicts spare packets the questions that n
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import itertools
 import re
@@ -292,7 +293,13 @@ def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
 
 
 def _join(*parts: str | int | IPAddress | IPNetwork) -> str:
-    return " . ".join(map(str, parts))
+    return " . ".join(map(_written, parts))
+
+
+@functools.lru_cache(maxsize=16384)
+def _written(part: str | int | IPAddress | IPNetwork) -> str:
+    """The same part stands in several sets, and in the policies of one change after the other."""
+    return str(part)
 
 
 def _quote(device: str) -> str:
