@@ -57,9 +57,9 @@ class PathReport(Report, frozen=True, kw_only=True):
     """Largest IP packet inside the tunnel that gets to the far end."""
     receives: int
     """The same from the far end, as it says; while it has not said, as `sends`."""
-    line_sends: int
-    """Largest packet outside: `sends` and what a tunnel over UDP adds."""
-    line_receives: int
+    line_sends: int | None
+    """Largest packet outside: `sends` and what the tunnel adds. Null over TCP, which cuts its stream."""
+    line_receives: int | None
     learnt: Timestamp
     problem: str | None = None
     """What cannot pass."""

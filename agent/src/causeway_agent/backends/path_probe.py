@@ -160,13 +160,16 @@ class Watch:
         """What is known, for the observed document."""
         if self.size is None or self.learnt is None:
             return None
+        sends, receives, added = self.size.sends, self.size.receives, self._search.overhead
+        streams = self._link is not None and self._link.transport is Transport.TCP
+        bridged = self.spec.ends is None
         return PathReport(
-            sends=self.size.sends,
-            receives=self.size.receives,
-            line_sends=self.size.sends + self._search.overhead,
-            line_receives=self.size.receives + self._search.overhead,
+            sends=sends,
+            receives=receives,
+            line_sends=None if streams else sends + added,
+            line_receives=None if streams else receives + added,
             learnt=self.learnt,
-            problem=path_size.problem(self.size, self._version, bridged=self.spec.ends is None),
+            problem=None if streams else path_size.problem(self.size, self._version, bridged=bridged),
         )
 
     @property
@@ -202,7 +205,7 @@ class Watch:
         while True:
             link = self.link()
             if link is not None and link != self._link:
-                self._search = Search(self._overhead(link.version))
+                self._begin(link)
             self._link = link
             if link is None:
                 await self._sleep(_ATTENTION)
@@ -210,9 +213,17 @@ class Watch:
                 await self._look(wires[link.device], link.device)
             else:
                 # TCP cuts its stream to size by itself: whatever the tunnel takes arrives.
-                self._told = self._search.ceiling
-                self._publish(self._search.ceiling)
+                self._told = path_size.stream().receives
+                self._publish(path_size.stream().sends)
                 await self._rest(path_size.BUSY)
+
+    def _begin(self, link: Link) -> None:
+        """Another connection may take another path; none over UDP carries what one over TCP does."""
+        self._search = Search(self._overhead(link.version))
+        ceiling = self._search.ceiling
+        if link.transport is Transport.UDP and self.size is not None:
+            self._told = min(self._told, ceiling)
+            self._publish(min(self.size.sends, ceiling))
 
     async def _look(self, wire: Wire, device: str) -> None:
         loop = asyncio.get_running_loop()

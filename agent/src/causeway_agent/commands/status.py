@@ -200,11 +200,10 @@ def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:
     if tunnel.get("impairment"):
         yield from entry("", f"IMPAIRED: {tunnel['impairment']}")
     if (path := tunnel.get("path")) is not None:
-        yield from entry(
-            "",
-            f"packets of {path['sends']} octets go, {path['receives']} come "
-            f"(line {path['line_sends']}, {path['line_receives']}), since {moment(path['learnt'], now)}",
-        )
+        lines = path["line_sends"], path["line_receives"]
+        line = " (whatever the line carries)" if None in lines else f" (line {lines[0]}, {lines[1]})"
+        sizes = f"packets of {path['sends']} octets go, {path['receives']} come"
+        yield from entry("", f"{sizes}{line}, since {moment(path['learnt'], now)}")
         if path.get("problem"):
             yield from entry("problem", path["problem"])
     if tunnel["last_error"]:

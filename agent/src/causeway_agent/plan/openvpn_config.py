@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from causeway_agent.plan import path_size
 from causeway_agent.plan.target import Facts
 from causeway_wire.desired import Extension, TunnelClient, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, Secret
 
-TUNNEL_MTU: Final = 1500
-"""Octets inside the tunnel, as on the LAN; what of it the path carries is found out (`path_size`)."""
+TUNNEL_MTU: Final = path_size.INSIDE
+"""Octets inside the tunnel; what of it the path carries is found out."""
 QUEUE_LENGTH: Final = 2000
 SOCKET_BUFFER: Final = 1024 * 1024
 """Octets each way."""

@@ -16,6 +16,8 @@ from typing import Final
 
 OUTER: Final = 1500
 """Octets of the largest packet a line is asked to carry."""
+INSIDE: Final = 1500
+"""Octets of the largest packet inside a tunnel, as on a LAN."""
 STEPS: Final = (
     *(1500, 1492, 1480, 1472, 1460, 1440, 1420, 1400, 1380, 1360, 1340, 1320, 1300, 1280),
     *(1240, 1200, 1100, 1000, 800, 576),
@@ -94,6 +96,11 @@ def _of_frames(least: int, whole: int) -> str | None:
 def overhead(version: int, *, bridged: bool) -> int:
     """What a tunnel over UDP and this IP version adds to a packet inside, octets."""
     return _HEADERS[version] + _OPENVPN + (ETHERNET if bridged else 0)
+
+
+def stream() -> PathSize:
+    """What a tunnel over TCP carries over any line: all that its device takes."""
+    return PathSize(INSIDE, INSIDE)
 
 
 def full(version: int, *, bridged: bool) -> PathSize:
