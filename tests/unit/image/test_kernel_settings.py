@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from causeway_agent.plan import openvpn_config, ruleset_fragments
 
 SETTINGS = (
@@ -20,6 +22,47 @@ def test_fragments_get_at_boot_what_the_agent_gives_them() -> None:
     for setting in ruleset_fragments.settings():
         if not setting.key.startswith("net/netfilter/"):  # exist once a packet filter was loaded
             assert values()[setting.key.replace("/", ".")] == setting.value
+
+
+def test_a_whole_site_has_room() -> None:
+    """Connections, neighbours of each family, and chains of connections short enough to be walked."""
+    connections = int(values()["net.netfilter.nf_conntrack_max"])
+    assert connections >= 65536
+    assert connections <= 4 * int(values()["net.netfilter.nf_conntrack_buckets"])
+    assert connections * 320 <= 32 << 20  # of 512 MB
+    for family in ("ipv4", "ipv6"):
+        assert int(values()[f"net.{family}.neigh.default.gc_thresh3"]) >= 16384
+
+
+def test_connections_can_be_counted_before_they_are_limited() -> None:
+    """systemd-sysctl passes over what is not there, and runs after these modules are (sysctl.d(5))."""
+    modules = (SETTINGS.parents[1] / "modules-load.d/causeway.conf").read_text().split()
+    assert "nf_conntrack" in modules
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("kernel.kexec_load_disabled", "1"),
+        ("kernel.io_uring_disabled", "2"),
+        ("dev.tty.ldisc_autoload", "0"),
+        ("kernel.sysrq", "0"),
+        ("kernel.unprivileged_userns_clone", "0"),
+        ("kernel.unprivileged_bpf_disabled", "1"),
+        ("kernel.core_pattern", "|/bin/false"),
+        ("fs.suid_dumpable", "0"),
+        ("kernel.dmesg_restrict", "1"),
+        ("kernel.yama.ptrace_scope", "2"),
+    ],
+)
+def test_ways_to_other_rights_are_closed(key: str, value: str) -> None:
+    assert values()[key] == value
+
+
+def test_no_setting_is_named_twice() -> None:
+    lines = [line.partition("=")[0].strip() for line in SETTINGS.read_text().splitlines()]
+    names = [name for name in lines if name and not name.startswith("#")]
+    assert len(names) == len(set(names))
 
 
 def test_an_unprivileged_openvpn_is_granted_the_socket_buffers_it_asks_for() -> None:
