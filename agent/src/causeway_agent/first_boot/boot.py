@@ -18,8 +18,6 @@ from causeway_agent.settings import Settings
 from causeway_wire import seed
 
 POLL_SECONDS = 2.0
-STATUS = "first-boot"
-"""File in the run directory with the last sentence, for the console's page."""
 WAITING = (
     f"waiting for a seed: attach its ISO image (label {seed.LABEL}) to this machine, or start the machine "
     f"with the credential or guestinfo variable {seed.CREDENTIAL}"
@@ -94,6 +92,6 @@ class FirstBoot:
         directory = Path(self.importer.place.run_directory)
         try:
             directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-            rendering.publish(directory / STATUS, f"{sentence}\n", mode=0o644)
+            rendering.publish(directory / rendering.STATUS, f"{sentence}\n", mode=0o644)
         except OSError as error:
             self.say(f"the console cannot be told: {error}")

@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from causeway_agent import settings as settings_file
 from causeway_agent.backends import hardware, interface_addresses
 from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.commands import local, page
-from causeway_agent.engine.ports import Credentials
 from causeway_agent.errors import BackendError, SettingsError
-from causeway_agent.first_boot import boot, rendering
+from causeway_agent.first_boot import rendering
 from causeway_agent.settings import Settings
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
@@ -38,6 +39,12 @@ _VIRTUAL_TERMINAL = re.compile(r"/dev/tty\d+")
 _CLEAR = "\x1b[H\x1b[2J"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\n]")
+
+
+class _Shown(Struct, frozen=True):
+    """Of `engine.ports.Credentials` what is shown; the engine need not be loaded for it."""
+
+    certificate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +92,7 @@ def compose(subject: Subject) -> str:
         lines += _configured(known)
     lines += [line for key in _host_keys(subject.host_keys) for line in page.entry("SSH key", key)]
     with contextlib.suppress(OSError):
-        text = (subject.run_directory / boot.STATUS).read_text(encoding="utf-8", errors="replace")
+        text = (subject.run_directory / rendering.STATUS).read_text(encoding="utf-8", errors="replace")
         lines += ["", *page.entry("first boot", text.strip())]
     # Names and problems come from documents: no escape sequence of theirs reaches a terminal.
     return _UNPRINTABLE.sub("?", "\n".join(lines)) + "\n"
@@ -152,7 +159,7 @@ def _certificate(known: Settings) -> list[str]:
     """SHA-256 of the certificate that the agent shows, as openssl writes fingerprints, in halves."""
     try:
         data = DirectoryStorage(Path(known.state_directory)).read(IDENTITY)
-        match = _PEM.search("" if data is None else codec.decode(data, Credentials).certificate)
+        match = _PEM.search("" if data is None else codec.decode(data, _Shown).certificate)
         octets = b"" if match is None else base64.b64decode(match[1])
     except (BackendError, ProblemError, ValueError):
         return ["the certificate cannot be read"]

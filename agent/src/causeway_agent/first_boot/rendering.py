@@ -12,6 +12,8 @@ from pathlib import Path
 
 from causeway_agent.settings import Settings
 
+STATUS = "first-boot"
+"""File in the run directory with the last sentence of first boot, for the console's page."""
 SSHD = "sshd.conf"
 AUTHORIZED_KEYS = "authorized_keys"
 TIMESYNCD = Path("/run/systemd/timesyncd.conf.d/causeway.conf")

@@ -122,7 +122,7 @@ def test_no_sentence_holds_the_token(machine: Machine) -> None:
 
 def test_the_console_is_told_the_last_sentence(machine: Machine) -> None:
     machine.boot()
-    status = machine.directory / "run" / boot.STATUS
+    status = machine.directory / "run" / rendering.STATUS
     assert status.read_text() == f"{boot.WAITING}\n"
     assert status.stat().st_mode & 0o777 == 0o644
 

@@ -6,16 +6,20 @@ import base64
 import hashlib
 import json
 import ssl
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from causeway_agent import __main__ as program
+from causeway_agent import settings
 from causeway_agent.backends import hardware, interface_addresses
 from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
 from causeway_agent.backends.storage import DirectoryStorage
 from causeway_agent.engine.ports import Credentials
-from causeway_agent.first_boot import boot, console
+from causeway_agent.first_boot import boot, console, console_service, rendering
 from causeway_agent.first_boot.console import Subject
 from causeway_wire import codec
 from tests import seeds
@@ -41,7 +45,7 @@ def configure(subject: Subject) -> DirectoryStorage:
 
 
 def test_a_fresh_machine_shows_its_adapters_and_what_it_waits_for(subject: Subject) -> None:
-    (subject.run_directory / boot.STATUS).write_text(f"{boot.WAITING}\n")
+    (subject.run_directory / rendering.STATUS).write_text(f"{boot.WAITING}\n")
     text = console.compose(subject)
     assert "not configured yet" in text
     assert "first boot  waiting for a seed" in text
@@ -82,7 +86,7 @@ def test_no_line_is_wider_than_a_terminal_and_none_tells_the_token(subject: Subj
 
 
 def test_escape_sequences_do_not_reach_the_terminal(subject: Subject) -> None:
-    (subject.run_directory / boot.STATUS).write_text("\x1b]0;owned\x07 \x9b2J")
+    (subject.run_directory / rendering.STATUS).write_text("\x1b]0;owned\x07 \x9b2J")
     assert not {"\x1b", "\x07", "\x9b"} & set(console.compose(subject))
 
 
@@ -101,7 +105,7 @@ def test_a_recorded_line_gets_the_page_only_when_it_changed(subject: Subject, tm
         nonlocal pauses
         pauses += 1
         if pauses == 3:
-            (subject.run_directory / boot.STATUS).write_text("changed\n")
+            (subject.run_directory / rendering.STATUS).write_text("changed\n")
         if pauses == 5:
             raise Enough
 
@@ -126,3 +130,28 @@ def test_the_command_prints_the_page(subject: Subject, capsys: pytest.CaptureFix
         )
     assert ended.value.code == 0
     assert "acme-provider" in capsys.readouterr().out
+
+
+def test_the_service_shows_the_page_and_loads_little(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stop(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    configure(subject)
+    terminal = tmp_path / "tty"
+    terminal.write_bytes(b"")
+    monkeypatch.setattr(settings, "DEFAULT_PATH", subject.settings)
+    monkeypatch.setattr(time, "sleep", stop)
+    with pytest.raises(KeyboardInterrupt):
+        console_service.main([str(tmp_path / "issue"), str(terminal)])
+    assert "acme-provider" in terminal.read_text()
+    assert "acme-provider" in (tmp_path / "issue").read_text()
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"import sys, {console_service.__name__}; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    heavy = ("asyncio", "argparse", "causeway_agent.engine", "causeway_agent.plan", "causeway_agent.__main__")
+    assert [name for name in loaded if name.startswith(heavy)] == []
