@@ -83,6 +83,17 @@ def make_ova(step: Step, shop: Workshop) -> None:
             archive.add(paths[member], member, filter=lambda entry: _anonymous(entry, step.epoch))
 
 
+def descriptor_of(ova: Path) -> str:
+    """The descriptor in an OVA, which is its first member; raises OSError, TarError or ValueError."""
+    with tarfile.open(ova) as archive:
+        first = archive.next()
+        file = None if first is None or not first.name.endswith(".ovf") else archive.extractfile(first)
+        if file is None:
+            raise ValueError(f"{ova}: it does not begin with a descriptor")
+        with file:
+            return file.read().decode()
+
+
 def validate(step: Step, descriptor: Path) -> None:
     """Check against DMTF's schema if there is one, else only that it is XML; the log shows which."""
     place = schema()

@@ -5,6 +5,7 @@ passed is handed out. What ships is the disk as it was built, never the copy.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -17,8 +18,8 @@ from pathlib import Path
 
 from causeway_controller.hypervisors import acceleration, qemu_command
 from causeway_controller.hypervisors.acceleration import Acceleration
-from causeway_wire.seed import CREDENTIAL
-from image import export, subject
+from causeway_wire import seed
+from image import export, subject, vapp
 from image.subject import Subject
 from image.workshop import ROOT, BuildError, Step, Workshop
 
@@ -27,6 +28,7 @@ TEMPLATE = ROOT / "packer/appliance.pkr.hcl"
 """All that Packer 1.6 is given; later ones take the whole directory, for plugins.pkr.hcl beside it."""
 TESTS = ROOT / "tests/image"
 REPORT = "tests.xml"
+DISC = "ovf-env.iso"
 BOOT_TIMEOUT = "10m"
 """Emulated on a busy machine; on an idle one a minute is enough."""
 SECONDS = 2400.0
@@ -81,11 +83,22 @@ def prepare(step: Step, *, disk: Path, work: Path) -> Subject:
     step.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gate", "-f", work / "id")
     made = subject.make(directory=work, disk=disk)
     text = subject.seed_of(made, (work / "id.pub").read_text())
-    (work / "seed.smbios").write_bytes(qemu_command.smbios(CREDENTIAL, text))
+    make_environment(step, descriptor=export.descriptor_of(disk.with_suffix(".ova")), text=text, work=work)
     # A path to a socket has room for 108 octets (unix(7)); a build may lie deep.
     control = f"/tmp/causeway-gate-{os.getpid()}"  # noqa: S108 - ssh makes it for its user alone
     (work / "ssh_config").write_text(_SSH.format(known=work / "known_hosts", control=control))
     return made
+
+
+def make_environment(step: Step, *, descriptor: str, text: bytes, work: Path) -> None:
+    """The CD by which vSphere hands over what was entered for the OVA's properties (transport `iso`).
+
+    `text`: the seed. Somebody else's program writes the CD, with Joliet as the standard asks.
+    """
+    entered = {seed.OVF_KEY: base64.b64encode(text).decode()}
+    (work / vapp.FILE).write_text(vapp.environment(descriptor, entered), encoding="utf-8")
+    command = ("xorriso", "-as", "mkisofs", "-quiet", "--norock", "-J", "-V", vapp.LABEL, "-o")
+    step.run(*command, work / DISC, work / vapp.FILE)
 
 
 def variables(prepared: Subject, chosen: Acceleration) -> dict[str, object]:

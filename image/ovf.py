@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.sax import saxutils
 
+from causeway_wire import seed
+
 PROPERTIES = (
     # key, type, secret, label
-    ("role", "string", False, "Role: provider, tenant or gateway"),
-    ("seed", "string", True, "First-boot seed, base64; leave empty where a seed CD is attached"),
+    (seed.OVF_KEY, "string", True, "First-boot seed, base64; leave empty where a seed CD is attached"),
 )
+"""Of class `causeway`: the appliance reads them as CLASS.KEY, and no others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,9 @@ def descriptor(template: str, appliance: Appliance) -> str:
         "mebibytes": str(appliance.mebibytes),
     }
     escaped = {key: saxutils.escape(value, {'"': "&quot;"}) for key, value in values.items()}
-    return string.Template(template).substitute(escaped, properties=_properties())
+    return string.Template(template).substitute(
+        escaped, property_class=seed.OVF_CLASS, properties=_properties()
+    )
 
 
 def _properties() -> str:

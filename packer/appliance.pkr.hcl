@@ -21,7 +21,7 @@ variable "checksum" {
 
 variable "directory" {
   type        = string
-  description = "Prepared directory: seed.smbios, id, ssh_config, machine.json; console.log and tests.xml are left there."
+  description = "Prepared directory: ovf-env.iso, id, ssh_config, machine.json; console.log and tests.xml are left there."
 }
 
 variable "accelerator" {
@@ -99,7 +99,9 @@ source "qemu" "appliance" {
     ["-device", "${local.nic},netdev=trunk,mac=${var.trunk.mac}"],
     ["-device", "virtio-rng-pci"],
     ["-serial", "file:${var.directory}/console.log"],
-    ["-smbios", "type=11,path=${var.directory}/seed.smbios"],
+    # The seed as vSphere hands it over: a property of the OVA, in an OVF environment, on a CD.
+    ["-drive", "if=none,id=environment,media=cdrom,readonly=on,format=raw,file=${var.directory}/ovf-env.iso"],
+    ["-device", "ide-cd,drive=environment"],
   ]
 
   communicator         = "ssh"

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.booted
 def test_packer_takes_the_template_with_the_gates_variables(tmp_path: Path) -> None:
     disk = tmp_path / "disk.qcow2"
     disk.write_bytes(b"disk")
-    for name in ("id", "id.pub", "seed.smbios"):
+    for name in ("id", "id.pub", gate.DISC):
         (tmp_path / name).write_text("-")
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"],

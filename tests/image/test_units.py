@@ -63,6 +63,11 @@ def test_the_system_is_up_and_no_unit_failed(host: Host) -> None:
     assert host.check_output("systemctl is-system-running --wait") == "running"
 
 
+def test_the_seed_came_as_the_property_that_the_ova_offers(host: Host) -> None:
+    said = host.check_output("journalctl --no-pager -o cat -u 'causeway-boot-*'")
+    assert "by the seed from OVF property causeway.seed of ovf-env.xml in /dev/sr0" in said
+
+
 @pytest.mark.parametrize(
     "unit",
     [

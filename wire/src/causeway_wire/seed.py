@@ -26,7 +26,12 @@ LABEL = "CAUSEWAY"
 FILE = "seed.json"
 """The seed's file on that image."""
 CREDENTIAL = "causeway.seed"
-"""The seed's name as a systemd credential, as an OVF property, and behind `guestinfo.`."""
+"""The seed's name as a systemd credential, behind `guestinfo.`, and as an OVF property: there class and key
+are apart in the descriptor and joined by a period in the environment (DSP0243 1.1, 9.5).
+"""
+OVF_CLASS, OVF_KEY = CREDENTIAL.split(".")
+OVF_ENVIRONMENT = "ovf-env.xml"
+"""The file with the OVF environment on the CD of the transport `iso` (DSP0243 1.1, 10.2)."""
 
 _PRIVATE_KEY = b"PRIVATE KEY-----"
 

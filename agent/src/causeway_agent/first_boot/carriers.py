@@ -1,11 +1,15 @@
 """Where a seed may come from, in the order in which they decide: credential, ISO image, VMware guestinfo.
 
+The property that the OVA's descriptor offers arrives by either of the last two: its environment lies on a CD
+(transport `iso`) or in `guestinfo.ovfEnv` (transport `com.vmware.guestInfo`).
+
 A carrier that has something decides, good or bad: a later one never repairs an earlier one. Two that
 contradict each other are a mistake, or somebody's attempt; nothing is taken then.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +26,7 @@ from causeway_wire.problem import ProblemType, problem
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _ENVIRONMENT = "ovfEnv"
 _ENVIRONMENT_LIMIT = 256 * 1024
+_PROPERTY = f"OVF property {seed.CREDENTIAL}"
 _OE = "{http://schemas.dmtf.org/ovf/environment/1}"
 
 
@@ -65,7 +70,8 @@ def look(sources: Sources) -> Found | None:
     if not found:
         return None
     for other in found[1:]:
-        if other.data != found[0].data:
+        # Carriers of text trim it and turn the ends of its lines into spaces.
+        if other.data.split() != found[0].data.split():
             detail = (
                 f"{found[0].where} and {other.where} carry different seeds; remove the one that is not meant"
             )
@@ -87,6 +93,7 @@ def _credential(sources: Sources) -> Iterator[Found]:
 
 
 def _iso(sources: Sources) -> Iterator[Found]:
+    """Discs labelled for us, and OVF environments (transport `iso`), which hosts label as they like."""
     for disk in sources.disks():
         ours = False
         where = f"the disk labelled {seed.LABEL} in {disk.path}"
@@ -96,6 +103,11 @@ def _iso(sources: Sources) -> Iterator[Found]:
                 if ours:
                     data = iso9660.file(reader.read, seed.FILE, limit=seed.MAX_OCTETS)
                     yield Found(where=where, data=data, disk=disk)
+                elif iso9660.contains(reader.read, seed.OVF_ENVIRONMENT):
+                    ours, where = True, f"{seed.OVF_ENVIRONMENT} in {disk.path}"
+                    data = iso9660.file(reader.read, seed.OVF_ENVIRONMENT, limit=_ENVIRONMENT_LIMIT)
+                    if (value := ovf_property(data, where)) is not None:
+                        yield Found(where=f"{_PROPERTY} of {where}", data=value, disk=disk)
         except iso9660.DamagedError as error:
             raise _refused(where, str(error)) from error
         except OSError as error:
@@ -108,31 +120,49 @@ def _guestinfo(sources: Sources) -> Iterator[Found]:
     if sources.guestinfo is None:
         return
     try:
-        plain = sources.guestinfo(seed.CREDENTIAL)
+        variable = sources.guestinfo(seed.CREDENTIAL)
         environment = sources.guestinfo(_ENVIRONMENT)
     except BackendError as error:
         raise _refused("VMware guestinfo", f"it cannot be read: {error}") from error
-    if plain is not None:
-        yield Found(where=f"guestinfo.{seed.CREDENTIAL}", data=plain)
+    if variable is not None and variable.strip():
+        yield Found(where=f"guestinfo.{seed.CREDENTIAL}", data=_plain(variable))
     if environment is not None and (value := ovf_property(environment)) is not None:
-        yield Found(where=f"OVF property {seed.CREDENTIAL}", data=value)
+        yield Found(where=_PROPERTY, data=value)
 
 
-def ovf_property(environment: bytes) -> bytes | None:
-    """The seed among the properties of an OVF environment (DSP0243, 9); raises SeedRefusedError."""
+def ovf_property(environment: bytes, where: str = "the OVF environment") -> bytes | None:
+    """The seed among this machine's properties in an OVF environment (DSP0243 1.1, 9), or None where it is
+    not set. Raises SeedRefusedError.
+    """
     from xml.etree import ElementTree as ET  # noqa: PLC0415 - only a VMware guest needs it
 
-    where = "the OVF environment"
     if len(environment) > _ENVIRONMENT_LIMIT or b"<!DOCTYPE" in environment:
         raise _refused(where, "it is no plain OVF environment")
     try:
         root = ET.fromstring(environment)  # noqa: S314 - without a DOCTYPE there are no entities to expand
-    except (ET.ParseError, ValueError) as error:
+    except (ET.ParseError, ValueError, LookupError) as error:
         raise _refused(where, f"it is no XML: {error}") from error
-    for entry in root.iter(f"{_OE}Property"):
-        if entry.get(f"{_OE}key") == seed.CREDENTIAL and (value := entry.get(f"{_OE}value")):
-            return value.encode()
-    return None
+    # The root's own: below `Entity` are those of the other machines of a vApp.
+    values = {
+        value
+        for entry in root.findall(f"{_OE}PropertySection/{_OE}Property")
+        if entry.get(f"{_OE}key") == seed.CREDENTIAL and (value := entry.get(f"{_OE}value", "").strip())
+    }
+    if len(values) > 1:
+        raise _refused(where, f"it has more than one {seed.CREDENTIAL}; leave the one that is meant")
+    return _plain(values.pop().encode()) if values else None
+
+
+def _plain(value: bytes) -> bytes:
+    """The seed in a variable or property: base64, for whoever cannot type quotation marks there, or itself.
+
+    What is neither is handed on as it is, so that the seed's reader says what is wrong with it.
+    """
+    try:
+        text = base64.b64decode(b"".join(value.split()), validate=True)
+    except ValueError:
+        return value
+    return text if text.lstrip().startswith(b"{") else value
 
 
 def _refused(where: str, detail: str) -> SeedRefusedError:

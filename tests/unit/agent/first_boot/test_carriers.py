@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -122,6 +123,55 @@ def test_an_environment_that_is_none_is_refused(text: bytes) -> None:
 
 def test_an_environment_without_our_property_is_nothing() -> None:
     assert carriers.look(host({"ovfEnv": b"<Environment/>"})) is None
+
+
+def environment(own: str, entities: str = "") -> bytes:
+    return f"""<Environment xmlns="http://schemas.dmtf.org/ovf/environment/1"
+        xmlns:oe="http://schemas.dmtf.org/ovf/environment/1" oe:id="one">
+        <PropertySection>{own}</PropertySection>{entities}</Environment>""".encode()
+
+
+def own(value: str) -> str:
+    return f'<Property oe:key="causeway.seed" oe:value="{value}"/>'
+
+
+def test_the_seed_of_another_machine_of_the_vapp_is_not_ours() -> None:
+    others = f'<Entity oe:id="two"><PropertySection>{own("theirs")}</PropertySection></Entity>'
+    assert carriers.look(host({"ovfEnv": environment("", others)})) is None
+    found = carriers.look(host({"ovfEnv": environment(own("mine"), others)}))
+    assert found is not None
+    assert found.data == b"mine"
+
+
+def test_an_environment_that_contradicts_itself_is_refused() -> None:
+    assert "more than one" in refusal(host({"ovfEnv": environment(own("one") + own("two"))}))
+    assert carriers.look(host({"ovfEnv": environment(own("one") + own("one"))})) is not None
+
+
+@pytest.mark.parametrize("name", ["causeway.seed", "ovfEnv"])
+def test_base64_is_decoded_wherever_text_arrives(name: str) -> None:
+    text = b'{"version": 1}'
+    encoded = base64.b64encode(text)
+    value = encoded if name == "causeway.seed" else environment(own(encoded.decode()))
+    found = carriers.look(host({name: value}))
+    assert found is not None
+    assert found.data == text
+
+
+def test_an_empty_variable_is_no_seed() -> None:
+    assert carriers.look(host({"causeway.seed": b" \n"})) is None
+
+
+def test_every_transport_at_once_agrees(tmp_path: Path) -> None:
+    text = b'{"version": 1}\n'
+    image = disk(tmp_path, seed.iso(text))
+    values = {
+        "causeway.seed": text.strip(),
+        "ovfEnv": environment(own(base64.b64encode(text).decode())),
+    }
+    found = carriers.look(Sources(disks=lambda: (image,), guestinfo=values.get))
+    assert found is not None
+    assert (found.data, found.disk) == (text, image)
 
 
 @given(st.binary(max_size=200))

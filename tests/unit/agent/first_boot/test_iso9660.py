@@ -28,7 +28,9 @@ def test_what_we_write_we_read(content: bytes) -> None:
     assert iso9660.file(read, "seed.json", limit=LIMIT) == content
 
 
-@pytest.mark.parametrize("options", [(), ("-r",), ("-J",), ("-J", "-r"), ("-iso-level", "3")])
+@pytest.mark.parametrize(
+    "options", [(), ("-r",), ("-J",), ("-J", "-r"), ("--norock", "-J"), ("-iso-level", "3")]
+)
 def test_what_xorriso_writes_we_read(options: tuple[str, ...], tmp_path: Path) -> None:
     """Without `-iso-level` it shortens the identifier to 8.3 characters, and the name is Rock Ridge's."""
     other, content, image = tmp_path / "other.txt", tmp_path / "seed.json", tmp_path / "x.iso"
