@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from image import compare, disk, export, gate, materials, rootfs, update, weights, wheelhouse
+from image import compare, disk, export, gate, materials, rootfs, units, update, weights, wheelhouse
 from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
@@ -90,6 +90,8 @@ def make_disk(shop: Workshop) -> None:
     with shop.step("tree") as step:
         tree = shop.fresh("tree")
         rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree)
+    with shop.step("units") as step:
+        units.judge(step, tree)
     with shop.step("disk") as step:
         disk.assemble(
             step,
