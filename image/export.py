@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from image import layout, ovf, settle
+from image import vmdk as stream
 from image.workshop import ROOT, Step, Workshop
 
 TEMPLATE = ROOT / "image/appliance.ovf.in"
@@ -33,16 +34,15 @@ def convert(step: Step, shop: Workshop, disk: Path) -> None:
         shop.build / f"{name}.vhdx",
         shop.build / f"{name}-disk1.vmdk",
     )
-    settlers = {"vhdx": settle.vhdx, "vmdk": settle.vmdk}
     for path, form, options in (
         (qcow2, "qcow2", ("-c", "-o", "compression_type=zstd")),
         (vhdx, "vhdx", ("-o", "subformat=dynamic,block_size=1M")),
-        (vmdk, "vmdk", ("-o", "subformat=streamOptimized")),
     ):
         # One coroutine and in order: otherwise clusters are written in the order in which they get ready.
         step.run("qemu-img", "convert", "-m", "1", "-f", "raw", "-O", form, *options, disk, path)
-        if form in settlers:
-            settlers[form](path)
+    settle.vhdx(vhdx)
+    stream.write(disk, vmdk)
+    for path, form in ((qcow2, "qcow2"), (vhdx, "vhdx"), (vmdk, "vmdk")):
         step.run("qemu-img", "check", path)
         step.run("qemu-img", "compare", "-f", "raw", "-F", form, disk, path)
     pack(vhdx, shop.dist / f"{name}.vhdx.zip", step.epoch)

@@ -9,6 +9,10 @@ from xml.sax import saxutils
 
 from causeway_wire import seed
 
+HARDWARE, GUEST = "vmx-14", "debian10_64Guest"
+"""What the oldest host supported, ESXi 6.7, knows: it refuses a newer hardware version and does not know newer
+guests (debian11_64Guest came with 7.0, debian12_64Guest with 8.0). Newer hosts take both.
+"""
 PROPERTIES = (
     # key, type, secret, label
     (seed.OVF_KEY, "string", True, "First-boot seed, base64; leave empty where a seed CD is attached"),
@@ -42,6 +46,8 @@ def descriptor(template: str, appliance: Appliance) -> str:
         "capacity": str(appliance.capacity),
         "processors": str(appliance.processors),
         "mebibytes": str(appliance.mebibytes),
+        "hardware": HARDWARE,
+        "guest": GUEST,
     }
     escaped = {key: saxutils.escape(value, {'"': "&quot;"}) for key, value in values.items()}
     return string.Template(template).substitute(

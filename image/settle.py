@@ -1,21 +1,17 @@
 """Takes the chance out of disk files: identifiers that qemu-img draws for every file become fixed ones.
 
-VMDK: "Virtual Disk Format 5.0" (VMware), the content identifier in the embedded descriptor. VHDX: MS-VHDX
-2.2.2 (headers), 2.3 (log), 2.6.2.4 (virtual disk identifier). qcow2 files hold nothing of the kind.
+VHDX: MS-VHDX 2.2.2 (headers), 2.3 (log), 2.6.2.4 (virtual disk identifier). qcow2 files hold nothing of the
+kind.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 
-CONTENT_ID = b"ca05e0a7"
 FILE_ID = bytes.fromhex("5c0a7e6a0d154d8e9c4f0000000000f1")
 DISK_ID = bytes.fromhex("5c0a7e6a0d154d8e9c4f0000000000f2")
 
-_DESCRIPTOR = slice(512, 512 + 20 * 512)
-"""Where qemu-img puts the descriptor of a stream-optimised VMDK."""
 _HEADERS = (64 << 10, 128 << 10)
 _HEADER_OCTETS = 4096
 _LOG_ID = slice(48, 64)
@@ -30,20 +26,6 @@ _DISK_ID_ITEM = bytes.fromhex("ab12cabee6b2234593efc309e000c746")
 
 class UnexpectedFormatError(ValueError):
     """The file is not what qemu-img writes."""
-
-
-def vmdk(path: Path) -> None:
-    """Give the VMDK the fixed content identifier."""
-    with path.open("r+b") as file:
-        head = file.read(_DESCRIPTOR.stop)
-        # qemu-img leaves leading zeros out, so the text may grow into the zero octets that fill its place. It
-        # draws twice, too: where the second is shorter, the end of the first text stands behind the zero.
-        text = head[_DESCRIPTOR].partition(b"\0")[0]
-        fixed, count = re.subn(rb"(?<=\nCID=)[0-9a-f]{1,8}(?=\n)", CONTENT_ID, text)
-        if count != 1:
-            raise UnexpectedFormatError(f"{path}: {count} content identifiers")
-        file.seek(_DESCRIPTOR.start)
-        file.write(fixed.ljust(len(head[_DESCRIPTOR]), b"\0"))
 
 
 def vhdx(path: Path) -> None:

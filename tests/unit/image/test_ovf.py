@@ -40,6 +40,14 @@ def test_hardware_is_what_the_cloud_kernel_has_drivers_for(envelope: ET.Element)
     assert kinds == {"VirtualSCSI", "VmxNet3"}
 
 
+def test_hardware_and_guest_are_known_to_the_oldest_host_supported(text: str, envelope: ET.Element) -> None:
+    """ESXi 6.7: hardware version 14, and Debian 10 as the newest Debian."""
+    assert "VirtualSystemType>vmx-14<" in text
+    system = next(envelope.iter(f"{OVF}OperatingSystemSection"))
+    assert system.get("{http://www.vmware.com/schema/ovf}osType") == "debian10_64Guest"
+    assert system.get(f"{OVF}id") == "96"  # CIM_OperatingSystem.OSType: Debian, 64 bits
+
+
 def test_items_have_numbers_of_their_own_and_parents_exist(envelope: ET.Element) -> None:
     numbers = [element.text for element in envelope.iter(f"{RASD}InstanceID")]
     assert len(set(numbers)) == len(numbers)
