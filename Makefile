@@ -13,6 +13,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
+	vsphere \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -116,6 +117,10 @@ booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates
 	@scripts/setup image
 	@test -n "$(IMAGE)" || $(MAKE) --no-print-directory image
 	@$(BIN)/python scripts/run_tests.py booted
+
+vsphere: ## import the OVA into a simulated vCenter and compare its octets (builds the simulator: Go from Debian)
+	@scripts/setup vsphere
+	@$(BIN)/python scripts/run_tests.py vsphere
 
 bench: $(BENCHES:%=bench-%) $(if $(IMAGE),bench-image) ## all benchmarks; tables here, figures in benchmarks/out
 	@test -n "$(IMAGE)" || echo 'bench: not the image, there is none yet: make image bench-image'

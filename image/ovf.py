@@ -10,8 +10,8 @@ from xml.sax import saxutils
 from causeway_wire import seed
 
 HARDWARE, GUEST = "vmx-14", "debian10_64Guest"
-"""What the oldest host supported, ESXi 6.7, knows: it refuses a newer hardware version and does not know newer
-guests (debian11_64Guest came with 7.0, debian12_64Guest with 8.0). Newer hosts take both.
+"""What the oldest host supported, ESXi 6.7, knows: it refuses a newer hardware version and does not know
+newer guests (debian11_64Guest came with 7.0, debian12_64Guest with 8.0). Newer hosts take both.
 """
 PROPERTIES = (
     # key, type, secret, label

@@ -1,7 +1,8 @@
 """Writes a stream-optimised VMDK, version 3, as VMware's own converter (open-vmdk) lays it out.
 
 In order: header, descriptor, grain directory, grain tables, compressed grains in the order of their
-addresses, a footer, the end-of-stream marker. So the file can be read from its front, from its end, and as a stream.
+addresses, a footer, the end-of-stream marker. So the file can be read from its front, from its end, and as a
+stream.
 Source: "Virtual Disk Format 5.0" (VMware). `qemu-img` writes no footer, and calls the adapter `ide`.
 
 Equal disks make equal files: the content identifier is a digest of what is in them.

@@ -1,6 +1,6 @@
 """Run the test tiers one after another and end with one plain line and a true exit code.
 
-Usage: run_tests.py [TIER ...]; without a name, every tier but `booted`, which takes minutes. A tier in which
+Usage: run_tests.py [TIER ...]; without a name, unit, contract and kernel. A tier in which
 no test ran has failed: a guard on nothing must not pass.
 
 Kernel tests mostly wait, for timers and for what must not happen: several workers share the files, each in a
@@ -36,6 +36,7 @@ TIERS = {
         "--dist=loadfile",
         f"--tx={WORKERS}*popen//python={SANDBOXED}",
     ),
+    "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
     # Not captured: who waits for machines to boot wants to see how far they are.
     "booted": (*SANDBOX, *PYTEST, "-m", "booted", "--capture=no", "tests/booted"),
 }
