@@ -12,6 +12,7 @@ from image import compare, disk, export, gate, materials, rootfs, units, update,
 from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
+OWNERS = "owners"
 BOOT_PACKAGES = "usr/share/causeway/boot-packages"
 
 
@@ -89,7 +90,7 @@ def make_disk(shop: Workshop) -> None:
     """The raw disk, from that tar."""
     with shop.step("tree") as step:
         tree = shop.fresh("tree")
-        rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree)
+        rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree, owners=shop.build / OWNERS)
     with shop.step("units") as step:
         units.judge(step, tree)
     with shop.step("disk") as step:

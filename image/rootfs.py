@@ -14,7 +14,7 @@ from image.workshop import Step
 ELEMENT = "causeway-appliance"
 MOUNT_POINTS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "sys": 0o555, "tmp": 0o1777}
 """Left out of the tar, or left over from the builder: empty directories with these modes."""
-
+OWNERS = "usr/share/causeway/owners"
 
 # Mounts and processes of the build live in namespaces of their own and end with it, whatever ends it.
 _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -47,9 +47,13 @@ def make(
     )
 
 
-def unpack(step: Step, *, tar: Path, tree: Path) -> None:
-    """Unpack into the empty directory and put in order: mount points, dates."""
+def unpack(step: Step, *, tar: Path, tree: Path, owners: Path) -> None:
+    """Unpack into the empty directory and put in order: mount points, dates.
+
+    `owners`: where the list of which package each file came from goes; it is no part of the image.
+    """
     step.run("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tar, "-C", tree)
+    shutil.move(tree / OWNERS, owners)
     for name, mode in MOUNT_POINTS.items():
         shutil.rmtree(tree / name, ignore_errors=True)
         (tree / name).mkdir()
