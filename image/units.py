@@ -6,6 +6,7 @@ only one hypervisor's machines would ever start it.
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,12 +28,15 @@ exit 1
 def judge(step: Step, tree: Path) -> None:
     """Verify every unit that is not masked (systemd-analyze(1), verify).
 
-    Raises ValueError or CalledProcessError where one asks for a unit or a program that is not there.
+    Raises ValueError where one asks for a unit or a program that is not there.
     """
     if lost := sorted(dangling(tree)):
         raise ValueError(f"links to units that are not there: {', '.join(lost)}")
     alone = ("unshare", "--mount", "--propagation", "private")
-    step.run(*alone, "sh", "-eu", "-c", _VERIFY, "sh", tree, *names(tree))
+    try:
+        step.run(*alone, "sh", "-eu", "-c", _VERIFY, "sh", tree, *names(tree))
+    except subprocess.CalledProcessError as error:
+        raise ValueError("units that cannot start: the lines above name them") from error
 
 
 def dangling(tree: Path) -> Iterator[str]:
