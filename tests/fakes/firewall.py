@@ -29,6 +29,10 @@ class FakeFirewall:
         """One packet of 60 octets dropped."""
         return {"drop_input": (1, 60)}
 
+    async def foreign(self) -> frozenset[str]:
+        """Tables of nobody else."""
+        return frozenset()
+
     async def loaded(self) -> Policy | None:
         """The policy in force."""
         return self.policy

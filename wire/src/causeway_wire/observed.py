@@ -212,6 +212,10 @@ class Observed(Report, frozen=True, kw_only=True):
     """Addresses that other machines have, too."""
     neighbours: tuple[NeighbourTableReport, ...] = ()
     """How full the kernel's tables of neighbours are."""
+    foreign: tuple[str, ...] = ()
+    """What others than the agent have added, in words: policy routing rules and nftables tables. It may stop
+    or divert packets that the document lets through, and is left as it is.
+    """
     revoked: tuple[RevokedCertificate, ...] = ()
     """Certificates that are refused although their authority signed them."""
     started: Timestamp | None = None

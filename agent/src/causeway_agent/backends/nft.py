@@ -17,7 +17,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from causeway_agent import errors
-from causeway_agent.backends import generations, nft_counters, nft_fingerprint
+from causeway_agent.backends import generations, nft_counters, nft_fingerprint, nft_foreign
 from causeway_agent.backends.nfnetlink import KeptLink
 from causeway_agent.backends.nft_channel import NftChannel
 from causeway_agent.plan import ruleset
@@ -58,6 +58,9 @@ class NftFirewall:
         as there are no more, they are what was loaded last."""
         self._generation: int | None = None
         """At which the tables in force were seen to be as intended."""
+        self._foreign: frozenset[str] = frozenset()
+        self._foreign_at: int | None = None
+        """Tables of others, and at which generation they were listed."""
         self._wrong = 0
         """Looks in a row that found them otherwise."""
 
@@ -99,6 +102,13 @@ class NftFirewall:
                 return None
             self._generation, self._untouched, self._wrong = now, others, 0
             return self._policy
+
+    async def foreign(self) -> frozenset[str]:
+        generation = _generation()
+        if generation != self._foreign_at:
+            self._foreign = await asyncio.to_thread(nft_foreign.read, self._link, {ruleset.TABLE, ASLEEP})
+            self._foreign_at = generation
+        return self._foreign
 
     async def run(self, commands: str) -> str:
         """Run nft commands as one transaction; what they print.

@@ -85,6 +85,7 @@ class RtnlKernel:
         ours = named | {item.device for item in tuns} | {item.device for item in vlans}
         addresses = await rtnl_observe.addresses(self._netlink, names)
         proxies = await rtnl_observe.proxies(self._netlink, names, self._proxy_decoder)
+        rules = await rtnl_observe.rules(self._netlink)
         return Observation(
             links=links.up(named - {item.device for item in vlans}),
             vlans=vlans,
@@ -93,9 +94,11 @@ class RtnlKernel:
             ports=links.ports(ours | {item.device for item in bridges}),
             addresses=frozenset(item for item in addresses if item.device in ours),
             routes=await rtnl_observe.routes(self._netlink, names, self._route_decoder),
-            rules=await rtnl_observe.rules(self._netlink),
+            rules=rules.ours(),
             proxies=frozenset(item for item in proxies if item.device in named),
             sysctls=frozenset(item for item in settings if item.key in asked),
+            standing=rules.standing(),
+            foreign=rules.foreign(),
         )
 
     async def put(self, item: KernelObject) -> None:  # noqa: C901 - one per kind
@@ -235,7 +238,8 @@ class RtnlKernel:
         doing = f"add rule {item.priority} for table {item.table}"
         code = await self._create(doing, netlink.NEW_RULE, rtnl_messages.rule(item))
         if code == errno.EEXIST:
-            if item in await rtnl_observe.rules(self._netlink):
+            rules = await rtnl_observe.rules(self._netlink)
+            if item in rules.ours() | rules.standing():
                 return
             raise errors.BackendError(doing, "a rule that another program made is in its place")
         rtnl_requests.check(doing, code)

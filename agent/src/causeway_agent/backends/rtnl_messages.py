@@ -26,6 +26,8 @@ _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_ANY = 0, 253, 255
 _UNICAST = 1
 _ON_LINK = 4
 _TO_TABLE = 1
+_RULE_INVERTED = 0x2
+_NOTHING_SUPPRESSED = 0xFFFFFFFF
 _PROXY = 8
 _SKIP_STATISTICS = 8
 # linux/if_tun.h
@@ -228,15 +230,33 @@ def rule(item: Rule) -> Message:
 
 def read_rule(message: Message) -> Rule | None:
     """The rule when it is ours."""
-    if message.get_attr("FRA_PROTOCOL") != PROTOCOL or message["action"] != _TO_TABLE:
+    return plain_rule(message) if message.get_attr("FRA_PROTOCOL") == PROTOCOL else None
+
+
+def plain_rule(message: Message) -> Rule | None:
+    """The rule, whoever made it; None when it asks more of a packet than a `Rule` can say."""
+    source = message.get_attr("FRA_SRC")
+    whole = source.max_prefixlen if source is not None else 0
+    asked = (message["src_len"], message["dst_len"], message["tos"], message["flags"] & _RULE_INVERTED)
+    if (
+        message["action"] != _TO_TABLE
+        or asked != (whole, 0, 0, 0)
+        or message.get_attr("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOTHING_SUPPRESSED}
+        or message.has_others()
+    ):
         return None
     return Rule(
-        version=4 if message["family"] == socket.AF_INET else 6,
+        version=rule_version(message),
         priority=message.get_attr("FRA_PRIORITY") or 0,
         table=message.get_attr("FRA_TABLE") or message["table"],
         input_device=message.get_attr("FRA_IIFNAME"),
-        source=message.get_attr("FRA_SRC"),
+        source=source,
     )
+
+
+def rule_version(message: Message) -> int:
+    """The IP version whose packets the rule is asked for."""
+    return 4 if message["family"] == socket.AF_INET else 6
 
 
 def proxy_query() -> Message:

@@ -11,6 +11,7 @@ from causeway_agent.backends.netlink import Netlink
 from causeway_agent.backends.rtnl_decoder import Decoder
 from causeway_agent.backends.rtnl_schema import Message
 from causeway_agent.plan.objects import (
+    KERNEL_RULES,
     OWN_PREFIX,
     Address,
     Bridge,
@@ -122,12 +123,36 @@ async def _routes(socket: Netlink, version: int, *, table: int | None = None) ->
     return await socket.bodies("list routes", netlink.GET_ROUTE, query)
 
 
-async def rules(socket: Netlink) -> frozenset[Rule]:
-    """Our rules."""
-    messages = []
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All policy routing rules at one moment."""
+
+    messages: tuple[Message, ...]
+
+    def ours(self) -> frozenset[Rule]:
+        """Those with our protocol number, without the kernel's own that were made again."""
+        return _decoded(self.messages, rtnl_messages.read_rule) - KERNEL_RULES
+
+    def standing(self) -> frozenset[Rule]:
+        """Of the kernel's own, those that are there, whoever made them."""
+        return _decoded(self.messages, rtnl_messages.plain_rule) & KERNEL_RULES
+
+    def foreign(self) -> frozenset[str]:
+        """All others, in words."""
+        return frozenset(
+            f"IPv{rtnl_messages.rule_version(message)} rule {message.get_attr('FRA_PRIORITY') or 0}"
+            for message in self.messages
+            if rtnl_messages.read_rule(message) is None
+            and rtnl_messages.plain_rule(message) not in KERNEL_RULES
+        )
+
+
+async def rules(socket: Netlink) -> Rules:
+    """All rules."""
+    messages: list[Message] = []
     for version in _VERSIONS:
         messages += await socket.dump("list rules", netlink.GET_RULE, rtnl_messages.rule_query(version))
-    return _decoded(messages, rtnl_messages.read_rule)
+    return Rules(tuple(messages))
 
 
 def proxy_decoder() -> Decoder[ProxyNeighbour]:

@@ -101,6 +101,10 @@ class Attributes:
             return form.read(bytes(data))
         return Attributes(self._chosen(form), data)
 
+    def has_others(self) -> bool:
+        """Whether there are attributes that no name is known for."""
+        return not self._contents.keys() <= {number for number, _ in self._table.values()}
+
     def add(self, name: str, value: Any) -> Self:
         """Set an attribute; for a nest, `value` maps the names in it to their values."""
         number, form = self._table[name]
@@ -177,6 +181,7 @@ RULE = Family(
         "FRA_SRC": (2, IP),
         "FRA_IIFNAME": (3, TEXT),
         "FRA_PRIORITY": (6, U32),
+        "FRA_SUPPRESS_PREFIXLEN": (14, U32),
         "FRA_TABLE": (15, U32),
         "FRA_PROTOCOL": (21, U8),
     },

@@ -17,6 +17,8 @@ SAMPLE_SECONDS = 0.5
 """Between two looks at the counters: what grows meanwhile is happening now."""
 MOST_DROPS = 8
 """Counters told, those that grow first."""
+MOST_FOREIGN = 8
+"""Rules and tables of others told."""
 MOST_REVOKED = 8
 """Revoked certificates told."""
 
@@ -87,6 +89,7 @@ def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from _revoked(observed.get("revoked", ()), now)
     if observed["state"] != OFFLINE:
         yield from _drift(observed["drift"], now)
+    yield from _foreign(observed.get("foreign", ()))
     yield from _drops(status)
     for index, operation in enumerate(status.get("differs", ())):
         yield from entry("differs" if index == 0 else "", operation)
@@ -221,6 +224,16 @@ def _drift(drift: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("drift", f"{drift['repairs']} repairs{last}")
     for operation in drift["last_operations"]:
         yield from entry("", operation)
+
+
+def _foreign(found: Sequence[str]) -> Iterator[str]:
+    """What others have added: nobody takes it away, and packets are asked by it too."""
+    for index, one in enumerate(found[:MOST_FOREIGN]):
+        yield from entry(
+            "foreign" if index == 0 else "", f"{one}: not the agent's, may stop or divert packets"
+        )
+    if len(found) > MOST_FOREIGN:
+        yield from entry("", f"and {len(found) - MOST_FOREIGN} more")
 
 
 def _revoked(revoked: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:

@@ -71,7 +71,9 @@ class Machine:
         async with asyncio.timeout(OBSERVE_SECONDS):
             seen = await self.kernel.observe(devices, sysctls)
             policy = await self.firewall.loaded()
-        return dataclasses.replace(seen, policy=policy, processes=self.processes.running())
+            foreign = seen.foreign | await self.firewall.foreign()
+        running = self.processes.running()
+        return dataclasses.replace(seen, policy=policy, processes=running, foreign=foreign)
 
     async def perform(self, operation: Operation) -> None:
         """Carry out one operation; raises BackendError when it is refused or takes too long."""

@@ -62,6 +62,9 @@ class Firewall(Protocol):
     async def restore(self) -> None:
         """Load once more what was loaded last."""
 
+    async def foreign(self) -> frozenset[str]:
+        """Tables of others that see packets, in words."""
+
     async def counters(self) -> Mapping[str, tuple[int, int]]:
         """Packets and octets of every named counter."""
 

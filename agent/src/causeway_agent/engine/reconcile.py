@@ -168,6 +168,7 @@ class Reconciler:
         if state.closed:
             await self._make_ready(target, seen)
         observation = await self._machine.observe(*seen)
+        state.tell_foreign(observation.foreign)
         plan = diff.diff(observation, self._permitted(target), loaded)
         operations, withheld = await transition.permitted(self._machine, state, plan)
         errors = await self._machine.carry_out(operations, keep_going=True)

@@ -188,6 +188,7 @@ class Engine:
             counters=await self.counters(),
             duplicates=(*state.duplicates, *state.contested),
             neighbours=state.tables,
+            foreign=state.foreign,
             revoked=(*self.revocations.report(), *revocation.at_tunnels(document)),
             started=self._started,
         )

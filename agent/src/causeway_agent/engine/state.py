@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
+
+from causeway_agent.engine import events
 from causeway_agent.plan import holdings
 from causeway_agent.plan.objects import Claim
 from causeway_agent.plan.target import Facts, Target
@@ -14,6 +17,8 @@ from causeway_wire.desired import Desired
 from causeway_wire.observed import DriftReport, DuplicateAddress, NeighbourTableReport
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import Epoch, Generation, MacAddress
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 ETAG_DIGITS = 16
 """Hex digits of the digest in an entity tag."""
@@ -71,6 +76,8 @@ class State:
     contested: tuple[DuplicateAddress, ...] = ()
     """Addresses held or given back that other machines have."""
     tables: tuple[NeighbourTableReport, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """What others have added beside what is ours, at the last look."""
     released: Mapping[Claim, MacAddress] = field(default_factory=dict)
     """Claims given back because a machine answered late: the target is without them, once it is compiled
     anew. Replaced, never changed.
@@ -122,6 +129,13 @@ class State:
             claims = {each.claim for each in holdings.holdings(target)}
             kept = {claim: mac for claim, mac in self.released.items() if claim in claims}
             self.released = kept if len(kept) < len(self.released) else self.released
+
+    def tell_foreign(self, found: frozenset[str]) -> None:
+        """What others have added beside what is ours."""
+        told = tuple(sorted(found))
+        if told != self.foreign:
+            self.foreign = told
+            _log.warning(events.FOREIGN_FOUND, found=told)
 
     def release(self, claim: Claim, mac: MacAddress) -> None:
         """Leave the address to the machine that has it."""

@@ -79,7 +79,9 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
             return f"route {item.destination}{via} dev {item.device}{_table(item.table)}{mtu}"
         case Rule():
             selector = (
-                f"from {item.source}" if item.input_device is None else f"from device {item.input_device}"
+                f"from {item.source or 'all'}"
+                if item.input_device is None
+                else f"from device {item.input_device}"
             )
             return f"IPv{item.version} rule {item.priority}: {selector}{_table(item.table)}"
         case ProxyNeighbour():

@@ -19,7 +19,15 @@ from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from causeway_agent.plan import layer2
-from causeway_agent.plan.objects import Address, KernelObject, ProxyNeighbour, Route, Sysctl
+from causeway_agent.plan.objects import (
+    KERNEL_RULES,
+    Address,
+    KernelObject,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+)
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Plan, Put, Start, Stop
 from causeway_agent.plan.policy import Policy
 from causeway_agent.plan.processes import (
@@ -71,7 +79,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
         *below.join,
         *below.abolish,
         *_puts(target.routes - _surviving(observation.routes, flushed)),
-        *_puts(target.rules - observation.rules),
+        *_puts(_missing_rules(observation, target)),
         *_puts(_unclaimed(target) - _surviving_proxies(observation.proxies, flushed)),
         *prompt,
     )
@@ -86,6 +94,15 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     if known is None or known.bridged != target.policy.bridged:
         probes |= target.vacant
     return Plan(operations=operations, probes=tuple(sorted(probes, key=repr)))
+
+
+def _missing_rules(observation: Observation, target: Target) -> frozenset[Rule]:
+    """Rules of ours, and the kernel's own of the IP versions in use: a kernel may have been started without
+    the other.
+    """
+    used = {address.interface.version for address in target.addresses}
+    own = {rule for rule in KERNEL_RULES - observation.standing if rule.version in used}
+    return (target.rules - observation.rules) | own
 
 
 def _policies(

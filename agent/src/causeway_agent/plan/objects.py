@@ -37,6 +37,7 @@ PRIORITY_DEVICE = 1000
 table.
 """
 PRIORITY_SOURCE = 1001
+_LOCAL_TABLE, _DEFAULT_TABLE = 255, 253
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -156,6 +157,20 @@ class Rule:
     table: int
     input_device: str | None = None
     source: IPAddress | None = None
+
+
+KERNEL_RULES: frozenset[Rule] = frozenset(
+    {
+        Rule(version=4, priority=0, table=_LOCAL_TABLE),
+        Rule(version=4, priority=32766, table=MAIN_TABLE),
+        Rule(version=4, priority=32767, table=_DEFAULT_TABLE),
+        Rule(version=6, priority=0, table=_LOCAL_TABLE),
+        Rule(version=6, priority=32766, table=MAIN_TABLE),
+    }
+)
+"""The rules that the kernel begins with (ip-rule(8)). Without them nothing arrives and nothing finds its way:
+they are made again when they are missing, whoever made those that stand, and never dropped.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from causeway_agent.plan.objects import (
+    KERNEL_RULES,
     Address,
     Bridge,
     BridgePort,
@@ -95,3 +96,7 @@ class Observation:
     sysctls: frozenset[Sysctl] = frozenset()
     policy: Policy | None = None
     processes: frozenset[Process] = frozenset()
+    standing: frozenset[Rule] = KERNEL_RULES
+    """Of the kernel's own rules, those that are there."""
+    foreign: frozenset[str] = frozenset()
+    """What others have added that decides over packets beside what is ours, each in words."""

@@ -186,6 +186,13 @@ def test_revoked_certificates_are_told_those_that_were_shown_first() -> None:
     assert any(line.strip() == "and 3 more" for line in lines)
 
 
+def test_what_others_have_added_is_told() -> None:
+    text = page(observed(foreign=("IPv4 rule 500", *(f"nftables table ip t{n}" for n in range(9)))))
+    assert "foreign     IPv4 rule 500: not the agent's" in text
+    assert any(line.strip() == "and 2 more" for line in text.splitlines())
+    assert "foreign" not in page(observed())
+
+
 def test_no_line_is_longer_than_a_screen_is_wide() -> None:
     drift = DriftReport(repairs=3, last=NOW - timedelta(days=1), last_operations=("put " + "address " * 30,))
     nic = NicReport(device="eth0", mac=MAC, up=True, addresses=tuple(f"2001:db8::{i}/64" for i in range(12)))

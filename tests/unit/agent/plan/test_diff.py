@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from causeway_agent.plan.diff import diff
-from causeway_agent.plan.objects import MAIN_TABLE, Address, Route, Sysctl, Tun
+from causeway_agent.plan.objects import KERNEL_RULES, MAIN_TABLE, Address, Route, Sysctl, Tun
 from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_wire.desired import Desired, Failover, Partial, ProviderNetwork
 from tests import documents
@@ -23,6 +23,16 @@ PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001
 def test_the_same_target_needs_nothing() -> None:
     target = compiled(documents.provider(PARTIAL))
     assert not diff(booted(target).observe(target), target)
+
+
+def test_the_kernels_own_rules_are_made_again_and_none_for_an_ip_version_that_is_not_used() -> None:
+    target = compiled(documents.provider(PARTIAL))
+    bare = replace(booted(target).observe(target), standing=frozenset())
+    assert set(diff(bare, target).operations) == {Put(rule) for rule in KERNEL_RULES}
+    addresses = frozenset(a for a in target.addresses if a.interface.version == 4)
+    old = replace(target, addresses=addresses)
+    bare = replace(bare, addresses=addresses)
+    assert set(diff(bare, old).operations) == {Put(rule) for rule in KERNEL_RULES if rule.version == 4}
 
 
 def test_claimed_addresses_are_probed_once_before_they_are_taken() -> None:

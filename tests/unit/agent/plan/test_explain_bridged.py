@@ -28,7 +28,8 @@ UP = TunnelReport(id="acme-0", state=TunnelState.CONNECTED, transport=Transport.
 
 def observed(document: Desired) -> Observation:
     target = compile_document(document, documents.FACTS)
-    return Observation(**{f.name: getattr(target, f.name) for f in fields(Observation)})
+    names = {f.name for f in fields(Observation)} & {f.name for f in fields(target)}
+    return Observation(**{name: getattr(target, name) for name in names})
 
 
 def way(

@@ -268,7 +268,8 @@ def own_address(seen: Observation, device: str, packet: Packet) -> IPAddress:
 
 def observed(document: Desired) -> Observation:
     target = compile_document(document, documents.FACTS)
-    return Observation(**{f.name: getattr(target, f.name) for f in fields(Observation)})
+    names = {f.name for f in fields(Observation)} & {f.name for f in fields(target)}
+    return Observation(**{name: getattr(target, name) for name in names})
 
 
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
