@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
             kinds = [kind.value for kind in Kind]
             one.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
             one.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
+            one.add_argument("--size", metavar="OCTETS", type=_bounded(65535), help="with its IP header")
             one.add_argument("--entry", metavar="DEVICE", help="where it enters, if not where it belongs")
     _capture_parser(commands.add_parser("capture", help="packets of a device, as text or as a pcap file"))
     return parser
@@ -172,7 +173,7 @@ def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
 
 def _explain(loaded: Settings, options: argparse.Namespace) -> int:
     kind = Kind(options.proto) if options.proto else None
-    packet = Packet(options.source, options.destination, kind, options.port)
+    packet = Packet(options.source, options.destination, kind, options.port, options.size)
     agent = local.LocalAgent(Path(loaded.run_directory))
     try:
         found = path.fetch(agent, packet, entry=options.entry)

@@ -37,13 +37,14 @@ def mount(application: web.Application, engine: Engine) -> None:
 
 
 def _packet(request: web.Request) -> Packet:
-    kind, port = request.query.get("kind"), request.query.get("port")
+    kind, port, size = (request.query.get(name) for name in ("kind", "port", "size"))
     try:
         return Packet(
             _address(request, "source"),
             _address(request, "destination"),
             None if kind is None else Kind(kind),
             None if port is None else int(port),
+            None if size is None else int(size),
         )
     except ValueError as error:
         raise ProblemError(problem(ProblemType.INVALID, str(error))) from error

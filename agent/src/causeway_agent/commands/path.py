@@ -21,6 +21,7 @@ def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dic
         "destination": packet.destination,
         "kind": packet.kind,
         "port": packet.port,
+        "size": packet.size,
         "entry": entry,
     }
     query = urlencode({name: str(value) for name, value in asked.items() if value is not None})

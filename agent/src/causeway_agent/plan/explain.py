@@ -100,7 +100,7 @@ class _Walk:
             return
         yield Hop("enters", f"on {entry}")
         if explain_route.is_tun(entry):
-            yield tunnel(self.seen, entry, self.tunnels)
+            yield tunnel(self.seen, entry, self.tunnels, self.packet, comes=True)
         else:
             yield explain_local.neighbour(source, self.packet.destination, entry, self.seen, policy)
         yield explain_filter.screened(policy, entry, source, self.packet.destination)
@@ -162,7 +162,7 @@ class _Walk:
             advice = f"Set {route.device} up; the agent does so by itself when it conforms to its document."
             yield Hop("leaves", f"{route.device} is down", passes=False, advice=advice)
         if explain_route.is_tun(route.device):
-            yield tunnel(self.seen, route.device, self.tunnels)
+            yield tunnel(self.seen, route.device, self.tunnels, self.packet)
 
     def _forwarding(self, entry: str) -> Hop:
         four = f"net/ipv4/conf/{entry}/forwarding"

@@ -82,7 +82,7 @@ def frames(
     yield _ports(network, rules, seen)
     yield _permitted(packet, network, rules)
     yield _guard(network, seen)
-    yield _tunnel(rules, seen, tunnels)
+    yield _tunnel(packet, rules, seen, tunnels)
 
 
 def _sides(packet: Packet, network: Bridged) -> Hop:
@@ -139,11 +139,13 @@ def _guard(network: Bridged, seen: Observation) -> Hop:
     return Hop("bridged", f"{opens}; it has not if drop_closed grows")
 
 
-def _tunnel(rules: BridgedNetwork, seen: Observation, tunnels: Sequence[TunnelReport] | None) -> Hop:
+def _tunnel(
+    packet: Packet, rules: BridgedNetwork, seen: Observation, tunnels: Sequence[TunnelReport] | None
+) -> Hop:
     """Of a server's two taps, the one of the transport in use."""
     taps = sorted(rules.replicas | rules.production)
     ends = {p.device: p for p in seen.processes if isinstance(p, VpnServer)}
     used = {r.transport for r in tunnels or () if r.state is TunnelState.CONNECTED}
     chosen = [tap for tap in taps if tap in ends and ends[tap].transport in used]
     fallback = [tap for tap in taps if tap in {t.device for t in seen.tuns}]
-    return tunnel(seen, (chosen or fallback or taps)[0], tunnels)
+    return tunnel(seen, (chosen or fallback or taps)[0], tunnels, packet, framed=True)

@@ -32,6 +32,8 @@ class Packet:
     destination: IPAddress
     kind: Kind | None = None
     port: Port | None = None
+    size: int | None = None
+    """Octets, with its IP header. Without, no path is too small."""
 
     @property
     def service(self) -> tuple[Protocol, Port] | None:

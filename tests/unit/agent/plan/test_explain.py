@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
+from msgspec import structs
 
 from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.explain import explain
 from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.target import Observation
 from causeway_wire.desired import Desired, Partial
-from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.observed import PathReport, Transport, TunnelReport, TunnelState
 from tests import documents
 
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
@@ -29,6 +31,16 @@ def observed(document: Desired) -> Observation:
     return Observation(**{kind: getattr(target, kind) for kind in kinds})
 
 
+SHORT = structs.replace(
+    UP,
+    path=PathReport(
+        sends=1348,
+        receives=1400,
+        line_sends=1400,
+        line_receives=1452,
+        learnt=datetime(2026, 11, 28, tzinfo=UTC),
+    ),
+)
 PROVIDER, TENANT = observed(documents.provider(PARTIAL)), observed(documents.tenant(PARTIAL))
 GATEWAY = observed(documents.gateway(documents.gateway_tunnel(0)))
 
@@ -38,6 +50,32 @@ def way(
 ) -> Explanation:
     reports = (tunnels or (UP,)) if known else None
     return explain(Packet(ip_address(source), ip_address(destination)), seen, tunnels=reports)
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "carried"),
+    [
+        ("192.168.0.20", "192.168.0.30", 1348),
+        ("192.168.0.30", "192.168.0.20", 1400),
+        ("2001:db8::20", "2001:db8::30", 1348),
+    ],
+)
+def test_a_packet_too_large_for_the_tunnel_s_path_stops(source: str, destination: str, carried: int) -> None:
+    comes = source.endswith("30")
+    for size in (None, carried):
+        found = sized(source, destination, size, comes=comes)
+        assert found.passes, found.lines()
+        assert f"its path carries packets of {carried} octets" in "\n".join(found.lines())
+    found = sized(source, destination, carried + 1, comes=comes)
+    assert not found.passes
+    assert f"{carried + 1} octets are too large for the path of tunnel acme-0" in found.verdict
+    assert ("without DF" in found.verdict) == (":" not in source)
+
+
+def sized(source: str, destination: str, size: int | None, *, comes: bool) -> Explanation:
+    packet = Packet(ip_address(source), ip_address(destination), size=size)
+    entry = "cwu1195" if comes else None
+    return explain(packet, PROVIDER, tunnels=(SHORT,), entry=entry)
 
 
 @pytest.mark.parametrize(

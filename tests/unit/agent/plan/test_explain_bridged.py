@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
+from msgspec import structs
 
 from causeway_agent.plan import explain_bridged
 from causeway_agent.plan.compile import compile_document
@@ -14,7 +16,7 @@ from causeway_agent.plan.explain_packet import Explanation, Packet
 from causeway_agent.plan.processes import LoopGuard
 from causeway_agent.plan.target import Observation
 from causeway_wire.desired import Desired, Partial
-from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.observed import PathReport, Transport, TunnelReport, TunnelState
 from tests import documents
 
 REPLICA, NEIGHBOUR, OUTSIDE = "192.168.0.20", "192.168.0.30", "198.51.100.77"
@@ -54,6 +56,27 @@ def test_frames_of_a_replica_pass_by_its_mac_address(
     assert found.works, found.lines()
     assert documents.mac_of(documents.replica(20, "net-0", REPLICA)) in "\n".join(found.lines())
     assert found.verdict.endswith(f"passes {bridge} as frames.")
+
+
+@pytest.mark.parametrize(("problem", "passes"), [(None, True), ("frames are lost", False)])
+def test_a_frame_too_large_for_the_path_crosses_in_fragments_or_is_lost(
+    problem: str | None, *, passes: bool
+) -> None:
+    path = PathReport(
+        sends=1334,
+        receives=1434,
+        line_sends=1400,
+        line_receives=1500,
+        learnt=datetime(2026, 11, 28, tzinfo=UTC),
+        problem=problem,
+    )
+    report = structs.replace(UP, path=path)
+    packet = Packet(ip_address(REPLICA), ip_address(NEIGHBOUR), size=1400)
+    networks = explain_bridged.networks(PROVIDER)
+    found = explain(packet, observed(PROVIDER), tunnels=(report,), bridged=networks)
+    assert found.passes == passes
+    assert ("larger frames in fragments" in "\n".join(found.lines())) == passes
+    assert ("too large" in found.verdict) == (not passes)
 
 
 def test_what_lies_outside_is_productions_gateways_business() -> None:
