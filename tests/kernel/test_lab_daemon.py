@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,36 @@ def test_a_bridged_lab_tells_its_limits_and_extends_by_frames(causeway: Commands
     # A router in between would have taken two off.
     assert "ttl=64" in causeway("exec", *lab, "acme/web1", "ping", "-c1", ADDRESS)
     causeway("undo", "acme/db1", *lab)
+
+
+def test_a_stolen_certificate_by_commands(causeway: Commands) -> None:
+    causeway("up", "--name", "one")
+    lab = ("--name", "one")
+    causeway("failover", "acme/db1", *lab)
+    assert "acme/net1" in causeway("revoke", "client", "acme/nothing", *lab, code=1)
+    assert "--serial" in causeway("revoke", "controller", *lab, code=1)
+    shown = causeway("revoke", "client", "acme/net1", *lab, "--json")
+    (revoked,) = json.loads(next(line for line in shown.splitlines() if line.startswith("[")))
+    assert (revoked["holder"], revoked["tenant"]) == ("client", "acme")
+    refused = f"serial={revoked['serial']} is revoked"
+    assert appears(refused, lambda: causeway("exec", *lab, "acme-sp", "causeway-agent", "status", "--json"))
+    assert json.loads(causeway("status", *lab, "--json"))["revoked"] == [revoked]
+    assert "is not revoked" in causeway("take-back", "1", *lab, code=1)
+    assert "[]" in causeway("take-back", revoked["serial"], *lab, "--json").splitlines()
+    assert appears("ttl=62", lambda: causeway("exec", *lab, "acme/web1", *PING))
+
+
+PING = ("sh", "-c", f"ping -c1 -W1 {ADDRESS} || true")
+
+
+def appears(text: str, shown: Callable[[], str]) -> bool:
+    """Whether it is shown within a while."""
+    deadline = time.monotonic() + 40
+    while text not in shown():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.3)
+    return True
 
 
 def test_a_line_by_commands(causeway: Commands) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from causeway_controller import programs
+from causeway_controller.lab import revoke_commands
 from causeway_controller.lab.commands import lab
 from causeway_controller.update_command import update
 
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+lab.command(rich_help_panel="Keys")(revoke_commands.revoke)
+lab.command("take-back", rich_help_panel="Keys")(revoke_commands.take_back)
 app.add_typer(lab, name="lab", short_help="Both sites on this machine, to try and to prove it.")
 app.command(short_help="Exchange the system of an appliance.")(update)
 

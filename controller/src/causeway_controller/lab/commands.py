@@ -47,7 +47,7 @@ def up(
     with refusals():
         client = LabClient(name)
         client.start(extension)
-        _operate(client, "up", protocol.Request())
+        operate(client, "up", protocol.Request())
     _console().print("Its networks are extended", "\n".join(limits_of(extension)), highlight=False)
     _console().print("The lab is up. Try: [bold]causeway lab failover acme/db1[/]")
 
@@ -57,7 +57,7 @@ def down(name: NameOption = "default") -> None:
     """End the lab; nothing of it is left."""
     with refusals():
         client = LabClient(name)
-        _operate(client, "down", protocol.Request())
+        operate(client, "down", protocol.Request())
         client.wait_gone()
     _console().print("The lab is gone.")
 
@@ -122,7 +122,7 @@ internet.
             escalate=escalate,
             claim_anyway=tuple(claim_anyway or ()),
         )
-        _operate(LabClient(name), "failover", request)
+        operate(LabClient(name), "failover", request)
 
 
 @lab.command(rich_help_panel="Fail over")
@@ -151,7 +151,7 @@ def undo(
             tenants=tuple(targets) if full else (),
             originals=not keep_off,
         )
-        _operate(LabClient(name), "undo", request)
+        operate(LabClient(name), "undo", request)
 
 
 @lab.command(rich_help_panel="Fail over")
@@ -172,7 +172,7 @@ replica's time from power on to ready is measured. It stays until it is ended, t
     """
     with refusals():
         request = protocol.Request(tenants=tuple(tenants), internet=internet)
-        _operate(LabClient(name), "end-rehearsal" if end else "rehearse", request)
+        operate(LabClient(name), "end-rehearsal" if end else "rehearse", request)
 
 
 @lab.command(rich_help_panel="Publish")
@@ -200,7 +200,7 @@ def publish(
             protocol=protocol_name,
             sources=tuple(source or ()),
         )
-        _operate(LabClient(name), "publish", protocol.Request(publication=wanted))
+        operate(LabClient(name), "publish", protocol.Request(publication=wanted))
 
 
 @lab.command(rich_help_panel="Publish")
@@ -210,7 +210,7 @@ def unpublish(
 ) -> None:
     """Withdraw a published service; its open connections end at once, others go on."""
     with refusals():
-        _operate(LabClient(name), "unpublish", protocol.Request(rule=rule))
+        operate(LabClient(name), "unpublish", protocol.Request(rule=rule))
 
 
 @lab.command(rich_help_panel="Use")
@@ -260,7 +260,7 @@ the way.
     )
     order = protocol.LineOrder(tenant=tenant, wording=wording, clear=clear, rebind=rebind)
     with refusals():
-        _operate(LabClient(name), "line", protocol.Request(line=order))
+        operate(LabClient(name), "line", protocol.Request(line=order))
 
 
 @lab.command(
@@ -320,9 +320,11 @@ def _refs(vms: list[str]) -> tuple[str, ...]:
     return tuple(str(VmRef.parse(vm)) for vm in vms)
 
 
-def _operate(client: LabClient, operation: str, request: protocol.Request) -> None:
+def operate(
+    client: LabClient, operation: str, request: protocol.Request, console: Console | None = None
+) -> None:
     """Run an operation and show it; raises LabError with the daemon's explanation."""
-    console = _console()
+    console = console or _console()
 
     async def stream() -> None:
         with view.StepView(console) as steps:

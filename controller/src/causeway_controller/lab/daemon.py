@@ -26,6 +26,7 @@ from causeway_controller.lab import (
     line_orders,
     protocol,
     publishing,
+    revoking,
     stale_answers,
     topology,
 )
@@ -68,6 +69,8 @@ class Daemon:
                 web.post("/publish", lambda request: self._operate(request, self._publish)),
                 web.post("/unpublish", lambda request: self._operate(request, self._unpublish)),
                 web.post("/line", lambda request: self._operate(request, self._line)),
+                web.post("/revoke", lambda request: self._operate(request, self._revoke)),
+                web.post("/take-back", lambda request: self._operate(request, self._take_back)),
                 web.post("/down", lambda request: self._operate(request, self._bring_down)),
             ]
         )
@@ -183,6 +186,17 @@ class Daemon:
         self._refs(order)
         if order.line is not None:
             await line_orders.obey(self._lab, order.line)
+        return ()
+
+    async def _revoke(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        if order.revocation is not None:
+            await revoking.revoke(self._lab, order.revocation)
+        return ()
+
+    async def _take_back(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        await revoking.take_back(self._lab, order.serial)
         return ()
 
     def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:

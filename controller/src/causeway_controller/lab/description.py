@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from causeway_controller.errors import ControllerError
 from causeway_controller.failover import documents
 from causeway_controller.failover.inventory import Tenant
-from causeway_controller.lab import line_orders, protocol, topology
+from causeway_controller.lab import line_orders, protocol, revoking, topology
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_wire.observed import ApplianceState, Observed, TunnelReport
 from causeway_wire.public_rules import PublicRule
@@ -31,6 +31,7 @@ async def status(lab: Lab) -> protocol.Status:
         tenants=tuple(_tenant(lab, tenant, found[tenant.provider.id]) for tenant in tenants),
         appliances=appliances,
         lines=tuple(lines),
+        revoked=revoking.status(lab),
     )
 
 

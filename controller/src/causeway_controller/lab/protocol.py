@@ -46,6 +46,17 @@ class LineOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Give every flow another outer port, once."""
 
 
+class RevocationOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate to be refused, as a person names it."""
+
+    holder: str
+    """A value of `inventory.Holder`."""
+    of: str | None = None
+    """`tenant/network` of a tunnel's end, a gateway's name."""
+    serial: str | None = None
+    """None for the certificate in use."""
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Body of every operation; each uses what it needs."""
 
@@ -63,6 +74,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     rule: str = ""
     """To be withdrawn, as `tenant/rule`."""
     line: LineOrder | None = None
+    revocation: RevocationOrder | None = None
+    serial: str = ""
+    """Of a certificate to be accepted again."""
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True, tag="step"):
@@ -154,6 +168,15 @@ class LineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What became of packets so far, by direction."""
 
 
+class RevocationStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate that is refused."""
+
+    serial: str
+    holder: str
+    tenant: TenantId | None = None
+    tunnel: str | None = None
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Answer of `/status`."""
 
@@ -164,6 +187,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     tenants: tuple[TenantStatus, ...] = ()
     appliances: tuple[ApplianceStatus, ...] = ()
     lines: tuple[LineStatus, ...] = ()
+    revoked: tuple[RevocationStatus, ...] = ()
 
 
 def explain(error: BaseException) -> str:
