@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import importlib
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -134,23 +132,11 @@ def _rollback(loaded: Settings, options: argparse.Namespace) -> int:
 def load_lean() -> None:
     """Load libraries without the parts that an agent never uses; for a process that is nothing else.
 
-    aiohttp's initialiser brings its client and the system's authorities (4 MB, 100 ms); should a new release
-    need its initialiser, it gets it. structlog takes rich where the controller has it installed (3 MB), for
-    terminals that our JSON lines never meet.
+    structlog takes rich where the controller has it installed (3 MB), for terminals that our JSON lines never
+    meet.
     """
     # None is the import system's word for "not here" (Python language reference, 5.3.1).
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
-    spec = importlib.util.find_spec("aiohttp")
-    if spec is None or "aiohttp" in sys.modules:
-        return
-    bare = importlib.util.module_from_spec(spec)
-    vars(bare)["__version__"] = ""  # read for the `Server` header, which need not tell it
-    sys.modules["aiohttp"] = bare
-    try:
-        importlib.import_module("aiohttp.web")
-    except (ImportError, AttributeError):
-        for name in [name for name in sys.modules if name.partition(".")[0] == "aiohttp"]:
-            del sys.modules[name]
 
 
 def _status(loaded: Settings, options: argparse.Namespace) -> int:

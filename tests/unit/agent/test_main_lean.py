@@ -11,24 +11,26 @@ import asyncio, json, sys
 from causeway_agent.__main__ import load_lean
 load_lean()
 import causeway_agent.app
-from aiohttp import web
+from causeway_agent.api import application, door
+from causeway_agent.web.message import Response
+from causeway_agent.web.server import Server
 
 async def main():
     async def hello(request):
-        return web.json_response({"loaded": sorted(sys.modules)})
-    app = web.Application()
-    app.router.add_get("/", hello)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    print(site._server.sockets[0].getsockname()[1], flush=True)
+        return Response(body=json.dumps({"loaded": sorted(sys.modules)}).encode())
+    app = application.Application()
+    app.router.add("GET", "/", hello)
+    server = Server(app)
+    made = await asyncio.get_running_loop().create_server(
+        lambda: server.line(door.deadlines()), "127.0.0.1", 0
+    )
+    print(made.sockets[0].getsockname()[1], flush=True)
     await asyncio.sleep(10)
 
 asyncio.run(main())
 """
 HEAVY = {
-    "aiohttp.client",
+    "aiohttp",
     "rich.console",
     "cryptography",
     "prometheus_client",

@@ -1,1 +1,1 @@
-"""aiohttp handlers, peer identity and the problem middleware. No decisions."""
+"""Handlers, peer identity, and problems for all that goes wrong. No decisions."""

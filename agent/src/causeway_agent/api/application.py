@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from aiohttp import web
+import structlog
 
 from causeway_agent.api import parameters, peers, problems
+from causeway_agent.api.router import Router
 from causeway_agent.api.turns import Turns
-from causeway_agent.engine import calculation
+from causeway_agent.engine import calculation, events
 from causeway_agent.errors import Bug
+from causeway_agent.web import head
+from causeway_agent.web.message import Request, Response, TooLargeError
 from causeway_wire import codec, limits
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import ROUTES, Permission, Route
@@ -28,12 +31,14 @@ RULES_BODY_SECONDS = 60.0
 
 T = TypeVar("T")
 
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A request that was let in, with its decoded body."""
 
-    request: web.Request
+    request: Request
     peer: peers.Peer
     body: object
     text: bytes = b""
@@ -46,7 +51,27 @@ class Call:
         return self.body
 
 
-Operation = Callable[[Call], Awaitable[web.Response]]
+Operation = Callable[[Call], Awaitable[Response]]
+
+
+class Application:
+    """What a server serves: the routes of `router`, and problems for all else."""
+
+    def __init__(self) -> None:
+        self.router = Router()
+
+    async def answer(self, request: Request) -> Response:
+        """The answer, whatever goes wrong; raises ConnectionError when the client is gone."""
+        return await problems.answer(request, self.router.answer)
+
+    def garbled(self, error: Exception) -> Response:
+        """The answer to what is no request."""
+        _log.warning(events.API_NOT_HTTP, reason=type(error).__name__)
+        detail = (
+            "this is no HTTP/1.1 request (RFC 9112), or its first line or a header is longer than "
+            f"{head.LINE_BYTES} octets, or it has more than {head.HEADERS} headers"
+        )
+        return problems.respond(problem(ProblemType.MALFORMED, detail))
 
 
 def create(
@@ -54,19 +79,17 @@ def create(
     *,
     resolver: peers.Resolver,
     routes: Iterable[Route] = ROUTES,
-) -> web.Application:
+) -> Application:
     """An application that serves exactly these routes; raises Bug when names do not match one to one."""
     routes = tuple(routes)
     names = {route.name for route in routes}
     if names != operations.keys():
         raise Bug(f"routes and handlers differ: {sorted(names ^ operations.keys())}")
     turn, turns = asyncio.Lock(), Turns()
-    application = web.Application(middlewares=[problems.middleware], client_max_size=BODY_BYTES)
+    application = Application()
     for route in routes:
         endpoint = _endpoint(route, _decoding(route, operations[route.name], turns), resolver, turn)
-        application.router.add_route(route.method, route.path, endpoint)
-        if route.method == "GET":
-            application.router.add_route("HEAD", route.path, endpoint)
+        application.router.add(route.method, route.path, endpoint)
     return application
 
 
@@ -79,11 +102,11 @@ def _decoding(route: Route, operation: Operation, turns: Turns) -> Operation:
     if kind is None:
         return operation
 
-    async def decoded(call: Call) -> web.Response:
+    async def decoded(call: Call) -> Response:
         body = await calculation.run(lambda: _decode(call.text, kind))
         return await operation(replace(call, body=body))
 
-    async def in_turn(call: Call) -> web.Response:
+    async def in_turn(call: Call) -> Response:
         async with turns.one():
             return await decoded(call)
 
@@ -102,23 +125,22 @@ def _endpoint(
 ) -> problems.Handler:
     """The handler of a route; large bodies wait for their turn, so that one of them at most is in memory."""
 
-    async def endpoint(request: web.Request) -> web.StreamResponse:
+    async def endpoint(request: Request) -> Response:
         peer = resolver(request)
         peer.check(route.permission)
         parameters.only(request.query, route.query)
         if route.request is None:
             return await operation(Call(request=request, peer=peer, body=None))
         if not route.large:
-            return await operation(await _read(request, peer, seconds=BODY_SECONDS))
+            return await operation(await _read(request, peer, limit=BODY_BYTES, seconds=BODY_SECONDS))
         async with turn:
-            larger = request.clone(client_max_size=RULES_BODY_BYTES)
-            call = await _read(larger, peer, seconds=RULES_BODY_SECONDS)
+            call = await _read(request, peer, limit=RULES_BODY_BYTES, seconds=RULES_BODY_SECONDS)
             return await operation(call)
 
     return endpoint
 
 
-async def _read(request: web.Request, peer: peers.Peer, *, seconds: float) -> Call:
+async def _read(request: Request, peer: peers.Peer, *, limit: int, seconds: float) -> Call:
     """The call with its body's text."""
     if request.content_type != "application/json":
         detail = f"send application/json, not {request.content_type}"
@@ -126,15 +148,14 @@ async def _read(request: web.Request, peer: peers.Peer, *, seconds: float) -> Ca
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         detail = "send the document as it is, without Content-Encoding"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
-    limit = request.client_max_size
     name = "body_bytes" if limit == BODY_BYTES else "rules_body_bytes"
     too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit {name} is {limit} octets"))
     if request.content_length is not None and request.content_length > limit:
         raise too_large
     try:
         async with asyncio.timeout(seconds):
-            text = await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
+            text = await request.read(limit=limit)
+    except TooLargeError as error:
         raise too_large from error
     except TimeoutError as error:
         detail = f"the body did not arrive within {seconds:g} seconds"

@@ -31,6 +31,10 @@ class Guest:
     transport: asyncio.Transport | None = None
     """Once it has."""
 
+    def entered(self, transport: asyncio.Transport) -> None:
+        """The peer has shown who it is."""
+        self.handshake, self.transport = None, transport
+
 
 class Guests:
     """All connections of one listener, oldest first."""

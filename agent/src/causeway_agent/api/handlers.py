@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from causeway_agent.api import parameters
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
 from causeway_agent.api.peers import Peer
@@ -17,6 +15,7 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
 from causeway_agent.engine.state import InForce
 from causeway_agent.plan import public_rules
+from causeway_agent.web.message import Request, Response
 from causeway_wire import codec, limits
 from causeway_wire.change import Change
 from causeway_wire.desired import Desired
@@ -71,21 +70,21 @@ class Handlers:
             **UpdateHandlers(self._engine).operations(),
         }
 
-    async def versions(self, _call: Call) -> web.Response:
+    async def versions(self, _call: Call) -> Response:
         return _answer(self._versions)
 
-    async def get_desired(self, call: Call) -> web.Response:
+    async def get_desired(self, call: Call) -> Response:
         in_force = self._engine.state.in_force
         if in_force is None:
             detail = "send a document with PUT and If-None-Match: *"
             raise ProblemError(problem(ProblemType.NOT_CONFIGURED, detail))
         headers = {"ETag": in_force.etag}
         if in_force.etag in _tags(call.request, "If-None-Match"):
-            return web.Response(status=304, headers=headers)
+            return Response(status=304, headers=headers)
         body = codec.encode_masked(in_force.document)
-        return web.Response(body=body, content_type="application/json", headers=headers)
+        return Response(body=body, content_type="application/json", headers=headers)
 
-    async def put_desired(self, call: Call) -> web.Response:
+    async def put_desired(self, call: Call) -> Response:
         self._engine.updates.refuse_on_trial()
         preconditions = Preconditions(
             if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
@@ -105,14 +104,14 @@ class Handlers:
             headers={"Location": f"/v1/changes/{change.id}", "ETag": InForce.of(desired).etag},
         )
 
-    async def plan(self, call: Call) -> web.Response:
+    async def plan(self, call: Call) -> Response:
         _refuse_own(call.document(Desired), call.peer)
         return _answer(await self._engine.changes.dry_run(call.document(Desired)))
 
-    async def observed(self, _call: Call) -> web.Response:
+    async def observed(self, _call: Call) -> Response:
         return _answer(await self._engine.observed())
 
-    async def change(self, call: Call) -> web.Response:
+    async def change(self, call: Call) -> Response:
         name = call.request.match_info["id"]
         seconds = parameters.wait_seconds(call.request.query, limit=LIMITS.wait_seconds)
         found: Change | None = await self._engine.records.wait(name, seconds=seconds)
@@ -120,15 +119,15 @@ class Handlers:
             raise ProblemError(problem(ProblemType.NOT_FOUND, "no change of this id is kept"))
         return _answer(found)
 
-    async def confirm(self, call: Call) -> web.Response:
+    async def confirm(self, call: Call) -> Response:
         name = call.request.match_info["id"]
         return _answer(await self._engine.changes.decisions.confirm(name, connected=call.peer.connected))
 
-    async def cancel(self, call: Call) -> web.Response:
+    async def cancel(self, call: Call) -> Response:
         change = await self._engine.changes.decisions.cancel(call.request.match_info["id"])
         return _answer(change, status=200 if change.final else 202)
 
-    async def extend(self, call: Call) -> web.Response:
+    async def extend(self, call: Call) -> Response:
         seconds = parameters.confirm_seconds(call.request.query, "seconds")
         if seconds is None:
             raise ProblemError(problem(ProblemType.INVALID, "say how many seconds from now: ?seconds=120"))
@@ -136,29 +135,29 @@ class Handlers:
             await self._engine.changes.decisions.extend(call.request.match_info["id"], seconds=seconds)
         )
 
-    async def csr(self, call: Call) -> web.Response:
+    async def csr(self, call: Call) -> Response:
         return _answer(await self._identity.request(call.document(CsrRequest)))
 
-    async def put_certificate(self, call: Call) -> web.Response:
+    async def put_certificate(self, call: Call) -> Response:
         self._engine.updates.refuse_on_trial()
         await self._identity.install(call.document(Certificate))
-        return web.Response(status=204)
+        return Response(status=204)
 
-    async def live(self, _call: Call) -> web.Response:
+    async def live(self, _call: Call) -> Response:
         return _answer(Health(healthy=True))
 
-    async def ready(self, _call: Call) -> web.Response:
+    async def ready(self, _call: Call) -> Response:
         health = self._engine.health()
         if not health.healthy:
             raise ProblemError(problem(ProblemType.UNAVAILABLE, health.reason or "not ready"))
         return _answer(health)
 
-    async def metrics(self, _call: Call) -> web.Response:
+    async def metrics(self, _call: Call) -> Response:
         # Imported when first asked for: an appliance that nobody scrapes does without its memory.
         from causeway_agent.api import metrics  # noqa: PLC0415
 
         body = await metrics.render(self._engine)
-        return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+        return Response(body=body, content_type=metrics.CONTENT_TYPE)
 
 
 def _refuse_own(desired: Desired, peer: Peer) -> None:
@@ -175,15 +174,14 @@ def _refuse_own(desired: Desired, peer: Peer) -> None:
             raise ProblemError(problem(ProblemType.CUTS_MANAGEMENT, detail, pointer=where))
 
 
-def _answer(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+def _answer(document: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     body = codec.encode_masked(document)
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    return Response(status=status, body=body, content_type="application/json", headers=headers or {})
 
 
-def _tags(request: web.Request, header: str) -> tuple[str, ...]:
+def _tags(request: Request, header: str) -> tuple[str, ...]:
     """Entity tags of all such headers. A header that is no list of tags still counts: it matches nothing."""
-    values = request.headers.getall(header, [])
-    return tuple(tag for value in values for tag in _listed(value))
+    return tuple(tag for value in request.headers.getall(header) for tag in _listed(value))
 
 
 def _listed(value: str) -> list[str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Self
 
 import structlog
-from aiohttp import web
 
-from causeway_agent.api.door import IDLE_SECONDS, Door
+from causeway_agent.api import door
+from causeway_agent.api.application import Application
+from causeway_agent.api.door import Door
 from causeway_agent.api.guests import Guests
 from causeway_agent.engine import events
-from causeway_agent.errors import Bug
+from causeway_agent.web.server import Server
 from causeway_wire.types import IPAddress
 
 SHUTDOWN_SECONDS = 1.0
@@ -29,18 +30,15 @@ class Listener:
     """Serves one application on one TLS endpoint that can move."""
 
     def __init__(
-        self, application: web.Application, context: ssl.SSLContext, *, guests: Guests | None = None
+        self, application: Application, context: ssl.SSLContext, *, guests: Guests | None = None
     ) -> None:
-        self._runner = web.AppRunner(
-            application, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS
-        )
+        self._server = Server(application)
         self._context = context
         self._guests = Guests() if guests is None else guests
         self._door: Door | None = None
         self._endpoint: tuple[IPAddress, int] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._runner.setup()
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -50,7 +48,7 @@ class Listener:
             for handshake in unfinished:
                 handshake.cancel()
             await asyncio.wait(unfinished)
-        await self._runner.cleanup()
+        await self._server.shutdown(SHUTDOWN_SECONDS)
 
     @property
     def endpoint(self) -> tuple[IPAddress, int] | None:
@@ -66,11 +64,9 @@ class Listener:
             self._door = self._endpoint = None
         if self._endpoint == (address, port):
             return
-        if self._runner.server is None:
-            raise Bug("the listener is not entered")
         before = self._door
         opened = _bind(address, port)
-        self._door = Door(opened, server=self._runner.server, context=self._context, guests=self._guests)
+        self._door = Door(opened, server=self._server, context=self._context, guests=self._guests)
         self._endpoint = (address, port)
         if before is not None:
             await before.close()
@@ -84,18 +80,12 @@ class Listener:
 class LocalListener:
     """Serves one application on a Unix socket that only root can open."""
 
-    def __init__(self, application: web.Application, path: Path) -> None:
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            handle_signals=False,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-            keepalive_timeout=IDLE_SECONDS,
-        )
+    def __init__(self, application: Application, path: Path) -> None:
+        self._server = Server(application)
+        self._accepting: asyncio.Server | None = None
         self._path = path
 
     async def __aenter__(self) -> Self:
-        await self._runner.setup()
         self._path.unlink(missing_ok=True)
         opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         # The mode counts from the first moment: bind(2) creates the file with the mask applied.
@@ -104,11 +94,16 @@ class LocalListener:
             opened.bind(str(self._path))
         finally:
             os.umask(mask)
-        await web.SockSite(self._runner, opened).start()
+        loop = asyncio.get_running_loop()
+        self._accepting = await loop.create_unix_server(
+            lambda: self._server.line(door.deadlines()), sock=opened
+        )
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self._runner.cleanup()
+        if self._accepting is not None:
+            self._accepting.close()
+        await self._server.shutdown(SHUTDOWN_SECONDS)
         self._path.unlink(missing_ok=True)
 
 

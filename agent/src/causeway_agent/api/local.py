@@ -5,38 +5,39 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import msgspec
-from aiohttp import web
 
+from causeway_agent.api.application import Application
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan.explain_packet import Kind, Packet
+from causeway_agent.web.message import Request, Response
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress
 
 
-def mount(application: web.Application, engine: Engine) -> None:
+def mount(application: Application, engine: Engine) -> None:
     """Add the routes of the socket."""
 
-    async def explain(request: web.Request) -> web.Response:
+    async def explain(request: Request) -> Response:
         found = await engine.explain(_packet(request), entry=request.query.get("entry"))
         counters = {one.name: (one.packets, one.bytes) for one in await engine.counters()}
         body = msgspec.json.encode(found.told(counters))
-        return web.Response(body=body, content_type="application/json")
+        return Response(body=body, content_type="application/json")
 
-    async def cancel(request: web.Request) -> web.Response:
+    async def cancel(request: Request) -> Response:
         change = await engine.changes.decisions.cancel(request.match_info["id"])
-        return web.Response(body=codec.encode_masked(change), content_type="application/json")
+        return Response(body=codec.encode_masked(change), content_type="application/json")
 
-    async def asked(_request: web.Request) -> web.Response:
+    async def asked(_request: Request) -> Response:
         body = msgspec.json.encode({"asked": engine.updates.asked})
-        return web.Response(body=body, content_type="application/json")
+        return Response(body=body, content_type="application/json")
 
-    application.router.add_get("/local/explain", explain)
-    application.router.add_get("/local/update/asked", asked)
-    application.router.add_post("/local/changes/{id}/cancel", cancel)
+    application.router.add("GET", "/local/explain", explain)
+    application.router.add("GET", "/local/update/asked", asked)
+    application.router.add("POST", "/local/changes/{id}/cancel", cancel)
 
 
-def _packet(request: web.Request) -> Packet:
+def _packet(request: Request) -> Packet:
     kind, port, size = (request.query.get(name) for name in ("kind", "port", "size"))
     try:
         return Packet(
@@ -50,7 +51,7 @@ def _packet(request: web.Request) -> Packet:
         raise ProblemError(problem(ProblemType.INVALID, str(error))) from error
 
 
-def _address(request: web.Request, name: str) -> IPAddress:
+def _address(request: Request, name: str) -> IPAddress:
     try:
         return ip_address(request.query.get(name, ""))
     except ValueError as error:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
-from multidict import MultiMapping
-
+from causeway_agent.web.fields import Fields
 from causeway_wire.change import CONFIRM_SECONDS
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
@@ -17,7 +16,7 @@ _REPEATED = {"id"}
 """May be given more than once."""
 
 
-def only(query: MultiMapping[str], known: Collection[str]) -> None:
+def only(query: Fields, known: Collection[str]) -> None:
     """Raises ProblemError for a parameter that is not known or given twice: a misspelt `confirm` must not
     become a change without confirmation.
     """

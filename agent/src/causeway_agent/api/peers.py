@@ -8,8 +8,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from aiohttp import web
-
+from causeway_agent.web.message import Request
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
 from causeway_wire.types import NAME_PATTERN, SerialNumber
@@ -42,13 +41,12 @@ class Peer:
             raise _forbidden(f"{self.name} may {self.permission.value}; this needs {needed.value}")
 
 
-Resolver = Callable[[web.Request], Peer]
+Resolver = Callable[[Request], Peer]
 
 
-def from_certificate(request: web.Request) -> Peer:
+def from_certificate(request: Request) -> Peer:
     """The peer of a mutual TLS connection; raises ProblemError without a controller's certificate."""
-    transport = request.transport
-    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    tls = request.transport.get_extra_info("ssl_object")
     if not isinstance(tls, ssl.SSLObject):
         raise _forbidden("the connection carries no client certificate")
     certificate = tls.getpeercert() or {}
@@ -60,7 +58,7 @@ def from_certificate(request: web.Request) -> Peer:
     return replace(peer, connected=getattr(tls, "accepted", None), serial=number)
 
 
-def on_socket(_request: web.Request) -> Peer:
+def on_socket(_request: Request) -> Peer:
     """The peer on the agent's own Unix socket: may observe, whoever it is."""
     return Peer(LOCAL, Permission.OBSERVE)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from aiohttp import web
-
 from causeway_agent.api.application import Call, Operation
 from causeway_agent.engine.service import Engine
+from causeway_agent.web.message import Response
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport, RuleCounters
 
@@ -28,26 +27,26 @@ class RuleHandlers:
             "rule_counters": self.counters,
         }
 
-    async def get(self, _call: Call) -> web.Response:
+    async def get(self, _call: Call) -> Response:
         return await _table(await self._engine.rules.document())
 
-    async def put(self, call: Call) -> web.Response:
+    async def put(self, call: Call) -> Response:
         self._engine.updates.refuse_on_trial()
         return _report(await self._engine.rules.put(call.document(PublicRules), call.text))
 
-    async def patch(self, call: Call) -> web.Response:
+    async def patch(self, call: Call) -> Response:
         self._engine.updates.refuse_on_trial()
         return _report(await self._engine.rules.patch(call.document(PublicRulesPatch)))
 
-    async def counters(self, call: Call) -> web.Response:
-        wanted = tuple(dict.fromkeys(call.request.query.getall("id", [])))
+    async def counters(self, call: Call) -> Response:
+        wanted = tuple(dict.fromkeys(call.request.query.getall("id")))
         return await _table(await self._engine.rules.counters(wanted))
 
 
-def _report(report: PublicRulesReport) -> web.Response:
-    return web.Response(body=codec.encode(report), content_type="application/json")
+def _report(report: PublicRulesReport) -> Response:
+    return Response(body=codec.encode(report), content_type="application/json")
 
 
-async def _table(document: PublicRules | RuleCounters) -> web.Response:
+async def _table(document: PublicRules | RuleCounters) -> Response:
     body = await asyncio.to_thread(codec.encode, document)
-    return web.Response(body=body, content_type="application/json")
+    return Response(body=body, content_type="application/json")

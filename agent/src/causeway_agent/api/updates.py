@@ -8,16 +8,14 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from aiohttp import web
-
 from causeway_agent.api.application import Call, Operation
 from causeway_agent.engine.service import Engine
+from causeway_agent.web.message import Request, Response
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.update import Activation, UpdateStatus
 
 UPDATE_BYTES = 512 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
 CHUNK_SECONDS = 20.0
 """For something more of an update to arrive."""
 UPDATE_SECONDS = 3600.0
@@ -51,26 +49,26 @@ class UpdateHandlers:
             "abandon_update": self.abandon,
         }
 
-    async def get(self, call: Call) -> web.Response:
+    async def get(self, call: Call) -> Response:
         # Who comes by the machine's own socket proves no way in.
         self._engine.updates.asked |= call.peer.connected is not None
         return _answer(await self._engine.updates.status())
 
-    async def put(self, call: Call) -> web.Response:
+    async def put(self, call: Call) -> Response:
         told = announced(call.request)
         status = await self._engine.updates.receive(
             _chunks(call.request), octets=told.octets, sha256=told.sha256
         )
         return _answer(status)
 
-    async def activate(self, call: Call) -> web.Response:
+    async def activate(self, call: Call) -> Response:
         return _answer(await self._engine.updates.activate(call.document(Activation)), code=202)
 
-    async def abandon(self, _call: Call) -> web.Response:
+    async def abandon(self, _call: Call) -> Response:
         return _answer(await self._engine.updates.abandon())
 
 
-def announced(request: web.Request) -> Announced:
+def announced(request: Request) -> Announced:
     """What follows, if it may; raises ProblemError."""
     if request.content_type != MEDIA_TYPE:
         detail = f"send {MEDIA_TYPE}, not {request.content_type}"
@@ -90,13 +88,13 @@ def announced(request: web.Request) -> Announced:
     return Announced(octets=octets, sha256=base64.b64decode(match["digest"]).hex())
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop()
     until = clock.time() + UPDATE_SECONDS
     while True:
         try:
             async with asyncio.timeout_at(min(until, clock.time() + CHUNK_SECONDS)):
-                chunk = await request.content.read(CHUNK_BYTES)
+                chunk = await request.receive()
         except TimeoutError as error:
             detail = f"nothing arrived for {CHUNK_SECONDS:g} s, or not all within {UPDATE_SECONDS:g} s"
             raise ProblemError(problem(ProblemType.TOO_SLOW, detail)) from error
@@ -105,5 +103,5 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _answer(status: UpdateStatus, *, code: int = 200) -> web.Response:
-    return web.Response(status=code, body=codec.encode(status), content_type="application/json")
+def _answer(status: UpdateStatus, *, code: int = 200) -> Response:
+    return Response(status=code, body=codec.encode(status), content_type="application/json")

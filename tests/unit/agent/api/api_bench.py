@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientResponse, ClientSession
 
-from causeway_agent.api import application, handlers, local
+from causeway_agent.api import application, door, handlers, local
 from causeway_agent.api.peers import Peer
 from causeway_agent.engine import service
 from causeway_agent.engine.service import Engine
+from causeway_agent.web.server import Server
 from causeway_wire import codec
 from causeway_wire.change import Change
 from causeway_wire.desired import Desired
@@ -42,7 +43,7 @@ class Api:
     bench: Bench
     engine: Engine
     identity: FakeIdentity
-    client: TestClient[web.Request, web.Application]
+    client: ClientSession
     permission: Permission = Permission.APPLY
 
     async def put(self, document: Desired, headers: dict[str, str] | None = None) -> ClientResponse:
@@ -71,9 +72,23 @@ async def serving(bench: Bench | None = None, *, on_socket: bool = False) -> Asy
         app = application.create(operations, resolver=lambda _: Peer("tests", holder[0].permission))
         if on_socket:
             local.mount(app, engine)
-        async with TestClient(TestServer(app)) as client:
+        async with served(app) as url, ClientSession(url) as client:
             holder.append(Api(bench, engine, identity, client))
             yield holder[0]
+
+
+@asynccontextmanager
+async def served(app: application.Application) -> AsyncIterator[str]:
+    """An application on a port of loopback, without TLS; gives its URL."""
+    server = Server(app)
+    accepting = await asyncio.get_running_loop().create_server(
+        lambda: server.line(door.deadlines()), "127.0.0.1", 0
+    )
+    try:
+        yield f"http://127.0.0.1:{accepting.sockets[0].getsockname()[1]}"
+    finally:
+        accepting.close()
+        await server.shutdown(1.0)
 
 
 async def refused(answer: ClientResponse, kind: ProblemType) -> Problem:

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse
 from causeway_agent.api import updates
 from causeway_agent.api.peers import Peer
 from causeway_agent.commands.local import ASKED_PATH
+from causeway_agent.web import line
 from causeway_wire import codec
 from causeway_wire.identity import Certificate
 from causeway_wire.observed import Health
@@ -54,7 +55,7 @@ async def test_a_file_goes_into_the_other_slot_piece_by_piece() -> None:
         found = await status(answer)
         assert (answer.status, found.state, found.running) == (200, UpdateState.READY, Slot.A)
         assert found.report(Slot.B).build == BUILD
-        assert api.bench.slots.most <= updates.CHUNK_BYTES < len(FILE)
+        assert api.bench.slots.most <= line.PIECE_BYTES < len(FILE)
 
 
 async def test_what_was_received_is_activated_by_name_alone() -> None:
