@@ -22,7 +22,7 @@ from causeway_agent.web.message import BodyError, Request, Response
 QUIET_SECONDS: Final = 0.2
 """A client that was not understood has said all when it is silent so long."""
 _EVENTS_IN_A_ROW: Final = 64
-"""Of a body in tiny chunks, before others get their turn."""
+"""Of a long pipeline or of a body in tiny chunks, before others get their turn."""
 _NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _UNFINISHED: Final = frozenset({h11.SEND_BODY, h11.ERROR})
@@ -84,8 +84,7 @@ class Conversation:
 
     async def _exchange(self) -> bool:
         """Answer one request; whether another one may follow."""
-        self.waiting = True
-        await asyncio.sleep(0)  # a long pipeline does not keep others waiting
+        self.waiting, self._method = True, "GET"
         try:
             async with asyncio.timeout(self._deadlines.request):
                 request = await self._request()
@@ -109,12 +108,15 @@ class Conversation:
         event = await self._event()
         if not isinstance(event, h11.Request):
             return None
-        head.check(event)
         self._method = event.method.decode("ascii")
+        head.check(event)
         return head.request(event, transport=self._line.transport, receive=self._receive)
 
     async def _event(self) -> Event:
         """The parser's next; raises RemoteProtocolError, ConnectionResetError."""
+        self._events += 1
+        if self._events % _EVENTS_IN_A_ROW == 0:
+            await asyncio.sleep(0)
         while (event := self._parser.next_event()) is h11.NEED_DATA:
             self._parser.receive_data(await self._line.more())
         return event
@@ -126,14 +128,11 @@ class Conversation:
         if self._parser.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[], reason=b"Continue")
             await self._line.send(self._parser.send(go_on) or b"")
-        self._events += 1
-        if self._events % _EVENTS_IN_A_ROW == 0:
-            await asyncio.sleep(0)
         try:
             event = await self._event()
         except h11.RemoteProtocolError as error:
             raise BodyError(str(error)) from error
-        return bytes(event.data) if isinstance(event, h11.Data) else b""
+        return event.data if isinstance(event, h11.Data) else b""
 
     def _complete(self) -> bool:
         """Whether the request is here to its end; what is here of an unread body is thrown away."""
@@ -183,12 +182,8 @@ class Conversation:
         elif self._parser.their_state is h11.SEND_BODY:
             with contextlib.suppress(TimeoutError, h11.RemoteProtocolError):
                 async with asyncio.timeout(self._deadlines.linger):
-                    while await self._unread():
+                    while isinstance(await self._event(), h11.Data):
                         pass
-
-    async def _unread(self) -> bool:
-        await asyncio.sleep(0)
-        return isinstance(await self._event(), h11.Data)
 
     async def _hear_out(self) -> None:
         """Read on until the client is silent: hanging up before could take the answer from it."""

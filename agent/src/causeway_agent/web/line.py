@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-HELD_BYTES: Final = 256 * 1024
+HELD_BYTES: Final = 512 * 1024
 """When so much waits to be taken, nothing more is read from the network."""
-PIECE_BYTES: Final = 64 * 1024
+PIECE_BYTES: Final = 256 * 1024
 """What is taken at once: a parser's work on it does not keep others waiting."""
 
 

@@ -180,6 +180,22 @@ async def test_what_two_readers_could_read_differently_is_refused_with_all_that_
     assert len(application.garbage) == 1
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n",
+        b"HEAD / HTTP/9.9\r\nHost: x\r\n\r\n",
+        b"HEAD / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
+    ],
+)
+async def test_a_refusal_has_a_body_where_its_reader_expects_one(said: bytes) -> None:
+    async with serving(hello) as at, at.talk() as talk:
+        await talk.say(said)
+        answer = await talk.ends()
+    assert answer.count(b"HTTP/1.1 400 ") == 1
+    assert answer.endswith(b"garbled") is (b"nonsense" in said)
+
+
 async def test_an_upgrade_is_not_taken_and_the_conversation_goes_on() -> None:
     async with serving(hello) as at, at.talk() as talk:
         await talk.say(
