@@ -10,16 +10,13 @@ begun, and none that there is already is dropped.
 
 from __future__ import annotations
 
-import ctypes
-import functools
 import hashlib
 import hmac
-import ssl
 import struct
 from dataclasses import dataclass, field
 from typing import Final
 
-from causeway_agent.backends import wrapped_key
+from causeway_agent.backends import aes_ctr, wrapped_key
 
 _QUESTION: Final = 10 << 3  # P_CONTROL_HARD_RESET_CLIENT_V3, key 0
 _ANSWER: Final = 8  # P_CONTROL_HARD_RESET_SERVER_V2
@@ -66,7 +63,7 @@ def question(who: Asker, session: bytes, number: int, time: int) -> bytes:
     """
     header = _HEADER.pack(_QUESTION, session, _NUMBERS + number, time)
     tag = hmac.digest(who.sends.hmac, header + _TEXT, hashlib.sha256)
-    return header + tag + _aes_ctr(who.sends.cipher, tag[:16], _TEXT) + who.wrapped
+    return header + tag + aes_ctr.apply(who.sends.cipher, tag[:16], _TEXT) + who.wrapped
 
 
 def answers(packet: bytes, who: Asker, session: bytes) -> bool:
@@ -78,34 +75,6 @@ def answers(packet: bytes, who: Asker, session: bytes) -> bool:
     )
     if packet[:1] == b"" or packet[0] >> 3 != _ANSWER or not rest:
         return False
-    text = _aes_ctr(who.receives.cipher, tag[:16].ljust(16, b"\0"), rest)
+    text = aes_ctr.apply(who.receives.cipher, tag[:16].ljust(16, b"\0"), rest)
     genuine = hmac.compare_digest(hmac.digest(who.receives.hmac, head + text, hashlib.sha256), tag)
     return genuine and session in text
-
-
-def _aes_ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
-    """AES-256-CTR, which is its own inverse. By the OpenSSL that the agent's TLS has loaded anyway: the
-    cryptography library would double what a tenant's agent keeps in memory for its sake.
-
-    Raises OSError when OpenSSL refuses.
-    """
-    crypto = _openssl()
-    context = ctypes.c_void_p(crypto.EVP_CIPHER_CTX_new())
-    try:
-        out, length = ctypes.create_string_buffer(len(data) + 16), ctypes.c_int()
-        cipher = ctypes.c_void_p(crypto.EVP_aes_256_ctr())
-        done = crypto.EVP_EncryptInit_ex(context, cipher, None, key, counter) == 1
-        if not done or crypto.EVP_EncryptUpdate(context, out, ctypes.byref(length), data, len(data)) != 1:
-            raise OSError("OpenSSL refuses AES-256-CTR")
-        return out.raw[: length.value]
-    finally:
-        crypto.EVP_CIPHER_CTX_free(context)
-
-
-@functools.cache
-def _openssl() -> ctypes.CDLL:
-    """The library; raises OSError where it is missing."""
-    crypto = ctypes.CDLL(f"libcrypto.so.{ssl.OPENSSL_VERSION_INFO[0]}")
-    for name in ("EVP_CIPHER_CTX_new", "EVP_aes_256_ctr"):
-        getattr(crypto, name).restype = ctypes.c_void_p
-    return crypto

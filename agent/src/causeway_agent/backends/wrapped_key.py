@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from causeway_agent.backends import aes_ctr
 from causeway_wire.types import TenantId, TunnelId
 
 _OPCODE = 10  # P_CONTROL_HARD_RESET_CLIENT_V3
@@ -147,7 +148,7 @@ def open_key(wrapped: bytes, keys: Iterable[ServerKey]) -> ClientKey | Refusal:
 def genuine(letter: Letter, key: ClientKey) -> bool:
     """Whether the holder of this key made the packet."""
     header, tag = letter.outer[:_HEADER], letter.tag
-    text = _decrypt(key.cipher, tag, letter.outer[_HEADER + _TAG :])
+    text = aes_ctr.apply(key.cipher, tag[: aes_ctr.COUNTER_BYTES], letter.outer[_HEADER + _TAG :])
     return hmac.compare_digest(hmac.digest(key.hmac, header + text, hashlib.sha256), tag)
 
 
@@ -167,7 +168,7 @@ def verify(packet: bytes, keys: Iterable[ServerKey]) -> FirstPacket | Refusal:
 def _unwrap(wrapped: bytes, key: ServerKey) -> bytes | None:
     """Client key and metadata, if this server key wrapped them."""
     tag, length = wrapped[:_TAG], wrapped[-_LENGTH:]
-    text = _decrypt(key.cipher, tag, wrapped[_TAG:-_LENGTH])
+    text = aes_ctr.apply(key.cipher, tag[: aes_ctr.COUNTER_BYTES], wrapped[_TAG:-_LENGTH])
     genuine = hmac.compare_digest(hmac.digest(key.hmac, length + text, hashlib.sha256), tag)
     return text if genuine else None
 
@@ -184,15 +185,3 @@ def _tunnel(metadata: bytes, tenant: TenantId) -> TunnelId | None:
         return None
     tunnel = named.get("tunnel")
     return tunnel if isinstance(tunnel, str) else None
-
-
-def _decrypt(key: bytes, tag: bytes, data: bytes) -> bytes:
-    # Imported here because only gateways need it and it weighs megabytes.
-    from cryptography.hazmat.primitives.ciphers import (  # noqa: PLC0415
-        Cipher,
-        algorithms,
-        modes,
-    )
-
-    decryptor = Cipher(algorithms.AES(key), modes.CTR(tag[:16])).decryptor()
-    return decryptor.update(data) + decryptor.finalize()
