@@ -68,6 +68,7 @@ def _boot_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapter", default="virtio-net-pci", help="model of the network adapter, as QEMU names it"
     )
+    parser.add_argument("--memory", type=int, default=1024, help="MiB (1024)")
     parser.add_argument("--accelerator", choices=("auto", "kvm", "tcg"), default="auto", help=ACCELERATION)
     parser.add_argument("--seconds", type=float, default=300.0, help="longest time until SSH answers")
     parser.add_argument("--command", dest="asked", default=boot.SHOW, help="what to run there over SSH")
@@ -82,6 +83,7 @@ def _boot(options: argparse.Namespace) -> None:
         firmware=options.firmware,
         disk=options.disk,
         adapter=options.adapter,
+        mebibytes=options.memory,
         acceleration=boot.choose(options.accelerator),
         seconds=options.seconds,
     )

@@ -39,6 +39,8 @@ state = glob.glob("/sys/firmware/efi/efivars/SecureBoot-*")
 secure = bool(state) and open(state[0], "rb").read()[4] == 1
 seen = {"secure" if secure else "uefi" if os.path.isdir("/sys/firmware/efi") else "bios"}
 seen |= drivers(disk)
+memory = int(open("/proc/meminfo").readline().split()[1]) // 1024
+if memory <= 256: seen.add("256 MB")
 for card in glob.glob("/sys/class/net/*/device"): seen |= drivers(os.path.realpath(card))
 print(json.dumps(sorted(seen)))
 """
@@ -55,6 +57,8 @@ class Kind:
     disk: str
     adapter: str
     seen: frozenset[str]
+    mebibytes: int = 1024
+    """Memory."""
 
     def machine(self, chosen: Acceleration, seconds: float) -> Machine:
         """As it is booted."""
@@ -62,6 +66,7 @@ class Kind:
             firmware=self.firmware,
             disk=self.disk,
             adapter=self.adapter,
+            mebibytes=self.mebibytes,
             acceleration=chosen,
             seconds=seconds,
         )
@@ -90,7 +95,9 @@ KINDS = (
         firmware="bios",
         disk="virtio",
         adapter="virtio-net-pci",
-        seen=frozenset({"bios", "virtio_blk", "virtio_net"}),
+        # The least that is supported, here at least once.
+        mebibytes=256,
+        seen=frozenset({"bios", "virtio_blk", "virtio_net", "256 MB"}),
     ),
     Kind(
         name="esxi-like",
