@@ -91,7 +91,7 @@ def test_a_root_is_what_was_written_and_zeros(disk: Disk) -> None:
     whole = b"first" * 1000 + bytes(3_000_000) + b"last"
     assert disk.root_octets(Slot.B) == ROOT_OCTETS
     known = FakeDisk()
-    known.roots[Slot.B] = whole.ljust(ROOT_OCTETS, b"\0")
+    known.roots[Slot.B] = bytearray(whole.ljust(ROOT_OCTETS, b"\0"))
     for octets in (5, len(whole), ROOT_OCTETS):
         assert disk.root_digest(Slot.B, octets) == known.root_digest(Slot.B, octets)
     disk.write("x", [whole])

@@ -20,7 +20,7 @@ class FakeDisk:
 
     def __init__(self, *, room: int = 1 << 27) -> None:
         self.files: dict[str, bytes] = {f"{ENTRIES}/a.conf": FIRST_ENTRY}
-        self.roots = {slot: bytes(ROOT_OCTETS) for slot in Slot}
+        self.roots = {slot: bytearray(ROOT_OCTETS) for slot in Slot}
         self.steps: int | None = None
         self.taken = 0
         self._room = room
@@ -74,14 +74,13 @@ class FakeDisk:
     def fill(self, slot: Slot, content: Iterable[bytes]) -> None:
         """Piece by piece."""
         self.touched.add(slot)
-        self.roots[slot] = bytes(ROOT_OCTETS)
+        self.roots[slot] = bytearray(ROOT_OCTETS)
         place = 0
         for piece in content:
             self._step()
             if place + len(piece) > ROOT_OCTETS:
                 raise NoRoomError(f"does not fit into {slot}")
-            before = self.roots[slot]
-            self.roots[slot] = before[:place] + piece + before[place + len(piece) :]
+            self.roots[slot][place : place + len(piece)] = piece
             place += len(piece)
         self._step()
 

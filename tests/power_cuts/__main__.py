@@ -21,7 +21,7 @@ from pathlib import Path
 from image import update
 from image.workshop import ROOT
 from tests import update_files
-from tests.power_cuts import block_log, judging, machines, replay, small_machine
+from tests.power_cuts import block_log, judging, replay, small_machine
 from tests.power_cuts.small_machine import Image
 from tests.update_files import Made
 
@@ -44,12 +44,11 @@ def main() -> int:
         updates = [_update(work, version) for version in ("2", "3")]
         unsound, kept = replayed(image, work, updates, options)
         stuck = updated_again(image, work, updates, kept)
-    lost = run_machines(options.machines, seed=options.seed)
     tell(
         f"{options.cuts} cuts (seed {options.seed}): {unsound} unsound; "
         f"{len(kept)} updated again in both slots, {stuck} could not be"
     )
-    return int(bool(unsound or stuck or lost))
+    return int(bool(unsound or stuck))
 
 
 def replayed(
@@ -97,17 +96,6 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def run_machines(wanted: int, *, seed: int) -> int:
-    """How many of the cuts whole appliances did not recover from."""
-    if not wanted:
-        return 0
-    count = machines.run(cuts=wanted, seed=seed, tell=tell)
-    for failure in count.failures:
-        tell(failure)
-    tell(f"{count.cuts} of {wanted} cuts of a whole machine: it came up and was updated into both slots")
-    return wanted - count.cuts
-
-
 def _update(work: Path, version: str) -> Made:
     """An update whose kernel and initramfs are nothing but noise, each of another size."""
     dice = random.Random(version)  # noqa: S311
@@ -138,9 +126,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("image", type=Path, nargs="?", help="the appliance's disk: qcow2, VMDK, VHDX or raw")
     parser.add_argument("--cuts", type=int, default=200, help="how many disks are judged (200)")
     parser.add_argument("--again", type=int, default=32, help="how many of them are updated again (32)")
-    parser.add_argument(
-        "--machines", type=int, default=0, help="how often a whole appliance is cut off; minutes each (0)"
-    )
     parser.add_argument("--seed", type=int, default=1, help="which cuts (1)")
     parser.add_argument("--work", type=Path, help="where scratch files go")
     return parser
