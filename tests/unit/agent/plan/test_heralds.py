@@ -31,7 +31,8 @@ def compiled(failover: Failover) -> Target:
 
 def announced(before: Target, after: Target) -> set[str]:
     """Addresses told on the way from one target to the other."""
-    shown = {name: getattr(before, name) for name in Observation.__dataclass_fields__}
+    names = Observation.__dataclass_fields__.keys() & Target.__dataclass_fields__.keys()
+    shown = {name: getattr(before, name) for name in names}
     plan = diff(Observation(**shown), after)
     return {str(op.claim.address) for op in plan.operations if isinstance(op, Announce)}
 
