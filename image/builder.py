@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
-from image import compare, disk, export, gate, materials, rootfs, units, update, weights, wheelhouse
+from image import compare, contents, disk, export, gate, materials, rootfs, units, update, weights, wheelhouse
 from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
 OWNERS = "owners"
+SYSLINUX_FILES = ("ldlinux.sys", "ldlinux.c32")
 BOOT_PACKAGES = "usr/share/causeway/boot-packages"
 
 
@@ -113,8 +115,8 @@ def make_files(shop: Workshop) -> None:
         export.make_ova(step, shop)
     with shop.step("update") as step:
         make_update(step, shop)
-    with shop.step("materials"):
-        components = components_of(shop.build / "tree")
+    with shop.step("materials") as step:
+        components = components_of(step, shop)
         sbom = materials.bill(
             components, name="causeway", version=shop.inputs.version, epoch=shop.inputs.epoch
         )
@@ -151,13 +153,35 @@ def make_update(step: Step, shop: Workshop) -> None:
     update.pack(file, system=system, text=text, epoch=step.epoch, key=update.signing_key())
 
 
-def components_of(tree: Path) -> tuple[materials.Component, ...]:
-    """Every package in a tree: Debian's, what the boot loaders came from, and the agent's distributions."""
-    status = (tree / "var/lib/dpkg/status").read_text() + "\n" + (tree / BOOT_PACKAGES).read_text()
-    metadata = sorted(tree.glob("opt/causeway/lib/python3*/site-packages/*.dist-info/METADATA"))
-    return (
-        *materials.debian_components(status),
-        *materials.python_components(path.read_text() for path in metadata),
+def components_of(step: Step, shop: Workshop) -> tuple[materials.Component, ...]:
+    """What the finished trees are made of, file by file; raises ValueError where that cannot be said."""
+    build, house = shop.build, shop.build / "wheelhouse"
+    tree, esp = build / "tree", build / "disk/esp"
+    ours = materials.Component(
+        kind="generic", name=contents.OURS, version=shop.inputs.version, licence="Apache-2.0"
+    )
+    components = (
+        ours,
+        syslinux(step),
+        *contents.debian_components(tree, (tree / BOOT_PACKAGES).read_text()),
+        *contents.python_components(tree, house),
+    )
+    with tempfile.TemporaryDirectory() as name:
+        loader = Path(name)
+        for file in SYSLINUX_FILES:
+            step.run("mcopy", "-i", build / "disk/esp.img", f"::/{file}", loader / file)
+        files = tuple(contents.digests((("", tree), ("efi/", esp), ("efi/", loader))))
+    origins = contents.origins(
+        owners=(build / OWNERS).read_text(), wheelhouse=house, tree=tree, static=shop.elements
+    )
+    return contents.assign(components, files, origins)
+
+
+def syslinux(step: Step) -> materials.Component:
+    """The loader for BIOS: the builder's own, put into the disk's boot record and the ESP."""
+    version = step.output("dpkg-query", "--show", "--showformat=${Version}", "syslinux-common")
+    return materials.Component(
+        kind="deb", name="syslinux", version=version, architecture="all", licence="GPL-2.0-or-later"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,16 +15,33 @@ _NAMESPACE = uuid.UUID("5c0a7e6a-0d15-4d8e-9c4f-0000000000ff")
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class File:
+    """A file of the image."""
+
+    path: str
+    """Without the leading slash; the ESP's begin with `efi/`."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class Component:
     """One package, named by a package URL (purl)."""
 
     kind: str
-    """`deb` or `pypi`."""
+    """Type of its package URL: `deb`, `pypi` or `generic`."""
     name: str
     version: str
     architecture: str = ""
     source: str = ""
     """Debian's source package, where it has another name."""
+    licence: str = ""
+    """In the words of whoever packed it."""
+    sha256: str = ""
+    """Of the wheel."""
+    files: tuple[File, ...] = ()
+    """What of it is in the image."""
+    embedded: tuple[str, ...] = ()
+    """What it brings along itself: CycloneDX components, as JSON."""
 
     @property
     def purl(self) -> str:
@@ -57,26 +75,20 @@ def python_components(metadata: Iterable[str]) -> tuple[Component, ...]:
     parsed = [email.message_from_string(text) for text in metadata]
     return tuple(
         sorted(
-            Component(kind="pypi", name=one["Name"].lower().replace("_", "-"), version=one["Version"])
-            for one in parsed
+            Component(kind="pypi", name=python_name(one["Name"]), version=one["Version"]) for one in parsed
         )
     )
+
+
+def python_name(name: str) -> str:
+    """The one form of a distribution's name (packaging specifications, name normalisation)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def bill(components: Iterable[Component], *, name: str, version: str, epoch: int) -> str:
     """The bill of materials; equal components give equal bytes, its serial number included."""
     listed = sorted(set(components))
-    body = [
-        {
-            "type": "library",
-            "bom-ref": each.purl,
-            "name": each.name,
-            "version": each.version,
-            "purl": each.purl,
-            **({"properties": [{"name": "debian:source", "value": each.source}]} if each.source else {}),
-        }
-        for each in listed
-    ]
+    body = [_described(each) for each in listed]
     serial = uuid.uuid5(_NAMESPACE, json.dumps([version, epoch, body], sort_keys=True))
     document = {
         "bomFormat": "CycloneDX",
@@ -90,6 +102,37 @@ def bill(components: Iterable[Component], *, name: str, version: str, epoch: int
         "components": body,
     }
     return json.dumps(document, indent=1) + "\n"
+
+
+def _described(component: Component) -> dict[str, object]:
+    """A component in CycloneDX: its files, and what it brings along, are components of it."""
+    parts = [_file(component, each) for each in component.files]
+    parts += [json.loads(each) for each in component.embedded]
+    said: dict[str, object] = {
+        "type": "library",
+        "bom-ref": component.purl,
+        "name": component.name,
+        "version": component.version,
+        "purl": component.purl,
+    }
+    if component.licence:
+        said["licenses"] = [{"license": {"name": component.licence}}]
+    if component.sha256:
+        said["hashes"] = [{"alg": "SHA-256", "content": component.sha256}]
+    if component.source:
+        said["properties"] = [{"name": "debian:source", "value": component.source}]
+    if parts:
+        said["components"] = parts
+    return said
+
+
+def _file(component: Component, file: File) -> dict[str, object]:
+    return {
+        "type": "file",
+        "bom-ref": f"{component.purl}#{quote(file.path)}",
+        "name": f"/{file.path}",
+        "hashes": [{"alg": "SHA-256", "content": file.sha256}],
+    }
 
 
 def manifest(

@@ -54,6 +54,8 @@ def unpack(step: Step, *, tar: Path, tree: Path, owners: Path) -> None:
     """
     step.run("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tar, "-C", tree)
     shutil.move(tree / OWNERS, owners)
+    # diskimage-builder puts the builder's back after every hook.
+    (tree / "etc/resolv.conf").unlink(missing_ok=True)
     for name, mode in MOUNT_POINTS.items():
         shutil.rmtree(tree / name, ignore_errors=True)
         (tree / name).mkdir()

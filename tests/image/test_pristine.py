@@ -56,6 +56,7 @@ def test_nobody_has_an_identity_yet(raw: Path) -> None:
     assert "ssh_host" not in ext4(raw, ROOT_A.name, "ls -p /etc/ssh")
     assert "authorized_keys" not in ext4(raw, ROOT_A.name, "ls -p /root")
     assert "random-seed" not in ext4(raw, ROOT_A.name, "ls -p /var/lib/systemd")
+    assert "resolv.conf" not in ext4(raw, ROOT_A.name, "ls -p /etc")
     assert "sshd_config" in ext4(raw, ROOT_A.name, "ls -p /etc/ssh")
 
 
