@@ -1,6 +1,6 @@
 """Somebody changes the packet filter again and again: what is forged stops all the same, and stays stopped.
 
-Each attack has its control: with the agent asleep, the same packets do arrive. A real agent, on a provider's
+Each attack has its control: with the agent paused, the same packets do arrive. A real agent, on a provider's
 appliance in partial and in full failover; other roles and bridged networks are in the tests beside this one.
 """
 
@@ -202,7 +202,7 @@ async def conforming(agent: AgentClient, seconds: float = 40.0) -> Observed:
 
 
 @contextmanager
-def asleep(appliance: Appliance) -> Iterator[None]:
+def paused(appliance: Appliance) -> Iterator[None]:
     """The agent does nothing meanwhile."""
     assert appliance.process is not None
     appliance.process.send_signal(signal.SIGSTOP)
@@ -248,7 +248,7 @@ async def test_forged_packets_stop_within_a_second_whatever_is_done_to_the_filte
     await in_force(appliance, failover)
     with Forger(appliance, failover, version) as forger:
         assert not forger.arrive(0.5)
-        with asleep(appliance):
+        with paused(appliance):
             appliance.inside("nft", DEEDS[deed])
             assert forger.arrive(5), "the control: without the filter they do pass"
         await withstands(appliance, forger, DEEDS[deed])
@@ -261,7 +261,7 @@ async def test_forged_frames_stop_within_a_second_where_a_network_is_bridged(
     await in_force(appliance, BRIDGED)
     with Forger(appliance, BRIDGED, 4) as forger:
         assert not forger.arrive(0.5)
-        with asleep(appliance):
+        with paused(appliance):
             appliance.inside("nft", BRIDGE_DEEDS[deed])
             assert forger.arrive(5), "the control: without the filter they do pass"
         await withstands(appliance, forger, BRIDGE_DEEDS[deed])

@@ -6,7 +6,7 @@ as long as no controller can be reached.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from causeway_agent.engine.ports import Clock
@@ -21,8 +21,7 @@ API = "api"
 def of(document: Desired | None) -> Iterator[RevokedCertificate]:
     """All that the document revokes, nobody refused yet."""
     if document is not None:
-        for serial in document.management.revoked or ():
-            yield RevokedCertificate(serial=serial, at=API)
+        yield from _at_api(document.management, {})
         yield from revocation.at_tunnels(document)
 
 
@@ -36,7 +35,7 @@ class Revocations:
 
     def refuses(self, serial: SerialNumber) -> bool:
         """Whether a controller that shows this certificate is refused; when so, it is counted."""
-        if serial not in self._serials():
+        if serial not in (self._management().revoked or ()):
             return False
         count, _ = self._refused.get(serial, (0, None))
         self._refused[serial] = (count + 1, self._clock.now())
@@ -44,9 +43,13 @@ class Revocations:
 
     def report(self) -> Iterator[RevokedCertificate]:
         """What is revoked at the API."""
-        for serial in self._serials():
-            refused, last = self._refused.get(serial, (0, None))
-            yield RevokedCertificate(serial=serial, at=API, refused=refused, last=last)
+        return _at_api(self._management(), self._refused)
 
-    def _serials(self) -> tuple[SerialNumber, ...]:
-        return self._management().revoked or ()
+
+def _at_api(
+    management: Management, refused: Mapping[SerialNumber, tuple[int, datetime]]
+) -> Iterator[RevokedCertificate]:
+    """`refused`: how often each was shown, and when last."""
+    for serial in management.revoked or ():
+        count, last = refused.get(serial, (0, None))
+        yield RevokedCertificate(serial=serial, at=API, refused=count, last=last)
