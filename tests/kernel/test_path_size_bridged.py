@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from causeway_agent.plan import path_size
 from causeway_controller.lab.line.conditions import Conditions, Direction
 from causeway_controller.lab.line.line import Line
 from tests.kernel import bridged_lab
@@ -86,6 +88,20 @@ def test_a_datagram_of_several_frames_crosses_a_short_path(running: tuple[Lab, L
     follow(lab, line, 1400, 1400)
     assert lab.pings("host", REPLICA, "-M", "dont", "-s", "4000")
     assert lab.pings("replica", HOST6, "-s", "4000")
+
+
+def test_questions_about_the_path_do_not_count_as_refused_frames(running: tuple[Lab, Line]) -> None:
+    """The counter is what tells an engineer that a frame was refused."""
+    lab, line = running
+    follow(lab, line, 1500, 1500)
+
+    def quiet() -> bool:
+        ends = (lab.provider, lab.tenant)
+        before = [end.drops("drop_bridge") for end in ends]
+        time.sleep(3 * path_size.IDLE)
+        return [end.drops("drop_bridge") for end in ends] == before
+
+    until(quiet, 2 * PATIENCE)
 
 
 @pytest.mark.parametrize("tos", ["0x00", "0xb9", "0xff"])

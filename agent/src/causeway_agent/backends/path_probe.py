@@ -36,8 +36,6 @@ _NEAREST: Final = bytes.fromhex("0180c2000000")
 """A group address that no bridge forwards (IEEE 802.1Q, 8.6.3)."""
 _IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
 _VERSION_AND_LENGTH: Final = 0x45
-_EXPERIMENT: Final = 253
-"""A protocol number for experiments (RFC 3692, 2.1): no host takes these packets for its own."""
 _NOBODY: Final = bytes(4)
 _FORMAT: Final = struct.Struct("!4sB3x4sHHH")
 """Magic, kind, the asker's number, size asked about, what the sender can send and hears (0: unknown)."""
@@ -104,7 +102,7 @@ def open_frames(device: str) -> Wire:
     def build(message: bytes, size: int) -> bytes:
         kind = message[len(_MAGIC)]
         service = path_size.WHOLE if kind == Kind.ASK else 0
-        fields = (_VERSION_AND_LENGTH, service, size, 0, 0, 1, _EXPERIMENT, 0, _NOBODY, _NOBODY)
+        fields = (_VERSION_AND_LENGTH, service, size, 0, 0, 1, path_size.PROTOCOL, 0, _NOBODY, _NOBODY)
         return head + (_IPV4.pack(*fields) + message).ljust(size, b"\0")
 
     return Wire(sock, build, head=len(head) + _IPV4.size)

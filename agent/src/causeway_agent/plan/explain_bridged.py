@@ -123,10 +123,9 @@ def _permitted(packet: Packet, network: Bridged, rules: BridgedNetwork) -> Hop:
         )
         text = f"no MAC address of {replica} may pass"
         return Hop("filtered", text, passes=False, advice=advice, counter="drop_bridge")
-    way = "from" if replica == packet.source else "to, and broadcasts,"
-    return Hop(
-        "filtered", f"frames {way} {', '.join(allowed)} pass; another MAC address counts in drop_bridge"
-    )
+    named = ", ".join(allowed)
+    way = f"from {named}" if replica == packet.source else f"to {named}, and broadcasts,"
+    return Hop("filtered", f"frames {way} pass; another MAC address counts in drop_bridge")
 
 
 def _guard(network: Bridged, seen: Observation) -> Hop:

@@ -32,6 +32,8 @@ IPV6_LEAST: Final = 1280
 """Octets that every way must carry for IPv6 (RFC 8200, 5)."""
 PORT: Final = 6181
 """UDP port of the two ends' agents, on inner addresses."""
+PROTOCOL: Final = 253
+"""IP protocol in frames: a number for experiments (RFC 3692, 2.1), which no host takes for its own."""
 SMALLEST: Final = 128
 """Octets of an answer."""
 WHOLE: Final = 0xFF

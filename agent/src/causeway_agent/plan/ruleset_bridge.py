@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from causeway_agent.plan import path_size
 from causeway_agent.plan.policy import BridgedNetwork
 
 TABLE: Final = "causeway"
@@ -60,6 +61,7 @@ counter name drop_storm drop
     iifname . ether saddr @returned counter name drop_loop drop
   }}
   chain forward {{
+    ether daddr 01:80:c2:00:00:00 ip protocol {path_size.PROTOCOL} return
     ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
     iif != @open oif != @open counter name drop_closed drop
     {_PORTS} . ether saddr @leaving {_GROUP} goto limited
@@ -72,6 +74,9 @@ counter name drop_storm drop
 """A replica's frame that comes from production is dropped before the bridge could learn from it, and so is
 one with a tag: the switch at the other end would take it for another network's. The kernel keeps the outer
 tag beside the frame; the link layer is matched as it was on the wire (net/netfilter/nft_payload.c).
+
+The questions of the tunnel's ends about its path arrive on a port; the chain's policy ends them there, and
+nobody counts them: a counter that grows while all is well would hide what it is for.
 
 A full set of sources leaves the limit of the direction.
 

@@ -27,7 +27,7 @@ LIMITS: Final[Mapping[Extension, tuple[str, ...]]] = {
         "Replicas need their MAC addresses in the inventory, and no other adapter may have the same.",
         "While a second layer 2 path joins both sites, and ten seconds longer, nothing crosses.",
         "The network opens a second later than a routed one: loops are listened for first.",
-        "Frames hold 1500 octets at most; frames that guests tag themselves (IEEE 802.1Q) may not fit.",
+        "Frames hold 1500 octets at most; frames that guests tag themselves (IEEE 802.1Q) are refused.",
     ),
 }
 
