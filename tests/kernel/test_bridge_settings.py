@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 
 import pytest
 
 from causeway_agent.backends import rtnl
 from causeway_agent.plan.objects import Bridge, BridgePort
-from tests.real_kernel import NIC, adapters, ip
+from tests.real_kernel import NIC, OTHER, adapters, ip
 
 pytestmark = pytest.mark.kernel
 
@@ -43,6 +45,29 @@ async def test_every_setting_of_a_port_is_seen_and_put_right(kernel: rtnl.RtnlKe
     assert shown(NIC) == plain
 
 
+@pytest.mark.parametrize(("up", "forced", "right"), [(True, "0", "forwarding"), (False, "3", "disabled")])
+async def test_a_port_forwards_when_its_bridge_is_up_and_only_then(
+    kernel: rtnl.RtnlKernel, *, up: bool, forced: str, right: str
+) -> None:
+    await kernel.put(dataclasses.replace(BRIDGE, up=up))
+    assert (await kernel.observe([NIC], [])).ports == {PORT}
+    assert state(NIC) == right
+    await force(forced, away_from=right)
+    assert (await kernel.observe([NIC], [])).ports != {PORT}
+    await kernel.put(PORT)
+    assert (await kernel.observe([NIC], [])).ports == {PORT}
+    assert state(NIC) == right
+
+
+async def test_a_port_without_a_carrier_is_as_it_should_be(kernel: rtnl.RtnlKernel) -> None:
+    ip("link", "set", OTHER, "down")
+    assert state(NIC) == "disabled"
+    assert (await kernel.observe([NIC], [])).ports == {PORT}
+    await kernel.put(dataclasses.replace(PORT, learning=False))
+    await kernel.put(PORT)
+    ip("link", "set", OTHER, "up")
+
+
 @pytest.mark.parametrize("change", OF_BRIDGES)
 async def test_settings_of_a_bridge_are_seen_and_put_right(kernel: rtnl.RtnlKernel, change: str) -> None:
     assert (await kernel.observe([NIC], [])).bridges == {BRIDGE}
@@ -51,6 +76,22 @@ async def test_settings_of_a_bridge_are_seen_and_put_right(kernel: rtnl.RtnlKern
     await kernel.put(BRIDGE)
     assert (await kernel.observe([NIC], [])).bridges == {BRIDGE}
     assert f" {change} " not in shown(BRIDGE.device)
+
+
+async def force(forced: str, *, away_from: str) -> None:
+    """Set the port's state by hand. A change of its link that the kernel has not told yet undoes that."""
+    async with asyncio.timeout(20):
+        while True:
+            ip("link", "set", "dev", NIC, "type", "bridge_slave", "state", forced)
+            await asyncio.sleep(0.3)
+            if state(NIC) != away_from:
+                return
+
+
+def state(device: str) -> str:
+    """Whether the port passes frames."""
+    words = ip("-d", "-o", "link", "show", "dev", device).split()
+    return words[words.index("bridge_slave") + 2]
 
 
 def shown(device: str) -> str:

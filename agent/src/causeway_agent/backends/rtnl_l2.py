@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from causeway_agent import errors
 from causeway_agent.backends import netlink, rtnl_messages, rtnl_requests, rtnl_schema, sysctl
@@ -18,7 +18,9 @@ from causeway_agent.backends.netlink import Netlink
 from causeway_agent.backends.rtnl_schema import Attributes, Message
 from causeway_agent.plan.objects import BRIDGE_PREFIX, VLAN_PREFIX, Bridge, BridgePort, Sysctl, Vlan
 
-_UP = 0x1
+# linux/if.h: the second is the kernel's netif_oper_up(); linux/if_bridge.h: BR_STATE_*
+_UP, _RUNNING = 0x1, 0x40
+_DISABLED, _FORWARDING = 0, 3
 
 _BRIDGE_SETTINGS: Mapping[str, int] = {
     "IFLA_BR_AGEING_TIME": 300 * 100,
@@ -92,8 +94,25 @@ def read_bridge(message: Message, settings: frozenset[Sysctl]) -> Bridge | None:
     return Bridge(device=device, mtu=mtu, up=bool(message["flags"] & _UP))
 
 
-def read_port(message: Message, names: Mapping[int, str]) -> BridgePort | None:
-    """The port, of whichever bridge."""
+def bridges_up(messages: Iterable[Message]) -> frozenset[int]:
+    """Indexes of the bridges that are up, whoever made them."""
+    return frozenset(
+        message["index"]
+        for message in messages
+        if rtnl_messages.link_kind(message) == "bridge" and message["flags"] & _UP
+    )
+
+
+def _state(message: Message, up: Container[int]) -> int:
+    """The state that the kernel gives a port without the spanning tree protocol: forwarding or disabled
+    (net/bridge/br_stp_if.c, br_if.c: br_port_carrier_check).
+    """
+    runs = message["flags"] & _RUNNING and message.get_attr("IFLA_MASTER") in up
+    return _FORWARDING if runs else _DISABLED
+
+
+def read_port(message: Message, names: Mapping[int, str], up: Container[int]) -> BridgePort | None:
+    """The port, of whichever bridge; `up` are the indexes of `bridges_up`."""
     information = message.get_attr("IFLA_LINKINFO")
     if information is None or information.get_attr("IFLA_INFO_SLAVE_KIND") != "bridge":
         return None
@@ -103,7 +122,8 @@ def read_port(message: Message, names: Mapping[int, str]) -> BridgePort | None:
         bridge=names.get(message.get_attr("IFLA_MASTER") or 0, ""),
         isolated=bool(data.get_attr("IFLA_BRPORT_ISOLATED")),
         learning=bool(data.get_attr("IFLA_BRPORT_LEARNING")),
-        plain=all(data.get_attr(name) in {value, None} for name, value in _PORT_SETTINGS.items()),
+        plain=data.get_attr("IFLA_BRPORT_STATE") == _state(message, up)
+        and all(data.get_attr(name) in {value, None} for name, value in _PORT_SETTINGS.items()),
     )
 
 
@@ -157,8 +177,10 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
     """
     doing = f"make {item.device} a port of {item.bridge}"
     index, bridge = (rtnl_requests.index(doing, name) for name in (item.device, item.bridge))
-    present = await _present(connection, item.device)
-    seen = None if present is None else read_port(present, {bridge: item.bridge})
+    links = await connection.dump("list links", netlink.GET_LINK, rtnl_messages.link_query())
+    up = bridges_up(links)
+    present = next((message for message in links if message["index"] == index), None)
+    seen = None if present is None else read_port(present, {bridge: item.bridge}, up)
     if seen == item:
         return
     joins = seen is None or seen.bridge != item.bridge
@@ -169,6 +191,8 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
     message = rtnl_messages.link_reference(index)
     own = {"IFLA_BRPORT_ISOLATED": int(item.isolated), "IFLA_BRPORT_LEARNING": int(item.learning)}
     flags = {**(_PORT_SETTINGS if item.plain else {}), **own}
+    if present is not None and not joins:
+        flags["IFLA_BRPORT_STATE"] = _state(present, up)
     message.add("IFLA_LINKINFO", {"IFLA_INFO_SLAVE_KIND": "bridge", "IFLA_INFO_SLAVE_DATA": flags})
     rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
     if joins and item.isolated:
@@ -178,7 +202,7 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
 async def drop_port(connection: Netlink, item: BridgePort) -> None:
     """Take the device out of that bridge; it stays in another one."""
     present = await _present(connection, item.device)
-    seen = None if present is None else read_port(present, dict(socket.if_nameindex()))
+    seen = None if present is None else read_port(present, dict(socket.if_nameindex()), ())
     index = rtnl_requests.index_or_none(item.device)
     if seen is None or index is None or seen.bridge != item.bridge:
         return

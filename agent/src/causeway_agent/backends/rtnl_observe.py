@@ -78,7 +78,8 @@ class Links:
     def ports(self, devices: frozenset[str]) -> frozenset[BridgePort]:
         """Those of the devices that are ports, and all ports of bridges among them."""
         names = self.names
-        found = _decoded(self.messages, lambda message: rtnl_l2.read_port(message, names))
+        up = rtnl_l2.bridges_up(self.messages)
+        found = _decoded(self.messages, lambda message: rtnl_l2.read_port(message, names, up))
         return frozenset(port for port in found if {port.device, port.bridge} & devices)
 
 

@@ -59,6 +59,7 @@ _BRIDGE: Table = {
     "IFLA_BR_NF_CALL_ARPTABLES": (38, U8),
 }
 _PORT: Table = {
+    "IFLA_BRPORT_STATE": (1, U8),
     "IFLA_BRPORT_MODE": (4, U8),
     "IFLA_BRPORT_GUARD": (5, U8),
     "IFLA_BRPORT_LEARNING": (8, U8),
