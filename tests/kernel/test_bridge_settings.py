@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import subprocess
 from collections.abc import AsyncIterator
 
 import pytest
@@ -82,7 +83,7 @@ async def force(forced: str, *, away_from: str) -> None:
     """Set the port's state by hand. A change of its link that the kernel has not told yet undoes that."""
     async with asyncio.timeout(20):
         while True:
-            ip("link", "set", "dev", NIC, "type", "bridge_slave", "state", forced)
+            await asyncio.to_thread(subprocess.run, ["bridge", "link", "set", "dev", NIC, "state", forced], check=True)
             await asyncio.sleep(0.3)
             if state(NIC) != away_from:
                 return
