@@ -83,7 +83,8 @@ async def force(forced: str, *, away_from: str) -> None:
     """Set the port's state by hand. A change of its link that the kernel has not told yet undoes that."""
     async with asyncio.timeout(20):
         while True:
-            await asyncio.to_thread(subprocess.run, ["bridge", "link", "set", "dev", NIC, "state", forced], check=True)
+            command = ["bridge", "link", "set", "dev", NIC, "state", forced]
+            await asyncio.to_thread(subprocess.run, command, check=True)
             await asyncio.sleep(0.3)
             if state(NIC) != away_from:
                 return
