@@ -48,13 +48,17 @@ def dangling(tree: Path) -> Iterator[str]:
 
 
 def names(tree: Path) -> tuple[str, ...]:
-    """Units that could be started: neither masked nor Debian's templates, ours with an instance."""
-    found: dict[str, bool] = {}
-    for place in (DEBIANS, OURS):
-        for path in (tree / place).iterdir():
-            if path.suffix in _KINDS and not (path.is_dir() or _is_template(path, place)):
-                found[path.name] = found.get(path.name, True) and not _masked(path)
-    return tuple(sorted(name.replace("@.", "@one.") for name, kept in found.items() if kept))
+    """Units that could be started: neither masked nor Debian's templates, ours with an instance. Another name
+    of a masked unit is masked, too.
+    """
+    units = [path for place in (DEBIANS, OURS) for path in (tree / place).iterdir() if _is_unit(path, place)]
+    masked = {path.name for path in units if _masked(path)}
+    masked |= {path.name for path in units if path.is_symlink() and path.readlink().name in masked}
+    return tuple(sorted({path.name.replace("@.", "@one.") for path in units if path.name not in masked}))
+
+
+def _is_unit(path: Path, place: str) -> bool:
+    return path.suffix in _KINDS and not (path.is_dir() or _is_template(path, place))
 
 
 def _is_template(path: Path, place: str) -> bool:

@@ -53,3 +53,9 @@ def test_a_link_to_a_unit_that_was_taken_away_ends_the_build(
 
 def test_all_but_masks_and_debians_templates_are_verified(tree: Path) -> None:
     assert units.names(tree) == ("alias.service", "slots@one.service", "tools.service")
+
+
+def test_another_name_of_a_masked_unit_is_masked_too(tree: Path) -> None:
+    """`runlevel1.target` is Debian's other name of `rescue.target`."""
+    link(tree, "noise.target", "sound.target", units.DEBIANS)
+    assert "noise.target" not in units.names(tree)
