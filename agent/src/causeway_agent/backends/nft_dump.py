@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from causeway_agent.backends import nfnetlink
 from causeway_agent.backends.nfnetlink import Nfnetlink
@@ -19,6 +21,10 @@ GET_TABLES, GET_CHAINS, GET_RULES, GET_SETS, GET_ELEMENTS, GET_OBJECTS = 1, 4, 7
 
 _NFT = 10 << 8
 _ATTEMPTS = 20
+_WALKS, _GROWING = 100, 0.005
+"""How often elements are read before they are given up, and seconds in between."""
+
+_Element = TypeVar("_Element")
 
 
 def dump(sock: Nfnetlink, kind: int, *, family: int, attributes: bytes = b"") -> list[bytes]:
@@ -27,6 +33,21 @@ def dump(sock: Nfnetlink, kind: int, *, family: int, attributes: bytes = b"") ->
         with contextlib.suppress(InterruptedError):
             answers = sock.dump(_NFT | kind, nfnetlink.generic(family) + attributes, whole=True)
             return [bytes(answer) for answer in answers]
+    raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+
+
+def settled(walk: Callable[[], list[_Element]], key: Callable[[_Element], object]) -> list[_Element]:
+    """The elements of a set, read again where one came twice.
+
+    A set that was just filled is a hash table that still grows, for milliseconds. A dump walks it in pieces,
+    and each may find another order than the one before (net/netfilter/nft_set_hash.c, nft_rhash_walk): some
+    elements come twice then, and others not at all. Raises OSError: that of `walk`, or EINTR.
+    """
+    for _ in range(_WALKS):
+        elements = walk()
+        if len(set(map(key, elements))) == len(elements):
+            return elements
+        time.sleep(_GROWING)
     raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
 
 

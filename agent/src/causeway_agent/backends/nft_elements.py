@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from causeway_agent.backends import nfnetlink
+from causeway_agent.backends import nfnetlink, nft_dump
 from causeway_agent.backends.nfnetlink import Message, Nfnetlink
 from causeway_agent.plan import public_elements, ruleset_door
 from causeway_agent.plan.public_elements import Elements, Kind
@@ -116,9 +117,11 @@ def _encoded(number: int, kind: Kind, held: Mapping[bytes, bytes]) -> list[bytes
     return [first + k for k in held]
 
 
-def _dump(link: Nfnetlink, name: str, kind: Kind) -> Iterator[tuple[bytes, bytes, Counts]]:
-    for answer in link.dump(_GET, _head(name)):
-        yield from _listed(answer, kind)
+def _dump(link: Nfnetlink, name: str, kind: Kind) -> list[tuple[bytes, bytes, Counts]]:
+    def walk() -> list[tuple[bytes, bytes, Counts]]:
+        return [each for answer in link.dump(_GET, _head(name)) for each in _listed(answer, kind)]
+
+    return nft_dump.settled(walk, operator.itemgetter(0))
 
 
 def _listed(answer: memoryview, kind: Kind) -> Iterable[tuple[bytes, bytes, Counts]]:

@@ -125,11 +125,20 @@ def _sets(
     return named, anonymous
 
 
-def _elements(sock: Nfnetlink, family: int, table: str, name: str) -> Iterator[bytes]:
+def _elements(sock: Nfnetlink, family: int, table: str, name: str) -> list[bytes]:
+    """The elements of a set. Raises OSError."""
     which = nfnetlink.text(_ELEMENTS_TABLE, table) + nfnetlink.text(_ELEMENTS_SET, name)
-    for answer in nft_dump.dump(sock, nft_dump.GET_ELEMENTS, family=family, attributes=which):
-        listed = nft_dump.parse(answer).get(_ELEMENTS, b"")
-        yield from (bytes(element) for _, element in nfnetlink.attributes(memoryview(listed)))
+
+    def walk() -> list[bytes]:
+        answers = nft_dump.dump(sock, nft_dump.GET_ELEMENTS, family=family, attributes=which)
+        return [element for answer in answers for element in _listed(answer)]
+
+    return nft_dump.settled(walk, bytes)
+
+
+def _listed(answer: bytes) -> Iterator[bytes]:
+    listed = nft_dump.parse(answer).get(_ELEMENTS, b"")
+    return (bytes(element) for _, element in nfnetlink.attributes(memoryview(listed)))
 
 
 def _rule(fields: _Fields, anonymous: _Anonymous) -> bytes:
