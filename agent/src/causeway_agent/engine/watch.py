@@ -185,7 +185,7 @@ class Watch:
     async def _follow(self) -> None:
         """Listen for what is held now, and for what was given back."""
         over = self._clock.monotonic() - next(iter(self._fresh.values()), math.inf) > FRESH_SECONDS
-        if self._take_up(anew=self._unheard or over) or self._unheard:
+        if self._take_up(anew=self._unheard or over):
             self._unheard = False
             await self._neighbours.hold(self._held.values(), own=self._own)
 
