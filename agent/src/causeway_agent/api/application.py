@@ -132,29 +132,30 @@ def _endpoint(
         if route.request is None:
             return await operation(Call(request=request, peer=peer, body=None))
         if not route.large:
-            return await operation(await _read(request, peer, limit=BODY_BYTES, seconds=BODY_SECONDS))
+            limit = ("body_bytes", BODY_BYTES)
+            return await operation(await _read(request, peer, limit=limit, seconds=BODY_SECONDS))
         async with turn:
-            call = await _read(request, peer, limit=RULES_BODY_BYTES, seconds=RULES_BODY_SECONDS)
-            return await operation(call)
+            limit = ("rules_body_bytes", RULES_BODY_BYTES)
+            return await operation(await _read(request, peer, limit=limit, seconds=RULES_BODY_SECONDS))
 
     return endpoint
 
 
-async def _read(request: Request, peer: peers.Peer, *, limit: int, seconds: float) -> Call:
-    """The call with its body's text."""
+async def _read(request: Request, peer: peers.Peer, *, limit: tuple[str, int], seconds: float) -> Call:
+    """The call with its body's text; `limit` has the limit's name and octets."""
     if request.content_type != "application/json":
         detail = f"send application/json, not {request.content_type}"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         detail = "send the document as it is, without Content-Encoding"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
-    name = "body_bytes" if limit == BODY_BYTES else "rules_body_bytes"
-    too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit {name} is {limit} octets"))
-    if request.content_length is not None and request.content_length > limit:
+    name, octets = limit
+    too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit {name} is {octets} octets"))
+    if request.content_length is not None and request.content_length > octets:
         raise too_large
     try:
         async with asyncio.timeout(seconds):
-            text = await request.read(limit=limit)
+            text = await request.read(limit=octets)
     except TooLargeError as error:
         raise too_large from error
     except TimeoutError as error:
