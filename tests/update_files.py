@@ -41,6 +41,14 @@ class Made:
 def make(directory: Path, *, version: str = "2", root: bytes | None = None, key: Path | None = None) -> Made:
     """A whole update; its root file system is mostly zeros, as real ones are."""
     content = root if root is not None else (version.encode() * 5000).ljust(4 * 1024 * 1024, b"\0") + b"end!"
+    linux, initrd = f"kernel {version}".encode() * 3000, f"initramfs {version}".encode() * 1111
+    return make_of(directory, version, linux=linux, initrd=initrd, root=content, key=key)
+
+
+def make_of(
+    directory: Path, version: str, *, linux: bytes, initrd: bytes, root: bytes, key: Path | None = None
+) -> Made:
+    """An update of these files."""
     system = update.System(
         version=version,
         commit=f"commit-{version}",
@@ -49,9 +57,9 @@ def make(directory: Path, *, version: str = "2", root: bytes | None = None, key:
         initrd=directory / "initrd",
         root=directory / "root.img",
     )
-    system.linux.write_bytes(f"kernel {version}".encode() * 3000)
-    system.initrd.write_bytes(f"initramfs {version}".encode() * 1111)
-    system.root.write_bytes(content)
+    system.linux.write_bytes(linux)
+    system.initrd.write_bytes(initrd)
+    system.root.write_bytes(root)
     text = update.manifest(system)
     file = directory / f"causeway-{version}.update"
     update.pack(file, system=system, text=text, epoch=1, key=key)

@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from image import update
 from image.workshop import ROOT
 from tests import update_files
 from tests.power_cuts import block_log, judging, replay, small_machine
@@ -101,20 +100,10 @@ def _update(work: Path, version: str) -> Made:
     dice = random.Random(version)  # noqa: S311
     directory = work / f"update-{version}"
     directory.mkdir()
-    system = update.System(
-        version=version,
-        commit=f"commit-{version}",
-        options="rw quiet",
-        linux=directory / "linux",
-        initrd=directory / "initrd",
-        root=directory / "root.img",
-    )
-    system.linux.write_bytes(dice.randbytes(BOOT_FILE))
-    system.initrd.write_bytes(dice.randbytes(BOOT_FILE // 2 + dice.randrange(BOOT_FILE)))
-    system.root.write_bytes(dice.randbytes(5000).ljust(small_machine.ROOT_OCTETS // 2, b"\0"))
-    text = update.manifest(system)
-    update.pack(directory / "file", system=system, text=text, epoch=1, key=None)
-    return update_files.of((directory / "file").read_bytes(), text)
+    linux = dice.randbytes(BOOT_FILE)
+    initrd = dice.randbytes(BOOT_FILE // 2 + dice.randrange(BOOT_FILE))
+    root = dice.randbytes(5000).ljust(small_machine.ROOT_OCTETS // 2, b"\0")
+    return update_files.make_of(directory, version, linux=linux, initrd=initrd, root=root)
 
 
 def _copy(source: Path, target: Path) -> None:
