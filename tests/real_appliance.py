@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
@@ -319,6 +320,19 @@ class Appliance:
             "run_directory": str(self.place / "run"),
         }
         self.settings.write_bytes(codec.encode(settings))
+
+
+@contextlib.asynccontextmanager
+async def enforcing(directory: Path, failover: Failover) -> AsyncIterator[Appliance]:
+    """An enrolled appliance that holds itself to this failover."""
+    made = Appliance(1, directory)
+    await made.up()
+    try:
+        async with made.open() as agent:
+            await agent.apply(made.document(2, failover), escalate=True, timeout=60)
+        yield made
+    finally:
+        made.down()
 
 
 def _now() -> datetime:

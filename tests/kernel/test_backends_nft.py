@@ -15,6 +15,8 @@ import pytest
 from causeway_agent import errors
 from causeway_agent.backends import kernel_events, nft, nft_channel
 from causeway_agent.plan.policy import Forward, ManagementDoor, Policy, Relay
+from tests import real_firewall
+from tests.real_firewall import nft_command
 
 pytestmark = pytest.mark.kernel
 
@@ -41,19 +43,13 @@ OTHER = Policy(guarded=frozenset({"eth1"}))
 
 @pytest.fixture
 async def firewall() -> AsyncIterator[nft.NftFirewall]:
-    nft_command("flush ruleset")
-    async with nft.NftFirewall.open() as opened:
+    async with real_firewall.alone() as opened:
         yield opened
-    nft_command("flush ruleset")
 
 
 def knock() -> None:
     """One packet that our rules see."""
     subprocess.run(["ping", "-c1", "-W1", "127.0.0.1"], check=False, capture_output=True)
-
-
-def nft_command(text: str) -> None:
-    subprocess.run(["nft", "-f", "-"], input=text, check=True, capture_output=True, text=True)
 
 
 async def test_what_was_loaded_is_in_force(firewall: nft.NftFirewall) -> None:

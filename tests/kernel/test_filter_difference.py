@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -17,7 +16,8 @@ from causeway_agent.plan.compile import compile_document
 from causeway_agent.plan.policy import Forward, Policy
 from causeway_agent.plan.ruleset_text import Rendering
 from causeway_wire.desired import Partial
-from tests import documents
+from tests import documents, real_firewall
+from tests.real_firewall import nft_command
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -45,16 +45,10 @@ POLICIES = {name: compile_document(document, documents.FACTS).policy for name, d
 LARGE = 500
 
 
-def nft_command(text: str) -> None:
-    subprocess.run(["nft", "-f", "-"], input=text, check=True, capture_output=True, text=True)
-
-
 @pytest.fixture
 async def firewall() -> AsyncIterator[nft.NftFirewall]:
-    nft_command("flush ruleset")
-    async with nft.NftFirewall.open() as opened:
+    async with real_firewall.alone() as opened:
         yield opened
-    nft_command("flush ruleset")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from causeway_controller.fleet.client import AgentClient
 from causeway_wire.desired import Failover, Full, FullNetwork, Idle, Partial, Replica
+from tests import real_appliance
 from tests.real_appliance import Appliance
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(240)]
@@ -37,14 +38,8 @@ LONGEST = 20.0
 
 @pytest_asyncio.fixture(params=MODES)
 async def appliance(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Appliance]:
-    made = Appliance(1, tmp_path)
-    await made.up()
-    try:
-        async with made.open() as agent:
-            await agent.apply(made.document(2, MODES[request.param]), escalate=True, timeout=60)
+    async with real_appliance.enforcing(tmp_path, MODES[request.param]) as made:
         yield made
-    finally:
-        made.down()
 
 
 def rules(appliance: Appliance) -> list[str]:
