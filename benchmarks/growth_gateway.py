@@ -21,8 +21,8 @@ from datetime import UTC, datetime
 from msgspec import structs
 
 from benchmarks import world
-from causeway_agent.backends.known_keys import KnownKeys, Seen
-from causeway_agent.plan.processes import FirstPacketFilter
+from causeway_agent.backends.gateway.known_keys import KnownKeys, Seen
+from causeway_agent.plan.model.processes import FirstPacketFilter
 from causeway_controller import pki, tls_crypt
 from causeway_controller.lab import topology
 from causeway_controller.lab.lab import Lab

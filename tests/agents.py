@@ -11,8 +11,8 @@ from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan import base
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile import base
+from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.desired import (
     Desired,
     Failover,

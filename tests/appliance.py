@@ -10,12 +10,12 @@ import asyncio
 import sys
 from dataclasses import replace
 
-from causeway_agent.backends.neighbours import PacketNeighbours
-from causeway_agent.backends.nft import NftFirewall
-from causeway_agent.backends.rtnl import RtnlKernel
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put
+from causeway_agent.backends.filter.nft import NftFirewall
+from causeway_agent.backends.kernel.rtnl import RtnlKernel
+from causeway_agent.backends.segment.neighbours import PacketNeighbours
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.operations import Announce, Drop, LoadPolicy, Operation, Put
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests import documents

@@ -12,10 +12,10 @@ from typing import TypeVar
 
 from causeway_agent.engine import service
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan.objects import Address, KernelObject, Link, Sysctl, Vlan
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.compile import compiler
+from causeway_agent.plan.model.objects import Address, KernelObject, Link, Sysctl, Vlan
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.target import Target
 from causeway_wire.desired import Desired
 from tests import documents
 from tests.agents import Bench

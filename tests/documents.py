@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 from hypothesis import strategies as st
 
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import (
     Desired,
     Extension,

@@ -23,9 +23,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, describe, diff, guard, ruleset
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile import compiler
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.target import Observation
+from causeway_agent.plan.steer import coverage, describe, diff, guard
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Failover, Idle, Partial
 from causeway_wire.problem import ProblemError, combine

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from causeway_agent import offline, settings
-from causeway_agent.plan.explain_packet import Kind, Packet
+from causeway_agent.plan.explain.packet import Kind, Packet
 
 
 async def explain(path: Path) -> None:

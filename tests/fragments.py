@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from causeway_agent.plan import ruleset_fragments
+from causeway_agent.plan.model import reassembly
 from tests.wired import BOX, python, within
 
 SHAPES = ("first", "later", "tiny", "overlapping")
@@ -71,7 +71,7 @@ _ASK = """
 
 def settle(space: str = BOX) -> None:
     """What the agent sets on an appliance, whose rules alone the test has loaded."""
-    within(space, "sysctl", "-qw", *(f"{one.key}={one.value}" for one in ruleset_fragments.settings()))
+    within(space, "sysctl", "-qw", *(f"{one.key}={one.value}" for one in reassembly.settings()))
 
 
 def flood(

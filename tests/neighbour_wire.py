@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from causeway_agent.backends import frames
+from causeway_agent.backends.segment import frames
 from tests.wired import BOX, VLAN, pings, python, run, within
 
 _SEND = """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.steer.diff import diff
 from causeway_wire.desired import Desired
 from tests import documents
 from tests.fakes.kernel import KernelModel

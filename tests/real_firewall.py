@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import AsyncIterator
 
-from causeway_agent.backends import nft
+from causeway_agent.backends.filter import nft
 
 
 def nft_command(text: str) -> None:

@@ -10,8 +10,8 @@ import pathlib
 import subprocess
 from collections.abc import Iterator
 
-from causeway_agent.plan.objects import Address, KernelObject, Route, Tun
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.model.objects import Address, KernelObject, Route, Tun
+from causeway_agent.plan.model.target import Observation
 
 NIC = "cwtest0"
 OTHER = "cwtest1"

@@ -20,9 +20,9 @@ from typing import Any
 import msgspec
 
 from causeway_agent.app import configure_logs
-from causeway_agent.backends.clock import SystemClock
-from causeway_agent.backends.publications import NftPublications
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.filter.publications import NftPublications
+from causeway_agent.backends.host.clock import SystemClock
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.state import InForce, State

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from causeway_agent.plan import public_checks
-from causeway_agent.plan.public_checks import Ground
-from causeway_agent.plan.public_rules import Table
+from causeway_agent.plan.filter import public_checks
+from causeway_agent.plan.filter.public_checks import Ground
+from causeway_agent.plan.filter.public_rules import Table
 from causeway_wire.desired import Desired
 from causeway_wire.public_rules import Protocol, PublicRule, PublicRules, PublicRulesPatch
 from tests import documents

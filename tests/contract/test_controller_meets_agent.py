@@ -16,8 +16,8 @@ from cryptography import x509
 from causeway_agent.api import application, handlers, peers, tls
 from causeway_agent.api.listener import Listener
 from causeway_agent.api.serving import Serving
-from causeway_agent.backends.identity import KeyStore
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.identity import KeyStore
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.engine import service
 from causeway_controller import pki
 from causeway_controller.errors import AgentUnreachable, EnrolmentRefused

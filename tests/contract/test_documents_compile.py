@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.processes import VpnClient, VpnServer
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.processes import VpnClient, VpnServer
+from causeway_agent.plan.model.target import Facts, Target
 from causeway_controller.failover import documents
 from causeway_controller.failover.inventory import Site, with_failed_over
 from causeway_wire.desired import Desired

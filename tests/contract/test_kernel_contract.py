@@ -12,9 +12,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from causeway_agent import errors
-from causeway_agent.backends import rtnl
+from causeway_agent.backends.kernel import rtnl
 from causeway_agent.engine import ports
-from causeway_agent.plan.objects import (
+from causeway_agent.plan.model.objects import (
     Address,
     Bridge,
     BridgePort,
@@ -26,7 +26,7 @@ from causeway_agent.plan.objects import (
     Tun,
     Vlan,
 )
-from causeway_agent.plan.operations import Drop, Put
+from causeway_agent.plan.steer.operations import Drop, Put
 from causeway_controller.lab import sandbox
 from tests.fakes.kernel import KernelModel, RefusedError
 from tests.fakes.network import FakeKernel

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from causeway_agent.plan import public_checks
-from causeway_agent.plan.public_rules import Table
+from causeway_agent.plan.filter import public_checks
+from causeway_agent.plan.filter.public_rules import Table
 from causeway_controller.failover import checks, documents, inventory, modes, publications
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 import pytest_asyncio
 
-from causeway_agent.backends.publications import NftPublications
+from causeway_agent.backends.filter.publications import NftPublications
 from causeway_agent.engine import ports
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import public_elements, ruleset
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.public_elements import Elements
+from causeway_agent.plan.filter import public_elements, ruleset
+from causeway_agent.plan.filter.public_elements import Elements
+from causeway_agent.plan.model.policy import Policy
 from causeway_controller.lab import sandbox
 from causeway_wire.public_rules import Protocol, PublicRule
 from tests.fakes.firewall import FakeFirewall

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.model.policy import Policy
 from tests.fakes.fuse import Fuse
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from causeway_agent.plan.objects import (
+from causeway_agent.plan.model.objects import (
     MAIN_TABLE,
     Address,
     Bridge,
@@ -22,10 +22,10 @@ from causeway_agent.plan.objects import (
     Tun,
     Vlan,
 )
-from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.processes import Process, VpnClient, VpnServer
-from causeway_agent.plan.target import Observation, Target
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.processes import Process, VpnClient, VpnServer
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 
 FOREIGN_DEVICE = "docker0"
 

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 from causeway_agent.engine.ports import NeighbourTable, Sighting
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.holdings import Holding
-from causeway_agent.plan.objects import (
+from causeway_agent.plan.model.objects import (
     Address,
     Bridge,
     BridgePort,
@@ -22,7 +21,8 @@ from causeway_agent.plan.objects import (
     Tun,
     Vlan,
 )
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.model.target import Observation
+from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.observed import NicReport
 from causeway_wire.types import IPAddress, MacAddress
 from tests.fakes.events import EventFeed

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from causeway_agent.plan.path_size import PathSize
-from causeway_agent.plan.processes import Process, VpnClient, VpnServer
+from causeway_agent.plan.model.path_size import PathSize
+from causeway_agent.plan.model.processes import Process, VpnClient, VpnServer
 from causeway_wire.observed import Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 from tests.fakes.events import EventFeed

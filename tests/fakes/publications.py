@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import public_elements
-from causeway_agent.plan.public_elements import COUNTED, SETS, Cuts, Elements
+from causeway_agent.plan.filter import public_elements
+from causeway_agent.plan.filter.public_elements import COUNTED, SETS, Cuts, Elements
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.fuse import Fuse
 

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from causeway_agent.app import configure_logs
-from causeway_agent.backends import neighbour_responder
-from causeway_agent.backends.clock import SystemClock
-from causeway_agent.backends.neighbours import PacketNeighbours
-from causeway_agent.backends.nft import NftFirewall
-from causeway_agent.backends.rtnl import RtnlKernel
-from causeway_agent.backends.supervisor import Supervisor
+from causeway_agent.backends.filter.nft import NftFirewall
+from causeway_agent.backends.host.clock import SystemClock
+from causeway_agent.backends.kernel.rtnl import RtnlKernel
+from causeway_agent.backends.processes.supervisor import Supervisor
+from causeway_agent.backends.segment import neighbour_responder
+from causeway_agent.backends.segment.neighbours import PacketNeighbours
 from causeway_agent.engine.machine import Machine
-from causeway_agent.plan import describe, diff
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.steer import describe, diff
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests.fakes.dead_man import FakeDeadMan

@@ -27,10 +27,10 @@ from typing import Any, NoReturn
 
 import structlog
 
-from causeway_agent.backends.supervisor import Supervisor
-from causeway_agent.backends.task_unit import Ready
+from causeway_agent.backends.host.task_unit import Ready
+from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.processes import NeighbourResponder
+from causeway_agent.plan.model.processes import NeighbourResponder
 
 ECHO_PORT = 7777
 PROBE_INTERVAL = 0.008

@@ -22,17 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from causeway_agent.plan import haproxy_config, openvpn_config, ruleset
-from causeway_agent.plan.policy import Listener, Policy, Relay
-from causeway_agent.plan.processes import (
-    Endpoint,
-    FirstPacketFilter,
-    Process,
-    TlsProxy,
-    VpnClient,
-    VpnServer,
-)
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.compile import haproxy_config, openvpn_config
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model import processes
+from causeway_agent.plan.model.policy import Listener, Policy, Relay
+from causeway_agent.plan.model.processes import Endpoint, FirstPacketFilter, TlsProxy, VpnClient, VpnServer
+from causeway_agent.plan.model.target import Facts
 from causeway_controller import pki, tls_crypt
 from causeway_wire.desired import (
     GatewayRole,
@@ -215,10 +210,10 @@ class Agent:
         )
         self.adopted: list[str] = self._answer()["adopted"]
 
-    def start(self, process: Process) -> Any:
+    def start(self, process: processes.Process) -> Any:
         return self._ask("start", process)
 
-    def stop(self, process: Process) -> Any:
+    def stop(self, process: processes.Process) -> Any:
         return self._ask("stop", process)
 
     def report(self) -> Any:
@@ -248,7 +243,7 @@ class Agent:
         self._process.wait(10)
         self._process.stdout.close()
 
-    def _ask(self, verb: str, process: Process | None = None) -> Any:
+    def _ask(self, verb: str, process: processes.Process | None = None) -> Any:
         argument = base64.b64encode(pickle.dumps(process)).decode()
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([verb, argument]) + "\n")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from causeway_agent.backends import nft_elements, rtnl
-from causeway_agent.backends.publications import NftPublications
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.policy import Policy
+from causeway_agent.backends.filter import nft_elements
+from causeway_agent.backends.filter.publications import NftPublications
+from causeway_agent.backends.kernel import rtnl
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.policy import Policy
 from tests.real_kernel import NIC, TUN, adapters, address, ip
 
 pytestmark = pytest.mark.kernel

@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import neighbour_responder, neighbours
-from causeway_agent.plan.objects import Claim
-from causeway_agent.plan.processes import NeighbourResponder
+from causeway_agent.backends.segment import neighbour_responder, neighbours
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.model.processes import NeighbourResponder
 
 pytestmark = pytest.mark.kernel
 

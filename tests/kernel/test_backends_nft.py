@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import kernel_events, nft, nft_channel
-from causeway_agent.plan.policy import Forward, ManagementDoor, Policy, Relay
+from causeway_agent.backends.filter import nft, nft_channel
+from causeway_agent.backends.kernel import kernel_events
+from causeway_agent.plan.model.policy import Forward, ManagementDoor, Policy, Relay
 from tests import real_firewall
 from tests.real_firewall import nft_command
 
@@ -88,7 +89,9 @@ async def test_what_nobody_changed_is_not_read_again(
     await firewall.load(POLICY)
     nft_command("add table ip mine")
     assert await firewall.loaded() == POLICY
-    monkeypatch.setattr("causeway_agent.backends.nft_fingerprint.read", lambda *_args, **_more: "another one")
+    monkeypatch.setattr(
+        "causeway_agent.backends.filter.nft_fingerprint.read", lambda *_args, **_more: "another one"
+    )
     assert await firewall.loaded() == POLICY
     nft_command("delete table ip mine")
     assert await firewall.loaded() is None

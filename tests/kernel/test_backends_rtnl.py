@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import rtnl
-from causeway_agent.plan.objects import Address, KernelObject, Link, ProxyNeighbour, Rule, Sysctl, Tun
+from causeway_agent.backends.kernel import rtnl
+from causeway_agent.plan.model.objects import Address, KernelObject, Link, ProxyNeighbour, Rule, Sysctl, Tun
 from tests.real_kernel import NIC, OTHER, TUN, adapters, address, everything, ip, route
 
 pytestmark = pytest.mark.kernel

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from causeway_agent.backends import rtnl
-from causeway_agent.plan.objects import Bridge, BridgePort
+from causeway_agent.backends.kernel import rtnl
+from causeway_agent.plan.model.objects import Bridge, BridgePort
 from tests.real_kernel import NIC, OTHER, adapters, ip
 
 pytestmark = pytest.mark.kernel

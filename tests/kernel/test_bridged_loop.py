@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_agent.backends.loop_guard import LOOP
-from causeway_agent.plan import loop_guard
+from causeway_agent.backends.segment.loop_guard import LOOP
+from causeway_agent.plan.steer import loop_guard
 from tests.kernel import bridged_lab
 from tests.kernel.bridged_lab import Lab
 from tests.kernel.processes_lab import until

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Partial
 from tests import documents
 from tests.full_site import (
@@ -78,7 +78,7 @@ _FLOOD = """
 _LIVENESS = """
     import asyncio, ipaddress, sys
     from causeway_agent.backends import liveness
-    from causeway_agent.plan.silence import Verdict
+    from causeway_agent.plan.steer.silence import Verdict
     async def main():
         ends = ipaddress.ip_address(sys.argv[1]), ipaddress.ip_address(sys.argv[2])
         with liveness.probe("host", ends) as probe:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.settings import Settings

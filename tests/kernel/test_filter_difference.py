@@ -9,12 +9,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from causeway_agent.backends import nft
-from causeway_agent.backends.nft_fingerprint import Digests
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.policy import Forward, Policy
-from causeway_agent.plan.ruleset_text import Rendering
+from causeway_agent.backends.filter import nft
+from causeway_agent.backends.filter.nft_fingerprint import Digests
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.filter.text import Rendering
+from causeway_agent.plan.model.policy import Forward, Policy
 from causeway_wire.desired import Partial
 from tests import documents, real_firewall
 from tests.real_firewall import nft_command

@@ -10,8 +10,8 @@ from itertools import product
 
 import pytest
 
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
 from tests import documents, fragments, full_site
 from tests.fragments import SHAPES, answering, flood, passes

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
 from tests import documents
 from tests.neighbour_wire import OTHER_MAC, arp, claimed, learned, mac_of, moves, solicitation

@@ -8,8 +8,8 @@ from ipaddress import ip_network
 import pytest
 from msgspec.structs import replace
 
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Partial, TenantRole
 from tests import documents
 from tests.neighbour_wire import SHARE, arp, colon, mac_of, neighbours, scan, send, solicitation, soon

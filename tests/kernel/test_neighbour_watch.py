@@ -13,14 +13,14 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from causeway_agent.backends.clock import SystemClock
-from causeway_agent.backends.neighbours import PacketNeighbours
+from causeway_agent.backends.host.clock import SystemClock
+from causeway_agent.backends.segment.neighbours import PacketNeighbours
 from causeway_agent.engine import watch
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.watch import Watch
-from causeway_agent.plan import holdings
-from causeway_agent.plan.objects import Address, Claim, ProxyNeighbour
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.model.objects import Address, Claim, ProxyNeighbour
+from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.steer import holdings
 from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAnswer, TenantRole
 from causeway_wire.observed import DuplicateState
 from tests import documents

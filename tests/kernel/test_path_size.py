@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_agent.plan import path_size
+from causeway_agent.plan.model import path_size
 from causeway_controller.lab import drill, namespaces
 from causeway_controller.lab.lab import Lab, VmRef
 from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction

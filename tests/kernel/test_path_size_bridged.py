@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_agent.plan import path_size
+from causeway_agent.plan.model import path_size
 from causeway_controller.lab.line.conditions import Conditions, Direction
 from causeway_controller.lab.line.line import Line
 from tests.kernel import bridged_lab

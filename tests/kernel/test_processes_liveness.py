@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_agent.backends import liveness
-from causeway_agent.plan.silence import LONGEST, SETTLING, Verdict
+from causeway_agent.backends.processes import liveness
+from causeway_agent.plan.steer.silence import LONGEST, SETTLING, Verdict
 from tests.kernel.processes_lab import run
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(30)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import spawn
+from causeway_agent.backends.processes import spawn
 from causeway_wire.observed import Transport
 from tests.kernel.processes_lab import TUNNEL, client, door, gateway_proxy, run, server, site, until, wrapper
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from causeway_agent.backends.publications import NftPublications
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.policy import Policy
+from causeway_agent.backends.filter.publications import NftPublications
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.policy import Policy
 from causeway_wire.desired import Full, FullNetwork
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import Protocol

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET, structs
 
-from causeway_agent.plan import haproxy_config, openvpn_config
-from causeway_agent.plan.processes import TlsProxy, VpnClient, VpnServer
+from causeway_agent.plan.compile import haproxy_config, openvpn_config
+from causeway_agent.plan.model.processes import TlsProxy, VpnClient, VpnServer
 from causeway_controller import pki
 from causeway_wire.desired import (
     GatewayRole,

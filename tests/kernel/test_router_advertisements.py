@@ -12,8 +12,8 @@ from ipaddress import IPv6Address, ip_network
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import router_advertiser, router_frames
-from causeway_agent.plan.processes import RouterAdvertiser
+from causeway_agent.backends.segment import router_advertiser, router_frames
+from causeway_agent.plan.model.processes import RouterAdvertiser
 from tests.neighbour_wire import answers, icmpv6, mac_of
 from tests.wired import run, segment
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from causeway_agent.plan import ruleset
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.policy import Policy
 from causeway_wire.desired import Desired
 from tests import documents
 from tests.wired import (

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from causeway_agent.plan import closed, ruleset
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.steer import closed
 from causeway_wire.desired import Desired, Partial
 from tests import documents
 from tests.wired import (

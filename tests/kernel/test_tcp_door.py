@@ -18,8 +18,8 @@ import msgspec
 import pytest
 from cryptography import x509
 
-from causeway_agent.plan import haproxy_config
-from causeway_agent.plan.processes import TlsProxy
+from causeway_agent.plan.compile import haproxy_config
+from causeway_agent.plan.model.processes import TlsProxy
 from causeway_controller import pki
 from causeway_wire.desired import GatewayRole, GatewayTenant, GatewayTunnel, Remote
 from tests import documents, tls

@@ -17,13 +17,14 @@ import msgspec
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import neighbours, rtnl
+from causeway_agent.backends.kernel import rtnl
+from causeway_agent.backends.segment import neighbours
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.objects import Claim, Link, Vlan
-from causeway_agent.plan.operations import Put
-from causeway_agent.plan.target import Facts, Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Claim, Link, Vlan
+from causeway_agent.plan.model.target import Facts, Observation
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.operations import Put
 from causeway_controller.lab.lab import Lab
 from causeway_wire.desired import Desired
 from causeway_wire.desired import Vlan as WireVlan

@@ -18,8 +18,8 @@ from causeway_agent import settings
 from causeway_agent.commands import capture, changes, local, path, rules, status
 from causeway_agent.errors import AgentError
 from causeway_agent.first_boot import command as first_boot
-from causeway_agent.plan import capture_filter
-from causeway_agent.plan.explain_packet import Kind, Packet
+from causeway_agent.plan.capture import program
+from causeway_agent.plan.explain.packet import Kind, Packet
 from causeway_agent.settings import Settings
 
 FAILURE = 1
@@ -82,7 +82,7 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_bounded(65535), metavar="N", help="this TCP or UDP port at either end"
     )
-    protocols = [protocol.value for protocol in capture_filter.CaptureProtocol]
+    protocols = [protocol.value for protocol in program.CaptureProtocol]
     parser.add_argument("--proto", choices=protocols, help="icmp is that of both IP versions")
     for name, default, most, what in (
         ("seconds", capture.SECONDS, capture.LONGEST_SECONDS, "time"),
@@ -177,7 +177,7 @@ def _explain(loaded: Settings, options: argparse.Namespace) -> int:
 
 
 def _journal(loaded: Settings, options: argparse.Namespace) -> int:
-    from causeway_agent.backends.storage import DirectoryStorage  # noqa: PLC0415
+    from causeway_agent.backends.host.storage import DirectoryStorage  # noqa: PLC0415
     from causeway_agent.engine.journal import Journal  # noqa: PLC0415
 
     recovered = Journal(DirectoryStorage(Path(loaded.state_directory))).recover()
@@ -207,10 +207,10 @@ def _kept_rules(loaded: Settings) -> object:
 
 
 def _capture(options: argparse.Namespace) -> int:
-    from causeway_agent.backends import capture_socket  # noqa: PLC0415
+    from causeway_agent.backends.segment import capture_socket  # noqa: PLC0415
 
-    protocol = capture_filter.CaptureProtocol(options.proto) if options.proto else None
-    wanted = capture_filter.Wanted(host=options.host, port=options.port, protocol=protocol)
+    protocol = program.CaptureProtocol(options.proto) if options.proto else None
+    wanted = program.Wanted(host=options.host, port=options.port, protocol=protocol)
     bounds = capture.Bounds(seconds=options.seconds, packets=options.packets, octets=options.bytes)
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(capture_socket.opened(options.device, wanted))

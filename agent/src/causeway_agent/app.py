@@ -17,23 +17,19 @@ from causeway_agent import __version__, offline
 from causeway_agent.api import application, handlers, local, peers, tls
 from causeway_agent.api.listener import Listener, LocalListener
 from causeway_agent.api.serving import Serving
-from causeway_agent.backends import (
-    capabilities,
-    dead_man,
-    lock,
-    neighbour_responder,
-    neighbour_tables,
-    notify,
-)
-from causeway_agent.backends.clock import SystemClock
-from causeway_agent.backends.identity import KeyStore
-from causeway_agent.backends.neighbours import PacketNeighbours
-from causeway_agent.backends.nft import NftFirewall
-from causeway_agent.backends.publications import NftPublications
-from causeway_agent.backends.rtnl import RtnlKernel
-from causeway_agent.backends.slot_channel import SocketSlots
-from causeway_agent.backends.storage import DirectoryStorage
-from causeway_agent.backends.supervisor import Supervisor
+from causeway_agent.backends.filter.nft import NftFirewall
+from causeway_agent.backends.filter.publications import NftPublications
+from causeway_agent.backends.host import capabilities, notify
+from causeway_agent.backends.host.clock import SystemClock
+from causeway_agent.backends.host.identity import KeyStore
+from causeway_agent.backends.host.slot_channel import SocketSlots
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.kernel import neighbour_tables
+from causeway_agent.backends.kernel.rtnl import RtnlKernel
+from causeway_agent.backends.processes import dead_man, lock
+from causeway_agent.backends.processes.supervisor import Supervisor
+from causeway_agent.backends.segment import neighbour_responder
+from causeway_agent.backends.segment.neighbours import PacketNeighbours
 from causeway_agent.commands.local import SOCKET_NAME
 from causeway_agent.engine import events, service
 from causeway_agent.engine.machine import Machine
@@ -41,7 +37,7 @@ from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.base import compile_base
+from causeway_agent.plan.compile.base import compile_base
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
 from causeway_wire.problem import ProblemError

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.errors import StorageError
 
 APPLIANCE_URN = "urn:causeway:appliance:"

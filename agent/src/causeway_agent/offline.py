@@ -10,23 +10,27 @@ from typing import Any
 
 import msgspec
 
-from causeway_agent.backends import nft_counters, spawn
-from causeway_agent.backends.nfnetlink import KeptLink
-from causeway_agent.backends.rtnl import RtnlKernel
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.filter import nft_counters
+from causeway_agent.backends.filter.nfnetlink import KeptLink
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.kernel.rtnl import RtnlKernel
+from causeway_agent.backends.processes import spawn
 from causeway_agent.commands import status as status_page
 from causeway_agent.engine import report, revocations, rules_journal
 from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.journal import Journal, Recovered
 from causeway_agent.engine.state import InForce
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, describe, diff, explain_bridged, explain_services, ruleset, trunks
-from causeway_agent.plan import explain as explanations
-from causeway_agent.plan.base import compile_base
-from causeway_agent.plan.explain_packet import Explanation, Packet
-from causeway_agent.plan.public_rules import Table
-from causeway_agent.plan.target import Facts, Observation, Target
+from causeway_agent.plan.compile import compiler, trunks
+from causeway_agent.plan.compile.base import compile_base
+from causeway_agent.plan.explain import bridged as explain_bridged
+from causeway_agent.plan.explain import explanation as explanations
+from causeway_agent.plan.explain import services as explain_services
+from causeway_agent.plan.explain.packet import Explanation, Packet
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.filter.public_rules import Table
+from causeway_agent.plan.model.target import Facts, Observation, Target
+from causeway_agent.plan.steer import coverage, describe, diff
 from causeway_agent.settings import Settings
 from causeway_wire import codec
 from causeway_wire.desired import Desired

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from causeway_agent import app, offline
-from causeway_agent.backends import lock
+from causeway_agent.backends.processes import lock
 from causeway_agent.commands.local import AgentDownError, LocalAgent, RefusedError
 from causeway_agent.errors import HeldError
 from causeway_agent.settings import Settings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.plan import openvpn_config, ruleset_fragments
+from causeway_agent.plan.compile import openvpn_config
+from causeway_agent.plan.model import reassembly
 
 SETTINGS = (
     Path(__file__).parents[3] / "image/elements/causeway-network/static/usr/lib/sysctl.d/60-causeway.conf"
@@ -19,7 +20,7 @@ def values() -> dict[str, str]:
 
 
 def test_fragments_get_at_boot_what_the_agent_gives_them() -> None:
-    for setting in ruleset_fragments.settings():
+    for setting in reassembly.settings():
         if not setting.key.startswith("net/netfilter/"):  # exist once a packet filter was loaded
             assert values()[setting.key.replace("/", ".")] == setting.value
 

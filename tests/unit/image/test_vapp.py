@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.block_devices import Disk
+from causeway_agent.backends.host.block_devices import Disk
 from causeway_agent.first_boot import carriers
 from causeway_agent.first_boot.carriers import Sources
 from causeway_wire import seed

@@ -10,7 +10,7 @@ from msgspec import inspect
 from msgspec.structs import replace
 
 from causeway_agent.api import handlers
-from causeway_agent.plan import compile as compiler
+from causeway_agent.plan.compile import compiler
 from causeway_wire import codec, limits
 from causeway_wire.desired import (
     Desired,

@@ -14,7 +14,7 @@ from causeway_agent.engine import journal, ports
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
 from causeway_agent.engine.state import InForce
-from causeway_agent.plan import public_rules
+from causeway_agent.plan.filter import public_rules
 from causeway_agent.web.message import Request, Response
 from causeway_wire import codec, limits
 from causeway_wire.change import Change

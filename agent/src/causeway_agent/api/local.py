@@ -8,7 +8,7 @@ import msgspec
 
 from causeway_agent.api.application import Application
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan.explain_packet import Kind, Packet
+from causeway_agent.plan.explain.packet import Kind, Packet
 from causeway_agent.web.message import Request, Response
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem

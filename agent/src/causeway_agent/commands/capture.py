@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from causeway_agent.plan import capture_file, capture_text
-from causeway_agent.plan.capture_filter import LinkLayer
+from causeway_agent.plan.capture import file as capture_file
+from causeway_agent.plan.capture import text as capture_text
+from causeway_agent.plan.capture.program import LinkLayer
 
 SECONDS, LONGEST_SECONDS = 10.0, 300.0
 PACKETS, MOST_PACKETS = 1_000, 100_000

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from causeway_agent.commands.local import LocalAgent
 from causeway_agent.commands.page import folded
-from causeway_agent.plan.explain_packet import Packet
+from causeway_agent.plan.explain.packet import Packet
 
 _MARKS = frozenset({"ok   ", "STOP ", "     "})
 """What a stage's line begins with; a sentence has none."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from causeway_agent.commands.local import LocalAgent, RefusedError
 from causeway_agent.commands.page import duration, entry, moment, octets
-from causeway_agent.plan import counters
+from causeway_agent.plan.filter import counters
 
 OFFLINE = "offline"
 """State of an appliance whose agent does not answer."""

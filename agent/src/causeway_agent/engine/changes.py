@@ -28,8 +28,8 @@ from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.transition import Way
 from causeway_agent.errors import BackendError, StorageError
-from causeway_agent.plan import describe
-from causeway_agent.plan.operations import Plan
+from causeway_agent.plan.steer import describe
+from causeway_agent.plan.steer.operations import Plan
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem

@@ -10,8 +10,8 @@ from msgspec import UNSET
 
 from causeway_agent.engine import events
 from causeway_agent.engine.state import InForce
-from causeway_agent.plan.holdings import QUIET_SECONDS
-from causeway_agent.plan.objects import Claim
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.steer.holdings import QUIET_SECONDS
 from causeway_wire.desired import (
     Claims,
     Desired,

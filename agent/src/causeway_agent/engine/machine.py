@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from causeway_agent.engine import ports
 from causeway_agent.engine.lockdown import Lockdown
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import closed, describe
-from causeway_agent.plan.operations import (
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.target import Facts, Observation, Target
+from causeway_agent.plan.steer import closed, describe
+from causeway_agent.plan.steer.operations import (
     Announce,
     Drop,
     LoadPolicy,
@@ -22,8 +24,6 @@ from causeway_agent.plan.operations import (
     Stop,
     together,
 )
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.target import Facts, Observation, Target
 
 OPERATION_SECONDS = 40.0
 """Longest time one operation may take; starting a VPN server that must listen is the slowest. This, and what

@@ -12,13 +12,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from causeway_agent.plan.holdings import Holding
-from causeway_agent.plan.objects import Claim, KernelObject, Sysctl
-from causeway_agent.plan.path_size import PathSize
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.processes import Process
-from causeway_agent.plan.public_elements import Cuts, Elements
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.filter.public_elements import Cuts, Elements
+from causeway_agent.plan.model.objects import Claim, KernelObject, Sysctl
+from causeway_agent.plan.model.path_size import PathSize
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.processes import Process
+from causeway_agent.plan.model.target import Observation
+from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, TunnelReport
 from causeway_wire.types import ChangeId, MacAddress, TunnelId

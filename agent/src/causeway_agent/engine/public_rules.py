@@ -18,9 +18,9 @@ from causeway_agent.engine.rule_filter import RuleFilter, open_keys
 from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.errors import BackendError, CompileError, StorageError
-from causeway_agent.plan import public_checks, public_elements, public_rules
-from causeway_agent.plan.public_checks import Ground
-from causeway_agent.plan.public_rules import Delta, Table, Work
+from causeway_agent.plan.filter import public_checks, public_elements, public_rules
+from causeway_agent.plan.filter.public_checks import Ground
+from causeway_agent.plan.filter.public_rules import Delta, Table, Work
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem

@@ -20,9 +20,9 @@ from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import closed, describe, diff
-from causeway_agent.plan.operations import Operation
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.steer import closed, describe, diff
+from causeway_agent.plan.steer.operations import Operation
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 
 FILTER_CHANGED = frozenset({"filter", "overflow"})

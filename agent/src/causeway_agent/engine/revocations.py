@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from causeway_agent.engine.ports import Clock
-from causeway_agent.plan import revocation
+from causeway_agent.plan.compile import revocation
 from causeway_wire.desired import Desired, Management
 from causeway_wire.observed import RevokedCertificate
 from causeway_wire.types import SerialNumber

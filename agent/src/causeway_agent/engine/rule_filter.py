@@ -14,9 +14,9 @@ import structlog
 from causeway_agent.engine import events, ports
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import public_elements
-from causeway_agent.plan.public_elements import Cuts, Elements
-from causeway_agent.plan.public_rules import Delta, Table, Work
+from causeway_agent.plan.filter import public_elements
+from causeway_agent.plan.filter.public_elements import Cuts, Elements
+from causeway_agent.plan.filter.public_rules import Delta, Table, Work
 
 ASKED_ABOUT = 64
 """Ports whose counters are asked for before their flows are looked for; with more, flows are at once."""

@@ -24,7 +24,7 @@ import msgspec
 
 from causeway_agent.engine import ports
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan.public_rules import Table
+from causeway_agent.plan.filter.public_rules import Table
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch, Revision

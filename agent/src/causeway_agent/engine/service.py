@@ -24,11 +24,14 @@ from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.updates import Updates
 from causeway_agent.engine.watch import Watch
 from causeway_agent.errors import BackendError, Bug, CompileError
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan import coverage, explain, explain_bridged, explain_services, revocation, trunks
-from causeway_agent.plan.explain_packet import Explanation, Packet
-from causeway_agent.plan.objects import Claim
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile import compiler, revocation, trunks
+from causeway_agent.plan.explain import bridged as explain_bridged
+from causeway_agent.plan.explain import explanation
+from causeway_agent.plan.explain import services as explain_services
+from causeway_agent.plan.explain.packet import Explanation, Packet
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.steer import coverage
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.observed import ApplianceState, CounterReport, Health, Observed
@@ -232,7 +235,7 @@ class Engine:
         seen = await self.machine.observe(target)
         enforced = self.state.enforced
         document = enforced.document if enforced is not None else None
-        return explain.explain(
+        return explanation.explain(
             packet,
             seen,
             tunnels=self.machine.processes.tunnels(),

@@ -9,9 +9,9 @@ from datetime import datetime
 import structlog
 
 from causeway_agent.engine import events
-from causeway_agent.plan import holdings
-from causeway_agent.plan.objects import Claim
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.steer import holdings
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.observed import DriftReport, DuplicateAddress, NeighbourTableReport

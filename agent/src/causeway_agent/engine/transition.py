@@ -12,11 +12,11 @@ from causeway_agent.engine import calculation, conflicts, events
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan import closed, describe, diff, guard, holdings
-from causeway_agent.plan import compile as compiler
-from causeway_agent.plan.objects import Claim, Link, Vlan
-from causeway_agent.plan.operations import Operation, Plan, Put
-from causeway_agent.plan.target import Facts, Observation, Target
+from causeway_agent.plan.compile import compiler
+from causeway_agent.plan.model.objects import Claim, Link, Vlan
+from causeway_agent.plan.model.target import Facts, Observation, Target
+from causeway_agent.plan.steer import closed, describe, diff, guard, holdings
+from causeway_agent.plan.steer.operations import Operation, Plan, Put
 from causeway_wire.desired import Claims, Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import MacAddress

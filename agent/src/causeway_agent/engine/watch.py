@@ -19,10 +19,10 @@ import structlog
 from causeway_agent.engine import conflicts, events, ports
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import holdings
-from causeway_agent.plan.holdings import Holding
-from causeway_agent.plan.objects import Claim
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.steer import holdings
+from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.desired import LateAnswer
 from causeway_wire.observed import DuplicateAddress, DuplicateState, NeighbourTableReport
 from causeway_wire.problem import Problem, ProblemType, combine, problem

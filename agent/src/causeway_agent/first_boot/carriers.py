@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_agent.backends import block_devices, guestinfo
-from causeway_agent.backends.block_devices import Disk
+from causeway_agent.backends.host import block_devices, guestinfo
+from causeway_agent.backends.host.block_devices import Disk
 from causeway_agent.errors import BackendError, SeedRefusedError
 from causeway_agent.first_boot import iso9660
 from causeway_agent.first_boot.carrier import Carrier

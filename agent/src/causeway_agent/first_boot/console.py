@@ -21,9 +21,10 @@ from typing import Any
 from msgspec import Struct
 
 from causeway_agent import settings as settings_file
-from causeway_agent.backends import hardware, interface_addresses
-from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host import hardware
+from causeway_agent.backends.host.identity_files import ENROLLED, IDENTITY
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.kernel import interface_addresses
 from causeway_agent.commands import local, page
 from causeway_agent.errors import BackendError, SettingsError
 from causeway_agent.first_boot import rendering

@@ -16,14 +16,14 @@ from datetime import datetime
 import msgspec
 
 from causeway_agent import settings as settings_file
-from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
+from causeway_agent.backends.host.identity_files import ENROLLED, IDENTITY
 from causeway_agent.engine import sealed
 from causeway_agent.engine.ports import Storage
 from causeway_agent.errors import DamagedError, SeedRefusedError, SettingsError
 from causeway_agent.first_boot import decision, verification
 from causeway_agent.first_boot.carriers import Found
 from causeway_agent.first_boot.decision import Answer, Memory, Record
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.model.target import Facts
 from causeway_agent.settings import Settings
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from causeway_agent.backends import hardware, lock
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host import hardware
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.processes import lock
 from causeway_agent.errors import BackendError
 from causeway_agent.first_boot import carriers, console, rendering
 from causeway_agent.first_boot.boot import FirstBoot
 from causeway_agent.first_boot.carrier import Carrier
 from causeway_agent.first_boot.importer import Importer, Place
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.model.target import Facts
 from causeway_agent.settings import Settings
 
 LOCK = "first-boot"

@@ -6,9 +6,10 @@ import ssl
 from datetime import datetime
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import adapters, checks
-from causeway_agent.plan.base import compile_base
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.compile import adapters
+from causeway_agent.plan.compile.base import compile_base
+from causeway_agent.plan.model import checks
+from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import Nic, Vlan
 from causeway_wire.problem import Problem, ProblemType
 from causeway_wire.seed import Seed

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from causeway_agent.backends import slot_protocol
-from causeway_agent.backends.slot_protocol import Abandon, Activate, Receive, Reply, Request, Status
+from causeway_agent.backends.host import slot_protocol
+from causeway_agent.backends.host.slot_protocol import Abandon, Activate, Receive, Reply, Request, Status
 from causeway_agent.slots import installing
 from causeway_agent.slots.archive import CHUNK, Archive
 from causeway_agent.slots.disk import Disk

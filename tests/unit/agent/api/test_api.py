@@ -11,7 +11,7 @@ import pytest
 from causeway_agent.api import application, handlers
 from causeway_agent.api.peers import Peer
 from causeway_agent.errors import Bug
-from causeway_agent.plan.objects import ProxyNeighbour
+from causeway_agent.plan.model.objects import ProxyNeighbour
 from causeway_wire import codec
 from causeway_wire.change import ChangeState, PlanReport
 from causeway_wire.desired import Partial, Replica

@@ -13,7 +13,7 @@ from causeway_agent.api import metrics
 from causeway_agent.engine import service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import counters
+from causeway_agent.plan.filter import counters
 from causeway_wire.observed import Transport
 from tests.agents import REPLICA, Bench, partial, tenant
 

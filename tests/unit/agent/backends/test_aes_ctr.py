@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_agent.backends import aes_ctr
+from causeway_agent.backends.gateway import aes_ctr
 
 # NIST SP 800-38A, F.5.5
 KEY = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")

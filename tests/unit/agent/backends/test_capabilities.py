@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import capabilities
+from causeway_agent.backends.host import capabilities
 from causeway_wire.observed import Capabilities
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import claim_filter
+from causeway_agent.backends.segment import claim_filter
 
 ADDRESSES = st.lists(st.integers(1, 2**32 - 1).map(IPv4Address), max_size=200)
 

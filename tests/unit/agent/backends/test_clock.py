@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from causeway_agent.backends import clock
+from causeway_agent.backends.host import clock
 
 
 def test_now_is_utc_and_aware() -> None:

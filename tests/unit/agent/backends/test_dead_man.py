@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import dead_man, spawn
-from causeway_agent.backends.dead_man import DetachedProcess, TimerUnit
+from causeway_agent.backends.processes import dead_man, spawn
+from causeway_agent.backends.processes.dead_man import DetachedProcess, TimerUnit
 from causeway_agent.errors import BackendError
 
 

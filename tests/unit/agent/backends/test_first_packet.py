@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from causeway_agent.backends import echo_message, first_packet, flow_map
-from causeway_agent.backends.first_packet import Door, Memory
-from causeway_agent.backends.flow_map import FlowMap, Source
-from causeway_agent.plan.processes import FirstPacketFilter
+from causeway_agent.backends.gateway import echo_message, first_packet, flow_map
+from causeway_agent.backends.gateway.first_packet import Door, Memory
+from causeway_agent.backends.gateway.flow_map import FlowMap, Source
+from causeway_agent.plan.model.processes import FirstPacketFilter
 from causeway_controller import tls_crypt
 from tests.first_packets import Client
 

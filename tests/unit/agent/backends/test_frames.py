@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import frames
+from causeway_agent.backends.segment import frames
 
 MAC = bytes.fromhex("020000000001")
 PEER = bytes.fromhex("020000000002")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import echo_message, wrapped_key
-from causeway_agent.backends.echo_answer import EchoAnswer
-from causeway_agent.backends.gateway_echo import Gateways
-from causeway_agent.plan.processes import Endpoint
+from causeway_agent.backends.gateway import echo_message, wrapped_key
+from causeway_agent.backends.gateway.echo_answer import EchoAnswer
+from causeway_agent.backends.gateway.gateway_echo import Gateways
+from causeway_agent.plan.model.processes import Endpoint
 from causeway_controller import tls_crypt
 from causeway_wire.observed import Transport
 from causeway_wire.types import Secret

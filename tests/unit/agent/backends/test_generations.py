@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_agent.backends import generations
-from causeway_agent.backends.generations import Generations
+from causeway_agent.backends.filter import nft_generation
+from causeway_agent.backends.filter.nft_generation import Generations
 
 
 class Kernel:
@@ -21,7 +21,7 @@ class Kernel:
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     made = Kernel()
-    monkeypatch.setattr(generations, "now", made.now)
+    monkeypatch.setattr(nft_generation, "now", made.now)
     return made
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import guard_frames
-from causeway_agent.backends.guard_frames import Frame, Kind
+from causeway_agent.backends.segment import guard_frames
+from causeway_agent.backends.segment.guard_frames import Frame, Kind
 
 SOURCE = bytes.fromhex("020000000001")
 FRAMES = st.builds(

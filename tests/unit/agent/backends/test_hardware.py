@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import block_devices, guestinfo, hardware, interface_addresses
-from causeway_agent.backends.block_devices import Disk
+from causeway_agent.backends.host import block_devices, guestinfo, hardware
+from causeway_agent.backends.host.block_devices import Disk
+from causeway_agent.backends.kernel import interface_addresses
 from causeway_agent.errors import BackendError
 
 

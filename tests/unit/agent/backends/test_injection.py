@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from causeway_agent.backends.injection import datagram
+from causeway_agent.backends.kernel.injection import datagram
 
 
 def ones_sum(data: bytes) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import kernel_events
+from causeway_agent.backends.kernel import kernel_events
 
 
 def message(kind: int, payload: bytes = b"") -> bytes:

@@ -6,9 +6,9 @@ import ipaddress
 
 import pytest
 
-from causeway_agent.backends import known_keys, wrapped_key
-from causeway_agent.backends.known_keys import TRIES, WINDOW, Budget, KnownKeys, Seen
-from causeway_agent.plan.processes import FirstPacketFilter
+from causeway_agent.backends.gateway import known_keys, wrapped_key
+from causeway_agent.backends.gateway.known_keys import TRIES, WINDOW, Budget, KnownKeys, Seen
+from causeway_agent.plan.model.processes import FirstPacketFilter
 from causeway_controller import tls_crypt
 from tests.first_packets import Client
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_agent.backends import carrier_notices, liveness
+from causeway_agent.backends.processes import carrier_notices, liveness
 
 
 @pytest.mark.parametrize("data", [b"", b"x", liveness.TRIAL])

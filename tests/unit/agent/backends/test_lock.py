@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import lock, spawn
+from causeway_agent.backends.processes import lock, spawn
 from causeway_agent.errors import HeldError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from causeway_agent.backends import lock
+from causeway_agent.backends.processes import lock
 with lock.hold(Path(sys.argv[1]), lock.AGENT):
     print("held", flush=True)
     time.sleep(60)

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from causeway_agent.backends import frames, neighbour_responder, token_bucket
-from causeway_agent.plan.processes import NeighbourResponder
+from causeway_agent.backends.host import token_bucket
+from causeway_agent.backends.segment import frames, neighbour_responder
+from causeway_agent.plan.model.processes import NeighbourResponder
 
 OWN = bytes.fromhex("020000000001")
 HOST = bytes.fromhex("020000000002")

@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from causeway_agent.backends.nfnetlink import KeptLink
+from causeway_agent.backends.filter.nfnetlink import KeptLink
 
 
 def test_a_link_stays_open_between_uses() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_agent.backends import nfnetlink, nft_dump
+from causeway_agent.backends.filter import nfnetlink, nft_dump
 
 
 def test_a_nested_attribute_is_known_by_its_kind_alone() -> None:

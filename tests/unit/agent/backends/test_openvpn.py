@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import openvpn
+from causeway_agent.backends.processes import openvpn
 from causeway_agent.errors import BackendError
 from causeway_wire.types import Secret
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import openvpn_management as management
-from causeway_agent.backends.openvpn_management import (
+from causeway_agent.backends.processes import openvpn_management as management
+from causeway_agent.backends.processes.openvpn_management import (
     BytesCounted,
     Event,
     LogLine,

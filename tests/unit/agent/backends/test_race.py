@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from causeway_agent.backends.race import race
+from causeway_agent.backends.host.race import race
 
 
 async def test_the_first_wins_and_the_others_are_cancelled() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import records
+from causeway_agent.backends.processes import records
 from causeway_agent.engine import sealed
-from causeway_agent.plan.processes import Endpoint, TlsProxy, VpnClient, VpnServer
+from causeway_agent.plan.model.processes import Endpoint, TlsProxy, VpnClient, VpnServer
 from causeway_wire import codec
 from causeway_wire.observed import Transport
 from causeway_wire.types import Secret

@@ -10,7 +10,7 @@ import struct
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from causeway_agent.backends import reset_message, wrapped_key
+from causeway_agent.backends.gateway import reset_message, wrapped_key
 from causeway_controller import tls_crypt
 from tests.first_packets import Client
 

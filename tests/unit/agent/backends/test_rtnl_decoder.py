@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from causeway_agent.backends.rtnl_decoder import Decoder
-from causeway_agent.backends.rtnl_schema import NEIGHBOUR, Message
+from causeway_agent.backends.kernel.rtnl_decoder import Decoder
+from causeway_agent.backends.kernel.rtnl_schema import NEIGHBOUR, Message
 
 NAMES = {1: "eth0", 2: "eth1"}
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import rtnl_schema
-from causeway_agent.backends.rtnl_schema import Attributes, Message
+from causeway_agent.backends.kernel import rtnl_schema
+from causeway_agent.backends.kernel.rtnl_schema import Attributes, Message
 
 
 def back(message: Message) -> Message:

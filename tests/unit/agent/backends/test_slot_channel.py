@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.slot_channel import SocketSlots
+from causeway_agent.backends.host.slot_channel import SocketSlots
 from causeway_agent.errors import BackendError
 from causeway_agent.slots import serving
 from causeway_wire.problem import ProblemError, ProblemType

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import spawn
+from causeway_agent.backends.processes import spawn
 from causeway_agent.errors import BackendError
 
 SLEEP = ("sleep", "60")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent import errors
-from causeway_agent.backends import storage
+from causeway_agent.backends.host import storage
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from causeway_agent.backends import spawn, strays
+from causeway_agent.backends.processes import spawn, strays
 
 SLEEP = ("sleep", "60")
 

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import spawn, tls_proxy
-from causeway_agent.backends.supervisor import Supervisor
-from causeway_agent.backends.task_unit import Ready
+from causeway_agent.backends.host.task_unit import Ready
+from causeway_agent.backends.processes import spawn, tls_proxy
+from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.engine import sealed
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.processes import FirstPacketFilter, NeighbourResponder, TlsProxy
+from causeway_agent.plan.model.processes import FirstPacketFilter, NeighbourResponder, TlsProxy
 from causeway_wire.types import Secret
 
 RESPONDER = NeighbourResponder(device="eth1", prefixes=(ipaddress.IPv6Network("2001:db8::/64"),), excluded=())

@@ -7,9 +7,9 @@ import signal
 import subprocess
 from pathlib import Path
 
-from causeway_agent.backends import openvpn, records, spawn
-from causeway_agent.backends.tls_proxy import ProxyUnit
-from causeway_agent.plan.processes import TlsProxy
+from causeway_agent.backends.processes import openvpn, records, spawn
+from causeway_agent.backends.processes.tls_proxy import ProxyUnit
+from causeway_agent.plan.model.processes import TlsProxy
 from causeway_wire.types import Secret
 from tests.fakes.clock import FakeClock
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from causeway_agent.backends.flow_map import Source
-from causeway_agent.backends.tunnel_flows import FLOWS, REMEMBERED, TunnelFlows, home
+from causeway_agent.backends.gateway.flow_map import Source
+from causeway_agent.backends.gateway.tunnel_flows import FLOWS, REMEMBERED, TunnelFlows, home
 
 WEB, DB, MAIL = ("acme", "web"), ("acme", "db"), ("globex", "mail")
 SERVERS = {WEB: ("10.0.0.2", 1195), DB: ("10.0.0.2", 1197), MAIL: ("10.0.0.3", 1195)}

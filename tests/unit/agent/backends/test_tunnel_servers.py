@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from causeway_agent.backends import openvpn, tunnel_servers
-from causeway_agent.backends.openvpn_server import ServerUnit
-from causeway_agent.backends.tunnel_servers import FRESH, TunnelServers
+from causeway_agent.backends.processes import openvpn, tunnel_servers
+from causeway_agent.backends.processes.openvpn_server import ServerUnit
+from causeway_agent.backends.processes.tunnel_servers import FRESH, TunnelServers
 from causeway_wire.observed import Transport, TunnelState
 
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends import wrapped_key
-from causeway_agent.backends.wrapped_key import FirstPacket, Refusal, ServerKey
+from causeway_agent.backends.gateway import wrapped_key
+from causeway_agent.backends.gateway.wrapped_key import FirstPacket, Refusal, ServerKey
 from causeway_controller import tls_crypt
 
 SECRET = tls_crypt.make_server_key()

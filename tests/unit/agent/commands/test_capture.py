@@ -12,8 +12,8 @@ import pytest
 from causeway_agent import __main__ as cli
 from causeway_agent.commands import capture
 from causeway_agent.commands.capture import Bounds
-from causeway_agent.plan import capture_file
-from causeway_agent.plan.capture_filter import LinkLayer
+from causeway_agent.plan.capture import file as capture_file
+from causeway_agent.plan.capture.program import LinkLayer
 from tests import frames_of_packets as made
 
 DATA = made.four(ip_address("192.0.2.1"), ip_address("192.0.2.2")).data

@@ -13,7 +13,7 @@ import pytest
 from causeway_agent import __main__ as command
 from causeway_agent.api import application, handlers, local, peers
 from causeway_agent.api.listener import LocalListener
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.commands.local import SOCKET_NAME, AgentDownError, LocalAgent, RefusedError
 from causeway_agent.engine import service
 from causeway_agent.engine.admission import Preconditions

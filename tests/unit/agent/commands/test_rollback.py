@@ -12,8 +12,8 @@ import pytest
 from causeway_agent import offline, rollback
 from causeway_agent.api import application, handlers, local, peers
 from causeway_agent.api.listener import LocalListener
-from causeway_agent.backends import lock
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.processes import lock
 from causeway_agent.commands import changes
 from causeway_agent.commands.local import SOCKET_NAME
 from causeway_agent.engine import service

@@ -11,11 +11,11 @@ import pytest
 from causeway_agent import __main__ as command
 from causeway_agent.api import application, handlers, peers
 from causeway_agent.api.listener import LocalListener
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.commands.local import SOCKET_NAME
 from causeway_agent.engine import service
 from causeway_agent.engine.admission import Preconditions
-from causeway_agent.plan import public_elements
+from causeway_agent.plan.filter import public_elements
 from causeway_wire import codec
 from causeway_wire.public_rules import Protocol
 from tests import agents, rules

@@ -13,7 +13,7 @@ import pytest
 from causeway_agent.commands import status
 from causeway_agent.commands.local import LocalAgent, RefusedError
 from causeway_agent.commands.page import duration, entry, moment, octets
-from causeway_agent.plan import counters, ruleset, ruleset_bridge
+from causeway_agent.plan.filter import bridge, counters, ruleset
 from causeway_wire import codec
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.observed import (
@@ -202,7 +202,7 @@ def test_no_line_is_longer_than_a_screen_is_wide() -> None:
 
 
 def test_every_counter_has_a_meaning() -> None:
-    named = {*ruleset.COUNTERS, ruleset.ARP_COUNTER, *ruleset_bridge.COUNTERS}
+    named = {*ruleset.COUNTERS, ruleset.ARP_COUNTER, *bridge.COUNTERS}
     assert set(counters.MEANINGS) == named
 
 

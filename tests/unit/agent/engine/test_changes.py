@@ -13,8 +13,8 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.objects import Link, ProxyNeighbour, Sysctl, Tun
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.model.objects import Link, ProxyNeighbour, Sysctl, Tun
+from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.change import Change, ChangeState, OperationState
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState

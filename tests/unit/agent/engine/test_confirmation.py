@@ -11,7 +11,7 @@ from causeway_agent.engine import confirmation, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.objects import Tun
+from causeway_agent.plan.model.objects import Tun
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from causeway_agent.engine import conflicts
-from causeway_agent.plan.objects import Claim
+from causeway_agent.plan.model.objects import Claim
 from causeway_wire.desired import Desired, Partial
 from causeway_wire.observed import DuplicateAddress
 from causeway_wire.problem import ProblemType

@@ -22,7 +22,7 @@ from causeway_agent.engine import confirmation
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan.objects import Link, Sysctl
+from causeway_agent.plan.model.objects import Link, Sysctl
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError

@@ -32,7 +32,7 @@ def sources() -> list[Path]:
         *ROOT.glob("*.py"),
         *(ROOT / "engine").glob("*.py"),
         *(ROOT / "api").glob("*.py"),
-        ROOT / "backends/identity.py",
+        ROOT / "backends/host/identity.py",
     ]
 
 

@@ -12,10 +12,10 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan import closed
-from causeway_agent.plan.objects import Bridge, Sysctl
-from causeway_agent.plan.operations import Put
-from causeway_agent.plan.policy import Policy
+from causeway_agent.plan.model.objects import Bridge, Sysctl
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.steer import closed
+from causeway_agent.plan.steer.operations import Put
 from causeway_wire.change import ChangeState
 from causeway_wire.observed import ApplianceState
 from causeway_wire.problem import ProblemError, ProblemType

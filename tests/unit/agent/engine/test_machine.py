@@ -9,8 +9,8 @@ from ipaddress import IPv6Network
 from causeway_agent.engine import machine
 from causeway_agent.engine.machine import Machine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.operations import Operation, Start, Stop
-from causeway_agent.plan.processes import LoopGuard, NeighbourResponder, Process
+from causeway_agent.plan.model.processes import LoopGuard, NeighbourResponder, Process
+from causeway_agent.plan.steer.operations import Operation, Start, Stop
 from tests.agents import Bench
 from tests.fakes.processes import FakeProcesses
 

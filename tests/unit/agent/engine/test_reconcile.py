@@ -12,8 +12,8 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.objects import ProxyNeighbour, Route, Sysctl
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.model.objects import ProxyNeighbour, Route, Sysctl
+from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState, Transport
 from causeway_wire.problem import Problem, ProblemType

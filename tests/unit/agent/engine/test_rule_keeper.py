@@ -12,7 +12,7 @@ import pytest
 from causeway_agent.engine import rules_journal, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
-from causeway_agent.plan import public_elements
+from causeway_agent.plan.filter import public_elements
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType

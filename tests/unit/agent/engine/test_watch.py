@@ -14,10 +14,10 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.ports import NeighbourTable, Sighting
 from causeway_agent.engine.service import Engine
 from causeway_agent.engine.state import State
-from causeway_agent.plan.holdings import Holding
-from causeway_agent.plan.objects import Address, Claim, ProxyNeighbour
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.model.objects import Address, Claim, ProxyNeighbour
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Claims, Desired, LateAnswer, StaleAnswer, TenantRole
 from causeway_wire.observed import ApplianceState, DuplicateState

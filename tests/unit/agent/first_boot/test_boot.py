@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from causeway_agent import __main__ as program
-from causeway_agent.backends.block_devices import Disk
-from causeway_agent.backends.identity_files import ENROLLED
+from causeway_agent.backends.host.block_devices import Disk
+from causeway_agent.backends.host.identity_files import ENROLLED
 from causeway_agent.first_boot import boot, rendering
 from causeway_agent.first_boot.boot import FirstBoot
 from causeway_agent.first_boot.carriers import Sources

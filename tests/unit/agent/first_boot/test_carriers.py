@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.backends.block_devices import Disk
+from causeway_agent.backends.host.block_devices import Disk
 from causeway_agent.errors import BackendError, SeedRefusedError
 from causeway_agent.first_boot import carriers
 from causeway_agent.first_boot.carrier import Carrier

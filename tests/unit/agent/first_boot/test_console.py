@@ -15,9 +15,10 @@ import pytest
 
 from causeway_agent import __main__ as program
 from causeway_agent import settings
-from causeway_agent.backends import hardware, interface_addresses
-from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
-from causeway_agent.backends.storage import DirectoryStorage
+from causeway_agent.backends.host import hardware
+from causeway_agent.backends.host.identity_files import ENROLLED, IDENTITY
+from causeway_agent.backends.host.storage import DirectoryStorage
+from causeway_agent.backends.kernel import interface_addresses
 from causeway_agent.engine.ports import Credentials
 from causeway_agent.first_boot import boot, console, console_service, rendering
 from causeway_agent.first_boot.console import Subject

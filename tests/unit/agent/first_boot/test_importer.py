@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_agent import settings
-from causeway_agent.backends.identity_files import ENROLLED, IDENTITY
+from causeway_agent.backends.host.identity_files import ENROLLED, IDENTITY
 from causeway_agent.errors import BackendError, SeedRefusedError
 from causeway_agent.first_boot.decision import Answer
 from causeway_agent.first_boot.importer import RECORD

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.base import compile_base
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.compile.base import compile_base
+from causeway_agent.plan.model.target import Facts
 from tests.agents import APPLIANCE, DEVICES, MANAGEMENT, MANAGEMENT_MAC, NICS, PRODUCTION_MAC
 
 FACTS = Facts(appliance=APPLIANCE, devices=DEVICES, vpn_uid=None, key_directory="/k", run_directory="/r")

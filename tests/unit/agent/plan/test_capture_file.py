@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from causeway_agent.plan import capture_file
-from causeway_agent.plan.capture_filter import LinkLayer
+from causeway_agent.plan.capture import file as capture_file
+from causeway_agent.plan.capture.program import LinkLayer
 
 
 @pytest.mark.parametrize(("link", "number"), [(LinkLayer.ETHERNET, 1), (LinkLayer.RAW, 101)])

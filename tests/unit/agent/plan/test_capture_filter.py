@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import capture_filter
-from causeway_agent.plan.capture_filter import CaptureProtocol, LinkLayer, Wanted
+from causeway_agent.plan.capture import program as capture_filter
+from causeway_agent.plan.capture.program import CaptureProtocol, LinkLayer, Wanted
 from causeway_wire.types import IPAddress
 from tests import frames_of_packets as made
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import capture_text
-from causeway_agent.plan.capture_filter import LinkLayer
+from causeway_agent.plan.capture import text as capture_text
+from causeway_agent.plan.capture.program import LinkLayer
 from tests import frames_of_packets as made
 
 A, B = ip_address("192.0.2.1"), ip_address("192.0.2.2")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import checks_addresses
+from causeway_agent.plan.model import checks_addresses
 from causeway_wire.types import IPNetwork
 
 PREFIXES = st.lists(

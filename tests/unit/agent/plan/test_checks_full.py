@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
 from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Partial, ProviderRole, Rehearsal
 from causeway_wire.problem import ProblemType as P
 from tests import documents

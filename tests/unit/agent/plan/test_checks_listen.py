@@ -8,9 +8,9 @@ import pytest
 from msgspec import structs
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import openvpn_config
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.processes import FirstPacketFilter, VpnServer
+from causeway_agent.plan.compile import openvpn_config
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.processes import FirstPacketFilter, VpnServer
 from causeway_wire.desired import Partial, ProviderRole, TunnelServer
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
 from causeway_wire.desired import Desired, Failover, InnerAddresses, Partial, ProviderRole, TenantRole
 from causeway_wire.problem import ProblemType
 from tests import documents

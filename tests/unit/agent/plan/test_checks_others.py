@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
+from causeway_agent.plan.compile.compiler import compile_document
 from causeway_wire.desired import (
     Desired,
     Failover,

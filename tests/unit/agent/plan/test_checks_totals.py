@@ -8,8 +8,8 @@ from ipaddress import ip_address
 import pytest
 from msgspec.structs import replace
 
-from causeway_agent.plan import checks_totals
-from causeway_agent.plan.checks import Findings
+from causeway_agent.plan.compile import checks_totals
+from causeway_agent.plan.model.checks import Findings
 from causeway_wire import limits
 from causeway_wire.desired import GatewayRole, Partial, ProviderRole, Replica, Role
 from causeway_wire.problem import Problem

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from causeway_agent.plan.closed import closed, closing
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.operations import LoadPolicy, Put
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.steer.closed import closed, closing
+from causeway_agent.plan.steer.operations import LoadPolicy, Put
 from causeway_wire.desired import Desired
 from tests import documents
 

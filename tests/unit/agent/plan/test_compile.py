@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.objects import Address, ProxyNeighbour, Route, Rule, Sysctl
-from causeway_agent.plan.policy import Echo, Forward, Listener
-from causeway_agent.plan.processes import FirstPacketFilter, NeighbourResponder, VpnClient, VpnServer
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Address, ProxyNeighbour, Route, Rule, Sysctl
+from causeway_agent.plan.model.policy import Echo, Forward, Listener
+from causeway_agent.plan.model.processes import FirstPacketFilter, NeighbourResponder, VpnClient, VpnServer
+from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.desired import (
     Desired,
     Idle,

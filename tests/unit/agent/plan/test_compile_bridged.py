@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.objects import Bridge, BridgePort, Claim, Sysctl
-from causeway_agent.plan.policy import BridgedNetwork, Policy
-from causeway_agent.plan.processes import FrameProbe, LoopGuard, VpnClient, VpnServer
-from causeway_agent.plan.target import Observation, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Bridge, BridgePort, Claim, Sysctl
+from causeway_agent.plan.model.policy import BridgedNetwork, Policy
+from causeway_agent.plan.model.processes import FrameProbe, LoopGuard, VpnClient, VpnServer
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer.diff import diff
 from causeway_wire.desired import Desired, InnerAddresses, Partial, ProviderRole, Replica, TenantRole
 from causeway_wire.problem import ProblemType as P
 from tests import documents

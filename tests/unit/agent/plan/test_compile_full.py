@@ -7,12 +7,12 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 from hypothesis import given, settings
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.compile_full import TABLE
-from causeway_agent.plan.objects import Address, Route, Rule, Sysctl
-from causeway_agent.plan.policy import Echo, Forward, Internet, SourceGuard, Way
-from causeway_agent.plan.processes import RouterAdvertiser
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.compile.full import TABLE
+from causeway_agent.plan.model.objects import Address, Route, Rule, Sysctl
+from causeway_agent.plan.model.policy import Echo, Forward, Internet, SourceGuard, Way
+from causeway_agent.plan.model.processes import RouterAdvertiser
+from causeway_agent.plan.model.target import Target
 from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Partial, ProviderRole, Rehearsal
 from tests import documents
 

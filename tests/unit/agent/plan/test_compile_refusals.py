@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.target import Facts
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import (
     Desired,
     GatewayRole,

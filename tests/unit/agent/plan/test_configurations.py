@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from causeway_agent.plan import haproxy_config, openvpn_config
+from causeway_agent.plan.compile import haproxy_config, openvpn_config
 from causeway_wire.desired import GatewayRole
 from causeway_wire.observed import Transport
 from tests import documents

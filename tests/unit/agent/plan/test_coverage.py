@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import msgspec
 
-from causeway_agent.plan.coverage import coverage
+from causeway_agent.plan.steer.coverage import coverage
 from causeway_wire.desired import Desired, Full, FullNetwork, Partial, ProviderRole, Rehearsal
 from causeway_wire.observed import FailoverNetwork
 from tests import documents

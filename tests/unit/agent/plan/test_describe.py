@@ -7,13 +7,13 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given, settings
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.describe import describe, describe_policy
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.objects import ProxyNeighbour, Route, Rule, Sysctl, Tun
-from causeway_agent.plan.operations import Announce, Drop, Operation, Put
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.target import Observation
+from causeway_agent.plan.steer.describe import describe, describe_policy
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.operations import Announce, Drop, Operation, Put
 from causeway_wire.desired import Desired
 from tests import documents
 

@@ -10,9 +10,9 @@ from ipaddress import ip_interface
 import msgspec
 import pytest
 
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.objects import KERNEL_RULES, MAIN_TABLE, Address, Route, Sysctl, Tun
-from causeway_agent.plan.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
+from causeway_agent.plan.model.objects import KERNEL_RULES, MAIN_TABLE, Address, Route, Sysctl, Tun
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.operations import Announce, Drop, LoadPolicy, Operation, Put, Start, Stop
 from causeway_wire.desired import Desired, Failover, Partial, ProviderNetwork
 from tests import documents
 from tests.planning import booted, carry_out, compiled

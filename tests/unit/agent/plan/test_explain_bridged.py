@@ -9,12 +9,12 @@ from ipaddress import ip_address
 import pytest
 from msgspec import structs
 
-from causeway_agent.plan import explain_bridged
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.explain import explain
-from causeway_agent.plan.explain_packet import Explanation, Packet
-from causeway_agent.plan.processes import LoopGuard
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.explain import bridged as explain_bridged
+from causeway_agent.plan.explain.explanation import explain
+from causeway_agent.plan.explain.packet import Explanation, Packet
+from causeway_agent.plan.model.processes import LoopGuard
+from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired, Partial
 from causeway_wire.observed import PathReport, Transport, TunnelReport, TunnelState
 from tests import documents

@@ -7,10 +7,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.explain import explain
-from causeway_agent.plan.explain_packet import Explanation, Kind, Packet, Services
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.explain.explanation import explain
+from causeway_agent.plan.explain.packet import Explanation, Kind, Packet, Services
+from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired
 from causeway_wire.public_rules import Protocol, PublicRule
 from causeway_wire.types import IPAddress, Port

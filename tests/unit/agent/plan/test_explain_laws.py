@@ -15,11 +15,11 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.explain import explain
-from causeway_agent.plan.explain_packet import Kind, Packet, Services
-from causeway_agent.plan.policy import Forward, Policy
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.explain.explanation import explain
+from causeway_agent.plan.explain.packet import Kind, Packet, Services
+from causeway_agent.plan.model.policy import Forward, Policy
+from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired, Partial
 from causeway_wire.public_rules import Protocol, PublicRule
 from causeway_wire.types import IPAddress

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from causeway_agent.plan.explain_services import services
-from causeway_agent.plan.public_rules import Table
+from causeway_agent.plan.explain.services import services
+from causeway_agent.plan.filter.public_rules import Table
 from causeway_wire.public_rules import Protocol, PublicRule, PublicRules
 from tests import documents
 

@@ -7,12 +7,12 @@ from ipaddress import ip_interface
 
 import pytest
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.guard import guard
-from causeway_agent.plan.objects import Address, BridgePort, Link, Vlan
-from causeway_agent.plan.operations import Drop, LoadPolicy, Operation, Plan, Put
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.target import Observation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Address, BridgePort, Link, Vlan
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.target import Observation
+from causeway_agent.plan.steer.guard import guard
+from causeway_agent.plan.steer.operations import Drop, LoadPolicy, Operation, Plan, Put
 from tests import documents
 
 TARGET = compile_document(documents.provider(), documents.FACTS)

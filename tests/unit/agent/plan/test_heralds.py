@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import msgspec
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.operations import Announce
-from causeway_agent.plan.target import Observation, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.operations import Announce
 from causeway_wire.desired import Failover, Idle, Partial, ProviderRole
 from tests import documents
 

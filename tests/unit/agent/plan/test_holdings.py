@@ -7,10 +7,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from causeway_agent.plan import holdings
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.holdings import Holding
-from causeway_agent.plan.objects import Claim
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Claim
+from causeway_agent.plan.steer import holdings
+from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.desired import Desired, Partial
 from tests import documents
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from causeway_agent.engine import report
-from causeway_agent.plan import impairment
-from causeway_agent.plan.processes import Endpoint
+from causeway_agent.plan.model.processes import Endpoint
+from causeway_agent.plan.steer import impairment
 from causeway_wire.observed import Transport, TunnelReport, TunnelState
 from causeway_wire.types import Secret
 

@@ -8,14 +8,14 @@ from ipaddress import ip_interface, ip_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.layer2 import changes
-from causeway_agent.plan.objects import Address, Bridge, BridgePort, Link, Route, Sysctl, Tun, Vlan
-from causeway_agent.plan.operations import Drop, LoadPolicy, Operation, Put, Stop
-from causeway_agent.plan.policy import Forward
-from causeway_agent.plan.processes import NeighbourResponder
-from causeway_agent.plan.target import Observation, Target
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import Address, Bridge, BridgePort, Link, Route, Sysctl, Tun, Vlan
+from causeway_agent.plan.model.policy import Forward
+from causeway_agent.plan.model.processes import NeighbourResponder
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.layer2 import changes
+from causeway_agent.plan.steer.operations import Drop, LoadPolicy, Operation, Put, Stop
 from tests import documents
 from tests.fakes.kernel import KernelModel
 

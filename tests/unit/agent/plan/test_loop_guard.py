@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import loop_guard
-from causeway_agent.plan.loop_guard import HOLD, INTERVAL, QUIET, Guard, Verdict
+from causeway_agent.plan.steer import loop_guard
+from causeway_agent.plan.steer.loop_guard import HOLD, INTERVAL, QUIET, Guard, Verdict
 
 OWN, PEER, STRANGER = b"own", b"peer", b"stranger"
 

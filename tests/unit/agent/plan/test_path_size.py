@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import path_size
-from causeway_agent.plan.path_size import PathSize, Search
+from causeway_agent.plan.model import path_size
+from causeway_agent.plan.model.path_size import PathSize, Search
 
 OVERHEAD = path_size.overhead(4, bridged=False)
 Carries = Callable[[int], bool]

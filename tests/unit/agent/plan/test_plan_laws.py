@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from causeway_agent.plan.diff import diff
-from causeway_agent.plan.guard import guard
-from causeway_agent.plan.objects import KernelObject
-from causeway_agent.plan.operations import Announce, Drop, Put, Start
-from causeway_agent.plan.policy import Policy
-from causeway_agent.plan.processes import TlsProxy
-from causeway_agent.plan.target import Target
+from causeway_agent.plan.model.objects import KernelObject
+from causeway_agent.plan.model.policy import Policy
+from causeway_agent.plan.model.processes import TlsProxy
+from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.steer.diff import diff
+from causeway_agent.plan.steer.guard import guard
+from causeway_agent.plan.steer.operations import Announce, Drop, Put, Start
 from tests import documents
 from tests.fakes.kernel import KernelModel
 from tests.planning import booted, carry_out, compiled

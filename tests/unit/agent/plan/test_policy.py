@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from causeway_agent.plan.policy import ArpScope, Forward, Policy, Relay, SourceGuard
+from causeway_agent.plan.model.policy import ArpScope, Forward, Policy, Relay, SourceGuard
 
 FIRST, SECOND = ip_address("192.168.0.20"), ip_address("192.168.0.21")
 SERVER, OTHER = (ip_address("10.9.0.20"), 1195), (ip_address("10.9.0.20"), 1197)

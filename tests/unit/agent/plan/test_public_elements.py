@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from causeway_agent.plan import public_elements
+from causeway_agent.plan.filter import public_elements
 from causeway_wire.public_rules import Protocol
 from tests.rules import PUBLIC6, VM6, rule
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import public_checks, public_elements, public_rules
-from causeway_agent.plan.checks import Findings
-from causeway_agent.plan.public_rules import MAX_ELEMENTS, MAX_SOURCE_ELEMENTS, Table
+from causeway_agent.plan.filter import public_checks, public_elements, public_rules
+from causeway_agent.plan.filter.public_rules import MAX_ELEMENTS, MAX_SOURCE_ELEMENTS, Table
+from causeway_agent.plan.model.checks import Findings
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import Protocol, PublicRule
 from tests import documents

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan import remotes
-from causeway_agent.plan.remotes import (
+from causeway_agent.plan.steer import remotes
+from causeway_agent.plan.steer.remotes import (
     Answering,
     Connected,
     Event,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import openvpn_config, revocation
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.processes import Process, VpnServer
+from causeway_agent.plan.compile import openvpn_config, revocation
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.processes import Process, VpnServer
 from causeway_controller import pki
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Extension, GatewayRole, Partial

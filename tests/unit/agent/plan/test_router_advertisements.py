@@ -6,9 +6,9 @@ from ipaddress import IPv6Address, ip_network
 
 import pytest
 
-from causeway_agent.backends import router_frames
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.processes import RouterAdvertiser
+from causeway_agent.backends.segment import router_frames
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.processes import RouterAdvertiser
 from causeway_wire.desired import Desired, Full, FullNetwork, Partial, ProviderRole, RouterAdvertisements
 from tests import documents
 

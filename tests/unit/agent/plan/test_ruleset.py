@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from causeway_agent.plan import ruleset, ruleset_bridge, ruleset_fragments, ruleset_neighbours
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.policy import ManagementDoor, Policy
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import bridge, fragments, neighbours, ruleset
+from causeway_agent.plan.model.policy import ManagementDoor, Policy
 from causeway_wire.desired import Desired, Partial
 from tests import documents
 
@@ -67,9 +67,9 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     flushed = set(re.findall(r"^flush (?:set|map) \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     by_family = {"known", "flows", "homes", "tries", "strays", "quarters"}
     taught = by_family | {f"{name}6" for name in by_family} | {"named", "crowded", "asking", "open", "groups"}
-    taught |= {"echoing4", "echoing6", *ruleset_fragments.TAUGHT}
+    taught |= {"echoing4", "echoing6", *fragments.TAUGHT}
     taught |= {"group_sources"}
-    assert declared - flushed == taught | ruleset.FILLED_BY_RULES | ruleset_neighbours.TAUGHT
+    assert declared - flushed == taught | ruleset.FILLED_BY_RULES | neighbours.TAUGHT
     assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",
         "flush table arp causeway",
@@ -126,7 +126,7 @@ def test_every_rule_that_drops_counts_its_reason() -> None:
         if line.endswith(" drop"):
             assert re.search(r"counter name drop_\w+ drop$", line), line
     named = set(re.findall(r"counter name (\w+)", text))
-    assert named == {*ruleset.COUNTERS, ruleset.ARP_COUNTER, *ruleset_bridge.COUNTERS}
+    assert named == {*ruleset.COUNTERS, ruleset.ARP_COUNTER, *bridge.COUNTERS}
 
 
 def test_overlapping_sources_of_one_door_become_one_element() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from causeway_agent.plan.silence import INTERVAL, LATE, LONGEST, SETTLING, Pulse, Verdict
+from causeway_agent.plan.steer.silence import INTERVAL, LATE, LONGEST, SETTLING, Pulse, Verdict
 
 Fate = Callable[[float], float | None]
 """From the moment a question leaves to the seconds its answer takes; None when none comes."""

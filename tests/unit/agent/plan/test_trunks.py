@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_agent.errors import CompileError
-from causeway_agent.plan import base, trunks
-from causeway_agent.plan.compile import compile_document
-from causeway_agent.plan.objects import VLAN_PREFIX, Link, Vlan
-from causeway_agent.plan.target import Facts, Target
+from causeway_agent.plan.compile import base, trunks
+from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.model.objects import VLAN_PREFIX, Link, Vlan
+from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.desired import Desired, Failover, Idle, Partial
 from causeway_wire.desired import Vlan as WireVlan
 from causeway_wire.problem import ProblemType as P

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends import slot_protocol
-from causeway_agent.backends.slot_protocol import Activate, Receive, Reply, Request, Status
+from causeway_agent.backends.host import slot_protocol
+from causeway_agent.backends.host.slot_protocol import Activate, Receive, Reply, Request, Status
 from causeway_agent.slots import serving
 from causeway_wire.problem import ProblemType
 from causeway_wire.update import Activation, Slot, SlotState, UpdateState

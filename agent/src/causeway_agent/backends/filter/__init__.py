@@ -1,0 +1,1 @@
+"""The packet filter and its flows, over nfnetlink and the nft worker."""

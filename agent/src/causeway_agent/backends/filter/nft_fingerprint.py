@@ -1,0 +1,171 @@
+"""Digests of nftables tables by what they mean: equal for the same rules, whatever made them.
+
+Tables, chains, rules, sets and the elements of those that a policy fills. Left out is what tells nothing of
+the rules (handles, numbers of anonymous sets, the order in which chains and sets were made, the table's own
+name), and what packets put into sets, what public rules and the loop guard fill, and counters: none of that
+makes a policy another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+
+from causeway_agent.backends.filter import nfnetlink, nft_dump
+from causeway_agent.backends.filter.nfnetlink import KeptLink, Nfnetlink
+from causeway_agent.errors import BackendError
+
+FAMILIES = (1, 3, 7)
+"""inet, arp, bridge (linux/netfilter.h, NFPROTO_*)."""
+
+# linux/netfilter/nf_tables.h
+_TABLE_NAME, _TABLE_FLAGS = 1, 2
+_DORMANT = 0x1
+_CHAIN_TABLE, _CHAIN_NAME = 1, 3
+_CHAIN_TOLD = (3, 4, 5, 7, 10, 12)
+"""Name, hook, policy, type, flags, user data."""
+_RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS, _RULE_USERDATA = 1, 2, 4, 7
+_SET_TABLE, _SET_NAME, _SET_FLAGS = 1, 2, 3
+_SET_TOLD = (3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15)
+"""Flags, types, lengths, policy, description, times, user data, object type."""
+_ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS = 1, 2, 3
+_EXPRESSION_NAME, _EXPRESSION_DATA = 1, 2
+_LOOKUP_SET = 1
+_ANONYMOUS, _TIMEOUT, _DYNAMIC = 0x1, 0x10, 0x20
+
+_Fields = Mapping[int, bytes]
+_Anonymous = Mapping[str, bytes]
+"""What an anonymous set holds, by the name that the kernel gave it."""
+
+
+Digests = Mapping[str, bytes]
+"""SHA-256 of every table, set and chain, by family, kind and name: `1 set guarded`."""
+
+
+def read(link: KeptLink, table: str, *, filled: Container[str]) -> Digests:
+    """Digests of the tables of this name; elements of the sets in `filled` are no part of them. Empty when
+    there are none, or they go while they are read.
+
+    Blocks for milliseconds. Raises BackendError.
+    """
+    try:
+        with link.use() as sock:
+            return {
+                f"{family} {what}": _digest(parts)
+                for family in FAMILIES
+                for what, parts in _table(sock, family, table, filled)
+            }
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BackendError("read the packet filter", error.strerror or str(error)) from error
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest.digest()
+
+
+def _table(
+    sock: Nfnetlink, family: int, table: str, filled: Container[str]
+) -> Iterator[tuple[str, list[bytes]]]:
+    yield from (("table", [b""]) for _ in _tables(sock, family, table))
+    sets, anonymous = _sets(sock, family, table, filled)
+    yield from ((f"set {name}", parts) for name, parts in sets.items())
+    of_table = nfnetlink.text(_RULE_TABLE, table)
+    rules: dict[str, list[bytes]] = {}
+    for entry in nft_dump.dump(sock, nft_dump.GET_RULES, family=family, attributes=of_table):
+        fields = nft_dump.parse(entry)
+        rules.setdefault(nft_dump.name(fields[_RULE_CHAIN]), []).append(_rule(fields, anonymous))
+    chains = nft_dump.dump(sock, nft_dump.GET_CHAINS, family=family)
+    for fields in _of(table, chains, _CHAIN_TABLE, _CHAIN_NAME):
+        name = nft_dump.name(fields[_CHAIN_NAME])
+        yield f"chain {name}", [_told(fields, _CHAIN_TOLD), *rules.get(name, ())]
+
+
+def is_dormant(link: KeptLink, table: str) -> bool:
+    """Whether a table of this name was put to sleep: it is there, and no packet sees it.
+
+    No part of the digest, because the tables it is compared with sleep always. Raises BackendError.
+    """
+    try:
+        with link.use() as sock:
+            return any(
+                nft_dump.number(fields.get(_TABLE_FLAGS, b"")) & _DORMANT
+                for family in FAMILIES
+                for fields in _tables(sock, family, table)
+            )
+    except OSError as error:
+        raise BackendError("read the packet filter", error.strerror or str(error)) from error
+
+
+def _tables(sock: Nfnetlink, family: int, table: str) -> list[_Fields]:
+    return _of(table, nft_dump.dump(sock, nft_dump.GET_TABLES, family=family), _TABLE_NAME, _TABLE_NAME)
+
+
+def _sets(
+    sock: Nfnetlink, family: int, table: str, filled: Container[str]
+) -> tuple[dict[str, list[bytes]], dict[str, bytes]]:
+    """Named sets with their elements, and the anonymous ones, which are parts of rules."""
+    named: dict[str, list[bytes]] = {}
+    anonymous: dict[str, bytes] = {}
+    of_table = nfnetlink.text(_SET_TABLE, table)
+    listed = nft_dump.dump(sock, nft_dump.GET_SETS, family=family, attributes=of_table)
+    for fields in _of(table, listed, _SET_TABLE, _SET_NAME):
+        name, flags = nft_dump.name(fields[_SET_NAME]), nft_dump.number(fields.get(_SET_FLAGS, b""))
+        parts = [_told(fields, _SET_TOLD)]
+        if name not in filled and not flags & (_TIMEOUT | _DYNAMIC):
+            parts += sorted(_elements(sock, family, table, name))
+        if flags & _ANONYMOUS:
+            anonymous[name] = hashlib.sha256(b"".join(parts)).digest()
+        else:
+            named[name] = parts
+    return named, anonymous
+
+
+def _elements(sock: Nfnetlink, family: int, table: str, name: str) -> list[bytes]:
+    """The elements of a set. Raises OSError."""
+    which = nfnetlink.text(_ELEMENTS_TABLE, table) + nfnetlink.text(_ELEMENTS_SET, name)
+
+    def walk() -> list[bytes]:
+        answers = nft_dump.dump(sock, nft_dump.GET_ELEMENTS, family=family, attributes=which)
+        return [element for answer in answers for element in _listed(answer)]
+
+    return nft_dump.settled(walk, bytes)
+
+
+def _listed(answer: bytes) -> Iterator[bytes]:
+    listed = nft_dump.parse(answer).get(_ELEMENTS, b"")
+    return (bytes(element) for _, element in nfnetlink.attributes(memoryview(listed)))
+
+
+def _rule(fields: _Fields, anonymous: _Anonymous) -> bytes:
+    expressions = memoryview(fields.get(_RULE_EXPRESSIONS, b""))
+    parts = [_expression(bytes(each), anonymous) for _, each in nfnetlink.attributes(expressions)]
+    return b"".join([*parts, fields.get(_RULE_USERDATA, b"")])
+
+
+def _expression(data: bytes, anonymous: _Anonymous) -> bytes:
+    """An expression; where it looks into an anonymous set, with what that holds instead of its name."""
+    fields = nft_dump.parse(data)
+    if nft_dump.name(fields[_EXPRESSION_NAME]) != "lookup":
+        return data
+    lookup = nft_dump.parse(fields[_EXPRESSION_DATA])
+    content = anonymous.get(nft_dump.name(lookup[_LOOKUP_SET]))
+    if content is None:
+        return data
+    return b"lookup" + _told({**lookup, _LOOKUP_SET: content}, sorted(lookup))
+
+
+def _of(table: str, entries: list[bytes], of: int, key: int) -> list[_Fields]:
+    """Those that belong to the table, by name."""
+    parsed = (nft_dump.parse(entry) for entry in entries)
+    return sorted(
+        (fields for fields in parsed if nft_dump.name(fields[of]) == table), key=lambda fields: fields[key]
+    )
+
+
+def _told(fields: _Fields, kinds: Collection[int]) -> bytes:
+    return b"".join(nfnetlink.attribute(kind, fields[kind]) for kind in kinds if kind in fields)

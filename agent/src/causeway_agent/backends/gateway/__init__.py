@@ -1,0 +1,1 @@
+"""The gateway's UDP door, and what is asked of it."""

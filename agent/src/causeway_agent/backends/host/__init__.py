@@ -1,0 +1,1 @@
+"""The machine around the agent: files, clock, disks, service manager."""

@@ -1,0 +1,1 @@
+"""The kernel's network configuration, over rtnetlink(7), ioctls and /proc/sys."""

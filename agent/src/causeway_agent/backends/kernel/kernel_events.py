@@ -1,0 +1,133 @@
+"""Tells that the kernel changed something we may own. Level-triggered: an event only says "look again".
+
+Neighbour messages are left out: the kernel sends them for every ARP entry that ages, and none for proxy
+entries, which are the only ones we own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import struct
+from collections.abc import AsyncIterator, Iterator
+
+from causeway_agent import errors
+from causeway_agent.backends.filter import nft_generation
+
+_COALESCE = 0.02
+"""Seconds; a change by a program is a burst of messages."""
+_ASK_SECONDS = 0.2
+"""How often the packet filter is asked whether it was changed; nobody tells (see `generations`)."""
+_ALERT_SECONDS = 0.02
+"""How often after somebody else has changed it: whoever does it once may do it again."""
+_ALERT_ASKS = 100
+"""How many such questions without another change end the alert."""
+
+# linux/rtnetlink.h: RTMGRP_*, and RTNLGRP_IPV6_RULE (19), _IPV4_NETCONF (24), _IPV6_NETCONF (25) as bits
+_GROUPS = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 1 << 18 | 1 << 23 | 1 << 24
+_NAMES = {
+    16: "link",
+    17: "link",
+    20: "address",
+    21: "address",
+    24: "route",
+    25: "route",
+    32: "rule",
+    33: "rule",
+    80: "setting",
+    81: "setting",
+}
+_HEADER = struct.Struct("=IHHII")
+_READ = 65536
+
+
+class _Watch:
+    """The socket, read whenever the loop finds data, at most once per coalescing time."""
+
+    def __init__(self, routing: socket.socket) -> None:
+        self._routing = routing
+        self._readable = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._foreign = nft_generation.GENERATIONS.foreign()
+        self._alert = 0
+        """Questions left until the packet filter is asked less often."""
+
+    def disarm(self) -> None:
+        """Stop watching."""
+        self._loop.remove_reader(self._routing)
+
+    def _wake(self) -> None:
+        self.disarm()
+        self._readable.set()
+
+    async def next(self) -> frozenset[str]:
+        """What happened, once anything did or it is time to ask; empty when it was only our own doing."""
+        self._readable.clear()
+        self._loop.add_reader(self._routing, self._wake)
+        try:
+            async with asyncio.timeout(_ALERT_SECONDS if self._alert else _ASK_SECONDS):
+                await self._readable.wait()
+            await asyncio.sleep(_COALESCE)
+        except TimeoutError:
+            pass  # the packet filter is asked all the same
+        told = frozenset(_drain(self._routing))
+        before, self._foreign = self._foreign, nft_generation.GENERATIONS.foreign()
+        if before == self._foreign:
+            self._alert = max(self._alert - 1, 0)
+            return told
+        self._alert = _ALERT_ASKS
+        return told | {"filter"}
+
+
+async def events() -> AsyncIterator[str]:
+    """What kinds of things changed, comma-separated: link, address, route, rule, setting, filter.
+
+    `overflow` when the kernel had to drop messages. Raises BackendError when the kernel cannot be watched.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            watch = _Watch(stack.enter_context(_routing()))
+        except OSError as error:
+            raise errors.BackendError("watch the kernel", error.strerror or str(error)) from error
+        stack.callback(watch.disarm)
+        while True:
+            try:
+                reasons = await watch.next()
+            except OSError as error:
+                raise errors.BackendError("watch the kernel", error.strerror or str(error)) from error
+            if reasons:
+                yield ",".join(sorted(reasons))
+
+
+def _routing() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+    sock.bind((0, _GROUPS))
+    return sock
+
+
+def _drain(sock: socket.socket) -> Iterator[str]:
+    while True:
+        try:
+            data = sock.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise errors.BackendError("watch the kernel", error.strerror or str(error)) from error
+            yield "overflow"
+            continue
+        yield from reasons(data)
+
+
+def reasons(data: bytes) -> Iterator[str]:
+    """The kinds of change that a datagram of netlink messages tells of."""
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, offset)
+        if length < _HEADER.size:
+            return
+        if kind in _NAMES:
+            yield _NAMES[kind]
+        offset += (length + 3) & ~3

@@ -1,0 +1,1 @@
+"""Processes and tunnels, started, watched and ended."""

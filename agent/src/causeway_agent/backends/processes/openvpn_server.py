@@ -1,0 +1,163 @@
+"""The provider's end of a tunnel: one OpenVPN server process per network and transport, kept alive."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from causeway_agent.backends.processes import openvpn, records, spawn
+from causeway_agent.backends.processes import openvpn_management as management
+from causeway_agent.errors import BackendError
+from causeway_agent.plan.model.processes import VpnServer
+from causeway_agent.plan.steer import remotes
+from causeway_wire.observed import TunnelState
+
+START_DEADLINE = 30.0
+"""Seconds a server gets to listen."""
+
+_NEW_PEER = "Peer Connection Initiated"
+_PEER_GONE = "client-instance"
+
+_log = structlog.get_logger()
+
+
+class ServerUnit:
+    """Runs one server and starts it again whenever it ends."""
+
+    def __init__(self, spec: VpnServer, context: openvpn.Context, store: records.Records) -> None:
+        self.spec = spec
+        self.status = openvpn.Status(tunnel=spec.tunnel)
+        self.recency: tuple[int, float] = (0, 0.0)
+        """Orders the connections of a tunnel's servers by age."""
+        self._context = context
+        self._store = store
+        self._directory = context.run_directory / spec.name
+        self._child: spawn.Child | None = None
+        self._settled = asyncio.Event()
+        self._announced = False
+        self._tallies: tuple[int, int] = (0, 0)
+
+    def adopt(self, entry: records.Record) -> bool:
+        """Take over the recorded process if it still runs with the configuration it would get now."""
+        text = openvpn.complete(self.spec.configuration, self._context.key_directory)
+        if self._digest(text) == entry.digest:
+            self._child = spawn.adopt(entry.process.pid, entry.process.start_time)
+        return self._child is not None
+
+    async def ready(self) -> None:
+        """Return when the server listens; raises BackendError when it ended or took too long instead."""
+        try:
+            async with asyncio.timeout(START_DEADLINE):
+                await self._settled.wait()
+        except TimeoutError:
+            raise BackendError(f"start {self.spec.name}", "it does not listen") from None
+        if self.status.state is TunnelState.STOPPED:
+            raise BackendError(f"start {self.spec.name}", self.status.last_error or "it ended")
+
+    async def run(self) -> None:
+        """Keep the server running until cancelled, which leaves the process alone."""
+        delay = 0.0
+        while True:
+            began = self._context.clock.monotonic()
+            try:
+                child = self._child or await self._launch()
+                await self._attend(child)
+                self._blame(await asyncio.to_thread(openvpn.ending, child, self._directory))
+            except (BackendError, OSError) as error:
+                self._blame(openvpn.explain(error))
+            await self._discard()
+            self._down()
+            delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
+            await asyncio.sleep(delay)
+            self.status.restarts += 1
+
+    async def _discard(self) -> None:
+        """Let go of the process, which has ended unless something failed right after its start."""
+        if self._child is not None:
+            await self._child.kill()
+        self._child = None
+
+    async def stop(self) -> None:
+        """End the process; `run` must have been cancelled."""
+        if self._child is not None:
+            await self._child.terminate()
+        self._store.delete(self.spec.name)
+
+    def release(self) -> None:
+        """Leave the process running."""
+        if self._child is not None:
+            self._child.release()
+
+    async def _launch(self) -> spawn.Child:
+        text = await asyncio.to_thread(self._prepare)
+        self._child = child = spawn.launch(
+            openvpn.COMMAND, directory=self._directory, account=self._context.account
+        )
+        process = records.Identity(pid=child.pid, start_time=child.started)
+        entry = records.record(self.spec, process=process, digest=self._digest(text))
+        self._store.write(self.spec.name, entry)
+        _log.info("process_started", process=self.spec.name, pid=child.pid)
+        return child
+
+    def _digest(self, text: str) -> str:
+        return records.digest(text, *(part for file in self.spec.files for part in file))
+
+    def _prepare(self) -> str:
+        return openvpn.prepare(self.spec.configuration, self._directory, self._context, files=self.spec.files)
+
+    async def _attend(self, child: spawn.Child) -> None:
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(openvpn.follow(self._directory, self._handle))
+            await child.wait()
+            follower.cancel()
+
+    def _handle(self, event: management.Event, connection: management.Connection) -> None:
+        match event:
+            case management.StateChanged(state="CONNECTED"):
+                if self.status.state is TunnelState.STOPPED:
+                    self.status.state = TunnelState.CONNECTING
+                    self._settled.set()
+            case management.LogLine(text=text):
+                if openvpn.reason(text) is not None:
+                    self._blame(openvpn.latest(self.status.last_error, text))
+                self._announced = self._announced or _NEW_PEER in text
+                if _NEW_PEER in text or _PEER_GONE in text:
+                    connection.command("status 3")
+            case management.PeersListed(peers=peers):
+                self._peers(peers)
+            case _:
+                pass
+
+    def _peers(self, peers: tuple[management.PeerRow, ...]) -> None:
+        if not peers:
+            if self.status.state is TunnelState.CONNECTED:
+                self._down(TunnelState.CONNECTING)
+            return
+        peer = max(peers, key=lambda row: row.connected_since)
+        self.status.received, self.status.sent = peer.received, peer.sent
+        connected = self.status.state is TunnelState.CONNECTED
+        if connected and self.status.remote == peer.remote and not self._announced:
+            return
+        monotonic = self._context.clock.monotonic()
+        self.recency = (1, monotonic) if self._announced else (0, float(peer.connected_since))
+        self._announced = False
+        self.status.state = TunnelState.CONNECTED
+        self.status.transport = self.spec.transport
+        self.status.remote = peer.remote
+        self.status.since = self._context.clock.now()
+        self._context.changed(f"{self.spec.name} connected")
+
+    def _blame(self, error: str | None) -> None:
+        self.status.blame(error, self._context.clock.monotonic())
+
+    def _down(self, state: TunnelState = TunnelState.STOPPED) -> None:
+        was = self.status.state
+        self.status.state = state
+        self.status.transport = self.status.remote = None
+        if was is not state:
+            self.status.since = self._context.clock.now()
+            self._context.changed(f"{self.spec.name} {state.value}")
+        if state is TunnelState.STOPPED:
+            self._settled.set()
+            _log.warning("process_ended", process=self.spec.name, reason=self.status.last_error)

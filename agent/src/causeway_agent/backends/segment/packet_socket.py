@@ -1,0 +1,153 @@
+"""Packet sockets (packet(7)) that see only the frames asked for, filtered in the kernel."""
+
+from __future__ import annotations
+
+import ctypes
+import socket
+import struct
+from collections.abc import Sequence
+
+from causeway_agent.backends.segment import frames
+
+# linux/if_packet.h, asm-generic/socket.h
+_SOL_PACKET = 263
+_ADD_MEMBERSHIP = 1
+_ALL_MULTICAST = 2
+_IGNORE_OUTGOING = 23
+_ATTACH_FILTER = 26
+_EVERY_PROTOCOL = 3  # ETH_P_ALL, linux/if_ether.h
+
+# Classic BPF (linux/filter.h): load an octet, compare, return.
+_LOAD_OCTET = 0x30
+_LOAD_HALF_WORD = 0x28
+_JUMP_EQUAL = 0x15
+_RETURN = 0x06
+_INSTRUCTION = struct.Struct("HBBI")
+_WHOLE_FRAME = 0xFFFF
+_ACCEPT = (_INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME),)
+_ETHERTYPE_OFFSET = 12
+_NEXT_HEADER_OFFSET = 14 + 6
+_ICMPV6_TYPE_OFFSET = 14 + 40
+_ICMPV6 = 58
+
+
+def open_arp(device: str) -> socket.socket:
+    """All ARP frames that arrive on the device, be it a bridge's port. Raises OSError."""
+    return open_frames(device, frames.ETHERTYPE_ARP)
+
+
+def open_frames(device: str, ethertype: int) -> socket.socket:
+    """All frames of this EtherType that arrive on the device. Raises OSError.
+
+    A socket for one protocol would hear nothing on the port of a bridge, which takes frames before the
+    protocols do (net/core/dev.c, __netif_receive_skb_core).
+    """
+    return _bound(device, _EVERY_PROTOCOL, _only(ethertype, *_ACCEPT))
+
+
+def open_frames_to(device: str, ethertype: int, mac: bytes) -> socket.socket:
+    """The same, of those only that are sent to this MAC address. Raises OSError."""
+    return _bound(device, _EVERY_PROTOCOL, _only(ethertype, *_sent_to(mac)))
+
+
+def open_icmpv6(device: str, *, kind: int) -> socket.socket:
+    """All ICMPv6 messages of one type that arrive on the device, for whatever group. Raises OSError."""
+    sock = _bound(device, frames.ETHERTYPE_IPV6, _icmpv6_filter(kind))
+    _hear_groups(sock, device)
+    return sock
+
+
+def open_icmpv6_on_port(device: str, *, kind: int) -> socket.socket:
+    """The same where the device may be a bridge's port; every packet of the device is looked at for it."""
+    sock = _bound(device, _EVERY_PROTOCOL, _only(frames.ETHERTYPE_IPV6, *_icmpv6_filter(kind)))
+    _hear_groups(sock, device)
+    return sock
+
+
+def open_kept(device: str, version: int, *, port: bool) -> socket.socket:
+    """Frames of ARP (4) or IPv6 (6) that `let_in` says; none before. Raises OSError.
+
+    `port`: the device is a bridge's, and every frame of it must be looked at. Else data packets of IPv4 cost
+    nothing.
+    """
+    ethertype = frames.ETHERTYPE_ARP if version == 4 else frames.ETHERTYPE_IPV6  # noqa: PLR2004
+    nothing = _INSTRUCTION.pack(_RETURN, 0, 0, 0)
+    sock = _bound(device, _EVERY_PROTOCOL if port else ethertype, (nothing,))
+    try:
+        if version == 6:  # noqa: PLR2004
+            _hear_groups(sock, device)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def let_in(sock: socket.socket, program: Sequence[bytes]) -> None:
+    """Let the socket receive what this program of classic BPF accepts. Raises OSError."""
+    code = ctypes.create_string_buffer(b"".join(program))
+    option = struct.pack("HP", len(program), ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, option)
+
+
+def mac_of(sock: socket.socket) -> bytes:
+    """The MAC address of the device that a packet socket is bound to."""
+    mac: bytes = sock.getsockname()[4]
+    return mac
+
+
+def _hear_groups(sock: socket.socket, device: str) -> None:
+    membership = struct.pack("IHH8s", socket.if_nametoindex(device), _ALL_MULTICAST, 0, b"")
+    sock.setsockopt(_SOL_PACKET, _ADD_MEMBERSHIP, membership)
+
+
+def _bound(device: str, ethertype: int, program: Sequence[bytes] = ()) -> socket.socket:
+    # Protocol 0 receives nothing, so no frame slips in before the filter stands.
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    try:
+        if program:
+            let_in(sock, program)
+        if ethertype == _EVERY_PROTOCOL:
+            sock.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
+        sock.bind((device, ethertype))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _only(ethertype: int, *program: bytes) -> tuple[bytes, ...]:
+    """The program for frames of this EtherType; no others are accepted."""
+    return (
+        _INSTRUCTION.pack(_LOAD_HALF_WORD, 0, 0, _ETHERTYPE_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, ethertype),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+        *program,
+    )
+
+
+def _sent_to(mac: bytes) -> tuple[bytes, ...]:
+    """The program for frames to this address."""
+    parts = struct.unpack("!3H", mac)
+    return (
+        *(
+            instruction
+            for number, part in enumerate(parts)
+            for instruction in (
+                _INSTRUCTION.pack(_LOAD_HALF_WORD, 0, 0, 2 * number),
+                _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, part),
+                _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+            )
+        ),
+        *_ACCEPT,
+    )
+
+
+def _icmpv6_filter(kind: int) -> tuple[bytes, ...]:
+    return (
+        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _NEXT_HEADER_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _ICMPV6),
+        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _ICMPV6_TYPE_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, kind),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+    )

@@ -1,0 +1,1 @@
+"""Captures: which packets, as files and as text."""

@@ -1,0 +1,118 @@
+"""The bridge table: which frames may pass between the ports of a bridge that extends a network.
+
+Every bridged frame of the appliance passes here and is dropped unless a set names it. The loop guard fills
+`open` with the indices of tunnel ports; no load of a policy empties it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from causeway_agent.plan.model import path_size
+from causeway_agent.plan.model.policy import BridgedNetwork
+
+TABLE: Final = "causeway"
+COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_storm", "drop_closed", "drop_bridge")
+"""Named counters: frames with a tag, frames that came back to their origin, group frames above the limit,
+frames while the loop guard keeps the bridge closed, and all others that no set names.
+"""
+GROUP_FRAMES: Final = "200/second burst 200 packets"
+"""Broadcast and multicast per direction: a thousand hosts' ARP fits, a storm does not."""
+GROUP_FRAMES_OF_ONE: Final = "100/second burst 150 packets"
+"""Of one source: what is left of the direction's is for the others."""
+TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x9200", "0x9300")
+"""EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
+9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
+"""
+
+DECLARATIONS: Final = (
+    "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    + """\
+  set open { type iface_index; flags dynamic; }
+  set groups { type ifname . ifname; size 1024; flags dynamic; }
+  set group_sources { type ifname . ifname . ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
+  chain limited { }
+  chain screen { type filter hook prerouting priority -300; policy accept; }
+  chain forward { type filter hook forward priority 0; policy drop; }
+"""
+)
+"""Priorities by number: their names mean other numbers in this family, and not all are known to nft 1.0.6."""
+
+SETS: Final = {
+    "returned": "type ifname . ether_addr",
+    "leaving": "type ifname . ifname . ether_addr",
+    "arriving": "type ifname . ifname . ether_addr",
+    "shared": "type ifname . ifname",
+}
+
+_GROUP: Final = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"
+_PORTS: Final = "iifname . oifname"
+
+RULES: Final = f"""\
+  chain limited {{
+    update @group_sources {{ {_PORTS} . ether saddr limit rate over {GROUP_FRAMES_OF_ONE} }} \
+counter name drop_storm drop
+    update @groups {{ {_PORTS} limit rate over {GROUP_FRAMES} }} counter name drop_storm drop
+    accept
+  }}
+  chain screen {{
+    ether type {{ {", ".join(TAGS)} }} counter name drop_tagged drop
+    iifname . ether saddr @returned counter name drop_loop drop
+  }}
+  chain forward {{
+    ether daddr 01:80:c2:00:00:00 ip protocol {path_size.PROTOCOL} return
+    ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
+    iif != @open oif != @open counter name drop_closed drop
+    {_PORTS} . ether saddr @leaving {_GROUP} goto limited
+    {_PORTS} . ether saddr @leaving accept
+    {_PORTS} . ether daddr @arriving accept
+    {_PORTS} @shared {_GROUP} goto limited
+    counter name drop_bridge
+  }}
+"""
+"""A replica's frame that comes from production is dropped before the bridge could learn from it, and so is
+one with a tag: the switch at the other end would take it for another network's. The kernel keeps the outer
+tag beside the frame; the link layer is matched as it was on the wire (net/netfilter/nft_payload.c).
+
+The questions of the tunnel's ends about its path arrive on a port; the chain's policy ends them there, and
+nobody counts them: a counter that grows while all is well would hide what it is for.
+
+A full set of sources leaves the limit of the direction.
+
+Addresses that bridges must not forward (IEEE 802.1Q, 8.6.3) are dropped here, because without a spanning tree
+protocol the kernel does forward that of the protocol itself (net/bridge/br_input.c, br_handle_frame).
+"""
+
+
+def elements(networks: Iterable[BridgedNetwork]) -> dict[str, list[str]]:
+    """What the sets are filled with."""
+    filled: dict[str, list[str]] = {name: [] for name in SETS}
+    for network in networks:
+        inward = [_join(one, two) for one in network.production for two in network.replicas]
+        outward = [_join(two, one) for one in network.production for two in network.replicas]
+        filled["shared"] += inward
+        filled["leaving"] += [f"{pair} . {mac}" for pair in outward for mac in network.macs]
+        filled["arriving"] += [f"{pair} . {mac}" for pair in inward for mac in network.macs]
+        filled["returned"] += [f'"{port}" . {mac}' for port in network.production for mac in network.macs]
+    return filled
+
+
+def open_ports(indices: Iterable[int]) -> str:
+    """The nft command that lets frames pass through these tunnel ports; repeating it is harmless."""
+    return f"add element bridge {TABLE} open {{ {_listed(indices)} }}\n"
+
+
+def close_ports(indices: Iterable[int]) -> str:
+    """The nft commands that let no frame pass through these tunnel ports; repeating them is harmless."""
+    listed = _listed(indices)
+    # What is not there cannot be deleted: added first, it always is.
+    return open_ports(indices) + f"delete element bridge {TABLE} open {{ {listed} }}\n"
+
+
+def _listed(indices: Iterable[int]) -> str:
+    return ", ".join(map(str, indices))
+
+
+def _join(one: str, two: str) -> str:
+    return f'"{one}" . "{two}"'

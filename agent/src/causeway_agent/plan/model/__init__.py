@@ -1,0 +1,1 @@
+"""What plans speak about: kernel objects, the packet policy, processes, path sizes, targets."""

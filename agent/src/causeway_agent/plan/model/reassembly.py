@@ -1,0 +1,33 @@
+"""How many fragments wait, and how long: the packet filter's rations and the kernel's limits, together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_agent.plan.model.objects import Sysctl
+
+AWAITED: Final = 8192
+"""Datagrams awaited at a time and family; of more, the first fragment is dropped."""
+WAIT: Final = 3
+"""Seconds in which all fragments of a datagram must come in."""
+MEMORY: Final = 32 * 1024 * 1024
+"""Octets for fragments that wait: an incomplete datagram takes about 1 KiB, `AWAITED` new ones every `WAIT`
+seconds stay for `PATIENCE`, and as much again is left for large ones.
+"""
+PATIENCE: Final = 5
+"""Seconds until the kernel gives an incomplete datagram up (its defaults are 30 and 60)."""
+
+
+def settings() -> frozenset[Sysctl]:
+    """What reassembly may take, of either family: for this machine and, apart, for connection tracking of
+    IPv6 (its keys exist as soon as a packet filter of ours was loaded).
+    """
+    places = {
+        "net/ipv4/ipfrag_high_thresh": MEMORY,
+        "net/ipv4/ipfrag_time": PATIENCE,
+        "net/ipv6/ip6frag_high_thresh": MEMORY,
+        "net/ipv6/ip6frag_time": PATIENCE,
+        "net/netfilter/nf_conntrack_frag6_high_thresh": MEMORY,
+        "net/netfilter/nf_conntrack_frag6_timeout": PATIENCE,
+    }
+    return frozenset(Sysctl(key, str(value)) for key, value in places.items())
