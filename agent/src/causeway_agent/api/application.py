@@ -141,14 +141,19 @@ def _endpoint(
     return endpoint
 
 
-async def _read(request: Request, peer: peers.Peer, *, limit: tuple[str, int], seconds: float) -> Call:
-    """The call with its body's text; `limit` has the limit's name and octets."""
-    if request.content_type != "application/json":
-        detail = f"send application/json, not {request.content_type}"
+def expect(request: Request, media_type: str) -> None:
+    """Raises ProblemError unless the body is announced as this type and as it is: nothing is inflated."""
+    if request.content_type != media_type:
+        detail = f"send {media_type}, not {request.content_type}"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        detail = "send the document as it is, without Content-Encoding"
+        detail = "send the body as it is, without Content-Encoding"
         raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
+
+
+async def _read(request: Request, peer: peers.Peer, *, limit: tuple[str, int], seconds: float) -> Call:
+    """The call with its body's text; `limit` has the limit's name and octets."""
+    expect(request, "application/json")
     name, octets = limit
     too_large = ProblemError(problem(ProblemType.TOO_LARGE, f"the limit {name} is {octets} octets"))
     if request.content_length is not None and request.content_length > octets:

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
+from causeway_agent.api import application
 from causeway_agent.api.application import Call, Operation
 from causeway_agent.engine.service import Engine
 from causeway_agent.web.message import Request, Response
@@ -70,12 +71,7 @@ class UpdateHandlers:
 
 def announced(request: Request) -> Announced:
     """What follows, if it may; raises ProblemError."""
-    if request.content_type != MEDIA_TYPE:
-        detail = f"send {MEDIA_TYPE}, not {request.content_type}"
-        raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        detail = "send the file as it is, without Content-Encoding"
-        raise ProblemError(problem(ProblemType.UNSUPPORTED_MEDIA_TYPE, detail))
+    application.expect(request, MEDIA_TYPE)
     match = _DIGEST.fullmatch(request.headers.get("Content-Digest", ""))
     if match is None:
         detail = "say what the file must be: Content-Digest: sha-256=:BASE64: (RFC 9530)"

@@ -8,7 +8,6 @@ import json
 import time
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,8 +19,9 @@ from causeway_agent.engine import events
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemType
 from causeway_wire.routes import Permission
-from tests import served
+from tests import octets, served
 from tests.agents import tenant
+from tests.octets import Talk
 
 SOON = 0.4
 """A deadline for tests; `LATER` must not pass before the connection is gone."""
@@ -35,25 +35,15 @@ def port(unused_tcp_port: int) -> int:
     return unused_tcp_port
 
 
-@dataclass
-class Line:
-    """A connection whose every octet the test chooses."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
+class Line(Talk):
+    """Talk with the agent."""
 
     async def hear(self) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the next answer."""
-        async with asyncio.timeout(LATER):
-            head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {
-                name.lower(): value.strip()
-                for name, _, value in (line.partition(":") for line in head[1:] if line)
-            }
+        head = (await self.head()).decode().split("\r\n")
+        fields = (line.partition(":") for line in head[1:] if line)
+        headers = {name.lower(): value.strip() for name, _, value in fields}
+        async with asyncio.timeout(octets.PATIENCE):
             body = await self.reader.readexactly(int(headers.get("content-length", 0)))
         return int(head[0].split()[1]), headers, body
 
@@ -63,24 +53,14 @@ class Line:
         assert (status, headers["content-type"], found.type) == (kind.status, MEDIA_TYPE, kind.urn)
         return found
 
-    async def ends(self) -> bytes:
-        """What is left to hear until the agent hangs up, which it must do in time."""
-        async with asyncio.timeout(LATER):
-            with contextlib.suppress(ConnectionError):
-                return await self.reader.read()
-        return b""
-
 
 @contextlib.asynccontextmanager
 async def line(at: served.Door, *, limit: int = 2**16) -> AsyncIterator[Line]:
     """A connection that has shown its certificate."""
     context = at.client_context(Permission.OBSERVE, Permission.APPLY)
     port = (at.listener.endpoint or ("", 0))[1]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=limit)
-    try:
-        yield Line(reader, writer)
-    finally:
-        writer.transport.abort()
+    async with octets.talk(port, tls=context, limit=limit) as one:
+        yield Line(one.reader, one.writer)
 
 
 @contextlib.asynccontextmanager

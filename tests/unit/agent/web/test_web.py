@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,8 +14,9 @@ from causeway_agent.web.conversation import Deadlines
 from causeway_agent.web.line import HELD_BYTES
 from causeway_agent.web.message import BodyError, Request, Response
 from causeway_agent.web.server import Server
+from tests import octets
+from tests.octets import PATIENCE, Talk
 
-PATIENCE = 10.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -34,39 +36,14 @@ class Scripted:
 
 
 @dataclass
-class Talk:
-    """A connection to the server."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-
-    async def say(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def head(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            return await self.reader.readuntil(b"\r\n\r\n")
-
-    async def ends(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            return await self.reader.read()
-
-
-@dataclass
 class Served:
     """A server on loopback."""
 
     server: Server
     port: int
 
-    @contextlib.asynccontextmanager
-    async def talk(self) -> AsyncIterator[Talk]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        try:
-            yield Talk(reader, writer)
-        finally:
-            writer.transport.abort()
+    def talk(self) -> AbstractAsyncContextManager[Talk]:
+        return octets.talk(self.port)
 
 
 @contextlib.asynccontextmanager
