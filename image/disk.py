@@ -36,7 +36,7 @@ def assemble(step: Step, *, tree: Path, work: Path, disk: Path, version: str, co
     add_bios_menu(esp, slot="a")
     images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
     make_ext4(step, tree, ROOT_A, work / images[ROOT_A.name], tools=tree)
-    described = update.manifest(system(work, version=version, commit=commit))
+    described = update.manifest(system(work, version=version, commit=commit), epoch=step.epoch)
     (esp / "causeway/a/manifest.json").write_bytes(described)
     make_fat(step, esp, work / images[ESP.name])
     empty = work / "empty"

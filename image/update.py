@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -51,14 +52,15 @@ def options_of(entry: str) -> str:
     return " ".join(word for word in words if not word.startswith("root="))
 
 
-def manifest(system: System) -> bytes:
-    """The text that describes the system."""
+def manifest(system: System, *, epoch: int) -> bytes:
+    """The text that describes the system; `epoch`: its release, in seconds since 1970."""
     members = Members(linux=_member(system.linux), initrd=_member(system.initrd), root=_member(system.root))
     return codec.encode(
         Manifest(
             format=FORMAT,
             version=system.version,
             commit=system.commit,
+            released=datetime.fromtimestamp(epoch, UTC),
             architecture=platform.machine(),
             options=system.options,
             members=members,

@@ -17,6 +17,8 @@ from causeway_wire.update import Slot, UpdateStatus
 from image import update
 
 ROOT_OCTETS = 8 * 1024 * 1024
+RELEASED = 1_000_000_000
+"""Seconds since 1970."""
 HERE = Here(running=Slot.A, architecture="x86_64", machine_id="0" * 32, partitions=PARTITIONS)
 FIRST_ENTRY = (
     b"title Causeway (a)\nsort-key causeway\nversion 1\nlinux /causeway/a/linux\n"
@@ -38,15 +40,29 @@ class Made:
         return update_file.build_of(self.manifest)
 
 
-def make(directory: Path, *, version: str = "2", root: bytes | None = None, key: Path | None = None) -> Made:
+def make(
+    directory: Path,
+    *,
+    version: str = "2",
+    root: bytes | None = None,
+    key: Path | None = None,
+    released: int = RELEASED,
+) -> Made:
     """A whole update; its root file system is mostly zeros, as real ones are."""
     content = root if root is not None else (version.encode() * 5000).ljust(4 * 1024 * 1024, b"\0") + b"end!"
     linux, initrd = f"kernel {version}".encode() * 3000, f"initramfs {version}".encode() * 1111
-    return make_of(directory, version, linux=linux, initrd=initrd, root=content, key=key)
+    return make_of(directory, version, linux=linux, initrd=initrd, root=content, key=key, released=released)
 
 
 def make_of(
-    directory: Path, version: str, *, linux: bytes, initrd: bytes, root: bytes, key: Path | None = None
+    directory: Path,
+    version: str,
+    *,
+    linux: bytes,
+    initrd: bytes,
+    root: bytes,
+    key: Path | None = None,
+    released: int = RELEASED,
 ) -> Made:
     """An update of these files."""
     system = update.System(
@@ -60,7 +76,7 @@ def make_of(
     system.linux.write_bytes(linux)
     system.initrd.write_bytes(initrd)
     system.root.write_bytes(root)
-    text = update.manifest(system)
+    text = update.manifest(system, epoch=released)
     file = directory / f"causeway-{version}.update"
     update.pack(file, system=system, text=text, epoch=1, key=key)
     return of(file.read_bytes(), text)
@@ -75,8 +91,11 @@ def lenient(_manifest: bytes, _signature: bytes | None) -> None:
     """A system without a publisher's key."""
 
 
-def receive(disk: Disk, made: Made, here: Here = HERE, *, sha256: str | None = None) -> UpdateStatus:
+def receive(
+    disk: Disk, made: Made, here: Here = HERE, *, sha256: str | None = None, allow_older: bool = False
+) -> UpdateStatus:
     """What the program does with a file that arrives."""
     archive = Archive(io.BytesIO(made.content).read, octets=len(made.content))
-    installing.receive(disk, here, archive, sha256 or made.sha256, verify=lenient)
+    sha256 = sha256 or made.sha256
+    installing.receive(disk, here, archive, sha256, verify=lenient, allow_older=allow_older)
     return installing.status(disk, here)

@@ -78,9 +78,20 @@ class Parts:
             root=root,
         )
         file = self.directory / f"causeway-{version}.update"
-        update.pack(file, system=system, text=update.manifest(system), epoch=0, key=None)
+        update.pack(
+            file,
+            system=system,
+            text=update.manifest(system, epoch=_released(self.manifest)),
+            epoch=0,
+            key=None,
+        )
         root.unlink()
         return file
+
+
+def _released(manifest: Manifest) -> int:
+    """When the image in `dist` was released, in seconds since 1970: what is made of it is as old."""
+    return int(manifest.released.timestamp()) if manifest.released else 0
 
 
 @pytest.fixture(scope="module", autouse=True)

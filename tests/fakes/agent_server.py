@@ -291,7 +291,8 @@ class AgentServer:
     async def _put_update(self, request: web.Request) -> web.Response:
         sha256 = base64.b64decode(request.headers["Content-Digest"].removeprefix("sha-256=:")[:-1]).hex()
         chunks = request.content.iter_chunked(1 << 16)
-        return _json(await self.slots.receive(chunks, octets=request.content_length or 0, sha256=sha256))
+        octets, older = request.content_length or 0, request.query.get("allow_older") == "true"
+        return _json(await self.slots.receive(chunks, octets=octets, sha256=sha256, allow_older=older))
 
     async def _activate_update(self, request: web.Request) -> web.Response:
         wanted = codec.decode(await request.read(), Activation)

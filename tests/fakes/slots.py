@@ -18,6 +18,8 @@ class FakeSlots:
     def __init__(self) -> None:
         self.other = EMPTY
         self.trial = False
+        self.older = False
+        """Whether what comes is older than what runs."""
         self.asked = 0
         """How often somebody wanted to know what is in the slots."""
         self.most = 0
@@ -28,8 +30,11 @@ class FakeSlots:
         self.asked += 1
         return self._status()
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str) -> UpdateStatus:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str, allow_older: bool
+    ) -> UpdateStatus:
         """Take it if it is what was announced."""
+        self._refuse_older(allowed=allow_older)
         self.other, digest, came = EMPTY, hashlib.sha256(), 0
         async for chunk in chunks:
             digest.update(chunk)
@@ -44,6 +49,7 @@ class FakeSlots:
         """Remember it."""
         if wanted.build != self.other.build:
             raise ProblemError(problem(ProblemType.UPDATE_NOT_READY, "not that one", pointer="/build"))
+        self._refuse_older(allowed=wanted.allow_older is True)
         self.other = SlotReport(
             slot=Slot.B, state=SlotState.TRYING, version="2", build=wanted.build, tries_left=wanted.tries
         )
@@ -57,6 +63,10 @@ class FakeSlots:
     def on_trial(self) -> bool:
         """As it was set."""
         return self.trial
+
+    def _refuse_older(self, *, allowed: bool) -> None:
+        if self.older and not allowed:
+            raise ProblemError(problem(ProblemType.UPDATE_OLDER, "it is older"))
 
     def _status(self) -> UpdateStatus:
         trying = self.other.state is SlotState.TRYING

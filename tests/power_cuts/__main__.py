@@ -26,6 +26,8 @@ from tests.update_files import Made
 
 BOOT_FILE = 700_000
 """Octets of an update's kernel: enough for its clusters to be written in many pieces."""
+NEWEST = "9999"
+"""The version of both updates."""
 SHOWN = 10
 
 
@@ -40,7 +42,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="causeway-cuts-", dir=options.work) as name:
         work = Path(name)
         image = small_machine.open_image(disk.resolve(), work)
-        updates = [_update(work, version) for version in ("2", "3")]
+        updates = [_update(work, name) for name in ("first", "second")]
         unsound, kept = replayed(image, work, updates, options)
         stuck = updated_again(image, work, updates, kept)
     tell(
@@ -95,15 +97,17 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def _update(work: Path, version: str) -> Made:
-    """An update whose kernel and initramfs are nothing but noise, each of another size."""
-    dice = random.Random(version)  # noqa: S311
-    directory = work / f"update-{version}"
+def _update(work: Path, name: str) -> Made:
+    """An update whose kernel and initramfs are nothing but noise, each of another size; none is older than
+    the other, as each has to follow the other.
+    """
+    dice = random.Random(name)  # noqa: S311
+    directory = work / f"update-{name}"
     directory.mkdir()
     linux = dice.randbytes(BOOT_FILE)
     initrd = dice.randbytes(BOOT_FILE // 2 + dice.randrange(BOOT_FILE))
     root = dice.randbytes(5000).ljust(small_machine.ROOT_OCTETS // 2, b"\0")
-    return update_files.make_of(directory, version, linux=linux, initrd=initrd, root=root)
+    return update_files.make_of(directory, NEWEST, linux=linux, initrd=initrd, root=root, released=2**32)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -58,6 +58,9 @@ def update(
     seconds: Annotated[
         int, typer.Option(min=30, max=3600, help="From the kernel's start until it must be healthy.")
     ] = 300,
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Also a system that is older than the one that runs.")
+    ] = False,
 ) -> None:
     """Exchange the system of an appliance. The networks it carries are interrupted while it restarts.
 
@@ -68,14 +71,14 @@ def update(
         appliance=appliance, address=address, port=port, certificate=certificate, key=key, authority=authority
     )
     try:
-        status = asyncio.run(_update(file, where, tries=tries, seconds=seconds))
+        status = asyncio.run(_update(file, where, tries=tries, seconds=seconds, allow_older=allow_older))
     except (ControllerError, ProblemError) as error:
         Console(stderr=True).print(f"causeway: {error}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
     Console().print(f"{appliance} runs {status.report(status.running).version} in slot {status.running}.")
 
 
-async def _update(file: Path, where: Where, *, tries: int, seconds: int) -> UpdateStatus:
+async def _update(file: Path, where: Where, *, tries: int, seconds: int, allow_older: bool) -> UpdateStatus:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as shown:
         task = shown.add_task("sending", total=None)
@@ -88,5 +91,10 @@ async def _update(file: Path, where: Where, *, tries: int, seconds: int) -> Upda
         found = updates.read(file, progress=tell)
         async with where.open() as agent:
             return await updates.install(
-                agent, found, tries=tries, seconds=seconds, within=600.0 + tries * seconds
+                agent,
+                found,
+                tries=tries,
+                seconds=seconds,
+                within=600.0 + tries * seconds,
+                allow_older=allow_older,
             )

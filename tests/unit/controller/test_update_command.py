@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from cryptography import x509
 from typer.testing import CliRunner, Result
 
@@ -14,7 +16,7 @@ from causeway_controller import pki
 from causeway_controller.cli import app
 from causeway_controller.fleet import updates
 from causeway_wire.routes import Permission
-from causeway_wire.update import Slot, SlotReport, SlotState
+from causeway_wire.update import Slot, SlotReport, SlotState, UpdateStatus
 from tests.fakes import slots
 from tests.fakes.agent_server import ADDRESS, AgentServer
 from tests.update_files import make
@@ -24,7 +26,7 @@ NOW = datetime.now(UTC)
 AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
 
 
-def run(directory: Path, file: Path, port: int) -> Result:
+def run(directory: Path, file: Path, port: int, *more: str) -> Result:
     """The command, with a controller's certificate."""
     key = pki.make_key()
     certificate = pki.issue_controller(
@@ -36,7 +38,7 @@ def run(directory: Path, file: Path, port: int) -> Result:
     words = ["update", str(file), "--appliance", ME, "--address", ADDRESS, "--port", str(port)]
     for option, name in (("certificate", "controller.pem"), ("key", "controller.key")):
         words += [f"--{option}", str(directory / name)]
-    return CliRunner().invoke(app, [*words, "--authority", str(directory / "agents.pem")])
+    return CliRunner().invoke(app, [*words, "--authority", str(directory / "agents.pem"), *more])
 
 
 def test_a_file_that_is_no_update_is_one_sentence(tmp_path: Path) -> None:
@@ -46,18 +48,50 @@ def test_a_file_that_is_no_update_is_one_sentence(tmp_path: Path) -> None:
     assert "cannot be read as an update file" in " ".join(result.output.split())
 
 
-async def test_what_runs_afterwards_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest_asyncio.fixture
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AgentServer]:
+    """An appliance, and no pause between two looks at it."""
     monkeypatch.setattr(updates, "POLL_SECONDS", 0.01)
-    made = make(tmp_path)
     server = AgentServer(appliance=ME, directory=tmp_path, controller_ca=AUTHORITY.pem)
     names = [x509.UniformResourceIdentifier(pki.APPLIANCE_URN + ME)]
     key = server.key("agent").public_key()
     server.install(
         pki.pem(AUTHORITY.issue(key, common_name=ME, usage=pki.Usage.SERVER, names=names, now=NOW))
     )
+    async with server.serving():
+        yield server
+
+
+async def test_what_runs_afterwards_is_told(
+    server: AgentServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(tmp_path)
     running = SlotReport(slot=Slot.A, state=SlotState.GOOD, version="2", build=made.build)
     monkeypatch.setattr(slots, "RUNNING", running)
-    async with server.serving():
-        result = await asyncio.to_thread(run, tmp_path, tmp_path / "causeway-2.update", server.port)
+    result = await asyncio.to_thread(run, tmp_path, tmp_path / "causeway-2.update", server.port)
     assert result.exit_code == 0, result.output
     assert "acme-provider runs 2 in slot a." in result.output
+
+
+async def test_an_older_system_is_sent_only_when_the_command_says_so(
+    server: AgentServer, tmp_path: Path
+) -> None:
+    make(tmp_path)
+    server.slots.older = True
+    result = await asyncio.to_thread(run, tmp_path, tmp_path / "causeway-2.update", server.port)
+    assert result.exit_code == 1
+    assert "it is older" in " ".join(result.output.split())
+    assert server.slots.other == slots.EMPTY
+    with pytest.MonkeyPatch.context() as patch:  # what is asked is enough here
+        asked = []
+
+        async def install(
+            _agent: object, _file: object, *, allow_older: bool, **_more: object
+        ) -> UpdateStatus:
+            asked.append(allow_older)
+            return await server.slots.status()
+
+        patch.setattr(updates, "install", install)
+        words = (tmp_path, tmp_path / "causeway-2.update", server.port, "--allow-older")
+        assert (await asyncio.to_thread(run, *words)).exit_code == 0
+    assert asked == [True]

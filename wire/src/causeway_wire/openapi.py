@@ -27,6 +27,10 @@ _REF = "#/components/schemas/{name}"
 _PATH_PARAMETERS = {"id": types.ChangeId}
 _CONFIRM_SECONDS: Schema = {"type": "integer", "minimum": 1, "maximum": change.CONFIRM_SECONDS}
 _QUERY_PARAMETERS: dict[str, Schema] = {
+    "allow_older": {
+        "description": "Take the file although it is older than the system that runs (`update-older`)",
+        "schema": {"type": "boolean"},
+    },
     "confirm": {
         "description": "Take the change back unless it is confirmed within this many seconds of being "
         "applied (as in RFC 6241, 8.4). A restart before that counts as not confirmed.",

@@ -53,6 +53,7 @@ class ProblemType(Enum):
     UPDATE_UNSUPPORTED = ("update-unsupported", 409, "This machine cannot be updated in place")
     UPDATE_IN_PROGRESS = ("update-in-progress", 409, "Another update is under way")
     UPDATE_REFUSED = ("update-refused", 422, "The update file is damaged or not for this machine")
+    UPDATE_OLDER = ("update-older", 409, "The update is older than the system that runs")
     UPDATE_NOT_READY = ("update-not-ready", 409, "The other slot holds no such system")
     TUNNEL_IMPAIRED = ("tunnel-impaired", 503, "A tunnel works by another way than meant, or does not work")
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")

@@ -247,8 +247,9 @@ PUT_UPDATE = Route(
     summary="Write an update file into the slot that does not run, and check it there; nothing is started",
     permission=Permission.APPLY,
     response=UpdateStatus,
+    query=("allow_older",),
     stream=True,
-    problems=(*_BODY, *_UPDATE, P.UPDATE_REFUSED),
+    problems=(*_BODY, *_UPDATE, P.UPDATE_REFUSED, P.UPDATE_OLDER),
 )
 ACTIVATE_UPDATE = Route(
     name="activate_update",
@@ -259,7 +260,14 @@ ACTIVATE_UPDATE = Route(
     success=(202,),
     request=Activation,
     response=UpdateStatus,
-    problems=(*_BODY, *_UPDATE, P.UPDATE_NOT_READY, P.CHANGE_IN_FLIGHT, P.AWAITING_CONFIRMATION),
+    problems=(
+        *_BODY,
+        *_UPDATE,
+        P.UPDATE_NOT_READY,
+        P.UPDATE_OLDER,
+        P.CHANGE_IN_FLIGHT,
+        P.AWAITING_CONFIRMATION,
+    ),
 )
 ABANDON_UPDATE = Route(
     name="abandon_update",

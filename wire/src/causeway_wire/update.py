@@ -9,10 +9,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from causeway_wire.desired import Document
 from causeway_wire.observed import Report
+from causeway_wire.types import Timestamp
 
 FORMAT = 1
 """Of update files; one with a higher number is refused."""
@@ -87,7 +88,10 @@ class Manifest(Report, frozen=True, kw_only=True):
 
     format: int
     version: Words
+    """Of PEP 440."""
     commit: Words
+    released: Timestamp | None = None
+    """Time of the commit; null in systems built before there was this member."""
     architecture: Words
     """As uname(1) says."""
     options: KernelOptions
@@ -102,6 +106,7 @@ class SlotReport(Report, frozen=True, kw_only=True):
     state: SlotState
     version: str | None = None
     commit: str | None = None
+    released: Timestamp | None = None
     build: str | None = None
     """SHA-256 of the manifest; null when the slot is empty."""
     tries_left: int | None = None
@@ -135,6 +140,8 @@ class Activation(Document, frozen=True, kw_only=True):
     """From the kernel's start until it must be healthy, in each try."""
     confirm: bool = True
     """Whether a controller must also have asked it for its slots, over the network: that proves a way in."""
+    allow_older: bool | UnsetType = UNSET
+    """Whether it may be older than the system that runs; false where it is not said."""
 
 
 def state_of(running: SlotReport, other: SlotReport) -> UpdateState:

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from causeway_agent.api import application
+from causeway_agent.api import application, parameters
 from causeway_agent.api.application import Call, Operation
 from causeway_agent.engine.service import Engine
 from causeway_agent.web.message import Request, Response
@@ -57,8 +57,9 @@ class UpdateHandlers:
 
     async def put(self, call: Call) -> Response:
         told = announced(call.request)
+        allow_older = parameters.flag(call.request.query, "allow_older")
         status = await self._engine.updates.receive(
-            _chunks(call.request), octets=told.octets, sha256=told.sha256
+            _chunks(call.request), octets=told.octets, sha256=told.sha256, allow_older=allow_older
         )
         return _answer(status)
 

@@ -188,8 +188,13 @@ class Slots(Protocol):
     async def status(self) -> UpdateStatus:
         """What is in them, and which one runs."""
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str) -> UpdateStatus:
-        """Write an update file of so many octets into the one that does not run; start nothing."""
+    async def receive(
+        self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str, allow_older: bool
+    ) -> UpdateStatus:
+        """Write an update file of so many octets into the one that does not run; start nothing.
+
+        `allow_older`: than the system that runs.
+        """
 
     async def activate(self, wanted: Activation) -> UpdateStatus:
         """Restart into the other one, on trial: a moment after the return."""

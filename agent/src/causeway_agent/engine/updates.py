@@ -39,7 +39,9 @@ class Updates:
             return known
         return msgspec.structs.replace(known, state=UpdateState.RECEIVING, received=self._received)
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str) -> UpdateStatus:
+    async def receive(
+        self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str, allow_older: bool
+    ) -> UpdateStatus:
         """Write an update into the slot that does not run; raises ProblemError."""
         if self._received is not None:
             detail = f"{self._received} octets of another update are here already; let it end"
@@ -47,8 +49,11 @@ class Updates:
         self._received = 0
         try:
             await self.status()  # told while the slots are busy
-            _log.info(events.UPDATE_RECEIVING, octets=octets, sha256=sha256)
-            status = await _asked(self._slots.receive(self._counted(chunks), octets=octets, sha256=sha256))
+            _log.info(events.UPDATE_RECEIVING, octets=octets, sha256=sha256, allow_older=allow_older)
+            counted = self._counted(chunks)
+            status = await _asked(
+                self._slots.receive(counted, octets=octets, sha256=sha256, allow_older=allow_older)
+            )
         except ProblemError as error:
             _log.warning(events.UPDATE_REFUSED, reason=error.problem.detail)
             raise
@@ -63,7 +68,13 @@ class Updates:
         self._refuse_unsettled()
         self._known = None
         status = await _asked(self._slots.activate(wanted))
-        _log.warning(events.UPDATE_ACTIVATED, build=wanted.build, tries=wanted.tries, seconds=wanted.seconds)
+        _log.warning(
+            events.UPDATE_ACTIVATED,
+            build=wanted.build,
+            tries=wanted.tries,
+            seconds=wanted.seconds,
+            allow_older=wanted.allow_older is True,
+        )
         return status
 
     async def abandon(self) -> UpdateStatus:

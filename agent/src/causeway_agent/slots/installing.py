@@ -16,7 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from causeway_agent.slots import archive, loader
+import msgspec
+
+from causeway_agent import __version__
+from causeway_agent.slots import age, archive, loader
 from causeway_agent.slots.archive import Archive, refused
 from causeway_agent.slots.disk import ENTRIES, Disk, NoRoomError
 from causeway_wire import codec, update_file
@@ -69,7 +72,9 @@ def status(disk: Disk, here: Here) -> UpdateStatus:
     )
 
 
-def receive(disk: Disk, here: Here, file: Archive, sha256: str, *, verify: Verify) -> None:
+def receive(
+    disk: Disk, here: Here, file: Archive, sha256: str, *, verify: Verify, allow_older: bool = False
+) -> None:
     """Write an update file into the slot that does not run; until `activate` nothing starts it.
 
     Raises ProblemError. Refused before anything is touched: what can be known by then. After that the slot is
@@ -85,6 +90,7 @@ def receive(disk: Disk, here: Here, file: Archive, sha256: str, *, verify: Verif
         signature = file.whole(head, limit=update_file.SIGNATURE_OCTETS)
         head = file.head()
     verify(text, signature)
+    _refuse_older(disk, here, manifest, allowed=allow_older)
     _check(disk, here, manifest)
     forget(disk, slot)
     try:
@@ -116,6 +122,8 @@ def activate(disk: Disk, here: Here, wanted: Activation) -> None:
         detail = f"slot {slot} holds {'no system' if found.build is None else f'build {found.build}'}"
         raise ProblemError(problem(ProblemType.UPDATE_NOT_READY, detail, pointer="/build"))
     manifest = described[1]
+    allowed = wanted.allow_older is True
+    _refuse_older(disk, here, manifest, allowed=allowed, pointer="/allow_older")
     options = (
         f"root=PARTUUID={here.partitions[slot]} {manifest.options} "
         f"systemd.machine_id={here.machine_id} {TRIAL}={wanted.seconds}"
@@ -192,6 +200,7 @@ def _report(disk: Disk, entries: tuple[loader.Entry, ...], slot: Slot, *, runs: 
         state=_state(entry, SlotState.READY, runs=runs),
         version=manifest.version,
         commit=manifest.commit,
+        released=manifest.released,
         build=update_file.build_of(text),
         tries_left=left,
     )
@@ -220,6 +229,18 @@ def _manifest(text: bytes) -> Manifest:
         return codec.decode(text, Manifest)
     except ProblemError as error:
         raise refused(f"{update_file.MANIFEST}: {error.problem.detail}") from error
+
+
+def _refuse_older(disk: Disk, here: Here, new: Manifest, *, allowed: bool, pointer: str = "") -> None:
+    """Raises ProblemError for what is older than the system that runs, and not than what was ever there: who
+    went back on purpose goes on from there. The boot loader's own way back asks nobody.
+    """
+    described = _described(disk, here.running)
+    if described is not None:
+        running = described[1]
+    else:  # the manifest was lost; what runs knows its own version
+        running = msgspec.structs.replace(new, version=__version__, released=None)
+    age.refuse_older(new, running, allowed=allowed, pointer=pointer)
 
 
 def _check(disk: Disk, here: Here, manifest: Manifest) -> None:

@@ -61,9 +61,9 @@ def _do(
         return installing.status(disk, here)
     with _alone(esp):
         match request:
-            case Receive(octets, sha256):
+            case Receive(octets, sha256, allow_older):
                 archive = Archive(stream.read, octets=octets)
-                installing.receive(disk, here, archive, sha256, verify=verify)
+                installing.receive(disk, here, archive, sha256, verify=verify, allow_older=allow_older)
             case Activate(activation):
                 installing.activate(disk, here, activation)
             case Abandon():

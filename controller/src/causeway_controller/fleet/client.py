@@ -186,9 +186,13 @@ class AgentClient:
         """Both slots of the system, and where an update stands."""
         return (await self._call(routes.GET_UPDATE, patience=TABLE_SECONDS)).decode(UpdateStatus)
 
-    async def put_update(self, file: UpdateFile) -> UpdateStatus:
-        """Write this file into the slot that does not run; nothing is started. See `updates.send`."""
-        answer = await self._call(routes.PUT_UPDATE, file=file, patience=UPDATE_SECONDS)
+    async def put_update(self, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
+        """Write this file into the slot that does not run; nothing is started. See `updates.send`.
+
+        `allow_older`: than the system that runs.
+        """
+        query = {"allow_older": "true"} if allow_older else {}
+        answer = await self._call(routes.PUT_UPDATE, query=query, file=file, patience=UPDATE_SECONDS)
         return answer.decode(UpdateStatus)
 
     async def activate_update(self, wanted: Activation) -> UpdateStatus:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
+from msgspec import UNSET
 from multidict import istr
 
 from causeway_controller.errors import AgentUnreachable, StoreError, UpdateFailed
@@ -90,28 +91,38 @@ def read(path: Path, *, progress: Progress = silent) -> UpdateFile:
     )
 
 
-async def send(agent: AgentClient, file: UpdateFile) -> UpdateStatus:
+async def send(agent: AgentClient, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
     """Bring the update into the slot that does not run; does nothing when it is there, or runs already.
 
+    `allow_older`: than the system that runs.
     Raises ProblemError or AgentUnreachable; repeating it is safe.
     """
     status = await agent.get_update()
     if file.build in {report.build for report in status.slots if report.state is not SlotState.EMPTY}:
         return status
-    return await agent.put_update(file)
+    return await agent.put_update(file, allow_older=allow_older)
 
 
 async def install(
-    agent: AgentClient, file: UpdateFile, *, tries: int = 3, seconds: int = 300, within: float = 3600.0
+    agent: AgentClient,
+    file: UpdateFile,
+    *,
+    tries: int = 3,
+    seconds: int = 300,
+    within: float = 3600.0,
+    allow_older: bool = False,
 ) -> UpdateStatus:
     """Send, activate, and wait until the update has proven good. Does nothing where it runs and is good.
 
-    `seconds`: for each of the `tries`, see `Activation`; `within`: seconds until the outcome must be known.
+    `seconds`: for each of the `tries`, see `Activation`; `within`: seconds until the outcome must be known;
+    `allow_older`: than the system that runs.
     Raises UpdateFailed when the appliance fell back or says nothing, ProblemError when it refuses.
     """
-    wanted = Activation(build=file.build, tries=tries, seconds=seconds)
+    # Not said unless it is meant: agents from before do not know the member.
+    said = True if allow_older else UNSET
+    wanted = Activation(build=file.build, tries=tries, seconds=seconds, allow_older=said)
     until, last, activated = time.monotonic() + within, "it did not answer", False
-    await send(agent, file)
+    await send(agent, file, allow_older=allow_older)
     while time.monotonic() < until:
         status, last = await _look(agent)
         if status is None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
+from msgspec import UNSET, UnsetType
 
 from causeway_agent.api import updates
 from causeway_agent.api.peers import Peer
@@ -36,12 +37,12 @@ def headers(**changes: str) -> dict[str, str]:
     return {**announced, **{name.replace("_", "-"): value for name, value in changes.items()}}
 
 
-async def put(api: Api, content: Any = FILE, **changes: str) -> ClientResponse:
-    return await api.client.put("/v1/update", data=content, headers=headers(**changes))
+async def put(api: Api, content: Any = FILE, query: str = "", **changes: str) -> ClientResponse:
+    return await api.client.put(f"/v1/update{query}", data=content, headers=headers(**changes))
 
 
-async def activate(api: Api, build: str = BUILD) -> ClientResponse:
-    body = codec.encode(Activation(build=build))
+async def activate(api: Api, build: str = BUILD, *, allow_older: bool | UnsetType = UNSET) -> ClientResponse:
+    body = codec.encode(Activation(build=build, allow_older=allow_older))
     return await api.client.post("/v1/update/activate", data=body, headers=JSON)
 
 
@@ -110,6 +111,27 @@ async def test_a_file_of_unknown_length_or_too_large_is_refused(monkeypatch: pyt
 async def test_a_file_that_was_changed_on_its_way_is_refused() -> None:
     async with serving() as api:
         await refused(await put(api, FILE[1:] + b"x"), ProblemType.UPDATE_REFUSED)
+
+
+async def test_an_older_system_is_neither_taken_nor_started_unless_told() -> None:
+    async with serving() as api:
+        api.bench.slots.older = True
+        for query in ("", "?allow_older=false"):
+            await refused(await put(api, query=query), ProblemType.UPDATE_OLDER)
+        assert api.bench.slots.other == EMPTY
+        assert (await put(api, query="?allow_older=true")).status == 200
+        for said in (UNSET, False):
+            await refused(await activate(api, allow_older=said), ProblemType.UPDATE_OLDER)
+        assert api.bench.slots.other.state is SlotState.READY
+        assert (await activate(api, allow_older=True)).status == 202
+
+
+@pytest.mark.parametrize("query", ["?allow_older=yes", "?allow_older=", "?allow-older=true"])
+async def test_a_permission_that_is_misspelt_is_none(query: str) -> None:
+    async with serving() as api:
+        api.bench.slots.older = True
+        await refused(await put(api, query=query), ProblemType.INVALID)
+        assert api.bench.slots.other == EMPTY
 
 
 async def test_a_file_that_stops_coming_is_refused_and_the_next_one_taken(

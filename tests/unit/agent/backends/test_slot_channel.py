@@ -59,10 +59,28 @@ async def pieces(content: bytes, size: int = 10_000) -> AsyncIterator[bytes]:
 async def test_an_update_goes_through(path: Path, made: Made) -> None:
     slots = SocketSlots(path)
     assert (await slots.status()).state is UpdateState.IDLE
-    status = await slots.receive(pieces(made.content), octets=len(made.content), sha256=made.sha256)
+    status = await slots.receive(
+        pieces(made.content), octets=len(made.content), sha256=made.sha256, allow_older=False
+    )
     assert status.report(Slot.B).build == made.build
     assert (await slots.activate(Activation(build=made.build))).next is Slot.B
     assert (await slots.abandon()).report(Slot.B).state is SlotState.EMPTY
+
+
+async def test_an_older_one_goes_through_where_it_is_meant(path: Path, tmp_path: Path) -> None:
+    old, slots = make(tmp_path, version="0.0.1"), SocketSlots(path)
+    octets = len(old.content)
+    with pytest.raises(ProblemError) as caught:
+        await slots.receive(pieces(old.content), octets=octets, sha256=old.sha256, allow_older=False)
+    assert caught.value.problem.type == ProblemType.UPDATE_OLDER.urn
+    await slots.receive(pieces(old.content), octets=octets, sha256=old.sha256, allow_older=True)
+    with pytest.raises(ProblemError) as caught:
+        await slots.activate(Activation(build=old.build))
+    assert (caught.value.problem.type, caught.value.problem.pointer) == (
+        ProblemType.UPDATE_OLDER.urn,
+        "/allow_older",
+    )
+    assert (await slots.activate(Activation(build=old.build, allow_older=True))).next is Slot.B
 
 
 async def test_a_refusal_ends_the_upload(path: Path, made: Made) -> None:
@@ -75,7 +93,7 @@ async def test_a_refusal_ends_the_upload(path: Path, made: Made) -> None:
             yield bytes(100_000)
 
     with pytest.raises(ProblemError) as caught:
-        await SocketSlots(path).receive(endless(), octets=1 << 40, sha256="0" * 64)
+        await SocketSlots(path).receive(endless(), octets=1 << 40, sha256="0" * 64, allow_older=False)
     assert caught.value.problem.type == ProblemType.UPDATE_REFUSED.urn
     assert sent < 10_000
 
@@ -86,7 +104,9 @@ async def test_an_upload_that_fails_on_our_side_says_why(path: Path, made: Made)
         raise KeyError("ours")
 
     with pytest.raises(KeyError, match="ours"):
-        await SocketSlots(path).receive(stops(), octets=len(made.content), sha256=made.sha256)
+        await SocketSlots(path).receive(
+            stops(), octets=len(made.content), sha256=made.sha256, allow_older=False
+        )
     assert (await SocketSlots(path).status()).report(Slot.B).state is SlotState.EMPTY
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from causeway_agent.slots import installing
+from causeway_agent.slots import age, installing
 from causeway_agent.slots.archive import Archive, refused
 from causeway_agent.slots.disk import ENTRIES
+from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.update import Activation, Slot, SlotState, UpdateState
+from causeway_wire.update import Activation, Manifest, Slot, SlotState, UpdateState
 from tests.fakes.disk import FakeDisk, KilledError, start
-from tests.update_files import HERE, Made, make, receive
+from tests.update_files import HERE, RELEASED, Made, make, receive
 
 THERE = dataclasses.replace(HERE, running=Slot.B)
 
@@ -104,7 +107,7 @@ def test_the_slot_before_can_be_activated_again(disk: FakeDisk, made: Made) -> N
     updated(disk, made)
     first = installing.status(disk, THERE).report(Slot.A).build
     assert first is not None
-    installing.activate(disk, THERE, Activation(build=first))
+    installing.activate(disk, THERE, Activation(build=first, allow_older=True))
     assert start(disk) is Slot.A
     installing.bless(disk, HERE)
     assert start(disk) is Slot.A
@@ -190,6 +193,77 @@ def test_one_that_the_publisher_did_not_sign_is_refused_before_anything_is_touch
     with pytest.raises(ProblemError, match="a stranger's"):
         installing.receive(disk, THERE, file, next_one.sha256, verify=stranger)
     assert disk.files == before
+
+
+OLDER = {"a lower version": ("1.9", RELEASED), "an earlier release": ("2.1", RELEASED - 1)}
+
+
+@pytest.mark.parametrize("kind", OLDER)
+def test_an_older_one_is_refused_before_anything_is_touched_and_taken_when_told(
+    disk: FakeDisk, made: Made, tmp_path: Path, kind: str
+) -> None:
+    version, released = OLDER[kind]
+    old = make(tmp_path, version=version, released=released)
+    updated(disk, made)
+    before = dict(disk.files)
+    with pytest.raises(ProblemError, match="allow_older") as caught:
+        receive(disk, old, THERE)
+    assert caught.value.problem.type == ProblemType.UPDATE_OLDER.urn
+    assert disk.files == before
+    receive(disk, old, THERE, allow_older=True)
+    received = dict(disk.files)
+    for said in (Activation(build=old.build), Activation(build=old.build, allow_older=False)):
+        with pytest.raises(ProblemError) as caught:
+            installing.activate(disk, THERE, said)
+        assert caught.value.problem.type == ProblemType.UPDATE_OLDER.urn
+    assert disk.files == received
+    installing.activate(disk, THERE, Activation(build=old.build, allow_older=True))
+    assert start(disk) is Slot.A
+
+
+def test_the_slot_before_is_not_gone_back_to_without_a_word(disk: FakeDisk, made: Made) -> None:
+    updated(disk, made)
+    first = installing.status(disk, THERE).report(Slot.A).build
+    with pytest.raises(ProblemError) as caught:
+        installing.activate(disk, THERE, Activation(build=first or ""))
+    assert caught.value.problem.type == ProblemType.UPDATE_OLDER.urn
+    assert start(disk) is Slot.B
+
+
+def test_after_a_failed_trial_older_is_what_is_older_than_the_system_that_came_back(
+    disk: FakeDisk, made: Made, next_one: Made
+) -> None:
+    """The newer one never proved good: it may be followed by what it would have refused."""
+    receive(disk, next_one)
+    installing.activate(disk, HERE, Activation(build=next_one.build, tries=1))
+    assert [start(disk) for _ in range(2)] == [Slot.B, Slot.A]
+    receive(disk, made)
+    installing.activate(disk, HERE, Activation(build=made.build))
+    assert start(disk) is Slot.B
+
+
+def test_where_the_manifest_was_lost_the_running_program_knows_its_version(
+    disk: FakeDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(installing, "__version__", "1.5")
+    for lost in (None, b"{"):
+        disk.files.pop("causeway/a/manifest.json", None)
+        if lost is not None:
+            disk.files["causeway/a/manifest.json"] = lost
+        with pytest.raises(ProblemError, match=r"version 1\.4 is older than 1\.5"):
+            receive(disk, make(tmp_path, version="1.4"))
+        receive(disk, make(tmp_path, version="1.5"))
+
+
+def test_a_system_from_before_releases_were_dated_gives_way_to_any_and_follows_none(
+    disk: FakeDisk, made: Made, tmp_path: Path
+) -> None:
+    undated = json.loads(disk.files["causeway/a/manifest.json"])
+    del undated["released"]
+    disk.files["causeway/a/manifest.json"] = json.dumps(undated).encode()
+    receive(disk, make(tmp_path, version="1", released=1))
+    running = codec.decode(made.manifest, Manifest)
+    assert "does not say when" in (age.older(msgspec.structs.replace(running, released=None), running) or "")
 
 
 def test_a_file_changed_on_its_way_leaves_an_empty_slot(disk: FakeDisk, made: Made) -> None:

@@ -44,18 +44,18 @@ class Machine(RuleBasedStateMachine):
     def deploy(self) -> None:
         self.disk = FakeDisk()
         self.running = Slot.B
-        self.attempt(None, lambda: self.receive("1"))
+        self.attempt(None, lambda: self.receive("1", allow_older=False))
         self.disk.files[f"{ENTRIES}/a.conf"] = FIRST_ENTRY
         self.running = Slot.A
 
-    @rule(version=st.sampled_from(sorted(FILES)), steps=STEPS)
-    def update(self, version: str, steps: int | None) -> None:
-        self.attempt(steps, lambda: self.receive(version))
+    @rule(version=st.sampled_from(sorted(FILES)), steps=STEPS, allow_older=st.booleans())
+    def update(self, version: str, steps: int | None, allow_older: bool) -> None:  # noqa: FBT001
+        self.attempt(steps, lambda: self.receive(version, allow_older=allow_older))
 
-    @rule(tries=st.integers(1, 3), steps=STEPS)
-    def activate(self, tries: int, steps: int | None) -> None:
+    @rule(tries=st.integers(1, 3), steps=STEPS, allow_older=st.booleans())
+    def activate(self, tries: int, steps: int | None, allow_older: bool) -> None:  # noqa: FBT001
         build = installing.status(self.disk, self.here).report(self.running.other).build
-        wanted = Activation(build=build or "0" * 64, tries=tries)
+        wanted = Activation(build=build or "0" * 64, tries=tries, allow_older=allow_older)
         self.attempt(steps, lambda: installing.activate(self.disk, self.here, wanted))
 
     @rule(steps=STEPS)
@@ -89,10 +89,12 @@ class Machine(RuleBasedStateMachine):
     def here(self) -> installing.Here:
         return dataclasses.replace(HERE, running=self.running)
 
-    def receive(self, version: str) -> None:
+    def receive(self, version: str, *, allow_older: bool) -> None:
         file = FILES[version]
         archive = Archive(io.BytesIO(file.content).read, octets=len(file.content))
-        installing.receive(self.disk, self.here, archive, file.sha256, verify=lenient)
+        installing.receive(
+            self.disk, self.here, archive, file.sha256, verify=lenient, allow_older=allow_older
+        )
 
     def attempt(self, steps: int | None, doing: object) -> None:
         """Do it until it is done, refused, or the power goes; then the machine starts again."""

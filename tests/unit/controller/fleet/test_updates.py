@@ -17,7 +17,8 @@ from causeway_controller import pki
 from causeway_controller.errors import StoreError, UpdateFailed
 from causeway_controller.fleet import client, tls, updates
 from causeway_controller.fleet.updates import UpdateFile
-from causeway_wire.problem import ProblemType, problem
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
 from causeway_wire.update import Activation, Slot, SlotReport, SlotState, UpdateStatus, state_of
 from tests.fakes.agent_server import ADDRESS, AgentServer, problem_answer
@@ -151,6 +152,22 @@ async def test_a_fall_back_is_told(server: AgentServer, agent: client.AgentClien
     restarts(server, file.build, SlotState.TRYING, SlotState.FAILED)
     with pytest.raises(UpdateFailed, match="slot a runs again: slot b did not become healthy"):
         await updates.install(agent, file)
+
+
+async def test_an_older_one_is_refused_unless_told(
+    server: AgentServer, agent: client.AgentClient, file: UpdateFile
+) -> None:
+    server.slots.older = True
+    with pytest.raises(ProblemError) as caught:
+        await updates.install(agent, file)
+    assert caught.value.problem.type == ProblemType.UPDATE_OLDER.urn
+    restarts(server, file.build, SlotState.TRYING, SlotState.GOOD)
+    status = await updates.install(agent, file, allow_older=True)
+    assert status.report(status.running).build == file.build
+
+
+def test_agents_from_before_are_sent_nothing_that_they_do_not_know() -> None:
+    assert b"allow_older" not in codec.encode(Activation(build="0" * 64))
 
 
 async def test_no_outcome_in_time_is_told(

@@ -32,8 +32,10 @@ class SocketSlots:
     async def status(self) -> UpdateStatus:
         return await self._ask(Status())
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str) -> UpdateStatus:
-        return await self._ask(Receive(octets, sha256), chunks)
+    async def receive(
+        self, chunks: AsyncIterator[bytes], *, octets: int, sha256: str, allow_older: bool
+    ) -> UpdateStatus:
+        return await self._ask(Receive(octets, sha256, allow_older), chunks)
 
     async def activate(self, wanted: Activation) -> UpdateStatus:
         return await self._ask(Activate(wanted))

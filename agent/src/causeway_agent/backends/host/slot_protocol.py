@@ -24,6 +24,8 @@ class Receive(msgspec.Struct, frozen=True, tag="receive"):
 
     octets: int
     sha256: str
+    allow_older: bool = False
+    """Than the system that runs."""
 
 
 class Activate(msgspec.Struct, frozen=True, tag="activate"):
