@@ -21,7 +21,7 @@ from causeway_agent.backends.filter import nft_counters, nft_fingerprint, nft_fo
 from causeway_agent.backends.filter.nfnetlink import KeptLink
 from causeway_agent.backends.filter.nft_channel import NftChannel
 from causeway_agent.plan.filter import ruleset
-from causeway_agent.plan.filter.text import Rendering, removal
+from causeway_agent.plan.filter.text import CAME, Rendering, removal
 from causeway_agent.plan.model.policy import Policy
 
 ASLEEP = f"{ruleset.TABLE}_intended"
@@ -177,7 +177,7 @@ class NftFirewall:
                 await self._run(text)
                 digests = await self.fingerprint(ASLEEP)
                 if _generation() == before + 1:
-                    return self._intended | (_without_chains(digests) if self._computed else dict(digests))
+                    return _after(self._intended, digests) if self._computed else dict(digests)
         finally:
             await self._run(removal(ASLEEP))
         reason = "other programs change nftables all the time; find them with `nft monitor`"
@@ -197,13 +197,21 @@ class NftFirewall:
         return answer.output
 
 
-def _without_chains(digests: nft_fingerprint.Digests) -> dict[str, bytes]:
-    """Digests of sets and of chain `identity`: what differs between policies."""
-    return {
-        key: value
-        for key, value in digests.items()
-        if " chain " not in key or key.endswith(" chain identity")
-    }
+def _after(before: nft_fingerprint.Digests, found: nft_fingerprint.Digests) -> dict[str, bytes]:
+    """What tables become, from what they are and what was found of the difference (`Rendering.asleep_after`):
+    sets, elements and chain `identity`; the other chains are the same for every policy.
+    """
+    after = dict(before)
+    for key, digest in found.items():
+        whole, _, way = key.partition(".")
+        if " chain " in key and not key.endswith(" chain identity"):
+            continue
+        if not way:
+            after[key] = digest
+        elif " elements " in key:
+            reckon = nft_fingerprint.added if way == CAME else nft_fingerprint.removed
+            after[whole] = reckon(after[whole], digest)
+    return after
 
 
 def _generation() -> int:

@@ -39,7 +39,11 @@ _Anonymous = Mapping[str, bytes]
 
 
 Digests = Mapping[str, bytes]
-"""SHA-256 of every table, set and chain, by family, kind and name: `1 set guarded`."""
+"""Of every table, set and chain, by family, kind and name: `1 set guarded`. What a set holds has a digest of
+its own, `1 elements guarded`: the sum of those of its elements, so that what one more or one less makes of it
+can be reckoned.
+"""
+_MODULUS = 1 << 256
 
 
 def read(link: KeptLink, table: str, *, filled: Container[str]) -> Digests:
@@ -51,14 +55,32 @@ def read(link: KeptLink, table: str, *, filled: Container[str]) -> Digests:
     try:
         with link.use() as sock:
             return {
-                f"{family} {what}": _digest(parts)
+                f"{family} {what}": digest
                 for family in FAMILIES
-                for what, parts in _table(sock, family, table, filled)
+                for what, digest in _table(sock, family, table, filled)
             }
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise BackendError("read the packet filter", error.strerror or str(error)) from error
+
+
+def added(one: bytes, other: bytes) -> bytes:
+    """The digest of what two sets hold together that have no element in common."""
+    return _octets(int.from_bytes(one, "big") + int.from_bytes(other, "big"))
+
+
+def removed(whole: bytes, part: bytes) -> bytes:
+    """The digest of what is left of a set."""
+    return _octets(int.from_bytes(whole, "big") - int.from_bytes(part, "big"))
+
+
+def _sum(elements: Iterable[bytes]) -> bytes:
+    return _octets(sum(int.from_bytes(hashlib.sha256(each).digest(), "big") for each in elements))
+
+
+def _octets(number: int) -> bytes:
+    return (number % _MODULUS).to_bytes(32, "big")
 
 
 def _digest(parts: Iterable[bytes]) -> bytes:
@@ -68,12 +90,10 @@ def _digest(parts: Iterable[bytes]) -> bytes:
     return digest.digest()
 
 
-def _table(
-    sock: Nfnetlink, family: int, table: str, filled: Container[str]
-) -> Iterator[tuple[str, list[bytes]]]:
-    yield from (("table", [b""]) for _ in _tables(sock, family, table))
+def _table(sock: Nfnetlink, family: int, table: str, filled: Container[str]) -> Iterator[tuple[str, bytes]]:
+    yield from (("table", b"") for _ in _tables(sock, family, table))
     sets, anonymous = _sets(sock, family, table, filled)
-    yield from ((f"set {name}", parts) for name, parts in sets.items())
+    yield from sets.items()
     of_table = nfnetlink.text(_RULE_TABLE, table)
     rules: dict[str, list[bytes]] = {}
     for entry in nft_dump.dump(sock, nft_dump.GET_RULES, family=family, attributes=of_table):
@@ -82,7 +102,7 @@ def _table(
     chains = nft_dump.dump(sock, nft_dump.GET_CHAINS, family=family)
     for fields in _of(table, chains, _CHAIN_TABLE, _CHAIN_NAME):
         name = nft_dump.name(fields[_CHAIN_NAME])
-        yield f"chain {name}", [_told(fields, _CHAIN_TOLD), *rules.get(name, ())]
+        yield f"chain {name}", _digest((_told(fields, _CHAIN_TOLD), *rules.get(name, ())))
 
 
 def is_dormant(link: KeptLink, table: str) -> bool:
@@ -107,21 +127,21 @@ def _tables(sock: Nfnetlink, family: int, table: str) -> list[_Fields]:
 
 def _sets(
     sock: Nfnetlink, family: int, table: str, filled: Container[str]
-) -> tuple[dict[str, list[bytes]], dict[str, bytes]]:
-    """Named sets with their elements, and the anonymous ones, which are parts of rules."""
-    named: dict[str, list[bytes]] = {}
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Digests of named sets and of their elements, and of the anonymous sets, which are parts of rules."""
+    named: dict[str, bytes] = {}
     anonymous: dict[str, bytes] = {}
     of_table = nfnetlink.text(_SET_TABLE, table)
     listed = nft_dump.dump(sock, nft_dump.GET_SETS, family=family, attributes=of_table)
     for fields in _of(table, listed, _SET_TABLE, _SET_NAME):
         name, flags = nft_dump.name(fields[_SET_NAME]), nft_dump.number(fields.get(_SET_FLAGS, b""))
-        parts = [_told(fields, _SET_TOLD)]
-        if name not in filled and not flags & (_TIMEOUT | _DYNAMIC):
-            parts += sorted(_elements(sock, family, table, name))
+        told = _told(fields, _SET_TOLD)
+        ours = name not in filled and not flags & (_TIMEOUT | _DYNAMIC)
+        elements = _elements(sock, family, table, name) if ours else []
         if flags & _ANONYMOUS:
-            anonymous[name] = hashlib.sha256(b"".join(parts)).digest()
+            anonymous[name] = _digest((told, _sum(elements)))
         else:
-            named[name] = parts
+            named[f"set {name}"], named[f"elements {name}"] = _digest((told,)), _sum(elements)
     return named, anonymous
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from causeway_agent.plan.filter.skeleton import TABLE, carried
 
 FAMILIES = ("inet", "arp", "bridge")
+CAME, GONE = "came", "gone"
+"""Behind a set's name and a dot: sets that no packet sees, with what comes into it and what goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +50,35 @@ class Family:
         # Without its flags in each block the kernel would take a table for awake.
         head = f"table {name} {{\n{flags}"
         declared = f"{head}{self.declarations}{static}}}\nflush table {name}\n{flushes}"
-        filled = "".join(self.fill(key) for key, listed in self.elements.items() if listed)
+        filled = "".join(self.fill(key, listed) for key, listed in self.elements.items() if listed)
         return f"{declared}{head}{filled}{self.rules(identity)}}}\n"
 
-    def fill(self, key: str) -> str:
-        """A set with its elements, inside the table's block."""
-        kind, listed = self.kinds[key], self.elements[key]
-        elements = f"\n    elements = {{ {', '.join(listed)} }};\n " if listed else ""
-        return f"  {_word(kind)} {key} {{ {kind};{elements} }}\n"
+    def fill(self, key: str, listed: Iterable[str], *, suffix: str = "") -> str:
+        """A set with elements, inside the table's block."""
+        kind, joined = self.kinds[key], ", ".join(listed)
+        elements = f"\n    elements = {{ {joined} }};\n " if joined else ""
+        return f"  {_word(kind)} {key}{suffix} {{ {kind};{elements} }}\n"
 
     def changed(self, before: Family) -> list[str]:
         """The sets that hold something else than before."""
         return [key for key, listed in self.elements.items() if listed != before.elements[key]]
+
+    def by_element(self, key: str) -> bool:
+        """Whether the set can be told what goes and what comes.
+
+        Not so ranges of a single field, which the kernel holds by their bounds, in a form that depends on how
+        they came (those of several fields it holds as they are given); nor maps, nor keys whose type only the
+        set's definition tells: they are filled anew.
+        """
+        kind = self.kinds[key]
+        bounds = "interval" in kind and " . " not in kind
+        return not (bounds or " : " in kind or kind.startswith("typeof"))
+
+    def differing(self, key: str, before: Family) -> tuple[tuple[str, list[str]], ...]:
+        """What goes out of a set, then what comes into it, each where there is any."""
+        new, old = set(self.elements[key]), set(before.elements[key])
+        ways = (GONE, sorted(old - new)), (CAME, sorted(new - old))
+        return tuple((way, listed) for way, listed in ways if listed)
 
     def led_to(self, keys: Iterable[str]) -> str:
         """The chains that these maps of verdicts name, empty."""
@@ -67,21 +86,28 @@ class Family:
         return "".join(f"  chain {name} {{ }}\n" for name in sorted({one.split()[-1] for one in verdicts}))
 
     def difference(self, table: str, before: Family) -> Iterator[str]:
-        """The nft commands for the sets that changed.
-
-        Sets of single addresses and devices are told what goes and what comes. Ranges, maps and keys whose
-        type only the set's definition tells are filled anew: the kernel holds ranges by their bounds, in a
-        form that depends on how they came.
-        """
+        """The nft commands for the sets that changed."""
+        verbs = {GONE: "delete", CAME: "add"}
         for key in self.changed(before):
-            kind, name = self.kinds[key], f"{self.name} {table} {key}"
-            if "interval" in kind or " : " in kind or kind.startswith("typeof"):
-                yield f"flush {_word(kind)} {name}\ntable {self.name} {table} {{\n{self.fill(key)}}}\n"
-                continue
-            new, old = set(self.elements[key]), set(before.elements[key])
-            for verb, listed in (("delete", old - new), ("add", new - old)):
-                if listed:
-                    yield f"{verb} element {name} {{ {', '.join(sorted(listed))} }}\n"
+            name = f"{self.name} {table} {key}"
+            if self.by_element(key):
+                for way, listed in self.differing(key, before):
+                    yield f"{verbs[way]} element {name} {{ {', '.join(listed)} }}\n"
+            else:
+                filled = self.fill(key, self.elements[key])
+                yield f"flush {_word(self.kinds[key])} {name}\ntable {self.name} {table} {{\n{filled}}}\n"
+
+    def asleep(self, before: Family) -> str:
+        """The sets that changed, inside the table's block: what comes and what goes, else whole."""
+        changed = self.changed(before)
+        parts = [self.led_to(changed)]
+        for key in changed:
+            if self.by_element(key):
+                ways = self.differing(key, before)
+                parts += [self.fill(key, listed, suffix=f".{way}") for way, listed in ways]
+            else:
+                parts.append(self.fill(key, self.elements[key]))
+        return "".join(parts)
 
 
 @dataclass(frozen=True)
@@ -112,14 +138,14 @@ class Rendering:
 
     def asleep_after(self, before: Rendering, table: str) -> str:
         """Tables that no packet sees, with nothing but what is not as in that other policy's: sets, and chain
-        `identity`. Chains that verdicts lead to are there too, empty.
+        `identity`. Chains that verdicts lead to are there too, empty. Of a set that is told its elements (see
+        `by_element`) there are two, named with `CAME` and `GONE`.
         """
         parts = [removal(table)]
         for family, old in zip(self.families, before.families, strict=True):
             carrying = family.name == "inet"
             chain = f"  chain identity {{\n    {carried(self.digest)}\n  }}\n" if carrying else ""
-            sets = family.led_to(changed := family.changed(old)) + "".join(map(family.fill, changed))
-            parts.append(f"table {family.name} {table} {{\nflags dormant;\n{sets}{chain}}}\n")
+            parts.append(f"table {family.name} {table} {{\nflags dormant;\n{family.asleep(old)}{chain}}}\n")
         return "".join(parts)
 
     def _text(self, table: str, *, identity: str, flags: str = "") -> str:
