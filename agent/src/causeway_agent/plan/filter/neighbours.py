@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collapse_addresses
 from typing import Final
 
-from causeway_agent.plan.filter import passing
+from causeway_agent.plan.filter import element, passing
 from causeway_agent.plan.model import objects
 from causeway_agent.plan.model.policy import Policy, SourceGuard
 from causeway_wire.types import IPAddress, IPNetwork
@@ -193,7 +193,9 @@ def elements(policy: Policy) -> dict[str, list[str]]:
     """What the sets of the inet table are filled with."""
     return {
         "neighbouring": _devices(policy.neighbours),
-        "solicitors6": [f'"{device}" . {network}' for device, network in _solicitors(policy)],
+        "solicitors6": [
+            element.join(element.quote(device), network) for device, network in _solicitors(policy)
+        ],
         **{f"onlink{version}": _networks(policy.neighbours, version) for version in (4, 6)},
     }
 
@@ -243,17 +245,19 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
     may_ask = {(echo, str(network)) for echo, network in held if echo.device not in scoped}
     may_ask |= {(echo, str(_NOBODY4)) for echo, _ in held}
     return {
-        "guarded": [_quote(device) for device in policy.guarded],
+        "guarded": [element.quote(device) for device in policy.guarded],
         "neighbouring": _devices(policy.neighbours),
-        "ours": [f"{_quote(echo.device)} . {echo.address}" for echo, _ in held],
-        "moving": [f"{_quote(device)} . {address} . {address}" for device, address in askers],
+        "ours": [f"{element.quote(echo.device)} . {echo.address}" for echo, _ in held],
+        "moving": [element.join(element.quote(device), address, address) for device, address in askers],
         "members": _networks(policy.segments, 4),
-        "scopes": [f"{_quote(scope.device)} . {scope.prefix}" for scope in policy.arp],
+        "scopes": [f"{element.quote(scope.device)} . {scope.prefix}" for scope in policy.arp],
         "excluded": [
-            f"{_quote(scope.device)} . {address}" for scope in policy.arp for address in scope.excluded
+            element.join(element.quote(scope.device), address)
+            for scope in policy.arp
+            for address in scope.excluded
         ],
-        "askers": [f"{_quote(device)} . {address}" for device, address in askers],
-        "held": [f"{_quote(echo.device)} . {asker} . {echo.address}" for echo, asker in may_ask],
+        "askers": [element.join(element.quote(device), address) for device, address in askers],
+        "held": [f"{element.quote(echo.device)} . {asker} . {echo.address}" for echo, asker in may_ask],
     }
 
 
@@ -269,7 +273,7 @@ def _networks(guards: Iterable[SourceGuard], version: int) -> list[str]:
     """One element per collapsed network of a device: a set of ranges refuses overlapping elements."""
     chosen = sorted((g for g in guards if g.network.version == version), key=lambda guard: guard.device)
     return [
-        f"{_quote(device)} . {network}"
+        element.join(element.quote(device), network)
         for device, group in itertools.groupby(chosen, key=lambda guard: guard.device)
         for network in _collapse(guard.network for guard in group)
     ]
@@ -282,12 +286,8 @@ def _collapse(networks: Iterable[IPNetwork]) -> Iterable[IPNetwork]:
 
 
 def _devices(guards: Iterable[SourceGuard]) -> list[str]:
-    return sorted({_quote(guard.device) for guard in guards})
+    return sorted({element.quote(guard.device) for guard in guards})
 
 
 def _is_tun(device: str) -> bool:
     return device.startswith(objects.TUN_PREFIXES)
-
-
-def _quote(device: str) -> str:
-    return f'"{device}"'

@@ -11,7 +11,6 @@ filled with is decided here. Maps of verdicts spare packets the questions that n
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import itertools
 import re
@@ -19,11 +18,11 @@ from collections.abc import Iterable
 
 from causeway_agent.plan.filter import bridge as ruleset_bridge
 from causeway_agent.plan.filter import door as ruleset_door
-from causeway_agent.plan.filter import fragments, neighbours, skeleton
+from causeway_agent.plan.filter import element, forwards, fragments, neighbours, skeleton
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_agent.plan.filter.text import Family, Rendering
 from causeway_agent.plan.model import checks
-from causeway_agent.plan.model.policy import Forward, Internet, ManagementDoor, Policy, SourceGuard, Way
+from causeway_agent.plan.model.policy import Internet, ManagementDoor, Policy, SourceGuard, Way
 from causeway_wire.types import IPAddress, IPNetwork
 
 TABLE = skeleton.TABLE
@@ -56,6 +55,7 @@ def rendering(policy: Policy) -> Rendering:
     """The text of the policy, ready to be loaded."""
     liars = _liars(policy)
     inet = {**_common(policy), **_family(policy, 4, liars), **_family(policy, 6, liars)}
+    inet |= forwards.forwarded(policy.forwards).elements
     inet |= neighbours.elements(policy) | fragments.elements(policy)
     inet |= ruleset_path.elements(policy)
     bridge = ruleset_bridge.elements(policy.bridged) | ruleset_path.segments(policy.clamps)
@@ -82,19 +82,20 @@ def rendering(policy: Policy) -> Rendering:
 
 def _common(policy: Policy) -> dict[str, list[str]]:
     return {
-        "guarded": [_quote(device) for device in policy.guarded],
-        "inside": [_quote(relay.inside) for relay in policy.relays],
+        "guarded": [element.quote(device) for device in policy.guarded],
+        "inside": [element.quote(relay.inside) for relay in policy.relays],
         "management_ports": [str(port) for door in policy.management for port in door.ports],
         "key_tags": [ruleset_door.key_tag(tag) for relay in policy.relays for tag in relay.tags],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
-        "exits": _exits(policy),
-        "outside": [_quote(guard.device) for guard in policy.foreign],
+        "exits": [
+            element.join(*map(element.quote, pair)) for pair in forwards.forwarded(policy.forwards).exits
+        ],
+        "outside": [element.quote(guard.device) for guard in policy.foreign],
     }
 
 
 def _family(policy: Policy, version: int, liars: frozenset[str]) -> dict[str, list[str]]:
     """Elements of the sets that exist once per family; their names end with the version."""
-    forwards = [forward for forward in policy.forwards if _version(forward) == version]
     relays = [relay for relay in policy.relays if relay.address.version == version]
     listeners = [(relay.public, relay.address, "udp", relay.port) for relay in relays]
     listeners += [(entry.device, entry.address, entry.protocol, entry.port) for entry in policy.listeners]
@@ -108,26 +109,27 @@ def _family(policy: Policy, version: int, liars: frozenset[str]) -> dict[str, li
         **_internet([entry for entry in policy.internet if entry.version == version]),
         "doors": _doors(policy.management, version),
         "listeners": [
-            _join(_quote(device), address, _PROTOCOLS[protocol], port)
+            element.join(element.quote(device), address, _PROTOCOLS[protocol], port)
             for device, address, protocol, port in listeners
             if address.version == version
         ],
         "echoes": [
-            _join(_quote(echo.device), echo.address)
+            element.join(element.quote(echo.device), echo.address)
             for echo in policy.echoes
             if echo.address.version == version
         ],
         "peers": [
-            _join(_quote(echo.device), echo.address, echo.peer)
+            element.join(element.quote(echo.device), echo.address, echo.peer)
             for echo in policy.echoes
             if echo.peer is not None and echo.address.version == version
         ],
-        "relay": [_join(relay.address, relay.port) for relay in relays],
-        "unnamed": [_join(relay.address, relay.port) for relay in relays if relay.unnamed],
+        "relay": [element.join(relay.address, relay.port) for relay in relays],
+        "unnamed": [element.join(relay.address, relay.port) for relay in relays if relay.unnamed],
         "servers": [
-            _join(_quote(relay.inside), address, port) for relay in relays for address, port in relay.servers
+            element.join(element.quote(relay.inside), address, port)
+            for relay in relays
+            for address, port in relay.servers
         ],
-        **_forwards(forwards),
     }
     return {f"{name}{version}": values for name, values in elements.items()}
 
@@ -140,9 +142,8 @@ def _entrances(policy: Policy, version: int, liars: frozenset[str]) -> list[str]
     guards = [guard for guard in policy.sources if guard.network.version == version]
     everywhere = {guard.device for guard in guards if not guard.network.prefixlen}
     guarded = policy.guarded - everywhere
-    extended = [forward for forward in policy.forwards if forward.extends and _version(forward) == version]
-    sources = {forward.input_device for forward in extended if forward.source is not None}
-    destinations = {forward.input_device for forward in extended if forward.destination is not None}
+    forwarded = forwards.forwarded(policy.forwards)
+    sources, destinations = (ends[version].keys() for ends in (forwarded.sources, forwarded.destinations))
     foreign = {guard.device for guard in policy.foreign if guard.network.version == version}
     relays = any(relay.address.version == version for relay in policy.relays)
     chains = {}
@@ -159,7 +160,7 @@ def _entrances(policy: Policy, version: int, liars: frozenset[str]) -> list[str]
                 chains[device] = "outside"
             case _:
                 chains[device] = "everything"
-    return [f"{_quote(device)} : goto {chain}{version}" for device, chain in chains.items()]
+    return [f"{element.quote(device)} : goto {chain}{version}" for device, chain in chains.items()]
 
 
 def _ways(policy: Policy, version: int) -> list[str]:
@@ -175,7 +176,10 @@ def _internet(entries: Iterable[Internet]) -> dict[str, list[str]]:
     listed = list(entries)
     return {
         "internet": [_devices(entry) for entry in listed],
-        "returning": [_join(_quote(entry.output_device), _quote(entry.input_device)) for entry in listed],
+        "returning": [
+            element.join(element.quote(entry.output_device), element.quote(entry.input_device))
+            for entry in listed
+        ],
         "sourced": [_devices(entry) for entry in listed if entry.by_rules],
     }
 
@@ -187,7 +191,7 @@ def _guards(guards: Iterable[SourceGuard], version: int) -> list[str]:
         key=lambda pair: pair[0],
     )
     return [
-        _join(_quote(device), network)
+        element.join(element.quote(device), network)
         for device, group in itertools.groupby(keyed, key=lambda pair: pair[0])
         for network in _collapse(network for _, network in group)
     ]
@@ -203,61 +207,27 @@ def _foreign(guards: Iterable[SourceGuard], version: int) -> list[str]:
     ]
 
 
-def _forwards(forwards: Iterable[Forward]) -> dict[str, list[str]]:
-    """Forwards by shape: exact sets are hash tables, one lookup each."""
-    elements: dict[str, list[str]] = {name: [] for name in skeleton.FORWARD_SHAPES}
-    for forward in forwards:
-        devices = (_quote(forward.input_device), _quote(forward.output_device))
-        address = forward.source or forward.destination
-        named = () if address is None else (address,)
-        elements[_shape(forward)].append(_join(*devices[: 1 if forward.extends else 2], *named))
-    return elements
-
-
 def _liars(policy: Policy) -> frozenset[str]:
     """Guarded devices with an extended source that they may not send from: there an extended source proves
     nothing. Most networks of a tunnel are single hosts, so those are looked up and only wider ones searched.
     """
-    wide = [guard for guard in policy.sources if guard.network.prefixlen < guard.network.max_prefixlen]
-    named = {(guard.device, guard.network.network_address) for guard in policy.sources.difference(wide)}
+    hosts: dict[str, set[IPAddress]] = {}
+    wide: dict[str, list[IPNetwork]] = {}
+    for guard in policy.sources:
+        if guard.network.prefixlen < guard.network.max_prefixlen:
+            wide.setdefault(guard.device, []).append(guard.network)
+        else:
+            hosts.setdefault(guard.device, set()).add(guard.network.network_address)
     return frozenset(
-        forward.input_device
-        for forward in policy.forwards
-        if forward.extends and forward.source is not None and forward.input_device in policy.guarded
-        if (forward.input_device, forward.source) not in named
-        and not any(
-            guard.device == forward.input_device and checks.contains(guard.network, forward.source)
-            for guard in wide
+        device
+        for sources in forwards.forwarded(policy.forwards).sources.values()
+        for device, addresses in sources.items()
+        if device in policy.guarded
+        and not all(
+            any(checks.contains(network, address) for network in wide.get(device, ()))
+            for address in addresses.difference(hosts.get(device, ()))
         )
     )
-
-
-def _exits(policy: Policy) -> list[str]:
-    """Pairs of devices that marked packets may pass between: the ways out that all extended addresses of a
-    device have in common. Those of one device are all extended alike (`Forward`), or what differs is shut.
-    """
-    ways: dict[str, dict[IPAddress, set[str]]] = {}
-    for forward in policy.forwards:
-        address = forward.source or forward.destination
-        if forward.extends and address is not None:
-            outs = ways.setdefault(forward.input_device, {}).setdefault(address, set())
-            outs.add(forward.output_device)
-    return [
-        _join(_quote(device), _quote(out))
-        for device, addresses in ways.items()
-        for out in set.intersection(*addresses.values())
-    ]
-
-
-def _shape(forward: Forward) -> str:
-    kind = "error" if forward.errors_only else "forward"
-    end = "source" if forward.source else "destination" if forward.destination else "any"
-    return f"{kind}_{end}"
-
-
-def _version(forward: Forward) -> int:
-    address = forward.source or forward.destination
-    return forward.version if address is None else address.version
 
 
 def _doors(doors: Iterable[ManagementDoor], version: int) -> list[str]:
@@ -271,14 +241,14 @@ def _doors(doors: Iterable[ManagementDoor], version: int) -> list[str]:
         for port in door.ports
     )
     return [
-        _join(_quote(device), address, source, port)
+        element.join(element.quote(device), address, source, port)
         for (device, address, port), group in itertools.groupby(keyed, key=lambda pair: pair[0])
         for source in _collapse(source for _, source in group)
     ]
 
 
 def _devices(way: Way | Internet) -> str:
-    return _join(_quote(way.input_device), _quote(way.output_device))
+    return element.join(element.quote(way.input_device), element.quote(way.output_device))
 
 
 def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
@@ -286,17 +256,3 @@ def _collapse(networks: Iterable[IPNetwork]) -> list[IPNetwork]:
     four = [network for network in listed if isinstance(network, ipaddress.IPv4Network)]
     six = [network for network in listed if isinstance(network, ipaddress.IPv6Network)]
     return [*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six)]
-
-
-def _join(*parts: str | int | IPAddress | IPNetwork) -> str:
-    return " . ".join(map(_written, parts))
-
-
-@functools.lru_cache(maxsize=16384)
-def _written(part: str | int | IPAddress | IPNetwork) -> str:
-    """The same part stands in several sets, and in the policies of one change after the other."""
-    return str(part)
-
-
-def _quote(device: str) -> str:
-    return f'"{device}"'
