@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 
@@ -14,7 +14,7 @@ from causeway_agent.backends.filter.nft_fingerprint import Digests
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_agent.plan.filter.text import Rendering
-from causeway_agent.plan.model.policy import Forward, Policy
+from causeway_agent.plan.model.policy import Forward, Policy, SourceGuard
 from causeway_wire.desired import Partial
 from tests import documents, real_firewall
 from tests.real_firewall import nft_command
@@ -106,6 +106,51 @@ async def test_only_what_differs_is_said(firewall: nft.NftFirewall) -> None:
     await firewall.load(before)
     assert await firewall.loaded() == before
     await firewall.load(more)
+    assert await firewall.loaded() == more
+
+
+RANGES = [
+    ("10.0.0.0/8",),
+    ("10.0.0.0/24",),
+    ("10.0.0.0/8", "172.16.0.0/13"),
+    ("10.0.0.0/24", "10.0.1.0/24", "172.16.0.0/12"),
+    ("10.0.2.0/24",),
+    ("10.0.2.1/32", "10.0.2.3/32", "2001:db8::/64"),
+    ("2001:db8::/65", "2001:db8:0:1::1/128"),
+]
+"""Of a device's sources; each is said after the one before."""
+
+
+async def test_ranges_beside_a_device_are_told_what_comes_and_goes(firewall: nft.NftFirewall) -> None:
+    policies = [
+        replace(POLICIES["idle"], sources=frozenset(SourceGuard("eth1", ip_network(each)) for each in listed))
+        for listed in RANGES
+    ]
+    await firewall.load(policies[0])
+    assert await firewall.loaded() == policies[0]
+    for before, policy in itertools.pairwise(policies):
+        text = ruleset.rendering(policy).awake_after(ruleset.rendering(before))
+        assert "element inet causeway sources" in text
+        assert "flush set" not in text
+        await firewall.load(policy)
+        assert await firewall.loaded() == policy
+    held = await firewall.fingerprint()
+    assert held == await made_whole(policies[-1])
+
+
+async def test_a_range_that_somebody_takes_out_after_a_difference_is_missed(
+    firewall: nft.NftFirewall,
+) -> None:
+    few, more = (
+        replace(POLICIES["idle"], sources=frozenset(SourceGuard("eth1", ip_network(each)) for each in listed))
+        for listed in (RANGES[4], RANGES[3])
+    )
+    await firewall.load(few)
+    assert await firewall.loaded() == few
+    await firewall.load(more)
+    nft_command('delete element inet causeway sources4 { "eth1" . 10.0.0.0/23 }')
+    assert await firewall.loaded() is None
+    await firewall.restore()
     assert await firewall.loaded() == more
 
 

@@ -30,7 +30,8 @@ NOW = datetime.now(UTC)
 GATEWAY_NAME = "gateway.example"
 DOOR = ("127.0.0.1", 26180)
 TENANTS = ("acme", "globex")
-SERVERS = {tenant: ip_address(f"127.0.1.{index}") for index, tenant in enumerate(TENANTS, start=1)}
+SERVERS = {"acme": ip_address("127.0.1.1"), "globex": ip_address("::1")}
+"""One of each IP version."""
 PORT = 21195
 SAME_NAME = "web-tenant"
 """Both tenants call their appliance so; only the authority behind the name tells them apart."""
@@ -90,7 +91,8 @@ def wait_for(port: int) -> None:
 
 def answer(tenant: str, callers: list[str]) -> socket.socket:
     """A server in a thread that tells every caller whose it is, and stays until the caller goes."""
-    listener = socket.create_server((str(SERVERS[tenant]), PORT))
+    family = socket.AF_INET6 if SERVERS[tenant].version == 6 else socket.AF_INET
+    listener = socket.create_server((str(SERVERS[tenant]), PORT), family=family)
 
     def stay(caller: socket.socket) -> None:
         with contextlib.suppress(OSError), caller:

@@ -22,6 +22,7 @@ from causeway_agent.plan.steer.operations import (
     Put,
     Start,
     Stop,
+    aside,
     together,
 )
 
@@ -89,7 +90,8 @@ class Machine:
     ) -> tuple[BackendError, ...]:
         """Carry out operations in order; the refusals. With `keep_going` a refusal stops nothing: one broken
         tunnel must not hold up the others. What need not wait for each other (`operations.together`) is done
-        at the same time, `AT_ONCE` at most, and all of it though one of them is refused.
+        at the same time, `AT_ONCE` at most, and all of it though one of them is refused; what nothing waits
+        for (`operations.aside`) goes on until the end.
         """
         errors: list[BackendError] = []
         places = asyncio.Semaphore(AT_ONCE)
@@ -104,18 +106,19 @@ class Machine:
                     errors.append(caught)
                 report(index, error, 1000 * (self.clock.monotonic() - started))
 
-        for kind, group in itertools.groupby(enumerate(operations), lambda each: together(each[1])):
-            if kind is None:
-                for index, operation in group:
-                    await one(index, operation)
-                    if errors and not keep_going:
-                        break
-            else:
-                async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as whole:
+            for kind, group in itertools.groupby(enumerate(operations), lambda each: together(each[1])):
+                if kind is None:
                     for index, operation in group:
-                        tasks.create_task(one(index, operation))
-            if errors and not keep_going:
-                break
+                        await one(index, operation)
+                        if errors and not keep_going:
+                            break
+                else:
+                    async with asyncio.TaskGroup() as tasks:
+                        for index, operation in group:
+                            (whole if aside(operation) else tasks).create_task(one(index, operation))
+                if errors and not keep_going:
+                    break
         return tuple(errors)
 
     async def filter_stands(self) -> bool:

@@ -9,8 +9,9 @@ from ipaddress import IPv6Network
 from causeway_agent.engine import machine
 from causeway_agent.engine.machine import Machine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.model.processes import LoopGuard, NeighbourResponder, Process
+from causeway_agent.plan.model.processes import LoopGuard, NeighbourResponder, Process, TlsProxy
 from causeway_agent.plan.steer.operations import Operation, Start, Stop
+from causeway_wire.types import Secret
 from tests.agents import Bench
 from tests.fakes.processes import FakeProcesses
 
@@ -58,6 +59,10 @@ def guard(number: int) -> LoopGuard:
     return LoopGuard(tunnel=f"net-{number}", bridge=f"cwb{number}", adapter=f"eth{number}", taps=())
 
 
+def proxy(version: int) -> TlsProxy:
+    return TlsProxy(name="gateway-tls", configuration=Secret(f"{version}"), files=(), key=None)
+
+
 async def done(subject: Machine, *operations: Operation) -> list[int]:
     reported: list[int] = []
     await subject.carry_out(operations, keep_going=False, report=lambda index, *_: reported.append(index))
@@ -92,3 +97,20 @@ async def test_of_those_together_all_are_done_though_one_is_refused_and_nothing_
     errors = await made(processes).carry_out(operations, keep_going=False)
     assert [error.doing for error in errors] == [f"start {guard(1).name}"]
     assert processes.running() == {guard(0), guard(2)}
+
+
+async def test_nothing_but_the_end_waits_for_a_tls_proxy() -> None:
+    processes = SlowProcesses()
+    reported = await done(made(processes), Start(proxy(1)), Start(responder(0)), Start(guard(0)))
+    begun = [name for what, name in processes.log if what == "begun"]
+    assert begun[0] == proxy(1).name
+    assert processes.log.index(("begun", responder(0).name)) < processes.log.index(("done", proxy(1).name))
+    assert sorted(reported) == [0, 1, 2]
+    assert proxy(1) in processes.running()
+
+
+async def test_a_tls_proxy_that_does_not_start_is_told_at_the_end() -> None:
+    processes = SlowProcesses(broken=proxy(1).name)
+    errors = await made(processes).carry_out((Start(proxy(1)), Start(responder(0))), keep_going=False)
+    assert [error.doing for error in errors] == [f"start {proxy(1).name}"]
+    assert processes.running() == {responder(0)}

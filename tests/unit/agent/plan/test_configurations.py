@@ -95,12 +95,13 @@ def test_no_privilege_is_asked_for() -> None:
         assert not any(line.startswith(("user ", "group ", "up ", "down ", "plugin ")) for line in lines)
 
 
+GATEWAY_ADDRESSES = ip_address("203.0.113.10"), ip_address("2001:db8:f::10")
+
+
 def gateway() -> tuple[str, dict[str, str]]:
     document = documents.gateway(documents.gateway_tunnel(0), documents.gateway_tunnel(5, tenant="globex"))
     assert isinstance(document.role, GatewayRole)
-    proxy = haproxy_config.gateway(
-        document.role, addresses=(ip_address("203.0.113.10"), ip_address("2001:db8:f::10"))
-    )
+    proxy = haproxy_config.gateway(document.role, addresses=GATEWAY_ADDRESSES)
     return proxy.configuration.reveal(), {name: text.reveal() for name, text in proxy.files}
 
 
@@ -113,7 +114,15 @@ def test_the_gateway_maps_a_name_together_with_its_tenants_authority() -> None:
     assert (
         "set-var(sess.tunnel) ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)" in configuration
     )
-    assert "server tunnel 10.9.0.20:1205" in configuration
+    assert files["servers.map"].splitlines() == ["tunnel-0 10.9.0.20", "tunnel-1 10.9.0.20"]
+    assert files["ports.map"].splitlines() == ["tunnel-0 1195", "tunnel-1 1205"]
+
+
+def test_another_tenant_is_lines_of_files_and_no_other_configuration() -> None:
+    documented = documents.gateway(documents.gateway_tunnel(0))
+    assert isinstance(documented.role, GatewayRole)
+    alone = haproxy_config.gateway(documented.role, addresses=GATEWAY_ADDRESSES)
+    assert alone.configuration.reveal() == gateway()[0]
 
 
 def test_the_gateway_asks_every_client_for_a_certificate_on_every_address() -> None:

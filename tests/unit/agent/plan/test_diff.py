@@ -244,3 +244,12 @@ def test_no_first_packet_waits_for_the_fallback() -> None:
     started = [op.process.name for op in operations if isinstance(op, Start)]
     assert started == ["vpn-acme-0", "path-acme-0", "tls-acme-0"]
     assert isinstance(operations[-1], Start)
+
+
+def test_a_proxy_that_takes_over_begins_before_everything_that_is_added() -> None:
+    old, new = (
+        compiled(documents.gateway(*(documents.gateway_tunnel(n) for n in range(count)))) for count in (1, 2)
+    )
+    operations = diff(booted(old).observe(old, new), new).operations
+    started = [op.process.name for op in operations if isinstance(op, Start)]
+    assert started == ["gateway-tls", "first-packet"]

@@ -2,10 +2,11 @@
 
     close    forwarding off, the policy that both the old and the new target allow
     remove   proxy answers, processes, rules, routes, bridge ports that have no place any more
-    add      links, VLANs, tun devices, bridges (see `layer2`), settings, addresses (then drop old ones),
-             bridge ports, routes, rules, processes
+    add      TLS proxies that take over from others (nothing waits for them: see `operations.aside`), links,
+             VLANs, tun devices, bridges (see `layer2`), settings, addresses (then drop old ones), bridge
+             ports, routes, rules, processes
     open     the new policy, forwarding on, the claims on other machines' addresses
-    last     TLS proxies: no first packet waits for a fallback
+    last     new TLS proxies: no first packet waits for a fallback
 
 A route is replaced in place, so that a tunnel changing its transport loses nothing. Losing its last IPv4
 address makes a device lose its IPv4 routes and proxy entries (net/ipv4/fib_frontend.c, fib_disable_ip):
@@ -63,7 +64,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     switches_off, switches_on, settings = _settings(observation, target, below.fresh)
     released = _lost(observation.proxies, target.proxies, _proxy_key)
     routes = _lost(observation.routes, target.routes, _route_key)
-    prompt, fallbacks = _starts(observation, target)
+    prompt, successors, fallbacks = _starts(observation, target)
     remove: tuple[Operation, ...] = (
         *_drops(released),
         *_stops(observation, target),
@@ -72,6 +73,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
         *below.release,
     )
     add: tuple[Operation, ...] = (
+        *successors,
         *_puts(target.links - observation.links),
         *below.make,
         *settings,
@@ -260,11 +262,16 @@ def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:
     )
 
 
-def _starts(observation: Observation, target: Target) -> tuple[tuple[Start, ...], tuple[Start, ...]]:
-    """What packets need at once, and the proxies of the TCP fallback."""
+def _starts(observation: Observation, target: Target) -> tuple[tuple[Start, ...], ...]:
+    """What packets need at once, proxies of the TCP fallback that take over from others, and new ones."""
     missing = sorted(target.processes - observation.processes, key=_start_rank)
-    prompt = tuple(Start(process) for process in missing if not isinstance(process, TlsProxy))
-    return prompt, tuple(Start(process) for process in missing if isinstance(process, TlsProxy))
+    names = {process.name for process in observation.processes}
+    proxies = [process for process in missing if isinstance(process, TlsProxy)]
+    return (
+        tuple(Start(process) for process in missing if not isinstance(process, TlsProxy)),
+        tuple(Start(process) for process in proxies if process.name in names),
+        tuple(Start(process) for process in proxies if process.name not in names),
+    )
 
 
 def _start_rank(process: Process) -> tuple[int, str]:
