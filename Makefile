@@ -13,7 +13,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	vsphere \
+	vsphere release \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -121,6 +121,10 @@ booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates
 vsphere: ## import the OVA into a simulated vCenter and compare its octets (builds the simulator: Go from Debian)
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
+
+release: setup ## tag VERSION and fill dist, signed by CAUSEWAY_RELEASE_KEY (make release VERSION=1.4.0 ARGS=--dry-run)
+	@test -n "$(VERSION)" || { echo 'release: of what? make release VERSION=1.4.0' >&2; exit 1; }
+	@$(BIN)/python -m release "$(VERSION)" $(ARGS)
 
 bench: $(BENCHES:%=bench-%) $(if $(IMAGE),bench-image) ## all benchmarks; tables here, figures in benchmarks/out
 	@test -n "$(IMAGE)" || echo 'bench: not the image, there is none yet: make image bench-image'

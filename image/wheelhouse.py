@@ -6,6 +6,7 @@ import hashlib
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from image.workshop import ROOT, Step
 
@@ -48,14 +49,20 @@ def lock(step: Step, *, work: Path) -> int:
     wanted = [
         line
         for name in PACKAGES
-        for line in tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"]["dependencies"]
-        if not line.startswith("causeway-")
+        for line in _dependencies(tomllib.loads((ROOT / name / "pyproject.toml").read_text()))
     ]
     constraints = ROOT / "constraints.txt"
     step.run(*_PIP, "download", *_FOR_TRIXIE, "-d", work, "-c", constraints, *sorted(set(wanted)), "pip")
     wheels = sorted(work.glob("*.whl"), key=lambda path: path.name.lower())
     REQUIREMENTS.write_text(requirements({path.name: path.read_bytes() for path in wheels}))
     return len(wheels)
+
+
+def _dependencies(project: dict[str, Any]) -> list[str]:
+    """Those that are not released together with it."""
+    if "dependencies" in project["project"]:
+        return list(project["project"]["dependencies"])
+    return list(project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["dependencies"])
 
 
 def requirements(wheels: dict[str, bytes]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,10 +153,11 @@ def inputs_of_checkout(root: Path = ROOT) -> Inputs:
     return Inputs(
         commit=git("rev-parse", "HEAD"),
         epoch=int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct")),
-        version=_version(root / "agent/pyproject.toml"),
+        version=version_of(root),
         modified=bool(git("status", "--porcelain", "--", *parts)),
     )
 
 
-def _version(path: Path) -> str:
-    return str(tomllib.loads(path.read_text())["project"]["version"])
+def version_of(root: Path) -> str:
+    """The version of the checkout in this directory."""
+    return str(runpy.run_path(str(root / "wire/src/causeway_wire/__init__.py"))["__version__"])

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from causeway_wire import codec, identity, observed, problem, routes
+from causeway_wire import __version__, codec, identity, observed, problem, routes
 from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType
@@ -132,7 +132,7 @@ class AgentServer:
         return _json(
             observed.Versions(
                 appliance=self.appliance,
-                agent="0.1.0",
+                agent=__version__,
                 api=("v1",),
                 capabilities=capabilities,
                 limits=limits,

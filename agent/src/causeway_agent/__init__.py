@@ -1,3 +1,5 @@
 """The agent on a network extension appliance: one service that makes the machine what a document says."""
 
-__version__ = "0.1.0"
+from causeway_wire import __version__
+
+__all__ = ["__version__"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from causeway_agent import settings
+from causeway_agent import __version__, settings
 from causeway_agent.commands import capture, changes, local, path, rules, status
 from causeway_agent.errors import AgentError
 from causeway_agent.first_boot import command as first_boot
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="causeway-agent", description="The agent of a Causeway appliance.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--settings", type=Path, default=settings.DEFAULT_PATH, help="default: %(default)s")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     started = commands.add_parser("run", help="run the agent until SIGTERM")

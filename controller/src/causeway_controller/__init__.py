@@ -1,3 +1,5 @@
 """The controller: deploys appliances, commands their agents over mutual TLS, runs failovers."""
 
-__version__ = "0.1.0"
+from causeway_wire import __version__
+
+__all__ = ["__version__"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from causeway_controller import programs
+from causeway_controller import __version__, programs
 from causeway_controller.lab import revoke_commands
 from causeway_controller.lab.commands import lab
 from causeway_controller.update_command import update
@@ -24,6 +26,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _say_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"causeway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Say the version.",
+            is_eager=True,
+            callback=lambda wanted: _say_version(wanted=wanted),
+        ),
+    ] = False,
+) -> None:
+    """Only `--version` is said of all commands."""
+
+
 lab.command(rich_help_panel="Keys")(revoke_commands.revoke)
 lab.command("take-back", rich_help_panel="Keys")(revoke_commands.take_back)
 app.add_typer(lab, name="lab", short_help="Both sites on this machine, to try and to prove it.")

@@ -24,7 +24,7 @@ Package: shim-signed
 Version: 1.47
 Architecture: amd64
 """
-METADATA = "Metadata-Version: 2.1\nName: Causeway_Agent\nVersion: 0.1.0\n\nText\n"
+METADATA = "Metadata-Version: 2.1\nName: Causeway_Agent\nVersion: 1.2.3\n\nText\n"
 
 
 def test_installed_packages_are_found_and_removed_ones_are_not() -> None:
@@ -38,7 +38,7 @@ def test_installed_packages_are_found_and_removed_ones_are_not() -> None:
 def test_package_urls_escape_what_they_must() -> None:
     purls = [each.purl for each in materials.debian_components(STATUS)]
     assert purls[0] == "pkg:deb/debian/openssh-server@1%3A10.0p1-7?arch=amd64"
-    assert materials.python_components([METADATA])[0].purl == "pkg:pypi/causeway-agent@0.1.0"
+    assert materials.python_components([METADATA])[0].purl == "pkg:pypi/causeway-agent@1.2.3"
 
 
 def test_the_bill_depends_on_its_components_alone() -> None:
@@ -64,4 +64,4 @@ def test_the_manifest_says_what_was_built_from_what() -> None:
     )
     assert list(told["files"]) == ["a", "b"]
     assert told["debian"]["shim-signed"] == "1.47"
-    assert told["python"] == {"causeway-agent": "0.1.0"}
+    assert told["python"] == {"causeway-agent": "1.2.3"}

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from causeway_wire import change, problem, public_rules, routes, types
+from causeway_wire import __version__, change, problem, public_rules, routes, types
 
 Schema = dict[str, Any]
 
@@ -123,7 +123,7 @@ def document() -> Schema:
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Causeway agent",
-            "version": "1",
+            "version": __version__,
             "summary": "The API of the agent on a network extension appliance",
             "description": "TLS 1.3 with client certificates. Requests are strict; readers of answers "
             "tolerate unknown members. Every refusal is an RFC 9457 problem with a stable type.",
