@@ -51,7 +51,7 @@ kernel: setup ## tests with real packets in private network namespaces
 	@$(BIN)/python scripts/run_tests.py kernel
 
 crash-matrix: setup ## kill a real agent 1,000 times, flip 500 bits of its state (ARGS="--kills 50 --seed 7")
-	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
+	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
 
 fuzz: setup ## hostile requests over TLS, and a search for expensive documents; about 15 minutes
 	@$(BIN)/python -m tests.expensive_documents --seconds $${CAUSEWAY_SEARCH:-120}
@@ -131,7 +131,7 @@ bench: $(BENCHES:%=bench-%) $(if $(IMAGE),bench-image) ## all benchmarks; tables
 	@echo 'bench: see benchmarks/out'
 
 $(BENCHES:%=bench-%): bench-%: setup
-	@$(BIN)/python -m causeway_controller.lab.sandbox -- $(BIN)/python -m benchmarks.$*
+	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m benchmarks.$*
 
 bench-agent: agent-packages
 

@@ -20,7 +20,8 @@ PYTHONS = ("3.11", "3.13")
 def tests(session: nox.Session) -> None:
     """Unit and contract tests under every supported Python."""
     group = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
-    session.install("--editable", "wire", "--editable", "agent", "--editable", "controller", *group)
+    packages = [word for name in ("wire", "agent", "controller", "lab") for word in ("--editable", name)]
+    session.install(*packages, *group)
     session.run("pytest", "-q", "tests/unit", "tests/contract", *session.posargs)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from benchmarks import report, world
 from causeway_controller.errors import AgentUnreachable
-from causeway_controller.lab import drill, topology
-from causeway_controller.lab.lab import Lab
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.service import drill
+from causeway_lab.world import topology
 
 RUNS = 3
 _IDLE_SECONDS = 20.0

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from causeway_controller.lab import namespaces
-from causeway_controller.lab.topology import Kind, Machine, Port, Topology
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import Kind, Machine, Port, Topology
 
 STOCK = ""
 TUNED = "sndbuf 1048576\nrcvbuf 1048576\nfast-io\n"

@@ -19,9 +19,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from benchmarks import report, world
-from causeway_controller.lab import drill, namespaces, topology
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import INTERNET_HOST, original_of, replica_of
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces, topology
+from causeway_lab.world.topology import INTERNET_HOST, original_of, replica_of
 
 ROUNDS = 15
 TARGET = 0.8

@@ -18,9 +18,9 @@ import ipaddress
 from collections.abc import Mapping, Sequence
 
 from benchmarks import filter_cost, report, routers, rules, traffic, world
-from causeway_controller.lab import topology
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import replica_of
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import topology
+from causeway_lab.world.topology import replica_of
 from causeway_wire.public_rules import Protocol, PublicRule
 
 FLOWS, PACKETS = 7, 21

@@ -17,8 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from benchmarks import growth_gateway, growth_plot, report, world
-from causeway_controller.lab import drill, pace, sandbox, topology
-from causeway_controller.lab.lab import Lab
+from causeway_lab import sandbox
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.service import drill
+from causeway_lab.world import pace, topology
 from causeway_wire.desired import Desired
 from causeway_wire.types import ApplianceId
 from tests import large_failovers

@@ -23,9 +23,9 @@ from msgspec import structs
 from benchmarks import world
 from causeway_agent.backends.gateway.known_keys import KnownKeys, Seen
 from causeway_agent.plan.model.processes import FirstPacketFilter
-from causeway_controller import pki, tls_crypt
-from causeway_controller.lab import topology
-from causeway_controller.lab.lab import Lab
+from causeway_controller.trust import pki, tls_crypt
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import topology
 from causeway_wire.desired import Desired, GatewayRole, GatewayTenant, GatewayTunnel
 from tests.first_packets import Client
 from tests.kernel.test_forged_first_packets import FLOOD

@@ -13,9 +13,10 @@ import signal
 from collections.abc import Awaitable, Callable
 
 from benchmarks import report, world
-from causeway_controller.lab import drill, topology
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.line.conditions import Conditions
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.service import drill
+from causeway_lab.world import topology
+from causeway_lab.world.line.conditions import Conditions
 
 RUNS = 5
 _LIMIT = 20.0

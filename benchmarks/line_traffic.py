@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from causeway_controller.lab import namespaces
+from causeway_lab.world import namespaces
 
 _INTERVAL = 0.01
 _LATE = 2

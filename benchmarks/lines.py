@@ -17,9 +17,11 @@ from rich.table import Table
 
 from benchmarks import line_traffic, report, world
 from benchmarks.line_traffic import Echoes, Flow
-from causeway_controller.lab import drill, line_options, namespaces, topology
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import INTERNET_ADDRESSES, INTERNET_HOST, original_of, replica_of
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.commands import line_options
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces, topology
+from causeway_lab.world.topology import INTERNET_ADDRESSES, INTERNET_HOST, original_of, replica_of
 from causeway_wire.observed import TunnelReport, TunnelState
 
 _RATE = "--rate 50mbit --queue 256k"

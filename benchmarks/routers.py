@@ -12,8 +12,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
-from causeway_controller.lab import namespaces
-from causeway_controller.lab.topology import INTERNET_HOST, SP, Kind, Machine, Port, Topology
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import INTERNET_HOST, SP, Kind, Machine, Port, Topology
 from causeway_wire.types import IPAddress
 
 BARE_HOST, NAT_HOST = "bench-host", "bench-nat-host"

@@ -18,8 +18,8 @@ import msgspec
 from benchmarks import plot, report, routers, rules_traffic, world
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.fleet.client import AgentClient
-from causeway_controller.lab import topology
-from causeway_controller.lab.lab import Lab
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import topology
 from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesPatch
 from causeway_wire.types import IPAddress
 

@@ -14,9 +14,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from benchmarks import report, routers, traffic
-from causeway_controller.lab import namespaces
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import replica_of
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import replica_of
 from causeway_wire.public_rules import PublicRule
 
 if TYPE_CHECKING:

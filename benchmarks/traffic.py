@@ -15,8 +15,8 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from causeway_controller.lab import namespaces
-from causeway_controller.lab.topology import INTERNET_HOST
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import INTERNET_HOST
 
 SECONDS = 2
 CONNECT_PORT, FLOW_PORT, PACKET_PORT = 9001, 5201, 9002

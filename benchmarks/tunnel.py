@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import bare_pair, report, world
-from causeway_controller import pki, tls_crypt
-from causeway_controller.lab import drill, namespaces, topology
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import original_of, replica_of
+from causeway_controller.trust import pki, tls_crypt
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces, topology
+from causeway_lab.world.topology import original_of, replica_of
 
 ROUNDS = 5
 _SECONDS = 3

@@ -9,10 +9,10 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from causeway_controller.lab import namespaces, pace
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.pace import Pace
-from causeway_controller.lab.topology import Topology
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.world import namespaces, pace
+from causeway_lab.world.pace import Pace
+from causeway_lab.world.topology import Topology
 
 VM = VmRef("acme", "db1")
 """The VM that fails over."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from causeway_controller import programs
+from causeway_lab import programs
 from image import boot, boots, builder
 from image.workshop import ROOT, BuildError, Workshop, inputs_of_checkout
 

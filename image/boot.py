@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.hypervisors import acceleration, qemu_command
-from causeway_controller.hypervisors.acceleration import Acceleration
+from causeway_lab.qemu import acceleration
+from causeway_lab.qemu import command as qemu_command
+from causeway_lab.qemu.acceleration import Acceleration
 from causeway_wire.seed import CREDENTIAL
 from image import subject
 

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.hypervisors.acceleration import Acceleration
+from causeway_lab.qemu.acceleration import Acceleration
 from image import boot
 from image.boot import Booted, Machine
 

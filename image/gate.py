@@ -16,8 +16,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.hypervisors import acceleration, qemu_command
-from causeway_controller.hypervisors.acceleration import Acceleration
+from causeway_lab.qemu import acceleration
+from causeway_lab.qemu import command as qemu_command
+from causeway_lab.qemu.acceleration import Acceleration
 from causeway_wire import seed
 from image import export, subject, vapp
 from image.subject import Subject

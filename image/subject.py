@@ -14,8 +14,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
-from causeway_controller import files, pki, seed
-from causeway_controller.fleet import tls
+from causeway_controller import files
+from causeway_controller.hypervisors import seed_image
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.desired import Management, Nic
 from causeway_wire.routes import Permission
 from causeway_wire.seed import Enrolment, RoleName, Seed
@@ -55,9 +57,9 @@ class Subject:
         return pki.load_authority(self.directory)
 
     @property
-    def identity(self) -> tls.ControllerIdentity:
+    def identity(self) -> ControllerIdentity:
         """Its controller's."""
-        return tls.ControllerIdentity(
+        return ControllerIdentity(
             certificate=self.directory / "controller.pem",
             key=self.directory / "controller.key",
             authority=self.authority.pem,
@@ -118,7 +120,7 @@ def make(*, directory: Path, disk: Path) -> Subject:
 
 def seed_of(subject: Subject, key: str) -> bytes:
     """What it is given at its first boot."""
-    return seed.encode(
+    return seed_image.encode(
         Seed(
             version=1,
             appliance=APPLIANCE,

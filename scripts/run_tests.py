@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTEST = (sys.executable, "-m", "pytest")
 SANDBOXED = ROOT / "scripts/sandboxed-python"
 WORKERS = (os.cpu_count() or 1) + 1
-SANDBOX = (sys.executable, "-m", "causeway_controller.lab.sandbox", "--")
+SANDBOX = (sys.executable, "-m", "causeway_lab.sandbox", "--")
 TIERS = {
     "unit": (*PYTEST, "tests/unit"),
     "contract": (*PYTEST, "tests/contract"),

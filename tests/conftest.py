@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis
 
-from causeway_controller import programs
+from causeway_lab import programs
 
 # How long one example takes is the machine's business; pytest's timeout bounds the whole test.
 hypothesis.settings.register_profile("house", deadline=None)

@@ -1,6 +1,6 @@
 """Kill a real agent at random instants of random changes, again and again, and look what it starts into.
 
-    python -m causeway_controller.lab.sandbox -- python -m tests.crash_matrix [--kills N] [--flips N]
+    python -m causeway_lab.sandbox -- python -m tests.crash_matrix [--kills N] [--flips N]
 
 Real kernel, real packet filter, real processes, a few appliances side by side. After every restart the
 appliance must be its previous or its new document, whole, and nothing in between; a confirmed document must
@@ -28,7 +28,7 @@ from pathlib import Path
 
 from causeway_controller.errors import ControllerError
 from causeway_controller.fleet.client import AgentClient
-from causeway_controller.lab import sandbox
+from causeway_lab import sandbox
 from causeway_wire.change import FINAL_STATES, Change, ChangeState
 from causeway_wire.desired import Desired, Failover, Full, FullNetwork, Idle, Partial, Replica
 from causeway_wire.observed import ApplianceState

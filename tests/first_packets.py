@@ -9,7 +9,7 @@ import struct
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from causeway_wire.types import Secret
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from causeway_controller.lab.topology import Port, Topology
+from causeway_lab.world.topology import Port, Topology
 from causeway_wire.desired import (
     Desired,
     InnerAddresses,

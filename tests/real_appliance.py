@@ -1,6 +1,6 @@
 """A provider appliance with a real agent in a namespace of its own, and its controller beside it.
 
-Runs inside a sandbox (`causeway_controller.lab.sandbox`) only. The controller's end of the appliance's uplink
+Runs inside a sandbox (`causeway_lab.sandbox`) only. The controller's end of the appliance's uplink
 is in the sandbox's own namespace; the other ends of its VLANs are there too, with nobody on them.
 """
 
@@ -23,9 +23,11 @@ from pathlib import Path
 
 import msgspec
 
-from causeway_controller import files, pki, tls_crypt
+from causeway_controller import files
 from causeway_controller.errors import AgentUnreachable
-from causeway_controller.fleet import client, enrolment, tls
+from causeway_controller.fleet import client, enrolment
+from causeway_controller.trust import pki, tls_crypt
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import codec
 from causeway_wire.desired import (
     Desired,
@@ -71,7 +73,7 @@ class Appliance:
     directory: Path
     process: subprocess.Popen[bytes] | None = None
     vpn: Vpn | None = None
-    identity: tls.ControllerIdentity | None = None
+    identity: ControllerIdentity | None = None
     """Of the controller that enrolled it."""
 
     def __post_init__(self) -> None:
@@ -296,14 +298,14 @@ class Appliance:
             run("ip", "link", "set", here, "up")
         run("ip", "addr", "add", f"{self.controller}/24", "dev", f"{self.space}p0")
 
-    def _office(self, authority: pki.Authority) -> tls.ControllerIdentity:
+    def _office(self, authority: pki.Authority) -> ControllerIdentity:
         key = pki.make_key()
         certificate = pki.issue_controller(
             authority, key.public_key(), name="controller", permissions=tuple(Permission), now=_now()
         )
         files.write(self.place / "controller.key", pki.private_pem(key), mode=files.PRIVATE)
         files.write(self.place / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
-        return tls.ControllerIdentity(
+        return ControllerIdentity(
             certificate=self.place / "controller.pem",
             key=self.place / "controller.key",
             authority=authority.pem,

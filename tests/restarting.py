@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.hypervisors import qemu_command
+from causeway_lab.qemu import command as qemu_command
 from image import boot, subject
 
 MAC = "52:54:00:ca:05:01"

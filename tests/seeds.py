@@ -12,7 +12,7 @@ from typing import Any
 from causeway_agent.first_boot.carriers import Found
 from causeway_agent.first_boot.importer import Importer, Place
 from causeway_agent.plan.model.target import Facts
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, RoleName, Seed

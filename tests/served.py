@@ -23,7 +23,7 @@ from causeway_agent.api.serving import Serving
 from causeway_agent.engine import service
 from causeway_agent.engine.ports import Credentials
 from causeway_agent.engine.service import Engine
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.routes import Permission
 from tests.agents import APPLIANCE, MANAGEMENT, Bench

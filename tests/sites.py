@@ -6,8 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import strategies as st
 
-from causeway_controller import tls_crypt
-from causeway_controller.failover.inventory import (
+from causeway_controller.inventory.tenancy import (
     Adapter,
     Gateway,
     GatewayCredentials,
@@ -21,6 +20,7 @@ from causeway_controller.failover.inventory import (
     TunnelCredentials,
     Vm,
 )
+from causeway_controller.trust import tls_crypt
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import IPAddress
 

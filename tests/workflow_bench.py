@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from causeway_controller.actions import Timing
-from causeway_controller.failover.inventory import Site
 from causeway_controller.failover.steps import MachineRef
-from causeway_controller.generations import MemoryBook
-from causeway_controller.workflow import Event, Workflow
+from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store.generations import MemoryBook
+from causeway_controller.workflows.actions import Timing
+from causeway_controller.workflows.failover import Event, Workflow
 from tests import sites
 from tests.fakes.agent import FakeAgent
 from tests.fakes.hypervisor import FakeHypervisor

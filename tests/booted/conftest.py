@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_controller.lab import sandbox
+from causeway_lab import sandbox
 
 
 @pytest.fixture(scope="session")

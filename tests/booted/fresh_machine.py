@@ -21,14 +21,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from causeway_controller import seed
 from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient, open_agent
+from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec
-from causeway_controller.hypervisors.qemu import QemuProvider
-from causeway_controller.hypervisors.qemu_command import Carrier
-from causeway_controller.lab import credentials, frames, namespaces
-from causeway_controller.lab.topology import Kind, Machine, Port
+from causeway_controller.trust.identity import make_office
+from causeway_lab.assembly import credentials
+from causeway_lab.qemu.command import Carrier
+from causeway_lab.qemu.provider import QemuProvider
+from causeway_lab.world import frames, namespaces
+from causeway_lab.world.topology import Kind, Machine, Port
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, RoleName, Seed
 from causeway_wire.types import IPInterface, Secret
@@ -138,7 +140,7 @@ class Fresh:
     """The machine, and who deploys it."""
 
     def __init__(self, directory: Path, *, carrier: Carrier = Carrier.DISC) -> None:
-        self.office = credentials.make_office(CONTROLLER, directory / "offices")
+        self.office = make_office(CONTROLLER, directory / "offices", now=credentials.now())
         self.provider = QemuProvider(
             image=image(),
             segments=(SEGMENT,),
@@ -151,7 +153,7 @@ class Fresh:
         """A seed as a controller makes it, for this machine unless told otherwise."""
         nic = Nic(name="management", mac=mac, addresses=(address,), gateways=())
         office = (ipaddress.ip_network(CONTROLLER_PORT.addresses[0].ip),)
-        return seed.encode(
+        return seed_image.encode(
             Seed(
                 version=1,
                 appliance=APPLIANCE,

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from causeway_controller.errors import AgentUnreachable, EnrolmentRefused
-from causeway_controller.hypervisors.qemu_command import Carrier
+from causeway_lab.qemu.command import Carrier
 from tests.booted import fresh_machine
 from tests.booted.fresh_machine import ADDRESS, APPLIANCE, FOREIGN_MAC, OTHER, OWNER, PORT, Fresh
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.hypervisors.acceleration import TCG, Acceleration
+from causeway_lab.qemu.acceleration import TCG, Acceleration
 from image import gate, subject
 
 pytestmark = pytest.mark.booted

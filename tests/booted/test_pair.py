@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.hypervisors import acceleration
-from causeway_controller.lab import demo, pair
+from causeway_lab.demo import demonstration, pair
+from causeway_lab.qemu import acceleration
 from tests.booted import fresh_machine
 
 OUTCOME = re.compile(r"^demo: (\d+) of (\d+) claims held", re.MULTILINE)
@@ -82,7 +82,7 @@ def test_a_pair_that_is_ended_leaves_no_machine(number: signal.Signals) -> None:
         running.send_signal(number)
         told, _ = running.communicate(timeout=END_SECONDS)
     if number != signal.SIGKILL:
-        assert running.returncode == demo.INTERRUPTED, told
+        assert running.returncode == demonstration.INTERRUPTED, told
         assert "nothing of it is left" in told
     deadline = time.monotonic() + END_SECONDS
     while any(name(pid) for pid in alive) and time.monotonic() < deadline:

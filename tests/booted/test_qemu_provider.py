@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from causeway_controller.hypervisors import acceleration, qemu, qmp
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec
-from causeway_controller.hypervisors.qemu import QemuProvider
-from causeway_controller.hypervisors.qemu_command import DRIVE, Carrier, Hardware
-from causeway_controller.lab import namespaces
+from causeway_lab.qemu import acceleration, qmp
+from causeway_lab.qemu import provider as qemu
+from causeway_lab.qemu.command import DRIVE, Carrier, Hardware
+from causeway_lab.qemu.provider import QemuProvider
+from causeway_lab.world import namespaces
 
 pytestmark = [
     pytest.mark.booted,

@@ -26,9 +26,9 @@ import pytest
 import pytest_asyncio
 
 from causeway_controller.errors import UpdateFailed
-from causeway_controller.fleet import client, enrolment, updates
-from causeway_controller.lab import credentials
-from causeway_controller.lab.credentials import Office
+from causeway_controller.fleet import client, enrolment, update_file, updates
+from causeway_controller.trust.identity import Office, make_office
+from causeway_lab.assembly import credentials
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole
 from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
@@ -164,7 +164,7 @@ class Appliance:
 @pytest_asyncio.fixture
 async def appliance(tmp_path: Path) -> AsyncIterator[Appliance]:
     """Booted and enrolled."""
-    office, token = credentials.make_office("office", tmp_path), credentials.make_token()
+    office, token = make_office("office", tmp_path, now=credentials.now()), credentials.make_token()
     described = json.dumps(
         {
             "appliance": ME,
@@ -200,7 +200,7 @@ async def commanded(appliance: Appliance, agent: client.AgentClient) -> str:
 async def test_an_update_runs_and_stays_with_configuration_and_identity_as_they_were(
     appliance: Appliance, parts: Parts
 ) -> None:
-    good = updates.read(parts.remade("1.1", "write /etc/hostname /etc/second-system"))
+    good = update_file.read(parts.remade("1.1", "write /etc/hostname /etc/second-system"))
     async with appliance.agent() as agent:
         lasting = await commanded(appliance, agent)
         status = await updates.install(agent, good, tries=2, seconds=900)
@@ -213,7 +213,7 @@ async def test_an_update_runs_and_stays_with_configuration_and_identity_as_they_
 async def test_a_system_whose_agent_does_not_start_gives_way_by_itself(
     appliance: Appliance, parts: Parts
 ) -> None:
-    broken = updates.read(parts.remade("1.2", f"rm {AGENT}/app.py"))
+    broken = update_file.read(parts.remade("1.2", f"rm {AGENT}/app.py"))
     async with appliance.agent() as agent:
         lasting = await commanded(appliance, agent)
         with pytest.raises(UpdateFailed, match="slot a runs again"):

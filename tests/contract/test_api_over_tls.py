@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from causeway_agent.engine import events
 from causeway_agent.engine.ports import Credentials
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from causeway_wire.routes import Permission

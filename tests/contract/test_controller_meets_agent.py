@@ -19,10 +19,10 @@ from causeway_agent.api.serving import Serving
 from causeway_agent.backends.host.identity import KeyStore
 from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.engine import service
-from causeway_controller import pki
 from causeway_controller.errors import AgentUnreachable, EnrolmentRefused
 from causeway_controller.fleet import client, enrolment
-from causeway_controller.fleet import tls as controller_tls
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.change import ChangeState
 from causeway_wire.desired import Management
 from causeway_wire.identity import Certificate, CsrRequest, Purpose
@@ -39,7 +39,7 @@ AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
 NONCE = "n" * 22
 
 
-def controller(directory: Path, authority: pki.Authority = AUTHORITY) -> controller_tls.ControllerIdentity:
+def controller(directory: Path, authority: pki.Authority = AUTHORITY) -> ControllerIdentity:
     """A controller that may apply."""
     directory.mkdir(exist_ok=True)
     key = pki.make_key()
@@ -48,7 +48,7 @@ def controller(directory: Path, authority: pki.Authority = AUTHORITY) -> control
     )
     (directory / "client.pem").write_text(certificate)
     (directory / "client.key").write_bytes(pki.private_pem(key))
-    return controller_tls.ControllerIdentity(
+    return ControllerIdentity(
         certificate=directory / "client.pem", key=directory / "client.key", authority=AUTHORITY.pem
     )
 

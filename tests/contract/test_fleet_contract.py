@@ -14,10 +14,11 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from causeway_controller import pki
 from causeway_controller.failover import documents
-from causeway_controller.fleet import client, tls
-from causeway_controller.fleet.updates import UpdateFile
+from causeway_controller.fleet import client
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import routes
 from causeway_wire.change import ChangeState
 from causeway_wire.identity import Certificate, CsrRequest, Purpose
@@ -126,7 +127,7 @@ async def opened(agent: AgentServer, tmp_path: Path) -> AsyncIterator[client.Age
             now=NOW,
         )
     )
-    identity = tls.ControllerIdentity(
+    identity = ControllerIdentity(
         certificate=tmp_path / "client.pem", key=tmp_path / "client.key", authority=AUTHORITY.pem
     )
     async with client.open_agent(

@@ -27,7 +27,7 @@ from causeway_agent.plan.model.objects import (
     Vlan,
 )
 from causeway_agent.plan.steer.operations import Drop, Put
-from causeway_controller.lab import sandbox
+from causeway_lab import sandbox
 from tests.fakes.kernel import KernelModel, RefusedError
 from tests.fakes.network import FakeKernel
 from tests.real_kernel import NIC, OTHER, TUN, adapters, address, everything, route

@@ -16,7 +16,8 @@ from msgspec import structs
 
 from causeway_agent.plan.filter import public_checks
 from causeway_agent.plan.filter.public_rules import Table
-from causeway_controller.failover import checks, documents, inventory, modes, publications
+from causeway_controller.failover import checks, documents, publications
+from causeway_controller.inventory import modes, tenancy
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError
 from causeway_wire.problem import ProblemType as P
@@ -40,7 +41,7 @@ GOOD = PublicRule(
 )
 
 
-def problems(*rules: PublicRule, tenant: inventory.Tenant = TENANT) -> list[tuple[str, str]]:
+def problems(*rules: PublicRule, tenant: tenancy.Tenant = TENANT) -> list[tuple[str, str]]:
     """Types and pointers of what the controller objects to."""
     try:
         publications.check(tenant, rules)
@@ -53,7 +54,7 @@ def problems(*rules: PublicRule, tenant: inventory.Tenant = TENANT) -> list[tupl
 
 def full_document() -> Desired:
     """What the appliance is in the night of the failover."""
-    site = inventory.with_mode(
+    site = tenancy.with_mode(
         replace(SITE, tenants={"acme": TENANT}), "acme", modes.Full(frozenset(TENANT.vms))
     )
     return documents.document(site, TENANT.provider.id, generation=1, epoch=1)

@@ -14,7 +14,7 @@ from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter import public_elements, ruleset
 from causeway_agent.plan.filter.public_elements import Elements
 from causeway_agent.plan.model.policy import Policy
-from causeway_controller.lab import sandbox
+from causeway_lab import sandbox
 from causeway_wire.public_rules import Protocol, PublicRule
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.publications import FakePublications

@@ -14,7 +14,7 @@ import structlog
 from msgspec import structs
 
 from causeway_agent.engine import events
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired

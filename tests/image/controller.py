@@ -6,9 +6,9 @@ import contextlib
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 
-from causeway_controller import pki, tls_crypt
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.fleet import client, enrolment
+from causeway_controller.trust import pki, tls_crypt
 from causeway_wire.desired import (
     Desired,
     Failover,

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.desired import (
     Desired,

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import sandbox, topology
-from causeway_controller.lab.lab import Lab
+from causeway_lab import sandbox
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import topology
 
 HERE = Path(__file__).parent
 LAB_SECONDS = 120

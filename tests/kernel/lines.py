@@ -20,8 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.lab import namespaces
-from causeway_controller.lab.line.line import Line
+from causeway_lab.world import namespaces
+from causeway_lab.world.line.line import Line
 from tests.kernel.processes_lab import Site, run
 
 SITE_ADDRESSES = ("198.51.100.50", "2001:db8:100::50")

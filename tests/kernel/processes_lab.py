@@ -28,7 +28,7 @@ from causeway_agent.plan.model import processes
 from causeway_agent.plan.model.policy import Listener, Policy, Relay
 from causeway_agent.plan.model.processes import Endpoint, FirstPacketFilter, TlsProxy, VpnClient, VpnServer
 from causeway_agent.plan.model.target import Facts
-from causeway_controller import pki, tls_crypt
+from causeway_controller.trust import pki, tls_crypt
 from causeway_wire.desired import (
     GatewayRole,
     GatewayTenant,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from causeway_wire.observed import Transport
 from tests.first_packets import Client
 from tests.kernel.processes_lab import GATEWAYS, TENANT, TUNNEL, Site, client, door, server, site, until

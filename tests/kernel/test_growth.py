@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import drill, namespaces
-from causeway_controller.lab.lab import Lab, VmRef
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState
 from tests import large_failovers

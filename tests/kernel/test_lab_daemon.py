@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from causeway_controller.failover.extension import told as limits_of
-from causeway_controller.lab import daemon
-from causeway_controller.lab.client import LabClient
+from causeway_lab.service import daemon
+from causeway_lab.service.client import LabClient
 from causeway_wire.desired import Extension
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
@@ -31,7 +31,7 @@ class Commands:
 
     def __call__(self, *arguments: str, code: int = 0) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "causeway_controller.cli", "lab", *arguments],
+            [sys.executable, "-m", "causeway_controller.cli.main", "lab", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -58,7 +58,7 @@ def _guests() -> set[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if b"causeway_controller.lab.guest" in (entry / "cmdline").read_bytes():
+                if b"causeway_lab.world.guest" in (entry / "cmdline").read_bytes():
                     found.add(entry.name)
             except OSError:
                 continue

@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.failover.modes import Full, Idle, Partial, Rehearsal
-from causeway_controller.lab import capture, drill, outage, proofs, proofs_full
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import original_of, replica_of
+from causeway_controller.inventory.modes import Full, Idle, Partial, Rehearsal
+from causeway_lab.assembly import outage
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.demo import proofs, proofs_full
+from causeway_lab.service import drill
+from causeway_lab.world import capture
+from causeway_lab.world.topology import original_of, replica_of
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 

@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import capture, drill, proofs
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import INTERNET_ADDRESSES, original_of, replica_of
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.demo import proofs
+from causeway_lab.service import drill
+from causeway_lab.world import capture
+from causeway_lab.world.topology import INTERNET_ADDRESSES, original_of, replica_of
 
 pytestmark = pytest.mark.kernel
 

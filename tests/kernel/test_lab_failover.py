@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import drill, proofs
-from causeway_controller.lab.lab import Lab, LabError, VmRef
-from causeway_controller.lab.topology import original_of
+from causeway_lab.assembly.lab import Lab, LabError, VmRef
+from causeway_lab.demo import proofs
+from causeway_lab.service import drill
+from causeway_lab.world.topology import original_of
 from causeway_wire.observed import ApplianceState
 from causeway_wire.problem import ProblemError
 

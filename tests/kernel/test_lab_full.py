@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.failover.modes import Full
-from causeway_controller.lab import drill, proofs, proofs_full, protocol, publishing
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import replica_of
+from causeway_controller.inventory.modes import Full
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.demo import proofs, proofs_full
+from causeway_lab.service import drill, protocol, publishing
+from causeway_lab.world.topology import replica_of
 from causeway_wire.problem import ProblemError
 
 pytestmark = pytest.mark.kernel

@@ -8,10 +8,10 @@ import socket
 
 import pytest
 
-from causeway_controller.lab import capture, namespaces, probes, topology
-from causeway_controller.lab.console import GuestError
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.machines import Machines
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.assembly.machines import Machines
+from causeway_lab.world import capture, namespaces, probes, topology
+from causeway_lab.world.console import GuestError
 
 pytestmark = pytest.mark.kernel
 

@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import capture, drill, namespaces, proofs
-from causeway_controller.lab.console import Console
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import original_of
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.demo import proofs
+from causeway_lab.service import drill
+from causeway_lab.world import capture, namespaces
+from causeway_lab.world.console import Console
+from causeway_lab.world.topology import original_of
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import drill
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
-from causeway_controller.lab.topology import INTERNET_ADDRESSES
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
+from causeway_lab.world.topology import INTERNET_ADDRESSES
 
 pytestmark = pytest.mark.kernel
 

@@ -12,10 +12,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import drill, namespaces
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.line.conditions import Blocked, Conditions
-from causeway_controller.lab.namespaces import WiringError
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces
+from causeway_lab.world.line.conditions import Blocked, Conditions
+from causeway_lab.world.namespaces import WiringError
 from tests.kernel.test_nat_rebinding import FORGET
 
 pytestmark = pytest.mark.kernel

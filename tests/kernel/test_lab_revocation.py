@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from causeway_controller import pki
-from causeway_controller.failover.inventory import Holder, Revocation
-from causeway_controller.lab import drill
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import original_of
+from causeway_controller.inventory.tenancy import Holder, Revocation
+from causeway_controller.trust import pki
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world.topology import original_of
 from causeway_wire.observed import TunnelState
 
 pytestmark = pytest.mark.kernel

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.lab import sandbox
+from causeway_lab import sandbox
 
 pytestmark = pytest.mark.kernel
 
@@ -76,7 +76,7 @@ def test_an_unprivileged_user_gets_the_same() -> None:
 
 def test_a_host_that_denies_namespaces_is_explained() -> None:
     limits = "for kind in user net; do echo 0 > /proc/sys/user/max_${kind}_namespaces; done"
-    done = _unprivileged(f"{limits}; {sys.executable} -m causeway_controller.lab.sandbox -- true")
+    done = _unprivileged(f"{limits}; {sys.executable} -m causeway_lab.sandbox -- true")
     assert done.returncode == sandbox.EXIT_UNAVAILABLE
     assert "user.max_user_namespaces" in done.stderr
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_controller.lab import drill, namespaces, proofs
-from causeway_controller.lab.lab import Lab
-from causeway_controller.lab.topology import original_of
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.demo import proofs
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import original_of
 from causeway_wire.observed import ApplianceState
 from tests.kernel.test_filter_siege import _ENEMY, PERIOD
 from tests.kernel.test_lab_isolation import DB, FORGED, WEB, _target, arrives

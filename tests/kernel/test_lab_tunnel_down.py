@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from causeway_controller.lab import capture, drill, namespaces
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.topology import INTERNET_HOST, original_of
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world import capture, namespaces
+from causeway_lab.world.topology import INTERNET_HOST, original_of
 
 pytestmark = pytest.mark.kernel
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from causeway_controller.lab.line import netem
-from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
-from causeway_controller.lab.namespaces import WiringError
+from causeway_lab.world.line import netem
+from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
+from causeway_lab.world.namespaces import WiringError
 from tests.kernel import lines
 from tests.kernel.lines import World
 from tests.kernel.processes_lab import run, until

@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from causeway_controller import files, pki, tls_crypt
+from causeway_controller import files
+from causeway_controller.trust import pki, tls_crypt
 from causeway_wire.types import Secret
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]

@@ -11,10 +11,11 @@ import pytest
 import pytest_asyncio
 
 from causeway_agent.plan.model import path_size
-from causeway_controller.lab import drill, namespaces
-from causeway_controller.lab.lab import Lab, VmRef
-from causeway_controller.lab.line.conditions import Blocked, Conditions, Direction
-from causeway_controller.lab.topology import original_of
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world import namespaces
+from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
+from causeway_lab.world.topology import original_of
 from causeway_wire.observed import PathReport, Transport
 
 pytestmark = pytest.mark.kernel

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from causeway_agent.plan.model import path_size
-from causeway_controller.lab.line.conditions import Conditions, Direction
-from causeway_controller.lab.line.line import Line
+from causeway_lab.world.line.conditions import Conditions, Direction
+from causeway_lab.world.line.line import Line
 from tests.kernel import bridged_lab
 from tests.kernel.bridged_lab import HOST, HOST6, REPLICA, REPLICA6, Lab
 from tests.kernel.processes_lab import until

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire.observed import Transport
 from tests.kernel.processes_lab import (
     CLIENT_NAME,

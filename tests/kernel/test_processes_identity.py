@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from causeway_agent.backends.gateway import wrapped_key
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from causeway_wire.observed import Transport
 from tests.kernel.processes_lab import (
     DOOR,

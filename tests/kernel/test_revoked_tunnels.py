@@ -11,7 +11,7 @@ from msgspec import UNSET, structs
 
 from causeway_agent.plan.compile import haproxy_config, openvpn_config
 from causeway_agent.plan.model.processes import TlsProxy, VpnClient, VpnServer
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire.desired import (
     GatewayRole,
     GatewayTenant,

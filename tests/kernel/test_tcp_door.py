@@ -20,7 +20,7 @@ from cryptography import x509
 
 from causeway_agent.plan.compile import haproxy_config
 from causeway_agent.plan.model.processes import TlsProxy
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire.desired import GatewayRole, GatewayTenant, GatewayTunnel, Remote
 from tests import documents, tls
 

@@ -25,7 +25,7 @@ from causeway_agent.plan.model.objects import Claim, Link, Vlan
 from causeway_agent.plan.model.target import Facts, Observation
 from causeway_agent.plan.steer.diff import diff
 from causeway_agent.plan.steer.operations import Put
-from causeway_controller.lab.lab import Lab
+from causeway_lab.assembly.lab import Lab
 from causeway_wire.desired import Desired
 from causeway_wire.desired import Vlan as WireVlan
 from causeway_wire.problem import ProblemError, ProblemType

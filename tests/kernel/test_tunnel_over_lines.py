@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from causeway_controller.lab.line.conditions import Conditions
-from causeway_controller.lab.line.line import Line
+from causeway_lab.world.line.conditions import Conditions
+from causeway_lab.world.line.line import Line
 from causeway_wire.observed import Transport
 from tests.kernel import lines
 from tests.kernel.processes_lab import Site, site

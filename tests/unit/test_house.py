@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = {name: ROOT / name / "src" / f"causeway_{name}" for name in ("wire", "agent", "controller")}
+SOURCES = {name: ROOT / name / "src" / f"causeway_{name}" for name in ("wire", "agent", "controller", "lab")}
 MAX_LINES = 400
 MADE = {"__pycache__", "dist", "build", "out"}
-CODE_PLACES = ("wire", "agent", "controller", "image", "release", "tests", "benchmarks", "scripts", ".ci")
+CODE_PLACES = ("wire", "agent", "controller", "lab", "image", "release", "tests", "benchmarks", "scripts", ".ci")
 LICENCES = {"LICENSE", "LICENSE.GPL-2.0"}
 
 URL = re.compile(r"https?://([A-Za-z0-9.-]+)")
@@ -26,7 +26,7 @@ UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 PLACES = re.compile(rf"(?<![\w.*}}-])({re.escape(str(ROOT))}/|/home/|/Users/)")
 """Where somebody's checkout may be; a checkout at /src must not take wire/src for one."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)[^)]*\)")
-NAMED_PATH = re.compile(r"`((?:agent|wire|controller|docs|scripts|tests|benchmarks)/[\w./*-]+)`")
+NAMED_PATH = re.compile(r"`((?:agent|wire|controller|lab|docs|scripts|tests|benchmarks)/[\w./*-]+)`")
 
 
 def files(*suffixes: str, below: tuple[str, ...] = (".",)) -> Iterator[Path]:
@@ -70,7 +70,7 @@ def test_files_stay_short() -> None:
 def test_unit_tests_stand_where_their_subject_stands() -> None:
     """The folder mirrors a package, and the test imports from that package."""
     misplaced = []
-    for path in files(".py", below=("tests/unit/wire", "tests/unit/agent", "tests/unit/controller")):
+    for path in files(".py", below=tuple(f"tests/unit/{name}" for name in SOURCES)):
         room, *folders, file = path.relative_to(ROOT / "tests/unit").parts
         package = ".".join((f"causeway_{room}", *folders))
         there = SOURCES[room].joinpath(*folders).is_dir()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.hypervisors.acceleration import TCG, Acceleration
+from causeway_lab.qemu.acceleration import TCG, Acceleration
 from image import boot, boots
 from image.boot import Booted, Machine
 from image.boots import KINDS, Boot, Kind

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents, extension, inventory, modes, publications
-from causeway_controller.failover.inventory import Network, Site, Tenant, Vm
+from causeway_controller.failover import documents, extension, publications
+from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.tenancy import Network, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
@@ -17,7 +18,7 @@ from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they cannot be failed over partially."""
     found = _tenant(site, tenant)
-    match inventory.mode(site, tenant):
+    match tenancy.mode(site, tenant):
         case modes.Full():
             raise _in_progress(
                 found, "full failover", "end that first; VMs may stay in partial failover then"
@@ -26,7 +27,7 @@ def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> 
             raise _in_progress(found, "a rehearsal", "end that first")
         case modes.Idle() | modes.Partial():
             pass
-    running = inventory.mode(site, tenant).vms
+    running = tenancy.mode(site, tenant).vms
     problems = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
     known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
     problems += _collisions(found, known)
@@ -36,7 +37,7 @@ def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> 
 def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they are not in partial failover."""
     found = _tenant(site, tenant)
-    mode = inventory.mode(site, tenant)
+    mode = tenancy.mode(site, tenant)
     running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
     return _accepted(found, [*_each(found, vms, lambda vm: _not_running(vm, running))], vms)
 
@@ -47,7 +48,7 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
     VMs that run at the provider already are no obstacle: a plan that stopped half-way is simply begun again.
     """
     found = _tenant(site, tenant)
-    match inventory.mode(site, tenant):
+    match tenancy.mode(site, tenant):
         case modes.Partial(running) if not escalate:
             ways = "undo that, or ask for escalation (`--escalate`), which takes these VMs over as they run"
             raise _in_progress(found, f"partial failover of {', '.join(sorted(running))}", ways)
@@ -61,7 +62,7 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
 def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
     """The tenant; raises ProblemError when it is not in full failover or cannot keep these VMs in partial."""
     found = _tenant(site, tenant)
-    mode = inventory.mode(site, tenant)
+    mode = tenancy.mode(site, tenant)
     if not isinstance(mode, modes.Full):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
     problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
@@ -72,7 +73,7 @@ def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tena
 def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they cannot be rehearsed with."""
     found = _tenant(site, tenant)
-    match inventory.mode(site, tenant):
+    match tenancy.mode(site, tenant):
         case modes.Partial() | modes.Full() as mode:
             detail = "a rehearsal needs an idle appliance; undo that first"
             raise _in_progress(found, f"{mode.name} failover", detail)
@@ -83,7 +84,7 @@ def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
 def rehearsed(site: Site, tenant: TenantId) -> Tenant:
     """The tenant; raises ProblemError when it does not rehearse."""
     found = _tenant(site, tenant)
-    if not isinstance(inventory.mode(site, tenant), modes.Rehearsal):
+    if not isinstance(tenancy.mode(site, tenant), modes.Rehearsal):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} does not rehearse"))
     return found
 

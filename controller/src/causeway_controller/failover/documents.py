@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType, structs
 
-from causeway_controller import tls_crypt
-from causeway_controller.failover import inventory, modes, revocation
-from causeway_controller.failover.inventory import (
+from causeway_controller.failover import revocation
+from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.tenancy import (
     Adapter,
     Gateway,
     ManagementAccess,
@@ -27,6 +27,7 @@ from causeway_controller.failover.inventory import (
     TunnelCredentials,
     Vm,
 )
+from causeway_controller.trust import tls_crypt
 from causeway_wire.desired import (
     Claims,
     Desired,
@@ -95,7 +96,7 @@ def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoc
 def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epoch: Epoch) -> Desired:
     """The provider appliance of this tenant."""
     appliance = tenant.provider
-    mode = inventory.mode(site, tenant.id)
+    mode = tenancy.mode(site, tenant.id)
     extended = {vm.network for vm in extended_vms(site, tenant)}
     networks = tuple(
         ProviderNetwork(
@@ -197,7 +198,7 @@ def _inside_reach(gateway: Gateway, server: IPAddress | None) -> IPAddress | Non
 
 def extended_vms(site: Site, tenant: Tenant) -> tuple[Vm, ...]:
     """The tenant's VMs in partial failover now, by name."""
-    match inventory.mode(site, tenant.id):
+    match tenancy.mode(site, tenant.id):
         case modes.Partial(vms):
             return tuple(tenant.vms[name] for name in sorted(vms))
         case modes.Idle() | modes.Full() | modes.Rehearsal():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from causeway_controller.failover.inventory import Network, Tenant, Vm
+from causeway_controller.inventory.tenancy import Network, Tenant, Vm
 from causeway_wire.desired import Extension
 
 ABOUT: Final[Mapping[Extension, str]] = {

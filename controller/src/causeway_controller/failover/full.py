@@ -26,8 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from causeway_controller.failover import checks, documents, inventory, machines, modes
-from causeway_controller.failover.inventory import PlannedVm, Site, Tenant
+from causeway_controller.failover import checks, documents
 from causeway_controller.failover.steps import (
     Action,
     Apply,
@@ -39,7 +38,12 @@ from causeway_controller.failover.steps import (
     Step,
     VerifyMode,
     VerifyTunnel,
+    appliance_machine,
+    provider_machine,
+    replica_machine,
 )
+from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.tenancy import PlannedVm, Site, Tenant
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
 STARTED_TOGETHER = 10
@@ -58,14 +62,14 @@ def begin_full(
     """
     chosen = frozenset(vms)
     found = checks.full_beginnable(site, tenant, chosen, escalate=escalate)
-    before = inventory.mode(site, tenant)
+    before = tenancy.mode(site, tenant)
     after = full_after(site, tenant, chosen)
     return _numbered(_begin(found, before, after, chosen - before.vms))
 
 
 def full_after(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> modes.Full:
     """The mode once the site has failed over to these VMs as well; no tenant appliance has been told yet."""
-    match inventory.mode(site, tenant):
+    match tenancy.mode(site, tenant):
         case modes.Full(running, behind):
             return modes.Full(running | vms, behind)
         case modes.Partial(running):
@@ -90,7 +94,7 @@ def undo_full(
     """
     kept = frozenset(keep_partial)
     found = checks.full_undoable(site, tenant, kept)
-    before = inventory.mode(site, tenant)
+    before = tenancy.mode(site, tenant)
     if kept:
         return _numbered(_de_escalate(found, before, kept))
     behind = before.behind if isinstance(before, modes.Full) else frozenset[NetworkId]()
@@ -106,7 +110,7 @@ def begin_rehearsal(
     """
     chosen = frozenset(vms)
     found = checks.rehearsable(site, tenant, chosen)
-    before = inventory.mode(site, tenant)
+    before = tenancy.mode(site, tenant)
     after = modes.Rehearsal(before.vms | chosen, internet)
     return _numbered(_begin(found, before, after, chosen - before.vms))
 
@@ -114,7 +118,7 @@ def begin_rehearsal(
 def end_rehearsal(site: Site, tenant: TenantId, *, stop_appliances: bool = False) -> tuple[Step, ...]:
     """Steps that end the rehearsal; its replicas are powered off. Raises ProblemError when there is none."""
     found = checks.rehearsed(site, tenant)
-    before = inventory.mode(site, tenant)
+    before = tenancy.mode(site, tenant)
     return _numbered(_end(found, before, frozenset(), stop_appliances=stop_appliances))
 
 
@@ -188,7 +192,7 @@ def _begin(
 
 
 def _provider_on(tenant: Tenant, *, undo: bool) -> Step:
-    machine = machines.provider(tenant)
+    machine = provider_machine(tenant)
     return _step(
         "Power on the provider's appliance",
         Power(machine=machine, on=True),
@@ -244,7 +248,7 @@ def _verify(tenant: Tenant, mode: modes.Full | modes.Rehearsal) -> Step:
 
 def _start(tenant: Tenant, group: Iterable[PlannedVm], *, rehearsal: bool) -> Iterator[Step]:
     for item in group:
-        machine = machines.replica(tenant, item.vm)
+        machine = replica_machine(tenant, item.vm)
         yield _step(
             f"Power on the replica of {item.vm}",
             Power(machine=machine, on=True),
@@ -257,7 +261,7 @@ def _start(tenant: Tenant, group: Iterable[PlannedVm], *, rehearsal: bool) -> It
             yield _step(sentence, Ready(tenant=tenant.id, vm=item.vm), required=False)
 
 
-def _tenants_idle(tenant: Tenant, networks: Iterable[inventory.Network], mode: modes.Mode) -> Iterator[Step]:
+def _tenants_idle(tenant: Tenant, networks: Iterable[tenancy.Network], mode: modes.Mode) -> Iterator[Step]:
     for network in networks:
         if network.id in tenant.appliances:
             action = Apply(appliance=tenant.appliances[network.id].id, tenant=tenant.id, mode=mode)
@@ -273,7 +277,7 @@ def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Draft]:
         yield tuple(
             _step(
                 f"Power off the replica of {vm}",
-                Power(machine=machines.replica(tenant, vm), on=False),
+                Power(machine=replica_machine(tenant, vm), on=False),
                 seed=1,
             )
             for vm in order[first : first + STOPPED_TOGETHER]
@@ -297,7 +301,7 @@ def _end(
         *_tenants_idle(tenant, told, modes.Idle()),
     )
     if stop_appliances:
-        action = Power(machine=machines.provider(tenant), on=False)
+        action = Power(machine=provider_machine(tenant), on=False)
         yield (_step("Power off the provider's appliance", action, seed=2),)
 
 
@@ -308,7 +312,7 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
     yield tuple(
         _step(
             f"Power on the tenant's appliance of network {network.id}",
-            Power(machine=machines.appliance(tenant, network), on=True),
+            Power(machine=appliance_machine(tenant, network), on=True),
             seed=3,
         )
         for network in networks

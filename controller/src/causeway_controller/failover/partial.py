@@ -24,9 +24,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from causeway_controller.failover import checks, documents, inventory, machines, modes
-from causeway_controller.failover.inventory import Network, Site, Tenant
-from causeway_controller.failover.steps import Apply, Confirm, MachineRef, Power, Step, VerifyTunnel
+from causeway_controller.failover import checks, documents
+from causeway_controller.failover.steps import (
+    Apply,
+    Confirm,
+    MachineRef,
+    Power,
+    Step,
+    VerifyTunnel,
+    appliance_machine,
+    provider_machine,
+    replica_machine,
+)
+from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.tenancy import Network, Site, Tenant
 from causeway_wire.types import ApplianceId, TenantId, VmName
 
 
@@ -37,7 +48,7 @@ def begin(site: Site, tenant: TenantId, vms: Iterable[VmName]) -> tuple[Step, ..
     """
     chosen = frozenset(vms)
     found = checks.partial_beginnable(site, tenant, chosen)
-    before = inventory.mode(site, tenant).vms
+    before = tenancy.mode(site, tenant).vms
     return tuple(_begin(found, chosen, before))
 
 
@@ -53,7 +64,7 @@ def undo(
     """
     chosen = frozenset(vms)
     found = checks.partial_undoable(site, tenant, chosen)
-    after = inventory.mode(site, tenant).vms - chosen
+    after = tenancy.mode(site, tenant).vms - chosen
     return tuple(_undo(found, chosen, after, stop_appliances=stop_appliances))
 
 
@@ -62,12 +73,12 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     networks = documents.covered(tenant, chosen)
     first = not before
     yield _power_on(
-        machines.provider(tenant), seed=2, stage=1, sentence="Power on the provider's appliance", undo=first
+        provider_machine(tenant), seed=2, stage=1, sentence="Power on the provider's appliance", undo=first
     )
     for network in networks:
         needed = not _of(tenant, network, before)
         sentence = f"Power on the tenant's appliance of network {network.id}"
-        yield _power_on(machines.appliance(tenant, network), seed=3, stage=1, sentence=sentence, undo=needed)
+        yield _power_on(appliance_machine(tenant, network), seed=3, stage=1, sentence=sentence, undo=needed)
     yield Step(
         seed=2,
         stage=2,
@@ -77,7 +88,7 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     )
     for vm in sorted(chosen):
         yield _power_on(
-            machines.replica(tenant, vm), seed=1, stage=3, sentence=f"Power on the replica of {vm}"
+            replica_machine(tenant, vm), seed=1, stage=3, sentence=f"Power on the replica of {vm}"
         )
     for network in networks:
         appliance = tenant.appliances[network.id].id
@@ -115,7 +126,7 @@ def _undo(
             action=_configured(tenant.appliances[network.id].id, tenant, after),
         )
     for vm in sorted(chosen):
-        action = Power(machine=machines.replica(tenant, vm), on=False)
+        action = Power(machine=replica_machine(tenant, vm), on=False)
         yield Step(seed=1, stage=1, sentence=f"Power off the replica of {vm}", action=action)
     yield Step(
         seed=2,
@@ -127,11 +138,11 @@ def _undo(
         return
     for network in networks:
         if not _of(tenant, network, after):
-            action = Power(machine=machines.appliance(tenant, network), on=False)
+            action = Power(machine=appliance_machine(tenant, network), on=False)
             sentence = f"Power off the tenant's appliance of network {network.id}"
             yield Step(seed=3, stage=3, sentence=sentence, action=action)
     if not after:
-        action = Power(machine=machines.provider(tenant), on=False)
+        action = Power(machine=provider_machine(tenant), on=False)
         yield Step(seed=2, stage=3, sentence="Power off the provider's appliance", action=action)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from causeway_controller.failover import documents
-from causeway_controller.failover.inventory import Network, Tenant
+from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.public_rules import NEVER_PUBLISHED, PORTS, SOURCE_PORTS, PublicRule

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from msgspec import UNSET, UnsetType, structs
 
-from causeway_controller.failover.inventory import Holder, Revocation, Site
+from causeway_controller.inventory.tenancy import Holder, Revocation, Site
 from causeway_wire.desired import (
     Desired,
     GatewayRole,

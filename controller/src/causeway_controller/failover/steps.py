@@ -1,7 +1,7 @@
 """Failover steps as values: what is done, which of the seed's numbered steps it belongs to, what undoes it.
 
 Steps of one stage do not depend on each other and may run at once; a stage begins when the one before it is
-complete. Executing them is `causeway_controller.workflow`'s business.
+complete. Executing them is `causeway_controller.workflows.failover`'s business.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from causeway_controller.failover.modes import Mode
+from causeway_controller.inventory.modes import Mode
+from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, IPAddress, TenantId, TunnelId, VmName
 
@@ -40,6 +41,22 @@ class MachineRef:
     def appliance(self) -> ApplianceId | None:
         """Its appliance id, None for a replica."""
         return None if self.kind is MachineKind.REPLICA else self.name
+
+
+def provider_machine(tenant: Tenant) -> MachineRef:
+    """The provider's appliance."""
+    return MachineRef(kind=MachineKind.PROVIDER_APPLIANCE, tenant=tenant.id, name=tenant.provider.id)
+
+
+def appliance_machine(tenant: Tenant, network: Network) -> MachineRef:
+    """The tenant's appliance of this network."""
+    name = tenant.appliances[network.id].id
+    return MachineRef(kind=MachineKind.TENANT_APPLIANCE, tenant=tenant.id, name=name)
+
+
+def replica_machine(tenant: Tenant, vm: VmName) -> MachineRef:
+    """A VM's replica."""
+    return MachineRef(kind=MachineKind.REPLICA, tenant=tenant.id, name=vm)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

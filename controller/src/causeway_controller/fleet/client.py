@@ -19,7 +19,8 @@ from yarl import URL
 from causeway_controller.errors import AgentUnreachable, ChangeFailed, ChangePending, WrongPeer
 from causeway_controller.fleet import tls
 from causeway_controller.fleet.connection import ANSWER_SECONDS, Answer, Connection, Request, SocketFactory
-from causeway_controller.fleet.updates import UpdateFile
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import problem, routes
 from causeway_wire.change import Change, ChangeState, PlanReport
 from causeway_wire.desired import Desired
@@ -307,7 +308,7 @@ def open_agent(
     appliance: ApplianceId,
     address: IPAddress,
     port: int,
-    identity: tls.ControllerIdentity,
+    identity: ControllerIdentity,
     socket_factory: SocketFactory | None = None,
     patience: float = 1.0,
 ) -> AgentClient:

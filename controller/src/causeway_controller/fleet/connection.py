@@ -19,7 +19,7 @@ from multidict import istr
 from yarl import URL
 
 from causeway_controller.errors import AgentUnreachable, UnexpectedAnswer, WrongPeer
-from causeway_controller.fleet.updates import UpdateFile
+from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire import codec, problem, routes
 from causeway_wire.problem import Problem, ProblemError
 from causeway_wire.types import ApplianceId

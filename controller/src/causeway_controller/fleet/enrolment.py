@@ -14,9 +14,10 @@ from datetime import datetime
 
 from cryptography import x509
 
-from causeway_controller import pki
 from causeway_controller.errors import EnrolmentRefused
 from causeway_controller.fleet import client, connection, tls
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, CsrRequest, Purpose
 from causeway_wire.types import ApplianceId, IPAddress, KeyName, Name, Pem, Secret
 
@@ -29,7 +30,7 @@ async def enrol(
     address: IPAddress,
     port: int,
     token: Secret,
-    identity: tls.ControllerIdentity,
+    identity: ControllerIdentity,
     authority: pki.Authority,
     now: datetime,
     socket_factory: connection.SocketFactory | None = None,
@@ -70,7 +71,7 @@ async def renew(
     agent: client.AgentClient,
     *,
     address: IPAddress,
-    identity: tls.ControllerIdentity,
+    identity: ControllerIdentity,
     authority: pki.Authority,
     now: datetime,
 ) -> Pem:

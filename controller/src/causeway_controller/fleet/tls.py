@@ -7,27 +7,14 @@ inside the handshake, so that nothing is ever sent to another machine.
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from causeway_controller import pki
-from causeway_wire.types import ApplianceId, Pem
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerIdentity:
-    """A controller's client certificate and key (files, because the ssl module reads nothing else), and the
-    authority of the agents' certificates.
-    """
-
-    certificate: Path
-    key: Path
-    authority: Pem
-    """One PEM certificate, or several during a rotation."""
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
+from causeway_wire.types import ApplianceId
 
 
 class PeerPin:

@@ -3,92 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from aiohttp import hdrs
 from msgspec import UNSET
-from multidict import istr
 
-from causeway_controller.errors import AgentUnreachable, StoreError, UpdateFailed
-from causeway_wire import codec, update_file
+from causeway_controller.errors import AgentUnreachable, UpdateFailed
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire.problem import ProblemError
-from causeway_wire.update import Activation, Manifest, Slot, SlotState, UpdateState, UpdateStatus
+from causeway_wire.update import Activation, Slot, SlotState, UpdateState, UpdateStatus
 
-if TYPE_CHECKING:
-    from causeway_controller.fleet.client import AgentClient
-
-CHUNK = 256 * 1024
 POLL_SECONDS = 2.0
-DIGEST = istr("Content-Digest")
-"""RFC 9530."""
-
-Progress = Callable[[int, int], None]
-"""Octets that were sent, and how many there are."""
-
-
-def silent(_sent: int, _all: int) -> None:
-    """No progress is shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateFile:
-    """A file that was read once, to know what is announced."""
-
-    path: Path
-    octets: int
-    sha256: str
-    build: str
-    manifest: Manifest
-    progress: Progress = silent
-
-    @property
-    def headers(self) -> Mapping[istr, str]:
-        """What announces it."""
-        digest = base64.b64encode(bytes.fromhex(self.sha256)).decode()
-        return {
-            hdrs.CONTENT_TYPE: "application/octet-stream",
-            hdrs.CONTENT_LENGTH: str(self.octets),
-            DIGEST: f"sha-256=:{digest}:",
-        }
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Its content."""
-        sent = 0
-        with self.path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK):
-                yield chunk
-                sent += len(chunk)
-                self.progress(sent, self.octets)
-
-
-def read(path: Path, *, progress: Progress = silent) -> UpdateFile:
-    """The update in this file; blocking. Raises StoreError when it is none."""
-    try:
-        with path.open("rb") as file:
-            head = update_file.unpack_head(file.read(update_file.BLOCK))
-            if head.name != update_file.MANIFEST or head.octets > update_file.MANIFEST_LIMIT:
-                raise StoreError(f"{path} is no update file of Causeway")
-            text = file.read(head.octets)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            octets = file.tell()
-        manifest = codec.decode(text, Manifest)
-    except (OSError, update_file.NotAnUpdateError, ProblemError) as error:
-        raise StoreError(f"{path} cannot be read as an update file: {error}") from error
-    return UpdateFile(
-        path=path,
-        octets=octets,
-        sha256=digest,
-        build=update_file.build_of(text),
-        manifest=manifest,
-        progress=progress,
-    )
 
 
 async def send(agent: AgentClient, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:

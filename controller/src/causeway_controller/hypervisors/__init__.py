@@ -1,1 +1,1 @@
-"""Hypervisor providers behind one Protocol (`base`)."""
+"""Hypervisors behind one Protocol (`base`), and the seed that a machine is started with."""

@@ -13,7 +13,7 @@ from causeway_agent.backends.gateway import echo_message, first_packet, flow_map
 from causeway_agent.backends.gateway.first_packet import Door, Memory
 from causeway_agent.backends.gateway.flow_map import FlowMap, Source
 from causeway_agent.plan.model.processes import FirstPacketFilter
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from tests.first_packets import Client
 
 NOW = 1_800_000_000

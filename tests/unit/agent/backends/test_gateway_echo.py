@@ -14,7 +14,7 @@ from causeway_agent.backends.gateway import echo_message, wrapped_key
 from causeway_agent.backends.gateway.echo_answer import EchoAnswer
 from causeway_agent.backends.gateway.gateway_echo import Gateways
 from causeway_agent.plan.model.processes import Endpoint
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from causeway_wire.observed import Transport
 from causeway_wire.types import Secret
 

@@ -9,7 +9,7 @@ import pytest
 from causeway_agent.backends.gateway import known_keys, wrapped_key
 from causeway_agent.backends.gateway.known_keys import TRIES, WINDOW, Budget, KnownKeys, Seen
 from causeway_agent.plan.model.processes import FirstPacketFilter
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from tests.first_packets import Client
 
 NOW = 1_800_000_000

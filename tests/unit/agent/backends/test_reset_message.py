@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from causeway_agent.backends.gateway import reset_message, wrapped_key
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 from tests.first_packets import Client
 
 SERVER_KEY = tls_crypt.make_server_key()

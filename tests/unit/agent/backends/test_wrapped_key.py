@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from causeway_agent.backends.gateway import wrapped_key
 from causeway_agent.backends.gateway.wrapped_key import FirstPacket, Refusal, ServerKey
-from causeway_controller import tls_crypt
+from causeway_controller.trust import tls_crypt
 
 SECRET = tls_crypt.make_server_key()
 KEY = wrapped_key.server_key("acme", SECRET.reveal())

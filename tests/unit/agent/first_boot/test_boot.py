@@ -15,7 +15,7 @@ from causeway_agent.first_boot import boot, rendering
 from causeway_agent.first_boot.boot import FirstBoot
 from causeway_agent.first_boot.carriers import Sources
 from causeway_agent.settings import Settings
-from causeway_controller import seed as images
+from causeway_controller.hypervisors import seed_image as images
 from causeway_wire import codec
 from tests import seeds
 from tests.seeds import SETTINGS, Box

@@ -15,7 +15,7 @@ from causeway_agent.errors import BackendError, SeedRefusedError
 from causeway_agent.first_boot import carriers
 from causeway_agent.first_boot.carrier import Carrier
 from causeway_agent.first_boot.carriers import Sources
-from causeway_controller import seed
+from causeway_controller.hypervisors import seed_image
 
 OVF = """<?xml version="1.0"?>
 <Environment xmlns="http://schemas.dmtf.org/ovf/environment/1"
@@ -53,7 +53,7 @@ def test_a_machine_without_carriers_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_each_carrier_is_found(tmp_path: Path) -> None:
-    image = disk(tmp_path, seed.iso(b"from the disk"))
+    image = disk(tmp_path, seed_image.iso(b"from the disk"))
     by_disk = carriers.look(Sources(disks=lambda: (image,)))
     assert by_disk is not None
     assert (by_disk.data, by_disk.disk) == (b"from the disk", image)
@@ -69,7 +69,7 @@ def test_each_carrier_is_found(tmp_path: Path) -> None:
 
 
 def test_the_first_carrier_decides_and_equal_ones_agree(tmp_path: Path) -> None:
-    image = disk(tmp_path, seed.iso(b"same"))
+    image = disk(tmp_path, seed_image.iso(b"same"))
     both = Sources(credentials=credential(tmp_path, b"same"), disks=lambda: (image,))
     found = carriers.look(both)
     assert found is not None
@@ -77,16 +77,16 @@ def test_the_first_carrier_decides_and_equal_ones_agree(tmp_path: Path) -> None:
 
 
 def test_two_carriers_with_different_seeds_are_refused_both_named(tmp_path: Path) -> None:
-    image = disk(tmp_path, seed.iso(b"one"))
+    image = disk(tmp_path, seed_image.iso(b"one"))
     sentence = refusal(Sources(credentials=credential(tmp_path, b"other"), disks=lambda: (image,)))
     assert "credential causeway.seed" in sentence
     assert str(image.path) in sentence
-    other = disk(tmp_path, seed.iso(b"two"), "sr1")
+    other = disk(tmp_path, seed_image.iso(b"two"), "sr1")
     assert "different seeds" in refusal(Sources(disks=lambda: (image, other)))
 
 
 def test_disks_of_others_are_passed_over(tmp_path: Path) -> None:
-    foreign = seed.iso(b"x").replace(b"CAUSEWAY", b"DEBIAN13")
+    foreign = seed_image.iso(b"x").replace(b"CAUSEWAY", b"DEBIAN13")
     disks = (
         disk(tmp_path, bytes(64 * 1024), "vda"),
         disk(tmp_path, foreign, "sr0"),
@@ -98,14 +98,14 @@ def test_disks_of_others_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_disk_of_ours_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
-    short = disk(tmp_path, seed.iso(b"x" * 3000)[:-2048])
+    short = disk(tmp_path, seed_image.iso(b"x" * 3000)[:-2048])
     assert "not copied whole" in refusal(Sources(disks=lambda: (short,)))
-    empty = disk(tmp_path, seed.iso(b"x").replace(b"SEED.JSON", b"SEED.TEXT"))
+    empty = disk(tmp_path, seed_image.iso(b"x").replace(b"SEED.JSON", b"SEED.TEXT"))
     assert "no file seed.json" in refusal(Sources(disks=lambda: (empty,)))
 
 
 def test_only_the_carriers_asked_for_are_looked_at(tmp_path: Path) -> None:
-    image = disk(tmp_path, seed.iso(b"x"))
+    image = disk(tmp_path, seed_image.iso(b"x"))
     assert carriers.look(Sources(carriers=(Carrier.CREDENTIAL,), disks=lambda: (image,))) is None
 
 
@@ -164,7 +164,7 @@ def test_an_empty_variable_is_no_seed() -> None:
 
 def test_every_transport_at_once_agrees(tmp_path: Path) -> None:
     text = b'{"version": 1}\n'
-    image = disk(tmp_path, seed.iso(text))
+    image = disk(tmp_path, seed_image.iso(text))
     values = {
         "causeway.seed": text.strip(),
         "ovfEnv": environment(own(base64.b64encode(text).decode())),

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_agent.first_boot import iso9660
-from causeway_controller import seed
+from causeway_controller.hypervisors import seed_image
 
-IMAGE = seed.iso(b'{"version": 1}')
+IMAGE = seed_image.iso(b'{"version": 1}')
 LIMIT = 16 * 1024
 
 
@@ -23,7 +23,7 @@ def reader(image: bytes) -> iso9660.Read:
 
 @given(st.binary(max_size=3 * iso9660.SECTOR))
 def test_what_we_write_we_read(content: bytes) -> None:
-    read = reader(seed.iso(content))
+    read = reader(seed_image.iso(content))
     assert iso9660.label(read) == "CAUSEWAY"
     assert iso9660.file(read, "seed.json", limit=LIMIT) == content
 
@@ -50,11 +50,11 @@ def test_a_disk_of_another_kind_has_no_label() -> None:
 
 def test_a_copy_that_ends_early_is_told() -> None:
     with pytest.raises(iso9660.DamagedError, match="not copied whole"):
-        iso9660.file(reader(seed.iso(b"x" * 3000)[:-2048]), "seed.json", limit=LIMIT)
+        iso9660.file(reader(seed_image.iso(b"x" * 3000)[:-2048]), "seed.json", limit=LIMIT)
 
 
 def test_a_long_file_is_not_read_whole() -> None:
-    assert len(iso9660.file(reader(seed.iso(b"x" * 3 * LIMIT)), "seed.json", limit=LIMIT)) == LIMIT + 1
+    assert len(iso9660.file(reader(seed_image.iso(b"x" * 3 * LIMIT)), "seed.json", limit=LIMIT)) == LIMIT + 1
 
 
 @given(st.lists(st.tuples(st.integers(16 * 2048, len(IMAGE) - 1), st.integers(0, 255)), max_size=20))

@@ -16,7 +16,7 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan.compile import openvpn_config, revocation
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.processes import Process, VpnServer
-from causeway_controller import pki
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Extension, GatewayRole, Partial
 from causeway_wire.problem import ProblemError, ProblemType

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from causeway_controller.failover import documents
-from causeway_controller.failover.inventory import Site, with_failed_over
+from causeway_controller.inventory.tenancy import Site, with_failed_over
 from causeway_wire import codec
 from causeway_wire.desired import (
     Desired,

@@ -9,7 +9,7 @@ import pytest
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.target import Facts
 from causeway_controller.failover import checks, documents, extension
-from causeway_controller.failover.inventory import Adapter, Site, Tenant, Vm, with_failed_over
+from causeway_controller.inventory.tenancy import Adapter, Site, Tenant, Vm, with_failed_over
 from causeway_wire.desired import Desired, Extension, Partial, ProviderRole, TenantRole
 from causeway_wire.problem import ProblemError
 from tests import sites

@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway_controller.failover import documents, full, partial
-from causeway_controller.failover.inventory import PlannedVm, Site, mode, with_mode
-from causeway_controller.failover.modes import Full, Idle, Partial, Rehearsal
 from causeway_controller.failover.steps import (
     Apply,
     Confirm,
@@ -24,6 +22,8 @@ from causeway_controller.failover.steps import (
     VerifyMode,
     VerifyTunnel,
 )
+from causeway_controller.inventory.modes import Full, Idle, Partial, Rehearsal
+from causeway_controller.inventory.tenancy import PlannedVm, Site, mode, with_mode
 from causeway_wire import desired
 from causeway_wire.problem import ProblemError, ProblemType
 from tests import sites

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 
 from causeway_controller.failover import documents, partial
-from causeway_controller.failover.inventory import Site, Tenant, with_failed_over, with_mode
 from causeway_controller.failover.steps import (
     Apply,
     Confirm,
@@ -20,6 +19,7 @@ from causeway_controller.failover.steps import (
     Step,
     VerifyTunnel,
 )
+from causeway_controller.inventory.tenancy import Site, Tenant, with_failed_over, with_mode
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests import sites

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from causeway_controller.failover import documents, revocation
-from causeway_controller.failover.inventory import Holder, Revocation, Site, with_failed_over
+from causeway_controller.inventory.tenancy import Holder, Revocation, Site, with_failed_over
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests import sites

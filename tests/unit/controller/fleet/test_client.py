@@ -15,7 +15,6 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography import x509
 
-from causeway_controller import pki
 from causeway_controller.errors import (
     AgentUnreachable,
     ChangeFailed,
@@ -23,8 +22,11 @@ from causeway_controller.errors import (
     UnexpectedAnswer,
     WrongPeer,
 )
-from causeway_controller.failover import documents, inventory
-from causeway_controller.fleet import client, tls
+from causeway_controller.failover import documents
+from causeway_controller.fleet import client
+from causeway_controller.inventory import tenancy
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.change import ChangeState
 from causeway_wire.desired import Desired, ProviderRole
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -41,14 +43,14 @@ FOREIGN = pki.make_controller_authority(name="controllers", now=NOW)
 Opener = Callable[[], client.AgentClient]
 
 
-def identity(directory: Path, *, authority: pki.Authority = AUTHORITY) -> tls.ControllerIdentity:
+def identity(directory: Path, *, authority: pki.Authority = AUTHORITY) -> ControllerIdentity:
     key = pki.make_key()
     certificate = pki.issue_controller(
         authority, key.public_key(), name="c1", permissions=(Permission.APPLY,), now=NOW
     )
     (directory / "client.pem").write_text(certificate)
     (directory / "client.key").write_bytes(pki.private_pem(key))
-    return tls.ControllerIdentity(
+    return ControllerIdentity(
         certificate=directory / "client.pem", key=directory / "client.key", authority=AUTHORITY.pem
     )
 
@@ -257,7 +259,7 @@ async def test_a_connection_lost_while_waiting_is_waited_out(agent: AgentServer,
 async def test_secrets_come_back_masked(opened: Opener) -> None:
     site = sites.site()
     full = documents.document(
-        inventory.with_failed_over(site, "acme", frozenset({"vm-0-0"})),
+        tenancy.with_failed_over(site, "acme", frozenset({"vm-0-0"})),
         ME,
         generation=1,
         epoch=1,

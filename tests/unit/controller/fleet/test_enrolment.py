@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from causeway_controller import pki
 from causeway_controller.errors import EnrolmentRefused, RequestRefused
 from causeway_controller.fleet import client, enrolment, tls
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.identity import Purpose
 from causeway_wire.routes import Permission
 from causeway_wire.types import Secret
@@ -30,14 +31,14 @@ AUTHORITY = pki.make_controller_authority(name="controllers", now=NOW)
 
 
 @pytest.fixture
-def identity(tmp_path: Path) -> tls.ControllerIdentity:
+def identity(tmp_path: Path) -> ControllerIdentity:
     key = pki.make_key()
     certificate = pki.issue_controller(
         AUTHORITY, key.public_key(), name="c1", permissions=(Permission.APPLY,), now=NOW
     )
     (tmp_path / "client.pem").write_text(certificate)
     (tmp_path / "client.key").write_bytes(pki.private_pem(key))
-    return tls.ControllerIdentity(
+    return ControllerIdentity(
         certificate=tmp_path / "client.pem", key=tmp_path / "client.key", authority=AUTHORITY.pem
     )
 
@@ -49,7 +50,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[AgentServer]:
         yield server
 
 
-async def enrol(agent: AgentServer, identity: tls.ControllerIdentity, token: Secret = TOKEN) -> str:
+async def enrol(agent: AgentServer, identity: ControllerIdentity, token: Secret = TOKEN) -> str:
     return await enrolment.enrol(
         appliance=ME,
         address=ip_address(ADDRESS),
@@ -65,9 +66,7 @@ def paths(agent: AgentServer) -> list[str]:
     return [path for _, path in agent.requests]
 
 
-async def test_the_holder_of_the_token_is_enrolled(
-    agent: AgentServer, identity: tls.ControllerIdentity
-) -> None:
+async def test_the_holder_of_the_token_is_enrolled(agent: AgentServer, identity: ControllerIdentity) -> None:
     certificate = x509.load_pem_x509_certificate((await enrol(agent, identity)).encode())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == [pki.APPLIANCE_URN + ME]
@@ -75,19 +74,19 @@ async def test_the_holder_of_the_token_is_enrolled(
     assert paths(agent) == ["/v1/identity/csr", "/v1/identity/certificate", "/v1"]
 
 
-async def test_a_wrong_token_is_refused(agent: AgentServer, identity: tls.ControllerIdentity) -> None:
+async def test_a_wrong_token_is_refused(agent: AgentServer, identity: ControllerIdentity) -> None:
     with pytest.raises(EnrolmentRefused, match="does not match the token"):
         await enrol(agent, identity, Secret("another"))
     assert paths(agent) == ["/v1/identity/csr"]
 
 
-async def test_a_used_token_raises_an_alarm(agent: AgentServer, identity: tls.ControllerIdentity) -> None:
+async def test_a_used_token_raises_an_alarm(agent: AgentServer, identity: ControllerIdentity) -> None:
     await enrol(agent, identity)
     with pytest.raises(EnrolmentRefused, match="used before"):
         await enrol(agent, identity)
 
 
-async def test_a_machine_in_between_is_refused(agent: AgentServer, identity: tls.ControllerIdentity) -> None:
+async def test_a_machine_in_between_is_refused(agent: AgentServer, identity: ControllerIdentity) -> None:
     agent.request_key = pki.make_key()
     with pytest.raises(EnrolmentRefused, match="another key"):
         await enrol(agent, identity)
@@ -109,7 +108,7 @@ def test_a_pin_refuses_a_second_machine() -> None:
 
 
 async def test_keys_of_an_enrolled_appliance_get_their_certificates(
-    agent: AgentServer, identity: tls.ControllerIdentity
+    agent: AgentServer, identity: ControllerIdentity
 ) -> None:
     await enrol(agent, identity)
     vpn = pki.make_vpn_authority("acme", now=NOW)
@@ -133,7 +132,7 @@ async def test_keys_of_an_enrolled_appliance_get_their_certificates(
 
 
 async def test_a_renewed_certificate_meets_new_connections(
-    agent: AgentServer, identity: tls.ControllerIdentity
+    agent: AgentServer, identity: ControllerIdentity
 ) -> None:
     first = await enrol(agent, identity)
     later = NOW + timedelta(minutes=1)
@@ -150,9 +149,7 @@ async def test_a_renewed_certificate_meets_new_connections(
         await again.live()
 
 
-async def test_a_key_of_another_kind_is_not_signed(
-    agent: AgentServer, identity: tls.ControllerIdentity
-) -> None:
+async def test_a_key_of_another_kind_is_not_signed(agent: AgentServer, identity: ControllerIdentity) -> None:
     agent.request_key = ec.generate_private_key(ec.SECP384R1())
     with pytest.raises(RequestRefused, match="P-256"):
         await enrol(agent, identity)

@@ -13,10 +13,11 @@ import pytest_asyncio
 from aiohttp import web
 from cryptography import x509
 
-from causeway_controller import pki
 from causeway_controller.errors import StoreError, UpdateFailed
-from causeway_controller.fleet import client, tls, updates
-from causeway_controller.fleet.updates import UpdateFile
+from causeway_controller.fleet import client, update_file, updates
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.routes import Permission
@@ -37,7 +38,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> UpdateFile:
     make(tmp_path, version="2")
-    return updates.read(tmp_path / "causeway-2.update")
+    return update_file.read(tmp_path / "causeway-2.update")
 
 
 @pytest_asyncio.fixture
@@ -60,7 +61,7 @@ async def agent(server: AgentServer, tmp_path: Path) -> AsyncIterator[client.Age
         AUTHORITY, key.public_key(), name="c1", permissions=tuple(Permission), now=NOW
     )
     (tmp_path / "client.pem").write_text(certificate)
-    identity = tls.ControllerIdentity(
+    identity = ControllerIdentity(
         certificate=tmp_path / "client.pem", key=tmp_path / "client.key", authority=AUTHORITY.pem
     )
     async with client.open_agent(
@@ -182,6 +183,6 @@ async def test_no_outcome_in_time_is_told(
 def test_what_is_no_update_file_is_refused_here(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.update").write_bytes(content)
     with pytest.raises(StoreError, match=r"x\.update"):
-        updates.read(tmp_path / "x.update")
+        update_file.read(tmp_path / "x.update")
     with pytest.raises(StoreError):
-        updates.read(tmp_path / "missing")
+        update_file.read(tmp_path / "missing")

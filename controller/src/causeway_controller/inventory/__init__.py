@@ -1,0 +1,1 @@
+"""The domain and its rules, as values. Pure."""

@@ -1,0 +1,241 @@
+"""The inventory that documents are compiled from: tenants, networks, VMs, appliances, gateways.
+
+Values only. Certificates and keys come from `Credentials`, made by `pki` and by the agents themselves.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from causeway_controller.inventory.modes import Idle, Mode, Partial
+from causeway_wire.desired import Extension, StaleAnswer
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import (
+    ApplianceId,
+    IPAddress,
+    IPInterface,
+    IPNetwork,
+    MacAddress,
+    Name,
+    NetworkId,
+    Secret,
+    SerialNumber,
+    TenantId,
+    TunnelId,
+    VmName,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A vNIC of an appliance: the name documents use, its MAC, its own addresses, its default gateways."""
+
+    name: str
+    mac: MacAddress
+    addresses: tuple[IPInterface, ...] = ()
+    gateways: tuple[IPAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementAccess:
+    """Where an appliance's agent listens and which controllers may connect."""
+
+    nic: str
+    address: IPAddress
+    sources: tuple[IPNetwork, ...]
+    port: int = 8443
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A production IP network of a tenant, extended by one tunnel."""
+
+    id: NetworkId
+    prefixes: tuple[IPNetwork, ...]
+    gateways: tuple[IPAddress, ...]
+    tunnel: TunnelId
+    inner: tuple[tuple[IPAddress, IPAddress], ...]
+    """(provider end, tenant end) per family."""
+    port: int
+    """The provider server's port: odd, from 1195 upward."""
+    internet: bool = False
+    """Class of the network: whether its replicas may open connections to the internet in full failover."""
+    extension: Extension = Extension.ROUTED
+    """How partial failover extends it; `extension` tells the limits of each way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderAppliance:
+    """The provider's appliance for one tenant on one host."""
+
+    id: ApplianceId
+    management: ManagementAccess
+    uplink: Adapter
+    vlans: Mapping[NetworkId, Adapter]
+    denied: tuple[IPNetwork, ...] = ()
+    """The provider's own networks besides the uplink's, which replicas never reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantAppliance:
+    """The tenant's appliance for one production network."""
+
+    id: ApplianceId
+    management: ManagementAccess
+    network: NetworkId
+    nic: Adapter
+    """Leads to the agent, carries the VPN and, where the network is extended routed, its packets."""
+    extension_nic: Adapter | None = None
+    """A second vNIC in the network, without addresses: what a bridged extension is made with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vm:
+    """A tenant VM with a replica at the provider."""
+
+    name: VmName
+    network: NetworkId
+    addresses: tuple[IPAddress, ...]
+    macs: tuple[MacAddress, ...] = ()
+    """Of the replica's vNICs in the network; needed where that is extended bridged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedVm:
+    """A VM's place in the failover plan."""
+
+    vm: VmName
+    delay: float = 0.0
+    """Seconds between this VM's start and the next one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A tenant: networks, the appliance pair of each, and the VMs that can fail over.
+
+    What full failover needs is the provider's knowledge: it works with the tenant's site dead.
+    """
+
+    id: TenantId
+    networks: Mapping[NetworkId, Network]
+    provider: ProviderAppliance
+    appliances: Mapping[NetworkId, TenantAppliance]
+    vms: Mapping[VmName, Vm]
+    plan: tuple[PlannedVm, ...] = ()
+    """The order in which replicas start in full failover; VMs not in it start last, by name."""
+    routed: tuple[NetworkId, ...] = ()
+    """Networks between which packets are routed in full failover; none unless named."""
+    public_addresses: tuple[IPAddress, ...] = ()
+    """Out of the provider's pools, chosen by the provider."""
+    test_addresses: tuple[IPAddress, ...] = ()
+    """Stand in for the public addresses in rehearsal: the first for the first of its family, and so on."""
+    publications: tuple[PublicRule, ...] = ()
+    """Services of replicas published on public addresses in full failover."""
+    stale: tuple[StaleAnswer, ...] = ()
+    """Answers of machines that are known to be gone: their addresses are claimed all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """A cloud gateway: its public address, and its address on the provider's inside network."""
+
+    id: ApplianceId
+    management: ManagementAccess
+    public: Adapter
+    inside: Adapter
+    name: Name
+    """DNS name in its TLS certificate; the same for all gateways of a provider."""
+    port: int = 6180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TunnelCredentials:
+    """Certificates and tls-crypt-v2 client key of one tunnel."""
+
+    server_certificate: str
+    client_certificate: str
+    server_name: Name
+    client_name: Name
+    client_tls_crypt: Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantCredentials:
+    """A tenant's VPN authority and tls-crypt-v2 server key, and the credentials of its tunnels."""
+
+    ca: str
+    tls_crypt: Secret
+    tunnels: Mapping[TunnelId, TunnelCredentials]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayCredentials:
+    """The gateways' TLS authority and their certificates by appliance."""
+
+    ca: str
+    certificates: Mapping[ApplianceId, str]
+
+
+class Holder(enum.Enum):
+    """Whose certificate it is."""
+
+    CONTROLLER = "controller"
+    GATEWAY = "gateway"
+    """Its TLS certificate, for the TCP fallback."""
+    CLIENT = "client"
+    """A tenant appliance's, of a tunnel."""
+    SERVER = "server"
+    """A provider appliance's, of a tunnel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A certificate that counts no longer although its authority signed it (`pki.serial`)."""
+
+    serial: SerialNumber
+    holder: Holder
+    tenant: TenantId | None = None
+    """Of a tunnel's certificate, as is `tunnel`."""
+    tunnel: TunnelId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Everything that documents are compiled from."""
+
+    tenants: Mapping[TenantId, Tenant]
+    gateways: tuple[Gateway, ...]
+    credentials: Mapping[TenantId, TenantCredentials]
+    gateway_credentials: GatewayCredentials
+    modes: Mapping[TenantId, Mode] = field(default_factory=dict)
+    """What each tenant's failover is now; tenants not in it are idle."""
+    revoked: tuple[Revocation, ...] = ()
+
+
+def mode(site: Site, tenant: TenantId) -> Mode:
+    """What the tenant's failover is now."""
+    return site.modes.get(tenant, Idle())
+
+
+def with_mode(site: Site, tenant: TenantId, new: Mode) -> Site:
+    """The site with the tenant in this mode."""
+    return replace(site, modes={**site.modes, tenant: new})
+
+
+def with_failed_over(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Site:
+    """The site with exactly these VMs of the tenant in partial failover."""
+    return with_mode(site, tenant, Partial(vms) if vms else Idle())
+
+
+def with_publications(site: Site, tenant: TenantId, rules: tuple[PublicRule, ...]) -> Site:
+    """The site with exactly these services of the tenant published in full failover."""
+    changed = replace(site.tenants[tenant], publications=rules)
+    return replace(site, tenants={**site.tenants, tenant: changed})
+
+
+def with_stale(site: Site, tenant: TenantId, stale: tuple[StaleAnswer, ...]) -> Site:
+    """The site in which these answers, and no others, are overridden for the tenant."""
+    found = replace(site.tenants[tenant], stale=stale)
+    return replace(site, tenants={**site.tenants, tenant: found})

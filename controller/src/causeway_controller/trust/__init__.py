@@ -1,0 +1,1 @@
+"""Certificates and keys: authorities, what they sign, who we are."""

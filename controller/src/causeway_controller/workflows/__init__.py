@@ -1,0 +1,1 @@
+"""Work that takes time: failovers and what they do to machines and appliances."""

@@ -1,0 +1,305 @@
+"""Carries out single actions of a failover: through hypervisors, and through the agents' clients.
+
+Every effect may be repeated. What a run remembers between its steps is what awaits confirmation and when
+machines were powered on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from causeway_controller.errors import AgentUnreachable, MachineMissing, ModeMissing, NotReady, TunnelDown
+from causeway_controller.failover import documents
+from causeway_controller.failover.steps import (
+    Action,
+    Apply,
+    Confirm,
+    MachineRef,
+    Pause,
+    Power,
+    PutRules,
+    Ready,
+    VerifyMode,
+    VerifyTunnel,
+)
+from causeway_controller.hypervisors.base import Provider
+from causeway_controller.inventory import tenancy
+from causeway_controller.store.generations import GenerationBook
+from causeway_wire.change import Change, ChangeState
+from causeway_wire.desired import Desired
+from causeway_wire.observed import ApplianceState, Health, Observed, TunnelState
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, TenantId, TunnelId, VmName
+
+_BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
+
+
+class Agent(Protocol):
+    """What a workflow needs of an agent; `fleet.client.AgentClient` has it."""
+
+    async def apply(
+        self,
+        document: Desired,
+        *,
+        timeout: float,  # noqa: ASYNC109 - names the outcome
+        confirm: int | None = None,
+        escalate: bool = False,
+    ) -> Change: ...
+
+    async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change: ...
+
+    async def confirm(self, identifier: ChangeId) -> Change: ...
+
+    async def cancel(self, identifier: ChangeId) -> Change: ...
+
+    async def get_rules(self) -> PublicRules: ...
+
+    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
+
+    async def observed(self) -> Observed: ...
+
+    async def live(self) -> Health: ...
+
+
+Answers = Callable[[TenantId, VmName], Awaitable[bool]]
+"""Asks a replica, at an address of its own, whether it is there; the answer comes within a second or so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Deadlines, in seconds."""
+
+    power: float = 60.0
+    grace: float = 20.0
+    """For an orderly shutdown before power is cut."""
+    boot: float = 180.0
+    """From power to an agent that answers."""
+    change: float = 30.0
+    courtesy: float = 3.0
+    """For an agent that may be dead with its site, and whose answer nothing waits for."""
+    confirm: int = 120
+    """Until an appliance takes back by itself what nobody confirmed: longer than a start of replicas."""
+    tunnel: float = 15.0
+    mode: float = 10.0
+    """For an appliance to report what it was just told to be."""
+    ready: float = 300.0
+    """From power to a replica that answers."""
+    first_poll: float = 0.02
+    longest_poll: float = 0.5
+
+
+@dataclass(slots=True)
+class Run:
+    """What all steps of a run share."""
+
+    site: tenancy.Site
+    epoch: Epoch
+    awaiting: dict[ApplianceId, ChangeId] = field(default_factory=dict)
+    """Changes that the appliances take back unless they are confirmed."""
+
+
+class Executor:
+    """Carries out actions at one site."""
+
+    def __init__(
+        self,
+        *,
+        agents: Callable[[ApplianceId], Agent],
+        hypervisors: Callable[[MachineRef], Provider],
+        generations: GenerationBook,
+        answers: Answers,
+        timing: Timing,
+    ) -> None:
+        self._agents = agents
+        self._hypervisors = hypervisors
+        self._generations = generations
+        self._answers = answers
+        self._timing = timing
+
+    async def act(self, run: Run, action: Action, *, courtesy: bool = False) -> bool:
+        """Carry out one action; whether it changed anything. `courtesy`: nothing waits for its success."""
+        changed = False
+        match action:
+            case Power():
+                changed = await self._power(action)
+            case Apply():
+                await self._apply(run, action, self._timing.courtesy if courtesy else self._timing.change)
+                changed = True
+            case Confirm():
+                changed = await self._confirm(run, action.appliance)
+            case PutRules():
+                changed = await self._put_rules(run, action)
+            case VerifyTunnel():
+                await self._verify_tunnel(action)
+            case VerifyMode():
+                await self._verify_mode(action)
+            case Pause():
+                await asyncio.sleep(action.seconds)
+            case Ready():
+                await self._ready(action)
+        return changed
+
+    async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
+        """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
+        if isinstance(done, Apply) and (change := run.awaiting.pop(done.appliance, None)) is not None:
+            agent = self._agents(done.appliance)
+            try:
+                cancelled = await agent.cancel(change)
+                async with asyncio.timeout(self._timing.change):
+                    while not cancelled.final:
+                        cancelled = await agent.change(change, wait=int(self._timing.change))
+            except ProblemError as error:
+                if error.problem.type != ProblemType.NOT_AWAITING.urn:
+                    raise
+            else:
+                return
+        await self.act(run, compensation)
+
+    async def _power(self, action: Power) -> bool:
+        owner_id = action.machine.owner_id
+        provider = self._hypervisors(action.machine)
+        async with asyncio.timeout(self._timing.power):
+            machine = await provider.find(owner_id)
+            if machine is None:
+                raise MachineMissing(owner_id)
+            if machine.powered_on == action.on:
+                return False
+            await provider.power(owner_id, on=action.on, grace=self._timing.grace)
+        if action.on and action.machine.appliance is not None:
+            await self._live(action.machine.appliance)
+        return True
+
+    async def _live(self, appliance: ApplianceId) -> None:
+        """Wait until a booting appliance's agent answers."""
+        agent = self._agents(appliance)
+        deadline = time.monotonic() + self._timing.boot
+        for pause in self._polls():
+            try:
+                await agent.live()
+            except AgentUnreachable:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(pause)
+            else:
+                return
+
+    async def _apply(self, run: Run, action: Apply, patience: float) -> None:
+        try:
+            await self._send(run, action, patience)
+        except ProblemError as error:
+            await self._make_way(action.appliance, error)
+            await self._send(run, action, patience)
+
+    async def _make_way(self, appliance: ApplianceId, refusal: ProblemError) -> None:
+        """Put right what a second attempt can put right; raises the refusal when there is nothing.
+
+        The epoch fences other workflows off, so a generation behind within our own means a lost book, and a
+        change that awaits confirmation was left by a run that died.
+        """
+        found = refusal.problem
+        if found.type in _BEHIND and isinstance(found.generation, int):
+            await self._generations.at_least(appliance, found.generation)
+        elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
+            await self._agents(appliance).cancel(found.change)
+        else:
+            raise refusal
+
+    async def _send(self, run: Run, action: Apply, patience: float) -> None:
+        site = tenancy.with_mode(run.site, action.tenant, action.mode)
+        generation = await self._generations.next(action.appliance)
+        document = documents.document(site, action.appliance, generation=generation, epoch=run.epoch)
+        change = await self._agents(action.appliance).apply(
+            document,
+            timeout=patience,
+            confirm=self._timing.confirm if action.confirmed else None,
+            escalate=action.escalate,
+        )
+        if change.state is ChangeState.AWAITING:
+            run.awaiting[action.appliance] = change.id
+
+    async def _confirm(self, run: Run, appliance: ApplianceId) -> bool:
+        change = run.awaiting.get(appliance)
+        if change is None:
+            return False
+        await self._agents(appliance).confirm(change)
+        del run.awaiting[appliance]
+        return True
+
+    async def _put_rules(self, run: Run, action: PutRules) -> bool:
+        agent = self._agents(action.appliance)
+        current = await agent.get_rules()
+        before = {rule.id: rule for rule in current.rules}
+        after = {rule.id: rule for rule in action.rules}
+        patch = PublicRulesPatch(
+            base=current.revision,
+            revision=current.revision + 1,
+            epoch=run.epoch,
+            put=tuple(rule for rule in action.rules if before.get(rule.id) != rule),
+            remove=tuple(name for name in before if name not in after),
+        )
+        if not patch.put and not patch.remove:
+            return False
+        await agent.patch_rules(patch)
+        return True
+
+    async def _verify_tunnel(self, action: VerifyTunnel) -> None:
+        deadline = time.monotonic() + self._timing.tunnel
+        for pause in self._polls():
+            server, client = [
+                _tunnel_state(await self._agents(appliance).observed(), action.tunnel)
+                for appliance in (action.server, action.client)
+            ]
+            if server is client is TunnelState.CONNECTED:
+                break
+            if time.monotonic() >= deadline:
+                raise TunnelDown(action.tunnel, server.value, client.value)
+            await asyncio.sleep(pause)
+
+    async def _verify_mode(self, action: VerifyMode) -> None:
+        deadline = time.monotonic() + self._timing.mode
+        for pause in self._polls():
+            missing = _missing(await self._agents(action.appliance).observed(), action)
+            if missing is None:
+                break
+            if time.monotonic() >= deadline:
+                raise ModeMissing(action.appliance, action.mode.name, missing)
+            await asyncio.sleep(pause)
+
+    async def _ready(self, action: Ready) -> None:
+        deadline = time.monotonic() + self._timing.ready
+        for pause in self._polls():
+            if await self._answers(action.tenant, action.vm):
+                break
+            if time.monotonic() >= deadline:
+                raise NotReady(f"{action.tenant}/{action.vm}", self._timing.ready)
+            await asyncio.sleep(pause)
+
+    def _polls(self) -> Iterator[float]:
+        """Pauses between questions, growing: soon at first, gentle later."""
+        pause = self._timing.first_poll
+        while True:
+            yield pause
+            pause = min(pause * 2, self._timing.longest_poll)
+
+
+def _tunnel_state(observed: Observed, tunnel: TunnelId) -> TunnelState:
+    for report in observed.tunnels:
+        if report.id == tunnel:
+            return report.state
+    return TunnelState.STOPPED
+
+
+def _missing(observed: Observed, wanted: VerifyMode) -> str | None:
+    """What the appliance lacks of the mode; None when it is complete."""
+    if observed.failover != wanted.mode.name:
+        return f"it is in mode {observed.failover}"
+    if observed.state not in {ApplianceState.READY, ApplianceState.APPLYING}:
+        return f"it is {observed.state.value}"
+    present = {text.partition("/")[0] for nic in observed.nics for text in nic.addresses}
+    absent = [str(address) for address in wanted.addresses if str(address) not in present]
+    return f"it does not hold {', '.join(absent)}" if absent else None

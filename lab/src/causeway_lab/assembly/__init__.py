@@ -1,0 +1,1 @@
+"""The lab put together: world, appliances, inventory, failovers."""

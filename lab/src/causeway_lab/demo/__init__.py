@@ -1,0 +1,1 @@
+"""The demonstrations, and their proofs on real packets."""

@@ -1,0 +1,1 @@
+"""The lab in the background: its daemon, its orders, what it tells."""
