@@ -77,7 +77,7 @@ _FLOOD = """
 """
 _LIVENESS = """
     import asyncio, ipaddress, sys
-    from causeway_agent.backends import liveness
+    from causeway_agent.backends.processes import liveness
     from causeway_agent.plan.steer.silence import Verdict
     async def main():
         ends = ipaddress.ip_address(sys.argv[1]), ipaddress.ip_address(sys.argv[2])

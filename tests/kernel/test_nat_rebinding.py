@@ -19,7 +19,7 @@ CLIENT, NEIGHBOUR = "198.51.100.50", "198.51.100.51"
 
 FORGET = """
 import socket
-from causeway_agent.backends import nfnetlink
+from causeway_agent.backends.filter import nfnetlink
 # IPCTNL_MSG_CT_DELETE without a tuple empties the table (linux/netfilter/nfnetlink_conntrack.h).
 nfnetlink.Nfnetlink().request(1 << 8 | 2, nfnetlink.generic(socket.AF_UNSPEC))
 """
