@@ -15,7 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {name: ROOT / name / "src" / f"causeway_{name}" for name in ("wire", "agent", "controller", "lab")}
 MAX_LINES = 400
 MADE = {"__pycache__", "dist", "build", "out"}
-CODE_PLACES = ("wire", "agent", "controller", "lab", "image", "release", "tests", "benchmarks", "scripts", ".ci")
+CODE_PLACES = (
+    "wire",
+    "agent",
+    "controller",
+    "lab",
+    "image",
+    "release",
+    "tests",
+    "benchmarks",
+    "scripts",
+    ".ci",
+)
 LICENCES = {"LICENSE", "LICENSE.GPL-2.0"}
 
 URL = re.compile(r"https?://([A-Za-z0-9.-]+)")
