@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from causeway_controller.failover.events import Event
+from causeway_controller.failover.requests import (
+    EndRehearsal,
+    FailOver,
+    FailOverSite,
+    Publish,
+    Rehearse,
+    Undo,
+    UndoSite,
+)
 from causeway_controller.failover.steps import MachineRef
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import MemoryBook
 from causeway_controller.workflows.actions import Timing
-from causeway_controller.workflows.failover import Event, Workflow
+from causeway_controller.workflows.failover import Outcome, Workflow
+from causeway_wire.public_rules import PublicRule
 from tests import sites
 from tests.fakes.agent import FakeAgent
 from tests.fakes.hypervisor import FakeHypervisor
@@ -50,6 +61,38 @@ class Bench:
             progress=self._progress,
             timing=TIMING,
         )
+
+    async def begin_partial(self, site: Site, vms: Iterable[str], *, epoch: int) -> Site:
+        """The site afterwards; so are the others' outcomes."""
+        request = FailOver(tenant="acme", vms=frozenset(vms))
+        return (await self.workflow.carry_out(request, site, epoch=epoch)).site
+
+    async def undo_partial(
+        self, site: Site, vms: Iterable[str], *, epoch: int, stop_appliances: bool = False
+    ) -> Site:
+        request = Undo(tenant="acme", vms=frozenset(vms), stop_appliances=stop_appliances)
+        return (await self.workflow.carry_out(request, site, epoch=epoch)).site
+
+    async def begin_full(
+        self, site: Site, vms: Iterable[str], *, epoch: int, escalate: bool = False
+    ) -> Outcome:
+        request = FailOverSite(tenant="acme", vms=frozenset(vms), escalate=escalate)
+        return await self.workflow.carry_out(request, site, epoch=epoch)
+
+    async def undo_full(self, site: Site, *, epoch: int, keep_partial: Iterable[str] = ()) -> Outcome:
+        request = UndoSite(tenant="acme", keep_partial=frozenset(keep_partial))
+        return await self.workflow.carry_out(request, site, epoch=epoch)
+
+    async def begin_rehearsal(self, site: Site, vms: Iterable[str], *, epoch: int) -> Outcome:
+        request = Rehearse(tenant="acme", vms=frozenset(vms))
+        return await self.workflow.carry_out(request, site, epoch=epoch)
+
+    async def end_rehearsal(self, site: Site, *, epoch: int) -> Outcome:
+        return await self.workflow.carry_out(EndRehearsal(tenant="acme"), site, epoch=epoch)
+
+    async def publish(self, site: Site, rules: Iterable[PublicRule], *, epoch: int) -> Site:
+        request = Publish(tenant="acme", rules=tuple(rules))
+        return (await self.workflow.carry_out(request, site, epoch=epoch)).site
 
     def running(self) -> set[str]:
         """VMs whose replicas are on."""

@@ -24,21 +24,22 @@ and is confirmed only when the tunnel carries packets.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from causeway_controller.failover import checks, documents
 from causeway_controller.failover.steps import (
-    Action,
     Apply,
     Confirm,
     Pause,
     Power,
     PutRules,
     Ready,
+    Stage,
     Step,
     VerifyMode,
     VerifyTunnel,
     appliance_machine,
+    numbered,
     provider_machine,
     replica_machine,
 )
@@ -64,7 +65,7 @@ def begin_full(
     found = checks.full_beginnable(site, tenant, chosen, escalate=escalate)
     before = tenancy.mode(site, tenant)
     after = full_after(site, tenant, chosen)
-    return _numbered(_begin(found, before, after, chosen - before.vms))
+    return numbered(_begin(found, before, after, chosen - before.vms))
 
 
 def full_after(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> modes.Full:
@@ -96,9 +97,9 @@ def undo_full(
     found = checks.full_undoable(site, tenant, kept)
     before = tenancy.mode(site, tenant)
     if kept:
-        return _numbered(_de_escalate(found, before, kept))
+        return numbered(_de_escalate(found, before, kept))
     behind = before.behind if isinstance(before, modes.Full) else frozenset[NetworkId]()
-    return _numbered(_end(found, before, behind, stop_appliances=stop_appliances))
+    return numbered(_end(found, before, behind, stop_appliances=stop_appliances))
 
 
 def begin_rehearsal(
@@ -112,14 +113,14 @@ def begin_rehearsal(
     found = checks.rehearsable(site, tenant, chosen)
     before = tenancy.mode(site, tenant)
     after = modes.Rehearsal(before.vms | chosen, internet)
-    return _numbered(_begin(found, before, after, chosen - before.vms))
+    return numbered(_begin(found, before, after, chosen - before.vms))
 
 
 def end_rehearsal(site: Site, tenant: TenantId, *, stop_appliances: bool = False) -> tuple[Step, ...]:
     """Steps that end the rehearsal; its replicas are powered off. Raises ProblemError when there is none."""
     found = checks.rehearsed(site, tenant)
     before = tenancy.mode(site, tenant)
-    return _numbered(_end(found, before, frozenset(), stop_appliances=stop_appliances))
+    return numbered(_end(found, before, frozenset(), stop_appliances=stop_appliances))
 
 
 def start_groups(tenant: Tenant, vms: frozenset[VmName]) -> tuple[tuple[PlannedVm, ...], ...]:
@@ -140,60 +141,27 @@ def _unplanned(vm: VmName) -> PlannedVm:
     return PlannedVm(vm=vm)
 
 
-Draft = Sequence[Step]
-"""Steps of one stage, whose number is not given yet."""
-
-
-def _numbered(stages: Iterable[Draft]) -> tuple[Step, ...]:
-    drafts = [stage for stage in stages if stage]
-    return tuple(
-        Step(
-            seed=step.seed,
-            stage=number,
-            sentence=step.sentence,
-            action=step.action,
-            compensation=step.compensation,
-            required=step.required,
-        )
-        for number, stage in enumerate(drafts, 1)
-        for step in stage
-    )
-
-
-def _step(
-    sentence: str,
-    action: Action,
-    *,
-    seed: int | None = None,
-    compensation: Action | None = None,
-    required: bool = True,
-) -> Step:
-    return Step(
-        seed=seed, stage=0, sentence=sentence, action=action, compensation=compensation, required=required
-    )
-
-
 def _begin(
     tenant: Tenant, before: modes.Mode, after: modes.Full | modes.Rehearsal, starting: frozenset[VmName]
-) -> Iterator[Draft]:
+) -> Iterator[Stage]:
     yield (_provider_on(tenant, undo=not before.vms),)
     yield (_rules(tenant, before, after),)
     yield (_take_over(tenant, before, after),)
     yield (_verify(tenant, after),)
-    yield (_step("Confirm the takeover over a new connection", Confirm(appliance=tenant.provider.id)),)
+    yield (Step("Confirm the takeover over a new connection", Confirm(appliance=tenant.provider.id)),)
     groups = start_groups(tenant, starting)
     for group in groups:
         yield tuple(_start(tenant, group, rehearsal=isinstance(after, modes.Rehearsal)))
         if group[-1].delay and group is not groups[-1]:
             sentence = f"Wait as the plan says after {group[-1].vm}"
-            yield (_step(sentence, Pause(seconds=group[-1].delay)),)
+            yield (Step(sentence, Pause(seconds=group[-1].delay)),)
     if isinstance(before, modes.Partial):
         yield tuple(_tenants_idle(tenant, documents.covered(tenant, before.vms), after))
 
 
 def _provider_on(tenant: Tenant, *, undo: bool) -> Step:
     machine = provider_machine(tenant)
-    return _step(
+    return Step(
         "Power on the provider's appliance",
         Power(machine=machine, on=True),
         seed=2,
@@ -205,7 +173,7 @@ def _rules(tenant: Tenant, before: modes.Mode, after: modes.Mode) -> Step:
     """Public rules come before the addresses they stand on, and go after them."""
     wanted = documents.public_rules(tenant, after)
     sentence = f"Put {len(wanted)} public rules" if wanted else "Remove all public rules"
-    return _step(
+    return Step(
         sentence,
         PutRules(appliance=tenant.provider.id, rules=wanted),
         compensation=PutRules(appliance=tenant.provider.id, rules=documents.public_rules(tenant, before)),
@@ -231,7 +199,7 @@ def _switch(tenant: Tenant, before: modes.Mode, after: modes.Mode, sentence: str
         appliance=tenant.provider.id, tenant=tenant.id, mode=after, escalate=crossing, confirmed=True
     )
     back = Apply(appliance=tenant.provider.id, tenant=tenant.id, mode=before, escalate=crossing)
-    return _step(sentence, action, compensation=back)
+    return Step(sentence, action, compensation=back)
 
 
 def _verify(tenant: Tenant, mode: modes.Full | modes.Rehearsal) -> Step:
@@ -240,7 +208,7 @@ def _verify(tenant: Tenant, mode: modes.Full | modes.Rehearsal) -> Step:
     owned: tuple[IPAddress, ...] = tenant.public_addresses
     if isinstance(mode, modes.Rehearsal):
         owned = tenant.test_addresses
-    return _step(
+    return Step(
         "The appliance holds the gateway and public addresses",
         VerifyMode(appliance=tenant.provider.id, mode=mode, addresses=gateways + owned),
     )
@@ -249,7 +217,7 @@ def _verify(tenant: Tenant, mode: modes.Full | modes.Rehearsal) -> Step:
 def _start(tenant: Tenant, group: Iterable[PlannedVm], *, rehearsal: bool) -> Iterator[Step]:
     for item in group:
         machine = replica_machine(tenant, item.vm)
-        yield _step(
+        yield Step(
             f"Power on the replica of {item.vm}",
             Power(machine=machine, on=True),
             seed=1,
@@ -258,7 +226,7 @@ def _start(tenant: Tenant, group: Iterable[PlannedVm], *, rehearsal: bool) -> It
         )
         if rehearsal:
             sentence = f"The replica of {item.vm} is ready"
-            yield _step(sentence, Ready(tenant=tenant.id, vm=item.vm), required=False)
+            yield Step(sentence, Ready(tenant=tenant.id, vm=item.vm), required=False)
 
 
 def _tenants_idle(tenant: Tenant, networks: Iterable[tenancy.Network], mode: modes.Mode) -> Iterator[Step]:
@@ -266,16 +234,16 @@ def _tenants_idle(tenant: Tenant, networks: Iterable[tenancy.Network], mode: mod
         if network.id in tenant.appliances:
             action = Apply(appliance=tenant.appliances[network.id].id, tenant=tenant.id, mode=mode)
             sentence = f"Tell the tenant's appliance of network {network.id} that it extends nothing"
-            yield _step(sentence, action, seed=3, required=False)
+            yield Step(sentence, action, seed=3, required=False)
 
 
-def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Draft]:
+def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Stage]:
     """Power off in groups, the plan's last first."""
     order = [item.vm for group in start_groups(tenant, frozenset(vms)) for item in group]
     order.reverse()
     for first in range(0, len(order), STOPPED_TOGETHER):
         yield tuple(
-            _step(
+            Step(
                 f"Power off the replica of {vm}",
                 Power(machine=replica_machine(tenant, vm), on=False),
                 seed=1,
@@ -286,31 +254,31 @@ def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Draft]:
 
 def _end(
     tenant: Tenant, before: modes.Mode, behind: frozenset[NetworkId], *, stop_appliances: bool
-) -> Iterator[Draft]:
+) -> Iterator[Stage]:
     """Repeated when it fails, never taken back: the replicas' changes are gone with their power."""
     yield from _stop(tenant, before.vms)
     yield (
-        _step(
+        Step(
             "Give up the gateway and public addresses",
             Apply(appliance=tenant.provider.id, tenant=tenant.id, mode=modes.Idle()),
         ),
     )
     told = (network for network in tenant.networks.values() if network.id in behind)
     yield (
-        _step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),
+        Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),
         *_tenants_idle(tenant, told, modes.Idle()),
     )
     if stop_appliances:
         action = Power(machine=provider_machine(tenant), on=False)
-        yield (_step("Power off the provider's appliance", action, seed=2),)
+        yield (Step("Power off the provider's appliance", action, seed=2),)
 
 
-def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Iterator[Draft]:
+def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Iterator[Stage]:
     after = modes.Partial(kept)
     networks = documents.covered(tenant, kept)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
     yield tuple(
-        _step(
+        Step(
             f"Power on the tenant's appliance of network {network.id}",
             Power(machine=appliance_machine(tenant, network), on=True),
             seed=3,
@@ -320,7 +288,7 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
     sentence = "Return to partial failover in one change: give up the gateway, start the VPN servers"
     yield (_switch(tenant, before, after, sentence),)
     yield tuple(
-        _step(
+        Step(
             f"Connect the VPN client of network {name} and answer for its failed-over VMs",
             Apply(appliance=end, tenant=tenant.id, mode=after, confirmed=True),
             seed=3,
@@ -329,7 +297,7 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
         for name, end in ends.items()
     )
     yield tuple(
-        _step(
+        Step(
             f"Production VMs and replicas of network {network.id} communicate through the tunnel",
             VerifyTunnel(tunnel=network.tunnel, server=tenant.provider.id, client=ends[network.id]),
             seed=4,
@@ -337,8 +305,8 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
         for network in networks
     )
     yield tuple(
-        _step(f"Confirm {one} over a new connection", Confirm(appliance=one))
+        Step(f"Confirm {one} over a new connection", Confirm(appliance=one))
         for one in (tenant.provider.id, *ends.values())
     )
     yield from _stop(tenant, before.vms - kept)
-    yield (_step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)
+    yield (Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)

@@ -30,9 +30,11 @@ from causeway_controller.failover.steps import (
     Confirm,
     MachineRef,
     Power,
+    Stage,
     Step,
     VerifyTunnel,
     appliance_machine,
+    numbered,
     provider_machine,
     replica_machine,
 )
@@ -49,7 +51,7 @@ def begin(site: Site, tenant: TenantId, vms: Iterable[VmName]) -> tuple[Step, ..
     chosen = frozenset(vms)
     found = checks.partial_beginnable(site, tenant, chosen)
     before = tenancy.mode(site, tenant).vms
-    return tuple(_begin(found, chosen, before))
+    return numbered(_begin(found, chosen, before))
 
 
 def undo(
@@ -65,91 +67,115 @@ def undo(
     chosen = frozenset(vms)
     found = checks.partial_undoable(site, tenant, chosen)
     after = tenancy.mode(site, tenant).vms - chosen
-    return tuple(_undo(found, chosen, after, stop_appliances=stop_appliances))
+    return numbered(_undo(found, chosen, after, stop_appliances=stop_appliances))
 
 
-def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName]) -> Iterator[Step]:
+def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName]) -> Iterator[Stage]:
     after = before | chosen
     networks = documents.covered(tenant, chosen)
-    first = not before
-    yield _power_on(
-        provider_machine(tenant), seed=2, stage=1, sentence="Power on the provider's appliance", undo=first
+    ends = {network.id: tenant.appliances[network.id].id for network in networks}
+    yield (
+        _power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),
+        *(
+            _power_on(
+                appliance_machine(tenant, network),
+                f"Power on the tenant's appliance of network {network.id}",
+                seed=3,
+                undo=not _of(tenant, network, before),
+            )
+            for network in networks
+        ),
     )
-    for network in networks:
-        needed = not _of(tenant, network, before)
-        sentence = f"Power on the tenant's appliance of network {network.id}"
-        yield _power_on(appliance_machine(tenant, network), seed=3, stage=1, sentence=sentence, undo=needed)
-    yield Step(
-        seed=2,
-        stage=2,
-        sentence="Start the VPN servers on the provider's appliance and route the replicas' addresses",
-        action=_configured(tenant.provider.id, tenant, after, confirmed=True),
-        compensation=_configured(tenant.provider.id, tenant, before),
+    yield (
+        Step(
+            "Start the VPN servers on the provider's appliance and route the replicas' addresses",
+            _configured(tenant.provider.id, tenant, after, confirmed=True),
+            seed=2,
+            compensation=_configured(tenant.provider.id, tenant, before),
+        ),
     )
-    for vm in sorted(chosen):
-        yield _power_on(
-            replica_machine(tenant, vm), seed=1, stage=3, sentence=f"Power on the replica of {vm}"
-        )
-    for network in networks:
-        appliance = tenant.appliances[network.id].id
-        yield Step(
-            seed=3,
-            stage=3,
-            sentence=f"Connect the VPN client of network {network.id} and answer for its failed-over VMs",
-            action=_configured(appliance, tenant, after, confirmed=True),
-            compensation=_configured(appliance, tenant, before),
-        )
-    for network in networks:
-        yield Step(
+    yield (
+        *(
+            _power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1)
+            for vm in sorted(chosen)
+        ),
+        *(
+            Step(
+                f"Connect the VPN client of network {name} and answer for its failed-over VMs",
+                _configured(end, tenant, after, confirmed=True),
+                seed=3,
+                compensation=_configured(end, tenant, before),
+            )
+            for name, end in ends.items()
+        ),
+    )
+    yield tuple(
+        Step(
+            f"Production VMs and replicas of network {network.id} communicate through the tunnel",
+            VerifyTunnel(tunnel=network.tunnel, server=tenant.provider.id, client=ends[network.id]),
             seed=4,
-            stage=4,
-            sentence=f"Production VMs and replicas of network {network.id} communicate through the tunnel",
-            action=VerifyTunnel(
-                tunnel=network.tunnel, server=tenant.provider.id, client=tenant.appliances[network.id].id
-            ),
         )
-    for appliance in (tenant.provider.id, *(tenant.appliances[network.id].id for network in networks)):
-        sentence = f"Confirm {appliance} over a new connection"
-        yield Step(seed=None, stage=5, sentence=sentence, action=Confirm(appliance=appliance))
+        for network in networks
+    )
+    yield tuple(
+        Step(f"Confirm {one} over a new connection", Confirm(appliance=one))
+        for one in (tenant.provider.id, *ends.values())
+    )
 
 
 def _undo(
     tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName], *, stop_appliances: bool
-) -> Iterator[Step]:
+) -> Iterator[Stage]:
     """The stages of `_begin` backwards: no address stays claimed for a replica that is gone."""
     networks = documents.covered(tenant, chosen)
-    for network in networks:
-        yield Step(
-            seed=3,
-            stage=1,
-            sentence=f"Stop answering for {', '.join(_of(tenant, network, chosen))} in network {network.id}",
-            action=_configured(tenant.appliances[network.id].id, tenant, after),
-        )
-    for vm in sorted(chosen):
-        action = Power(machine=replica_machine(tenant, vm), on=False)
-        yield Step(seed=1, stage=1, sentence=f"Power off the replica of {vm}", action=action)
-    yield Step(
-        seed=2,
-        stage=2,
-        sentence="Remove the replicas' addresses and idle tunnels from the provider's appliance",
-        action=_configured(tenant.provider.id, tenant, after),
+    yield (
+        *(
+            Step(
+                f"Stop answering for {', '.join(_of(tenant, network, chosen))} in network {network.id}",
+                _configured(tenant.appliances[network.id].id, tenant, after),
+                seed=3,
+            )
+            for network in networks
+        ),
+        *(
+            _power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1)
+            for vm in sorted(chosen)
+        ),
+    )
+    yield (
+        Step(
+            "Remove the replicas' addresses and idle tunnels from the provider's appliance",
+            _configured(tenant.provider.id, tenant, after),
+            seed=2,
+        ),
     )
     if not stop_appliances:
         return
-    for network in networks:
-        if not _of(tenant, network, after):
-            action = Power(machine=appliance_machine(tenant, network), on=False)
-            sentence = f"Power off the tenant's appliance of network {network.id}"
-            yield Step(seed=3, stage=3, sentence=sentence, action=action)
-    if not after:
-        action = Power(machine=provider_machine(tenant), on=False)
-        yield Step(seed=2, stage=3, sentence="Power off the provider's appliance", action=action)
+    idle = [network for network in networks if not _of(tenant, network, after)]
+    yield (
+        *(
+            _power_off(
+                appliance_machine(tenant, network),
+                f"Power off the tenant's appliance of network {network.id}",
+                seed=3,
+            )
+            for network in idle
+        ),
+        *(
+            [_power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)]
+            if not after
+            else []
+        ),
+    )
 
 
-def _power_on(machine: MachineRef, *, seed: int, stage: int, sentence: str, undo: bool = True) -> Step:
+def _power_on(machine: MachineRef, sentence: str, *, seed: int, undo: bool = True) -> Step:
     compensation = Power(machine=machine, on=False) if undo else None
-    action = Power(machine=machine, on=True)
-    return Step(seed=seed, stage=stage, sentence=sentence, action=action, compensation=compensation)
+    return Step(sentence, Power(machine=machine, on=True), seed=seed, compensation=compensation)
+
+
+def _power_off(machine: MachineRef, sentence: str, *, seed: int) -> Step:
+    return Step(sentence, Power(machine=machine, on=False), seed=seed)
 
 
 def _of(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> tuple[VmName, ...]:

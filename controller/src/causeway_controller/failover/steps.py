@@ -7,7 +7,8 @@ complete. Executing them is `causeway_controller.workflows.failover`'s business.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 
 from causeway_controller.inventory.modes import Mode
 from causeway_controller.inventory.tenancy import Network, Tenant
@@ -156,18 +157,30 @@ class Ready:
 Action = Power | Apply | Confirm | PutRules | VerifyTunnel | VerifyMode | Pause | Ready
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of a failover."""
 
-    seed: int | None
+    sentence: str
+    action: Action
+    _: KW_ONLY
+    seed: int | None = None
     """Number of the seed's step it carries out (Network Extension Appliances Interaction, 1 to 8); None where
     the seed numbers none.
     """
-    stage: int
-    sentence: str
-    action: Action
+    stage: int = 0
+    """Steps of one number may run at once; `numbered` gives it."""
     compensation: Action | None = None
     """What takes it back when a later step fails; None when there is nothing to take back."""
     required: bool = True
     """Whether its failure stops the failover; otherwise it is reported and the rest goes on."""
+
+
+Stage = Sequence[Step]
+"""Steps that may run at once; their numbers are not given yet."""
+
+
+def numbered(stages: Iterable[Stage]) -> tuple[Step, ...]:
+    """Return the steps of all stages with their stage's number, from 1; an empty stage has none."""
+    filled = [stage for stage in stages if stage]
+    return tuple(replace(step, stage=number) for number, stage in enumerate(filled, 1) for step in stage)

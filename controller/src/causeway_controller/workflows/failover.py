@@ -9,48 +9,26 @@ undoes nothing. What it left unconfirmed the appliances take back themselves.
 from __future__ import annotations
 
 import asyncio
-import enum
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from causeway_controller.errors import ChangeFailed, ControllerError, StepFailed
-from causeway_controller.failover import documents, full, partial, publications
-from causeway_controller.failover.steps import Apply, MachineKind, MachineRef, Power, PutRules, Ready, Step
+from causeway_controller.failover import planning
+from causeway_controller.failover.events import Event, StepState
+from causeway_controller.failover.requests import Request
+from causeway_controller.failover.steps import MachineRef, Step
 from causeway_controller.hypervisors.base import HypervisorError, Provider
-from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.workflows.actions import Agent, Answers, Executor, Run, Timing
 from causeway_wire.problem import ProblemError
-from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, Epoch, TenantId, VmName
 
 _TIMING = Timing()
 _FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
-
-
-class StepState(enum.Enum):
-    """What is reported about a step."""
-
-    STARTED = "started"
-    DONE = "done"
-    UNCHANGED = "unchanged"
-    """It was so already."""
-    FAILED = "failed"
-    UNDONE = "undone"
-    UNDO_FAILED = "undo-failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """A step's progress."""
-
-    step: Step
-    state: StepState
-    seconds: float = 0.0
-    error: Exception | None = None
 
 
 Progress = Callable[[Event], None]
@@ -94,106 +72,19 @@ class Workflow:
         )
         self._progress = progress
 
-    async def begin_partial(
-        self, site: Site, tenant: TenantId, vms: Iterable[VmName], *, epoch: Epoch
-    ) -> Site:
-        """Fail these VMs over; the site as it is then. Raises ProblemError or StepFailed."""
-        chosen = frozenset(vms)
-        await self.run(site, partial.begin(site, tenant, chosen), epoch=epoch)
-        return tenancy.with_failed_over(site, tenant, tenancy.mode(site, tenant).vms | chosen)
+    async def carry_out(self, request: Request, site: Site, *, epoch: Epoch) -> Outcome:
+        """Plan the request and run it; what is then.
 
-    async def undo_partial(
-        self,
-        site: Site,
-        tenant: TenantId,
-        vms: Iterable[VmName],
-        *,
-        epoch: Epoch,
-        stop_appliances: bool = False,
-    ) -> Site:
-        """End the failover of these VMs; the site as it is then. Raises ProblemError or StepFailed."""
-        chosen = frozenset(vms)
-        steps = partial.undo(site, tenant, chosen, stop_appliances=stop_appliances)
-        await self.run(site, steps, epoch=epoch)
-        return tenancy.with_failed_over(site, tenant, tenancy.mode(site, tenant).vms - chosen)
-
-    async def begin_full(
-        self,
-        site: Site,
-        tenant: TenantId,
-        vms: Iterable[VmName],
-        *,
-        epoch: Epoch,
-        escalate: bool = False,
-    ) -> Outcome:
-        """Fail the tenant's site over to these VMs. Raises ProblemError or StepFailed."""
-        chosen = frozenset(vms)
-        steps = full.begin_full(site, tenant, chosen, escalate=escalate)
-        events = await self.run(site, steps, epoch=epoch)
-        mode = full.full_after(site, tenant, chosen - _not_started(events))
-        told = _told(site.tenants[tenant], events)
-        mode = modes.Full(mode.vms, mode.behind - told)
-        return _outcome(tenancy.with_mode(site, tenant, mode), events)
-
-    async def undo_full(
-        self,
-        site: Site,
-        tenant: TenantId,
-        *,
-        epoch: Epoch,
-        keep_partial: Iterable[VmName] = (),
-        stop_appliances: bool = False,
-    ) -> Outcome:
-        """End the full failover, or keep these VMs in partial. Raises ProblemError or StepFailed."""
-        kept = frozenset(keep_partial)
-        steps = full.undo_full(site, tenant, keep_partial=kept, stop_appliances=stop_appliances)
-        events = await self.run(site, steps, epoch=epoch)
-        return _outcome(tenancy.with_failed_over(site, tenant, kept), events)
-
-    async def begin_rehearsal(
-        self,
-        site: Site,
-        tenant: TenantId,
-        vms: Iterable[VmName],
-        *,
-        epoch: Epoch,
-        internet: bool = False,
-    ) -> Outcome:
-        """Start these replicas beside the running production. Raises ProblemError or StepFailed."""
-        chosen = frozenset(vms)
-        steps = full.begin_rehearsal(site, tenant, chosen, internet=internet)
-        events = await self.run(site, steps, epoch=epoch)
-        running = tenancy.mode(site, tenant).vms | (chosen - _not_started(events))
-        return _outcome(tenancy.with_mode(site, tenant, modes.Rehearsal(running, internet)), events)
-
-    async def end_rehearsal(
-        self, site: Site, tenant: TenantId, *, epoch: Epoch, stop_appliances: bool = False
-    ) -> Outcome:
-        """End the rehearsal. Raises ProblemError or StepFailed."""
-        steps = full.end_rehearsal(site, tenant, stop_appliances=stop_appliances)
-        events = await self.run(site, steps, epoch=epoch)
-        return _outcome(tenancy.with_mode(site, tenant, modes.Idle()), events)
-
-    async def publish(
-        self, site: Site, tenant: TenantId, rules: Sequence[PublicRule], *, epoch: Epoch
-    ) -> Site:
-        """Make these the tenant's public rules, at its appliance too while full failover or rehearsal is on.
-
-        Raises ProblemError naming the rule that cannot be meant, and StepFailed.
+        Raises ProblemError when it cannot be meant, before anything is touched, and StepFailed after
+        compensation.
         """
-        changed = tenancy.with_publications(site, tenant, tuple(rules))
-        found = changed.tenants[tenant]
-        publications.check(found, rules)
-        appliance = found.provider.id
-        wanted = documents.public_rules(found, tenancy.mode(site, tenant))
-        step = Step(
-            seed=None,
-            stage=1,
-            sentence=f"Put {len(wanted)} public rules",
-            action=PutRules(appliance=appliance, rules=wanted),
+        plan = planning.plan(request, site)
+        events = await self.run(plan.site, plan.steps, epoch=epoch)
+        return Outcome(
+            site=tenancy.with_mode(plan.site, request.tenant, planning.after(plan, events)),
+            ready=planning.ready(events),
+            failures={event.step.sentence: event.error for event in events if event.error is not None},
         )
-        await self.run(site, (step,), epoch=epoch)
-        return changed
 
     async def run(self, site: Site, steps: Sequence[Step], *, epoch: Epoch) -> tuple[Event, ...]:
         """Execute the steps stage by stage; the last event of each. Raises StepFailed after compensation."""
@@ -248,37 +139,3 @@ def _may_have_acted(event: Event) -> bool:
     if event.state is StepState.UNCHANGED:
         return False
     return not isinstance(event.error, ChangeFailed | ProblemError)
-
-
-def _not_started(events: Iterable[Event]) -> frozenset[VmName]:
-    """VMs whose replicas could not be powered on."""
-    return frozenset(
-        event.step.action.machine.name
-        for event in events
-        if event.error is not None
-        and isinstance(event.step.action, Power)
-        and event.step.action.machine.kind is MachineKind.REPLICA
-    )
-
-
-def _told(tenant: tenancy.Tenant, events: Iterable[Event]) -> frozenset[str]:
-    """Networks whose tenant appliance took its idle document."""
-    done = {
-        event.step.action.appliance
-        for event in events
-        if event.error is None and isinstance(event.step.action, Apply)
-    }
-    return frozenset(name for name, appliance in tenant.appliances.items() if appliance.id in done)
-
-
-def _outcome(site: Site, events: Iterable[Event]) -> Outcome:
-    found = list(events)
-    return Outcome(
-        site=site,
-        ready={
-            event.step.action.vm: event.seconds
-            for event in found
-            if isinstance(event.step.action, Ready) and event.error is None
-        },
-        failures={event.step.sentence: event.error for event in found if event.error is not None},
-    )

@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_controller.failover import documents, revocation
+from causeway_controller.failover.events import Event, StepState
+from causeway_controller.failover.requests import (
+    EndRehearsal,
+    FailOver,
+    FailOverSite,
+    Publish,
+    Rehearse,
+    Request,
+    Undo,
+    UndoSite,
+)
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Provider
@@ -157,52 +168,52 @@ class Lab:
 
     async def failover(self, vms: Iterable[VmRef]) -> None:
         """Fail VMs over, tenants at the same time. Raises ProblemError or StepFailed."""
-        await asyncio.gather(*(self._begin(tenant, names) for tenant, names in _by_tenant(vms).items()))
+        requests = [FailOver(tenant=tenant, vms=names) for tenant, names in _by_tenant(vms).items()]
+        await asyncio.gather(*map(self.carry_out, requests))
 
     async def undo(self, vms: Iterable[VmRef]) -> None:
         """End the failover of VMs, tenants at the same time. Raises ProblemError or StepFailed."""
-        await asyncio.gather(*(self._undo(tenant, names) for tenant, names in _by_tenant(vms).items()))
+        requests = [Undo(tenant=tenant, vms=names) for tenant, names in _by_tenant(vms).items()]
+        await asyncio.gather(*map(self.carry_out, requests))
 
     async def failover_full(self, tenant: TenantId, *, escalate: bool = False) -> workflow.Outcome:
         """Fail all VMs of the tenant over. Raises ProblemError or StepFailed.
 
         With `escalate` a partial failover becomes the full one in one change.
         """
-        vms = self.tenant(tenant).vms
-        epoch = next(self._epochs)
-        outcome = await self._workflow().begin_full(self.site, tenant, vms, epoch=epoch, escalate=escalate)
-        return self._took(tenant, outcome)
+        vms = frozenset(self.tenant(tenant).vms)
+        return await self.carry_out(FailOverSite(tenant=tenant, vms=vms, escalate=escalate))
 
     async def undo_full(self, tenant: TenantId, *, keep: Iterable[VmName] = ()) -> workflow.Outcome:
         """End the full failover; `keep` VMs stay at the provider in partial failover.
 
         Raises ProblemError or StepFailed.
         """
-        self.tenant(tenant)
-        epoch = next(self._epochs)
-        outcome = await self._workflow().undo_full(self.site, tenant, epoch=epoch, keep_partial=keep)
-        return self._took(tenant, outcome)
+        return await self.carry_out(UndoSite(tenant=tenant, keep_partial=frozenset(keep)))
 
     async def rehearse(self, tenant: TenantId, *, internet: bool = False) -> workflow.Outcome:
         """Start all replicas beside the running production. Raises ProblemError or StepFailed."""
-        vms = self.tenant(tenant).vms
-        epoch = next(self._epochs)
-        outcome = await self._workflow().begin_rehearsal(
-            self.site, tenant, vms, epoch=epoch, internet=internet
-        )
-        return self._took(tenant, outcome)
+        vms = frozenset(self.tenant(tenant).vms)
+        return await self.carry_out(Rehearse(tenant=tenant, vms=vms, internet=internet))
 
     async def end_rehearsal(self, tenant: TenantId) -> workflow.Outcome:
         """End the rehearsal. Raises ProblemError or StepFailed."""
-        self.tenant(tenant)
-        outcome = await self._workflow().end_rehearsal(self.site, tenant, epoch=next(self._epochs))
-        return self._took(tenant, outcome)
+        return await self.carry_out(EndRehearsal(tenant=tenant))
 
     async def publish(self, tenant: TenantId, rules: Sequence[PublicRule]) -> None:
         """Make these the tenant's public rules. Raises ProblemError or StepFailed."""
-        self.tenant(tenant)
-        after = await self._workflow().publish(self.site, tenant, rules, epoch=next(self._epochs))
-        self._site = tenancy.with_publications(self.site, tenant, after.tenants[tenant].publications)
+        await self.carry_out(Publish(tenant=tenant, rules=tuple(rules)))
+
+    async def carry_out(self, request: Request) -> workflow.Outcome:
+        """Carry out one request, and remember what became of its tenant; others may move meanwhile.
+
+        Raises LabError, ProblemError or StepFailed.
+        """
+        name = self.tenant(request.tenant).id
+        outcome = await self._workflow().carry_out(request, self.site, epoch=next(self._epochs))
+        changed = tenancy.with_mode(self.site, name, tenancy.mode(outcome.site, name))
+        self._site = tenancy.with_publications(changed, name, outcome.site.tenants[name].publications)
+        return outcome
 
     async def put(
         self, appliance: ApplianceId, change: Callable[[Desired], Desired] = lambda meant: meant
@@ -258,22 +269,6 @@ class Lab:
                 return self.machines.console(name)
         return None
 
-    async def _begin(self, tenant: TenantId, vms: frozenset[VmName]) -> None:
-        after = await self._workflow().begin_partial(self.site, tenant, vms, epoch=next(self._epochs))
-        self._remember(tenant, after)
-
-    async def _undo(self, tenant: TenantId, vms: frozenset[VmName]) -> None:
-        after = await self._workflow().undo_partial(self.site, tenant, vms, epoch=next(self._epochs))
-        self._remember(tenant, after)
-
-    def _took(self, tenant: TenantId, outcome: workflow.Outcome) -> workflow.Outcome:
-        self._remember(tenant, outcome.site)
-        return outcome
-
-    def _remember(self, tenant: TenantId, after: Site) -> None:
-        """Take over what became of one tenant; others may have moved meanwhile."""
-        self._site = tenancy.with_mode(self.site, tenant, tenancy.mode(after, tenant))
-
     async def _answers(self, tenant: TenantId, vm: VmName) -> bool:
         """Whether the replica has its network: it runs, and its gateway answers it."""
         name = replica_of(tenant, vm)
@@ -295,15 +290,15 @@ class Lab:
     def _provider(self, machine: MachineRef) -> Provider:
         return self._replicas if machine.kind is MachineKind.REPLICA else self.hypervisor
 
-    def _tell(self, event: workflow.Event) -> None:
+    def _tell(self, event: Event) -> None:
         match event.state:
-            case workflow.StepState.STARTED:
+            case StepState.STARTED:
                 self.listener(Step(name=event.step.sentence))
-            case workflow.StepState.DONE | workflow.StepState.UNCHANGED:
+            case StepState.DONE | StepState.UNCHANGED:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds))
-            case workflow.StepState.UNDONE:
+            case StepState.UNDONE:
                 self.listener(Step(name=f"Taken back: {event.step.sentence}", seconds=event.seconds))
-            case workflow.StepState.FAILED | workflow.StepState.UNDO_FAILED:
+            case StepState.FAILED | StepState.UNDO_FAILED:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds, error=str(event.error)))
 
     async def _meant(self, site: Site) -> None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from causeway_controller.failover import checks
+from causeway_controller.failover import planning
+from causeway_controller.failover.requests import FailOver, FailOverSite
 from causeway_controller.workflows.failover import Outcome
 from causeway_lab.assembly import outage
 from causeway_lab.assembly.lab import Lab, VmRef
@@ -56,7 +57,7 @@ def _check(lab: Lab, vms: Sequence[VmRef]) -> None:
         lab.vm(ref)
     for tenant in {ref.tenant for ref in vms}:
         names = frozenset(ref.vm for ref in vms if ref.tenant == tenant)
-        checks.partial_beginnable(lab.site, tenant, names)
+        planning.plan(FailOver(tenant=tenant, vms=names), lab.site)
 
 
 async def undo(lab: Lab, vms: Sequence[VmRef], *, restore: bool = True) -> tuple[Measure, ...]:
@@ -81,7 +82,7 @@ async def fail_over_full(
     Raises LabError, ProblemError or StepFailed; TimeoutError when the published service is not reached.
     """
     found = lab.tenant(tenant)
-    checks.full_beginnable(lab.site, tenant, frozenset(found.vms), escalate=escalate)
+    planning.plan(FailOverSite(tenant=tenant, vms=frozenset(found.vms), escalate=escalate), lab.site)
     if cut:
         await outage.cut_site(lab, tenant)
     published = [rule for rule in found.publications if rule.public_port == services.ECHO_PORT]

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from causeway_controller.errors import AgentUnreachable, StepFailed
+from causeway_controller.failover.events import Event, StepState
 from causeway_controller.inventory.modes import Idle, Partial
 from causeway_controller.inventory.tenancy import mode
-from causeway_controller.workflows.failover import Event, StepState
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.workflow_bench import SITE, Bench
 
@@ -18,7 +18,7 @@ IN_USE = problem(ProblemType.ADDRESS_IN_USE, "192.168.0.20 is answered by 02:aa:
 
 async def test_a_failover_with_running_appliances_touches_only_what_it_must() -> None:
     bench = Bench()
-    site = await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=7)
+    site = await bench.begin_partial(SITE, ["vm-0-0"], epoch=7)
     assert bench.log[0] == "acme-provider vm-0-0"
     assert sorted(bench.log[1:3]) == ["acme-tenant-0 vm-0-0", "on acme/vm-0-0"]
     assert sorted(bench.log[3:]) == ["acme-provider confirmed", "acme-tenant-0 confirmed"]
@@ -29,7 +29,7 @@ async def test_a_failover_with_running_appliances_touches_only_what_it_must() ->
 async def test_appliances_are_booted_first_and_waited_for() -> None:
     bench = Bench(appliances_on=False)
     bench.agents["acme-provider"].boots_in = 3
-    await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert sorted(bench.log[:2]) == ["on acme-provider", "on acme-tenant-0"]
     assert bench.log[2] == "acme-provider vm-0-0"
 
@@ -40,16 +40,16 @@ async def test_steps_of_a_stage_run_at_once() -> None:
         bench.agents[f"acme-tenant-{number}"].seconds = 0.1
     loop = asyncio.get_running_loop()
     started = loop.time()
-    await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0", "vm-1-0"], epoch=1)
+    await bench.begin_partial(SITE, ["vm-0-0", "vm-1-0"], epoch=1)
     assert loop.time() - started < 0.19
 
 
 async def test_more_vms_join_and_leave_one_by_one() -> None:
     bench = Bench()
-    one = await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
-    two = await bench.workflow.begin_partial(one, "acme", ["vm-0-1", "vm-1-0"], epoch=2)
-    less = await bench.workflow.undo_partial(two, "acme", ["vm-0-0"], epoch=3)
-    none = await bench.workflow.undo_partial(less, "acme", ["vm-0-1", "vm-1-0"], epoch=4)
+    one = await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    two = await bench.begin_partial(one, ["vm-0-1", "vm-1-0"], epoch=2)
+    less = await bench.undo_partial(two, ["vm-0-0"], epoch=3)
+    none = await bench.undo_partial(less, ["vm-0-1", "vm-1-0"], epoch=4)
     assert mode(two, "acme").vms == {"vm-0-0", "vm-0-1", "vm-1-0"}
     assert mode(none, "acme") == Idle()
     assert bench.log[-1] == "acme-provider idle"
@@ -60,7 +60,7 @@ async def test_an_original_that_still_answers_stops_the_failover_and_leaves_noth
     bench = Bench()
     bench.agents["acme-tenant-0"].refuse = IN_USE
     with pytest.raises(StepFailed, match=r"192\.168\.0\.20 is answered") as caught:
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert caught.value.undone == ("power off acme/vm-0-0", "configure acme-provider (idle)")
     assert caught.value.kept == ()
     assert bench.hypervisor.on["acme/vm-0-0"] is False
@@ -71,7 +71,7 @@ async def test_appliances_that_were_on_stay_on_after_a_failure() -> None:
     bench = Bench()
     bench.agents["acme-tenant-0"].refuse = IN_USE
     with pytest.raises(StepFailed):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert bench.hypervisor.on["acme-provider"]
 
 
@@ -79,16 +79,16 @@ async def test_appliances_we_powered_on_go_off_after_a_failure() -> None:
     bench = Bench(appliances_on=False)
     bench.agents["acme-tenant-0"].refuse = IN_USE
     with pytest.raises(StepFailed):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert not any(bench.hypervisor.on.values())
 
 
 async def test_a_failed_addition_leaves_the_running_failover_as_it_was() -> None:
     bench = Bench()
-    site = await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+    site = await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     bench.agents["acme-tenant-0"].refuse = IN_USE
     with pytest.raises(StepFailed):
-        await bench.workflow.begin_partial(site, "acme", ["vm-0-1"], epoch=2)
+        await bench.begin_partial(site, ["vm-0-1"], epoch=2)
     assert bench.log[-1] == "acme-provider cancelled"
     assert bench.agents["acme-provider"].mode == "vm-0-0"
     assert bench.hypervisor.on["acme/vm-0-0"]
@@ -105,7 +105,7 @@ async def test_what_could_not_be_undone_is_said() -> None:
 
     bench.on_event = break_after
     with pytest.raises(StepFailed, match="NOT undone") as caught:
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert isinstance(caught.value.cause, AgentUnreachable)
     assert caught.value.undone == ("configure acme-provider (idle)",)
     assert [kept.split(" (")[0] for kept in caught.value.kept] == [
@@ -118,27 +118,27 @@ async def test_a_machine_nobody_deployed_is_named() -> None:
     bench = Bench()
     del bench.hypervisor.on["acme/vm-0-0"]
     with pytest.raises(StepFailed, match="no machine acme/vm-0-0"):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
 
 
 async def test_a_tunnel_that_does_not_come_up_is_taken_back() -> None:
     bench = Bench()
     bench.agents["acme-tenant-0"].connected = False
     with pytest.raises(StepFailed, match="server connected, client connecting"):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert sorted(bench.log[-3:]) == ["acme-provider cancelled", "acme-tenant-0 cancelled", "off acme/vm-0-0"]
 
 
 async def test_a_lost_book_of_generations_is_caught_up() -> None:
     bench = Bench()
     bench.agents["acme-provider"].in_force = 40
-    await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert bench.agents["acme-provider"].in_force == 41
 
 
 async def test_progress_tells_every_step_with_its_time() -> None:
     bench = Bench()
-    await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     finished = [event for event in bench.events if event.state is not StepState.STARTED]
     started = [event for event in bench.events if event.state is StepState.STARTED]
     assert len(finished) == len(started) == 8
@@ -149,7 +149,7 @@ async def test_progress_tells_every_step_with_its_time() -> None:
 async def test_an_invalid_failover_touches_nothing() -> None:
     bench = Bench()
     with pytest.raises(ProblemError):
-        await bench.workflow.begin_partial(SITE, "acme", ["nobody"], epoch=1)
+        await bench.begin_partial(SITE, ["nobody"], epoch=1)
     assert (bench.log, bench.events) == ([], [])
 
 
@@ -157,7 +157,7 @@ async def test_an_end_that_cannot_be_confirmed_takes_the_other_back_too() -> Non
     bench = Bench()
     bench.agents["acme-tenant-0"].expired = True
     with pytest.raises(StepFailed, match="Confirm acme-tenant-0"):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert {bench.agents[one].mode for one in ("acme-provider", "acme-tenant-0")} == {"idle"}
     assert not bench.hypervisor.on["acme/vm-0-0"]
 
@@ -172,9 +172,9 @@ async def test_what_a_dead_run_left_unconfirmed_is_cancelled_and_done_anew() -> 
 
     bench.on_event = die
     with pytest.raises(ExceptionGroup):
-        await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=1)
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     bench.on_event = bench.events.append
     bench.agents["acme-tenant-0"].lost = False
-    await bench.workflow.begin_partial(SITE, "acme", ["vm-0-0"], epoch=2)
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=2)
     assert "acme-provider cancelled" in bench.log
     assert bench.agents["acme-provider"].awaiting is None

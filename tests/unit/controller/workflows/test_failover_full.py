@@ -21,13 +21,13 @@ FULL = "acme-provider full net-0+net-1"
 
 
 async def escalated(bench: Bench) -> tuple[Site, Outcome]:
-    partially = await bench.workflow.begin_partial(SITE, "acme", ONE, epoch=1)
-    return partially, await bench.workflow.begin_full(partially, "acme", ALL, epoch=2, escalate=True)
+    partially = await bench.begin_partial(SITE, ONE, epoch=1)
+    return partially, await bench.begin_full(partially, ALL, epoch=2, escalate=True)
 
 
 async def test_rules_document_confirmation_and_replicas_come_in_this_order() -> None:
     bench = Bench()
-    outcome = await bench.workflow.begin_full(SITE, "acme", ALL, epoch=1)
+    outcome = await bench.begin_full(SITE, ALL, epoch=1)
     assert bench.log[:3] == ["acme-provider 2 rules", FULL, "acme-provider confirmed"]
     assert sorted(bench.log[3:]) == [f"on acme/{vm}" for vm in sorted(ALL)]
     assert mode(outcome.site, "acme") == Full(ALL)
@@ -36,8 +36,8 @@ async def test_rules_document_confirmation_and_replicas_come_in_this_order() -> 
 
 async def test_undo_leaves_an_idle_appliance_without_rules() -> None:
     bench = Bench()
-    begun = await bench.workflow.begin_full(SITE, "acme", ALL, epoch=1)
-    ended = await bench.workflow.undo_full(begun.site, "acme", epoch=2)
+    begun = await bench.begin_full(SITE, ALL, epoch=1)
+    ended = await bench.undo_full(begun.site, epoch=2)
     assert bench.running() == set()
     assert bench.log[-2:] == ["acme-provider idle", "acme-provider 0 rules"]
     assert mode(ended.site, "acme") == Idle()
@@ -47,7 +47,7 @@ async def test_an_appliance_that_does_not_take_over_is_taken_back_before_a_repli
     bench = Bench(appliances_on=False)
     bench.agents["acme-provider"].silent_mode = True
     with pytest.raises(StepFailed) as caught:
-        await bench.workflow.begin_full(SITE, "acme", ALL, epoch=1)
+        await bench.begin_full(SITE, ALL, epoch=1)
     assert isinstance(caught.value.cause, ModeMissing)
     assert bench.log[-3:] == ["acme-provider cancelled", "acme-provider 0 rules", "off acme-provider"]
     assert bench.running() == set()
@@ -59,18 +59,18 @@ async def test_a_rule_that_cannot_be_put_touches_nothing() -> None:
     site = replace(SITE, tenants={"acme": replace(SITE.tenants["acme"], publications=bad)})
     bench = Bench(site)
     with pytest.raises(ProblemError, match="port 22"):
-        await bench.workflow.begin_full(site, "acme", ALL, epoch=1)
+        await bench.begin_full(site, ALL, epoch=1)
     assert bench.log == []
 
 
 async def test_a_replica_that_does_not_start_is_reported_and_can_be_retried() -> None:
     bench = Bench()
     bench.hypervisor.broken.add("acme/vm-0-1")
-    outcome = await bench.workflow.begin_full(SITE, "acme", ALL, epoch=1)
+    outcome = await bench.begin_full(SITE, ALL, epoch=1)
     assert mode(outcome.site, "acme") == Full(ALL - {"vm-0-1"})
     assert [type(error) for error in outcome.failures.values()] == [HypervisorError]
     bench.hypervisor.broken.clear()
-    again = await bench.workflow.begin_full(outcome.site, "acme", ALL, epoch=2)
+    again = await bench.begin_full(outcome.site, ALL, epoch=2)
     assert mode(again.site, "acme") == Full(ALL)
     assert bench.running() == ALL
 
@@ -93,32 +93,32 @@ async def test_escalation_goes_from_partial_to_full_without_an_idle_moment() -> 
 
 async def test_a_dead_site_holds_an_escalation_up_no_longer_than_courtesy_and_is_told_later() -> None:
     bench = Bench()
-    partially = await bench.workflow.begin_partial(SITE, "acme", ONE, epoch=1)
+    partially = await bench.begin_partial(SITE, ONE, epoch=1)
     bench.agents["acme-tenant-0"].lost = True
-    outcome = await bench.workflow.begin_full(partially, "acme", ALL, epoch=2, escalate=True)
+    outcome = await bench.begin_full(partially, ALL, epoch=2, escalate=True)
     assert mode(outcome.site, "acme") == Full(ALL, frozenset({"net-0"}))
     assert list(outcome.failures) == ["Tell the tenant's appliance of network net-0 that it extends nothing"]
     assert bench.running() == ALL
     bench.agents["acme-tenant-0"].lost = False
-    await bench.workflow.undo_full(outcome.site, "acme", epoch=3)
+    await bench.undo_full(outcome.site, epoch=3)
     assert bench.agents["acme-tenant-0"].mode == "idle"
 
 
 async def test_without_asking_a_partial_failover_is_not_escalated() -> None:
     bench = Bench()
-    partially = await bench.workflow.begin_partial(SITE, "acme", ONE, epoch=1)
+    partially = await bench.begin_partial(SITE, ONE, epoch=1)
     before = list(bench.log)
     with pytest.raises(ProblemError, match="escalation"):
-        await bench.workflow.begin_full(partially, "acme", ALL, epoch=2)
+        await bench.begin_full(partially, ALL, epoch=2)
     assert bench.log == before
 
 
 async def test_an_escalation_that_fails_leaves_the_partial_failover_as_it_was() -> None:
     bench = Bench()
-    partially = await bench.workflow.begin_partial(SITE, "acme", ONE, epoch=1)
+    partially = await bench.begin_partial(SITE, ONE, epoch=1)
     bench.agents["acme-provider"].expired = True
     with pytest.raises(StepFailed):
-        await bench.workflow.begin_full(partially, "acme", ALL, epoch=2, escalate=True)
+        await bench.begin_full(partially, ALL, epoch=2, escalate=True)
     assert bench.agents["acme-provider"].mode == "vm-0-0"
     assert bench.agents["acme-tenant-0"].mode == "vm-0-0"
     assert bench.running() == ONE
@@ -127,7 +127,7 @@ async def test_an_escalation_that_fails_leaves_the_partial_failover_as_it_was() 
 async def test_de_escalation_keeps_one_vm_and_stops_the_others() -> None:
     bench = Bench()
     _, outcome = await escalated(bench)
-    less = await bench.workflow.undo_full(outcome.site, "acme", epoch=3, keep_partial=ONE)
+    less = await bench.undo_full(outcome.site, epoch=3, keep_partial=ONE)
     assert mode(less.site, "acme") == Partial(ONE)
     assert bench.running() == ONE
     assert bench.agents["acme-provider"].mode == bench.agents["acme-tenant-0"].mode == "vm-0-0"
@@ -139,7 +139,7 @@ async def test_a_tunnel_that_does_not_come_up_leaves_the_full_failover_as_it_was
     _, outcome = await escalated(bench)
     bench.agents["acme-tenant-0"].connected = False
     with pytest.raises(StepFailed, match="tunnel"):
-        await bench.workflow.undo_full(outcome.site, "acme", epoch=3, keep_partial=ONE)
+        await bench.undo_full(outcome.site, epoch=3, keep_partial=ONE)
     assert bench.agents["acme-provider"].mode == "full net-0+net-1"
     assert bench.agents["acme-tenant-0"].mode == "idle"
     assert bench.running() == ALL
@@ -148,7 +148,7 @@ async def test_a_tunnel_that_does_not_come_up_leaves_the_full_failover_as_it_was
 async def test_a_rehearsal_reports_when_each_replica_was_ready_and_stays() -> None:
     bench = Bench()
     bench.deaf.add("vm-1-1")
-    outcome = await bench.workflow.begin_rehearsal(SITE, "acme", ALL, epoch=1)
+    outcome = await bench.begin_rehearsal(SITE, ALL, epoch=1)
     assert outcome.ready.keys() == ALL - {"vm-1-1"}
     assert list(outcome.failures) == ["The replica of vm-1-1 is ready"]
     assert mode(outcome.site, "acme") == Rehearsal(ALL)
@@ -157,7 +157,7 @@ async def test_a_rehearsal_reports_when_each_replica_was_ready_and_stays() -> No
         "198.51.100.99",
         "2001:db8:51::63",
     }
-    ended = await bench.workflow.end_rehearsal(outcome.site, "acme", epoch=2)
+    ended = await bench.end_rehearsal(outcome.site, epoch=2)
     assert mode(ended.site, "acme") == Idle()
     assert bench.running() == set()
 
@@ -165,9 +165,9 @@ async def test_a_rehearsal_reports_when_each_replica_was_ready_and_stays() -> No
 async def test_rules_published_while_idle_wait_for_the_failover() -> None:
     bench = Bench()
     rules = SITE.tenants["acme"].publications[:1]
-    site = await bench.workflow.publish(SITE, "acme", rules, epoch=1)
+    site = await bench.publish(SITE, rules, epoch=1)
     assert bench.log == []
-    begun = await bench.workflow.begin_full(site, "acme", ALL, epoch=2)
+    begun = await bench.begin_full(site, ALL, epoch=2)
     assert list(bench.agents["acme-provider"].table) == ["web-4"]
-    await bench.workflow.publish(begun.site, "acme", (), epoch=3)
+    await bench.publish(begun.site, (), epoch=3)
     assert bench.agents["acme-provider"].table == {}

@@ -1,0 +1,30 @@
+"""What is told of a run's steps while it goes on, and read again when it is over."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from causeway_controller.failover.steps import Step
+
+
+class StepState(enum.Enum):
+    """How far a step is."""
+
+    STARTED = "started"
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    """It was so already."""
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A step's progress."""
+
+    step: Step
+    state: StepState
+    seconds: float = 0.0
+    error: Exception | None = None
