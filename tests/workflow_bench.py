@@ -42,7 +42,7 @@ TIMING = Timing(
 class Bench:
     """Agents and machines of one tenant, all idle; replicas answer when they are on."""
 
-    def __init__(self, site: Site = SITE, *, appliances_on: bool = True) -> None:
+    def __init__(self, site: Site = SITE, *, appliances_on: bool = True, timing: Timing = TIMING) -> None:
         self.log: list[str] = []
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = self.events.append
@@ -59,7 +59,7 @@ class Bench:
             generations=MemoryBook(),
             answers=self._answers,
             progress=self._progress,
-            timing=TIMING,
+            timing=timing,
         )
 
     async def begin_partial(self, site: Site, vms: Iterable[str], *, epoch: int) -> Site:

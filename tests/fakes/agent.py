@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -30,6 +31,10 @@ from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesPatch, PublicRulesReport
 
 
+async def _at_once() -> None:
+    """Nothing is waited for."""
+
+
 @dataclass
 class FakeAgent:
     """`refuse` and `lost` make it say no or say nothing; `log` is shared with other fakes."""
@@ -42,7 +47,11 @@ class FakeAgent:
     boots_in: int = 0
     """Questions that stay unanswered."""
     in_force: int = 0
-    seconds: float = 0.0
+    before_applying: Callable[[], Awaitable[object]] = _at_once
+    on_apply: Callable[[str, int | None], None] = lambda _appliance, _confirm: None
+    """Told how many seconds each change is to await its confirmation."""
+    after_applying: float = 0.0
+    """Seconds until the answer."""
     connected: bool = True
     expired: bool = False
     """Confirmations come too late: what awaits is taken back first."""
@@ -67,7 +76,8 @@ class FakeAgent:
         confirm: int | None = None,
         escalate: bool = False,
     ) -> Change:
-        await asyncio.sleep(self.seconds)
+        self.on_apply(self.appliance, confirm)
+        await self.before_applying()
         self._reachable()
         if self.awaiting is not None:
             raise ProblemError(
@@ -88,6 +98,7 @@ class FakeAgent:
         if confirm is None:
             return _change(document, ChangeState.DONE, None)
         self.awaiting = _change(document, ChangeState.AWAITING, None)
+        await asyncio.sleep(self.after_applying)
         return self.awaiting
 
     async def change(self, identifier: str, *, wait: int | None = None) -> Change:
@@ -108,6 +119,11 @@ class FakeAgent:
         self._fall_back("cancelled")
         assert self.before is None or self.document is self.before
         return _finished(change)
+
+    async def extend(self, identifier: str, *, seconds: int) -> Change:
+        self._reachable()
+        self.log.append(f"{self.appliance} waits {seconds} s")
+        return self._awaited(identifier)
 
     async def get_rules(self) -> PublicRules:
         self._reachable()

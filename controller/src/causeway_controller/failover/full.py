@@ -39,6 +39,7 @@ from causeway_controller.failover.steps import (
     VerifyMode,
     VerifyTunnel,
     appliance_machine,
+    confirmations,
     numbered,
     provider_machine,
     replica_machine,
@@ -192,11 +193,18 @@ def _take_over(tenant: Tenant, before: modes.Mode, after: modes.Full | modes.Reh
     return _switch(tenant, before, after, sentence)
 
 
-def _switch(tenant: Tenant, before: modes.Mode, after: modes.Mode, sentence: str) -> Step:
+def _switch(
+    tenant: Tenant, before: modes.Mode, after: modes.Mode, sentence: str, *, holds: bool = False
+) -> Step:
     """The provider's appliance from one mode to another, to be confirmed."""
     crossing = type(before) is not type(after) and not isinstance(before, modes.Idle)
     action = Apply(
-        appliance=tenant.provider.id, tenant=tenant.id, mode=after, escalate=crossing, confirmed=True
+        appliance=tenant.provider.id,
+        tenant=tenant.id,
+        mode=after,
+        escalate=crossing,
+        confirmed=True,
+        holds=holds,
     )
     back = Apply(appliance=tenant.provider.id, tenant=tenant.id, mode=before, escalate=crossing)
     return Step(sentence, action, compensation=back)
@@ -286,11 +294,11 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
         for network in networks
     )
     sentence = "Return to partial failover in one change: give up the gateway, start the VPN servers"
-    yield (_switch(tenant, before, after, sentence),)
+    yield (_switch(tenant, before, after, sentence, holds=True),)
     yield tuple(
         Step(
             f"Connect the VPN client of network {name} and answer for its failed-over VMs",
-            Apply(appliance=end, tenant=tenant.id, mode=after, confirmed=True),
+            Apply(appliance=end, tenant=tenant.id, mode=after, confirmed=True, within=tenant.provider.id),
             seed=3,
             compensation=Apply(appliance=end, tenant=tenant.id, mode=before),
         )
@@ -304,9 +312,6 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
         )
         for network in networks
     )
-    yield tuple(
-        Step(f"Confirm {one} over a new connection", Confirm(appliance=one))
-        for one in (tenant.provider.id, *ends.values())
-    )
+    yield from confirmations(tenant.provider.id, *ends.values())
     yield from _stop(tenant, before.vms - kept)
     yield (Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)

@@ -10,14 +10,17 @@ to it yet takes it for a machine behind the tunnel, answers, and the replica bel
     stage 2   2 VPN server listens, replicas' addresses routed
     stage 3   1 replicas on                    3 VPN client connects, addresses claimed in production
     stage 4   4-8 the tunnel carries packets
-    stage 5   both appliances are told to keep what they have
+    stage 5   the provider's appliance is told to keep what it has
+    stage 6   the tenant's appliance too
 
 The server listens before the client starts, because a lost first packet costs the client two seconds. The
 tenant's appliance asks for each address before it claims it (RFC 5227) and refuses when the original still
 answers; the replica is then powered off again and both appliances return to the documents before.
 
 Both ends are applied before either is confirmed. If this controller dies in between, both take their
-documents back by themselves, and the failover has not happened on one side only.
+documents back by themselves, and the failover has not happened on one side only. At no moment does the
+tenant's appliance answer for a replica that the provider's does not serve: its deadline ends inside the
+provider's, and the provider's is confirmed first.
 """
 
 from __future__ import annotations
@@ -27,13 +30,13 @@ from collections.abc import Iterable, Iterator
 from causeway_controller.failover import checks, documents
 from causeway_controller.failover.steps import (
     Apply,
-    Confirm,
     MachineRef,
     Power,
     Stage,
     Step,
     VerifyTunnel,
     appliance_machine,
+    confirmations,
     numbered,
     provider_machine,
     replica_machine,
@@ -89,7 +92,7 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     yield (
         Step(
             "Start the VPN servers on the provider's appliance and route the replicas' addresses",
-            _configured(tenant.provider.id, tenant, after, confirmed=True),
+            _configured(tenant.provider.id, tenant, after, confirmed=True, holds=True),
             seed=2,
             compensation=_configured(tenant.provider.id, tenant, before),
         ),
@@ -102,7 +105,7 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
         *(
             Step(
                 f"Connect the VPN client of network {name} and answer for its failed-over VMs",
-                _configured(end, tenant, after, confirmed=True),
+                _configured(end, tenant, after, confirmed=True, within=tenant.provider.id),
                 seed=3,
                 compensation=_configured(end, tenant, before),
             )
@@ -117,10 +120,7 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
         )
         for network in networks
     )
-    yield tuple(
-        Step(f"Confirm {one} over a new connection", Confirm(appliance=one))
-        for one in (tenant.provider.id, *ends.values())
-    )
+    yield from confirmations(tenant.provider.id, *ends.values())
 
 
 def _undo(
@@ -183,7 +183,19 @@ def _of(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> tuple[VmNam
 
 
 def _configured(
-    appliance: ApplianceId, tenant: Tenant, vms: frozenset[VmName], *, confirmed: bool = False
+    appliance: ApplianceId,
+    tenant: Tenant,
+    vms: frozenset[VmName],
+    *,
+    confirmed: bool = False,
+    within: ApplianceId | None = None,
+    holds: bool = False,
 ) -> Apply:
-    mode = modes.Partial(vms) if vms else modes.Idle()
-    return Apply(appliance=appliance, tenant=tenant.id, mode=mode, confirmed=confirmed)
+    return Apply(
+        appliance=appliance,
+        tenant=tenant.id,
+        mode=modes.Partial(vms) if vms else modes.Idle(),
+        confirmed=confirmed,
+        within=within,
+        holds=holds,
+    )

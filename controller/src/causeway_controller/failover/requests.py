@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import TenantId, VmName
 
@@ -65,3 +66,9 @@ class Publish(_Request, tag="publish", frozen=True, kw_only=True):
 
 
 Request = FailOver | Undo | FailOverSite | UndoSite | Rehearse | EndRehearsal | Publish
+
+
+def read(data: bytes) -> Request:
+    """Return the request that this JSON text is; raises ProblemError (`malformed` or `invalid`)."""
+    found: Request = codec.decode(data, Request)  # type: ignore[arg-type] # msgspec takes a union, type[T] none
+    return found

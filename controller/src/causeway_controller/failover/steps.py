@@ -7,7 +7,7 @@ complete. Executing them is `causeway_controller.workflows.failover`'s business.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
 from causeway_controller.inventory.modes import Mode
@@ -82,6 +82,12 @@ class Apply:
     """Go from one type of failover to another in one change; an agent refuses that unless it is asked for."""
     confirmed: bool = False
     """The agent takes it back by itself unless a `Confirm` follows in time."""
+    within: ApplianceId | None = None
+    """An appliance whose own change, applied before, must be taken back later than this one: else this
+    appliance could go on answering for what nobody serves.
+    """
+    holds: bool = False
+    """Others are applied `within` it: its own deadline is a long one from the start."""
 
     def __str__(self) -> str:
         vms = f": {', '.join(sorted(self.mode.vms))}" if self.mode.vms else ""
@@ -184,3 +190,9 @@ def numbered(stages: Iterable[Stage]) -> tuple[Step, ...]:
     """Return the steps of all stages with their stage's number, from 1; an empty stage has none."""
     filled = [stage for stage in stages if stage]
     return tuple(replace(step, stage=number) for number, stage in enumerate(filled, 1) for step in stage)
+
+
+def confirmations(first: ApplianceId, *others: ApplianceId) -> Iterator[Stage]:
+    """Return the stages that confirm changes: of the appliance that serves, then of those that rely on it."""
+    for stage in ((first,), others):
+        yield tuple(Step(f"Confirm {one} over a new connection", Confirm(appliance=one)) for one in stage)

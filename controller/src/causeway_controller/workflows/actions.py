@@ -7,9 +7,10 @@ machines were powered on.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from causeway_controller.errors import AgentUnreachable, MachineMissing, ModeMissing, NotReady, TunnelDown
@@ -57,6 +58,8 @@ class Agent(Protocol):
 
     async def cancel(self, identifier: ChangeId) -> Change: ...
 
+    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change: ...
+
     async def get_rules(self) -> PublicRules: ...
 
     async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
@@ -93,14 +96,22 @@ class Timing:
     longest_poll: float = 0.5
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """A change that its appliance takes back by itself unless it is confirmed."""
+
+    change: ChangeId
+    until: float
+    """Not before this moment of the monotonic clock."""
+
+
 @dataclass(slots=True)
 class Run:
     """What all steps of a run share."""
 
     site: tenancy.Site
     epoch: Epoch
-    awaiting: dict[ApplianceId, ChangeId] = field(default_factory=dict)
-    """Changes that the appliances take back unless they are confirmed."""
+    awaiting: dict[ApplianceId, Awaited] = field(default_factory=dict)
 
 
 class Executor:
@@ -146,7 +157,8 @@ class Executor:
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
         """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
-        if isinstance(done, Apply) and (change := run.awaiting.pop(done.appliance, None)) is not None:
+        if isinstance(done, Apply) and (awaited := run.awaiting.pop(done.appliance, None)) is not None:
+            change = awaited.change
             agent = self._agents(done.appliance)
             try:
                 cancelled = await agent.cancel(change)
@@ -213,20 +225,36 @@ class Executor:
         site = tenancy.with_mode(run.site, action.tenant, action.mode)
         generation = await self._generations.next(action.appliance)
         document = documents.document(site, action.appliance, generation=generation, epoch=run.epoch)
+        if action.within is not None:
+            await self._outlast(run, action.within, patience + self._timing.confirm)
+        seconds = self._timing.confirm
+        if action.holds:
+            seconds += math.ceil(self._timing.confirm + patience)
+        sent = time.monotonic()
         change = await self._agents(action.appliance).apply(
             document,
             timeout=patience,
-            confirm=self._timing.confirm if action.confirmed else None,
+            confirm=seconds if action.confirmed else None,
             escalate=action.escalate,
         )
         if change.state is ChangeState.AWAITING:
-            run.awaiting[action.appliance] = change.id
+            run.awaiting[action.appliance] = Awaited(change=change.id, until=sent + seconds)
+
+    async def _outlast(self, run: Run, appliance: ApplianceId, seconds: float) -> None:
+        """Have the appliance's change wait longer than another's that is about to be made."""
+        awaited = run.awaiting.get(appliance)
+        now = time.monotonic()
+        if awaited is None or awaited.until - now >= seconds:
+            return
+        longer = math.ceil(seconds + self._timing.courtesy)
+        await self._agents(appliance).extend(awaited.change, seconds=longer)
+        run.awaiting[appliance] = replace(awaited, until=now + longer)
 
     async def _confirm(self, run: Run, appliance: ApplianceId) -> bool:
-        change = run.awaiting.get(appliance)
-        if change is None:
+        awaited = run.awaiting.get(appliance)
+        if awaited is None:
             return False
-        await self._agents(appliance).confirm(change)
+        await self._agents(appliance).confirm(awaited.change)
         del run.awaiting[appliance]
         return True
 

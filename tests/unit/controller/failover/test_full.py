@@ -230,10 +230,19 @@ def test_undo_tells_the_appliances_that_could_not_be_told() -> None:
 
 def test_de_escalation_confirms_the_tunnel_before_the_other_replicas_stop() -> None:
     steps = full.undo_full(at(Full(ALL)), "acme", keep_partial=ONE)
-    assert kinds(steps) == ["Power", "Apply", "Apply", "VerifyTunnel", "Confirm", "Power", "PutRules"]
+    assert kinds(steps) == [
+        "Power",
+        "Apply",
+        "Apply",
+        "VerifyTunnel",
+        "Confirm",
+        "Confirm",
+        "Power",
+        "PutRules",
+    ]
     switch = next(step for step in steps if isinstance(step.action, Apply))
     assert switch.action == Apply(
-        appliance=PROVIDER, tenant="acme", mode=Partial(ONE), escalate=True, confirmed=True
+        appliance=PROVIDER, tenant="acme", mode=Partial(ONE), escalate=True, confirmed=True, holds=True
     )
     assert switch.compensation == Apply(appliance=PROVIDER, tenant="acme", mode=Full(ALL), escalate=True)
     assert {vm for group in powered(steps, on=False) for vm in group} == ALL - ONE

@@ -10,8 +10,9 @@ from causeway_controller.errors import AgentUnreachable, StepFailed
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.inventory.modes import Idle, Partial
 from causeway_controller.inventory.tenancy import mode
+from causeway_controller.workflows.actions import Timing
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from tests.workflow_bench import SITE, Bench
+from tests.workflow_bench import SITE, TIMING, Bench
 
 IN_USE = problem(ProblemType.ADDRESS_IN_USE, "192.168.0.20 is answered by 02:aa:00:00:00:01")
 
@@ -36,12 +37,39 @@ async def test_appliances_are_booted_first_and_waited_for() -> None:
 
 async def test_steps_of_a_stage_run_at_once() -> None:
     bench = Bench()
+    barrier = asyncio.Barrier(2)
     for number in (0, 1):
-        bench.agents[f"acme-tenant-{number}"].seconds = 0.1
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    await bench.begin_partial(SITE, ["vm-0-0", "vm-1-0"], epoch=1)
-    assert loop.time() - started < 0.19
+        bench.agents[f"acme-tenant-{number}"].before_applying = barrier.wait
+    async with asyncio.timeout(5):
+        await bench.begin_partial(SITE, ["vm-0-0", "vm-1-0"], epoch=1)
+    assert mode_of(bench) == {"acme-tenant-0": "vm-0-0", "acme-tenant-1": "vm-1-0"}
+
+
+def mode_of(bench: Bench) -> dict[str, str]:
+    """What the tenant's appliances are."""
+    return {name: agent.mode for name, agent in bench.agents.items() if "tenant" in name}
+
+
+async def test_the_serving_end_is_taken_back_last_and_confirmed_first() -> None:
+    bench = Bench()
+    asked: dict[str, int | None] = {}
+    for agent in bench.agents.values():
+        agent.on_apply = lambda name, seconds: asked.update({name: seconds})
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    served, relied = asked["acme-provider"], asked["acme-tenant-0"]
+    assert served is not None
+    assert relied is not None
+    assert served > relied + TIMING.change
+    assert bench.log[-2:] == ["acme-provider confirmed", "acme-tenant-0 confirmed"]
+
+
+async def test_a_serving_end_that_waits_too_short_is_told_to_wait_longer() -> None:
+    bench = Bench(timing=Timing(confirm=1, change=30))
+    bench.agents["acme-provider"].after_applying = 2.0
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    waits = [line for line in bench.log if line.startswith("acme-provider waits")]
+    assert waits == ["acme-provider waits 32 s"]
+    assert bench.log.index(waits[0]) < bench.log.index("acme-tenant-0 vm-0-0")
 
 
 async def test_more_vms_join_and_leave_one_by_one() -> None:
