@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from causeway_agent.plan.compile import trunks
-from causeway_agent.plan.model import checks, checks_addresses, objects, reassembly
+from causeway_agent.plan.model import checks, objects, reassembly
 from causeway_agent.plan.model.objects import Address, Link, Route, Sysctl
 from causeway_agent.plan.model.policy import Echo, ManagementDoor, Policy
 from causeway_agent.plan.model.prefixes import Prefixes
 from causeway_agent.plan.model.target import Facts
+from causeway_wire import address_kinds
 from causeway_wire.desired import Desired, Management, Nic, Vlan
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, IPNetwork, NicName
@@ -266,7 +267,7 @@ def _check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], findings: checks.Find
         _check_addresses(each, at, findings)
     own = {interface.ip for _, each in everyone for interface in each.addresses}
     for i, nic in enumerate(nics):
-        if (why := checks_addresses.no_adapter(nic.mac)) is not None:
+        if (why := address_kinds.no_adapter(nic.mac)) is not None:
             findings.add(ProblemType.INVALID, f"/nics/{i}/mac", f"{nic.mac} {why}; no adapter has it")
         for k, gateway in enumerate(nic.gateways):
             _check_gateway(nic, gateway, f"/nics/{i}/gateways/{k}", own, findings)
@@ -275,7 +276,7 @@ def _check(nics: tuple[Nic, ...], vlans: tuple[Vlan, ...], findings: checks.Find
 def _check_addresses(each: Nic | Vlan, at: str, findings: checks.Findings) -> None:
     for k, interface in enumerate(each.addresses):
         where = f"{at}/addresses/{k}"
-        if checks.usable(findings, interface.ip, where) and checks_addresses.names_network(
+        if checks.usable(findings, interface.ip, where) and address_kinds.names_network(
             (interface.network,), interface.ip
         ):
             detail = f"{interface} is the network or broadcast address of its network; take a host's"
@@ -295,6 +296,6 @@ def _check_gateway(
         findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
     elif gateway in own:
         findings.add(ProblemType.DUPLICATE, where, f"gateway {gateway} is the appliance's own address")
-    elif checks_addresses.names_network(networks, gateway):
+    elif address_kinds.names_network(networks, gateway):
         detail = f"gateway {gateway} is the network or broadcast address of its network"
         findings.add(ProblemType.INVALID, where, detail)

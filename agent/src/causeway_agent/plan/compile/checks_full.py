@@ -13,8 +13,8 @@ from causeway_agent.plan.compile import adapters as nics
 from causeway_agent.plan.compile.adapters import Adapter
 from causeway_agent.plan.compile.contribution import Surroundings
 from causeway_agent.plan.model import checks
-from causeway_agent.plan.model import checks_addresses as addresses
 from causeway_agent.plan.model.prefixes import Prefixes
+from causeway_wire import address_kinds
 from causeway_wire.desired import Full, FullNetwork, ProviderRole, Rehearsal
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, NetworkId, NicName
@@ -90,7 +90,7 @@ class _Taken:
 
     def objections(self, address: IPAddress) -> Iterator[tuple[ProblemType, str]]:
         """Why the address cannot be owned on the uplink, for what is elsewhere."""
-        if (why := addresses.special(address)) is not None:
+        if (why := address_kinds.special(address)) is not None:
             yield ProblemType.INVALID, f"{address} is {why}, no address that others could connect to"
         if (network := self.production.around(address)) is not None:
             yield ProblemType.OVERLAP, f"{address} lies in production network {network}"
@@ -108,7 +108,7 @@ def _uplink_objections(
         return
     if address in uplink.gateways:
         yield ProblemType.DUPLICATE, f"{address} is the gateway of the uplink {name}"
-    if addresses.names_network(uplink.networks, address):
+    if address_kinds.names_network(uplink.networks, address):
         yield ProblemType.INVALID, f"{address} is the network or broadcast address of the uplink's network"
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from causeway_agent.plan.compile.adapters import Adapter
-from causeway_agent.plan.model import checks_addresses as addresses
 from causeway_agent.plan.model.checks import Findings, host
 from causeway_agent.plan.model.prefixes import Prefixes
+from causeway_wire import address_kinds
 from causeway_wire.desired import (
     Desired,
     GatewayRole,
@@ -86,13 +86,13 @@ def check_sources(management: Management, adapter: Adapter | None, findings: Fin
 
 def _nobody(source: IPNetwork, adapter: Adapter | None) -> str | None:
     """Why no controller is in this prefix; None when one can be."""
-    if (why := addresses.no_sender(source)) is not None:
+    if (why := address_kinds.no_sender(source)) is not None:
         return why
     if adapter is None or source.prefixlen < source.max_prefixlen:
         return None
     if source.network_address in adapter.own:
         return "the appliance's own address"
-    if addresses.names_network(adapter.networks, source.network_address):
+    if address_kinds.names_network(adapter.networks, source.network_address):
         return f"the network or broadcast address of adapter {adapter.nic.name}'s network"
     return None
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from causeway_agent.plan.compile.adapters import Adapter
-from causeway_agent.plan.model import checks_addresses
 from causeway_agent.plan.model.checks import Findings
 from causeway_agent.plan.model.objects import (
     Address,
@@ -23,6 +22,7 @@ from causeway_agent.plan.model.policy import Policy
 from causeway_agent.plan.model.prefixes import Prefixes
 from causeway_agent.plan.model.processes import Process
 from causeway_agent.plan.model.target import Facts
+from causeway_wire import address_kinds
 from causeway_wire.desired import Management, ProductionNetwork
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import IPAddress, NicName
@@ -62,7 +62,7 @@ class Surroundings:
             address
             for network in {network for each in everyone for network in each.networks}
             for address in (network.network_address, network.broadcast_address)
-            if checks_addresses.names_network((network,), address)
+            if address_kinds.names_network((network,), address)
         )
         why = "the network or broadcast address of an on-link network"
         return dict.fromkeys(naming, (ProblemType.INVALID, why)) | dict.fromkeys(

@@ -22,7 +22,7 @@ from causeway_agent.plan.compile import full as compile_full
 from causeway_agent.plan.compile.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.compile.contribution import Contribution, Surroundings
 from causeway_agent.plan.compile.extension import Extension
-from causeway_agent.plan.model import checks, checks_addresses, path_size
+from causeway_agent.plan.model import checks, path_size
 from causeway_agent.plan.model.checks import Segment, host
 from causeway_agent.plan.model.objects import (
     PRIORITY_DEVICE,
@@ -38,6 +38,7 @@ from causeway_agent.plan.model.policy import ArpScope, Echo, Forward, Listener, 
 from causeway_agent.plan.model.prefixes import Prefixes
 from causeway_agent.plan.model.processes import NeighbourResponder, Process, VpnServer
 from causeway_agent.plan.model.target import Facts
+from causeway_wire import address_kinds
 from causeway_wire.desired import (
     Full,
     Partial,
@@ -143,7 +144,7 @@ def _check_network(
         if not checks.inside(network.prefixes, address):
             detail = f"{address} is in none of the prefixes of network {network.id}"
             findings.add(ProblemType.OUTSIDE_NETWORK, where, detail)
-        elif checks_addresses.names_network(network.prefixes, address):
+        elif address_kinds.names_network(network.prefixes, address):
             detail = f"{address} is the network or broadcast address of network {network.id}, no host's"
             findings.add(ProblemType.INVALID, where, detail)
     adapter = nics.carrier(around.adapters, network.nic, f"{pointer}/nic", findings)
@@ -163,7 +164,7 @@ def _check_apart(role: ProviderRole, findings: checks.Findings) -> None:
     """No two networks have an address in common."""
     places = [(i, k) for i, network in enumerate(role.networks) for k in range(len(network.prefixes))]
     prefixes = [role.networks[i].prefixes[k] for i, k in places]
-    for later, earlier in checks_addresses.overlapping(prefixes):
+    for later, earlier in address_kinds.overlapping(prefixes):
         i, k = places[later]
         other = role.networks[places[earlier][0]]
         if other is not role.networks[i]:  # within a network: see `checks.network`

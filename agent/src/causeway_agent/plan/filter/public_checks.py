@@ -15,7 +15,7 @@ from causeway_agent.plan.compile import openvpn_config
 from causeway_agent.plan.filter import public_elements
 from causeway_agent.plan.filter.public_elements import Entry
 from causeway_agent.plan.model.checks import Findings
-from causeway_agent.plan.model.checks_addresses import names_network
+from causeway_wire.address_kinds import names_network
 from causeway_wire.desired import Desired, Management, Nic, ProviderRole, Vlan
 from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemType

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from causeway_agent.plan.model import checks_addresses as addresses
 from causeway_agent.plan.model.prefixes import Prefixes
+from causeway_wire import address_kinds
 from causeway_wire.desired import InnerAddresses, Partial, ProductionNetwork, Replica
 from causeway_wire.identity import is_agent_key
 from causeway_wire.problem import Problem, ProblemType, problem
@@ -107,7 +107,7 @@ def key(findings: Findings, name: KeyName, pointer: str) -> None:
 
 def usable(findings: Findings, address: IPAddress, pointer: str) -> bool:
     """Whether it can be a host's address; notes a problem when not."""
-    why = addresses.special(address)
+    why = address_kinds.special(address)
     if why is not None:
         findings.add(ProblemType.INVALID, pointer, f"{address} is {why}, so it can be nobody's address here")
     return why is None
@@ -131,7 +131,7 @@ def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
         if any(overlap(prefix, earlier) for earlier in entry.prefixes[:index]):
             detail = f"{prefix} overlaps another prefix of network {entry.id}"
             findings.add(ProblemType.OVERLAP, where, detail)
-        if (why := addresses.no_hosts(prefix)) is not None:
+        if (why := address_kinds.no_hosts(prefix)) is not None:
             findings.add(ProblemType.INVALID, where, f"{prefix} is no production network: {why}")
     for index, gateway in enumerate(entry.gateways):
         if not inside(entry.prefixes, gateway):
@@ -140,7 +140,7 @@ def network(findings: Findings, entry: ProductionNetwork, pointer: str) -> None:
                 f"{pointer}/gateways/{index}",
                 f"gateway {gateway} is in none of the prefixes of network {entry.id}",
             )
-        elif addresses.names_network(entry.prefixes, gateway):
+        elif address_kinds.names_network(entry.prefixes, gateway):
             detail = f"{gateway} is the network or broadcast address of network {entry.id}"
             findings.add(ProblemType.INVALID, f"{pointer}/gateways/{index}", detail)
     distinct(
@@ -220,7 +220,7 @@ def _replica(findings: Findings, replica: Replica, segment: Segment | None, poin
             findings.add(ProblemType.DUPLICATE, where, detail)
         elif address in segment.own:
             findings.add(ProblemType.DUPLICATE, where, f"{address} is the appliance's own address")
-        elif addresses.names_network(segment.network.prefixes, address):
+        elif address_kinds.names_network(segment.network.prefixes, address):
             detail = f"{address} is the network or broadcast address of network {replica.network}"
             findings.add(ProblemType.INVALID, where, detail)
     _macs(findings, replica, pointer)
@@ -228,5 +228,5 @@ def _replica(findings: Findings, replica: Replica, segment: Segment | None, poin
 
 def _macs(findings: Findings, replica: Replica, pointer: str) -> None:
     for index, mac in enumerate(replica.macs):
-        if (why := addresses.no_adapter(mac)) is not None:
+        if (why := address_kinds.no_adapter(mac)) is not None:
             findings.add(ProblemType.INVALID, f"{pointer}/macs/{index}", f"{mac} {why}; no adapter has it")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_agent.plan.model import checks_addresses
+from causeway_wire import address_kinds
 from causeway_wire.types import IPNetwork
 
 PREFIXES = st.lists(
@@ -49,7 +49,7 @@ PREFIXES = st.lists(
     ],
 )
 def test_what_is_nobodys_address(address: str, why: str | None) -> None:
-    assert checks_addresses.special(ip_address(address)) == why
+    assert address_kinds.special(ip_address(address)) == why
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_is_nobodys_address(address: str, why: str | None) -> None:
     ],
 )
 def test_what_stands_for_a_network_as_a_whole(prefix: str, address: str, *, whole: bool) -> None:
-    assert checks_addresses.names_network([ip_network(prefix)], ip_address(address)) is whole
+    assert address_kinds.names_network([ip_network(prefix)], ip_address(address)) is whole
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_stands_for_a_network_as_a_whole(prefix: str, address: str, *, whol
     ],
 )
 def test_where_hosts_can_live(prefix: str, *, fits: bool) -> None:
-    assert (checks_addresses.no_hosts(ip_network(prefix)) is None) is fits
+    assert (address_kinds.no_hosts(ip_network(prefix)) is None) is fits
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_where_hosts_can_live(prefix: str, *, fits: bool) -> None:
     ],
 )
 def test_what_adapters_are_called(mac: str, *, fits: bool) -> None:
-    assert (checks_addresses.no_adapter(mac) is None) is fits
+    assert (address_kinds.no_adapter(mac) is None) is fits
 
 
 @given(PREFIXES)
@@ -118,7 +118,7 @@ def test_overlaps_are_found_exactly_where_comparing_all_with_all_finds_some(list
         for earlier, other in enumerate(listed[:later])
         if one.version == other.version and one.overlaps(other)
     }
-    found = list(checks_addresses.overlapping(listed))
+    found = list(address_kinds.overlapping(listed))
     assert set(found) <= pairs
     assert bool(found) == bool(pairs)
     assert len({later for later, _ in found}) == len(found)
