@@ -33,23 +33,31 @@ class Platform(Enum):
 
 
 def check_subscription(networks: Sequence[NetworkId], platform: Platform, *, trunk: bool = False) -> None:
-    """Raises ProblemError when an appliance cannot carry these networks.
+    """Raise ProblemError when an appliance cannot carry these networks (`problems`)."""
+    found = problems(networks, platform, trunk=trunk)
+    if found:
+        raise ProblemError(combine(found))
+
+
+def problems(
+    networks: Sequence[NetworkId], platform: Platform, *, trunk: bool = False
+) -> tuple[Problem, ...]:
+    """Why an appliance cannot carry these networks; each pointer is `/networks/` and the place of one.
 
     `networks` are those of all plans that the tenant has on one host. With `trunk` they share one adapter, as
     tagged VLANs, besides the uplink's.
     """
-    problems = [*_twice(networks)]
+    found = [*_twice(networks)]
     needed = UPLINKS + (min(len(networks), 1) if trunk else len(networks))
     if platform.adapters is not None and needed > platform.adapters:
-        problems.append(_too_many(networks, platform, platform.adapters))
+        found.append(_too_many(networks, platform, platform.adapters))
     if trunk and len(networks) > TRUNKED_NETWORKS:
         detail = (
             f"{len(networks)} networks are more than the {TRUNKED_NETWORKS} VLANs of one trunk; "
             "subscribe fewer networks on this host"
         )
-        problems.append(problem(ProblemType.UNSUPPORTED, detail, pointer=f"/networks/{TRUNKED_NETWORKS}"))
-    if problems:
-        raise ProblemError(combine(tuple(problems)))
+        found.append(problem(ProblemType.UNSUPPORTED, detail, pointer=f"/networks/{TRUNKED_NETWORKS}"))
+    return tuple(found)
 
 
 def _too_many(networks: Sequence[NetworkId], platform: Platform, adapters: int) -> Problem:

@@ -1,0 +1,65 @@
+"""Which appliances a provider needs: one per tenant and host, with a vNIC for each VLAN (seed)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tenant import Adapters, Subscription, Tenant, Uplink
+from causeway_controller.inventory import book
+from causeway_controller.inventory.allocation import TRUNK, UPLINK
+from causeway_controller.inventory.book import Book
+from causeway_wire.types import Name, NetworkId, TenantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededNetwork:
+    """A network of a plan that the appliance reaches, and where the subscription stands in its tenant."""
+
+    plan: Name
+    network: NetworkId
+    subscription: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededAppliance:
+    """The appliance of one tenant on one host."""
+
+    tenant: TenantId
+    host: Name
+    uplink: Uplink
+    trunk: bool
+    networks: tuple[NeededNetwork, ...]
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Names of its vNICs, the uplink's first."""
+        if self.trunk:
+            return (UPLINK, TRUNK)
+        return (UPLINK, *(f"{entry.plan}/{entry.network}" for entry in self.networks))
+
+
+def of_tenant(tenant: Tenant, names: Book) -> Iterator[NeededAppliance]:
+    """The tenant's appliances, in the order in which their hosts are first subscribed on."""
+    by_host: dict[Name, list[tuple[int, Subscription]]] = {}
+    for place, subscription, plan in names.subscribed(tenant):
+        by_host.setdefault(plan.host, []).append((place, subscription))
+    for host, subscriptions in by_host.items():
+        yield NeededAppliance(
+            tenant=tenant.id,
+            host=host,
+            uplink=subscriptions[0][1].uplink,
+            trunk=subscriptions[0][1].adapters is Adapters.TRUNK,
+            networks=tuple(
+                NeededNetwork(plan=subscription.plan, network=network.id, subscription=place)
+                for place, subscription in subscriptions
+                for network in names.plans[subscription.plan].networks
+            ),
+        )
+
+
+def needed(inventory: Inventory) -> tuple[NeededAppliance, ...]:
+    """The provider's appliances for all tenants."""
+    names = book.index(inventory)
+    return tuple(each for tenant in inventory.tenants for each in of_tenant(tenant, names))

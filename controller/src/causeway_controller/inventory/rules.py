@@ -1,0 +1,41 @@
+"""Every rule of the provider's inventory, asked when it is entered and not in a disaster.
+
+Pure. Nothing raises before everything has been looked at: one answer names all that is wrong.
+"""
+
+from __future__ import annotations
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.inventory import (
+    book,
+    rules_change,
+    rules_failover,
+    rules_provider,
+    rules_subscription,
+    rules_tenant,
+)
+from causeway_controller.inventory.allocation import NOTHING, Allocation
+from causeway_controller.inventory.findings import Findings
+from causeway_wire.types import IPAddress, TenantId
+
+
+def check(inventory: Inventory, *, before: Inventory | None = None, held: Allocation = NOTHING) -> Findings:
+    """Everything wrong with the inventory, by itself and as a change of `before`.
+
+    `held` is what tenants have been given so far, which a change may not take from them.
+    """
+    findings = Findings()
+    names = book.index(inventory)
+    chosen: dict[TenantId, list[IPAddress]] = {}
+    for lease in held.public:
+        chosen.setdefault(lease.tenant, []).append(lease.address)
+    rules_provider.check(findings, inventory, names)
+    for place, tenant in enumerate(inventory.tenants):
+        pointer = f"/tenants/{place}"
+        rules_tenant.check(findings, tenant, names, pointer)
+        rules_subscription.check(findings, tenant, names, pointer)
+        rules_failover.check(findings, tenant, names, chosen.get(tenant.id, ()), pointer)
+    rules_tenant.apart(findings, inventory, held)
+    if before is not None:
+        rules_change.check(findings, inventory, before)
+    return findings

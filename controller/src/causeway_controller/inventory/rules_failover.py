@@ -1,0 +1,168 @@
+"""Rules of failover plans: an order that can be kept, and services that can be published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from causeway_controller.contract.tenant import FailoverPlan, Tenant
+from causeway_controller.inventory import book as names_of
+from causeway_controller.inventory.book import Book
+from causeway_controller.inventory.findings import Findings, distinct, unknown
+from causeway_wire.problem import ProblemType
+from causeway_wire.public_rules import NEVER_PUBLISHED, PublicRule
+from causeway_wire.types import IPAddress, Name, NetworkId, VmName
+
+_LAST_PORT = 65_535
+
+
+def check(findings: Findings, tenant: Tenant, book: Book, chosen: Iterable[IPAddress], pointer: str) -> None:
+    """Note what is wrong with the failover plans. `chosen` are addresses that the controller chose."""
+    names = ((plan.id, f"{pointer}/failover_plans/{n}/id") for n, plan in enumerate(tenant.failover_plans))
+    distinct(findings, names, "failover plan")
+    allotted = {*tenant.public_addresses, *chosen}
+    for n, plan in enumerate(tenant.failover_plans):
+        where = f"{pointer}/failover_plans/{n}"
+        _entries(findings, tenant, plan, where)
+        _order(findings, plan, where)
+        _gateways(findings, tenant, plan, where)
+        _routed(findings, tenant, plan, book, where)
+        _rules(findings, tenant, plan, allotted, where)
+
+
+def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
+    vms = {vm.name for vm in tenant.vms}
+    planned = {entry.vm for entry in plan.entries}
+    distinct(
+        findings, ((entry.vm, f"{pointer}/entries/{n}/vm") for n, entry in enumerate(plan.entries)), "VM"
+    )
+    for n, entry in enumerate(plan.entries):
+        where = f"{pointer}/entries/{n}"
+        if entry.vm not in vms:
+            unknown(findings, f"{where}/vm", "VM of the tenant", entry.vm, vms)
+        for m, other in enumerate(entry.after):
+            if other not in planned:
+                unknown(findings, f"{where}/after/{m}", "VM of the plan", other, planned)
+
+
+def _order(findings: Findings, plan: FailoverPlan, pointer: str) -> None:
+    """Nobody waits for themselves, nor for somebody of a later priority, who starts only afterwards."""
+    places = {entry.vm: n for n, entry in enumerate(plan.entries)}
+    for n, entry in enumerate(plan.entries):
+        for m, other in enumerate(entry.after):
+            later = other in places and plan.entries[places[other]].priority > entry.priority
+            if later:
+                detail = f"{other} has a later priority than {entry.vm}, which waits for it; exchange them"
+                findings.add(ProblemType.INVALID, f"{pointer}/entries/{n}/after/{m}", detail)
+    circle = _circle({entry.vm: entry.after for entry in plan.entries})
+    if circle:
+        detail = (
+            f"each waits for the next: {' -> '.join((*circle, circle[0]))}; remove one of them from `after`"
+        )
+        findings.add(ProblemType.INVALID, f"{pointer}/entries/{places[circle[0]]}/after", detail)
+
+
+def _circle(after: Mapping[VmName, tuple[VmName, ...]]) -> tuple[VmName, ...]:
+    """A circle of VMs that wait for one another; empty without one. No recursion: plans are long."""
+    done: set[VmName] = set()
+    for start in after:
+        path: dict[VmName, Iterator[VmName]] = {} if start in done else {start: iter(after[start])}
+        while path:
+            vm = next(reversed(path))
+            following = next(path[vm], None)
+            if following is None:
+                done.add(vm)
+                del path[vm]
+            elif following in path:
+                names = list(path)
+                return tuple(names[names.index(following) :])
+            elif following in after and following not in done:
+                path[following] = iter(after[following])
+    return ()
+
+
+def _gateways(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
+    """The appliance becomes these networks' default gateway: it must know the address. None is guessed."""
+    networks, vms = names_of.networks(tenant), {vm.name: vm.network for vm in tenant.vms}
+    asked: set[NetworkId] = set()
+    for n, entry in enumerate(plan.entries):
+        network = networks.get(vms.get(entry.vm, ""))
+        if network is not None and not network.gateways and network.id not in asked:
+            asked.add(network.id)
+            detail = f"network {network.id} of {entry.vm} has no gateways; enter those of production"
+            findings.add(ProblemType.INVALID, f"{pointer}/entries/{n}/vm", detail)
+
+
+def _routed(findings: Findings, tenant: Tenant, plan: FailoverPlan, book: Book, pointer: str) -> None:
+    networks = names_of.networks(tenant)
+    plans: dict[NetworkId, Name] = {
+        entry.network: subscription.plan
+        for _, subscription, _ in book.subscribed(tenant)
+        for entry in subscription.networks
+    }
+    distinct(findings, ((name, f"{pointer}/routed/{n}") for n, name in enumerate(plan.routed)), "network")
+    for n, name in enumerate(plan.routed):
+        if name not in networks:
+            unknown(findings, f"{pointer}/routed/{n}", "network of the tenant", name, networks)
+        elif plans.get(name) is None or plans.get(name) != plans.get(plan.routed[0]):
+            detail = (
+                f"packets are routed between networks of one hardware plan, and {name} is not of "
+                f"{plan.routed[0]}'s; remove one of them"
+            )
+            findings.add(ProblemType.INVALID, f"{pointer}/routed/{n}", detail)
+
+
+def _rules(
+    findings: Findings, tenant: Tenant, plan: FailoverPlan, allotted: set[IPAddress], pointer: str
+) -> None:
+    owners = {address: vm.name for vm in tenant.vms for address in vm.addresses}
+    entries = [(rule, f"{pointer}/rules/{n}") for n, rule in enumerate(plan.rules)]
+    distinct(findings, ((rule.id, f"{where}/id") for rule, where in entries), "rule")
+    for rule, where in entries:
+        _ports(findings, rule, where)
+        if rule.public_address not in allotted:
+            detail = (
+                f"{rule.public_address} is not tenant {tenant.id}'s; use one of theirs, or give it to them"
+            )
+            findings.add(ProblemType.OUTSIDE_ALLOCATION, f"{where}/public_address", detail)
+        owner = owners.get(rule.internal_address)
+        if owner is None or rule.vm not in {None, owner}:
+            detail = f"{rule.internal_address} is no address of {rule.vm or 'a VM of the tenant'}; correct it"
+            findings.add(ProblemType.UNKNOWN_REFERENCE, f"{where}/internal_address", detail)
+    _apart(findings, entries)
+
+
+def _end(rule: PublicRule) -> int:
+    return rule.public_port if rule.public_port_end is None else rule.public_port_end
+
+
+def _ports(findings: Findings, rule: PublicRule, pointer: str) -> None:
+    """Public port 22 is no service's (seed); an internal port 22 may be published on another one."""
+    if rule.public_port <= NEVER_PUBLISHED <= _end(rule):
+        detail = f"public port {NEVER_PUBLISHED} is reserved; publish another, such as 2222, that leads to it"
+        findings.add(ProblemType.RESERVED_PORT, f"{pointer}/public_port", detail)
+    if _end(rule) < rule.public_port:
+        detail = f"the range runs from {rule.public_port} down to {_end(rule)}; exchange them"
+        findings.add(ProblemType.INVALID, f"{pointer}/public_port_end", detail)
+    elif rule.internal_port + _end(rule) - rule.public_port > _LAST_PORT:
+        detail = f"the range leads past port {_LAST_PORT} of {rule.internal_address}; shorten it"
+        findings.add(ProblemType.INVALID, f"{pointer}/public_port_end", detail)
+
+
+def _apart(findings: Findings, entries: list[tuple[PublicRule, str]]) -> None:
+    """No address, protocol and port leads to two places."""
+    order = sorted(
+        entries, key=lambda entry: (str(entry[0].public_address), entry[0].protocol, entry[0].public_port)
+    )
+    furthest: tuple[PublicRule, str] | None = None
+    for rule, where in order:
+        if furthest is not None:
+            other, at = furthest
+            same = (other.public_address, other.protocol) == (rule.public_address, rule.protocol)
+            if same and rule.public_port <= _end(other):
+                detail = (
+                    f"port {rule.public_port} of {rule.public_address} is published at {at}; choose another"
+                )
+                findings.add(ProblemType.DUPLICATE, f"{where}/public_port", detail)
+            if same and _end(rule) <= _end(other):
+                continue
+        furthest = (rule, where)

@@ -1,0 +1,463 @@
+"""Every rule of the inventory: refused when it is entered, under the member's pointer, all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address, ip_interface, ip_network
+
+import pytest
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.provider import (
+    HostKind,
+    NetworkClass,
+    PublicPool,
+    Storage,
+    StorageKind,
+)
+from causeway_controller.contract.tenant import (
+    Adapters,
+    Dhcp,
+    FailoverPlan,
+    PlanEntry,
+    ReplicaVm,
+    Static,
+    Tenant,
+    TenantEnd,
+    Uplink,
+)
+from causeway_controller.inventory.allocation import Allocation, PublicLease
+from causeway_controller.inventory.entry import enter
+from causeway_controller.inventory.rules import check
+from causeway_wire.problem import ProblemError
+from tests.provider_inventory import (
+    host,
+    network,
+    plan,
+    rule,
+    seed_example,
+    subscription,
+    tenant,
+    uplink,
+    vlan_pool,
+    vm,
+    with_,
+)
+
+
+def found(inventory: Inventory, **given: object) -> list[tuple[str, str]]:
+    """(pointer, last word of the type) of each problem."""
+    problems = check(inventory, **given).problems  # type: ignore[arg-type]
+    assert all(len(each.detail) > 20 for each in problems)
+    return [(str(each.pointer), each.type.rpartition(":")[2]) for each in problems]
+
+
+def test_the_example_is_sound() -> None:
+    assert found(seed_example()) == []
+
+
+def of_provider(**members: object) -> Callable[[], Inventory]:
+    return lambda: seed_example(**members)
+
+
+def of_tenant(**members: object) -> Callable[[], Inventory]:
+    return lambda: seed_example(tenants=(with_(tenant(), **members),))
+
+
+def of_plan(**members: object) -> Callable[[], Inventory]:
+    def make() -> Inventory:
+        changed = with_(tenant().failover_plans[0], **members)
+        return seed_example(tenants=(tenant(failover_plans=(changed,)),))
+
+    return make
+
+
+PROVIDER = [
+    (
+        of_provider(vlan_pools=(vlan_pool("a", 100, 199), vlan_pool("b", 199, 300))),
+        "/vlan_pools/1/first",
+        "overlap",
+    ),
+    (
+        of_provider(
+            vlan_pools=(vlan_pool("a", 1, 9), vlan_pool("b", 9, 20, network_class=NetworkClass.ISOLATED))
+        ),
+        "/vlan_pools/1/first",
+        "overlap",
+    ),
+    (of_provider(vlan_pools=(vlan_pool("a", 9, 1),)), "/vlan_pools/0/last", "invalid"),
+    (of_provider(vlan_pools=(vlan_pool("a", 1, 9, on="esx9"),)), "/vlan_pools/0/host", "unknown-reference"),
+    (of_provider(vlan_pools=(vlan_pool("a", 1, 9), vlan_pool("a", 10, 19))), "/vlan_pools/1/id", "duplicate"),
+    (of_provider(hosts=(host(), host())), "/hosts/1/id", "duplicate"),
+    *(
+        (
+            of_provider(hosts=(with_(host(), storage=Storage(id="d", kind=kind)),)),
+            "/hosts/0/storage/kind",
+            "unsupported",
+        )
+        for kind in (StorageKind.VIRTUAL_VOLUMES, StorageKind.DATASTORE_CLUSTER)
+    ),
+    (
+        of_provider(
+            public_pools=(
+                PublicPool(id="a", first=ip_address("198.51.100.10"), last=ip_address("198.51.100.20")),
+                PublicPool(id="b", first=ip_address("198.51.100.20"), last=ip_address("198.51.100.30")),
+            )
+        ),
+        "/public_pools/1/first",
+        "overlap",
+    ),
+    (
+        of_provider(
+            public_pools=(PublicPool(id="a", first=ip_address("2001:db8::"), last=ip_address("192.0.2.9")),)
+        ),
+        "/public_pools/0/last",
+        "invalid",
+    ),
+    (
+        of_provider(gateway_pools=(with_(seed_example().gateway_pools[0], gateways=("gw1", "gw9")),)),
+        "/gateway_pools/0/gateways/1",
+        "unknown-reference",
+    ),
+    (
+        of_provider(
+            gateways=(
+                *seed_example().gateways,
+                with_(seed_example().gateways[0], id="gw2", inside=(ip_interface("203.0.113.3/24"),)),
+            )
+        ),
+        "/gateways/1/public/0",
+        "duplicate",
+    ),
+    (
+        of_provider(hardware_plans=(plan("small", 2, on="esx9"), plan("large", 3))),
+        "/hardware_plans/0/host",
+        "unknown-reference",
+    ),
+]
+
+TENANT = [
+    (of_tenant(gateway_pool="edge9"), "/tenants/0/gateway_pool", "unknown-reference"),
+    (
+        of_tenant(public_addresses=(ip_address("198.51.100.11"), ip_address("192.0.2.1"))),
+        "/tenants/0/public_addresses/1",
+        "outside-allocation",
+    ),
+    (
+        of_tenant(networks=(with_(network(), gateways=(ip_address("192.168.11.1"),)), network("dmz", 20))),
+        "/tenants/0/networks/0/gateways/0",
+        "outside-network",
+    ),
+    (
+        of_tenant(networks=(with_(network(), gateways=(ip_address("192.168.10.255"),)), network("dmz", 20))),
+        "/tenants/0/networks/0/gateways/0",
+        "invalid",
+    ),
+    (
+        of_tenant(
+            networks=(
+                network(),
+                with_(
+                    network("dmz", 20),
+                    prefixes=(ip_network("192.168.20.0/24"), ip_network("192.168.10.128/25")),
+                ),
+            )
+        ),
+        "/tenants/0/networks/1/prefixes/1",
+        "overlap",
+    ),
+    (
+        of_tenant(
+            networks=(
+                with_(
+                    network(),
+                    tenant_end=TenantEnd(
+                        tunnel="t", address=Static(addresses=(ip_interface("192.168.10.1/24"),))
+                    ),
+                ),
+                network("dmz", 20),
+            )
+        ),
+        "/tenants/0/networks/0/tenant_end/address/addresses/0",
+        "duplicate",
+    ),
+    (of_tenant(vms=(vm("web1", 11), vm("db1", 12), vm("db1", 13))), "/tenants/0/vms/2/name", "duplicate"),
+    (
+        of_tenant(vms=(vm("web1", 11), vm("db1", 12), vm("x", 12))),
+        "/tenants/0/vms/2/addresses/0",
+        "duplicate",
+    ),
+    (
+        of_tenant(vms=(vm("web1", 11), vm("db1", 12), with_(vm("x", 13), addresses=()))),
+        "/tenants/0/vms/2/addresses",
+        "invalid",
+    ),
+    (
+        of_tenant(vms=(vm("web1", 11), vm("db1", 12), with_(vm("x", 13), network="wan"))),
+        "/tenants/0/vms/2/network",
+        "unknown-reference",
+    ),
+    (
+        of_tenant(
+            vms=(vm("web1", 11), vm("db1", 12), with_(vm("x", 13), addresses=(ip_address("192.168.20.9"),)))
+        ),
+        "/tenants/0/vms/2/addresses/0",
+        "outside-network",
+    ),
+    (
+        of_tenant(vms=(vm("web1", 11), vm("db1", 12), with_(vm("x", 1), network="lan"))),
+        "/tenants/0/vms/2/addresses/0",
+        "duplicate",
+    ),
+    (
+        of_tenant(vms=(vm("web1", 11), vm("db1", 12, on="esx9"))),
+        "/tenants/0/vms/1/replica/host",
+        "unknown-reference",
+    ),
+    (of_tenant(max_vms=1), "/tenants/0/vms/1", "invalid"),
+]
+
+SUBSCRIPTION = [
+    (
+        of_tenant(subscriptions=(subscription("small", "lan"), subscription("huge"))),
+        "/tenants/0/subscriptions/1/plan",
+        "unknown-reference",
+    ),
+    (
+        of_tenant(subscriptions=(subscription("small", "lan"), subscription("large"), subscription("small"))),
+        "/tenants/0/subscriptions/2/plan",
+        "duplicate",
+    ),
+    (
+        of_tenant(subscriptions=(subscription("small", "lan"), subscription("large", "wan"))),
+        "/tenants/0/subscriptions/1/networks/0/network",
+        "unknown-reference",
+    ),
+    (
+        of_tenant(subscriptions=(subscription("small", "lan"), subscription("large", "lan"))),
+        "/tenants/0/subscriptions/1/networks/0/network",
+        "duplicate",
+    ),
+    (
+        of_tenant(
+            subscriptions=(subscription("small", "lan"), subscription("large", at=uplink("203.0.113.11/24")))
+        ),
+        "/tenants/0/subscriptions/1/uplink",
+        "invalid",
+    ),
+    (
+        of_tenant(
+            subscriptions=(
+                subscription("small", "lan"),
+                with_(subscription("large"), adapters=Adapters.TRUNK),
+            )
+        ),
+        "/tenants/0/subscriptions/1/adapters",
+        "invalid",
+    ),
+    (
+        of_tenant(subscriptions=(subscription("small", "lan", at=uplink(gateway="203.0.114.1")),)),
+        "/tenants/0/subscriptions/0/uplink/address/gateways/0",
+        "outside-network",
+    ),
+    (
+        of_provider(
+            hosts=(host(kind=HostKind.HYPERV),),
+            tenants=(tenant(subscriptions=(subscription("small", "lan"),)),),
+        ),
+        "/tenants/0/subscriptions/0/plan",
+        "invalid",
+    ),
+    (
+        of_provider(hardware_plans=(plan("small", 2), plan("large", 8))),
+        "/tenants/0/subscriptions/1/plan",
+        "unsupported",
+    ),
+]
+
+FAILOVER = [
+    (of_plan(rules=(rule(port=22),)), "/tenants/0/failover_plans/0/rules/0/public_port", "reserved-port"),
+    (
+        of_plan(rules=(rule(port=20, public_port_end=30),)),
+        "/tenants/0/failover_plans/0/rules/0/public_port",
+        "reserved-port",
+    ),
+    (
+        of_plan(rules=(rule(), rule("other", 440, public_port_end=450))),
+        "/tenants/0/failover_plans/0/rules/0/public_port",
+        "duplicate",
+    ),
+    (
+        of_plan(rules=(rule(public_address=ip_address("198.51.100.12")),)),
+        "/tenants/0/failover_plans/0/rules/0/public_address",
+        "outside-allocation",
+    ),
+    (
+        of_plan(rules=(rule(internal_address=ip_address("192.168.10.77")),)),
+        "/tenants/0/failover_plans/0/rules/0/internal_address",
+        "unknown-reference",
+    ),
+    (
+        of_plan(rules=(rule(vm="db1"),)),
+        "/tenants/0/failover_plans/0/rules/0/internal_address",
+        "unknown-reference",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("web1",)), PlanEntry(vm="web1", after=("db1",)))),
+        "/tenants/0/failover_plans/0/entries/0/after",
+        "invalid",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("db1",)),)),
+        "/tenants/0/failover_plans/0/entries/0/after",
+        "invalid",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", priority=2), PlanEntry(vm="web1", priority=1, after=("db1",)))),
+        "/tenants/0/failover_plans/0/entries/1/after/0",
+        "invalid",
+    ),
+    (of_plan(entries=(PlanEntry(vm="x"),)), "/tenants/0/failover_plans/0/entries/0/vm", "unknown-reference"),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("x",)),)),
+        "/tenants/0/failover_plans/0/entries/0/after/0",
+        "unknown-reference",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1"), PlanEntry(vm="db1"))),
+        "/tenants/0/failover_plans/0/entries/1/vm",
+        "duplicate",
+    ),
+    (of_plan(routed=("lan", "dmz")), "/tenants/0/failover_plans/0/routed/1", "invalid"),
+    (
+        of_tenant(networks=(with_(network(), gateways=()), network("dmz", 20))),
+        "/tenants/0/failover_plans/0/entries/0/vm",
+        "invalid",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "pointer", "kind"), [*PROVIDER, *TENANT, *SUBSCRIPTION, *FAILOVER])
+def test_what_breaks_a_rule_is_refused_under_its_pointer(
+    make: Callable[[], Inventory], pointer: str, kind: str
+) -> None:
+    assert found(make())[0] == (pointer, kind)
+
+
+def test_an_internal_port_22_may_be_published_on_another() -> None:
+    assert found(of_plan(rules=(rule(port=2222, internal_port=22),))()) == []
+
+
+def test_the_same_vlans_on_two_switches_do_not_overlap() -> None:
+    pools = (vlan_pool("a", 100, 199), vlan_pool("b", 100, 199, switch="dvs-8"))
+    assert found(seed_example(vlan_pools=pools)) == []
+
+
+def test_a_trunk_carries_more_networks_than_there_are_adapters() -> None:
+    subscriptions = tuple(
+        with_(each, adapters=Adapters.TRUNK)
+        for each in (subscription("small", "lan"), subscription("large", "dmz"))
+    )
+    plans = (plan("small", 2), plan("large", 40))
+    assert found(seed_example(hardware_plans=plans, tenants=(tenant(subscriptions=subscriptions),))) == []
+
+
+def test_a_replica_is_where_its_network_is_subscribed() -> None:
+    moved = with_(vm("web1", 11), replica=ReplicaVm(host="esx2", vm_id="vm-1"))
+    inventory = seed_example(hosts=(host(), host("esx2")), tenants=(tenant(vms=(moved, vm("db1", 12))),))
+    assert found(inventory) == [("/tenants/0/vms/0/replica/host", "invalid")]
+
+
+def other_tenant(**members: object) -> Tenant:
+    made = tenant("bolt", vms=(), failover_plans=(), public_addresses=())
+    return with_(made, **members)
+
+
+def test_an_address_belongs_to_one_tenant() -> None:
+    inventory = seed_example(
+        tenants=(tenant(), other_tenant(public_addresses=(ip_address("198.51.100.11"),)))
+    )
+    assert found(inventory) == [("/tenants/1/public_addresses/0", "duplicate")]
+
+
+def test_an_address_that_was_chosen_for_a_tenant_cannot_be_named_for_another() -> None:
+    address = ip_address("198.51.100.40")
+    inventory = seed_example(tenants=(tenant(more_public_ipv4=1), other_tenant(public_addresses=(address,))))
+    held = Allocation(public=(PublicLease(tenant="acme", address=address),))
+    assert found(inventory, held=held) == [("/tenants/1/public_addresses/0", "duplicate")]
+
+
+def test_a_replica_stands_in_for_one_vm() -> None:
+    twin = with_(vm("web2", 13), replica=ReplicaVm(host="esx1", vm_id="vm-web1"))
+    inventory = seed_example(tenants=(tenant(vms=(vm("web1", 11), vm("db1", 12), twin)),))
+    assert found(inventory) == [("/tenants/0/vms/2/replica/vm_id", "duplicate")]
+
+
+def test_a_service_may_be_published_on_an_address_that_was_chosen() -> None:
+    address = ip_address("198.51.100.40")
+    inventory = of_plan(rules=(rule(public_address=address),))()
+    held = Allocation(public=(PublicLease(tenant="acme", address=address),))
+    assert found(inventory, held=held) == []
+
+
+BEFORE = seed_example()
+CHANGES = [
+    (with_(BEFORE, hardware_plans=(plan("small", 2), plan("large", 2))), "/hardware_plans/1/networks"),
+    (
+        with_(
+            BEFORE,
+            hosts=(host(), host("esx2")),
+            hardware_plans=(plan("small", 2), plan("large", 3, on="esx2")),
+        ),
+        "/hardware_plans/1/host",
+    ),
+    (
+        with_(
+            BEFORE,
+            hardware_plans=(
+                with_(
+                    plan("small", 2),
+                    networks=tuple(
+                        with_(each, network_class=NetworkClass.ISOLATED) for each in plan("small", 2).networks
+                    ),
+                ),
+                plan("large", 3),
+            ),
+        ),
+        "/hardware_plans/0/networks/0/network_class",
+    ),
+]
+
+
+@pytest.mark.parametrize(("after", "pointer"), CHANGES)
+def test_a_change_takes_nothing_from_subscribers(after: Inventory, pointer: str) -> None:
+    assert (pointer, "invalid") in found(after, before=BEFORE)
+
+
+def test_a_plan_may_grow() -> None:
+    after = with_(BEFORE, hardware_plans=(plan("small", 2), plan("large", 5)))
+    assert found(after, before=BEFORE) == []
+
+
+def test_all_problems_are_told_at_once() -> None:
+    inventory = seed_example(
+        hosts=(host(), host()),
+        tenants=(
+            tenant(
+                gateway_pool="edge9",
+                subscriptions=(subscription("small", "lan", at=Uplink(network="n", address=Dhcp())),),
+                failover_plans=(
+                    FailoverPlan(id="site", entries=(PlanEntry(vm="x"),), rules=(rule(port=22),)),
+                ),
+            ),
+        ),
+    )
+    with pytest.raises(ProblemError) as caught:
+        enter(inventory)
+    assert isinstance(caught.value.problem.errors, tuple)
+    assert [each.pointer for each in caught.value.problem.errors] == [
+        "/hosts/1/id",
+        "/tenants/0/gateway_pool",
+        "/tenants/0/failover_plans/0/entries/0/vm",
+        "/tenants/0/failover_plans/0/rules/0/public_port",
+    ]
