@@ -104,9 +104,9 @@ image-reproducible: ## build the disk twice from the same inputs and compare eve
 image-sizes: ## what weighs what in the last build
 	@$(BIN)/python -m image sizes
 
-power-cuts: ## cut the power during updates of the image in dist; does it boot, can it be updated (ARGS="--cuts 400 --seed 7")
+power-cuts: ## cut the power during updates of the image in dist; does it boot, can it be updated (ARGS="--cuts 400 --seed 7" MACHINES=1)
 	@scripts/setup image
-	@$(BIN)/python -m tests.power_cuts $(ARGS)
+	@$(BIN)/python -m tests.power_cuts $(if $(MACHINES),--machines $(MACHINES)) $(ARGS)
 
 pair: ## boot the image as two appliances and a gateway; a VM fails over between them, every claim checked
 	@scripts/setup image

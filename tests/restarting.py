@@ -22,6 +22,8 @@ MAC = "52:54:00:ca:05:01"
 # QEMU's user network (-nic user): the guest has .15, the host is .2
 GUEST, HOST, NETWORK = "10.0.2.15", "10.0.2.2", "10.0.2.0/24"
 API_PORT = 8443
+DISK = "disk"
+"""QEMU's name for it."""
 PAUSE = 1.5
 """Seconds between attempts; sshd punishes sources that come too often (PerSourcePenalties)."""
 SECONDS = 900.0
@@ -42,6 +44,8 @@ class Machine:
     """Words of a command line that runs what follows there, over SSH."""
     qemu: subprocess.Popen[bytes]
     console: Path
+    monitor: Path
+    """Socket of QEMU's machine protocol."""
 
     def until(self, done: Callable[[], bool]) -> None:
         """Wait for this; raises SilentError."""
@@ -71,20 +75,37 @@ class Machine:
 @contextmanager
 def switched_on(image: Path, settings: bytes) -> Iterator[Machine]:
     """A machine whose agent has these settings; at the end it is gone."""
-    with tempfile.TemporaryDirectory(prefix="causeway-boot-") as name:
-        work = Path(name)
+    with (
+        tempfile.TemporaryDirectory(prefix="causeway-boot-") as name,
+        switched_on_again(image, settings, Path(name)) as machine,
+    ):
+        yield machine
+
+
+@contextmanager
+def switched_on_again(image: Path, settings: bytes, work: Path) -> Iterator[Machine]:
+    """The machine whose disk and key are in this directory; a fresh one where there are none.
+
+    At the end it is off, as after a power cut.
+    """
+    disk = work / "disk.qcow2"
+    if not disk.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
-        (work / "console").touch()
-        ssh_port, api_port = subject.free_ports(2)
-        given = _credentials((work / "id.pub").read_bytes(), settings)
-        command = _command(image, work, {ssh_port: 22, api_port: API_PORT}, given)
-        qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        login = boot.logging_in(work / "id", ssh_port)
-        try:
-            yield Machine(api_port=api_port, login=login, qemu=qemu, console=work / "console")
-        finally:
-            qemu.kill()
-            qemu.wait()
+        base = ("-F", boot.FORMATS.get(image.suffix, "raw"), "-b", image.resolve())
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, disk], check=True)
+    (work / "console").write_bytes(b"")
+    ssh_port, api_port = subject.free_ports(2)
+    given = _credentials((work / "id.pub").read_bytes(), settings)
+    command = _command(disk, work, {ssh_port: 22, api_port: API_PORT}, given)
+    qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    login = boot.logging_in(work / "id", ssh_port)
+    try:
+        yield Machine(
+            api_port=api_port, login=login, qemu=qemu, console=work / "console", monitor=work / "monitor"
+        )
+    finally:
+        qemu.kill()
+        qemu.wait()
 
 
 def _credentials(key: bytes, settings: bytes) -> Mapping[str, bytes]:
@@ -95,16 +116,17 @@ def _credentials(key: bytes, settings: bytes) -> Mapping[str, bytes]:
 
 
 def _command(
-    image: Path, work: Path, ports: Mapping[int, int], credentials: Mapping[str, bytes]
+    disk: Path, work: Path, ports: Mapping[int, int], credentials: Mapping[str, bytes]
 ) -> Sequence[str]:
     forward = ",".join(f"hostfwd=tcp:127.0.0.1:{outside}-:{inside}" for outside, inside in ports.items())
     shutil.copy(qemu_command.FIRMWARE_VARIABLES, work / "variables")
     words = ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-smp", "2", "-m", "1024"]
-    words += ["-display", "none", "-monitor", "none", "-snapshot", "-serial", f"file:{work / 'console'}"]
+    words += ["-display", "none", "-monitor", "none", "-serial", f"file:{work / 'console'}"]
     words += ["-nic", f"user,model=virtio-net-pci,mac={MAC},{forward}"]
     words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={qemu_command.FIRMWARE}"]
     words += ["-drive", f"if=pflash,format=raw,unit=1,file={work / 'variables'}"]
-    words += ["-drive", f"file={image},format=qcow2,if=virtio"]
+    words += ["-drive", f"file={disk},format=qcow2,if=virtio,id={DISK}"]
+    words += ["-qmp", f"unix:{work / 'monitor'},server=on,wait=off"]
     for name, content in credentials.items():
         path = work / name
         path.write_bytes(qemu_command.smbios(name, content))

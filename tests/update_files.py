@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +83,24 @@ def make_of(
     file = directory / f"causeway-{version}.update"
     update.pack(file, system=system, text=text, epoch=1, key=key)
     return of(file.read_bytes(), text)
+
+
+def renamed(file: Path, version: str, target: Path) -> Path:
+    """The update in this file under another version, without a signature: another build of equal parts."""
+    with file.open("rb") as source, target.open("wb") as made:
+        head = update_file.unpack_head(source.read(update_file.BLOCK))
+        told = json.loads(source.read(head.octets + head.padding)[: head.octets])
+        text = json.dumps({**told, "version": version}).encode()
+        new = update_file.Head(head.name, len(text))
+        made.write(update_file.pack_head(new, epoch=0) + text + bytes(new.padding))
+        following = source.read(update_file.BLOCK)
+        signature = update_file.unpack_head(following)
+        if signature.name == update_file.SIGNATURE:
+            source.seek(signature.octets + signature.padding, os.SEEK_CUR)
+        else:
+            made.write(following)
+        shutil.copyfileobj(source, made)
+    return target
 
 
 def of(content: bytes, manifest: bytes) -> Made:

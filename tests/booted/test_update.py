@@ -8,37 +8,28 @@ Where there is none this fails: it was asked for by name.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import lzma
-import os
 import shlex
 import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from causeway_controller.errors import UpdateFailed
-from causeway_controller.fleet import client, enrolment, update_file, updates
-from causeway_controller.trust.identity import Office, make_office
+from causeway_controller.fleet import client, update_file, updates
+from causeway_controller.trust.identity import make_office
 from causeway_lab.assembly import credentials
 from causeway_wire import codec
-from causeway_wire.desired import Desired, Management, Nic, ProviderRole
 from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
 from image import layout, update
 from tests import restarting
-from tests.restarting import Machine
+from tests.booted.updated_machine import DOCUMENT, Appliance, enrol, image, settings
 
-ROOT = Path(__file__).resolve().parents[2]
-ME = "boot-test"
-LOOPBACK = ip_address("127.0.0.1")
 AGENT = "/opt/causeway/lib/python3.13/site-packages/causeway_agent"
 LASTING = (
     "cat /etc/machine-id; cd /var/lib/causeway; find keys identity documents journal.json "
@@ -47,13 +38,6 @@ LASTING = (
 """Configuration and identity, as one text."""
 
 pytestmark = [pytest.mark.booted, pytest.mark.timeout(3600)]
-
-
-def image() -> Path:
-    named = os.environ.get("CAUSEWAY_IMAGE")
-    built = sorted((ROOT / "dist").glob("causeway-*.qcow2"))
-    assert named or built, "there is no image yet: make image"
-    return Path(named) if named else built[-1]
 
 
 @dataclass(frozen=True)
@@ -117,74 +101,12 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return Parts(directory, codec.decode((directory / "manifest.json").read_bytes(), Manifest))
 
 
-MANAGEMENT = Management(
-    nic="management",
-    address=ip_address(restarting.GUEST),
-    sources=(ip_network(restarting.NETWORK),),
-    port=restarting.API_PORT,
-)
-NIC = Nic(
-    name="management",
-    mac=restarting.MAC,
-    addresses=(ip_interface(f"{restarting.GUEST}/24"),),
-    gateways=(ip_address(restarting.HOST),),
-)
-DOCUMENT = Desired(
-    appliance=ME,
-    generation=7,
-    epoch=1,
-    management=MANAGEMENT,
-    nics=(NIC,),
-    role=ProviderRole(tenant="acme", uplink="management", networks=()),
-)
-
-
-@dataclass(frozen=True)
-class Appliance:
-    """The machine and the office of its controller."""
-
-    there: Machine
-    office: Office
-
-    def run(self, command: str) -> str:
-        """What this prints there, once SSH answers."""
-        self.there.until(self.there.lets_in)
-        words = [*self.there.login, command]
-        return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
-
-    @asynccontextmanager
-    async def agent(self) -> AsyncIterator[client.AgentClient]:
-        """Its API."""
-        async with client.open_agent(
-            appliance=ME, address=LOOPBACK, port=self.there.api_port, identity=self.office.identity
-        ) as one:
-            yield one
-
-
 @pytest_asyncio.fixture
 async def appliance(tmp_path: Path) -> AsyncIterator[Appliance]:
     """Booted and enrolled."""
     office, token = make_office("office", tmp_path, now=credentials.now()), credentials.make_token()
-    described = json.dumps(
-        {
-            "appliance": ME,
-            "management": json.loads(codec.encode(MANAGEMENT)),
-            "nics": [json.loads(codec.encode(NIC))],
-            "controller_ca": office.authority.pem,
-            "enrolment_token": token.reveal(),
-        }
-    )
-    with restarting.switched_on(image(), described.encode()) as there:
-        await asyncio.to_thread(there.until, there.speaks_tls)
-        await enrolment.enrol(
-            appliance=ME,
-            address=LOOPBACK,
-            port=there.api_port,
-            token=token,
-            identity=office.identity,
-            authority=office.authority,
-            now=credentials.now(),
-        )
+    with restarting.switched_on(image(), settings(office, token)) as there:
+        await enrol(there, office, token)
         yield Appliance(there, office)
 
 

@@ -5,7 +5,8 @@
 Takes the newest image in `dist`, or the one that is named. A small machine updates both of its slots while
 QEMU logs each write to its EFI system partition. Then for each cut: does some whole system start, the one
 that was promised, and is the partition repaired without a rest? Some of them are given to the image's kernel
-and programs again, which check, mount, and update both slots once more.
+and programs again, which check, mount, and update both slots once more. `--machines` cuts a whole appliance,
+firmware to agent, while it takes an update over its API.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from image.workshop import ROOT
 from tests import update_files
-from tests.power_cuts import block_log, judging, replay, small_machine
+from tests.power_cuts import block_log, judging, machines, replay, small_machine
 from tests.power_cuts.small_machine import Image
 from tests.update_files import Made
 
@@ -45,11 +46,25 @@ def main() -> int:
         updates = [_update(work, name) for name in ("first", "second")]
         unsound, kept = replayed(image, work, updates, options)
         stuck = updated_again(image, work, updates, kept)
+        lost = whole_machines(disk.resolve(), work, options)
     tell(
         f"{options.cuts} cuts (seed {options.seed}): {unsound} unsound; "
         f"{len(kept)} updated again in both slots, {stuck} could not be"
     )
-    return int(bool(unsound or stuck))
+    return int(bool(unsound or stuck or lost))
+
+
+def whole_machines(disk: Path, work: Path, options: argparse.Namespace) -> int:
+    """How many whole machines did not recover; the first one ends it."""
+    if not options.machines:
+        tell("no whole machine was cut: MACHINES=1 does, in a quarter of an hour (some hours for many)")
+        return 0
+    for failure in (
+        failures := machines.run(disk, work, machines=options.machines, seed=options.seed, tell=tell)
+    ):
+        tell(failure)
+    tell(f"{options.machines} whole machines (seed {options.seed}): {len(failures)} did not recover")
+    return len(failures)
 
 
 def replayed(
@@ -120,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cuts", type=int, default=200, help="how many disks are judged (200)")
     parser.add_argument("--again", type=int, default=32, help="how many of them are updated again (32)")
     parser.add_argument("--seed", type=int, default=1, help="which cuts (1)")
+    parser.add_argument("--machines", type=int, default=0, help="how often a whole machine is cut (0)")
     parser.add_argument("--work", type=Path, help="where scratch files go")
     return parser
 

@@ -9,12 +9,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from causeway_agent.slots import signature
+from causeway_agent.slots import installing, signature
+from causeway_controller.fleet import update_file as sent
 from causeway_wire import codec, update_file
 from causeway_wire.problem import ProblemError
-from causeway_wire.update import Manifest
+from causeway_wire.update import Manifest, Slot
 from image import update
 from image.workshop import BuildError
+from tests import update_files
 from tests.fakes.disk import FakeDisk
 from tests.update_files import make, receive
 
@@ -81,3 +83,19 @@ def test_another_kind_of_key_signs_nothing(tmp_path: Path) -> None:
     path.write_bytes(private(ec.generate_private_key(ec.SECP256R1())))
     with pytest.raises(BuildError, match="no Ed25519 key"):
         update.public_key(path)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_an_update_under_another_version_is_another_build_of_equal_parts(
+    tmp_path: Path,
+    key: Path,
+    signed: bool,  # noqa: FBT001
+) -> None:
+    made = make(tmp_path, version="2", key=key if signed else None)
+    renamed = update_files.renamed(tmp_path / "causeway-2.update", "3", tmp_path / "other.update")
+    told = sent.read(renamed)
+    assert (told.manifest.version, told.build != made.build) == ("3", True)
+    disk = FakeDisk()
+    content = renamed.read_bytes()
+    receive(disk, update_files.of(content, content))
+    assert installing.status(disk, update_files.HERE).report(Slot.B).build == told.build
