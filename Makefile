@@ -13,7 +13,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	vsphere release \
+	vsphere release hardening hardening-check \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -103,6 +103,14 @@ image-reproducible: ## build the disk twice from the same inputs and compare eve
 
 image-sizes: ## what weighs what in the last build
 	@$(BIN)/python -m image sizes
+
+hardening: ## have lynis and systemd-analyze judge what was built, into docs/reference/hardening.md (as root)
+	@scripts/setup image
+	@$(BIN)/python -m image hardening
+
+hardening-check: ## the same, and only say whether it got worse
+	@scripts/setup image
+	@$(BIN)/python -m image hardening-check
 
 power-cuts: ## cut the power during updates of the image in dist; does it boot, can it be updated (ARGS="--cuts 400 --seed 7" MACHINES=1)
 	@scripts/setup image

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from causeway_lab import programs
-from image import boot, boots, builder
+from image import boot, boots, builder, hardening
 from image.workshop import ROOT, BuildError, Workshop, inputs_of_checkout
 
 ACCELERATION = "what executes the machine; auto takes KVM where a probe has just booted with it"
@@ -29,6 +29,12 @@ def main() -> int:
         ("test", builder.judge, "the gate: boot a copy of what is in dist and test it"),
         ("lock", builder.lock, "take the newest allowed wheels into agent-requirements.txt"),
         ("sizes", builder.sizes, "what weighs what in the last build"),
+        (
+            "hardening",
+            hardening.record,
+            "have lynis and systemd-analyze judge the last build; write its page",
+        ),
+        ("hardening-check", hardening.check, "the same without writing it"),
         ("reproducible", builder.reproducible, "build twice and compare"),
     ):
         commands.add_parser(name, help=about).set_defaults(command=_with_workshop(command))
