@@ -252,11 +252,14 @@ async def watch(
 ) -> Result:
     """A UDP echo each `interval`, until `seconds` are over or the task is cancelled.
 
+    Then answers under way are waited for, `patience` seconds at most: they are not lost.
+
     Tells the first answer at once. Times are CLOCK_MONOTONIC, which all processes of a host share.
     The longest gap counts from answer to answer, and from the last answer to the end.
     """
     loop = asyncio.get_running_loop()
     answers: list[float] = []
+    answered = asyncio.Event()
     sent = 0
     with _datagram(address) as sock:
         sock.connect((address, port))
@@ -265,6 +268,7 @@ async def watch(
             with contextlib.suppress(OSError):  # an ICMP error for an earlier datagram
                 while sock.recv(2048):
                     answers.append(time.monotonic())
+                    answered.set()
                     if len(answers) == 1:
                         report({"event": "first", "at": answers[0]})
 
@@ -277,9 +281,15 @@ async def watch(
                     sock.send(MARKER.encode())
                 sent += 1
                 await asyncio.sleep(max(0.0, started + sent * interval - now))
-            await asyncio.sleep(patience)
         except asyncio.CancelledError:
             end = time.monotonic()
+        over = time.monotonic() + patience
+        try:
+            while len(answers) < sent and (left := over - time.monotonic()) > 0:
+                answered.clear()
+                # Not `asyncio.timeout`: in a task that was cancelled before, its end looks like that (3.11).
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(answered.wait(), left)
         finally:
             loop.remove_reader(sock)
     return _watched(sent, answers, started, end)
