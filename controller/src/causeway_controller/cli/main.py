@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from causeway_controller import __version__
+from causeway_controller.cli.lint import lint
 from causeway_controller.cli.update import update
 
 ABOUT = """Network extension appliances for disaster recovery.
@@ -27,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -52,6 +54,7 @@ def _options(
     """Only `--version` is said of all commands."""
 
 
+app.command(short_help="Check an inventory before anybody relies on it.")(lint)
 app.command(short_help="Exchange the system of an appliance.")(update)
 for attached in sorted(entry_points(group=ATTACHED), key=lambda point: point.name):
     app.add_typer(attached.load(), name=attached.name)

@@ -1,0 +1,100 @@
+"""`causeway lint`: the example of the documents, and what is told of a wrong line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from causeway_controller.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[4]
+EXAMPLE = ROOT / "docs/examples/provider.yaml"
+GUIDE = ROOT / "docs/how-to/describe-your-site.md"
+TEXT = EXAMPLE.read_text()
+
+
+def lint(text: str, *options: str) -> Result:
+    return CliRunner().invoke(app, ["lint", "-", *options], input=text)
+
+
+def problems(text: str) -> list[dict[str, Any]]:
+    result = lint(text, "--json")
+    assert result.exit_code == 1
+    found: list[dict[str, Any]] = json.loads(result.stdout)["problems"]
+    return found
+
+
+def line_of(text: str, part: str) -> int:
+    return text[: text.index(part)].count("\n") + 1
+
+
+def test_the_seeds_example_needs_one_appliance_with_six_vnics() -> None:
+    result = CliRunner().invoke(app, ["lint", str(EXAMPLE)])
+    assert result.exit_code == 0
+    assert result.stdout in GUIDE.read_text().replace("\n    ", "\n")
+    told = json.loads(lint(TEXT, "--json").stdout)
+    assert [len(one["adapters"]) for one in told["appliances"]] == [6]
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["lint", "-h"], ["lab", "-h"]])
+def test_help_has_a_short_name(arguments: list[str]) -> None:
+    assert "Usage:" in CliRunner().invoke(app, arguments).stdout
+
+
+def test_json_is_read_as_well() -> None:
+    assert lint('{"hosts": []}').exit_code == 0
+
+
+def test_what_the_guide_shows_of_a_misspelt_name_is_what_is_said() -> None:
+    result = lint(TEXT.replace("gateway_pool: edge", "gateway_pool: edgy"))
+    assert result.exit_code == 1
+    assert result.stdout in GUIDE.read_text().replace("\n    ", "\n")
+    assert "1 problem; nothing was changed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "pointer", "said"),
+    [
+        ("public_port: 443", "public_port: 22", "/tenants/0/failover_plans/0/rules/0/public_port", "22"),
+        ("first: 150, last: 199", "first: 140, last: 199", "/vlan_pools/1", "140"),
+        (
+            "gateways: [192.168.10.1]",
+            "gateways: [192.168.11.1]",
+            "/tenants/0/networks/0/gateways/0",
+            "192.168.11.1",
+        ),
+        ("after: [db1]", "after: [web1]", "/tenants/0/failover_plans/0/entries/1/after", "web1"),
+        ("kind: vsphere", "kind: vmware", "/hosts/0/kind", "vmware"),
+        ("login: vcenter", "password: hunter2", "/hosts/0/password", "password"),
+        ("vm_id: vm-212", "vm_id: vm-211", "/tenants/0/vms/1/replica", "vm-211"),
+    ],
+)
+def test_a_wrong_line_is_named_with_its_member(old: str, new: str, pointer: str, said: str) -> None:
+    text = TEXT.replace(old, new, 1)
+    found = [one for one in problems(text) if one["pointer"].startswith(pointer)]
+    assert found
+    assert said in found[0]["detail"]
+    assert abs(found[0]["line"] - line_of(text, new)) <= 1
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = TEXT.replace("public_port: 443", "public_port: 22").replace("plan: large", "plan: huge")
+    assert {one["pointer"].rpartition("/")[2] for one in problems(text)} >= {"public_port", "plan"}
+
+
+@pytest.mark.parametrize("name", ["missing.yaml", "."])
+def test_a_file_that_cannot_be_read_is_no_traceback(name: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["lint", str(tmp_path / name)])
+    assert result.exit_code == 1
+    assert str(tmp_path) in result.stdout
+
+
+def test_octets_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_bytes(b"a: \xff\xfe")
+    result = CliRunner().invoke(app, ["lint", str(tmp_path / "x.yaml"), "--json"])
+    assert result.exit_code == 1
+    assert "decode" in json.loads(result.stdout)["problems"][0]["detail"]
