@@ -11,7 +11,7 @@ SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci ima
 YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi clean \
+.PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
 	vsphere release hardening hardening-check \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
@@ -63,6 +63,7 @@ lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	@scripts/moving 'lint: mypy' $(BIN)/mypy
 	$(BIN)/mypy noxfile.py scripts
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/rooms.py --check ARCHITECTURE.md
 	shellcheck $(SHELL_FILES)
 	$(BIN)/yamllint --strict $(YAML_FILES)
 	$(BIN)/python -m causeway_wire.openapi --check docs/reference/openapi.json
@@ -149,6 +150,9 @@ agent-packages: setup
 bench-image: ## size and boot of the image in dist, and the chart of it in docs/reference
 	@scripts/setup image
 	@$(BIN)/python -m benchmarks.image
+
+rooms: setup ## write the tables of rooms in ARCHITECTURE.md anew from the import contracts
+	@$(BIN)/python scripts/rooms.py ARCHITECTURE.md
 
 clean: ## remove everything that can be made again
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .nox build dist benchmarks/out
