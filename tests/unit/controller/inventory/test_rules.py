@@ -64,14 +64,6 @@ def of_tenant(**members: object) -> Callable[[], Inventory]:
     return lambda: seed_example(tenants=(with_(tenant(), **members),))
 
 
-def of_plan(**members: object) -> Callable[[], Inventory]:
-    def make() -> Inventory:
-        changed = with_(tenant().failover_plans[0], **members)
-        return seed_example(tenants=(tenant(failover_plans=(changed,)),))
-
-    return make
-
-
 PROVIDER = [
     (
         of_provider(vlan_pools=(vlan_pool("a", 100, 199), vlan_pool("b", 199, 300))),
@@ -275,77 +267,12 @@ SUBSCRIPTION = [
     ),
 ]
 
-FAILOVER = [
-    (of_plan(rules=(rule(port=22),)), "/tenants/0/failover_plans/0/rules/0/public_port", "reserved-port"),
-    (
-        of_plan(rules=(rule(port=20, public_port_end=30),)),
-        "/tenants/0/failover_plans/0/rules/0/public_port",
-        "reserved-port",
-    ),
-    (
-        of_plan(rules=(rule(), rule("other", 440, public_port_end=450))),
-        "/tenants/0/failover_plans/0/rules/0/public_port",
-        "duplicate",
-    ),
-    (
-        of_plan(rules=(rule(public_address=ip_address("198.51.100.12")),)),
-        "/tenants/0/failover_plans/0/rules/0/public_address",
-        "outside-allocation",
-    ),
-    (
-        of_plan(rules=(rule(internal_address=ip_address("192.168.10.77")),)),
-        "/tenants/0/failover_plans/0/rules/0/internal_address",
-        "unknown-reference",
-    ),
-    (
-        of_plan(rules=(rule(vm="db1"),)),
-        "/tenants/0/failover_plans/0/rules/0/internal_address",
-        "unknown-reference",
-    ),
-    (
-        of_plan(entries=(PlanEntry(vm="db1", after=("web1",)), PlanEntry(vm="web1", after=("db1",)))),
-        "/tenants/0/failover_plans/0/entries/0/after",
-        "invalid",
-    ),
-    (
-        of_plan(entries=(PlanEntry(vm="db1", after=("db1",)),)),
-        "/tenants/0/failover_plans/0/entries/0/after",
-        "invalid",
-    ),
-    (
-        of_plan(entries=(PlanEntry(vm="db1", priority=2), PlanEntry(vm="web1", priority=1, after=("db1",)))),
-        "/tenants/0/failover_plans/0/entries/1/after/0",
-        "invalid",
-    ),
-    (of_plan(entries=(PlanEntry(vm="x"),)), "/tenants/0/failover_plans/0/entries/0/vm", "unknown-reference"),
-    (
-        of_plan(entries=(PlanEntry(vm="db1", after=("x",)),)),
-        "/tenants/0/failover_plans/0/entries/0/after/0",
-        "unknown-reference",
-    ),
-    (
-        of_plan(entries=(PlanEntry(vm="db1"), PlanEntry(vm="db1"))),
-        "/tenants/0/failover_plans/0/entries/1/vm",
-        "duplicate",
-    ),
-    (of_plan(routed=("lan", "dmz")), "/tenants/0/failover_plans/0/routed/1", "invalid"),
-    (
-        of_tenant(networks=(with_(network(), gateways=()), network("dmz", 20))),
-        "/tenants/0/failover_plans/0/entries/0/vm",
-        "invalid",
-    ),
-]
 
-
-@pytest.mark.parametrize(("make", "pointer", "kind"), [*PROVIDER, *TENANT, *SUBSCRIPTION, *FAILOVER])
+@pytest.mark.parametrize(("make", "pointer", "kind"), [*PROVIDER, *TENANT, *SUBSCRIPTION])
 def test_what_breaks_a_rule_is_refused_under_its_pointer(
     make: Callable[[], Inventory], pointer: str, kind: str
 ) -> None:
     assert found(make())[0] == (pointer, kind)
-
-
-def test_an_internal_port_22_may_be_published_on_another() -> None:
-    assert found(of_plan(rules=(rule(port=2222, internal_port=22),))()) == []
 
 
 def test_the_same_vlans_on_two_switches_do_not_overlap() -> None:
@@ -391,52 +318,6 @@ def test_a_replica_stands_in_for_one_vm() -> None:
     twin = with_(vm("web2", 13), replica=ReplicaVm(host="esx1", vm_id="vm-web1"))
     inventory = seed_example(tenants=(tenant(vms=(vm("web1", 11), vm("db1", 12), twin)),))
     assert found(inventory) == [("/tenants/0/vms/2/replica/vm_id", "duplicate")]
-
-
-def test_a_service_may_be_published_on_an_address_that_was_chosen() -> None:
-    address = ip_address("198.51.100.40")
-    inventory = of_plan(rules=(rule(public_address=address),))()
-    held = Allocation(public=(PublicLease(tenant="acme", address=address),))
-    assert found(inventory, held=held) == []
-
-
-BEFORE = seed_example()
-CHANGES = [
-    (with_(BEFORE, hardware_plans=(plan("small", 2), plan("large", 2))), "/hardware_plans/1/networks"),
-    (
-        with_(
-            BEFORE,
-            hosts=(host(), host("esx2")),
-            hardware_plans=(plan("small", 2), plan("large", 3, on="esx2")),
-        ),
-        "/hardware_plans/1/host",
-    ),
-    (
-        with_(
-            BEFORE,
-            hardware_plans=(
-                with_(
-                    plan("small", 2),
-                    networks=tuple(
-                        with_(each, network_class=NetworkClass.ISOLATED) for each in plan("small", 2).networks
-                    ),
-                ),
-                plan("large", 3),
-            ),
-        ),
-        "/hardware_plans/0/networks/0/network_class",
-    ),
-]
-
-
-@pytest.mark.parametrize(("after", "pointer"), CHANGES)
-def test_a_change_takes_nothing_from_subscribers(after: Inventory, pointer: str) -> None:
-    assert (pointer, "invalid") in found(after, before=BEFORE)
-
-
-def test_a_plan_may_grow() -> None:
-    after = with_(BEFORE, hardware_plans=(plan("small", 2), plan("large", 5)))
-    assert found(after, before=BEFORE) == []
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -1,0 +1,96 @@
+"""Numbers that only grow, on disk before anybody uses one: generations of appliances, epochs of failovers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from causeway_controller.store.database import SQLITE, Database
+from causeway_controller.store.tables import counter
+from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
+
+GENERATION: Final = "generation"
+EPOCH: Final = "epoch"
+
+
+def advance(connection: Connection, kind: str, owner: str) -> int:
+    """The number after the last, now the last. Another writer of the same counter waits for the commit."""
+    insert = (sqlite if connection.dialect.name == SQLITE else postgresql).insert(counter)
+    statement = insert.values(kind=kind, owner=owner, last=1).on_conflict_do_update(
+        index_elements=[counter.c.kind, counter.c.owner], set_={"last": counter.c.last + 1}
+    )
+    return int(connection.execute(statement.returning(counter.c.last)).scalar_one())
+
+
+def raise_to(connection: Connection, kind: str, owner: str, number: int) -> None:
+    """Make the last number at least this one."""
+    insert = (sqlite if connection.dialect.name == SQLITE else postgresql).insert(counter)
+    statement = insert.values(kind=kind, owner=owner, last=number).on_conflict_do_update(
+        index_elements=[counter.c.kind, counter.c.owner],
+        set_={"last": number},
+        where=counter.c.last < number,
+    )
+    connection.execute(statement)
+
+
+def last(connection: Connection, kind: str, owner: str) -> int:
+    """The last number; 0 before the first."""
+    found = select(counter.c.last).where(counter.c.kind == kind, counter.c.owner == owner)
+    return int(connection.execute(found).scalar_one_or_none() or 0)
+
+
+class StoredGenerations:
+    """Generations of documents, for any number of controllers (`generations.GenerationBook`).
+
+    A number that was returned was committed before, and is never returned again.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def next(self, appliance: ApplianceId) -> Generation:
+        """A generation never handed out before for this appliance. Raises StoreError."""
+        return await asyncio.to_thread(self._next, appliance)
+
+    async def at_least(self, appliance: ApplianceId, generation: Generation) -> None:
+        """From now on `next` returns more than this: the appliance has seen it. Raises StoreError."""
+        await asyncio.to_thread(self._at_least, appliance, generation)
+
+    def _next(self, appliance: ApplianceId) -> Generation:
+        with self._database.write() as connection:
+            return advance(connection, GENERATION, appliance)
+
+    def _at_least(self, appliance: ApplianceId, generation: Generation) -> None:
+        with self._database.write() as connection:
+            raise_to(connection, GENERATION, appliance, generation)
+
+
+class Epochs:
+    """Fences of what acts on a tenant's appliances at one host: a newer epoch shuts out the older one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def take(self, tenant: TenantId, host: Name) -> Epoch:
+        """A new epoch, above all before it. Raises StoreError."""
+        with self._database.write() as connection:
+            return advance(connection, EPOCH, owner(tenant, host))
+
+    def at_least(self, tenant: TenantId, host: Name, epoch: Epoch) -> None:
+        """From now on `take` returns more than this: an appliance reported it. Raises StoreError."""
+        with self._database.write() as connection:
+            raise_to(connection, EPOCH, owner(tenant, host), epoch)
+
+    def current(self, tenant: TenantId, host: Name) -> Epoch:
+        """The last epoch taken; 0 before the first. Raises StoreError."""
+        with self._database.read() as connection:
+            return last(connection, EPOCH, owner(tenant, host))
+
+
+def owner(tenant: TenantId, host: Name) -> str:
+    """Whose epoch it is, as the table of counters says it; names have no slash in them."""
+    return f"{tenant}/{host}"

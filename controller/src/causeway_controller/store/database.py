@@ -1,0 +1,133 @@
+"""A database: SQLite for one controller, PostgreSQL for several. Transactions, and errors in our own words.
+
+Both behave alike: a writer waits for the writer before it, a reader sees one state from its first question to
+its last, and what is committed survives a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy import event, exc
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from causeway_controller import files
+from causeway_controller.errors import StoreError
+
+SQLITE: Final = "sqlite"
+BUSY_SECONDS: Final = 30
+"""How long a writer waits for the one before it."""
+
+_WRITING: Final = "causeway_writing"
+_DRIVERS: Final = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg",
+}
+
+
+class Database:
+    """Transactions of one database. Safe to share between threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database and changes nothing. Raises StoreError."""
+        options: dict[str, Any] = {}
+        if self.dialect != SQLITE:
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with (
+            _translated(),
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, undone when anything is raised. Raises StoreError."""
+        options = {_WRITING: True}
+        with (
+            _translated(),
+            self._engine.connect().execution_options(**options) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextmanager
+    def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def connect(url: str) -> Database:
+    """Open the database at this URL: `sqlite:////var/lib/causeway/causeway.db`, `postgresql://host/name`.
+
+    Raises StoreError. A file of SQLite is made when there is none, readable by its owner only.
+    """
+    try:
+        parsed = sqlalchemy.make_url(url)
+        driver = _DRIVERS[parsed.drivername.partition("+")[0]]
+    except (exc.ArgumentError, KeyError) as error:
+        hint = "name it as sqlite:////PATH or postgresql://USER@HOST/NAME"
+        raise StoreError(f"the store's URL is of no database that Causeway knows; {hint}") from error
+    engine = sqlalchemy.create_engine(parsed.set(drivername=driver))
+    if engine.dialect.name == SQLITE:
+        _make_file(parsed.database)
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return Database(engine)
+
+
+def _make_file(path: str | None) -> None:
+    """SQLite would make it with the mode that the umask leaves; its journal has the mode of the file."""
+    if not path or path == ":memory:":
+        raise StoreError("the store's URL names no file; name it as sqlite:////PATH")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, files.PRIVATE))
+    except OSError as error:
+        raise StoreError(f"the store {Path(path)} cannot be opened: {error.strerror}") from error
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # Python would begin transactions late, and none before DDL
+    for pragma in (
+        "journal_mode = WAL",
+        "foreign_keys = ON",
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "synchronous = FULL",  # in WAL mode NORMAL may lose what was committed when the power fails
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer takes its turn at once: who reads first and writes then cannot wait for another writer."""
+    writing = connection.get_execution_options().get(_WRITING)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except exc.DBAPIError as error:
+        raise StoreError(f"the database refused: {error.orig}") from error
+    except exc.SQLAlchemyError as error:
+        raise StoreError(f"the database cannot be used: {error}") from error

@@ -1,0 +1,163 @@
+"""The provider's inventory and what tenants have been given: replaced in one transaction or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.inventory.allocation import (
+    Allocation,
+    MacLease,
+    PublicLease,
+    TunnelLease,
+    VlanLease,
+)
+from causeway_controller.inventory.entry import enter
+from causeway_controller.store import audit
+from causeway_controller.store.database import Database
+from causeway_controller.store.tables import (
+    entry,
+    inventory_head,
+    inventory_revision,
+    mac_lease,
+    public_lease,
+    tunnel_lease,
+    vlan_lease,
+)
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import parse_scalar
+
+_LEASES: Final[Mapping[str, tuple[Table, type[msgspec.Struct]]]] = {
+    "vlans": (vlan_lease, VlanLease),
+    "macs": (mac_lease, MacLease),
+    "tunnels": (tunnel_lease, TunnelLease),
+    "public": (public_lease, PublicLease),
+}
+"""Members of `Allocation`, where they are kept, and as what they are read."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An inventory as it is kept: `revision` is 0 before the first was entered, and grows by one."""
+
+    revision: int
+    inventory: Inventory
+    allocation: Allocation
+
+
+class Inventories:
+    """The inventory of one provider."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    def load(self) -> Stored:
+        """The inventory in force. Raises StoreError."""
+        with self._database.read() as connection:
+            return _load(connection, int(connection.execute(select(inventory_head.c.revision)).scalar_one()))
+
+    def replace(self, inventory: Inventory, *, expected: int, actor: str) -> Stored:
+        """Enter the inventory in place of the one at revision `expected`.
+
+        An equal inventory changes nothing, its revision neither. Raises ProblemError, with nothing changed,
+        when another revision is in force (`precondition-failed`) or a rule is broken; StoreError.
+        """
+        with self._database.write() as connection:
+            revision = _locked_revision(connection)
+            if revision != expected:
+                detail = f"the inventory is at revision {revision}; read it again and repeat the change there"
+                raise ProblemError(
+                    problem(ProblemType.PRECONDITION_FAILED, detail, pointer="", revision=revision)
+                )
+            before = _load(connection, revision)
+            given = enter(inventory, before=before.inventory, held=before.allocation)
+            after = Stored(revision=revision + 1, inventory=inventory, allocation=given)
+            if (inventory, given) == (before.inventory, before.allocation):
+                return before
+            self._store(connection, before, after, actor=actor)
+            return after
+
+    def _store(self, connection: Connection, before: Stored, after: Stored, *, actor: str) -> None:
+        _change(connection, entry, _entries(before.inventory), _entries(after.inventory))
+        for member, (table, _) in _LEASES.items():
+            old, new = getattr(before.allocation, member), getattr(after.allocation, member)
+            _change(connection, table, _leases(old), _leases(new))
+        at, digest = self._now(), codec.digest(after.inventory)
+        values = {"number": after.revision, "digest": digest, "actor": actor, "at": at}
+        connection.execute(insert(inventory_revision).values(**values))
+        connection.execute(update(inventory_head).values(revision=after.revision))
+        act = audit.Act(
+            at=at,
+            actor=actor,
+            action="inventory.replace",
+            subject=f"revision {after.revision}",
+            detail=digest,
+        )
+        audit.append(connection, act)
+
+
+def _locked_revision(connection: Connection) -> int:
+    """The revision in force, which nobody else changes before the commit."""
+    return int(connection.execute(select(inventory_head.c.revision).with_for_update()).scalar_one())
+
+
+def _load(connection: Connection, revision: int) -> Stored:
+    texts: dict[str, list[bytes]] = {}
+    for row in connection.execute(select(entry).order_by(entry.c.place)):
+        texts.setdefault(row.kind, []).append(row.document.encode())
+    members = (b'"%s":[%s]' % (kind.encode(), b",".join(rows)) for kind, rows in texts.items())
+    return Stored(
+        revision=revision,
+        inventory=codec.decode(b"{%s}" % b",".join(members), Inventory),
+        allocation=Allocation(
+            **{member: _read(connection, table, kind) for member, (table, kind) in _LEASES.items()}
+        ),
+    )
+
+
+def _read(connection: Connection, table: Table, kind: type[msgspec.Struct]) -> tuple[Any, ...]:
+    members = [each.name for each in msgspec.structs.fields(kind)]
+    rows = connection.execute(select(*(table.c[name] for name in members)).order_by(table.c.place))
+    return tuple(
+        msgspec.convert(dict(zip(members, row, strict=True)), kind, dec_hook=parse_scalar) for row in rows
+    )
+
+
+def _entries(inventory: Inventory) -> list[Row]:
+    """One row for each entry of each list."""
+    return [
+        {"kind": member, "name": each.id, "place": place, "document": codec.encode(each).decode()}
+        for member in msgspec.structs.asdict(inventory)
+        for place, each in enumerate(getattr(inventory, member))
+    ]
+
+
+def _leases(leases: Iterable[msgspec.Struct]) -> list[Row]:
+    return [
+        {**msgspec.to_builtins(lease, enc_hook=str), "place": place} for place, lease in enumerate(leases)
+    ]
+
+
+def _change(connection: Connection, table: Table, before: list[Row], after: list[Row]) -> None:
+    """Make the rows `after` of those `before`; rows that stay the same are not touched."""
+    keys = [column.name for column in table.primary_key.columns]
+    old = {tuple(row[key] for key in keys): row for row in before}
+    new = {tuple(row[key] for key in keys): row for row in after}
+    for key in [key for key, row in old.items() if new.get(key) != row]:
+        connection.execute(
+            delete(table).where(*(table.c[name] == value for name, value in zip(keys, key, strict=True)))
+        )
+    added = [dict(row) for key, row in new.items() if old.get(key) != row]
+    if added:
+        connection.execute(insert(table), added)

@@ -1,0 +1,46 @@
+"""Bring a database to the tables of this version: whole, or not at all."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from alembic import command, util
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from causeway_controller.errors import StoreError
+from causeway_controller.store.database import SQLITE, Database
+
+_SCRIPTS: Final = "causeway_controller.store:migrations"
+_TURN: Final = 0x43575354
+"""Of several controllers that start at once, one migrates PostgreSQL; the number is arbitrary."""
+
+
+def upgrade(database: Database, *, to: str = "head") -> None:
+    """Migrate the database up to a revision, in one transaction.
+
+    Raises StoreError; then it is as it was. A database of a newer version is refused.
+    """
+    try:
+        with database.write() as connection:
+            if database.dialect != SQLITE:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, to)
+    except util.CommandError as error:
+        hint = "it is of a newer version of Causeway: install that one, or restore a backup of this one"
+        raise StoreError(f"the database cannot be migrated ({error}); {hint}") from error
+
+
+def revisions() -> tuple[str, ...]:
+    """Every revision of the tables, the oldest first."""
+    scripts = ScriptDirectory.from_config(_config())
+    return tuple(reversed([script.revision for script in scripts.walk_revisions()]))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", _SCRIPTS)
+    return config

@@ -1,0 +1,52 @@
+"""Write the dump of the newest revision: `python -m tests.contract.store.dump`, once for each revision.
+
+A dump is a database of SQLite as SQL, with its tables, triggers and some data. When a revision was released
+its dump never changes again: `test_migrations` goes up from every one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from causeway_controller.store import migrate
+from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.database import connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run, Runs
+from tests.provider_inventory import seed_example, tenant
+
+DUMPS = Path(__file__).parent / "dumps"
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def fill(url: str) -> None:
+    """Put something into every table of an empty database."""
+    database = connect(url)
+    migrate.upgrade(database)
+    asking = seed_example(tenants=(tenant(more_public_ipv4=1),))
+    Inventories(database, now=lambda: AT).replace(asking, expected=0, actor="anna")
+    asyncio.run(StoredGenerations(database).at_least("acme-esx1", 41))
+    epoch = Epochs(database).take("acme", "esx1")
+    runs = Runs(database)
+    runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
+    runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
+    database.close()
+
+
+def main() -> None:
+    """Write the newest revision's dump."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "causeway.db"
+        fill(f"sqlite:///{path}")
+        with sqlite3.connect(path) as connection:
+            text = "\n".join(connection.iterdump()) + "\n"
+        connection.close()
+    (DUMPS / f"{migrate.revisions()[-1]}.sql").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

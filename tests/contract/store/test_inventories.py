@@ -1,0 +1,96 @@
+"""The inventory in the store: whole or not at all, and never over somebody else's change."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.errors import StoreError
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.database import Database
+from causeway_controller.store.inventories import Inventories
+from causeway_wire.problem import ProblemError, ProblemType
+from tests.provider_inventory import plan, seed_example, tenant, with_
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def inventories(database: Database) -> Inventories:
+    return Inventories(database, now=lambda: AT)
+
+
+def test_an_empty_store_has_an_empty_inventory_of_revision_0(inventories: Inventories) -> None:
+    stored = inventories.load()
+    assert (stored.revision, stored.inventory) == (0, Inventory())
+
+
+def test_what_was_entered_is_read_again(inventories: Inventories) -> None:
+    entered = inventories.replace(seed_example(), expected=0, actor="anna")
+    assert inventories.load() == entered
+    assert (entered.revision, entered.inventory) == (1, seed_example())
+    assert len(entered.allocation.vlans) == 5
+
+
+def test_what_was_given_stays_through_edits(inventories: Inventories) -> None:
+    first = inventories.replace(seed_example(), expected=0, actor="anna")
+    grown = seed_example(
+        hardware_plans=(plan("large", 4), plan("small", 2)),
+        tenants=(tenant("zeta", vms=(), failover_plans=(), public_addresses=()), tenant()),
+    )
+    second = inventories.replace(grown, expected=1, actor="anna")
+    assert set(first.allocation.vlans) < set(second.allocation.vlans)
+    assert set(first.allocation.macs) < set(second.allocation.macs)
+    assert inventories.load() == second
+    gone = inventories.replace(with_(grown, tenants=()), expected=2, actor="anna")
+    assert inventories.load() == gone
+    assert gone.allocation.vlans == ()
+
+
+def test_a_stale_revision_is_refused_and_nothing_changes(inventories: Inventories) -> None:
+    entered = inventories.replace(seed_example(), expected=0, actor="anna")
+    with pytest.raises(ProblemError) as caught:
+        inventories.replace(Inventory(), expected=0, actor="bert")
+    assert caught.value.problem.type == ProblemType.PRECONDITION_FAILED.urn
+    assert caught.value.problem.revision == 1
+    assert inventories.load() == entered
+
+
+def test_a_broken_rule_is_refused_and_nothing_changes(inventories: Inventories, database: Database) -> None:
+    entered = inventories.replace(seed_example(), expected=0, actor="anna")
+    with pytest.raises(ProblemError) as caught:
+        inventories.replace(seed_example(vlan_pools=(), hosts=()), expected=1, actor="bert")
+    assert str(caught.value.problem.pointer).startswith("/")
+    assert inventories.load() == entered
+    assert len(Audit(database).records()) == 1
+
+
+def test_the_same_again_is_no_new_revision(inventories: Inventories) -> None:
+    entered = inventories.replace(seed_example(), expected=0, actor="anna")
+    assert inventories.replace(seed_example(), expected=1, actor="bert") == entered
+
+
+def test_each_revision_is_in_the_audit(inventories: Inventories, database: Database) -> None:
+    inventories.replace(seed_example(), expected=0, actor="anna")
+    (record,) = Audit(database).records()
+    assert (record.act.actor, record.act.action, record.act.subject, record.act.at) == (
+        "anna",
+        "inventory.replace",
+        "revision 1",
+        AT,
+    )
+
+
+def test_the_database_too_refuses_a_vlan_that_is_given_twice(
+    inventories: Inventories, database: Database
+) -> None:
+    inventories.replace(seed_example(), expected=0, actor="anna")
+    again = text(
+        "INSERT INTO vlan_lease (tenant, plan, network, host, switch, vlan, place) "
+        "SELECT 'other', plan, network, host, switch, vlan, place FROM vlan_lease"
+    )
+    with pytest.raises(StoreError), database.write() as connection:
+        connection.execute(again)

@@ -1,0 +1,107 @@
+"""Every revision that was released becomes the tables of now, with all that is in them."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, delete, insert, text
+
+from causeway_controller.errors import StoreError
+from causeway_controller.store import migrate
+from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Runs
+from causeway_controller.store.tables import METADATA
+from tests.contract.store.dump import AT, DUMPS
+from tests.provider_inventory import seed_example, tenant
+
+
+def test_each_revision_has_a_dump() -> None:
+    dumped = {path.stem for path in DUMPS.glob("*.sql")}
+    assert dumped == set(migrate.revisions()), "python -m tests.contract.store.dump writes the newest one's"
+
+
+def restored(tmp_path: Path, revision: str) -> Path:
+    path = tmp_path / "dumped.db"
+    connection = sqlite3.connect(path)
+    connection.executescript((DUMPS / f"{revision}.sql").read_text())
+    connection.close()
+    return path
+
+
+def copied(dumped: Path, url: str, revision: str) -> None:
+    """What is in the dump, in a database of PostgreSQL at the same revision."""
+    database = connect(url)
+    migrate.upgrade(database, to=revision)
+    source = sqlite3.connect(dumped)
+    source.row_factory = sqlite3.Row
+    with database.write() as connection:
+        tables = MetaData()
+        tables.reflect(connection)
+        for table in tables.sorted_tables:
+            rows = [dict(row) for row in source.execute(f'SELECT * FROM "{table.name}"')]  # noqa: S608 - our own
+            if table.name.endswith("_head"):
+                connection.execute(delete(table))
+            if rows and table.name != "alembic_version":
+                connection.execute(insert(table), rows)
+    source.close()
+    database.close()
+
+
+@pytest.mark.parametrize("revision", migrate.revisions())
+def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
+    dumped = restored(tmp_path, revision)
+    url = empty_url
+    if url.startswith("sqlite"):
+        url = f"sqlite:///{dumped}"
+    else:
+        copied(dumped, url, revision)
+    database = connect(url)
+    migrate.upgrade(database)
+    stored = Inventories(database, now=lambda: AT).load()
+    assert (stored.revision, stored.inventory) == (1, seed_example(tenants=(tenant(more_public_ipv4=1),)))
+    assert [lease.vlan for lease in stored.allocation.vlans] == [100, 150, 101, 151, 102]
+    assert [str(lease.address) for lease in stored.allocation.public] == ["198.51.100.10"]
+    assert asyncio.run(StoredGenerations(database).next("acme-esx1")) == 42
+    assert Epochs(database).current("acme", "esx1") == 1
+    assert [run.id for run in Runs(database).open()] == ["r1"]
+    assert [event.kind for event in Runs(database).events("r1")] == ["started"]
+    database.close()
+
+
+def test_migrations_end_in_the_tables_of_now(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_migrating_again_changes_nothing(database: Database) -> None:
+    migrate.upgrade(database)
+
+
+def test_a_database_of_a_newer_version_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="newer version of Causeway"):
+        migrate.upgrade(database)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://host/name", "nothing", "sqlite://", "sqlite:////nowhere/causeway.db"]
+)
+def test_what_is_no_store_is_told(url: str) -> None:
+    with pytest.raises(StoreError, match="store"):
+        connect(url)
+
+
+def test_the_file_is_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "causeway.db"
+    database = connect(f"sqlite:///{path}")
+    migrate.upgrade(database)
+    assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+    database.close()

@@ -1,0 +1,112 @@
+"""Runs and the audit: written once, in order, and never rewritten."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from causeway_controller.errors import StoreError
+from causeway_controller.store.audit import Act, Audit
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.database import Database
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run, Runs
+from causeway_wire.problem import ProblemError
+from tests.provider_inventory import seed_example
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def asked(name: str = "r1", tenant: str = "acme", host: str = "esx1") -> Run:
+    return Run(id=name, tenant=tenant, host=host, request='{"full":true}', actor="anna", at=AT)
+
+
+@pytest.fixture
+def runs(database: Database) -> Runs:
+    made = Runs(database)
+    made.start(asked())
+    return made
+
+
+def append(runs: Runs, kind: str, *, name: str = "r1", epoch: int = 1) -> int:
+    return runs.append(name, epoch=epoch, kind=kind, detail="{}", at=AT)
+
+
+def test_a_run_is_read_as_it_was_asked_for(runs: Runs) -> None:
+    assert runs.get("r1") == asked()
+    assert runs.open() == (asked(),)
+
+
+def test_events_are_numbered_and_read_on_from_any_number(runs: Runs) -> None:
+    assert [append(runs, kind) for kind in ("a", "b", "c")] == [1, 2, 3]
+    assert [(each.number, each.kind) for each in runs.events("r1", after=1)] == [(2, "b"), (3, "c")]
+
+
+def test_one_run_at_a_time_is_open_for_a_tenant_on_a_host(runs: Runs) -> None:
+    with pytest.raises(ProblemError, match="run r1 of tenant acme on host esx1 is not over"):
+        runs.start(asked("r2"))
+    runs.start(asked("r3", host="esx2"))
+    runs.finish("r1", epoch=1, kind="done", detail="{}", at=AT)
+    runs.start(asked("r4"))
+    assert {each.id for each in runs.open()} == {"r3", "r4"}
+
+
+def test_a_run_that_is_over_takes_no_more_events(runs: Runs) -> None:
+    runs.finish("r1", epoch=1, kind="done", detail="{}", at=AT)
+    with pytest.raises(ProblemError, match="no run r1 is open"):
+        append(runs, "late")
+    assert [each.kind for each in runs.events("r1")] == ["done"]
+
+
+def test_whoever_was_taken_over_writes_no_more(runs: Runs, database: Database) -> None:
+    old = Epochs(database).take("acme", "esx1")
+    new = Epochs(database).take("acme", "esx1")
+    with pytest.raises(ProblemError, match="has taken it over"):
+        append(runs, "late", epoch=old)
+    assert append(runs, "adopted", epoch=new) == 1
+
+
+@pytest.mark.parametrize("table", ["run", "run_event", "audit", "inventory_revision"])
+@pytest.mark.parametrize("act", ["UPDATE {} SET at = at", "DELETE FROM {}"])
+def test_the_database_lets_nobody_rewrite_what_happened(
+    runs: Runs, database: Database, table: str, act: str
+) -> None:
+    append(runs, "a")
+    Inventories(database, now=lambda: AT).replace(seed_example(), expected=0, actor="anna")
+    with pytest.raises(StoreError, match=f"{table} is append-only"), database.write() as connection:
+        connection.execute(text(act.format(table)))
+
+
+def test_the_audit_is_a_chain_that_shows_a_record_that_was_changed(database: Database) -> None:
+    audit = Audit(database)
+    for number in range(4):
+        audit.append(Act(at=AT, actor="anna", action="look", subject=f"s{number}"))
+    assert audit.broken_at() is None
+    _unguarded(database, "UPDATE audit SET actor = 'bert' WHERE number = 3")
+    assert audit.broken_at() == 3
+
+
+def test_the_audit_shows_records_that_are_missing_at_its_end(database: Database) -> None:
+    audit = Audit(database)
+    for number in range(4):
+        audit.append(Act(at=AT, actor="anna", action="look", subject=f"s{number}"))
+    _unguarded(database, "DELETE FROM audit WHERE number = 4")
+    assert audit.broken_at() == 4
+
+
+def _unguarded(database: Database, statement: str) -> None:
+    """As somebody who may change the database itself."""
+    with database.write() as connection:
+        if database.dialect == "sqlite":
+            connection.execute(text("DROP TRIGGER audit_no_update"))
+            connection.execute(text("DROP TRIGGER audit_no_delete"))
+        else:
+            connection.execute(text("DROP TRIGGER audit_append_only ON audit"))
+        connection.execute(text(statement))
+
+
+def test_text_that_only_one_database_could_keep_is_refused_by_both(database: Database) -> None:
+    with pytest.raises((StoreError, ValueError), match="NUL"):
+        Audit(database).append(Act(at=AT, actor="a\0b", action="look", subject="s"))

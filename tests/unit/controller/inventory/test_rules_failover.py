@@ -1,0 +1,111 @@
+"""Failover plans that cannot be kept are refused when they are entered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import pytest
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tenant import PlanEntry
+from causeway_controller.inventory.allocation import NOTHING, Allocation, PublicLease
+from causeway_controller.inventory.rules import check
+from tests.provider_inventory import network, rule, seed_example, tenant, with_
+
+
+def found(inventory: Inventory, *, held: Allocation = NOTHING) -> list[tuple[object, str]]:
+    """(pointer, last word of the type) of each problem."""
+    return [(each.pointer, each.type.rpartition(":")[2]) for each in check(inventory, held=held).problems]
+
+
+def of_tenant(**members: object) -> Callable[[], Inventory]:
+    return lambda: seed_example(tenants=(with_(tenant(), **members),))
+
+
+def of_plan(**members: object) -> Callable[[], Inventory]:
+    def make() -> Inventory:
+        changed = with_(tenant().failover_plans[0], **members)
+        return seed_example(tenants=(tenant(failover_plans=(changed,)),))
+
+    return make
+
+
+FAILOVER = [
+    (of_plan(rules=(rule(port=22),)), "/tenants/0/failover_plans/0/rules/0/public_port", "reserved-port"),
+    (
+        of_plan(rules=(rule(port=20, public_port_end=30),)),
+        "/tenants/0/failover_plans/0/rules/0/public_port",
+        "reserved-port",
+    ),
+    (
+        of_plan(rules=(rule(), rule("other", 440, public_port_end=450))),
+        "/tenants/0/failover_plans/0/rules/0/public_port",
+        "duplicate",
+    ),
+    (
+        of_plan(rules=(rule(public_address=ip_address("198.51.100.12")),)),
+        "/tenants/0/failover_plans/0/rules/0/public_address",
+        "outside-allocation",
+    ),
+    (
+        of_plan(rules=(rule(internal_address=ip_address("192.168.10.77")),)),
+        "/tenants/0/failover_plans/0/rules/0/internal_address",
+        "unknown-reference",
+    ),
+    (
+        of_plan(rules=(rule(vm="db1"),)),
+        "/tenants/0/failover_plans/0/rules/0/internal_address",
+        "unknown-reference",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("web1",)), PlanEntry(vm="web1", after=("db1",)))),
+        "/tenants/0/failover_plans/0/entries/0/after",
+        "invalid",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("db1",)),)),
+        "/tenants/0/failover_plans/0/entries/0/after",
+        "invalid",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", priority=2), PlanEntry(vm="web1", priority=1, after=("db1",)))),
+        "/tenants/0/failover_plans/0/entries/1/after/0",
+        "invalid",
+    ),
+    (of_plan(entries=(PlanEntry(vm="x"),)), "/tenants/0/failover_plans/0/entries/0/vm", "unknown-reference"),
+    (
+        of_plan(entries=(PlanEntry(vm="db1", after=("x",)),)),
+        "/tenants/0/failover_plans/0/entries/0/after/0",
+        "unknown-reference",
+    ),
+    (
+        of_plan(entries=(PlanEntry(vm="db1"), PlanEntry(vm="db1"))),
+        "/tenants/0/failover_plans/0/entries/1/vm",
+        "duplicate",
+    ),
+    (of_plan(routed=("lan", "dmz")), "/tenants/0/failover_plans/0/routed/1", "invalid"),
+    (
+        of_tenant(networks=(with_(network(), gateways=()), network("dmz", 20))),
+        "/tenants/0/failover_plans/0/entries/0/vm",
+        "invalid",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "pointer", "kind"), FAILOVER)
+def test_what_breaks_a_rule_is_refused_under_its_pointer(
+    make: Callable[[], Inventory], pointer: str, kind: str
+) -> None:
+    assert found(make())[0] == (pointer, kind)
+
+
+def test_an_internal_port_22_may_be_published_on_another() -> None:
+    assert found(of_plan(rules=(rule(port=2222, internal_port=22),))()) == []
+
+
+def test_a_service_may_be_published_on_an_address_that_was_chosen() -> None:
+    address = ip_address("198.51.100.40")
+    inventory = of_plan(rules=(rule(public_address=address),))()
+    held = Allocation(public=(PublicLease(tenant="acme", address=address),))
+    assert found(inventory, held=held) == []
