@@ -94,3 +94,13 @@ def test_the_database_too_refuses_a_vlan_that_is_given_twice(
     )
     with pytest.raises(StoreError), database.write() as connection:
         connection.execute(again)
+
+
+def test_one_tenant_is_read_without_the_others(inventories: Inventories) -> None:
+    other = tenant("zeta", vms=(), failover_plans=(), public_addresses=())
+    whole = inventories.replace(seed_example(tenants=(other, tenant())), expected=0, actor="anna")
+    alone = inventories.of_tenant("acme")
+    assert alone.inventory == seed_example()
+    assert alone.allocation.vlans == tuple(e for e in whole.allocation.vlans if e.tenant == "acme")
+    assert len(alone.allocation.macs) == 6
+    assert inventories.of_tenant("nobody").inventory.tenants == ()

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
@@ -33,7 +33,7 @@ from causeway_controller.store.tables import (
 )
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import parse_scalar
+from causeway_wire.types import TenantId, parse_scalar
 
 _LEASES: Final[Mapping[str, tuple[Table, type[msgspec.Struct]]]] = {
     "vlans": (vlan_lease, VlanLease),
@@ -42,6 +42,8 @@ _LEASES: Final[Mapping[str, tuple[Table, type[msgspec.Struct]]]] = {
     "public": (public_lease, PublicLease),
 }
 """Members of `Allocation`, where they are kept, and as what they are read."""
+
+_TENANTS: Final = "tenants"
 
 Row = Mapping[str, Any]
 
@@ -66,6 +68,15 @@ class Inventories:
         """The inventory in force. Raises StoreError."""
         with self._database.read() as connection:
             return _load(connection, int(connection.execute(select(inventory_head.c.revision)).scalar_one()))
+
+    def of_tenant(self, tenant: TenantId) -> Stored:
+        """What one tenant's failover asks for: the inventory without other tenants, and their leases.
+
+        Without any tenant when there is none of this name. Raises StoreError.
+        """
+        with self._database.read() as connection:
+            revision = int(connection.execute(select(inventory_head.c.revision)).scalar_one())
+            return _load(connection, revision, tenant=tenant)
 
     def replace(self, inventory: Inventory, *, expected: int, actor: str) -> Stored:
         """Enter the inventory in place of the one at revision `expected`.
@@ -112,23 +123,31 @@ def _locked_revision(connection: Connection) -> int:
     return int(connection.execute(select(inventory_head.c.revision).with_for_update()).scalar_one())
 
 
-def _load(connection: Connection, revision: int) -> Stored:
+def _load(connection: Connection, revision: int, *, tenant: TenantId | None = None) -> Stored:
+    question = select(entry).order_by(entry.c.place)
+    if tenant is not None:
+        question = question.where(or_(entry.c.kind != _TENANTS, entry.c.name == tenant))
     texts: dict[str, list[bytes]] = {}
-    for row in connection.execute(select(entry).order_by(entry.c.place)):
+    for row in connection.execute(question):
         texts.setdefault(row.kind, []).append(row.document.encode())
     members = (b'"%s":[%s]' % (kind.encode(), b",".join(rows)) for kind, rows in texts.items())
     return Stored(
         revision=revision,
         inventory=codec.decode(b"{%s}" % b",".join(members), Inventory),
         allocation=Allocation(
-            **{member: _read(connection, table, kind) for member, (table, kind) in _LEASES.items()}
+            **{member: _read(connection, table, kind, tenant) for member, (table, kind) in _LEASES.items()}
         ),
     )
 
 
-def _read(connection: Connection, table: Table, kind: type[msgspec.Struct]) -> tuple[Any, ...]:
+def _read(
+    connection: Connection, table: Table, kind: type[msgspec.Struct], tenant: TenantId | None
+) -> tuple[Any, ...]:
     members = [each.name for each in msgspec.structs.fields(kind)]
-    rows = connection.execute(select(*(table.c[name] for name in members)).order_by(table.c.place))
+    question = select(*(table.c[name] for name in members)).order_by(table.c.place)
+    if tenant is not None:
+        question = question.where(table.c.tenant == tenant)
+    rows = connection.execute(question)
     return tuple(
         msgspec.convert(dict(zip(members, row, strict=True)), kind, dec_hook=parse_scalar) for row in rows
     )
