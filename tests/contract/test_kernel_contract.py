@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from causeway_agent import errors
@@ -248,6 +248,11 @@ UNIVERSE: tuple[KernelObject, ...] = (
     route("2001:db8:5::/64", TUN.device),
     ProxyNeighbour(device=NIC, address=ipaddress.ip_address("192.0.2.20"), claimed=True),
 )
+REFUSED = (
+    Tun(device="cwt1195", mtu=1400, queue_length=2000, owner=None),
+    BridgePort(device="cwt1195", bridge=BRIDGE.device, isolated=True),
+)
+"""A device without Ethernet frames is no port of a bridge, and stays up all the same."""
 NEVER_DROPPED = (Link, Sysctl)
 STEPS = st.lists(
     st.tuples(st.booleans(), st.sampled_from(UNIVERSE)).filter(
@@ -284,6 +289,7 @@ async def _agree(steps: list[tuple[bool, KernelObject]]) -> None:
 @pytest.mark.timeout(90)
 @settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
 @given(steps=STEPS)
+@example(steps=[(True, step) for step in REFUSED])
 def test_fake_kernel_agrees_with_real_kernel(steps: list[tuple[bool, KernelObject]]) -> None:
     assert sandbox.inside()
     with adapters():

@@ -187,7 +187,11 @@ async def put_port(connection: Netlink, item: BridgePort) -> None:
     if joins:
         message = rtnl_messages.link(index, up=not item.isolated)
         message.add("IFLA_MASTER", bridge)
-        rtnl_requests.check(doing, await connection.request(doing, netlink.NEW_LINK, message))
+        code = await connection.request(doing, netlink.NEW_LINK, message)
+        if code and present is not None and present["flags"] & _UP:
+            # A device without Ethernet frames is refused; by then the kernel may have set it down.
+            await _set_up(connection, doing, item.device)
+        rtnl_requests.check(doing, code)
     message = rtnl_messages.link_reference(index)
     own = {"IFLA_BRPORT_ISOLATED": int(item.isolated), "IFLA_BRPORT_LEARNING": int(item.learning)}
     flags = {**(_PORT_SETTINGS if item.plain else {}), **own}
