@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +15,7 @@ from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
-from causeway_wire.problem import ProblemError
+from causeway_wire.problem import ProblemError, ProblemType
 from tests.provider_inventory import seed_example
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -51,6 +53,24 @@ def test_one_run_at_a_time_is_open_for_a_tenant_on_a_host(runs: Runs) -> None:
     runs.finish("r1", epoch=1, kind="done", detail="{}", at=AT)
     runs.start(asked("r4"))
     assert {each.id for each in runs.open()} == {"r3", "r4"}
+
+
+def test_of_many_who_start_at_once_one_does_and_the_others_are_told(database: Database) -> None:
+    runs = Runs(database)
+    together = threading.Barrier(6)
+
+    def start(number: int) -> str:
+        together.wait(timeout=30)
+        try:
+            runs.start(asked(f"r{number}"))
+        except ProblemError as error:
+            return error.problem.type
+        return "started"
+
+    with ThreadPoolExecutor(6) as pool:
+        said = sorted(pool.map(start, range(6)))
+    assert said == sorted(["started", *[ProblemType.FAILOVER_IN_PROGRESS.urn] * 5])
+    assert len(runs.open()) == 1
 
 
 def test_a_run_that_is_over_takes_no_more_events(runs: Runs) -> None:

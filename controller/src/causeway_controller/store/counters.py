@@ -6,10 +6,9 @@ import asyncio
 from typing import Final
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from causeway_controller.store.database import SQLITE, Database
+from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import counter
 from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
 
@@ -19,20 +18,26 @@ EPOCH: Final = "epoch"
 
 def advance(connection: Connection, kind: str, owner: str) -> int:
     """The number after the last, now the last. Another writer of the same counter waits for the commit."""
-    insert = (sqlite if connection.dialect.name == SQLITE else postgresql).insert(counter)
-    statement = insert.values(kind=kind, owner=owner, last=1).on_conflict_do_update(
-        index_elements=[counter.c.kind, counter.c.owner], set_={"last": counter.c.last + 1}
+    statement = (
+        upsert(connection, counter)
+        .values(kind=kind, owner=owner, last=1)
+        .on_conflict_do_update(
+            index_elements=[counter.c.kind, counter.c.owner], set_={"last": counter.c.last + 1}
+        )
     )
     return int(connection.execute(statement.returning(counter.c.last)).scalar_one())
 
 
 def raise_to(connection: Connection, kind: str, owner: str, number: int) -> None:
     """Make the last number at least this one."""
-    insert = (sqlite if connection.dialect.name == SQLITE else postgresql).insert(counter)
-    statement = insert.values(kind=kind, owner=owner, last=number).on_conflict_do_update(
-        index_elements=[counter.c.kind, counter.c.owner],
-        set_={"last": number},
-        where=counter.c.last < number,
+    statement = (
+        upsert(connection, counter)
+        .values(kind=kind, owner=owner, last=number)
+        .on_conflict_do_update(
+            index_elements=[counter.c.kind, counter.c.owner],
+            set_={"last": number},
+            where=counter.c.last < number,
+        )
     )
     connection.execute(statement)
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy
-from sqlalchemy import event, exc
+from sqlalchemy import Table, event, exc
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -49,17 +50,17 @@ class Database:
         options: dict[str, Any] = {}
         if self.dialect != SQLITE:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with (
-            _translated(),
-            self._engine.connect().execution_options(**options) as connection,
-            connection.begin(),
-        ):
+        with self._transaction(options) as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed at the end, undone when anything is raised. Raises StoreError."""
-        options = {_WRITING: True}
+        with self._transaction({_WRITING: True}) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
         with (
             _translated(),
             self._engine.connect().execution_options(**options) as connection,
@@ -67,14 +68,17 @@ class Database:
         ):
             yield connection
 
-    @contextmanager
-    def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(**options) as connection, connection.begin():
-            yield connection
-
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that may say what to do on a conflict: each database has its own, alike in what we use of it.
+
+    Where another writer is about to insert the same key, it waits for the end of that transaction.
+    """
+    return sqlite.insert(table) if connection.dialect.name == SQLITE else postgresql.insert(table)
 
 
 def connect(url: str) -> Database:

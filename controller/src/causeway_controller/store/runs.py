@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters
-from causeway_controller.store.database import Database
+from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import open_run, run, run_event
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
@@ -50,15 +50,21 @@ class Runs:
 
     def start(self, asked: Run) -> None:
         """Keep the run and open it. Raises ProblemError (`failover-in-progress`) while another is open."""
+        members = ("id", "tenant", "host", "request", "actor", "at")
         with self._database.write() as connection:
-            other = _open(connection, asked.tenant, asked.host)
-            if other is not None:
+            connection.execute(insert(run).values({name: getattr(asked, name) for name in members}))
+            row = {"tenant": asked.tenant, "host": asked.host, "run": asked.id}
+            opened = (
+                upsert(connection, open_run)
+                .values(row)
+                .on_conflict_do_nothing(index_elements=[open_run.c.tenant, open_run.c.host])
+                .returning(open_run.c.run)
+            )
+            if connection.execute(opened).one_or_none() is None:
+                other = _open(connection, asked.tenant, asked.host)
                 what = f"run {other} of tenant {asked.tenant} on host {asked.host}"
                 detail = f"{what} is not over; wait for it or stop it"
                 raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
-            members = ("id", "tenant", "host", "request", "actor", "at")
-            connection.execute(insert(run).values({name: getattr(asked, name) for name in members}))
-            connection.execute(insert(open_run).values(tenant=asked.tenant, host=asked.host, run=asked.id))
 
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
         """Keep an event of an open run and return its number.
@@ -102,7 +108,7 @@ class Runs:
 
 
 def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
-    """The open run of a tenant on a host. Of two writers at once, the second fails on the table's key."""
+    """The open run of a tenant on a host."""
     question = select(open_run.c.run).where(open_run.c.tenant == tenant, open_run.c.host == host)
     found: str | None = connection.execute(question).scalar_one_or_none()
     return found
