@@ -65,6 +65,11 @@ class PublicRule(Document, frozen=True, kw_only=True, gc=False):
     """The replica, for people; the packets know its address only."""
     description: Description = ""
 
+    @property
+    def last_port(self) -> int:
+        """The last public port; the only one where there is no range."""
+        return self.public_port if self.public_port_end is None else self.public_port_end
+
 
 class PublicRules(Document, frozen=True, kw_only=True):
     """The whole table; replaces what was."""

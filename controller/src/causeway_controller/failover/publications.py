@@ -48,7 +48,7 @@ def _alone(
     yield from _target(tenant, rule)
     yield from _range(rule)
     for port, owner in {NEVER_PUBLISHED: "SSH's", **reserved.get(rule.public_address, {})}.items():
-        if rule.public_port <= port <= last_port(rule):
+        if rule.public_port <= port <= rule.last_port:
             detail = f"port {port} of {rule.public_address} is {owner}; publish another one"
             yield _about(rule, ProblemType.RESERVED_PORT, "public_port", detail)
     for index, source in enumerate(rule.sources):
@@ -99,7 +99,7 @@ def _owner(tenant: Tenant, network: Network, address: IPAddress) -> str | None:
 
 
 def _range(rule: PublicRule) -> Iterator[Problem]:
-    last = last_port(rule)
+    last = rule.last_port
     if last < rule.public_port:
         detail = f"the range ends at {last}, before its first port {rule.public_port}"
         yield _about(rule, ProblemType.INVALID, "public_port_end", detail)
@@ -117,7 +117,7 @@ def _together(rules: Sequence[PublicRule]) -> Iterator[Problem]:
         if rule.id in ids:
             yield _about(rule, ProblemType.DUPLICATE, "id", f"two rules are called {rule.id}")
         ids.add(rule.id)
-        mine = range(max(rule.public_port, 0), min(last_port(rule), _LAST_PORT) + 1)
+        mine = range(max(rule.public_port, 0), min(rule.last_port, _LAST_PORT) + 1)
         ports += len(mine)
         restricted += len(mine) * len(rule.sources)
         if ports > PORTS or restricted > SOURCE_PORTS:
@@ -152,11 +152,6 @@ def _networks(tenant: Tenant) -> tuple[Network, ...]:
 
 def _inside(network: Network, address: IPAddress) -> bool:
     return any(address.version == prefix.version and address in prefix for prefix in network.prefixes)
-
-
-def last_port(rule: PublicRule) -> int:
-    """The last public port of the rule."""
-    return rule.public_port if rule.public_port_end is None else rule.public_port_end
 
 
 def _about(rule: PublicRule, kind: ProblemType, member: str, detail: str) -> Problem:

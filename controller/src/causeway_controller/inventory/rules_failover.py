@@ -131,19 +131,15 @@ def _rules(
     _apart(findings, entries)
 
 
-def _end(rule: PublicRule) -> int:
-    return rule.public_port if rule.public_port_end is None else rule.public_port_end
-
-
 def _ports(findings: Findings, rule: PublicRule, pointer: str) -> None:
     """Public port 22 is no service's (seed); an internal port 22 may be published on another one."""
-    if rule.public_port <= NEVER_PUBLISHED <= _end(rule):
+    if rule.public_port <= NEVER_PUBLISHED <= rule.last_port:
         detail = f"public port {NEVER_PUBLISHED} is reserved; publish another, such as 2222, that leads to it"
         findings.add(ProblemType.RESERVED_PORT, f"{pointer}/public_port", detail)
-    if _end(rule) < rule.public_port:
-        detail = f"the range runs from {rule.public_port} down to {_end(rule)}; exchange them"
+    if rule.last_port < rule.public_port:
+        detail = f"the range runs from {rule.public_port} down to {rule.last_port}; exchange them"
         findings.add(ProblemType.INVALID, f"{pointer}/public_port_end", detail)
-    elif rule.internal_port + _end(rule) - rule.public_port > _LAST_PORT:
+    elif rule.internal_port + rule.last_port - rule.public_port > _LAST_PORT:
         detail = f"the range leads past port {_LAST_PORT} of {rule.internal_address}; shorten it"
         findings.add(ProblemType.INVALID, f"{pointer}/public_port_end", detail)
 
@@ -158,11 +154,11 @@ def _apart(findings: Findings, entries: list[tuple[PublicRule, str]]) -> None:
         if furthest is not None:
             other, at = furthest
             same = (other.public_address, other.protocol) == (rule.public_address, rule.protocol)
-            if same and rule.public_port <= _end(other):
+            if same and rule.public_port <= other.last_port:
                 detail = (
                     f"port {rule.public_port} of {rule.public_address} is published at {at}; choose another"
                 )
                 findings.add(ProblemType.DUPLICATE, f"{where}/public_port", detail)
-            if same and _end(rule) <= _end(other):
+            if same and rule.last_port <= other.last_port:
                 continue
         furthest = (rule, where)

@@ -12,7 +12,6 @@ from ipaddress import ip_address
 from typing import Final
 
 from causeway_agent.plan.compile import openvpn_config
-from causeway_agent.plan.filter import public_elements
 from causeway_agent.plan.filter.public_elements import Entry
 from causeway_agent.plan.model.checks import Findings
 from causeway_wire.address_kinds import names_network
@@ -114,7 +113,7 @@ def check(entry: Entry, on: Ground, pointer: str, findings: Findings) -> bool:
     if rule.public_port_end is not None:
         _check_range(rule, pointer, findings)
     for port, owner in on.closed.get(public, _CLOSED).items():
-        if rule.public_port <= port <= public_elements.last_port(rule):
+        if rule.public_port <= port <= rule.last_port:
             detail = f"port {port} of {rule.public_address} is {owner}; publish another one"
             findings.add(ProblemType.RESERVED_PORT, f"{pointer}/public_port", detail)
     for index, source in enumerate(rule.sources):
@@ -138,7 +137,7 @@ def is_plain_and_right(entry: Entry, on: Ground) -> bool:
 
 
 def _check_range(rule: PublicRule, pointer: str, findings: Findings) -> None:
-    last = public_elements.last_port(rule)
+    last = rule.last_port
     if last < rule.public_port:
         detail = f"the range ends at {last}, before its first port {rule.public_port}"
         findings.add(ProblemType.INVALID, f"{pointer}/public_port_end", detail)

@@ -100,14 +100,9 @@ def entry(rule: PublicRule) -> Entry:
     return Entry(rule, public, rule.internal_address.packed, key)
 
 
-def last_port(rule: PublicRule) -> int:
-    """Last public port, included."""
-    return rule.public_port if rule.public_port_end is None else rule.public_port_end
-
-
 def ports(rule: PublicRule) -> int:
     """How many public ports it has."""
-    return last_port(rule) - rule.public_port + 1
+    return rule.last_port - rule.public_port + 1
 
 
 def size(rule: PublicRule) -> int:
@@ -241,7 +236,7 @@ def _target(entry: Entry, key: bytes) -> bytes:
 
 
 def _span(entry: Entry, first: bytes, last: bytes) -> bytes:
-    return entry.key + first + entry.key[:-4] + _port(last_port(entry.rule)) + last
+    return entry.key + first + entry.key[:-4] + _port(entry.rule.last_port) + last
 
 
 def _range(network: IPNetwork) -> Range:
