@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from causeway_controller.failover import documents, extension, publications
 from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
@@ -174,7 +175,7 @@ def _misplaced(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
         yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, f"there is no network {vm.network}")
         return
     for address in vm.addresses:
-        if not _inside(network, address):
+        if not inside(network.prefixes, address):
             detail = f"{address} lies outside network {network.id}"
             yield _about(vm.name, ProblemType.OUTSIDE_NETWORK, detail)
 
@@ -212,10 +213,6 @@ def _collisions(tenant: Tenant, vms: list[Vm]) -> Iterator[Problem]:
             owner = owners.setdefault((vm.network, address), vm.name)
             if owner != vm.name:
                 yield _about(vm.name, ProblemType.DUPLICATE, f"{address} belongs to {owner}")
-
-
-def _inside(network: Network, address: IPAddress) -> bool:
-    return any(address.version == prefix.version and address in prefix for prefix in network.prefixes)
 
 
 def _about(vm: VmName, kind: ProblemType, detail: str) -> Problem:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from causeway_controller.failover import documents
+from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
@@ -70,7 +71,7 @@ def _target(tenant: Tenant, rule: PublicRule) -> Iterator[Problem]:
     elif rule.vm is not None and internal not in tenant.vms[rule.vm].addresses:
         detail = f"{internal} is no address of VM {rule.vm}"
         yield _about(rule, ProblemType.UNKNOWN_REFERENCE, "internal_address", detail)
-    network = next((each for each in _networks(tenant) if _inside(each, internal)), None)
+    network = next((each for each in _networks(tenant) if inside(each.prefixes, internal)), None)
     if network is None:
         detail = (
             f"{internal} is in no production network that appliance {tenant.provider.id} has an adapter in"
@@ -148,10 +149,6 @@ def _reserved(tenant: Tenant) -> dict[IPAddress, dict[int, str]]:
 def _networks(tenant: Tenant) -> tuple[Network, ...]:
     """The networks that the provider's appliance has an adapter in."""
     return tuple(network for network in tenant.networks.values() if network.id in tenant.provider.vlans)
-
-
-def _inside(network: Network, address: IPAddress) -> bool:
-    return any(address.version == prefix.version and address in prefix for prefix in network.prefixes)
 
 
 def _about(rule: PublicRule, kind: ProblemType, member: str, detail: str) -> Problem:
