@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import strategies as st
 
+from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import (
     Adapter,
     Gateway,
@@ -22,7 +23,7 @@ from causeway_controller.inventory.tenancy import (
 )
 from causeway_controller.trust import tls_crypt
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import IPAddress
+from causeway_wire.types import IPAddress, TenantId, VmName
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 PUBLIC, TEST = 66, 99
@@ -166,3 +167,8 @@ def _access(nic: str, address: str) -> ManagementAccess:
 
 def _mac(number: int) -> str:
     return f"02:00:00:00:00:{number:02x}"
+
+
+def with_failed_over(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Site:
+    """The site with exactly these VMs of the tenant in partial failover."""
+    return tenancy.with_mode(site, tenant, modes.partial(vms))

@@ -12,9 +12,10 @@ from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.processes import VpnClient, VpnServer
 from causeway_agent.plan.model.target import Facts, Target
 from causeway_controller.failover import documents
-from causeway_controller.inventory.tenancy import Site, with_failed_over
+from causeway_controller.inventory.tenancy import Site
 from causeway_wire.desired import Desired
 from tests import sites
+from tests.sites import with_failed_over
 
 
 def compiled(document: Desired) -> Target:

@@ -194,7 +194,7 @@ def _configured(
     return Apply(
         appliance=appliance,
         tenant=tenant.id,
-        mode=modes.Partial(vms) if vms else modes.Idle(),
+        mode=modes.partial(vms),
         confirmed=confirmed,
         within=within,
         holds=holds,

@@ -76,14 +76,14 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
     mode: modes.Mode
     match request:
         case FailOver():
-            mode = _partial(before.vms | request.vms)
+            mode = modes.partial(before.vms | request.vms)
         case Undo():
-            mode = _partial(before.vms - request.vms)
+            mode = modes.partial(before.vms - request.vms)
         case FailOverSite():
             reached = full.full_after(site, name, request.vms - not_started(ended))
             mode = modes.Full(reached.vms, reached.behind - _told(site.tenants[name], ended))
         case UndoSite():
-            mode = _partial(request.keep_partial)
+            mode = modes.partial(request.keep_partial)
         case Rehearse():
             mode = modes.Rehearsal(before.vms | (request.vms - not_started(ended)), request.internet)
         case EndRehearsal():
@@ -122,10 +122,6 @@ def _publish(site: Site, request: Publish) -> tuple[Step, ...]:
     wanted = documents.public_rules(tenant, tenancy.mode(site, request.tenant))
     action = PutRules(appliance=tenant.provider.id, rules=wanted)
     return numbered([(Step(f"Put {len(wanted)} public rules", action),)])
-
-
-def _partial(vms: frozenset[VmName]) -> modes.Mode:
-    return modes.Partial(vms) if vms else modes.Idle()
 
 
 def _told(tenant: Tenant, events: Iterable[Event]) -> frozenset[NetworkId]:

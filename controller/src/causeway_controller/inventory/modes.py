@@ -46,3 +46,8 @@ class Rehearsal:
 
 
 Mode = Idle | Partial | Full | Rehearsal
+
+
+def partial(vms: frozenset[VmName]) -> Partial | Idle:
+    """Return the mode in which these VMs, and no others, run at the provider."""
+    return Partial(vms) if vms else Idle()

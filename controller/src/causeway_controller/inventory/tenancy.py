@@ -9,7 +9,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from causeway_controller.inventory.modes import Idle, Mode, Partial
+from causeway_controller.inventory.modes import Idle, Mode
 from causeway_wire.desired import Extension, StaleAnswer
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import (
@@ -222,11 +222,6 @@ def mode(site: Site, tenant: TenantId) -> Mode:
 def with_mode(site: Site, tenant: TenantId, new: Mode) -> Site:
     """The site with the tenant in this mode."""
     return replace(site, modes={**site.modes, tenant: new})
-
-
-def with_failed_over(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Site:
-    """The site with exactly these VMs of the tenant in partial failover."""
-    return with_mode(site, tenant, Partial(vms) if vms else Idle())
 
 
 def with_publications(site: Site, tenant: TenantId, rules: tuple[PublicRule, ...]) -> Site:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from causeway_controller.failover import documents
-from causeway_controller.inventory.tenancy import Site, with_failed_over
+from causeway_controller.inventory.tenancy import Site
 from causeway_wire import codec
 from causeway_wire.desired import (
     Desired,
@@ -20,6 +20,7 @@ from causeway_wire.desired import (
 )
 from causeway_wire.problem import ProblemError
 from tests import sites
+from tests.sites import with_failed_over
 
 SITE = sites.site()
 ALL = frozenset(SITE.tenants["acme"].vms)

@@ -9,10 +9,11 @@ import pytest
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.target import Facts
 from causeway_controller.failover import checks, documents, extension
-from causeway_controller.inventory.tenancy import Adapter, Site, Tenant, Vm, with_failed_over
+from causeway_controller.inventory.tenancy import Adapter, Site, Tenant, Vm
 from causeway_wire.desired import Desired, Extension, Partial, ProviderRole, TenantRole
 from causeway_wire.problem import ProblemError
 from tests import sites
+from tests.sites import with_failed_over
 
 MAC = "02:00:00:00:aa:20"
 SECOND = Adapter(name="extension", mac="02:00:00:00:aa:02")

@@ -19,10 +19,11 @@ from causeway_controller.failover.steps import (
     Step,
     VerifyTunnel,
 )
-from causeway_controller.inventory.tenancy import Site, Tenant, with_failed_over, with_mode
+from causeway_controller.inventory.tenancy import Site, Tenant, with_mode
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests import sites
+from tests.sites import with_failed_over
 
 SITE = sites.site()
 Drawn = tuple[Site, frozenset[str], frozenset[str]]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from causeway_controller.failover import documents, revocation
-from causeway_controller.inventory.tenancy import Holder, Revocation, Site, with_failed_over
+from causeway_controller.inventory.tenancy import Holder, Revocation, Site
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from tests import sites
+from tests.sites import with_failed_over
 
 SITE = with_failed_over(sites.site(), "acme", frozenset(sites.site().tenants["acme"].vms))
 TENANT = SITE.tenants["acme"]

@@ -24,7 +24,6 @@ from causeway_controller.errors import (
 )
 from causeway_controller.failover import documents
 from causeway_controller.fleet import client
-from causeway_controller.inventory import tenancy
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.change import ChangeState
@@ -259,7 +258,7 @@ async def test_a_connection_lost_while_waiting_is_waited_out(agent: AgentServer,
 async def test_secrets_come_back_masked(opened: Opener) -> None:
     site = sites.site()
     full = documents.document(
-        tenancy.with_failed_over(site, "acme", frozenset({"vm-0-0"})),
+        sites.with_failed_over(site, "acme", frozenset({"vm-0-0"})),
         ME,
         generation=1,
         epoch=1,
