@@ -14,12 +14,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
-from causeway_controller import files
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.trust import pki
-from causeway_controller.trust.identity import ControllerIdentity
+from causeway_controller.trust.identity import ControllerIdentity, make_identity
 from causeway_wire.desired import Management, Nic
-from causeway_wire.routes import Permission
 from causeway_wire.seed import Enrolment, RoleName, Seed
 from causeway_wire.types import Secret
 
@@ -98,12 +96,7 @@ def make(*, directory: Path, disk: Path) -> Subject:
     now = datetime.now(UTC)
     authority = pki.make_controller_authority(name="gate ca", now=now)
     authority.save(directory)
-    own = pki.make_key()
-    certificate = pki.issue_controller(
-        authority, own.public_key(), name=_CONTROLLER, permissions=tuple(Permission), now=now
-    )
-    files.write(directory / "controller.key", pki.private_pem(own), mode=files.PRIVATE)
-    files.write(directory / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
+    make_identity(authority, _CONTROLLER, directory, now=now)
     api, host, machine = free_ports(3)
     subject = Subject(
         directory=directory,

@@ -23,11 +23,10 @@ from pathlib import Path
 
 import msgspec
 
-from causeway_controller import files
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.trust import pki, tls_crypt
-from causeway_controller.trust.identity import ControllerIdentity
+from causeway_controller.trust.identity import ControllerIdentity, make_identity
 from causeway_wire import codec
 from causeway_wire.desired import (
     Desired,
@@ -42,7 +41,6 @@ from causeway_wire.desired import (
 )
 from causeway_wire.identity import Purpose
 from causeway_wire.problem import ProblemError
-from causeway_wire.routes import Permission
 from causeway_wire.types import IPAddress, Secret
 
 START_SECONDS = 30.0
@@ -299,17 +297,7 @@ class Appliance:
         run("ip", "addr", "add", f"{self.controller}/24", "dev", f"{self.space}p0")
 
     def _office(self, authority: pki.Authority) -> ControllerIdentity:
-        key = pki.make_key()
-        certificate = pki.issue_controller(
-            authority, key.public_key(), name="controller", permissions=tuple(Permission), now=_now()
-        )
-        files.write(self.place / "controller.key", pki.private_pem(key), mode=files.PRIVATE)
-        files.write(self.place / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
-        return ControllerIdentity(
-            certificate=self.place / "controller.pem",
-            key=self.place / "controller.key",
-            authority=authority.pem,
-        )
+        return make_identity(authority, "controller", self.place, now=_now())
 
     def _write_settings(self, authority: str, token: Secret) -> None:
         settings = {

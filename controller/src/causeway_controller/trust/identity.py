@@ -32,17 +32,23 @@ class Office:
     identity: ControllerIdentity
 
 
-def make_office(name: str, directory: Path, *, now: datetime) -> Office:
-    """A controller with an authority of its own; its key lies below the directory."""
-    authority = pki.make_controller_authority(name=f"{name} ca", now=now)
+def make_identity(authority: pki.Authority, name: str, place: Path, *, now: datetime) -> ControllerIdentity:
+    """Return a controller that may do everything, its new key and certificate written to this directory.
+
+    Raises OSError.
+    """
     key = pki.make_key()
     certificate = pki.issue_controller(
         authority, key.public_key(), name=name, permissions=tuple(Permission), now=now
     )
-    place = directory / name
     files.write(place / "controller.key", pki.private_pem(key), mode=files.PRIVATE)
     files.write(place / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
-    identity = ControllerIdentity(
+    return ControllerIdentity(
         certificate=place / "controller.pem", key=place / "controller.key", authority=authority.pem
     )
-    return Office(authority=authority, identity=identity)
+
+
+def make_office(name: str, directory: Path, *, now: datetime) -> Office:
+    """A controller with an authority of its own; its key lies below the directory."""
+    authority = pki.make_controller_authority(name=f"{name} ca", now=now)
+    return Office(authority=authority, identity=make_identity(authority, name, directory / name, now=now))
