@@ -90,6 +90,11 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     more: int | UnsetType = UNSET
     """How many problems were found besides `errors`."""
 
+    @property
+    def each(self) -> tuple[Problem, ...]:
+        """Every problem that it tells: `errors`, or itself alone."""
+        return self.errors or (self,)
+
 
 def problem(
     kind: ProblemType,

@@ -43,12 +43,8 @@ def lint(
         inventory = codec.decode(json.dumps(value).encode(), Inventory)
         enter(inventory)
     except ProblemError as error:
-        _end(name, [_located(one, places) for one in _each(error.problem)], as_json=as_json)
+        _end(name, [_located(one, places) for one in error.problem.each], as_json=as_json)
     _tell(inventory, as_json=as_json)
-
-
-def _each(problem: Problem) -> tuple[Problem, ...]:
-    return problem.errors if isinstance(problem.errors, tuple) and problem.errors else (problem,)
 
 
 def _located(problem: Problem, places: yaml_text.Places) -> dict[str, Any]:

@@ -250,5 +250,5 @@ def own_addresses(lab: Lab, ref: VmRef) -> list[IPAddress]:
 
 
 def _types(error: ProblemError) -> set[str]:
-    found = error.problem.errors if isinstance(error.problem.errors, tuple) else (error.problem,)
+    found = error.problem.each
     return {one.type for one in found}

@@ -195,7 +195,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time; `causeway lab status` shows what is up"
     if isinstance(error, ProblemError):
-        problems = error.problem.errors or (error.problem,)
+        problems = error.problem.each
         return "; ".join(problem.detail for problem in problems)
     if address_in_use(error):
         return (
