@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from pathlib import Path
 
+from image.export import digest
 from release.checkout import Checkout
 from release.refusals import Wanted
 
@@ -65,9 +65,3 @@ def sum_up(dist: Path) -> Path:
     paths = sorted(path for pattern in _OURS[:2] for path in dist.glob(pattern))
     sums.write_text("".join(f"{digest(path)}  {path.name}\n" for path in paths))
     return sums
-
-
-def digest(path: Path) -> str:
-    """SHA-256 in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
