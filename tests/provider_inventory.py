@@ -33,6 +33,8 @@ from causeway_controller.contract.tenant import (
     TenantNetwork,
     Uplink,
 )
+from causeway_controller.inventory.allocation import NOTHING, Allocation
+from causeway_controller.inventory.rules import check
 from causeway_wire.public_rules import PublicRule
 
 Entry = TypeVar("Entry", bound=msgspec.Struct)
@@ -73,6 +75,11 @@ def uplink(address: str = "203.0.113.10/24", gateway: str = "203.0.113.1") -> Up
         network="network-3",
         address=Static(addresses=(ip_interface(address),), gateways=(ip_address(gateway),)),
     )
+
+
+def uplink_of(tenant: str) -> Uplink:
+    """An uplink that no other tenant of these tests has, by the first letter of the name."""
+    return uplink(f"203.0.113.{10 + ord(tenant[0]) - ord('a')}/24")
 
 
 def subscription(name: str, *networks: str, at: Uplink | None = None) -> Subscription:
@@ -119,7 +126,10 @@ def tenant(name: str = "acme", **members: object) -> Tenant:
         gateway_pool="edge",
         public_addresses=(ip_address("198.51.100.11"),),
         networks=(network(), network("dmz", 20)),
-        subscriptions=(subscription("small", "lan"), subscription("large", "dmz")),
+        subscriptions=(
+            subscription("small", "lan", at=uplink_of(name)),
+            subscription("large", "dmz", at=uplink_of(name)),
+        ),
         vms=(vm("web1", 11), vm("db1", 12)),
         failover_plans=(
             FailoverPlan(
@@ -156,3 +166,33 @@ def seed_example(**members: object) -> Inventory:
         tenants=(tenant(),),
     )
     return with_(made, **members)
+
+
+def two_hosts() -> Inventory:
+    """The seed's other example: the plans are of two hosts, and still one tenant's."""
+    at = uplink("203.0.113.30/24")
+    return seed_example(
+        hosts=(host(), host("esx2")),
+        hardware_plans=(plan("small", 2), plan("large", 3, on="esx2")),
+        vlan_pools=(
+            *seed_example().vlan_pools,
+            vlan_pool("net2", 100, 149, on="esx2"),
+            vlan_pool("iso2", 150, 199, on="esx2", network_class=NetworkClass.ISOLATED),
+        ),
+        tenants=(tenant(subscriptions=(subscription("small", "lan"), subscription("large", "dmz", at=at))),),
+    )
+
+
+def other_tenant(**members: object) -> Tenant:
+    """A second tenant of both plans, of whom nothing is replicated yet."""
+    made = tenant("bolt", vms=(), failover_plans=(), public_addresses=())
+    return with_(made, **members)
+
+
+def found(
+    inventory: Inventory, *, before: Inventory | None = None, held: Allocation = NOTHING
+) -> list[tuple[str, str]]:
+    """What is wrong with the inventory: (pointer, last word of the type) of each problem."""
+    problems = check(inventory, before=before, held=held).problems
+    assert all(len(each.detail) > 20 for each in problems)
+    return [(str(each.pointer), each.type.rpartition(":")[2]) for each in problems]

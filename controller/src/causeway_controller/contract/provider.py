@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from causeway_wire.desired import Document
+from causeway_wire.desired import Document, PerVersion
 from causeway_wire.types import ApplianceId, IPAddress, IPInterface, Name, NetworkId, Port, VlanId
 
 ForeignId = Annotated[
@@ -99,6 +99,11 @@ class Gateway(Document, frozen=True, kw_only=True):
     host: Name
     public: Annotated[tuple[IPInterface, ...], Meta(min_length=1, max_length=8)]
     inside: Annotated[tuple[IPInterface, ...], Meta(min_length=1, max_length=8)]
+    gateways: PerVersion = ()
+    """Default gateways of the public side, one per IP version."""
+    public_network: ForeignId = "public"
+    """The hypervisor's network or port group of each side."""
+    inside_network: ForeignId = "inside"
 
 
 class GatewayPool(Document, frozen=True, kw_only=True):

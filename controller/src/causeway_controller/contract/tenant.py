@@ -50,6 +50,10 @@ class SubscribedNetwork(Document, frozen=True, kw_only=True):
     plan_network: NetworkId
     network: NetworkId
     extension: Extension = Extension.ROUTED
+    appliance_addresses: HostAddresses = ()
+    """Addresses in the production network that the provider's appliance has in the VLAN: free ones, which no
+    machine of production uses. It works without; with one it is seen by replicas as itself, for diagnostics.
+    """
 
 
 class Subscription(Document, frozen=True, kw_only=True):
@@ -155,6 +159,8 @@ class Tenant(Document, frozen=True, kw_only=True):
     more_public_ipv4: Annotated[int, Meta(ge=0, le=256)] = 0
     """How many more the controller chooses."""
     more_public_ipv6: Annotated[int, Meta(ge=0, le=256)] = 0
+    test_addresses: Annotated[tuple[IPAddress, ...], Meta(max_length=256)] = ()
+    """Public addresses that stand in for the others in a rehearsal: the first for the first, and so on."""
     networks: Annotated[tuple[TenantNetwork, ...], Meta(max_length=128)] = ()
     subscriptions: Annotated[tuple[Subscription, ...], Meta(max_length=64)] = ()
     vms: Annotated[tuple[ProtectedVm, ...], Meta(max_length=9999)] = ()

@@ -6,7 +6,6 @@ its pool was changed or removed; what nobody needs any more is free again.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,11 +26,12 @@ from causeway_controller.inventory.allocation import (
     TunnelLease,
     VlanLease,
     inner,
+    mac_candidates,
 )
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.findings import Findings
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress, MacAddress, Name, NetworkId, TenantId
+from causeway_wire.types import IPAddress, Name, NetworkId, TenantId
 
 
 def allocate(inventory: Inventory, held: Allocation, findings: Findings) -> Allocation:
@@ -118,19 +118,11 @@ def _macs(held: Allocation, needed: list[NeededAppliance]) -> tuple[MacLease, ..
     for key in wanted:
         lease = kept.get(key)
         if lease is None:
-            mac = next(each for each in _candidates(*key) if each not in taken)
+            mac = next(each for each in mac_candidates(*key) if each not in taken)
             taken.add(mac)
             lease = MacLease(tenant=key[0], host=key[1], adapter=key[2], mac=mac)
         leases.append(lease)
     return tuple(leases)
-
-
-def _candidates(tenant: TenantId, host: Name, adapter: str) -> Iterator[MacAddress]:
-    """Locally administered addresses of one adapter (IEEE 802, 8.2), the same ones every time."""
-    for attempt in itertools.count():
-        octets = bytearray(hashlib.sha256(f"{tenant}\n{host}\n{adapter}\n{attempt}".encode()).digest()[:6])
-        octets[0] = octets[0] & 0xFC | 0x02
-        yield octets.hex(":")
 
 
 def _tunnels(inventory: Inventory, held: Allocation, findings: Findings) -> tuple[TunnelLease, ...]:
@@ -171,7 +163,11 @@ def _tunnels_of(
 def _public(inventory: Inventory, held: Allocation, findings: Findings) -> tuple[PublicLease, ...]:
     """The addresses that the controller chooses; those that are named in the inventory are not among them."""
     tenants = {tenant.id: tenant for tenant in inventory.tenants}
-    named = {address for tenant in inventory.tenants for address in tenant.public_addresses}
+    named = {
+        address
+        for tenant in inventory.tenants
+        for address in (*tenant.public_addresses, *tenant.test_addresses)
+    }
     kept: dict[tuple[TenantId, int], list[IPAddress]] = {}
     for lease in held.public:
         if lease.address not in named and lease.tenant in tenants:

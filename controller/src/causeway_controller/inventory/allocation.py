@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import itertools
+from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -85,3 +88,11 @@ def inner(slot: int) -> tuple[tuple[IPAddress, IPAddress], ...]:
         (_INNER_IPV4 + offset + 1, _INNER_IPV4 + offset + 2),
         (_INNER_IPV6 + offset + 1, _INNER_IPV6 + offset + 2),
     )
+
+
+def mac_candidates(tenant: TenantId, host: Name, adapter: str) -> Iterator[MacAddress]:
+    """Locally administered addresses of one adapter (IEEE 802, 8.2), the same ones every time."""
+    for attempt in itertools.count():
+        octets = bytearray(hashlib.sha256(f"{tenant}\n{host}\n{adapter}\n{attempt}".encode()).digest()[:6])
+        octets[0] = octets[0] & 0xFC | 0x02
+        yield octets.hex(":")

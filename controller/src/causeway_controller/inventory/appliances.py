@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import Adapters, Subscription, Tenant, Uplink
 from causeway_controller.inventory import book
 from causeway_controller.inventory.allocation import TRUNK, UPLINK
 from causeway_controller.inventory.book import Book
-from causeway_wire.types import Name, NetworkId, TenantId
+from causeway_wire.types import ApplianceId, Name, NetworkId, TenantId
+
+_NAME_LENGTH: Final = 63
+"""Of a name (`types.NAME_PATTERN`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,19 @@ class NeededAppliance:
     uplink: Uplink
     trunk: bool
     networks: tuple[NeededNetwork, ...]
+
+    @property
+    def id(self) -> ApplianceId:
+        """Its name, from those of tenant and host: readable where there is room, and always the same."""
+        whole = f"{self.tenant}-{self.host}"
+        if len(whole) <= _NAME_LENGTH:
+            return whole
+        return f"{whole[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
+
+    @property
+    def subscription(self) -> int:
+        """Where the tenant's first subscription on the host stands."""
+        return self.networks[0].subscription
 
     @property
     def adapters(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.inventory import (
     book,
+    rules_apart,
     rules_change,
     rules_failover,
     rules_provider,
@@ -35,7 +36,7 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
         rules_tenant.check(findings, tenant, names, pointer)
         rules_subscription.check(findings, tenant, names, pointer)
         rules_failover.check(findings, tenant, names, chosen.get(tenant.id, ()), pointer)
-    rules_tenant.apart(findings, inventory, held)
+    rules_apart.check(findings, inventory, names, held)
     if before is not None:
         rules_change.check(findings, inventory, before)
     return findings

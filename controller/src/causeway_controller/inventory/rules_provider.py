@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import GatewayPool, Host, PublicPool, StorageKind, VlanPool
+from causeway_controller.inventory import rules_adapters
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
 from causeway_wire import address_kinds, limits
@@ -114,18 +115,13 @@ def _apart(findings: Findings, ranges: list[tuple[int, int, int, str]]) -> None:
 
 
 def _gateways(findings: Findings, inventory: Inventory, book: Book) -> None:
-    addresses = []
     for place, gateway in enumerate(inventory.gateways):
         pointer = f"/gateways/{place}"
         if gateway.host not in book.hosts:
             unknown(findings, f"{pointer}/host", "host", gateway.host, book.hosts)
         for side, interfaces in (("public", gateway.public), ("inside", gateway.inside)):
-            for n, interface in enumerate(interfaces):
-                where = f"{pointer}/{side}/{n}"
-                addresses.append((interface.ip, where))
-                if (why := address_kinds.special(interface.ip)) is not None:
-                    findings.add(ProblemType.INVALID, where, f"{interface.ip} is {why}; no gateway has it")
-    distinct(findings, addresses, "gateway address")
+            rules_adapters.addresses(findings, interfaces, f"{pointer}/{side}", "gateway")
+        rules_adapters.gateways(findings, gateway.gateways, gateway.public, f"{pointer}/gateways")
     for place, pool in enumerate(inventory.gateway_pools):
         _gateway_pool(findings, pool, inventory, book, f"/gateway_pools/{place}")
 

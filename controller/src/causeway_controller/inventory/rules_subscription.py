@@ -6,12 +6,18 @@ import msgspec
 from msgspec import UNSET
 
 from causeway_controller.contract.provider import HardwarePlan
-from causeway_controller.contract.tenant import Static, Subscription, Tenant
-from causeway_controller.inventory import appliances, capacity
+from causeway_controller.contract.tenant import (
+    Static,
+    SubscribedNetwork,
+    Subscription,
+    Tenant,
+    TenantNetwork,
+)
+from causeway_controller.inventory import appliances, capacity, rules_adapters
 from causeway_controller.inventory import book as names_of
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
-from causeway_wire import address_kinds
+from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import Name
 
@@ -64,11 +70,32 @@ def _mapped(
             )
         if entry.network not in owned:
             unknown(findings, f"{where}/network", "network of the tenant", entry.network, owned)
+        else:
+            _appliance_addresses(findings, tenant, entry, owned[entry.network], where)
     mapped = (
         (entry.plan_network, f"{pointer}/networks/{n}/plan_network")
         for n, entry in enumerate(subscription.networks)
     )
     distinct(findings, mapped, "network of the plan")
+
+
+def _appliance_addresses(
+    findings: Findings, tenant: Tenant, entry: SubscribedNetwork, network: TenantNetwork, pointer: str
+) -> None:
+    """The appliance is one more machine of the network, and none where frames are bridged through it."""
+    if entry.appliance_addresses and entry.extension is Extension.BRIDGED:
+        detail = "an adapter that is bridged has no address; remove them, or extend the network routed"
+        findings.add(ProblemType.INVALID, f"{pointer}/appliance_addresses", detail)
+    used = {address: f"VM {vm.name}'s" for vm in tenant.vms for address in vm.addresses}
+    used |= dict.fromkeys(network.gateways, "the network's gateway")
+    if network.tenant_end is not UNSET and isinstance(network.tenant_end.address, Static):
+        used |= {each.ip: "the tenant's appliance's" for each in network.tenant_end.address.addresses}
+    for n, interface in enumerate(entry.appliance_addresses):
+        where = f"{pointer}/appliance_addresses/{n}"
+        rules_adapters.member(findings, network, interface.ip, where, "appliance")
+        if interface.ip in used:
+            detail = f"{interface.ip} is {used[interface.ip]}; give the appliance an address that nobody has"
+            findings.add(ProblemType.DUPLICATE, where, detail)
 
 
 def _uplink(findings: Findings, subscription: Subscription, pointer: str) -> None:
@@ -78,17 +105,8 @@ def _uplink(findings: Findings, subscription: Subscription, pointer: str) -> Non
     if not address.addresses:
         detail = "name an address of the appliance, or let it have one by dhcp"
         findings.add(ProblemType.INVALID, f"{pointer}/addresses", detail)
-    for n, interface in enumerate(address.addresses):
-        if (why := address_kinds.special(interface.ip)) is not None:
-            detail = f"{interface.ip} is {why}; no appliance can have it"
-            findings.add(ProblemType.INVALID, f"{pointer}/addresses/{n}", detail)
-    versions = ((gateway.version, f"{pointer}/gateways/{n}") for n, gateway in enumerate(address.gateways))
-    distinct(findings, versions, "a gateway of IP version")
-    for n, gateway in enumerate(address.gateways):
-        on_link = (i for i in address.addresses if i.version == gateway.version and gateway in i.network)
-        if next(on_link, None) is None:
-            detail = f"gateway {gateway} is in the prefix of none of the addresses; correct it or the prefix"
-            findings.add(ProblemType.OUTSIDE_NETWORK, f"{pointer}/gateways/{n}", detail)
+    rules_adapters.addresses(findings, address.addresses, f"{pointer}/addresses", "appliance")
+    rules_adapters.gateways(findings, address.gateways, address.addresses, f"{pointer}/gateways")
 
 
 def _one_appliance(findings: Findings, tenant: Tenant, book: Book, pointer: str) -> None:

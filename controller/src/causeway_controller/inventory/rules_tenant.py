@@ -1,19 +1,16 @@
-"""Rules of a tenant's production networks and VMs, and of what no two tenants may share."""
+"""Rules of a tenant's production networks and VMs."""
 
 from __future__ import annotations
 
 from msgspec import UNSET
 
-from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import ProtectedVm, Static, Tenant, TenantNetwork
 from causeway_controller.inventory import book as names_of
-from causeway_controller.inventory.addressing import in_pools, inside
-from causeway_controller.inventory.allocation import Allocation
+from causeway_controller.inventory import rules_adapters
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
 from causeway_wire import address_kinds
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import IPAddress, TenantId
 
 
 def check(findings: Findings, tenant: Tenant, book: Book, pointer: str) -> None:
@@ -56,7 +53,7 @@ def _network(findings: Findings, network: TenantNetwork, pointer: str) -> None:
                 ProblemType.INVALID, f"{pointer}/prefixes/{n}", f"{prefix} is no production network: {why}"
             )
     for n, gateway in enumerate(network.gateways):
-        _member(findings, network, gateway, f"{pointer}/gateways/{n}", "gateway")
+        rules_adapters.member(findings, network, gateway, f"{pointer}/gateways/{n}", "gateway")
     versions = ((gateway.version, f"{pointer}/gateways/{n}") for n, gateway in enumerate(network.gateways))
     distinct(findings, versions, "a gateway of IP version")
     if network.tenant_end is not UNSET and isinstance(network.tenant_end.address, Static):
@@ -70,21 +67,10 @@ def _tenant_end(findings: Findings, network: TenantNetwork, address: Static, poi
         findings.add(ProblemType.INVALID, f"{pointer}/addresses", detail)
     for n, interface in enumerate(address.addresses):
         where = f"{pointer}/addresses/{n}"
-        _member(findings, network, interface.ip, where, "appliance")
+        rules_adapters.member(findings, network, interface.ip, where, "appliance")
         if interface.ip in network.gateways:
             detail = f"{interface.ip} is the network's gateway; give the appliance an address of its own"
             findings.add(ProblemType.DUPLICATE, where, detail)
-
-
-def _member(findings: Findings, network: TenantNetwork, address: IPAddress, pointer: str, what: str) -> None:
-    """The address lies in the network and is not the network's own."""
-    if not inside(network.prefixes, address):
-        prefixes = ", ".join(str(prefix) for prefix in network.prefixes)
-        detail = f"{what} {address} is outside network {network.id} ({prefixes}); correct it or the prefix"
-        findings.add(ProblemType.OUTSIDE_NETWORK, pointer, detail)
-    elif address_kinds.names_network(network.prefixes, address):
-        detail = f"{address} is the network or broadcast address of network {network.id}; no machine has it"
-        findings.add(ProblemType.INVALID, pointer, detail)
 
 
 def _vms(findings: Findings, tenant: Tenant, book: Book, pointer: str) -> None:
@@ -121,7 +107,7 @@ def _addresses(findings: Findings, vm: ProtectedVm, network: TenantNetwork, poin
         findings.add(ProblemType.INVALID, f"{pointer}/addresses", detail)
     for n, address in enumerate(vm.addresses):
         where = f"{pointer}/addresses/{n}"
-        _member(findings, network, address, where, f"VM {vm.name} with")
+        rules_adapters.member(findings, network, address, where, f"VM {vm.name} with")
         if address in network.gateways:
             detail = f"{address} is the gateway of network {network.id}, which full failover takes over"
             findings.add(ProblemType.DUPLICATE, where, f"{detail}; the VM needs another address")
@@ -146,37 +132,3 @@ def _replica(findings: Findings, tenant: Tenant, vm: ProtectedVm, book: Book, po
             f"{vm.network}; subscribe it to a plan there, or move the replica"
         )
         findings.add(ProblemType.INVALID, where, detail)
-
-
-def apart(findings: Findings, inventory: Inventory, held: Allocation) -> None:
-    """Note what two tenants share: public addresses, and replicas.
-
-    An address that the controller chose for one tenant cannot be named for another.
-    """
-    owners: dict[IPAddress, tuple[TenantId, str]] = {}
-    present = {tenant.id for tenant in inventory.tenants}
-    chosen = {lease.address: lease.tenant for lease in held.public if lease.tenant in present}
-    taken = {i.ip: gateway.id for gateway in inventory.gateways for i in gateway.public}
-    for place, tenant in enumerate(inventory.tenants):
-        for n, address in enumerate(tenant.public_addresses):
-            where = f"/tenants/{place}/public_addresses/{n}"
-            if address in owners:
-                detail = f"{address} is tenant {owners[address][0]}'s ({owners[address][1]}); choose another"
-                findings.add(ProblemType.DUPLICATE, where, detail)
-            elif chosen.get(address, tenant.id) != tenant.id:
-                detail = f"{address} was handed out to tenant {chosen[address]}; choose another"
-                findings.add(ProblemType.DUPLICATE, where, detail)
-            elif address in taken:
-                detail = f"{address} is gateway {taken[address]}'s own; choose another"
-                findings.add(ProblemType.DUPLICATE, where, detail)
-            elif not in_pools(inventory.public_pools, address):
-                detail = f"{address} is in none of the public pools; choose another, or enter its pool first"
-                findings.add(ProblemType.OUTSIDE_ALLOCATION, where, detail)
-            owners.setdefault(address, (tenant.id, where))
-    replicas = (
-        ((vm.replica.host, vm.replica.vm_id), f"/tenants/{place}/vms/{n}/replica/vm_id")
-        for place, tenant in enumerate(inventory.tenants)
-        for n, vm in enumerate(tenant.vms)
-        if vm.replica is not UNSET
-    )
-    distinct(findings, replicas, "replica")

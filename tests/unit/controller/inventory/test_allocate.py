@@ -16,12 +16,13 @@ from causeway_controller.inventory.appliances import needed
 from causeway_controller.inventory.entry import enter
 from causeway_wire.problem import ProblemError
 from tests.provider_inventory import (
-    host,
     network,
     plan,
     seed_example,
     subscription,
     tenant,
+    two_hosts,
+    uplink_of,
     vlan_pool,
     with_,
 )
@@ -37,15 +38,7 @@ def test_plans_of_two_and_three_networks_on_one_host_are_one_appliance_with_six_
 
 
 def test_plans_on_two_hosts_are_two_appliances() -> None:
-    inventory = seed_example(
-        hosts=(host(), host("esx2")),
-        hardware_plans=(plan("small", 2), plan("large", 3, on="esx2")),
-        vlan_pools=(
-            *seed_example().vlan_pools,
-            vlan_pool("net2", 100, 149, on="esx2"),
-            vlan_pool("iso2", 150, 199, on="esx2", network_class=NetworkClass.ISOLATED),
-        ),
-    )
+    inventory = two_hosts()
     assert [(a.host, len(a.adapters)) for a in needed(inventory)] == [("esx1", 3), ("esx2", 4)]
     assert [(lease.host, lease.vlan) for lease in enter(inventory).vlans] == [
         ("esx1", 100),
@@ -123,7 +116,7 @@ def bare(name: str, plans: frozenset[str], addresses: int) -> Tenant:
     return tenant(
         name,
         networks=(network(),),
-        subscriptions=tuple(subscription(each) for each in sorted(plans)),
+        subscriptions=tuple(subscription(each, at=uplink_of(name)) for each in sorted(plans)),
         vms=(),
         failover_plans=(),
         public_addresses=(),

@@ -22,17 +22,17 @@ from causeway_controller.contract.tenant import (
     PlanEntry,
     ReplicaVm,
     Static,
-    Tenant,
     TenantEnd,
     Uplink,
 )
 from causeway_controller.inventory.allocation import Allocation, PublicLease
 from causeway_controller.inventory.entry import enter
-from causeway_controller.inventory.rules import check
 from causeway_wire.problem import ProblemError
 from tests.provider_inventory import (
+    found,
     host,
     network,
+    other_tenant,
     plan,
     rule,
     seed_example,
@@ -43,13 +43,6 @@ from tests.provider_inventory import (
     vm,
     with_,
 )
-
-
-def found(inventory: Inventory, **given: object) -> list[tuple[str, str]]:
-    """(pointer, last word of the type) of each problem."""
-    problems = check(inventory, **given).problems  # type: ignore[arg-type]
-    assert all(len(each.detail) > 20 for each in problems)
-    return [(str(each.pointer), each.type.rpartition(":")[2]) for each in problems]
 
 
 def test_the_example_is_sound() -> None:
@@ -293,11 +286,6 @@ def test_a_replica_is_where_its_network_is_subscribed() -> None:
     moved = with_(vm("web1", 11), replica=ReplicaVm(host="esx2", vm_id="vm-1"))
     inventory = seed_example(hosts=(host(), host("esx2")), tenants=(tenant(vms=(moved, vm("db1", 12))),))
     assert found(inventory) == [("/tenants/0/vms/0/replica/host", "invalid")]
-
-
-def other_tenant(**members: object) -> Tenant:
-    made = tenant("bolt", vms=(), failover_plans=(), public_addresses=())
-    return with_(made, **members)
 
 
 def test_an_address_belongs_to_one_tenant() -> None:

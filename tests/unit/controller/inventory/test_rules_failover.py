@@ -9,14 +9,8 @@ import pytest
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import PlanEntry
-from causeway_controller.inventory.allocation import NOTHING, Allocation, PublicLease
-from causeway_controller.inventory.rules import check
-from tests.provider_inventory import network, rule, seed_example, tenant, with_
-
-
-def found(inventory: Inventory, *, held: Allocation = NOTHING) -> list[tuple[object, str]]:
-    """(pointer, last word of the type) of each problem."""
-    return [(each.pointer, each.type.rpartition(":")[2]) for each in check(inventory, held=held).problems]
+from causeway_controller.inventory.allocation import Allocation, PublicLease
+from tests.provider_inventory import found, network, rule, seed_example, tenant, with_
 
 
 def of_tenant(**members: object) -> Callable[[], Inventory]:
