@@ -13,12 +13,11 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType, structs
 
-from causeway_controller.failover import revocation
+from causeway_controller.failover.desired import desired
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import (
     Adapter,
     Gateway,
-    ManagementAccess,
     Network,
     Site,
     Tenant,
@@ -40,8 +39,6 @@ from causeway_wire.desired import (
     GatewayTunnel,
     Idle,
     InnerAddresses,
-    Management,
-    Nic,
     Partial,
     ProductionNetwork,
     ProviderNetwork,
@@ -49,7 +46,6 @@ from causeway_wire.desired import (
     Rehearsal,
     Remote,
     Replica,
-    Role,
     TenantFailover,
     TenantRole,
     TunnelClient,
@@ -122,8 +118,10 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
         denied=appliance.denied,
         claims=_claims(tenant),
     )
-    adapters = (appliance.uplink, *(appliance.vlans[network.id] for network in networks))
-    return _desired(
+    carrier = () if appliance.trunk is None else (appliance.trunk,)
+    carried = (appliance.vlans[network.id] for network in networks)
+    adapters = (appliance.uplink, *carrier, *carried, *appliance.spare)
+    return desired(
         site, appliance.id, appliance.management, adapters, role, generation=generation, epoch=epoch
     )
 
@@ -149,7 +147,7 @@ def tenant_document(
     )
     management = appliance.management
     adapters = (appliance.nic, *([appliance.extension_nic] if appliance.extension_nic is not None else []))
-    return _desired(site, appliance.id, management, adapters, role, generation=generation, epoch=epoch)
+    return desired(site, appliance.id, management, adapters, role, generation=generation, epoch=epoch)
 
 
 def _claims(tenant: Tenant) -> Claims | UnsetType:
@@ -187,7 +185,7 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
         ),
     )
     adapters = (gateway.public, gateway.inside)
-    return _desired(site, gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
+    return desired(site, gateway.id, gateway.management, adapters, role, generation=generation, epoch=epoch)
 
 
 def _inside_reach(gateway: Gateway, server: IPAddress | None) -> IPAddress | None:
@@ -369,31 +367,6 @@ def _partial(vms: tuple[Vm, ...]) -> TenantFailover:
         return Idle()
     replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses, macs=vm.macs) for vm in vms)
     return Partial(replicas=tuple(replicas))
-
-
-def _desired(
-    site: Site,
-    appliance: ApplianceId,
-    access: ManagementAccess,
-    adapters: tuple[Adapter, ...],
-    role: Role,
-    *,
-    generation: Generation,
-    epoch: Epoch,
-) -> Desired:
-    management = Management(nic=access.nic, address=access.address, sources=access.sources, port=access.port)
-    nics = (
-        Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways) for one in adapters
-    )
-    made = Desired(
-        appliance=appliance,
-        generation=generation,
-        epoch=epoch,
-        management=management,
-        nics=tuple(nics),
-        role=role,
-    )
-    return revocation.applied(site, made)
 
 
 def _unknown(detail: str) -> ProblemError:

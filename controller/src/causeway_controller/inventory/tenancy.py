@@ -24,6 +24,7 @@ from causeway_wire.types import (
     SerialNumber,
     TenantId,
     TunnelId,
+    VlanId,
     VmName,
 )
 
@@ -36,6 +37,8 @@ class Adapter:
     mac: MacAddress
     addresses: tuple[IPInterface, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
+    vlan: VlanId | None = None
+    """The tag of what arrives on its appliance's trunk (IEEE 802.1Q); its MAC address is the trunk's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,10 @@ class ProviderAppliance:
     management: ManagementAccess
     uplink: Adapter
     vlans: Mapping[NetworkId, Adapter]
+    trunk: Adapter | None = None
+    """The vNIC that carries the networks whose adapters have a tag."""
+    spare: tuple[Adapter, ...] = ()
+    """Adapters of networks that stand for no production network yet."""
     denied: tuple[IPNetwork, ...] = ()
     """The provider's own networks besides the uplink's, which replicas never reach."""
 
