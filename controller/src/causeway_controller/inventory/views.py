@@ -1,0 +1,244 @@
+"""One tenant on one host, out of the provider's inventory: what the pure rooms of failover work on.
+
+Pure. Production networks that a subscription on the host carries, replicas that live there, the appliance
+with its vNICs or its trunk. Nothing of other tenants is in it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import UNSET
+
+from causeway_controller.contract import provider as provided
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.provider import NetworkClass
+from causeway_controller.contract.tenant import FailoverPlan, Static
+from causeway_controller.contract.tenant import Tenant as TenantEntry
+from causeway_controller.inventory import appliances, book, start_order
+from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation, mac_candidates
+from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_controller.inventory.book import Book
+from causeway_controller.inventory.modes import Mode
+from causeway_controller.inventory.tenancy import (
+    Adapter,
+    Gateway,
+    GatewayCredentials,
+    ManagementAccess,
+    Network,
+    ProviderAppliance,
+    Revocation,
+    Site,
+    Tenant,
+    TenantAppliance,
+    TenantCredentials,
+    Vm,
+)
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import ApplianceId, IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId
+
+PUBLIC: Final = "public"
+INSIDE: Final = "inside"
+"""Names of a gateway's adapters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known besides the inventory: it was made, learnt or decided later."""
+
+    controllers: tuple[IPNetwork, ...]
+    """Where the controllers' connections come from; appliances listen for nobody else."""
+    gateway_credentials: GatewayCredentials
+    credentials: TenantCredentials | None = None
+    """None until the tenant's VPN authority has been made."""
+    mode: Mode | None = None
+    publications: tuple[PublicRule, ...] | None = None
+    """Rules that took the place of the plan's."""
+    ends: Mapping[NetworkId, TenantAppliance] = field(default_factory=dict)
+    """The tenant's appliances, where this controller may command them."""
+    learnt: Mapping[ApplianceId, Adapter] = field(default_factory=dict)
+    """Uplinks to which the network gave addresses."""
+    revoked: tuple[Revocation, ...] = ()
+
+
+def tenancy(
+    inventory: Inventory, given: Allocation, tenant: TenantId, host: Name, *, known: Known, plan: Name = ""
+) -> Site:
+    """Return the tenant on the host as a site of its own, with the gateways that its tunnels use.
+
+    `plan` names the failover plan whose order and rules count; without it the tenant's first. Raises
+    ProblemError: `not-found` when the tenant has nothing there, `unsupported` while an address is not known.
+    """
+    names = book.index(inventory)
+    entry = names.tenants.get(tenant)
+    needed = next((a for a in appliances.of_tenant(entry, names) if a.host == host), None) if entry else None
+    if entry is None or needed is None:
+        detail = f"tenant {tenant} has no subscription on host {host}; enter one, or name another host"
+        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+    view = _View(entry, needed, names, given, known)
+    return Site(
+        tenants={tenant: view.tenant(_plan(entry, plan))},
+        gateways=tuple(_gateways(entry, names, known)),
+        credentials={} if known.credentials is None else {tenant: known.credentials},
+        gateway_credentials=known.gateway_credentials,
+        modes={} if known.mode is None else {tenant: known.mode},
+        revoked=known.revoked,
+    )
+
+
+def _plan(entry: TenantEntry, name: Name) -> FailoverPlan | None:
+    if not name:
+        return next(iter(entry.failover_plans), None)
+    found = next((plan for plan in entry.failover_plans if plan.id == name), None)
+    if found is None:
+        there = ", ".join(plan.id for plan in entry.failover_plans) or "none"
+        detail = f"tenant {entry.id} has no failover plan {name}; there is {there}"
+        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+    return found
+
+
+class _View:
+    """What is looked at for one tenant's appliance on one host."""
+
+    def __init__(
+        self, entry: TenantEntry, needed: NeededAppliance, names: Book, given: Allocation, known: Known
+    ) -> None:
+        self._entry = entry
+        self._needed = needed
+        self._names = names
+        self._given = given
+        self._known = known
+        self._carried = {
+            (plan.id, each.plan_network): each
+            for _, subscription, plan in names.subscribed(entry)
+            if plan.host == needed.host
+            for each in subscription.networks
+        }
+        """By plan and its network: which production network it stands for."""
+
+    def tenant(self, plan: FailoverPlan | None) -> Tenant:
+        entry, known = self._entry, self._known
+        networks = dict(self._networks())
+        vms = {
+            vm.name: Vm(name=vm.name, network=vm.network, addresses=vm.addresses, macs=vm.macs)
+            for vm in entry.vms
+            if vm.replica is not UNSET and vm.replica.host == self._needed.host and vm.network in networks
+        }
+        rules = known.publications
+        if rules is None:
+            rules = () if plan is None else plan.rules
+        here = {address for vm in vms.values() for address in vm.addresses}
+        chosen = (lease.address for lease in self._given.public if lease.tenant == entry.id)
+        return Tenant(
+            id=entry.id,
+            networks=networks,
+            provider=self._appliance(),
+            appliances={name: end for name, end in known.ends.items() if name in networks},
+            vms=vms,
+            plan=() if plan is None else start_order.planned(plan, vms),
+            routed=() if plan is None else tuple(name for name in plan.routed if name in networks),
+            public_addresses=(*entry.public_addresses, *chosen),
+            test_addresses=entry.test_addresses,
+            publications=tuple(rule for rule in rules if rule.internal_address in here),
+        )
+
+    def _networks(self) -> Iterator[tuple[NetworkId, Network]]:
+        owned = book.networks(self._entry)
+        leases = {lease.network: lease for lease in self._given.tunnels if lease.tenant == self._entry.id}
+        for (plan, plan_network), each in self._carried.items():
+            network, lease = owned[each.network], leases.get(each.network)
+            offered = book.plan_networks(self._names.plans[plan])[plan_network]
+            end = network.tenant_end
+            made = Network(
+                id=network.id,
+                prefixes=network.prefixes,
+                gateways=network.gateways,
+                tunnel=network.id if end is UNSET else end.tunnel,
+                inner=() if lease is None else lease.inner,
+                port=0 if lease is None else lease.port,
+                internet=offered.network_class is NetworkClass.INTERNET,
+                extension=each.extension,
+            )
+            yield network.id, made
+
+    def _appliance(self) -> ProviderAppliance:
+        here = (self._entry.id, self._needed.host)
+        macs = {each.adapter: each.mac for each in self._given.macs if (each.tenant, each.host) == here}
+        uplink, trunk = self._uplink(macs[UPLINK]), macs.get(TRUNK) if self._needed.trunk else None
+        adapters = {
+            place: Adapter(
+                name=title,
+                mac=macs["/".join(place)] if trunk is None else trunk,
+                addresses=self._carried[place].appliance_addresses if place in self._carried else (),
+                vlan=None if trunk is None else vlan,
+            )
+            for place, title, vlan in self._titled()
+        }
+        return ProviderAppliance(
+            id=self._needed.id,
+            management=ManagementAccess(
+                nic=UPLINK, address=uplink.addresses[0].ip, sources=self._known.controllers
+            ),
+            uplink=uplink,
+            vlans={each.network: adapters[place] for place, each in self._carried.items()},
+            trunk=None if trunk is None else Adapter(name=TRUNK, mac=trunk),
+            spare=tuple(adapter for place, adapter in adapters.items() if place not in self._carried),
+            denied=_insides(self._names),
+        )
+
+    def _uplink(self, mac: MacAddress) -> Adapter:
+        address = self._needed.uplink.address
+        if isinstance(address, Static):
+            return Adapter(name=UPLINK, mac=mac, addresses=address.addresses, gateways=address.gateways)
+        learnt = self._known.learnt.get(self._needed.id)
+        if learnt is None:
+            detail = f"the network has given appliance {self._needed.id} no address yet; wait for one"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+        return learnt
+
+    def _titled(self) -> Iterator[tuple[tuple[Name, NetworkId], Name, VlanId]]:
+        """Each network's place and VLAN, and the name of its adapter after it: a number that a second switch
+        has as well is told apart.
+        """
+        here = (self._entry.id, self._needed.host)
+        leases = [each for each in self._given.vlans if (each.tenant, each.host) == here]
+        vlans = {(each.plan, each.network): each.vlan for each in leases}
+        counted: Counter[VlanId] = Counter()
+        for each in self._needed.networks:
+            vlan = vlans[each.plan, each.network]
+            counted[vlan] += 1
+            again = f"-{counted[vlan]}" if counted[vlan] > 1 else ""
+            yield (each.plan, each.network), f"vlan{vlan}{again}", vlan
+
+
+def _insides(names: Book) -> tuple[IPNetwork, ...]:
+    """The provider's own networks that the inventory tells: those between gateways and appliances."""
+    found = {interface.network for gateway in names.gateways.values() for interface in gateway.inside}
+    return tuple(sorted(found, key=lambda network: (network.version, str(network))))
+
+
+def _gateways(entry: TenantEntry, names: Book, known: Known) -> Iterator[Gateway]:
+    """Those of the tenant's pool, in its order."""
+    if entry.gateway_pool is not UNSET:
+        pool = names.gateway_pools[entry.gateway_pool]
+        for name in pool.gateways:
+            yield gateway(names.gateways[name], pool, known.controllers)
+
+
+def gateway(
+    entry: provided.Gateway, pool: provided.GatewayPool, controllers: tuple[IPNetwork, ...]
+) -> Gateway:
+    """Return a cloud gateway of a pool, with the vNICs that it has by its name."""
+    public, inside = (next(mac_candidates("", entry.id, side)) for side in (PUBLIC, INSIDE))
+    return Gateway(
+        id=entry.id,
+        management=ManagementAccess(nic=INSIDE, address=entry.inside[0].ip, sources=controllers),
+        public=Adapter(name=PUBLIC, mac=public, addresses=entry.public, gateways=entry.gateways),
+        inside=Adapter(name=INSIDE, mac=inside, addresses=entry.inside),
+        name=pool.name,
+        port=pool.port,
+    )
