@@ -14,7 +14,9 @@ ControllerError
 ├── NotReady             a replica did not answer in time
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
-└── StoreError           a file of ours cannot be read
+└── StoreError           a file of ours cannot be read, or the store refuses
+    ├── MasterKeyError   the keys that secrets are sealed with cannot be had
+    └── SealBroken       a secret does not open: says which, and with which key it was sealed
 """
 
 from __future__ import annotations
@@ -155,3 +157,17 @@ class StepFailed(ControllerError):  # noqa: N818
 
 class StoreError(ControllerError):
     """A file of ours is missing or damaged; the message names it."""
+
+
+class MasterKeyError(StoreError):
+    """The vault's keys cannot be read, or are not those that it needs; the message names their source."""
+
+
+class SealBroken(StoreError):  # noqa: N818
+    """A sealed secret does not open; nothing of it may be used."""
+
+    def __init__(self, place: str, key: int | None, reason: str) -> None:
+        sealed = "an unknown key" if key is None else f"key {key}"
+        super().__init__(f"the secret {place}, sealed with {sealed}, does not open: {reason}")
+        self.place = place
+        self.key = key

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE = 0o600
 PUBLIC = 0o644
@@ -14,17 +17,50 @@ def write(path: Path, data: bytes, *, mode: int) -> None:
 
     No other process can open the new content with a wider mode in between.
     """
+    with _beside(path, mode) as (beside, file):
+        file.write(data)
+        _sync(file)
+        beside.replace(path)
+
+
+def create(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file that was not there, as `write`. Raises FileExistsError when it was; it stays as it is."""
+    with creating(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def creating(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """Write a file that was not there, piece by piece: as `create`, once the context ends well."""
+    with _beside(path, mode) as (beside, file):
+        yield file
+        _sync(file)
+        path.hardlink_to(beside)  # unlike a rename, it never takes the place of another file
+
+
+@contextmanager
+def _beside(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
+    """A new file in the same directory, gone at the end unless it was renamed; the directory is synced."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(directory)
+        with os.fdopen(descriptor, "wb") as file:
+            yield beside, file
     finally:
-        os.close(directory)
+        beside.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
