@@ -7,20 +7,32 @@ its dump never changes again: `test_migrations` goes up from every one of them.
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from causeway_controller.store import migrate
+from causeway_controller.store import migrate, vault
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.secrets import Secrets
+from causeway_controller.trust import master_key
+from causeway_controller.trust.master_key import MasterKeys
+from causeway_wire.types import Secret
 from tests.provider_inventory import seed_example, tenant
 
 DUMPS = Path(__file__).parent / "dumps"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+PASSWORD = Secret("correct horse")
+
+
+def keys() -> MasterKeys:
+    """The master key of every dump."""
+    text = base64.b64encode(bytes(range(32))).decode()
+    return master_key.parse(Secret(f"1 {text}"), source="the tests")
 
 
 def fill(url: str) -> None:
@@ -34,6 +46,8 @@ def fill(url: str) -> None:
     runs = Runs(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
     runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
+    sealing = vault.unlock(database, keys(), now=lambda: AT, actor="anna")
+    Secrets(database, sealing, now=lambda: AT).put("hypervisor/esx1", PASSWORD, actor="anna")
     database.close()
 
 

@@ -12,13 +12,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, delete, insert, text
 
 from causeway_controller.errors import StoreError
-from causeway_controller.store import migrate
+from causeway_controller.store import migrate, vault
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Runs
+from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tables import METADATA
-from tests.contract.store.dump import AT, DUMPS
+from tests.contract.store.dump import AT, DUMPS, PASSWORD, keys
 from tests.provider_inventory import seed_example, tenant
 
 
@@ -54,16 +55,22 @@ def copied(dumped: Path, url: str, revision: str) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("revision", migrate.revisions())
-def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
-    dumped = restored(tmp_path, revision)
-    url = empty_url
+def migrated(empty_url: str, tmp_path: Path, revision: str) -> str:
+    """The URL of a database that was dumped at this revision and is of now."""
+    dumped, url = restored(tmp_path, revision), empty_url
     if url.startswith("sqlite"):
         url = f"sqlite:///{dumped}"
     else:
         copied(dumped, url, revision)
     database = connect(url)
     migrate.upgrade(database)
+    database.close()
+    return url
+
+
+@pytest.mark.parametrize("revision", migrate.revisions())
+def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
+    database = connect(migrated(empty_url, tmp_path, revision))
     stored = Inventories(database, now=lambda: AT).load()
     assert (stored.revision, stored.inventory) == (1, seed_example(tenants=(tenant(more_public_ipv4=1),)))
     assert [lease.vlan for lease in stored.allocation.vlans] == [100, 150, 101, 151, 102]
@@ -72,6 +79,15 @@ def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, rev
     assert Epochs(database).current("acme", "esx1") == 1
     assert [run.id for run in Runs(database).open()] == ["r1"]
     assert [event.kind for event in Runs(database).events("r1")] == ["started"]
+    database.close()
+
+
+@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0002"])
+def test_what_an_older_version_sealed_opens(empty_url: str, tmp_path: Path, revision: str) -> None:
+    url = migrated(empty_url, tmp_path, revision)
+    database = connect(url)
+    sealing = vault.unlock(database, keys(), now=lambda: AT, actor="bert")
+    assert Secrets(database, sealing, now=lambda: AT).get("hypervisor/esx1") == PASSWORD
     database.close()
 
 

@@ -45,7 +45,7 @@ class Words(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
         if value is not None and "\0" in value:
             raise ValueError("text for the store has a NUL character in it; remove it")
-        return value
+        return None if value is None else str(value)  # a StrEnum would reach PostgreSQL by its member's name
 
 
 class Moment(TypeDecorator[datetime]):
@@ -144,6 +144,25 @@ counter = Table(
     Column("kind", Words, primary_key=True),
     Column("owner", Words, primary_key=True),
     Column("last", _number(), nullable=False),
+    sqlite_strict=True,
+)
+master_key = Table(
+    "master_key",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("salt", Words, nullable=False),
+    Column("proof", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+secret = Table(
+    "secret",
+    METADATA,
+    Column("kind", Words, primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("key", Integer, ForeignKey("master_key.number"), nullable=False),
+    Column("sealed", Words, nullable=False),
+    Column("at", Moment, nullable=False),
     sqlite_strict=True,
 )
 run = Table(
