@@ -189,10 +189,8 @@ def other_tenant(**members: object) -> Tenant:
     return with_(made, **members)
 
 
-def found(
-    inventory: Inventory, *, before: Inventory | None = None, held: Allocation = NOTHING
-) -> list[tuple[str, str]]:
+def found(inventory: Inventory, *, held: Allocation = NOTHING) -> list[tuple[str, str]]:
     """What is wrong with the inventory: (pointer, last word of the type) of each problem."""
-    problems = check(inventory, before=before, held=held).problems
+    problems = check(inventory, held=held).problems
     assert all(len(each.detail) > 20 for each in problems)
     return [(str(each.pointer), each.type.rpartition(":")[2]) for each in problems]

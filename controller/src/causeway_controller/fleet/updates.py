@@ -39,15 +39,15 @@ async def install(
 ) -> UpdateStatus:
     """Send, activate, and wait until the update has proven good. Does nothing where it runs and is good.
 
-    `seconds`: for each of the `tries`, see `Activation`; `within`: seconds until the outcome must be known;
-    `allow_older`: than the system that runs.
+    `seconds`: for each of the `tries`, see `Activation`; `within`: seconds from the end of
+    sending until the outcome must be known; `allow_older`: than the system that runs.
     Raises UpdateFailed when the appliance fell back or says nothing, ProblemError when it refuses.
     """
     # Not said unless it is meant: agents from before do not know the member.
     said = True if allow_older else UNSET
     wanted = Activation(build=file.build, tries=tries, seconds=seconds, allow_older=said)
-    until, last, activated = time.monotonic() + within, "it did not answer", False
     await send(agent, file, allow_older=allow_older)
+    until, last, activated = time.monotonic() + within, "it did not answer", False
     while time.monotonic() < until:
         status, last = await _look(agent)
         if status is None:

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.inventory.appliances import needed
 from causeway_wire.desired import Extension
 from tests.provider_inventory import found, other_tenant, seed_example, subscription, tenant, uplink, with_
 
@@ -20,10 +21,10 @@ def test_no_two_appliances_have_an_address() -> None:
 
 
 def test_no_two_appliances_have_a_name() -> None:
-    (gateway,) = seed_example().gateways
+    (gateway,), (appliance,) = seed_example().gateways, needed(seed_example())
     twin = with_(
         gateway,
-        id="acme-esx1",
+        id=appliance.id,
         public=(ip_interface("198.51.100.3/24"),),
         inside=(ip_interface("203.0.113.3/24"),),
     )

@@ -6,7 +6,14 @@ import pytest
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import NetworkClass
-from tests.provider_inventory import found, host, plan, seed_example, with_
+from causeway_controller.inventory.rules import check
+from tests.provider_inventory import host, plan, seed_example, with_
+
+
+def found(inventory: Inventory, *, before: Inventory) -> list[tuple[object, str]]:
+    """(pointer, last word of the type) of each problem."""
+    return [(each.pointer, each.type.rpartition(":")[2]) for each in check(inventory, before=before).problems]
+
 
 BEFORE = seed_example()
 CHANGES = [
