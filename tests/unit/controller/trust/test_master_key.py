@@ -18,9 +18,11 @@ from causeway_controller.trust import master_key
 from causeway_controller.trust.master_key import Credential, KeyCommand, KeyFile, MasterKeys
 from causeway_wire.types import Secret
 
-KEYS = master_key.make().with_new()
+LETTERS = base64.b64encode(bytes(range(2, 34))).decode()
+KEYS = master_key.parse(
+    Secret(f"1 {base64.b64encode(bytes(range(1, 33))).decode()}\n2 {LETTERS}\n"), source="the tests"
+)
 TEXT = KEYS.text().reveal()
-LETTERS = TEXT.splitlines()[-1].split()[1]
 OTHER_USER = 65534
 
 
