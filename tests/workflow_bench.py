@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from causeway_controller.failover.events import Event
-from causeway_controller.failover.requests import (
+from causeway_controller.contract.requests import (
     EndRehearsal,
     FailOver,
     FailOverSite,
@@ -14,6 +13,7 @@ from causeway_controller.failover.requests import (
     Undo,
     UndoSite,
 )
+from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import MachineRef
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import MemoryBook

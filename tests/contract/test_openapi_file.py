@@ -1,4 +1,4 @@
-"""The committed OpenAPI file: valid, and what the route table says."""
+"""The committed OpenAPI files: valid, and what the route tables say."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from pathlib import Path
 import openapi_spec_validator
 import pytest
 
+from causeway_controller.contract import openapi as controller_openapi
 from causeway_wire import openapi
 
-FILE = Path(__file__).parents[2] / "docs/reference/openapi.json"
+REFERENCE = Path(__file__).parents[2] / "docs/reference"
+FILE = REFERENCE / "openapi.json"
+TEXTS = {FILE: openapi.text(), REFERENCE / "controller-openapi.json": controller_openapi.text()}
 
 
-def test_the_committed_file_is_what_the_route_table_says() -> None:
-    assert FILE.read_text() == openapi.text(), "run `make openapi`"
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_the_committed_file_is_what_the_route_table_says(file: Path) -> None:
+    assert file.read_text() == TEXTS[file], "run `make openapi`"
 
 
-def test_the_committed_file_is_valid_openapi() -> None:
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
+def test_the_committed_file_is_valid_openapi(file: Path) -> None:
     openapi_spec_validator.validate(
-        json.loads(FILE.read_text()), cls=openapi_spec_validator.OpenAPIV31SpecValidator
+        json.loads(file.read_text()), cls=openapi_spec_validator.OpenAPIV31SpecValidator
     )
 
 

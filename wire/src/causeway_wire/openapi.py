@@ -1,29 +1,19 @@
 """The OpenAPI 3.1 description of the agent's API, generated from the route table.
 
 `python -m causeway_wire.openapi FILE` writes it, `--check FILE` tells whether the file is up to date.
-Schemas come from the document types, descriptions of members from the text under them, problems from
-`Route.problems`: nothing is said twice, so nothing can drift.
 """
 
 from __future__ import annotations
 
-import argparse
-import ast
-import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from causeway_wire import __version__, change, problem, public_rules, routes, types
+from causeway_wire import __version__, change, openapi_parts, problem, public_rules, routes, types
+from causeway_wire.openapi_parts import Schema
 
-Schema = dict[str, Any]
-
-_REF = "#/components/schemas/{name}"
 _PATH_PARAMETERS = {"id": types.ChangeId}
 _CONFIRM_SECONDS: Schema = {"type": "integer", "minimum": 1, "maximum": change.CONFIRM_SECONDS}
 _QUERY_PARAMETERS: dict[str, Schema] = {
@@ -93,27 +83,6 @@ _LOCATION: Schema = {
         "schema": {"type": "string", "format": "uri-reference"},
     }
 }
-_PREFIX = r"^[0-9A-Fa-f:.]{2,45}/(0|[1-9][0-9]{0,2})$"
-_SCALARS: dict[Any, Schema] = {
-    types.IPAddress: {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
-    types.IPNetwork: {
-        "type": "string",
-        "pattern": _PREFIX,
-        "description": "IPv4 or IPv6 prefix without host bits",
-        "examples": ["192.0.2.0/24", "2001:db8::/64"],
-    },
-    types.IPInterface: {
-        "type": "string",
-        "pattern": _PREFIX,
-        "description": "IPv4 or IPv6 address with the length of its prefix",
-        "examples": ["192.0.2.10/24", "2001:db8::10/64"],
-    },
-    types.Secret: {
-        "type": "string",
-        "format": "password",
-        "description": "Answers show `****`",
-    },
-}
 
 
 def document() -> Schema:
@@ -131,7 +100,7 @@ def document() -> Schema:
         },
         "paths": _paths(),
         "components": {
-            "schemas": _schemas(),
+            "schemas": openapi_parts.schemas(_bodies(), _bodies()),
             "securitySchemes": {
                 "controller": {
                     "type": "mutualTLS",
@@ -164,12 +133,12 @@ def _operation(route: routes.Route) -> Schema:
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.request is not None:
-        operation["requestBody"] = {"required": True, "content": _json(route.request)}
+        operation["requestBody"] = {"required": True, "content": openapi_parts.json_body(route.request)}
     if route.stream:
         operation["requestBody"] = {"required": True, "content": _STREAM}
     operation["responses"] = {
         **{str(status): _success(route, status) for status in route.success},
-        **_problems(route.problems),
+        **openapi_parts.problems(route.problems),
     }
     return operation
 
@@ -189,7 +158,7 @@ def _parameters(route: routes.Route) -> list[Schema]:
 def _success(route: routes.Route, status: int) -> Schema:
     response: Schema = {"description": {202: "Accepted", 204: "Done"}.get(status, "OK")}
     if route.response is not None:
-        response["content"] = _json(route.response)
+        response["content"] = openapi_parts.json_body(route.response)
     elif status != 204:  # noqa: PLR2004 - No Content (RFC 9110, 15.3.5)
         response["content"] = {"text/plain": {"schema": {"type": "string"}}}
     if route is routes.GET_DESIRED:
@@ -199,100 +168,15 @@ def _success(route: routes.Route, status: int) -> Schema:
     return response
 
 
-def _problems(kinds: Iterable[problem.ProblemType]) -> Schema:
-    """One response per status, naming every problem type that can arrive with it."""
-    by_status: dict[int, list[problem.ProblemType]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(kind)
-    return {
-        str(status): {
-            "description": "; ".join(kind.title for kind in group),
-            "content": {
-                problem.MEDIA_TYPE: {
-                    "schema": {
-                        "allOf": [{"$ref": _REF.format(name="Problem")}],
-                        "properties": {"type": {"enum": [kind.urn for kind in group]}},
-                    }
-                }
-            },
-        }
-        for status, group in sorted(by_status.items())
-    }
-
-
-def _json(kind: type) -> Schema:
-    return {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}}}
-
-
 def _bodies() -> tuple[type, ...]:
     named = [kind for route in routes.ROUTES for kind in (route.request, route.response) if kind is not None]
     return (*dict.fromkeys(named), problem.Problem)
 
 
-def _schemas() -> Schema:
-    bodies = _bodies()
-    _, components = msgspec.json.schema_components(bodies, schema_hook=_scalar, ref_template=_REF)
-    described = _descriptions(bodies)
-    for name, schema in components.items():
-        for member, details in schema.get("properties", {}).items():
-            if description := described.get((name, member)):
-                details["description"] = description
-    return {name: components[name] for name in sorted(components)}
-
-
-def _scalar(kind: type) -> Schema:
-    schema = _SCALARS.get(kind)
-    if schema is None:
-        raise NotImplementedError(f"no schema for {kind!r}")
-    return dict(schema)
-
-
-def _descriptions(bodies: Iterable[type]) -> dict[tuple[str, str], str]:
-    """What stands under the members of the document types, by type and member; subtypes inherit it."""
-    classes: dict[str, tuple[list[str], dict[str, str]]] = {}
-    for module in {inspect.getmodule(kind) for kind in bodies}:
-        if module is None:
-            continue
-        for node in ast.parse(inspect.getsource(module)).body:
-            if isinstance(node, ast.ClassDef):
-                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-                classes[node.name] = (bases, _member_texts(node))
-
-    def members(name: str) -> dict[str, str]:
-        bases, own = classes.get(name, ([], {}))
-        inherited = {member: said for base in bases for member, said in members(base).items()}
-        return inherited | own
-
-    return {(name, member): said for name in classes for member, said in members(name).items()}
-
-
-def _member_texts(node: ast.ClassDef) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for statement, following in zip(node.body, node.body[1:], strict=False):
-        match statement, following:
-            case (
-                ast.AnnAssign(target=ast.Name(id=member)),
-                ast.Expr(value=ast.Constant(value=str(said))),
-            ):
-                texts[member] = inspect.cleandoc(said)
-            case _:
-                pass
-    return texts
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Write the file, or with `--check` compare it; 1 when it differs."""
-    parser = argparse.ArgumentParser(prog="python -m causeway_wire.openapi", description=__doc__)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--check", action="store_true", help="compare only")
-    options = parser.parse_args(arguments)
-    if not options.check:
-        options.file.write_text(text())
-        return 0
-    if options.file.exists() and options.file.read_text() == text():
-        return 0
-    sys.stderr.write(f"{options.file} is not what the route table says; run `make openapi`\n")
-    return 1
+    program = "causeway_wire.openapi"
+    return openapi_parts.run(text(), program=program, remedy="make openapi", arguments=arguments)
 
 
 if __name__ == "__main__":

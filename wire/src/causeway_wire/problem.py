@@ -39,6 +39,12 @@ class ProblemType(Enum):
     PRECONDITION_FAILED = ("precondition-failed", 412, "The document in force is another one")
     PRECONDITION_REQUIRED = ("precondition-required", 428, "Say with If-Match what is replaced")
     FORBIDDEN = ("forbidden", 403, "The client certificate does not allow this")
+    UNAUTHENTICATED = ("unauthenticated", 401, "Nobody knows who asks")
+    NOT_ALLOWED = ("not-allowed", 403, "The role of who asks does not allow this")
+    TOO_MANY = ("too-many", 429, "Too many requests")
+    KEY_REUSED = ("key-reused", 422, "The idempotency key was used for another request")
+    REQUEST_IN_FLIGHT = ("request-in-flight", 409, "The same request is still being carried out")
+    RUN_OVER = ("run-over", 409, "The run is over")
     NOT_FOUND = ("not-found", 404, "No such resource")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The resource has no such method")
     UNSUPPORTED_MEDIA_TYPE = (
@@ -59,7 +65,7 @@ class ProblemType(Enum):
     APPLY_FAILED = ("apply-failed", 500, "The change failed and was undone")
     STORAGE = ("storage", 507, "The appliance's disk cannot be written; nothing has changed")
     DAMAGED = ("damaged", 500, "What is on the appliance's disk is not what was written")
-    INTERNAL = ("internal", 500, "A defect of the agent; the incident is in its log")
+    INTERNAL = ("internal", 500, "A defect of Causeway; the incident is in the log")
     UNAVAILABLE = ("unavailable", 503, "Not ready")
 
     def __init__(self, suffix: str, status: int, title: str) -> None:

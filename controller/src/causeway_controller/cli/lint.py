@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from causeway_controller.cli import yaml_text
+from causeway_controller import yaml_text
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.inventory import appliances
 from causeway_controller.inventory.entry import enter

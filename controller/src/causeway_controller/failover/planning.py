@@ -10,9 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
-from causeway_controller.failover import documents, full, partial, publications
-from causeway_controller.failover.events import Event
-from causeway_controller.failover.requests import (
+from causeway_controller.contract.requests import (
     EndRehearsal,
     FailOver,
     FailOverSite,
@@ -22,6 +20,8 @@ from causeway_controller.failover.requests import (
     Undo,
     UndoSite,
 )
+from causeway_controller.failover import documents, full, partial, publications
+from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Apply, MachineKind, Power, PutRules, Ready, Step, numbered
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site, Tenant

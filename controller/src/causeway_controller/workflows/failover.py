@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from causeway_controller.contract.requests import Request
 from causeway_controller.errors import ChangeFailed, ControllerError, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
-from causeway_controller.failover.requests import Request
 from causeway_controller.failover.steps import MachineRef, Step
 from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory import tenancy

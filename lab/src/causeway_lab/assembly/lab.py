@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_controller.failover import documents, revocation
-from causeway_controller.failover.events import Event, StepState
-from causeway_controller.failover.requests import (
+from causeway_controller.contract.requests import (
     EndRehearsal,
     FailOver,
     FailOverSite,
@@ -24,6 +22,8 @@ from causeway_controller.failover.requests import (
     Undo,
     UndoSite,
 )
+from causeway_controller.failover import documents, revocation
+from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Provider

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from causeway_controller.contract.requests import FailOver, FailOverSite
 from causeway_controller.failover import planning
-from causeway_controller.failover.requests import FailOver, FailOverSite
 from causeway_controller.workflows.failover import Outcome
 from causeway_lab.assembly import outage
 from causeway_lab.assembly.lab import Lab, VmRef

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from causeway_controller.errors import AgentUnreachable
-from causeway_controller.failover import planning, requests
-from causeway_controller.failover.events import Event, StepState
-from causeway_controller.failover.requests import (
+from causeway_controller.contract import requests
+from causeway_controller.contract.requests import (
     EndRehearsal,
     FailOver,
     FailOverSite,
@@ -17,6 +15,9 @@ from causeway_controller.failover.requests import (
     Undo,
     UndoSite,
 )
+from causeway_controller.errors import AgentUnreachable
+from causeway_controller.failover import planning
+from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.steps import Power, Ready, Step
 from causeway_controller.inventory.modes import Full, Idle, Mode, Partial, Rehearsal
 from causeway_controller.inventory.tenancy import with_mode

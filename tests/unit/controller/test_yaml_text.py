@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway_controller.cli import yaml_text
-from causeway_controller.cli.yaml_text import NotYamlError, read
+from causeway_controller import yaml_text
+from causeway_controller.yaml_text import NotYamlError, read
 
 TEXT = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x2FF, exclude_categories=["Cc"]), max_size=20)
 SCALARS = (

@@ -1,0 +1,55 @@
+"""Who may do what: roles, and the one table of what each is granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Permission(StrEnum):
+    """What a route asks of who calls it."""
+
+    OBSERVE = "observe"
+    """The state of what one may see: a tenant's own, or everything."""
+    READ_INVENTORY = "read-inventory"
+    """The provider's inventory, whole."""
+    WRITE_INVENTORY = "write-inventory"
+    FAIL_OVER = "fail-over"
+    """Start, stop and retry runs."""
+    MANAGE_TOKENS = "manage-tokens"
+    READ_AUDIT = "read-audit"
+    METRICS = "metrics"
+
+
+class Role(StrEnum):
+    """What a caller is. The first two see every tenant, the tenant's roles one, an auditor either."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    TENANT_ADMIN = "tenant-admin"
+    TENANT_OPERATOR = "tenant-operator"
+    AUDITOR = "auditor"
+
+
+_P = Permission
+GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
+    Role.ADMIN: frozenset(Permission),
+    Role.OPERATOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.FAIL_OVER, _P.METRICS}),
+    Role.TENANT_ADMIN: frozenset({_P.OBSERVE, _P.FAIL_OVER, _P.MANAGE_TOKENS}),
+    Role.TENANT_OPERATOR: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
+    Role.AUDITOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS}),
+}
+
+WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS})
+"""Never for who sees one tenant only, whatever the role: what they give is every tenant's."""
+
+OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR})
+"""Roles that are always bound to a tenant."""
+OF_PROVIDER: Final = frozenset({Role.ADMIN, Role.OPERATOR})
+"""Roles that never are."""
+
+
+def granted(role: Role, tenant: str | None) -> frozenset[Permission]:
+    """Return what a caller of this role may do, with every tenant (`None`) or within one."""
+    return GRANTS[role] if tenant is None else GRANTS[role] - WHOLE

@@ -1,0 +1,199 @@
+"""The OpenAPI 3.1 description of the controller's API, generated from the route table.
+
+`python -m causeway_controller.contract.openapi FILE` writes it, `--check FILE` tells whether the file is up to
+date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import Any
+
+import msgspec
+
+from causeway_controller.contract import access, provider, routes, runs, tenant, tokens
+from causeway_wire import openapi_parts, problem, public_rules, types
+from causeway_wire.openapi_parts import Schema
+
+_PATH_PARAMETERS: dict[str, Any] = {
+    "tenant": types.TenantId,
+    "host": types.Name,
+    "run": runs.RunId,
+    "token": tokens.TokenId,
+}
+_QUERY_PARAMETERS: dict[str, Schema] = {
+    "after": {
+        "description": "Only events after this number; a `Last-Event-ID` counts before it",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1},
+    },
+    "cursor": {
+        "description": "`next` of the answer before",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9:._+-]{1,200}$"},
+    },
+    "dry_run": {
+        "description": "Check everything and say what would happen; change nothing",
+        "schema": {"type": "boolean"},
+    },
+    "limit": {
+        "description": "The most entries to answer with",
+        "schema": {"type": "integer", "minimum": 1, "maximum": routes.PAGE},
+    },
+    "tenant": {"description": "Only of this tenant", "schema": msgspec.json.schema(types.TenantId)},
+}
+_HEADERS: dict[str, Schema] = {
+    routes.IF_MATCH: {
+        "description": "The ETag of the inventory that is replaced, `*` for any (RFC 9110, 13.1.1). "
+        "Needed unless `dry_run` is asked for",
+        "schema": {"type": "string"},
+    },
+    routes.IF_NONE_MATCH: {
+        "description": "The ETag of what one has: 304 while it is in force (RFC 9110, 13.1.2)",
+        "schema": {"type": "string"},
+    },
+    routes.IDEMPOTENCY_KEY: {
+        "description": "Chosen by the caller, at best a random UUID. For 24 hours the same request under the "
+        "same key gets the same answer and starts nothing; another request under it is refused",
+        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,128}$"},
+    },
+    routes.LAST_EVENT_ID: {
+        "description": "The number of the last event that was received: the stream goes on after it",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1},
+    },
+}
+_ANSWERS: dict[str, Schema] = {
+    routes.ETAG: {"description": "Strong: the revision of the inventory", "schema": {"type": "string"}},
+    routes.LOCATION: {
+        "description": "Where what was made is found",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+}
+_DESCRIPTION = (
+    "Over the Unix socket of the controller's host, where the operator of the host is an admin, or over TLS "
+    "with a token. Requests are strict; readers of answers tolerate unknown members. Every refusal is an "
+    "RFC 9457 problem with a stable type. Whoever is bound to a tenant sees nothing of any other: what is "
+    "another's is not found."
+)
+_NO_BODY = (204, 304)
+
+
+def document() -> Schema:
+    """The whole description, ready for JSON."""
+    paths: Schema = {}
+    for route in routes.ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Causeway controller",
+            "version": "1",
+            "summary": "The API of the controller of network extension appliances",
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": openapi_parts.schemas(_bodies(), _described()),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Roles: " + "; ".join(_role(role) for role in access.Role),
+                }
+            },
+        },
+    }
+
+
+def text() -> str:
+    """The description as the committed file holds it."""
+    return json.dumps(document(), indent=2) + "\n"
+
+
+def _role(role: access.Role) -> str:
+    return f"`{role}` ({', '.join(sorted(access.GRANTS[role]))})"
+
+
+def _operation(route: routes.Route) -> Schema:
+    operation: Schema = {"operationId": route.name, "summary": route.summary}
+    operation["security"] = [] if route.permission is None else [{"token": [route.permission.value]}]
+    if parameters := _parameters(route):
+        operation["parameters"] = parameters
+    if route.request is not None:
+        operation["requestBody"] = {"required": True, "content": openapi_parts.json_body(route.request)}
+    operation["responses"] = {
+        **{str(status): _success(route, status) for status in route.success},
+        **_dry(route),
+        **openapi_parts.problems(route.problems),
+    }
+    return operation
+
+
+def _parameters(route: routes.Route) -> list[Schema]:
+    return [
+        *(
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": msgspec.json.schema(_PATH_PARAMETERS[name]),
+            }
+            for name in re.findall(r"{(\w+)}", route.path)
+        ),
+        *({"name": name, "in": "query", **_QUERY_PARAMETERS[name]} for name in route.query),
+        *({"name": name, "in": "header", **_HEADERS[name]} for name in route.headers),
+    ]
+
+
+def _success(route: routes.Route, status: int) -> Schema:
+    said = {201: "Made", 202: "Accepted", 204: "Nothing more will come", 304: "It is what one has"}
+    response: Schema = {"description": said.get(status, "OK")}
+    if status not in _NO_BODY:
+        response["content"] = _content(route)
+    if route.answers:
+        response["headers"] = {name: _ANSWERS[name] for name in route.answers}
+    return response
+
+
+def _content(route: routes.Route) -> Schema:
+    content: Schema = {}
+    if route.response is None:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    content.update(openapi_parts.json_body(route.response))
+    if route.stream:
+        content[routes.EVENT_STREAM] = {"schema": {"type": "string"}}
+    return content
+
+
+def _dry(route: routes.Route) -> Schema:
+    if route.dry is None:
+        return {}
+    return {"200": {"description": "What would happen", "content": openapi_parts.json_body(route.dry)}}
+
+
+def _bodies() -> list[Any]:
+    kinds = [
+        kind
+        for route in routes.ROUTES
+        for kind in (route.request, route.response, route.dry)
+        if kind is not None
+    ]
+    return [*dict.fromkeys(kinds), problem.Problem]
+
+
+def _described() -> list[type]:
+    """One type of every module whose types are part of bodies."""
+    inside = [provider.Host, tenant.Tenant, public_rules.PublicRule]
+    return [kind for kind in (*_bodies(), *inside) if isinstance(kind, type)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the file, or with `--check` compare it; 1 when it differs."""
+    program = "causeway_controller.contract.openapi"
+    return openapi_parts.run(text(), program=program, remedy="make openapi", arguments=arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Runs as they are told: what was asked for, what came of it so far, what would come of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from causeway_wire.types import Name, TenantId, Timestamp
+
+RunId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$")]
+
+
+class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A run."""
+
+    id: RunId
+    tenant: TenantId
+    host: Name
+    request: Raw
+    """As it was asked for: the document of the request that started it."""
+    actor: str
+    at: Timestamp
+    open: bool
+    """Whether it still goes on, or waits to be retried."""
+    last: RunEventReport | UnsetType = UNSET
+    """What came of it last."""
+
+
+class RunEventReport(Struct, frozen=True, kw_only=True):
+    """Something that came of a run."""
+
+    number: Annotated[int, Meta(ge=1)]
+    """From 1 within its run, without gaps."""
+    kind: str
+    detail: Raw
+    """A JSON value; of a step its title and what became of it."""
+    at: Timestamp
+
+
+class RunReports(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Runs, the newest first."""
+
+    runs: tuple[RunReport, ...]
+    next: str | UnsetType = UNSET
+    """The `cursor` that asks for those before; nothing when these were the first."""
+
+
+class RunEventReports(Struct, frozen=True, kw_only=True):
+    """Events of a run in their order, and whether more may come."""
+
+    events: tuple[RunEventReport, ...]
+    open: bool
+
+
+class PlannedRun(Struct, frozen=True, kw_only=True):
+    """What a request would do now; nothing has been done."""
+
+    stages: tuple[str, ...]
+    """In their order, in words."""
