@@ -13,12 +13,16 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from causeway_controller.contract.access import Role
+from causeway_controller.contract.tokens import NewToken
 from causeway_controller.store import migrate, vault
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import connect
+from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
+from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key
 from causeway_controller.trust.master_key import MasterKeys
 from causeway_wire.types import Secret
@@ -48,6 +52,9 @@ def fill(url: str) -> None:
     runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
     sealing = vault.unlock(database, keys(), now=lambda: AT, actor="anna")
     Secrets(database, sealing, now=lambda: AT).put("hypervisor/esx1", PASSWORD, actor="anna")
+    tokens = Tokens(database=database, now=lambda: AT, random=bytes)
+    tokens.make(NewToken(name="bert", role=Role.AUDITOR, tenant="acme"), actor="anna")
+    Keys(database=database, now=lambda: AT).claim("anna", "key", fingerprint="0" * 64)
     database.close()
 
 

@@ -1,7 +1,6 @@
 """The OpenAPI 3.1 description of the controller's API, generated from the route table.
 
-`python -m causeway_controller.contract.openapi FILE` writes it, `--check FILE` tells whether the file is up to
-date.
+`python -m causeway_controller.contract.openapi FILE` writes it, with `--check` it is only compared.
 """
 
 from __future__ import annotations
@@ -53,8 +52,8 @@ _HEADERS: dict[str, Schema] = {
         "schema": {"type": "string"},
     },
     routes.IDEMPOTENCY_KEY: {
-        "description": "Chosen by the caller, at best a random UUID. For 24 hours the same request under the "
-        "same key gets the same answer and starts nothing; another request under it is refused",
+        "description": "Chosen by the caller, at best a random UUID. The same request under the same key "
+        "gets the same answer and starts nothing; for 24 hours another request under it is refused",
         "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,128}$"},
     },
     routes.LAST_EVENT_ID: {

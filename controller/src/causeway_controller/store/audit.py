@@ -93,6 +93,12 @@ class Audit:
         with self._database.read() as connection:
             return tuple(_records(connection, after=after, limit=limit))
 
+    def head(self) -> tuple[int, str]:
+        """Number and hash of the last record; 0 and `FIRST` before the first. Raises StoreError."""
+        with self._database.read() as connection:
+            row = connection.execute(select(audit_head.c.number, audit_head.c.hash)).one()
+            return int(row.number), str(row.hash)
+
     def broken_at(self) -> int | None:
         """The number of the first record that is not what was written; None when the chain is whole.
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from alembic import command, util
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
@@ -32,6 +33,20 @@ def upgrade(database: Database, *, to: str = "head") -> None:
     except util.CommandError as error:
         hint = "it is of a newer version of Causeway: install that one, or restore a backup of this one"
         raise StoreError(f"the database cannot be migrated ({error}); {hint}") from error
+
+
+def missing(database: Database) -> tuple[str, ...]:
+    """Revisions that the database lacks, the oldest first.
+
+    Raises StoreError, also where it is of a newer version.
+    """
+    with database.read() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    known = revisions()
+    if current is not None and current not in known:
+        hint = "install that one, or restore a backup of this one"
+        raise StoreError(f"the database is of a newer version of Causeway (tables {current}); {hint}")
+    return known if current is None else known[known.index(current) + 1 :]
 
 
 def revisions() -> tuple[str, ...]:

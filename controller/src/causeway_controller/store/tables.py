@@ -218,3 +218,27 @@ audit = Table(
     Column("hash", Words, nullable=False),
     sqlite_strict=True,
 )
+token = Table(
+    "token",
+    METADATA,
+    Column("id", Words, primary_key=True),
+    Column("name", Words, nullable=False),
+    Column("hash", Words, nullable=False),
+    Column("role", Words, nullable=False),
+    Column("tenant", Words),
+    Column("made", Moment, nullable=False),
+    Column("made_by", Words, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("revoked", Moment),
+    sqlite_strict=True,
+)
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("caller", Words, primary_key=True),
+    Column("key", Words, primary_key=True),
+    Column("fingerprint", Words, nullable=False),
+    Column("answer", Words),
+    Column("at", Moment, nullable=False),
+    sqlite_strict=True,
+)

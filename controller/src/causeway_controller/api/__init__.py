@@ -1,0 +1,1 @@
+"""Handlers of the controller's API: who asks, may they; no decisions."""

@@ -1,0 +1,76 @@
+"""The API put together from a database, who carries out runs, and who knows what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from causeway_controller.api import application
+from causeway_controller.api.audit import AuditHandlers
+from causeway_controller.api.callers import Resolver
+from causeway_controller.api.inventory import InventoryHandlers
+from causeway_controller.api.metrics import Metrics
+from causeway_controller.api.ports import RunService, Watcher
+from causeway_controller.api.run_events import RunEvents
+from causeway_controller.api.runs import RunHandlers
+from causeway_controller.api.status import StatusHandlers
+from causeway_controller.api.throttle import Throttle
+from causeway_controller.api.tokens import TokenHandlers
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.database import Database
+from causeway_controller.store.idempotency import Keys
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.run_reports import RunsTold
+from causeway_controller.store.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the API is made of."""
+
+    database: Database
+    runs: RunService
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    """Seconds that only grow."""
+    random: Callable[[int], bytes]
+    watchers: tuple[Watcher, ...] = ()
+
+
+def build(parts: Parts) -> web.Application:
+    """The application that serves the route table."""
+    database, now = parts.database, parts.now
+    inventories, told, audit = Inventories(database, now=now), RunsTold(database), Audit(database)
+    tokens = Tokens(database=database, now=now, random=parts.random)
+    metrics, events = Metrics(), RunEvents(told)
+    runs = RunHandlers(
+        service=parts.runs,
+        told=told,
+        inventories=inventories,
+        keys=Keys(database=database, now=now),
+        audit=audit,
+        now=now,
+    )
+    status = StatusHandlers(inventories=inventories, runs=told, watchers=parts.watchers, metrics=metrics)
+    built = application.create(
+        {
+            **InventoryHandlers(inventories).handlers(),
+            **runs.handlers(),
+            **events.handlers(),
+            **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),
+            **AuditHandlers(audit=audit).handlers(),
+            **status.handlers(),
+        },
+        resolver=Resolver(tokens=tokens, throttle=Throttle(parts.clock)),
+        count=metrics.count,
+        clock=parts.clock,
+    )
+
+    async def stop(_: web.Application) -> None:
+        events.stopping.set()
+
+    built.on_shutdown.append(stop)
+    return built

@@ -1,0 +1,33 @@
+"""What the API needs of who carries out runs, and of who knows what is wrong."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from causeway_controller.contract.requests import Request
+from causeway_controller.contract.status import Trouble
+from causeway_controller.store.runs import Run
+from causeway_wire.types import Name
+
+
+class RunService(Protocol):
+    """Carries out runs."""
+
+    async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
+        """Plan, then open the run and begin it. Raises ProblemError with nothing changed, StoreError."""
+
+    async def plan(self, request: Request, *, host: Name) -> tuple[str, ...]:
+        """The stages in words; nothing is changed. Raises ProblemError, StoreError."""
+
+    async def stop(self, run: str) -> None:
+        """Have the run stop before its next stage. Raises ProblemError, StoreError."""
+
+    async def retry(self, run: str) -> None:
+        """Carry on with a run that failed. Raises ProblemError, StoreError."""
+
+
+class Watcher(Protocol):
+    """Knows of something that may be wrong."""
+
+    async def troubles(self) -> tuple[Trouble, ...]:
+        """What is wrong now. Raises StoreError."""

@@ -1,0 +1,176 @@
+"""Handlers of runs: started once for each key, read by who may see their tenant, stopped, retried."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from causeway_controller.api.callers import Caller, not_found
+from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
+from causeway_controller.api.ports import RunService
+from causeway_controller.contract import routes
+from causeway_controller.contract.access import OF_TENANTS
+from causeway_controller.contract.requests import FailOverSite, Request
+from causeway_controller.contract.runs import PlannedRun, RunReport
+from causeway_controller.contract.tenant import Starter
+from causeway_controller.inventory import appliances
+from causeway_controller.store.audit import Act, Audit
+from causeway_controller.store.idempotency import Keys
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.run_reports import RunsTold
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_CURSOR: Final = re.compile(r"[A-Za-z0-9:._-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHandlers:
+    """Asks whether the caller may, and has the run service do it."""
+
+    service: RunService
+    told: RunsTold
+    inventories: Inventories
+    keys: Keys
+    audit: Audit
+    now: Callable[[], datetime]
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {
+            routes.START_RUN.name: self.start,
+            routes.RUNS.name: self.list,
+            routes.RUN.name: self.get,
+            routes.STOP_RUN.name: self.stop,
+            routes.RETRY_RUN.name: self.retry,
+        }
+
+    async def start(self, ask: Ask) -> Answer:
+        """Start a run, or say in words what it would do."""
+        request, host = _request(ask), ask.places["host"]
+        await asyncio.to_thread(self._may_start, ask.caller, request, host)
+        if ask.flag("dry_run"):
+            return Answer(document=PlannedRun(stages=await self.service.plan(request, host=host)))
+        key = ask.headers.get(routes.IDEMPOTENCY_KEY)
+        if key is None:
+            report = await self._started(ask, request, None)
+            await self._record(ask.caller, "run.start", report)
+            return _answer(codec.encode(report), report.id)
+        return await self._once(ask, request, key)
+
+    def _may_start(self, caller: Caller, request: Request, host: str) -> None:
+        """Raises ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
+        caller.see(request.tenant, f"tenant {request.tenant}")
+        inventory = self.inventories.of_tenant(request.tenant).inventory
+        if not inventory.tenants:
+            raise not_found(f"tenant {request.tenant}")
+        hosts = {one.host for one in appliances.needed(inventory)}
+        if host not in hosts:
+            raise not_found(f"subscription of tenant {request.tenant} on host {host}")
+        whose = Starter.TENANT if caller.role in OF_TENANTS else Starter.PROVIDER
+        allowed = inventory.tenants[0].full_failover_by
+        if isinstance(request, FailOverSite) and whose not in allowed:
+            detail = (
+                f"a full failover of {request.tenant} is started by staff of {' or '.join(allowed)} "
+                "(full_failover_by in the inventory)"
+            )
+            raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
+
+    async def _once(self, ask: Ask, request: Request, key: str) -> Answer:
+        """Start the run unless this key did. Its name follows from the key: it is found again."""
+        if _KEY.fullmatch(key) is None:
+            raise malformed("an idempotency key is 1 to 128 visible ASCII characters; take a random UUID")
+        fingerprint = hashlib.sha256(f"{ask.http.path}\n{ask.digest}".encode()).hexdigest()
+        whose, name = ask.caller.identity, _name(ask.caller, key, fingerprint)
+        answered = await asyncio.to_thread(self.keys.claim, whose, key, fingerprint=fingerprint)
+        if answered is not None:
+            return _answer(answered.encode(), name)
+        try:
+            report = await self._found(name) or await self._started(ask, request, name)
+        except ProblemError:
+            await asyncio.to_thread(self.keys.release, whose, key)
+            raise
+        await self._record(ask.caller, "run.start", report)
+        text = codec.encode(report)
+        await asyncio.to_thread(self.keys.answer, whose, key, text.decode())
+        return _answer(text, name)
+
+    async def _found(self, name: str) -> RunReport | None:
+        """The run that was started before its answer could be kept."""
+        try:
+            return await asyncio.to_thread(self.told.get, name)
+        except ProblemError:
+            return None
+
+    async def _started(self, ask: Ask, request: Request, name: str | None) -> RunReport:
+        run = await self.service.start(
+            request, host=ask.places["host"], actor=ask.caller.name, identifier=name
+        )
+        return await asyncio.to_thread(self.told.get, run.id)
+
+    async def list(self, ask: Ask) -> Answer:
+        """The runs of the tenants that the caller sees, or of one of them."""
+        tenant = ask.query.get("tenant", ask.caller.tenant)
+        if tenant is not None:
+            ask.caller.see(tenant, f"tenant {tenant}")
+        cursor = ask.query.get("cursor")
+        if cursor is not None and _CURSOR.fullmatch(cursor) is None:
+            raise malformed("this cursor was never given; leave it out to begin")
+        return Answer(
+            document=await asyncio.to_thread(self.told.list, tenant=tenant, cursor=cursor, limit=ask.limit)
+        )
+
+    async def get(self, ask: Ask) -> Answer:
+        """One run."""
+        return Answer(document=await self._report(ask))
+
+    async def stop(self, ask: Ask) -> Answer:
+        """Have a run stop."""
+        report = await self._report(ask)
+        if not report.open:
+            detail = f"run {report.id} is over; nothing is left to stop"
+            raise ProblemError(problem(ProblemType.RUN_OVER, detail))
+        await self._record(ask.caller, "run.stop", report)
+        await self.service.stop(report.id)
+        return Answer(status=202, document=await self._report(ask))
+
+    async def retry(self, ask: Ask) -> Answer:
+        """Have a run carry on."""
+        report = await self._report(ask)
+        await self._record(ask.caller, "run.retry", report)
+        await self.service.retry(report.id)
+        return Answer(status=202, document=await self._report(ask))
+
+    async def _report(self, ask: Ask) -> RunReport:
+        return await asyncio.to_thread(self.told.get, ask.places["run"], tenant=ask.caller.tenant)
+
+    async def _record(self, caller: Caller, action: str, report: RunReport) -> None:
+        detail = f"{report.tenant} on {report.host}"
+        act = Act(at=self.now(), actor=caller.name, action=action, subject=f"run {report.id}", detail=detail)
+        await asyncio.to_thread(self.audit.append, act)
+
+
+def _request(ask: Ask) -> Request:
+    """The body, which must be about the tenant in the path. Raises ProblemError."""
+    request: Request = ask.body  # type: ignore[assignment] # decoded as what the route takes
+    tenant = ask.places["tenant"]
+    ask.caller.see(tenant, f"tenant {tenant}")
+    if request.tenant != tenant:
+        detail = f"the path is about {tenant} and the request about {request.tenant}; say one tenant"
+        raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/tenant"))
+    return request
+
+
+def _name(caller: Caller, key: str, fingerprint: str) -> str:
+    """The name of the run that this caller starts by this request under this key."""
+    return "r-" + hashlib.sha256(f"{caller.identity}\n{key}\n{fingerprint}".encode()).hexdigest()[:24]
+
+
+def _answer(text: bytes, name: str) -> Answer:
+    return Answer(status=201, text=text, headers={routes.LOCATION: f"/v1/runs/{name}"})

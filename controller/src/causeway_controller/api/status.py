@@ -1,0 +1,112 @@
+"""Handlers that tell how the controller is: to people, to whoever restarts it, to Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from causeway_controller import __version__
+from causeway_controller.api.exchange import Answer, Ask, Handler
+from causeway_controller.api.metrics import CONTENT_TYPE, Metrics
+from causeway_controller.api.ports import Watcher
+from causeway_controller.contract import routes
+from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
+from causeway_controller.inventory import appliances
+from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.run_reports import RunsTold
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+_NO_INVENTORY = Trouble(
+    subject="inventory",
+    detail="nothing has been entered yet; begin with `causeway apply -f FILE --dry-run`",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusHandlers:
+    """Asks the store and the watchers."""
+
+    inventories: Inventories
+    runs: RunsTold
+    watchers: tuple[Watcher, ...]
+    metrics: Metrics
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {
+            routes.ABOUT.name: self.about,
+            routes.STATUS.name: self.status,
+            routes.LIVE.name: self.live,
+            routes.READY.name: self.ready,
+            routes.METRICS.name: self.measured,
+        }
+
+    async def about(self, ask: Ask) -> Answer:
+        """Version, limits, caller."""
+        who = ask.caller
+        caller = Caller(
+            name=who.name,
+            role=who.role,
+            tenant=UNSET if who.tenant is None else who.tenant,
+            permissions=tuple(sorted(who.permissions)),
+        )
+        about = About(version=__version__, caller=caller, body_bytes=routes.BODY_BYTES, page=routes.PAGE)
+        return Answer(document=about)
+
+    async def status(self, ask: Ask) -> Answer:
+        """What is wrong now. What watchers know is the provider's, and not told within a tenant."""
+        tenant = ask.caller.tenant
+        stored = await asyncio.to_thread(self._stored, tenant)
+        troubles: list[Trouble] = []
+        if tenant is None:
+            if not stored.revision:
+                troubles.append(_NO_INVENTORY)
+            for watcher in self.watchers:
+                troubles += await watcher.troubles()
+        running = await asyncio.to_thread(self.runs.open, tenant)
+        status = Status(
+            summary=_summary(troubles, running),
+            troubles=tuple(troubles),
+            revision=stored.revision,
+            tenants=len(stored.inventory.tenants),
+            appliances=len(appliances.needed(stored.inventory)),
+            open_runs=running,
+        )
+        return Answer(document=status)
+
+    async def live(self, ask: Ask) -> Answer:  # noqa: ARG002 - handlers are alike
+        """The event loop turns."""
+        return Answer(document=Health(ready=True))
+
+    async def ready(self, ask: Ask) -> Answer:  # noqa: ARG002
+        """The store answers. To anybody, and therefore no more than yes or no."""
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(self.runs.open)
+        except Exception as error:
+            detail = "the store does not answer; the log says why"
+            raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error
+        return Answer(document=Health(ready=True))
+
+    async def measured(self, ask: Ask) -> Answer:  # noqa: ARG002
+        """All metrics."""
+        stored = await asyncio.to_thread(self._stored, None)
+        self.metrics.revision.set(stored.revision)
+        self.metrics.tenants.set(len(stored.inventory.tenants))
+        self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
+        return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
+
+    def _stored(self, tenant: str | None) -> Stored:
+        return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
+
+
+def _summary(troubles: list[Trouble], running: int) -> str:
+    runs = f"{running} run{'s' if running != 1 else ''} under way" if running else "no run under way"
+    if not troubles:
+        return f"Nothing is wrong; {runs}."
+    first = f"{troubles[0].subject}: {troubles[0].detail}"
+    more = f" (and {len(troubles) - 1} more)" if len(troubles) > 1 else ""
+    return f"{first}{more}; {runs}."

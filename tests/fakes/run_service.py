@@ -1,0 +1,64 @@
+"""Who carries out runs, in memory: opens each in the store, and carries none of them out."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+
+import msgspec
+
+from causeway_controller.contract.requests import FailOver, Request
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.database import Database
+from causeway_controller.store.runs import Run, Runs
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+
+class FakeRunService:
+    """Refuses to fail over a VM called `nobody`, as a planner would; `begin` and `end` tell of progress."""
+
+    def __init__(self, database: Database) -> None:
+        self.runs = Runs(database)
+        self.epochs = Epochs(database)
+        self.stopped: list[str] = []
+        self.retried: list[str] = []
+        self._numbers = itertools.count(1)
+
+    async def start(self, request: Request, *, host: str, actor: str, identifier: str | None = None) -> Run:
+        await self.plan(request, host=host)
+        run = Run(
+            id=identifier or f"run-{next(self._numbers)}",
+            tenant=request.tenant,
+            host=host,
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=datetime.now(UTC),
+        )
+        await asyncio.to_thread(self.runs.start, run)
+        return run
+
+    async def plan(self, request: Request, *, host: str) -> tuple[str, ...]:
+        if isinstance(request, FailOver) and "nobody" in request.vms:
+            detail = "no VM is called nobody; correct the name"
+            raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/vms/0"))
+        return (f"Fail over on {host}", "Confirm both halves")
+
+    async def stop(self, run: str) -> None:
+        self.stopped.append(run)
+
+    async def retry(self, run: str) -> None:
+        self.retried.append(run)
+
+    def tell(self, run: str, kind: str, **detail: object) -> None:
+        """An event of the run."""
+        self.runs.append(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
+
+    def end(self, run: str, kind: str = "done", **detail: object) -> None:
+        """Its last event."""
+        self.runs.finish(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
+
+
+def _json(detail: dict[str, object]) -> str:
+    return msgspec.json.encode(detail).decode()
