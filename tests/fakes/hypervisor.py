@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
-from causeway_wire.types import IPAddress, MacAddress
 
 
 class FakeHypervisor:
@@ -17,6 +16,9 @@ class FakeHypervisor:
         self.on = dict(machines)
         self.broken: set[str] = set()
         self._switched = switched
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        return f"{switch}-vlan{vlan}"
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         return ()
@@ -35,9 +37,6 @@ class FakeHypervisor:
             raise HypervisorError(f"power of {owner_id}: no host has enough memory")
         self.on[owner_id] = on
         self._switched(f"{'on' if on else 'off'} {owner_id}")
-
-    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
-        return {}
 
     async def destroy(self, owner_id: str) -> None:
         self.on.pop(owner_id, None)

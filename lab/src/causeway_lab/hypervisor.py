@@ -18,13 +18,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from causeway_controller import files
 from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
 from causeway_lab.world import namespaces, topology
 from causeway_lab.world.namespaces import WiringError
 from causeway_wire import seed
-from causeway_wire.types import IPAddress, MacAddress
+from causeway_wire.types import VlanId
 
 VPN_USER = "nobody"
 """Whom OpenVPN and HAProxy run as; the user of the image is not known here."""
@@ -33,6 +34,20 @@ _LISTEN_DEADLINE = 20.0
 _POLL = 0.02
 _LOG_LINES = 12
 _KILL_DEADLINE = 5.0
+
+
+PortGroups = Mapping[tuple[str, VlanId], str]
+"""Segments by virtual switch and VLAN."""
+_NONE: PortGroups = MappingProxyType({})
+
+
+def port_group(groups: PortGroups, switch: str, vlan: VlanId) -> str:
+    """The segment of a VLAN. Raises HypervisorError: the lab's VLANs were wired with its tenants."""
+    try:
+        return groups[switch, vlan]
+    except KeyError:
+        there = ", ".join(f"{one} on {name}" for name, one in sorted(groups)) or "none"
+        raise HypervisorError(f"the lab has no VLAN {vlan} on switch {switch}; there is {there}") from None
 
 
 @dataclass(slots=True)
@@ -58,13 +73,23 @@ class LabProvider:
     """`hypervisors.base.Provider` on namespaces. `segments` are the bridges that `create_fabric` made."""
 
     def __init__(
-        self, *, segments: Sequence[str], directory: Path, agent_python: Path = Path(sys.executable)
+        self,
+        *,
+        segments: Sequence[str],
+        directory: Path,
+        agent_python: Path = Path(sys.executable),
+        port_groups: PortGroups = _NONE,
     ) -> None:
         """Agents are run by `agent_python`, in whose environment they are installed."""
+        self._port_groups = port_groups
         self._agent_python = agent_python
         self._segments = tuple(segments)
         self._directory = directory
         self._appliances: dict[str, _Appliance] = {}
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        """The segment of this VLAN; raises HypervisorError where nobody wired one."""
+        return port_group(self._port_groups, switch, vlan)
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed here; empty when it can."""
@@ -112,11 +137,6 @@ class LabProvider:
             await self._start(appliance)
         else:
             await self._stop(appliance, grace=grace)
-
-    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
-        """Nothing: the lab's machines do not report, and the controller must not need it."""
-        self._known(owner_id)
-        return {}
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, its state directory too."""

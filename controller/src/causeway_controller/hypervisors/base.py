@@ -1,12 +1,12 @@
-"""What the controller needs from a hypervisor: a dozen idempotent verbs keyed by our owner id."""
+"""What the controller needs from a hypervisor: half a dozen idempotent verbs keyed by our owner id."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from causeway_wire.types import IPAddress, MacAddress
+from causeway_wire.types import MacAddress
 
 Progress = Callable[[str, float], None]
 """Called with a phrase and a fraction from 0 to 1 during long work."""
@@ -45,23 +45,27 @@ class HypervisorError(Exception):
     """The hypervisor refused; the message says what was attempted and what came back."""
 
 
-class Provider(Protocol):
-    """One hypervisor host or cluster. Every verb may be repeated."""
-
-    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
-        """Reasons why this machine cannot be deployed here; empty when it can."""
+class PowerControl(Protocol):
+    """Whoever can say of machines whether they run, and start and stop them. Every verb may be repeated."""
 
     async def find(self, owner_id: str) -> Machine | None:
-        """The machine with this owner id."""
-
-    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
-        """Create the machine, powered off; an existing one of this owner id is returned as it is."""
+        """Return the machine with this owner id."""
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
         """Power on, or off after at most `grace` seconds of orderly shutdown."""
 
-    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
-        """Addresses the guest reports; a hint only, possibly empty."""
+
+class Provider(PowerControl, Protocol):
+    """One hypervisor host or cluster, where appliances are deployed. Every verb may be repeated."""
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        """Return the segment of this VLAN on this virtual switch, made when there was none."""
+
+    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
+        """Return reasons why this machine cannot be deployed here; empty when it can."""
+
+    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
+        """Create the machine, powered off; an existing one of this owner id is returned as it is."""
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove; nothing to do when there is none."""

@@ -27,7 +27,7 @@ from causeway_controller.failover.steps import (
     VerifyMode,
     VerifyTunnel,
 )
-from causeway_controller.hypervisors.base import Provider
+from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory import tenancy
 from causeway_controller.store.generations import GenerationBook
 from causeway_wire.change import Change, ChangeState
@@ -121,7 +121,7 @@ class Executor:
         self,
         *,
         agents: Callable[[ApplianceId], Agent],
-        hypervisors: Callable[[MachineRef], Provider],
+        hypervisors: Callable[[MachineRef], PowerControl],
         generations: GenerationBook,
         answers: Answers,
         timing: Timing,

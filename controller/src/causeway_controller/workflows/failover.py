@@ -19,7 +19,7 @@ from causeway_controller.errors import ChangeFailed, ControllerError, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.steps import MachineRef, Step
-from causeway_controller.hypervisors.base import HypervisorError, Provider
+from causeway_controller.hypervisors.base import HypervisorError, PowerControl
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import GenerationBook
@@ -57,7 +57,7 @@ class Workflow:
         self,
         *,
         agents: Callable[[ApplianceId], Agent],
-        hypervisors: Callable[[MachineRef], Provider],
+        hypervisors: Callable[[MachineRef], PowerControl],
         generations: GenerationBook,
         answers: Answers = _unasked,
         progress: Progress = lambda _: None,

@@ -26,7 +26,7 @@ from causeway_controller.failover import documents, revocation
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
-from causeway_controller.hypervisors.base import Provider
+from causeway_controller.hypervisors.base import PowerControl, Provider
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Revocation, Site, Tenant, Vm
 from causeway_controller.store import generations
@@ -35,7 +35,7 @@ from causeway_lab import sandbox
 from causeway_lab.assembly import credentials
 from causeway_lab.assembly.appliances import Appliances
 from causeway_lab.assembly.machines import Machines
-from causeway_lab.assembly.replicas import ReplicaProvider
+from causeway_lab.assembly.replicas import Replicas
 from causeway_lab.hypervisor import LabProvider
 from causeway_lab.qemu.provider import QemuProvider
 from causeway_lab.world import namespaces, pace
@@ -106,7 +106,7 @@ class Lab:
         self.lines = Lines(topology, directory / "lines")
         self.ready_after: Mapping[ApplianceId, float] = {}
         """Seconds from power to an agent that can be connected to."""
-        self._replicas = ReplicaProvider(self.machines)
+        self._replicas = Replicas(self.machines)
         self._generations = generations.MemoryBook()
         self._epochs = itertools.count(1)
         self._site: Site | None = None
@@ -287,7 +287,7 @@ class Lab:
             timing=self.pace.workflow,
         )
 
-    def _provider(self, machine: MachineRef) -> Provider:
+    def _provider(self, machine: MachineRef) -> PowerControl:
         return self._replicas if machine.kind is MachineKind.REPLICA else self.hypervisor
 
     def _tell(self, event: Event) -> None:
@@ -321,7 +321,12 @@ class Lab:
 
 def _hypervisor(topology: Topology, directory: Path, image: Path | None, agent_python: Path) -> Provider:
     if image is None:
-        return LabProvider(segments=topology.segments, directory=directory, agent_python=agent_python)
+        return LabProvider(
+            segments=topology.segments,
+            directory=directory,
+            agent_python=agent_python,
+            port_groups=topology.port_groups,
+        )
     return QemuProvider(image=image, segments=topology.segments, directory=directory)
 
 

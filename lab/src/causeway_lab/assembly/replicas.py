@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
+from causeway_controller.hypervisors.base import HypervisorError, Machine
 from causeway_lab.assembly.machines import Machines
 from causeway_lab.world.console import GuestError
 from causeway_lab.world.namespaces import WiringError
 from causeway_lab.world.topology import replica_of
-from causeway_wire.types import IPAddress, MacAddress
 
 
-class ReplicaProvider:
-    """`hypervisors.base.Provider` for replicas; owner ids are `tenant/vm`. Replication makes them, not we."""
+class Replicas:
+    """`hypervisors.base.PowerControl` for replicas; owner ids are `tenant/vm`."""
 
     def __init__(self, machines: Machines) -> None:
         self._machines = machines
-
-    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
-        """Never deployable."""
-        return (f"{spec.name} is a replica: replication creates it",)
 
     async def find(self, owner_id: str) -> Machine | None:
         """The replica of this VM."""
@@ -29,10 +22,6 @@ class ReplicaProvider:
             return None
         return Machine(owner_id=owner_id, name=name, powered_on=self._machines.powered_on(name))
 
-    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:  # noqa: ARG002 - Provider
-        """Refused."""
-        raise HypervisorError("; ".join(await self.preflight(spec)))
-
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - nothing to ask
         """Power the replica on or off."""
         name = _name(owner_id)
@@ -40,14 +29,6 @@ class ReplicaProvider:
             await (self._machines.power_on(name) if on else self._machines.power_off(name))
         except (GuestError, WiringError) as error:
             raise HypervisorError(f"cannot power {'on' if on else 'off'} {name}: {error}") from error
-
-    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:  # noqa: ARG002
-        """Nothing: the lab's machines do not report."""
-        return {}
-
-    async def destroy(self, owner_id: str) -> None:
-        """Power off; the replica itself belongs to replication."""
-        await self.power(owner_id, on=False, grace=0.0)
 
 
 def _name(owner_id: str) -> str:

@@ -26,7 +26,6 @@ from causeway_lab.qemu.command import DRIVE, Carrier, Files, Hardware, command, 
 from causeway_lab.world import namespaces
 from causeway_lab.world.namespaces import WiringError
 from causeway_wire.seed import CREDENTIAL
-from causeway_wire.types import IPAddress, MacAddress
 
 _PROGRAMS = (acceleration.QEMU, "qemu-img", "ip", "nsenter")
 _TUN = "/dev/net/tun"
@@ -64,6 +63,10 @@ class QemuProvider:
         self._hardware = hardware or Hardware()
         self._carrier = carrier
         self._credentials = dict(credentials or {})
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        """Refused: these machines are plugged into segments by name."""
+        raise HypervisorError(f"no VLAN {vlan} of switch {switch}: machines in QEMU name their segments")
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed here; empty when it can."""
@@ -118,11 +121,6 @@ class QemuProvider:
             await self._start(files, spec)
         if not on and pid is not None:
             await _stop(files, spec, pid, grace=grace)
-
-    async def guest_addresses(self, owner_id: str) -> Mapping[MacAddress, Sequence[IPAddress]]:
-        """Nothing: the appliance runs no agent of QEMU's, and the controller must not need it."""
-        self._known(owner_id)
-        return {}
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, its disk too."""

@@ -28,10 +28,18 @@ from causeway_controller.inventory.tenancy import (
     TenantAppliance,
     Vm,
 )
-from causeway_lab.world import services
+from causeway_lab.world import numbering, services
 from causeway_wire.desired import Extension
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, IPAddress, IPInterface, IPNetwork, MacAddress, TenantId
+from causeway_wire.types import (
+    ApplianceId,
+    IPAddress,
+    IPInterface,
+    IPNetwork,
+    MacAddress,
+    TenantId,
+    VlanId,
+)
 
 TENANT_NAMES = ("acme", "globex")
 ROUTING_TENANT = "acme"
@@ -39,6 +47,10 @@ ROUTING_TENANT = "acme"
 INTERNET = "internet"
 SP = "sp"
 SP_CONTROLLER = "sp-ctl"
+SWITCH = "lab-switch"
+"""The provider's virtual switch."""
+FIRST_VLANS = (100, 150)
+"""Of networks with internet, and of those without."""
 INTERNET_HOST = "internet-host"
 INTERNET_ADDRESSES = (ipaddress.ip_address("203.0.113.99"), ipaddress.ip_address("2001:db8:ffff::99"))
 """The internet host's."""
@@ -100,6 +112,8 @@ class Topology:
     tenants: Mapping[TenantId, Tenant]
     gateways: tuple[Gateway, ...]
     routers: Mapping[TenantId, str]
+    port_groups: Mapping[tuple[str, VlanId], str] = field(default_factory=dict)
+    """Segments by the provider's virtual switch and the VLAN that each is."""
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -141,6 +155,11 @@ def replica_of(tenant: TenantId, vm: str) -> str:
     return f"{tenant}-{vm}-replica"
 
 
+def vlan_of(tenant: TenantId, k: int) -> str:
+    """The segment at the provider that extends the tenant's network `k` (0, 1)."""
+    return f"{tenant}-vlan{k + 1}"
+
+
 def build(
     *, tenants: int = 2, networks: int = 2, gateways: int = 2, extension: Extension = Extension.ROUTED
 ) -> Topology:
@@ -152,47 +171,19 @@ def build(
     builder.provider_site()
     built = {name: builder.tenant(name, index, networks) for index, name in enumerate(TENANT_NAMES[:tenants])}
     routers = {name: f"{name}-router" for name in built}
-    return Topology(machines=builder.machines, tenants=built, gateways=doors, routers=routers)
-
-
-def _production(index: int, host: int) -> tuple[IPInterface, IPInterface]:
-    """Both addresses of a host on production network `index` (0, 1): the decimal digits read the same."""
-    tens = 10 * (index + 1)
-    return (
-        ipaddress.ip_interface(f"192.168.{tens}.{host}/24"),
-        ipaddress.ip_interface(f"2001:db8:{tens}::{host}/64"),
+    port_groups = {
+        (SWITCH, FIRST_VLANS[k] + index): vlan_of(name, k)
+        for index, name in enumerate(built)
+        for k in range(networks)
+    }
+    return Topology(
+        machines=builder.machines, tenants=built, gateways=doors, routers=routers, port_groups=port_groups
     )
 
 
-def _internet(host: int) -> tuple[IPInterface, IPInterface]:
-    return (
-        ipaddress.ip_interface(f"203.0.113.{host}/24"),
-        ipaddress.ip_interface(f"2001:db8:ffff::{host}/64"),
-    )
-
-
-def _sp(host: int) -> tuple[IPInterface, IPInterface]:
-    return (
-        ipaddress.ip_interface(f"10.10.0.{host}/24"),
-        ipaddress.ip_interface(f"2001:db8:5::{host}/64"),
-    )
-
-
-def _public(number: int) -> tuple[IPAddress, ...]:
-    """A public address of each family."""
-    return (
-        ipaddress.ip_address(f"198.51.100.{number}"),
-        ipaddress.ip_address(f"2001:db8:51::{number}"),
-    )
-
-
-def _ips(interfaces: tuple[IPInterface, ...]) -> tuple[IPAddress, ...]:
-    return tuple(interface.ip for interface in interfaces)
-
-
-_SP_ROUTER = _sp(1)
-_SP_CONTROLLER = _sp(2)
-_TO_PUBLIC = tuple(zip(PUBLIC_PREFIXES, _ips(_internet(1)), strict=True))
+_SP_ROUTER = numbering.sp(1)
+_SP_CONTROLLER = numbering.sp(2)
+_TO_PUBLIC = tuple(zip(PUBLIC_PREFIXES, numbering.ips(numbering.internet(1)), strict=True))
 """How the internet knows where the public prefixes are."""
 
 
@@ -245,16 +236,20 @@ class _Builder:
         return Adapter(name=name, mac=port.mac, addresses=addresses, gateways=gateways), port
 
     def provider_site(self) -> None:
-        inside, outside = self.port(SP, _SP_ROUTER), self.port(INTERNET, _internet(1))
+        inside, outside = self.port(SP, _SP_ROUTER), self.port(INTERNET, numbering.internet(1))
         self.machine("sp-router", Kind.ROUTER, inside, outside, led_inside=PUBLIC_PREFIXES)
-        self.machine(SP_CONTROLLER, Kind.CONTROLLER, self.port(SP, _SP_CONTROLLER), gateways=_ips(_SP_ROUTER))
-        port = self.port(INTERNET, _internet(99))
+        self.machine(
+            SP_CONTROLLER, Kind.CONTROLLER, self.port(SP, _SP_CONTROLLER), gateways=numbering.ips(_SP_ROUTER)
+        )
+        port = self.port(INTERNET, numbering.internet(99))
         self.machine(INTERNET_HOST, Kind.GUEST, port, routes=_TO_PUBLIC)
 
     def gateway(self, index: int) -> Gateway:
         name = f"gateway{index + 1}"
-        public, outer = self.adapter("public", INTERNET, _internet(10 + index), _ips(_internet(1)))
-        inside, inner = self.adapter("inside", SP, _sp(5 + index))
+        public, outer = self.adapter(
+            "public", INTERNET, numbering.internet(10 + index), numbering.ips(numbering.internet(1))
+        )
+        inside, inner = self.adapter("inside", SP, numbering.sp(5 + index))
         self.machine(name, Kind.APPLIANCE, outer, inner)
         return Gateway(
             id=name,
@@ -266,15 +261,15 @@ class _Builder:
 
     def tenant(self, name: TenantId, index: int, networks: int) -> Tenant:
         ids = [f"net{k + 1}" for k in range(networks)]
-        lans = [self.port(f"{name}-{ids[k]}", _production(k, _ROUTER_HOST)) for k in range(networks)]
-        wan = self.port(INTERNET, _internet(21 + index))
+        lans = [self.port(f"{name}-{ids[k]}", numbering.production(k, _ROUTER_HOST)) for k in range(networks)]
+        wan = self.port(INTERNET, numbering.internet(21 + index))
         self.machine(f"{name}-router", Kind.ROUTER, *lans, wan, routes=_TO_PUBLIC)
-        controller = _production(0, _CONTROLLER_HOST)
+        controller = numbering.production(0, _CONTROLLER_HOST)
         self.machine(
             controller_of(name),
             Kind.CONTROLLER,
             self.port(f"{name}-net1", controller),
-            gateways=_ips(_production(0, _ROUTER_HOST)),
+            gateways=numbering.ips(numbering.production(0, _ROUTER_HOST)),
         )
         provider = self.provider_appliance(name, index, networks)
         vms: dict[str, Vm] = {}
@@ -283,8 +278,8 @@ class _Builder:
             appliances[network] = self.tenant_appliance(name, k, network, controller[:1])
             for vm, host in zip(_VM_NAMES[k], _VM_HOSTS, strict=True):
                 vms[vm] = self.vm(name, k, vm, host)
-        self.guest(replica_of(name, OLD_VM), f"{name}-vlan1", 0, _OLD_HOST)
-        public, second = _public(10 * index + 11), _public(10 * index + 12)
+        self.guest(replica_of(name, OLD_VM), vlan_of(name, 0), 0, _OLD_HOST)
+        public, second = numbering.public(10 * index + 11), numbering.public(10 * index + 12)
         return Tenant(
             id=name,
             networks={network: _network(k, network, self.extension) for k, network in enumerate(ids)},
@@ -294,18 +289,18 @@ class _Builder:
             plan=tuple(PlannedVm(vm=vm) for names in reversed(_VM_NAMES) for vm in names if vm in vms),
             routed=tuple(ids) if name == ROUTING_TENANT else (),
             public_addresses=(*public, *second),
-            test_addresses=(*_public(10 * index + 111), *_public(10 * index + 112)),
+            test_addresses=(*numbering.public(10 * index + 111), *numbering.public(10 * index + 112)),
             publications=services.published(vms, public, second),
         )
 
     def provider_appliance(self, tenant: TenantId, index: int, networks: int) -> ProviderAppliance:
         name = f"{tenant}-sp"
-        uplink, port = self.adapter("uplink", SP, _sp(20 + index), _ips(_SP_ROUTER))
+        uplink, port = self.adapter("uplink", SP, numbering.sp(20 + index), numbering.ips(_SP_ROUTER))
         vlans: dict[str, Adapter] = {}
         ports = [port]
         for k in range(networks):
-            addresses = () if self.bridged else _production(k, _PROVIDER_HOST)
-            adapter, vlan = self.adapter(f"vlan{k + 1}", f"{tenant}-vlan{k + 1}", addresses)
+            addresses = () if self.bridged else numbering.production(k, _PROVIDER_HOST)
+            adapter, vlan = self.adapter(f"vlan{k + 1}", vlan_of(tenant, k), addresses)
             vlans[f"net{k + 1}"] = adapter
             ports.append(vlan)
         self.machine(name, Kind.APPLIANCE, *ports)
@@ -320,8 +315,8 @@ class _Builder:
         nic, port = self.adapter(
             "lan",
             f"{tenant}-{network}",
-            _production(k, _TENANT_HOST),
-            _ips(_production(k, _ROUTER_HOST)),
+            numbering.production(k, _TENANT_HOST),
+            numbering.ips(numbering.production(k, _ROUTER_HOST)),
         )
         second, *ports = self.adapter("extension", f"{tenant}-{network}", ()) if self.bridged else (None,)
         self.machine(name, Kind.APPLIANCE, port, *ports)
@@ -336,18 +331,22 @@ class _Builder:
     def vm(self, tenant: TenantId, k: int, vm: str, host: int) -> Vm:
         """A production VM and its replica, which is powered off."""
         original = self.guest(original_of(tenant, vm), f"{tenant}-net{k + 1}", k, host)
-        replica = self.guest(replica_of(tenant, vm), f"{tenant}-vlan{k + 1}", k, host, powered_on=False)
+        replica = self.guest(replica_of(tenant, vm), vlan_of(tenant, k), k, host, powered_on=False)
         return Vm(
             name=vm,
             network=f"net{k + 1}",
-            addresses=_ips(original.addresses),
+            addresses=numbering.ips(original.addresses),
             macs=(replica.mac,) if self.bridged else (),
         )
 
     def guest(self, name: str, segment: str, k: int, host: int, *, powered_on: bool = True) -> Port:
-        port = self.port(segment, _production(k, host))
+        port = self.port(segment, numbering.production(k, host))
         self.machine(
-            name, Kind.GUEST, port, gateways=_ips(_production(k, _ROUTER_HOST)), powered_on=powered_on
+            name,
+            Kind.GUEST,
+            port,
+            gateways=numbering.ips(numbering.production(k, _ROUTER_HOST)),
+            powered_on=powered_on,
         )
         return port
 
@@ -365,8 +364,8 @@ def _network(k: int, name: str, extension: Extension) -> Network:
     )
     return Network(
         id=name,
-        prefixes=tuple(interface.network for interface in _production(k, _ROUTER_HOST)),
-        gateways=_ips(_production(k, _ROUTER_HOST)),
+        prefixes=tuple(interface.network for interface in numbering.production(k, _ROUTER_HOST)),
+        gateways=numbering.ips(numbering.production(k, _ROUTER_HOST)),
         tunnel=name,
         inner=inner,
         port=1195 + 2 * k,
