@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from msgspec import UNSET
 
@@ -18,8 +17,8 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import NetworkClass
 from causeway_controller.contract.tenant import FailoverPlan, Static
 from causeway_controller.contract.tenant import Tenant as TenantEntry
-from causeway_controller.inventory import appliances, book, start_order
-from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation, mac_candidates
+from causeway_controller.inventory import appliances, book, start_order, vnics
+from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Mode
@@ -40,10 +39,6 @@ from causeway_controller.inventory.tenancy import (
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId
-
-PUBLIC: Final = "public"
-INSIDE: Final = "inside"
-"""Names of a gateway's adapters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,12 +228,12 @@ def gateway(
     entry: provided.Gateway, pool: provided.GatewayPool, controllers: tuple[IPNetwork, ...]
 ) -> Gateway:
     """Return a cloud gateway of a pool, with the vNICs that it has by its name."""
-    public, inside = (next(mac_candidates("", entry.id, side)) for side in (PUBLIC, INSIDE))
+    public, inside = vnics.of_gateway(entry)
     return Gateway(
         id=entry.id,
-        management=ManagementAccess(nic=INSIDE, address=entry.inside[0].ip, sources=controllers),
-        public=Adapter(name=PUBLIC, mac=public, addresses=entry.public, gateways=entry.gateways),
-        inside=Adapter(name=INSIDE, mac=inside, addresses=entry.inside),
+        management=ManagementAccess(nic=inside.adapter, address=entry.inside[0].ip, sources=controllers),
+        public=Adapter(name=public.adapter, mac=public.mac, addresses=entry.public, gateways=entry.gateways),
+        inside=Adapter(name=inside.adapter, mac=inside.mac, addresses=entry.inside),
         name=pool.name,
         port=pool.port,
     )

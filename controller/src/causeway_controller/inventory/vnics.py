@@ -1,0 +1,70 @@
+"""The vNICs of an appliance to be deployed: which MAC address goes where. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from causeway_controller.contract.provider import Gateway
+from causeway_controller.inventory.allocation import UPLINK, Allocation, mac_candidates
+from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import MacAddress, VlanId
+
+PUBLIC = "public"
+INSIDE = "inside"
+"""Names of a gateway's adapters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InNetwork:
+    """On a network or port group that the hypervisor has by this name or id."""
+
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InVlan:
+    """On a VLAN of a virtual switch."""
+
+    switch: str
+    vlan: VlanId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vnic:
+    """A vNIC and where it is plugged in."""
+
+    adapter: str
+    mac: MacAddress
+    place: InNetwork | InVlan
+
+
+def of_provider_appliance(needed: NeededAppliance, given: Allocation) -> tuple[Vnic, ...]:
+    """Return the uplink's vNIC and one for each VLAN of all the tenant's plans on the host (seed).
+
+    Raises ProblemError (`unsupported`) for a trunk: no hypervisor here plugs one in yet.
+    """
+    if needed.trunk:
+        detail = (
+            f"appliance {needed.id} wants a trunk, and no host is told yet which VLANs it carries; subscribe "
+            "with adapters: access"
+        )
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+    here = (needed.tenant, needed.host)
+    macs = {each.adapter: each.mac for each in given.macs if (each.tenant, each.host) == here}
+    vlans = {
+        f"{each.plan}/{each.network}": InVlan(switch=each.switch, vlan=each.vlan)
+        for each in given.vlans
+        if (each.tenant, each.host) == here
+    }
+    places: dict[str, InNetwork | InVlan] = {UPLINK: InNetwork(network=needed.uplink.network), **vlans}
+    return tuple(Vnic(adapter=name, mac=macs[name], place=places[name]) for name in needed.adapters)
+
+
+def of_gateway(gateway: Gateway) -> tuple[Vnic, Vnic]:
+    """Return the vNICs of a cloud gateway, the public side's first."""
+    public, inside = (next(mac_candidates("", gateway.id, side)) for side in (PUBLIC, INSIDE))
+    return (
+        Vnic(adapter=PUBLIC, mac=public, place=InNetwork(network=gateway.public_network)),
+        Vnic(adapter=INSIDE, mac=inside, place=InNetwork(network=gateway.inside_network)),
+    )

@@ -1,0 +1,180 @@
+"""An appliance's beginning: deployed, powered on, enrolled. Every step may be repeated; a re-run converges.
+
+What has been done is asked of the hypervisor and of the appliance itself, never remembered. Only the token
+that proves a fresh appliance is kept, from before it is deployed until it has enrolled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from causeway_controller.errors import AgentUnreachable, MachineMissing, WrongPeer
+from causeway_controller.fleet import client, enrolment
+from causeway_controller.fleet.connection import SocketFactory
+from causeway_controller.hypervisors import seed_image
+from causeway_controller.hypervisors.base import (
+    HypervisorError,
+    MachineSpec,
+    NicSpec,
+    Progress,
+    Provider,
+)
+from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
+from causeway_controller.inventory.vnics import InVlan, Vnic
+from causeway_controller.trust.identity import Office
+from causeway_wire.desired import Management, Nic
+from causeway_wire.seed import Enrolment, RoleName, Seed
+from causeway_wire.types import ApplianceId, Secret
+
+TOKEN_LIFE: Final = timedelta(hours=1)
+"""From deployment to enrolment."""
+_POLL_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An appliance as it is to be deployed."""
+
+    id: ApplianceId
+    role: RoleName
+    management: ManagementAccess
+    adapters: tuple[Adapter, ...]
+    vnics: tuple[Vnic, ...]
+
+
+class Tokens(Protocol):
+    """Enrolment tokens of appliances that have not enrolled yet."""
+
+    async def get(self, appliance: ApplianceId) -> Secret:
+        """Return the appliance's token, made now when it has none."""
+
+    async def drop(self, appliance: ApplianceId) -> None:
+        """Forget it: it has been used."""
+
+
+class Onboarding:
+    """Brings appliances up for one controller."""
+
+    def __init__(
+        self,
+        *,
+        office: Office,
+        tokens: Tokens,
+        now: Callable[[], datetime],
+        socket_factory: SocketFactory | None = None,
+        patience: float = 1.0,
+        boot: float = 180.0,
+    ) -> None:
+        """`patience`: how many times longer than usual to wait for answers; `boot`: seconds from power to an
+        agent that answers.
+        """
+        self._office = office
+        self._tokens = tokens
+        self._now = now
+        self._socket_factory = socket_factory
+        self._patience = patience
+        self._boot = boot
+
+    async def bring_up(self, wanted: Wanted, provider: Provider, progress: Progress) -> None:
+        """Deploy what is not there, power on what is off, enrol what is new.
+
+        Raises HypervisorError, EnrolmentRefused, RequestRefused, WrongPeer, AgentUnreachable, StoreError.
+        """
+        await self.deploy(wanted, provider, progress)
+        await provider.power(wanted.id, on=True, grace=0.0)
+        progress(f"{wanted.id} boots", 0.5)
+        await self.enrol(wanted, provider)
+        progress(f"{wanted.id} is enrolled", 1.0)
+
+    async def deploy(self, wanted: Wanted, provider: Provider, progress: Progress) -> None:
+        """Create the machine, powered off, unless it is there. Nothing is created when it cannot run there.
+
+        Raises HypervisorError, StoreError.
+        """
+        if await provider.find(wanted.id) is not None:
+            return
+        nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
+        token = await self._tokens.get(wanted.id)
+        seed = seed_image.encode(seed_of(wanted, self._office, token, expires=self._now() + TOKEN_LIFE))
+        spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed)
+        if reasons := await provider.preflight(spec):
+            raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {'; '.join(reasons)}")
+        await provider.deploy(spec, progress)
+
+    async def enrol(self, wanted: Wanted, provider: Provider) -> None:
+        """Give the appliance its first certificate, unless it has one of ours; waits while it boots."""
+        deadline = time.monotonic() + self._boot
+        while not await self._enrolled(wanted):
+            machine = await provider.find(wanted.id)
+            if machine is None or not machine.powered_on:
+                raise MachineMissing(wanted.id)
+            try:
+                await self._enrol(wanted)
+            except AgentUnreachable:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(_POLL_SECONDS)
+        await self._tokens.drop(wanted.id)
+
+    async def _enrolled(self, wanted: Wanted) -> bool:
+        """Whether it shows a certificate of our authority. One that does not answer has yet to boot."""
+        agent = client.open_agent(
+            appliance=wanted.id,
+            address=wanted.management.address,
+            port=wanted.management.port,
+            identity=self._office.identity,
+            socket_factory=self._socket_factory,
+            patience=self._patience,
+        )
+        try:
+            async with agent:
+                await agent.versions()
+        except (WrongPeer, AgentUnreachable):
+            return False
+        return True
+
+    async def _enrol(self, wanted: Wanted) -> None:
+        await enrolment.enrol(
+            appliance=wanted.id,
+            address=wanted.management.address,
+            port=wanted.management.port,
+            token=await self._tokens.get(wanted.id),
+            identity=self._office.identity,
+            authority=self._office.authority,
+            now=self._now(),
+            socket_factory=self._socket_factory,
+            patience=self._patience,
+        )
+
+
+def seed_of(wanted: Wanted, office: Office, token: Secret, *, expires: datetime) -> Seed:
+    """Return the first-boot document: who it is, where it is managed, and how it proves itself."""
+    access = wanted.management
+    return Seed(
+        version=1,
+        appliance=wanted.id,
+        role=wanted.role,
+        management=Management(
+            nic=access.nic, address=access.address, sources=access.sources, port=access.port
+        ),
+        nics=tuple(_nics(wanted.adapters, access.nic)),
+        controller_ca=office.authority.pem,
+        enrolment=Enrolment(token=token, expires=expires),
+    )
+
+
+def _nics(adapters: Iterable[Adapter], management: str) -> Iterable[Nic]:
+    """Only the management adapter: all else comes with the first document."""
+    for one in adapters:
+        if one.name == management:
+            yield Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways)
+
+
+async def _segment(provider: Provider, vnic: Vnic) -> str:
+    place = vnic.place
+    return await provider.segment(place.switch, place.vlan) if isinstance(place, InVlan) else place.network
