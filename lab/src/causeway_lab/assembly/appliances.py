@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from causeway_controller.fleet import client, enrolment
@@ -16,18 +15,16 @@ from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Progress, Provider
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.trust.identity import make_office
+from causeway_controller.workflows.appliances import TOKEN_LIFE, Wanted, seed_of
 from causeway_lab.assembly import credentials
 from causeway_lab.qemu.provider import QemuProvider
 from causeway_lab.world import namespaces, pace
 from causeway_lab.world.pace import Pace
 from causeway_lab.world.steps import Listener, Step, ignore, step
 from causeway_lab.world.topology import Topology
-from causeway_wire.desired import Management, Nic
-from causeway_wire.seed import Enrolment, Seed
 from causeway_wire.types import ApplianceId, Secret
 
 POWER_OFF_GRACE = 3.0
-TOKEN_LIFE = timedelta(hours=1)
 _KNOCK_SECONDS, _KNOCK_PAUSE = 2.0, 0.1
 _LAST_WORDS = 12
 _NEWS_SECONDS = 15.0
@@ -169,26 +166,15 @@ class Appliances:
         )
 
     def _seed(self, item: Appliance) -> bytes:
-        access = item.management
-        management = Management(
-            nic=access.nic, address=access.address, sources=access.sources, port=access.port
+        wanted = Wanted(
+            id=item.id,
+            role=self._topology.role(item.id),
+            management=item.management,
+            adapters=item.adapters,
+            vnics=(),
         )
-        nics = tuple(
-            Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways)
-            for one in item.adapters
-            if one.name == access.nic
-        )
-        return seed_image.encode(
-            Seed(
-                version=1,
-                appliance=item.id,
-                role=self._topology.role(item.id),
-                management=management,
-                nics=nics,
-                controller_ca=self._offices[item.controller].authority.pem,
-                enrolment=Enrolment(token=item.token, expires=credentials.now() + TOKEN_LIFE),
-            )
-        )
+        expires = credentials.now() + TOKEN_LIFE
+        return seed_image.encode(seed_of(wanted, self._offices[item.controller], item.token, expires=expires))
 
 
 async def _open(item: Appliance) -> bool:

@@ -1,0 +1,37 @@
+"""What the lab's host is asked for and answers: `hypervisors.base.Provider` as JSON over a Unix socket."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from causeway_controller.hypervisors.base import Machine
+
+
+class Segment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which VLAN of which virtual switch."""
+
+    switch: str
+    vlan: int
+
+
+class Find(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which machine: an appliance by its id, a VM by `tenant/vm`."""
+
+    owner_id: str
+
+
+class Power(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which machine on or off, after at most `grace` seconds of orderly shutdown."""
+
+    owner_id: str
+    on: bool
+    grace: float
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """An answer; `error` when the host refused."""
+
+    error: str | None = None
+    machine: Machine | None = None
+    segment: str | None = None
+    reasons: tuple[str, ...] = ()
