@@ -15,21 +15,25 @@ from pathlib import Path
 
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.store import migrate, vault
+from causeway_controller.inventory import certificates
+from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import connect
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tokens import Tokens
-from causeway_controller.trust import master_key
+from causeway_controller.trust import master_key, pki
 from causeway_controller.trust.master_key import MasterKeys
 from causeway_wire.types import Secret
 from tests.provider_inventory import seed_example, tenant
 
 DUMPS = Path(__file__).parent / "dumps"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CLIENT = certificates.of_client("acme", "t1", "acme-lan-tenant")
 PASSWORD = Secret("correct horse")
 
 
@@ -55,6 +59,13 @@ def fill(url: str) -> None:
     tokens = Tokens(database=database, now=lambda: AT, random=bytes)
     tokens.make(NewToken(name="bert", role=Role.AUDITOR, tenant="acme"), actor="anna")
     Keys(database=database, now=lambda: AT).claim("anna", "key", fingerprint="0" * 64)
+    named = authorities.vpn("acme")
+    made = Authorities(database, sealing, now=lambda: AT)
+    made.establish(named, actor="anna")
+    issuer = made.issuer(named, CLIENT, actor="anna")
+    key = pki.make_key().public_key()
+    issued = issuer.issue(key, common_name=CLIENT.name, usage=pki.Usage.CLIENT, now=AT)
+    Ledger(database, now=lambda: AT).installed(pki.serial(pki.pem(issued)), actor="anna")
     database.close()
 
 

@@ -12,14 +12,17 @@ from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, delete, insert, text
 
 from causeway_controller.errors import StoreError
-from causeway_controller.store import migrate, vault
+from causeway_controller.inventory.rotation import Steady
+from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tables import METADATA
-from tests.contract.store.dump import AT, DUMPS, PASSWORD, keys
+from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, keys
 from tests.provider_inventory import seed_example, tenant
 
 
@@ -88,6 +91,16 @@ def test_what_an_older_version_sealed_opens(empty_url: str, tmp_path: Path, revi
     database = connect(url)
     sealing = vault.unlock(database, keys(), now=lambda: AT, actor="bert")
     assert Secrets(database, sealing, now=lambda: AT).get("hypervisor/esx1") == PASSWORD
+    database.close()
+
+
+@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0004"])
+def test_what_an_older_version_issued_is_in_the_ledger(empty_url: str, tmp_path: Path, revision: str) -> None:
+    database = connect(migrated(empty_url, tmp_path, revision))
+    sealing = vault.unlock(database, keys(), now=lambda: AT, actor="bert")
+    issued = Ledger(database, now=lambda: AT).history("acme")
+    assert [(each.subject, each.installed) for each in issued] == [(CLIENT, AT)]
+    assert isinstance(Authorities(database, sealing, now=lambda: AT).phase(authorities.vpn("acme")), Steady)
     database.close()
 
 

@@ -3,10 +3,13 @@
 First contact meets a self-signed certificate, so TLS proves nothing about the appliance. What does is the
 single-use token that its first-boot envelope carried: an HMAC over our nonce and the public key of the
 signing request. That key must be the one the connection itself is made with, so nobody can sit in between.
+
+Who signs may first have to write it down: that is done in a thread.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -31,7 +34,7 @@ async def enrol(
     port: int,
     token: Secret,
     identity: ControllerIdentity,
-    authority: pki.Authority,
+    authority: pki.Issuer,
     now: datetime,
     socket_factory: connection.SocketFactory | None = None,
     patience: float = 1.0,
@@ -52,7 +55,9 @@ async def enrol(
     )
     async with first:
         request = await _proven_request(first, pin, token)
-        certificate = pki.issue_agent(authority, request, appliance=appliance, address=address, now=now)
+        certificate = await asyncio.to_thread(
+            pki.issue_agent, authority, request, appliance=appliance, address=address, now=now
+        )
         await first.put_certificate(Certificate(certificate=certificate, controller_ca=identity.authority))
     second = client.open_agent(
         appliance=appliance,
@@ -72,12 +77,14 @@ async def renew(
     *,
     address: IPAddress,
     identity: ControllerIdentity,
-    authority: pki.Authority,
+    authority: pki.Issuer,
     now: datetime,
 ) -> Pem:
     """Replace an enrolled agent's certificate; the running connections live on."""
     request = await _request(agent, key=AGENT_KEY, purpose=Purpose.AGENT, common_name=agent.appliance)
-    certificate = pki.issue_agent(authority, request, appliance=agent.appliance, address=address, now=now)
+    certificate = await asyncio.to_thread(
+        pki.issue_agent, authority, request, appliance=agent.appliance, address=address, now=now
+    )
     await agent.put_certificate(Certificate(certificate=certificate, controller_ca=identity.authority))
     return certificate
 
@@ -88,7 +95,7 @@ async def request_certificate(
     key: KeyName,
     purpose: Purpose,
     common_name: Name,
-    authority: pki.Authority,
+    authority: pki.Issuer,
     now: datetime,
 ) -> Pem:
     """A certificate for a key born on an enrolled appliance, for its VPN or gateway documents.
@@ -99,9 +106,11 @@ async def request_certificate(
         raise ValueError("an agent's own certificate comes from `enrol` and `renew`")
     request = await _request(agent, key=key, purpose=purpose, common_name=common_name)
     if purpose is Purpose.GATEWAY:
-        return pki.issue_gateway(authority, request, dns_name=common_name, now=now)
+        return await asyncio.to_thread(pki.issue_gateway, authority, request, dns_name=common_name, now=now)
     usage = pki.Usage.SERVER if purpose is Purpose.VPN_SERVER else pki.Usage.CLIENT
-    return pki.issue_vpn(authority, request, common_name=common_name, usage=usage, now=now)
+    return await asyncio.to_thread(
+        pki.issue_vpn, authority, request, common_name=common_name, usage=usage, now=now
+    )
 
 
 def proof(token: Secret, nonce: str, spki: bytes) -> str:

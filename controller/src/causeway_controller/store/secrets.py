@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.engine import Connection
@@ -21,6 +21,7 @@ from causeway_wire.types import Secret
 
 NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9._/-]{0,125}[a-z0-9])?"
 MAX_OCTETS: Final = 64 * 1024
+_KEYS: Final = [secret.c.kind, secret.c.name]
 
 
 class Kind(enum.StrEnum):
@@ -114,15 +115,35 @@ def keep(
     connection: Connection, sealing: Vault, kind: Kind, name: str, value: Secret, *, at: datetime
 ) -> None:
     """Keep a secret within the caller's transaction. Raises StoreError, also when the key was dropped."""
+    row = _row(connection, sealing, kind, name, value, at=at)
+    changed = {column: row[column] for column in ("key", "sealed", "at")}
+    statement = upsert(connection, secret).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=_KEYS, set_=changed))
+
+
+def keep_first(
+    connection: Connection, sealing: Vault, kind: Kind, name: str, value: Secret, *, at: datetime
+) -> Secret:
+    """Keep a secret unless there is one of this name; return the one that is kept.
+
+    Raises StoreError, SealBroken.
+    """
+    row = _row(connection, sealing, kind, name, value, at=at)
+    connection.execute(upsert(connection, secret).values(row).on_conflict_do_nothing(index_elements=_KEYS))
+    return find(connection, sealing, kind, name) or value
+
+
+def _row(
+    connection: Connection, sealing: Vault, kind: Kind, name: str, value: Secret, *, at: datetime
+) -> dict[str, Any]:
+    """The secret as it is kept, sealed. Raises StoreError."""
     if re.fullmatch(NAME_PATTERN, name) is None:
         hint = "lower-case letters and digits, dots, hyphens, underlines and slashes between them"
         raise StoreError(f"a secret cannot be named {name[:80]!r}; a name has at most 127 of {hint}")
     _check(name, value)
     vault.check_in_use(connection, sealing)
-    row = {"key": sealing.newest, "sealed": sealing.seal(_place(kind, name), value), "at": at}
-    statement = upsert(connection, secret).values(kind=kind, name=name, **row)
-    keys = [secret.c.kind, secret.c.name]
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+    sealed = sealing.seal(_place(kind, name), value)
+    return {"kind": kind, "name": name, "key": sealing.newest, "sealed": sealed, "at": at}
 
 
 def _check(name: str, value: Secret) -> None:

@@ -1,8 +1,8 @@
 """The tables as they are now. How older ones become these is in `migrations`.
 
 Values are of types that both databases keep alike: text without NUL, integers, documents as canonical JSON,
-moments as text that sorts by time. What is never changed (revisions, runs, events, the audit) is guarded by
-triggers besides: not even a defect of the controller rewrites it.
+moments as text that sorts by time. What is never changed (revisions, runs, events, certificates, the audit)
+is guarded by triggers besides: not even a defect of the controller rewrites it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     MetaData,
     Table,
@@ -33,7 +34,7 @@ METADATA = MetaData(
     }
 )
 
-APPEND_ONLY = ("inventory_revision", "run", "run_event", "audit")
+APPEND_ONLY = ("inventory_revision", "run", "run_event", "audit", "certificate", "certificate_event")
 
 
 class Words(TypeDecorator[str]):
@@ -162,6 +163,55 @@ secret = Table(
     Column("name", Words, primary_key=True),
     Column("key", Integer, ForeignKey("master_key.number"), nullable=False),
     Column("sealed", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+authority = Table(
+    "authority",
+    METADATA,
+    Column("kind", Words, primary_key=True),
+    Column("owner", Words, primary_key=True),
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("certificate", Words, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    Column("trusted", Moment),
+    Column("retired", Moment),
+    sqlite_strict=True,
+)
+certificate = Table(
+    "certificate",
+    METADATA,
+    Column("serial", Words, primary_key=True),
+    Column("number", _number(), nullable=False),
+    Column("slot", Words, nullable=False),
+    Column("purpose", Words, nullable=False),
+    Column("name", Words, nullable=False),
+    Column("appliance", Words),
+    Column("tenant", Words),
+    Column("tunnel", Words),
+    Column("kind", Words, nullable=False),
+    Column("owner", Words, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("not_after", Moment, nullable=False),
+    Column("pem", Words, nullable=False),
+    Column("actor", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    ForeignKeyConstraint(
+        ["kind", "owner", "generation"], ["authority.kind", "authority.owner", "authority.generation"]
+    ),
+    UniqueConstraint("number"),
+    UniqueConstraint("slot", "number"),
+    sqlite_strict=True,
+)
+certificate_event = Table(
+    "certificate_event",
+    METADATA,
+    Column("serial", Words, ForeignKey("certificate.serial"), primary_key=True),
+    Column("event", Words, primary_key=True),
+    Column("reason", Words, nullable=False),
+    Column("actor", Words, nullable=False),
     Column("at", Moment, nullable=False),
     sqlite_strict=True,
 )

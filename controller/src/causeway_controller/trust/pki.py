@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -23,7 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from causeway_controller import files
 from causeway_controller.errors import RequestRefused, StoreError
 from causeway_wire.routes import Permission
-from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, SerialNumber, TenantId
+from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, Secret, SerialNumber, TenantId
 
 APPLIANCE_URN = "urn:causeway:appliance:"
 CONTROLLER_URN = "urn:causeway:controller:"
@@ -33,8 +34,6 @@ BACKDATING = timedelta(hours=1)
 """Clocks of freshly booted appliances are late or early by minutes."""
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=397)
-RENEW_AFTER = 2 / 3
-"""Fraction of the validity after which a certificate should be renewed."""
 
 _MAX_COMMON_NAME = 64
 """RFC 5280, A.1: ub-common-name."""
@@ -47,6 +46,21 @@ class Usage(enum.Enum):
 
     SERVER = ExtendedKeyUsageOID.SERVER_AUTH
     CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+
+
+class Issuer(Protocol):
+    """What signs: an authority, or one whose ledger has the certificate before anybody else has."""
+
+    def issue(
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        *,
+        common_name: str,
+        usage: Usage,
+        now: datetime,
+        names: Iterable[x509.GeneralName] = (),
+    ) -> x509.Certificate:
+        """Sign an end-entity certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +135,7 @@ def make_gateway_authority(dns_name: Name, *, now: datetime) -> Authority:
 
 
 def issue_agent(
-    authority: Authority,
+    issuer: Issuer,
     request: x509.CertificateSigningRequest,
     *,
     appliance: ApplianceId,
@@ -130,14 +144,14 @@ def issue_agent(
 ) -> Pem:
     """An agent's TLS server certificate for its identity and management address."""
     names = [x509.UniformResourceIdentifier(APPLIANCE_URN + appliance), x509.IPAddress(address)]
-    certificate = authority.issue(
+    certificate = issuer.issue(
         requested_key(request), common_name=appliance, usage=Usage.SERVER, names=names, now=now
     )
     return pem(certificate)
 
 
 def issue_controller(
-    authority: Authority,
+    issuer: Issuer,
     public_key: ec.EllipticCurvePublicKey,
     *,
     name: Name,
@@ -147,11 +161,11 @@ def issue_controller(
     """A controller's TLS client certificate with what it may do on agents."""
     names = [x509.UniformResourceIdentifier(CONTROLLER_URN + name)]
     names += [x509.UniformResourceIdentifier(PERMISSION_URN + permission) for permission in permissions]
-    return pem(authority.issue(public_key, common_name=name, usage=Usage.CLIENT, names=names, now=now))
+    return pem(issuer.issue(public_key, common_name=name, usage=Usage.CLIENT, names=names, now=now))
 
 
 def issue_vpn(
-    authority: Authority,
+    issuer: Issuer,
     request: x509.CertificateSigningRequest,
     *,
     common_name: Name,
@@ -159,15 +173,15 @@ def issue_vpn(
     now: datetime,
 ) -> Pem:
     """One tunnel end's certificate, as `--remote-cert-tls` and `--verify-x509-name` check it."""
-    return pem(authority.issue(requested_key(request), common_name=common_name, usage=usage, now=now))
+    return pem(issuer.issue(requested_key(request), common_name=common_name, usage=usage, now=now))
 
 
 def issue_gateway(
-    authority: Authority, request: x509.CertificateSigningRequest, *, dns_name: Name, now: datetime
+    issuer: Issuer, request: x509.CertificateSigningRequest, *, dns_name: Name, now: datetime
 ) -> Pem:
     """A cloud gateway's TLS server certificate."""
     names = [x509.DNSName(dns_name)]
-    certificate = authority.issue(
+    certificate = issuer.issue(
         requested_key(request), common_name=dns_name, usage=Usage.SERVER, names=names, now=now
     )
     return pem(certificate)
@@ -199,13 +213,6 @@ def spki(key: ec.EllipticCurvePublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def renewal_due(certificate: Pem, *, now: datetime) -> bool:
-    """Whether two thirds of the certificate's life are over."""
-    loaded = x509.load_pem_x509_certificate(certificate.encode("ascii"))
-    life = loaded.not_valid_after_utc - loaded.not_valid_before_utc
-    return now >= loaded.not_valid_before_utc + life * RENEW_AFTER
-
-
 def serial(certificate: Pem) -> SerialNumber:
     """The certificate's serial number, as documents write it to revoke it."""
     return f"{x509.load_pem_x509_certificate(certificate.encode('ascii')).serial_number:x}"
@@ -214,13 +221,22 @@ def serial(certificate: Pem) -> SerialNumber:
 def load_authority(directory: Path) -> Authority:
     """The authority that `Authority.save` wrote; raises StoreError."""
     try:
-        certificate = x509.load_pem_x509_certificate((directory / "ca.pem").read_bytes())
-        key = serialization.load_pem_private_key((directory / "ca.key").read_bytes(), password=None)
+        certificate, key = (directory / "ca.pem").read_bytes(), (directory / "ca.key").read_bytes()
+        return read_authority(certificate.decode("ascii"), Secret(key.decode("ascii")))
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot load the authority in {directory}: {error}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise StoreError(f"{directory}: ca.key does not belong to ca.pem")
-    return Authority(certificate, key)
+
+
+def read_authority(certificate: Pem, key: Secret) -> Authority:
+    """The authority with this certificate and private key.
+
+    Raises ValueError when they cannot be read, StoreError when they are no pair.
+    """
+    loaded = x509.load_pem_x509_certificate(certificate.encode("ascii"))
+    private = serialization.load_pem_private_key(key.reveal().encode("ascii"), password=None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey) or private.public_key() != loaded.public_key():
+        raise StoreError(f"the key does not belong to the authority {loaded.subject.rfc4514_string()}")
+    return Authority(loaded, private)
 
 
 def pem(certificate: x509.Certificate) -> Pem:

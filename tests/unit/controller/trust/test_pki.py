@@ -169,13 +169,6 @@ def test_validity_tolerates_late_clocks_and_never_outlives_the_authority() -> No
     assert issued.not_valid_after_utc == AUTHORITY.certificate.not_valid_after_utc
 
 
-def test_renewal_is_due_after_two_thirds_of_the_life() -> None:
-    key = pki.make_key().public_key()
-    issued = pki.pem(AUTHORITY.issue(key, common_name="x", usage=pki.Usage.SERVER, now=NOW))
-    assert not pki.renewal_due(issued, now=NOW + timedelta(days=260))
-    assert pki.renewal_due(issued, now=NOW + timedelta(days=270))
-
-
 def test_serial_numbers_differ() -> None:
     key = pki.make_key().public_key()
     serials = {

@@ -1,0 +1,172 @@
+"""The ledger: every certificate that was ever signed, and what became of it. Only appended to.
+
+A certificate is written here in the transaction in which it is signed (`authorities`), before anybody
+gets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, func, insert, select
+from sqlalchemy.engine import Connection, Row
+
+from causeway_controller.errors import StoreError
+from causeway_controller.inventory import certificates
+from causeway_controller.inventory.certificates import Issued, Purpose, Subject
+from causeway_controller.inventory.tenancy import Revocation
+from causeway_controller.store import audit, counters
+from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.tables import certificate, certificate_event
+from causeway_wire.types import Pem, SerialNumber, TenantId
+
+INSTALLED: Final = "installed"
+REVOKED: Final = "revoked"
+
+_NUMBERS: Final = ("ledger", "certificates")
+"""The counter of the order in which certificates were issued."""
+
+
+class Ledger:
+    """What is asked of the ledger, and what is told to it."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+
+    def due(self) -> tuple[Issued, ...]:
+        """Which certificates must be renewed now, the most urgent first. Raises StoreError."""
+        newest = select(func.max(certificate.c.number)).group_by(certificate.c.slot)
+        with self._database.read() as connection:
+            return certificates.due(records(connection, certificate.c.number.in_(newest)), now=self._now())
+
+    def revocations(self) -> tuple[Revocation, ...]:
+        """What documents must refuse now, for all tenants. Raises StoreError."""
+        revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
+        with self._database.read() as connection:
+            found = records(connection, certificate.c.serial.in_(revoked))
+            return certificates.revocations(found, now=self._now())
+
+    def get(self, serial: SerialNumber) -> Issued:
+        """One certificate. Raises StoreError when it is not in the ledger."""
+        with self._database.read() as connection:
+            return _one(connection, serial)
+
+    def history(self, tenant: TenantId) -> tuple[Issued, ...]:
+        """All certificates of a tenant's tunnels, in the order of issue. Raises StoreError."""
+        with self._database.read() as connection:
+            return records(connection, certificate.c.tenant == tenant)
+
+    def installed(self, serial: SerialNumber, *, actor: str) -> None:
+        """Write down that its bearer was seen with it. Again changes nothing. Raises StoreError."""
+        with self._database.write() as connection:
+            _one(connection, serial)
+            self._append(connection, serial, INSTALLED, reason="", actor=actor)
+
+    def revoke(self, serial: SerialNumber, *, actor: str, reason: str) -> None:
+        """Revoke a certificate, for ever; the first reason stays. Raises StoreError."""
+        with self._database.write() as connection:
+            issued = _one(connection, serial)
+            if self._append(connection, serial, REVOKED, reason=reason, actor=actor):
+                subject = f"{serial} of {issued.subject.slot}"
+                act = audit.Act(
+                    at=self._now(), actor=actor, action="certificate.revoke", subject=subject, detail=reason
+                )
+                audit.append(connection, act)
+
+    def _append(
+        self, connection: Connection, serial: SerialNumber, event: str, *, reason: str, actor: str
+    ) -> bool:
+        values = {"serial": serial, "event": event, "reason": reason, "actor": actor, "at": self._now()}
+        statement = upsert(connection, certificate_event).values(values).on_conflict_do_nothing()
+        appended = connection.execute(statement.returning(certificate_event.c.serial))
+        return appended.one_or_none() is not None
+
+
+def record(
+    connection: Connection,
+    subject: Subject,
+    *,
+    serial: SerialNumber,
+    signer: tuple[str, str, int],
+    validity: tuple[datetime, datetime],
+    pem: Pem,
+    actor: str,
+    at: datetime,
+) -> None:
+    """Write down a certificate within the transaction that signs it. `signer` is the authority's key."""
+    kind, owner, generation = signer
+    not_before, not_after = validity
+    values = {
+        "serial": serial,
+        "number": counters.advance(connection, *_NUMBERS),
+        "slot": subject.slot,
+        "purpose": subject.purpose,
+        "name": subject.name,
+        "appliance": subject.appliance,
+        "tenant": subject.tenant,
+        "tunnel": subject.tunnel,
+        "kind": kind,
+        "owner": owner,
+        "generation": generation,
+        "not_before": not_before,
+        "not_after": not_after,
+        "pem": pem,
+        "actor": actor,
+        "at": at,
+    }
+    connection.execute(insert(certificate).values(values))
+
+
+def records(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Issued, ...]:
+    """Certificates that meet the conditions, in the order in which they were issued."""
+    question = _question().where(*conditions).order_by(certificate.c.number)
+    return tuple(_issued(row) for row in connection.execute(question))
+
+
+def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
+    """The newest certificate of each slot that meets the conditions, with its text."""
+    latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
+    question = _question().add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
+    return tuple((_issued(row), row.pem) for row in connection.execute(question))
+
+
+def _one(connection: Connection, serial: SerialNumber) -> Issued:
+    found = records(connection, certificate.c.serial == serial)
+    if not found:
+        hint = "serial numbers are lower-case hexadecimal without leading zeros"
+        raise StoreError(f"no certificate {serial} is in the ledger; {hint}")
+    return found[0]
+
+
+def _question() -> Select[Any]:
+    seen, taken_back = certificate_event.alias("seen"), certificate_event.alias("taken_back")
+    joined = certificate.outerjoin(
+        seen, and_(seen.c.serial == certificate.c.serial, seen.c.event == INSTALLED)
+    ).outerjoin(taken_back, and_(taken_back.c.serial == certificate.c.serial, taken_back.c.event == REVOKED))
+    columns = [each for each in certificate.c if each.name != "pem"]
+    return select(*columns, seen.c.at.label("installed"), taken_back.c.at.label("revoked")).select_from(
+        joined
+    )
+
+
+def _issued(row: Row[Any]) -> Issued:
+    subject = Subject(
+        purpose=Purpose(row.purpose),
+        name=row.name,
+        appliance=row.appliance,
+        tenant=row.tenant,
+        tunnel=row.tunnel,
+    )
+    return Issued(
+        number=row.number,
+        serial=row.serial,
+        subject=subject,
+        generation=row.generation,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        installed=row.installed,
+        revoked=row.revoked,
+    )
