@@ -14,6 +14,8 @@ ControllerError
 ├── NotReady             a replica did not answer in time
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
+├── SettingsError        settings are wrong: names each of them, and says what to do
+├── StartError           a controller cannot start or be prepared
 └── StoreError           a file of ours cannot be read, or the store refuses
     ├── MasterKeyError   the keys that secrets are sealed with cannot be had
     └── SealBroken       a secret does not open: says which, and with which key it was sealed
@@ -153,6 +155,14 @@ class StepFailed(ControllerError):  # noqa: N818
         self.cause = cause
         self.undone = undone
         self.kept = kept
+
+
+class SettingsError(ControllerError):
+    """Settings are wrong; the message has a line for each."""
+
+
+class StartError(ControllerError):
+    """A controller cannot start here, or cannot be prepared; the message says what to do."""
 
 
 class StoreError(ControllerError):

@@ -123,3 +123,31 @@ def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
 
 def _error(node: yaml.Node, why: str) -> NotYamlError:
     return NotYamlError(why, node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def write(value: Any) -> str:
+    """Return plain values as YAML that `read` takes for the same: text like a number or a word is quoted."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return text
+
+
+_WIDTH: Final = 100
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc] # PyYAML comes without types
+    """Writes no aliases, and quotes what the core schema would take for a number or a word."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's
+        """Return True: equal values are written out."""
+        return True
+
+    def text(self, data: str) -> yaml.ScalarNode:
+        """Return the node of a text."""
+        special = data in _WORDS or _INTEGER.match(data) or _FLOAT.match(data)
+        node: yaml.ScalarNode = self.represent_scalar(
+            "tag:yaml.org,2002:str", data, style="'" if special else None
+        )
+        return node
+
+
+_Dumper.add_representer(str, _Dumper.text)

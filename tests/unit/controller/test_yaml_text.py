@@ -97,3 +97,15 @@ def test_aliases_of_aliases_end_early(monkeypatch: pytest.MonkeyPatch) -> None:
     levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 12))
     with pytest.raises(NotYamlError, match="more than 10000 values"):
         read(f"l0: &l0 x\n{levels}\n")
+
+
+@given(
+    VALUES | st.sampled_from(["on", "1e3", "010", "52:54:00:12:34:56", "~", "null", "0x1", "1_0", "=", "<<"])
+)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    assert read(yaml_text.write({"value": value}))[0] == {"value": value}
+
+
+@pytest.mark.parametrize("text", ["1e3", ".5", "+1", "-1e-3", "null", "~", "true"])
+def test_text_like_a_number_stays_text(text: str) -> None:
+    assert read(yaml_text.write([text]))[0] == [text]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from causeway_controller import __version__
+from causeway_controller.cli import access, failover, inventory, runs, status
+from causeway_controller.cli.connection import SOCKET, Where
 from causeway_controller.cli.lint import lint
 from causeway_controller.cli.update import update
 
@@ -17,17 +20,25 @@ A production VM goes on talking, at an unchanged address, to a VM whose replica 
 When the whole site is lost, the provider's appliance becomes its gateway, and its services answer at public \
 addresses.
 
-[bold]causeway lab demo[/] shows it on this machine, and proves it."""
+[bold]causeway lab demo[/] shows it on this machine, and proves it.
+
+Exit codes: 0 done; 1 refused, or something was found; 2 the command line is wrong; 3 no controller answers; \
+4 a run ended otherwise than wanted."""
 
 ATTACHED = "causeway.commands"
 """Entry points of other distributions, each a `typer.Typer`; the lab's is one."""
+
+INVENTORY = "What there is"
+FAILOVER = "Failover"
+ACCESS = "Who may, and who did"
+APPLIANCES = "One appliance"
+OTHERS = "To try it"
 
 app = typer.Typer(
     help=ABOUT,
     rich_markup_mode="rich",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -40,7 +51,23 @@ def _say_version(*, wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     *,
+    server: Annotated[
+        str | None,
+        typer.Option(envvar="CAUSEWAY_SERVER", metavar="URL", help="A controller's https:// URL."),
+    ] = None,
+    socket: Annotated[
+        Path, typer.Option(envvar="CAUSEWAY_SOCKET", help="Without --server: the controller on this host.")
+    ] = SOCKET,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(envvar="CAUSEWAY_TOKEN_FILE", help="With --server: holds a token."),
+    ] = None,
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(envvar="CAUSEWAY_CA_FILE", help="With --server: vouches for its certificate."),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(
@@ -51,17 +78,29 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Only `--version` is said of all commands."""
+    """Which controller is asked, and as whom."""
+    context.obj = Where(server=server, socket=socket, token_file=token_file, ca_file=ca_file)
 
 
-app.command(short_help="Check an inventory before anybody relies on it.")(lint)
-app.command(short_help="Exchange the system of an appliance.")(update)
+app.command(short_help="What is wrong now.", rich_help_panel=INVENTORY)(status.status)
+app.command(short_help="Check an inventory before anybody relies on it.", rich_help_panel=INVENTORY)(lint)
+app.command(short_help="What a file would change.", rich_help_panel=INVENTORY)(inventory.diff)
+app.command(short_help="Put a file in force.", rich_help_panel=INVENTORY)(inventory.apply)
+app.command(short_help="Print what is in force.", rich_help_panel=INVENTORY)(inventory.export)
+app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
+app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
+app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
+app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)
+app.add_typer(runs.run, name="run", rich_help_panel=FAILOVER)
+app.add_typer(access.token, name="token", rich_help_panel=ACCESS)
+app.add_typer(access.audit, name="audit", rich_help_panel=ACCESS)
+app.command(short_help="Exchange the system of an appliance.", rich_help_panel=APPLIANCES)(update)
 for attached in sorted(entry_points(group=ATTACHED), key=lambda point: point.name):
-    app.add_typer(attached.load(), name=attached.name)
+    app.add_typer(attached.load(), name=attached.name, rich_help_panel=OTHERS)
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Ask a controller; `causeway_controller.__main__` has the commands that start one besides."""
     app()
 
 

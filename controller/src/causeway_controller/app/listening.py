@@ -1,0 +1,74 @@
+"""Where the API is served: the socket of this host, and TLS where the settings say so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from pathlib import Path
+from typing import Final
+
+from causeway_controller.errors import StartError
+from causeway_controller.settings import Tls
+
+_BACKLOG: Final = 128
+_ONLY_OWNER: Final = 0o177
+"""As a umask: a socket that is made has mode 0600."""
+
+
+def unix_socket(path: Path) -> socket.socket:
+    """Listen at this path, for its owner and root only. Raises StartError.
+
+    A socket that nobody listens at is what a killed controller left behind.
+    """
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if _answers(path):
+            raise StartError(f"a controller is running already at {path}; stop it, or name another socket")
+        path.unlink(missing_ok=True)
+        return _bound(path)
+    except OSError as error:
+        detail = f"the socket {path} cannot be made ({error.strerror}); check the directory, or name another"
+        raise StartError(detail) from error
+
+
+def _bound(path: Path) -> socket.socket:
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    before = os.umask(_ONLY_OWNER)
+    try:
+        channel.bind(str(path))
+        channel.listen(_BACKLOG)
+    except OSError:
+        channel.close()
+        raise
+    finally:
+        os.umask(before)
+    return channel
+
+
+def _answers(path: Path) -> bool:
+    if not path.is_socket():
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as trial:
+        trial.settimeout(2)
+        return trial.connect_ex(str(path)) == 0
+
+
+def tls_context(settings: Tls) -> ssl.SSLContext:
+    """TLS 1.3 with the controller's certificate. Raises StartError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    load(context, settings)
+    return context
+
+
+def load(context: ssl.SSLContext, settings: Tls) -> None:
+    """Read certificate and key; new connections use them. Raises StartError."""
+    try:
+        context.load_cert_chain(settings.certificate, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        detail = (
+            f"certificate {settings.certificate} and key {settings.key} cannot be used ({error}); "
+            "`causeway setup` makes them, or give your own"
+        )
+        raise StartError(detail) from error

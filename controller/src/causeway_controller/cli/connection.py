@@ -1,0 +1,195 @@
+"""Asks a controller, over its Unix socket or over TLS, driven by the table of its routes."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+
+from causeway_controller.cli.errors import UnreachableError, UsageError
+from causeway_controller.contract.routes import Route
+from causeway_wire import codec
+from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
+from causeway_wire.types import parse_scalar
+
+SOCKET: Final = Path("/run/causeway/controller.sock")
+SECONDS: Final = 120.0
+"""For an answer: a large inventory is checked for some seconds."""
+_LOCAL: Final = "http://localhost"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which controller, and as whom. Without a server, the one on this host."""
+
+    server: str | None = None
+    """Its URL, such as https://controller.example:8444."""
+    socket: Path = SOCKET
+    token_file: Path | None = None
+    token: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+
+    @property
+    def shown(self) -> str:
+        """What it is called in messages."""
+        return self.server or str(self.socket)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that is no problem."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def read(self, kind: type[T]) -> T:
+        """The body as this document; members that we do not know are left out."""
+        return msgspec.json.decode(self.body, type=kind, dec_hook=parse_scalar)
+
+    @property
+    def value(self) -> Any:
+        """The body as plain values."""
+        return msgspec.json.decode(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An event of a stream."""
+
+    number: str
+    kind: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    route: Route
+    places: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    data: bytes | None
+    limits: aiohttp.ClientTimeout
+
+    def url(self, server: str) -> str:
+        places = {name: quote(value, safe="") for name, value in self.places.items()}
+        path = self.route.path.format_map(places)
+        return server.rstrip("/") + path + (f"?{urlencode(self.query)}" if self.query else "")
+
+
+class Client:
+    """Asks one controller. Raises ProblemError for what it refuses, UnreachableError when nobody answers."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+
+    def ask(
+        self,
+        route: Route,
+        places: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+    ) -> Reply:
+        """The answer to one request; `body` is a document, or its JSON text."""
+        data = body if body is None or isinstance(body, bytes) else codec.encode(body)
+        kind = {} if data is None else {"Content-Type": "application/json"}
+        request = _Request(
+            route=route,
+            places=places or {},
+            query=query or {},
+            headers={**(headers or {}), **kind},
+            data=data,
+            limits=aiohttp.ClientTimeout(total=SECONDS),
+        )
+        return asyncio.run(self._ask(request))
+
+    async def _ask(self, request: _Request) -> Reply:
+        async with self._asking(request) as response:
+            text = await response.read()
+            return Reply(status=response.status, headers=response.headers, body=text)
+
+    async def stream(self, route: Route, places: Mapping[str, str], *, after: str) -> AsyncIterator[Message]:
+        """The events after this number, until the controller ends the stream."""
+        request = _Request(
+            route=route,
+            places=places,
+            query={},
+            headers={"Accept": "text/event-stream", "Last-Event-ID": after},
+            data=None,
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
+        )
+        async with self._asking(request) as response:
+            fields: dict[str, str] = {}
+            async for line in response.content:
+                text = line.decode().rstrip("\r\n")
+                if text:
+                    name, _, value = text.partition(": ")
+                    fields[name] = value
+                elif "event" in fields:
+                    number, data = fields.get("id", ""), fields["data"].encode()
+                    yield Message(number=number, kind=fields["event"], data=data)
+                    fields = {}
+
+    @asynccontextmanager
+    async def _asking(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        where, route = self._where, request.route
+        try:
+            headers = {**request.headers, **_known(where)}
+            async with (
+                aiohttp.ClientSession(connector=_connector(where), timeout=request.limits) as session,
+                session.request(
+                    route.method, request.url(where.server or _LOCAL), data=request.data, headers=headers
+                ) as response,
+            ):
+                if response.status >= 400:  # noqa: PLR2004 - what is no success (RFC 9110, 15)
+                    raise _refusal(where, response, await response.read())
+                yield response
+        except (aiohttp.ClientError, OSError) as error:
+            raise UnreachableError(where.shown, error) from error
+
+
+def _connector(where: Where) -> aiohttp.BaseConnector:
+    if where.server is None:
+        return aiohttp.UnixConnector(path=str(where.socket))
+    context = ssl.create_default_context(cafile=None if where.ca_file is None else str(where.ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return aiohttp.TCPConnector(ssl=context)
+
+
+def _known(where: Where) -> dict[str, str]:
+    """The header that says who we are. Raises UsageError."""
+    if where.server is None:
+        return {}
+    if not where.server.startswith("https://"):
+        raise UsageError(
+            f"{where.server}: a server's URL begins with https://; a token is not sent in the clear"
+        )
+    if where.token_file is not None:
+        try:
+            return {"Authorization": f"Bearer {where.token_file.read_text().strip()}"}
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"the token in {where.token_file} cannot be read ({error})") from error
+    if where.token:
+        return {"Authorization": f"Bearer {where.token}"}
+    raise UsageError("no token; name a file with --token-file or in CAUSEWAY_TOKEN_FILE")
+
+
+def _refusal(where: Where, response: aiohttp.ClientResponse, text: bytes) -> Exception:
+    if response.content_type == MEDIA_TYPE:
+        try:
+            return ProblemError(msgspec.json.decode(text, type=Problem))
+        except msgspec.DecodeError:
+            pass
+    return UnreachableError(where.shown, f"it answered {response.status}, which is not Causeway's API")

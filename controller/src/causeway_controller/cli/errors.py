@@ -1,0 +1,32 @@
+"""How commands end: the exit codes, and what raises them.
+
+0   done; nothing is wrong
+1   refused, or something was found: a problem in a file, a difference, a broken audit
+2   the command line is wrong
+3   no controller answers
+4   a run ended otherwise than wanted
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OK: Final = 0
+REFUSED: Final = 1
+USAGE: Final = 2
+UNREACHABLE: Final = 3
+RUN_FAILED: Final = 4
+
+
+class UsageError(Exception):
+    """The command line, or a file it names, is wrong."""
+
+
+class UnreachableError(Exception):
+    """No controller answers."""
+
+    def __init__(self, where: str, reason: object) -> None:
+        super().__init__(
+            f"no controller answers at {where} ({str(reason) or type(reason).__name__}); is it running "
+            "(`systemctl status causeway`), and is that its place (--socket or --server)?"
+        )

@@ -1,0 +1,249 @@
+"""The commands `failover`, `rehearsal` and `rule`: each starts a run and follows it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from msgspec import UNSET
+
+from causeway_controller.cli import following, inventory_file, telling
+from causeway_controller.cli.connection import Client
+from causeway_controller.cli.errors import UsageError
+from causeway_controller.cli.options import Detach, DryRun, File, Host, Json, client
+from causeway_controller.contract import routes
+from causeway_controller.contract.change import TenantReport
+from causeway_controller.contract.requests import (
+    EndRehearsal,
+    FailOver,
+    FailOverSite,
+    Publish,
+    Rehearse,
+    Request,
+    Undo,
+    UndoSite,
+)
+from causeway_controller.contract.runs import PlannedRun, RunReport
+from causeway_wire import codec
+from causeway_wire.public_rules import PublicRule
+
+failover = typer.Typer(help="Let replicas take over, and give back.", no_args_is_help=True)
+rehearsal = typer.Typer(help="Try a failover beside the running production.", no_args_is_help=True)
+rule = typer.Typer(help="What the internet reaches of a tenant in full failover.", no_args_is_help=True)
+
+TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
+Vms = Annotated[list[str], typer.Argument(metavar="VM...", show_default=False)]
+MaybeVms = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[VM...]", help="Without any, all with a replica on the host.", show_default=False
+    ),
+]
+StopAppliances = Annotated[
+    bool, typer.Option("--stop-appliances", help="And power the appliances off, which nothing needs then.")
+]
+
+
+@failover.command()
+def partial(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: Vms,
+    *,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Fail VMs over, besides those that are already; the rest of the site runs on in production."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(FailOver(tenant=tenant, vms=frozenset(vms)))
+
+
+@failover.command()
+def full(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: MaybeVms = None,
+    *,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Fail the whole site over: production is gone, the provider's appliance becomes the gateway."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(FailOverSite(tenant=tenant, vms=start.vms(vms)))
+
+
+@failover.command()
+def escalate(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: MaybeVms = None,
+    *,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Go from a partial failover to the full one: production died while some of it was failed over."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(FailOverSite(tenant=tenant, vms=start.vms(vms), escalate=True))
+
+
+@failover.command()
+def undo(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: Annotated[list[str] | None, typer.Argument(metavar="[VM...]", show_default=False)] = None,
+    *,
+    whole: Annotated[bool, typer.Option("--full", help="End the full failover.")] = False,
+    keep_partial: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VM", help="With --full: leave this VM in partial failover; may be said again."),
+    ] = None,
+    stop_appliances: StopAppliances = False,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """End the partial failover of these VMs, or with --full the one of the site."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        kept = frozenset(keep_partial or ())
+        if whole and vms:
+            raise UsageError(
+                "--full ends the failover of the site: name no VMs, or keep some with --keep-partial"
+            )
+        if not whole and (kept or not vms):
+            raise UsageError("name the VMs whose failover ends, or say --full")
+        if whole:
+            start.run(UndoSite(tenant=tenant, keep_partial=kept, stop_appliances=stop_appliances))
+        else:
+            start.run(Undo(tenant=tenant, vms=frozenset(vms or ()), stop_appliances=stop_appliances))
+
+
+@rehearsal.command("start")
+def start_rehearsal(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: MaybeVms = None,
+    *,
+    internet: Annotated[
+        bool, typer.Option("--internet", help="Let the replicas open connections to the internet.")
+    ] = False,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Start replicas beside the running production, cut off from it; they stay until it is ended."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(Rehearse(tenant=tenant, vms=start.vms(vms), internet=internet))
+
+
+@rehearsal.command("end")
+def end_rehearsal(
+    context: typer.Context,
+    tenant: TenantName,
+    *,
+    stop_appliances: StopAppliances = False,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """End the rehearsal: the replicas are powered off."""
+    with telling.told(json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(EndRehearsal(tenant=tenant, stop_appliances=stop_appliances))
+
+
+@rule.command()
+def publish(
+    context: typer.Context,
+    tenant: TenantName,
+    file: File,
+    *,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Make a file's list of public rules the tenant's, at once, whatever runs."""
+    read = inventory_file.read(file, json_wanted=json_wanted)
+    with telling.told(read.name, read.places, json_wanted=json_wanted):
+        rules = codec.decode(read.text, tuple[PublicRule, ...])
+    places = {f"/rules{pointer}": place for pointer, place in read.places.items()} | read.places
+    with telling.told(read.name, places, json_wanted=json_wanted):
+        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+        start.run(Publish(tenant=tenant, rules=rules))
+
+
+class Start:
+    """Starts a run of one tenant on one host, as the options of its command say."""
+
+    def __init__(
+        self, asked: Client, tenant: str, host: str, *, dry: bool, detach: bool, json_wanted: bool
+    ) -> None:
+        self._asked = asked
+        self._tenant = tenant
+        self._report = asked.ask(routes.TENANT, {"tenant": tenant}).read(TenantReport)
+        self._host = host or self._only_host()
+        self._dry, self._detach, self._json = dry, detach, json_wanted
+
+    def _only_host(self) -> str:
+        """Raises UsageError where there is none, or more than one."""
+        hosts = [one.host for one in self._report.appliances]
+        if len(hosts) == 1:
+            return hosts[0]
+        if not hosts:
+            raise UsageError(f"{self._tenant} has no subscription on any host; enter one in the inventory")
+        raise UsageError(f"{self._tenant} has replicas on {', '.join(hosts)}; say --host")
+
+    def vms(self, named: list[str] | None) -> frozenset[str]:
+        """Those named, or all whose replica is on the host. Raises UsageError where there is none."""
+        if named:
+            return frozenset(named)
+        there = frozenset(
+            vm.name
+            for vm in self._report.tenant.vms
+            if vm.replica is not UNSET and vm.replica.host == self._host
+        )
+        if not there:
+            raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; enter one")
+        return there
+
+    def run(self, request: Request) -> None:
+        """Start the run and follow it, or say what it would do."""
+        places = {"tenant": self._tenant, "host": self._host}
+        if self._dry:
+            self._plan(request, places)
+            return
+        key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
+        reply = self._asked.ask(routes.START_RUN, places, headers=key, body=request)
+        report = reply.read(RunReport)
+        if self._detach:
+            if self._json:
+                telling.as_json(reply.value)
+            else:
+                typer.echo(report.id)
+            return
+        telling.note(f"run {report.id} on {self._host}")
+        following.follow(self._asked, report.id, json_wanted=self._json)
+
+    def _plan(self, request: Request, places: dict[str, str]) -> None:
+        reply = self._asked.ask(routes.START_RUN, places, query={"dry_run": "true"}, body=request)
+        if self._json:
+            telling.as_json(reply.value)
+            return
+        for number, stage in enumerate(reply.read(PlannedRun).stages, 1):
+            typer.echo(f"{number:>3}  {stage}")
+        typer.echo("Nothing was changed.")

@@ -1,0 +1,79 @@
+"""Follows a run until it is over. Who stops following does not stop the run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+import msgspec
+import typer
+
+from causeway_controller.cli import errors, telling
+from causeway_controller.cli.connection import Client
+from causeway_controller.contract import routes
+from causeway_controller.contract.runs import RunEventReport, RunReport
+
+END: Final = "end"
+_TRIES: Final = 30
+"""To reach a controller again: another one may have to take over."""
+_PAUSE_SECONDS: Final = 2.0
+FAILED: Final = frozenset({"failed", "refused", "stopped", "undone", "abandoned"})
+"""Last events that say that a run ended otherwise than wanted."""
+
+
+def follow(client: Client, run: str, *, json_wanted: bool, after: str = "0") -> None:
+    """Print each event until the run is over; exit code 4 when it ended otherwise than wanted."""
+    try:
+        asyncio.run(_follow(client, run, json_wanted=json_wanted, after=after))
+    except KeyboardInterrupt:
+        telling.note(f"run {run} goes on at the controller; follow it again with `causeway run watch {run}`,")
+        telling.end(f"end it with `causeway run stop {run}`", errors.OK)
+    report = client.ask(routes.RUN, {"run": run}).read(RunReport)
+    last = report.last
+    if isinstance(last, RunEventReport) and last.kind in FAILED:
+        telling.end(f"run {run}: {last.kind}; `causeway run show {run}` has all of it", errors.RUN_FAILED)
+
+
+async def _follow(client: Client, run: str, *, json_wanted: bool, after: str) -> None:
+    """Reads on where a stream broke off, for as long as a controller may need to come back."""
+    failures = 0
+    while True:
+        try:
+            async for message in client.stream(routes.RUN_EVENTS, {"run": run}, after=after):
+                failures = 0
+                if message.kind == END:
+                    return
+                after = message.number
+                tell(msgspec.json.decode(message.data, type=RunEventReport), json_wanted=json_wanted)
+        except errors.UnreachableError as error:
+            failures += 1
+            if failures > _TRIES:
+                raise
+            telling.note(f"{error}; trying again")
+        if failures == 0 and not client_open(await asyncio.to_thread(client.ask, routes.RUN, {"run": run})):
+            return
+        await asyncio.sleep(_PAUSE_SECONDS if failures else 0)
+
+
+def client_open(reply: Any) -> bool:
+    """Whether the run in this answer is open."""
+    return bool(reply.read(RunReport).open)
+
+
+def tell(event: RunEventReport, *, json_wanted: bool) -> None:
+    """One event in a line."""
+    if json_wanted:
+        typer.echo(msgspec.json.encode(event).decode())
+        return
+    typer.echo(
+        f"{event.at:%H:%M:%S}  {event.number:>3}  {event.kind:<12}  {_words(bytes(event.detail))}".rstrip()
+    )
+
+
+def _words(detail: bytes) -> str:
+    """A detail's members in a line; what they are called is the run's business."""
+    value = json.loads(detail)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {inner}" for name, inner in value.items() if inner not in (None, "", []))
+    return str(value)

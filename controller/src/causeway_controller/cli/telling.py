@@ -1,0 +1,94 @@
+"""What commands print: plain lines that are never cut, JSON for programs, problems with their lines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import typer
+
+from causeway_controller import yaml_text
+from causeway_controller.cli import errors
+from causeway_wire.problem import Problem, ProblemError
+
+
+def table(rows: Iterable[Sequence[object]], headings: Sequence[str]) -> None:
+    """Columns as wide as their widest entry, whatever the terminal is; headings only for a person."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    if not lines:
+        return
+    if sys.stdout.isatty():
+        lines.insert(0, [heading.upper() for heading in headings])
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def as_json(value: Any) -> None:
+    """One JSON document."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """For people, beside the output."""
+    typer.echo(f"causeway: {text}", err=True)
+
+
+def end(text: str, code: int) -> NoReturn:
+    """Say why, and end with this exit code."""
+    for line in text.splitlines():
+        note(line)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def told(
+    name: str = "", places: yaml_text.Places | None = None, *, json_wanted: bool = False
+) -> Iterator[None]:
+    """Tell what a controller refuses, with the line of the file `name` that each problem is about."""
+    try:
+        yield
+    except ProblemError as error:
+        problems(name, [located(one, places) for one in error.problem.each], json_wanted=json_wanted)
+        raise typer.Exit(errors.REFUSED) from error
+    except errors.UnreachableError as error:
+        end(str(error), errors.UNREACHABLE)
+    except errors.UsageError as error:
+        end(str(error), errors.USAGE)
+
+
+def located(problem: Problem, places: yaml_text.Places | None) -> dict[str, Any]:
+    """With the line of its member, or of the nearest one around it: what is missing has no line."""
+    pointer = problem.pointer if isinstance(problem.pointer, str) else ""
+    told: dict[str, Any] = {"pointer": pointer, "type": problem.type, "detail": problem.detail}
+    if places is None:
+        return told
+    around = pointer
+    while around not in places:
+        around = around.rpartition("/")[0]
+    line, column = places[around]
+    return {"line": line, "column": column, **told}
+
+
+def problems(name: str, found: list[dict[str, Any]], *, json_wanted: bool) -> None:
+    """Each problem in a line with its place in the file `name`, or all as JSON."""
+    if json_wanted:
+        typer.echo(json.dumps({"problems": found}))
+        return
+    if not name:
+        for one in found:
+            note(f"{one['pointer']}: {one['detail']}" if one["pointer"] else one["detail"])
+        return
+    for one in found:
+        place = f"{name}:{one['line']}:{one['column']}: " if "line" in one else f"{name}: "
+        pointer = f"{one['pointer']}: " if one.get("pointer") else ""
+        typer.echo(f"{place}{pointer}{one['detail']}")
+    note(f"{counted(len(found), 'problem')}; nothing was changed")
+
+
+def counted(number: int, what: str) -> str:
+    """`1 problem`, `2 problems`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

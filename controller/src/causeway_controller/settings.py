@@ -1,0 +1,230 @@
+"""Settings of a controller: one YAML file, environment variables above it; all mistakes are told at once."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from causeway_controller import yaml_text
+from causeway_controller.errors import SettingsError
+from causeway_wire.types import Secret
+
+FILE: Final = Path("/etc/causeway/controller.yaml")
+PORT: Final = 8444
+"""The API's over TLS, where only an address is said."""
+_MAX_PORT: Final = 65535
+_LEVELS: Final = ("debug", "info", "warning", "error")
+_FORMATS: Final = ("json", "text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where the API is served over TLS."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The API over TLS."""
+
+    listen: Listen
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKey:
+    """Where the keys of the vault are: a file, the service manager's credential, or a command's output."""
+
+    file: Path | None = None
+    command: tuple[str, ...] = ()
+
+    @property
+    def credential(self) -> bool:
+        """Whether the service manager hands them over."""
+        return self.file is None and not self.command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that is set. The store's URL may have a password in it."""
+
+    state: Path
+    store: Secret
+    socket: Path
+    master_key: MasterKey
+    tls: Tls | None
+    """None: nobody is served but who is on this host."""
+    log_format: str
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting, its environment variable, and how its text is read."""
+
+    variable: str
+    read: Callable[[str], Any]
+    default: str | None
+    """`{state}` stands for the state directory."""
+    about: str
+
+
+def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
+    """Read the settings of this file, or of `FILE` where there is one. Raises SettingsError."""
+    found, wrong = _gather(path, environment)
+    values: dict[str, Any] = {"state": Path("/var/lib/causeway")}
+    for name, setting in SETTINGS.items():
+        text, where = found.get(name, (setting.default, "default"))
+        if text is None:
+            values[name] = None
+            continue
+        try:
+            values[name] = setting.read(text.replace("{state}", str(values["state"])))
+        except ValueError as error:
+            wrong.append(f"{name} ({where}): {error}")
+    if "tls.listen" not in found and (lonely := [name for name in found if name.startswith("tls.")]):
+        wrong.append(
+            f"tls.listen: missing, while {', '.join(lonely)} is set; say an address, or leave all out"
+        )
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return _settings(values)
+
+
+def _settings(values: Mapping[str, Any]) -> Settings:
+    listen = values["tls.listen"]
+    tls = None
+    if listen is not None:
+        tls = Tls(listen=listen, certificate=values["tls.certificate"], key=values["tls.key"])
+    return Settings(
+        state=values["state"],
+        store=values["store"],
+        socket=values["socket"],
+        master_key=values["master_key"],
+        tls=tls,
+        log_format=values["log.format"],
+        log_level=values["log.level"],
+    )
+
+
+def _gather(
+    path: Path | None, environment: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, str]], list[str]]:
+    """The text of each setting that is set and where it is; then what is wrong already."""
+    found: dict[str, tuple[str, str]] = {}
+    wrong: list[str] = []
+    if path is not None or FILE.exists():
+        for name, text, where in _in_file(path or FILE):
+            if name not in SETTINGS:
+                wrong.append(f"{name} ({where}): no such setting; there are {', '.join(SETTINGS)}")
+            elif text is None:
+                wrong.append(f"{name} ({where}): neither text nor a number")
+            else:
+                found[name] = (text, where)
+    for name, setting in SETTINGS.items():
+        if setting.variable in environment:
+            found[name] = (environment[setting.variable], f"environment variable {setting.variable}")
+    return found, wrong
+
+
+def _in_file(path: Path) -> Iterator[tuple[str, str | None, str]]:
+    """Name, text and place of everything in the file. Raises SettingsError."""
+    try:
+        value, places = yaml_text.read(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: it cannot be read ({error}); name another with --config") from error
+    except yaml_text.NotYamlError as error:
+        raise SettingsError(f"{path}:{error.line}:{error.column}: {error}") from error
+    for name, inner, pointer in _flat(value, "", ""):
+        line, column = places[pointer]
+        text = str(inner) if isinstance(inner, str | int) and not isinstance(inner, bool) else None
+        yield name or "the file", text, f"{path}:{line}:{column}"
+
+
+def _flat(value: Any, name: str, pointer: str) -> Iterator[tuple[str, Any, str]]:
+    """`{tls: {listen: x}}` as `tls.listen`, with the RFC 6901 pointer to it."""
+    if not isinstance(value, dict) or (name and not value):
+        yield name, value, pointer
+        return
+    for key, inner in value.items():
+        word = json.dumps(key) if "." in key else key
+        token = key.replace("~", "~0").replace("/", "~1")
+        yield from _flat(inner, f"{name}.{word}" if name else word, f"{pointer}/{token}")
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        raise ValueError(f"{json.dumps(text)} is no absolute path; begin it with /")
+    return path
+
+
+def _listen(text: str) -> Listen:
+    address, separator, port = text.rpartition(":")
+    if not separator or (text.count(":") > 1 and not address.startswith("[")):
+        address, port = text, str(PORT)
+    address = address.removeprefix("[").removesuffix("]")
+    hint = f"say an address and a port, such as 192.0.2.1:{PORT} or [2001:db8::1]:{PORT}"
+    try:
+        ipaddress.ip_address(address)
+    except ValueError as error:
+        raise ValueError(f"{json.dumps(address)} is no IP address; {hint}") from error
+    if not (port.isascii() and port.isdecimal() and len(port) <= len(str(_MAX_PORT))):
+        raise ValueError(f"{json.dumps(port)} is no port; {hint}")
+    if not 0 < int(port) <= _MAX_PORT:
+        raise ValueError(f"{port} is no port; {hint}")
+    return Listen(address=address, port=int(port))
+
+
+def _master_key(text: str) -> MasterKey:
+    kind, _, rest = text.partition(":")
+    match kind:
+        case "credential" if not rest:
+            return MasterKey()
+        case "file":
+            return MasterKey(file=_path(rest))
+        case "command" if arguments := shlex.split(rest):
+            return MasterKey(command=tuple(arguments))
+    raise ValueError(f"{json.dumps(text)} is none of file:PATH, credential, command:PROGRAM ARGUMENT...")
+
+
+def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"{json.dumps(text)} is none of {', '.join(known)}")
+        return text
+
+    return read
+
+
+def _store(text: str) -> Secret:
+    if not text.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        raise ValueError(
+            "of no database that Causeway knows; say sqlite:////PATH or postgresql://USER@HOST/NAME"
+        )
+    return Secret(text)
+
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "state": Setting("CAUSEWAY_STATE", _path, "/var/lib/causeway", "directory of what the controller keeps"),
+    "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
+    "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
+    "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),
+    "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen, None, "address and port of the API over TLS"),
+    "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
+    "tls.key": Setting("CAUSEWAY_TLS_KEY", _path, "{state}/tls/key.pem", "PEM file"),
+    "log.format": Setting("CAUSEWAY_LOG_FORMAT", _one_of(_FORMATS), "json", "json or text"),
+    "log.level": Setting("CAUSEWAY_LOG_LEVEL", _one_of(_LEVELS), "info", "the least that is told"),
+}
+"""All settings by their names in the file; `state` first, for others begin there."""

@@ -1,0 +1,246 @@
+"""The commands as clients of the API: what they print, with which exit code, and what they ask."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from causeway_controller.cli import following
+from causeway_controller.cli.main import app
+from causeway_wire import codec
+from tests.controller_socket import AtSocket, at_socket
+from tests.provider_inventory import two_hosts
+
+ROOT = Path(__file__).resolve().parents[4]
+EXAMPLE = str(ROOT / "docs/examples/provider.yaml")
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[AtSocket]:
+    with at_socket(tmp_path) as found:
+        yield found
+
+
+def ask(controller: AtSocket, *words: str, text: str | None = None) -> Result:
+    return CliRunner().invoke(app, ["--socket", str(controller.socket), *words], input=text)
+
+
+def enter(controller: AtSocket) -> None:
+    assert ask(controller, "apply", "-f", EXAMPLE).exit_code == 0
+
+
+def started(controller: AtSocket) -> str:
+    run = ask(controller, "failover", "partial", "acme", "db1", "--detach").stdout.strip()
+    assert run.startswith("r-")
+    return run
+
+
+def test_a_file_is_tried_applied_exported_and_applied_again(controller: AtSocket, tmp_path: Path) -> None:
+    tried = ask(controller, "diff", "-f", EXAMPLE)
+    assert (tried.exit_code, "+ tenants/acme" in tried.stdout) == (1, True)
+    assert "Revision 0 stays in force" in tried.stdout
+    assert ask(controller, "apply", "-f", EXAMPLE, "--dry-run").stdout == tried.stdout
+    applied = ask(controller, "apply", "-f", EXAMPLE)
+    assert applied.stdout.splitlines()[:-1] == tried.stdout.splitlines()[:-1]
+    assert applied.stdout.endswith("Revision 1 is in force.\n")
+    exported = ask(controller, "export")
+    (tmp_path / "out.yaml").write_text(exported.stdout)
+    same = ask(controller, "diff", "-f", str(tmp_path / "out.yaml"))
+    assert (same.exit_code, same.stdout) == (0, "No difference to revision 1.\n")
+    assert json.loads(ask(controller, "export", "--json").stdout)["tenants"][0]["id"] == "acme"
+
+
+@pytest.mark.parametrize("command", ["apply", "diff"])
+def test_what_is_wrong_is_told_with_its_line(controller: AtSocket, command: str) -> None:
+    text = Path(EXAMPLE).read_text().replace("gateway_pool: edge", "gateway_pool: edgy")
+    line = text[: text.index("gateway_pool: edgy")].count("\n") + 1
+    result = ask(controller, command, "-f", "-", text=text)
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"standard input:{line}:19: /tenants/0/gateway_pool: no gateway pool")
+    assert "nothing was changed" in result.stderr
+    found = json.loads(ask(controller, command, "-f", "-", "--json", text=text).stdout)["problems"]
+    assert [(one["line"], one["pointer"]) for one in found] == [(line, "/tenants/0/gateway_pool")]
+
+
+def test_status_says_first_what_is_wrong(controller: AtSocket) -> None:
+    empty = ask(controller, "status")
+    assert (empty.exit_code, "nothing has been entered yet" in empty.stdout.splitlines()[0]) == (1, True)
+    enter(controller)
+    well = ask(controller, "status")
+    assert (well.exit_code, well.stdout.splitlines()[0]) == (0, "Nothing is wrong; no run under way.")
+    assert json.loads(ask(controller, "status", "--json").stdout)["tenants"] == 1
+
+
+def test_tenants_are_listed_and_shown(controller: AtSocket) -> None:
+    enter(controller)
+    assert ask(controller, "tenant", "list").stdout.split() == ["acme", "esx1", "2", "2"]
+    shown = ask(controller, "tenant", "show", "acme").stdout
+    assert "# appliance on esx1: 6 vNICs" in shown
+    missing = ask(controller, "tenant", "show", "gone")
+    assert (missing.exit_code, missing.stderr) == (1, "causeway: there is no tenant gone\n")
+
+
+def test_a_failover_is_planned_started_and_followed_to_its_end(controller: AtSocket) -> None:
+    enter(controller)
+    planned = ask(controller, "failover", "partial", "acme", "db1", "--dry-run")
+    assert planned.stdout == "  1  Fail over on esx1\n  2  Confirm both halves\nNothing was changed.\n"
+    run = started(controller)
+    controller.runs.tell(run, "started", stage="one")
+    ending = threading.Timer(0.5, controller.runs.end, (run, "done"))
+    ending.start()
+    watched = ask(controller, "run", "watch", run)
+    ending.join()
+    assert watched.exit_code == 0
+    assert [line.split()[1:3] for line in watched.stdout.splitlines()] == [["1", "started"], ["2", "done"]]
+    assert "stage: one" in watched.stdout
+    listed = ask(controller, "run", "list").stdout
+    assert listed.split()[:4] == [run, "acme", "esx1", "done"]
+    assert "asked by uid-" in ask(controller, "run", "show", run).stdout
+
+
+@pytest.mark.parametrize("kind", sorted(following.FAILED))
+def test_a_run_that_failed_ends_with_4(controller: AtSocket, kind: str) -> None:
+    enter(controller)
+    run = started(controller)
+    controller.runs.end(run, kind)
+    watched = ask(controller, "run", "watch", run)
+    assert (watched.exit_code, f"run {run}: {kind}" in watched.stderr) == (4, True)
+
+
+def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
+    enter(controller)
+    run = started(controller)
+    assert ask(controller, "run", "stop", run).exit_code == 0
+    assert controller.runs.stopped == [run]
+    ending = threading.Timer(0.5, controller.runs.end, (run, "done"))
+    ending.start()
+    assert ask(controller, "run", "retry", run).exit_code == 0
+    ending.join()
+    assert controller.runs.retried == [run]
+
+
+@pytest.mark.parametrize(
+    ("words", "request_"),
+    [
+        (
+            ("failover", "full", "acme"),
+            {"request": "fail-over-site", "vms": ["db1", "web1"], "escalate": False},
+        ),
+        (
+            ("failover", "escalate", "acme", "db1"),
+            {"request": "fail-over-site", "vms": ["db1"], "escalate": True},
+        ),
+        (("failover", "undo", "acme", "db1"), {"request": "undo", "vms": ["db1"], "stop_appliances": False}),
+        (
+            ("failover", "undo", "acme", "--full", "--keep-partial", "db1", "--stop-appliances"),
+            {"request": "undo-site", "keep_partial": ["db1"], "stop_appliances": True},
+        ),
+        (
+            ("rehearsal", "start", "acme", "--internet"),
+            {"request": "rehearse", "vms": ["db1", "web1"], "internet": True},
+        ),
+        (("rehearsal", "end", "acme"), {"request": "end-rehearsal", "stop_appliances": False}),
+    ],
+)
+def test_each_command_asks_for_what_it_says(
+    controller: AtSocket, words: tuple[str, ...], request_: dict[str, object]
+) -> None:
+    enter(controller)
+    run = ask(controller, *words, "--detach").stdout.strip()
+    asked = json.loads(ask(controller, "run", "show", run, "--json").stdout)["run"]["request"]
+    assert {name: sorted(one) if isinstance(one, list) else one for name, one in asked.items()} == {
+        "tenant": "acme",
+        **request_,
+    }
+
+
+def test_rules_are_published_from_a_file_and_mistakes_have_lines(controller: AtSocket) -> None:
+    enter(controller)
+    rule = "- id: web\n  public_address: 198.51.100.11\n  public_port: {}\n"
+    rule += "  internal_address: 192.168.10.11\n  internal_port: 443\n"
+    right = ask(controller, "rule", "publish", "acme", "-f", "-", "--detach", text=rule.format(443))
+    assert right.exit_code == 0
+    wrong = ask(controller, "rule", "publish", "acme", "-f", "-", "--detach", text=rule.format(0))
+    assert (wrong.exit_code, wrong.stdout.split(" ")[1]) == (1, "input:3:16:")
+
+
+def test_a_tenant_on_two_hosts_needs_to_be_told_where(controller: AtSocket) -> None:
+    entered = ask(controller, "apply", "-f", "-", text=codec.encode(two_hosts()).decode())
+    assert entered.exit_code == 0, entered.stdout
+    for words, code in ((("--host", "esx2", "--detach"), 0), (("--detach",), 2)):
+        assert ask(controller, "failover", "partial", "acme", "db1", *words).exit_code == code
+
+
+def test_who_stops_following_is_told_how_to_go_on(
+    controller: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter(controller)
+    run = started(controller)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(following, "tell", interrupted)
+    controller.runs.tell(run, "started")
+    result = ask(controller, "run", "watch", run)
+    assert result.exit_code == 0
+    assert f"causeway run watch {run}" in result.stderr
+    assert json.loads(ask(controller, "run", "show", run, "--json").stdout)["run"]["open"]
+
+
+def test_tokens_are_made_listed_and_revoked(controller: AtSocket) -> None:
+    made = ask(controller, "token", "create", "robot", "--role", "operator", "--days", "7")
+    secret = made.stdout.strip()
+    assert secret.startswith("cwt_")
+    identifier = secret.split("_")[1]
+    listed = ask(controller, "token", "list").stdout
+    assert (identifier in listed, secret in listed) == (True, False)
+    assert ask(controller, "token", "revoke", identifier).exit_code == 0
+    assert "revoked" in ask(controller, "token", "list").stdout
+
+
+def test_the_audit_is_read_and_verified(controller: AtSocket) -> None:
+    enter(controller)
+    assert "inventory.replace" in ask(controller, "audit", "list").stdout
+    assert ask(controller, "audit", "verify").exit_code == 0
+    with controller.database.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_no_update")
+        connection.exec_driver_sql("UPDATE audit SET actor = 'nobody'")
+    broken = ask(controller, "audit", "verify")
+    assert (broken.exit_code, broken.stdout.startswith("Record 1 is not")) == (1, True)
+
+
+def test_no_controller_is_said_with_3(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["--socket", str(tmp_path / "none"), "status"])
+    assert (result.exit_code, "is it running" in result.stderr) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--server", "http://controller.example"), "begins with https://"),
+        (("--server", "https://controller.example"), "--token-file"),
+        (("--server", "https://controller.example", "--token-file", "/none"), "/none"),
+    ],
+)
+def test_a_token_is_never_sent_in_the_clear_nor_forgotten(words: tuple[str, ...], said: str) -> None:
+    result = CliRunner().invoke(app, [*words, "status"])
+    assert (result.exit_code, said in result.stderr) == (2, True)
+
+
+def test_long_lines_are_never_cut(controller: AtSocket) -> None:
+    enter(controller)
+    long = "x" * 200
+    text = Path(EXAMPLE).read_text().replace("- id: acme", f"- id: acme\n    description: {long}")
+    assert ask(controller, "apply", "-f", "-", text=text).exit_code == 0
+    assert long in ask(controller, "tenant", "list").stdout
+
+
+def test_completion_is_offered() -> None:
+    result = CliRunner().invoke(app, ["--help"])
+    assert "--install-completion" in result.stdout

@@ -1,0 +1,125 @@
+"""Settings: every one that is wrong is named, with where it is and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from causeway_controller import settings
+from causeway_controller.errors import SettingsError
+
+GOOD = """
+state: /srv/causeway
+tls:
+  listen: "[2001:db8::1]:9000"
+log: {level: warning}
+"""
+
+
+def load(tmp_path: Path, text: str, **environment: str) -> settings.Settings:
+    file = tmp_path / "controller.yaml"
+    file.write_text(text)
+    return settings.load(file, environment)
+
+
+def wrong(tmp_path: Path, text: str, **environment: str) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, text, **environment)
+    return str(caught.value).splitlines()
+
+
+def test_what_is_not_said_follows_from_the_state_directory(tmp_path: Path) -> None:
+    found = load(tmp_path, GOOD)
+    assert found.store.reveal() == "sqlite:////srv/causeway/causeway.db"
+    assert found.master_key.file == Path("/srv/causeway/master.key")
+    assert found.tls == settings.Tls(
+        listen=settings.Listen(address="2001:db8::1", port=9000),
+        certificate=Path("/srv/causeway/tls/certificate.pem"),
+        key=Path("/srv/causeway/tls/key.pem"),
+    )
+    assert (str(found.tls.listen), found.log_level, found.log_format) == (
+        "[2001:db8::1]:9000",
+        "warning",
+        "json",
+    )
+
+
+def test_without_a_listener_there_is_no_tls(tmp_path: Path) -> None:
+    assert load(tmp_path, "state: /srv/causeway").tls is None
+
+
+def test_the_environment_stands_above_the_file(tmp_path: Path) -> None:
+    found = load(tmp_path, GOOD, CAUSEWAY_STATE="/data", CAUSEWAY_TLS_LISTEN="192.0.2.1")
+    assert (found.state, str(found.tls and found.tls.listen)) == (Path("/data"), "192.0.2.1:8444")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("credential", settings.MasterKey()),
+        ("file:/etc/k", settings.MasterKey(file=Path("/etc/k"))),
+        ("command:get key 'a b'", settings.MasterKey(command=("get", "key", "a b"))),
+    ],
+)
+def test_where_the_master_key_is(tmp_path: Path, text: str, expected: settings.MasterKey) -> None:
+    found = load(tmp_path, f'master_key: "{text}"').master_key
+    assert (found, found.credential) == (expected, text == "credential")
+
+
+def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> None:
+    found = wrong(
+        tmp_path,
+        "state: var/lib\nstore: mysql://x\nsokcet: /x\ntls: {listen: everywhere}\nlog: {format: 7}\n",
+        CAUSEWAY_MASTER_KEY="file:key",
+    )
+    told = "\n".join(found)
+    for name, place in (
+        ("state", "controller.yaml:1:8"),
+        ("store", "controller.yaml:2:8"),
+        ("sokcet", "controller.yaml:3:9"),
+        ("tls.listen", "controller.yaml:4:15"),
+        ("log.format", "controller.yaml:5:15"),
+        ("master_key", "environment variable CAUSEWAY_MASTER_KEY"),
+    ):
+        (line,) = [line for line in found if line.startswith(name + " ")]
+        assert place in line
+    assert "there are state, store, socket" in told
+    assert len(found) == 6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "x",
+        "state: [/a]",
+        "state: true",
+        "state: {}",
+        "tls.listen: 192.0.2.1",
+        "a/b: 1",
+        "state: ''",
+        "tls: {listen: '192.0.2.1:0'}",
+        "tls: {listen: '192.0.2.1:70000'}",
+        "tls: {listen: '192.0.2.1:\u0661'}",
+        "tls: {certificate: /x}",
+        "master_key: 'command:'",
+        'master_key: "command:\'"',
+        'state: "/a\\0b"',
+        "state: /a\nstate: /b",
+        "- a\n b",
+    ],
+)
+def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str) -> None:
+    assert wrong(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"gone.yaml.*--config"):
+        settings.load(tmp_path / "gone.yaml", {})
+
+
+def test_the_stores_password_is_not_shown(tmp_path: Path) -> None:
+    found = load(tmp_path, "store: postgresql://causeway:hidden@db/causeway")
+    assert "hidden" not in repr(found)
+    assert "hidden" not in "".join(wrong(tmp_path, "store: mysql://causeway:hidden@db/causeway"))
