@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from causeway_controller.contract import requests
 from causeway_controller.contract.requests import FailOver, Request
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
@@ -22,7 +23,7 @@ class FakeRunService:
     def __init__(self, database: Database) -> None:
         self.runs = Runs(database)
         self.epochs = Epochs(database)
-        self.stopped: list[str] = []
+        self.stopped: list[tuple[str, str]] = []
         self.retried: list[str] = []
         self._numbers = itertools.count(1)
 
@@ -39,25 +40,32 @@ class FakeRunService:
         await asyncio.to_thread(self.runs.start, run)
         return run
 
-    async def plan(self, request: Request, *, host: str) -> tuple[str, ...]:
+    async def plan(self, request: Request, *, host: str) -> tuple[tuple[str, ...], ...]:
         if isinstance(request, FailOver) and "nobody" in request.vms:
             detail = "no VM is called nobody; correct the name"
             raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/vms/0"))
-        return (f"Fail over on {host}", "Confirm both halves")
+        return ((f"Fail over on {host}",), ("Confirm both halves",))
 
-    async def stop(self, run: str) -> None:
-        self.stopped.append(run)
+    async def stop(self, run: str, *, actor: str) -> None:
+        self.stopped.append((run, actor))
 
-    async def retry(self, run: str) -> None:
+    async def retry(self, run: str, *, actor: str) -> Run:
+        before = await asyncio.to_thread(self.runs.get, run)
         self.retried.append(run)
+        return await self.start(requests.read(before.request.encode()), host=before.host, actor=actor)
 
     def tell(self, run: str, kind: str, **detail: object) -> None:
         """An event of the run."""
         self.runs.append(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
 
-    def end(self, run: str, kind: str = "done", **detail: object) -> None:
+    def end(self, run: str, kind: str = "finished", **detail: object) -> None:
         """Its last event."""
         self.runs.finish(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
+
+    def end_all(self) -> None:
+        """The last event of each that is open."""
+        for run in self.runs.open():
+            self.end(run.id)
 
 
 def _json(detail: dict[str, object]) -> str:

@@ -16,14 +16,14 @@ class RunService(Protocol):
     async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
         """Plan, then open the run and begin it. Raises ProblemError with nothing changed, StoreError."""
 
-    async def plan(self, request: Request, *, host: Name) -> tuple[str, ...]:
-        """The stages in words; nothing is changed. Raises ProblemError, StoreError."""
+    async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
+        """The sentences of each stage; nothing is changed. Raises ProblemError, StoreError."""
 
-    async def stop(self, run: str) -> None:
+    async def stop(self, run: str, *, actor: str) -> None:
         """Have the run stop before its next stage. Raises ProblemError, StoreError."""
 
-    async def retry(self, run: str) -> None:
-        """Carry on with a run that failed. Raises ProblemError, StoreError."""
+    async def retry(self, run: str, *, actor: str) -> Run:
+        """Begin anew what a run that failed was asked for; the new run. Raises ProblemError, StoreError."""
 
 
 class Watcher(Protocol):

@@ -13,7 +13,7 @@ from typing import Final
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract import routes
+from causeway_controller.contract import requests, routes
 from causeway_controller.contract.access import OF_TENANTS
 from causeway_controller.contract.requests import FailOverSite, Request
 from causeway_controller.contract.runs import PlannedRun, RunReport
@@ -137,15 +137,18 @@ class RunHandlers:
             detail = f"run {report.id} is over; nothing is left to stop"
             raise ProblemError(problem(ProblemType.RUN_OVER, detail))
         await self._record(ask.caller, "run.stop", report)
-        await self.service.stop(report.id)
+        await self.service.stop(report.id, actor=ask.caller.name)
         return Answer(status=202, document=await self._report(ask))
 
     async def retry(self, ask: Ask) -> Answer:
-        """Have a run carry on."""
-        report = await self._report(ask)
+        """Start a run that asks for the same; who may start it is asked again."""
+        before = await self._report(ask)
+        request = requests.read(bytes(before.request))
+        await asyncio.to_thread(self._may_start, ask.caller, request, before.host)
+        run = await self.service.retry(before.id, actor=ask.caller.name)
+        report = await asyncio.to_thread(self.told.get, run.id)
         await self._record(ask.caller, "run.retry", report)
-        await self.service.retry(report.id)
-        return Answer(status=202, document=await self._report(ask))
+        return _answer(codec.encode(report), run.id)
 
     async def _report(self, ask: Ask) -> RunReport:
         return await asyncio.to_thread(self.told.get, ask.places["run"], tenant=ask.caller.tenant)

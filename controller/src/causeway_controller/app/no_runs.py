@@ -22,15 +22,15 @@ class NoRuns:
         """Refuse. Raises ProblemError (`unavailable`)."""
         _refuse()
 
-    async def plan(self, request: Request, *, host: Name) -> tuple[str, ...]:
+    async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
         """Refuse. Raises ProblemError (`unavailable`)."""
         _refuse()
 
-    async def stop(self, run: str) -> None:
+    async def stop(self, run: str, *, actor: str) -> None:
         """Refuse. Raises ProblemError (`unavailable`)."""
         _refuse()
 
-    async def retry(self, run: str) -> None:
+    async def retry(self, run: str, *, actor: str) -> Run:
         """Refuse. Raises ProblemError (`unavailable`)."""
         _refuse()
 

@@ -245,5 +245,6 @@ class Start:
             telling.as_json(reply.value)
             return
         for number, stage in enumerate(reply.read(PlannedRun).stages, 1):
-            typer.echo(f"{number:>3}  {stage}")
+            for step in stage:
+                typer.echo(f"{number:>3}  {step}")
         typer.echo("Nothing was changed.")

@@ -18,26 +18,26 @@ END: Final = "end"
 _TRIES: Final = 30
 """To reach a controller again: another one may have to take over."""
 _PAUSE_SECONDS: Final = 2.0
-FAILED: Final = frozenset({"failed", "refused", "stopped", "undone", "abandoned"})
-"""Last events that say that a run ended otherwise than wanted."""
+FINISHED: Final = "finished"
+"""The last event of a run that went through; any other is told with exit code 4."""
 
 
-def follow(client: Client, run: str, *, json_wanted: bool, after: str = "0") -> None:
+def follow(client: Client, run: str, *, json_wanted: bool) -> None:
     """Print each event until the run is over; exit code 4 when it ended otherwise than wanted."""
     try:
-        asyncio.run(_follow(client, run, json_wanted=json_wanted, after=after))
+        asyncio.run(_follow(client, run, json_wanted=json_wanted))
     except KeyboardInterrupt:
         telling.note(f"run {run} goes on at the controller; follow it again with `causeway run watch {run}`,")
         telling.end(f"end it with `causeway run stop {run}`", errors.OK)
     report = client.ask(routes.RUN, {"run": run}).read(RunReport)
     last = report.last
-    if isinstance(last, RunEventReport) and last.kind in FAILED:
+    if isinstance(last, RunEventReport) and last.kind != FINISHED:
         telling.end(f"run {run}: {last.kind}; `causeway run show {run}` has all of it", errors.RUN_FAILED)
 
 
-async def _follow(client: Client, run: str, *, json_wanted: bool, after: str) -> None:
+async def _follow(client: Client, run: str, *, json_wanted: bool) -> None:
     """Reads on where a stream broke off, for as long as a controller may need to come back."""
-    failures = 0
+    after, failures = "0", 0
     while True:
         try:
             async for message in client.stream(routes.RUN_EVENTS, {"run": run}, after=after):
@@ -74,6 +74,10 @@ def tell(event: RunEventReport, *, json_wanted: bool) -> None:
 def _words(detail: bytes) -> str:
     """A detail's members in a line; what they are called is the run's business."""
     value = json.loads(detail)
+    if isinstance(value, dict) and {"step", "state"} <= value.keys():
+        seconds = f" ({value['seconds']} s)" if "seconds" in value else ""
+        error = f": {value['error']}" if "error" in value else ""
+        return f"{value['step']}: {value['state']}{seconds}{error}"
     if isinstance(value, dict):
         return ", ".join(f"{name}: {inner}" for name, inner in value.items() if inner not in (None, "", []))
     return str(value)

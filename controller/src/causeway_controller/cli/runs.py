@@ -82,13 +82,12 @@ def stop(context: typer.Context, name: RunName, *, json_wanted: Json = False) ->
 
 @run.command()
 def retry(context: typer.Context, name: RunName, *, json_wanted: Json = False) -> None:
-    """Carry on with a run that failed, and follow it."""
+    """Ask once more for what a run that failed was asked for, and follow the new run."""
     with telling.told(json_wanted=json_wanted):
         asked = client(context)
-        before = asked.ask(routes.RUN, {"run": name}).read(RunReport)
-        asked.ask(routes.RETRY_RUN, {"run": name})
-        after = str(before.last.number) if before.last else "0"
-        following.follow(asked, name, json_wanted=json_wanted, after=after)
+        again = asked.ask(routes.RETRY_RUN, {"run": name}).read(RunReport)
+        telling.note(f"run {again.id} on {again.host}")
+        following.follow(asked, again.id, json_wanted=json_wanted)
 
 
 def _runs(asked: Client, tenant: str, limit: int) -> Iterator[RunReport]:

@@ -186,11 +186,12 @@ RETRY_RUN = Route(
     name="retry_run",
     method="POST",
     path="/v1/runs/{run}/retry",
-    summary="Carry on with a run that failed",
+    summary="Start a run that asks once more for what a failed one was asked for",
     permission=Permission.FAIL_OVER,
-    success=(202,),
+    success=(201,),
     response=RunReport,
-    problems=(*_READ, P.RUN_OVER, P.FAILOVER_IN_PROGRESS, P.INVALID),
+    answers=(LOCATION,),
+    problems=(*_READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID),
 )
 TOKENS = Route(
     name="tokens",

@@ -56,5 +56,5 @@ class RunEventReports(Struct, frozen=True, kw_only=True):
 class PlannedRun(Struct, frozen=True, kw_only=True):
     """What a request would do now; nothing has been done."""
 
-    stages: tuple[str, ...]
-    """In their order, in words."""
+    stages: tuple[tuple[str, ...], ...]
+    """In their order; the steps of a stage, in words, are done at once."""

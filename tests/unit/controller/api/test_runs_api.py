@@ -13,6 +13,7 @@ from causeway_controller.contract.access import Role
 from causeway_controller.contract.requests import FailOver, FailOverSite
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.store.audit import Audit
+from causeway_wire import codec
 from tests.controller_api import Served, serving, two_tenants
 from tests.provider_inventory import seed_example, tenant
 
@@ -46,7 +47,7 @@ async def test_a_run_is_started_read_and_recorded(tmp_path: Path) -> None:
 async def test_a_dry_run_tells_the_stages_and_starts_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
         status, planned, _ = await served.ask("POST", PATH + "?dry_run=true", REQUEST)
-        assert (status, planned["stages"]) == (200, ["Fail over on esx1", "Confirm both halves"])
+        assert (status, planned["stages"]) == (200, [["Fail over on esx1"], ["Confirm both halves"]])
         _, listed, _ = await served.ask("GET", "/v1/runs")
         assert listed["runs"] == []
 
@@ -176,9 +177,12 @@ async def test_stop_and_retry_reach_who_carries_it_out(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
         run = (await start(served))["id"]
         assert (await served.ask("POST", f"/v1/runs/{run}/stop"))[0] == 202
-        assert (await served.ask("POST", f"/v1/runs/{run}/retry"))[0] == 202
-        assert (served.runs.stopped, served.runs.retried) == ([run], [run])
-        served.runs.end(str(run))
+        assert served.runs.stopped == [(run, "admin-1")]
+        served.runs.end(str(run), "failed")
+        status, again, response = await served.ask("POST", f"/v1/runs/{run}/retry")
+        assert (status, again["request"]) == (201, msgspec.json.decode(codec.encode(REQUEST)))
+        assert response.headers["Location"] == f"/v1/runs/{again['id']}"
+        assert again["id"] != run
         status, body, _ = await served.ask("POST", f"/v1/runs/{run}/stop")
         assert (status, urn(body)) == (409, "run-over")
 

@@ -91,19 +91,25 @@ def test_a_failover_is_planned_started_and_followed_to_its_end(controller: AtSoc
     assert planned.stdout == "  1  Fail over on esx1\n  2  Confirm both halves\nNothing was changed.\n"
     run = started(controller)
     controller.runs.tell(run, "started", stage="one")
-    ending = threading.Timer(0.5, controller.runs.end, (run, "done"))
+    controller.runs.tell(run, "step", step="Tell both", state="failed", seconds=1.5, error="no answer")
+    ending = threading.Timer(0.5, controller.runs.end, (run, "finished"))
     ending.start()
     watched = ask(controller, "run", "watch", run)
     ending.join()
     assert watched.exit_code == 0
-    assert [line.split()[1:3] for line in watched.stdout.splitlines()] == [["1", "started"], ["2", "done"]]
+    assert [line.split()[1:3] for line in watched.stdout.splitlines()] == [
+        ["1", "started"],
+        ["2", "step"],
+        ["3", "finished"],
+    ]
+    assert "Tell both: failed (1.5 s): no answer" in watched.stdout
     assert "stage: one" in watched.stdout
     listed = ask(controller, "run", "list").stdout
-    assert listed.split()[:4] == [run, "acme", "esx1", "done"]
+    assert listed.split()[:4] == [run, "acme", "esx1", "finished"]
     assert "asked by uid-" in ask(controller, "run", "show", run).stdout
 
 
-@pytest.mark.parametrize("kind", sorted(following.FAILED))
+@pytest.mark.parametrize("kind", ["failed", "stopped"])
 def test_a_run_that_failed_ends_with_4(controller: AtSocket, kind: str) -> None:
     enter(controller)
     run = started(controller)
@@ -116,12 +122,13 @@ def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
     enter(controller)
     run = started(controller)
     assert ask(controller, "run", "stop", run).exit_code == 0
-    assert controller.runs.stopped == [run]
-    ending = threading.Timer(0.5, controller.runs.end, (run, "done"))
+    assert [name for name, _ in controller.runs.stopped] == [run]
+    controller.runs.end(run, "failed")
+    ending = threading.Timer(1, controller.runs.end_all)
     ending.start()
-    assert ask(controller, "run", "retry", run).exit_code == 0
+    again = ask(controller, "run", "retry", run)
     ending.join()
-    assert controller.runs.retried == [run]
+    assert (again.exit_code, controller.runs.retried) == (0, [run])
 
 
 @pytest.mark.parametrize(
