@@ -184,12 +184,12 @@ class Victim:
 
     async def _decide(self, agent: AgentClient, change: Change, attempt: Round) -> Change:
         if self._dice.random() < 0.3:
-            await agent.extend(change.id, seconds=CONFIRM_SECONDS)
+            await agent.extend(change.id, seconds=CONFIRM_SECONDS, epoch=change.epoch)
         await asyncio.sleep(self._dice.uniform(0, 0.1))
         if self._dice.random() < 0.3:
-            return await agent.cancel(change.id)
+            return await agent.cancel(change.id, epoch=change.epoch)
         attempt.deciding = True
-        return await agent.confirm(change.id)
+        return await agent.confirm(change.id, epoch=change.epoch)
 
     def _check_door(self, when: str) -> None:
         if not self.appliance.lets_in():

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from causeway_wire import __version__, codec, identity, observed, problem, routes
-from causeway_wire.change import Change, ChangeState, PlanReport
+from causeway_wire.change import Change, ChangeState, Fence, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Secret
@@ -231,6 +231,9 @@ class AgentServer:
     async def _extend(self, request: web.Request) -> web.Response:
         deadline = _now() + timedelta(seconds=int(request.query["seconds"]))
         return _json(await self._set(self._awaiting(request), deadline=deadline))
+
+    async def _fence(self, request: web.Request) -> web.Response:
+        return _json(codec.decode(await request.read(), Fence))
 
     async def _plan(self, request: web.Request) -> web.Response:
         document = codec.decode(await request.read(), Desired)

@@ -93,9 +93,9 @@ async def test_a_moved_appliance_is_confirmed_where_it_moved_to_and_not_on_the_o
         async with one.open(new) as agent:
             await one.listening(new)
             assert (await agent.change(change.id, wait=5)).state is ChangeState.AWAITING
-            done = await agent.confirm(change.id)
+            done = await agent.confirm(change.id, epoch=change.epoch)
             assert done.state is ChangeState.DONE
-            assert await agent.confirm(change.id) == done
+            assert await agent.confirm(change.id, epoch=change.epoch) == done
 
 
 async def test_the_connection_that_brought_a_change_does_not_confirm_it(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ async def test_the_connection_that_brought_a_change_does_not_confirm_it(tmp_path
         with pytest.raises(ProblemError) as caught:
             await agent._call(routes.CONFIRM, parameters={"id": change.id})
         assert caught.value.problem.type == ProblemType.SAME_CONNECTION.urn
-        assert (await agent.confirm(change.id)).state is ChangeState.DONE
+        assert (await agent.confirm(change.id, epoch=change.epoch)).state is ChangeState.DONE
 
 
 async def test_an_agent_killed_or_stopped_does_not_keep_an_unconfirmed_change(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from causeway_wire.desired import Document
 from causeway_wire.observed import Report
 from causeway_wire.problem import Problem
 from causeway_wire.types import ChangeId, Epoch, Generation, Timestamp
@@ -74,6 +75,12 @@ class Change(Report, frozen=True, kw_only=True):
     def resting(self) -> bool:
         """Whether it will not move by itself before a deadline: it is final, or awaits its confirmation."""
         return self.final or self.state is ChangeState.AWAITING
+
+
+class Fence(Document, frozen=True, kw_only=True):
+    """Shut out workflows before this one: whatever comes with a lower epoch is refused from now on."""
+
+    epoch: Epoch
 
 
 class PlanReport(Report, frozen=True, kw_only=True):

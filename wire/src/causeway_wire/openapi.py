@@ -26,6 +26,11 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "applied (as in RFC 6241, 8.4). A restart before that counts as not confirmed.",
         "schema": _CONFIRM_SECONDS,
     },
+    "epoch": {
+        "description": "Of the workflow that decides; once a newer one has taken over it is refused",
+        "required": True,
+        "schema": msgspec.json.schema(types.Epoch),
+    },
     "escalate": {
         "description": "Allow going from one failover mode directly to another, in this one change",
         "schema": {"type": "boolean"},

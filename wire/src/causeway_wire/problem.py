@@ -85,6 +85,8 @@ class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RFC 6901 pointer into the request's document."""
     generation: int | UnsetType = UNSET
     """The generation in force."""
+    epoch: int | UnsetType = UNSET
+    """The highest epoch accepted."""
     revision: int | UnsetType = UNSET
     """The revision of the table of public rules."""
     change: str | UnsetType = UNSET
@@ -108,6 +110,7 @@ def problem(
     *,
     pointer: str | UnsetType = UNSET,
     generation: int | UnsetType = UNSET,
+    epoch: int | UnsetType = UNSET,
     revision: int | UnsetType = UNSET,
     change: str | UnsetType = UNSET,
     incident: str | UnsetType = UNSET,
@@ -121,6 +124,7 @@ def problem(
         detail=detail,
         pointer=pointer,
         generation=generation,
+        epoch=epoch,
         revision=revision,
         change=change,
         incident=incident,

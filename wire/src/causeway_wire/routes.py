@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from causeway_wire.change import Change, PlanReport
+from causeway_wire.change import Change, Fence, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
@@ -43,6 +43,7 @@ class Route:
 
 _READ = (P.MALFORMED, P.FORBIDDEN, P.NOT_FOUND, P.METHOD_NOT_ALLOWED, P.INVALID, P.INTERNAL, P.UNAVAILABLE)
 _BODY = (*_READ, P.STORAGE, P.TOO_SLOW, P.TOO_LARGE, P.UNSUPPORTED_MEDIA_TYPE)
+_FENCED = (P.STALE_EPOCH, P.STORAGE)
 _DOCUMENT = (
     *_BODY,
     P.NIC_NOT_FOUND,
@@ -134,7 +135,8 @@ CONFIRM = Route(
     summary="Put the awaiting change in force for good, over a connection opened after it was applied",
     permission=Permission.APPLY,
     response=Change,
-    problems=(*_READ, P.NOT_AWAITING, P.SAME_CONNECTION, P.APPLY_FAILED),
+    query=("epoch",),
+    problems=(*_READ, *_FENCED, P.NOT_AWAITING, P.SAME_CONNECTION, P.APPLY_FAILED),
 )
 CANCEL = Route(
     name="cancel",
@@ -144,7 +146,8 @@ CANCEL = Route(
     permission=Permission.APPLY,
     success=(200, 202),
     response=Change,
-    problems=(*_READ, P.NOT_AWAITING),
+    query=("epoch",),
+    problems=(*_READ, *_FENCED, P.NOT_AWAITING),
 )
 EXTEND = Route(
     name="extend",
@@ -153,8 +156,18 @@ EXTEND = Route(
     summary="Give the awaiting change a new deadline, `seconds` from now",
     permission=Permission.APPLY,
     response=Change,
-    query=("seconds",),
-    problems=(*_READ, P.NOT_AWAITING),
+    query=("epoch", "seconds"),
+    problems=(*_READ, *_FENCED, P.NOT_AWAITING),
+)
+FENCE = Route(
+    name="fence",
+    method="PUT",
+    path="/v1/epoch",
+    summary="Shut out workflows of lower epochs, at once and for good; repeating it is free",
+    permission=Permission.APPLY,
+    request=Fence,
+    response=Fence,
+    problems=(*_BODY, P.STALE_EPOCH),
 )
 _RULES = (
     *_BODY,
@@ -315,6 +328,7 @@ ROUTES = (
     CONFIRM,
     CANCEL,
     EXTEND,
+    FENCE,
     GET_RULES,
     PUT_RULES,
     PATCH_RULES,

@@ -17,7 +17,7 @@ from causeway_agent.engine.state import InForce
 from causeway_agent.plan.filter import public_rules
 from causeway_agent.web.message import Request, Response
 from causeway_wire import codec, limits
-from causeway_wire.change import Change
+from causeway_wire.change import Change, Fence
 from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, CsrRequest
 from causeway_wire.observed import Health, Limits, Versions
@@ -61,6 +61,7 @@ class Handlers:
             "confirm": self.confirm,
             "cancel": self.cancel,
             "extend": self.extend,
+            "fence": self.fence,
             "csr": self.csr,
             "put_certificate": self.put_certificate,
             "live": self.live,
@@ -120,20 +121,26 @@ class Handlers:
         return _answer(found)
 
     async def confirm(self, call: Call) -> Response:
-        name = call.request.match_info["id"]
-        return _answer(await self._engine.changes.decisions.confirm(name, connected=call.peer.connected))
+        name, epoch = call.request.match_info["id"], parameters.epoch(call.request.query)
+        connected = call.peer.connected
+        decisions = self._engine.changes.decisions
+        return _answer(await decisions.confirm(name, connected=connected, epoch=epoch))
 
     async def cancel(self, call: Call) -> Response:
-        change = await self._engine.changes.decisions.cancel(call.request.match_info["id"])
+        name, epoch = call.request.match_info["id"], parameters.epoch(call.request.query)
+        change = await self._engine.changes.decisions.cancel(name, epoch=epoch)
         return _answer(change, status=200 if change.final else 202)
 
     async def extend(self, call: Call) -> Response:
         seconds = parameters.confirm_seconds(call.request.query, "seconds")
         if seconds is None:
             raise ProblemError(problem(ProblemType.INVALID, "say how many seconds from now: ?seconds=120"))
-        return _answer(
-            await self._engine.changes.decisions.extend(call.request.match_info["id"], seconds=seconds)
-        )
+        name, epoch = call.request.match_info["id"], parameters.epoch(call.request.query)
+        return _answer(await self._engine.changes.decisions.extend(name, seconds=seconds, epoch=epoch))
+
+    async def fence(self, call: Call) -> Response:
+        await self._engine.changes.fence.raise_to(call.document(Fence).epoch)
+        return _answer(Fence(epoch=self._engine.state.epoch))
 
     async def csr(self, call: Call) -> Response:
         return _answer(await self._identity.request(call.document(CsrRequest)))

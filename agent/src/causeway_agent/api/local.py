@@ -25,7 +25,7 @@ def mount(application: Application, engine: Engine) -> None:
         return Response(body=body, content_type="application/json")
 
     async def cancel(request: Request) -> Response:
-        change = await engine.changes.decisions.cancel(request.match_info["id"])
+        change = await engine.changes.decisions.cancel(request.match_info["id"], epoch=None)
         return Response(body=codec.encode_masked(change), content_type="application/json")
 
     async def asked(_request: Request) -> Response:

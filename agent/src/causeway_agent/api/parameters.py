@@ -8,9 +8,11 @@ from collections.abc import Collection, Mapping
 from causeway_agent.web.fields import Fields
 from causeway_wire.change import CONFIRM_SECONDS
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Epoch
 
 _WAIT = re.compile(r"(?P<seconds>[0-9]{1,4})s?", re.ASCII)
 _WHOLE = re.compile(r"[1-9][0-9]{0,3}", re.ASCII)
+_EPOCH = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _FLAGS = {"true": True, "false": False}
 _REPEATED = {"id"}
 """May be given more than once."""
@@ -43,6 +45,14 @@ def confirm_seconds(query: Mapping[str, str], name: str) -> int | None:
         return None
     if _WHOLE.fullmatch(text) is None or int(text) > CONFIRM_SECONDS:
         raise _invalid(f"{name} takes whole seconds from 1 to {CONFIRM_SECONDS}, such as 120")
+    return int(text)
+
+
+def epoch(query: Mapping[str, str]) -> Epoch:
+    """The epoch of the workflow that decides; raises ProblemError when there is none."""
+    text = query.get("epoch", "")
+    if _EPOCH.fullmatch(text) is None or int(text) >= 2**53:
+        raise _invalid("say of which epoch this decision is: epoch=N, as in the document")
     return int(text)
 
 

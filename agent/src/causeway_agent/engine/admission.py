@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from causeway_agent.engine import fence
 from causeway_agent.engine.state import InForce
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, GatewayRole, Idle
@@ -55,13 +56,7 @@ def admit(new: InForce, standing: Standing, preconditions: Preconditions, *, esc
     """
     _check_generation(new, standing)
     if new.document.epoch < standing.epoch:
-        raise ProblemError(
-            problem(
-                ProblemType.STALE_EPOCH,
-                f"epoch {standing.epoch} has been accepted; this document is of epoch {new.document.epoch}",
-                pointer="/epoch",
-            )
-        )
+        raise ProblemError(fence.stale(new.document.epoch, standing.epoch, what="this document"))
     if standing.in_flight is not None:
         raise ProblemError(_occupied(standing.in_flight))
     _check_preconditions(standing.in_force, preconditions)

@@ -20,6 +20,7 @@ from causeway_agent.engine import admission, calculation, events, transition
 from causeway_agent.engine.admission import Preconditions, Standing
 from causeway_agent.engine.confirmation import Confirmation, Outcome
 from causeway_agent.engine.decisions import Decisions
+from causeway_agent.engine.fence import Fence
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.public_rules import RuleKeeper
@@ -83,11 +84,13 @@ class ChangeRunner:
         self._records = records
         self._rules = rules
         self._base = base
-        self._admission = asyncio.Lock()
         self._queue: asyncio.Queue[_Work] = asyncio.Queue()
         self._in_flight: Change | None = None
         self._applied: _Applied | None = None
-        self.decisions = Decisions(machine=machine, journal=journal, records=records, lock=lock)
+        self.fence = Fence(journal=journal, state=state)
+        self.decisions = Decisions(
+            machine=machine, journal=journal, records=records, lock=lock, fence=self.fence
+        )
         self.finished = Signal()
         """Sent when a change is final, and when one begins to await its confirmation."""
 
@@ -113,7 +116,7 @@ class ChangeRunner:
         Raises ProblemError when it is refused; then nothing has changed. What is accepted is on disk.
         """
         new = await calculation.run(lambda: InForce.of(desired))
-        async with self._admission:
+        async with self.fence.turn:
             standing = self._standing()
             if admission.is_repeat(new, standing):
                 return self._known(new), False
@@ -121,6 +124,7 @@ class ChangeRunner:
             self._check_lockdown()
             await self._rules.check(desired)
             way = await transition.way(self._machine, self._state, desired)
+            self.fence.check(desired.epoch)  # it may have been raised meanwhile
             now = self._machine.clock.now()
             change = Change(
                 id=self._records.new_id(desired.generation),

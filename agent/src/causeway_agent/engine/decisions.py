@@ -10,13 +10,14 @@ import structlog
 
 from causeway_agent.engine import events
 from causeway_agent.engine.confirmation import Confirmation, Outcome
+from causeway_agent.engine.fence import Fence
 from causeway_agent.engine.journal import Journal
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.records import Records
 from causeway_agent.errors import BackendError
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
-from causeway_wire.types import ChangeId
+from causeway_wire.types import ChangeId, Epoch
 
 DECISION_SECONDS = 10.0
 """Longest time that a decision is held until its change is final."""
@@ -29,20 +30,25 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 class Decisions:
     """Carries decisions to the task that runs changes, and their outcomes back."""
 
-    def __init__(self, *, machine: Machine, journal: Journal, records: Records, lock: asyncio.Lock) -> None:
+    def __init__(
+        self, *, machine: Machine, journal: Journal, records: Records, lock: asyncio.Lock, fence: Fence
+    ) -> None:
         self._machine = machine
         self._journal = journal
         self._records = records
         self._lock = lock
+        self._fence = fence
         self.awaited: Confirmation | None = None
         """What the change that was applied last waits for; set by who runs changes."""
 
-    async def confirm(self, identifier: ChangeId, *, connected: float | None) -> Change:
+    async def confirm(self, identifier: ChangeId, *, connected: float | None, epoch: Epoch) -> Change:
         """Put the change that awaits it in force for good; the change, final. Repeating it is harmless.
 
         `connected`: when the connection that this came over was accepted (monotonic seconds), None when it
-        came from this machine. Raises ProblemError when it is not awaited, or proves nothing.
+        came from this machine. Raises ProblemError when it is not awaited, or proves nothing, or when a newer
+        workflow has taken over (`stale-epoch`), as the others do.
         """
+        await self._fence.raise_to(epoch)
         found = self._kept(identifier)
         if found.state is ChangeState.DONE:
             return found
@@ -56,11 +62,14 @@ class Decisions:
             raise ProblemError(final.problem)
         return final
 
-    async def cancel(self, identifier: ChangeId) -> Change:
+    async def cancel(self, identifier: ChangeId, *, epoch: Epoch | None) -> Change:
         """Take the awaiting change back; the change, final unless that takes long. Repeating it is harmless.
 
-        Raises ProblemError when it awaits nothing and was not taken back.
+        `epoch`: of the workflow that asks; None for this machine itself, which no workflow fences. Raises
+        ProblemError when it awaits nothing and was not taken back.
         """
+        if epoch is not None:
+            await self._fence.raise_to(epoch)
         found = self._kept(identifier)
         if found.state is ChangeState.ROLLED_BACK:
             return found
@@ -76,8 +85,9 @@ class Decisions:
         if self.awaited is not None:
             self.awaited.end(Outcome.CONTESTED)
 
-    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change:
+    async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> Change:
         """Give the awaiting change a new deadline, so many seconds from now; raises ProblemError."""
+        await self._fence.raise_to(epoch)
         found = self._kept(identifier)
         confirmation = self._confirmation(found)
         try:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,8 @@ class Journal:
         self._migrations = migrations
         self._schema = len(migrations) + 1
         self._pointer = Pointer(schema=self._schema)
+        self._turn = threading.RLock()
+        """Held from reading the pointer to writing it anew."""
         self._first_schema = False
         """Whether the pointer was written before there were checksums: then records need none."""
         self._unsealed: dict[str, Change] = {}
@@ -129,24 +132,28 @@ class Journal:
         )
         self._storage.write(_document_name(document.generation), data)
         self.record(change)
-        epoch = max(self._pointer.epoch, document.epoch)
-        try:
-            self._write_pointer(msgspec.structs.replace(self._pointer, epoch=epoch, attempted=stamp))
-        except BackendError:
-            with contextlib.suppress(BackendError):
-                self.reaffirm()
-            raise
+        with self._turn:
+            epoch = max(self._pointer.epoch, document.epoch)
+            self._move(msgspec.structs.replace(self._pointer, epoch=epoch, attempted=stamp))
+
+    def fence(self, epoch: Epoch) -> None:
+        """Remember that this epoch was accepted. Written only when it is higher than all before it."""
+        with self._turn:
+            if epoch > self._pointer.epoch:
+                self._move(msgspec.structs.replace(self._pointer, epoch=epoch))
 
     def commit(self) -> None:
         """Put the attempted document in force: the one write that decides. The document before it is kept."""
-        pointer = self._pointer
-        self._write_pointer(
-            msgspec.structs.replace(pointer, current=pointer.attempted, previous=pointer.current)
-        )
+        with self._turn:
+            pointer = self._pointer
+            self._write_pointer(
+                msgspec.structs.replace(pointer, current=pointer.attempted, previous=pointer.current)
+            )
 
     def reaffirm(self) -> None:
         """Write the pointer as it is known once more: a failed write may have reached the disk or not."""
-        self._write_pointer(self._pointer)
+        with self._turn:
+            self._write_pointer(self._pointer)
 
     def conclude(self, change: Change) -> None:
         """Record a final change, and forget documents that are neither in force nor the one before."""
@@ -167,6 +174,15 @@ class Journal:
         excess = len(names) - CHANGES_KEPT
         for name in [n for n in names if n not in kept][: max(excess, 0)]:
             self._storage.delete(name)
+
+    def _move(self, pointer: Pointer) -> None:
+        """Write a pointer that puts nothing else in force; where that fails, the one before once more."""
+        try:
+            self._write_pointer(pointer)
+        except BackendError:
+            with contextlib.suppress(BackendError):
+                self.reaffirm()
+            raise
 
     def _write_pointer(self, pointer: Pointer) -> None:
         """The copy first: alone it is never older than what the pointer says."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from causeway_agent.engine import events, ports, rules_journal
+from causeway_agent.engine import events, fence, ports, rules_journal
 from causeway_agent.engine.rule_filter import RuleFilter, open_keys
 from causeway_agent.engine.rules_journal import RulesJournal, Snapshot
 from causeway_agent.engine.state import InForce, State
@@ -301,8 +301,7 @@ class RuleKeeper:
     def _admit(self, revision: Revision, epoch: Epoch) -> None:
         """Raises ProblemError unless this is news from the workflow in charge."""
         if epoch < self._state.epoch:
-            detail = f"epoch {self._state.epoch} has been accepted; this change is of epoch {epoch}"
-            raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, pointer="/epoch"))
+            raise ProblemError(fence.stale(epoch, self._state.epoch, what="this change"))
         if revision <= self.revision:
             detail = f"revision {self.revision} is in force; use {self.revision + 1} or more"
             raise ProblemError(_stale(detail, "/revision", self.revision))

@@ -22,7 +22,7 @@ from causeway_controller.fleet.connection import ANSWER_SECONDS, Answer, Connect
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import problem, routes
-from causeway_wire.change import Change, ChangeState, PlanReport
+from causeway_wire.change import Change, ChangeState, Fence, PlanReport
 from causeway_wire.desired import Desired
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
@@ -34,7 +34,7 @@ from causeway_wire.public_rules import (
     RuleCounters,
     RuleId,
 )
-from causeway_wire.types import ApplianceId, ChangeId, IPAddress
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, IPAddress
 from causeway_wire.update import Activation, UpdateStatus
 
 T = TypeVar("T")
@@ -132,28 +132,35 @@ class AgentClient:
         )
         return answer.decode(Change)
 
-    async def confirm(self, identifier: ChangeId) -> Change:
+    async def confirm(self, identifier: ChangeId, *, epoch: Epoch) -> Change:
         """Put an awaiting change in force for good; repeating it is safe.
 
         Opens a connection of its own for that: only a new one proves that the applied network lets us in.
-        Raises ProblemError `not-awaiting` when it is too late, AgentUnreachable when nobody lets us in.
+        Raises ProblemError `not-awaiting` when it is too late, `stale-epoch` when a newer workflow has taken
+        over, AgentUnreachable when nobody lets us in.
         """
         async with self._connection.another() as fresh:
-            answer = await fresh.call(routes.CONFIRM, parameters={"id": identifier})
+            query = {"epoch": str(epoch)}
+            answer = await fresh.call(routes.CONFIRM, parameters={"id": identifier}, query=query)
         self._etag = None
         return answer.decode(Change)
 
-    async def cancel(self, identifier: ChangeId) -> Change:
+    async def cancel(self, identifier: ChangeId, *, epoch: Epoch) -> Change:
         """Take an awaiting change back now; not final yet while the document before it is being restored."""
-        answer = await self._call(routes.CANCEL, parameters={"id": identifier})
+        query = {"epoch": str(epoch)}
+        answer = await self._call(routes.CANCEL, parameters={"id": identifier}, query=query)
         self._etag = None
         return answer.decode(Change)
 
-    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change:
+    async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> Change:
         """Give an awaiting change a new deadline, this many seconds (1 to 3600) from now."""
-        query = {"seconds": str(seconds)}
+        query = {"seconds": str(seconds), "epoch": str(epoch)}
         answer = await self._call(routes.EXTEND, parameters={"id": identifier}, query=query)
         return answer.decode(Change)
+
+    async def fence(self, epoch: Epoch) -> Fence:
+        """Shut out workflows of lower epochs; raises ProblemError `stale-epoch` when this one is."""
+        return await self._document(routes.FENCE, Fence, body=Fence(epoch=epoch))
 
     async def get_rules(self) -> PublicRules:
         """The table of public rules."""

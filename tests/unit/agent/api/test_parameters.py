@@ -59,13 +59,13 @@ async def test_a_document_awaits_is_extended_cancelled_and_has_its_tag() -> None
         found = await (await api.client.get(place, params={"wait": "10"})).json()
         assert (found["state"], found["deadline"]) == ("awaiting-confirmation", "2026-01-01T00:01:00Z")
         assert (await api.etag()).startswith('"1-')
-        extended = await api.client.post(f"{place}/extend", params={"seconds": "120"})
+        extended = await api.client.post(f"{place}/extend", params={"seconds": "120", "epoch": "1"})
         assert (await extended.json())["deadline"] == "2026-01-01T00:02:00Z"
-        await refused(await api.client.post(f"{place}/extend"), ProblemType.INVALID)
-        await refused(await api.client.post(f"{place}/confirm"), ProblemType.SAME_CONNECTION)
-        cancelled = await api.client.post(f"{place}/cancel")
+        await refused(await api.client.post(f"{place}/extend?epoch=1"), ProblemType.INVALID)
+        await refused(await api.client.post(f"{place}/confirm?epoch=1"), ProblemType.SAME_CONNECTION)
+        cancelled = await api.client.post(f"{place}/cancel?epoch=1")
         assert (cancelled.status, (await cancelled.json())["state"]) == (200, "rolled-back")
-        await refused(await api.client.post(f"{place}/confirm"), ProblemType.NOT_AWAITING)
+        await refused(await api.client.post(f"{place}/confirm?epoch=1"), ProblemType.NOT_AWAITING)
 
 
 @pytest.mark.parametrize("query", [{"confrm": "1"}, {"": "1"}, {"Confirm": "1"}])

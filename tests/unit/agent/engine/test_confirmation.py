@@ -76,10 +76,10 @@ async def test_an_applied_change_awaits_and_is_in_force_once_confirmed() -> None
         assert (await engine.observed()).failover == "partial"
         assert engine.appliance_state() is ApplianceState.APPLYING
         applied = machine(bench)
-        done = await engine.changes.decisions.confirm(awaiting.id, connected=LATER)
+        done = await engine.changes.decisions.confirm(awaiting.id, connected=LATER, epoch=1)
         assert (done.state, machine(bench)) == (ChangeState.DONE, applied)
         assert engine.state.in_force.document == tenant(2, failover=partial(REPLICA))
-        assert await engine.changes.decisions.confirm(awaiting.id, connected=LATER) == done
+        assert await engine.changes.decisions.confirm(awaiting.id, connected=LATER, epoch=1) == done
         assert bench.dead_man.armed == {}
     async with service.running(bench.engine()) as engine:
         assert engine.state.conforming == 2
@@ -124,7 +124,9 @@ async def test_what_is_not_confirmed_in_time_is_taken_back(*, first: bool) -> No
         assert engine.health().healthy
         assert (engine.state.in_force is None) == first
         assert bench.dead_man.armed == {}
-        await refused(ProblemType.NOT_AWAITING, engine.changes.decisions.confirm(change.id, connected=LATER))
+        await refused(
+            ProblemType.NOT_AWAITING, engine.changes.decisions.confirm(change.id, connected=LATER, epoch=1)
+        )
 
 
 async def test_a_cancelled_change_is_taken_back_at_once_and_cancelling_again_is_free() -> None:
@@ -133,9 +135,9 @@ async def test_a_cancelled_change_is_taken_back_at_once_and_cancelling_again_is_
         await put(engine, tenant(1))
         before = machine(bench)
         change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
-        ended = await engine.changes.decisions.cancel(change.id)
+        ended = await engine.changes.decisions.cancel(change.id, epoch=1)
         assert (ended.state, machine(bench)) == (ChangeState.ROLLED_BACK, before)
-        assert await engine.changes.decisions.cancel(change.id) == ended
+        assert await engine.changes.decisions.cancel(change.id, epoch=1) == ended
         assert (await put(engine, tenant(2, failover=partial(REPLICA)))).state is ChangeState.DONE
 
 
@@ -145,7 +147,7 @@ async def test_an_extended_deadline_counts_from_now_and_is_told_to_who_watches()
         await put(engine, tenant(1))
         change = await put(engine, tenant(2), confirm=10)
         bench.clock.advance(9)
-        extended = await engine.changes.decisions.extend(change.id, seconds=30)
+        extended = await engine.changes.decisions.extend(change.id, seconds=30, epoch=1)
         assert extended.deadline == bench.clock.now() + timedelta(seconds=30)
         assert bench.dead_man.armed == {change.id: 30}
         bench.clock.advance(29)
@@ -153,7 +155,9 @@ async def test_an_extended_deadline_counts_from_now_and_is_told_to_who_watches()
         assert engine.records.get(change.id) == extended
         bench.clock.advance(2)
         assert (await final(engine, change)).state is ChangeState.ROLLED_BACK
-        await refused(ProblemType.NOT_AWAITING, engine.changes.decisions.extend(change.id, seconds=30))
+        await refused(
+            ProblemType.NOT_AWAITING, engine.changes.decisions.extend(change.id, seconds=30, epoch=1)
+        )
 
 
 async def test_an_old_connection_and_one_that_is_none_prove_nothing() -> None:
@@ -163,8 +167,8 @@ async def test_an_old_connection_and_one_that_is_none_prove_nothing() -> None:
         change = await put(engine, tenant(1), confirm=60)
         confirm = engine.changes.decisions.confirm
         for connected in (None, 0.0, bench.clock.monotonic()):
-            await refused(ProblemType.SAME_CONNECTION, confirm(change.id, connected=connected))
-        assert (await confirm(change.id, connected=100.001)).state is ChangeState.DONE
+            await refused(ProblemType.SAME_CONNECTION, confirm(change.id, connected=connected, epoch=1))
+        assert (await confirm(change.id, connected=100.001, epoch=1)).state is ChangeState.DONE
 
 
 async def test_nothing_else_is_tried_while_one_awaits_and_a_repeat_is_known() -> None:
@@ -184,9 +188,12 @@ async def test_what_needs_no_confirmation_or_does_not_exist_cannot_be_confirmed(
     async with service.running(bench.engine()) as engine:
         decisions = engine.changes.decisions
         done = await put(engine, tenant(1))
-        assert await decisions.confirm(done.id, connected=None) == done
-        await refused(ProblemType.NOT_AWAITING, decisions.cancel(done.id))
-        for decision in (decisions.confirm("none", connected=LATER), decisions.cancel("none")):
+        assert await decisions.confirm(done.id, connected=None, epoch=1) == done
+        await refused(ProblemType.NOT_AWAITING, decisions.cancel(done.id, epoch=1))
+        for decision in (
+            decisions.confirm("none", connected=LATER, epoch=1),
+            decisions.cancel("none", epoch=1),
+        ):
             await refused(ProblemType.NOT_FOUND, decision)
 
 
@@ -226,7 +233,7 @@ async def test_a_confirmation_that_cannot_be_recorded_goes_back_and_says_so() ->
         bench.fuse.mend()
         bench.fuse.refuse = {1}
         found = await refused(
-            ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER)
+            ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER, epoch=1)
         )
         assert "could not be recorded" in found.detail
         assert machine(bench) == before
@@ -262,7 +269,7 @@ async def test_going_back_that_fails_closes_the_machine_until_it_succeeds() -> N
             await put_object(item)  # type: ignore[arg-type]
 
         bench.kernel.put = refusing  # type: ignore[method-assign]
-        await engine.changes.decisions.cancel(change.id)
+        await engine.changes.decisions.cancel(change.id, epoch=1)
         assert engine.appliance_state() is ApplianceState.DEGRADED
         for _ in range(3):
             policy = bench.firewall.policy
@@ -295,6 +302,8 @@ async def test_a_commit_that_reached_the_disk_but_not_us_is_taken_off_it_again()
                 raise BackendError("sync", "Input/output error")
 
         bench.storage.write = half  # type: ignore[method-assign]
-        await refused(ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER))
+        await refused(
+            ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER, epoch=1)
+        )
     async with service.running(bench.engine()) as engine:
         assert engine.state.conforming == 1

@@ -103,7 +103,8 @@ class Appliance(RuleBasedStateMachine):
         assert self.tentative is not None
         name, tentative = self.awaiting.id, self.tentative
         done = self.world.do(
-            lambda engine: engine.changes.decisions.confirm(name, connected=LATER), self.once_torn(cut)
+            lambda engine: engine.changes.decisions.confirm(name, connected=LATER, epoch=1),
+            self.once_torn(cut),
         )
         self.awaiting = self.tentative = None
         if not self.world.running:
@@ -125,7 +126,7 @@ class Appliance(RuleBasedStateMachine):
             if late:
                 self.world.bench.clock.advance(10 * CONFIRM)
                 return await engine.records.wait(name, seconds=10, final=True)
-            return await engine.changes.decisions.cancel(name)
+            return await engine.changes.decisions.cancel(name, epoch=1)
 
         ended = self.world.do(end, self.once_torn(cut))
         self.awaiting = self.tentative = None
@@ -141,7 +142,8 @@ class Appliance(RuleBasedStateMachine):
         assert self.awaiting is not None
         name = self.awaiting.id
         extended = self.world.do(
-            lambda engine: engine.changes.decisions.extend(name, seconds=CONFIRM), self.once_torn(cut)
+            lambda engine: engine.changes.decisions.extend(name, seconds=CONFIRM, epoch=1),
+            self.once_torn(cut),
         )
         if not self.world.running:
             self.come_back(may_be=(), reboot=False, again=None)
@@ -253,7 +255,7 @@ def test_rollback_after_apply_restores_observed(pair: tuple[Desired, Desired]) -
         change = world.do(lambda engine: submit(engine, new, confirm=CONFIRM))
         if change is not None:
             name = change.id
-            world.do(lambda engine: engine.changes.decisions.cancel(name))
+            world.do(lambda engine: engine.changes.decisions.cancel(name, epoch=1))
         assert observed(world) == before
 
 

@@ -289,9 +289,9 @@ async def test_a_change_that_awaits_confirmation_is_confirmed_over_a_connection_
         with pytest.raises(ProblemError) as caught:
             await one.apply(document(2), timeout=5)
         assert caught.value.problem.type == ProblemType.AWAITING_CONFIRMATION.urn
-        extended = await one.extend(change.id, seconds=120)
+        extended = await one.extend(change.id, seconds=120, epoch=change.epoch)
         assert extended.deadline != change.deadline
-        assert (await one.confirm(change.id)).state is ChangeState.DONE
+        assert (await one.confirm(change.id, epoch=change.epoch)).state is ChangeState.DONE
         assert len(set(ports)) == 2
         assert (await one.get_desired()).generation == 1
 
@@ -300,7 +300,7 @@ async def test_a_change_is_cancelled_and_then_tried_again(agent: AgentServer, op
     async with opened() as one:
         change = await one.apply(document(1), timeout=5, confirm=60, escalate=True)
         assert ("PUT", "/v1/desired?confirm=60&escalate=true") in agent.requests
-        assert (await one.cancel(change.id)).state is ChangeState.ROLLED_BACK
+        assert (await one.cancel(change.id, epoch=change.epoch)).state is ChangeState.ROLLED_BACK
         assert agent.document is None
         assert (await one.apply(document(1), timeout=5)).state is ChangeState.DONE
 
