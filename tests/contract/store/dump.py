@@ -15,16 +15,18 @@ from pathlib import Path
 
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.inventory import certificates
+from causeway_controller.inventory import certificates, modes
 from causeway_controller.store import authorities, migrate, vault
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import connect
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki
 from causeway_controller.trust.master_key import MasterKeys
@@ -35,6 +37,7 @@ DUMPS = Path(__file__).parent / "dumps"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLIENT = certificates.of_client("acme", "t1", "acme-lan-tenant")
 PASSWORD = Secret("correct horse")
+LEFT = Standing(mode=modes.Full(frozenset({"db", "web"}), frozenset({"lan"})), publications=())
 
 
 def keys() -> MasterKeys:
@@ -54,6 +57,9 @@ def fill(url: str) -> None:
     runs = Runs(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
     runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
+    runs.ask_to_stop("r1", actor="bert", at=AT)
+    Standings(database).put("acme", "esx1", LEFT)
+    Leases(database).take("controller-1", 10)
     sealing = vault.unlock(database, keys(), now=lambda: AT, actor="anna")
     Secrets(database, sealing, now=lambda: AT).put("hypervisor/esx1", PASSWORD, actor="anna")
     tokens = Tokens(database=database, now=lambda: AT, random=bytes)

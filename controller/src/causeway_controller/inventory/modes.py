@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import msgspec
 
 from causeway_wire.types import NetworkId, VmName
 
@@ -51,3 +54,36 @@ Mode = Idle | Partial | Full | Rehearsal
 def partial(vms: frozenset[VmName]) -> Partial | Idle:
     """Return the mode in which these VMs, and no others, run at the provider."""
     return Partial(vms) if vms else Idle()
+
+
+def members(mode: Mode) -> dict[str, Any]:
+    """Return the mode as members of a JSON object: its name, its VMs in order, and what else it has."""
+    found: dict[str, Any] = {"mode": mode.name, "vms": sorted(mode.vms)}
+    if isinstance(mode, Full):
+        found["behind"] = sorted(mode.behind)
+    if isinstance(mode, Rehearsal):
+        found["internet"] = mode.internet
+    return found
+
+
+class _Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `members` returns."""
+
+    mode: str
+    vms: frozenset[VmName] = frozenset()
+    behind: frozenset[NetworkId] = frozenset()
+    internet: bool = False
+
+
+def read(found: Mapping[str, Any]) -> Mode:
+    """Return the mode that has these `members`; raises msgspec.ValidationError when none has."""
+    one = msgspec.convert(found, _Members)
+    made: dict[str, Mode] = {
+        Idle.name: Idle(),
+        Partial.name: Partial(one.vms),
+        Full.name: Full(one.vms, one.behind),
+        Rehearsal.name: Rehearsal(one.vms, one.internet),
+    }
+    if one.mode not in made:
+        raise msgspec.ValidationError(f"{one.mode!r} is no mode of a failover")
+    return made[one.mode]

@@ -6,6 +6,7 @@ its last, and what is committed survives a power cut.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from causeway_controller import files
 from causeway_controller.errors import StoreError
+from causeway_controller.store.turns import Turns
 
 SQLITE: Final = "sqlite"
 BUSY_SECONDS: Final = 30
@@ -36,8 +38,10 @@ _DRIVERS: Final = {
 class Database:
     """Transactions of one database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, turns: Turns | None = None) -> None:
+        """`turns` are taken by each transaction that writes."""
         self._engine = engine
+        self._turns = turns
 
     @property
     def dialect(self) -> str:
@@ -54,9 +58,13 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction: committed at the end, undone when anything is raised. Raises StoreError."""
-        with self._transaction({_WRITING: True}) as connection:
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
+        """A transaction: committed at the end, undone when anything is raised. Raises StoreError.
+
+        `urgent`: before others of this process that wait for their turn.
+        """
+        turn = contextlib.nullcontext() if self._turns is None else self._turns.turn(urgent=urgent)
+        with turn, self._transaction({_WRITING: True}) as connection:
             yield connection
 
     @contextmanager
@@ -97,7 +105,34 @@ def connect(url: str) -> Database:
         _make_file(parsed.database)
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        return Database(engine, turns=_turns(engine.url.database or ""))
     return Database(engine)
+
+
+_TURNS: Final[dict[str, Turns]] = {}
+"""By file: all connections of this process to a file of SQLite take turns."""
+
+
+def _turns(path: str) -> Turns:
+    return _TURNS.setdefault(str(Path(path).resolve()), Turns())
+
+
+def beside(url: str, name: str) -> str:
+    """Return the URL where something keeps tables of its own beside a store's.
+
+    For a file of SQLite that is another file, made when there is none; on PostgreSQL the same database, for a
+    schema of its own.
+
+    It names no driver. Raises StoreError.
+    """
+    parsed = sqlalchemy.make_url(url)
+    kind = parsed.drivername.partition("+")[0]
+    if kind != SQLITE:
+        return parsed.set(drivername=kind).render_as_string(hide_password=False)
+    path = Path(parsed.database or "")
+    other = str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
+    _make_file(other)
+    return parsed.set(drivername=kind, database=other).render_as_string(hide_password=False)
 
 
 def _make_file(path: str | None) -> None:

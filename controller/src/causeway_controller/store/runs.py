@@ -5,16 +5,19 @@ One run at a time is open for a tenant on a host: their appliance does one failo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
 from causeway_controller.errors import StoreError
-from causeway_controller.store import counters
+from causeway_controller.store import counters, tenancies
 from causeway_controller.store.database import Database, upsert
-from causeway_controller.store.tables import open_run, run, run_event
+from causeway_controller.store.tables import open_run, run, run_event, run_stop
+from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
@@ -37,6 +40,15 @@ class RunEvent:
 
     number: int
     epoch: Epoch
+    kind: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """An event that is to be kept."""
+
     kind: str
     detail: str
     at: datetime
@@ -72,32 +84,73 @@ class Runs:
         Raises ProblemError when the run is over (`not-found`), or when somebody with a newer epoch has taken
         it over (`stale-epoch`): then nothing is written.
         """
-        with self._database.write() as connection:
-            return _append(connection, name, epoch=epoch, kind=kind, detail=detail, at=at)
+        return self.append_all(name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
 
-    def finish(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
-        """Keep the last event of a run and close it; as `append`."""
+    def append_all(self, name: str, news: Sequence[News], *, epoch: Epoch) -> int:
+        """Keep events of an open run in one transaction; return the number of the last one. As `append`."""
         with self._database.write() as connection:
-            number = _append(connection, name, epoch=epoch, kind=kind, detail=detail, at=at)
-            connection.execute(delete(open_run).where(open_run.c.run == name))
+            return _append(connection, name, news, epoch=epoch)
+
+    def finish(
+        self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing | None = None
+    ) -> int:
+        """Keep the last event of a run and close it, with what it left its tenant; as `append`."""
+        with self._database.write() as connection:
+            number = _append(connection, name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
+            ended = delete(open_run).where(open_run.c.run == name)
+            row = connection.execute(ended.returning(open_run.c.tenant, open_run.c.host)).one()
+            if left is not None:
+                tenancies.put(connection, row.tenant, row.host, left)
             return number
+
+    def ask_to_stop(self, name: str, *, actor: str, at: datetime) -> None:
+        """Have an open run stop before its next stage; asking again changes nothing.
+
+        Raises ProblemError (`not-found`) when it is over.
+        """
+        with self._database.write() as connection:
+            _locked(connection, name)
+            asked = upsert(connection, run_stop).values(run=name, actor=actor, at=at)
+            connection.execute(asked.on_conflict_do_nothing(index_elements=[run_stop.c.run]))
+
+    def stop_asked_by(self, name: str) -> str | None:
+        """Who asked that the run stop; None when nobody did. Raises StoreError."""
+        with self._database.read() as connection:
+            asked = select(run_stop.c.actor).where(run_stop.c.run == name)
+            found: str | None = connection.execute(asked).scalar_one_or_none()
+            return found
 
     def events(self, name: str, *, after: int = 0) -> tuple[RunEvent, ...]:
         """The run's events after this number, also while it runs. Raises StoreError."""
         question = select(run_event).where(run_event.c.run == name, run_event.c.number > after)
         with self._database.read() as connection:
-            return tuple(
-                RunEvent(number=row.number, epoch=row.epoch, kind=row.kind, detail=row.detail, at=row.at)
-                for row in connection.execute(question.order_by(run_event.c.number))
-            )
+            return tuple(_event(row) for row in connection.execute(question.order_by(run_event.c.number)))
 
     def get(self, name: str) -> Run:
         """The run as it was asked for. Raises StoreError when there is none."""
+        found = self.find(name)
+        if found is None:
+            raise StoreError(f"there is no run {name}")
+        return found
+
+    def find(self, name: str) -> Run | None:
+        """The run as it was asked for; None when there is none. Raises StoreError."""
         with self._database.read() as connection:
             row = connection.execute(select(run).where(run.c.id == name)).mappings().one_or_none()
-        if row is None:
-            raise StoreError(f"there is no run {name}")
-        return Run(**row)
+        return None if row is None else Run(**row)
+
+    def last(self, name: str) -> RunEvent | None:
+        """The run's last event; None before the first. Raises StoreError."""
+        question = select(run_event).where(run_event.c.run == name)
+        with self._database.read() as connection:
+            row = connection.execute(question.order_by(run_event.c.number.desc()).limit(1)).one_or_none()
+        return None if row is None else _event(row)
+
+    def is_open(self, name: str) -> bool:
+        """Whether the run is not over. Raises StoreError."""
+        with self._database.read() as connection:
+            found = select(open_run.c.run).where(open_run.c.run == name)
+            return connection.execute(found).scalar_one_or_none() is not None
 
     def open(self) -> tuple[Run, ...]:
         """Runs that are not over, the oldest first: what a controller that starts goes on with."""
@@ -114,17 +167,36 @@ def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
     return found
 
 
-def _append(connection: Connection, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
-    """Other writers of the same run wait until the commit."""
+def _event(row: Row[Any]) -> RunEvent:
+    return RunEvent(number=row.number, epoch=row.epoch, kind=row.kind, detail=row.detail, at=row.at)
+
+
+def _locked(connection: Connection, name: str) -> Row[Any]:
+    """The open run; other writers of it wait until the commit."""
     found = connection.execute(select(open_run).where(open_run.c.run == name).with_for_update()).one_or_none()
     if found is None:
         raise ProblemError(problem(ProblemType.NOT_FOUND, f"no run {name} is open; start another"))
+    return found
+
+
+def _append(connection: Connection, name: str, news: Sequence[News], *, epoch: Epoch) -> int:
+    found = _locked(connection, name)
     newest = counters.last(connection, counters.EPOCH, counters.owner(found.tenant, found.host))
     if epoch < newest:
         detail = f"epoch {epoch} of run {name} is over, {newest} has taken it over; stop acting for it"
-        raise ProblemError(problem(ProblemType.STALE_EPOCH, detail))
+        raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=newest))
     last = select(func.coalesce(func.max(run_event.c.number), 0)).where(run_event.c.run == name)
-    number = int(connection.execute(last).scalar_one()) + 1
-    values = {"run": name, "number": number, "epoch": epoch, "kind": kind, "detail": detail, "at": at}
-    connection.execute(insert(run_event).values(values))
-    return number
+    before = int(connection.execute(last).scalar_one())
+    rows = [
+        {
+            "run": name,
+            "number": number,
+            "epoch": epoch,
+            "kind": each.kind,
+            "detail": each.detail,
+            "at": each.at,
+        }
+        for number, each in enumerate(news, before + 1)
+    ]
+    connection.execute(insert(run_event), rows)
+    return before + len(rows)

@@ -292,3 +292,27 @@ idempotency = Table(
     Column("at", Moment, nullable=False),
     sqlite_strict=True,
 )
+controller = Table(
+    "controller",
+    METADATA,
+    Column("name", Words, primary_key=True),
+    Column("until", _number(), nullable=False),
+    sqlite_strict=True,
+)
+run_stop = Table(
+    "run_stop",
+    METADATA,
+    Column("run", Words, ForeignKey("run.id"), primary_key=True),
+    Column("actor", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    sqlite_strict=True,
+)
+tenancy = Table(
+    "tenancy",
+    METADATA,
+    Column("tenant", Words, primary_key=True),
+    Column("host", Words, primary_key=True),
+    Column("mode", Words, nullable=False),
+    Column("publications", Words),
+    sqlite_strict=True,
+)

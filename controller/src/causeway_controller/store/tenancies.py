@@ -1,0 +1,64 @@
+"""What each tenant's failover on a host is, and which services are published: as the last run left it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from causeway_controller.inventory import modes
+from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.tables import tenancy
+from causeway_wire import codec
+from causeway_wire.public_rules import PublicRule
+from causeway_wire.types import Name, TenantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A tenant on a host, between two runs. Who never failed over is idle."""
+
+    mode: modes.Mode = modes.Idle()  # noqa: RUF009 - it is frozen and holds nothing
+    publications: tuple[PublicRule, ...] | None = None
+    """None until a run published some: then those of the inventory count. None leaves what is there."""
+
+
+class Standings:
+    """All of them. Only the end of a run writes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, tenant: TenantId, host: Name) -> Standing:
+        """What the last run left. Raises StoreError."""
+        question = select(tenancy).where(tenancy.c.tenant == tenant, tenancy.c.host == host)
+        with self._database.read() as connection:
+            row = connection.execute(question).one_or_none()
+        return Standing() if row is None else _standing(row.mode, row.publications)
+
+    def all(self) -> dict[tuple[TenantId, Name], Standing]:
+        """Those that a run left, by tenant and host. Raises StoreError."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(tenancy)).all()
+        return {(row.tenant, row.host): _standing(row.mode, row.publications) for row in rows}
+
+    def put(self, tenant: TenantId, host: Name, standing: Standing) -> None:
+        """Keep it. Raises StoreError."""
+        with self._database.write() as connection:
+            put(connection, tenant, host, standing)
+
+
+def put(connection: Connection, tenant: TenantId, host: Name, standing: Standing) -> None:
+    """Keep it within the caller's transaction: the end of a run and what it left stand or fall together."""
+    publications = None if standing.publications is None else codec.encode(standing.publications).decode()
+    values = {"mode": codec.encode(modes.members(standing.mode)).decode(), "publications": publications}
+    row = upsert(connection, tenancy).values(tenant=tenant, host=host, **values)
+    kept = {name: value for name, value in values.items() if value is not None}
+    keys = [tenancy.c.tenant, tenancy.c.host]
+    connection.execute(row.on_conflict_do_update(index_elements=keys, set_=kept))
+
+
+def _standing(mode: str, publications: str | None) -> Standing:
+    rules = None if publications is None else codec.decode(publications.encode(), tuple[PublicRule, ...])
+    return Standing(mode=modes.read(codec.decode(mode.encode(), dict)), publications=rules)
