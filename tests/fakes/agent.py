@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from causeway_controller.errors import AgentUnreachable, ChangeFailed
-from causeway_wire.change import Change, ChangeState
+from causeway_wire.change import Change, ChangeState, Fence
 from causeway_wire.desired import (
     Desired,
     Full,
@@ -58,9 +58,12 @@ class FakeAgent:
     silent_mode: bool = False
     """Reports no mode but idle, whatever it was told."""
     epochs: list[int] = field(default_factory=list)
+    epoch: int = 0
+    """The highest that came."""
     table: dict[str, PublicRule] = field(default_factory=dict)
     revision: int = 0
     awaiting: Change | None = None
+    confirmed: dict[str, Change] = field(default_factory=dict)
     before: Desired | None = None
 
     @property
@@ -79,6 +82,7 @@ class FakeAgent:
         self.on_apply(self.appliance, confirm)
         await self.before_applying()
         self._reachable()
+        self._pass(document.epoch)
         if self.awaiting is not None:
             raise ProblemError(
                 problem(ProblemType.AWAITING_CONFIRMATION, "confirm first", change=self.awaiting.id)
@@ -104,24 +108,34 @@ class FakeAgent:
     async def change(self, identifier: str, *, wait: int | None = None) -> Change:
         raise AssertionError("nothing here is left to wait for")
 
-    async def confirm(self, identifier: str) -> Change:
+    async def fence(self, epoch: int) -> Fence:
         self._reachable()
+        self._pass(epoch)
+        return Fence(epoch=self.epoch)
+
+    async def confirm(self, identifier: str, *, epoch: int) -> Change:
+        self._reachable()
+        self._pass(epoch)
         if self.expired and self.awaiting is not None:
             self._fall_back("expired")
+        if identifier in self.confirmed:
+            return self.confirmed[identifier]
         change = self._awaited(identifier)
-        self.awaiting = None
+        self.confirmed[identifier], self.awaiting = change, None
         self.log.append(f"{self.appliance} confirmed")
         return change
 
-    async def cancel(self, identifier: str) -> Change:
+    async def cancel(self, identifier: str, *, epoch: int) -> Change:
         self._reachable()
+        self._pass(epoch)
         change = self._awaited(identifier)
         self._fall_back("cancelled")
         assert self.before is None or self.document is self.before
         return _finished(change)
 
-    async def extend(self, identifier: str, *, seconds: int) -> Change:
+    async def extend(self, identifier: str, *, seconds: int, epoch: int) -> Change:
         self._reachable()
+        self._pass(epoch)
         self.log.append(f"{self.appliance} waits {seconds} s")
         return self._awaited(identifier)
 
@@ -131,6 +145,7 @@ class FakeAgent:
 
     async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport:
         self._reachable()
+        self._pass(patch.epoch)
         for rule in patch.put:
             if rule.public_port == 22:
                 raise ProblemError(problem(ProblemType.RESERVED_PORT, "port 22 is the appliance's own"))
@@ -189,6 +204,12 @@ class FakeAgent:
     def _fall_back(self, why: str) -> None:
         self.document, self.awaiting = self.before, None
         self.log.append(f"{self.appliance} {why}")
+
+    def _pass(self, epoch: int) -> None:
+        """Refuse what is older than the newest that came."""
+        if epoch < self.epoch:
+            raise ProblemError(problem(ProblemType.STALE_EPOCH, "too late", epoch=self.epoch))
+        self.epoch = epoch
 
     def _reachable(self) -> None:
         if self.lost:

@@ -14,6 +14,8 @@ ControllerError
 ├── NotReady             a replica did not answer in time
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
+│   └── RunStopped       somebody asked that it stop
+├── Superseded           another controller has taken a run over
 ├── SettingsError        settings are wrong: names each of them, and says what to do
 ├── StartError           a controller cannot start or be prepared
 └── StoreError           a file of ours cannot be read, or the store refuses
@@ -145,7 +147,7 @@ class StepFailed(ControllerError):  # noqa: N818
     """A failover stopped at a step; `undone` and `kept` say what became of the steps before it."""
 
     def __init__(self, step: str, cause: Exception, undone: tuple[str, ...], kept: tuple[str, ...]) -> None:
-        sentences = [f"{step} failed: {cause}"]
+        sentences = [self._sentence(step, cause)]
         if undone:
             sentences.append("undone: " + "; ".join(undone))
         if kept:
@@ -155,6 +157,25 @@ class StepFailed(ControllerError):  # noqa: N818
         self.cause = cause
         self.undone = undone
         self.kept = kept
+
+    def _sentence(self, step: str, cause: Exception) -> str:
+        return f"{step} failed: {cause}"
+
+
+class RunStopped(StepFailed):
+    """Somebody asked that the run stop; `step` is the one that it did not begin."""
+
+    def _sentence(self, step: str, cause: Exception) -> str:
+        return f"Stopped before {step}: {cause}"
+
+
+class Superseded(ControllerError):  # noqa: N818
+    """Who raises it must not act for the run any more, not even to take something back."""
+
+    def __init__(self, epoch: int, newest: int) -> None:
+        super().__init__(f"epoch {epoch} is over: another controller acts with epoch {newest}")
+        self.epoch = epoch
+        self.newest = newest
 
 
 class SettingsError(ControllerError):

@@ -182,6 +182,24 @@ class Step:
     """Whether its failure stops the failover; otherwise it is reported and the rest goes on."""
 
 
+def appliances(steps: Iterable[Step]) -> tuple[ApplianceId, ...]:
+    """Return every appliance that the steps act on, in the order in which they first do."""
+    found = (one for step in steps for one in _appliances(step.action))
+    return tuple(dict.fromkeys(found))
+
+
+def _appliances(action: Action) -> tuple[ApplianceId, ...]:
+    match action:
+        case Apply() | Confirm() | PutRules() | VerifyMode():
+            return (action.appliance,)
+        case VerifyTunnel():
+            return (action.server, action.client)
+        case Power(machine=machine) if machine.appliance is not None:
+            return (machine.appliance,)
+        case Power() | Pause() | Ready():
+            return ()
+
+
 Stage = Sequence[Step]
 """Steps that may run at once; their numbers are not given yet."""
 

@@ -9,17 +9,23 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from causeway_controller.errors import AgentUnreachable, MachineMissing, ModeMissing, NotReady, TunnelDown
+from causeway_controller.errors import (
+    AgentUnreachable,
+    ControllerError,
+    MachineMissing,
+    ModeMissing,
+    NotReady,
+    Superseded,
+    TunnelDown,
+)
 from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
     Action,
     Apply,
     Confirm,
-    MachineRef,
     Pause,
     Power,
     PutRules,
@@ -27,50 +33,16 @@ from causeway_controller.failover.steps import (
     VerifyMode,
     VerifyTunnel,
 )
-from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory import tenancy
 from causeway_controller.store.generations import GenerationBook
-from causeway_wire.change import Change, ChangeState
-from causeway_wire.desired import Desired
-from causeway_wire.observed import ApplianceState, Health, Observed, TunnelState
+from causeway_controller.workflows.ports import Agents, Answers, Hypervisors
+from causeway_wire.change import ChangeState
+from causeway_wire.observed import ApplianceState, Observed, TunnelState
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, TenantId, TunnelId, VmName
+from causeway_wire.public_rules import PublicRulesPatch
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, TunnelId
 
 _BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
-
-
-class Agent(Protocol):
-    """What a workflow needs of an agent; `fleet.client.AgentClient` has it."""
-
-    async def apply(
-        self,
-        document: Desired,
-        *,
-        timeout: float,  # noqa: ASYNC109 - names the outcome
-        confirm: int | None = None,
-        escalate: bool = False,
-    ) -> Change: ...
-
-    async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change: ...
-
-    async def confirm(self, identifier: ChangeId) -> Change: ...
-
-    async def cancel(self, identifier: ChangeId) -> Change: ...
-
-    async def extend(self, identifier: ChangeId, *, seconds: int) -> Change: ...
-
-    async def get_rules(self) -> PublicRules: ...
-
-    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
-
-    async def observed(self) -> Observed: ...
-
-    async def live(self) -> Health: ...
-
-
-Answers = Callable[[TenantId, VmName], Awaitable[bool]]
-"""Asks a replica, at an address of its own, whether it is there; the answer comes within a second or so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +73,14 @@ class Awaited:
     """A change that its appliance takes back by itself unless it is confirmed."""
 
     change: ChangeId
-    until: float
-    """Not before this moment of the monotonic clock."""
+    until: float = 0.0
+    """Not before this moment of the monotonic clock; 0 when another controller made the change: then nobody
+    here knows, and the wait is extended before anything relies on it.
+    """
+
+
+async def _nobody_newer(_accepted: Epoch) -> Epoch | None:
+    return None
 
 
 @dataclass(slots=True)
@@ -112,6 +90,14 @@ class Run:
     site: tenancy.Site
     epoch: Epoch
     awaiting: dict[ApplianceId, Awaited] = field(default_factory=dict)
+    newer: Callable[[Epoch], Awaitable[Epoch | None]] = _nobody_newer
+    """Gives an epoch above one that an appliance has accepted, None when another controller has taken over.
+    An appliance is ahead of a store that was restored from a backup.
+    """
+
+    def adopt(self, awaiting: Mapping[ApplianceId, ChangeId]) -> None:
+        """Take over what another controller made, which awaits a confirmation."""
+        self.awaiting = {appliance: Awaited(change=change) for appliance, change in awaiting.items()}
 
 
 class Executor:
@@ -120,24 +106,65 @@ class Executor:
     def __init__(
         self,
         *,
-        agents: Callable[[ApplianceId], Agent],
-        hypervisors: Callable[[MachineRef], PowerControl],
+        agents: Agents,
+        hypervisors: Hypervisors,
         generations: GenerationBook,
         answers: Answers,
         timing: Timing,
+        in_charge: Callable[[], None] = lambda: None,
     ) -> None:
+        """`in_charge` is called immediately before each effect, and does not return when another controller
+        may have taken over: a hypervisor, unlike an agent, takes orders from whoever is late.
+        """
         self._agents = agents
         self._hypervisors = hypervisors
         self._generations = generations
         self._answers = answers
         self._timing = timing
+        self._in_charge = in_charge
+
+    async def fence(self, run: Run, appliances: Iterable[ApplianceId]) -> tuple[ApplianceId, ...]:
+        """Shut other controllers out of these; those that did not answer.
+
+        Raises Superseded when another controller is the newer one. Who does not answer cannot be acted on
+        either, and is fenced when it is powered on.
+        """
+        asked = tuple(appliances)
+        while True:
+            answers = await asyncio.gather(*(self._fence(run.epoch, one) for one in asked))
+            ahead = [answer for answer in answers if not isinstance(answer, bool)]
+            if not ahead:
+                return tuple(one for one, answer in zip(asked, answers, strict=True) if answer is False)
+            await self._outrun(run, max(ahead))
+
+    async def _fence(self, epoch: Epoch, appliance: ApplianceId) -> bool | Epoch:
+        """Whether it is done; the epoch that the appliance has accepted when that is a newer one."""
+        try:
+            async with asyncio.timeout(self._timing.courtesy):
+                await self._agents(appliance).fence(epoch)
+        except ProblemError as error:
+            accepted = error.problem.epoch
+            if error.problem.type == ProblemType.STALE_EPOCH.urn and isinstance(accepted, int):
+                return accepted
+            return False
+        except (ControllerError, TimeoutError):
+            return False
+        return True
+
+    async def _outrun(self, run: Run, accepted: Epoch) -> None:
+        """Give the run an epoch above this one; raises Superseded when another controller has the newest."""
+        newer = await run.newer(accepted)
+        if newer is None:
+            raise Superseded(run.epoch, accepted)
+        run.epoch = newer
 
     async def act(self, run: Run, action: Action, *, courtesy: bool = False) -> bool:
         """Carry out one action; whether it changed anything. `courtesy`: nothing waits for its success."""
         changed = False
+        self._in_charge()
         match action:
             case Power():
-                changed = await self._power(action)
+                changed = await self._power(run, action)
             case Apply():
                 await self._apply(run, action, self._timing.courtesy if courtesy else self._timing.change)
                 changed = True
@@ -157,11 +184,12 @@ class Executor:
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
         """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
+        self._in_charge()
         if isinstance(done, Apply) and (awaited := run.awaiting.pop(done.appliance, None)) is not None:
             change = awaited.change
             agent = self._agents(done.appliance)
             try:
-                cancelled = await agent.cancel(change)
+                cancelled = await agent.cancel(change, epoch=run.epoch)
                 async with asyncio.timeout(self._timing.change):
                     while not cancelled.final:
                         cancelled = await agent.change(change, wait=int(self._timing.change))
@@ -172,7 +200,7 @@ class Executor:
                 return
         await self.act(run, compensation)
 
-    async def _power(self, action: Power) -> bool:
+    async def _power(self, run: Run, action: Power) -> bool:
         owner_id = action.machine.owner_id
         provider = self._hypervisors(action.machine)
         async with asyncio.timeout(self._timing.power):
@@ -181,9 +209,11 @@ class Executor:
                 raise MachineMissing(owner_id)
             if machine.powered_on == action.on:
                 return False
+            self._in_charge()
             await provider.power(owner_id, on=action.on, grace=self._timing.grace)
         if action.on and action.machine.appliance is not None:
             await self._live(action.machine.appliance)
+            await self.fence(run, (action.machine.appliance,))
         return True
 
     async def _live(self, appliance: ApplianceId) -> None:
@@ -204,10 +234,10 @@ class Executor:
         try:
             await self._send(run, action, patience)
         except ProblemError as error:
-            await self._make_way(action.appliance, error)
+            await self._make_way(run, action.appliance, error)
             await self._send(run, action, patience)
 
-    async def _make_way(self, appliance: ApplianceId, refusal: ProblemError) -> None:
+    async def _make_way(self, run: Run, appliance: ApplianceId, refusal: ProblemError) -> None:
         """Put right what a second attempt can put right; raises the refusal when there is nothing.
 
         The epoch fences other workflows off, so a generation behind within our own means a lost book, and a
@@ -217,7 +247,9 @@ class Executor:
         if found.type in _BEHIND and isinstance(found.generation, int):
             await self._generations.at_least(appliance, found.generation)
         elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
-            await self._agents(appliance).cancel(found.change)
+            await self._agents(appliance).cancel(found.change, epoch=run.epoch)
+        elif found.type == ProblemType.STALE_EPOCH.urn and isinstance(found.epoch, int):
+            await self._outrun(run, found.epoch)
         else:
             raise refusal
 
@@ -247,14 +279,14 @@ class Executor:
         if awaited is None or awaited.until - now >= seconds:
             return
         longer = math.ceil(seconds + self._timing.courtesy)
-        await self._agents(appliance).extend(awaited.change, seconds=longer)
+        await self._agents(appliance).extend(awaited.change, seconds=longer, epoch=run.epoch)
         run.awaiting[appliance] = replace(awaited, until=now + longer)
 
     async def _confirm(self, run: Run, appliance: ApplianceId) -> bool:
         awaited = run.awaiting.get(appliance)
         if awaited is None:
             return False
-        await self._agents(appliance).confirm(awaited.change)
+        await self._agents(appliance).confirm(awaited.change, epoch=run.epoch)
         del run.awaiting[appliance]
         return True
 

@@ -1,0 +1,164 @@
+"""The engine of runs that outlive controllers, on DBOS; nothing else knows it (decision 29).
+
+DBOS remembers which stages of a run are through and gives each execution a token, without which nothing more
+is remembered: what a controller does that was taken for dead leaves no trace. Only ids and records of stages
+go into it. It listens on no port and tells nobody anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, Self
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
+
+from causeway_controller.workflows.ports import Body, EngineState
+from causeway_wire.types import Name
+
+_VERSION: Final = "runs-1"
+"""Of what is remembered: only executions of the same one carry on each other's runs. Raised when a release
+must not carry on the runs of the one before.
+"""
+_QUEUE: Final = "runs"
+_WORKFLOW: Final = "run"
+_SCHEMA: Final = "causeway_engine"
+_THREADS: Final = 64
+"""Unlimited, a thousand runs that begin at once begin a thousand threads, and nothing gets through."""
+_AT_ONCE: Final = 200
+"""Runs that one controller carries out at once; the others wait for their turn."""
+_ATTEMPTS: Final = 1000
+"""Before DBOS gives a run up; `submit` begins the count anew."""
+_STATES: Final = {
+    "SUCCESS": EngineState.ENDED,
+    "ERROR": EngineState.ENDED,
+    "CANCELLED": EngineState.GIVEN_UP,
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": EngineState.GIVEN_UP,
+}
+"""All others go on."""
+
+
+class DurableEngine:
+    """One per process: DBOS allows no second. Open it within the event loop that carries the runs out."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        controller: Name,
+        body: Body,
+        stop_requested: Callable[[str], Awaitable[bool]],
+        polling: float = 0.25,
+    ) -> None:
+        """`url`: where the engine keeps its tables (`store.database.beside`).
+
+        `controller` names this process and no other, ever. `polling`: seconds between two looks for work.
+        """
+        self._url = url
+        self._controller = controller
+        self._body = body
+        self._stop_requested = stop_requested
+        self._polling = polling
+
+    async def __aenter__(self) -> Self:
+        DBOS(config=self._config())
+        logger = logging.getLogger("dbos")
+        logger.handlers.clear()  # it would write to our standard error by itself
+        logger.propagate = True
+
+        @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_ATTEMPTS)
+        async def run(identifier: str) -> None:
+            await self._body(identifier, _Steps(identifier, self._stop_requested))
+
+        DBOS.launch()
+        await DBOS.register_queue_async(
+            _QUEUE,
+            partition_concurrency=1,
+            worker_concurrency=_AT_ONCE,
+            polling_interval_sec=self._polling,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+
+    async def submit(self, run: str, *, key: str) -> None:
+        """Have the run carried out; again changes nothing, but that a run that was given up goes on."""
+        await DBOS.enqueue_workflow_with_options_async(
+            {
+                "workflow_name": _WORKFLOW,
+                "queue_name": _QUEUE,
+                "workflow_id": run,
+                "queue_partition_key": key,
+                "app_version": _VERSION,
+            },
+            run,
+        )
+        if (await self.states((run,))).get(run) is EngineState.GIVEN_UP:
+            await DBOS.resume_workflow_async(run, queue_name=_QUEUE)
+
+    async def adopt(self, alive: frozenset[Name]) -> int:
+        """Put what dead controllers hold back into the queue; say how many runs that is.
+
+        By level, not by edge: who dies in between has lost nothing, and two who do it at once do it once.
+        """
+        held = await DBOS.list_workflows_async(status="PENDING", load_input=False, load_output=False)
+        dead = sorted({one.executor_id for one in held if one.executor_id} - alive)
+        if not dead:
+            return 0
+        return len(await asyncio.to_thread(DBOS._recover_pending_workflows, dead))  # noqa: SLF001 - see tests
+
+    async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
+        """Return how far those of these are that are known."""
+        found = await DBOS.list_workflows_async(workflow_ids=list(runs), load_input=False, load_output=False)
+        return {one.workflow_id: _STATES.get(one.status, EngineState.GOES_ON) for one in found}
+
+    def _config(self) -> DBOSConfig:
+        return {
+            "name": "causeway",
+            "system_database_url": self._url,
+            "dbos_system_schema": _SCHEMA,
+            "executor_id": self._controller,
+            "application_version": _VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "max_executor_threads": _THREADS,
+            "use_listen_notify": False,
+            "enable_otlp": False,
+            "log_level": "WARNING",
+        }
+
+
+class _Unremembered(BaseException):
+    """An error on its way past DBOS, which remembers exceptions and no others."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class _Steps:
+    """The journal of one run."""
+
+    def __init__(self, run: str, stop_requested: Callable[[str], Awaitable[bool]]) -> None:
+        self._run = run
+        self._stop_requested = stop_requested
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        """Act as a step of DBOS: what it returned is returned again, and not done again."""
+
+        async def step() -> str:
+            try:
+                return await act()
+            except Exception as error:
+                # DBOS would remember it, and raise it again under every controller that carries the run on.
+                raise _Unremembered(error) from error
+
+        try:
+            return await DBOS.run_step_async({"name": name, "retries_allowed": False}, step)
+        except _Unremembered as error:
+            raise error.cause from None
+
+    async def stop_requested(self) -> bool:
+        """Whether our own flag is set: cancelled by DBOS, a run could not take back what it did."""
+        return await self._stop_requested(self._run)

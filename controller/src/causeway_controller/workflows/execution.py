@@ -1,0 +1,235 @@
+"""One controller carrying out one run, from its beginning or from wherever another one left it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from causeway_controller.contract import requests
+from causeway_controller.contract.requests import Publish
+from causeway_controller.errors import StepFailed, StoreError, Superseded
+from causeway_controller.failover import planning
+from causeway_controller.failover.events import Event, StepState
+from causeway_controller.failover.planning import Plan
+from causeway_controller.failover.steps import Step, appliances
+from causeway_controller.inventory import modes, tenancy
+from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.runs import News, Run, RunEvent, Runs
+from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.actions import Run as Acting
+from causeway_controller.workflows.ports import Journal, Tenancies
+from causeway_controller.workflows.stages import Stages
+from causeway_controller.workflows.telling import Telling, text
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import Epoch, Name
+
+STARTED: Final = "started"
+"""Planned, and about to begin: `stages` are its sentences, `mode` is the one that it begins in."""
+TAKEN_OVER: Final = "taken-over"
+"""Another controller carries it on; `silent` are appliances that could not be told of it."""
+STEP: Final = "step"
+STAGE: Final = "stage"
+"""Everything of the stage has ended, and is remembered."""
+FAILED: Final = "failed"
+"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`."""
+FINISHED: Final = "finished"
+LAST: Final = frozenset({FAILED, FINISHED})
+"""Nothing comes after these."""
+
+_STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What runs are carried out with."""
+
+    runs: Runs
+    epochs: Epochs
+    tenancies: Tenancies
+    executor: Executor
+    """It looks at this controller's lease before each effect."""
+    controller: Name
+    now: Callable[[], datetime]
+
+
+class Execution:
+    """A run in this controller's hands, under an epoch of its own."""
+
+    def __init__(self, means: Means, asked: Run, journal: Journal) -> None:
+        self._means = means
+        self._asked = asked
+        self._journal = journal
+        self._epoch: Epoch = 0
+        self._telling = Telling(self._keep, now=means.now)
+        self._steps: dict[str, str] = {}
+        """How far each step is, also those that another controller did."""
+
+    async def carry_out(self) -> None:
+        """Carry the run to its end, well or not.
+
+        Raises Superseded when another controller has taken it over, StoreError when nothing can be kept.
+        """
+        before = await asyncio.to_thread(self._means.runs.events, self._asked.id)
+        await self._take_epoch()
+        try:
+            await self._carry_on(before)
+        except (StoreError, Superseded):
+            raise
+        except StepFailed as error:
+            await self._fail(error, undone=error.undone, kept=error.kept)
+        except ProblemError as error:
+            self._refuse_superseded(error)
+            await self._fail(error)
+        except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
+            _log.exception("a run ended by a defect", extra={"run": self._asked.id})
+            await self._fail(error)
+
+    async def give_up(self, error: Exception) -> None:
+        """End the run as failed without doing anything more; raises as `carry_out`."""
+        for event in await asyncio.to_thread(self._means.runs.events, self._asked.id):
+            self._remember(event)
+        await self._take_epoch()
+        await self._fail(error)
+
+    async def _take_epoch(self) -> None:
+        take = self._means.epochs.take
+        self._epoch = await asyncio.to_thread(take, self._asked.tenant, self._asked.host)
+
+    async def _carry_on(self, before: Sequence[RunEvent]) -> None:
+        site = await self._means.tenancies.load(self._asked.tenant, self._asked.host)
+        started = next((event for event in before if event.kind == STARTED), None)
+        if started is not None:
+            began_in = msgspec.json.decode(started.detail, type=dict[str, Any])["mode"]
+            site = tenancy.with_mode(site, self._asked.tenant, modes.read(began_in))
+        plan = planning.plan(requests.read(self._asked.request.encode()), site)
+        acting = Acting(plan.site, self._epoch, newer=self._newer)
+        if started is None:
+            mode = modes.members(tenancy.mode(site, self._asked.tenant))
+            self._telling.tell(
+                STARTED, controller=self._means.controller, mode=mode, stages=sentences(plan.steps)
+            )
+        else:
+            await self._take_over(acting, plan.steps, before)
+        await self._telling.kept()
+        stages = Stages(self._means.executor, acting, _Told(self._journal, self._telling), self._step)
+        await self._finish(plan, await stages.carry_out(plan.steps))
+
+    async def _take_over(self, acting: Acting, steps: Sequence[Step], before: Sequence[RunEvent]) -> None:
+        """Shut the controller before us out of every appliance of the run, before anything is done."""
+        for event in before:
+            self._remember(event)
+        silent = await self._means.executor.fence(acting, appliances(steps))
+        self._telling.tell(TAKEN_OVER, controller=self._means.controller, silent=silent)
+
+    def _remember(self, event: RunEvent) -> None:
+        if event.kind == STEP:
+            told = msgspec.json.decode(event.detail, type=dict[str, Any])
+            self._steps[told["step"]] = told["state"]
+
+    def _step(self, event: Event) -> None:
+        self._steps[event.step.sentence] = event.state.value
+        self._telling.step(event)
+
+    async def _newer(self, accepted: Epoch) -> Epoch | None:
+        """An epoch above what an appliance has accepted, unless another controller has the run: then None.
+
+        An appliance is ahead of all epochs of ours when the store was restored from a backup.
+        """
+        epochs, whose = self._means.epochs, (self._asked.tenant, self._asked.host)
+        if await asyncio.to_thread(epochs.current, *whose) > self._epoch:
+            return None
+        await asyncio.to_thread(epochs.at_least, *whose, accepted)
+        await self._take_epoch()
+        return self._epoch
+
+    async def _keep(self, news: Sequence[News]) -> None:
+        try:
+            await asyncio.to_thread(self._means.runs.append_all, self._asked.id, news, epoch=self._epoch)
+        except ProblemError as error:
+            self._refuse_superseded(error)
+            raise
+
+    def _refuse_superseded(self, error: ProblemError) -> None:
+        """Raises Superseded when that is what the store or an appliance says."""
+        if error.problem.type == ProblemType.STALE_EPOCH.urn:
+            accepted = error.problem.epoch
+            newest = accepted if isinstance(accepted, int) else self._epoch + 1
+            raise Superseded(self._epoch, newest) from error
+
+    async def _finish(self, plan: Plan, events: Sequence[Event]) -> None:
+        mode = planning.after(plan, events)
+        published = plan.site.tenants[self._asked.tenant].publications
+        left = Standing(mode=mode, publications=published if isinstance(plan.request, Publish) else None)
+        detail = {
+            "mode": modes.members(mode),
+            "ready": planning.ready(events),
+            "failures": {one.step.sentence: str(one.error) for one in events if one.error is not None},
+        }
+        await self._close(FINISHED, detail, left)
+        await self._announce(tenancy.with_mode(plan.site, self._asked.tenant, mode))
+
+    async def _announce(self, site: Site) -> None:
+        try:
+            await self._means.tenancies.changed(self._asked.tenant, self._asked.host, site)
+        except Exception:  # noqa: BLE001 - the run is over, whoever does not hear of it
+            _log.exception("nobody heard how a run ended", extra={"run": self._asked.id})
+
+    async def _fail(self, error: Exception, *, undone: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
+        """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
+        stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
+        await self._close(FAILED, {"why": str(error), "undone": undone, "kept": kept, "stand": stand}, None)
+
+    async def _close(self, kind: str, detail: dict[str, Any], left: Standing | None) -> None:
+        await self._telling.kept()
+        try:
+            await asyncio.to_thread(
+                self._means.runs.finish,
+                self._asked.id,
+                epoch=self._epoch,
+                kind=kind,
+                detail=text(detail),
+                at=self._means.now(),
+                left=left,
+            )
+        except ProblemError as error:
+            self._refuse_superseded(error)
+            raise
+
+
+class _Told:
+    """The journal of a run that tells when a stage is through, before it is remembered."""
+
+    def __init__(self, journal: Journal, telling: Telling) -> None:
+        self._journal = journal
+        self._telling = telling
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        """As `Journal.stage`."""
+
+        async def told() -> str:
+            found = await act()
+            self._telling.tell(STAGE, stage=name)
+            await self._telling.kept()
+            return found
+
+        return await self._journal.stage(name, told)
+
+    async def stop_requested(self) -> bool:
+        """As `Journal.stop_requested`."""
+        return await self._journal.stop_requested()
+
+
+def sentences(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:
+    """Return what each stage does, in words."""
+    numbers = dict.fromkeys(step.stage for step in steps)
+    return tuple(tuple(step.sentence for step in steps if step.stage == number) for number in numbers)

@@ -1,0 +1,108 @@
+"""What runs need of the world around them, as Protocols; the rooms that have it need not know of them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from causeway_controller.failover.steps import MachineRef
+from causeway_controller.hypervisors.base import PowerControl
+from causeway_controller.inventory.tenancy import Site
+from causeway_wire.change import Change, Fence
+from causeway_wire.desired import Desired
+from causeway_wire.observed import Health, Observed
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name, TenantId, VmName
+
+
+class Agent(Protocol):
+    """What a workflow needs of an agent; `fleet.client.AgentClient` has it."""
+
+    async def apply(
+        self,
+        document: Desired,
+        *,
+        timeout: float,  # noqa: ASYNC109 - names the outcome
+        confirm: int | None = None,
+        escalate: bool = False,
+    ) -> Change: ...
+
+    async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change: ...
+
+    async def confirm(self, identifier: ChangeId, *, epoch: Epoch) -> Change: ...
+
+    async def cancel(self, identifier: ChangeId, *, epoch: Epoch) -> Change: ...
+
+    async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> Change: ...
+
+    async def fence(self, epoch: Epoch) -> Fence: ...
+
+    async def get_rules(self) -> PublicRules: ...
+
+    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
+
+    async def observed(self) -> Observed: ...
+
+    async def live(self) -> Health: ...
+
+
+Agents = Callable[[ApplianceId], Agent]
+"""Gives open clients; kept open between runs they save the TLS handshake."""
+Hypervisors = Callable[[MachineRef], PowerControl]
+"""Gives the hypervisor that a machine is on."""
+Answers = Callable[[TenantId, VmName], Awaitable[bool]]
+"""Asks a replica, at an address of its own, whether it is there; the answer comes within a second or so."""
+
+
+class Tenancies(Protocol):
+    """The inventory, as one tenant on one host."""
+
+    async def load(self, tenant: TenantId, host: Name) -> Site:
+        """Return the site with this tenant on this host and the mode that its last run left.
+
+        Raises ProblemError (`not-found`) when the tenant has nothing there.
+        """
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        """Hear that a run ended and left this: it is stored already. What is raised is only logged."""
+
+
+class Journal(Protocol):
+    """What a run has done so far, remembered beyond the process that did it."""
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        """Return what `act` returns, and once that is remembered return it again without acting.
+
+        A run asks for its stages in the same order whenever it is carried on. Between the end of `act` and
+        the memory of it a process may die: then it acts once more.
+        """
+
+    async def stop_requested(self) -> bool:
+        """Whether somebody asked that the run go no further."""
+
+
+Body = Callable[[str, Journal], Awaitable[None]]
+"""Carries a run out, given its id, from wherever it is."""
+
+
+class EngineState(enum.Enum):
+    """How far a run is, as far as its engine knows."""
+
+    GOES_ON = "goes-on"
+    GIVEN_UP = "given-up"
+    """Tried too often, or cancelled by hand; `submit` has it tried again."""
+    ENDED = "ended"
+
+
+class Engine(Protocol):
+    """Carries runs out, and on, whichever controller dies."""
+
+    async def submit(self, run: str, *, key: str) -> None:
+        """Have the run carried out by some controller, one run of a key at a time; again changes nothing."""
+
+    async def adopt(self, alive: frozenset[Name]) -> int:
+        """Have what other controllers than these hold carried on, and say how many runs that is."""
+
+    async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
+        """Return how far those of these are that are known."""

@@ -1,0 +1,183 @@
+"""Failovers as runs: asked for once, carried out whichever controller dies, told while they go on and after.
+
+The store says what was asked for, what came of it and what it left; the engine remembers which stages are
+through. A run is planned before it is opened, and again by whoever carries it out: from what was asked for
+and from the mode that it began in. Who carries it out takes a newer epoch than anybody before; who carries it
+*on* shows it to every appliance of the run before it acts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from causeway_controller.contract import requests
+from causeway_controller.contract.requests import Request
+from causeway_controller.errors import ControllerError, StoreError, Superseded
+from causeway_controller.failover import planning
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.runs import Run
+from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.execution import FINISHED, LAST, Execution, Means, sentences
+from causeway_controller.workflows.leases import end_process
+from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
+from causeway_controller.workflows.stages import Unrecorded
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+class Runs:
+    """Starts runs, and carries them out for the engine."""
+
+    def __init__(
+        self,
+        *,
+        runs: StoredRuns,
+        epochs: Epochs,
+        tenancies: Tenancies,
+        executor: Executor,
+        controller: Name,
+        die: Callable[[str], None] = end_process,
+        now: Callable[[], datetime] = _now,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:
+        """`executor` looks at this controller's lease before each effect; `die` ends this controller."""
+        self._means = Means(
+            runs=runs, epochs=epochs, tenancies=tenancies, executor=executor, controller=controller, now=now
+        )
+        self._runs = runs
+        self._tenancies = tenancies
+        self._die = die
+        self._now = now
+        self._new_id = new_id
+        self._engine: Engine | None = None
+
+    def use(self, engine: Engine) -> None:
+        """Submit runs to this engine, whose body is `carry_out`. Called once, before the first run."""
+        self._engine = engine
+
+    async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
+        """Return the sentences of each stage that the request would have now; nothing is changed.
+
+        Raises ProblemError with every reason why it cannot be meant.
+        """
+        site = await self._tenancies.load(request.tenant, host)
+        return sentences(planning.plan(request, site).steps)
+
+    async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
+        """Have the request carried out; the run, which is open now. How it goes, its events say.
+
+        With an `identifier` that was used for the same request before, that run is returned, and nothing
+        happens. Raises ProblemError when the request cannot be meant or another run is open: then nothing is
+        kept.
+        """
+        asked = Run(
+            id=identifier or self._new_id(),
+            tenant=request.tenant,
+            host=host,
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=self._now(),
+        )
+        if identifier is not None:
+            known = await asyncio.to_thread(self._runs.find, identifier)
+            if known is not None:
+                return _same(known, asked)
+        await self.plan(request, host=host)
+        await asyncio.to_thread(self._runs.start, asked)
+        await self._submit(asked)
+        return asked
+
+    async def stop(self, run: str, *, actor: str = "") -> None:
+        """Have the run stop before its next stage, and take back what it did as if that stage had failed.
+
+        Raises ProblemError (`not-found`) when it is over.
+        """
+        await asyncio.to_thread(self._runs.ask_to_stop, run, actor=actor, at=self._now())
+
+    async def stop_requested(self, run: str) -> bool:
+        """Whether somebody asked that it stop."""
+        return await asyncio.to_thread(self._runs.stop_asked_by, run) is not None
+
+    async def retry(self, run: str, *, actor: str | None = None) -> Run:
+        """Ask once more for what a run was asked for that failed or was stopped; the new run.
+
+        Raises ProblemError: `not-found`, `failover-in-progress` while it is open, `invalid` when it went
+        through, and whatever `start` raises.
+        """
+        before = await asyncio.to_thread(self._runs.find, run)
+        if before is None:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no run {run}"))
+        last = await asyncio.to_thread(self._runs.last, run)
+        if last is None or last.kind not in LAST:
+            detail = f"run {run} is not over; wait for it or stop it"
+            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+        if last.kind == FINISHED:
+            raise ProblemError(problem(ProblemType.INVALID, f"run {run} went through; start a new one"))
+        request = requests.read(before.request.encode())
+        return await self.start(request, host=before.host, actor=actor or before.actor)
+
+    async def carry_out(self, run: str, journal: Journal) -> None:
+        """Carry the run out from wherever it is, to its end: the engine's body of it.
+
+        A controller that cannot keep what it does, or whose run is another's by now, ends itself.
+        """
+        try:
+            asked = await asyncio.to_thread(self._runs.find, run)
+            # Otherwise its end was kept, and the engine did not hear of it.
+            if asked is not None and await asyncio.to_thread(self._runs.is_open, run):
+                await Execution(self._means, asked, journal).carry_out()
+        except (StoreError, Superseded) as error:
+            self._die(f"run {run}: {error}")
+            raise
+
+    async def resubmit(self, *, after: float) -> None:
+        """Submit open runs that are so many seconds old and that the engine does not know or has given up.
+
+        A controller that died between opening a run and submitting it leaves such a one. What the engine
+        takes for ended although it never was is told to have failed.
+        """
+        oldest = self._now() - timedelta(seconds=after)
+        opened = [one for one in await asyncio.to_thread(self._runs.open) if one.at < oldest]
+        if not opened:
+            return
+        states = await self._using().states(tuple(one.id for one in opened))
+        for one in opened:
+            match states.get(one.id):
+                case None | EngineState.GIVEN_UP:
+                    await self._submit(one)
+                case EngineState.ENDED if await asyncio.to_thread(self._runs.is_open, one.id):
+                    error = ControllerError(
+                        "the engine ended it without a word; look at the controllers' logs"
+                    )
+                    await Execution(self._means, one, Unrecorded()).give_up(error)
+                case _:
+                    pass
+
+    async def _submit(self, asked: Run) -> None:
+        await self._using().submit(asked.id, key=f"{asked.tenant}/{asked.host}")
+
+    def _using(self) -> Engine:
+        if self._engine is None:
+            raise ControllerError("no engine carries runs out: tell of one with `use`")
+        return self._engine
+
+
+def _same(known: Run, asked: Run) -> Run:
+    """The run that was asked for before; raises ProblemError when something else was."""
+    if (known.tenant, known.host, known.request) != (asked.tenant, asked.host, asked.request):
+        detail = f"run {asked.id} was asked for something else before; choose another id"
+        raise ProblemError(problem(ProblemType.INVALID, detail))
+    return known

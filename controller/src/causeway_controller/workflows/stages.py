@@ -1,0 +1,172 @@
+"""Carries steps out, stage by stage, and takes everything back when a required one fails.
+
+A stage's steps run at once and the stage is complete when all of them are. When a required one fails, its
+siblings still run to their end (each has a deadline), then everything done is compensated, last stage first.
+What a stage did is remembered in the run's journal: whoever carries the run on skips it, and confirms or
+cancels what it left awaiting. Every effect may be repeated, because between an effect and the memory of it a
+controller may die. A cancelled run undoes nothing; what it left unconfirmed the appliances take back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from causeway_controller.errors import ControllerError, RunStopped, StepFailed, Superseded
+from causeway_controller.failover.events import Event, StepState
+from causeway_controller.failover.steps import Step
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.workflows import records
+from causeway_controller.workflows.actions import Executor, Run
+from causeway_controller.workflows.ports import Journal
+from causeway_controller.workflows.records import StageRecord, StepRecord
+from causeway_wire.problem import ProblemError, ProblemType
+
+_FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
+
+Progress = Callable[[Event], None]
+
+
+class Unrecorded:
+    """The journal of a run that ends with its process."""
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:  # noqa: ARG002 - the Protocol's
+        """Act, and forget it."""
+        return await act()
+
+    async def stop_requested(self) -> bool:
+        """Nobody can ask."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """Steps that run at once."""
+
+    number: int
+    steps: tuple[Step, ...]
+
+
+class Stages:
+    """Carries out the steps of one run."""
+
+    def __init__(self, executor: Executor, run: Run, journal: Journal, progress: Progress) -> None:
+        self._executor = executor
+        self._run = run
+        self._journal = journal
+        self._progress = progress
+
+    async def carry_out(self, steps: Sequence[Step]) -> tuple[Event, ...]:
+        """Execute the steps stage by stage; the last event of each.
+
+        Raises StepFailed after compensation, RunStopped likewise, and Superseded at once.
+        """
+        ended: list[Event] = []
+        for number, group in itertools.groupby(steps, key=lambda step: step.stage):
+            stage = _Stage(number=number, steps=tuple(group))
+            events = await self._stage(stage)
+            if events is None:
+                undone, kept = await self._compensate(ended)
+                cause = ControllerError("somebody asked that the run stop")
+                raise RunStopped(stage.steps[0].sentence, cause, undone, kept)
+            ended += events
+            for event in events:
+                if event.error is not None and event.step.required:
+                    undone, kept = await self._compensate(ended)
+                    raise StepFailed(event.step.sentence, event.error, undone, kept) from event.error
+        return tuple(ended)
+
+    async def _stage(self, stage: _Stage) -> tuple[Event, ...] | None:
+        """How its steps ended, now or before; None when the run was to stop before any began."""
+        lived: list[Event] = []
+
+        async def act() -> str:
+            if await self._journal.stop_requested():
+                return records.write(StageRecord(awaiting=self._awaiting(), stopped=True))
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._step(step)) for step in stage.steps]
+            lived.extend(task.result() for task in tasks)
+            for event in lived:
+                _refuse_superseded(event.error, self._run)
+            return records.write(records.record(lived, self._awaiting()))
+
+        found = records.read(await self._journal.stage(f"stage {stage.number}", act))
+        if found.stopped:
+            return None
+        if lived:
+            return tuple(lived)
+        self._run.adopt(found.awaiting)
+        return records.events(found, stage.steps)
+
+    def _awaiting(self) -> dict[str, str]:
+        return {appliance: one.change for appliance, one in self._run.awaiting.items()}
+
+    async def _step(self, step: Step) -> Event:
+        self._progress(Event(step=step, state=StepState.STARTED))
+        started = time.monotonic()
+        error: Exception | None = None
+        try:
+            changed = await self._executor.act(self._run, step.action, courtesy=not step.required)
+            state = StepState.DONE if changed else StepState.UNCHANGED
+        except _FAILURES as failure:
+            state, error = StepState.FAILED, failure
+        event = Event(step=step, state=state, seconds=time.monotonic() - started, error=error)
+        self._progress(event)
+        return event
+
+    async def _compensate(self, events: Sequence[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Take back what the steps did, the last stage first; what was undone, and what could not be."""
+        undone: list[str] = []
+        kept: list[str] = []
+        acted = filter(_may_have_acted, reversed(events))
+        for number, group in itertools.groupby(acted, key=lambda event: event.step.stage):
+            found = await self._undo(number, tuple(group))
+            for one in found.steps:
+                if one.error is None:
+                    undone.append(one.sentence)
+                else:
+                    kept.append(f"{one.sentence} ({one.error})")
+        return tuple(undone), tuple(kept)
+
+    async def _undo(self, number: int, events: Sequence[Event]) -> StageRecord:
+        async def act() -> str:
+            taken = tuple([await self._take_back(event) for event in events])
+            return records.write(StageRecord(steps=taken, awaiting=self._awaiting()))
+
+        found = records.read(await self._journal.stage(f"undo stage {number}", act))
+        self._run.awaiting = {one: kept for one, kept in self._run.awaiting.items() if one in found.awaiting}
+        return found
+
+    async def _take_back(self, event: Event) -> StepRecord:
+        action = event.step.compensation
+        assert action is not None  # noqa: S101 - only those that have one come here
+        started = time.monotonic()
+        state, error = StepState.UNDONE, None
+        try:
+            await self._executor.take_back(self._run, event.step.action, action)
+        except _FAILURES as failure:
+            _refuse_superseded(failure, self._run)
+            state, error = StepState.UNDO_FAILED, failure
+        ended = Event(step=event.step, state=state, seconds=time.monotonic() - started, error=error)
+        self._progress(ended)
+        text = None if error is None else str(error)
+        return StepRecord(sentence=str(action), state=state, seconds=round(ended.seconds, 6), error=text)
+
+
+def _may_have_acted(event: Event) -> bool:
+    """False when there is nothing to take back, or the agent itself says that all is as before."""
+    if event.step.compensation is None or event.state is StepState.UNCHANGED:
+        return False
+    return event.error is None or not records.nothing_done(event.error)
+
+
+def _refuse_superseded(error: Exception | None, run: Run) -> None:
+    """Raises Superseded when that is what the error says: an appliance listens to another controller."""
+    if isinstance(error, Superseded):
+        raise error
+    if isinstance(error, ProblemError) and error.problem.type == ProblemType.STALE_EPOCH.urn:
+        accepted = error.problem.epoch
+        raise Superseded(run.epoch, accepted if isinstance(accepted, int) else run.epoch + 1) from error

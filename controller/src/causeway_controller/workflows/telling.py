@@ -1,0 +1,72 @@
+"""What a run tells while it goes on: kept in the background, what came together in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from causeway_controller.failover.events import Event
+from causeway_controller.store.runs import News
+
+_GATHERING: Final = 0.05
+"""Seconds that news wait for more: a transaction costs more than a row."""
+
+
+class Telling:
+    """News of one run on their way to the store, in their order."""
+
+    def __init__(
+        self, keep: Callable[[Sequence[News]], Awaitable[None]], *, now: Callable[[], datetime]
+    ) -> None:
+        self._keep = keep
+        self._now = now
+        self._news: list[News] = []
+        self._hurry = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def tell(self, kind: str, **members: Any) -> None:
+        """Have this kept soon; `members` are JSON values."""
+        self._news.append(News(kind=kind, detail=text(members), at=self._now()))
+        if self._keeping is None:
+            self._hurry.clear()
+            self._keeping = asyncio.create_task(self._gather())
+
+    def step(self, event: Event) -> None:
+        """Tell how far a step is."""
+        members: dict[str, Any] = {"step": event.step.sentence, "stage": event.step.stage}
+        members["state"] = event.state.value
+        if event.step.seed is not None:
+            members["seed"] = event.step.seed
+        if event.seconds:
+            members["seconds"] = round(event.seconds, 3)
+        if event.error is not None:
+            members["error"] = str(event.error)
+        self.tell("step", **members)
+
+    async def kept(self) -> None:
+        """Return when all that was told is kept; raises what `keep` raised."""
+        while self._keeping is not None:
+            self._hurry.set()
+            await asyncio.shield(self._keeping)
+
+    async def _gather(self) -> None:
+        try:
+            try:
+                async with asyncio.timeout(_GATHERING):
+                    await self._hurry.wait()
+            except TimeoutError:
+                pass
+            while self._news:
+                news, self._news = self._news, []
+                await self._keep(news)
+        finally:
+            self._keeping = None
+
+
+def text(members: dict[str, Any]) -> str:
+    """Return canonical JSON."""
+    return msgspec.json.encode(members, order="deterministic").decode()

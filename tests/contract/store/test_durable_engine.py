@@ -1,0 +1,166 @@
+"""What we rely on DBOS for, on both databases; its private recovery call is held here to what it does."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import inspect
+import sqlite3
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import sqlalchemy
+from dbos import DBOS
+
+from causeway_controller.store.database import beside
+from causeway_controller.workflows.durable import DurableEngine
+from causeway_controller.workflows.ports import Body, EngineState, Journal
+from tests import postgres
+
+PATIENCE = 60
+
+
+async def nobody(_run: str) -> bool:
+    return False
+
+
+def engine(url: str, name: str, body: Body) -> DurableEngine:
+    return DurableEngine(
+        beside(url, "engine"), controller=name, body=body, stop_requested=nobody, polling=0.05
+    )
+
+
+async def until(holds: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = holds()
+            if found is True or (not isinstance(found, bool) and await found):
+                return
+            await asyncio.sleep(0.05)
+
+
+def test_it_is_the_version_that_this_was_tried_with() -> None:
+    assert importlib.metadata.version("dbos") == "3.4.0"
+    assert list(inspect.signature(DBOS._recover_pending_workflows).parameters) == ["executor_ids"]
+
+
+async def test_what_a_dead_controller_held_is_carried_on_and_its_stages_are_not_done_again(
+    empty_url: str,
+) -> None:
+    done: list[str] = []
+    forever, begun = asyncio.Event(), asyncio.Event()
+
+    async def first(run: str, journal: Journal) -> None:
+        await journal.stage("stage 1", lambda: act("one did it"))
+        begun.set()
+        await forever.wait()
+
+    async def second(run: str, journal: Journal) -> None:
+        done.append(await journal.stage("stage 1", lambda: act("two did it")))
+        done.append(await journal.stage("stage 2", lambda: act("two went on")))
+
+    async def act(said: str) -> str:
+        return said
+
+    async with engine(empty_url, "one", first) as one:
+        await one.submit("r1", key="acme/esx1")
+        await one.submit("r1", key="acme/esx1")
+        await asyncio.wait_for(begun.wait(), PATIENCE)
+        assert await one.states(("r1", "r2")) == {"r1": EngineState.GOES_ON}
+    async with engine(empty_url, "two", second) as two:
+        assert await two.adopt(frozenset({"one", "two"})) == 0
+        assert await two.adopt(frozenset({"two"})) == 1
+        assert await two.adopt(frozenset({"two"})) == 0
+        await until(lambda: len(done) == 2)
+        assert done == ["one did it", "two went on"]
+
+        async def ended() -> bool:
+            return await two.states(("r1",)) == {"r1": EngineState.ENDED}
+
+        await until(ended)
+
+
+async def test_an_error_is_not_remembered(empty_url: str) -> None:
+    tries: list[str] = []
+
+    async def fail() -> str:
+        raise OSError("the world is not there")
+
+    async def succeed() -> str:
+        return "now"
+
+    async def body(run: str, journal: Journal) -> None:
+        try:
+            tries.append(await journal.stage("stage 1", fail if not tries else succeed))
+        except OSError as error:
+            tries.append(str(error))
+            raise asyncio.CancelledError from None
+
+    async with engine(empty_url, "one", body) as one:
+        await one.submit("r1", key="acme/esx1")
+        await until(lambda: len(tries) == 1)
+    async with engine(empty_url, "two", body) as two:
+        await two.adopt(frozenset({"two"}))
+        await until(lambda: len(tries) == 2)
+    assert tries == ["the world is not there", "now"]
+
+
+async def test_one_run_of_a_key_at_a_time_and_others_beside_it(empty_url: str) -> None:
+    began: list[str] = []
+    gates = {run: asyncio.Event() for run in ("a1", "a2", "b1")}
+
+    async def body(run: str, journal: Journal) -> None:
+        began.append(run)
+        await gates[run].wait()
+
+    async with engine(empty_url, "one", body) as one:
+        for run in gates:
+            await one.submit(run, key=run[0])
+        await until(lambda: len(began) == 2)
+        assert sorted(began) == ["a1", "b1"]
+        gates["a1"].set()
+        await until(lambda: len(began) == 3)
+        for gate in gates.values():
+            gate.set()
+
+        async def ended() -> bool:
+            return set((await one.states(tuple(gates))).values()) == {EngineState.ENDED}
+
+        await until(ended)
+
+
+async def test_what_is_kept_is_json_and_the_file_is_its_owners(tmp_path: Path) -> None:
+    done = asyncio.Event()
+
+    async def body(run: str, journal: Journal) -> None:
+        async def act() -> str:
+            return "what came of it"
+
+        await journal.stage("stage 1", act)
+        done.set()
+
+    async with engine(f"sqlite:///{tmp_path}/causeway.db", "one", body) as one:
+        await one.submit("r1", key="acme/esx1")
+        await asyncio.wait_for(done.wait(), PATIENCE)
+    path = tmp_path / "causeway-engine.db"
+    assert path.stat().st_mode & 0o777 == 0o600
+    connection = sqlite3.connect(path)
+    (output,) = connection.execute("SELECT output FROM operation_outputs").fetchone()
+    connection.close()
+    assert output == '"what came of it"'
+
+
+async def test_on_postgresql_it_has_a_schema_of_its_own(postgres_home: Path) -> None:
+    url = postgres.create(postgres_home, "schemas")
+
+    async def body(run: str, journal: Journal) -> None:
+        """Nothing is to be done."""
+
+    async with engine(url, "one", body):
+        found = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        with found.connect() as connection:
+            schemas = sqlalchemy.inspect(connection).get_schema_names()
+            public = sqlalchemy.inspect(connection).get_table_names("public")
+        found.dispose()
+    assert "causeway_engine" in schemas
+    assert public == []

@@ -1,0 +1,68 @@
+"""An engine of runs in memory that dies where a test says, and remembers what real ones remember."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from causeway_controller.workflows.ports import Body, EngineState
+
+
+class Killed(BaseException):
+    """The controller is gone: nothing of it runs any more."""
+
+
+Hook = Callable[[str, str], Awaitable[None]]
+"""Called with the name of a stage and `before`, `after` or `remembered`; may raise Killed."""
+
+
+async def _nothing(_stage: str, _moment: str) -> None:
+    """Nothing happens."""
+
+
+class FakeEngine:
+    """Runs are carried out when a test says so."""
+
+    def __init__(self) -> None:
+        self.remembered: dict[str, dict[str, str]] = {}
+        self.submitted: dict[str, str] = {}
+        self.ended: set[str] = set()
+        self.at: Hook = _nothing
+        self.body: Body
+        self.stops: Callable[[str], Awaitable[bool]]
+
+    async def submit(self, run: str, *, key: str) -> None:
+        self.submitted[run] = key
+
+    async def adopt(self, alive: frozenset[str]) -> int:
+        return 0
+
+    async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
+        known = {run: EngineState.GOES_ON for run in runs if run in self.submitted}
+        return known | {run: EngineState.ENDED for run in runs if run in self.ended}
+
+    async def carry_out(self, run: str) -> None:
+        """One execution, from what is remembered."""
+        await self.body(run, _Journal(self, run))
+        self.ended.add(run)
+
+
+class _Journal:
+    def __init__(self, engine: FakeEngine, run: str) -> None:
+        self._engine = engine
+        self._run = run
+        self._known = engine.remembered.setdefault(run, {})
+        self._before = list(self._known)
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        if self._before:
+            assert self._before.pop(0) == name, "stages in another order than before"
+            return self._known[name]
+        await self._engine.at(name, "before")
+        found = await act()
+        await self._engine.at(name, "after")
+        self._known[name] = found
+        await self._engine.at(name, "remembered")
+        return found
+
+    async def stop_requested(self) -> bool:
+        return await self._engine.stops(self._run)

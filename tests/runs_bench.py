@@ -1,0 +1,120 @@
+"""Runs of one tenant over fakes and a real store, with an engine that dies where it is told to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from causeway_controller.inventory import tenancy
+from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store import migrate
+from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.runs import RunEvent
+from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.store.tenancies import Standings
+from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.runs import Runs
+from causeway_wire.types import Name, TenantId
+from tests.fakes.engine import FakeEngine
+from tests.workflow_bench import SITE, TIMING, Bench
+
+HOST = "esx1"
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Died(Exception):  # noqa: N818 - what happens, not an error
+    """This controller would have ended itself."""
+
+
+class StoredTenancies:
+    """One site, with the mode and the publications that runs left."""
+
+    def __init__(self, site: Site, standings: Standings) -> None:
+        self.site = site
+        self.standings = standings
+        self.told: list[str] = []
+
+    async def load(self, tenant: TenantId, host: Name) -> Site:
+        standing = self.standings.get(tenant, host)
+        site = tenancy.with_mode(self.site, tenant, standing.mode)
+        if standing.publications is not None:
+            site = tenancy.with_publications(site, tenant, standing.publications)
+        return site
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        self.told.append(tenancy.mode(site, tenant).name)
+
+
+def die(reason: str) -> None:
+    """What `os._exit` is in a test."""
+    raise Died(reason)
+
+
+class RunsBench(Bench):
+    """The parts of a controller that has runs; `controller` makes another one over the same store."""
+
+    def __init__(self, database: Database, *, site: Site = SITE) -> None:
+        super().__init__(site)
+        self.runs_kept = StoredRuns(database)
+        self.epochs = Epochs(database)
+        self.standings = Standings(database)
+        self.tenancies = StoredTenancies(site, self.standings)
+        self.engine = FakeEngine()
+        self._database = database
+        self._clock = itertools.count()
+        self.in_charge: Callable[[], None] = lambda: None
+        self.runs = self.controller("one")
+
+    def controller(self, name: str) -> Runs:
+        """A controller; from now on the engine's runs are carried out by it."""
+        executor = Executor(
+            agents=lambda appliance: self.agents[appliance],
+            hypervisors=lambda _: self.hypervisor,
+            generations=StoredGenerations(self._database),
+            answers=self._answers,
+            timing=TIMING,
+            in_charge=self._in_charge,
+        )
+        runs = Runs(
+            runs=self.runs_kept,
+            epochs=self.epochs,
+            tenancies=self.tenancies,
+            executor=executor,
+            controller=name,
+            die=die,
+            now=lambda: START + timedelta(seconds=next(self._clock)),
+        )
+        runs.use(self.engine)
+        self.engine.body, self.engine.stops = runs.carry_out, runs.stop_requested
+        return runs
+
+    def _in_charge(self) -> None:
+        self.in_charge()
+
+    def kinds(self, run: str) -> list[str]:
+        """What the run told, without its steps."""
+        return [event.kind for event in self.runs_kept.events(run) if event.kind not in {"step", "stage"}]
+
+    def last(self, run: str) -> tuple[str, dict[str, Any]]:
+        """Kind and detail of its last event."""
+        event = self.runs_kept.last(run)
+        assert event is not None
+        return event.kind, detail(event)
+
+
+def detail(event: RunEvent) -> dict[str, Any]:
+    """What it tells."""
+    return msgspec.json.decode(event.detail, type=dict[str, Any])
+
+
+def made(path: Path) -> Database:
+    """An empty store."""
+    database = connect(f"sqlite:///{path}/causeway.db")
+    migrate.upgrade(database)
+    return database
