@@ -50,7 +50,8 @@ contract: setup ## tests that every implementation of an interface passes, fakes
 kernel: setup ## tests with real packets in private network namespaces
 	@$(BIN)/python scripts/run_tests.py kernel
 
-crash-matrix: setup ## kill a real agent 1,000 times, flip 500 bits of its state (ARGS="--kills 50 --seed 7")
+crash-matrix: setup ## kill controllers at every boundary of every workflow, an agent 1,000 times (ARGS="--kills 50 --seed 7")
+	@$(BIN)/python -m tests.controller_crash
 	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m tests.crash_matrix $(ARGS)
 
 fuzz: setup ## hostile requests over TLS, and a search for expensive documents; about 15 minutes

@@ -1,0 +1,155 @@
+"""A controller process with runs and nothing else: `python -m tests.controller_crash.controller SETTINGS`.
+
+SETTINGS is JSON: `name`, `url` of the store, `socket` of the world, `lease` in seconds, and `park`, which
+says for a run at which stage and moment it stays where it is. Runs are started by lines on standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+
+from causeway_controller.contract import requests
+from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.database import beside, connect
+from causeway_controller.store.leases import Leases
+from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.store.tenancies import Standings
+from causeway_controller.workflows.actions import Executor, Timing
+from causeway_controller.workflows.durable import DurableEngine
+from causeway_controller.workflows.guardian import Guardian
+from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.ports import Journal
+from causeway_controller.workflows.runs import Runs
+from tests.controller_crash.remote import (
+    CURRENT_RUN,
+    CURRENT_STAGE,
+    HOST,
+    RemoteAgent,
+    RemoteHypervisor,
+    Wire,
+)
+from tests.runs_bench import StoredTenancies
+from tests.workflow_bench import SITE
+
+READY = "ready"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process is told."""
+
+    name: str
+    url: str
+    socket: str
+    lease: float
+    park: dict[str, tuple[str, str]] = {}
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that is to be started."""
+
+    id: str
+    host: str
+    request: str
+
+
+class Parking:
+    """A journal that stays where it is told to: until the process dies, or is woken."""
+
+    def __init__(self, journal: Journal, wire: Wire, at: tuple[str, str] | None) -> None:
+        self._journal = journal
+        self._wire = wire
+        self._at = at
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        CURRENT_STAGE.set(name)
+
+        async def parking() -> str:
+            await self._park(name, "before")
+            found = await act()
+            await self._park(name, "after")
+            return found
+
+        found = await self._journal.stage(name, parking)
+        await self._park(name, "remembered")
+        return found
+
+    async def stop_requested(self) -> bool:
+        return await self._journal.stop_requested()
+
+    async def _park(self, stage: str, moment: str) -> None:
+        if self._at == (stage, moment):
+            await self._wire.post("/park")
+
+
+async def _always(_tenant: str, _vm: str) -> bool:
+    return True
+
+
+async def control(settings: Settings) -> None:
+    """Be a controller until somebody ends it."""
+    database, own = connect(settings.url), connect(settings.url)
+    wire = Wire(Path(settings.socket), settings.name)
+    lease = Lease(Leases(own), name=settings.name, seconds=settings.lease)
+    lease.begin()
+    executor = Executor(
+        agents=lambda appliance: RemoteAgent(wire, appliance),
+        hypervisors=lambda _: RemoteHypervisor(wire),
+        generations=StoredGenerations(database),
+        answers=_always,
+        timing=Timing(),
+        in_charge=lease.in_charge,
+    )
+    kept = StoredRuns(database)
+    runs = Runs(
+        runs=kept,
+        epochs=Epochs(database),
+        tenancies=StoredTenancies(SITE, Standings(database)),
+        executor=executor,
+        controller=settings.name,
+    )
+
+    async def body(run: str, journal: Journal) -> None:
+        CURRENT_RUN.set(run)
+        HOST.set((await asyncio.to_thread(kept.get, run)).host)
+        await runs.carry_out(run, Parking(journal, wire, settings.park.get(run)))
+
+    engine = DurableEngine(
+        beside(settings.url, "engine"),
+        controller=settings.name,
+        body=body,
+        stop_requested=runs.stop_requested,
+    )
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    async with engine:
+        runs.use(engine)
+        guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs)
+        working = [asyncio.create_task(guardian.run()), asyncio.create_task(_obey(runs))]
+        print(READY, flush=True)  # noqa: T201 - the driver waits for it
+        await ended.wait()
+        for task in working:
+            task.cancel()
+        lease.end()
+        os._exit(0)
+
+
+async def _obey(runs: Runs) -> None:
+    """Start what standard input asks for; wait for its end."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=2**24)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    async for line in reader:
+        order = msgspec.json.decode(line, type=Order)
+        request = requests.read(order.request.encode())
+        await runs.start(request, host=order.host, actor="anna", identifier=order.id)
+
+
+if __name__ == "__main__":
+    asyncio.run(control(msgspec.json.decode(sys.argv[1], type=Settings)))
