@@ -116,7 +116,8 @@ def watch(event, details):
     if writing or event.startswith(TOUCHING):
         effects.append((event, details))
 
-for name in ("aiohttp", "h11", "cryptography.x509", "prometheus_client", "structlog", "typer.testing"):
+for name in ("aiohttp", "h11", "cryptography.x509", "dbos", "prometheus_client", "structlog",
+             "typer.testing"):
     importlib.import_module(name)
 before = threading.active_count()
 sys.addaudithook(watch)

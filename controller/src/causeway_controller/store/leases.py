@@ -13,7 +13,7 @@ from causeway_controller.store.tables import controller
 from causeway_wire.types import Name
 
 _CLOCK: Final = {
-    # https://sqlite.org/lang_datefunc.html: days since -4713; 2440587.5 is 1970.
+    # julianday counts days, and 2440587.5 is the beginning of 1970 (SQLite, "Date And Time Functions")
     SQLITE: "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
 }

@@ -11,6 +11,7 @@ import pytest
 from causeway_controller.contract.requests import FailOver, FailOverSite, Request
 from causeway_controller.inventory.modes import Full, Idle, Partial
 from causeway_controller.store.database import Database
+from causeway_controller.workflows.execution import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed
 from tests.runs_bench import HOST, Died, RunsBench, detail, made
@@ -133,7 +134,7 @@ async def test_killed_at_any_boundary_another_controller_brings_it_to_the_same_e
         epoch = bench.epochs.current("acme", HOST)
         bench.controller("two")
         assert not await killed(bench, run, stage="", moment="")
-        assert bench.kinds(run) == ["started", "taken-over", "finished"]
+        assert bench.kinds(run) == [STARTED, TAKEN_OVER, FINISHED]
         assert world(bench) == world(calm)
         assert {bench.agents[PROVIDER].epoch, bench.epochs.current("acme", HOST)} == {epoch + 1}
         database.close()
@@ -182,7 +183,7 @@ async def test_an_appliance_that_is_silent_holds_nothing_up_and_is_named(bench: 
     bench.controller("two")
     bench.agents[PROVIDER].lost = True
     assert not await killed(bench, run, stage="", moment="")
-    over = next(event for event in bench.runs_kept.events(run) if event.kind == "taken-over")
+    over = next(event for event in bench.runs_kept.events(run) if event.kind == TAKEN_OVER)
     assert detail(over)["silent"] == [PROVIDER]
 
 
@@ -230,7 +231,7 @@ async def test_a_store_that_is_older_than_the_appliances_overtakes_them(bench: R
     for agent in bench.agents.values():
         agent.epoch = 41
     run = await through(bench, BEGIN)
-    assert bench.kinds(run) == ["started", "finished"]
+    assert bench.kinds(run) == [STARTED, FINISHED]
     assert bench.epochs.current("acme", HOST) == 42
     assert {agent.epoch for agent in bench.agents.values() if agent.epochs} == {42}
 
@@ -239,7 +240,7 @@ async def test_a_failure_takes_back_and_says_what_is_where(bench: RunsBench) -> 
     bench.agents[PROVIDER].connected = False
     run = await through(bench, BEGIN)
     kind, told = bench.last(run)
-    assert (kind, told["kept"]) == ("failed", [])
+    assert (kind, told["kept"]) == (FAILED, [])
     assert "tunnel" in told["why"]
     assert told["undone"]
     assert bench.running() == set()
@@ -253,7 +254,7 @@ async def test_killed_while_it_takes_back_the_successor_goes_on_taking_back(benc
     assert await killed(bench, run, stage="undo stage 3", moment="after")
     bench.controller("two")
     assert not await killed(bench, run, stage="", moment="")
-    assert bench.kinds(run) == ["started", "taken-over", "failed"]
+    assert bench.kinds(run) == [STARTED, TAKEN_OVER, FAILED]
     assert (bench.running(), {agent.mode for agent in bench.agents.values()}) == (set(), {"idle"})
 
 
