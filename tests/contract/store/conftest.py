@@ -39,6 +39,15 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return postgres.create(home, f"test{next(_numbers)}")
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a second database without tables, of the same kind or the other."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/other.db"
+    home: Path = request.getfixturevalue("postgres_home")
+    return postgres.create(home, f"test{next(_numbers)}")
+
+
 @pytest.fixture
 def url(empty_url: str) -> str:
     """The URL of a database with the tables of now."""

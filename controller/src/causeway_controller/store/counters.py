@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.store.database import Database, upsert
@@ -40,6 +40,12 @@ def raise_to(connection: Connection, kind: str, owner: str, number: int) -> None
         )
     )
     connection.execute(statement)
+
+
+def raise_all(connection: Connection, margin: int) -> None:
+    """Raise every generation and epoch by this much: higher ones than are known here may have been used."""
+    numbers = update(counter).where(counter.c.kind.in_((GENERATION, EPOCH)))
+    connection.execute(numbers.values(last=counter.c.last + margin))
 
 
 def last(connection: Connection, kind: str, owner: str) -> int:

@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
 from causeway_controller.store.database import SQLITE, Database
@@ -23,13 +24,18 @@ def upgrade(database: Database, *, to: str = "head") -> None:
 
     Raises StoreError; then it is as it was. A database of a newer version is refused.
     """
+    with database.write() as connection:
+        upgrade_within(connection, to=to)
+
+
+def upgrade_within(connection: Connection, *, to: str = "head") -> None:
+    """Migrate within the caller's transaction, as `upgrade`."""
+    if connection.dialect.name != SQLITE:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
+    config = _config()
+    config.attributes["connection"] = connection
     try:
-        with database.write() as connection:
-            if database.dialect != SQLITE:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, to)
+        command.upgrade(config, to)
     except util.CommandError as error:
         hint = "it is of a newer version of Causeway: install that one, or restore a backup of this one"
         raise StoreError(f"the database cannot be migrated ({error}); {hint}") from error
@@ -41,12 +47,17 @@ def missing(database: Database) -> tuple[str, ...]:
     Raises StoreError, also where it is of a newer version.
     """
     with database.read() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        current = revision(connection)
     known = revisions()
     if current is not None and current not in known:
         hint = "install that one, or restore a backup of this one"
         raise StoreError(f"the database is of a newer version of Causeway (tables {current}); {hint}")
     return known if current is None else known[known.index(current) + 1 :]
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of the tables in this database; None before there are any."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def revisions() -> tuple[str, ...]:
