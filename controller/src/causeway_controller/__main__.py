@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from causeway_controller.cli.main import app
+from causeway_controller.commands.backup import backup, restore
 from causeway_controller.commands.serve import serve
 from causeway_controller.commands.setup import setup
+from causeway_controller.commands.vault import vault
 
 PANEL = "The controller on this host"
 
@@ -13,6 +15,9 @@ def main() -> None:
     """Entry point of the command."""
     app.command(short_help="Run the controller.", rich_help_panel=PANEL)(serve)
     app.command(short_help="Make what the controller needs.", rich_help_panel=PANEL)(setup)
+    app.command(short_help="Save all that it remembers.", rich_help_panel=PANEL)(backup)
+    app.command(short_help="Fill an empty store with that.", rich_help_panel=PANEL)(restore)
+    app.add_typer(vault, name="vault", rich_help_panel=PANEL)
     app()
 
 

@@ -46,6 +46,11 @@ def opened(database: Database, keys: MasterKeys) -> Secrets:
     return Secrets(database, vault.unlock(database, keys, now=lambda: AT, actor="anna"), now=lambda: AT)
 
 
+def without_first(keys: MasterKeys) -> MasterKeys:
+    lines = [line for line in keys.text().reveal().splitlines() if not line.startswith("1 ")]
+    return master_key.parse(Secret("\n".join(lines)), source="the tests")
+
+
 @pytest.fixture
 def keys() -> MasterKeys:
     return master_key.make()
@@ -169,7 +174,7 @@ def test_another_key_of_the_same_number_is_refused_at_once(kept: Secrets, databa
 def test_a_key_that_seals_cannot_be_missing(kept: Secrets, database: Database, keys: MasterKeys) -> None:
     fill(kept)
     with pytest.raises(MasterKeyError, match=r"lacks key 1, with which 30 secrets .*and 25 more"):
-        opened(database, keys.with_new().without(1))
+        opened(database, without_first(keys.with_new()))
     assert vault.in_use(database) == {1: 30}
     assert [each.act.action for each in Audit(database).records()].count("master-key.enter") == 1
 
@@ -190,7 +195,7 @@ def test_secrets_are_resealed_with_the_newest_key_and_the_old_one_can_go(
     assert whole(newer)
     vault.drop(database, 1, now=lambda: AT, actor="anna")
     vault.drop(database, 1, now=lambda: AT, actor="anna")
-    assert whole(opened(database, both.without(1)))
+    assert whole(opened(database, without_first(both)))
     with pytest.raises(MasterKeyError, match="is the newest"):
         vault.drop(database, 2, now=lambda: AT, actor="anna")
 

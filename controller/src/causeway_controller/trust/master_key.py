@@ -103,14 +103,6 @@ class MasterKeys:
             self.source, [*self._keys.items(), (self.newest + 1, secrets.token_bytes(KEY_OCTETS))]
         )
 
-    def without(self, number: int) -> MasterKeys:
-        """These keys but one, which the vault no longer needs. Raises MasterKeyError for the newest."""
-        if number == self.newest:
-            raise MasterKeyError(
-                f"key {number} of {self.source} is the one that seals; make a newer one first"
-            )
-        return MasterKeys(self.source, {each: key for each, key in self._keys.items() if each != number})
-
 
 def make(source: str = "a new key") -> MasterKeys:
     """A first key, number 1."""
@@ -238,7 +230,9 @@ def _check(source: Source, status: os.stat_result, others: int) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise _refused(source, "it is not a regular file")
     if status.st_uid not in {0, os.geteuid()}:
-        raise _refused(source, f"it is of user {status.st_uid}, not of the controller's user or root")
+        raise _refused(
+            source, f"it is of user {status.st_uid}, neither root nor the one who reads it; be that one"
+        )
     if status.st_mode & others:
         mode = stat.S_IMODE(status.st_mode)
         raise _refused(source, f"others may use it (mode {mode:04o}); chmod 0600, then make a new key")

@@ -1,0 +1,40 @@
+"""The commands `causeway backup` and `causeway restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from causeway_controller.commands.ending import CONFIG, read_settings, told
+
+_FILE = typer.Argument(metavar="FILE", help="The backup.")
+
+
+def backup(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG] = None) -> None:
+    """Write all that the controller remembers into a new file, while it runs.
+
+    Secrets in it are sealed; the keys of the vault are not in it: keep a copy of them elsewhere. A backup
+    may be restored into SQLite or PostgreSQL, by this version or a newer one.
+    """
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        made = upkeep.back_up(read_settings(config), file)
+        typer.echo(f"{file}: {made.end.rows} rows of {len(made.tables)} tables, SHA-256 {made.end.sha256}")
+
+
+def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG] = None) -> None:
+    """Fill the empty store that the settings name with a backup.
+
+    Numbers of documents and failovers are raised, so that appliances take what the controller sends. Tokens,
+    certificates and secrets that were taken back after the backup count again: take them back once more.
+    """
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        held = upkeep.restore(read_settings(config), file)
+        made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
+        typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
+        typer.echo("Take back again what was taken back since: `causeway audit` of the old store says what.")

@@ -1,0 +1,99 @@
+"""The commands `causeway vault ...`: secrets, and the keys that seal them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from causeway_controller.commands.ending import CONFIG, read_settings, told
+from causeway_wire.types import Secret
+
+vault = typer.Typer(help="Secrets of the controller, and the keys that seal them.", no_args_is_help=True)
+
+_NAME = typer.Argument(metavar="NAME", help="Such as hypervisor/esx1/password.")
+_NUMBER = typer.Argument(metavar="NUMBER", help="The key's number.", min=1)
+Config = Annotated[Path | None, CONFIG]
+
+
+@vault.command("list")
+def list_(config: Config = None) -> None:
+    """Name the secrets that were entered; never their values."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        for entry in upkeep.secret_names(read_settings(config)):
+            typer.echo(f"{entry.name}\tkey {entry.key}\t{entry.at:%Y-%m-%d %H:%M} UTC")
+
+
+@vault.command()
+def put(name: Annotated[str, _NAME], config: Config = None) -> None:
+    """Keep a secret, in place of the one of this name; it is read from standard input, to the line's end."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        settings = read_settings(config)
+        value = typer.prompt("Secret", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
+        upkeep.put_secret(settings, name, Secret(value.removesuffix("\n")))
+        typer.echo(f"{name}: kept")
+
+
+@vault.command()
+def remove(name: Annotated[str, _NAME], config: Config = None) -> None:
+    """Forget a secret."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        upkeep.remove_secret(read_settings(config), name)
+        typer.echo(f"{name}: not there any more")
+
+
+@vault.command()
+def keys(config: Config = None) -> None:
+    """Show the master keys, and how many secrets each seals."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        for key in upkeep.keys(read_settings(config)):
+            what = "seals what is entered" if key.newest else "can be dropped" if not key.secrets else "old"
+            typer.echo(f"key {key.number}\t{key.secrets} secrets\t{what}")
+
+
+@vault.command("add-key")
+def add_key(config: Config = None) -> None:
+    """Add a master key to the file of keys. The newest seals, the others still open."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        number = upkeep.add_key(read_settings(config))
+        typer.echo(f"key {number}: added. Give the file to every controller and start them again,")
+        typer.echo("then `causeway vault reseal`, and `causeway vault drop-key` for the old one.")
+
+
+@vault.command()
+def reseal(config: Config = None) -> None:
+    """Seal every secret with the newest master key. It may be ended at any time and done again."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        done = upkeep.reseal(read_settings(config))
+        typer.echo(f"{done.count} secrets sealed anew")
+        for error in done.broken:
+            typer.echo(f"causeway: {error}", err=True)
+        if done.broken:
+            raise typer.Exit(1)
+
+
+@vault.command("drop-key")
+def drop_key(number: Annotated[int, _NUMBER], config: Config = None) -> None:
+    """Have the store forget a master key that seals nothing any more."""
+    from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
+
+    with told():
+        upkeep.drop_key(read_settings(config), number)
+        typer.echo(
+            f"key {number}: dropped. Take its line out of the file of keys; backups made before need it,"
+        )
+        typer.echo("so keep a copy, away from them, for as long as you keep them.")
