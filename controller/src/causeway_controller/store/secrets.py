@@ -35,6 +35,8 @@ class Kind(enum.StrEnum):
     """By tenant."""
     TLS_CRYPT_CLIENT = "tls-crypt-client"
     """By tenant and tunnel."""
+    ENROLMENT = "enrolment"
+    """Tokens of appliances that have not enrolled yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
