@@ -96,7 +96,7 @@ def make(*, directory: Path, disk: Path) -> Subject:
     now = datetime.now(UTC)
     authority = pki.make_controller_authority(name="gate ca", now=now)
     authority.save(directory)
-    make_identity(authority, _CONTROLLER, directory, now=now)
+    make_identity(authority, _CONTROLLER, directory, authority=authority.pem, now=now)
     api, host, machine = free_ports(3)
     subject = Subject(
         directory=directory,

@@ -297,7 +297,7 @@ class Appliance:
         run("ip", "addr", "add", f"{self.controller}/24", "dev", f"{self.space}p0")
 
     def _office(self, authority: pki.Authority) -> ControllerIdentity:
-        return make_identity(authority, "controller", self.place, now=_now())
+        return make_identity(authority, "controller", self.place, authority=authority.pem, now=_now())
 
     def _write_settings(self, authority: str, token: Secret) -> None:
         settings = {

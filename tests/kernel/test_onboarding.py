@@ -6,14 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from causeway_controller.contract.inventory import Inventory
-from causeway_controller.contract.tenant import Static, Tenant
 from causeway_controller.failover import documents
 from causeway_controller.fleet import client
 from causeway_controller.hypervisors import hosts
@@ -26,21 +23,17 @@ from causeway_controller.inventory.views import tenancy as view
 from causeway_controller.inventory.vnics import InVlan, of_provider_appliance
 from causeway_controller.trust.identity import Office, make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
-from causeway_lab.assembly import inventory
 from causeway_lab.assembly.lab import Lab
 from causeway_lab.assembly.replicas import Replicas
 from causeway_lab.service.host_server import HostServer
-from causeway_lab.world import namespaces, numbering, topology
+from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import SP_CONTROLLER, Topology
 from causeway_wire.observed import ApplianceState
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Secret
-from tests.provider_inventory import with_
+from tests.kernel.second_host import HOST, TENANT, second_host
 
 pytestmark = pytest.mark.kernel
-
-TENANT, SECOND = "acme", "sp2"
-UPLINK = ip_interface("10.10.0.40/24")
 
 
 class Tokens:
@@ -68,7 +61,8 @@ class World:
 
     def onboarding(self) -> Onboarding:
         return Onboarding(
-            office=self.office,
+            identity=self.office.identity,
+            issuer=lambda _: self.office.authority,
             tokens=self.tokens,
             now=lambda: datetime.now(tz=UTC),
             socket_factory=namespaces.socket_in(SP_CONTROLLER),
@@ -85,13 +79,13 @@ async def world(lab: Lab, tmp_path: Path) -> AsyncIterator[World]:
 
 
 def _world(made: Topology, url: str, place: Path) -> World:
-    told = _second_host(inventory.of(made, url))
+    told = second_host(made, url)
     given = enter(told)
     known = Known(
         controllers=made.tenants[TENANT].provider.management.sources,
         gateway_credentials=GatewayCredentials(ca="", certificates={}),
     )
-    site = view(told, given, TENANT, SECOND, known=known)
+    site = view(told, given, TENANT, HOST, known=known)
     provider = site.tenants[TENANT].provider
     needed = next(each for each in appliances.needed(told) if each.tenant == TENANT)
     wanted = Wanted(
@@ -107,37 +101,6 @@ def _world(made: Topology, url: str, place: Path) -> World:
         wanted=wanted,
         office=make_office("controller", place, now=datetime.now(tz=UTC)),
         tokens=Tokens(),
-    )
-
-
-def _second_host(told: Inventory) -> Inventory:
-    """The same with another name of the host, and an appliance with addresses of its own."""
-
-    def moved(tenant: Tenant) -> Tenant:
-        (subscription,) = tenant.subscriptions
-        return with_(
-            tenant,
-            subscriptions=(
-                with_(
-                    subscription,
-                    uplink=with_(
-                        subscription.uplink,
-                        address=Static(addresses=(UPLINK,), gateways=(numbering.sp(1)[0].ip,)),
-                    ),
-                    networks=tuple(with_(each, appliance_addresses=()) for each in subscription.networks),
-                ),
-            ),
-            vms=(),
-            failover_plans=(),
-        )
-
-    return with_(
-        told,
-        hosts=tuple(with_(host, id=SECOND) for host in told.hosts),
-        vlan_pools=tuple(with_(pool, host=SECOND) for pool in told.vlan_pools),
-        gateways=tuple(with_(gateway, host=SECOND) for gateway in told.gateways),
-        hardware_plans=tuple(with_(plan, host=SECOND) for plan in told.hardware_plans),
-        tenants=tuple(moved(tenant) for tenant in told.tenants if tenant.id == TENANT),
     )
 
 

@@ -32,23 +32,26 @@ class Office:
     identity: ControllerIdentity
 
 
-def make_identity(authority: pki.Authority, name: str, place: Path, *, now: datetime) -> ControllerIdentity:
+def make_identity(
+    issuer: pki.Issuer, name: str, place: Path, *, authority: Pem, now: datetime
+) -> ControllerIdentity:
     """Return a controller that may do everything, its new key and certificate written to this directory.
 
-    Raises OSError.
+    `authority` is what it trusts agents by. Raises OSError, and what the issuer raises.
     """
     key = pki.make_key()
     certificate = pki.issue_controller(
-        authority, key.public_key(), name=name, permissions=tuple(Permission), now=now
+        issuer, key.public_key(), name=name, permissions=tuple(Permission), now=now
     )
     files.write(place / "controller.key", pki.private_pem(key), mode=files.PRIVATE)
     files.write(place / "controller.pem", certificate.encode("ascii"), mode=files.PUBLIC)
     return ControllerIdentity(
-        certificate=place / "controller.pem", key=place / "controller.key", authority=authority.pem
+        certificate=place / "controller.pem", key=place / "controller.key", authority=authority
     )
 
 
 def make_office(name: str, directory: Path, *, now: datetime) -> Office:
     """A controller with an authority of its own; its key lies below the directory."""
     authority = pki.make_controller_authority(name=f"{name} ca", now=now)
-    return Office(authority=authority, identity=make_identity(authority, name, directory / name, now=now))
+    identity = make_identity(authority, name, directory / name, authority=authority.pem, now=now)
+    return Office(authority=authority, identity=identity)

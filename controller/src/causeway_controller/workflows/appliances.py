@@ -26,10 +26,11 @@ from causeway_controller.hypervisors.base import (
 )
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.inventory.vnics import InVlan, Vnic
-from causeway_controller.trust.identity import Office
+from causeway_controller.trust import pki
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import Enrolment, RoleName, Seed
-from causeway_wire.types import ApplianceId, Secret
+from causeway_wire.types import ApplianceId, Pem, Secret
 
 TOKEN_LIFE: Final = timedelta(hours=1)
 """From deployment to enrolment."""
@@ -63,17 +64,19 @@ class Onboarding:
     def __init__(
         self,
         *,
-        office: Office,
+        identity: ControllerIdentity,
+        issuer: Callable[[ApplianceId], pki.Issuer],
         tokens: Tokens,
         now: Callable[[], datetime],
         socket_factory: SocketFactory | None = None,
         patience: float = 1.0,
         boot: float = 180.0,
     ) -> None:
-        """`patience`: how many times longer than usual to wait for answers; `boot`: seconds from power to an
-        agent that answers.
+        """`issuer` signs an appliance's first certificate. `patience`: how many times longer than usual to
+        wait for answers; `boot`: seconds from power to an agent that answers.
         """
-        self._office = office
+        self._identity = identity
+        self._issuer = issuer
         self._tokens = tokens
         self._now = now
         self._socket_factory = socket_factory
@@ -100,7 +103,9 @@ class Onboarding:
             return
         nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
         token = await self._tokens.get(wanted.id)
-        seed = seed_image.encode(seed_of(wanted, self._office, token, expires=self._now() + TOKEN_LIFE))
+        seed = seed_image.encode(
+            seed_of(wanted, self._identity.authority, token, expires=self._now() + TOKEN_LIFE)
+        )
         spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed)
         if reasons := await provider.preflight(spec):
             raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {'; '.join(reasons)}")
@@ -127,7 +132,7 @@ class Onboarding:
             appliance=wanted.id,
             address=wanted.management.address,
             port=wanted.management.port,
-            identity=self._office.identity,
+            identity=self._identity,
             socket_factory=self._socket_factory,
             patience=self._patience,
         )
@@ -144,15 +149,15 @@ class Onboarding:
             address=wanted.management.address,
             port=wanted.management.port,
             token=await self._tokens.get(wanted.id),
-            identity=self._office.identity,
-            authority=self._office.authority,
+            identity=self._identity,
+            authority=self._issuer(wanted.id),
             now=self._now(),
             socket_factory=self._socket_factory,
             patience=self._patience,
         )
 
 
-def seed_of(wanted: Wanted, office: Office, token: Secret, *, expires: datetime) -> Seed:
+def seed_of(wanted: Wanted, authority: Pem, token: Secret, *, expires: datetime) -> Seed:
     """Return the first-boot document: who it is, where it is managed, and how it proves itself."""
     access = wanted.management
     return Seed(
@@ -163,7 +168,7 @@ def seed_of(wanted: Wanted, office: Office, token: Secret, *, expires: datetime)
             nic=access.nic, address=access.address, sources=access.sources, port=access.port
         ),
         nics=tuple(_nics(wanted.adapters, access.nic)),
-        controller_ca=office.authority.pem,
+        controller_ca=authority,
         enrolment=Enrolment(token=token, expires=expires),
     )
 

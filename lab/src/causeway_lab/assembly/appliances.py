@@ -174,7 +174,8 @@ class Appliances:
             vnics=(),
         )
         expires = credentials.now() + TOKEN_LIFE
-        return seed_image.encode(seed_of(wanted, self._offices[item.controller], item.token, expires=expires))
+        authority = self._offices[item.controller].authority.pem
+        return seed_image.encode(seed_of(wanted, authority, item.token, expires=expires))
 
 
 async def _open(item: Appliance) -> bool:
