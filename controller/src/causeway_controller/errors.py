@@ -108,6 +108,14 @@ class MachineMissing(ControllerError):  # noqa: N818
         self.owner_id = owner_id
 
 
+class AgentUnknown(ControllerError):  # noqa: N818
+    """No appliance of this name was ever looked up."""
+
+    def __init__(self, appliance: str) -> None:
+        super().__init__(f"nobody said where appliance {appliance} is managed; check the inventory")
+        self.appliance = appliance
+
+
 class TunnelDown(ControllerError):  # noqa: N818
     """Both appliances are configured, yet the tunnel between them does not come up."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from causeway_controller.errors import ControllerError
 from causeway_wire.types import MacAddress
 
 Progress = Callable[[str, float], None]
@@ -41,7 +42,7 @@ class Machine:
     powered_on: bool
 
 
-class HypervisorError(Exception):
+class HypervisorError(ControllerError):
     """The hypervisor refused; the message says what was attempted and what came back."""
 
 

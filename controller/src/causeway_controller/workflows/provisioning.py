@@ -1,0 +1,117 @@
+"""A tenant's appliance on a host, from the inventory to an agent that has its document. Repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from causeway_controller.contract.provider import Host
+from causeway_controller.failover import documents
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.hypervisors.base import Progress, Provider
+from causeway_controller.inventory import appliances, book
+from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_controller.inventory.tenancy import ManagementAccess, Site
+from causeway_controller.inventory.vnics import of_provider_appliance
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.generations import GenerationBook
+from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.runs import Runs
+from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.seed import RoleName
+from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
+
+APPLY_SECONDS: Final = 30.0
+
+
+def _silent(_phrase: str, _fraction: float) -> None:
+    """Progress nobody watches."""
+
+
+class Sites(Protocol):
+    """One tenant on one host, and how the appliances of it are reached."""
+
+    async def load(self, tenant: TenantId, host: Name) -> Site:
+        """Return the site. Raises ProblemError (`not-found`)."""
+
+
+class Provisioning:
+    """Deploys the provider's appliances that the inventory needs."""
+
+    def __init__(
+        self,
+        *,
+        inventories: Inventories,
+        sites: Sites,
+        hosts: Callable[[Host], Awaitable[Provider]],
+        clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
+        onboarding: Onboarding,
+        runs: Runs,
+        epochs: Epochs,
+        generations: GenerationBook,
+    ) -> None:
+        self._inventories = inventories
+        self._sites = sites
+        self._hosts = hosts
+        self._clients = clients
+        self._onboarding = onboarding
+        self._runs = runs
+        self._epochs = epochs
+        self._generations = generations
+
+    async def ensure(self, tenant: TenantId, host: Name, progress: Progress = _silent) -> ApplianceId:
+        """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
+
+        What is so already is left as it is. Raises ProblemError (`not-found`, `unsupported`, and
+        `failover-in-progress` while a run is open there), with nothing touched; HypervisorError,
+        EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
+        """
+        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
+        needed, place = _needed(stored, tenant, host)
+        await asyncio.to_thread(self._check_idle, tenant, host)
+        site = await self._sites.load(tenant, host)
+        appliance = site.tenants[tenant].provider
+        wanted = Wanted(
+            id=appliance.id,
+            role=RoleName.PROVIDER,
+            management=appliance.management,
+            adapters=(appliance.uplink,),
+            vnics=of_provider_appliance(needed, stored.allocation),
+        )
+        await self._onboarding.bring_up(wanted, await self._hosts(place), progress)
+        await self._configure(site, wanted, tenant, host)
+        return wanted.id
+
+    async def _configure(self, site: Site, wanted: Wanted, tenant: TenantId, host: Name) -> None:
+        """Give it the document of the mode that it is in.
+
+        Under the epoch of the last run, not a newer one: a run that began meanwhile is not shut out, it shuts
+        us out.
+        """
+        client = await self._clients(wanted.id, wanted.management)
+        epoch = await asyncio.to_thread(self._epoch, tenant, host)
+        generation = await self._generations.next(wanted.id)
+        document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
+        await client.apply(document, timeout=APPLY_SECONDS)
+
+    def _check_idle(self, tenant: TenantId, host: Name) -> None:
+        for run in self._runs.open():
+            if (run.tenant, run.host) == (tenant, host):
+                detail = f"run {run.id} of tenant {tenant} on host {host} is not over; wait for it or stop it"
+                raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+
+    def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
+        return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
+
+
+def _needed(stored: Stored, tenant: TenantId, host: Name) -> tuple[NeededAppliance, Host]:
+    """Raises ProblemError when the tenant has no subscription on the host."""
+    names = book.index(stored.inventory)
+    entry = names.tenants.get(tenant)
+    for needed in () if entry is None else appliances.of_tenant(entry, names):
+        if needed.host == host:
+            return needed, names.hosts[host]
+    detail = f"tenant {tenant} has no subscription on host {host}; enter one, or name another host"
+    raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
