@@ -16,6 +16,7 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 
 from causeway_controller.api.building import Parts, build
+from causeway_controller.api.ports import Services
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tokens import NewToken
@@ -24,6 +25,7 @@ from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
+from tests.fakes.appliance_service import FakeAppliances
 from tests.fakes.run_service import FakeRunService
 from tests.provider_inventory import seed_example, tenant
 
@@ -53,6 +55,7 @@ class Served:
 
     database: Database
     runs: FakeRunService
+    appliances: FakeAppliances
     session: ClientSession
     url: str
     stop: Callable[[], Awaitable[None]]
@@ -109,10 +112,10 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
     moments = Moments()
     if inventory is not None:
         Inventories(database, now=lambda: moments.now).replace(inventory, expected=0, actor="test")
-    service = FakeRunService(database)
+    service, appliances = FakeRunService(database), FakeAppliances()
     parts = Parts(
         database=database,
-        runs=service,
+        services=Services(runs=service, appliances=appliances),
         now=lambda: moments.now,
         clock=lambda: moments.seconds,
         random=numbered_octets,
@@ -124,6 +127,7 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
             yield Served(
                 database=database,
                 runs=service,
+                appliances=appliances,
                 session=session,
                 url=str(server.make_url("/")).rstrip("/"),
                 moments=moments,

@@ -14,9 +14,11 @@ from pathlib import Path
 from aiohttp import web
 
 from causeway_controller.api.building import Parts, build
+from causeway_controller.api.ports import Services
 from causeway_controller.app.serving import utc_now
 from causeway_controller.store import migrate
 from causeway_controller.store.database import Database, connect
+from tests.fakes.appliance_service import FakeAppliances
 from tests.fakes.run_service import FakeRunService
 
 
@@ -36,7 +38,11 @@ def at_socket(tmp_path: Path) -> Iterator[AtSocket]:
     migrate.upgrade(database)
     found = AtSocket(socket=tmp_path / "c.sock", database=database, runs=FakeRunService(database))
     parts = Parts(
-        database=database, runs=found.runs, now=utc_now, clock=time.monotonic, random=secrets.token_bytes
+        database=database,
+        services=Services(runs=found.runs, appliances=FakeAppliances()),
+        now=utc_now,
+        clock=time.monotonic,
+        random=secrets.token_bytes,
     )
     ready, loop = threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()

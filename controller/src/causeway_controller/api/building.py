@@ -9,11 +9,12 @@ from datetime import datetime
 from aiohttp import web
 
 from causeway_controller.api import application
+from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
 from causeway_controller.api.inventory import InventoryHandlers
 from causeway_controller.api.metrics import Metrics
-from causeway_controller.api.ports import RunService, Watcher
+from causeway_controller.api.ports import Services, Watcher
 from causeway_controller.api.run_events import RunEvents
 from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
@@ -32,7 +33,7 @@ class Parts:
     """What the API is made of."""
 
     database: Database
-    runs: RunService
+    services: Services
     now: Callable[[], datetime]
     clock: Callable[[], float]
     """Seconds that only grow."""
@@ -47,7 +48,7 @@ def build(parts: Parts) -> web.Application:
     tokens = Tokens(database=database, now=now, random=parts.random)
     metrics, events = Metrics(), RunEvents(told)
     runs = RunHandlers(
-        service=parts.runs,
+        service=parts.services.runs,
         told=told,
         inventories=inventories,
         keys=Keys(database=database, now=now),
@@ -58,6 +59,7 @@ def build(parts: Parts) -> web.Application:
     built = application.create(
         {
             **InventoryHandlers(inventories).handlers(),
+            **ApplianceHandlers(service=parts.services.appliances, audit=audit, now=now).handlers(),
             **runs.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_controller.contract.requests import Request
 from causeway_controller.contract.status import Trouble
 from causeway_controller.store.runs import Run
-from causeway_wire.types import Name
+from causeway_wire.types import ApplianceId, Name, TenantId
 
 
 class RunService(Protocol):
@@ -24,6 +25,24 @@ class RunService(Protocol):
 
     async def retry(self, run: str, *, actor: str) -> Run:
         """Begin anew what a run that failed was asked for; the new run. Raises ProblemError, StoreError."""
+
+
+class ApplianceService(Protocol):
+    """Deploys appliances."""
+
+    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+        """Have the tenant's appliance on the host deployed, enrolled and configured; its name.
+
+        Raises ProblemError, ControllerError.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Whom the API has act."""
+
+    runs: RunService
+    appliances: ApplianceService
 
 
 class Watcher(Protocol):

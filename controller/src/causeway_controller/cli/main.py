@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from causeway_controller import __version__
-from causeway_controller.cli import access, failover, inventory, runs, status
+from causeway_controller.cli import access, appliances, failover, inventory, runs, status
 from causeway_controller.cli.connection import SOCKET, Where
 from causeway_controller.cli.lint import lint
 from causeway_controller.cli.update import update
@@ -88,6 +88,7 @@ app.command(short_help="What a file would change.", rich_help_panel=INVENTORY)(i
 app.command(short_help="Put a file in force.", rich_help_panel=INVENTORY)(inventory.apply)
 app.command(short_help="Print what is in force.", rich_help_panel=INVENTORY)(inventory.export)
 app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
+app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
 app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
 app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
 app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)

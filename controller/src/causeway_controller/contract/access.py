@@ -15,6 +15,8 @@ class Permission(StrEnum):
     READ_INVENTORY = "read-inventory"
     """The provider's inventory, whole."""
     WRITE_INVENTORY = "write-inventory"
+    DEPLOY = "deploy"
+    """Have appliances deployed, as the inventory says."""
     FAIL_OVER = "fail-over"
     """Start, stop and retry runs."""
     MANAGE_TOKENS = "manage-tokens"
@@ -35,13 +37,13 @@ class Role(StrEnum):
 _P = Permission
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.FAIL_OVER, _P.METRICS}),
+    Role.OPERATOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS}),
     Role.TENANT_ADMIN: frozenset({_P.OBSERVE, _P.FAIL_OVER, _P.MANAGE_TOKENS}),
     Role.TENANT_OPERATOR: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
     Role.AUDITOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS}),
 }
 
-WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS})
+WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS, _P.DEPLOY})
 """Never for who sees one tenant only, whatever the role: what they give is every tenant's."""
 
 OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR})

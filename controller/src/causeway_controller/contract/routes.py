@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from causeway_controller.contract.access import Permission
+from causeway_controller.contract.appliances import DeployedAppliance
 from causeway_controller.contract.audit import AuditRecords, AuditVerdict
 from causeway_controller.contract.change import AppliancesNeeded, InventoryChange, TenantReport, Tenants
 from causeway_controller.contract.inventory import Inventory
@@ -124,6 +125,15 @@ APPLIANCES = Route(
     permission=Permission.OBSERVE,
     response=AppliancesNeeded,
     problems=_READ,
+)
+ENSURE_APPLIANCE = Route(
+    name="ensure_appliance",
+    method="PUT",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance",
+    summary="The tenant's appliance on the host, deployed, enrolled and configured unless it is so already",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    problems=(*_READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
 )
 START_RUN = Route(
     name="start_run",
@@ -285,6 +295,7 @@ ROUTES: Final = (
     TENANTS,
     TENANT,
     APPLIANCES,
+    ENSURE_APPLIANCE,
     START_RUN,
     RUNS,
     RUN,
