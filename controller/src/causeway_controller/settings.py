@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 import shlex
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any, Final
 
 from causeway_controller import yaml_text
 from causeway_controller.errors import SettingsError
-from causeway_wire.types import Secret
+from causeway_wire.types import NAME_PATTERN, IPNetwork, Name, Secret
 
 FILE: Final = Path("/etc/causeway/controller.yaml")
 PORT: Final = 8444
@@ -20,6 +22,8 @@ PORT: Final = 8444
 _MAX_PORT: Final = 65535
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
+_LEASES: Final = (2, 300)
+_NAME_LENGTH: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,12 @@ class MasterKey:
 class Settings:
     """Everything that is set. The store's URL may have a password in it."""
 
+    name: Name
+    """Of this controller, in its certificate and in the audit."""
+    sources: tuple[IPNetwork, ...]
+    """Where the controllers' connections to appliances come from; appliances listen for nobody else."""
+    lease: float
+    """Seconds that this controller is believed to live after it last said so."""
     state: Path
     store: Secret
     socket: Path
@@ -108,6 +118,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     if listen is not None:
         tls = Tls(listen=listen, certificate=values["tls.certificate"], key=values["tls.key"])
     return Settings(
+        name=values["name"] or _host_name(),
+        sources=values["sources"],
+        lease=values["lease"],
         state=values["state"],
         store=values["store"],
         socket=values["socket"],
@@ -208,6 +221,36 @@ def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
     return read
 
 
+def _name(text: str) -> Name:
+    if re.fullmatch(NAME_PATTERN, text) is None:
+        raise ValueError(f"{json.dumps(text)} is no name; say a lower-case DNS name of at most 63 characters")
+    return text
+
+
+def _host_name() -> Name:
+    """This host's, as a name; a host may be called anything."""
+    found = re.sub(r"[^a-z0-9.-]", "-", socket.gethostname().lower()).strip(".-")[:_NAME_LENGTH]
+    return found.strip(".-") or "controller"
+
+
+def _sources(text: str) -> tuple[IPNetwork, ...]:
+    found = []
+    for word in text.replace(",", " ").split():
+        try:
+            found.append(ipaddress.ip_network(word))
+        except ValueError as error:
+            hint = "say addresses or prefixes, such as 192.0.2.10, 2001:db8::/64"
+            raise ValueError(f"{json.dumps(word)} is neither ({error}); {hint}") from error
+    return tuple(found)
+
+
+def _lease(text: str) -> float:
+    lowest, highest = _LEASES
+    if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
+        raise ValueError(f"{json.dumps(text)} is no whole number of seconds from {lowest} to {highest}")
+    return float(text)
+
+
 def _store(text: str) -> Secret:
     if not text.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
         raise ValueError(
@@ -218,6 +261,11 @@ def _store(text: str) -> Secret:
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "state": Setting("CAUSEWAY_STATE", _path, "/var/lib/causeway", "directory of what the controller keeps"),
+    "name": Setting("CAUSEWAY_NAME", _name, None, "of this controller; the host's where nothing is said"),
+    "sources": Setting(
+        "CAUSEWAY_SOURCES", _sources, "", "addresses or prefixes that controllers reach appliances from"
+    ),
+    "lease": Setting("CAUSEWAY_LEASE", _lease, "10", "seconds until another controller takes over, 2 to 300"),
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
     "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),

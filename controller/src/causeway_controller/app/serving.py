@@ -17,7 +17,7 @@ from aiohttp import web
 
 from causeway_controller import __version__
 from causeway_controller.api.building import Parts, build
-from causeway_controller.api.ports import RunService, Watcher
+from causeway_controller.api.ports import Services, Watcher
 from causeway_controller.app import listening, notify
 from causeway_controller.app.certificate_watch import CertificateWatch
 from causeway_controller.errors import StartError
@@ -25,8 +25,8 @@ from causeway_controller.settings import Settings, Tls
 from causeway_controller.store import migrate
 from causeway_controller.store.database import Database, connect
 
-Conduct = Callable[[Settings, Database], AbstractAsyncContextManager[RunService]]
-"""Brings up who carries runs out, and takes it down again."""
+Conduct = Callable[[Settings, Database], AbstractAsyncContextManager[Services]]
+"""Brings up who acts, and takes it down again."""
 
 _SHUTDOWN_SECONDS: Final = 5.0
 """For requests that are being answered."""
@@ -43,7 +43,7 @@ async def serve(settings: Settings, conduct: Conduct) -> None:
     """Serve until SIGTERM or SIGINT. Raises StartError, StoreError before anything listens."""
     database = await asyncio.to_thread(open_store, settings)
     try:
-        async with conduct(settings, database) as runs, _serving(settings, database, runs):
+        async with conduct(settings, database) as services, _serving(settings, database, services):
             await _until_stopped()
     finally:
         await asyncio.to_thread(database.close)
@@ -65,12 +65,12 @@ def open_store(settings: Settings) -> Database:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, database: Database, runs: RunService) -> AsyncIterator[None]:
+async def _serving(settings: Settings, database: Database, services: Services) -> AsyncIterator[None]:
     """The API at its sockets; told to the service manager once all of them listen."""
     tls = None if settings.tls is None else (settings.tls, listening.tls_context(settings.tls))
     parts = Parts(
         database=database,
-        runs=runs,
+        services=services,
         now=utc_now,
         clock=time.monotonic,
         random=secrets.token_bytes,

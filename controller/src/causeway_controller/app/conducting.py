@@ -1,0 +1,158 @@
+"""Who carries runs out, put together: the store, agents, hosts, this controller's lease, and the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from causeway_controller.api.ports import Services
+from causeway_controller.app import identity
+from causeway_controller.app.serving import utc_now
+from causeway_controller.app.sites import Sites
+from causeway_controller.errors import StartError
+from causeway_controller.fleet.pool import Pool
+from causeway_controller.inventory import certificates
+from causeway_controller.settings import MasterKey, Settings
+from causeway_controller.store import authorities, vault
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.database import Database, beside, connect
+from causeway_controller.store.enrolments import Enrolments
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.leases import Leases
+from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.trust import master_key, pki
+from causeway_controller.trust.identity import ControllerIdentity
+from causeway_controller.trust.master_key import Credential, KeyCommand, KeyFile, Source
+from causeway_controller.trust.sealing import Vault
+from causeway_controller.workflows.actions import Executor, Timing
+from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.durable import DurableEngine
+from causeway_controller.workflows.guardian import Guardian
+from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.provisioning import Provisioning
+from causeway_controller.workflows.runs import Runs
+from causeway_wire.types import ApplianceId, Name, Secret
+
+_TOKEN_OCTETS: Final = 24
+_NAME_LENGTH: Final = 46
+_NAME_OCTETS: Final = 8
+
+
+@asynccontextmanager
+async def conduct(settings: Settings, database: Database) -> AsyncIterator[Services]:
+    """Bring up who carries runs out, and take it down again.
+
+    Raises StartError, StoreError, MasterKeyError before anything acts.
+    """
+    sealing = await asyncio.to_thread(_unlock, settings, database)
+    kept = Authorities(database, sealing, now=utc_now)
+    place = settings.state / "identity"
+    own = await asyncio.to_thread(identity.establish, kept, settings.name, place, now=utc_now)
+    async with _leased(settings) as lease, Pool(own) as pool:
+        sites = Sites(database, sealing, pool=pool, controllers=settings.sources, now=utc_now)
+        generations = StoredGenerations(database)
+        runs = Runs(
+            runs=StoredRuns(database),
+            epochs=Epochs(database),
+            tenancies=sites,
+            executor=Executor(
+                agents=pool,
+                hypervisors=sites.machine,
+                generations=generations,
+                answers=sites.answers,
+                timing=Timing(),
+                in_charge=lease.in_charge,
+            ),
+            controller=lease.name,
+        )
+        provisioning = Provisioning(
+            inventories=Inventories(database, now=utc_now),
+            sites=sites,
+            hosts=sites.host,
+            clients=pool.know,
+            onboarding=_onboarding(database, sealing, kept, own, settings.name),
+            runs=StoredRuns(database),
+            epochs=Epochs(database),
+            generations=generations,
+        )
+        async with _carried_out(settings, database, runs, lease):
+            yield Services(runs=runs, appliances=provisioning)
+
+
+def _unlock(settings: Settings, database: Database) -> Vault:
+    keys = master_key.read(_keys(settings.master_key))
+    return vault.unlock(database, keys, now=utc_now, actor=settings.name)
+
+
+def _keys(told: MasterKey) -> Source:
+    """Where the keys of the vault are. Raises StartError."""
+    if told.file is not None:
+        return KeyFile(told.file)
+    if told.command:
+        return KeyCommand(told.command)
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        detail = "the service manager hands over no credentials; say master_key: file:PATH"
+        raise StartError(f"{detail}, or LoadCredentialEncrypted= in the unit")
+    return Credential(Path(directory))
+
+
+@asynccontextmanager
+async def _leased(settings: Settings) -> AsyncIterator[Lease]:
+    """The lease of this process, which has a name that no other ever has, and a database of its own."""
+    database = connect(settings.store.reveal())
+    name = f"{settings.name[:_NAME_LENGTH]}-{secrets.token_hex(_NAME_OCTETS)}"
+    lease = Lease(Leases(database), name=name, seconds=settings.lease)
+    await asyncio.to_thread(lease.begin)
+    try:
+        yield lease
+    finally:
+        await asyncio.to_thread(lease.end)
+        await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def _carried_out(
+    settings: Settings, database: Database, runs: Runs, lease: Lease
+) -> AsyncIterator[None]:
+    """Runs are carried out, and on, as long as this is open."""
+    engine = DurableEngine(
+        beside(settings.store.reveal(), "engine"),
+        controller=lease.name,
+        body=runs.carry_out,
+        stop_requested=runs.stop_requested,
+    )
+    async with engine:
+        runs.use(engine)
+        guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs)
+        guarding = asyncio.create_task(guardian.run())
+        try:
+            yield
+        finally:
+            guarding.cancel()
+            with suppress(asyncio.CancelledError):
+                await guarding
+
+
+def _onboarding(
+    database: Database, sealing: Vault, kept: Authorities, own: ControllerIdentity, actor: Name
+) -> Onboarding:
+    def issuer(appliance: ApplianceId) -> pki.Issuer:
+        management = authorities.management(identity.PROVIDER)
+        return kept.issuer(management, certificates.of_agent(appliance), actor=actor)
+
+    def token() -> Secret:
+        return Secret(secrets.token_urlsafe(_TOKEN_OCTETS))
+
+    return Onboarding(
+        identity=own,
+        issuer=issuer,
+        tokens=Enrolments(database, sealing, now=utc_now, make=token),
+        now=utc_now,
+    )

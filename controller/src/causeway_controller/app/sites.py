@@ -1,0 +1,139 @@
+"""Tenants on hosts as runs need them: loaded from the store, their machines and agents reachable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from msgspec import UNSET
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.provider import Host
+from causeway_controller.errors import MachineMissing
+from causeway_controller.failover.steps import MachineKind, MachineRef
+from causeway_controller.fleet.pool import Pool
+from causeway_controller.hypervisors import hosts
+from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
+from causeway_controller.inventory import views
+from causeway_controller.inventory.book import index
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site
+from causeway_controller.inventory.views import Known
+from causeway_controller.store.credentials import Credentials
+from causeway_controller.store.database import Database
+from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.secrets import Secrets
+from causeway_controller.store.tenancies import Standings
+from causeway_controller.trust.sealing import Vault
+from causeway_wire.types import IPNetwork, Name, TenantId, VmName
+
+_NO_GATEWAYS: Final = GatewayCredentials(ca="", certificates={})
+
+
+class Sites:
+    """`workflows.ports.Tenancies` over the store. What it loaded it can reach, until it loads it again."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        *,
+        pool: Pool,
+        controllers: tuple[IPNetwork, ...],
+        now: Callable[[], datetime],
+    ) -> None:
+        """`controllers`: where the controllers' connections come from."""
+        self._inventories = Inventories(database, now=now)
+        self._standings = Standings(database)
+        self._credentials = Credentials(database, vault, now=now)
+        self._ledger = Ledger(database, now=now)
+        self._secrets = Secrets(database, vault, now=now)
+        self._pool = pool
+        self._controllers = controllers
+        self._hosts: dict[Host, Provider] = {}
+        self._machines: dict[MachineRef, PowerControl] = {}
+
+    async def load(self, tenant: TenantId, host: Name) -> Site:
+        """Return the site, and know from now on how its machines and agents are reached.
+
+        Raises ProblemError (`not-found`, `unsupported`), StoreError, SealBroken.
+        """
+        stored, site = await asyncio.to_thread(self._site, tenant, host)
+        found = site.tenants[tenant]
+        await self._pool.know(found.provider.id, found.provider.management)
+        self._know_machines(stored.inventory, site, tenant, host)
+        return site
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        """Nothing to do: what a run left is read from the store each time."""
+
+    async def host(self, host: Host) -> Provider:
+        """Return what commands this host, logged in. Raises HypervisorError, StoreError, SealBroken."""
+        if host not in self._hosts:
+            login = None
+            if host.login is not UNSET:
+                login = await asyncio.to_thread(self._secrets.get, host.login)
+            self._hosts[host] = hosts.provider(host, login)
+        return self._hosts[host]
+
+    def machine(self, reference: MachineRef) -> PowerControl:
+        """Return what powers this machine, of a site that was loaded. Raises MachineMissing."""
+        try:
+            return self._machines[reference]
+        except KeyError:
+            raise MachineMissing(reference.owner_id) from None
+
+    async def answers(self, tenant: TenantId, vm: VmName) -> bool:
+        """Whether the replica runs, as its host says; the controller has no way into tenants' networks."""
+        reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm)
+        found = await self.machine(reference).find(reference.owner_id)
+        return found is not None and found.powered_on
+
+    def _site(self, tenant: TenantId, host: Name) -> tuple[Stored, Site]:
+        stored, standing = self._inventories.of_tenant(tenant), self._standings.get(tenant, host)
+        known = Known(
+            controllers=self._controllers,
+            gateway_credentials=self._gateways(stored.inventory, tenant),
+            credentials=self._credentials.of_tenant(tenant),
+            mode=standing.mode,
+            publications=standing.publications,
+            revoked=tuple(self._ledger.revocations()),
+        )
+        return stored, views.tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+
+    def _gateways(self, inventory: Inventory, tenant: TenantId) -> GatewayCredentials:
+        names = index(inventory)
+        entry = names.tenants.get(tenant)
+        if entry is None or entry.gateway_pool is UNSET:
+            return _NO_GATEWAYS
+        return self._credentials.of_gateways(names.gateway_pools[entry.gateway_pool].name) or _NO_GATEWAYS
+
+    def _know_machines(self, inventory: Inventory, site: Site, tenant: TenantId, host: Name) -> None:
+        names = index(inventory)
+        here, appliance = names.hosts[host], site.tenants[tenant].provider.id
+        kind = MachineKind.PROVIDER_APPLIANCE
+        reference = MachineRef(kind=kind, tenant=tenant, name=appliance)
+        self._machines[reference] = _Machine(self, here, appliance)
+        for vm in names.tenants[tenant].vms:
+            if vm.replica is not UNSET and vm.replica.host == host:
+                reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm.name)
+                self._machines[reference] = _Machine(self, here, vm.replica.vm_id)
+
+
+class _Machine:
+    """A machine by its host's id of it (`PowerControl`); the host is opened when it is needed."""
+
+    def __init__(self, sites: Sites, host: Host, identifier: str) -> None:
+        self._sites = sites
+        self._host = host
+        self._id = identifier
+
+    async def find(self, owner_id: str) -> Machine | None:  # noqa: ARG002 - it is one machine
+        """The machine as its host has it."""
+        return await (await self._sites.host(self._host)).find(self._id)
+
+    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - it is one machine
+        """Power it on or off."""
+        await (await self._sites.host(self._host)).power(self._id, on=on, grace=grace)
