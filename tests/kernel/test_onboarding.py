@@ -23,6 +23,7 @@ from causeway_controller.inventory.views import tenancy as view
 from causeway_controller.inventory.vnics import InVlan, of_provider_appliance
 from causeway_controller.trust.identity import Office, make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_lab.assembly import inventory
 from causeway_lab.assembly.lab import Lab
 from causeway_lab.assembly.replicas import Replicas
 from causeway_lab.service.host_server import HostServer
@@ -31,9 +32,10 @@ from causeway_lab.world.topology import SP_CONTROLLER, Topology
 from causeway_wire.observed import ApplianceState
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Secret
-from tests.kernel.second_host import HOST, TENANT, second_host
 
 pytestmark = pytest.mark.kernel
+
+TENANT = "acme"
 
 
 class Tokens:
@@ -79,13 +81,13 @@ async def world(lab: Lab, tmp_path: Path) -> AsyncIterator[World]:
 
 
 def _world(made: Topology, url: str, place: Path) -> World:
-    told = second_host(made, url)
+    told = inventory.second_host(made, url, TENANT)
     given = enter(told)
     known = Known(
         controllers=made.tenants[TENANT].provider.management.sources,
         gateway_credentials=GatewayCredentials(ca="", certificates={}),
     )
-    site = view(told, given, TENANT, HOST, known=known)
+    site = view(told, given, TENANT, inventory.SECOND_HOST, known=known)
     provider = site.tenants[TENANT].provider
     needed = next(each for each in appliances.needed(told) if each.tenant == TENANT)
     wanted = Wanted(

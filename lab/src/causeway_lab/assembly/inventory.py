@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_interface
 from typing import Final
+
+from msgspec.structs import replace
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import (
@@ -33,11 +36,13 @@ from causeway_controller.contract.tenant import (
     Uplink,
 )
 from causeway_controller.inventory import tenancy
-from causeway_lab.world import topology
+from causeway_lab.world import numbering, topology
 from causeway_lab.world.topology import Topology
-from causeway_wire.types import Name, NetworkId
+from causeway_wire.types import Name, NetworkId, TenantId
 
 HOST: Final[Name] = "sp"
+SECOND_HOST: Final[Name] = "sp2"
+SECOND_UPLINK: Final = ip_interface("10.10.0.40/24")
 _PLAN: Final[Name] = "two-networks"
 _POOL: Final[Name] = "edge"
 _VLANS: Final = 50
@@ -164,4 +169,38 @@ def _tenant(tenant: tenancy.Tenant) -> Tenant:
                 rules=tenant.publications,
             ),
         ),
+    )
+
+
+def second_host(
+    world: Topology, url: str, name: TenantId, *, entries: tuple[PlanEntry, ...] | None = None
+) -> Inventory:
+    """Return one tenant on another host beside the lab's own, with an uplink that nothing in the lab has.
+
+    `entries` take the place of those of the lab's failover plan.
+    """
+    told = of(world, url)
+    return replace(
+        told,
+        hosts=tuple(replace(host, id=SECOND_HOST) for host in told.hosts),
+        vlan_pools=tuple(replace(pool, host=SECOND_HOST) for pool in told.vlan_pools),
+        gateways=tuple(replace(gateway, host=SECOND_HOST) for gateway in told.gateways),
+        hardware_plans=tuple(replace(plan, host=SECOND_HOST) for plan in told.hardware_plans),
+        tenants=tuple(_moved(tenant, entries) for tenant in told.tenants if tenant.id == name),
+    )
+
+
+def _moved(tenant: Tenant, entries: tuple[PlanEntry, ...] | None) -> Tenant:
+    (subscription,), (plan,) = tenant.subscriptions, tenant.failover_plans
+    at = Static(addresses=(SECOND_UPLINK,), gateways=(numbering.sp(1)[0].ip,))
+    uplink = replace(subscription.uplink, address=at)
+    networks = tuple(replace(each, appliance_addresses=()) for each in subscription.networks)
+    return replace(
+        tenant,
+        subscriptions=(replace(subscription, uplink=uplink, networks=networks),),
+        vms=tuple(
+            replace(vm, replica=ReplicaVm(host=SECOND_HOST, vm_id=f"{tenant.id}/{vm.name}"))
+            for vm in tenant.vms
+        ),
+        failover_plans=(plan if entries is None else replace(plan, entries=entries),),
     )

@@ -56,11 +56,14 @@ class Ledger:
         """Something to know that is no claim."""
         self._console.print(f"  {sentence}", highlight=False, markup=False)
 
-    async def claim(self, sentence: str, proof: Awaitable[str]) -> bool:
-        """Test a claim: the proof answers with its evidence, or raises. Expected failures break the claim."""
+    async def claim(self, sentence: str, proof: Awaitable[str], *, patience: float | None = None) -> bool:
+        """Test a claim: the proof answers with its evidence, or raises. Expected failures break the claim.
+
+        `patience`: seconds for this one, where it takes longer than others.
+        """
         started = time.monotonic()
         try:
-            evidence = await asyncio.wait_for(proof, self._patience)
+            evidence = await asyncio.wait_for(proof, patience or self._patience)
             held = True
         except (BrokenError, *protocol.EXPECTED) as error:
             evidence = str(error) if isinstance(error, BrokenError) else protocol.explain(error)

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from causeway_lab.assembly.lab import Lab
+from causeway_lab.demo.chapters.customer import customer
 from causeway_lab.demo.chapters.full import FullChapters
 from causeway_lab.demo.chapters.partial import PartialChapters
 from causeway_lab.demo.chapters.rehearsal import rehearsal
@@ -33,7 +34,7 @@ from causeway_lab.world.line.conditions import Conditions
 from causeway_lab.world.pace import Pace
 from causeway_lab.world.steps import Listener
 
-DEADLINE = 110.0
+DEADLINE = 400.0
 """Seconds for the whole demonstration."""
 INTERRUPTED = 130
 """Exit code, as after SIGINT; SIGTERM gives the same."""
@@ -57,6 +58,7 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
         partial.undone,
     ):
         await chapter()
+    await customer(lab, ledger)
     return measures
 
 

@@ -1,0 +1,109 @@
+"""Controllers as processes of their own in the provider's network, asked by their own command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from causeway_lab.assembly.lab import LabError
+from causeway_lab.world import namespaces, numbering
+from causeway_lab.world.topology import SP_CONTROLLER
+
+LEASE: Final = 10
+"""Seconds until another controller takes over."""
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 180.0
+_POLL_SECONDS: Final = 0.1
+_LAST_OCTETS: Final = 2000
+_PROGRAM: Final = (sys.executable, "-m", "causeway_controller")
+
+
+class Controller:
+    """A controller on a store that others may share; its socket is its own."""
+
+    def __init__(self, name: str, state: Path) -> None:
+        """`state` is the directory of the store."""
+        self.name = name
+        self.socket = state / f"{name}.sock"
+        self._log = state / f"{name}.log"
+        self._config = state / f"{name}.yaml"
+        self._state = state
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def set_up(self) -> None:
+        """Make what it needs: `causeway setup`. Raises LabError."""
+        await self._run("setup", "--config", str(self._settings()))
+
+    async def start(self) -> None:
+        """Begin `causeway serve` and wait until it listens. Raises LabError."""
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *namespaces.within(SP_CONTROLLER, *_PROGRAM, "serve", "--config", str(self._settings())),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.socket.is_socket():
+            if self._process.returncode is not None or time.monotonic() >= deadline:
+                raise LabError(f"controller {self.name} does not listen; {self._last_words()}")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def kill(self) -> None:
+        """End it with SIGKILL: it tells nobody anything."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """End it with SIGTERM, if it runs."""
+        await self._end(signal.SIGTERM)
+
+    async def ask(self, *arguments: str) -> str:
+        """Return what its command says. Raises LabError when it says no."""
+        return await self._run("--socket", str(self.socket), *arguments)
+
+    async def ask_json(self, *arguments: str) -> Any:
+        """Return what its command says with `--json`. Raises LabError when it says no."""
+        return json.loads(await self.ask(*arguments, "--json"))
+
+    def _settings(self) -> Path:
+        told = {
+            "name": self.name,
+            "state": str(self._state),
+            "socket": str(self.socket),
+            "sources": ", ".join(str(interface.ip) for interface in numbering.sp(2)),
+            "lease": LEASE,
+            "log": {"format": "text"},
+        }
+        self._config.write_text(json.dumps(told), encoding="utf-8")
+        return self._config
+
+    async def _run(self, *arguments: str) -> str:
+        asked = await asyncio.create_subprocess_exec(
+            *_PROGRAM,
+            *arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        said, complained = await asyncio.wait_for(asked.communicate(), _ANSWER_SECONDS)
+        if asked.returncode:
+            words = " ".join(arguments)
+            raise LabError(f"causeway {words}: {complained.decode().strip()}; {self._last_words()}")
+        return said.decode()
+
+    async def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+
+    def _last_words(self) -> str:
+        if not self._log.exists():
+            return "it has no log yet"
+        return f"the end of its log: {self._log.read_text(errors='replace')[-_LAST_OCTETS:]}"
