@@ -6,6 +6,7 @@ over, and is killed in the middle of it; another one carries on.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -89,8 +90,7 @@ class _Story:
 
     async def begin(self, url: str) -> str:
         await self._first.set_up()
-        await self._first.start()
-        await self._second.start()
+        await asyncio.gather(self._first.start(), self._second.start())
         entries = (PlanEntry(vm=FIRST, delay=DELAY), *(PlanEntry(vm=vm, after=(FIRST,)) for vm in LATER))
         file = self._place / "provider.yaml"
         file.write_bytes(
