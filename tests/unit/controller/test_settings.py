@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> None
     ):
         (line,) = [line for line in found if line.startswith(name + " ")]
         assert place in line
-    assert "there are state, store, socket" in told
+    assert "there are state, name, sources, lease, store, socket" in told
     assert len(found) == 6
 
 
@@ -123,3 +124,31 @@ def test_the_stores_password_is_not_shown(tmp_path: Path) -> None:
     found = load(tmp_path, "store: postgresql://causeway:hidden@db/causeway")
     assert "hidden" not in repr(found)
     assert "hidden" not in "".join(wrong(tmp_path, "store: mysql://causeway:hidden@db/causeway"))
+
+
+def test_a_controller_has_a_name_and_says_where_it_connects_from(tmp_path: Path) -> None:
+    found = load(tmp_path, "name: ctl1\nsources: 192.0.2.10, 2001:db8::/64\nlease: 30\n")
+    assert (found.name, found.lease) == ("ctl1", 30.0)
+    assert [str(source) for source in found.sources] == ["192.0.2.10/32", "2001:db8::/64"]
+
+
+def test_without_a_name_it_has_the_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Ctl_1.Example.")
+    assert load(tmp_path, "state: /srv/causeway").name == "ctl-1.example"
+    monkeypatch.setattr(socket, "gethostname", lambda: "___")
+    assert load(tmp_path, "state: /srv/causeway").name == "controller"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("name: Ctl_1", "lower-case DNS name"),
+        ("sources: 192.0.2.1/24", "has host bits set"),
+        ("sources: here", "192.0.2.10"),
+        ("lease: 1", "from 2 to 300"),
+        ("lease: 5s", "from 2 to 300"),
+    ],
+)
+def test_a_wrong_name_source_or_lease_is_told(tmp_path: Path, text: str, word: str) -> None:
+    (told,) = wrong(tmp_path, text)
+    assert word in told

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from causeway_controller.api.callers import not_found
 from causeway_controller.contract.access import Role
-from causeway_controller.errors import AgentUnreachable
+from causeway_controller.errors import AgentUnreachable, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.store.audit import Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -48,3 +49,20 @@ async def test_tenants_and_auditors_deploy_nothing(tmp_path: Path, role: Role) -
         status, _, _ = await served.ask("PUT", PATH, role=role, whose=whose)
         assert status == 403
         assert served.appliances.asked == []
+
+
+async def test_a_defect_of_the_store_is_not_taken_for_the_hosts(tmp_path: Path) -> None:
+    """It is the edge that tells of the store, for all handlers alike."""
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        served.appliances.failing = StoreError("the disk is full")
+        status, body, _ = await served.ask("PUT", PATH)
+        assert status == 503
+        assert "repeat it when the store works" in body["detail"]
+
+
+async def test_a_tenant_that_a_token_does_not_see_is_not_there(tmp_path: Path) -> None:
+    """An operator's token sees all tenants; the answer about one that is not entered is the inventory's."""
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        served.appliances.failing = not_found("tenant zeta")
+        status, body, _ = await served.ask("PUT", PATH.replace("acme", "zeta"))
+        assert (status, "zeta" in body["detail"]) == (404, True)
