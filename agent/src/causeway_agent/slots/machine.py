@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import stat
 from collections.abc import Mapping
@@ -48,14 +49,25 @@ def look(root: Path = Path("/")) -> tuple[Here, Mapping[Slot, Path]]:
 
 
 def _running(root: Path, devices: Mapping[Slot, Path]) -> Slot:
+    carriers = _carriers(root)
     for slot, device in devices.items():
-        if _device(device) == _device(root):
+        if _number(device) in carriers:
             return slot
     raise _unsupported("it runs from neither of its slots")
 
 
-def _device(path: Path) -> int:
-    """The number of a block device, or of the one that a directory is on."""
+def _carriers(root: Path) -> set[int]:
+    """Numbers of the devices that the root file system is on: its own, and where dm-verity maps that, the one
+    below (sysfs: `slaves` of a mapped device).
+    """
+    number = _number(root)
+    below = root / f"sys/dev/block/{os.major(number)}:{os.minor(number)}/slaves"
+    words = [(path / "dev").read_text().split(":") for path in below.glob("*")]
+    return {number, *(os.makedev(int(major), int(minor)) for major, minor in words)}
+
+
+def _number(path: Path) -> int:
+    """Of a block device, or of the one that a directory is on."""
     found = path.stat()
     return found.st_rdev if stat.S_ISBLK(found.st_mode) else found.st_dev
 

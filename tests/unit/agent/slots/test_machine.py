@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,22 @@ def refusal(root: Path) -> str:
 
 def test_the_mounted_slot_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place(tmp_path, a="vda", b="vda")
-    monkeypatch.setattr(machine, "_device", lambda path: 7 if path.name in {tmp_path.name, "vdab"} else 8)
+    monkeypatch.setattr(machine, "_number", lambda path: 7 if path.name in {tmp_path.name, "vdab"} else 8)
     here, devices = machine.look(tmp_path)
     assert (here.running, here.machine_id) == (Slot.B, "ab12")
     assert devices[Slot.A] == tmp_path / "dev/vdaa"
+
+
+def test_what_is_below_a_verified_root_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dm-verity's device is no partition: sysfs says which one it reads."""
+    place(tmp_path, a="vda", b="vda")
+    below = tmp_path / "sys/dev/block/253:0/slaves/vdaa"
+    below.mkdir(parents=True)
+    (below / "dev").write_text("254:2\n")
+    mapped, read = os.makedev(253, 0), os.makedev(254, 2)
+    numbers = {tmp_path.name: mapped, "vdaa": read, "vdab": os.makedev(254, 3)}
+    monkeypatch.setattr(machine, "_number", lambda path: numbers[path.name])
+    assert machine.look(tmp_path)[0].running is Slot.A
 
 
 def test_one_that_was_started_by_bios_is_refused(tmp_path: Path) -> None:
@@ -58,5 +71,5 @@ def test_slots_on_two_disks_are_refused(tmp_path: Path) -> None:
 
 def test_one_that_runs_from_elsewhere_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place(tmp_path, a="vda", b="vda")
-    monkeypatch.setattr(machine, "_device", lambda path: len(path.name))
+    monkeypatch.setattr(machine, "_number", lambda path: len(path.name))
     assert "neither" in refusal(tmp_path)
