@@ -89,8 +89,13 @@ def choose(name: str) -> Acceleration:
 
 
 @contextmanager
-def booted(image: Path, machine: Machine) -> Iterator[Booted]:
-    """The machine from when SSH answers until the block ends; raises NotUpError."""
+def booted(
+    image: Path, machine: Machine, *, started: Callable[[int], None] = lambda _pid: None
+) -> Iterator[Booted]:
+    """The machine from when SSH answers until the block ends; raises NotUpError.
+
+    `started`: is told QEMU's process when it begins.
+    """
     with tempfile.TemporaryDirectory(prefix="causeway-boot-") as name:
         work = Path(name)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "id"], check=True)
@@ -101,6 +106,7 @@ def booted(image: Path, machine: Machine) -> Iterator[Booted]:
         login = logging_in(work / "id", ssh_port)
         began = time.monotonic()
         with _running(_command(image, machine, work, made.api_port, ssh_port), work / "console") as qemu:
+            started(qemu.pid)
 
             def up(done: Callable[[], bool], deadline: float) -> float:
                 _until(done, qemu, deadline, work / "console")
