@@ -152,3 +152,12 @@ def test_without_a_name_it_has_the_hosts(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_wrong_name_source_or_lease_is_told(tmp_path: Path, text: str, word: str) -> None:
     (told,) = wrong(tmp_path, text)
     assert word in told
+
+
+def test_the_reference_names_every_setting_as_it_is() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/reference/controller-api.md").read_text()
+    rows = page.split("<!-- settings -->\n")[1].split("<!-- end of settings -->")[0].splitlines()[2:]
+    assert rows == [
+        f"| `{name}` | `{one.variable}` | {f'`{one.default}`' if one.default else ''} | {one.about} |"
+        for name, one in settings.SETTINGS.items()
+    ]

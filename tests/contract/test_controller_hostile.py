@@ -1,0 +1,126 @@
+"""Whatever is sent to the controller's API: documented answers, no defect, and a refusal changes nothing."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi import checks as openapi
+
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.run_reports import RunsTold
+from causeway_controller.store.runs import Run
+from causeway_controller.store.tokens import Tokens
+from causeway_wire import codec
+from tests import hostile
+from tests.controller_socket import AtSocket, at_socket
+from tests.provider_inventory import seed_example
+
+MORE = int(os.environ.get("CAUSEWAY_FUZZ", "1"))
+"""How many times as many requests as in a usual run."""
+DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs/reference/controller-openapi.json").read_text())
+SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
+OPERATIONS: dict[str, schemathesis.APIOperation[Any, Any, Any, Any]] = {
+    operation.label: operation
+    for operation in (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok))
+}
+CHECKS: list[Any] = [
+    openapi.status_code_conformance,
+    openapi.content_type_conformance,
+    openapi.response_headers_conformance,
+    openapi.response_schema_conformance,
+]
+REFUSED, DEFECT = 400, 500
+THERE = {"tenant": "acme", "host": "esx1", "run": "r1", "token": "0" * 12}
+"""Names in paths that lead somewhere; drawn ones rarely do."""
+
+pytestmark = pytest.mark.timeout(120 + 60 * MORE)
+drawn = functools.partial(
+    settings,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[AtSocket]:
+    with at_socket(tmp_path) as found:
+        inventories = Inventories(found.database, now=found.now)
+        inventories.replace(seed_example(), expected=0, actor="test")
+        run = Run(id="r1", tenant="acme", host="esx1", request="{}", actor="test", at=found.now())
+        found.runs.runs.start(run)
+        yield found
+
+
+def state(controller: AtSocket) -> tuple[object, ...]:
+    """What a refused request must not change."""
+    tokens = Tokens(database=controller.database, now=controller.now, random=bytes)
+    runs = RunsTold(controller.database).list(tenant=None, cursor=None, limit=1000)
+    revision = Inventories(controller.database, now=controller.now).load().revision
+    return revision, tokens.list(), [run.id for run in runs.runs]
+
+
+def called(controller: AtSocket, case: schemathesis.Case[Any]) -> int:
+    """The status of the answer, which must be a documented one."""
+    before = state(controller)
+    known = {"Authorization": f"Bearer {controller.secret}"}
+    answer = case.call(base_url=controller.url, headers=known, timeout=30)
+    case.validate_response(answer, checks=CHECKS)
+    assert answer.status_code < DEFECT, answer.text
+    if answer.status_code >= REFUSED:
+        assert state(controller) == before
+        details = json.loads(answer.content)
+        assert details["status"] == answer.status_code
+        for each in (details, *details.get("errors", ())):
+            pointer = each.get("pointer", "")
+            assert hostile.leads_somewhere(pointer, _sent(answer.request.body)), (pointer, each)
+    return answer.status_code
+
+
+def _sent(body: Any) -> Any:
+    try:
+        return json.loads(body or b"null")
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_any_request_gets_a_documented_answer_and_a_refused_one_changes_nothing(
+    controller: AtSocket, label: str
+) -> None:
+    operation = OPERATIONS[label]
+    modes = [operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode]
+
+    @drawn(max_examples=12 * MORE)
+    @given(case=st.one_of(modes), known=st.booleans())
+    def answered(case: schemathesis.Case[Any], known: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        if known and case.path_parameters:
+            case.path_parameters = {name: THERE[name] for name in case.path_parameters}
+        called(controller, case)
+
+    answered()
+
+
+DAMAGED = hostile.damaged(st.just(json.loads(codec.encode(seed_example()))))
+
+
+def test_an_inventory_damaged_anywhere_is_refused_by_name_or_taken(controller: AtSocket) -> None:
+    operation = OPERATIONS["PUT /v1/inventory"]
+
+    @drawn(max_examples=60 * MORE)
+    @given(document=DAMAGED)
+    def answered(document: Any) -> None:
+        case = operation.Case(body=document, headers={"If-Match": "*"}, media_type="application/json")
+        called(controller, case)
+
+    answered()
