@@ -141,7 +141,7 @@ def commands() -> list[str]:
 def test_every_command_of_the_guide_works_in_its_order(tmp_path: Path, unused_tcp_port: int) -> None:
     lines = ["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for number, command in enumerate(commands()):
-        lines.append(f"echo 'command {number}'\n{command.replace('8444', str(unused_tcp_port))}")
+        lines.append(f"printf '\\ncommand {number}\\n'\n{command.replace('8444', str(unused_tcp_port))}")
     done = subprocess.run(
         ("bash", "-c", "\n".join(lines)),
         cwd=ROOT,
