@@ -39,6 +39,8 @@ from tests.runs_bench import StoredTenancies
 from tests.workflow_bench import SITE
 
 READY = "ready"
+AT_ONCE = 16
+"""Requests that are answered at once."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,10 +147,16 @@ async def _obey(runs: Runs) -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2**24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async for line in reader:
-        order = msgspec.json.decode(line, type=Order)
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def start(order: Order) -> None:
         request = requests.read(order.request.encode())
-        await runs.start(request, host=order.host, actor="anna", identifier=order.id)
+        async with room:
+            await runs.start(request, host=order.host, actor="anna", identifier=order.id)
+
+    async with asyncio.TaskGroup() as group:
+        async for line in reader:
+            group.create_task(start(msgspec.json.decode(line, type=Order)))
 
 
 if __name__ == "__main__":

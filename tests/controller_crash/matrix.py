@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -60,6 +61,28 @@ class Report:
     """Seconds from the kill to the survivor's first effect."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What a controller needed."""
+
+    seconds: float = 0.0
+    cpu: float
+    """Seconds."""
+    peak: int
+    """MiB, resident."""
+    idle: int = 0
+    """The same, before it had anything to do."""
+    lost: tuple[str, ...] = ()
+
+
+def _usage(process: int) -> Used:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
+    status = Path(f"/proc/{process}/status").read_text()
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return Used(cpu=ticks / os.sysconf("SC_CLK_TCK"), peak=int(peak) // 1024)
+
+
 async def stages(directory: Path, workflow: str) -> tuple[list[str], object, object]:
     """The stages of a workflow, and what the world and the store are after it, when nobody is killed."""
     database = made(directory)
@@ -81,7 +104,18 @@ async def stages(directory: Path, workflow: str) -> tuple[list[str], object, obj
 class Round:
     """One moment and one signal, on one database, for all cases."""
 
-    def __init__(self, url: str, directory: Path, cases: list[Case], calm: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        url: str,
+        directory: Path,
+        cases: list[Case],
+        calm: Mapping[str, object],
+        *,
+        patience: float = _PATIENCE,
+        lease: float = LEASE,
+    ) -> None:
+        self._patience = patience
+        self._lease = lease
         self._url = url
         self._socket = directory / "world"
         self._directory = directory
@@ -100,12 +134,7 @@ class Round:
             async with self._world.serving(self._socket):
                 return await self._run(moment, sign)
         finally:
-            for process in self._processes:
-                if process.returncode is None:
-                    process.send_signal(signal.SIGCONT)
-                    process.kill()
-                await process.wait()
-            self._database.close()
+            await self._end()
 
     async def _run(self, moment: str, sign: signal.Signals) -> Report:
         park = {f"{case.host}-last": (case.stage, moment) for case in self._cases}
@@ -176,8 +205,34 @@ class Round:
         found = self._kept.last(run)
         return found is not None and found.kind in {"finished", "failed"}
 
+    async def run_calmly(self) -> Used:
+        """Have one controller carry all runs out at once; what that took."""
+        async with self._world.serving(self._socket):
+            try:
+                return await self._run_calmly()
+            finally:
+                await self._end()
+
+    async def _run_calmly(self) -> Used:
+        first = await self._controller("first", {})
+        idle = _usage(first.pid)
+        began = time.monotonic()
+        names = {self._order(first, case, 0) for case in self._cases}
+        await self._until(partial(self._all_over, names), "the ends")
+        seconds, busy = time.monotonic() - began, _usage(first.pid)
+        lost = tuple(self._lost())
+        return Used(seconds=seconds, cpu=busy.cpu - idle.cpu, peak=busy.peak, idle=idle.peak, lost=lost)
+
+    async def _end(self) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            await process.wait()
+        self._database.close()
+
     async def _controller(self, name: str, park: dict[str, tuple[str, str]]) -> asyncio.subprocess.Process:
-        settings = Settings(name=name, url=self._url, socket=str(self._socket), lease=LEASE, park=park)
+        settings = Settings(name=name, url=self._url, socket=str(self._socket), lease=self._lease, park=park)
         with (self._directory / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -197,7 +252,7 @@ class Round:
         return process
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + self._patience
         while not holds():
             if time.monotonic() > deadline:
                 logs = "".join(path.read_text()[-2000:] for path in self._directory.glob("*.log"))

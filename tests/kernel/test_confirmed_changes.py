@@ -102,7 +102,9 @@ async def test_the_connection_that_brought_a_change_does_not_confirm_it(tmp_path
     async with appliance(1, tmp_path) as one, one.open() as agent:
         change = await agent.apply(one.document(2, FULL), timeout=20, confirm=30, escalate=True)
         with pytest.raises(ProblemError) as caught:
-            await agent._call(routes.CONFIRM, parameters={"id": change.id})
+            await agent._call(
+                routes.CONFIRM, parameters={"id": change.id}, query={"epoch": str(change.epoch)}
+            )
         assert caught.value.problem.type == ProblemType.SAME_CONNECTION.urn
         assert (await agent.confirm(change.id, epoch=change.epoch)).state is ChangeState.DONE
 
