@@ -148,13 +148,22 @@ class Round:
         before = self._world.tally.accepted["first"]
         first.send_signal(sign)
         if sign is signal.SIGSTOP:
-            await self._until(lambda: "second" in self._world.tally.first, "the takeover")
+            await self._taken_over()
             self._world.woken.set()
             first.send_signal(signal.SIGCONT)
         await self._until(partial(self._all_over, park), "the ends")
         async with asyncio.timeout(_PATIENCE):
             await first.wait()
         return self._report(killed, self._world.tally.accepted["first"] - before)
+
+    async def _taken_over(self) -> None:
+        """Return when the second one has begun. Who is stopped while it writes to a file of SQLite keeps all
+        others from writing, until it is woken or killed: then it is woken after four leases.
+        """
+        deadline = time.monotonic() + 4 * self._lease
+        await self._until(
+            lambda: "second" in self._world.tally.first or time.monotonic() > deadline, "the takeover"
+        )
 
     async def _go_before(self, first: asyncio.subprocess.Process) -> None:
         """Have done what must be so before the workflows that are meant."""

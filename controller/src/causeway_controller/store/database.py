@@ -28,6 +28,9 @@ SQLITE: Final = "sqlite"
 BUSY_SECONDS: Final = 30
 """How long a writer waits for the one before it."""
 
+_ABANDONED: Final = "idle_in_transaction_session_timeout=10s"
+"""Who is stopped within a transaction must not hold its locks against the controller that takes over."""
+
 _WRITING: Final = "causeway_writing"
 _DRIVERS: Final = {
     "sqlite": "sqlite+pysqlite",
@@ -100,7 +103,8 @@ def connect(url: str) -> Database:
     except (exc.ArgumentError, KeyError) as error:
         hint = "name it as sqlite:////PATH or postgresql://USER@HOST/NAME"
         raise StoreError(f"the store's URL is of no database that Causeway knows; {hint}") from error
-    engine = sqlalchemy.create_engine(parsed.set(drivername=driver))
+    options = {} if driver.startswith(SQLITE) else {"options": f"-c {_ABANDONED}"}
+    engine = sqlalchemy.create_engine(parsed.set(drivername=driver), connect_args=options)
     if engine.dialect.name == SQLITE:
         _make_file(parsed.database)
         event.listen(engine, "connect", _configure_sqlite)

@@ -159,7 +159,25 @@ class Executor:
         run.epoch = newer
 
     async def act(self, run: Run, action: Action, *, courtesy: bool = False) -> bool:
-        """Carry out one action; whether it changed anything. `courtesy`: nothing waits for its success."""
+        """Carry out one action; whether it changed anything. `courtesy`: nothing waits for its success.
+
+        An appliance that knows a newer epoch is overtaken where the store does not; otherwise raises
+        Superseded: another controller acts for the run.
+        """
+        try:
+            return await self._act(run, action, courtesy=courtesy)
+        except ProblemError as error:
+            await self._overtake(run, error)
+        return await self._act(run, action, courtesy=courtesy)
+
+    async def _overtake(self, run: Run, refusal: ProblemError) -> None:
+        """Take an epoch above the appliance's; raises the refusal when it is of another kind."""
+        accepted = refusal.problem.epoch
+        if refusal.problem.type != ProblemType.STALE_EPOCH.urn or not isinstance(accepted, int):
+            raise refusal
+        await self._outrun(run, accepted)
+
+    async def _act(self, run: Run, action: Action, *, courtesy: bool) -> bool:
         changed = False
         self._in_charge()
         match action:
@@ -186,19 +204,28 @@ class Executor:
         """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
         self._in_charge()
         if isinstance(done, Apply) and (awaited := run.awaiting.pop(done.appliance, None)) is not None:
-            change = awaited.change
-            agent = self._agents(done.appliance)
             try:
-                cancelled = await agent.cancel(change, epoch=run.epoch)
-                async with asyncio.timeout(self._timing.change):
-                    while not cancelled.final:
-                        cancelled = await agent.change(change, wait=int(self._timing.change))
+                if await self._cancelled(run, done.appliance, awaited.change):
+                    return
             except ProblemError as error:
-                if error.problem.type != ProblemType.NOT_AWAITING.urn:
-                    raise
-            else:
-                return
+                await self._overtake(run, error)
+                if await self._cancelled(run, done.appliance, awaited.change):
+                    return
         await self.act(run, compensation)
+
+    async def _cancelled(self, run: Run, appliance: ApplianceId, change: ChangeId) -> bool:
+        """Take the change back; False when it does not await its confirmation any more."""
+        agent = self._agents(appliance)
+        try:
+            cancelled = await agent.cancel(change, epoch=run.epoch)
+            async with asyncio.timeout(self._timing.change):
+                while not cancelled.final:
+                    cancelled = await agent.change(change, wait=int(self._timing.change))
+        except ProblemError as error:
+            if error.problem.type != ProblemType.NOT_AWAITING.urn:
+                raise
+            return False
+        return True
 
     async def _power(self, run: Run, action: Power) -> bool:
         owner_id = action.machine.owner_id
@@ -248,8 +275,6 @@ class Executor:
             await self._generations.at_least(appliance, found.generation)
         elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
             await self._agents(appliance).cancel(found.change, epoch=run.epoch)
-        elif found.type == ProblemType.STALE_EPOCH.urn and isinstance(found.epoch, int):
-            await self._outrun(run, found.epoch)
         else:
             raise refusal
 

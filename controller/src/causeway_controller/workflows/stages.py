@@ -23,7 +23,7 @@ from causeway_controller.workflows import records
 from causeway_controller.workflows.actions import Executor, Run
 from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.records import StageRecord, StepRecord
-from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.problem import ProblemError
 
 _FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
 
@@ -90,7 +90,7 @@ class Stages:
                 tasks = [group.create_task(self._step(step)) for step in stage.steps]
             lived.extend(task.result() for task in tasks)
             for event in lived:
-                _refuse_superseded(event.error, self._run)
+                _refuse_superseded(event.error)
             return records.write(records.record(lived, self._awaiting()))
 
         found = records.read(await self._journal.stage(f"stage {stage.number}", act))
@@ -148,7 +148,7 @@ class Stages:
         try:
             await self._executor.take_back(self._run, event.step.action, action)
         except _FAILURES as failure:
-            _refuse_superseded(failure, self._run)
+            _refuse_superseded(failure)
             state, error = StepState.UNDO_FAILED, failure
         ended = Event(step=event.step, state=state, seconds=time.monotonic() - started, error=error)
         self._progress(ended)
@@ -163,10 +163,7 @@ def _may_have_acted(event: Event) -> bool:
     return event.error is None or not records.nothing_done(event.error)
 
 
-def _refuse_superseded(error: Exception | None, run: Run) -> None:
-    """Raises Superseded when that is what the error says: an appliance listens to another controller."""
+def _refuse_superseded(error: Exception | None) -> None:
+    """Raises it when it is Superseded: then nothing is taken back either."""
     if isinstance(error, Superseded):
         raise error
-    if isinstance(error, ProblemError) and error.problem.type == ProblemType.STALE_EPOCH.urn:
-        accepted = error.problem.epoch
-        raise Superseded(run.epoch, accepted if isinstance(accepted, int) else run.epoch + 1) from error

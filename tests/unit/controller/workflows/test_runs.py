@@ -227,13 +227,32 @@ async def test_who_lost_its_lease_powers_nothing(bench: RunsBench) -> None:
     assert bench.running() == set()
 
 
-async def test_a_store_that_is_older_than_the_appliances_overtakes_them(bench: RunsBench) -> None:
+@pytest.mark.parametrize("request_", [BEGIN, SEQUENCES["fail-over-site"][0]], ids=["partial", "full"])
+async def test_a_store_that_is_older_than_the_appliances_overtakes_them(
+    bench: RunsBench, request_: Request
+) -> None:
     for agent in bench.agents.values():
         agent.epoch = 41
-    run = await through(bench, BEGIN)
+    run = await through(bench, request_)
     assert bench.kinds(run) == [STARTED, FINISHED]
     assert bench.epochs.current("acme", HOST) == 42
     assert {agent.epoch for agent in bench.agents.values() if agent.epochs} == {42}
+    assert bench.agents[PROVIDER].awaiting is None
+
+
+async def test_an_appliance_that_another_run_fenced_meanwhile_is_overtaken_when_it_is_confirmed(
+    bench: RunsBench,
+) -> None:
+    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
+
+    async def fence(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 5", "before"):
+            bench.agents[PROVIDER].epoch = 41
+
+    bench.engine.at = fence
+    await bench.engine.carry_out(run)
+    assert bench.last(run)[0] == FINISHED
+    assert bench.agents[PROVIDER].epoch == 42
 
 
 async def test_a_failure_takes_back_and_says_what_is_where(bench: RunsBench) -> None:
