@@ -87,7 +87,11 @@ def test_it_is_set_up_started_and_stopped(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]
-    assert events == ["serving", "stopping"]
+    assert events.index("serving") < events.index("stopping")
+    with sqlite3.connect(tmp_path / "state/causeway.db") as connection:
+        left = connection.execute("SELECT count(*) FROM controller").fetchone()
+    connection.close()
+    assert left == (0,), "who stops gives its lease back"
     assert not (tmp_path / "c.sock").exists()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Self
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -82,6 +83,8 @@ class DurableEngine:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        # DBOS makes the loop's executor its own, and has ended it: whoever comes after needs another one.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def submit(self, run: str, *, key: str) -> None:
         """Have the run carried out; again changes nothing, but that a run that was given up goes on."""
