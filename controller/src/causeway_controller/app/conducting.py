@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 from causeway_controller.api.ports import Services
-from causeway_controller.app import identity
+from causeway_controller.app import identity, unlocking
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
-from causeway_controller.errors import StartError
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
-from causeway_controller.settings import MasterKey, Settings
-from causeway_controller.store import authorities, vault
+from causeway_controller.settings import Settings
+from causeway_controller.store import authorities
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, beside, connect
@@ -26,9 +23,8 @@ from causeway_controller.store.enrolments import Enrolments
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.runs import Runs as StoredRuns
-from causeway_controller.trust import master_key, pki
+from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
-from causeway_controller.trust.master_key import Credential, KeyCommand, KeyFile, Source
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.actions import Executor, Timing
 from causeway_controller.workflows.appliances import Onboarding
@@ -50,7 +46,9 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
 
     Raises StartError, StoreError, MasterKeyError before anything acts.
     """
-    sealing = await asyncio.to_thread(_unlock, settings, database)
+    sealing = await asyncio.to_thread(
+        unlocking.unlocked, settings, database, now=utc_now, actor=settings.name
+    )
     kept = Authorities(database, sealing, now=utc_now)
     place = settings.state / "identity"
     own = await asyncio.to_thread(identity.establish, kept, settings.name, place, now=utc_now)
@@ -83,24 +81,6 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         )
         async with _carried_out(settings, database, runs, lease):
             yield Services(runs=runs, appliances=provisioning)
-
-
-def _unlock(settings: Settings, database: Database) -> Vault:
-    keys = master_key.read(_keys(settings.master_key))
-    return vault.unlock(database, keys, now=utc_now, actor=settings.name)
-
-
-def _keys(told: MasterKey) -> Source:
-    """Where the keys of the vault are. Raises StartError."""
-    if told.file is not None:
-        return KeyFile(told.file)
-    if told.command:
-        return KeyCommand(told.command)
-    directory = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not directory:
-        detail = "the service manager hands over no credentials; say master_key: file:PATH"
-        raise StartError(f"{detail}, or LoadCredentialEncrypted= in the unit")
-    return Credential(Path(directory))
 
 
 @asynccontextmanager

@@ -6,25 +6,21 @@ Nothing here needs the controller to run, and all but a restore may be done whil
 from __future__ import annotations
 
 import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from causeway_controller.app import unlocking
 from causeway_controller.app.serving import open_store, utc_now
-from causeway_controller.errors import MasterKeyError, StartError
+from causeway_controller.errors import MasterKeyError
 from causeway_controller.settings import Settings
 from causeway_controller.store import backup, vault
 from causeway_controller.store.backup import Summary
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.secrets import Entry, Resealed, Secrets
 from causeway_controller.trust import master_key
-from causeway_controller.trust.master_key import Credential, KeyCommand, KeyFile, MasterKeys, Source
 from causeway_wire.types import Secret
-
-_CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +47,7 @@ def restore(settings: Settings, path: Path) -> Summary:
 def keys(settings: Settings) -> tuple[KeyUse, ...]:
     """The keys that the settings lead to, and how many secrets each seals. Raises StartError, StoreError."""
     with _stored(settings) as database:
-        given, counts = _keys(settings), vault.in_use(database)
+        given, counts = unlocking.read_keys(settings), vault.in_use(database)
         vault.unlock(database, given, now=utc_now, actor=_actor())
         return tuple(
             KeyUse(number=number, secrets=counts.get(number, 0), newest=number == given.newest)
@@ -64,8 +60,8 @@ def add_key(settings: Settings) -> int:
     path = settings.master_key.file
     if path is None:
         hint = "add a line of the next number and `openssl rand -base64 32` there"
-        raise MasterKeyError(f"master keys come from {key_source(settings)}; {hint}")
-    grown = _keys(settings).with_new()
+        raise MasterKeyError(f"master keys come from {unlocking.key_source(settings)}; {hint}")
+    grown = unlocking.read_keys(settings).with_new()
     master_key.replace(path, grown)
     return grown.newest
 
@@ -103,24 +99,6 @@ def secret_names(settings: Settings) -> tuple[Entry, ...]:
         return kept.entries()
 
 
-def key_source(settings: Settings) -> Source:
-    """Where the settings say that the keys of the vault are. Raises StartError."""
-    wanted = settings.master_key
-    if wanted.file is not None:
-        return KeyFile(wanted.file)
-    if wanted.command:
-        return KeyCommand(wanted.command)
-    directory = os.environ.get(_CREDENTIALS)
-    if directory is None:
-        hint = "start it by systemd with LoadCredentialEncrypted=master.key, or set master_key to file:PATH"
-        raise StartError(f"${_CREDENTIALS} is not set, so there is no credential; {hint}")
-    return Credential(Path(directory))
-
-
-def _keys(settings: Settings) -> MasterKeys:
-    return master_key.read(key_source(settings))
-
-
 @contextmanager
 def _connected(settings: Settings) -> Iterator[Database]:
     """The store as it is, of whatever version."""
@@ -144,7 +122,7 @@ def _stored(settings: Settings) -> Iterator[Database]:
 @contextmanager
 def _secrets(settings: Settings) -> Iterator[Secrets]:
     with _stored(settings) as database:
-        sealing = vault.unlock(database, _keys(settings), now=utc_now, actor=_actor())
+        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=_actor())
         yield Secrets(database, sealing, now=utc_now)
 
 
