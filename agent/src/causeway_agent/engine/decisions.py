@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import msgspec
 import structlog
+from msgspec import UNSET
 
 from causeway_agent.engine import events
 from causeway_agent.engine.confirmation import Confirmation, Outcome
@@ -28,7 +29,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
 class Decisions:
-    """Carries decisions to the task that runs changes, and their outcomes back."""
+    """Carries decisions to the task that runs changes, and their outcomes back.
+
+    One that is taken raises the epoch to its workflow's; one that is refused changes nothing.
+    """
 
     def __init__(
         self, *, machine: Machine, journal: Journal, records: Records, lock: asyncio.Lock, fence: Fence
@@ -48,13 +52,14 @@ class Decisions:
         came from this machine. Raises ProblemError when it is not awaited, or proves nothing, or when a newer
         workflow has taken over (`stale-epoch`), as the others do.
         """
-        await self._fence.raise_to(epoch)
+        self._fence.check(epoch, pointer=UNSET)
         found = self._kept(identifier)
         if found.state is ChangeState.DONE:
             return found
         confirmation = self._confirmation(found)
         if connected is None or connected <= confirmation.since:
             raise ProblemError(problem(ProblemType.SAME_CONNECTION, _SAME_CONNECTION, change=identifier))
+        await self._fence.raise_to(epoch, pointer=UNSET)
         if not confirmation.end(Outcome.CONFIRMED) and confirmation.outcome is not Outcome.CONFIRMED:
             raise ProblemError(_not_awaiting(found))
         final = await self._final(found)
@@ -69,11 +74,13 @@ class Decisions:
         ProblemError when it awaits nothing and was not taken back.
         """
         if epoch is not None:
-            await self._fence.raise_to(epoch)
+            self._fence.check(epoch, pointer=UNSET)
         found = self._kept(identifier)
         if found.state is ChangeState.ROLLED_BACK:
             return found
         confirmation = self._confirmation(found)
+        if epoch is not None:
+            await self._fence.raise_to(epoch, pointer=UNSET)
         confirmation.end(Outcome.CANCELLED)
         final = await self._final(found)
         if confirmation.outcome is Outcome.CONFIRMED:
@@ -87,9 +94,9 @@ class Decisions:
 
     async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> Change:
         """Give the awaiting change a new deadline, so many seconds from now; raises ProblemError."""
-        await self._fence.raise_to(epoch)
-        found = self._kept(identifier)
-        confirmation = self._confirmation(found)
+        self._fence.check(epoch, pointer=UNSET)
+        confirmation = self._confirmation(self._kept(identifier))
+        await self._fence.raise_to(epoch, pointer=UNSET)
         try:
             # First who watches from outside: with a deadline that only we know, it would act too early.
             await self._machine.dead_man.arm(identifier, seconds=seconds)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
+from msgspec import UNSET
 
 from causeway_agent.engine import service
 from causeway_agent.engine.service import Engine
@@ -52,6 +53,28 @@ async def test_a_decision_raises_it_as_well(decision: str) -> None:
         else:
             await decisions.extend(change.id, seconds=30, epoch=2)
         await stale(decisions.cancel(change.id, epoch=1))
+
+
+async def test_a_decision_that_is_refused_raises_nothing() -> None:
+    async with service.running(Bench().engine()) as engine:
+        change, decisions = await awaiting(engine), engine.changes.decisions
+        await refused(ProblemType.NOT_FOUND, decisions.confirm("none", connected=LATER, epoch=9))
+        await refused(ProblemType.NOT_FOUND, decisions.cancel("none", epoch=9))
+        await refused(ProblemType.NOT_FOUND, decisions.extend("none", seconds=30, epoch=9))
+        await refused(ProblemType.SAME_CONNECTION, decisions.confirm(change.id, connected=None, epoch=9))
+        assert engine.state.epoch == 1
+        first = next(one for one in engine.records.all() if one.generation == 1)
+        await refused(ProblemType.NOT_AWAITING, decisions.extend(first.id, seconds=30, epoch=9))
+        await refused(ProblemType.NOT_AWAITING, decisions.cancel(first.id, epoch=9))
+        assert engine.state.epoch == 1
+
+
+async def test_a_stale_decision_points_at_no_document() -> None:
+    async with service.running(Bench().engine()) as engine:
+        change, decisions = await awaiting(engine), engine.changes.decisions
+        await engine.changes.fence.raise_to(2)
+        assert (await stale(decisions.cancel(change.id, epoch=1))).pointer is UNSET
+        assert (await stale(engine.changes.fence.raise_to(1))).pointer == "/epoch"
 
 
 async def test_the_machine_itself_needs_no_epoch_to_go_back() -> None:
