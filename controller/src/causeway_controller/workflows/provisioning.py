@@ -73,6 +73,9 @@ class Provisioning:
         await asyncio.to_thread(self._check_idle, tenant, host)
         site = await self._sites.load(tenant, host)
         appliance = site.tenants[tenant].provider
+        if not appliance.management.sources:
+            detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, f"appliance {appliance.id} {detail}"))
         wanted = Wanted(
             id=appliance.id,
             role=RoleName.PROVIDER,

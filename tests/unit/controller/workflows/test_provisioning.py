@@ -1,0 +1,105 @@
+"""An appliance is brought about only where it can be; what cannot be is told before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.contract.provider import Host
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.hypervisors.base import Provider
+from causeway_controller.inventory.tenancy import GatewayCredentials, ManagementAccess, Site
+from causeway_controller.inventory.views import Known, tenancy
+from causeway_controller.store import migrate
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.generations import MemoryBook
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run, Runs
+from causeway_controller.trust.identity import make_office
+from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.provisioning import Provisioning
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import seed_example
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CONTROLLERS = (ip_network("203.0.113.200/32"),)
+
+
+class World:
+    """A store with the seed's example, a host without machines, and no agents at all."""
+
+    def __init__(self, place: Path, database: Database) -> None:
+        self.inventories = Inventories(database, now=lambda: AT)
+        self.inventories.replace(seed_example(), expected=0, actor="test")
+        self.host = FakeHypervisor({})
+        self.runs = Runs(database)
+        self.controllers: tuple[IPNetwork, ...] = CONTROLLERS
+        office = make_office("controller", place, now=AT)
+        self.provisioning = Provisioning(
+            inventories=self.inventories,
+            sites=self,
+            hosts=self._host,
+            clients=self._client,
+            onboarding=Onboarding(
+                identity=office.identity, issuer=lambda _: office.authority, tokens=self, now=lambda: AT
+            ),
+            runs=self.runs,
+            epochs=Epochs(database),
+            generations=MemoryBook(),
+        )
+
+    async def load(self, tenant: TenantId, host: Name) -> Site:
+        known = Known(
+            controllers=self.controllers, gateway_credentials=GatewayCredentials(ca="", certificates={})
+        )
+        stored = self.inventories.load()
+        return tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+
+    async def get(self, appliance: ApplianceId) -> Secret:
+        return Secret(f"a-long-token-of-{appliance}")
+
+    async def drop(self, appliance: ApplianceId) -> None:
+        """It is not kept."""
+
+    async def _host(self, _host: Host) -> Provider:
+        return self.host
+
+    async def _client(self, appliance: ApplianceId, _access: ManagementAccess) -> AgentClient:
+        raise AssertionError(f"nobody asks {appliance}")
+
+    async def refused(self, tenant: str = "acme", host: str = "esx1") -> str:
+        """Why it is refused; no machine is there afterwards."""
+        with pytest.raises(ProblemError) as caught:
+            await self.provisioning.ensure(tenant, host)
+        assert self.host.on == {}
+        return caught.value.problem.detail
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = connect(f"sqlite:///{tmp_path}/causeway.db")
+    migrate.upgrade(database)
+    yield World(tmp_path, database)
+    database.close()
+
+
+async def test_where_nothing_is_subscribed_nothing_is_deployed(world: World) -> None:
+    assert "no subscription on host esx2" in await world.refused(host="esx2")
+    assert "tenant zeta has no subscription" in await world.refused(tenant="zeta")
+
+
+async def test_while_a_run_is_open_the_appliance_is_the_runs(world: World) -> None:
+    world.runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
+    assert "run r1" in await world.refused()
+
+
+async def test_an_appliance_that_would_listen_to_nobody_is_not_deployed(world: World) -> None:
+    world.controllers = ()
+    assert "`sources`" in await world.refused()
