@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 
 from causeway_controller.errors import UpdateFailed
-from causeway_controller.fleet import client, update_file, updates
+from causeway_controller.fleet import client, enrolment, update_file, updates
 from causeway_controller.trust.identity import make_office
 from causeway_lab.assembly import credentials
 from causeway_wire import codec
@@ -104,7 +104,7 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
 @pytest_asyncio.fixture
 async def appliance(tmp_path: Path) -> AsyncIterator[Appliance]:
     """Booted and enrolled."""
-    office, token = make_office("office", tmp_path, now=credentials.now()), credentials.make_token()
+    office, token = make_office("office", tmp_path, now=credentials.now()), enrolment.make_token()
     with restarting.switched_on(image(), settings(office, token)) as there:
         await enrol(there, office, token)
         yield Appliance(there, office)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_controller.errors import AgentUnreachable, UpdateFailed
-from causeway_controller.fleet import update_file, updates
+from causeway_controller.fleet import enrolment, update_file, updates
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.trust.identity import Office, make_office
 from causeway_lab.assembly import credentials
@@ -66,7 +66,7 @@ def run(image: Path, work: Path, *, machines: int, seed: int, tell: Callable[[st
 async def _cut(
     image: Path, work: Path, machines: int, dice: random.Random, tell: Callable[[str], None]
 ) -> list[str]:
-    office, token = make_office("office", work, now=credentials.now()), credentials.make_token()
+    office, token = make_office("office", work, now=credentials.now()), enrolment.make_token()
     (work / "machine").mkdir()
     site = Site(image, work, office, updated_machine.settings(office, token), iter(range(1000, 10**6)))
     async with site.on() as one:

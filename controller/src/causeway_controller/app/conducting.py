@@ -12,6 +12,7 @@ from causeway_controller.api.ports import Services
 from causeway_controller.app import identity, unlocking
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
+from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
 from causeway_controller.settings import Settings
@@ -33,9 +34,8 @@ from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.runs import Runs
-from causeway_wire.types import ApplianceId, Name, Secret
+from causeway_wire.types import ApplianceId, Name
 
-_TOKEN_OCTETS: Final = 24
 _NAME_LENGTH: Final = 46
 _NAME_OCTETS: Final = 8
 
@@ -127,12 +127,9 @@ def _onboarding(
         management = authorities.management(identity.PROVIDER)
         return kept.issuer(management, certificates.of_agent(appliance), actor=actor)
 
-    def token() -> Secret:
-        return Secret(secrets.token_urlsafe(_TOKEN_OCTETS))
-
     return Onboarding(
         identity=own,
         issuer=issuer,
-        tokens=Enrolments(database, sealing, now=utc_now, make=token),
+        tokens=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token),
         now=utc_now,
     )

@@ -25,6 +25,12 @@ from causeway_wire.identity import AGENT_KEY, PROOF_CONTEXT, Certificate, CsrReq
 from causeway_wire.types import ApplianceId, IPAddress, KeyName, Name, Pem, Secret
 
 NONCE_OCTETS = 32
+TOKEN_OCTETS = 24
+
+
+def make_token() -> Secret:
+    """Return a single-use enrolment token."""
+    return Secret(secrets.token_urlsafe(TOKEN_OCTETS))
 
 
 async def enrol(

@@ -65,7 +65,7 @@ class Appliances:
                 management=management,
                 adapters=adapters,
                 controller=controller,
-                token=credentials.make_token(),
+                token=enrolment.make_token(),
             )
             for name, management, adapters, controller in topology.appliances()
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -23,17 +22,10 @@ from causeway_lab.world.topology import GATEWAY_NAME, Topology
 from causeway_wire.identity import Purpose
 from causeway_wire.types import ApplianceId, Secret
 
-TOKEN_OCTETS = 24
-
 
 def now() -> datetime:
     """The current time, for certificates."""
     return datetime.now(tz=UTC)
-
-
-def make_token() -> Secret:
-    """A single-use enrolment token."""
-    return Secret(secrets.token_urlsafe(TOKEN_OCTETS))
 
 
 async def make_site(topology: Topology, agents: Mapping[ApplianceId, AgentClient]) -> Site:
