@@ -14,7 +14,7 @@ import pytest_asyncio
 from causeway_controller.failover import documents
 from causeway_controller.fleet import client
 from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import HypervisorError, Provider
+from causeway_controller.hypervisors.base import HypervisorError, Provider, unwatched
 from causeway_controller.inventory import appliances, tenancy
 from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.tenancy import GatewayCredentials
@@ -134,14 +134,14 @@ def _agent(world: World) -> client.AgentClient:
 async def test_a_controller_that_died_is_followed_by_one_that_goes_on(world: World, done: str) -> None:
     """What the first did is found at the host and at the appliance; nothing is done twice."""
     first, wanted, provider = world.onboarding(), world.wanted, world.provider
-    await first.deploy(wanted, provider, _silent)
+    await first.deploy(wanted, provider, unwatched)
     if done != "deployed":
         await provider.power(wanted.id, on=True, grace=0.0)
     if done == "enrolled":
         token = await world.tokens.get(wanted.id)
         await first.enrol(wanted, provider)
         world.tokens.held[wanted.id] = token
-    await world.onboarding().bring_up(wanted, provider, _silent)
+    await world.onboarding().bring_up(wanted, provider, unwatched)
     assert world.tokens.held == {}
     async with _agent(world) as agent:
         assert (await agent.versions()).appliance == wanted.id
@@ -151,7 +151,7 @@ async def test_nothing_is_deployed_where_a_vlan_is_not(world: World) -> None:
     vnic = replace(world.wanted.vnics[-1], place=InVlan(switch=topology.SWITCH, vlan=7))
     elsewhere = replace(world.wanted, vnics=(vnic,))
     with pytest.raises(HypervisorError, match="no VLAN 7 on switch lab-switch"):
-        await world.onboarding().bring_up(elsewhere, world.provider, _silent)
+        await world.onboarding().bring_up(elsewhere, world.provider, unwatched)
     assert await world.provider.find("acme-sp2") is None
 
 
@@ -164,7 +164,3 @@ async def test_the_host_powers_replicas_and_says_so(world: World) -> None:
     assert await world.provider.find(f"{TENANT}/nobody") is None
     with pytest.raises(HypervisorError, match="nobody"):
         await asyncio.wait_for(world.provider.power(f"{TENANT}/nobody", on=True, grace=0.0), 10)
-
-
-def _silent(_phrase: str, _fraction: float) -> None:
-    """Progress nobody watches."""

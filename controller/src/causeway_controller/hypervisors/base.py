@@ -13,6 +13,10 @@ Progress = Callable[[str, float], None]
 """Called with a phrase and a fraction from 0 to 1 during long work."""
 
 
+def unwatched(_phrase: str, _fraction: float) -> None:
+    """Progress that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicSpec:
     """An adapter to attach: a fixed MAC on a segment (port group, virtual switch and VLAN, bridge)."""

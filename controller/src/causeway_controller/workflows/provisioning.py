@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from causeway_controller.contract.provider import Host
 from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
-from causeway_controller.hypervisors.base import Progress, Provider
+from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import appliances, book
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
@@ -24,10 +24,6 @@ from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
 
 APPLY_SECONDS: Final = 30.0
-
-
-def _silent(_phrase: str, _fraction: float) -> None:
-    """Progress nobody watches."""
 
 
 class Sites(Protocol):
@@ -61,7 +57,7 @@ class Provisioning:
         self._epochs = epochs
         self._generations = generations
 
-    async def ensure(self, tenant: TenantId, host: Name, progress: Progress = _silent) -> ApplianceId:
+    async def ensure(self, tenant: TenantId, host: Name, progress: Progress = unwatched) -> ApplianceId:
         """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
 
         What is so already is left as it is. Raises ProblemError (`not-found`, `unsupported`, and

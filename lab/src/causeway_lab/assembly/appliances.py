@@ -12,7 +12,14 @@ from pathlib import Path
 
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.hypervisors import seed_image
-from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Progress, Provider
+from causeway_controller.hypervisors.base import (
+    HypervisorError,
+    MachineSpec,
+    NicSpec,
+    Progress,
+    Provider,
+    unwatched,
+)
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import TOKEN_LIFE, Wanted, seed_of
@@ -40,10 +47,6 @@ class Appliance:
     adapters: tuple[Adapter, ...]
     controller: str
     token: Secret
-
-
-def _silent(_phrase: str, _fraction: float) -> None:
-    """Progress nobody watches."""
 
 
 class Appliances:
@@ -79,7 +82,7 @@ class Appliances:
         """The client of every enrolled appliance."""
         return self._agents
 
-    async def deploy(self, progress: Progress = _silent) -> None:
+    async def deploy(self, progress: Progress = unwatched) -> None:
         """Create all machines, powered off. Raises HypervisorError."""
         for item in self._items.values():
             await self._hypervisor.deploy(self._spec(item), progress)

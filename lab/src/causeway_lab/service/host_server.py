@@ -10,7 +10,13 @@ import msgspec
 from aiohttp import web
 
 from causeway_controller import files
-from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, PowerControl, Provider
+from causeway_controller.hypervisors.base import (
+    HypervisorError,
+    MachineSpec,
+    PowerControl,
+    Provider,
+    unwatched,
+)
 from causeway_lab.service.host_messages import Find, Power, Said, Segment
 
 
@@ -64,7 +70,7 @@ class HostServer:
         return Said(machine=await self._of(asked.owner_id).find(asked.owner_id))
 
     async def _deploy(self, spec: MachineSpec) -> Said:
-        return Said(machine=await self._appliances.deploy(spec, lambda _phrase, _fraction: None))
+        return Said(machine=await self._appliances.deploy(spec, unwatched))
 
     async def _power(self, asked: Power) -> Said:
         await self._of(asked.owner_id).power(asked.owner_id, on=asked.on, grace=asked.grace)
