@@ -71,7 +71,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         )
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
-            sites=sites,
+            tenancies=sites,
             hosts=sites.host,
             clients=pool.know,
             onboarding=_onboarding(database, sealing, kept, own, settings.name),

@@ -12,6 +12,7 @@ from causeway_controller.contract.tenant import Adapters, Subscription, Tenant, 
 from causeway_controller.inventory import book
 from causeway_controller.inventory.allocation import TRUNK, UPLINK
 from causeway_controller.inventory.book import Book
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, NetworkId, TenantId
 
 _NAME_LENGTH: Final = 63
@@ -75,6 +76,16 @@ def of_tenant(tenant: Tenant, names: Book) -> Iterator[NeededAppliance]:
                 for network in names.plans[subscription.plan].networks
             ),
         )
+
+
+def of_tenant_on(names: Book, tenant: TenantId, host: Name) -> NeededAppliance:
+    """Return the tenant's appliance on the host. Raises ProblemError (`not-found`) when none is needed."""
+    entry = names.tenants.get(tenant)
+    for appliance in () if entry is None else of_tenant(entry, names):
+        if appliance.host == host:
+            return appliance
+    detail = f"tenant {tenant} has no subscription on host {host}; enter one, or name another host"
+    raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
 
 
 def needed(inventory: Inventory) -> tuple[NeededAppliance, ...]:

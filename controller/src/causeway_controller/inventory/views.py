@@ -69,11 +69,8 @@ def tenancy(
     ProblemError: `not-found` when the tenant has nothing there, `unsupported` while an address is not known.
     """
     names = book.index(inventory)
-    entry = names.tenants.get(tenant)
-    needed = next((a for a in appliances.of_tenant(entry, names) if a.host == host), None) if entry else None
-    if entry is None or needed is None:
-        detail = f"tenant {tenant} has no subscription on host {host}; enter one, or name another host"
-        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+    needed = appliances.of_tenant_on(names, tenant, host)
+    entry = names.tenants[tenant]
     view = _View(entry, needed, names, given, known)
     return Site(
         tenants={tenant: view.tenant(_plan(entry, plan))},

@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 from causeway_controller.contract.provider import Host
 from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import appliances, book
-from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
 from causeway_controller.inventory.vnics import of_provider_appliance
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_controller.workflows.ports import Tenancies
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
 
 APPLY_SECONDS: Final = 30.0
-
-
-class Sites(Protocol):
-    """One tenant on one host, and how the appliances of it are reached."""
-
-    async def load(self, tenant: TenantId, host: Name) -> Site:
-        """Return the site. Raises ProblemError (`not-found`)."""
 
 
 class Provisioning:
@@ -40,7 +33,7 @@ class Provisioning:
         self,
         *,
         inventories: Inventories,
-        sites: Sites,
+        tenancies: Tenancies,
         hosts: Callable[[Host], Awaitable[Provider]],
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         onboarding: Onboarding,
@@ -49,7 +42,7 @@ class Provisioning:
         generations: GenerationBook,
     ) -> None:
         self._inventories = inventories
-        self._sites = sites
+        self._tenancies = tenancies
         self._hosts = hosts
         self._clients = clients
         self._onboarding = onboarding
@@ -65,9 +58,10 @@ class Provisioning:
         EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
         """
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
-        needed, place = _needed(stored, tenant, host)
+        names = book.index(stored.inventory)
+        needed = appliances.of_tenant_on(names, tenant, host)
         await asyncio.to_thread(self._check_idle, tenant, host)
-        site = await self._sites.load(tenant, host)
+        site = await self._tenancies.load(tenant, host)
         appliance = site.tenants[tenant].provider
         if not appliance.management.sources:
             detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
@@ -79,7 +73,7 @@ class Provisioning:
             adapters=(appliance.uplink,),
             vnics=of_provider_appliance(needed, stored.allocation),
         )
-        await self._onboarding.bring_up(wanted, await self._hosts(place), progress)
+        await self._onboarding.bring_up(wanted, await self._hosts(names.hosts[host]), progress)
         await self._configure(site, wanted, tenant, host)
         return wanted.id
 
@@ -103,14 +97,3 @@ class Provisioning:
 
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
-
-
-def _needed(stored: Stored, tenant: TenantId, host: Name) -> tuple[NeededAppliance, Host]:
-    """Raises ProblemError when the tenant has no subscription on the host."""
-    names = book.index(stored.inventory)
-    entry = names.tenants.get(tenant)
-    for needed in () if entry is None else appliances.of_tenant(entry, names):
-        if needed.host == host:
-            return needed, names.hosts[host]
-    detail = f"tenant {tenant} has no subscription on host {host}; enter one, or name another host"
-    raise ProblemError(problem(ProblemType.NOT_FOUND, detail))

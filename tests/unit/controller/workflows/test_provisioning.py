@@ -44,7 +44,7 @@ class World:
         office = make_office("controller", place, now=AT)
         self.provisioning = Provisioning(
             inventories=self.inventories,
-            sites=self,
+            tenancies=self,
             hosts=self._host,
             clients=self._client,
             onboarding=Onboarding(
@@ -61,6 +61,9 @@ class World:
         )
         stored = self.inventories.load()
         return tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        """No run ends here."""
 
     async def get(self, appliance: ApplianceId) -> Secret:
         return Secret(f"a-long-token-of-{appliance}")
