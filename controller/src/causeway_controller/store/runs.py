@@ -18,7 +18,7 @@ from causeway_controller.store import counters, tenancies
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import open_run, run, run_event, run_stop
 from causeway_controller.store.tenancies import Standing
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
 
@@ -74,9 +74,14 @@ class Runs:
             )
             if connection.execute(opened).one_or_none() is None:
                 other = _open(connection, asked.tenant, asked.host)
-                what = f"run {other} of tenant {asked.tenant} on host {asked.host}"
-                detail = f"{what} is not over; wait for it or stop it"
-                raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+                raise ProblemError(_not_over(other, asked.tenant, asked.host))
+
+    def refuse_open(self, tenant: TenantId, host: Name) -> None:
+        """Raise ProblemError (`failover-in-progress`) while a run of the tenant on the host is open."""
+        with self._database.read() as connection:
+            other = _open(connection, tenant, host)
+        if other is not None:
+            raise ProblemError(_not_over(other, tenant, host))
 
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
         """Keep an event of an open run and return its number.
@@ -165,6 +170,11 @@ def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
     question = select(open_run.c.run).where(open_run.c.tenant == tenant, open_run.c.host == host)
     found: str | None = connection.execute(question).scalar_one_or_none()
     return found
+
+
+def _not_over(name: str | None, tenant: TenantId, host: Name) -> Problem:
+    detail = f"run {name} of tenant {tenant} on host {host} is not over; wait for it or stop it"
+    return problem(ProblemType.FAILOVER_IN_PROGRESS, detail)
 
 
 def _event(row: Row[Any]) -> RunEvent:

@@ -60,7 +60,7 @@ class Provisioning:
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
         names = book.index(stored.inventory)
         needed = appliances.of_tenant_on(names, tenant, host)
-        await asyncio.to_thread(self._check_idle, tenant, host)
+        await asyncio.to_thread(self._runs.refuse_open, tenant, host)
         site = await self._tenancies.load(tenant, host)
         appliance = site.tenants[tenant].provider
         if not appliance.management.sources:
@@ -88,12 +88,6 @@ class Provisioning:
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
         await client.apply(document, timeout=APPLY_SECONDS)
-
-    def _check_idle(self, tenant: TenantId, host: Name) -> None:
-        for run in self._runs.open():
-            if (run.tenant, run.host) == (tenant, host):
-                detail = f"run {run.id} of tenant {tenant} on host {host} is not over; wait for it or stop it"
-                raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
