@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -76,6 +76,16 @@ class Allocation(Struct, frozen=True, kw_only=True):
     macs: tuple[MacLease, ...] = ()
     tunnels: tuple[TunnelLease, ...] = ()
     public: tuple[PublicLease, ...] = ()
+
+    def macs_on(self, tenant: TenantId, host: Name) -> Mapping[str, MacAddress]:
+        """Return the MAC addresses of the tenant's appliance on the host, by adapter."""
+        here = (tenant, host)
+        return {each.adapter: each.mac for each in self.macs if (each.tenant, each.host) == here}
+
+    def vlans_on(self, tenant: TenantId, host: Name) -> Mapping[tuple[Name, NetworkId], VlanLease]:
+        """Return the VLANs of the tenant on the host, by plan and its network."""
+        here = (tenant, host)
+        return {(each.plan, each.network): each for each in self.vlans if (each.tenant, each.host) == here}
 
 
 NOTHING: Final = Allocation()

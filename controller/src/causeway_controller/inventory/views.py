@@ -158,8 +158,7 @@ class _View:
             yield network.id, made
 
     def _appliance(self) -> ProviderAppliance:
-        here = (self._entry.id, self._needed.host)
-        macs = {each.adapter: each.mac for each in self._given.macs if (each.tenant, each.host) == here}
+        macs = self._given.macs_on(self._entry.id, self._needed.host)
         uplink, trunk = self._uplink(macs[UPLINK]), macs.get(TRUNK) if self._needed.trunk else None
         adapters = {
             place: Adapter(
@@ -196,12 +195,10 @@ class _View:
         """Each network's place and VLAN, and the name of its adapter after it: a number that a second switch
         has as well is told apart.
         """
-        here = (self._entry.id, self._needed.host)
-        leases = [each for each in self._given.vlans if (each.tenant, each.host) == here]
-        vlans = {(each.plan, each.network): each.vlan for each in leases}
+        leases = self._given.vlans_on(self._entry.id, self._needed.host)
         counted: Counter[VlanId] = Counter()
         for each in self._needed.networks:
-            vlan = vlans[each.plan, each.network]
+            vlan = leases[each.plan, each.network].vlan
             counted[vlan] += 1
             again = f"-{counted[vlan]}" if counted[vlan] > 1 else ""
             yield (each.plan, each.network), f"vlan{vlan}{again}", vlan

@@ -50,12 +50,10 @@ def of_provider_appliance(needed: NeededAppliance, given: Allocation) -> tuple[V
             "with adapters: access"
         )
         raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
-    here = (needed.tenant, needed.host)
-    macs = {each.adapter: each.mac for each in given.macs if (each.tenant, each.host) == here}
+    macs = given.macs_on(needed.tenant, needed.host)
     vlans = {
-        f"{each.plan}/{each.network}": InVlan(switch=each.switch, vlan=each.vlan)
-        for each in given.vlans
-        if (each.tenant, each.host) == here
+        f"{plan}/{network}": InVlan(switch=lease.switch, vlan=lease.vlan)
+        for (plan, network), lease in given.vlans_on(needed.tenant, needed.host).items()
     }
     places: dict[str, InNetwork | InVlan] = {UPLINK: InNetwork(network=needed.uplink.network), **vlans}
     return tuple(Vnic(adapter=name, mac=macs[name], place=places[name]) for name in needed.adapters)
