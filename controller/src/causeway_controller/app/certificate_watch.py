@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from causeway_controller.contract.status import Trouble
-from causeway_controller.trust import server_certificate
+from causeway_controller.inventory import certificates
+from causeway_controller.trust import pki
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class CertificateWatch:
     def _detail(self) -> str | None:
         where = f"put another one at {self.certificate} and send the controller SIGHUP"
         try:
-            due = server_certificate.replacement_due(self.certificate.read_text(), now=self.now())
+            due = self.now() >= certificates.renew_at(*pki.validity(self.certificate.read_text()))
         except (OSError, ValueError) as error:
             return f"it cannot be read ({error}); {where}"
         return f"two thirds of its life are over; {where}" if due else None

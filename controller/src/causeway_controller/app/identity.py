@@ -12,7 +12,7 @@ from causeway_controller.errors import StartError
 from causeway_controller.inventory import certificates
 from causeway_controller.store import authorities
 from causeway_controller.store.authorities import Authorities
-from causeway_controller.trust import server_certificate
+from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity, make_identity
 from causeway_wire.types import Name
 
@@ -50,6 +50,6 @@ def _usable(place: Path, *, now: datetime) -> bool:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
             place / "controller.pem", place / "controller.key"
         )
-        return not server_certificate.replacement_due((place / "controller.pem").read_text(), now=now)
+        return now < certificates.renew_at(*pki.validity((place / "controller.pem").read_text()))
     except (OSError, ssl.SSLError, ValueError):
         return False

@@ -108,7 +108,12 @@ def due(newest: Iterable[Issued], *, now: datetime) -> tuple[Issued, ...]:
 
 def renewal(issued: Issued) -> datetime:
     """When two thirds of the certificate's life are over."""
-    return issued.not_before + (issued.not_after - issued.not_before) * RENEW_AFTER
+    return renew_at(issued.not_before, issued.not_after)
+
+
+def renew_at(not_before: datetime, not_after: datetime) -> datetime:
+    """When two thirds of a life are over, whatever has it."""
+    return not_before + (not_after - not_before) * RENEW_AFTER
 
 
 def shown(records: Iterable[Issued], *, now: datetime) -> tuple[Issued, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from causeway_controller.inventory import certificates
-from causeway_controller.inventory.certificates import RENEW_AFTER, Issued
+from causeway_controller.inventory.certificates import Issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def next_phase(generations: Iterable[Generation], records: Iterable[Issued], *, 
     if newest.trusted is None:
         return Distribute(newest.number)
     if newest is oldest:
-        until = newest.not_before + (newest.not_after - newest.not_before) * RENEW_AFTER
+        until = certificates.renew_at(newest.not_before, newest.not_after)
         return Add() if now >= until else Steady(until)
     return _replacing(oldest, newest, certificates.shown(records, now=now))
 

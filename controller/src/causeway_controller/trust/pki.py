@@ -218,6 +218,12 @@ def serial(certificate: Pem) -> SerialNumber:
     return f"{x509.load_pem_x509_certificate(certificate.encode('ascii')).serial_number:x}"
 
 
+def validity(certificate: Pem) -> tuple[datetime, datetime]:
+    """Return when a certificate begins and ends. Raises ValueError for what is none."""
+    read = x509.load_pem_x509_certificate(certificate.encode())
+    return read.not_valid_before_utc, read.not_valid_after_utc
+
+
 def load_authority(directory: Path) -> Authority:
     """The authority that `Authority.save` wrote; raises StoreError."""
     try:

@@ -40,10 +40,3 @@ def _general(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def replacement_due(certificate: str, *, now: datetime) -> bool:
-    """Whether two thirds of the certificate's life are over. Raises ValueError for what is none."""
-    read = x509.load_pem_x509_certificate(certificate.encode())
-    begun, over = read.not_valid_before_utc, read.not_valid_after_utc
-    return now >= begun + (over - begun) * 2 / 3
