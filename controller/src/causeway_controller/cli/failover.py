@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from uuid import uuid4
 
@@ -57,8 +59,7 @@ def partial(
     json_wanted: Json = False,
 ) -> None:
     """Fail VMs over, besides those that are already; the rest of the site runs on in production."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         start.run(FailOver(tenant=tenant, vms=frozenset(vms)))
 
 
@@ -74,8 +75,7 @@ def full(
     json_wanted: Json = False,
 ) -> None:
     """Fail the whole site over: production is gone, the provider's appliance becomes the gateway."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         start.run(FailOverSite(tenant=tenant, vms=start.vms(vms)))
 
 
@@ -91,8 +91,7 @@ def escalate(
     json_wanted: Json = False,
 ) -> None:
     """Go from a partial failover to the full one: production died while some of it was failed over."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         start.run(FailOverSite(tenant=tenant, vms=start.vms(vms), escalate=True))
 
 
@@ -114,8 +113,7 @@ def undo(
     json_wanted: Json = False,
 ) -> None:
     """End the partial failover of these VMs, or with --full the one of the site."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         kept = frozenset(keep_partial or ())
         if whole and vms:
             raise UsageError(
@@ -144,8 +142,7 @@ def start_rehearsal(
     json_wanted: Json = False,
 ) -> None:
     """Start replicas beside the running production, cut off from it; they stay until it is ended."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         start.run(Rehearse(tenant=tenant, vms=start.vms(vms), internet=internet))
 
 
@@ -161,8 +158,7 @@ def end_rehearsal(
     json_wanted: Json = False,
 ) -> None:
     """End the rehearsal: the replicas are powered off."""
-    with telling.told(json_wanted=json_wanted):
-        start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
         start.run(EndRehearsal(tenant=tenant, stop_appliances=stop_appliances))
 
 
@@ -185,6 +181,15 @@ def publish(
     with telling.told(read.name, places, json_wanted=json_wanted):
         start = Start(client(context), tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted)
         start.run(Publish(tenant=tenant, rules=rules))
+
+
+@contextmanager
+def starting(
+    context: typer.Context, tenant: str, host: str, *, dry: bool, detach: bool, json_wanted: bool
+) -> Iterator[Start]:
+    """What starts the run of a command; tells what is refused."""
+    with telling.told(json_wanted=json_wanted):
+        yield Start(client(context), tenant, host, dry=dry, detach=detach, json_wanted=json_wanted)
 
 
 class Start:
