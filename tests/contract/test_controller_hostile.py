@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi import checks as openapi
 
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.run_reports import RunsTold
@@ -23,33 +19,15 @@ from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from tests import hostile
 from tests.controller_socket import AtSocket, at_socket
+from tests.described import CHECKS, MORE, drawn, operations
 from tests.provider_inventory import seed_example
 
-MORE = int(os.environ.get("CAUSEWAY_FUZZ", "1"))
-"""How many times as many requests as in a usual run."""
-DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs/reference/controller-openapi.json").read_text())
-SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
-OPERATIONS: dict[str, schemathesis.APIOperation[Any, Any, Any, Any]] = {
-    operation.label: operation
-    for operation in (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok))
-}
-CHECKS: list[Any] = [
-    openapi.status_code_conformance,
-    openapi.content_type_conformance,
-    openapi.response_headers_conformance,
-    openapi.response_schema_conformance,
-]
+OPERATIONS = operations("controller-openapi.json")
 REFUSED, DEFECT = 400, 500
 THERE = {"tenant": "acme", "host": "esx1", "run": "r1", "token": "0" * 12}
 """Names in paths that lead somewhere; drawn ones rarely do."""
 
 pytestmark = pytest.mark.timeout(120 + 60 * MORE)
-drawn = functools.partial(
-    settings,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
 
 
 @pytest.fixture

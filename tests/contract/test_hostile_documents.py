@@ -6,9 +6,7 @@ Requests are drawn from the published description, and documents that are meant 
 
 from __future__ import annotations
 
-import functools
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,42 +14,22 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi import checks as openapi
 
 from causeway_wire import codec
 from causeway_wire.desired import Failover, Full, FullNetwork, Idle, Rehearsal
 from causeway_wire.problem import MEDIA_TYPE
 from causeway_wire.routes import ROUTES
 from tests import agents, hostile, rules
+from tests.described import CHECKS, MORE, drawn, operations
 from tests.served import besieged
 from tests.sieges import JSON, Siege
 
-MORE = int(os.environ.get("CAUSEWAY_FUZZ", "1"))
-"""How many times as many requests as in a usual run."""
-DESCRIPTION = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text())
-SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
-OPERATIONS: dict[str, schemathesis.APIOperation[Any, Any, Any, Any]] = {
-    operation.label: operation
-    for operation in (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok))
-}
-CHECKS: list[Any] = [
-    openapi.status_code_conformance,
-    openapi.content_type_conformance,
-    openapi.response_headers_conformance,
-    openapi.response_schema_conformance,
-]
+OPERATIONS = operations("openapi.json")
 REFUSED, INTERNAL, UNAVAILABLE = 400, 500, 503
 
 pytestmark = pytest.mark.timeout(60 + 60 * MORE)
-drawn = functools.partial(
-    settings,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
 
 
 def called(siege: Siege, case: schemathesis.Case[Any]) -> int:
