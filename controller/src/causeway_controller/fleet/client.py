@@ -9,7 +9,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -20,6 +20,7 @@ from causeway_controller.errors import AgentUnreachable, ChangeFailed, ChangePen
 from causeway_controller.fleet import tls
 from causeway_controller.fleet.connection import ANSWER_SECONDS, Answer, Connection, Request, SocketFactory
 from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.inventory.health import Shown
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import problem, routes
 from causeway_wire.change import Change, ChangeState, Fence, PlanReport
@@ -34,7 +35,7 @@ from causeway_wire.public_rules import (
     RuleCounters,
     RuleId,
 )
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, IPAddress
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, IPAddress, SerialNumber
 from causeway_wire.update import Activation, UpdateStatus
 
 T = TypeVar("T")
@@ -60,11 +61,13 @@ class AgentClient:
         context: ssl.SSLContext,
         socket_factory: SocketFactory | None = None,
         patience: float = 1.0,
+        peer: tls.Peer | None = None,
     ) -> None:
         """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`. `patience`: how
-        many times longer than usual to wait for an answer.
+        many times longer than usual to wait for an answer. `peer`: what the context remembers of whom it met.
         """
         self.appliance = appliance
+        self._peer = peer or tls.Peer()
         self._connection = Connection(
             appliance=appliance,
             base=URL.build(scheme="https", host=str(address), port=port),
@@ -82,6 +85,24 @@ class AgentClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._connection.__aexit__(kind, error, trace)
+
+    @property
+    def shown(self) -> Shown | None:
+        """The certificate that the appliance showed when it was met last."""
+        return self._peer.shown
+
+    async def use(self, identity: ControllerIdentity, refused: Collection[SerialNumber] = ()) -> None:
+        """Meet the appliance anew with the next request, as this controller, refusing these certificates."""
+        context = tls.agent_context(identity, self.appliance, peer=self._peer, refused=refused)
+        await self._connection.use(context)
+
+    async def close(self) -> None:
+        """Close it, also while others hold it: what they ask then fails."""
+        await self._connection.__aexit__(None, None, None)
+
+    async def etag(self) -> str | None:
+        """ETag of the document in force, None before the first."""
+        return await self._current_etag()
 
     async def versions(self) -> Versions:
         """Versions, capabilities and limits."""
@@ -318,13 +339,19 @@ def open_agent(
     identity: ControllerIdentity,
     socket_factory: SocketFactory | None = None,
     patience: float = 1.0,
+    refused: Collection[SerialNumber] = (),
 ) -> AgentClient:
-    """The client of an enrolled agent: talks to this appliance and to nobody else."""
+    """The client of an enrolled agent: talks to this appliance and to nobody else.
+
+    `refused`: serial numbers of certificates that it must not show.
+    """
+    peer = tls.Peer()
     return AgentClient(
         appliance=appliance,
         address=address,
         port=port,
-        context=tls.agent_context(identity, appliance),
+        context=tls.agent_context(identity, appliance, peer=peer, refused=refused),
         socket_factory=socket_factory,
         patience=patience,
+        peer=peer,
     )

@@ -6,7 +6,9 @@ Refusals become `ProblemError`, silence becomes `AgentUnreachable`.
 from __future__ import annotations
 
 import io
+import os
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from socket import socket
@@ -80,6 +82,7 @@ class Connection:
         self._context, self._socket_factory = context, socket_factory
         self._patience = patience
         self._session: aiohttp.ClientSession | None = None
+        self._under_way: Counter[aiohttp.ClientSession] = Counter()
 
     def another(self) -> Connection:
         """One to the same agent that is not open yet."""
@@ -92,12 +95,24 @@ class Connection:
         )
 
     async def __aenter__(self) -> Self:
+        self._session = self._new_session()
+        return self
+
+    def _new_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             ssl=self._context, socket_factory=self._socket_factory, keepalive_timeout=KEEPALIVE_SECONDS
         )
         # An environment's proxy would see nothing, but would make every appliance look dead.
-        self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
-        return self
+        return aiohttp.ClientSession(connector=connector, trust_env=False)
+
+    async def use(self, context: ssl.SSLContext) -> None:
+        """Make all further requests on connections of this context; what is under way ends as it began."""
+        self._context = context
+        if self._session is None:
+            return
+        before, self._session = self._session, self._new_session()
+        if not self._under_way[before]:
+            await before.close()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,10 +128,24 @@ class Connection:
         """
         if self._session is None:
             raise RuntimeError("the client is not open; use it as an async context manager")
+        session = self._session
+        self._under_way[session] += 1
+        try:
+            answer = await self._answer(session, route, request)
+        finally:
+            self._under_way[session] -= 1
+            if not self._under_way[session]:
+                del self._under_way[session]
+                if session is not self._session:
+                    await session.close()
+        self._check(route, answer)
+        return answer
+
+    async def _answer(self, session: aiohttp.ClientSession, route: routes.Route, request: Request) -> Answer:
         headers, data = _content(request)
         patience = request.get("patience", ANSWER_SECONDS) * self._patience
         try:
-            async with self._session.request(
+            async with session.request(
                 route.method,
                 self._base.with_path(route.path.format(**request.get("parameters", {}))),
                 params=request.get("query"),
@@ -125,16 +154,11 @@ class Connection:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS * self._patience),
             ) as response:
-                answer = Answer(
-                    response.status, response.content_type, response.headers, await response.read()
-                )
+                return Answer(response.status, response.content_type, response.headers, await response.read())
         except aiohttp.ClientConnectorCertificateError as error:
             raise WrongPeer(self._appliance, self._base.authority, str(error.certificate_error)) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise AgentUnreachable(self._appliance, self._base.authority, reason) from error
-        self._check(route, answer)
-        return answer
+            raise AgentUnreachable(self._appliance, self._base.authority, _reason(error)) from error
 
     def _check(self, route: routes.Route, answer: Answer) -> None:
         """Raises ProblemError or UnexpectedAnswer unless the answer is a success of this route."""
@@ -145,6 +169,17 @@ class Connection:
         if answer.status not in route.success or not expected:
             request = f"{route.method} {route.path}"
             raise UnexpectedAnswer(self._appliance, request, answer.status, answer.media_type)
+
+
+def _reason(error: aiohttp.ClientError | TimeoutError | OSError) -> str:
+    """Why nobody answered, in few words: the system's, where it knows."""
+    of_tls = isinstance(error, ssl.SSLError | aiohttp.ClientSSLError)  # it numbers its errors otherwise
+    number = error.errno if isinstance(error, OSError) and not of_tls else None
+    if number is not None and number > 0:
+        return os.strerror(number).lower()
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return str(error) or type(error).__name__
 
 
 def _content(request: Request) -> tuple[dict[istr, str], io.BytesIO | AsyncIterator[bytes] | None]:

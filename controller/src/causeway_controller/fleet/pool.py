@@ -11,7 +11,7 @@ from causeway_controller.fleet.client import AgentClient, open_agent
 from causeway_controller.fleet.connection import SocketFactory
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.trust.identity import ControllerIdentity
-from causeway_wire.types import ApplianceId
+from causeway_wire.types import ApplianceId, IPAddress, SerialNumber
 
 
 class Pool:
@@ -25,9 +25,10 @@ class Pool:
         patience: float = 1.0,
     ) -> None:
         self._identity = identity
+        self._refused: frozenset[SerialNumber] = frozenset()
         self._socket_factory = socket_factory
         self._patience = patience
-        self._open: dict[ApplianceId, tuple[ManagementAccess, AgentClient]] = {}
+        self._open: dict[ApplianceId, tuple[tuple[IPAddress, int], AgentClient]] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -41,8 +42,8 @@ class Pool:
 
     async def know(self, appliance: ApplianceId, access: ManagementAccess) -> AgentClient:
         """Return the appliance's client, which speaks to it where it is managed now."""
-        known = self._open.get(appliance)
-        if known is not None and known[0] == access:
+        known, place = self._open.get(appliance), (access.address, access.port)
+        if known is not None and known[0] == place:
             return known[1]
         made = open_agent(
             appliance=appliance,
@@ -51,10 +52,31 @@ class Pool:
             identity=self._identity,
             socket_factory=self._socket_factory,
             patience=self._patience,
+            refused=self._refused,
         )
         client = await self._stack.enter_async_context(made)
-        self._open[appliance] = access, client
+        self._open[appliance] = place, client
         return client
+
+    async def use(
+        self, identity: ControllerIdentity, refused: frozenset[SerialNumber], *, renewed: bool
+    ) -> None:
+        """Be this controller from now on, and let no appliance in that shows one of these certificates.
+
+        `renewed`: whether the files of the identity have another certificate than before. Where nothing
+        changes, open connections are kept; else the next request of each client meets its appliance anew.
+        """
+        if not renewed and (identity, refused) == (self._identity, self._refused):
+            return
+        self._identity, self._refused = identity, refused
+        for _, client in tuple(self._open.values()):
+            await client.use(identity, refused)
+
+    async def forget(self, appliance: ApplianceId) -> None:
+        """Speak to it no more: another machine of its name is another one."""
+        known = self._open.pop(appliance, None)
+        if known is not None:
+            await known[1].close()
 
     def __call__(self, appliance: ApplianceId) -> AgentClient:
         """Return the client of an appliance that is known. Raises AgentUnknown."""
