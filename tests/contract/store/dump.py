@@ -11,12 +11,15 @@ import base64
 import sqlite3
 import tempfile
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.inventory import certificates, modes
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import connect
@@ -65,6 +68,10 @@ def fill(url: str) -> None:
     tokens = Tokens(database=database, now=lambda: AT, random=bytes)
     tokens.make(NewToken(name="bert", role=Role.AUDITOR, tenant="acme"), actor="anna")
     Keys(database=database, now=lambda: AT).claim("anna", "key", fingerprint="0" * 64)
+    entered = Deployed(
+        id="acme-esx1", tenant="acme", host="esx1", address=ip_address("203.0.113.10"), port=8443
+    )
+    Appliances(database).enter(entered, at=AT)
     named = authorities.vpn("acme")
     made = Authorities(database, sealing, now=lambda: AT)
     made.establish(named, actor="anna")

@@ -1,10 +1,13 @@
-"""Appliances that were deployed."""
+"""Appliances that were deployed, and how they are."""
 
 from __future__ import annotations
 
-from msgspec import Struct
+from datetime import datetime
+from enum import StrEnum
 
-from causeway_wire.types import ApplianceId, Name, TenantId
+from msgspec import UNSET, Struct, UnsetType
+
+from causeway_wire.types import ApplianceId, Epoch, Generation, Name, SerialNumber, TenantId
 
 
 class DeployedAppliance(Struct, frozen=True, kw_only=True):
@@ -13,3 +16,57 @@ class DeployedAppliance(Struct, frozen=True, kw_only=True):
     appliance: ApplianceId
     tenant: TenantId
     host: Name
+
+
+class Condition(StrEnum):
+    """How an appliance is; the worst first."""
+
+    MISSING = "missing"
+    """Its host has no such machine."""
+    OFF = "off"
+    """Its machine is powered off."""
+    SILENT = "silent"
+    """It does not answer."""
+    REFUSED = "refused"
+    """Who answers cannot prove to be it, or shows a certificate that was revoked."""
+    DEGRADED = "degraded"
+    """It says itself that something is wrong."""
+    OTHER_MODE = "other-mode"
+    """It is in another failover mode than the last run left it in."""
+    OUTDATED = "outdated"
+    """It runs another document than the inventory and the last run give."""
+    UNKNOWN = "unknown"
+    """It was not asked yet."""
+    HEALTHY = "healthy"
+
+
+class ApplianceReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An appliance as it was when it was asked last."""
+
+    appliance: ApplianceId
+    tenant: TenantId
+    host: Name
+    condition: Condition
+    trouble: str = ""
+    """What is wrong, and what to do; empty while nothing is."""
+    since: datetime | UnsetType = UNSET
+    """When this condition began."""
+    asked: datetime | UnsetType = UNSET
+    seen: datetime | UnsetType = UNSET
+    """When it answered last."""
+    agent: str | UnsetType = UNSET
+    """The agent's version."""
+    mode: str | UnsetType = UNSET
+    intended_mode: str | UnsetType = UNSET
+    generation: Generation | UnsetType = UNSET
+    """Of the document that it runs."""
+    epoch: Epoch | UnsetType = UNSET
+    certificate: SerialNumber | UnsetType = UNSET
+    """Serial number of the one that it shows."""
+    certificate_ends: datetime | UnsetType = UNSET
+
+
+class ApplianceReports(Struct, frozen=True, kw_only=True):
+    """The deployed appliances that the caller may see, the worst first."""
+
+    appliances: tuple[ApplianceReport, ...]
