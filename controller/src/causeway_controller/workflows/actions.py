@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
     AgentUnreachable,
     ControllerError,
@@ -35,12 +36,13 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import tenancy
 from causeway_controller.store.generations import GenerationBook
+from causeway_controller.workflows import readiness
 from causeway_controller.workflows.ports import Agents, Answers, Hypervisors
 from causeway_wire.change import ChangeState
 from causeway_wire.observed import ApplianceState, Observed, TunnelState
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.public_rules import PublicRulesPatch
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, TunnelId
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name, TunnelId
 
 _BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
 
@@ -122,6 +124,10 @@ class Executor:
         self._answers = answers
         self._timing = timing
         self._in_charge = in_charge
+
+    async def can_begin(self, request: Request, site: tenancy.Site, host: Name) -> None:
+        """Raise ProblemError when the provider's appliance is missing or has failed; see `readiness`."""
+        await readiness.check(request, site, host=host, agents=self._agents, hypervisors=self._hypervisors)
 
     async def fence(self, run: Run, appliances: Iterable[ApplianceId]) -> tuple[ApplianceId, ...]:
         """Shut other controllers out of these; those that did not answer.

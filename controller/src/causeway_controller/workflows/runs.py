@@ -71,10 +71,13 @@ class Runs:
     async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
         """Return the sentences of each stage that the request would have now; nothing is changed.
 
-        Raises ProblemError with every reason why it cannot be meant.
+        Raises ProblemError with every reason why it cannot be meant, or that the provider's appliance is
+        missing or has failed (`unavailable`).
         """
         site = await self._tenancies.load(request.tenant, host)
-        return sentences(planning.plan(request, site).steps)
+        planned = planning.plan(request, site)
+        await self._means.executor.can_begin(request, site, host)
+        return sentences(planned.steps)
 
     async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
         """Have the request carried out; the run, which is open now. How it goes, its events say.

@@ -1,0 +1,74 @@
+"""Whether the provider's appliance can carry a failover out: asked before anything of it is begun."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from causeway_controller.contract.requests import FailOver, FailOverSite, Rehearse, Request
+from causeway_controller.errors import AgentUnreachable, ControllerError, MachineMissing
+from causeway_controller.failover.steps import MachineKind, MachineRef
+from causeway_controller.hypervisors.base import HypervisorError, Machine
+from causeway_controller.inventory.tenancy import Site
+from causeway_controller.workflows.ports import Agents, Hypervisors
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, Name
+
+TRIES: Final = 3
+"""Times that an appliance is asked whether it lives: one answer may be lost."""
+_REST_SECONDS: Final = 1.0
+_BEGINNINGS: Final = (FailOver, FailOverSite, Rehearse)
+"""What is refused; what ends a failover is never."""
+
+
+async def check(
+    request: Request, site: Site, *, host: Name, agents: Agents, hypervisors: Hypervisors
+) -> None:
+    """Raise ProblemError (`unavailable`) when the appliance is missing or has failed, with what to do.
+
+    One that is powered off is neither: the failover powers it on.
+    """
+    if not isinstance(request, _BEGINNINGS):
+        return
+    appliance = site.tenants[request.tenant].provider.id
+    where = f"{request.tenant} {host}"
+    reference = MachineRef(kind=MachineKind.PROVIDER_APPLIANCE, tenant=request.tenant, name=appliance)
+    found = await _found(hypervisors, reference)
+    if found is None:
+        remedy = f"deploy it with `causeway appliance deploy {where}`"
+        raise _refused(f"appliance {appliance} is not on host {host}: {remedy}, then ask again")
+    if not found.powered_on:
+        return
+    if reason := await _dead(agents, appliance):
+        remedy = f"wait if it has just started; else `causeway appliance redeploy {where}`"
+        raise _refused(f"appliance {appliance} runs on host {host} and does not answer ({reason}): {remedy}")
+
+
+async def _found(hypervisors: Hypervisors, reference: MachineRef) -> Machine | None:
+    try:
+        return await hypervisors(reference).find(reference.owner_id)
+    except MachineMissing:
+        return None
+    except HypervisorError as error:
+        raise _refused(f"{error}. Without its host nothing can fail over there") from error
+
+
+async def _dead(agents: Agents, appliance: ApplianceId) -> str:
+    """Why it does not answer; empty when it does."""
+    reason = ""
+    for number in range(TRIES):
+        if number:
+            await asyncio.sleep(_REST_SECONDS)
+        try:
+            await agents(appliance).live()
+        except AgentUnreachable as error:
+            reason = error.reason
+        except ControllerError as error:
+            reason = str(error)
+        else:
+            return ""
+    return reason
+
+
+def _refused(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.UNAVAILABLE, f"{detail}. Nothing was begun"))

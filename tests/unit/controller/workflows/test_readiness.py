@@ -1,0 +1,68 @@
+"""A failover on an appliance that is missing or has failed is refused before anything is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.contract.requests import Request, UndoSite
+from causeway_controller.store.database import Database
+from causeway_controller.workflows import readiness
+from causeway_wire.problem import ProblemError, ProblemType
+from tests.runs_bench import HOST, RunsBench, made
+from tests.workflow_bench import SITE
+from tests.workflows import BEGIN, SEQUENCES
+
+PROVIDER = SITE.tenants["acme"].provider.id
+BEGINNINGS = (BEGIN, SEQUENCES["fail-over-site"][0], SEQUENCES["rehearse"][0])
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = made(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def bench(database: Database, monkeypatch: pytest.MonkeyPatch) -> RunsBench:
+    monkeypatch.setattr(readiness, "_REST_SECONDS", 0.0)
+    return RunsBench(database)
+
+
+async def refused(bench: RunsBench, request: Request) -> str:
+    with pytest.raises(ProblemError):
+        await bench.runs.plan(request, host=HOST)
+    with pytest.raises(ProblemError) as caught:
+        await bench.runs.start(request, host=HOST, actor="anna")
+    assert caught.value.problem.type == ProblemType.UNAVAILABLE.urn
+    assert (bench.runs_kept.open(), bench.engine.submitted, bench.log) == ((), {}, [])
+    return caught.value.problem.detail
+
+
+@pytest.mark.parametrize("request_", BEGINNINGS, ids=lambda one: type(one).__name__)
+async def test_one_that_is_missing_is_to_be_deployed(bench: RunsBench, request_: Request) -> None:
+    del bench.hypervisor.on[PROVIDER]
+    assert f"`causeway appliance deploy acme {HOST}`" in await refused(bench, request_)
+
+
+@pytest.mark.parametrize("request_", BEGINNINGS, ids=lambda one: type(one).__name__)
+async def test_one_that_has_failed_is_to_be_redeployed(bench: RunsBench, request_: Request) -> None:
+    bench.agents[PROVIDER].lost = True
+    assert f"`causeway appliance redeploy acme {HOST}`" in await refused(bench, request_)
+
+
+async def test_one_that_is_off_is_powered_on_by_the_run(bench: RunsBench) -> None:
+    bench.hypervisor.on[PROVIDER] = False
+    await bench.runs.start(BEGIN, host=HOST, actor="anna")
+    assert len(bench.runs_kept.open()) == 1
+
+
+async def test_what_ends_a_failover_is_never_refused_for_that(bench: RunsBench) -> None:
+    run = await bench.runs.start(SEQUENCES["fail-over-site"][0], host=HOST, actor="anna")
+    await bench.engine.carry_out(run.id)
+    del bench.hypervisor.on[PROVIDER]
+    await bench.runs.start(UndoSite(tenant="acme"), host=HOST, actor="anna")
+    assert len(bench.runs_kept.open()) == 1
