@@ -119,6 +119,7 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
         now=lambda: moments.now,
         clock=lambda: moments.seconds,
         random=numbered_octets,
+        interval=30.0,
     )
     server = TestServer(build(parts))
     await server.start_server()

@@ -49,6 +49,7 @@ class AtSocket:
             now=self.now,
             clock=time.monotonic,
             random=secrets.token_bytes,
+            interval=30.0,
         )
         runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=1)
         await runner.setup()

@@ -22,7 +22,6 @@ PORT: Final = 8444
 _MAX_PORT: Final = 65535
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
-_LEASES: Final = (2, 300)
 _NAME_LENGTH: Final = 40
 
 
@@ -75,6 +74,8 @@ class Settings:
     master_key: MasterKey
     tls: Tls | None
     """None: nobody is served but who is on this host."""
+    interval: float
+    """Seconds between two looks at an appliance."""
     log_format: str
     log_level: str
 
@@ -126,6 +127,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         socket=values["socket"],
         master_key=values["master_key"],
         tls=tls,
+        interval=values["appliances.interval"],
         log_format=values["log.format"],
         log_level=values["log.level"],
     )
@@ -244,11 +246,13 @@ def _sources(text: str) -> tuple[IPNetwork, ...]:
     return tuple(found)
 
 
-def _lease(text: str) -> float:
-    lowest, highest = _LEASES
-    if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
-        raise ValueError(f"{json.dumps(text)} is no whole number of seconds from {lowest} to {highest}")
-    return float(text)
+def _seconds(lowest: int, highest: int) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
+            raise ValueError(f"{json.dumps(text)} is no whole number of seconds from {lowest} to {highest}")
+        return float(text)
+
+    return read
 
 
 def _store(text: str) -> Secret:
@@ -265,13 +269,21 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "sources": Setting(
         "CAUSEWAY_SOURCES", _sources, "", "addresses or prefixes that controllers reach appliances from"
     ),
-    "lease": Setting("CAUSEWAY_LEASE", _lease, "10", "seconds until another controller takes over, 2 to 300"),
+    "lease": Setting(
+        "CAUSEWAY_LEASE", _seconds(2, 300), "10", "seconds until another controller takes over, 2 to 300"
+    ),
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
     "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),
     "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen, None, "address and port of the API over TLS"),
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
     "tls.key": Setting("CAUSEWAY_TLS_KEY", _path, "{state}/tls/key.pem", "PEM file"),
+    "appliances.interval": Setting(
+        "CAUSEWAY_APPLIANCES_INTERVAL",
+        _seconds(1, 3600),
+        "30",
+        "seconds between two looks at an appliance, 1 to 3600",
+    ),
     "log.format": Setting("CAUSEWAY_LOG_FORMAT", _one_of(_FORMATS), "json", "json or text"),
     "log.level": Setting("CAUSEWAY_LOG_LEVEL", _one_of(_LEVELS), "info", "the least that is told"),
 }

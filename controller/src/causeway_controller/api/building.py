@@ -9,6 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from causeway_controller.api import application
+from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
@@ -20,6 +21,7 @@ from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
 from causeway_controller.store.idempotency import Keys
@@ -38,6 +40,8 @@ class Parts:
     clock: Callable[[], float]
     """Seconds that only grow."""
     random: Callable[[int], bytes]
+    interval: float
+    """Seconds between two looks at an appliance."""
     watchers: tuple[Watcher, ...] = ()
 
 
@@ -55,11 +59,16 @@ def build(parts: Parts) -> web.Application:
         audit=audit,
         now=now,
     )
-    status = StatusHandlers(inventories=inventories, runs=told, watchers=parts.watchers, metrics=metrics)
+    deployed = AppliancesTold(Appliances(database), now=now, interval=parts.interval)
+    status = StatusHandlers(
+        inventories=inventories, runs=told, appliances=deployed, watchers=parts.watchers, metrics=metrics
+    )
     built = application.create(
         {
             **InventoryHandlers(inventories).handlers(),
-            **ApplianceHandlers(service=parts.services.appliances, audit=audit, now=now).handlers(),
+            **ApplianceHandlers(
+                service=parts.services.appliances, told=deployed, audit=audit, now=now
+            ).handlers(),
             **runs.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),

@@ -33,6 +33,12 @@ class Metrics:
         )
         self.revision = Gauge("causeway_inventory_revision", "Of the inventory in force", registry=registry)
         self.tenants = Gauge("causeway_tenants", "Tenants in the inventory", registry=registry)
+        self.appliances = Gauge(
+            "causeway_appliances",
+            "Deployed appliances, by condition",
+            ("condition",),
+            registry=registry,
+        )
         self.open_runs = Gauge("causeway_open_runs", "Runs that are not over", registry=registry)
         Gauge("causeway_controller_info", "Version", ("version",), registry=registry).labels(__version__).set(
             1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from causeway_controller import __version__
+from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.metrics import CONTENT_TYPE, Metrics
 from causeway_controller.api.ports import Watcher
@@ -31,6 +32,7 @@ class StatusHandlers:
 
     inventories: Inventories
     runs: RunsTold
+    appliances: AppliancesTold
     watchers: tuple[Watcher, ...]
     metrics: Metrics
 
@@ -57,7 +59,7 @@ class StatusHandlers:
         return Answer(document=about)
 
     async def status(self, ask: Ask) -> Answer:
-        """What is wrong now. What watchers know is the provider's, and not told within a tenant."""
+        """What is wrong now, the worst first. What watchers know is the provider's: no tenant is told."""
         tenant = ask.caller.tenant
         stored = await asyncio.to_thread(self._stored, tenant)
         troubles: list[Trouble] = []
@@ -66,6 +68,8 @@ class StatusHandlers:
                 troubles.append(_NO_INVENTORY)
             for watcher in self.watchers:
                 troubles += await watcher.troubles()
+        deployed = await asyncio.to_thread(self.appliances.all, tenant)
+        troubles = [*self.appliances.troubles(deployed), *troubles]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -73,6 +77,7 @@ class StatusHandlers:
             revision=stored.revision,
             tenants=len(stored.inventory.tenants),
             appliances=len(appliances.needed(stored.inventory)),
+            deployed=len(deployed),
             open_runs=running,
         )
         return Answer(document=status)
@@ -96,6 +101,8 @@ class StatusHandlers:
         stored = await asyncio.to_thread(self._stored, None)
         self.metrics.revision.set(stored.revision)
         self.metrics.tenants.set(len(stored.inventory.tenants))
+        for condition, count in (await asyncio.to_thread(self.appliances.counts)).items():
+            self.metrics.appliances.labels(condition.value).set(count)
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -12,15 +14,17 @@ from causeway_controller.api.ports import Services
 from causeway_controller.app import identity, unlocking
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
-from causeway_controller.fleet import enrolment
+from causeway_controller.fleet import enrolment, tls
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
 from causeway_controller.settings import Settings
 from causeway_controller.store import authorities
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, beside, connect
 from causeway_controller.store.enrolments import Enrolments
+from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.runs import Runs as StoredRuns
@@ -34,6 +38,8 @@ from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.runs import Runs
+from causeway_controller.workflows.upkeep import Upkeep
+from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name
 
 _NAME_LENGTH: Final = 46
@@ -52,6 +58,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
     kept = Authorities(database, sealing, now=utc_now)
     place = settings.state / "identity"
     own = await asyncio.to_thread(identity.establish, kept, settings.name, place, now=utc_now)
+    tls.small_buffers()
     async with _leased(settings) as lease, Pool(own) as pool:
         sites = Sites(database, sealing, pool=pool, controllers=settings.sources, now=utc_now)
         generations = StoredGenerations(database)
@@ -78,8 +85,16 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             runs=StoredRuns(database),
             epochs=Epochs(database),
             generations=generations,
+            appliances=Appliances(database),
+            now=utc_now,
         )
-        async with _carried_out(settings, database, runs, lease):
+        upkeep = Upkeep(
+            lease=lease,
+            leases=Leases(database),
+            watch=_watch(settings, database, sites, pool),
+            interval=settings.interval,
+        )
+        async with _carried_out(settings, database, runs, lease), _looked_after(upkeep):
             yield Services(runs=runs, appliances=provisioning)
 
 
@@ -118,6 +133,32 @@ async def _carried_out(
             guarding.cancel()
             with suppress(asyncio.CancelledError):
                 await guarding
+
+
+@asynccontextmanager
+async def _looked_after(upkeep: Upkeep) -> AsyncIterator[None]:
+    """Appliances are looked after as long as this is open."""
+    going_round = asyncio.create_task(upkeep.run())
+    try:
+        yield
+    finally:
+        going_round.cancel()
+        with suppress(asyncio.CancelledError):
+            await going_round
+
+
+def _watch(settings: Settings, database: Database, sites: Sites, pool: Pool) -> Watch:
+    return Watch(
+        appliances=Appliances(database),
+        intentions=Intentions(database),
+        tenancies=sites,
+        clients=pool.know,
+        power=sites.powered,
+        now=utc_now,
+        clock=time.monotonic,
+        random=random.random,
+        interval=settings.interval,
+    )
 
 
 def _onboarding(

@@ -74,6 +74,7 @@ async def _serving(settings: Settings, database: Database, services: Services) -
         now=utc_now,
         clock=time.monotonic,
         random=secrets.token_bytes,
+        interval=settings.interval,
         watchers=_watchers(settings),
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)

@@ -18,6 +18,7 @@ from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
 from causeway_controller.inventory import views
 from causeway_controller.inventory.book import index
+from causeway_controller.inventory.health import Deployed, Power
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known
 from causeway_controller.store.credentials import Credentials
@@ -84,6 +85,17 @@ class Sites:
             return self._machines[reference]
         except KeyError:
             raise MachineMissing(reference.owner_id) from None
+
+    async def powered(self, one: Deployed) -> Power:
+        """What its host says of the appliance's machine. Raises HypervisorError, StoreError, SealBroken."""
+        stored = await asyncio.to_thread(self._inventories.of_tenant, one.tenant)
+        host = index(stored.inventory).hosts.get(one.host)
+        if host is None:
+            return Power.UNKNOWN
+        machine = await (await self.host(host)).find(one.id)
+        if machine is None:
+            return Power.MISSING
+        return Power.ON if machine.powered_on else Power.OFF
 
     async def answers(self, tenant: TenantId, vm: VmName) -> bool:
         """Whether the replica runs, as its host says; the controller has no way into tenants' networks."""

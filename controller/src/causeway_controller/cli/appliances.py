@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from msgspec import UnsetType
 
-from causeway_controller.cli import telling
+from causeway_controller import yaml_text
+from causeway_controller.cli import errors, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import routes
-from causeway_controller.contract.appliances import DeployedAppliance
+from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
 from causeway_controller.contract.change import AppliancesNeeded
+
+Tenant = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
+Host = Annotated[str, typer.Argument(metavar="HOST", show_default=False)]
 
 appliance = typer.Typer(help="The provider's appliances, one per tenant and host.", no_args_is_help=True)
 
@@ -30,11 +36,53 @@ def needed(context: typer.Context, *, json_wanted: Json = False) -> None:
     )
 
 
+@appliance.command("list")
+def list_appliances(context: typer.Context, *, json_wanted: Json = False) -> None:
+    """A line for each deployed appliance, the worst first. Exit code 1 when anything is wrong with one."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(routes.DEPLOYED_APPLIANCES)
+    found = reply.read(ApplianceReports).appliances
+    if json_wanted:
+        telling.as_json(reply.value)
+    else:
+        telling.table(
+            (
+                (
+                    one.tenant,
+                    one.host,
+                    one.condition,
+                    one.mode or "-",
+                    one.agent or "-",
+                    _moment(one.seen),
+                    one.trouble,
+                )
+                for one in found
+            ),
+            ("tenant", "host", "condition", "mode", "version", "seen", "trouble"),
+        )
+    if any(one.trouble for one in found):
+        raise typer.Exit(errors.REFUSED)
+
+
+@appliance.command()
+def show(context: typer.Context, tenant: Tenant, host: Host, *, json_wanted: Json = False) -> None:
+    """How an appliance was when it was asked last. Exit code 1 when something is wrong with it."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(routes.APPLIANCE, {"tenant": tenant, "host": host})
+    found = reply.read(ApplianceReport)
+    if json_wanted:
+        telling.as_json(reply.value)
+    else:
+        typer.echo(yaml_text.write(reply.value), nl=False)
+    if found.trouble:
+        raise typer.Exit(errors.REFUSED)
+
+
 @appliance.command()
 def deploy(
     context: typer.Context,
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", show_default=False)],
-    host: Annotated[str, typer.Argument(metavar="HOST", show_default=False)],
+    tenant: Tenant,
+    host: Host,
     *,
     json_wanted: Json = False,
 ) -> None:
@@ -49,3 +97,7 @@ def deploy(
     else:
         found = reply.read(DeployedAppliance)
         typer.echo(f"{found.appliance} runs on {found.host}, is enrolled and has its document.")
+
+
+def _moment(found: datetime | UnsetType) -> str:
+    return f"{found:%Y-%m-%d %H:%M:%S}" if isinstance(found, datetime) else "-"

@@ -30,7 +30,8 @@ def status(context: typer.Context, *, json_wanted: Json = False) -> None:
             typer.echo(f"  {trouble.subject}: {trouble.detail}")
         tenants = telling.counted(found.tenants, "tenant")
         appliances = telling.counted(found.appliances, "provider appliance")
-        typer.echo(f"Inventory at revision {found.revision}: {tenants}, {appliances} needed.")
+        told = f"{tenants}, {appliances} needed, {found.deployed} deployed"
+        typer.echo(f"Inventory at revision {found.revision}: {told}.")
         typer.echo(f"Controller {about.version}; you are {about.caller.name}, {about.caller.role}.")
     if found.troubles:
         raise typer.Exit(errors.REFUSED)

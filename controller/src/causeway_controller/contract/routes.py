@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from causeway_controller.contract.access import Permission
-from causeway_controller.contract.appliances import DeployedAppliance
+from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
 from causeway_controller.contract.audit import AuditRecords, AuditVerdict
 from causeway_controller.contract.change import AppliancesNeeded, InventoryChange, TenantReport, Tenants
 from causeway_controller.contract.inventory import Inventory
@@ -124,6 +124,24 @@ APPLIANCES = Route(
     summary="The provider's appliances that the inventory needs, of the tenants that the caller may see",
     permission=Permission.OBSERVE,
     response=AppliancesNeeded,
+    problems=_READ,
+)
+DEPLOYED_APPLIANCES = Route(
+    name="appliances",
+    method="GET",
+    path="/v1/appliances",
+    summary="The deployed appliances of the tenants that the caller may see, the worst first",
+    permission=Permission.OBSERVE,
+    response=ApplianceReports,
+    problems=_READ,
+)
+APPLIANCE = Route(
+    name="appliance",
+    method="GET",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance",
+    summary="How the tenant's appliance on the host was when it was asked last",
+    permission=Permission.OBSERVE,
+    response=ApplianceReport,
     problems=_READ,
 )
 ENSURE_APPLIANCE = Route(
@@ -295,6 +313,8 @@ ROUTES: Final = (
     TENANTS,
     TENANT,
     APPLIANCES,
+    DEPLOYED_APPLIANCES,
+    APPLIANCE,
     ENSURE_APPLIANCE,
     START_RUN,
     RUNS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -32,12 +33,13 @@ class About(Struct, frozen=True, kw_only=True):
     """The most entries of one answer."""
 
 
-class Trouble(Struct, frozen=True, kw_only=True):
+class Trouble(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that is wrong now, and what to do about it."""
 
     subject: str
     """What it is about, such as `acme on esx1`."""
     detail: str
+    since: datetime | UnsetType = UNSET
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -51,6 +53,7 @@ class Status(Struct, frozen=True, kw_only=True):
     tenants: Counted
     appliances: Counted
     """Provider appliances that the inventory needs."""
+    deployed: Counted
     open_runs: Counted
 
 

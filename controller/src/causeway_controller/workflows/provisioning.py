@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.provider import Host
@@ -11,8 +12,10 @@ from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import appliances, book
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
 from causeway_controller.inventory.vnics import of_provider_appliance
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.store.inventories import Inventories
@@ -40,6 +43,8 @@ class Provisioning:
         runs: Runs,
         epochs: Epochs,
         generations: GenerationBook,
+        appliances: Appliances,
+        now: Callable[[], datetime],
     ) -> None:
         self._inventories = inventories
         self._tenancies = tenancies
@@ -49,6 +54,8 @@ class Provisioning:
         self._runs = runs
         self._epochs = epochs
         self._generations = generations
+        self._appliances = appliances
+        self._now = now
 
     async def ensure(self, tenant: TenantId, host: Name, progress: Progress = unwatched) -> ApplianceId:
         """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
@@ -73,6 +80,14 @@ class Provisioning:
             adapters=(appliance.uplink,),
             vnics=of_provider_appliance(needed, stored.allocation),
         )
+        place = Deployed(
+            id=wanted.id,
+            tenant=tenant,
+            host=host,
+            address=wanted.management.address,
+            port=wanted.management.port,
+        )
+        await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(wanted, await self._hosts(names.hosts[host]), progress)
         await self._configure(site, wanted, tenant, host)
         return wanted.id

@@ -17,6 +17,8 @@ from causeway_lab.world.topology import SP_CONTROLLER
 
 LEASE: Final = 10
 """Seconds until another controller takes over."""
+INTERVAL: Final = 2
+"""Seconds between two looks at an appliance."""
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 30.0
 _ANSWER_SECONDS: Final = 180.0
@@ -64,13 +66,13 @@ class Controller:
         """End it with SIGTERM, if it runs."""
         await self._end(signal.SIGTERM)
 
-    async def ask(self, *arguments: str) -> str:
-        """Return what its command says. Raises LabError when it says no."""
-        return await self._run("--socket", str(self.socket), *arguments)
+    async def ask(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
+        """Return what its command says. Raises LabError when it says no: by another exit code than these."""
+        return await self._run("--socket", str(self.socket), *arguments, ok=ok)
 
-    async def ask_json(self, *arguments: str) -> Any:
+    async def ask_json(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> Any:
         """Return what its command says with `--json`. Raises LabError when it says no."""
-        return json.loads(await self.ask(*arguments, "--json"))
+        return json.loads(await self.ask(*arguments, "--json", ok=ok))
 
     def _settings(self) -> Path:
         told = {
@@ -79,12 +81,13 @@ class Controller:
             "socket": str(self.socket),
             "sources": ", ".join(str(interface.ip) for interface in numbering.sp(2)),
             "lease": LEASE,
+            "appliances": {"interval": INTERVAL},
             "log": {"format": "text"},
         }
         self._config.write_text(json.dumps(told), encoding="utf-8")
         return self._config
 
-    async def _run(self, *arguments: str) -> str:
+    async def _run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
         asked = await asyncio.create_subprocess_exec(
             *_PROGRAM,
             *arguments,
@@ -93,7 +96,7 @@ class Controller:
             stderr=subprocess.PIPE,
         )
         said, complained = await asyncio.wait_for(asked.communicate(), _ANSWER_SECONDS)
-        if asked.returncode:
+        if asked.returncode not in ok:
             words = " ".join(arguments)
             raise LabError(f"causeway {words}: {complained.decode().strip()}; {self._last_words()}")
         return said.decode()

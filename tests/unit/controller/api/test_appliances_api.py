@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from causeway_controller.api.callers import not_found
 from causeway_controller.contract.access import Role
+from causeway_controller.contract.appliances import Condition
 from causeway_controller.errors import AgentUnreachable, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from tests.controller_api import serving
+from tests.controller_api import Served, serving, two_tenants
 from tests.provider_inventory import seed_example
 
 PATH = "/v1/tenants/acme/hosts/esx1/appliance"
@@ -66,3 +72,51 @@ async def test_a_tenant_that_a_token_does_not_see_is_not_there(tmp_path: Path) -
         served.appliances.failing = not_found("tenant zeta")
         status, body, _ = await served.ask("PUT", PATH.replace("acme", "zeta"))
         assert (status, "zeta" in body["detail"]) == (404, True)
+
+
+def entered(served: Served, tenant: str, **members: Any) -> None:
+    """An appliance of the tenant that was deployed, and seen as this."""
+    one = Deployed(
+        id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=ip_address("192.0.2.1"), port=8443
+    )
+    appliances = Appliances(served.database)
+    appliances.enter(one, at=served.moments.now)
+    appliances.saw([replace(one, asked=served.moments.now, since=served.moments.now, **members)])
+
+
+async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        entered(served, "zeta", condition=Condition.HEALTHY)
+        entered(served, "acme", condition=Condition.SILENT, cause="connection refused")
+        served.moments.pass_(minutes=2)
+        _, body, _ = await served.ask("GET", "/v1/status")
+        assert body["summary"].startswith(
+            "acme on esx1: has not answered for 2 min (connection refused); look at its console"
+        )
+        assert (body["deployed"], len(body["troubles"])) == (2, 1)
+        _, listed, _ = await served.ask("GET", "/v1/appliances")
+        assert [one["tenant"] for one in listed["appliances"]] == ["acme", "zeta"]
+        _, text, _ = await served.ask("GET", "/metrics")
+        assert 'causeway_appliances{condition="silent"} 1.0' in text
+        assert 'causeway_appliances{condition="missing"} 0.0' in text
+
+
+async def test_a_tenant_is_told_of_its_own_appliance_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        entered(served, "zeta", condition=Condition.HEALTHY)
+        entered(served, "acme", condition=Condition.DEGRADED, cause="the disk is full")
+        for path in ("/v1/status", "/v1/appliances"):
+            _, body, _ = await served.ask("GET", path, role=Role.TENANT_ADMIN, whose="zeta")
+            assert "acme" not in str(body)
+            _, body, _ = await served.ask("GET", path, role=Role.TENANT_ADMIN, whose="acme")
+            assert "the disk is full" in str(body)
+        status, _, _ = await served.ask("GET", PATH, role=Role.TENANT_ADMIN, whose="zeta")
+        assert status == 404
+
+
+async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        assert (await served.ask("GET", PATH))[0] == 404
+        entered(served, "acme", condition=Condition.HEALTHY, mode="idle")
+        status, body, _ = await served.ask("GET", PATH)
+        assert (status, body["condition"], body["mode"]) == (200, "healthy", "idle")

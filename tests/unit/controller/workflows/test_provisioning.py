@@ -15,6 +15,7 @@ from causeway_controller.hypervisors.base import Provider
 from causeway_controller.inventory.tenancy import GatewayCredentials, ManagementAccess, Site
 from causeway_controller.inventory.views import Known, tenancy
 from causeway_controller.store import migrate
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.generations import MemoryBook
@@ -53,6 +54,8 @@ class World:
             runs=self.runs,
             epochs=Epochs(database),
             generations=MemoryBook(),
+            appliances=Appliances(database),
+            now=lambda: AT,
         )
 
     async def load(self, tenant: TenantId, host: Name) -> Site:

@@ -1,0 +1,72 @@
+"""Deployed appliances as they are told: to who lists them, as troubles, as counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import UNSET
+
+from causeway_controller.contract.appliances import ApplianceReport, Condition
+from causeway_controller.contract.status import Trouble
+from causeway_controller.inventory import health
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
+from causeway_wire.types import TenantId
+
+_INTERVALS: Final = 4
+_SLACK: Final = timedelta(seconds=60)
+"""Not to have asked for so many intervals and this is a trouble: another controller may have taken over."""
+
+
+class AppliancesTold:
+    """What the store knows of them, in words of now."""
+
+    def __init__(self, appliances: Appliances, *, now: Callable[[], datetime], interval: float) -> None:
+        """`interval`: seconds between two looks at an appliance."""
+        self._appliances = appliances
+        self._now = now
+        self._patience = timedelta(seconds=interval * _INTERVALS) + _SLACK
+
+    def all(self, tenant: TenantId | None) -> tuple[Deployed, ...]:
+        """Those of one tenant, or all. Raises StoreError."""
+        return self._appliances.all(tenant)
+
+    def counts(self) -> Mapping[Condition, int]:
+        """How many there are of each condition. Raises StoreError."""
+        found = Counter(one.condition for one in self._appliances.all())
+        return {condition: found[condition] for condition in Condition}
+
+    def troubles(self, deployed: Iterable[Deployed]) -> tuple[Trouble, ...]:
+        """What is wrong with them, the worst first."""
+        found = health.troubles(deployed, now=self._now(), patience=self._patience)
+        return tuple(
+            Trouble(subject=one.subject, detail=one.detail, since=one.appliance.since or UNSET)
+            for one in found
+        )
+
+    def reports(self, tenant: TenantId | None) -> tuple[ApplianceReport, ...]:
+        """Those of one tenant, or all, the worst first. Raises StoreError."""
+        return tuple(self._report(one) for one in sorted(self._appliances.all(tenant), key=health.rank))
+
+    def _report(self, one: Deployed) -> ApplianceReport:
+        shown = one.shown
+        return ApplianceReport(
+            appliance=one.id,
+            tenant=one.tenant,
+            host=one.host,
+            condition=one.condition,
+            trouble=health.trouble(one, now=self._now(), patience=self._patience),
+            since=one.since or UNSET,
+            asked=one.asked or UNSET,
+            seen=one.seen or UNSET,
+            agent=one.agent or UNSET,
+            mode=one.mode or UNSET,
+            intended_mode=one.intended or UNSET,
+            generation=UNSET if one.generation is None else one.generation,
+            epoch=UNSET if one.epoch is None else one.epoch,
+            certificate=UNSET if shown is None else shown.serial,
+            certificate_ends=UNSET if shown is None else shown.ends,
+        )

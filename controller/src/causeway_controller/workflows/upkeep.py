@@ -1,0 +1,49 @@
+"""What a controller does by itself for the appliances: one of them does it, the first by name that lives.
+
+Two may do it for a moment, when one of them comes or goes: everything here may be done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from causeway_controller.store.leases import Leases
+from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.watch import Watch
+
+_PAUSE: Final = 1.0
+_SHARE: Final = 0.1
+"""Of the interval between two looks at an appliance, if that is shorter."""
+
+_log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """Goes round as long as this controller lives."""
+
+    def __init__(self, *, lease: Lease, leases: Leases, watch: Watch, interval: float) -> None:
+        self._lease = lease
+        self._leases = leases
+        self._watch = watch
+        self._pause = min(_PAUSE, interval * _SHARE)
+
+    async def run(self) -> None:
+        """Go round until cancelled. What fails is logged, and tried in the next round."""
+        while True:
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 - it is logged, and must not end
+                # One appliance, whatever it answers, must not end the care for all others.
+                _log.exception("upkeep failed; it goes on with the next round")
+            await asyncio.sleep(self._pause)
+
+    async def look(self) -> None:
+        """Go round once. Raises StoreError."""
+        self._lease.in_charge()
+        alive = await asyncio.to_thread(self._leases.alive)
+        if self._lease.name != min(alive, default=""):
+            self._watch.rest()
+            return
+        await self._watch.look()

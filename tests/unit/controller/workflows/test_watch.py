@@ -1,0 +1,114 @@
+"""Appliances are asked over real TLS; what is wrong is known with its cause, and is over when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest_asyncio
+from aiohttp import web
+
+from causeway_controller.contract.appliances import Condition
+from causeway_controller.inventory import health, modes
+from causeway_controller.inventory.health import Power
+from causeway_controller.store.runs import Run
+from causeway_controller.store.tenancies import Standing
+from causeway_wire import problem
+from causeway_wire.problem import ProblemType
+from tests.fakes.agent_server import problem_answer
+from tests.watched import HOST, INTERVAL, ME, TENANT, Watched, watched
+
+FULL = Standing(mode=modes.Full(frozenset({"vm-0-0"})))
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watched]:
+    async with watched(tmp_path) as made:
+        yield made
+
+
+async def test_an_appliance_that_is_well_is_known_with_all_that_it_runs(one: Watched) -> None:
+    found = await one.look()
+    assert (found.condition, found.cause, found.mode, found.generation) == (Condition.HEALTHY, "", "idle", 1)
+    assert found.seen == one.now
+    assert found.shown is not None
+    assert found.shown.ends > one.now + timedelta(days=390)
+
+
+async def test_while_nothing_changes_one_request_is_enough(one: Watched) -> None:
+    await one.look()
+    one.agent.requests.clear()
+    await one.look()
+    assert one.agent.requests == [("GET", "/v1/observed")]
+
+
+async def test_silence_is_known_with_its_cause_and_ends_with_the_next_answer(one: Watched) -> None:
+    await one.look()
+    one.agent.intercept = lambda _: problem_answer(problem.problem(ProblemType.UNAVAILABLE, "it starts"))
+    silent = await one.look()
+    assert (silent.condition, "it starts" in silent.cause) == (Condition.SILENT, True)
+    one.agent.intercept = lambda _: None
+    assert (await one.look()).condition is Condition.HEALTHY
+
+
+async def test_an_appliance_that_is_gone_is_told_from_one_that_is_silent(one: Watched) -> None:
+    await one.look()
+    gone = replace(one.watch.roll[ME], port=1)
+    one.appliances.enter(gone, at=one.now)
+    silent = await one.look()
+    assert (silent.condition, silent.cause) == (Condition.SILENT, "connection refused")
+    one.power = Power.MISSING
+    found = await one.look()
+    assert found.condition is Condition.MISSING
+    told = health.trouble(found, now=one.now, patience=timedelta(hours=1))
+    assert told == f"its host has no such machine; run `causeway appliance deploy {TENANT} {HOST}`"
+
+
+async def test_another_machine_is_not_believed(one: Watched) -> None:
+    one.issue("somebody-else")
+    assert (await one.look()).condition is Condition.REFUSED
+
+
+async def test_a_document_that_the_inventory_has_overtaken_is_known(one: Watched) -> None:
+    await one.look()
+    tenant = one.site.tenants[TENANT]
+    one.site = replace(one.site, tenants={TENANT: replace(tenant, public_addresses=())})
+    one.ledger.revoke((await one.look()).shown.serial, actor="test", reason="the mark changes")  # type: ignore[union-attr]
+    assert (await one.look()).condition is Condition.OUTDATED
+
+
+async def test_another_mode_than_the_last_run_left_is_known_but_not_while_one_is_open(one: Watched) -> None:
+    one.standings.put(TENANT, HOST, FULL)
+    one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
+    assert (await one.look()).condition is Condition.HEALTHY
+    epoch = 1
+    one.runs.finish("r1", epoch=epoch, kind="failed", detail="{}", at=one.now)
+    found = await one.look()
+    assert (found.condition, found.mode, found.intended) == (Condition.OTHER_MODE, "idle", "full")
+
+
+async def test_another_controller_goes_on_with_what_this_one_saw(one: Watched) -> None:
+    await one.look()
+    one.agent.intercept = lambda _: web.Response(status=500, text="no")
+    since = (await one.look()).since
+    one.watch = one.watching()
+    found = await one.look()
+    assert (found.condition, found.since) == (Condition.SILENT, since)
+
+
+async def test_each_has_its_turn_once_in_an_interval(one: Watched) -> None:
+    await one.look()
+    one.agent.requests.clear()
+    one.pass_(seconds=INTERVAL / 2)
+    assert await one.watch.look() == ()
+    assert one.agent.requests == []
+
+
+async def test_what_is_deployed_no_longer_is_not_revived(one: Watched) -> None:
+    await one.look()
+    one.appliances.forget(ME)
+    one.pass_(seconds=2 * INTERVAL)
+    assert await one.watch.look() == ()
+    assert one.appliances.all() == ()
