@@ -15,6 +15,7 @@ from causeway_controller.inventory import health, modes
 from causeway_controller.inventory.health import Power
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.watch import access
 from causeway_wire import problem
 from causeway_wire.problem import ProblemType
 from tests.fakes.agent_server import problem_answer
@@ -32,7 +33,7 @@ async def one(tmp_path: Path) -> AsyncIterator[Watched]:
 async def test_an_appliance_that_is_well_is_known_with_all_that_it_runs(one: Watched) -> None:
     found = await one.look()
     assert (found.condition, found.cause, found.mode, found.generation) == (Condition.HEALTHY, "", "idle", 1)
-    assert found.seen == one.now
+    assert (found.seen, access(found).port) == (one.now, one.agent.port)
     assert found.shown is not None
     assert found.shown.ends > one.now + timedelta(days=390)
 
