@@ -69,6 +69,7 @@ lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	$(BIN)/yamllint --strict $(YAML_FILES)
 	$(BIN)/python -m causeway_wire.openapi --check docs/reference/openapi.json
 	$(BIN)/python -m causeway_controller.contract.openapi --check docs/reference/controller-openapi.json
+	$(BIN)/python -m causeway_controller.contract.tenant_openapi --check docs/reference/tenant-openapi.json
 	@if command -v packer >/dev/null; then packer validate -syntax-only packer/appliance.pkr.hcl >/dev/null; \
 	else echo 'lint: there is no packer here, so its template was not read: scripts/setup image installs it'; fi
 	@echo 'lint: clean'
@@ -80,6 +81,7 @@ format: setup ## rewrite the Python files in the one format
 openapi: setup ## write docs/reference/*openapi.json anew from the route tables
 	$(BIN)/python -m causeway_wire.openapi docs/reference/openapi.json
 	$(BIN)/python -m causeway_controller.contract.openapi docs/reference/controller-openapi.json
+	$(BIN)/python -m causeway_controller.contract.tenant_openapi docs/reference/tenant-openapi.json
 
 image: ## the appliance's disk: built, booted, tested, then OVA, VHDX, qcow2 in dist (as root; some minutes)
 	@scripts/setup image

@@ -9,11 +9,16 @@ import openapi_spec_validator
 import pytest
 
 from causeway_controller.contract import openapi as controller_openapi
+from causeway_controller.contract import tenant_openapi
 from causeway_wire import openapi
 
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 FILE = REFERENCE / "openapi.json"
-TEXTS = {FILE: openapi.text(), REFERENCE / "controller-openapi.json": controller_openapi.text()}
+TEXTS = {
+    FILE: openapi.text(),
+    REFERENCE / "controller-openapi.json": controller_openapi.text(),
+    REFERENCE / "tenant-openapi.json": tenant_openapi.text(),
+}
 
 
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)

@@ -45,6 +45,10 @@ class ProblemType(Enum):
     KEY_REUSED = ("key-reused", 422, "The idempotency key was used for another request")
     REQUEST_IN_FLIGHT = ("request-in-flight", 409, "The same request is still being carried out")
     RUN_OVER = ("run-over", 409, "The run is over")
+    INVITATION_VOID = ("invitation-void", 403, "The invitation does not count, or not any more")
+    INVITATION_USED = ("invitation-used", 409, "The invitation was accepted with another key")
+    MEMBERS_BEHIND = ("members-behind", 409, "Not all members know the next key yet")
+    WRONG_PEER = ("wrong-peer", 502, "Another machine answers than the one whose key is known")
     NOT_FOUND = ("not-found", 404, "No such resource")
     METHOD_NOT_ALLOWED = ("method-not-allowed", 405, "The resource has no such method")
     UNSUPPORTED_MEDIA_TYPE = (

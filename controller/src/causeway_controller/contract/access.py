@@ -20,6 +20,10 @@ class Permission(StrEnum):
     FAIL_OVER = "fail-over"
     """Start, stop and retry runs."""
     MANAGE_TOKENS = "manage-tokens"
+    MANAGE_MEMBERS = "manage-members"
+    """Invite tenants' controllers, expel them, and replace the key that they know the provider by."""
+    MANAGE_PROVIDERS = "manage-providers"
+    """At a tenant's controller: join providers and leave them."""
     READ_AUDIT = "read-audit"
     METRICS = "metrics"
 
@@ -43,7 +47,10 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.AUDITOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS}),
 }
 
-WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS, _P.DEPLOY})
+WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS, _P.DEPLOY}) | {
+    _P.MANAGE_MEMBERS,
+    _P.MANAGE_PROVIDERS,
+}
 """Never for who sees one tenant only, whatever the role: what they give is every tenant's."""
 
 OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR})

@@ -1,6 +1,6 @@
-"""The OpenAPI 3.1 description of the controller's API, generated from the route table.
+"""The OpenAPI 3.1 descriptions of the controller's APIs, generated from the route tables.
 
-`python -m causeway_controller.contract.openapi FILE` writes it, with `--check` it is only compared.
+`python -m causeway_controller.contract.openapi FILE` writes that of staff, `tenant_openapi` the other one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from causeway_controller.contract import access, provider, routes, runs, tenant, tokens
+from causeway_controller.contract import access, audiences, joining, provider, routes, runs, tenant, tokens
+from causeway_controller.contract.audiences import Audience
 from causeway_wire import openapi_parts, problem, public_rules, types
 from causeway_wire.openapi_parts import Schema
 
@@ -20,6 +21,8 @@ _PATH_PARAMETERS: dict[str, Any] = {
     "tenant": types.TenantId,
     "host": types.Name,
     "run": runs.RunId,
+    "invitation": joining.InvitationId,
+    "provider": types.Name,
     "token": tokens.TokenId,
 }
 _QUERY_PARAMETERS: dict[str, Schema] = {
@@ -34,6 +37,14 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     "dry_run": {
         "description": "Check everything and say what would happen; change nothing",
         "schema": {"type": "boolean"},
+    },
+    "force": {
+        "description": "Do it although the other side was not told",
+        "schema": {"type": "boolean"},
+    },
+    "knows": {
+        "description": "The `next_key` that the caller keeps and will accept",
+        "schema": msgspec.json.schema(provider.Fingerprint),
     },
     "limit": {
         "description": "The most entries to answer with",
@@ -68,56 +79,51 @@ _ANSWERS: dict[str, Schema] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
 }
-_DESCRIPTION = (
-    "Over the Unix socket of the controller's host, where the operator of the host is an admin, or over TLS "
-    "with a token. Requests are strict; readers of answers tolerate unknown members. Every refusal is an "
-    "RFC 9457 problem with a stable type. Whoever is bound to a tenant sees nothing of any other: what is "
-    "another's is not found."
-)
 _NO_BODY = (204, 304)
 
 
-def document() -> Schema:
+def document(audience: Audience = audiences.STAFF) -> Schema:
     """The whole description, ready for JSON."""
     paths: Schema = {}
-    for route in routes.ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for route in audience.routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, audience)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
-            "title": "Causeway controller",
+            "title": audience.title,
             "version": "1",
-            "summary": "The API of the controller of network extension appliances",
-            "description": _DESCRIPTION,
+            "summary": audience.summary,
+            "description": audience.description,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
         "components": {
-            "schemas": openapi_parts.schemas(_bodies(), _described()),
-            "securitySchemes": {
-                "token": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "Roles: " + "; ".join(_role(role) for role in access.Role),
-                }
-            },
+            "schemas": openapi_parts.schemas(_bodies(audience), _described(audience)),
+            "securitySchemes": _security(audience),
         },
     }
 
 
-def text() -> str:
+def text(audience: Audience = audiences.STAFF) -> str:
     """The description as the committed file holds it."""
-    return json.dumps(document(), indent=2) + "\n"
+    return json.dumps(document(audience), indent=2) + "\n"
+
+
+def _security(audience: Audience) -> Schema:
+    if not audience.tokens:
+        return {"certificate": {"type": "mutualTLS", "description": "Of a tenant's controller that joined"}}
+    roles = "; ".join(_role(role) for role in access.Role)
+    return {"token": {"type": "http", "scheme": "bearer", "description": f"Roles: {roles}"}}
 
 
 def _role(role: access.Role) -> str:
     return f"`{role}` ({', '.join(sorted(access.GRANTS[role]))})"
 
 
-def _operation(route: routes.Route) -> Schema:
+def _operation(route: routes.Route, audience: Audience) -> Schema:
     operation: Schema = {"operationId": route.name, "summary": route.summary}
-    operation["security"] = [] if route.permission is None else [{"token": [route.permission.value]}]
+    operation["security"] = _secured(route, audience)
     if parameters := _parameters(route):
         operation["parameters"] = parameters
     if route.request is not None:
@@ -128,6 +134,12 @@ def _operation(route: routes.Route) -> Schema:
         **openapi_parts.problems(route.problems),
     }
     return operation
+
+
+def _secured(route: routes.Route, audience: Audience) -> list[Schema]:
+    if route.permission is None:
+        return []
+    return [{"token": [route.permission.value]}] if audience.tokens else [{"certificate": []}]
 
 
 def _parameters(route: routes.Route) -> list[Schema]:
@@ -172,20 +184,20 @@ def _dry(route: routes.Route) -> Schema:
     return {"200": {"description": "What would happen", "content": openapi_parts.json_body(route.dry)}}
 
 
-def _bodies() -> list[Any]:
+def _bodies(audience: Audience) -> list[Any]:
     kinds = [
         kind
-        for route in routes.ROUTES
+        for route in audience.routes
         for kind in (route.request, route.response, route.dry)
         if kind is not None
     ]
     return [*dict.fromkeys(kinds), problem.Problem]
 
 
-def _described() -> list[type]:
+def _described(audience: Audience) -> list[type]:
     """One type of every module whose types are part of bodies."""
     inside = [provider.Host, tenant.Tenant, public_rules.PublicRule]
-    return [kind for kind in (*_bodies(), *inside) if isinstance(kind, type)]
+    return [kind for kind in (*_bodies(audience), *inside) if isinstance(kind, type)]
 
 
 def main(arguments: list[str] | None = None) -> int:

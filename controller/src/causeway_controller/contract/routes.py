@@ -57,9 +57,9 @@ class Route:
     problems: tuple[P, ...] = ()
 
 
-_OPEN = (P.MALFORMED, P.METHOD_NOT_ALLOWED, P.INTERNAL, P.UNAVAILABLE)
-_READ = (*_OPEN, P.UNAUTHENTICATED, P.NOT_ALLOWED, P.NOT_FOUND, P.TOO_MANY)
-_BODY = (*_READ, P.TOO_LARGE, P.TOO_SLOW, P.UNSUPPORTED_MEDIA_TYPE, P.INVALID)
+OPEN: Final = (P.MALFORMED, P.METHOD_NOT_ALLOWED, P.INTERNAL, P.UNAVAILABLE)
+READ: Final = (*OPEN, P.UNAUTHENTICATED, P.NOT_ALLOWED, P.NOT_FOUND, P.TOO_MANY)
+BODY: Final = (*READ, P.TOO_LARGE, P.TOO_SLOW, P.UNSUPPORTED_MEDIA_TYPE, P.INVALID)
 _RULES = (P.DUPLICATE, P.OVERLAP, P.OUTSIDE_NETWORK, P.UNKNOWN_REFERENCE, P.UNSUPPORTED)
 _PUBLIC = (P.RESERVED_PORT, P.OUTSIDE_ALLOCATION)
 _START = (P.FAILOVER_IN_PROGRESS, P.REQUEST_IN_FLIGHT, P.KEY_REUSED)
@@ -71,7 +71,7 @@ ABOUT = Route(
     summary="Version and limits, and who the caller is",
     permission=Permission.OBSERVE,
     response=About,
-    problems=_READ,
+    problems=READ,
 )
 GET_INVENTORY = Route(
     name="get_inventory",
@@ -83,7 +83,7 @@ GET_INVENTORY = Route(
     response=Inventory,
     headers=(IF_NONE_MATCH,),
     answers=(ETAG,),
-    problems=_READ,
+    problems=READ,
 )
 PUT_INVENTORY = Route(
     name="put_inventory",
@@ -97,7 +97,7 @@ PUT_INVENTORY = Route(
     headers=(IF_MATCH,),
     answers=(ETAG,),
     body_bytes=BODY_BYTES,
-    problems=(*_BODY, *_RULES, *_PUBLIC, P.PRECONDITION_FAILED, P.PRECONDITION_REQUIRED),
+    problems=(*BODY, *_RULES, *_PUBLIC, P.PRECONDITION_FAILED, P.PRECONDITION_REQUIRED),
 )
 TENANTS = Route(
     name="tenants",
@@ -106,7 +106,7 @@ TENANTS = Route(
     summary="The tenants that the caller may see, in a line each",
     permission=Permission.OBSERVE,
     response=Tenants,
-    problems=_READ,
+    problems=READ,
 )
 TENANT = Route(
     name="tenant",
@@ -115,7 +115,7 @@ TENANT = Route(
     summary="A tenant: what was entered, the appliances needed for it, what it has been given",
     permission=Permission.OBSERVE,
     response=TenantReport,
-    problems=_READ,
+    problems=READ,
 )
 APPLIANCES = Route(
     name="appliances_needed",
@@ -124,7 +124,7 @@ APPLIANCES = Route(
     summary="The provider's appliances that the inventory needs, of the tenants that the caller may see",
     permission=Permission.OBSERVE,
     response=AppliancesNeeded,
-    problems=_READ,
+    problems=READ,
 )
 DEPLOYED_APPLIANCES = Route(
     name="appliances",
@@ -151,7 +151,7 @@ ENSURE_APPLIANCE = Route(
     summary="The tenant's appliance on the host, deployed, enrolled and configured unless it is so already",
     permission=Permission.DEPLOY,
     response=DeployedAppliance,
-    problems=(*_READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
+    problems=(*READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
 )
 START_RUN = Route(
     name="start_run",
@@ -166,7 +166,7 @@ START_RUN = Route(
     query=("dry_run",),
     headers=(IDEMPOTENCY_KEY,),
     answers=(LOCATION,),
-    problems=(*_BODY, *_RULES, *_PUBLIC, *_START),
+    problems=(*BODY, *_RULES, *_PUBLIC, *_START),
 )
 RUNS = Route(
     name="runs",
@@ -176,7 +176,7 @@ RUNS = Route(
     permission=Permission.OBSERVE,
     response=RunReports,
     query=("tenant", "cursor", "limit"),
-    problems=_READ,
+    problems=READ,
 )
 RUN = Route(
     name="run",
@@ -185,7 +185,7 @@ RUN = Route(
     summary="A run, and what came of it last",
     permission=Permission.OBSERVE,
     response=RunReport,
-    problems=_READ,
+    problems=READ,
 )
 RUN_EVENTS = Route(
     name="run_events",
@@ -198,7 +198,7 @@ RUN_EVENTS = Route(
     query=("after",),
     headers=(LAST_EVENT_ID,),
     stream=True,
-    problems=_READ,
+    problems=READ,
 )
 STOP_RUN = Route(
     name="stop_run",
@@ -208,7 +208,7 @@ STOP_RUN = Route(
     permission=Permission.FAIL_OVER,
     success=(202,),
     response=RunReport,
-    problems=(*_READ, P.RUN_OVER),
+    problems=(*READ, P.RUN_OVER),
 )
 RETRY_RUN = Route(
     name="retry_run",
@@ -219,7 +219,7 @@ RETRY_RUN = Route(
     success=(201,),
     response=RunReport,
     answers=(LOCATION,),
-    problems=(*_READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID),
+    problems=(*READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID),
 )
 TOKENS = Route(
     name="tokens",
@@ -228,7 +228,7 @@ TOKENS = Route(
     summary="Tokens without their secrets",
     permission=Permission.MANAGE_TOKENS,
     response=Tokens,
-    problems=_READ,
+    problems=READ,
 )
 MAKE_TOKEN = Route(
     name="make_token",
@@ -240,7 +240,7 @@ MAKE_TOKEN = Route(
     request=NewToken,
     response=MadeToken,
     answers=(LOCATION,),
-    problems=(*_BODY, P.UNKNOWN_REFERENCE),
+    problems=(*BODY, P.UNKNOWN_REFERENCE),
 )
 REVOKE_TOKEN = Route(
     name="revoke_token",
@@ -249,7 +249,7 @@ REVOKE_TOKEN = Route(
     summary="Revoke a token: from now on nobody is known by it",
     permission=Permission.MANAGE_TOKENS,
     response=Token,
-    problems=_READ,
+    problems=READ,
 )
 AUDIT = Route(
     name="audit",
@@ -259,7 +259,7 @@ AUDIT = Route(
     permission=Permission.READ_AUDIT,
     response=AuditRecords,
     query=("cursor", "limit"),
-    problems=_READ,
+    problems=READ,
 )
 VERIFY_AUDIT = Route(
     name="verify_audit",
@@ -268,7 +268,7 @@ VERIFY_AUDIT = Route(
     summary="Whether every record of the audit is what was written",
     permission=Permission.READ_AUDIT,
     response=AuditVerdict,
-    problems=_READ,
+    problems=READ,
 )
 STATUS = Route(
     name="status",
@@ -277,7 +277,7 @@ STATUS = Route(
     summary="What is wrong now, then how much there is",
     permission=Permission.OBSERVE,
     response=Status,
-    problems=_READ,
+    problems=READ,
 )
 LIVE = Route(
     name="healthz",
@@ -286,7 +286,7 @@ LIVE = Route(
     summary="The controller answers",
     permission=None,
     response=Health,
-    problems=_OPEN,
+    problems=OPEN,
 )
 READY = Route(
     name="readyz",
@@ -295,7 +295,7 @@ READY = Route(
     summary="The controller can read its store",
     permission=None,
     response=Health,
-    problems=_OPEN,
+    problems=OPEN,
 )
 METRICS = Route(
     name="metrics",
@@ -303,7 +303,7 @@ METRICS = Route(
     path="/metrics",
     summary="Prometheus text exposition",
     permission=Permission.METRICS,
-    problems=_READ,
+    problems=READ,
 )
 
 ROUTES: Final = (

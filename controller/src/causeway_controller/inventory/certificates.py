@@ -31,6 +31,8 @@ class Purpose(enum.StrEnum):
     """A tenant appliance's, of a tunnel."""
     SERVER = "server"
     """A provider appliance's, of a tunnel."""
+    MEMBER = "member"
+    """A tenant's controller shows it to the provider's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Subject:
                 return f"{self.purpose}/{self.appliance}"
             case Purpose.CLIENT | Purpose.SERVER:
                 return f"{self.purpose}/{self.tenant}/{self.tunnel}"
-            case Purpose.CONTROLLER:
+            case Purpose.CONTROLLER | Purpose.MEMBER:
                 return f"{self.purpose}/{self.name}"
 
 
@@ -64,6 +66,11 @@ def of_agent(appliance: ApplianceId) -> Subject:
 def of_controller(name: Name) -> Subject:
     """A controller, as agents meet it."""
     return Subject(purpose=Purpose.CONTROLLER, name=name)
+
+
+def of_member(tenant: TenantId) -> Subject:
+    """A tenant's controller, as the provider's meets it."""
+    return Subject(purpose=Purpose.MEMBER, name=tenant)
 
 
 def of_gateway(appliance: ApplianceId, dns_name: Name) -> Subject:

@@ -1,13 +1,15 @@
 """Certificates: one authority per purpose, one purpose per certificate, no name taken from a request.
 
 Authorities: the controllers' own (agents' server certificates, controllers' client certificates), one VPN
-authority per tenant, and one for the cloud gateways' TLS. All keys are EC P-256; private keys of agents never
-come here, only signing requests (RFC 2986) whose signature and curve are checked and whose names are ignored.
+authority per tenant, one for the cloud gateways' TLS, and one of tenants' controllers, the members. All keys
+are EC P-256; private keys of agents never come here, only signing requests (RFC 2986) whose signature and
+curve are checked and whose names are ignored.
 """
 
 from __future__ import annotations
 
 import enum
+import hashlib
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from causeway_wire.types import ApplianceId, IPAddress, Name, Pem, Secret, Seria
 APPLIANCE_URN = "urn:causeway:appliance:"
 CONTROLLER_URN = "urn:causeway:controller:"
 PERMISSION_URN = "urn:causeway:permission:"
+MEMBER_URN = "urn:causeway:member:"
 
 BACKDATING = timedelta(hours=1)
 """Clocks of freshly booted appliances are late or early by minutes."""
@@ -112,6 +115,11 @@ def make_controller_authority(*, name: str, now: datetime) -> Authority:
     return _make_authority(_name(name), (Usage.SERVER, Usage.CLIENT), now=now)
 
 
+def make_member_authority(*, name: str, now: datetime) -> Authority:
+    """The authority of tenants' controllers; it vouches for clients only."""
+    return _make_authority(_name(f"members of {name}"), (Usage.CLIENT,), now=now)
+
+
 def make_vpn_authority(tenant: TenantId, *, now: datetime) -> Authority:
     """A tenant's VPN authority; its organisation is the tenant, so a shortened common name stays unique."""
     suffix = " vpn ca"
@@ -164,6 +172,17 @@ def issue_controller(
     return pem(issuer.issue(public_key, common_name=name, usage=Usage.CLIENT, names=names, now=now))
 
 
+def issue_member(
+    issuer: Issuer, request: x509.CertificateSigningRequest, *, tenant: TenantId, now: datetime
+) -> Pem:
+    """The TLS client certificate of a tenant's controller, which it shows to the provider's."""
+    names = [x509.UniformResourceIdentifier(MEMBER_URN + tenant)]
+    certificate = issuer.issue(
+        requested_key(request), common_name=tenant, usage=Usage.CLIENT, names=names, now=now
+    )
+    return pem(certificate)
+
+
 def issue_vpn(
     issuer: Issuer,
     request: x509.CertificateSigningRequest,
@@ -211,6 +230,33 @@ def requested_key(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePu
 def spki(key: ec.EllipticCurvePublicKey) -> bytes:
     """SubjectPublicKeyInfo, DER (RFC 5280, 4.1): what pins and enrolment proofs are about."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def fingerprint(key: ec.EllipticCurvePublicKey) -> str:
+    """What a public key is pinned by: SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4), in hexadecimal."""
+    return hashlib.sha256(spki(key)).hexdigest()
+
+
+def certified(certificate: Pem) -> str:
+    """The fingerprint of the key in a certificate. Raises ValueError for what is none with such a key."""
+    key = x509.load_pem_x509_certificate(certificate.encode("ascii")).public_key()
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError("the certificate has no elliptic-curve key")  # noqa: TRY004 - of a text, no argument
+    return fingerprint(key)
+
+
+def make_request(key: ec.EllipticCurvePrivateKey) -> Pem:
+    """A signing request (RFC 2986) for this key, without a name: who signs it knows for whom it is."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def read_key(text: Secret) -> ec.EllipticCurvePrivateKey:
+    """A private key as `private_pem` wrote it. Raises ValueError."""
+    key = serialization.load_pem_private_key(text.reveal().encode("ascii"), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("the key is of another kind than Causeway makes")  # noqa: TRY004 - of a text
+    return key
 
 
 def serial(certificate: Pem) -> SerialNumber:

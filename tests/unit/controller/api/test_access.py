@@ -10,13 +10,21 @@ import pytest
 from causeway_controller.api import callers
 from causeway_controller.contract import routes
 from causeway_controller.contract.access import Permission, Role, granted
+from causeway_controller.contract.audiences import STAFF
 from causeway_controller.contract.requests import FailOver
 from causeway_controller.contract.tokens import NewToken
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.controller_api import serving, two_tenants
 
-PLACES = {"tenant": "acme", "host": "esx1", "run": "r1", "token": "0" * 12}
+PLACES = {
+    "tenant": "acme",
+    "host": "esx1",
+    "run": "r1",
+    "token": "0" * 12,
+    "invitation": "0" * 12,
+    "provider": "north",
+}
 ACME = codec.encode(FailOver(tenant="acme", vms=frozenset({"db1"})))
 WHO: tuple[tuple[Role, str | None], ...] = (
     (Role.ADMIN, None),
@@ -40,7 +48,7 @@ def urn(body: object) -> str:
 async def test_every_route_asks_for_its_permission(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
         for role, whose in WHO:
-            for route in routes.ROUTES:
+            for route in STAFF.routes:
                 status, body, _ = await served.ask(
                     route.method, place(route), role=role, whose=whose, data=b"{}" if route.request else None
                 )
@@ -52,7 +60,7 @@ async def test_every_route_asks_for_its_permission(tmp_path: Path) -> None:
 
 async def test_nobody_known_gets_nothing_but_health(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
-        for route in routes.ROUTES:
+        for route in STAFF.routes:
             served.moments.pass_(minutes=10)
             status, body, response = await served.ask(route.method, place(route), role=None)
             if route.permission is None:

@@ -1,0 +1,68 @@
+"""What a provider's controller serves to its tenants' controllers: each sees and does its own.
+
+No path names a tenant: whose it is, the certificate says.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_controller.contract.access import Permission
+from causeway_controller.contract.joining import Certified, Join, Membership, Renew
+from causeway_controller.contract.routes import BODY, OPEN, READ, Route
+from causeway_wire.problem import ProblemType as P
+
+JOIN_BYTES: Final = 64 * 1024
+
+JOIN = Route(
+    name="join",
+    method="POST",
+    path="/v1/join",
+    summary="Accept an invitation; the same key again gets the same certificate, another key an alarm",
+    permission=None,
+    request=Join,
+    response=Certified,
+    body_bytes=JOIN_BYTES,
+    problems=(
+        *OPEN,
+        P.TOO_MANY,
+        P.TOO_LARGE,
+        P.TOO_SLOW,
+        P.UNSUPPORTED_MEDIA_TYPE,
+        P.INVALID,
+        P.INVITATION_VOID,
+        P.INVITATION_USED,
+    ),
+)
+MEMBERSHIP = Route(
+    name="membership",
+    method="GET",
+    path="/v1/membership",
+    summary="Who asks, whether a new certificate is due, and the keys that the provider is known by",
+    permission=Permission.OBSERVE,
+    response=Membership,
+    query=("knows",),
+    problems=READ,
+)
+RENEW = Route(
+    name="renew",
+    method="POST",
+    path="/v1/membership/certificate",
+    summary="Be given a certificate for the next key; the one before counts until the new one was shown",
+    permission=Permission.OBSERVE,
+    request=Renew,
+    response=Certified,
+    body_bytes=JOIN_BYTES,
+    problems=BODY,
+)
+LEAVE = Route(
+    name="leave",
+    method="DELETE",
+    path="/v1/membership",
+    summary="Leave: from now on the provider knows this controller no more",
+    permission=Permission.OBSERVE,
+    success=(204,),
+    problems=READ,
+)
+
+TENANT_ROUTES: Final = (JOIN, MEMBERSHIP, RENEW, LEAVE)
