@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from causeway_controller.contract.access import Role
+from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.health import Deployed
@@ -27,6 +28,7 @@ from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standing, Standings
@@ -34,6 +36,7 @@ from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki
 from causeway_controller.trust.master_key import MasterKeys
 from causeway_wire.types import Secret
+from tests import joining
 from tests.provider_inventory import seed_example, tenant
 
 DUMPS = Path(__file__).parent / "dumps"
@@ -79,6 +82,14 @@ def fill(url: str) -> None:
     key = pki.make_key().public_key()
     issued = issuer.issue(key, common_name=CLIENT.name, usage=pki.Usage.CLIENT, now=AT)
     Ledger(database, now=lambda: AT).installed(pki.serial(pki.pem(issued)), actor="anna")
+    joined = joining.peering(database, sealing, now=lambda: AT, random=bytes)
+    line = joined.invitations.make("acme", hours=24, actor="anna")
+    request = pki.read_request(pki.make_request(pki.make_key()))
+    joined.members.join(line.secret, request, source="192.0.2.1")
+    told = Invitation(
+        url=joined.url, pins=joined.keys.pins().both, secret=line.secret, expires=AT, tenant="acme"
+    )
+    Links(database, sealing, now=lambda: AT).begin("north", told, actor="anna")
     database.close()
 
 

@@ -41,11 +41,13 @@ class AuthorityKind(enum.StrEnum):
     """Both ends of a tenant's tunnels."""
     GATEWAY = "gateway"
     """The gateways' TLS."""
+    MEMBER = "member"
+    """Tenants' controllers, which show its certificates to the provider's."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorityName:
-    """An authority: the provider's for management, a tenant's, or the one for the gateways' DNS name."""
+    """An authority: the provider's own, a tenant's, or the one for the gateways' DNS name."""
 
     kind: AuthorityKind
     owner: str
@@ -69,6 +71,11 @@ def gateways(dns_name: Name) -> AuthorityName:
     return AuthorityName(AuthorityKind.GATEWAY, dns_name)
 
 
+def members(provider: Name) -> AuthorityName:
+    """The authority of tenants' controllers; only the provider's controllers trust it."""
+    return AuthorityName(AuthorityKind.MEMBER, provider)
+
+
 class Authorities:
     """Authorities made, asked to sign, and replaced."""
 
@@ -83,13 +90,13 @@ class Authorities:
         Raises StoreError.
         """
         with self._database.write() as connection:
-            if not _generations(connection, name):
+            if not all_generations(connection, name):
                 self._make(connection, name, 1, trusted=self._now(), actor=actor)
 
     def generations(self, name: AuthorityName) -> tuple[Generation, ...]:
         """All generations, the oldest first. Raises StoreError."""
         with self._database.read() as connection:
-            return _generations(connection, name)
+            return all_generations(connection, name)
 
     def bundle(self, name: AuthorityName) -> Pem:
         """The certificates that are trusted, the newest first. Raises StoreError when there is none."""
@@ -110,7 +117,7 @@ class Authorities:
         While one waits to be trusted, that is the one. Raises StoreError while an older is being replaced.
         """
         with self._database.write() as connection:
-            generations = _generations(connection, name, locked=True)
+            generations = all_generations(connection, name, locked=True)
             alive = [each for each in generations if each.retired is None]
             if alive and alive[-1].trusted is None:
                 return alive[-1].number
@@ -180,7 +187,7 @@ class Authorities:
         return number
 
     def _phase(self, connection: Connection, name: AuthorityName, *, locked: bool) -> Phase:
-        generations = _generations(connection, name, locked=locked)
+        generations = all_generations(connection, name, locked=locked)
         mine = (certificate.c.kind == name.kind, certificate.c.owner == name.owner)
         alive = certificate.c.not_after > self._now()
         return rotation.next_phase(generations, ledger.records(connection, *mine, alive), now=self._now())
@@ -221,18 +228,44 @@ class Issuing:
         if common_name != self._subject.name:
             raise ValueError(f"a certificate for {self._subject.name} cannot name {common_name}")
         with self._database.write() as connection:
-            generation, signer = _signer(connection, self._vault, self._name, now=now)
-            made = signer.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
-            ledger.record(
-                connection,
-                self._subject,
-                serial=f"{made.serial_number:x}",
-                signer=(self._name.kind, self._name.owner, generation),
-                validity=(made.not_valid_before_utc, made.not_valid_after_utc),
-                pem=pki.pem(made),
-                actor=self._actor,
-                at=now,
-            )
+            within = IssuingWithin(connection, self._vault, self._name, self._subject, actor=self._actor)
+            return within.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
+
+
+class IssuingWithin:
+    """As `Issuing`, within the caller's transaction: nobody may have the certificate before its commit."""
+
+    def __init__(
+        self, connection: Connection, sealing: Vault, name: AuthorityName, subject: Subject, *, actor: str
+    ) -> None:
+        self._connection = connection
+        self._vault = sealing
+        self._name = name
+        self._subject = subject
+        self._actor = actor
+
+    def issue(
+        self,
+        public_key: ec.EllipticCurvePublicKey,
+        *,
+        common_name: str,
+        usage: pki.Usage,
+        now: datetime,
+        names: Iterable[x509.GeneralName] = (),
+    ) -> x509.Certificate:
+        """Sign with the generation that signs now, and have the ledger know it. Raises as `Issuing.issue`."""
+        generation, signer = _signer(self._connection, self._vault, self._name, now=now)
+        made = signer.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
+        ledger.record(
+            self._connection,
+            self._subject,
+            serial=f"{made.serial_number:x}",
+            signer=(self._name.kind, self._name.owner, generation),
+            validity=(made.not_valid_before_utc, made.not_valid_after_utc),
+            pem=pki.pem(made),
+            actor=self._actor,
+            at=now,
+        )
         return made
 
 
@@ -247,7 +280,7 @@ def _signer(
     connection: Connection, sealing: Vault, name: AuthorityName, *, now: datetime
 ) -> tuple[int, pki.Authority]:
     """The generation that signs, and its key. Nobody retires it before the end of the transaction."""
-    chosen = rotation.signing(_generations(connection, name, locked=True))
+    chosen = rotation.signing(all_generations(connection, name, locked=True))
     if chosen is None:
         raise StoreError(f"there is no authority {name} that may sign; establish it first")
     if now >= chosen.not_after:
@@ -263,6 +296,8 @@ def _new(name: AuthorityName, *, now: datetime) -> pki.Authority:
     match name.kind:
         case AuthorityKind.MANAGEMENT:
             return pki.make_controller_authority(name=name.owner, now=now)
+        case AuthorityKind.MEMBER:
+            return pki.make_member_authority(name=name.owner, now=now)
         case AuthorityKind.VPN:
             return pki.make_vpn_authority(name.owner, now=now)
         case AuthorityKind.GATEWAY:
@@ -281,7 +316,7 @@ def _question(name: AuthorityName) -> Select[Any]:
     return select(authority).where(*_of(name)).order_by(authority.c.generation)
 
 
-def _generations(
+def all_generations(
     connection: Connection, name: AuthorityName, *, locked: bool = False
 ) -> tuple[Generation, ...]:
     """All of them; `locked` until the end of the transaction, which writes."""
@@ -299,7 +334,7 @@ def _generations(
 
 
 def _one(connection: Connection, name: AuthorityName, generation: int) -> Generation:
-    found = [each for each in _generations(connection, name, locked=True) if each.number == generation]
+    found = [each for each in all_generations(connection, name, locked=True) if each.number == generation]
     if not found:
         raise StoreError(f"there is no generation {generation} of authority {name}")
     return found[0]

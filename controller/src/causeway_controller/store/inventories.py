@@ -20,7 +20,7 @@ from causeway_controller.inventory.allocation import (
     VlanLease,
 )
 from causeway_controller.inventory.entry import enter
-from causeway_controller.store import audit
+from causeway_controller.store import audit, members
 from causeway_controller.store.database import Database
 from causeway_controller.store.tables import (
     entry,
@@ -108,6 +108,9 @@ class Inventories:
         values = {"number": after.revision, "digest": digest, "actor": actor, "at": at}
         connection.execute(insert(inventory_revision).values(**values))
         connection.execute(update(inventory_head).values(revision=after.revision))
+        for tenant in sorted(_tenants(before) - _tenants(after)):
+            # Another customer may get the name later, and must not meet this one's controller.
+            members.put_out(connection, tenant, action="member.expel", actor=actor, at=at)
         act = audit.Act(
             at=at,
             actor=actor,
@@ -116,6 +119,10 @@ class Inventories:
             detail=digest,
         )
         audit.append(connection, act)
+
+
+def _tenants(stored: Stored) -> set[TenantId]:
+    return {tenant.id for tenant in stored.inventory.tenants}
 
 
 def _locked_revision(connection: Connection) -> int:

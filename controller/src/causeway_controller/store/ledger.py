@@ -79,10 +79,7 @@ class Ledger:
     def _append(
         self, connection: Connection, serial: SerialNumber, event: str, *, reason: str, actor: str
     ) -> bool:
-        values = {"serial": serial, "event": event, "reason": reason, "actor": actor, "at": self._now()}
-        statement = upsert(connection, certificate_event).values(values).on_conflict_do_nothing()
-        appended = connection.execute(statement.returning(certificate_event.c.serial))
-        return appended.one_or_none() is not None
+        return mark(connection, serial, event, reason=reason, actor=actor, at=self._now())
 
 
 def record(
@@ -170,3 +167,32 @@ def _issued(row: Row[Any]) -> Issued:
         installed=row.installed,
         revoked=row.revoked,
     )
+
+
+def revoke_slot(connection: Connection, slot: str, *, reason: str, actor: str, at: datetime) -> None:
+    """Revoke all certificates of a slot within the caller's transaction, which says in the audit why."""
+    for issued in records(connection, certificate.c.slot == slot):
+        mark(connection, issued.serial, REVOKED, reason=reason, actor=actor, at=at)
+
+
+def mark(
+    connection: Connection, serial: SerialNumber, event: str, *, reason: str, actor: str, at: datetime
+) -> bool:
+    """Write down what became of a certificate within the caller's transaction; whether it was new."""
+    values = {"serial": serial, "event": event, "reason": reason, "actor": actor, "at": at}
+    statement = upsert(connection, certificate_event).values(values).on_conflict_do_nothing()
+    appended = connection.execute(statement.returning(certificate_event.c.serial))
+    return appended.one_or_none() is not None
+
+
+def texts(connection: Connection, slot: str) -> tuple[tuple[Issued, Pem], ...]:
+    """All certificates of a slot with their texts, in the order in which they were issued."""
+    question = _question().add_columns(certificate.c.pem).where(certificate.c.slot == slot)
+    found = connection.execute(question.order_by(certificate.c.number))
+    return tuple((_issued(row), row.pem) for row in found)
+
+
+def text(connection: Connection, serial: SerialNumber) -> Pem:
+    """The text of a certificate that is in the ledger."""
+    question = select(certificate.c.pem).where(certificate.c.serial == serial)
+    return str(connection.execute(question).scalar_one())

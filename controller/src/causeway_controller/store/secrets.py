@@ -37,6 +37,12 @@ class Kind(enum.StrEnum):
     """By tenant and tunnel."""
     ENROLMENT = "enrolment"
     """Tokens of appliances that have not enrolled yet."""
+    PEER_KEY = "peer-key"
+    """Private keys that tenants' controllers know this provider by."""
+    LINK_KEY = "link-key"
+    """Private keys that providers know this tenant's controller by."""
+    INVITATION = "invitation"
+    """Secrets of invitations that this tenant's controller has not been able to accept yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

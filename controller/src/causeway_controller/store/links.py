@@ -1,0 +1,230 @@
+"""The providers that this tenant's controller joined, or is joining: where, known by which keys, as whom.
+
+The private keys and an invitation's secret are in the vault. A key is kept before anybody is asked to certify
+it: after a lost answer the same key asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from msgspec import UNSET
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Connection
+
+from causeway_controller.contract.joining import Invitation, LinkState, ProviderReport
+from causeway_controller.errors import StoreError
+from causeway_controller.store import audit, secrets
+from causeway_controller.store.database import Database
+from causeway_controller.store.secrets import Kind
+from causeway_controller.store.tables import provider_link
+from causeway_controller.trust import pki
+from causeway_controller.trust.sealing import Vault
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name, Pem, Secret, TenantId
+
+_CURRENT: Final = "current"
+_NEXT: Final = "next"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What is needed to talk to a provider."""
+
+    name: Name
+    url: str
+    tenant: TenantId
+    state: LinkState
+    pins: tuple[str, ...]
+    """Fingerprints of the keys that its controller may show, the current one first."""
+    key: Secret
+    certificate: Pem | None
+    """None until the first answer."""
+    invitation: Secret | None
+    """The secret to join with; None since it was accepted."""
+
+
+class Links:
+    """All links of a tenant's controller."""
+
+    def __init__(self, database: Database, sealing: Vault, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._vault = sealing
+        self._now = now
+
+    def begin(self, name: Name, invitation: Invitation, *, actor: str) -> Link:
+        """Keep an invitation and a key for it; the same invitation again finds the same key.
+
+        Raises ProblemError (`duplicate`) while one is joined under this name, StoreError.
+        """
+        secret = Secret(invitation.secret)
+        with self._database.write() as connection:
+            row = _row(connection, name)
+            if row is not None:
+                found = self._link(connection, row)
+                if found.state is LinkState.JOINED:
+                    detail = f"{name} is joined; leave it before, or say another name"
+                    raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/name"))
+                if found.invitation == secret:
+                    return found
+                self._remove(connection, name)
+            values = {
+                "name": name,
+                "url": invitation.url,
+                "tenant": invitation.tenant,
+                "state": LinkState.JOINING.value,
+                "pins": " ".join(invitation.pins),
+            }
+            connection.execute(insert(provider_link).values(values))
+            self._keep(connection, Kind.INVITATION, name, secret)
+            self._keep(connection, Kind.LINK_KEY, f"{name}/{_CURRENT}", _new_key())
+            self._audit(connection, "provider.join", name, actor)
+            return self._link(connection, _row(connection, name))
+
+    def joined(self, name: Name, *, tenant: TenantId, certificate: Pem) -> None:
+        """The provider has accepted: the invitation's secret is forgotten. Raises StoreError."""
+        now = self._now()
+        with self._database.write() as connection:
+            this = update(provider_link).where(provider_link.c.name == name)
+            connection.execute(
+                this.values(
+                    state=LinkState.JOINED.value,
+                    tenant=tenant,
+                    certificate=certificate,
+                    joined=now,
+                    seen=now,
+                    trouble=None,
+                )
+            )
+            secrets.forget(connection, Kind.INVITATION, name)
+
+    def next_key(self, name: Name) -> Secret:
+        """The key to ask the next certificate for; one until that has come. Raises StoreError, SealBroken."""
+        with self._database.write() as connection:
+            place = f"{name}/{_NEXT}"
+            return secrets.keep_first(
+                connection, self._vault, Kind.LINK_KEY, place, _new_key(), at=self._now()
+            )
+
+    def renewed(self, name: Name, certificate: Pem) -> None:
+        """The next key has its certificate: from now on both are shown. Again changes nothing.
+
+        Raises StoreError, SealBroken.
+        """
+        with self._database.write() as connection:
+            key = secrets.find(connection, self._vault, Kind.LINK_KEY, f"{name}/{_NEXT}")
+            if key is None or pki.fingerprint(pki.read_key(key).public_key()) != pki.certified(certificate):
+                return  # another controller of this tenant was quicker
+            self._keep(connection, Kind.LINK_KEY, f"{name}/{_CURRENT}", key)
+            secrets.forget(connection, Kind.LINK_KEY, f"{name}/{_NEXT}")
+            this = update(provider_link).where(provider_link.c.name == name)
+            connection.execute(this.values(certificate=certificate))
+
+    def heard(self, name: Name, *, pins: tuple[str, ...]) -> None:
+        """The provider answered, and told its keys. Raises StoreError."""
+        with self._database.write() as connection:
+            this = update(provider_link).where(provider_link.c.name == name)
+            connection.execute(this.values(seen=self._now(), pins=" ".join(pins), trouble=None))
+
+    def failed(self, name: Name, trouble: str, *, out: bool) -> None:
+        """The provider could not be asked; `out`: it knows this controller no more. Raises StoreError."""
+        with self._database.write() as connection:
+            this = update(provider_link).where(provider_link.c.name == name)
+            connection.execute(this.values(trouble=trouble))
+            if out:
+                connection.execute(this.values(state=LinkState.OUT.value))
+
+    def remove(self, name: Name, *, actor: str) -> None:
+        """Forget a provider, and the keys for it. Again changes nothing. Raises StoreError."""
+        with self._database.write() as connection:
+            if _row(connection, name) is not None:
+                self._remove(connection, name)
+                self._audit(connection, "provider.leave", name, actor)
+
+    def get(self, name: Name) -> Link:
+        """One link. Raises ProblemError (`not-found`), StoreError, SealBroken."""
+        with self._database.read() as connection:
+            row = _row(connection, name)
+            if row is None:
+                raise _unknown(name)
+            return self._link(connection, row)
+
+    def names(self) -> tuple[Name, ...]:
+        """Of all links. Raises StoreError."""
+        with self._database.read() as connection:
+            return tuple(connection.execute(select(provider_link.c.name)).scalars())
+
+    def report(self, name: Name) -> ProviderReport:
+        """One link as it is told. Raises ProblemError (`not-found`), StoreError, SealBroken."""
+        with self._database.read() as connection:
+            row = _row(connection, name)
+            if row is None:
+                raise _unknown(name)
+            return self._report(connection, row)
+
+    def reports(self) -> tuple[ProviderReport, ...]:
+        """All links as they are told, by name. Raises StoreError, SealBroken."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(provider_link).order_by(provider_link.c.name)).mappings()
+            return tuple(self._report(connection, row) for row in rows.all())
+
+    def _link(self, connection: Connection, row: Any) -> Link:
+        name = row["name"]
+        key = secrets.find(connection, self._vault, Kind.LINK_KEY, f"{name}/{_CURRENT}")
+        if key is None:
+            raise StoreError(f"the key for provider {name} is gone from the vault; leave it and join anew")
+        return Link(
+            name=name,
+            url=row["url"],
+            tenant=row["tenant"],
+            state=LinkState(row["state"]),
+            pins=tuple(row["pins"].split()),
+            key=key,
+            certificate=row["certificate"],
+            invitation=secrets.find(connection, self._vault, Kind.INVITATION, name),
+        )
+
+    def _report(self, connection: Connection, row: Any) -> ProviderReport:
+        link, certificate = self._link(connection, row), row["certificate"]
+        return ProviderReport(
+            name=link.name,
+            url=link.url,
+            tenant=link.tenant,
+            state=link.state,
+            keys=link.pins,
+            own_key=pki.fingerprint(pki.read_key(link.key).public_key()),
+            joined=UNSET if row["joined"] is None else row["joined"],
+            ends=UNSET if certificate is None else pki.validity(certificate)[1],
+            seen=UNSET if row["seen"] is None else row["seen"],
+            trouble=UNSET if row["trouble"] is None else row["trouble"],
+        )
+
+    def _keep(self, connection: Connection, kind: Kind, name: str, value: Secret) -> None:
+        secrets.keep(connection, self._vault, kind, name, value, at=self._now())
+
+    def _remove(self, connection: Connection, name: Name) -> None:
+        connection.execute(delete(provider_link).where(provider_link.c.name == name))
+        secrets.forget(connection, Kind.INVITATION, name)
+        for which in (_CURRENT, _NEXT):
+            secrets.forget(connection, Kind.LINK_KEY, f"{name}/{which}")
+
+    def _audit(self, connection: Connection, action: str, name: Name, actor: str) -> None:
+        act = audit.Act(at=self._now(), actor=actor, action=action, subject=f"provider {name}")
+        audit.append(connection, act)
+
+
+def _unknown(name: Name) -> ProblemError:
+    detail = f"no provider is called {name} here; `causeway provider list` tells them"
+    return ProblemError(problem(ProblemType.NOT_FOUND, detail))
+
+
+def _new_key() -> Secret:
+    return Secret(pki.private_pem(pki.make_key()).decode("ascii"))
+
+
+def _row(connection: Connection, name: Name) -> Any:
+    question = select(provider_link).where(provider_link.c.name == name)
+    return connection.execute(question).mappings().one_or_none()
