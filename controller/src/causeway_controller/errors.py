@@ -12,6 +12,9 @@ ControllerError
 ├── TunnelDown           a tunnel's ends did not find each other in time
 ├── ModeMissing          an appliance does not report what it was told to be
 ├── NotReady             a replica did not answer in time
+├── PeerUnreachable      no answer of a provider's controller
+│   ├── PeerUnknown      another machine answers than the one whose key is known
+│   └── PeerForeign      something answers that is not Causeway's API
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
 │   └── RunStopped       somebody asked that it stop
@@ -141,6 +144,18 @@ class NotReady(ControllerError):  # noqa: N818
     def __init__(self, vm: str, seconds: float) -> None:
         super().__init__(f"the replica of {vm} did not answer within {seconds:g} s; look at its console")
         self.vm = vm
+
+
+class PeerUnreachable(ControllerError):  # noqa: N818
+    """No answer. Under TLS 1.3 a refused client certificate looks just like this (RFC 8446, 4.4.2.4)."""
+
+
+class PeerUnknown(PeerUnreachable):
+    """Nothing was sent to it."""
+
+
+class PeerForeign(PeerUnreachable):
+    """A proxy in between, or another program."""
 
 
 class UpdateFailed(ControllerError):  # noqa: N818

@@ -1,0 +1,1 @@
+"""The other site's controller: how it is known, and how it is asked."""

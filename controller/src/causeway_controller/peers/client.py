@@ -1,0 +1,131 @@
+"""Asks a provider's controller, driven by the table of what it serves to tenants' controllers.
+
+Only this side ever connects. Whatever came of a request that was not answered, the same may be asked again.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import msgspec
+
+from causeway_controller.contract.routes import Route
+from causeway_controller.errors import PeerForeign, PeerUnknown, PeerUnreachable
+from causeway_wire import codec
+from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
+from causeway_wire.types import parse_scalar
+
+CONNECT_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 30.0
+ANSWER_BYTES: Final = 16 * 1024 * 1024
+_REFUSED: Final = 400
+_ALIVE_SECONDS: Final = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer that is no problem."""
+
+    status: int
+    body: bytes
+
+    def read(self, kind: type[T]) -> T:
+        """The body as this document; members that we do not know are left out. Raises PeerForeign."""
+        try:
+            return msgspec.json.decode(self.body, type=kind, dec_hook=parse_scalar)
+        except msgspec.DecodeError as error:
+            raise PeerForeign(f"the provider's answer is none that we understand ({error})") from error
+
+
+class ProviderClient:
+    """Connections to one provider's controller, kept open between requests."""
+
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        """`context`: as `pinning` makes it, for this provider only."""
+        self._url = url
+        self._context = context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        # limit: a long question and one beside it.
+        connector = aiohttp.TCPConnector(ssl=self._context, limit=4, keepalive_timeout=_ALIVE_SECONDS)
+        self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(
+        self,
+        route: Route,
+        places: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: object = None,
+        patience: float = ANSWER_SECONDS,
+    ) -> Reply:
+        """The answer to a request, whole within `patience` seconds.
+
+        Raises ProblemError for what is refused; PeerUnknown, PeerForeign, PeerUnreachable.
+        """
+        if self._session is None:
+            raise RuntimeError("the client is not open")
+        data = None if body is None else codec.encode(body)
+        sent = {**(headers or {}), **({} if data is None else {"Content-Type": "application/json"})}
+        limits = aiohttp.ClientTimeout(total=patience, sock_connect=CONNECT_SECONDS)
+        where = self._where(route, places or {}, query or {})
+        try:
+            async with self._session.request(
+                route.method, where, data=data, headers=sent, timeout=limits, allow_redirects=False
+            ) as response:
+                return _reply(response, await _read(response))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise self._failure(error) from error
+
+    def _where(self, route: Route, places: Mapping[str, str], query: Mapping[str, str]) -> str:
+        path = route.path.format_map({name: quote(value, safe="") for name, value in places.items()})
+        return self._url + path + (f"?{urlencode(query)}" if query else "")
+
+    def _failure(self, error: Exception) -> PeerUnreachable:
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            detail = (
+                f"at {self._url} another machine answers than the provider's controller: it shows another "
+                "key; nothing was sent to it. Ask the provider, by another way, whether its key was replaced"
+            )
+            return PeerUnknown(detail)
+        reason = str(error) or type(error).__name__
+        return PeerUnreachable(f"no controller answers at {self._url} ({reason}); it is asked again")
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises PeerForeign for one that no controller sends."""
+    read = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        read += chunk
+        if len(read) > ANSWER_BYTES:
+            raise PeerForeign(f"the answer is larger than {ANSWER_BYTES} octets")
+    return bytes(read)
+
+
+def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
+    if response.status < _REFUSED:
+        return Reply(status=response.status, body=body)
+    if response.content_type == MEDIA_TYPE:
+        try:
+            raise ProblemError(msgspec.json.decode(body, type=Problem))
+        except msgspec.DecodeError:
+            pass
+    answer = f"{response.status} {response.content_type}"
+    raise PeerForeign(f"{response.url.host} answered {answer}, which is not Causeway's API")

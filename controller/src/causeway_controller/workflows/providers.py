@@ -1,0 +1,184 @@
+"""A tenant's controller and its providers: joined, asked again and again how one stands, left.
+
+Every step may be lost on its way there or back, and may be repeated: a key and an invitation's secret are
+kept before they are used, and the provider answers the same key in the same way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import Final
+
+from causeway_controller.contract import tenant_routes
+from causeway_controller.contract.joining import Certified, Invitation, Join, LinkState, Membership, Renew
+from causeway_controller.errors import ControllerError, PeerForeign, PeerUnreachable
+from causeway_controller.peers import pinning
+from causeway_controller.peers.client import ProviderClient
+from causeway_controller.store.links import Link, Links
+from causeway_controller.trust import pki
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import Name, Pem, Secret
+
+SECONDS: Final = 30.0
+"""Between two questions how one stands."""
+_REFUSED: Final = frozenset({ProblemType.INVITATION_VOID.urn, ProblemType.INVITATION_USED.urn})
+
+_log = logging.getLogger(__name__)
+
+
+class Providers:
+    """`api.ports.ProviderService`, and what goes on in the background."""
+
+    def __init__(self, links: Links, *, seconds: float = SECONDS) -> None:
+        self._links = links
+        self._seconds = seconds
+
+    async def join(self, invitation: Invitation, name: Name, *, actor: str) -> None:
+        """Accept an invitation. After no answer the same one may be given again, or is tried by itself.
+
+        Raises ProblemError, PeerUnreachable, StoreError.
+        """
+        link = await asyncio.to_thread(self._links.begin, name, invitation, actor=actor)
+        try:
+            await self._accept(link)
+        except ProblemError as error:
+            if error.problem.type in _REFUSED:
+                await asyncio.to_thread(self._links.remove, name, actor=actor)
+            raise
+
+    async def rescan(self, name: Name) -> None:
+        """Ask now how one stands, and renew what is due.
+
+        Raises ProblemError, PeerUnreachable: what is wrong is kept too; StoreError.
+        """
+        link = await asyncio.to_thread(self._links.get, name)
+        try:
+            if link.state is LinkState.JOINING:
+                await self._accept(link)
+            else:
+                await self._meet(link)
+        except (ProblemError, PeerUnreachable) as error:
+            out = isinstance(error, ProblemError) and _is_unknown(error)
+            await asyncio.to_thread(self._links.failed, name, _words(link, error), out=out)
+            raise
+
+    async def leave(self, name: Name, *, actor: str, force: bool) -> None:
+        """Have the provider forget this controller, then forget the provider.
+
+        Raises ProblemError, PeerUnreachable unless `force`: then the provider is to be told by other ways.
+        """
+        link = await asyncio.to_thread(self._links.get, name)
+        try:
+            if link.state is LinkState.JOINING:
+                await self._accept(link)  # it may have been accepted: then there is something to leave
+                link = await asyncio.to_thread(self._links.get, name)
+            async with _client(link) as client:
+                await client.ask(tenant_routes.LEAVE)
+        except ProblemError as error:
+            if not (force or _is_unknown(error) or error.problem.type in _REFUSED):
+                raise
+        except PeerUnreachable:
+            if not force:
+                raise
+        await asyncio.to_thread(self._links.remove, name, actor=actor)
+
+    async def follow(self) -> None:
+        """Ask every provider again and again, until cancelled. What fails is kept, and told by `status`."""
+        following: dict[Name, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    names = set(await asyncio.to_thread(self._links.names))
+                except ControllerError as error:
+                    _log.warning("providers not read: %s", error)
+                    names = set(following)
+                for name in names - following.keys():
+                    following[name] = tasks.create_task(self._follow(name))
+                for name in following.keys() - names:
+                    following.pop(name).cancel()
+                await asyncio.sleep(min(self._seconds, 1.0))
+
+    async def _follow(self, name: Name) -> None:
+        while True:
+            # Many tenants begin at the same moment after the provider was away.
+            await asyncio.sleep(self._seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+            try:
+                await self.rescan(name)
+            except (ControllerError, ProblemError) as error:
+                _log.info("provider not asked", extra={"provider": name, "reason": str(error)})
+            except Exception:  # noqa: BLE001 - a defect about one provider must not end the others
+                _log.exception("provider not asked", extra={"provider": name})
+
+    async def _accept(self, link: Link) -> None:
+        if link.invitation is None:
+            raise PeerForeign(f"the invitation of {link.name} is gone from the vault; ask for a new one")
+        body = Join(secret=link.invitation.reveal(), request=_request(link.key))
+        context = pinning.context(link.pins, certificate=None, key=link.key)
+        async with ProviderClient(link.url, context) as client:
+            made = (await client.ask(tenant_routes.JOIN, body=body)).read(Certified)
+        _check(made, link.key)
+        await asyncio.to_thread(
+            self._links.joined, link.name, tenant=made.tenant, certificate=made.certificate
+        )
+        _log.info("joined", extra={"provider": link.name, "tenant": made.tenant})
+
+    async def _meet(self, link: Link) -> None:
+        async with _client(link) as client:
+            told = await self._hear(client, link)
+            if told.next_key and told.next_key not in link.pins:
+                link = await asyncio.to_thread(self._links.get, link.name)
+                await self._hear(client, link)  # now that it is kept, the provider may know so
+            if not told.renew:
+                return
+            await self._renew(client, link)
+        link = await asyncio.to_thread(self._links.get, link.name)
+        async with _client(link) as client:  # shows the new certificate: the one before counts no more
+            await self._hear(client, link)
+
+    async def _hear(self, client: ProviderClient, link: Link) -> Membership:
+        knows = {"knows": link.pins[1]} if len(link.pins) > 1 else {}
+        told = (await client.ask(tenant_routes.MEMBERSHIP, query=knows)).read(Membership)
+        pins = (told.key, told.next_key) if told.next_key else (told.key,)
+        await asyncio.to_thread(self._links.heard, link.name, pins=pins)
+        return told
+
+    async def _renew(self, client: ProviderClient, link: Link) -> None:
+        key = await asyncio.to_thread(self._links.next_key, link.name)
+        made = (await client.ask(tenant_routes.RENEW, body=Renew(request=_request(key)))).read(Certified)
+        _check(made, key)
+        await asyncio.to_thread(self._links.renewed, link.name, made.certificate)
+        _log.info("certificate renewed", extra={"provider": link.name})
+
+
+def _client(link: Link) -> ProviderClient:
+    context = pinning.context(link.pins, certificate=link.certificate, key=link.key)
+    return ProviderClient(link.url, context)
+
+
+def _request(key: Secret) -> Pem:
+    return pki.make_request(pki.read_key(key))
+
+
+def _check(made: Certified, key: Secret) -> None:
+    """Raises PeerForeign unless the certificate is for our key."""
+    try:
+        ours = pki.certified(made.certificate) == pki.fingerprint(pki.read_key(key).public_key())
+    except ValueError:
+        ours = False
+    if not ours:
+        raise PeerForeign("the provider's answer holds a certificate that is not for this controller's key")
+
+
+def _is_unknown(error: ProblemError) -> bool:
+    return error.problem.type == ProblemType.UNAUTHENTICATED.urn
+
+
+def _words(link: Link, error: Exception) -> str:
+    if isinstance(error, ProblemError) and _is_unknown(error):
+        return (
+            f"it does not know this controller as {link.tenant}'s any more; ask the provider for an "
+            f"invitation, and `causeway provider join` it as {link.name}"
+        )
+    return error.problem.detail if isinstance(error, ProblemError) else str(error)
