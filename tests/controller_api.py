@@ -16,7 +16,6 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 
 from causeway_controller.api.building import Parts, build
-from causeway_controller.api.ports import Services
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tokens import NewToken
@@ -25,6 +24,7 @@ from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
+from tests import joining
 from tests.fakes.appliance_service import FakeAppliances
 from tests.fakes.run_service import FakeRunService
 from tests.provider_inventory import seed_example, tenant
@@ -115,7 +115,7 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
     service, appliances = FakeRunService(database), FakeAppliances()
     parts = Parts(
         database=database,
-        services=Services(runs=service, appliances=appliances),
+        services=joining.services(database, runs=service, appliances=appliances, now=lambda: moments.now),
         now=lambda: moments.now,
         clock=lambda: moments.seconds,
         random=numbered_octets,

@@ -15,13 +15,13 @@ from pathlib import Path
 from aiohttp import web
 
 from causeway_controller.api.building import Parts, build
-from causeway_controller.api.ports import Services
 from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.store import migrate
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.tokens import Tokens
+from tests import joining
 from tests.fakes.appliance_service import FakeAppliances
 from tests.fakes.run_service import FakeRunService
 
@@ -45,7 +45,9 @@ class AtSocket:
         """Answer until `stop`."""
         parts = Parts(
             database=self.database,
-            services=Services(runs=self.runs, appliances=FakeAppliances()),
+            services=joining.services(
+                self.database, runs=self.runs, appliances=FakeAppliances(), now=self.now
+            ),
             now=self.now,
             clock=time.monotonic,
             random=secrets.token_bytes,

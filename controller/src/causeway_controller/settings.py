@@ -19,6 +19,9 @@ from causeway_wire.types import NAME_PATTERN, IPNetwork, Name, Secret
 FILE: Final = Path("/etc/causeway/controller.yaml")
 PORT: Final = 8444
 """The API's over TLS, where only an address is said."""
+TENANTS_PORT: Final = 8445
+"""Where tenants' controllers are served, the same."""
+_URL: Final = re.compile(r"https://(?P<host>[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _MAX_PORT: Final = 65535
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
@@ -43,6 +46,15 @@ class Tls:
     listen: Listen
     certificate: Path
     key: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForTenants:
+    """Where a provider's controller serves its tenants' controllers."""
+
+    listen: Listen
+    url: str
+    """Where they find it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,8 @@ class Settings:
     """None: nobody is served but who is on this host."""
     interval: float
     """Seconds between two looks at an appliance."""
+    tenants: ForTenants | None
+    """None: no tenant's controller is served."""
     log_format: str
     log_level: str
 
@@ -108,6 +122,8 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
         wrong.append(
             f"tls.listen: missing, while {', '.join(lonely)} is set; say an address, or leave all out"
         )
+    if "tenants.url" in found and "tenants.listen" not in found:
+        wrong.append("tenants.listen: missing, while tenants.url is set; say an address, or leave both out")
     if wrong:
         raise SettingsError("\n".join(wrong))
     return _settings(values)
@@ -118,6 +134,9 @@ def _settings(values: Mapping[str, Any]) -> Settings:
     tls = None
     if listen is not None:
         tls = Tls(listen=listen, certificate=values["tls.certificate"], key=values["tls.key"])
+    tenants = None
+    if (door := values["tenants.listen"]) is not None:
+        tenants = ForTenants(listen=door, url=values["tenants.url"] or f"https://{door}")
     return Settings(
         name=values["name"] or _host_name(),
         sources=values["sources"],
@@ -128,6 +147,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         master_key=values["master_key"],
         tls=tls,
         interval=values["appliances.interval"],
+        tenants=tenants,
         log_format=values["log.format"],
         log_level=values["log.level"],
     )
@@ -185,21 +205,40 @@ def _path(text: str) -> Path:
     return path
 
 
-def _listen(text: str) -> Listen:
-    address, separator, port = text.rpartition(":")
-    if not separator or (text.count(":") > 1 and not address.startswith("[")):
-        address, port = text, str(PORT)
-    address = address.removeprefix("[").removesuffix("]")
-    hint = f"say an address and a port, such as 192.0.2.1:{PORT} or [2001:db8::1]:{PORT}"
-    try:
-        ipaddress.ip_address(address)
-    except ValueError as error:
-        raise ValueError(f"{json.dumps(address)} is no IP address; {hint}") from error
-    if not (port.isascii() and port.isdecimal() and len(port) <= len(str(_MAX_PORT))):
-        raise ValueError(f"{json.dumps(port)} is no port; {hint}")
-    if not 0 < int(port) <= _MAX_PORT:
-        raise ValueError(f"{port} is no port; {hint}")
-    return Listen(address=address, port=int(port))
+def _listen(default: int) -> Callable[[str], Listen]:
+    """Read an address and a port, `default` where only an address is said."""
+
+    def read(text: str) -> Listen:
+        address, separator, port = text.rpartition(":")
+        if not separator or (text.count(":") > 1 and not address.startswith("[")):
+            address, port = text, str(default)
+        address = address.removeprefix("[").removesuffix("]")
+        hint = f"say an address and a port, such as 192.0.2.1:{default} or [2001:db8::1]:{default}"
+        try:
+            ipaddress.ip_address(address)
+        except ValueError as error:
+            raise ValueError(f"{json.dumps(address)} is no IP address; {hint}") from error
+        return Listen(address=address, port=_port(port, hint))
+
+    return read
+
+
+def _port(text: str, hint: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_MAX_PORT))):
+        raise ValueError(f"{json.dumps(text)} is no port; {hint}")
+    if not 0 < int(text) <= _MAX_PORT:
+        raise ValueError(f"{text} is no port; {hint}")
+    return int(text)
+
+
+def _url(text: str) -> str:
+    hint = f"say it as https://dr.example.net:{TENANTS_PORT}, in lower case and without a path"
+    shape = _URL.fullmatch(text)
+    if shape is None:
+        raise ValueError(f"{json.dumps(text)} is no such URL; {hint}")
+    if shape["port"] is not None:
+        _port(shape["port"], hint)
+    return text
 
 
 def _master_key(text: str) -> MasterKey:
@@ -275,7 +314,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
     "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),
-    "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen, None, "address and port of the API over TLS"),
+    "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen(PORT), None, "address and port of the API over TLS"),
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
     "tls.key": Setting("CAUSEWAY_TLS_KEY", _path, "{state}/tls/key.pem", "PEM file"),
     "appliances.interval": Setting(
@@ -283,6 +322,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         _seconds(1, 3600),
         "30",
         "seconds between two looks at an appliance, 1 to 3600",
+    ),
+    "tenants.listen": Setting(
+        "CAUSEWAY_TENANTS_LISTEN", _listen(TENANTS_PORT), None, "address and port for tenants' controllers"
+    ),
+    "tenants.url": Setting(
+        "CAUSEWAY_TENANTS_URL", _url, None, "where they find it, said in invitations; else that address"
     ),
     "log.format": Setting("CAUSEWAY_LOG_FORMAT", _one_of(_FORMATS), "json", "json or text"),
     "log.level": Setting("CAUSEWAY_LOG_LEVEL", _one_of(_LEVELS), "info", "the least that is told"),

@@ -13,10 +13,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from causeway_controller.api import problems
-from causeway_controller.api.callers import Caller, Resolver
+from causeway_controller.api.callers import Caller, Knows
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.contract.access import Permission, Role
-from causeway_controller.contract.routes import ROUTES, SMALL_BODY_BYTES, Route
+from causeway_controller.contract.audiences import STAFF
+from causeway_controller.contract.routes import SMALL_BODY_BYTES, Route
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
@@ -34,10 +35,10 @@ _IN_PATH: Final = r"[a-z0-9][a-z0-9.-]{0,63}"
 def create(
     handlers: Mapping[str, Handler],
     *,
-    resolver: Resolver,
+    resolver: Knows,
     count: problems.Counting,
     clock: Callable[[], float],
-    routes: Iterable[Route] = ROUTES,
+    routes: Iterable[Route] = STAFF.routes,
 ) -> web.Application:
     """An application that serves exactly these routes; raises ValueError when the names differ."""
     routes = tuple(routes)
@@ -54,7 +55,7 @@ def create(
 
 
 def _endpoint(
-    route: Route, handler: Handler, resolver: Resolver, large: asyncio.Semaphore
+    route: Route, handler: Handler, resolver: Knows, large: asyncio.Semaphore
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def endpoint(request: web.Request) -> web.StreamResponse:
         caller = await _let_in(route, resolver, request)
@@ -74,7 +75,7 @@ def _endpoint(
     return endpoint
 
 
-async def _let_in(route: Route, resolver: Resolver, request: web.Request) -> Caller:
+async def _let_in(route: Route, resolver: Knows, request: web.Request) -> Caller:
     if route.permission is None:
         return _NOBODY
     caller = await resolver.caller(request)

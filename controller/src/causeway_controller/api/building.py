@@ -14,13 +14,18 @@ from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
 from causeway_controller.api.inventory import InventoryHandlers
+from causeway_controller.api.joining import JoinHandlers
+from causeway_controller.api.member_callers import MemberResolver
+from causeway_controller.api.members import MemberHandlers
 from causeway_controller.api.metrics import Metrics
-from causeway_controller.api.ports import Services, Watcher
+from causeway_controller.api.ports import Peering, Services, Watcher
+from causeway_controller.api.providers import ProviderHandlers
 from causeway_controller.api.run_events import RunEvents
 from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
+from causeway_controller.contract.audiences import TENANTS
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
@@ -60,8 +65,11 @@ def build(parts: Parts) -> web.Application:
         now=now,
     )
     deployed = AppliancesTold(Appliances(database), now=now, interval=parts.interval)
+    members = MemberHandlers(peering=parts.services.peering)
+    providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
+    watchers = (*parts.watchers, members, providers)
     status = StatusHandlers(
-        inventories=inventories, runs=told, appliances=deployed, watchers=parts.watchers, metrics=metrics
+        inventories=inventories, runs=told, appliances=deployed, watchers=watchers, metrics=metrics
     )
     built = application.create(
         {
@@ -73,6 +81,8 @@ def build(parts: Parts) -> web.Application:
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),
             **AuditHandlers(audit=audit).handlers(),
+            **members.handlers(),
+            **providers.handlers(),
             **status.handlers(),
         },
         resolver=Resolver(tokens=tokens, throttle=Throttle(parts.clock)),
@@ -85,3 +95,16 @@ def build(parts: Parts) -> web.Application:
 
     built.on_shutdown.append(stop)
     return built
+
+
+def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
+    """The application that tenants' controllers are served."""
+    throttle = Throttle(parts.clock)
+    joining = JoinHandlers(peering=peering, throttle=throttle, now=parts.now)
+    return application.create(
+        joining.handlers(),
+        resolver=MemberResolver(members=peering.members, throttle=throttle),
+        count=Metrics().count,
+        clock=parts.clock,
+        routes=TENANTS.routes,
+    )

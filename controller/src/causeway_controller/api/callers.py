@@ -63,6 +63,13 @@ class Caller:
             raise not_found(what)
 
 
+class Knows(Protocol):
+    """Finds out who asks."""
+
+    async def caller(self, request: web.Request) -> Caller:
+        """Who asks. Raises ProblemError (`unauthenticated`, `too-many`), StoreError."""
+
+
 def not_found(what: str) -> ProblemError:
     """The problem of what does not exist, and of what does not exist for the caller."""
     return ProblemError(problem(ProblemType.NOT_FOUND, f"there is no {what}"))

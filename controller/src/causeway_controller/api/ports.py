@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Request
 from causeway_controller.contract.status import Trouble
+from causeway_controller.store.invitations import Invitations
+from causeway_controller.store.links import Links
+from causeway_controller.store.members import Members
+from causeway_controller.store.peer_keys import PeerKeys
 from causeway_controller.store.runs import Run
 from causeway_wire.types import ApplianceId, Name, TenantId
 
@@ -37,12 +42,45 @@ class ApplianceService(Protocol):
         """
 
 
+class ProviderService(Protocol):
+    """Joins providers, at a tenant's controller."""
+
+    async def join(self, invitation: Invitation, name: Name, *, actor: str) -> None:
+        """Accept an invitation; what came of it is in the store.
+
+        Raises ProblemError, PeerUnreachable: then the same may be asked again; StoreError.
+        """
+
+    async def rescan(self, name: Name) -> None:
+        """Ask the provider how one stands with it. Raises ProblemError, PeerUnreachable, StoreError."""
+
+    async def leave(self, name: Name, *, actor: str, force: bool) -> None:
+        """Tell the provider, and forget it; `force`: also when it cannot be told.
+
+        Raises ProblemError, PeerUnreachable, StoreError.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peering:
+    """What a provider knows of its tenants' controllers, and where they find it."""
+
+    invitations: Invitations
+    members: Members
+    keys: PeerKeys
+    url: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Whom the API has act."""
 
     runs: RunService
     appliances: ApplianceService
+    providers: ProviderService
+    links: Links
+    peering: Peering | None
+    """None where no tenant's controller is served."""
 
 
 class Watcher(Protocol):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from causeway_controller.api.ports import Services
-from causeway_controller.app import identity, unlocking
+from causeway_controller.app import identity, peering, unlocking
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
 from causeway_controller.fleet import enrolment, tls
@@ -27,6 +26,7 @@ from causeway_controller.store.enrolments import Enrolments
 from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
+from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
@@ -36,6 +36,7 @@ from causeway_controller.workflows.appliances import Onboarding
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.upkeep import Upkeep
@@ -94,8 +95,19 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             watch=_watch(settings, database, sites, pool),
             interval=settings.interval,
         )
-        async with _carried_out(settings, database, runs, lease), _looked_after(upkeep):
-            yield Services(runs=runs, appliances=provisioning)
+        links = Links(database, sealing, now=utc_now)
+        providers = Providers(links)
+        members = await peering.establish(settings, database, sealing, kept)
+        services = Services(
+            runs=runs, appliances=provisioning, providers=providers, links=links, peering=members
+        )
+        async with (
+            _carried_out(settings, database, runs, lease),
+            _looked_after(upkeep),
+            peering.followed(providers),
+            peering.for_tenants(settings, database, kept, services),
+        ):
+            yield services
 
 
 @asynccontextmanager

@@ -1,0 +1,80 @@
+"""Both sides of two controllers, put together: members that are served, providers that are asked."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from causeway_controller.api.building import Parts, build_for_tenants
+from causeway_controller.api.ports import Peering, Services
+from causeway_controller.app import identity, members_tls
+from causeway_controller.app.serving import utc_now
+from causeway_controller.settings import Settings
+from causeway_controller.store import authorities
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.database import Database
+from causeway_controller.store.invitations import Invitations
+from causeway_controller.store.members import Members
+from causeway_controller.store.peer_keys import PeerKeys
+from causeway_controller.trust.sealing import Vault
+from causeway_controller.workflows.providers import Providers
+
+
+async def establish(
+    settings: Settings, database: Database, sealing: Vault, kept: Authorities
+) -> Peering | None:
+    """What tenants' controllers are known by, made when there is none. Raises StoreError."""
+    if settings.tenants is None:
+        return None
+    authority, keys = authorities.members(identity.PROVIDER), PeerKeys(database, sealing, now=utc_now)
+    await asyncio.to_thread(kept.establish, authority, actor=settings.name)
+    await asyncio.to_thread(keys.establish, actor=settings.name)
+    return Peering(
+        invitations=Invitations(database=database, now=utc_now, random=secrets.token_bytes),
+        members=Members(database, sealing, authority=authority, now=utc_now),
+        keys=keys,
+        url=settings.tenants.url,
+    )
+
+
+@asynccontextmanager
+async def followed(providers: Providers) -> AsyncIterator[None]:
+    """Providers are asked how one stands as long as this is open."""
+    following = asyncio.create_task(providers.follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+
+@asynccontextmanager
+async def for_tenants(
+    settings: Settings, database: Database, kept: Authorities, services: Services
+) -> AsyncIterator[None]:
+    """Tenants' controllers are served as long as this is open, where the settings say so."""
+    if settings.tenants is None or services.peering is None:
+        yield
+        return
+    parts = Parts(
+        database=database,
+        services=services,
+        now=utc_now,
+        clock=time.monotonic,
+        random=secrets.token_bytes,
+        interval=settings.interval,
+    )
+    application = build_for_tenants(parts, services.peering)
+    tls = members_tls.MemberTls(
+        services.peering.keys,
+        kept,
+        authority=authorities.members(identity.PROVIDER),
+        url=settings.tenants.url,
+        now=utc_now,
+    )
+    async with members_tls.serving(application, tls, settings.tenants, actor=settings.name):
+        yield

@@ -1,0 +1,80 @@
+"""Both sides of joining in a test: what a provider knows its members by, and a tenant's links."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from causeway_controller.api.ports import ApplianceService, Peering, RunService, Services
+from causeway_controller.contract.joining import Invitation
+from causeway_controller.store import authorities, vault
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.database import Database
+from causeway_controller.store.invitations import Invitations
+from causeway_controller.store.links import Links
+from causeway_controller.store.members import Members
+from causeway_controller.store.peer_keys import PeerKeys
+from causeway_controller.trust import master_key
+from causeway_controller.trust.sealing import Vault
+from causeway_controller.workflows.providers import Providers
+from causeway_wire.types import Secret
+
+AUTHORITY: Final = authorities.members("causeway")
+URL: Final = "https://dr.example.net:8445"
+
+
+def unlocked(database: Database, *, now: Callable[[], datetime]) -> Vault:
+    """The vault of a test's store; its key is always the same."""
+    text = base64.b64encode(bytes(range(32))).decode()
+    keys = master_key.parse(Secret(f"1 {text}"), source="the tests")
+    return vault.unlock(database, keys, now=now, actor="test")
+
+
+def peering(
+    database: Database,
+    sealing: Vault,
+    *,
+    now: Callable[[], datetime],
+    random: Callable[[int], bytes] = secrets.token_bytes,
+    url: str = URL,
+) -> Peering:
+    """A provider's side, with a key and an authority."""
+    kept, keys = Authorities(database, sealing, now=now), PeerKeys(database, sealing, now=now)
+    kept.establish(AUTHORITY, actor="test")
+    keys.establish(actor="test")
+    return Peering(
+        invitations=Invitations(database=database, now=now, random=random),
+        members=Members(database, sealing, authority=AUTHORITY, now=now),
+        keys=keys,
+        url=url,
+    )
+
+
+def services(
+    database: Database, *, runs: RunService, appliances: ApplianceService, now: Callable[[], datetime]
+) -> Services:
+    """Services whose both sides of joining are real."""
+    sealing = unlocked(database, now=now)
+    links = Links(database, sealing, now=now)
+    return Services(
+        runs=runs,
+        appliances=appliances,
+        providers=Providers(links),
+        links=links,
+        peering=peering(database, sealing, now=now),
+    )
+
+
+def invited(provider: Peering, tenant: str = "acme", *, hours: int = 24) -> Invitation:
+    """An invitation of this tenant."""
+    made = provider.invitations.make(tenant, hours=hours, actor="test")
+    return Invitation(
+        url=provider.url,
+        pins=provider.keys.pins().both,
+        secret=made.secret,
+        expires=made.report.expires,
+        tenant=tenant,
+    )
