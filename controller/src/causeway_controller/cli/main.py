@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from causeway_controller import __version__
-from causeway_controller.cli import access, appliances, failover, inventory, runs, status
+from causeway_controller.cli import access, appliances, failover, inventory, members, providers, runs, status
 from causeway_controller.cli.connection import SOCKET, Where
 from causeway_controller.cli.lint import lint
 from causeway_controller.cli.update import update
@@ -31,6 +31,7 @@ ATTACHED = "causeway.commands"
 INVENTORY = "What there is"
 FAILOVER = "Failover"
 ACCESS = "Who may, and who did"
+SITES = "The other site's controller"
 APPLIANCES = "One appliance"
 OTHERS = "To try it"
 
@@ -87,12 +88,17 @@ app.command(short_help="Check an inventory before anybody relies on it.", rich_h
 app.command(short_help="What a file would change.", rich_help_panel=INVENTORY)(inventory.diff)
 app.command(short_help="Put a file in force.", rich_help_panel=INVENTORY)(inventory.apply)
 app.command(short_help="Print what is in force.", rich_help_panel=INVENTORY)(inventory.export)
+status.tenant.command("invite")(members.invite)
+status.tenant.command("expel")(members.expel)
 app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
 app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
 app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
 app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
 app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)
 app.add_typer(runs.run, name="run", rich_help_panel=FAILOVER)
+app.add_typer(members.invitation, name="invitation", rich_help_panel=SITES)
+app.add_typer(members.member, name="member", rich_help_panel=SITES)
+app.add_typer(providers.provider, name="provider", rich_help_panel=SITES)
 app.add_typer(access.token, name="token", rich_help_panel=ACCESS)
 app.add_typer(access.audit, name="audit", rich_help_panel=ACCESS)
 app.command(short_help="Exchange the system of an appliance.", rich_help_panel=APPLIANCES)(update)
