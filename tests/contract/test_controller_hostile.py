@@ -24,7 +24,14 @@ from tests.provider_inventory import seed_example
 
 OPERATIONS = operations("controller-openapi.json")
 REFUSED, DEFECT = 400, 500
-THERE = {"tenant": "acme", "host": "esx1", "run": "r1", "token": "0" * 12}
+THERE = {
+    "tenant": "acme",
+    "host": "esx1",
+    "run": "r1",
+    "token": "0" * 12,
+    "invitation": "0" * 12,
+    "provider": "north",
+}
 """Names in paths that lead somewhere; drawn ones rarely do."""
 
 pytestmark = pytest.mark.timeout(120 + 60 * MORE)

@@ -1,0 +1,526 @@
+"""A tenant's controller joins a provider's over real TLS; every message lost, delayed or repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from causeway_controller.api.building import Parts, build_for_tenants
+from causeway_controller.api.members import MemberHandlers
+from causeway_controller.api.ports import Peering, Services
+from causeway_controller.app import members_tls
+from causeway_controller.app.members_tls import MemberTls
+from causeway_controller.contract.joining import Invitation, LinkState
+from causeway_controller.errors import PeerUnknown, PeerUnreachable
+from causeway_controller.settings import ForTenants, Listen
+from causeway_controller.store import migrate
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.links import Link, Links
+from causeway_controller.trust import pki, server_certificate, tls_files
+from causeway_controller.workflows.providers import Providers
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import Secret
+from tests import joining
+from tests.controller_api import two_tenants
+from tests.fakes.appliance_service import FakeAppliances
+from tests.fakes.run_service import FakeRunService
+from tests.faulty_line import Fault, Line, line
+from tests.provider_inventory import seed_example
+
+pytestmark = pytest.mark.timeout(120)
+NAME = "north"
+
+
+@dataclass
+class Clock:
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **time_: float) -> None:
+        self.now += timedelta(**time_)
+
+
+@dataclass
+class Tenant:
+    """A tenant's controller: its store, and what asks."""
+
+    links: Links
+    providers: Providers
+
+    async def join(self, invitation: Invitation) -> None:
+        await self.providers.join(invitation, NAME, actor="anna")
+
+    async def leave(self) -> None:
+        await self.providers.leave(NAME, actor="anna", force=False)
+
+    def link(self) -> Link:
+        return self.links.get(NAME)
+
+
+@dataclass
+class World:
+    directory: Path
+    clock: Clock
+    database: Database
+    peering: Peering
+    services: Services
+    tls: MemberTls
+    kept: Authorities
+    line: Line
+
+    def invited(self, tenant: str = "acme", **more: Any) -> Invitation:
+        """An invitation whose URL leads over the line."""
+        made = joining.invited(self.peering, tenant, **more)
+        return Invitation(
+            url=f"https://127.0.0.1:{self.line.own}",
+            pins=made.pins,
+            secret=made.secret,
+            expires=made.expires,
+            tenant=tenant,
+        )
+
+    @asynccontextmanager
+    async def tenant(self, name: str = "acme", *, ahead: timedelta = timedelta()) -> AsyncIterator[Tenant]:
+        """A controller of its own; its clock may be ahead of the provider's."""
+        database = connect(f"sqlite:///{self.directory}/{name}.db")
+        migrate.upgrade(database)
+
+        def now() -> datetime:
+            return self.clock() + ahead
+
+        links = Links(database, joining.unlocked(database, now=now), now=now)
+        yield Tenant(links=links, providers=Providers(links))
+        database.close()
+
+    def acts(self) -> list[str]:
+        return [record.act.action for record in Audit(self.database).records()]
+
+    async def troubles(self) -> list[str]:
+        return [each.detail for each in await MemberHandlers(peering=self.peering).troubles()]
+
+    def members(self) -> list[str]:
+        return [each.tenant for each in self.peering.members.list(next_key=None)]
+
+
+@pytest.fixture
+async def world(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[World]:
+    clock = Clock()
+    database = connect(f"sqlite:///{tmp_path}/provider.db")
+    migrate.upgrade(database)
+    Inventories(database, now=clock).replace(two_tenants(), expected=0, actor="test")
+    sealing = joining.unlocked(database, now=clock)
+    services = joining.services(
+        database, runs=FakeRunService(database), appliances=FakeAppliances(), now=clock
+    )
+    assert services.peering is not None
+    kept = Authorities(database, sealing, now=clock)
+    where = ForTenants(listen=Listen(address="127.0.0.1", port=unused_tcp_port), url=joining.URL)
+    tls = MemberTls(services.peering.keys, kept, authority=joining.AUTHORITY, url=joining.URL, now=clock)
+    parts = Parts(
+        database=database,
+        services=services,
+        now=clock,
+        clock=time.monotonic,
+        random=secrets.token_bytes,
+        interval=30,
+    )
+    application = build_for_tenants(parts, services.peering)
+    async with (
+        members_tls.serving(application, tls, where, actor="test"),
+        line(unused_tcp_port) as made,
+    ):
+        yield World(
+            directory=tmp_path,
+            clock=clock,
+            database=database,
+            peering=services.peering,
+            services=services,
+            tls=tls,
+            kept=kept,
+            line=made,
+        )
+    database.close()
+
+
+async def until_done(doing: Callable[[], Awaitable[None]]) -> int:
+    """How often it was asked for until it was answered."""
+    for attempt in range(1, 5):
+        with contextlib.suppress(PeerUnreachable):
+            await doing()
+            return attempt
+    raise AssertionError("it was never answered")
+
+
+def urn(error: ProblemError) -> str:
+    return error.problem.type
+
+
+async def test_a_tenant_joins_is_known_and_leaves(world: World) -> None:
+    async with world.tenant() as tenant:
+        invitation = world.invited()
+        await tenant.join(invitation)
+        link = tenant.link()
+        assert (link.state, link.tenant, link.invitation) == (LinkState.JOINED, "acme", None)
+        await tenant.providers.rescan(NAME)
+        assert world.members() == ["acme"]
+        await tenant.leave()
+        assert (world.members(), tenant.links.names()) == ([], ())
+        assert {"invitation.make", "invitation.accept", "member.leave"} <= set(world.acts())
+
+
+async def test_the_secret_is_kept_by_neither_side(world: World) -> None:
+    async with world.tenant() as tenant:
+        invitation = world.invited()
+        await tenant.join(invitation)
+    hidden = invitation.secret.rpartition("_")[2].encode()
+    kept = b"".join(path.read_bytes() for path in world.directory.iterdir())
+    assert invitation.secret.split("_")[1].encode() in kept
+    assert hidden not in kept
+    assert hidden not in bytes(world.line.seen)
+
+
+LOST = [Fault.REFUSED, Fault.REQUEST_LOST, Fault.ANSWER_LOST]
+
+
+@pytest.mark.parametrize("fault", [*LOST, Fault.DELAYED, Fault.REPEATED])
+async def test_joining_ends_in_one_member_whatever_becomes_of_a_message(world: World, fault: Fault) -> None:
+    async with world.tenant() as tenant:
+        invitation = world.invited()
+        world.line.faults = [fault]
+        attempts = await until_done(lambda: tenant.join(invitation))
+        assert (attempts > 1) is (fault in LOST)
+        assert world.line.struck == [fault]
+        await tenant.providers.rescan(NAME)
+    assert world.members() == ["acme"]
+    assert world.acts().count("invitation.accept") == 1
+    assert await world.troubles() == []
+
+
+@pytest.mark.parametrize(
+    ("connection", "request_", "fault"),
+    [
+        # Over the first connection one asks how one stands, then renews; the second shows what came of it.
+        *((0, 0, fault) for fault in (*LOST, Fault.DELAYED, Fault.REPEATED)),
+        *((0, 1, fault) for fault in (Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.DELAYED)),
+        *((1, 0, fault) for fault in LOST),
+    ],
+)
+async def test_renewing_never_locks_out_whatever_becomes_of_a_message(
+    world: World, connection: int, request_: int, fault: Fault
+) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        before = tenant.link()
+        world.clock.pass_(days=300)
+        world.line.faults, world.line.spared = [*([Fault.NONE] * connection), fault], request_
+        await until_done(lambda: tenant.providers.rescan(NAME))
+        assert world.line.struck == [fault]
+        after = tenant.link()
+        assert after.certificate != before.certificate
+        assert after.key != before.key
+        await tenant.providers.rescan(NAME)
+        assert await status_of(world, before) == 401, "a key that was replaced counts no more"
+
+
+@pytest.mark.parametrize("fault", [*LOST, Fault.DELAYED, Fault.REPEATED])
+async def test_leaving_ends_in_no_member_whatever_becomes_of_a_message(world: World, fault: Fault) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        world.line.faults = [fault]
+        await until_done(tenant.leave)
+        assert world.line.struck == [fault]
+        assert tenant.links.names() == ()
+    assert world.members() == []
+
+
+async def test_who_leaves_while_joining_is_no_member_either(world: World) -> None:
+    async with world.tenant() as tenant:
+        world.line.faults = [Fault.ANSWER_LOST]
+        with pytest.raises(PeerUnreachable):
+            await tenant.join(world.invited())
+        assert world.members() == ["acme"]
+        await tenant.leave()
+    assert world.members() == []
+
+
+async def test_another_key_is_refused_and_raises_an_alarm_that_stays(world: World) -> None:
+    invitation = world.invited()
+    async with world.tenant() as tenant, world.tenant("thief") as thief:
+        await tenant.join(invitation)
+        with pytest.raises(ProblemError) as caught:
+            await thief.join(invitation)
+        assert urn(caught.value) == ProblemType.INVITATION_USED.urn
+        assert thief.links.names() == ()
+        await tenant.providers.rescan(NAME)
+    assert "invitation.second-key" in world.acts()
+    (trouble,) = await world.troubles()
+    assert "127.0.0.1" in trouble
+    (told,) = world.peering.invitations.list()
+    world.peering.invitations.revoke(told.id, actor="anna")
+    assert await world.troubles() == []
+
+
+async def test_a_thief_who_is_first_is_noticed_and_put_out(world: World) -> None:
+    invitation = world.invited()
+    async with world.tenant() as tenant, world.tenant("thief") as thief:
+        await thief.join(invitation)
+        with pytest.raises(ProblemError):
+            await tenant.join(invitation)
+        assert len(await world.troubles()) == 1
+        world.peering.members.end("acme", action="member.expel", actor="anna")
+        await tenant.join(world.invited())
+        await tenant.providers.rescan(NAME)
+        with pytest.raises(ProblemError):
+            await thief.providers.rescan(NAME)
+        assert thief.link().state is LinkState.OUT
+
+
+async def test_expired_revoked_unknown_and_cut_invitations_let_nobody_in(world: World) -> None:
+    expired, revoked, unknown = world.invited(hours=1), world.invited(hours=2), world.invited(hours=5)
+    (told,) = [one for one in world.peering.invitations.list() if one.id == revoked.secret[4:16]]
+    world.peering.invitations.revoke(told.id, actor="anna")
+    world.clock.pass_(hours=1)
+    other = unknown.secret[:-1] + ("A" if unknown.secret[-1] != "A" else "B")
+    changed = Invitation(
+        url=unknown.url, pins=unknown.pins, secret=other, expires=unknown.expires, tenant="acme"
+    )
+    async with world.tenant() as tenant:
+        for invitation in (expired, revoked, changed):
+            with pytest.raises(ProblemError) as caught:
+                await tenant.join(invitation)
+            assert urn(caught.value) == ProblemType.INVITATION_VOID.urn
+        assert tenant.links.names() == ()
+    assert world.members() == []
+
+
+async def test_who_guesses_has_to_wait(world: World) -> None:
+    async with world.tenant() as tenant:
+        good = world.invited()
+        bad = Invitation(
+            url=good.url,
+            pins=good.pins,
+            secret="cwi_000000000000_" + "A" * 43,
+            expires=good.expires,
+            tenant="acme",
+        )
+        met = []
+        for _ in range(12):
+            with pytest.raises(ProblemError) as caught:
+                await tenant.join(bad)
+            met.append(urn(caught.value))
+    assert met == [ProblemType.INVITATION_VOID.urn] * 10 + [ProblemType.TOO_MANY.urn] * 2
+
+
+async def test_an_impostor_gets_neither_request_nor_certificate(world: World) -> None:
+    """The impostor has the whole handshake on record: nothing but the client's hello came."""
+    got = bytearray()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(cadata=world.kept.bundle(joining.AUTHORITY))
+    key = pki.make_key()
+    made = server_certificate.self_signed(key, names=["127.0.0.1"], now=world.clock())
+    tls_files.load(context, pki.pem(made), Secret(pki.private_pem(key).decode()))
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with world.tenant() as tenant, line(server.sockets[0].getsockname()[1]) as tapped:
+        good = world.invited()
+        await tenant.join(good)
+        world.line.port, before = tapped.own, len(tapped.seen)
+        assert before == 0
+        with pytest.raises(PeerUnknown):
+            await tenant.providers.rescan(NAME)
+        got += tapped.seen
+        trouble = tenant.links.report(NAME).trouble
+        assert "another key" in str(trouble)
+    server.close()
+    length = int.from_bytes(got[3:5], "big") + 5
+    after = got[length:]
+    # A change of cipher spec (RFC 8446, D.4) and an alert may follow the hello; a certificate is longer.
+    assert got[0] == 22
+    assert len(after) < 100
+
+
+async def test_who_is_expelled_is_out_at_once_on_an_open_connection_too(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        async with session(world, tenant.link()) as (client, url):
+            assert (await client.get(url)).status == 200
+            connections = world.line.connections
+            world.peering.members.end("acme", action="member.expel", actor="anna")
+            assert (await client.get(url)).status == 401
+            assert world.line.connections == connections
+        with pytest.raises(ProblemError):
+            await tenant.providers.rescan(NAME)
+        report = tenant.links.report(NAME)
+        assert report.state is LinkState.OUT
+        assert "ask the provider for an invitation" in str(report.trouble)
+        await tenant.join(world.invited())
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().state is LinkState.JOINED
+
+
+async def test_a_tenant_that_leaves_the_inventory_is_out_and_its_name_is_nobodys(world: World) -> None:
+    inventories = Inventories(world.database, now=world.clock)
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        waiting = world.invited()
+        inventories.replace(seed_example(tenants=()), expected=1, actor="anna")
+        inventories.replace(two_tenants(), expected=2, actor="anna")
+        with pytest.raises(ProblemError):
+            await tenant.providers.rescan(NAME)
+        with pytest.raises(ProblemError):
+            await tenant.join(waiting)
+
+
+async def test_a_newer_invitation_replaces_the_tenants_controller(world: World) -> None:
+    async with world.tenant() as lost, world.tenant("acme2") as new:
+        await lost.join(world.invited())
+        assert world.peering.invitations.make("acme", hours=1, actor="anna").replaces
+        await new.join(world.invited())
+        await new.providers.rescan(NAME)
+        with pytest.raises(ProblemError):
+            await lost.providers.rescan(NAME)
+
+
+@pytest.mark.parametrize("days", [-800, -3, 3, 800])
+async def test_clocks_apart_change_nothing(world: World, days: int) -> None:
+    async with world.tenant(ahead=timedelta(days=days)) as tenant:
+        await tenant.join(world.invited())
+        await tenant.providers.rescan(NAME)
+        before = tenant.link()
+        world.clock.pass_(days=200)
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().certificate == before.certificate, "two thirds by the provider's clock"
+        world.clock.pass_(days=100)
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().certificate != before.certificate
+
+
+async def test_several_providers_are_joined_beside_each_other(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        await tenant.providers.join(world.invited("zeta"), "south", actor="anna")
+        assert sorted(tenant.links.names()) == [NAME, "south"]
+        assert {each.tenant for each in tenant.links.reports()} == {"acme", "zeta"}
+        keys = {each.own_key for each in tenant.links.reports()}
+        assert len(keys) == 2
+        await tenant.leave()
+        await tenant.providers.rescan("south")
+
+
+async def test_the_providers_key_is_replaced_without_a_stranger_in_between(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        pins = world.peering.keys.announce(actor="anna")
+        assert world.peering.keys.announce(actor="anna") == pins
+        with pytest.raises(ProblemError) as caught:
+            world.peering.keys.switch(actor="anna", force=False)
+        assert urn(caught.value) == ProblemType.MEMBERS_BEHIND.urn
+        early = world.invited("zeta")
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().pins == pins.both
+        world.peering.keys.switch(actor="anna", force=False)
+        world.tls.refresh()
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().pins == (pins.next,)
+        async with world.tenant("zeta") as other:
+            await other.join(early)
+
+
+async def test_a_member_that_never_heard_of_a_forced_key_meets_a_stranger(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        world.peering.keys.announce(actor="anna")
+        world.peering.keys.switch(actor="anna", force=True)
+        world.tls.refresh()
+        with pytest.raises(PeerUnknown):
+            await tenant.providers.rescan(NAME)
+
+
+async def test_the_members_authority_is_replaced_and_the_old_ones_certificates_end(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        before = tenant.link()
+        world.peering.members.replace_authority(actor="anna")
+        world.peering.members.replace_authority(actor="anna")
+        assert len(world.kept.generations(joining.AUTHORITY)) == 2
+        world.tls.rotate(actor="test")
+        world.tls.refresh()
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().certificate == before.certificate, "not before all controllers trust it"
+        world.clock.pass_(minutes=2)
+        world.tls.rotate(actor="test")
+        await tenant.providers.rescan(NAME)
+        assert tenant.link().certificate != before.certificate
+        world.tls.rotate(actor="test")
+        old, new = world.kept.generations(joining.AUTHORITY)
+        assert (old.retired is None, new.retired is None) == (False, True)
+        await tenant.providers.rescan(NAME)
+        assert await status_of(world, before) == 401
+
+
+async def test_certificates_of_others_and_none_are_nobody(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        link = tenant.link()
+        assert await status_of(world, None) == 401
+        stranger = pki.make_member_authority(name="causeway", now=world.clock())
+        for authority in (stranger, world.kept):
+            key = pki.make_key()
+            request = pki.read_request(pki.make_request(key))
+            if authority is stranger:
+                pem = pki.issue_member(stranger, request, tenant="acme", now=world.clock())
+                other = forged(link, pem, key)
+                with pytest.raises(aiohttp.ClientError):
+                    await status_of(world, other)
+        world.clock.pass_(days=397)
+        assert await status_of(world, link) == 401, "it has ended by the provider's clock"
+
+
+def forged(link: Link, certificate: str, key: Any) -> Link:
+    return Link(
+        name=link.name,
+        url=link.url,
+        tenant=link.tenant,
+        state=link.state,
+        pins=link.pins,
+        key=Secret(pki.private_pem(key).decode()),
+        certificate=certificate,
+        invitation=None,
+    )
+
+
+@asynccontextmanager
+async def session(world: World, link: Link | None) -> AsyncIterator[tuple[aiohttp.ClientSession, str]]:
+    """A client that shows this link's certificate, or none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if link is not None and link.certificate is not None:
+        tls_files.load(context, link.certificate, link.key)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as client:
+        yield client, f"https://127.0.0.1:{world.line.own}/v1/membership"
+
+
+async def status_of(world: World, link: Link | None) -> int:
+    async with session(world, link) as (client, url):
+        return (await client.get(url)).status
