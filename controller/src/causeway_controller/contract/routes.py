@@ -133,7 +133,7 @@ DEPLOYED_APPLIANCES = Route(
     summary="The deployed appliances of the tenants that the caller may see, the worst first",
     permission=Permission.OBSERVE,
     response=ApplianceReports,
-    problems=_READ,
+    problems=READ,
 )
 APPLIANCE = Route(
     name="appliance",
@@ -142,7 +142,7 @@ APPLIANCE = Route(
     summary="How the tenant's appliance on the host was when it was asked last",
     permission=Permission.OBSERVE,
     response=ApplianceReport,
-    problems=_READ,
+    problems=READ,
 )
 ENSURE_APPLIANCE = Route(
     name="ensure_appliance",
