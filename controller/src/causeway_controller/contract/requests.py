@@ -5,11 +5,11 @@ What a request means for a tenant as it is now is `planning.plan`'s business; wh
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import TenantId, VmName
+from causeway_wire.types import Name, TenantId, VmName
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"):
@@ -32,9 +32,11 @@ class Undo(_Request, tag="undo", frozen=True, kw_only=True):
 
 
 class FailOverSite(_Request, tag="fail-over-site", frozen=True, kw_only=True):
-    """Fail the whole site over to these VMs."""
+    """Fail the whole site over to these VMs, or without any to those of the plan."""
 
-    vms: frozenset[VmName]
+    vms: frozenset[VmName] = frozenset()
+    plan: Name | UnsetType = UNSET
+    """The failover plan that is followed; without it the tenant's first, where there is one."""
     escalate: bool = False
     """From a partial failover, in one change at the appliance."""
 
@@ -47,9 +49,14 @@ class UndoSite(_Request, tag="undo-site", frozen=True, kw_only=True):
 
 
 class Rehearse(_Request, tag="rehearse", frozen=True, kw_only=True):
-    """Start these replicas beside the running production, cut off from it; they stay until it is ended."""
+    """Start these replicas beside the running production, cut off from it; they stay until it is ended.
 
-    vms: frozenset[VmName]
+    Without any VM, those of the plan.
+    """
+
+    vms: frozenset[VmName] = frozenset()
+    plan: Name | UnsetType = UNSET
+    """As of `FailOverSite`."""
     internet: bool = False
 
 
@@ -59,13 +66,41 @@ class EndRehearsal(_Request, tag="end-rehearsal", frozen=True, kw_only=True):
     stop_appliances: bool = False
 
 
+class MakePermanent(_Request, tag="make-permanent", frozen=True, kw_only=True):
+    """Make replicas that run production for good: what brings their VMs back is a failback, no undo."""
+
+    vms: frozenset[VmName] = frozenset()
+    """Without any, all that are failed over."""
+
+
+class FailBack(_Request, tag="fail-back", frozen=True, kw_only=True):
+    """Give VMs back to production with what they became at the provider; the others stay.
+
+    Of a full failover the others go on in partial failover: production is there again.
+    """
+
+    vms: frozenset[VmName] = frozenset()
+    """Without any, all that are failed over."""
+    synchronised: bool = False
+    """Production is up to date by other means: no hook `release` of the plan is needed for it."""
+    stop_appliances: bool = False
+
+
 class Publish(_Request, tag="publish", frozen=True, kw_only=True):
     """Make these the tenant's public rules, whatever runs."""
 
     rules: tuple[PublicRule, ...]
 
 
-Request = FailOver | Undo | FailOverSite | UndoSite | Rehearse | EndRehearsal | Publish
+Request = (
+    FailOver | Undo | FailOverSite | UndoSite | Rehearse | EndRehearsal | MakePermanent | FailBack | Publish
+)
+
+
+def plan(request: Request) -> Name:
+    """Return the failover plan that the request names; empty where it names none."""
+    named = request.plan if isinstance(request, FailOverSite | Rehearse) else UNSET
+    return "" if named is UNSET else named
 
 
 def read(data: bytes) -> Request:

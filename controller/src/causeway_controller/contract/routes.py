@@ -11,6 +11,7 @@ from causeway_controller.contract.audit import AuditRecords, AuditVerdict
 from causeway_controller.contract.change import AppliancesNeeded, InventoryChange, TenantReport, Tenants
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import Request
+from causeway_controller.contract.run_summary import RunSummary
 from causeway_controller.contract.runs import PlannedRun, RunEventReports, RunReport, RunReports
 from causeway_controller.contract.status import About, Health, Status
 from causeway_controller.contract.tokens import MadeToken, NewToken, Token, Tokens
@@ -187,6 +188,15 @@ RUN = Route(
     response=RunReport,
     problems=READ,
 )
+RUN_SUMMARY = Route(
+    name="run_summary",
+    method="GET",
+    path="/v1/runs/{run}/summary",
+    summary="A run in one document: steps, when each VM was ready, and what is where now",
+    permission=Permission.OBSERVE,
+    response=RunSummary,
+    problems=_READ,
+)
 RUN_EVENTS = Route(
     name="run_events",
     method="GET",
@@ -220,6 +230,7 @@ RETRY_RUN = Route(
     response=RunReport,
     answers=(LOCATION,),
     problems=(*READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID),
+    problems=(*_READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID, P.PRECONDITION_FAILED),
 )
 TOKENS = Route(
     name="tokens",
@@ -319,6 +330,7 @@ ROUTES: Final = (
     START_RUN,
     RUNS,
     RUN,
+    RUN_SUMMARY,
     RUN_EVENTS,
     STOP_RUN,
     RETRY_RUN,

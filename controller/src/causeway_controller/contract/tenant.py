@@ -101,23 +101,65 @@ class ProtectedVm(Document, frozen=True, kw_only=True):
     replica: ReplicaVm | UnsetType = UNSET
 
 
+class ReadyBy(StrEnum):
+    """What shows that a replica is ready."""
+
+    POWER = "power"
+    """Its host says that it is powered on."""
+    GUEST = "guest"
+    """Its guest answers, as the host's guest tools say."""
+
+
+class Readiness(Document, frozen=True, kw_only=True):
+    """When a replica counts as ready, and what its being late means to those that wait for it."""
+
+    by: ReadyBy = ReadyBy.GUEST
+    timeout: Annotated[float, Meta(ge=1, le=86_400)] = 300.0
+    """Seconds from power on."""
+    required: bool = True
+    """Whether those that wait for it stay off when it is not ready in time; otherwise they start all the
+    same. It runs on either way, and the run tells of it.
+    """
+
+
 class PlanEntry(Document, frozen=True, kw_only=True):
     """When a VM of a failover plan starts."""
 
     vm: VmName
     priority: Annotated[int, Meta(ge=1, le=5)] = 3
-    """Those of 1 start before those of 2."""
+    """Those of 1 are ready, or late, before those of 2 start."""
     after: Annotated[tuple[VmName, ...], Meta(max_length=64)] = ()
     """VMs of the plan that must be ready before."""
     delay: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     """Seconds from this VM's start to the next one's."""
+    ready: Readiness | UnsetType = UNSET
+    """Without it a VM is ready when its host has powered it on."""
+
+
+class Hook(Document, frozen=True, kw_only=True):
+    """A program or an address of the provider's that a run calls."""
+
+    name: Name
+    """In the controller's settings, `hooks`: what is called is never in the inventory."""
+    timeout: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    """Seconds."""
+    required: bool = True
+    """Whether its failure stops the run; otherwise it is told and the rest goes on."""
 
 
 class Hooks(Document, frozen=True, kw_only=True):
-    """Programs of the provider's, by the names they have in the controller's settings."""
+    """What is called when: each once for a run, again only when nobody remembers how it ended."""
 
-    before: Name | UnsetType = UNSET
-    after: Name | UnsetType = UNSET
+    before: Hook | UnsetType = UNSET
+    """Before a full failover or a rehearsal touches anything."""
+    hold: Hook | UnsetType = UNSET
+    """After that, towards what replicates: it must not write to the replicas that are about to start."""
+    after: Hook | UnsetType = UNSET
+    """When every VM of the plan was started."""
+    release: Hook | UnsetType = UNSET
+    """When replicas have stopped and given up their addresses: what replicates may write to them again, and
+    after a failback brings production back.
+    """
 
 
 class FailoverPlan(Document, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from causeway_wire.types import NetworkId, VmName
+from causeway_wire.types import Name, NetworkId, VmName
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Partial:
 
     name: ClassVar[str] = "partial"
     vms: frozenset[VmName]
+    permanent: frozenset[VmName] = frozenset()
+    """Those of the VMs whose replica is production now: none of them is undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Full:
     """Networks whose tenant appliance was in a partial failover before and could not be told that it is over:
     their site was dead. Ending the full failover tells them.
     """
+    plan: Name = ""
+    """The failover plan that it followed, and that its end follows; empty: the tenant's first."""
+    permanent: frozenset[VmName] = frozenset()
+    """As of `Partial`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,25 @@ class Rehearsal:
     name: ClassVar[str] = "rehearsal"
     vms: frozenset[VmName]
     internet: bool = False
+    plan: Name = ""
 
 
 Mode = Idle | Partial | Full | Rehearsal
 
 
-def partial(vms: frozenset[VmName]) -> Partial | Idle:
+def partial(vms: frozenset[VmName], permanent: frozenset[VmName] = frozenset()) -> Partial | Idle:
     """Return the mode in which these VMs, and no others, run at the provider."""
-    return Partial(vms) if vms else Idle()
+    return Partial(vms, permanent & vms) if vms else Idle()
+
+
+def permanent(mode: Mode) -> frozenset[VmName]:
+    """Return the VMs whose replica was made production for good."""
+    return mode.permanent if isinstance(mode, Partial | Full) else frozenset()
+
+
+def plan(mode: Mode) -> Name:
+    """Return the failover plan that the mode was reached by; empty where none was named."""
+    return mode.plan if isinstance(mode, Full | Rehearsal) else ""
 
 
 def members(mode: Mode) -> dict[str, Any]:
@@ -63,6 +80,10 @@ def members(mode: Mode) -> dict[str, Any]:
         found["behind"] = sorted(mode.behind)
     if isinstance(mode, Rehearsal):
         found["internet"] = mode.internet
+    if plan(mode):
+        found["plan"] = plan(mode)
+    if permanent(mode):
+        found["permanent"] = sorted(permanent(mode))
     return found
 
 
@@ -73,6 +94,8 @@ class _Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     vms: frozenset[VmName] = frozenset()
     behind: frozenset[NetworkId] = frozenset()
     internet: bool = False
+    plan: Name = ""
+    permanent: frozenset[VmName] = frozenset()
 
 
 def read(found: Mapping[str, Any]) -> Mode:
@@ -80,9 +103,9 @@ def read(found: Mapping[str, Any]) -> Mode:
     one = msgspec.convert(found, _Members)
     made: dict[str, Mode] = {
         Idle.name: Idle(),
-        Partial.name: Partial(one.vms),
-        Full.name: Full(one.vms, one.behind),
-        Rehearsal.name: Rehearsal(one.vms, one.internet),
+        Partial.name: Partial(one.vms, one.permanent),
+        Full.name: Full(one.vms, one.behind, one.plan, one.permanent),
+        Rehearsal.name: Rehearsal(one.vms, one.internet, one.plan),
     }
     if one.mode not in made:
         raise msgspec.ValidationError(f"{one.mode!r} is no mode of a failover")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec import UNSET
+
 from causeway_controller.contract.tenant import FailoverPlan, Tenant
 from causeway_controller.inventory import book as names_of
 from causeway_controller.inventory.book import Book
@@ -31,6 +33,7 @@ def check(findings: Findings, tenant: Tenant, book: Book, chosen: Iterable[IPAdd
 
 def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
     vms = {vm.name for vm in tenant.vms}
+    hosts = {vm.name: None if vm.replica is UNSET else vm.replica.host for vm in tenant.vms}
     planned = {entry.vm for entry in plan.entries}
     distinct(
         findings, ((entry.vm, f"{pointer}/entries/{n}/vm") for n, entry in enumerate(plan.entries)), "VM"
@@ -42,6 +45,16 @@ def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: st
         for m, other in enumerate(entry.after):
             if other not in planned:
                 unknown(findings, f"{where}/after/{m}", "VM of the plan", other, planned)
+            elif hosts.get(other) != hosts.get(entry.vm):
+                detail = (
+                    f"{entry.vm} waits for {other}, whose replica is on {_place(hosts, other)} and not on "
+                    f"{_place(hosts, entry.vm)}; a run is of one host: leave {other} out of `after`"
+                )
+                findings.add(ProblemType.INVALID, f"{where}/after/{m}", detail)
+
+
+def _place(hosts: Mapping[VmName, Name | None], vm: VmName) -> str:
+    return hosts.get(vm) or "no host"
 
 
 def _order(findings: Findings, plan: FailoverPlan, pointer: str) -> None:

@@ -6,7 +6,9 @@ import heapq
 from collections.abc import Container
 from graphlib import TopologicalSorter
 
-from causeway_controller.contract.tenant import FailoverPlan
+from msgspec import UNSET
+
+from causeway_controller.contract.tenant import FailoverPlan, PlanEntry
 from causeway_controller.inventory.tenancy import PlannedVm
 from causeway_wire.types import VmName
 
@@ -29,4 +31,14 @@ def planned(plan: FailoverPlan, vms: Container[VmName]) -> tuple[PlannedVm, ...]
         _, _, vm = heapq.heappop(free)
         ordered.append(vm)
         sorter.done(vm)
-    return tuple(PlannedVm(vm=vm, delay=entries[vm].delay) for vm in ordered if vm in vms)
+    return tuple(_planned(entries[vm], vms) for vm in ordered if vm in vms)
+
+
+def _planned(entry: PlanEntry, vms: Container[VmName]) -> PlannedVm:
+    return PlannedVm(
+        vm=entry.vm,
+        priority=entry.priority,
+        after=tuple(vm for vm in entry.after if vm in vms),
+        delay=entry.delay,
+        ready=None if entry.ready is UNSET else entry.ready,
+    )

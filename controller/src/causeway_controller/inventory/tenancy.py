@@ -8,7 +8,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
+from causeway_controller.contract.tenant import Hooks, Readiness
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_wire.desired import Extension, StaleAnswer
 from causeway_wire.public_rules import PublicRule
@@ -27,6 +29,9 @@ from causeway_wire.types import (
     VlanId,
     VmName,
 )
+
+STARTED_TOGETHER: Final = 10
+"""Replicas that are started at once where no plan says how many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,8 +119,14 @@ class PlannedVm:
     """A VM's place in the failover plan."""
 
     vm: VmName
+    priority: int = 3
+    """Those of a lower number are ready before those of a higher one start."""
+    after: tuple[VmName, ...] = ()
+    """VMs that must be ready before, as far as they are started by the same run."""
     delay: float = 0.0
     """Seconds between this VM's start and the next one's."""
+    ready: Readiness | None = None
+    """None: it is ready when it is powered on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +141,14 @@ class Tenant:
     provider: ProviderAppliance
     appliances: Mapping[NetworkId, TenantAppliance]
     vms: Mapping[VmName, Vm]
+    plan_name: Name = ""
     plan: tuple[PlannedVm, ...] = ()
     """The order in which replicas start in full failover; VMs not in it start last, by name."""
+    parallel: int = STARTED_TOGETHER
+    """How many replicas are started at once."""
+    unreplicated: tuple[VmName, ...] = ()
+    """VMs of the plan that have no replica on any host."""
+    hooks: Hooks = Hooks()  # noqa: RUF009 - it is frozen
     routed: tuple[NetworkId, ...] = ()
     """Networks between which packets are routed in full failover; none unless named."""
     public_addresses: tuple[IPAddress, ...] = ()
@@ -235,6 +252,12 @@ def with_publications(site: Site, tenant: TenantId, rules: tuple[PublicRule, ...
     """The site with exactly these services of the tenant published in full failover."""
     changed = replace(site.tenants[tenant], publications=rules)
     return replace(site, tenants={**site.tenants, tenant: changed})
+
+
+def with_plan(site: Site, tenant: TenantId, plan: tuple[PlannedVm, ...]) -> Site:
+    """The site whose tenant's failovers follow this plan."""
+    found = replace(site.tenants[tenant], plan=plan)
+    return replace(site, tenants={**site.tenants, tenant: found})
 
 
 def with_stale(site: Site, tenant: TenantId, stale: tuple[StaleAnswer, ...]) -> Site:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from causeway_controller.contract import provider as provided
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import NetworkClass
-from causeway_controller.contract.tenant import FailoverPlan, Static
+from causeway_controller.contract.tenant import FailoverPlan, Hooks, Static
 from causeway_controller.contract.tenant import Tenant as TenantEntry
 from causeway_controller.inventory import appliances, book, start_order, vnics
 from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation
@@ -23,6 +23,7 @@ from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Mode
 from causeway_controller.inventory.tenancy import (
+    STARTED_TOGETHER,
     Adapter,
     Gateway,
     GatewayCredentials,
@@ -38,7 +39,7 @@ from causeway_controller.inventory.tenancy import (
 )
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import ApplianceId, IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId
+from causeway_wire.types import ApplianceId, IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId, VmName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +132,20 @@ class _View:
             provider=self._appliance(),
             appliances={name: end for name, end in known.ends.items() if name in networks},
             vms=vms,
+            plan_name="" if plan is None else plan.id,
             plan=() if plan is None else start_order.planned(plan, vms),
+            parallel=STARTED_TOGETHER if plan is None else plan.parallel,
+            unreplicated=() if plan is None else self._unreplicated(plan),
+            hooks=Hooks() if plan is None else plan.hooks,
             routed=() if plan is None else tuple(name for name in plan.routed if name in networks),
             public_addresses=(*entry.public_addresses, *chosen),
             test_addresses=entry.test_addresses,
             publications=tuple(rule for rule in rules if rule.internal_address in here),
         )
+
+    def _unreplicated(self, plan: FailoverPlan) -> tuple[VmName, ...]:
+        without = {vm.name for vm in self._entry.vms if vm.replica is UNSET}
+        return tuple(entry.vm for entry in plan.entries if entry.vm in without)
 
     def _networks(self) -> Iterator[tuple[NetworkId, Network]]:
         owned = book.networks(self._entry)

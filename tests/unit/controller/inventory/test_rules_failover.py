@@ -6,11 +6,12 @@ from collections.abc import Callable
 from ipaddress import ip_address
 
 import pytest
+from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import PlanEntry
 from causeway_controller.inventory.allocation import Allocation, PublicLease
-from tests.provider_inventory import found, network, rule, seed_example, tenant, with_
+from tests.provider_inventory import found, network, rule, seed_example, tenant, vm, with_
 
 
 def of_tenant(**members: object) -> Callable[[], Inventory]:
@@ -72,6 +73,11 @@ FAILOVER = [
         of_plan(entries=(PlanEntry(vm="db1", after=("x",)),)),
         "/tenants/0/failover_plans/0/entries/0/after/0",
         "unknown-reference",
+    ),
+    (
+        of_tenant(vms=(vm("web1", 11), with_(vm("db1", 12), replica=UNSET))),
+        "/tenants/0/failover_plans/0/entries/1/after/0",
+        "invalid",
     ),
     (
         of_plan(entries=(PlanEntry(vm="db1"), PlanEntry(vm="db1"))),
