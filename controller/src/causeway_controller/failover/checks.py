@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents, extension, publications
+from causeway_controller.failover import documents, extension, hooks, publications
+from causeway_controller.failover.steps import HookMoment
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, Site, Tenant, Vm
@@ -40,7 +41,9 @@ def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Te
     found = _tenant(site, tenant)
     mode = tenancy.mode(site, tenant)
     running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
-    return _accepted(found, [*_each(found, vms, lambda vm: _not_running(vm, running))], vms)
+    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
+    problems += _each(found, vms & modes.permanent(mode), _permanent)
+    return _accepted(found, problems, vms)
 
 
 def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, escalate: bool) -> Tenant:
@@ -55,6 +58,10 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
             raise _in_progress(found, f"partial failover of {', '.join(sorted(running))}", ways)
         case modes.Rehearsal():
             raise _in_progress(found, "a rehearsal", "end that first; its replicas have seen made-up traffic")
+        case modes.Full(plan=plan) if plan != found.plan_name:
+            raise _in_progress(
+                found, f"full failover by plan {plan or '(none)'}", "go on with that, or undo it"
+            )
         case modes.Idle() | modes.Partial() | modes.Full():
             publications.check(found, found.publications)
             return _takeable(found, vms, found.public_addresses)
@@ -67,8 +74,47 @@ def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tena
     if not isinstance(mode, modes.Full):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
     problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
+    problems += _each(found, mode.permanent - keep, _permanent)
     problems += _each(found, keep & mode.vms, lambda vm: _unready(site, found, vm, frozenset()))
     return _accepted(found, problems, keep or mode.vms)
+
+
+def permanentable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when they do not run at the provider."""
+    found, running = _failed_over(site, tenant, "made permanent")
+    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
+    return _accepted(found, problems, vms)
+
+
+def returnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, synchronised: bool) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when they cannot be given back to production.
+
+    Something must bring production up to date; of a full failover those that stay need a tunnel.
+    """
+    found, running = _failed_over(site, tenant, "given back")
+    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
+    if isinstance(tenancy.mode(site, tenant), modes.Full):
+        problems += _each(found, running - vms, lambda vm: _unready(site, found, vm, frozenset()))
+    if not synchronised and hooks.of(found, HookMoment.RELEASE) is None:
+        plan = f"plan {found.plan_name}" if found.plan_name else "the tenant, which has no failover plan,"
+        detail = (
+            f"{plan} has no hook `release`, so nothing brings production up to date; enter one, or do it by "
+            "hand and say `synchronised` (`--synchronised`)"
+        )
+        problems.append(problem(ProblemType.INVALID, detail, pointer="/synchronised"))
+    return _accepted(found, problems, vms)
+
+
+def _failed_over(site: Site, tenant: TenantId, what: str) -> tuple[Tenant, frozenset[VmName]]:
+    found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
+    match mode:
+        case modes.Partial() | modes.Full():
+            return found, mode.vms
+        case modes.Rehearsal():
+            raise _in_progress(found, "a rehearsal", f"nothing of it is {what}; end that")
+        case modes.Idle():
+            detail = f"tenant {tenant} is not failed over: there is nothing to be {what}"
+            raise ProblemError(problem(ProblemType.INVALID, detail))
 
 
 def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -78,6 +124,8 @@ def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
         case modes.Partial() | modes.Full() as mode:
             detail = "a rehearsal needs an idle appliance; undo that first"
             raise _in_progress(found, f"{mode.name} failover", detail)
+        case modes.Rehearsal(plan=plan) if plan != found.plan_name:
+            raise _in_progress(found, f"a rehearsal by plan {plan or '(none)'}", "go on with that, or end it")
         case modes.Idle() | modes.Rehearsal():
             return _takeable(found, vms, tuple(documents.stand_ins(found)))
 
@@ -98,6 +146,7 @@ def _in_progress(tenant: Tenant, what: str, ways_out: str) -> ProblemError:
 def _takeable(tenant: Tenant, vms: frozenset[VmName], published_on: Collection[IPAddress]) -> Tenant:
     """The tenant, when the provider's appliance can be the gateway of all these VMs."""
     problems = [*_each(tenant, vms, lambda vm: _ungated(tenant, vm))]
+    problems += _unreplicated(tenant, vms)
     known = [tenant.vms[name] for name in sorted(vms & tenant.vms.keys())]
     problems += _collisions(tenant, known)
     addresses = {address for vm in known for address in vm.addresses}
@@ -106,6 +155,14 @@ def _takeable(tenant: Tenant, vms: frozenset[VmName], published_on: Collection[I
             detail = f"rule {rule.id}: {rule.public_address} is not among the tenant's addresses for this"
             problems.append(problem(ProblemType.OUTSIDE_ALLOCATION, detail, pointer=f"/rules/{rule.id}"))
     return _accepted(tenant, problems, vms)
+
+
+def _unreplicated(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Problem]:
+    """VMs of the plan that nothing stands in for, where the plan as a whole is meant."""
+    if vms == frozenset(item.vm for item in tenant.plan):
+        for name in tenant.unreplicated:
+            detail = f"plan {tenant.plan_name} has it, and it has no replica; enter one, or name the VMs"
+            yield _about(name, ProblemType.UNKNOWN_REFERENCE, detail)
 
 
 def _ungated(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
@@ -155,6 +212,13 @@ def _each(
 def _not_running(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
     if vm.name not in running:
         yield _about(vm.name, ProblemType.INVALID, "it is not failed over")
+
+
+def _permanent(vm: Vm) -> Iterator[Problem]:
+    detail = (
+        "its replica is production now, and what it wrote would be lost; give it back (`failover failback`)"
+    )
+    yield _about(vm.name, ProblemType.INVALID, detail)
 
 
 def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:

@@ -210,23 +210,31 @@ def covered(tenant: Tenant, vms: Iterable[VmName]) -> tuple[Network, ...]:
 
 
 def public_rules(tenant: Tenant, mode: modes.Mode) -> tuple[PublicRule, ...]:
-    """The public rules of the tenant's provider appliance in this mode.
+    """The public rules of the tenant's provider appliance in this mode: those of the VMs that run, and those
+    that lead to no VM.
 
     In rehearsal a service is published on the test address that stands in for its public one; rules of
     addresses without one are left out.
     """
+    vms_of = owners(tenant)
+    rules = (one for one in tenant.publications if vms_of.get(one.internal_address) in {None, *mode.vms})
     match mode:
         case modes.Full():
-            return tenant.publications
+            return tuple(rules)
         case modes.Rehearsal():
             test = stand_ins(tenant)
             return tuple(
                 structs.replace(rule, public_address=test[rule.public_address])
-                for rule in tenant.publications
+                for rule in rules
                 if rule.public_address in test
             )
         case modes.Idle() | modes.Partial():
             return ()
+
+
+def owners(tenant: Tenant) -> Mapping[IPAddress, VmName]:
+    """By address the VM that has it."""
+    return {address: vm.name for vm in tenant.vms.values() for address in vm.addresses}
 
 
 def stand_ins(tenant: Tenant) -> Mapping[IPAddress, IPAddress]:

@@ -16,6 +16,8 @@ class StepState(enum.Enum):
     UNCHANGED = "unchanged"
     """It was so already."""
     FAILED = "failed"
+    SKIPPED = "skipped"
+    """Not begun: what it needs failed."""
     UNDONE = "undone"
     UNDO_FAILED = "undo-failed"
 

@@ -4,11 +4,13 @@ Only the provider's appliance takes part; there is no VPN. Where the seed number
 step, the step carries its number; taking over gateways and publishing services it describes without numbers.
 
     stage 1   2 provider appliance on
-    stage 2   public rules put, inert: nothing owns their addresses yet
+    stage 2   public rules of what runs already put, inert: nothing owns their addresses yet
     stage 3   gateway and public addresses taken over; taken back by the appliance itself unless confirmed
     stage 4   the appliance reports mode and addresses
     stage 5   confirmed over a new connection
-    then      1 replicas on in the plan's order, at most ten started together, the plan's delays kept
+    then      1 replicas on in the plan's waves, each published when it runs (`starts`)
+
+Hooks of the plan are called before the first stage (`before`, then `hold`) and after the last wave (`after`).
 
 The gateway comes before the replicas, not after (behaviour 39): services that need their network at boot find
 it, a replica's duplicate check meets a settled segment, and an appliance that fails stops the plan while
@@ -25,15 +27,15 @@ and is confirmed only when the tunnel carries packets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from causeway_controller.failover import checks, documents
+from causeway_controller.failover import checks, documents, hooks, starts, waves
 from causeway_controller.failover.steps import (
     Apply,
     Confirm,
-    Pause,
+    HookMoment,
     Power,
     PutRules,
-    Ready,
     Stage,
     Step,
     VerifyMode,
@@ -45,11 +47,9 @@ from causeway_controller.failover.steps import (
     replica_machine,
 )
 from causeway_controller.inventory import modes, tenancy
-from causeway_controller.inventory.tenancy import PlannedVm, Site, Tenant
+from causeway_controller.inventory.tenancy import Site, Tenant
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
-STARTED_TOGETHER = 10
-"""Replicas powered on at once."""
 STOPPED_TOGETHER = 5
 """Replicas powered off at once (behaviour 42)."""
 
@@ -71,14 +71,16 @@ def begin_full(
 
 def full_after(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> modes.Full:
     """The mode once the site has failed over to these VMs as well; no tenant appliance has been told yet."""
+    plan = site.tenants[tenant].plan_name
     match tenancy.mode(site, tenant):
-        case modes.Full(running, behind):
-            return modes.Full(running | vms, behind)
-        case modes.Partial(running):
+        case modes.Full(running) as before:
+            return replace(before, vms=running | vms)
+        case modes.Partial(running, permanent):
             networks = documents.covered(site.tenants[tenant], running)
-            return modes.Full(running | vms, frozenset(network.id for network in networks))
+            behind = frozenset(network.id for network in networks)
+            return modes.Full(running | vms, behind, plan, permanent)
         case modes.Idle() | modes.Rehearsal():
-            return modes.Full(vms)
+            return modes.Full(vms, plan=plan)
 
 
 def undo_full(
@@ -98,9 +100,9 @@ def undo_full(
     found = checks.full_undoable(site, tenant, kept)
     before = tenancy.mode(site, tenant)
     if kept:
-        return numbered(_de_escalate(found, before, kept))
+        return numbered(de_escalate(found, before, kept, request="undo-site"))
     behind = before.behind if isinstance(before, modes.Full) else frozenset[NetworkId]()
-    return numbered(_end(found, before, behind, stop_appliances=stop_appliances))
+    return numbered(end(found, before, behind, request="undo-site", stop_appliances=stop_appliances))
 
 
 def begin_rehearsal(
@@ -113,7 +115,7 @@ def begin_rehearsal(
     chosen = frozenset(vms)
     found = checks.rehearsable(site, tenant, chosen)
     before = tenancy.mode(site, tenant)
-    after = modes.Rehearsal(before.vms | chosen, internet)
+    after = modes.Rehearsal(before.vms | chosen, internet, found.plan_name)
     return numbered(_begin(found, before, after, chosen - before.vms))
 
 
@@ -121,41 +123,23 @@ def end_rehearsal(site: Site, tenant: TenantId, *, stop_appliances: bool = False
     """Steps that end the rehearsal; its replicas are powered off. Raises ProblemError when there is none."""
     found = checks.rehearsed(site, tenant)
     before = tenancy.mode(site, tenant)
-    return numbered(_end(found, before, frozenset(), stop_appliances=stop_appliances))
-
-
-def start_groups(tenant: Tenant, vms: frozenset[VmName]) -> tuple[tuple[PlannedVm, ...], ...]:
-    """These VMs in the plan's order, in groups that start together; a delay ends a group."""
-    planned = [item for item in tenant.plan if item.vm in vms]
-    ordered = [*planned, *map(_unplanned, sorted(vms - {item.vm for item in planned}))]
-    groups: list[tuple[PlannedVm, ...]] = []
-    current: list[PlannedVm] = []
-    for item in ordered:
-        current.append(item)
-        if item.delay or len(current) == STARTED_TOGETHER:
-            groups.append(tuple(current))
-            current = []
-    return (*groups, tuple(current)) if current else tuple(groups)
-
-
-def _unplanned(vm: VmName) -> PlannedVm:
-    return PlannedVm(vm=vm)
+    nobody = frozenset[NetworkId]()
+    return numbered(end(found, before, nobody, request="end-rehearsal", stop_appliances=stop_appliances))
 
 
 def _begin(
     tenant: Tenant, before: modes.Mode, after: modes.Full | modes.Rehearsal, starting: frozenset[VmName]
 ) -> Iterator[Stage]:
+    request = "rehearse" if isinstance(after, modes.Rehearsal) else "fail-over-site"
+    yield from hooks.call(tenant, HookMoment.BEFORE, request=request, vms=after.vms)
+    yield from hooks.call(tenant, HookMoment.HOLD, request=request, vms=starting)
     yield (_provider_on(tenant, undo=not before.vms),)
-    yield (_rules(tenant, before, after),)
+    yield (_rules(tenant, before, replace(after, vms=after.vms - starting)),)
     yield (_take_over(tenant, before, after),)
     yield (_verify(tenant, after),)
     yield (Step("Confirm the takeover over a new connection", Confirm(appliance=tenant.provider.id)),)
-    groups = start_groups(tenant, starting)
-    for group in groups:
-        yield tuple(_start(tenant, group, rehearsal=isinstance(after, modes.Rehearsal)))
-        if group[-1].delay and group is not groups[-1]:
-            sentence = f"Wait as the plan says after {group[-1].vm}"
-            yield (Step(sentence, Pause(seconds=group[-1].delay)),)
+    yield from starts.stages(tenant, after, starting)
+    yield from hooks.call(tenant, HookMoment.AFTER, request=request, vms=after.vms)
     if isinstance(before, modes.Partial):
         yield tuple(_tenants_idle(tenant, documents.covered(tenant, before.vms), after))
 
@@ -222,21 +206,6 @@ def _verify(tenant: Tenant, mode: modes.Full | modes.Rehearsal) -> Step:
     )
 
 
-def _start(tenant: Tenant, group: Iterable[PlannedVm], *, rehearsal: bool) -> Iterator[Step]:
-    for item in group:
-        machine = replica_machine(tenant, item.vm)
-        yield Step(
-            f"Power on the replica of {item.vm}",
-            Power(machine=machine, on=True),
-            seed=1,
-            compensation=Power(machine=machine, on=False),
-            required=False,
-        )
-        if rehearsal:
-            sentence = f"The replica of {item.vm} is ready"
-            yield Step(sentence, Ready(tenant=tenant.id, vm=item.vm), required=False)
-
-
 def _tenants_idle(tenant: Tenant, networks: Iterable[tenancy.Network], mode: modes.Mode) -> Iterator[Step]:
     for network in networks:
         if network.id in tenant.appliances:
@@ -247,23 +216,26 @@ def _tenants_idle(tenant: Tenant, networks: Iterable[tenancy.Network], mode: mod
 
 def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Stage]:
     """Power off in groups, the plan's last first."""
-    order = [item.vm for group in start_groups(tenant, frozenset(vms)) for item in group]
-    order.reverse()
-    for first in range(0, len(order), STOPPED_TOGETHER):
+    for group in waves.stopping(tenant, frozenset(vms), STOPPED_TOGETHER):
         yield tuple(
             Step(
                 f"Power off the replica of {vm}",
                 Power(machine=replica_machine(tenant, vm), on=False),
                 seed=1,
             )
-            for vm in order[first : first + STOPPED_TOGETHER]
+            for vm in group
         )
 
 
-def _end(
-    tenant: Tenant, before: modes.Mode, behind: frozenset[NetworkId], *, stop_appliances: bool
+def end(
+    tenant: Tenant,
+    before: modes.Mode,
+    behind: frozenset[NetworkId],
+    *,
+    request: str,
+    stop_appliances: bool,
 ) -> Iterator[Stage]:
-    """Repeated when it fails, never taken back: the replicas' changes are gone with their power."""
+    """Return the stages that end it all: repeated when they fail, never taken back."""
     yield from _stop(tenant, before.vms)
     yield (
         Step(
@@ -276,13 +248,17 @@ def _end(
         Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),
         *_tenants_idle(tenant, told, modes.Idle()),
     )
+    yield from hooks.call(tenant, HookMoment.RELEASE, request=request, vms=before.vms)
     if stop_appliances:
         action = Power(machine=provider_machine(tenant), on=False)
         yield (Step("Power off the provider's appliance", action, seed=2),)
 
 
-def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Iterator[Stage]:
-    after = modes.Partial(kept)
+def de_escalate(
+    tenant: Tenant, before: modes.Mode, kept: frozenset[VmName], *, request: str
+) -> Iterator[Stage]:
+    """Return the stages from full failover to partial failover of those that are kept."""
+    after = modes.partial(kept, modes.permanent(before))
     networks = documents.covered(tenant, kept)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
     yield tuple(
@@ -315,3 +291,4 @@ def _de_escalate(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) ->
     yield from confirmations(tenant.provider.id, *ends.values())
     yield from _stop(tenant, before.vms - kept)
     yield (Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)
+    yield from hooks.call(tenant, HookMoment.RELEASE, request=request, vms=before.vms - kept)

@@ -27,9 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from causeway_controller.failover import checks, documents
+from causeway_controller.failover import checks, documents, hooks
 from causeway_controller.failover.steps import (
     Apply,
+    HookMoment,
     MachineRef,
     Power,
     Stage,
@@ -77,6 +78,7 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     after = before | chosen
     networks = documents.covered(tenant, chosen)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
+    yield from hooks.call(tenant, HookMoment.HOLD, request="fail-over", vms=chosen)
     yield (
         _power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),
         *(
@@ -149,8 +151,14 @@ def _undo(
             seed=2,
         ),
     )
-    if not stop_appliances:
-        return
+    yield from hooks.call(tenant, HookMoment.RELEASE, request="undo", vms=chosen)
+    if stop_appliances:
+        yield from appliances_off(tenant, chosen, after)
+
+
+def appliances_off(tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName]) -> Iterator[Stage]:
+    """Return the stage that powers off those appliances of these VMs that no VM needs any more."""
+    networks = documents.covered(tenant, chosen)
     idle = [network for network in networks if not _of(tenant, network, after)]
     yield (
         *(

@@ -6,21 +6,27 @@ did not start are not in the mode, and tenant appliances that could not be told 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
+
+import msgspec
+from msgspec import structs
 
 from causeway_controller.contract.requests import (
     EndRehearsal,
+    FailBack,
     FailOver,
     FailOverSite,
+    MakePermanent,
     Publish,
     Rehearse,
     Request,
     Undo,
     UndoSite,
 )
-from causeway_controller.failover import documents, full, partial, publications
+from causeway_controller.failover import documents, failback, full, partial, publications
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Apply, MachineKind, Power, PutRules, Ready, Step, numbered
 from causeway_controller.inventory import modes, tenancy
@@ -33,6 +39,7 @@ class Plan:
     """What a request means for its tenant as it was when it was planned."""
 
     request: Request
+    """With the VMs that it means where it names none."""
     site: Site
     """What documents are compiled from while the plan runs; its mode is the one before."""
     steps: tuple[Step, ...]
@@ -51,21 +58,46 @@ def plan(request: Request, site: Site) -> Plan:
         case Undo():
             steps = partial.undo(site, name, request.vms, stop_appliances=request.stop_appliances)
         case FailOverSite():
+            request = structs.replace(request, vms=_meant(site, request))
             steps = full.begin_full(site, name, request.vms, escalate=request.escalate)
         case UndoSite():
             steps = full.undo_full(
                 site, name, keep_partial=request.keep_partial, stop_appliances=request.stop_appliances
             )
         case Rehearse():
+            request = structs.replace(request, vms=_meant(site, request))
             steps = full.begin_rehearsal(site, name, request.vms, internet=request.internet)
         case EndRehearsal():
             steps = full.end_rehearsal(site, name, stop_appliances=request.stop_appliances)
+        case MakePermanent():
+            request = structs.replace(request, vms=_failed_over(site, request))
+            steps = failback.make_permanent(site, name, request.vms)
+        case FailBack():
+            request = structs.replace(request, vms=_failed_over(site, request))
+            steps = failback.fail_back(
+                site,
+                name,
+                request.vms,
+                synchronised=request.synchronised,
+                stop_appliances=request.stop_appliances,
+            )
         case Publish():
             site = tenancy.with_publications(site, name, request.rules)
             steps = _publish(site, request)
         case _:
             assert_never(request)
     return Plan(request=request, site=site, steps=steps)
+
+
+def fingerprint(plan: Plan) -> str:
+    """Return what is equal for plans whose steps are the same to the last rule and address.
+
+    A retry asks for it: what went before was planned for a world that may be another one by now.
+    """
+    text = msgspec.json.encode(
+        [(step.stage, step.sentence, step.action) for step in plan.steps], enc_hook=str, order="deterministic"
+    )
+    return hashlib.sha256(text).hexdigest()
 
 
 def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
@@ -76,23 +108,50 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
     mode: modes.Mode
     match request:
         case FailOver():
-            mode = modes.partial(before.vms | request.vms)
+            mode = modes.partial(before.vms | request.vms, modes.permanent(before))
         case Undo():
-            mode = modes.partial(before.vms - request.vms)
+            mode = modes.partial(before.vms - request.vms, modes.permanent(before))
         case FailOverSite():
             reached = full.full_after(site, name, request.vms - not_started(ended))
-            mode = modes.Full(reached.vms, reached.behind - _told(site.tenants[name], ended))
+            mode = replace(reached, behind=reached.behind - _told(site.tenants[name], ended))
         case UndoSite():
-            mode = modes.partial(request.keep_partial)
+            mode = modes.partial(request.keep_partial, modes.permanent(before))
         case Rehearse():
-            mode = modes.Rehearsal(before.vms | (request.vms - not_started(ended)), request.internet)
+            running = before.vms | (request.vms - not_started(ended))
+            mode = modes.Rehearsal(running, request.internet, site.tenants[name].plan_name)
         case EndRehearsal():
             mode = modes.Idle()
+        case MakePermanent() | FailBack():
+            mode = _kept(before, request)
         case Publish():
             mode = before
         case _:
             assert_never(request)
     return mode
+
+
+def _meant(site: Site, request: FailOverSite | Rehearse) -> frozenset[VmName]:
+    """The VMs that are named, or those of the plan."""
+    tenant = site.tenants.get(request.tenant)
+    if request.vms or tenant is None:
+        return request.vms
+    return frozenset(item.vm for item in tenant.plan)
+
+
+def _failed_over(site: Site, request: MakePermanent | FailBack) -> frozenset[VmName]:
+    """The VMs that are named, or all that run at the provider."""
+    return request.vms or tenancy.mode(site, request.tenant).vms
+
+
+def _kept(before: modes.Mode, request: MakePermanent | FailBack) -> modes.Mode:
+    """The mode once these VMs are production at the provider, or back in production."""
+    if isinstance(request, FailBack):
+        return modes.partial(before.vms - request.vms, modes.permanent(before))
+    match before:
+        case modes.Partial() | modes.Full():
+            return replace(before, permanent=before.permanent | request.vms)
+        case modes.Idle() | modes.Rehearsal():
+            return before
 
 
 def ready(events: Iterable[Event]) -> dict[VmName, float]:

@@ -10,10 +10,11 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 
+from causeway_controller.contract.tenant import ReadyBy
 from causeway_controller.inventory.modes import Mode
 from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import ApplianceId, IPAddress, TenantId, TunnelId, VmName
+from causeway_wire.types import ApplianceId, IPAddress, Name, TenantId, TunnelId, VmName
 
 
 class MachineKind(enum.Enum):
@@ -116,6 +117,19 @@ class PutRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EditRules:
+    """Put these public rules besides the others, or remove those of these names."""
+
+    appliance: ApplianceId
+    put: tuple[PublicRule, ...] = ()
+    remove: tuple[Name, ...] = ()
+
+    def __str__(self) -> str:
+        verb = "put" if self.put else "remove"
+        return f"{verb} {', '.join((*(rule.id for rule in self.put), *self.remove))} at {self.appliance}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyTunnel:
     """Wait until both ends of the tunnel report that it is connected."""
 
@@ -129,11 +143,12 @@ class VerifyTunnel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyMode:
-    """Wait until an appliance reports this mode, and all of these addresses on its adapters."""
+    """Wait until an appliance reports this mode, these addresses on its adapters, and none of the others."""
 
     appliance: ApplianceId
     mode: Mode
-    addresses: tuple[IPAddress, ...]
+    addresses: tuple[IPAddress, ...] = ()
+    released: tuple[IPAddress, ...] = ()
 
     def __str__(self) -> str:
         return f"verify that {self.appliance} is in mode {self.mode.name}"
@@ -151,16 +166,55 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """Wait until a replica answers at one of its own addresses: its time-to-ready, counted from power on."""
+    """Wait until a replica is ready: its time-to-ready, counted from power on."""
 
-    tenant: TenantId
-    vm: VmName
+    machine: MachineRef
+    by: ReadyBy | None = None
+    """What shows it; None: its guest where somebody can tell of it, else its power."""
+    timeout: float | None = None
+    """Seconds; None: as the executor's timing says."""
+
+    @property
+    def tenant(self) -> TenantId:
+        """Whose replica it is."""
+        return self.machine.tenant
+
+    @property
+    def vm(self) -> VmName:
+        """The VM that it stands in for."""
+        return self.machine.name
 
     def __str__(self) -> str:
         return f"wait until the replica of {self.tenant}/{self.vm} answers"
 
 
-Action = Power | Apply | Confirm | PutRules | VerifyTunnel | VerifyMode | Pause | Ready
+class HookMoment(enum.StrEnum):
+    """When a hook of the plan is called."""
+
+    BEFORE = "before"
+    HOLD = "hold"
+    AFTER = "after"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Call a hook of the provider's; the same call of the same run has the same key, however often."""
+
+    hook: Name
+    moment: HookMoment
+    request: str
+    """The kind of request that the run carries out, as its JSON has it."""
+    tenant: TenantId
+    vms: tuple[VmName, ...]
+    timeout: float
+    """Seconds."""
+
+    def __str__(self) -> str:
+        return f"call hook {self.hook} ({self.moment.value})"
+
+
+Action = Power | Apply | Confirm | PutRules | EditRules | VerifyTunnel | VerifyMode | Pause | Ready | Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +234,12 @@ class Step:
     """What takes it back when a later step fails; None when there is nothing to take back."""
     required: bool = True
     """Whether its failure stops the failover; otherwise it is reported and the rest goes on."""
+    needs: tuple[str, ...] = ()
+    """Steps by their sentences, before it or of its own stage: it begins when they have ended, and not at all
+    when one of them failed.
+    """
+    follows: tuple[str, ...] = ()
+    """Steps of its own stage: it begins when they have ended, however."""
 
 
 def appliances(steps: Iterable[Step]) -> tuple[ApplianceId, ...]:
@@ -188,15 +248,24 @@ def appliances(steps: Iterable[Step]) -> tuple[ApplianceId, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def replicas(steps: Iterable[Step]) -> frozenset[VmName]:
+    """Return every VM whose replica the steps power or wait for."""
+    return frozenset(
+        step.action.machine.name
+        for step in steps
+        if isinstance(step.action, Power | Ready) and step.action.machine.kind is MachineKind.REPLICA
+    )
+
+
 def _appliances(action: Action) -> tuple[ApplianceId, ...]:
     match action:
-        case Apply() | Confirm() | PutRules() | VerifyMode():
+        case Apply() | Confirm() | PutRules() | EditRules() | VerifyMode():
             return (action.appliance,)
         case VerifyTunnel():
             return (action.server, action.client)
         case Power(machine=machine) if machine.appliance is not None:
             return (machine.appliance,)
-        case Power() | Pause() | Ready():
+        case Power() | Pause() | Ready() | Call():
             return ()
 
 

@@ -13,10 +13,10 @@ from causeway_controller.failover import documents, full, partial
 from causeway_controller.failover.steps import (
     Apply,
     Confirm,
+    EditRules,
     MachineKind,
     Pause,
     Power,
-    PutRules,
     Ready,
     Step,
     VerifyMode,
@@ -78,8 +78,8 @@ def refused(kind: ProblemType, site: Site, **arguments: object) -> str:
 
 def test_the_gateway_is_confirmed_before_the_first_replica_starts() -> None:
     steps = full.begin_full(SITE, "acme", ALL)
-    assert kinds(steps) == ["Power", "PutRules", "Apply", "VerifyMode", "Confirm", "Power"]
-    assert [step.seed for step in steps] == [2, None, None, None, None, 1, 1, 1, 1]
+    assert kinds(steps) == ["Power", "PutRules", "Apply", "VerifyMode", "Confirm", "Power", "EditRules"]
+    assert [step.seed for step in steps] == [2, None, None, None, None, 1, None, 1, 1, 1]
 
 
 def test_only_the_provider_s_appliance_takes_part() -> None:
@@ -123,7 +123,7 @@ def test_every_change_before_the_confirmation_names_its_compensation() -> None:
 def test_a_replica_that_does_not_start_stops_no_other() -> None:
     steps = full.begin_full(SITE, "acme", ALL)
     optional = {type(step.action).__name__ for step in steps if not step.required}
-    assert optional == {"Power"}
+    assert optional == {"Power", "EditRules"}
 
 
 VM_NAMES = [f"vm-0-{n}" for n in range(25)]
@@ -144,7 +144,7 @@ def test_the_plan_s_order_delays_and_the_limit_are_kept(
     wanted = [item.vm for item in plan if item.vm in chosen]
     started = [vm for group in groups for vm in group]
     assert started == wanted + sorted(chosen - set(wanted))
-    assert max(map(len, groups)) <= full.STARTED_TOGETHER
+    assert max(map(len, groups)) <= site.tenants["acme"].parallel
     assert sum(step.action.seconds for step in steps if isinstance(step.action, Pause)) == sum(
         item.delay for item in plan if item.vm in chosen and item.vm != started[-1]
     )
@@ -271,12 +271,10 @@ def test_a_rehearsal_measures_every_replica_from_its_start() -> None:
 
 def test_a_rehearsal_publishes_on_test_addresses_only() -> None:
     steps = full.begin_rehearsal(SITE, "acme", ALL)
-    put = next(step.action for step in steps if isinstance(step.action, PutRules))
+    (put,) = (step.action.put for step in steps if isinstance(step.action, EditRules))
     tenant = SITE.tenants["acme"]
-    assert tuple(rule.public_address for rule in put.rules) == tenant.test_addresses
-    assert [rule.internal_address for rule in put.rules] == [
-        rule.internal_address for rule in tenant.publications
-    ]
+    assert tuple(rule.public_address for rule in put) == tenant.test_addresses
+    assert [rule.internal_address for rule in put] == [rule.internal_address for rule in tenant.publications]
     verified = next(step.action for step in steps if isinstance(step.action, VerifyMode))
     assert not set(verified.addresses) & set(tenant.public_addresses)
 
