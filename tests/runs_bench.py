@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import migrate
 from causeway_controller.store.counters import Epochs, StoredGenerations
@@ -22,7 +22,8 @@ from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.runs import Runs
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import FakeEngine
-from tests.workflow_bench import SITE, TIMING, Bench
+from tests.fakes.hooks import FakeHooks
+from tests.workflow_bench import PLAN, SITE, TIMING, Bench, planned
 
 HOST = "esx1"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -40,9 +41,12 @@ class StoredTenancies:
         self.standings = standings
         self.told: list[str] = []
 
-    async def load(self, tenant: TenantId, host: Name) -> Site:
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         standing = self.standings.get(tenant, host)
-        site = tenancy.with_mode(self.site, tenant, standing.mode)
+        site = self.site
+        if PLAN in {plan, modes.plan(standing.mode)} and not site.tenants[tenant].plan_name:
+            site = planned(site)
+        site = tenancy.with_mode(site, tenant, standing.mode)
         if standing.publications is not None:
             site = tenancy.with_publications(site, tenant, standing.publications)
         return site
@@ -66,6 +70,7 @@ class RunsBench(Bench):
         self.standings = Standings(database)
         self.tenancies = StoredTenancies(site, self.standings)
         self.engine = FakeEngine()
+        self.hooks = FakeHooks(self.running)
         self._database = database
         self._clock = itertools.count()
         self.in_charge: Callable[[], None] = lambda: None
@@ -79,6 +84,7 @@ class RunsBench(Bench):
             generations=StoredGenerations(self._database),
             answers=self._answers,
             timing=TIMING,
+            hooks=self.hooks,
             in_charge=self._in_charge,
         )
         runs = Runs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from causeway_controller.contract.requests import (
     EndRehearsal,
@@ -13,18 +14,39 @@ from causeway_controller.contract.requests import (
     Undo,
     UndoSite,
 )
+from causeway_controller.contract.tenant import Hook, Hooks, Readiness
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import MachineRef
-from causeway_controller.inventory.tenancy import Site
+from causeway_controller.inventory.tenancy import PlannedVm, Site
 from causeway_controller.store.generations import MemoryBook
-from causeway_controller.workflows.actions import Timing
 from causeway_controller.workflows.failover import Outcome, Workflow
+from causeway_controller.workflows.timing import Timing
 from causeway_wire.public_rules import PublicRule
 from tests import sites
 from tests.fakes.agent import FakeAgent
 from tests.fakes.hypervisor import FakeHypervisor
 
 SITE = sites.site()
+PLAN = "site"
+"""A plan of the tenant: three VMs, of which one waits for another, and hooks."""
+
+
+def planned(site: Site) -> Site:
+    """The site whose tenant follows the plan `PLAN`."""
+    named = ("before", "hold", "after", "release")
+    tenant = replace(
+        site.tenants["acme"],
+        plan_name=PLAN,
+        plan=(
+            PlannedVm(vm="vm-0-1", ready=Readiness(timeout=5.0)),
+            PlannedVm(vm="vm-0-0", after=("vm-0-1",)),
+            PlannedVm(vm="vm-1-0"),
+        ),
+        hooks=Hooks(**{name: Hook(name=name) for name in named}),
+    )
+    return replace(site, tenants={"acme": tenant})
+
+
 TIMING = Timing(
     power=2,
     grace=0.1,
@@ -48,6 +70,8 @@ class Bench:
         self.on_event: Callable[[Event], None] = self.events.append
         self.deaf: set[str] = set()
         """VMs whose replicas never answer."""
+        self.untold: set[str] = set()
+        """VMs whose host says nothing of their guests."""
         tenant = site.tenants["acme"]
         ids = [tenant.provider.id, *(appliance.id for appliance in tenant.appliances.values())]
         self.agents = {one: FakeAgent(one, self.log) for one in ids}
@@ -98,7 +122,9 @@ class Bench:
         """VMs whose replicas are on."""
         return {name.removeprefix("acme/") for name, on in self.hypervisor.on.items() if on and "/" in name}
 
-    async def _answers(self, tenant: str, vm: str) -> bool:
+    async def _answers(self, tenant: str, vm: str) -> bool | None:
+        if vm in self.untold:
+            return None
         return self.hypervisor.on[f"{tenant}/{vm}"] and vm not in self.deaf
 
     def _progress(self, event: Event) -> None:

@@ -21,17 +21,19 @@ from causeway_controller.store.database import beside, connect
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
-from causeway_controller.workflows.actions import Executor, Timing
+from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.runs import Runs
+from causeway_controller.workflows.timing import Timing
 from tests.controller_crash.remote import (
     CURRENT_RUN,
     CURRENT_STAGE,
     HOST,
     RemoteAgent,
+    RemoteHooks,
     RemoteHypervisor,
     Wire,
 )
@@ -106,6 +108,7 @@ async def control(settings: Settings) -> None:
         generations=StoredGenerations(database),
         answers=_always,
         timing=Timing(),
+        hooks=RemoteHooks(wire),
         in_charge=lease.in_charge,
     )
     kept = StoredRuns(database)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import aiohttp
 
 from causeway_controller.errors import AgentUnreachable
+from causeway_controller.failover.steps import Call
 from causeway_controller.hypervisors.base import Machine
 from causeway_wire import codec
 from causeway_wire.change import Change, Fence
@@ -112,3 +113,16 @@ class RemoteHypervisor:
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
         await self._wire.post(f"/power/{self._host}", name=owner_id, on=on)
+
+
+class RemoteHooks:
+    """The provider's hooks."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def known(self, hook: str) -> bool:
+        return bool(hook)
+
+    async def call(self, call: Call, run: str) -> None:
+        await self._wire.post("/hook", key=f"{run}/{call.moment.value}")

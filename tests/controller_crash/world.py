@@ -77,6 +77,7 @@ class World:
         self.tenancies = {host: _tenancy(ids, sorted(tenant.vms)) for host in hosts}
         self.tally = Tally()
         self.parked: set[str] = set()
+        self.hooked: set[str] = set()
         self.woken = asyncio.Event()
         self._pending: dict[tuple[str, str], Effect] = {}
         """What each appliance applied last, by host and appliance."""
@@ -128,7 +129,9 @@ class World:
         if method == "cancel" and awaited is not None:
             self._take_back(request)
         elif method in {"apply", "confirm", "patch_rules"}:
-            what = f"{agent.appliance} {method} {after[0] if method == 'apply' else ''}".strip()
+            rules = sorted({*before[1]} ^ {*after[1]})
+            about = {"apply": after[0], "patch_rules": "+".join(rules)}.get(method, "")
+            what = f"{agent.appliance} {method} {about}".strip()
             self._count(request, what, changed=before != after)
         return found
 
@@ -167,6 +170,14 @@ class World:
         found = self.tenancies[request.match_info["host"]].hypervisor.on
         return web.json_response({"on": found.get(request.query["name"])})
 
+    async def hook(self, request: web.Request) -> web.Response:
+        """A call of a hook, which knows each of its calls by the key."""
+        key = request.query["key"]
+        self._accepted(request)
+        self._count(request, f"hook {key}", changed=key not in self.hooked)
+        self.hooked.add(key)
+        return web.json_response({})
+
     async def park(self, request: web.Request) -> web.Response:
         """Hold a run where it is until the world wakes it."""
         self.parked.add(request.headers[RUN])
@@ -180,6 +191,7 @@ class World:
         application.router.add_post("/agent/{host}/{name}/{method}", self.answer)
         application.router.add_post("/power/{host}", self.power)
         application.router.add_post("/find/{host}", self.find)
+        application.router.add_post("/hook", self.hook)
         application.router.add_post("/park", self.park)
         runner: Any = web.AppRunner(application, access_log=None, handler_cancellation=True)
         await runner.setup()

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from causeway_controller.workflows.actions import Timing
+from causeway_controller.workflows.timing import Timing
 from causeway_lab.assembly.lab import Lab, VmRef
 from causeway_lab.world import pace
 from causeway_lab.world.steps import Step

@@ -15,8 +15,10 @@ ControllerError
 ├── PeerUnreachable      no answer of a provider's controller
 │   ├── PeerUnknown      another machine answers than the one whose key is known
 │   └── PeerForeign      something answers that is not Causeway's API
+├── HookFailed           a hook of the provider's is unknown, failed or took too long
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
+│   ├── PreflightFailed  something would stop it: it has not begun
 │   └── RunStopped       somebody asked that it stop
 ├── Superseded           another controller has taken a run over
 ├── SettingsError        settings are wrong: names each of them, and says what to do
@@ -139,10 +141,14 @@ class ModeMissing(ControllerError):  # noqa: N818
 
 
 class NotReady(ControllerError):  # noqa: N818
-    """The replica is powered on and does not answer at its addresses; look at its console."""
+    """The replica is powered on and does not answer, or nobody can tell whether it does."""
 
-    def __init__(self, vm: str, seconds: float) -> None:
-        super().__init__(f"the replica of {vm} did not answer within {seconds:g} s; look at its console")
+    def __init__(self, vm: str, seconds: float, *, unknown: bool = False) -> None:
+        if unknown:
+            said = "its host says nothing of its guest; install guest tools, or let `ready` go by power"
+        else:
+            said = f"it did not answer within {seconds:g} s; look at its console"
+        super().__init__(f"the replica of {vm}: {said}")
         self.vm = vm
 
 
@@ -156,6 +162,12 @@ class PeerUnknown(PeerUnreachable):
 
 class PeerForeign(PeerUnreachable):
     """A proxy in between, or another program."""
+class HookFailed(ControllerError):  # noqa: N818
+    """The hook is not in the settings, ended with an error, or was not done in time."""
+
+    def __init__(self, hook: str, reason: str) -> None:
+        super().__init__(f"hook {hook}: {reason}")
+        self.hook = hook
 
 
 class UpdateFailed(ControllerError):  # noqa: N818
@@ -183,6 +195,19 @@ class StepFailed(ControllerError):  # noqa: N818
 
     def _sentence(self, step: str, cause: Exception) -> str:
         return f"{step} failed: {cause}"
+
+
+class PreflightFailed(StepFailed):
+    """A look before the first step found what would stop the run; nothing has been touched."""
+
+    def __init__(self, obstacles: tuple[str, ...]) -> None:
+        super().__init__(
+            "Looking whether it can be carried out", ControllerError("; ".join(obstacles)), (), ()
+        )
+        self.obstacles = obstacles
+
+    def _sentence(self, step: str, cause: Exception) -> str:  # noqa: ARG002 - the base's
+        return f"Nothing was touched, because it could not be carried out: {cause}"
 
 
 class RunStopped(StepFailed):

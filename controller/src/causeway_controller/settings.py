@@ -8,9 +8,10 @@ import re
 import shlex
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from causeway_controller import yaml_text
 from causeway_controller.errors import SettingsError
@@ -26,6 +27,7 @@ _MAX_PORT: Final = 65535
 _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
 _NAME_LENGTH: Final = 40
+_HOOKS: Final = "hooks."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,16 @@ class MasterKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookTarget:
+    """What a hook of failover plans is: a command, or an address that is posted to."""
+
+    command: tuple[str, ...] = ()
+    url: str = ""
+    token_file: Path | None = None
+    """Whose content is shown at the address as a bearer token (RFC 6750)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything that is set. The store's URL may have a password in it."""
 
@@ -92,6 +104,8 @@ class Settings:
     """None: no tenant's controller is served."""
     log_format: str
     log_level: str
+    hooks: Mapping[Name, HookTarget]
+    """By the names that failover plans call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +122,7 @@ class Setting:
 def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
     """Read the settings of this file, or of `FILE` where there is one. Raises SettingsError."""
     found, wrong = _gather(path, environment)
+    hooks = _hooks({name: found.pop(name) for name in list(found) if name.startswith(_HOOKS)}, wrong)
     values: dict[str, Any] = {"state": Path("/var/lib/causeway")}
     for name, setting in SETTINGS.items():
         text, where = found.get(name, (setting.default, "default"))
@@ -126,10 +141,39 @@ def load(path: Path | None, environment: Mapping[str, str]) -> Settings:
         wrong.append("tenants.listen: missing, while tenants.url is set; say an address, or leave both out")
     if wrong:
         raise SettingsError("\n".join(wrong))
-    return _settings(values)
+    return _settings(values, hooks)
 
 
-def _settings(values: Mapping[str, Any]) -> Settings:
+def _hooks(found: Mapping[str, tuple[str, str]], wrong: list[str]) -> dict[Name, HookTarget]:
+    """The hooks `hooks.NAME.call`, and `token_file` beside it."""
+    hooks: dict[Name, HookTarget] = {}
+    for setting, (text, where) in sorted(found.items()):  # `call` comes before `token_file`
+        name, _, member = setting.removeprefix(_HOOKS).rpartition(".")
+        try:
+            name = _name(json.loads(name) if name.startswith('"') else name)
+            hooks[name] = _hook(member, text, hooks.get(name, HookTarget()))
+        except ValueError as error:
+            wrong.append(f"{setting} ({where}): {error}")
+    return hooks
+
+
+def _hook(member: str, text: str, known: HookTarget) -> HookTarget:
+    """The hook with this member of it read, too. Raises ValueError."""
+    if member == "token_file" and known.url:
+        return replace(known, token_file=_path(text))
+    if member != "call":
+        raise ValueError("a hook has `call`, and `token_file` where that is an address")
+    kind, _, rest = text.partition(":")
+    if kind == "command" and (arguments := shlex.split(rest)):
+        _path(arguments[0])
+        return HookTarget(command=tuple(arguments))
+    parts = urlsplit(text)
+    if parts.scheme == "https" and parts.hostname and parts.username is None:
+        return HookTarget(url=text)
+    raise ValueError("say command:/PATH ARGUMENT... or https://HOST/PATH; a secret is in neither")
+
+
+def _settings(values: Mapping[str, Any], hooks: Mapping[Name, HookTarget]) -> Settings:
     listen = values["tls.listen"]
     tls = None
     if listen is not None:
@@ -150,6 +194,7 @@ def _settings(values: Mapping[str, Any]) -> Settings:
         tenants=tenants,
         log_format=values["log.format"],
         log_level=values["log.level"],
+        hooks=hooks,
     )
 
 
@@ -161,7 +206,7 @@ def _gather(
     wrong: list[str] = []
     if path is not None or FILE.exists():
         for name, text, where in _in_file(path or FILE):
-            if name not in SETTINGS:
+            if name not in SETTINGS and not name.startswith(_HOOKS):
                 wrong.append(f"{name} ({where}): no such setting; there are {', '.join(SETTINGS)}")
             elif text is None:
                 wrong.append(f"{name} ({where}): neither text nor a number")

@@ -46,6 +46,37 @@ def test_what_is_not_said_follows_from_the_state_directory(tmp_path: Path) -> No
     )
 
 
+def test_hooks_are_commands_and_addresses_by_their_names(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        "hooks:\n  hold: {call: command:/usr/bin/hold --fast}\n"
+        "  tell: {call: 'https://hooks.example/x', token_file: /etc/token}\n",
+    )
+    assert found.hooks == {
+        "hold": settings.HookTarget(command=("/usr/bin/hold", "--fast")),
+        "tell": settings.HookTarget(url="https://hooks.example/x", token_file=Path("/etc/token")),
+    }
+    assert load(tmp_path, "state: /srv/causeway").hooks == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{call: 'http://hooks.example/x'}",
+        "{call: 'https://anna:secret@hooks.example/x'}",
+        "{call: command:hold}",
+        "{call: 'command:'}",
+        "{run: /usr/bin/hold}",
+        "{call: command:/usr/bin/hold, token_file: /etc/token}",
+        "{token_file: /etc/token}",
+    ],
+)
+def test_a_hook_that_cannot_be_meant_is_named(tmp_path: Path, text: str) -> None:
+    (line,) = wrong(tmp_path, f"hooks: {{hold: {text}}}")
+    assert line.startswith("hooks.hold.")
+    assert "secret@" not in line
+
+
 def test_without_a_listener_there_is_no_tls(tmp_path: Path) -> None:
     assert load(tmp_path, "state: /srv/causeway").tls is None
 

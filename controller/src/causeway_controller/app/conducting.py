@@ -32,14 +32,16 @@ from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_controller.trust.sealing import Vault
-from causeway_controller.workflows.actions import Executor, Timing
+from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
+from causeway_controller.workflows.hook_calls import HookCalls
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.runs import Runs
+from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name
@@ -74,6 +76,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 generations=generations,
                 answers=sites.answers,
                 timing=Timing(),
+                hooks=HookCalls(settings.hooks),
                 in_charge=lease.in_charge,
             ),
             controller=lease.name,

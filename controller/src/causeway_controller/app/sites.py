@@ -16,7 +16,7 @@ from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
-from causeway_controller.inventory import views
+from causeway_controller.inventory import modes, views
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import Deployed, Power
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
@@ -56,12 +56,12 @@ class Sites:
         self._hosts: dict[Host, Provider] = {}
         self._machines: dict[MachineRef, PowerControl] = {}
 
-    async def load(self, tenant: TenantId, host: Name) -> Site:
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         """Return the site, and know from now on how its machines and agents are reached.
 
         Raises ProblemError (`not-found`, `unsupported`), StoreError, SealBroken.
         """
-        stored, site = await asyncio.to_thread(self._site, tenant, host)
+        stored, site = await asyncio.to_thread(self._site, tenant, host, plan)
         found = site.tenants[tenant]
         await self._pool.know(found.provider.id, found.provider.management)
         self._know_machines(stored.inventory, site, tenant, host)
@@ -97,13 +97,13 @@ class Sites:
             return Power.MISSING
         return Power.ON if machine.powered_on else Power.OFF
 
-    async def answers(self, tenant: TenantId, vm: VmName) -> bool:
-        """Whether the replica runs, as its host says; the controller has no way into tenants' networks."""
+    async def answers(self, tenant: TenantId, vm: VmName) -> bool | None:
+        """Whether the replica's guest answers, as its host says: there is no way into tenants' networks."""
         reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm)
         found = await self.machine(reference).find(reference.owner_id)
-        return found is not None and found.powered_on
+        return None if found is None else found.guest_answers
 
-    def _site(self, tenant: TenantId, host: Name) -> tuple[Stored, Site]:
+    def _site(self, tenant: TenantId, host: Name, plan: Name) -> tuple[Stored, Site]:
         stored, standing = self._inventories.of_tenant(tenant), self._standings.get(tenant, host)
         known = Known(
             controllers=self._controllers,
@@ -113,7 +113,15 @@ class Sites:
             publications=standing.publications,
             revoked=tuple(self._ledger.revocations()),
         )
-        return stored, views.tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+        site = views.tenancy(
+            stored.inventory,
+            stored.allocation,
+            tenant,
+            host,
+            known=known,
+            plan=plan or _reached_by(stored.inventory, tenant, standing.mode),
+        )
+        return stored, site
 
     def _gateways(self, inventory: Inventory, tenant: TenantId) -> GatewayCredentials:
         names = index(inventory)
@@ -132,6 +140,12 @@ class Sites:
             if vm.replica is not UNSET and vm.replica.host == host:
                 reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm.name)
                 self._machines[reference] = _Machine(self, here, vm.replica.vm_id)
+
+
+def _reached_by(inventory: Inventory, tenant: TenantId, mode: modes.Mode) -> Name:
+    """The plan that the mode was reached by, unless it was removed since: the way back must not need it."""
+    plans = {plan.id for one in inventory.tenants if one.id == tenant for plan in one.failover_plans}
+    return modes.plan(mode) if modes.plan(mode) in plans else ""
 
 
 class _Machine:

@@ -195,7 +195,7 @@ RUN_SUMMARY = Route(
     summary="A run in one document: steps, when each VM was ready, and what is where now",
     permission=Permission.OBSERVE,
     response=RunSummary,
-    problems=_READ,
+    problems=READ,
 )
 RUN_EVENTS = Route(
     name="run_events",
@@ -229,8 +229,7 @@ RETRY_RUN = Route(
     success=(201,),
     response=RunReport,
     answers=(LOCATION,),
-    problems=(*READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID),
-    problems=(*_READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID, P.PRECONDITION_FAILED),
+    problems=(*READ, *_RULES, *_PUBLIC, P.FAILOVER_IN_PROGRESS, P.INVALID, P.PRECONDITION_FAILED),
 )
 TOKENS = Route(
     name="tokens",

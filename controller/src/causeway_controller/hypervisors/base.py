@@ -44,6 +44,8 @@ class Machine:
     owner_id: str
     name: str
     powered_on: bool
+    guest_answers: bool | None = None
+    """As its guest tools say; None where they say nothing, or the hypervisor does not ask."""
 
 
 class HypervisorError(ControllerError):

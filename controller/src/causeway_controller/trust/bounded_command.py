@@ -8,6 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from typing import Final
 
 _CHUNK: Final = 64 * 1024
@@ -17,17 +18,28 @@ class CommandFailed(Exception):  # noqa: N818 - a situation, not a defect
     """No output that could be used; the message has nothing of it."""
 
 
-def output(arguments: tuple[str, ...], *, seconds: float, octets: int) -> bytes:
+def output(
+    arguments: tuple[str, ...],
+    *,
+    seconds: float,
+    octets: int,
+    environment: Mapping[str, str] | None = None,
+) -> bytes:
     """Run the command and return what it wrote to its standard output.
 
-    Its standard input is empty, its standard error is ours. It and all that it started in its process group
-    are ended. Raises CommandFailed when it cannot be started, fails, takes longer or writes more.
+    Its standard input is empty, its standard error is ours, and so is its environment where it is given none.
+    It and all that it started in its process group are ended. Raises CommandFailed when it cannot be started,
+    fails, takes longer or writes more.
     """
     if not arguments:
         raise CommandFailed("it names no program")
     try:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            env=environment,
         )
     except OSError as error:
         raise CommandFailed(f"it cannot be started ({error.strerror})") from error

@@ -9,24 +9,22 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
-    AgentUnreachable,
     ControllerError,
     MachineMissing,
-    ModeMissing,
-    NotReady,
     Superseded,
-    TunnelDown,
 )
 from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
     Action,
     Apply,
+    Call,
     Confirm,
+    EditRules,
     Pause,
     Power,
     PutRules,
@@ -37,37 +35,17 @@ from causeway_controller.failover.steps import (
 from causeway_controller.inventory import tenancy
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.workflows import readiness
-from causeway_controller.workflows.ports import Agents, Answers, Hypervisors
+from causeway_controller.workflows.hook_calls import NO_HOOKS
+from causeway_controller.workflows.ports import Agents, Answers, Hooks, Hypervisors
+from causeway_controller.workflows.survey import Survey
+from causeway_controller.workflows.timing import Timing
+from causeway_controller.workflows.waits import Waits
 from causeway_wire.change import ChangeState
-from causeway_wire.observed import ApplianceState, Observed, TunnelState
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.public_rules import PublicRulesPatch
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name, TunnelId
+from causeway_wire.public_rules import PublicRules, PublicRulesPatch
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name
 
 _BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Deadlines, in seconds."""
-
-    power: float = 60.0
-    grace: float = 20.0
-    """For an orderly shutdown before power is cut."""
-    boot: float = 180.0
-    """From power to an agent that answers."""
-    change: float = 30.0
-    courtesy: float = 3.0
-    """For an agent that may be dead with its site, and whose answer nothing waits for."""
-    confirm: int = 120
-    """Until an appliance takes back by itself what nobody confirmed: longer than a start of replicas."""
-    tunnel: float = 15.0
-    mode: float = 10.0
-    """For an appliance to report what it was just told to be."""
-    ready: float = 300.0
-    """From power to a replica that answers."""
-    first_poll: float = 0.02
-    longest_poll: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +69,9 @@ class Run:
 
     site: tenancy.Site
     epoch: Epoch
+    id: str = ""
+    rules: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while public rules are changed: steps of one stage change them one after the other."""
     awaiting: dict[ApplianceId, Awaited] = field(default_factory=dict)
     newer: Callable[[Epoch], Awaitable[Epoch | None]] = _nobody_newer
     """Gives an epoch above one that an appliance has accepted, None when another controller has taken over.
@@ -113,6 +94,7 @@ class Executor:
         generations: GenerationBook,
         answers: Answers,
         timing: Timing,
+        hooks: Hooks = NO_HOOKS,
         in_charge: Callable[[], None] = lambda: None,
     ) -> None:
         """`in_charge` is called immediately before each effect, and does not return when another controller
@@ -121,13 +103,25 @@ class Executor:
         self._agents = agents
         self._hypervisors = hypervisors
         self._generations = generations
-        self._answers = answers
         self._timing = timing
+        self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
+        self._hooks = hooks
         self._in_charge = in_charge
 
     async def can_begin(self, request: Request, site: tenancy.Site, host: Name) -> None:
         """Raise ProblemError when the provider's appliance is missing or has failed; see `readiness`."""
         await readiness.check(request, site, host=host, agents=self._agents, hypervisors=self._hypervisors)
+
+    @property
+    def survey(self) -> Survey:
+        """What looks at the same machines and appliances and changes nothing."""
+        return Survey(
+            agents=self._agents,
+            hypervisors=self._hypervisors,
+            hooks=self._hooks,
+            patience=self._timing.courtesy,
+            pause=self._timing.longest_poll,
+        )
 
     async def fence(self, run: Run, appliances: Iterable[ApplianceId]) -> tuple[ApplianceId, ...]:
         """Shut other controllers out of these; those that did not answer.
@@ -194,16 +188,13 @@ class Executor:
                 changed = True
             case Confirm():
                 changed = await self._confirm(run, action.appliance)
-            case PutRules():
-                changed = await self._put_rules(run, action)
-            case VerifyTunnel():
-                await self._verify_tunnel(action)
-            case VerifyMode():
-                await self._verify_mode(action)
-            case Pause():
-                await asyncio.sleep(action.seconds)
-            case Ready():
-                await self._ready(action)
+            case PutRules() | EditRules():
+                changed = await self._rules(run, action)
+            case VerifyTunnel() | VerifyMode() | Ready() | Pause():
+                await self._waits.until(action)
+            case Call():
+                await self._hooks.call(action, run.id)
+                changed = True
         return changed
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
@@ -245,23 +236,9 @@ class Executor:
             self._in_charge()
             await provider.power(owner_id, on=action.on, grace=self._timing.grace)
         if action.on and action.machine.appliance is not None:
-            await self._live(action.machine.appliance)
+            await self._waits.live(action.machine.appliance)
             await self.fence(run, (action.machine.appliance,))
         return True
-
-    async def _live(self, appliance: ApplianceId) -> None:
-        """Wait until a booting appliance's agent answers."""
-        agent = self._agents(appliance)
-        deadline = time.monotonic() + self._timing.boot
-        for pause in self._polls():
-            try:
-                await agent.live()
-            except AgentUnreachable:
-                if time.monotonic() >= deadline:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                return
 
     async def _apply(self, run: Run, action: Apply, patience: float) -> None:
         try:
@@ -321,76 +298,28 @@ class Executor:
         del run.awaiting[appliance]
         return True
 
-    async def _put_rules(self, run: Run, action: PutRules) -> bool:
-        agent = self._agents(action.appliance)
-        current = await agent.get_rules()
-        before = {rule.id: rule for rule in current.rules}
-        after = {rule.id: rule for rule in action.rules}
-        patch = PublicRulesPatch(
-            base=current.revision,
-            revision=current.revision + 1,
-            epoch=run.epoch,
-            put=tuple(rule for rule in action.rules if before.get(rule.id) != rule),
-            remove=tuple(name for name in before if name not in after),
-        )
-        if not patch.put and not patch.remove:
-            return False
-        await agent.patch_rules(patch)
-        return True
-
-    async def _verify_tunnel(self, action: VerifyTunnel) -> None:
-        deadline = time.monotonic() + self._timing.tunnel
-        for pause in self._polls():
-            server, client = [
-                _tunnel_state(await self._agents(appliance).observed(), action.tunnel)
-                for appliance in (action.server, action.client)
-            ]
-            if server is client is TunnelState.CONNECTED:
-                break
-            if time.monotonic() >= deadline:
-                raise TunnelDown(action.tunnel, server.value, client.value)
-            await asyncio.sleep(pause)
-
-    async def _verify_mode(self, action: VerifyMode) -> None:
-        deadline = time.monotonic() + self._timing.mode
-        for pause in self._polls():
-            missing = _missing(await self._agents(action.appliance).observed(), action)
-            if missing is None:
-                break
-            if time.monotonic() >= deadline:
-                raise ModeMissing(action.appliance, action.mode.name, missing)
-            await asyncio.sleep(pause)
-
-    async def _ready(self, action: Ready) -> None:
-        deadline = time.monotonic() + self._timing.ready
-        for pause in self._polls():
-            if await self._answers(action.tenant, action.vm):
-                break
-            if time.monotonic() >= deadline:
-                raise NotReady(f"{action.tenant}/{action.vm}", self._timing.ready)
-            await asyncio.sleep(pause)
-
-    def _polls(self) -> Iterator[float]:
-        """Pauses between questions, growing: soon at first, gentle later."""
-        pause = self._timing.first_poll
-        while True:
-            yield pause
-            pause = min(pause * 2, self._timing.longest_poll)
+    async def _rules(self, run: Run, action: PutRules | EditRules) -> bool:
+        """Whether anything had to be changed."""
+        async with run.rules:
+            agent = self._agents(action.appliance)
+            current = await agent.get_rules()
+            patch = _patch(current, action, run.epoch)
+            if not patch.put and not patch.remove:
+                return False
+            await agent.patch_rules(patch)
+            return True
 
 
-def _tunnel_state(observed: Observed, tunnel: TunnelId) -> TunnelState:
-    for report in observed.tunnels:
-        if report.id == tunnel:
-            return report.state
-    return TunnelState.STOPPED
-
-
-def _missing(observed: Observed, wanted: VerifyMode) -> str | None:
-    """What the appliance lacks of the mode; None when it is complete."""
-    if observed.failover != wanted.mode.name:
-        return f"it is in mode {observed.failover}"
-    if observed.state not in {ApplianceState.READY, ApplianceState.APPLYING}:
-        return f"it is {observed.state.value}"
-    present = {text.partition("/")[0] for nic in observed.nics for text in nic.addresses}
-    absent = [str(address) for address in wanted.addresses if str(address) not in present]
-    return f"it does not hold {', '.join(absent)}" if absent else None
+def _patch(current: PublicRules, action: PutRules | EditRules, epoch: Epoch) -> PublicRulesPatch:
+    before = {rule.id: rule for rule in current.rules}
+    if isinstance(action, PutRules):
+        put, kept = action.rules, {rule.id for rule in action.rules}
+    else:
+        put, kept = action.put, before.keys() - set(action.remove)
+    return PublicRulesPatch(
+        base=current.revision,
+        revision=current.revision + 1,
+        epoch=epoch,
+        put=tuple(rule for rule in put if before.get(rule.id) != rule),
+        remove=tuple(name for name in before if name not in kept),
+    )

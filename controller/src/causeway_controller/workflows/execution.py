@@ -17,7 +17,7 @@ from causeway_controller.errors import StepFailed, StoreError, Superseded
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
-from causeway_controller.failover.steps import Step, appliances
+from causeway_controller.failover.steps import Step, appliances, replicas
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
@@ -71,6 +71,8 @@ class Execution:
         self._journal = journal
         self._epoch: Epoch = 0
         self._telling = Telling(self._keep, now=means.now)
+        self._site: Site | None = None
+        self._planned: Sequence[Step] = ()
         self._steps: dict[str, str] = {}
         """How far each step is, also those that another controller did."""
 
@@ -106,17 +108,25 @@ class Execution:
         self._epoch = await asyncio.to_thread(take, self._asked.tenant, self._asked.host)
 
     async def _carry_on(self, before: Sequence[RunEvent]) -> None:
-        site = await self._means.tenancies.load(self._asked.tenant, self._asked.host)
+        request = requests.read(self._asked.request.encode())
+        site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, requests.plan(request))
+        self._site = site
         started = next((event for event in before if event.kind == STARTED), None)
         if started is not None:
             began_in = msgspec.json.decode(started.detail, type=dict[str, Any])["mode"]
             site = tenancy.with_mode(site, self._asked.tenant, modes.read(began_in))
-        plan = planning.plan(requests.read(self._asked.request.encode()), site)
-        acting = Acting(plan.site, self._epoch, newer=self._newer)
+        plan = planning.plan(request, site)
+        self._planned = plan.steps
+        acting = Acting(plan.site, self._epoch, self._asked.id, newer=self._newer)
         if started is None:
+            await self._means.executor.survey.refuse(plan.steps)
             mode = modes.members(tenancy.mode(site, self._asked.tenant))
             self._telling.tell(
-                STARTED, controller=self._means.controller, mode=mode, stages=sentences(plan.steps)
+                STARTED,
+                controller=self._means.controller,
+                mode=mode,
+                stages=sentences(plan.steps),
+                fingerprint=planning.fingerprint(plan),
             )
         else:
             await self._take_over(acting, plan.steps, before)
@@ -174,6 +184,7 @@ class Execution:
             "mode": modes.members(mode),
             "ready": planning.ready(events),
             "failures": {one.step.sentence: str(one.error) for one in events if one.error is not None},
+            "now": await self._now(),
         }
         await self._close(FINISHED, detail, left)
         await self._announce(tenancy.with_mode(plan.site, self._asked.tenant, mode))
@@ -187,7 +198,16 @@ class Execution:
     async def _fail(self, error: Exception, *, undone: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
         """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
-        await self._close(FAILED, {"why": str(error), "undone": undone, "kept": kept, "stand": stand}, None)
+        detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "now": await self._now()}
+        await self._close(FAILED, detail, None)
+
+    async def _now(self) -> dict[str, Any]:
+        """What is where, as far as it can be found out; empty when the run came to know of no site."""
+        if self._site is None:
+            return {}
+        tenant = self._site.tenants[self._asked.tenant]
+        vms = tenancy.mode(self._site, self._asked.tenant).vms | replicas(self._planned)
+        return await self._means.executor.survey.now(tenant, self._planned, vms)
 
     async def _close(self, kind: str, detail: dict[str, Any], left: Standing | None) -> None:
         await self._telling.kept()

@@ -13,9 +13,10 @@ from causeway_controller.failover import planning
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.workflows.actions import Executor, Run, Timing
+from causeway_controller.workflows.actions import Executor, Run
 from causeway_controller.workflows.ports import Agents, Answers, Hypervisors
 from causeway_controller.workflows.stages import Progress, Stages, Unrecorded
+from causeway_controller.workflows.timing import Timing
 from causeway_wire.types import Epoch, TenantId, VmName
 
 _TIMING = Timing()
@@ -62,10 +63,11 @@ class Workflow:
     async def carry_out(self, request: Request, site: Site, *, epoch: Epoch) -> Outcome:
         """Plan the request and run it; what is then.
 
-        Raises ProblemError when it cannot be meant, before anything is touched, and StepFailed after
-        compensation.
+        Raises ProblemError when it cannot be meant and PreflightFailed when it could not be carried out,
+        before anything is touched, and StepFailed after compensation.
         """
         plan = planning.plan(request, site)
+        await self._executor.survey.refuse(plan.steps)
         stages = Stages(self._executor, Run(plan.site, epoch), Unrecorded(), self._progress)
         events = await stages.carry_out(plan.steps)
         return Outcome(

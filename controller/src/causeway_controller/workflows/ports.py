@@ -6,7 +6,7 @@ import enum
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from causeway_controller.failover.steps import MachineRef
+from causeway_controller.failover.steps import Call, MachineRef
 from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory.tenancy import Site
 from causeway_wire.change import Change, Fence
@@ -51,17 +51,28 @@ Agents = Callable[[ApplianceId], Agent]
 """Gives open clients; kept open between runs they save the TLS handshake."""
 Hypervisors = Callable[[MachineRef], PowerControl]
 """Gives the hypervisor that a machine is on."""
-Answers = Callable[[TenantId, VmName], Awaitable[bool]]
-"""Asks a replica, at an address of its own, whether it is there; the answer comes within a second or so."""
+Answers = Callable[[TenantId, VmName], Awaitable[bool | None]]
+"""Asks whether a replica's guest answers, None where nobody can tell; this comes within a second or so."""
+
+
+class Hooks(Protocol):
+    """The provider's hooks, by the names that failover plans call them."""
+
+    def known(self, hook: Name) -> bool:
+        """Whether the controller's settings name it."""
+
+    async def call(self, call: Call, run: str) -> None:
+        """Call it for the run of this id, at most as long as its timeout. Raises HookFailed."""
 
 
 class Tenancies(Protocol):
     """The inventory, as one tenant on one host."""
 
-    async def load(self, tenant: TenantId, host: Name) -> Site:
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         """Return the site with this tenant on this host and the mode that its last run left.
 
-        Raises ProblemError (`not-found`) when the tenant has nothing there.
+        It follows the failover plan of this name, else the one that the mode was reached by, else the
+        tenant's first. Raises ProblemError (`not-found`) when the tenant has nothing there, or no such plan.
         """
 
     async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:

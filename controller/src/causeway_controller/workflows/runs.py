@@ -12,16 +12,21 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning
+from causeway_controller.failover.planning import Plan
+from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.workflows.actions import Executor
-from causeway_controller.workflows.execution import FINISHED, LAST, Execution, Means, sentences
+from causeway_controller.workflows.execution import FINISHED, LAST, STARTED, Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
 from causeway_controller.workflows.stages import Unrecorded
@@ -74,10 +79,13 @@ class Runs:
         Raises ProblemError with every reason why it cannot be meant, or that the provider's appliance is
         missing or has failed (`unavailable`).
         """
-        site = await self._tenancies.load(request.tenant, host)
-        planned = planning.plan(request, site)
+        site, planned = await self._planned(request, host)
         await self._means.executor.can_begin(request, site, host)
         return sentences(planned.steps)
+
+    async def _planned(self, request: Request, host: Name) -> tuple[Site, Plan]:
+        site = await self._tenancies.load(request.tenant, host, requests.plan(request))
+        return site, planning.plan(request, site)
 
     async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
         """Have the request carried out; the run, which is open now. How it goes, its events say.
@@ -117,8 +125,9 @@ class Runs:
     async def retry(self, run: str, *, actor: str | None = None) -> Run:
         """Ask once more for what a run was asked for that failed or was stopped; the new run.
 
-        Raises ProblemError: `not-found`, `failover-in-progress` while it is open, `invalid` when it went
-        through, and whatever `start` raises.
+        What it planned is done, or nothing: raises ProblemError (`precondition-failed`) when the same request
+        means something else by now. Raises ProblemError besides: `not-found`, `failover-in-progress` while it
+        is open, `invalid` when it went through, and whatever `start` raises.
         """
         before = await asyncio.to_thread(self._runs.find, run)
         if before is None:
@@ -130,7 +139,22 @@ class Runs:
         if last.kind == FINISHED:
             raise ProblemError(problem(ProblemType.INVALID, f"run {run} went through; start a new one"))
         request = requests.read(before.request.encode())
+        _, planned = await self._planned(request, before.host)
+        if await asyncio.to_thread(self._fingerprint, run) not in {None, planning.fingerprint(planned)}:
+            detail = (
+                f"the inventory or the tenant's mode is another one than when run {run} was planned, so the "
+                "same request would do something else; look at it with a dry run, and start a new run"
+            )
+            raise ProblemError(problem(ProblemType.PRECONDITION_FAILED, detail))
         return await self.start(request, host=before.host, actor=actor or before.actor)
+
+    def _fingerprint(self, run: str) -> str | None:
+        """Of what the run planned; None when it never came to a plan."""
+        for event in self._runs.events(run):
+            if event.kind == STARTED:
+                found: str | None = msgspec.json.decode(event.detail, type=dict[str, Any]).get("fingerprint")
+                return found
+        return None
 
     async def carry_out(self, run: str, journal: Journal) -> None:
         """Carry the run out from wherever it is, to its end: the engine's body of it.

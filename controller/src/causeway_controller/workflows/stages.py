@@ -58,6 +58,8 @@ class Stages:
         self._run = run
         self._journal = journal
         self._progress = progress
+        self._failed: set[str] = set()
+        """Steps that did not end well, by their sentences; also those of a controller before us."""
 
     async def carry_out(self, steps: Sequence[Step]) -> tuple[Event, ...]:
         """Execute the steps stage by stage; the last event of each.
@@ -86,9 +88,12 @@ class Stages:
         async def act() -> str:
             if await self._journal.stop_requested():
                 return records.write(StageRecord(awaiting=self._awaiting(), stopped=True))
+            tasks: dict[str, asyncio.Task[Event]] = {}
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._step(step)) for step in stage.steps]
-            lived.extend(task.result() for task in tasks)
+                for step in stage.steps:
+                    earlier = [tasks[one] for one in (*step.needs, *step.follows) if one in tasks]
+                    tasks[step.sentence] = group.create_task(self._step(step, earlier))
+            lived.extend(task.result() for task in tasks.values())
             for event in lived:
                 _refuse_superseded(event.error)
             return records.write(records.record(lived, self._awaiting()))
@@ -99,23 +104,37 @@ class Stages:
         if lived:
             return tuple(lived)
         self._run.adopt(found.awaiting)
-        return records.events(found, stage.steps)
+        events = records.events(found, stage.steps)
+        self._failed.update(event.step.sentence for event in events if event.error is not None)
+        return events
 
     def _awaiting(self) -> dict[str, str]:
         return {appliance: one.change for appliance, one in self._run.awaiting.items()}
 
-    async def _step(self, step: Step) -> Event:
-        self._progress(Event(step=step, state=StepState.STARTED))
+    async def _step(self, step: Step, earlier: Sequence[asyncio.Task[Event]]) -> Event:
+        """Its seconds count from the beginning of the stage: time-to-ready has the start in it."""
         started = time.monotonic()
+        if earlier:
+            await asyncio.wait(earlier)
         error: Exception | None = None
-        try:
-            changed = await self._executor.act(self._run, step.action, courtesy=not step.required)
-            state = StepState.DONE if changed else StepState.UNCHANGED
-        except _FAILURES as failure:
-            state, error = StepState.FAILED, failure
+        missing = next((one for one in step.needs if one in self._failed), None)
+        if missing is not None:
+            state, error = StepState.SKIPPED, ControllerError(f"not begun, because this failed: {missing}")
+        else:
+            state, error = await self._acted(step)
+        if error is not None:
+            self._failed.add(step.sentence)
         event = Event(step=step, state=state, seconds=time.monotonic() - started, error=error)
         self._progress(event)
         return event
+
+    async def _acted(self, step: Step) -> tuple[StepState, Exception | None]:
+        self._progress(Event(step=step, state=StepState.STARTED))
+        try:
+            changed = await self._executor.act(self._run, step.action, courtesy=not step.required)
+        except _FAILURES as failure:
+            return StepState.FAILED, failure
+        return (StepState.DONE if changed else StepState.UNCHANGED), None
 
     async def _compensate(self, events: Sequence[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Take back what the steps did, the last stage first; what was undone, and what could not be."""
@@ -158,7 +177,7 @@ class Stages:
 
 def _may_have_acted(event: Event) -> bool:
     """False when there is nothing to take back, or the agent itself says that all is as before."""
-    if event.step.compensation is None or event.state is StepState.UNCHANGED:
+    if event.step.compensation is None or event.state in {StepState.UNCHANGED, StepState.SKIPPED}:
         return False
     return event.error is None or not records.nothing_done(event.error)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from causeway_controller.failover.events import Event
+from causeway_controller.failover.steps import Action, MachineKind, Power, Ready
 from causeway_controller.store.runs import News
 
 _GATHERING: Final = 0.05
@@ -41,6 +42,7 @@ class Telling:
         members["state"] = event.state.value
         if event.step.seed is not None:
             members["seed"] = event.step.seed
+        members |= _about(event.step.action)
         if event.seconds:
             members["seconds"] = round(event.seconds, 3)
         if event.error is not None:
@@ -65,6 +67,17 @@ class Telling:
                 await self._keep(news)
         finally:
             self._keeping = None
+
+
+def _about(action: Action) -> dict[str, str]:
+    """Which VM the step is about, and what it does to its replica: what a report goes by."""
+    match action:
+        case Power(machine=machine, on=on) if machine.kind is MachineKind.REPLICA:
+            return {"vm": machine.name, "does": "start" if on else "stop"}
+        case Ready(machine=machine):
+            return {"vm": machine.name, "does": "wait"}
+        case _:
+            return {}
 
 
 def text(members: dict[str, Any]) -> str:

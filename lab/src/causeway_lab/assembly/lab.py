@@ -28,7 +28,7 @@ from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import PowerControl, Provider
 from causeway_controller.inventory import modes, tenancy
-from causeway_controller.inventory.tenancy import Revocation, Site, Tenant, Vm
+from causeway_controller.inventory.tenancy import PlannedVm, Revocation, Site, Tenant, Vm
 from causeway_controller.store import generations
 from causeway_controller.workflows import failover as workflow
 from causeway_lab import sandbox
@@ -154,6 +154,10 @@ class Lab:
         """From the tenant's next document on these answers are stale, and no others."""
         self.tenant(tenant)
         self._site = tenancy.with_stale(self.site, tenant, stale)
+
+    def follow(self, tenant: TenantId, plan: tuple[PlannedVm, ...]) -> None:
+        """From now on the tenant's failovers follow this plan."""
+        self._site = tenancy.with_plan(self.site, self.tenant(tenant).id, plan)
 
     async def revoke(self, *certificates: Revocation) -> None:
         """Have these certificates refused by everybody who could be shown one.
@@ -298,7 +302,7 @@ class Lab:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds))
             case StepState.UNDONE:
                 self.listener(Step(name=f"Taken back: {event.step.sentence}", seconds=event.seconds))
-            case StepState.FAILED | StepState.UNDO_FAILED:
+            case StepState.FAILED | StepState.SKIPPED | StepState.UNDO_FAILED:
                 self.listener(Step(name=event.step.sentence, seconds=event.seconds, error=str(event.error)))
 
     async def _meant(self, site: Site) -> None:

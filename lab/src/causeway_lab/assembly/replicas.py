@@ -20,7 +20,9 @@ class Replicas:
         name = _name(owner_id)
         if not self._machines.has(name):
             return None
-        return Machine(owner_id=owner_id, name=name, powered_on=self._machines.powered_on(name))
+        on = self._machines.powered_on(name)
+        # A guest is a process that answers from when it runs.
+        return Machine(owner_id=owner_id, name=name, powered_on=on, guest_answers=on)
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - nothing to ask
         """Power the replica on or off."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from causeway_controller.workflows.actions import Timing
+from causeway_controller.workflows.timing import Timing
 
 _WORKFLOW = Timing()
 

@@ -10,7 +10,7 @@ from causeway_controller.errors import AgentUnreachable, StepFailed
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.inventory.modes import Idle, Partial
 from causeway_controller.inventory.tenancy import mode
-from causeway_controller.workflows.actions import Timing
+from causeway_controller.workflows.timing import Timing
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.workflow_bench import SITE, TIMING, Bench
 

@@ -58,7 +58,7 @@ class World:
             now=lambda: AT,
         )
 
-    async def load(self, tenant: TenantId, host: Name) -> Site:
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         known = Known(
             controllers=self.controllers, gateway_credentials=GatewayCredentials(ca="", certificates={})
         )

@@ -1,0 +1,190 @@
+"""Looks at a run's machines and appliances and changes nothing: before it begins, and when it is over.
+
+What is found before stands in the way: a machine that no host has, an appliance that does not answer. After a
+run, however it ended, the same look says what is where: nobody should have to find that out at night.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from causeway_controller.errors import AgentUnreachable, ControllerError, MachineMissing, PreflightFailed
+from causeway_controller.failover.steps import (
+    Call,
+    MachineKind,
+    MachineRef,
+    Power,
+    Step,
+    appliances,
+    replica_machine,
+)
+from causeway_controller.inventory.tenancy import Tenant
+from causeway_controller.workflows.ports import Agents, Hooks, Hypervisors
+from causeway_wire.observed import Observed
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, VmName
+
+_AT_ONCE: Final = 16
+_TOLD: Final = 20
+_UNKNOWN = (ControllerError, ProblemError, TimeoutError)
+
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Asks agents and hypervisors, none of them for longer than `patience` seconds."""
+
+    agents: Agents
+    hypervisors: Hypervisors
+    hooks: Hooks
+    patience: float
+    pause: float
+    """Seconds until an agent that did not answer is asked again."""
+
+    async def obstacles(self, steps: Sequence[Step]) -> tuple[str, ...]:
+        """Return what would stop these steps, in words.
+
+        A replica is none whose failure stops no other one, unless it is the same with all of them.
+        """
+        powers = {step.action.machine: step for step in steps if isinstance(step.action, Power)}
+        power = await _each(powers, self._power)
+        asked = [one for one in _required(steps) if one not in _booting(powers, power)]
+        silent = await _each(asked, self._silent)
+        missing = {machine: _missing(machine, found) for machine, found in power.items()}
+        replicas = [one for one in powers if one.kind is MachineKind.REPLICA]
+        hopeless = bool(replicas) and all(missing[one] is not None for one in replicas)
+        lacks = (missing[one] for one, step in powers.items() if step.required or hopeless)
+        return (*self._uncalled(steps), *(one for one in (*lacks, *silent.values()) if one is not None))
+
+    def _uncalled(self, steps: Sequence[Step]) -> Iterator[str]:
+        for step in steps:
+            if isinstance(step.action, Call) and step.required and not self.hooks.known(step.action.hook):
+                yield (
+                    f"the controller's settings have no hook {step.action.hook}, which the plan calls; "
+                    f"enter it as hooks.{step.action.hook}.call"
+                )
+
+    async def refuse(self, steps: Sequence[Step]) -> None:
+        """Raise PreflightFailed when something would stop these steps."""
+        found = await self.obstacles(steps)
+        if found:
+            more = (f"and {len(found) - _TOLD} more",) if len(found) > _TOLD else ()
+            raise PreflightFailed((*found[:_TOLD], *more))
+
+    async def now(self, tenant: Tenant, steps: Sequence[Step], vms: Iterable[VmName]) -> dict[str, Any]:
+        """Return the mode of each appliance of the run, each VM's power, and who holds which address.
+
+        JSON values; what cannot be found out is said to be unknown, and why.
+        """
+        names = dict.fromkeys((tenant.provider.id, *appliances(steps)))
+        chosen = [tenant.vms[name] for name in sorted(frozenset(vms)) if name in tenant.vms]
+        seen = await _each(names, self._observed)
+        power = await _each(
+            [one.name for one in chosen], lambda one: self._power(replica_machine(tenant, one))
+        )
+        holders = {address: name for name, found in seen.items() for address in _held(found)}
+        wanted = [str(one) for network in tenant.networks.values() for one in network.gateways]
+        wanted += [str(one) for one in tenant.public_addresses]
+        addresses = {one: holders.get(one, _elsewhere(seen[tenant.provider.id])) for one in wanted}
+        for vm in chosen:
+            whose = {"on": f"the replica of {vm.name}", "off": "not the replica"}.get(
+                power[vm.name], "unknown"
+            )
+            addresses |= {str(address): whose for address in vm.addresses}
+        return {
+            "appliances": {name: _mode(found) for name, found in seen.items()},
+            "vms": power,
+            "addresses": addresses,
+        }
+
+    async def _silent(self, appliance: ApplianceId) -> str | None:
+        """Why the appliance would not take a document now."""
+        error: Exception | None = None
+        try:
+            async with asyncio.timeout(self.patience):
+                while True:
+                    try:
+                        await self.agents(appliance).live()
+                    except AgentUnreachable as unreachable:
+                        error = unreachable
+                        await asyncio.sleep(self.pause)
+                    else:
+                        return None
+        except _UNKNOWN as failure:
+            return str(error or failure) or f"{appliance} does not answer"
+
+    async def _observed(self, appliance: ApplianceId) -> Observed | str:
+        try:
+            async with asyncio.timeout(self.patience):
+                return await self.agents(appliance).observed()
+        except _UNKNOWN as error:
+            return f"unknown: {str(error) or 'no answer in time'}"
+
+    async def _power(self, machine: MachineRef) -> str:
+        try:
+            async with asyncio.timeout(self.patience):
+                found = await self.hypervisors(machine).find(machine.owner_id)
+        except _UNKNOWN as error:
+            return f"unknown: {str(error) or 'no answer in time'}"
+        if found is None:
+            return "missing"
+        return "on" if found.powered_on else "off"
+
+
+def _booting(powers: Mapping[MachineRef, Step], power: Mapping[MachineRef, str]) -> frozenset[ApplianceId]:
+    """Appliances that do not answer yet because the steps power them on."""
+    return frozenset(
+        machine.appliance
+        for machine, step in powers.items()
+        if machine.appliance is not None and power[machine] != "on" and _on(step)
+    )
+
+
+def _on(step: Step) -> bool:
+    return isinstance(step.action, Power) and step.action.on
+
+
+def _missing(machine: MachineRef, power: str) -> str | None:
+    match power:
+        case "on" | "off":
+            return None
+        case "missing":
+            return str(MachineMissing(machine.owner_id))
+        case _:
+            return f"{machine.owner_id} is {power}"
+
+
+def _required(steps: Sequence[Step]) -> tuple[ApplianceId, ...]:
+    """Appliances that steps act on whose failure stops the run."""
+    return appliances(step for step in steps if step.required and not isinstance(step.action, Power))
+
+
+def _mode(found: Observed | str) -> str:
+    return found if isinstance(found, str) else found.failover
+
+
+def _held(found: Observed | str) -> tuple[str, ...]:
+    if isinstance(found, str):
+        return ()
+    return tuple(text.partition("/")[0] for nic in found.nics for text in nic.addresses)
+
+
+def _elsewhere(found: Observed | str) -> str:
+    return "unknown" if isinstance(found, str) else "nobody at the provider"
+
+
+async def _each(asked: Iterable[Asked], ask: Callable[[Asked], Awaitable[Found]]) -> dict[Asked, Found]:
+    """What each of them is told, some at once."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(each: Asked) -> Found:
+        async with room:
+            return await ask(each)
+
+    names = tuple(asked)
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))
