@@ -16,8 +16,9 @@ from causeway_controller.api.ports import RunService
 from causeway_controller.contract import requests, routes
 from causeway_controller.contract.access import OF_TENANTS
 from causeway_controller.contract.requests import FailOverSite, Request
-from causeway_controller.contract.runs import PlannedRun, RunReport
+from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
+from causeway_controller.failover import summary
 from causeway_controller.inventory import appliances
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.idempotency import Keys
@@ -47,6 +48,7 @@ class RunHandlers:
             routes.START_RUN.name: self.start,
             routes.RUNS.name: self.list,
             routes.RUN.name: self.get,
+            routes.RUN_SUMMARY.name: self.summary,
             routes.STOP_RUN.name: self.stop,
             routes.RETRY_RUN.name: self.retry,
         }
@@ -130,6 +132,11 @@ class RunHandlers:
         """One run."""
         return Answer(document=await self._report(ask))
 
+    async def summary(self, ask: Ask) -> Answer:
+        """One run with all that came of it, in one document."""
+        report = await self._report(ask)
+        return Answer(document=summary.of(report, await asyncio.to_thread(_events, self.told, ask)))
+
     async def stop(self, ask: Ask) -> Answer:
         """Have a run stop."""
         report = await self._report(ask)
@@ -157,6 +164,17 @@ class RunHandlers:
         detail = f"{report.tenant} on {report.host}"
         act = Act(at=self.now(), actor=caller.name, action=action, subject=f"run {report.id}", detail=detail)
         await asyncio.to_thread(self.audit.append, act)
+
+
+def _events(told: RunsTold, ask: Ask) -> tuple[RunEventReport, ...]:
+    """All that came of the run so far."""
+    found: tuple[RunEventReport, ...] = ()
+    while True:
+        after = found[-1].number if found else 0
+        page = told.events(ask.places["run"], after=after, limit=routes.PAGE, tenant=ask.caller.tenant)
+        found += page.events
+        if len(page.events) < routes.PAGE:
+            return found
 
 
 def _request(ask: Ask) -> Request:

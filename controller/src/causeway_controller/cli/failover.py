@@ -8,7 +8,7 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from causeway_controller.cli import following, inventory_file, telling
 from causeway_controller.cli.connection import Client
@@ -18,8 +18,10 @@ from causeway_controller.contract import routes
 from causeway_controller.contract.change import TenantReport
 from causeway_controller.contract.requests import (
     EndRehearsal,
+    FailBack,
     FailOver,
     FailOverSite,
+    MakePermanent,
     Publish,
     Rehearse,
     Request,
@@ -36,10 +38,25 @@ rule = typer.Typer(help="What the internet reaches of a tenant in full failover.
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Vms = Annotated[list[str], typer.Argument(metavar="VM...", show_default=False)]
-MaybeVms = Annotated[
+FailedOver = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[VM...]", help="Without any, all that are failed over.", show_default=False),
+]
+PlanVms = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[VM...]", help="Without any, all with a replica on the host.", show_default=False
+        metavar="[VM...]",
+        help="Without any, those of the plan, or without a plan all with a replica on the host.",
+        show_default=False,
+    ),
+]
+PlanName = Annotated[
+    str,
+    typer.Option(
+        "--plan",
+        metavar="PLAN",
+        help="The failover plan that is followed; otherwise the tenant's first.",
+        show_default=False,
     ),
 ]
 StopAppliances = Annotated[
@@ -67,8 +84,9 @@ def partial(
 def full(
     context: typer.Context,
     tenant: TenantName,
-    vms: MaybeVms = None,
+    vms: PlanVms = None,
     *,
+    plan: PlanName = "",
     host: Host = "",
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -76,15 +94,16 @@ def full(
 ) -> None:
     """Fail the whole site over: production is gone, the provider's appliance becomes the gateway."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(FailOverSite(tenant=tenant, vms=start.vms(vms)))
+        start.run(start.site(vms, plan))
 
 
 @failover.command()
 def escalate(
     context: typer.Context,
     tenant: TenantName,
-    vms: MaybeVms = None,
+    vms: PlanVms = None,
     *,
+    plan: PlanName = "",
     host: Host = "",
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -92,7 +111,7 @@ def escalate(
 ) -> None:
     """Go from a partial failover to the full one: production died while some of it was failed over."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(FailOverSite(tenant=tenant, vms=start.vms(vms), escalate=True))
+        start.run(structs.replace(start.site(vms, plan), escalate=True))
 
 
 @failover.command()
@@ -127,12 +146,57 @@ def undo(
             start.run(Undo(tenant=tenant, vms=frozenset(vms or ()), stop_appliances=stop_appliances))
 
 
+@failover.command()
+def permanent(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: FailedOver = None,
+    *,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Make replicas that run production for good: no undo any more, only failback brings them back."""
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
+        start.run(MakePermanent(tenant=tenant, vms=frozenset(vms or ())))
+
+
+@failover.command()
+def failback(
+    context: typer.Context,
+    tenant: TenantName,
+    vms: FailedOver = None,
+    *,
+    synchronised: Annotated[
+        bool,
+        typer.Option("--synchronised", help="Production is up to date already: no hook `release` is needed."),
+    ] = False,
+    stop_appliances: StopAppliances = False,
+    host: Host = "",
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    json_wanted: Json = False,
+) -> None:
+    """Give VMs back to production with what they became; the others stay, after a full failover partially."""
+    with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
+        start.run(
+            FailBack(
+                tenant=tenant,
+                vms=frozenset(vms or ()),
+                synchronised=synchronised,
+                stop_appliances=stop_appliances,
+            )
+        )
+
+
 @rehearsal.command("start")
 def start_rehearsal(
     context: typer.Context,
     tenant: TenantName,
-    vms: MaybeVms = None,
+    vms: PlanVms = None,
     *,
+    plan: PlanName = "",
     internet: Annotated[
         bool, typer.Option("--internet", help="Let the replicas open connections to the internet.")
     ] = False,
@@ -143,7 +207,8 @@ def start_rehearsal(
 ) -> None:
     """Start replicas beside the running production, cut off from it; they stay until it is ended."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(Rehearse(tenant=tenant, vms=start.vms(vms), internet=internet))
+        meant = start.site(vms, plan)
+        start.run(Rehearse(tenant=tenant, vms=meant.vms, plan=meant.plan, internet=internet))
 
 
 @rehearsal.command("end")
@@ -225,6 +290,12 @@ class Start:
         if not there:
             raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; enter one")
         return there
+
+    def site(self, named: list[str] | None, plan: str) -> FailOverSite:
+        """The request of all that is meant; a plan names its VMs itself."""
+        if plan and not named:
+            return FailOverSite(tenant=self._tenant, plan=plan)
+        return FailOverSite(tenant=self._tenant, vms=self.vms(named), plan=plan or UNSET)
 
     def run(self, request: Request) -> None:
         """Start the run and follow it, or say what it would do."""

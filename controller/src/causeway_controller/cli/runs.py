@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
+from msgspec import UNSET, UnsetType
 
-from causeway_controller.cli import following, telling
+from causeway_controller.cli import following, report_page, telling
 from causeway_controller.cli.connection import Client
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import routes
+from causeway_controller.contract.run_summary import RunSummary
 from causeway_controller.contract.runs import RunEventReports, RunReport, RunReports
 
 run = typer.Typer(
     help="Runs: failovers, rehearsals and their like, under way and past.", no_args_is_help=True
 )
 
+_WHERE: Final = {
+    "appliances": ("appliance", "mode"),
+    "vms": ("replica", "power"),
+    "addresses": ("address", "held by"),
+}
 RunName = Annotated[str, typer.Argument(metavar="RUN", show_default=False)]
 
 
@@ -60,6 +67,41 @@ def show(context: typer.Context, name: RunName, *, json_wanted: Json = False) ->
     )
     for event in events.read(RunEventReports).events:
         following.tell(event, json_wanted=False)
+
+
+@run.command()
+def report(
+    context: typer.Context,
+    name: RunName,
+    *,
+    html: Annotated[bool, typer.Option("--html", help="As a page, to be redirected into a file.")] = False,
+    json_wanted: Json = False,
+) -> None:
+    """A run in one document: when each VM was ready, what is where now, every step. Also while it goes on."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(routes.RUN_SUMMARY, {"run": name})
+    if json_wanted:
+        telling.as_json(reply.value)
+        return
+    found = reply.read(RunSummary)
+    if html:
+        typer.echo(report_page.page(found), nl=False)
+        return
+    took = "" if found.seconds is UNSET else f" after {found.seconds:.1f} s"
+    typer.echo(f"{name}: {found.state}{took}; {found.run.tenant} on {found.run.host}")
+    for sentence in (found.why, *(f"could not be undone: {one}" for one in found.kept)):
+        if sentence:
+            typer.echo(sentence)
+    telling.table(
+        ((vm.vm, vm.state, _seconds(vm.seconds), _seconds(vm.since), vm.error or "") for vm in found.vms),
+        ("VM", "state", "from power on", "from the beginning", "why"),
+    )
+    for title, heads in _WHERE.items():
+        telling.table(found.now.get(title, {}).items(), heads)
+
+
+def _seconds(value: float | UnsetType) -> str:
+    return "" if value is UNSET else f"{value:.1f} s"
 
 
 @run.command()

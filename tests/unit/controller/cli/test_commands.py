@@ -139,6 +139,15 @@ def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
             {"request": "fail-over-site", "vms": ["db1", "web1"], "escalate": False},
         ),
         (
+            ("failover", "full", "acme", "--plan", "site"),
+            {"request": "fail-over-site", "vms": [], "plan": "site", "escalate": False},
+        ),
+        (("failover", "permanent", "acme", "db1"), {"request": "make-permanent", "vms": ["db1"]}),
+        (
+            ("failover", "failback", "acme", "--synchronised"),
+            {"request": "fail-back", "vms": [], "synchronised": True, "stop_appliances": False},
+        ),
+        (
             ("failover", "escalate", "acme", "db1"),
             {"request": "fail-over-site", "vms": ["db1"], "escalate": True},
         ),
@@ -164,6 +173,24 @@ def test_each_command_asks_for_what_it_says(
         "tenant": "acme",
         **request_,
     }
+
+
+def test_a_run_is_reported_as_text_as_json_and_as_a_page(controller: AtSocket) -> None:
+    enter(controller)
+    run = ask(controller, "failover", "partial", "acme", "db1", "--detach").stdout.strip()
+    told = {"step": "Power on", "state": "done", "stage": 1, "vm": "db1", "does": "start"}
+    controller.runs.tell(run, "started", stages=[["Power on"]], controller="one")
+    controller.runs.tell(run, "step", **told)
+    controller.runs.tell(run, "failed", why="because", now={"vms": {"db1": "on"}})
+    said = ask(controller, "run", "report", run).stdout
+    assert "because" in said
+    assert "db1" in said
+    found = json.loads(ask(controller, "run", "report", run, "--json").stdout)
+    assert (found["state"], found["vms"][0]["state"]) == ("failed", "started")
+    assert found["now"] == {"vms": {"db1": "on"}}
+    page = ask(controller, "run", "report", run, "--html").stdout
+    assert page.startswith("<!doctype html>")
+    assert "because" in page
 
 
 def test_rules_are_published_from_a_file_and_mistakes_have_lines(controller: AtSocket) -> None:
