@@ -162,6 +162,8 @@ class PeerUnknown(PeerUnreachable):
 
 class PeerForeign(PeerUnreachable):
     """A proxy in between, or another program."""
+
+
 class HookFailed(ControllerError):  # noqa: N818
     """The hook is not in the settings, ended with an error, or was not done in time."""
 
