@@ -76,7 +76,7 @@ class Watched:
             interval=INTERVAL,
         )
 
-    async def load(self, tenant: TenantId, host: Name) -> Site:
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         return tenancy.with_mode(self.site, tenant, self.standings.get(tenant, host).mode)
 
     async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import msgspec
@@ -39,8 +39,10 @@ class Full:
     """Networks whose tenant appliance was in a partial failover before and could not be told that it is over:
     their site was dead. Ending the full failover tells them.
     """
-    plan: Name = ""
-    """The failover plan that it followed, and that its end follows; empty: the tenant's first."""
+    plan: Name = field(default="", compare=False)
+    """The failover plan that it followed, and that its end follows; empty: the tenant's first. How the mode was
+    reached makes it no other one.
+    """
     permanent: frozenset[VmName] = frozenset()
     """As of `Partial`."""
 
@@ -52,7 +54,7 @@ class Rehearsal:
     name: ClassVar[str] = "rehearsal"
     vms: frozenset[VmName]
     internet: bool = False
-    plan: Name = ""
+    plan: Name = field(default="", compare=False)
 
 
 Mode = Idle | Partial | Full | Rehearsal

@@ -163,7 +163,7 @@ def _tenant(tenant: tenancy.Tenant) -> Tenant:
         ),
         failover_plans=(
             FailoverPlan(
-                id="site",
+                id=tenant.plan_name,
                 entries=tuple(PlanEntry(vm=planned.vm, delay=planned.delay) for planned in tenant.plan),
                 routed=tenant.routed,
                 rules=tenant.publications,

@@ -286,6 +286,7 @@ class _Builder:
             provider=provider,
             appliances=appliances,
             vms=vms,
+            plan_name="site",
             plan=tuple(PlannedVm(vm=vm) for names in reversed(_VM_NAMES) for vm in names if vm in vms),
             routed=tuple(ids) if name == ROUTING_TENANT else (),
             public_addresses=(*public, *second),
