@@ -40,8 +40,8 @@ class Full:
     their site was dead. Ending the full failover tells them.
     """
     plan: Name = field(default="", compare=False)
-    """The failover plan that it followed, and that its end follows; empty: the tenant's first. How the mode was
-    reached makes it no other one.
+    """The failover plan that it followed, and that its end follows; empty: the tenant's first. How a mode was
+    reached does not make it another one.
     """
     permanent: frozenset[VmName] = frozenset()
     """As of `Partial`."""
