@@ -28,6 +28,8 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
 _NAME_LENGTH: Final = 40
 _HOOKS: Final = "hooks."
+_GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+"""As groupadd(8) takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +97,8 @@ class Settings:
     state: Path
     store: Secret
     socket: Path
+    socket_group: str | None
+    """Whose members are admins at the socket, besides root and the controller's user; None: nobody."""
     master_key: MasterKey
     tls: Tls | None
     """None: nobody is served but who is on this host."""
@@ -188,6 +192,7 @@ def _settings(values: Mapping[str, Any], hooks: Mapping[Name, HookTarget]) -> Se
         state=values["state"],
         store=values["store"],
         socket=values["socket"],
+        socket_group=values["socket_group"],
         master_key=values["master_key"],
         tls=tls,
         interval=values["appliances.interval"],
@@ -298,6 +303,12 @@ def _master_key(text: str) -> MasterKey:
     raise ValueError(f"{json.dumps(text)} is none of file:PATH, credential, command:PROGRAM ARGUMENT...")
 
 
+def _group(text: str) -> str:
+    if _GROUP.fullmatch(text) is None:
+        raise ValueError(f"{json.dumps(text)} is no group's name; say one of this host, such as causeway")
+    return text
+
+
 def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in known:
@@ -358,6 +369,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
+    "socket_group": Setting("CAUSEWAY_SOCKET_GROUP", _group, None, "group whose members are admins there"),
     "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),
     "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen(PORT), None, "address and port of the API over TLS"),
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),

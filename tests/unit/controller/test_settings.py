@@ -135,6 +135,8 @@ def test_all_mistakes_are_told_at_once_with_their_places(tmp_path: Path) -> None
         "tls: {listen: '192.0.2.1:70000'}",
         "tls: {listen: '192.0.2.1:\u0661'}",
         "tls: {certificate: /x}",
+        "socket_group: 'two words'",
+        "socket_group: -x",
         "master_key: 'command:'",
         'master_key: "command:\'"',
         'state: "/a\\0b"',
@@ -161,6 +163,11 @@ def test_a_controller_has_a_name_and_says_where_it_connects_from(tmp_path: Path)
     found = load(tmp_path, "name: ctl1\nsources: 192.0.2.10, 2001:db8::/64\nlease: 30\n")
     assert (found.name, found.lease) == ("ctl1", 30.0)
     assert [str(source) for source in found.sources] == ["192.0.2.10/32", "2001:db8::/64"]
+
+
+def test_nobody_but_the_owner_has_the_socket_unless_a_group_is_said(tmp_path: Path) -> None:
+    assert load(tmp_path, "state: /srv/causeway").socket_group is None
+    assert load(tmp_path, "socket_group: causeway").socket_group == "causeway"
 
 
 def test_without_a_name_it_has_the_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

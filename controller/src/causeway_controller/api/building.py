@@ -48,6 +48,8 @@ class Parts:
     interval: float
     """Seconds between two looks at an appliance."""
     watchers: tuple[Watcher, ...] = ()
+    socket_group: int | None = None
+    """Whose members are admins at the Unix socket."""
 
 
 def build(parts: Parts) -> web.Application:
@@ -85,7 +87,7 @@ def build(parts: Parts) -> web.Application:
             **providers.handlers(),
             **status.handlers(),
         },
-        resolver=Resolver(tokens=tokens, throttle=Throttle(parts.clock)),
+        resolver=Resolver(tokens=tokens, throttle=Throttle(parts.clock), group=parts.socket_group),
         count=metrics.count,
         clock=parts.clock,
     )

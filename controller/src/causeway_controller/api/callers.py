@@ -20,6 +20,10 @@ from causeway_wire.types import TenantId
 
 _CREDENTIALS: Final = struct.Struct("3i")
 """pid, uid, gid (unix(7), SO_PEERCRED)."""
+_PEER_GROUPS: Final = 59
+"""SO_PEERGROUPS, Linux 4.13 and newer: all groups that the peer was in when it connected."""
+_GROUPS_OCTETS: Final = 1024
+"""As many as Python asks for at most: 256 groups. Who is in more is known by the first one only."""
 _SCHEME: Final = "bearer"
 
 
@@ -81,12 +85,14 @@ class Resolver:
 
     tokens: TokenBook
     throttle: Throttle
+    group: int | None = None
+    """Whose members are admins at the socket."""
 
     async def caller(self, request: web.Request) -> Caller:
         """Who asks. Raises ProblemError (`unauthenticated`, `too-many`), StoreError."""
         found = _socket(request)
         if found is not None and found.family == socket.AF_UNIX:
-            return _local(found)
+            return _local(found, self.group)
         source = request.remote or ""
         self.throttle.check(source)
         secret = _secret(request)
@@ -104,14 +110,25 @@ def _socket(request: web.Request) -> socket.socket | None:
     return None if transport is None else transport.get_extra_info("socket")
 
 
-def _local(channel: socket.socket) -> Caller:
-    """The socket's mode lets its owner and root in; who it is, the kernel says."""
+def _local(channel: socket.socket, group: int | None) -> Caller:
+    """The socket's mode lets its owner, root and a group in; who it is, the kernel says."""
     credentials = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(credentials)
-    if user not in {0, os.geteuid()}:
-        detail = "over the socket, only root and the controller's own user are known; use a token over TLS"
+    _, user, first = _CREDENTIALS.unpack(credentials)
+    if user not in {0, os.geteuid()} and (group is None or group not in {first, *_groups(channel)}):
+        detail = (
+            "over the socket, only root, the controller's user and the members of socket_group are known; "
+            "join that group, or use a token over TLS"
+        )
         raise ProblemError(problem(ProblemType.UNAUTHENTICATED, detail))
     return Caller(name=f"uid-{user}", role=Role.ADMIN, identity=f"uid:{user}")
+
+
+def _groups(channel: socket.socket) -> tuple[int, ...]:
+    try:
+        octets = channel.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _GROUPS_OCTETS)
+    except OSError:  # ERANGE
+        return ()
+    return tuple(number for (number,) in struct.iter_unpack("I", octets))
 
 
 def _secret(request: web.Request) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import socket
 import ssl
@@ -14,10 +15,22 @@ from causeway_controller.settings import Tls
 _BACKLOG: Final = 128
 _ONLY_OWNER: Final = 0o177
 """As a umask: a socket that is made has mode 0600."""
+_WITH_GROUP: Final = 0o660
 
 
-def unix_socket(path: Path) -> socket.socket:
-    """Listen at this path, for its owner and root only. Raises StartError.
+def group_number(name: str | None) -> int | None:
+    """Find this group of the host. Raises StartError."""
+    if name is None:
+        return None
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        detail = f"there is no group {name}; make it (groupadd --system {name}), or correct socket_group"
+        raise StartError(detail) from error
+
+
+def unix_socket(path: Path, group: int | None = None) -> socket.socket:
+    """Listen at this path, for its owner, root and the members of this group. Raises StartError.
 
     A socket that nobody listens at is what a killed controller left behind.
     """
@@ -26,17 +39,22 @@ def unix_socket(path: Path) -> socket.socket:
         if _answers(path):
             raise StartError(f"a controller is running already at {path}; stop it, or name another socket")
         path.unlink(missing_ok=True)
-        return _bound(path)
+        return _bound(path, group)
     except OSError as error:
         detail = f"the socket {path} cannot be made ({error.strerror}); check the directory, or name another"
         raise StartError(detail) from error
 
 
-def _bound(path: Path) -> socket.socket:
+def _bound(path: Path, group: int | None) -> socket.socket:
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(_ONLY_OWNER)
     try:
         channel.bind(str(path))
+        if group is not None:
+            # A socket is made with the group of its maker; the unit's filter of system calls knows no chown.
+            if path.stat().st_gid != group:
+                os.chown(path, -1, group)
+            path.chmod(_WITH_GROUP)
         channel.listen(_BACKLOG)
     except OSError:
         channel.close()

@@ -68,6 +68,7 @@ def open_store(settings: Settings) -> Database:
 async def _serving(settings: Settings, database: Database, services: Services) -> AsyncIterator[None]:
     """The API at its sockets; told to the service manager once all of them listen."""
     tls = None if settings.tls is None else (settings.tls, listening.tls_context(settings.tls))
+    group = listening.group_number(settings.socket_group)
     parts = Parts(
         database=database,
         services=services,
@@ -76,10 +77,11 @@ async def _serving(settings: Settings, database: Database, services: Services) -
         random=secrets.token_bytes,
         interval=settings.interval,
         watchers=_watchers(settings),
+        socket_group=group,
     )
     runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
-    channel = listening.unix_socket(settings.socket)
+    channel = listening.unix_socket(settings.socket, group)
     watchdog = asyncio.create_task(notify.keep_alive())
     try:
         await web.SockSite(runner, channel).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import grp
 import json
 import logging
 import os
@@ -78,6 +79,16 @@ def test_a_socket_is_its_owners_and_a_dead_controllers_is_replaced(tmp_path: Pat
         listening.unix_socket(path)
     first.close()
     listening.unix_socket(path).close()
+
+
+def test_a_socket_may_be_a_groups(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    listening.unix_socket(path, os.getegid()).close()
+    assert (stat.S_IMODE(path.stat().st_mode), path.stat().st_gid) == (0o660, os.getegid())
+    own = grp.getgrgid(os.getegid()).gr_name
+    assert (listening.group_number(own), listening.group_number(None)) == (os.getegid(), None)
+    with pytest.raises(StartError, match="correct socket_group"):
+        listening.group_number("nobody-has-this")
 
 
 def test_a_socket_that_cannot_be_made_is_told(tmp_path: Path) -> None:
