@@ -17,7 +17,7 @@ from causeway_controller.contract.tokens import NewToken
 from causeway_controller.errors import StartError
 from causeway_controller.settings import Settings, Tls
 from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database, connect, is_absent
 from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki, server_certificate
 
@@ -40,8 +40,29 @@ def prepare(settings: Settings, *, names: Iterable[str], token_file: Path | None
         database.close()
 
 
-def become(user: str, state: Path) -> None:
-    """Give the state directory to the user, and go on as that user. Raises StartError. Needs root."""
+def missing(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for each thing that `prepare` would make. Raises StoreError."""
+    if not settings.state.is_dir():
+        yield f"{settings.state}: missing"
+        return
+    key = settings.master_key.file
+    if key is not None and not key.exists():
+        yield f"{key}: missing"
+    if settings.tls is not None and not settings.tls.certificate.exists():
+        yield f"{settings.tls.certificate}: missing"
+    if is_absent(settings.store.reveal()):
+        yield "store (sqlite): missing"
+        return
+    database = connect(settings.store.reveal())
+    try:
+        if lacking := migrate.missing(database):
+            yield f"store ({database.dialect}): lacks the tables {', '.join(lacking)}"
+    finally:
+        database.close()
+
+
+def give(state: Path, user: str) -> None:
+    """Make the state directory and give it to the user. Raises StartError. Needs root."""
     try:
         entry = pwd.getpwnam(user)
     except KeyError as error:
@@ -49,11 +70,8 @@ def become(user: str, state: Path) -> None:
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.chown(state, entry.pw_uid, entry.pw_gid)
-        os.initgroups(user, entry.pw_gid)
-        os.setgid(entry.pw_gid)
-        os.setuid(entry.pw_uid)
     except OSError as error:
-        raise StartError(f"cannot go on as {user} ({error.strerror}); run this as root") from error
+        raise StartError(f"{state} cannot be given to {user} ({error.strerror}); run this as root") from error
 
 
 def _directory(state: Path) -> str:

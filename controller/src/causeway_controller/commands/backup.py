@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.commands.ending import CONFIG, read_settings, told
+from causeway_controller.commands.ending import CONFIG, read_settings, settings_as_owner, told
 
 _FILE = typer.Argument(metavar="FILE", help="The backup.")
 
@@ -34,7 +34,7 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        held = upkeep.restore(read_settings(config), file)
+        held = upkeep.restore(settings_as_owner(config), file)
         made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
         typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
         typer.echo("Take back again what was taken back since: `causeway audit` of the old store says what.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,30 @@ CONFIG = typer.Option("--config", metavar="FILE", help=f"Settings; {settings.FIL
 def read_settings(config: Path | None) -> settings.Settings:
     """The settings of this file and of the environment. Raises SettingsError."""
     return settings.load(config, os.environ)
+
+
+def settings_as_owner(config: Path | None) -> settings.Settings:
+    """Read the settings and, as root, go on as the owner of the state directory. Raises SettingsError.
+
+    What root wrote there, the controller could not read.
+    """
+    found = read_settings(config)
+    if os.geteuid() == 0 and found.state.is_dir():
+        status = found.state.stat()
+        become(status.st_uid, status.st_gid)
+    return found
+
+
+def become(user: int, group: int) -> None:
+    """Go on as this user, in the groups that it is in. Raises OSError; needs root."""
+    if user == os.geteuid():
+        return
+    try:
+        os.initgroups(pwd.getpwuid(user).pw_name, group)
+    except KeyError:
+        os.setgroups([])
+    os.setgid(group)
+    os.setuid(user)
 
 
 @contextmanager

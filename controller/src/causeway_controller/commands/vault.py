@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.commands.ending import CONFIG, read_settings, told
+from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_wire.types import Secret
 
 vault = typer.Typer(help="Secrets of the controller, and the keys that seal them.", no_args_is_help=True)
@@ -24,7 +24,7 @@ def list_(config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        for entry in upkeep.secret_names(read_settings(config)):
+        for entry in upkeep.secret_names(settings_as_owner(config)):
             typer.echo(f"{entry.name}\tkey {entry.key}\t{entry.at:%Y-%m-%d %H:%M} UTC")
 
 
@@ -34,7 +34,7 @@ def put(name: Annotated[str, _NAME], config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        settings = read_settings(config)
+        settings = settings_as_owner(config)
         value = typer.prompt("Secret", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
         upkeep.put_secret(settings, name, Secret(value.removesuffix("\n")))
         typer.echo(f"{name}: kept")
@@ -46,7 +46,7 @@ def remove(name: Annotated[str, _NAME], config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        upkeep.remove_secret(read_settings(config), name)
+        upkeep.remove_secret(settings_as_owner(config), name)
         typer.echo(f"{name}: not there any more")
 
 
@@ -56,7 +56,7 @@ def keys(config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        for key in upkeep.keys(read_settings(config)):
+        for key in upkeep.keys(settings_as_owner(config)):
             what = "seals what is entered" if key.newest else "can be dropped" if not key.secrets else "old"
             typer.echo(f"key {key.number}\t{key.secrets} secrets\t{what}")
 
@@ -67,7 +67,7 @@ def add_key(config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        number = upkeep.add_key(read_settings(config))
+        number = upkeep.add_key(settings_as_owner(config))
         typer.echo(f"key {number}: added. Give the file to every controller and start them again,")
         typer.echo("then `causeway vault reseal`, and `causeway vault drop-key` for the old one.")
 
@@ -78,7 +78,7 @@ def reseal(config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        done = upkeep.reseal(read_settings(config))
+        done = upkeep.reseal(settings_as_owner(config))
         typer.echo(f"{done.count} secrets sealed anew")
         for error in done.broken:
             typer.echo(f"causeway: {error}", err=True)
@@ -92,7 +92,7 @@ def drop_key(number: Annotated[int, _NUMBER], config: Config = None) -> None:
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        upkeep.drop_key(read_settings(config), number)
+        upkeep.drop_key(settings_as_owner(config), number)
         typer.echo(
             f"key {number}: dropped. Take its line out of the file of keys; backups made before need it,"
         )

@@ -113,6 +113,12 @@ def connect(url: str) -> Database:
     return Database(engine)
 
 
+def is_absent(url: str) -> bool:
+    """Tell whether the URL names a file of SQLite that is not there; `connect` would make it."""
+    parsed = sqlalchemy.make_url(url)
+    return parsed.drivername.startswith(SQLITE) and not Path(parsed.database or "").exists()
+
+
 _TURNS: Final[dict[str, Turns]] = {}
 """By file: all connections of this process to a file of SQLite take turns."""
 
