@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from errno import EACCES
 from typing import Final
 
 OK: Final = 0
@@ -26,7 +27,10 @@ class UnreachableError(Exception):
     """No controller answers."""
 
     def __init__(self, where: str, reason: object) -> None:
-        super().__init__(
-            f"no controller answers at {where} ({str(reason) or type(reason).__name__}); is it running "
-            "(`systemctl status causeway`), and is that its place (--socket or --server)?"
+        hint = (
+            "is it running (`systemctl status causeway`), and is that its place (--socket or --server)?"
+            if getattr(reason, "errno", None) != EACCES
+            else "root and the members of its group may ask there (`adduser YOU causeway`, new login); "
+            "everybody else needs --server and a token"
         )
+        super().__init__(f"no controller answers at {where} ({str(reason) or type(reason).__name__}); {hint}")

@@ -59,7 +59,12 @@ def _options(
         typer.Option(envvar="CAUSEWAY_SERVER", metavar="URL", help="A controller's https:// URL."),
     ] = None,
     socket: Annotated[
-        Path, typer.Option(envvar="CAUSEWAY_SOCKET", help="Without --server: the controller on this host.")
+        Path,
+        typer.Option(
+            envvar="CAUSEWAY_SOCKET",
+            help="Without --server: the controller on this host.",
+            readable=False,  # whether it may be used, connecting says, and only where it is needed
+        ),
     ] = SOCKET,
     token_file: Annotated[
         Path | None,

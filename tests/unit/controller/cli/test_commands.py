@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from causeway_controller.cli import following
+from causeway_controller.cli import errors, following
 from causeway_controller.cli.main import app
 from causeway_wire import codec
 from tests.controller_socket import AtSocket, at_socket
@@ -278,3 +284,31 @@ def test_long_lines_are_never_cut(controller: AtSocket) -> None:
 def test_completion_is_offered() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert "--install-completion" in result.stdout
+
+
+def test_who_may_not_use_the_socket_is_told_what_to_do() -> None:
+    refused = errors.UnreachableError("/run/c.sock", PermissionError(errno.EACCES, "Permission denied"))
+    assert "adduser YOU causeway" in str(refused)
+    other = errors.UnreachableError("/run/c.sock", ConnectionRefusedError(errno.ECONNREFUSED, "refused"))
+    assert "systemctl status causeway" in str(other)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.timeout(600)
+def test_a_socket_of_others_is_no_mistake_of_the_command_line(tmp_path: Path) -> None:
+    """Who asks another controller by --server has no use for the one of this host."""
+    with tempfile.TemporaryDirectory() as name, socket.socket(socket.AF_UNIX) as others:
+        Path(name).chmod(0o755)
+        path = Path(name, "c.sock")
+        others.bind(str(path))
+        others.listen()
+        path.chmod(0o600)
+        done = subprocess.run(
+            (sys.executable, "-m", "causeway_controller", "--socket", str(path), "status"),
+            user=65_534,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+    assert (done.returncode, "adduser YOU causeway" in done.stderr) == (3, True), done.stderr
