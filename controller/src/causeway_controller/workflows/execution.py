@@ -168,6 +168,14 @@ class Execution:
         except ProblemError as error:
             self._refuse_superseded(error)
             raise
+        for one in news:
+            self._log(one.kind, msgspec.json.decode(one.detail))
+
+    def _log(self, kind: str, told: dict[str, Any]) -> None:
+        """Log an event of the run that was kept: where logs are gathered, a run is found by its name."""
+        where = {"run": self._asked.id, "tenant": self._asked.tenant, "host": self._asked.host}
+        level = logging.WARNING if kind == FAILED else logging.INFO
+        _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
 
     def _refuse_superseded(self, error: ProblemError) -> None:
         """Raises Superseded when that is what the store or an appliance says."""
@@ -224,6 +232,7 @@ class Execution:
         except ProblemError as error:
             self._refuse_superseded(error)
             raise
+        self._log(kind, detail)
 
 
 class _Told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,24 @@ async def test_a_run_goes_through_tells_its_steps_and_leaves_its_mode(bench: Run
     assert bench.standings.get("acme", HOST).mode == Partial(frozenset({VM}))
     assert bench.standings.get("acme", HOST).publications is None
     assert (bench.runs_kept.open(), bench.tenancies.told) == ((), ["partial"])
+
+
+async def test_every_event_that_was_kept_is_logged_with_its_run_and_stage(
+    bench: RunsBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="causeway_controller.workflows.execution")
+    run = await through(bench, BEGIN)
+    logged = [
+        (record.getMessage().removeprefix("run "), record.__dict__["told"])
+        for record in caplog.records
+        if record.__dict__.get("run") == run
+    ]
+    assert logged == [(event.kind, detail(event)) for event in bench.runs_kept.events(run)]
+    for record in caplog.records:
+        fields = record.__dict__
+        assert (fields["tenant"], fields["host"]) == ("acme", HOST)
+        assert fields["stage"] == fields["told"].get("stage")
+    assert {record.__dict__["stage"] for record in caplog.records} > {None}
 
 
 async def test_what_cannot_be_meant_is_not_kept(bench: RunsBench) -> None:
