@@ -39,6 +39,9 @@ class Metrics:
             ("condition",),
             registry=registry,
         )
+        self.troubles = Gauge(
+            "causeway_troubles", "What is wrong now, as `causeway status` counts it", registry=registry
+        )
         self.open_runs = Gauge("causeway_open_runs", "Runs that are not over", registry=registry)
         Gauge("causeway_controller_info", "Version", ("version",), registry=registry).labels(__version__).set(
             1

@@ -62,14 +62,9 @@ class StatusHandlers:
         """What is wrong now, the worst first. What watchers know is the provider's: no tenant is told."""
         tenant = ask.caller.tenant
         stored = await asyncio.to_thread(self._stored, tenant)
-        troubles: list[Trouble] = []
-        if tenant is None:
-            if not stored.revision:
-                troubles.append(_NO_INVENTORY)
-            for watcher in self.watchers:
-                troubles += await watcher.troubles()
         deployed = await asyncio.to_thread(self.appliances.all, tenant)
-        troubles = [*self.appliances.troubles(deployed), *troubles]
+        others = await self._troubles(stored) if tenant is None else []
+        troubles = [*self.appliances.troubles(deployed), *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -103,8 +98,17 @@ class StatusHandlers:
         self.metrics.tenants.set(len(stored.inventory.tenants))
         for condition, count in (await asyncio.to_thread(self.appliances.counts)).items():
             self.metrics.appliances.labels(condition.value).set(count)
+        deployed = self.appliances.troubles(await asyncio.to_thread(self.appliances.all, None))
+        self.metrics.troubles.set(len([*deployed, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
+
+    async def _troubles(self, stored: Stored) -> list[Trouble]:
+        """What is wrong besides the appliances, of the provider as a whole."""
+        found = [] if stored.revision else [_NO_INVENTORY]
+        for watcher in self.watchers:
+            found += await watcher.troubles()
+        return found
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
