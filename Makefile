@@ -7,13 +7,13 @@ IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
 BENCHES := tunnel lines heal growth agent rules forward takeover controller
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image)
+SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image packaging)
 YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	vsphere release hardening hardening-check \
+	vsphere release hardening hardening-check deb deb-check monitoring-check \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -62,7 +62,7 @@ lint: setup ## format, types, import contracts, shell, YAML, OpenAPI drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@scripts/moving 'lint: mypy' $(BIN)/mypy
-	$(BIN)/mypy noxfile.py scripts
+	$(BIN)/mypy noxfile.py scripts packaging
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/rooms.py --check ARCHITECTURE.md
 	shellcheck $(SHELL_FILES)
@@ -135,6 +135,21 @@ booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates
 vsphere: ## import the OVA into a simulated vCenter and compare its octets (builds the simulator: Go from Debian)
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
+
+deb: setup ## the controller as a Debian package in dist, for apt install
+	@packaging/build_deb dist
+
+deb-check: deb ## install it in a fresh Debian 12 tree, as its how-to says; upgrade, remove, purge (as root; some minutes)
+	@scripts/setup deb
+	@packaging/check_deb "$(lastword $(sort $(wildcard dist/causeway-controller_*.deb)))"
+
+monitoring-check: ## have promtool judge the examples for Prometheus, try every alert, and read /metrics
+	@scripts/setup monitoring
+	@cd docs/examples/monitoring && ../../../$(BIN)/promtool check rules alerts.yml && ../../../$(BIN)/promtool test rules alerts.test.yml && \
+	../../../$(BIN)/promtool check config --syntax-only prometheus.yml
+	@$(BIN)/python -c 'import sys; from causeway_controller.api.metrics import Metrics; sys.stdout.buffer.write(Metrics().text())' | \
+	$(BIN)/promtool check metrics
+	@echo 'monitoring-check: held'
 
 release: setup ## tag VERSION and fill dist, signed by CAUSEWAY_RELEASE_KEY (make release VERSION=1.4.0 ARGS=--dry-run)
 	@test -n "$(VERSION)" || { echo 'release: of what? make release VERSION=1.4.0' >&2; exit 1; }
