@@ -16,7 +16,15 @@ from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRule
 from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name, TenantId, VmName
 
 
-class Agent(Protocol):
+class RuleTable(Protocol):
+    """An appliance's table of public rules."""
+
+    async def get_rules(self) -> PublicRules: ...
+
+    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
+
+
+class Agent(RuleTable, Protocol):
     """What a workflow needs of an agent; `fleet.client.AgentClient` has it."""
 
     async def apply(
@@ -37,10 +45,6 @@ class Agent(Protocol):
     async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> Change: ...
 
     async def fence(self, epoch: Epoch) -> Fence: ...
-
-    async def get_rules(self) -> PublicRules: ...
-
-    async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport: ...
 
     async def observed(self) -> Observed: ...
 
