@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from causeway_controller.inventory.health import Deployed, Power
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import authorities, migrate, vault
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.intentions import Intentions
@@ -26,6 +27,8 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.trust import master_key, pki
+from causeway_controller.trust.identity import ControllerIdentity
+from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name, TenantId
 from tests import sites
@@ -35,6 +38,7 @@ TENANT = "acme"
 HOST = "esx1"
 INTERVAL = 30.0
 SITE = sites.site()
+MANAGEMENT = authorities.management(identity.PROVIDER)
 ME = SITE.tenants[TENANT].provider.id
 
 
@@ -50,6 +54,7 @@ class Watched:
     now: datetime
     seconds: float = 0.0
     power: Power = Power.ON
+    _refresh: identity.Refresh | None = None
     site: Site = field(default_factory=lambda: SITE)
 
     def __post_init__(self) -> None:
@@ -58,6 +63,7 @@ class Watched:
         self.ledger = Ledger(self.database, now=self.time)
         self.runs = Runs(self.database)
         self.watch = self.watching()
+        self.renewal = self.renewing()
 
     def time(self) -> datetime:
         return self.now
@@ -75,6 +81,42 @@ class Watched:
             random=lambda: 0.0,
             interval=INTERVAL,
         )
+
+    def renewing(self) -> Renewal:
+        """Another controller's."""
+        return Renewal(
+            authority=MANAGEMENT,
+            authorities=self.kept,
+            ledger=self.ledger,
+            appliances=self.appliances,
+            audit=Audit(self.database),
+            clients=self.pool.know,
+            anew=self.pool.anew,
+            in_charge=lambda: None,
+            now=self.time,
+            settled=timedelta(seconds=4 * INTERVAL),
+            actor="ctl1",
+        )
+
+    async def refresh(self) -> None:
+        """What each controller does once in an interval."""
+
+        def establish() -> ControllerIdentity:
+            return identity.establish(self.kept, self.ledger, "ctl1", self.place / "identity", now=self.time)
+
+        if self._refresh is None:
+            self._refresh = identity.Refresh(establish=establish, ledger=self.ledger, pool=self.pool)
+        await self._refresh()
+
+    async def round(self) -> Deployed:
+        """One round of upkeep."""
+        await self.refresh()
+        self.pass_(seconds=2 * INTERVAL)
+        seen = await self.watch.look()
+        self.watch.roll.update(await self.renewal.look(seen, self.watch.roll))
+        found = self.appliances.find(TENANT, HOST)
+        assert found is not None
+        return found
 
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         return tenancy.with_mode(self.site, tenant, self.standings.get(tenant, host).mode)
@@ -100,8 +142,7 @@ class Watched:
 
     def issue(self, appliance: ApplianceId = ME) -> str:
         """Give the agent a certificate of the authority that signs now; its serial number."""
-        management = authorities.management(identity.PROVIDER)
-        issuer = self.kept.issuer(management, certificates.of_agent(appliance), actor="test")
+        issuer = self.kept.issuer(MANAGEMENT, certificates.of_agent(appliance), actor="test")
         names = [
             x509.UniformResourceIdentifier(pki.APPLIANCE_URN + appliance),
             x509.IPAddress(ip_address(ADDRESS)),
@@ -119,20 +160,25 @@ class Watched:
 
 @asynccontextmanager
 async def watched(
-    place: Path, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    place: Path, *, ago: timedelta = timedelta(0), authority_ago: timedelta = timedelta(0)
 ) -> AsyncIterator[Watched]:
-    """An appliance that is deployed, enrolled, and has its document."""
+    """An appliance that is deployed, enrolled, and has its document, so long ago; its authority may be older.
+
+    TLS has no other clock than the machine's, so tests begin in the past and let time pass until now.
+    """
     database = connect(f"sqlite:///{place}/causeway.db")
     migrate.upgrade(database)
-    at = now()
+    at = datetime.now(UTC) - ago
     moments: list[Watched] = []
 
     def time() -> datetime:
         return moments[0].now if moments else at
 
     sealing = vault.unlock(database, master_key.make(), now=time, actor="test")
+    Authorities(database, sealing, now=lambda: at - authority_ago).establish(MANAGEMENT, actor="test")
     kept = Authorities(database, sealing, now=time)
-    own = identity.establish(kept, "ctl1", place / "identity", now=time)
+    ledger = Ledger(database, now=time)
+    own = identity.establish(kept, ledger, "ctl1", place / "identity", now=time)
     agent = AgentServer(appliance=ME, directory=place, controller_ca=own.authority)
     try:
         async with agent.serving(), Pool(own) as pool:

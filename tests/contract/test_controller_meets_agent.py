@@ -119,8 +119,9 @@ async def test_an_appliance_is_enrolled_renewed_and_configured(tmp_path: Path, u
             assert (await opened.versions()).appliance == APPLIANCE
             await enrolment.renew(
                 opened,
+                key="agent-2",
                 address=LOOPBACK,
-                identity=controller(tmp_path / "controller"),
+                trust=AUTHORITY.pem,
                 authority=AUTHORITY,
                 now=NOW,
             )

@@ -55,6 +55,8 @@ class AgentServer:
     request_key: ec.EllipticCurvePrivateKey | None = None
     """Signs the requests instead of the agent's own key: somebody sits in between."""
     intercept: Callable[[web.Request], web.Response | None] = lambda _: None
+    trusted: str = ""
+    """The authorities that came last."""
     tunnels: tuple[observed.TunnelReport, ...] = ()
     rules: RuleTable = field(default_factory=RuleTable)
     slots: FakeSlots = field(default_factory=FakeSlots)
@@ -76,8 +78,16 @@ class AgentServer:
     def install(self, certificate: str) -> None:
         """New connections meet this certificate."""
         bundle = self.directory / f"{self.appliance}.pem"
-        bundle.write_bytes(_private(self.key(identity.AGENT_KEY)) + certificate.encode())
+        bundle.write_bytes(_private(self._key_of(certificate)) + certificate.encode())
         self.context.load_cert_chain(bundle)
+
+    def _key_of(self, certificate: str) -> ec.EllipticCurvePrivateKey:
+        """Raises ProblemError when none of ours is behind it, as agents do."""
+        asked = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        for key in self.keys.values():
+            if key.public_key() == asked:
+                return key
+        raise ProblemError(problem.problem(ProblemType.INVALID, "no key of ours", pointer="/certificate"))
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[AgentServer]:
@@ -283,8 +293,9 @@ class AgentServer:
 
     async def _put_certificate(self, request: web.Request) -> web.Response:
         new = codec.decode(await request.read(), identity.Certificate)
-        self.context.load_verify_locations(cadata=new.controller_ca)
         self.install(new.certificate)
+        self.context.load_verify_locations(cadata=new.controller_ca)
+        self.trusted = new.controller_ca
         self.token = None
         return web.Response(status=204)
 

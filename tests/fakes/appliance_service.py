@@ -10,6 +10,7 @@ class FakeAppliances:
 
     def __init__(self) -> None:
         self.asked: list[tuple[TenantId, Name]] = []
+        self.told: list[tuple[str, bool, str]] = []
         self.failing: Exception | None = None
 
     async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
@@ -17,3 +18,17 @@ class FakeAppliances:
         if self.failing is not None:
             raise self.failing
         return f"{tenant}-{host}"
+
+    async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
+        self.told.append(("rotate", revoke, actor))
+        return await self.ensure(tenant, host)
+
+    async def redeploy(
+        self, tenant: TenantId, host: Name, *, keep_certificates: bool, actor: str
+    ) -> ApplianceId:
+        self.told.append(("redeploy", keep_certificates, actor))
+        return await self.ensure(tenant, host)
+
+    async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
+        self.told.append(("retire", gone, actor))
+        return await self.ensure(tenant, host)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -13,13 +14,18 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from causeway_controller.fleet import client
+from causeway_controller.trust.identity import ControllerIdentity
 from causeway_lab.assembly import inventory
 from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab, LabError
 from causeway_lab.assembly.replicas import Replicas
 from causeway_lab.service.controllers import Controller
 from causeway_lab.service.host_server import HostServer
+from causeway_lab.world import namespaces
+from causeway_lab.world.topology import SP_CONTROLLER
 from causeway_wire import codec
+from causeway_wire.types import IPAddress
 
 pytestmark = pytest.mark.kernel
 
@@ -38,6 +44,7 @@ class Story:
     lab: Lab
     place: Path
     controller: Controller
+    uplink: IPAddress
 
     async def deployed(self) -> None:
         await self.controller.ask("appliance", "deploy", *WHERE)
@@ -54,6 +61,31 @@ class Story:
         """What is known of the appliance."""
         (found,) = (await self.controller.ask_json("appliance", "list", ok=(0, 1)))["appliances"]
         return dict(found)
+
+    async def published(self) -> tuple[str, ...]:
+        """Names of the public rules that the appliance itself has."""
+        own = self.place / "identity"
+        identity = ControllerIdentity(
+            certificate=own / "controller.pem",
+            key=own / "controller.key",
+            authority=await asyncio.to_thread(self.authority),
+        )
+        uplink = self.uplink
+        async with client.open_agent(
+            appliance=ID,
+            address=uplink,
+            port=8443,
+            identity=identity,
+            socket_factory=namespaces.socket_in(SP_CONTROLLER),
+        ) as agent:
+            return tuple(rule.id for rule in (await agent.get_rules()).rules)
+
+    def authority(self) -> str:
+        """By what the controller knows its agents."""
+        with sqlite3.connect(self.place / "causeway.db") as connection:
+            (text,) = connection.execute("SELECT certificate FROM authority").fetchone()
+        connection.close()
+        return str(text)
 
     async def refused(self, *arguments: str) -> str:
         with pytest.raises(LabError) as caught:
@@ -74,7 +106,7 @@ async def story(lab: Lab, tmp_path: Path) -> AsyncIterator[Story]:
         file = tmp_path / "provider.yaml"
         file.write_bytes(codec.encode(inventory.second_host(lab.topology, url, TENANT)))
         await controller.ask("apply", "-f", str(file))
-        yield Story(lab=lab, place=tmp_path, controller=controller)
+        yield Story(lab=lab, place=tmp_path, controller=controller, uplink=inventory.SECOND_UPLINK.ip)
 
 
 @pytest.mark.timeout(400)
@@ -103,3 +135,31 @@ async def test_what_becomes_of_an_appliance_is_told_and_a_failover_on_a_dead_one
     back = await story.until(lambda one: one["condition"] == "healthy")
     assert back["mode"] == "full"
     await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)
+
+
+@pytest.mark.timeout(500)
+async def test_an_appliance_gets_another_key_another_machine_and_an_end(story: Story) -> None:
+    await story.deployed()
+    first = await story.until(lambda one: one["condition"] == "healthy")
+    await story.controller.ask("appliance", "rotate", *WHERE, "--revoke")
+    second = await story.until(lambda one: one.get("certificate") != first["certificate"])
+    assert second["condition"] == "healthy"
+
+    await story.controller.ask("failover", "full", TENANT, VM, "--host", SECOND_HOST)
+    assert "serves a failover (full)" in await story.refused("appliance", "retire", *WHERE)
+    before = await story.published()
+    assert before
+    await story.controller.ask("appliance", "redeploy", *WHERE)
+    third = await story.until(lambda one: one.get("certificate") != second["certificate"])
+    assert (third["condition"], third["mode"]) == ("healthy", "full")
+    assert await story.published() == before, "what was published is published again"
+
+    await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)
+    await story.controller.ask("appliance", "retire", *WHERE)
+    assert await story.lab.hypervisor.find(ID) is None
+    assert (await story.controller.ask_json("appliance", "list"))["appliances"] == []
+    acts = {one["action"] for one in (await story.controller.ask_json("audit", "list"))["records"]}
+    assert acts >= {"appliance.rotate", "appliance.redeploy", "appliance.retire", "certificate.revoke"}
+    assert "is not on host" in await story.refused(
+        "failover", "full", TENANT, VM, "--host", SECOND_HOST, "--detach"
+    )

@@ -63,7 +63,7 @@ class World:
 
     def onboarding(self) -> Onboarding:
         return Onboarding(
-            identity=self.office.identity,
+            identity=lambda: self.office.identity,
             issuer=lambda _: self.office.authority,
             tokens=self.tokens,
             now=lambda: datetime.now(tz=UTC),

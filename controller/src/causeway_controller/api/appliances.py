@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from causeway_controller.contract.appliances import ApplianceReports, DeployedAp
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_controller.store.audit import Act, Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, Name, TenantId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,9 @@ class ApplianceHandlers:
             routes.DEPLOYED_APPLIANCES.name: self.list,
             routes.APPLIANCE.name: self.show,
             routes.ENSURE_APPLIANCE.name: self.ensure,
+            routes.ROTATE_APPLIANCE.name: self.rotate,
+            routes.REDEPLOY_APPLIANCE.name: self.redeploy,
+            routes.RETIRE_APPLIANCE.name: self.retire,
         }
 
     async def list(self, ask: Ask) -> Answer:
@@ -50,15 +55,35 @@ class ApplianceHandlers:
         raise not_found(f"appliance of {tenant} on {host}")
 
     async def ensure(self, ask: Ask) -> Answer:
-        """Have it there, and write down who wanted it before anything is done."""
+        """Have it there."""
+        return await self._done(ask, "appliance.ensure", self.service.ensure)
+
+    async def rotate(self, ask: Ask) -> Answer:
+        """Have it under a new key and certificate."""
+        act = functools.partial(self.service.rotate, revoke=ask.flag("revoke"), actor=ask.caller.name)
+        return await self._done(ask, "appliance.rotate", act)
+
+    async def redeploy(self, ask: Ask) -> Answer:
+        """Have another machine in its place."""
+        keep, actor = ask.flag("keep_certificates"), ask.caller.name
+        act = functools.partial(self.service.redeploy, keep_certificates=keep, actor=actor)
+        return await self._done(ask, "appliance.redeploy", act)
+
+    async def retire(self, ask: Ask) -> Answer:
+        """Have it away."""
+        act = functools.partial(self.service.retire, gone=ask.flag("gone"), actor=ask.caller.name)
+        return await self._done(ask, "appliance.retire", act)
+
+    async def _done(
+        self, ask: Ask, action: str, act: Callable[[TenantId, Name], Awaitable[ApplianceId]]
+    ) -> Answer:
+        """Write down who wanted it before anything is done."""
         tenant, host = ask.places["tenant"], ask.places["host"]
         ask.caller.see(tenant, f"tenant {tenant}")
-        act = Act(
-            at=self.now(), actor=ask.caller.name, action="appliance.ensure", subject=f"{tenant} on {host}"
-        )
-        await asyncio.to_thread(self.audit.append, act)
+        written = Act(at=self.now(), actor=ask.caller.name, action=action, subject=f"{tenant} on {host}")
+        await asyncio.to_thread(self.audit.append, written)
         try:
-            appliance = await self.service.ensure(tenant, host)
+            appliance = await act(tenant, host)
         except StoreError:
             raise
         except ControllerError as error:

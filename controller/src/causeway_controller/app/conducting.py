@@ -8,10 +8,12 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Final
 
 from causeway_controller.api.ports import Services
 from causeway_controller.app import identity, peering, unlocking
+from causeway_controller.app.identity import Refresh
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
 from causeway_controller.fleet import enrolment, tls
@@ -20,6 +22,7 @@ from causeway_controller.inventory import certificates
 from causeway_controller.settings import Settings
 from causeway_controller.store import authorities
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, beside, connect
@@ -27,6 +30,7 @@ from causeway_controller.store.enrolments import Enrolments
 from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.trust import pki
@@ -38,14 +42,18 @@ from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
 from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
+from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name
 
+_SETTLED: Final = 4
+"""Intervals after which every controller that lives has read which authorities are trusted."""
 _NAME_LENGTH: Final = 46
 _NAME_OCTETS: Final = 8
 
@@ -61,7 +69,12 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
     )
     kept = Authorities(database, sealing, now=utc_now)
     place = settings.state / "identity"
-    own = await asyncio.to_thread(identity.establish, kept, settings.name, place, now=utc_now)
+    ledger = Ledger(database, now=utc_now)
+
+    def establish() -> ControllerIdentity:
+        return identity.establish(kept, ledger, settings.name, place, now=utc_now)
+
+    own = await asyncio.to_thread(establish)
     tls.small_buffers()
     async with _leased(settings) as lease, Pool(own) as pool:
         sites = Sites(database, sealing, pool=pool, controllers=settings.sources, now=utc_now)
@@ -86,25 +99,51 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             tenancies=sites,
             hosts=sites.host,
             clients=pool.know,
-            onboarding=_onboarding(database, sealing, kept, own, settings.name),
+            onboarding=_onboarding(database, sealing, kept, pool, settings.name),
             runs=StoredRuns(database),
             epochs=Epochs(database),
             generations=generations,
             appliances=Appliances(database),
             now=utc_now,
         )
+        renewal = Renewal(
+            authority=authorities.management(identity.PROVIDER),
+            authorities=kept,
+            ledger=ledger,
+            appliances=Appliances(database),
+            audit=Audit(database),
+            clients=pool.know,
+            anew=pool.anew,
+            in_charge=lease.in_charge,
+            now=utc_now,
+            settled=timedelta(seconds=_SETTLED * settings.interval + settings.lease),
+            actor=settings.name,
+        )
+        refresh = Refresh(establish=establish, ledger=ledger, pool=pool)
+        life = Life(
+            provisioning=provisioning,
+            renewal=renewal,
+            appliances=Appliances(database),
+            ledger=ledger,
+            runs=StoredRuns(database),
+            tenancies=sites,
+            hosts=sites.host_of,
+            forget=pool.forget,
+            forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
+            refresh=refresh,
+        )
         upkeep = Upkeep(
             lease=lease,
             leases=Leases(database),
             watch=_watch(settings, database, sites, pool),
+            renewal=renewal,
+            refresh=refresh,
             interval=settings.interval,
         )
         links = Links(database, sealing, now=utc_now)
         providers = Providers(links)
         members = await peering.establish(settings, database, sealing, kept)
-        services = Services(
-            runs=runs, appliances=provisioning, providers=providers, links=links, peering=members
-        )
+        services = Services(runs=runs, appliances=life, providers=providers, links=links, peering=members)
         async with (
             _carried_out(settings, database, runs, lease),
             _looked_after(upkeep),
@@ -177,15 +216,13 @@ def _watch(settings: Settings, database: Database, sites: Sites, pool: Pool) -> 
     )
 
 
-def _onboarding(
-    database: Database, sealing: Vault, kept: Authorities, own: ControllerIdentity, actor: Name
-) -> Onboarding:
+def _onboarding(database: Database, sealing: Vault, kept: Authorities, pool: Pool, actor: Name) -> Onboarding:
     def issuer(appliance: ApplianceId) -> pki.Issuer:
         management = authorities.management(identity.PROVIDER)
         return kept.issuer(management, certificates.of_agent(appliance), actor=actor)
 
     return Onboarding(
-        identity=own,
+        identity=lambda: pool.identity,
         issuer=issuer,
         tokens=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token),
         now=utc_now,

@@ -28,6 +28,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.trust.sealing import Vault
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import IPNetwork, Name, TenantId, VmName
 
 _NO_GATEWAYS: Final = GatewayCredentials(ca="", certificates={})
@@ -85,6 +86,15 @@ class Sites:
             return self._machines[reference]
         except KeyError:
             raise MachineMissing(reference.owner_id) from None
+
+    async def host_of(self, tenant: TenantId, host: Name) -> Provider:
+        """What commands this host of the inventory. Raises ProblemError (`not-found`), and as `host`."""
+        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
+        found = index(stored.inventory).hosts.get(host)
+        if found is None:
+            detail = f"the inventory has no host {host}; enter it again, or say that the machine is gone"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        return await self.host(found)
 
     async def powered(self, one: Deployed) -> Power:
         """What its host says of the appliance's machine. Raises HypervisorError, StoreError, SealBroken."""

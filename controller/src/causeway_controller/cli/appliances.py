@@ -99,5 +99,81 @@ def deploy(
         typer.echo(f"{found.appliance} runs on {found.host}, is enrolled and has its document.")
 
 
+@appliance.command()
+def rotate(
+    context: typer.Context,
+    tenant: Tenant,
+    host: Host,
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Refuse the certificates before it from now on.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Give an appliance a new key and certificate now. By itself that is done long before they end."""
+    asked = {"revoke": "true"} if revoke else {}
+    done = _asked(context, routes.ROTATE_APPLIANCE, tenant, host, asked, json_wanted=json_wanted)
+    _say(f"{done} has a new key and certificate.", json_wanted=json_wanted)
+
+
+@appliance.command()
+def redeploy(
+    context: typer.Context,
+    tenant: Tenant,
+    host: Host,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Put another machine in an appliance's place: same name, MACs, addresses, failover mode, public rules.
+
+    What it carries is interrupted. Interrupted or failed, it goes on where it was when it is repeated.
+    """
+    asked = {"keep_certificates": "true"} if keep else {}
+    done = _asked(context, routes.REDEPLOY_APPLIANCE, tenant, host, asked, json_wanted=json_wanted)
+    _say(f"{done} runs on {host} anew, is enrolled and has its document.", json_wanted=json_wanted)
+
+
+@appliance.command()
+def retire(
+    context: typer.Context,
+    tenant: Tenant,
+    host: Host,
+    *,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="Its host or machine is no more: nobody asks them.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Power an appliance off, delete it, revoke its certificates. Refused while it is failed over."""
+    asked = {"gone": "true"} if gone else {}
+    done = _asked(context, routes.RETIRE_APPLIANCE, tenant, host, asked, json_wanted=json_wanted)
+    _say(f"{done} is gone from {host}.", json_wanted=json_wanted)
+
+
+def _asked(
+    context: typer.Context,
+    route: routes.Route,
+    tenant: str,
+    host: str,
+    query: dict[str, str],
+    *,
+    json_wanted: bool,
+) -> str:
+    """Have it done; the appliance's name."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(route, {"tenant": tenant, "host": host}, query=query)
+    if json_wanted:
+        telling.as_json(reply.value)
+    return reply.read(DeployedAppliance).appliance
+
+
+def _say(words: str, *, json_wanted: bool) -> None:
+    if not json_wanted:
+        typer.echo(words)
+
+
 def _moment(found: datetime | UnsetType) -> str:
     return f"{found:%Y-%m-%d %H:%M:%S}" if isinstance(found, datetime) else "-"

@@ -11,7 +11,7 @@ from causeway_wire.types import ApplianceId, Epoch, Generation, Name, SerialNumb
 
 
 class DeployedAppliance(Struct, frozen=True, kw_only=True):
-    """An appliance that runs, is enrolled, and has its document."""
+    """The appliance that something was done to."""
 
     appliance: ApplianceId
     tenant: TenantId

@@ -42,6 +42,14 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Do it although the other side was not told",
         "schema": {"type": "boolean"},
     },
+    "gone": {
+        "description": "Host or machine are no more: nobody asks them",
+        "schema": {"type": "boolean"},
+    },
+    "keep_certificates": {
+        "description": "Do not revoke those of the old machine",
+        "schema": {"type": "boolean"},
+    },
     "knows": {
         "description": "The `next_key` that the caller keeps and will accept",
         "schema": msgspec.json.schema(provider.Fingerprint),
@@ -49,6 +57,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     "limit": {
         "description": "The most entries to answer with",
         "schema": {"type": "integer", "minimum": 1, "maximum": routes.PAGE},
+    },
+    "revoke": {
+        "description": "Refuse the certificates before it from now on",
+        "schema": {"type": "boolean"},
     },
     "tenant": {"description": "Only of this tenant", "schema": msgspec.json.schema(types.TenantId)},
 }

@@ -154,6 +154,36 @@ ENSURE_APPLIANCE = Route(
     response=DeployedAppliance,
     problems=(*READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
 )
+ROTATE_APPLIANCE = Route(
+    name="rotate_appliance",
+    method="POST",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance/rotate",
+    summary="A new key and certificate for the appliance, now; those before are revoked on request",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("revoke",),
+    problems=READ,
+)
+REDEPLOY_APPLIANCE = Route(
+    name="redeploy_appliance",
+    method="POST",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance/redeploy",
+    summary="Another machine in the appliance's place: same name, MACs, addresses, failover mode and rules",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("keep_certificates",),
+    problems=(*READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
+)
+RETIRE_APPLIANCE = Route(
+    name="retire_appliance",
+    method="DELETE",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance",
+    summary="The appliance powered off, deleted, its certificates revoked, forgotten",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("gone",),
+    problems=(*READ, P.FAILOVER_IN_PROGRESS),
+)
 START_RUN = Route(
     name="start_run",
     method="POST",
@@ -326,6 +356,9 @@ ROUTES: Final = (
     DEPLOYED_APPLIANCES,
     APPLIANCE,
     ENSURE_APPLIANCE,
+    ROTATE_APPLIANCE,
+    REDEPLOY_APPLIANCE,
+    RETIRE_APPLIANCE,
     START_RUN,
     RUNS,
     RUN,

@@ -81,17 +81,22 @@ async def enrol(
 async def renew(
     agent: client.AgentClient,
     *,
+    key: KeyName,
     address: IPAddress,
-    identity: ControllerIdentity,
+    trust: Pem,
     authority: pki.Issuer,
     now: datetime,
 ) -> Pem:
-    """Replace an enrolled agent's certificate; the running connections live on."""
-    request = await _request(agent, key=AGENT_KEY, purpose=Purpose.AGENT, common_name=agent.appliance)
+    """Replace an enrolled agent's certificate; the running connections live on.
+
+    `key`: of what name, made on the appliance when it is new. `trust`: whose controllers it accepts from now
+    on.
+    """
+    request = await _request(agent, key=key, purpose=Purpose.AGENT, common_name=agent.appliance)
     certificate = await asyncio.to_thread(
         pki.issue_agent, authority, request, appliance=agent.appliance, address=address, now=now
     )
-    await agent.put_certificate(Certificate(certificate=certificate, controller_ca=identity.authority))
+    await agent.put_certificate(Certificate(certificate=certificate, controller_ca=trust))
     return certificate
 
 

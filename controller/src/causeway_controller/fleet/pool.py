@@ -58,6 +58,11 @@ class Pool:
         self._open[appliance] = place, client
         return client
 
+    @property
+    def identity(self) -> ControllerIdentity:
+        """Who this controller is now."""
+        return self._identity
+
     async def use(
         self, identity: ControllerIdentity, refused: frozenset[SerialNumber], *, renewed: bool
     ) -> None:
@@ -71,6 +76,11 @@ class Pool:
         self._identity, self._refused = identity, refused
         for _, client in tuple(self._open.values()):
             await client.use(identity, refused)
+
+    async def anew(self, appliance: ApplianceId) -> None:
+        """Have the next request meet the appliance on a new connection, if it is known."""
+        if appliance in self._open:
+            await self._open[appliance][1].use(self._identity, self._refused)
 
     async def forget(self, appliance: ApplianceId) -> None:
         """Speak to it no more: another machine of its name is another one."""

@@ -53,7 +53,7 @@ class Appliances:
         return next((one for one in self.all(tenant) if one.host == host), None)
 
     def saw(self, seen: Iterable[Deployed]) -> None:
-        """Keep what was seen of those that are still deployed. Raises StoreError."""
+        """Keep what was seen of those that are still deployed, not what they trust. Raises StoreError."""
         rows = [_values(one) for one in seen]
         if not rows:
             return
@@ -61,6 +61,12 @@ class Appliances:
         statement = update(appliance).where(appliance.c.id == bindparam("key"))
         with self._database.write() as connection:
             connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
+
+    def trusts(self, identifier: ApplianceId, authorities: str) -> None:
+        """Keep which authorities it was told to trust. Raises StoreError."""
+        told = update(appliance).where(appliance.c.id == identifier).values(trusts=authorities)
+        with self._database.write() as connection:
+            connection.execute(told)
 
     def forget(self, identifier: ApplianceId) -> None:
         """It is deployed no longer. Again changes nothing. Raises StoreError."""
@@ -85,7 +91,6 @@ def _values(one: Deployed) -> dict[str, Any]:
         "intended": one.intended,
         "generation": one.generation,
         "epoch": one.epoch,
-        "trusts": one.trusts,
     }
 
 

@@ -6,7 +6,7 @@ gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from causeway_controller.inventory.tenancy import Revocation
 from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import certificate, certificate_event
-from causeway_wire.types import Pem, SerialNumber, TenantId
+from causeway_wire.types import ApplianceId, Pem, SerialNumber, TenantId
 
 INSTALLED: Final = "installed"
 REVOKED: Final = "revoked"
@@ -48,6 +48,40 @@ class Ledger:
         with self._database.read() as connection:
             found = records(connection, certificate.c.serial.in_(revoked))
             return certificates.revocations(found, now=self._now())
+
+    def newest_of_agents(self, appliances: Iterable[ApplianceId]) -> dict[ApplianceId, Issued]:
+        """The last certificate that was issued for each of these, if any was. Raises StoreError."""
+        slots = [certificates.of_agent(one).slot for one in appliances]
+        with self._database.read() as connection:
+            found = newest(connection, certificate.c.slot.in_(slots))
+        return {one.subject.name: one for one, _ in found}
+
+    def last(self, subject: Subject) -> Issued | None:
+        """The last certificate that was issued for the subject. Raises StoreError."""
+        with self._database.read() as connection:
+            found = newest(connection, certificate.c.slot == subject.slot)
+        return found[0][0] if found else None
+
+    def refused_agents(self) -> frozenset[SerialNumber]:
+        """Certificates of agents that controllers must not believe. Raises StoreError."""
+        revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
+        agents = certificate.c.purpose == Purpose.AGENT
+        with self._database.read() as connection:
+            found = records(connection, agents, certificate.c.serial.in_(revoked))
+        return frozenset(one.serial for one in found if self._now() < one.not_after)
+
+    def alive_of_agent(self, appliance: ApplianceId) -> tuple[SerialNumber, ...]:
+        """Certificates of the appliance that still count. Raises StoreError."""
+        with self._database.read() as connection:
+            found = records(connection, certificate.c.slot == certificates.of_agent(appliance).slot)
+        return tuple(one.serial for one in found if one.revoked is None and self._now() < one.not_after)
+
+    def pem(self, serial: SerialNumber) -> Pem:
+        """A certificate's text. Raises StoreError when it is not in the ledger."""
+        with self._database.read() as connection:
+            _one(connection, serial)
+            question = select(certificate.c.pem).where(certificate.c.serial == serial)
+            return str(connection.execute(question).scalar_one())
 
     def get(self, serial: SerialNumber) -> Issued:
         """One certificate. Raises StoreError when it is not in the ledger."""

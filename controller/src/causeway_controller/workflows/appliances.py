@@ -64,7 +64,7 @@ class Onboarding:
     def __init__(
         self,
         *,
-        identity: ControllerIdentity,
+        identity: Callable[[], ControllerIdentity],
         issuer: Callable[[ApplianceId], pki.Issuer],
         tokens: Tokens,
         now: Callable[[], datetime],
@@ -72,8 +72,8 @@ class Onboarding:
         patience: float = 1.0,
         boot: float = 180.0,
     ) -> None:
-        """`issuer` signs an appliance's first certificate. `patience`: how many times longer than usual to
-        wait for answers; `boot`: seconds from power to an agent that answers.
+        """`identity` is who we are now; `issuer` signs an appliance's first certificate. `patience`: how many
+        times longer than usual to wait for answers; `boot`: seconds from power to an agent that answers.
         """
         self._identity = identity
         self._issuer = issuer
@@ -104,7 +104,7 @@ class Onboarding:
         nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
         token = await self._tokens.get(wanted.id)
         seed = seed_image.encode(
-            seed_of(wanted, self._identity.authority, token, expires=self._now() + TOKEN_LIFE)
+            seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
         )
         spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed)
         if reasons := await provider.preflight(spec):
@@ -132,7 +132,7 @@ class Onboarding:
             appliance=wanted.id,
             address=wanted.management.address,
             port=wanted.management.port,
-            identity=self._identity,
+            identity=self._identity(),
             socket_factory=self._socket_factory,
             patience=self._patience,
         )
@@ -149,7 +149,7 @@ class Onboarding:
             address=wanted.management.address,
             port=wanted.management.port,
             token=await self._tokens.get(wanted.id),
-            identity=self._identity,
+            identity=self._identity(),
             authority=self._issuer(wanted.id),
             now=self._now(),
             socket_factory=self._socket_factory,

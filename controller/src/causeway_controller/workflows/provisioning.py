@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
@@ -11,7 +12,7 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
-from causeway_controller.inventory import appliances, book
+from causeway_controller.inventory import appliances, book, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
 from causeway_controller.inventory.vnics import of_provider_appliance
@@ -20,6 +21,7 @@ from causeway_controller.store.counters import Epochs
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Runs
+from causeway_controller.workflows import rules
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.ports import Tenancies
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -64,6 +66,27 @@ class Provisioning:
         `failover-in-progress` while a run is open there), with nothing touched; HypervisorError,
         EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
         """
+        site, wanted, provider = await self._checked(tenant, host)
+        place = Deployed(
+            id=wanted.id,
+            tenant=tenant,
+            host=host,
+            address=wanted.management.address,
+            port=wanted.management.port,
+        )
+        await asyncio.to_thread(self._appliances.enter, place, at=self._now())
+        await self._onboarding.bring_up(wanted, await provider(), progress)
+        await self._configure(site, wanted, tenant, host)
+        return wanted.id
+
+    async def check(self, tenant: TenantId, host: Name) -> None:
+        """Raise what `ensure` raises before it touches anything."""
+        await self._checked(tenant, host)
+
+    async def _checked(
+        self, tenant: TenantId, host: Name
+    ) -> tuple[Site, Wanted, Callable[[], Awaitable[Provider]]]:
+        """The site, the appliance as it is to be, and what opens its host."""
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
         names = book.index(stored.inventory)
         needed = appliances.of_tenant_on(names, tenant, host)
@@ -80,20 +103,10 @@ class Provisioning:
             adapters=(appliance.uplink,),
             vnics=of_provider_appliance(needed, stored.allocation),
         )
-        place = Deployed(
-            id=wanted.id,
-            tenant=tenant,
-            host=host,
-            address=wanted.management.address,
-            port=wanted.management.port,
-        )
-        await asyncio.to_thread(self._appliances.enter, place, at=self._now())
-        await self._onboarding.bring_up(wanted, await self._hosts(names.hosts[host]), progress)
-        await self._configure(site, wanted, tenant, host)
-        return wanted.id
+        return site, wanted, functools.partial(self._hosts, names.hosts[host])
 
     async def _configure(self, site: Site, wanted: Wanted, tenant: TenantId, host: Name) -> None:
-        """Give it the document of the mode that it is in.
+        """Give it the document of the mode that it is in, and the public rules of that.
 
         Under the epoch of the last run, not a newer one: a run that began meanwhile is not shut out, it shuts
         us out.
@@ -103,6 +116,8 @@ class Provisioning:
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
         await client.apply(document, timeout=APPLY_SECONDS)
+        published = documents.public_rules(site.tenants[tenant], tenancy.mode(site, tenant))
+        await rules.put(client, published, epoch=epoch)
 
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
 
 _PAUSE: Final = 1.0
@@ -23,10 +26,26 @@ _log = logging.getLogger(__name__)
 class Upkeep:
     """Goes round as long as this controller lives."""
 
-    def __init__(self, *, lease: Lease, leases: Leases, watch: Watch, interval: float) -> None:
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        leases: Leases,
+        watch: Watch,
+        renewal: Renewal,
+        refresh: Callable[[], Awaitable[None]],
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`refresh` is done by every controller once in an interval: it sees to its own certificate."""
         self._lease = lease
         self._leases = leases
         self._watch = watch
+        self._renewal = renewal
+        self._refresh = refresh
+        self._interval = interval
+        self._clock = clock
+        self._refreshed = float("-inf")
         self._pause = min(_PAUSE, interval * _SHARE)
 
     async def run(self) -> None:
@@ -42,8 +61,12 @@ class Upkeep:
     async def look(self) -> None:
         """Go round once. Raises StoreError."""
         self._lease.in_charge()
+        if self._clock() >= self._refreshed + self._interval:
+            await self._refresh()
+            self._refreshed = self._clock()
         alive = await asyncio.to_thread(self._leases.alive)
         if self._lease.name != min(alive, default=""):
             self._watch.rest()
             return
-        await self._watch.look()
+        seen = await self._watch.look()
+        self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))

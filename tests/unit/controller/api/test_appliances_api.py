@@ -120,3 +120,24 @@ async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -
         entered(served, "acme", condition=Condition.HEALTHY, mode="idle")
         status, body, _ = await served.ask("GET", PATH)
         assert (status, body["condition"], body["mode"]) == (200, "healthy", "idle")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "told", "action"),
+    [
+        ("POST", f"{PATH}/rotate?revoke=true", ("rotate", True), "appliance.rotate"),
+        ("POST", f"{PATH}/redeploy", ("redeploy", False), "appliance.redeploy"),
+        ("DELETE", f"{PATH}?gone=true", ("retire", True), "appliance.retire"),
+    ],
+)
+async def test_what_is_done_to_an_appliance_is_written_down_before(
+    tmp_path: Path, method: str, path: str, told: tuple[str, bool], action: str
+) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        served.appliances.failing = HypervisorError("no host answers")
+        status, body, _ = await served.ask(method, path, role=Role.OPERATOR)
+        assert (status, "What was done stays" in body["detail"]) == (503, True)
+        assert action in {record.act.action for record in Audit(served.database).records()}
+        served.appliances.failing = None
+        status, _, _ = await served.ask(method, path, role=Role.OPERATOR)
+        assert (status, served.appliances.told[-1][:2]) == (200, told)

@@ -34,7 +34,8 @@ class World:
         return self.now
 
     def establish(self) -> bytes:
-        found = identity.establish(self.kept, "ctl1", self.place, now=self.time)
+        ledger = Ledger(self.database, now=self.time)
+        found = identity.establish(self.kept, ledger, "ctl1", self.place, now=self.time)
         assert found.key.stat().st_mode & 0o077 == 0
         return found.certificate.read_bytes()
 

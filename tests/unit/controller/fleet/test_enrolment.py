@@ -139,7 +139,12 @@ async def test_a_renewed_certificate_meets_new_connections(
     opened = client.open_agent(appliance=ME, address=ip_address(ADDRESS), port=agent.port, identity=identity)
     async with opened as one:
         second = await enrolment.renew(
-            one, address=ip_address(ADDRESS), identity=identity, authority=AUTHORITY, now=later
+            one,
+            key="agent-2",
+            address=ip_address(ADDRESS),
+            trust=identity.authority,
+            authority=AUTHORITY,
+            now=later,
         )
         assert second != first
         await one.live()

@@ -49,7 +49,10 @@ class World:
             hosts=self._host,
             clients=self._client,
             onboarding=Onboarding(
-                identity=office.identity, issuer=lambda _: office.authority, tokens=self, now=lambda: AT
+                identity=lambda: office.identity,
+                issuer=lambda _: office.authority,
+                tokens=self,
+                now=lambda: AT,
             ),
             runs=self.runs,
             epochs=Epochs(database),

@@ -1,0 +1,158 @@
+"""What is done to an appliance on request, from its deployment to its end. Each act may be repeated.
+
+An act that fails or whose controller dies leaves what it did; the same act, asked for again, goes on. What is
+deployed is forgotten last, so that nothing is left behind that nobody knows of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from causeway_controller.hypervisors.base import Provider
+from causeway_controller.inventory import tenancy
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.modes import Idle
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.runs import Runs
+from causeway_controller.workflows.ports import Tenancies
+from causeway_controller.workflows.renewal import Renewal
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, Name, TenantId
+
+_GRACE_SECONDS: Final = 20.0
+"""For an orderly shutdown before power is cut."""
+
+
+class Deployment(Protocol):
+    """Has appliances there; `provisioning.Provisioning` does."""
+
+    async def check(self, tenant: TenantId, host: Name) -> None: ...
+
+    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId: ...
+
+
+class Life:
+    """The appliances of one provider. One act at a time for each, within this controller."""
+
+    def __init__(
+        self,
+        *,
+        provisioning: Deployment,
+        renewal: Renewal,
+        appliances: Appliances,
+        ledger: Ledger,
+        runs: Runs,
+        tenancies: Tenancies,
+        hosts: Callable[[TenantId, Name], Awaitable[Provider]],
+        forget: Callable[[ApplianceId], Awaitable[None]],
+        forget_token: Callable[[ApplianceId], Awaitable[None]],
+        refresh: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`forget`: speak to the machine of this name no more; `refresh`: read anew what is revoked."""
+        self._provisioning = provisioning
+        self._renewal = renewal
+        self._appliances = appliances
+        self._ledger = ledger
+        self._runs = runs
+        self._tenancies = tenancies
+        self._hosts = hosts
+        self._forget = forget
+        self._forget_token = forget_token
+        self._refresh = refresh
+        self._acting: defaultdict[tuple[TenantId, Name], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+        """As `Provisioning.ensure`."""
+        async with self._acting[tenant, host]:
+            return await self._provisioning.ensure(tenant, host)
+
+    async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
+        """Give the appliance a new key and certificate; with `revoke` those before are refused from now on.
+
+        Raises ProblemError (`not-found` when it is not deployed), AgentUnreachable, RequestRefused,
+        StoreError.
+        """
+        async with self._acting[tenant, host]:
+            one = await self._deployed(tenant, host)
+            before = await asyncio.to_thread(self._ledger.alive_of_agent, one.id)
+            await self._renewal.rotate(one)
+            if revoke:
+                await self._revoke(before, actor=actor, reason="rotated")
+            return one.id
+
+    async def redeploy(
+        self, tenant: TenantId, host: Name, *, keep_certificates: bool, actor: str
+    ) -> ApplianceId:
+        """Destroy the appliance's machine and deploy another one, of the same name, MACs and addresses.
+
+        It comes back in the failover mode that it should be in, with its public rules. Its certificates are
+        revoked unless they are kept. Raises ProblemError (`failover-in-progress` while a run is open) with
+        nothing touched, HypervisorError, and what `ensure` raises.
+        """
+        async with self._acting[tenant, host]:
+            await self._provisioning.check(tenant, host)
+            one = await self._deployed(tenant, host)
+            await (await self._hosts(tenant, host)).destroy(one.id)
+            await self._forgotten(one, revoke=not keep_certificates, actor=actor, reason="redeployed")
+            return await self._provisioning.ensure(tenant, host)
+
+    async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
+        """Power the appliance off, delete its machine, revoke its certificates, and forget it.
+
+        `gone`: its host and machine are no more, nobody asks them. Raises ProblemError
+        (`failover-in-progress`) with nothing touched while it serves a failover or a run is open;
+        HypervisorError, StoreError.
+        """
+        async with self._acting[tenant, host]:
+            one = await self._deployed(tenant, host)
+            await asyncio.to_thread(self._runs.refuse_open, tenant, host)
+            await self._refuse_failed_over(one)
+            if not gone:
+                provider = await self._hosts(tenant, host)
+                if await provider.find(one.id) is not None:
+                    await provider.power(one.id, on=False, grace=_GRACE_SECONDS)
+                await provider.destroy(one.id)
+            await self._forgotten(one, revoke=True, actor=actor, reason="retired")
+            await asyncio.to_thread(self._appliances.forget, one.id)
+            return one.id
+
+    async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
+        """The appliance. Raises ProblemError (`not-found`), StoreError."""
+        return await self._deployed(tenant, host)
+
+    async def _deployed(self, tenant: TenantId, host: Name) -> Deployed:
+        found = await asyncio.to_thread(self._appliances.find, tenant, host)
+        if found is None:
+            detail = f"no appliance of {tenant} is deployed on {host}; see `causeway appliance list`"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        return found
+
+    async def _refuse_failed_over(self, one: Deployed) -> None:
+        try:
+            site = await self._tenancies.load(one.tenant, one.host)
+        except ProblemError as error:
+            if error.problem.type != ProblemType.NOT_FOUND.urn:
+                raise
+            return  # the inventory needs it no longer
+        mode = tenancy.mode(site, one.tenant)
+        if not isinstance(mode, Idle):
+            detail = f"appliance {one.id} serves a failover ({mode.name}): end that first, then retire it"
+            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+
+    async def _forgotten(self, one: Deployed, *, revoke: bool, actor: str, reason: str) -> None:
+        """Nothing that the old machine holds opens anything any more."""
+        if revoke:
+            before = await asyncio.to_thread(self._ledger.alive_of_agent, one.id)
+            await self._revoke(before, actor=actor, reason=reason)
+        await self._forget_token(one.id)
+        await self._forget(one.id)
+        await asyncio.to_thread(self._appliances.trusts, one.id, "")
+
+    async def _revoke(self, serials: tuple[str, ...], *, actor: str, reason: str) -> None:
+        for serial in serials:
+            await asyncio.to_thread(self._ledger.revoke, serial, actor=actor, reason=reason)
+        await self._refresh()

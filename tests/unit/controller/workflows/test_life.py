@@ -1,0 +1,138 @@
+"""What is done to an appliance on request: refused with nothing touched, or done, and repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from causeway_controller.hypervisors.base import HypervisorError, Provider
+from causeway_controller.inventory import modes
+from causeway_controller.store.runs import Run
+from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.life import Life
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, Name, TenantId
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.watched import HOST, ME, TENANT, Watched, watched
+
+
+class NoDeployment:
+    """Deploys nothing, and says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def check(self, tenant: TenantId, host: Name) -> None:
+        self.asked.append("check")
+
+    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+        self.asked.append("ensure")
+        return ME
+
+
+class World:
+    """A deployed appliance, and who acts on it."""
+
+    def __init__(self, one: Watched) -> None:
+        self.one = one
+        self.host = FakeHypervisor({ME: True})
+        self.deployment = NoDeployment()
+        self.tokens: list[str] = []
+        self.life = Life(
+            provisioning=self.deployment,
+            renewal=one.renewal,
+            appliances=one.appliances,
+            ledger=one.ledger,
+            runs=one.runs,
+            tenancies=one,
+            hosts=self._host,
+            forget=one.pool.forget,
+            forget_token=self._drop,
+            refresh=one.refresh,
+        )
+
+    async def _host(self, _tenant: TenantId, _host: Name) -> Provider:
+        return self.host
+
+    async def _drop(self, appliance: ApplianceId) -> None:
+        self.tokens.append(appliance)
+
+    async def retire(self, *, gone: bool = False) -> ApplianceId:
+        return await self.life.retire(TENANT, HOST, gone=gone, actor="anna")
+
+    async def redeploy(self, *, keep: bool = False) -> ApplianceId:
+        return await self.life.redeploy(TENANT, HOST, keep_certificates=keep, actor="anna")
+
+    @property
+    def alive(self) -> int:
+        """How many certificates of the appliance count."""
+        return len(self.one.ledger.alive_of_agent(ME))
+
+
+@pytest_asyncio.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with watched(tmp_path) as one:
+        yield World(one)
+
+
+async def test_what_is_retired_is_off_gone_revoked_and_forgotten(world: World) -> None:
+    assert await world.retire() == ME
+    assert (world.host.on, world.alive, world.tokens) == ({}, 0, [ME])
+    assert world.one.appliances.all() == ()
+    with pytest.raises(ProblemError, match="is deployed on esx1"):
+        await world.retire()
+
+
+async def test_an_appliance_that_serves_a_failover_is_not_retired(world: World) -> None:
+    world.one.standings.put(TENANT, HOST, Standing(mode=modes.Full(frozenset({"vm-0-0"}))))
+    with pytest.raises(ProblemError, match="end that first"):
+        await world.retire()
+    assert (world.host.on, world.alive) == ({ME: True}, 1)
+
+
+async def test_while_a_run_is_open_nothing_is_retired(world: World) -> None:
+    at = world.one.now
+    world.one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=at))
+    with pytest.raises(ProblemError, match="r1"):
+        await world.retire()
+    assert (world.host.on, world.alive) == ({ME: True}, 1)
+
+
+async def test_a_retirement_that_failed_half_way_goes_on_when_it_is_repeated(world: World) -> None:
+    world.host.broken.add(ME)
+    with pytest.raises(HypervisorError):
+        await world.retire()
+    assert world.one.appliances.find(TENANT, HOST) is not None, "it is forgotten last"
+    world.host.broken.clear()
+    await world.retire()
+    assert (world.host.on, world.one.appliances.all()) == ({}, ())
+
+
+async def test_what_is_said_to_be_gone_is_not_asked_for(world: World) -> None:
+    world.host.broken.add(ME)
+    await world.retire(gone=True)
+    assert (world.alive, world.one.appliances.all()) == (0, ())
+
+
+@pytest.mark.parametrize(("keep", "alive"), [(False, 0), (True, 1)])
+async def test_another_machine_takes_the_place_of_the_old_one(
+    world: World, *, keep: bool, alive: int
+) -> None:
+    await world.redeploy(keep=keep)
+    assert (world.host.on, world.alive) == ({}, alive)
+    assert world.deployment.asked == ["check", "ensure"]
+    assert world.one.appliances.find(TENANT, HOST) is not None
+
+
+async def test_what_was_before_a_rotation_is_revoked_on_request_only(world: World) -> None:
+    await world.one.round()
+    await world.life.rotate(TENANT, HOST, revoke=False, actor="anna")
+    assert world.alive == 2
+    await world.life.rotate(TENANT, HOST, revoke=True, actor="anna")
+    assert world.alive == 1
+    found = await world.one.round()
+    assert found.shown is not None
+    assert (found.shown.serial,) == world.one.ledger.alive_of_agent(ME)

@@ -1,0 +1,70 @@
+"""Of several controllers one looks after the appliances; when it is gone another one does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from causeway_controller.store.leases import Leases
+from causeway_controller.workflows.leases import Lease
+from causeway_controller.workflows.upkeep import Upkeep
+from tests.watched import INTERVAL, Watched, watched
+
+
+@pytest_asyncio.fixture
+async def one(tmp_path: Path) -> AsyncIterator[Watched]:
+    async with watched(tmp_path) as made:
+        yield made
+
+
+class Controller:
+    """One that looks after appliances."""
+
+    def __init__(self, one: Watched, name: str) -> None:
+        leases = Leases(one.database)
+        self.lease = Lease(leases, name=name, seconds=600)
+        self.refreshed = 0
+        self.upkeep = Upkeep(
+            lease=self.lease,
+            leases=leases,
+            watch=one.watching(),
+            renewal=one.renewing(),
+            refresh=self._refresh,
+            interval=INTERVAL,
+            clock=lambda: one.seconds,
+        )
+
+    async def _refresh(self) -> None:
+        self.refreshed += 1
+
+
+async def test_one_asks_and_when_it_is_gone_the_other_does(one: Watched) -> None:
+    first, second = Controller(one, "a"), Controller(one, "b")
+    first.lease.begin()
+    second.lease.begin()
+    await second.upkeep.look()
+    assert one.agent.requests == []
+    await first.upkeep.look()
+    asked = len(one.agent.requests)
+    assert asked
+    first.lease.end()
+    await second.upkeep.look()
+    assert len(one.agent.requests) > asked
+    second.lease.end()
+
+
+async def test_every_controller_sees_to_its_own_certificate_once_in_an_interval(one: Watched) -> None:
+    first, second = Controller(one, "a"), Controller(one, "b")
+    first.lease.begin()
+    second.lease.begin()
+    for _ in range(3):
+        await first.upkeep.look()
+        await second.upkeep.look()
+    assert (first.refreshed, second.refreshed) == (1, 1)
+    one.pass_(seconds=INTERVAL)
+    await second.upkeep.look()
+    assert (first.refreshed, second.refreshed) == (1, 2)
+    first.lease.end()
+    second.lease.end()
