@@ -22,7 +22,7 @@ from causeway_controller.store import migrate
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.tokens import Tokens
 from tests import joining
-from tests.fakes.appliance_service import FakeAppliances
+from tests.fakes.appliance_service import FakeAppliances, FakeUpdates
 from tests.fakes.run_service import FakeRunService
 
 _SECONDS = 60
@@ -35,6 +35,7 @@ class AtSocket:
     socket: Path
     database: Database
     runs: FakeRunService
+    updates: FakeUpdates = field(default_factory=FakeUpdates)
     url: str = ""
     secret: str = ""
     now: Callable[[], datetime] = utc_now
@@ -46,7 +47,11 @@ class AtSocket:
         parts = Parts(
             database=self.database,
             services=joining.services(
-                self.database, runs=self.runs, appliances=FakeAppliances(), now=self.now
+                self.database,
+                runs=self.runs,
+                appliances=FakeAppliances(),
+                now=self.now,
+                updates=self.updates,
             ),
             now=self.now,
             clock=time.monotonic,

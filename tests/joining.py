@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from causeway_controller.api.ports import ApplianceService, Peering, RunService, Services
+from causeway_controller.api.ports import ApplianceService, Peering, RunService, Services, UpdateService
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.store import authorities, vault
 from causeway_controller.store.authorities import Authorities
@@ -21,6 +21,7 @@ from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
 from causeway_wire.types import Secret
+from tests.fakes.appliance_service import FakeUpdates
 
 AUTHORITY: Final = authorities.members("causeway")
 URL: Final = "https://dr.example.net:8445"
@@ -54,7 +55,12 @@ def peering(
 
 
 def services(
-    database: Database, *, runs: RunService, appliances: ApplianceService, now: Callable[[], datetime]
+    database: Database,
+    *,
+    runs: RunService,
+    appliances: ApplianceService,
+    now: Callable[[], datetime],
+    updates: UpdateService | None = None,
 ) -> Services:
     """Services whose both sides of joining are real."""
     sealing = unlocked(database, now=now)
@@ -62,6 +68,7 @@ def services(
     return Services(
         runs=runs,
         appliances=appliances,
+        updates=updates or FakeUpdates(),
         providers=Providers(links),
         links=links,
         peering=peering(database, sealing, now=now),

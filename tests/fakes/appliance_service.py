@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
 from causeway_wire.types import ApplianceId, Name, TenantId
 
 
@@ -32,3 +35,28 @@ class FakeAppliances:
     async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
         self.told.append(("retire", gone, actor))
         return await self.ensure(tenant, host)
+
+
+class FakeUpdates:
+    """Updates in `rounds` times of asking; those in `failing` fall back."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.octets = 0
+        self.rounds = 1
+        self.failing: set[ApplianceId] = set()
+
+    async def store(self, chunks: AsyncIterator[bytes]) -> StoredUpdate:
+        self.octets = sum([len(chunk) async for chunk in chunks])
+        return StoredUpdate(build="b" * 64, version="2", octets=self.octets)
+
+    async def update(
+        self, tenant: TenantId, host: Name, *, build: str, allow_older: bool, interrupt: bool
+    ) -> UpdateProgress:
+        name = f"{tenant}-{host}"
+        self.asked.append(name)
+        if self.asked.count(name) < self.rounds:
+            return UpdateProgress(appliance=name, progress=Progress.UNDER_WAY)
+        if name in self.failing:
+            return UpdateProgress(appliance=name, progress=Progress.FAILED, detail="slot a runs again")
+        return UpdateProgress(appliance=name, progress=Progress.DONE, detail="it runs 2 in slot b")

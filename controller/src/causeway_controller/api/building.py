@@ -25,6 +25,7 @@ from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
+from causeway_controller.api.updates import UpdateHandlers
 from causeway_controller.contract.audiences import TENANTS
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
@@ -79,6 +80,7 @@ def build(parts: Parts) -> web.Application:
             **ApplianceHandlers(
                 service=parts.services.appliances, told=deployed, audit=audit, now=now
             ).handlers(),
+            **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
             **runs.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),

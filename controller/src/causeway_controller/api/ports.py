@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Request
 from causeway_controller.contract.status import Trouble
@@ -53,6 +55,18 @@ class ApplianceService(Protocol):
         """Have it away, and nothing left of it; its name. Raises ProblemError, ControllerError."""
 
 
+class UpdateService(Protocol):
+    """Exchanges the systems of appliances."""
+
+    async def store(self, chunks: AsyncIterator[bytes]) -> StoredUpdate:
+        """Keep an update file. Raises ProblemError."""
+
+    async def update(
+        self, tenant: TenantId, host: Name, *, build: str, allow_older: bool, interrupt: bool
+    ) -> UpdateProgress:
+        """Have the appliance run this build; how far that is. Raises ProblemError, StoreError."""
+
+
 class ProviderService(Protocol):
     """Joins providers, at a tenant's controller."""
 
@@ -88,6 +102,7 @@ class Services:
 
     runs: RunService
     appliances: ApplianceService
+    updates: UpdateService
     providers: ProviderService
     links: Links
     peering: Peering | None

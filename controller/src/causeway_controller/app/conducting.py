@@ -48,6 +48,7 @@ from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
+from causeway_controller.workflows.updating import Updating
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name
@@ -120,6 +121,13 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             actor=settings.name,
         )
         refresh = Refresh(establish=establish, ledger=ledger, pool=pool)
+        updating = Updating(
+            directory=settings.state / "updates",
+            appliances=Appliances(database),
+            runs=StoredRuns(database),
+            clients=pool.know,
+            in_charge=lease.in_charge,
+        )
         life = Life(
             provisioning=provisioning,
             renewal=renewal,
@@ -143,8 +151,11 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         links = Links(database, sealing, now=utc_now)
         providers = Providers(links)
         members = await peering.establish(settings, database, sealing, kept)
-        services = Services(runs=runs, appliances=life, providers=providers, links=links, peering=members)
+        services = Services(
+            runs=runs, appliances=life, updates=updating, providers=providers, links=links, peering=members
+        )
         async with (
+            _ended(updating),
             _carried_out(settings, database, runs, lease),
             _looked_after(upkeep),
             peering.followed(providers),
@@ -188,6 +199,14 @@ async def _carried_out(
             guarding.cancel()
             with suppress(asyncio.CancelledError):
                 await guarding
+
+
+@asynccontextmanager
+async def _ended(updating: Updating) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        await updating.close()
 
 
 @asynccontextmanager

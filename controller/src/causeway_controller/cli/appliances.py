@@ -9,7 +9,7 @@ import typer
 from msgspec import UnsetType
 
 from causeway_controller import yaml_text
-from causeway_controller.cli import errors, telling
+from causeway_controller.cli import errors, fleet_update, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
@@ -97,6 +97,9 @@ def deploy(
     else:
         found = reply.read(DeployedAppliance)
         typer.echo(f"{found.appliance} runs on {found.host}, is enrolled and has its document.")
+
+
+appliance.command("update")(fleet_update.update)
 
 
 @appliance.command()

@@ -16,13 +16,14 @@ import msgspec
 
 from causeway_controller.cli.errors import UnreachableError, UsageError
 from causeway_controller.contract.routes import Route
+from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
 from causeway_wire.types import parse_scalar
 
 SOCKET: Final = Path("/run/causeway/controller.sock")
-SECONDS: Final = 120.0
-"""For an answer: a large inventory is checked for some seconds."""
+SECONDS: Final = 300.0
+"""For an answer: an appliance boots for minutes on a busy host."""
 _LOCAL: Final = "http://localhost"
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class _Request:
     places: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    data: bytes | None
+    data: bytes | AsyncIterator[bytes] | None
     limits: aiohttp.ClientTimeout
 
     def url(self, server: str) -> str:
@@ -112,6 +113,18 @@ class Client:
             headers={**(headers or {}), **kind},
             data=data,
             limits=aiohttp.ClientTimeout(total=SECONDS),
+        )
+        return asyncio.run(self._ask(request))
+
+    def send(self, route: Route, file: UpdateFile) -> Reply:
+        """The answer to a file."""
+        request = _Request(
+            route=route,
+            places={},
+            query={},
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(file.octets)},
+            data=file.chunks(),
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SECONDS),
         )
         return asyncio.run(self._ask(request))
 

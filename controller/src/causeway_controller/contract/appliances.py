@@ -70,3 +70,29 @@ class ApplianceReports(Struct, frozen=True, kw_only=True):
     """The deployed appliances that the caller may see, the worst first."""
 
     appliances: tuple[ApplianceReport, ...]
+
+
+class StoredUpdate(Struct, frozen=True, kw_only=True):
+    """An update file that this controller keeps."""
+
+    build: str
+    """SHA-256 of its manifest, in hex: what appliances call it."""
+    version: str
+    octets: int
+
+
+class Progress(StrEnum):
+    """How far the update of an appliance is."""
+
+    UNDER_WAY = "under-way"
+    DONE = "done"
+    FAILED = "failed"
+    """It runs the system before it."""
+
+
+class UpdateProgress(Struct, frozen=True, kw_only=True):
+    """The update of an appliance."""
+
+    appliance: ApplianceId
+    progress: Progress
+    detail: str = ""

@@ -8,6 +8,7 @@ from typing import Final
 from causeway_controller.contract.member_routes import MEMBER_ROUTES, PROVIDER_ROUTES
 from causeway_controller.contract.routes import ROUTES, Route
 from causeway_controller.contract.tenant_routes import TENANT_ROUTES
+from causeway_controller.contract.update_routes import UPDATE_ROUTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ _MANNERS: Final = (
     "RFC 9457 problem with a stable type."
 )
 STAFF: Final = Audience(
-    routes=(*ROUTES, *MEMBER_ROUTES, *PROVIDER_ROUTES),
+    routes=(*ROUTES, *UPDATE_ROUTES, *MEMBER_ROUTES, *PROVIDER_ROUTES),
     title="Causeway controller",
     summary="The API of the controller of network extension appliances",
     description=(

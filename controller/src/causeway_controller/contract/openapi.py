@@ -30,6 +30,14 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Only events after this number; a `Last-Event-ID` counts before it",
         "schema": {"type": "integer", "minimum": 0, "maximum": 2**53 - 1},
     },
+    "allow_older": {
+        "description": "Also a system that is older than the one that runs",
+        "schema": {"type": "boolean"},
+    },
+    "build": {
+        "description": "What storing the file answered",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
     "cursor": {
         "description": "`next` of the answer before",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9:._+-]{1,200}$"},
@@ -44,6 +52,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     },
     "gone": {
         "description": "Host or machine are no more: nobody asks them",
+        "schema": {"type": "boolean"},
+    },
+    "interrupt": {
+        "description": "Also while it serves a failover, which its restart interrupts",
         "schema": {"type": "boolean"},
     },
     "keep_certificates": {

@@ -1,0 +1,41 @@
+"""Routes with which systems of appliances are exchanged; part of the staff's table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_controller.contract.access import Permission
+from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
+from causeway_controller.contract.routes import READ, Route
+from causeway_wire.problem import ProblemType as P
+
+STORE_UPDATE = Route(
+    name="store_update",
+    method="PUT",
+    path="/v1/update",
+    summary="Keep an update file at this controller; the body is the file as it is",
+    permission=Permission.DEPLOY,
+    response=StoredUpdate,
+    problems=(*READ, P.UPDATE_REFUSED, P.TOO_LARGE),
+)
+UPDATE_APPLIANCE = Route(
+    name="update_appliance",
+    method="POST",
+    path="/v1/tenants/{tenant}/hosts/{host}/appliance/update",
+    summary="Have the appliance run this build; asked again, it tells how far that is, and goes on",
+    permission=Permission.DEPLOY,
+    response=UpdateProgress,
+    query=("build", "allow_older", "interrupt"),
+    problems=(
+        *READ,
+        P.FAILOVER_IN_PROGRESS,
+        P.UPDATE_UNSUPPORTED,
+        P.UPDATE_IN_PROGRESS,
+        P.UPDATE_REFUSED,
+        P.UPDATE_OLDER,
+        P.UPDATE_NOT_READY,
+        P.STORAGE,
+    ),
+)
+
+UPDATE_ROUTES: Final = (STORE_UPDATE, UPDATE_APPLIANCE)

@@ -1,0 +1,146 @@
+"""Systems of appliances exchanged, one appliance after the other; whoever dies, asking again goes on.
+
+What an appliance runs is asked of itself, so nothing is remembered but the file, which lies in a directory of
+this controller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
+from causeway_controller.errors import AgentUnreachable, ControllerError, StoreError
+from causeway_controller.fleet import update_file, updates
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.inventory.health import IDLE, Deployed
+from causeway_controller.inventory.tenancy import ManagementAccess
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.runs import Runs
+from causeway_controller.workflows.watch import access
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.update import UpdateStatus
+
+WAIT_SECONDS: Final = 20.0
+"""For one answer about an update that goes on."""
+OCTETS: Final = 512 * 1024 * 1024
+"""The most that an update file has."""
+
+
+class Updating:
+    """Updates that this controller carries out; each as a task that outlives the request for it."""
+
+    def __init__(
+        self,
+        *,
+        directory: Path,
+        appliances: Appliances,
+        runs: Runs,
+        clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
+        in_charge: Callable[[], None],
+        wait: float = WAIT_SECONDS,
+    ) -> None:
+        self._directory = directory
+        self._appliances = appliances
+        self._runs = runs
+        self._clients = clients
+        self._in_charge = in_charge
+        self._wait = wait
+        self._coming = asyncio.Lock()
+        self._tasks: dict[tuple[ApplianceId, str], asyncio.Task[UpdateStatus]] = {}
+
+    async def close(self) -> None:
+        """End what goes on: the appliances do not notice, and asking again goes on."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def store(self, chunks: AsyncIterator[bytes]) -> StoredUpdate:
+        """Keep an update file in the place of the one before it.
+
+        Raises ProblemError (`update-refused`, `too-large`) with the one before it kept.
+        """
+        async with self._coming:
+            return await self._store(chunks)
+
+    async def _store(self, chunks: AsyncIterator[bytes]) -> StoredUpdate:
+        await asyncio.to_thread(self._directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        part = self._directory / "coming"
+        octets = 0
+        with part.open("wb") as file:
+            async for chunk in chunks:
+                octets += len(chunk)
+                if octets > OCTETS:
+                    detail = f"the limit is {OCTETS} octets"
+                    raise ProblemError(problem(ProblemType.TOO_LARGE, detail))
+                await asyncio.to_thread(file.write, chunk)
+        try:
+            found = await asyncio.to_thread(update_file.read, part)
+        except StoreError as error:
+            part.unlink()
+            detail = "what was sent is no update file of Causeway; send causeway-VERSION.update"
+            raise ProblemError(problem(ProblemType.UPDATE_REFUSED, detail)) from error
+        part.replace(self._directory / f"{found.build}.update")
+        for other in self._directory.glob("*.update"):
+            if other.stem != found.build:
+                other.unlink()
+        return StoredUpdate(build=found.build, version=found.manifest.version, octets=found.octets)
+
+    async def update(
+        self, tenant: TenantId, host: Name, *, build: str, allow_older: bool, interrupt: bool
+    ) -> UpdateProgress:
+        """Have the appliance run this build; how far that is. Asked for again, it tells and goes on.
+
+        Raises ProblemError with nothing touched: `not-found` without the appliance or the file here,
+        `failover-in-progress` while a run is open, or while it serves a failover unless that may be
+        interrupted; and what the appliance refuses.
+        """
+        one, file = await self._checked(tenant, host, build, interrupt=interrupt)
+        key = (one.id, build)
+        if key not in self._tasks:
+            self._in_charge()
+            agent = await self._clients(one.id, access(one))
+            self._tasks[key] = asyncio.create_task(updates.install(agent, file, allow_older=allow_older))
+        task = self._tasks[key]
+        await asyncio.wait({task}, timeout=self._wait)
+        if not task.done():
+            return UpdateProgress(appliance=one.id, progress=Progress.UNDER_WAY)
+        del self._tasks[key]
+        return _told(one, task)
+
+    async def _checked(
+        self, tenant: TenantId, host: Name, build: str, *, interrupt: bool
+    ) -> tuple[Deployed, UpdateFile]:
+        one = await asyncio.to_thread(self._appliances.find, tenant, host)
+        if one is None:
+            detail = f"no appliance of {tenant} is deployed on {host}; see `causeway appliance list`"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        await asyncio.to_thread(self._runs.refuse_open, tenant, host)
+        if one.intended not in {None, IDLE} and not interrupt:
+            detail = f"appliance {one.id} serves a failover ({one.intended}), which its restart interrupts"
+            ways = "end that first, or say that it may be interrupted (`--interrupt`)"
+            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, f"{detail}; {ways}"))
+        path = self._directory / f"{build}.update"
+        try:
+            return one, await asyncio.to_thread(update_file.read, path)
+        except StoreError as error:
+            detail = "the update file is not at this controller; send it again"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail)) from error
+
+
+def _told(one: Deployed, task: asyncio.Task[UpdateStatus]) -> UpdateProgress:
+    """Raises ProblemError for what the appliance refuses."""
+    try:
+        status = task.result()
+    except AgentUnreachable as error:
+        return UpdateProgress(appliance=one.id, progress=Progress.FAILED, detail=error.reason)
+    except ControllerError as error:
+        return UpdateProgress(appliance=one.id, progress=Progress.FAILED, detail=str(error))
+    running = status.report(status.running)
+    return UpdateProgress(
+        appliance=one.id, progress=Progress.DONE, detail=f"it runs {running.version} in slot {status.running}"
+    )

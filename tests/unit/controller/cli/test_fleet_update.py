@@ -1,0 +1,81 @@
+"""Systems are exchanged one after the other: idle ones first, and none after the first that fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from causeway_controller.cli.main import app
+from causeway_controller.contract.appliances import Condition
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
+from tests.controller_socket import AtSocket, at_socket
+from tests.update_files import make
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[AtSocket]:
+    make(tmp_path, version="2")
+    with at_socket(tmp_path) as found:
+        kept = Appliances(found.database)
+        for tenant, mode in (("acme", "full"), ("beta", "idle"), ("zeta", "idle")):
+            one = Deployed(
+                id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=ip_address("192.0.2.1"), port=8443
+            )
+            kept.enter(one, at=NOW)
+            seen = replace(one, asked=NOW, condition=Condition.HEALTHY, agent="1", intended=mode, mode=mode)
+            kept.saw([seen])
+        yield found
+
+
+def ask(controller: AtSocket, *words: str) -> Result:
+    file = controller.socket.with_name("causeway-2.update")
+    asked = ["--socket", str(controller.socket), "appliance", "update", *words, "--file", str(file)]
+    return CliRunner().invoke(app, asked)
+
+
+def test_all_are_updated_one_after_the_other_those_that_serve_last(controller: AtSocket) -> None:
+    controller.updates.rounds = 2
+    done = ask(controller, "--all", "--interrupt")
+    assert done.exit_code == 0, done.output
+    assert controller.updates.asked == [
+        name for name in ("beta-esx1", "zeta-esx1", "acme-esx1") for _ in range(2)
+    ]
+    assert controller.updates.octets == controller.socket.with_name("causeway-2.update").stat().st_size
+    assert "zeta-esx1: done; it runs 2 in slot b" in done.stdout
+
+
+def test_after_the_first_that_fails_none_is_begun(controller: AtSocket) -> None:
+    controller.updates.failing.add("beta-esx1")
+    done = ask(controller, "--all")
+    assert (done.exit_code, controller.updates.asked) == (1, ["beta-esx1"])
+    assert "stopped; 2 not begun" in done.stderr
+    assert "slot a runs again" in done.stdout
+
+
+def test_a_dry_run_tells_the_order_and_sends_nothing(controller: AtSocket) -> None:
+    done = ask(controller, "--all", "--dry-run", "--json")
+    told = [(one["tenant"], one["would"].partition(":")[0]) for one in json.loads(done.stdout)["appliances"]]
+    assert told == [("beta", "be updated to 2"), ("zeta", "be updated to 2"), ("acme", "stop here")]
+    assert (controller.updates.asked, controller.updates.octets) == ([], 0)
+
+
+@pytest.mark.parametrize("words", [(), ("acme",), ("acme", "esx1", "--all")])
+def test_it_is_said_which(controller: AtSocket, words: tuple[str, ...]) -> None:
+    assert ask(controller, *words).exit_code == 2
+    assert controller.updates.asked == []
+
+
+def test_one_alone(controller: AtSocket) -> None:
+    assert ask(controller, "zeta", "esx1").exit_code == 0
+    assert controller.updates.asked == ["zeta-esx1"]
+    assert "no such appliance" in ask(controller, "zeta", "esx2").stderr
