@@ -154,6 +154,7 @@ async def _obey(runs: Runs) -> None:
 
     async def start(order: Order) -> None:
         request = requests.read(order.request.encode())
+        HOST.set(order.host)  # before a run is begun its appliance is looked at, too
         async with room:
             await runs.start(request, host=order.host, actor="anna", identifier=order.id)
 

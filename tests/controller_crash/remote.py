@@ -22,7 +22,7 @@ from tests.controller_crash.world import OWNER, RUN, STAGE
 T = TypeVar("T")
 
 HOST: ContextVar[str] = ContextVar("host")
-CURRENT_RUN: ContextVar[str] = ContextVar("run")
+CURRENT_RUN: ContextVar[str] = ContextVar("run", default="-")
 CURRENT_STAGE: ContextVar[str] = ContextVar("stage", default="-")
 
 
