@@ -17,6 +17,7 @@ from causeway_controller.contract.joining import (
     Providers,
 )
 from causeway_controller.contract.routes import BODY, LOCATION, READ, Route
+from causeway_controller.contract.tenant_view import TenantResources
 from causeway_wire.problem import ProblemType as P
 
 INVITE = Route(
@@ -134,6 +135,15 @@ RESCAN_PROVIDER = Route(
     response=ProviderReport,
     problems=(*READ, P.WRONG_PEER),
 )
+PROVIDER_RESOURCES = Route(
+    name="provider_resources",
+    method="GET",
+    path="/v1/providers/{provider}/resources",
+    summary="All that is one's own at the provider, as it says now",
+    permission=Permission.MANAGE_PROVIDERS,
+    response=TenantResources,
+    problems=(*READ, P.WRONG_PEER),
+)
 LEAVE_PROVIDER = Route(
     name="leave_provider",
     method="DELETE",
@@ -155,4 +165,11 @@ MEMBER_ROUTES: Final = (
     SWITCH_KEY,
     REPLACE_AUTHORITY,
 )
-PROVIDER_ROUTES: Final = (JOIN_PROVIDER, PROVIDERS, PROVIDER, RESCAN_PROVIDER, LEAVE_PROVIDER)
+PROVIDER_ROUTES: Final = (
+    JOIN_PROVIDER,
+    PROVIDERS,
+    PROVIDER,
+    RESCAN_PROVIDER,
+    PROVIDER_RESOURCES,
+    LEAVE_PROVIDER,
+)

@@ -12,7 +12,17 @@ from typing import Any
 
 import msgspec
 
-from causeway_controller.contract import access, audiences, joining, provider, routes, runs, tenant, tokens
+from causeway_controller.contract import (
+    access,
+    audiences,
+    joining,
+    provider,
+    routes,
+    runs,
+    tenant,
+    tenant_view,
+    tokens,
+)
 from causeway_controller.contract.audiences import Audience
 from causeway_wire import openapi_parts, problem, public_rules, types
 from causeway_wire.openapi_parts import Schema
@@ -74,8 +84,19 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Refuse the certificates before it from now on",
         "schema": {"type": "boolean"},
     },
+    "wait": {
+        "description": "How many seconds to wait for a difference",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 25},
+    },
     "tenant": {"description": "Only of this tenant", "schema": msgspec.json.schema(types.TenantId)},
 }
+_OWN_QUERY: dict[tuple[str, str], Schema] = {
+    ("resources", "after"): {
+        "description": "The `version` that the caller has",
+        "schema": msgspec.json.schema(tenant_view.Version),
+    },
+}
+"""Parameters that mean something of their own to one route."""
 _HEADERS: dict[str, Schema] = {
     routes.IF_MATCH: {
         "description": "The ETag of the inventory that is replaced, `*` for any (RFC 9110, 13.1.1). "
@@ -177,7 +198,10 @@ def _parameters(route: routes.Route) -> list[Schema]:
             }
             for name in re.findall(r"{(\w+)}", route.path)
         ),
-        *({"name": name, "in": "query", **_QUERY_PARAMETERS[name]} for name in route.query),
+        *(
+            {"name": name, "in": "query", **_OWN_QUERY.get((route.name, name), _QUERY_PARAMETERS[name])}
+            for name in route.query
+        ),
         *({"name": name, "in": "header", **_HEADERS[name]} for name in route.headers),
     ]
 
@@ -220,7 +244,7 @@ def _bodies(audience: Audience) -> list[Any]:
 
 def _described(audience: Audience) -> list[type]:
     """One type of every module whose types are part of bodies."""
-    inside = [provider.Host, tenant.Tenant, public_rules.PublicRule]
+    inside = [provider.Host, tenant.Tenant, tenant_view.TenantResources, public_rules.PublicRule]
     return [kind for kind in (*_bodies(audience), *inside) if isinstance(kind, type)]
 
 

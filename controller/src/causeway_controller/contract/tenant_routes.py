@@ -5,11 +5,14 @@ No path names a tenant: whose it is, the certificate says.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from causeway_controller.contract import routes
 from causeway_controller.contract.access import Permission
 from causeway_controller.contract.joining import Certified, Join, Membership, Renew
 from causeway_controller.contract.routes import BODY, OPEN, READ, Route
+from causeway_controller.contract.tenant_view import VersionedResources
 from causeway_wire.problem import ProblemType as P
 
 JOIN_BYTES: Final = 64 * 1024
@@ -65,4 +68,30 @@ LEAVE = Route(
     problems=READ,
 )
 
-TENANT_ROUTES: Final = (JOIN, MEMBERSHIP, RENEW, LEAVE)
+RESOURCES = Route(
+    name="resources",
+    method="GET",
+    path="/v1/resources",
+    summary="All that is the tenant's; with `after`, once it differs from that, or `wait` seconds are over",
+    permission=Permission.OBSERVE,
+    response=VersionedResources,
+    query=("after", "wait"),
+    problems=READ,
+)
+START_RUN = replace(routes.START_RUN, path="/v1/hosts/{host}/runs")
+RUNS = replace(routes.RUNS, query=("cursor", "limit"))
+
+TENANT_ROUTES: Final = (
+    JOIN,
+    MEMBERSHIP,
+    RENEW,
+    LEAVE,
+    RESOURCES,
+    START_RUN,
+    RUNS,
+    routes.RUN,
+    routes.RUN_EVENTS,
+    routes.STOP_RUN,
+    routes.RETRY_RUN,
+)
+"""Runs are the same here as for staff, and the tenant's only."""

@@ -1,0 +1,95 @@
+"""What a tenant has at a provider, as its own controller sees it, and nothing of how that is brought about.
+
+No VLAN, no switch, no vNIC, no id of a hypervisor: who needs them is the provider.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from causeway_controller.contract.provider import NetworkClass
+from causeway_controller.contract.runs import RunId
+from causeway_controller.contract.tenant import Starter
+from causeway_wire.desired import Extension
+from causeway_wire.types import (
+    IPAddress,
+    IPNetwork,
+    Name,
+    NetworkId,
+    Port,
+    TenantId,
+    TunnelId,
+    VmName,
+)
+
+Version = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="of what was answered: another differs")
+]
+
+
+class GatewayEndpoints(Struct, frozen=True, kw_only=True):
+    """Where the tenant's tunnels enter."""
+
+    name: Name
+    """The DNS name in the gateways' TLS certificates."""
+    addresses: tuple[IPAddress, ...]
+    port: Port
+    """Over UDP and TCP."""
+
+
+class NetworkAtHost(Struct, frozen=True, kw_only=True):
+    """A production network's stand-in on a host of the provider's."""
+
+    host: Name
+    network_class: NetworkClass
+    extension: Extension
+
+
+class NetworkView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A production network, as the provider knows it."""
+
+    id: NetworkId
+    prefixes: tuple[IPNetwork, ...]
+    gateways: tuple[IPAddress, ...] = ()
+    tunnel: TunnelId | UnsetType = UNSET
+    """Nothing where the tenant's appliance was omitted: then there is no partial failover."""
+    at: tuple[NetworkAtHost, ...] = ()
+
+
+class ReplicaView(Struct, frozen=True, kw_only=True):
+    """A VM that has a replica."""
+
+    vm: VmName
+    network: NetworkId
+    addresses: tuple[IPAddress, ...]
+    host: Name
+
+
+class PlanView(Struct, frozen=True, kw_only=True):
+    """A plan for the full failover."""
+
+    id: Name
+    vms: tuple[VmName, ...]
+
+
+class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is the tenant's."""
+
+    tenant: TenantId
+    hosts: tuple[Name, ...]
+    networks: tuple[NetworkView, ...]
+    replicas: tuple[ReplicaView, ...]
+    plans: tuple[PlanView, ...]
+    full_failover_by: tuple[Starter, ...]
+    public_addresses: tuple[IPAddress, ...]
+    open_runs: tuple[RunId, ...]
+    gateways: GatewayEndpoints | UnsetType = UNSET
+
+
+class VersionedResources(Struct, frozen=True, kw_only=True):
+    """All that is the tenant's, now."""
+
+    version: Version
+    resources: TenantResources

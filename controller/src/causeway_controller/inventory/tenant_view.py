@@ -1,0 +1,78 @@
+"""What of the inventory is a tenant's to see. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import UNSET, UnsetType
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.runs import RunId
+from causeway_controller.contract.tenant import ProtectedVm, Tenant, TenantNetwork
+from causeway_controller.contract.tenant_view import (
+    GatewayEndpoints,
+    NetworkAtHost,
+    NetworkView,
+    PlanView,
+    ReplicaView,
+    TenantResources,
+)
+from causeway_controller.inventory import book
+from causeway_controller.inventory.allocation import Allocation
+from causeway_controller.inventory.book import Book
+from causeway_wire.types import TenantId
+
+
+def resources(
+    inventory: Inventory, allocation: Allocation, tenant: TenantId, *, open_runs: tuple[RunId, ...]
+) -> TenantResources:
+    """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides."""
+    names = book.index(inventory)
+    entry = names.tenants[tenant]
+    given = tuple(lease.address for lease in allocation.public if lease.tenant == tenant)
+    return TenantResources(
+        tenant=tenant,
+        hosts=tuple(dict.fromkeys(plan.host for _, _, plan in names.subscribed(entry))),
+        networks=tuple(_network(names, entry, network) for network in entry.networks),
+        replicas=tuple(view for vm in entry.vms for view in _replica(vm)),
+        plans=tuple(
+            PlanView(id=plan.id, vms=tuple(each.vm for each in plan.entries)) for plan in entry.failover_plans
+        ),
+        full_failover_by=entry.full_failover_by,
+        public_addresses=given,
+        open_runs=open_runs,
+        gateways=_gateways(names, entry),
+    )
+
+
+def _network(names: Book, tenant: Tenant, network: TenantNetwork) -> NetworkView:
+    return NetworkView(
+        id=network.id,
+        prefixes=network.prefixes,
+        gateways=network.gateways,
+        tunnel=UNSET if network.tenant_end is UNSET else network.tenant_end.tunnel,
+        at=tuple(_at(names, tenant, network)),
+    )
+
+
+def _at(names: Book, tenant: Tenant, network: TenantNetwork) -> Iterator[NetworkAtHost]:
+    for _, subscription, plan in names.subscribed(tenant):
+        planned = book.plan_networks(plan)
+        for each in subscription.networks:
+            if each.network == network.id and each.plan_network in planned:
+                kind = planned[each.plan_network].network_class
+                yield NetworkAtHost(host=plan.host, network_class=kind, extension=each.extension)
+
+
+def _replica(vm: ProtectedVm) -> Iterator[ReplicaView]:
+    if vm.replica is not UNSET:
+        yield ReplicaView(vm=vm.name, network=vm.network, addresses=vm.addresses, host=vm.replica.host)
+
+
+def _gateways(names: Book, tenant: Tenant) -> GatewayEndpoints | UnsetType:
+    if tenant.gateway_pool is UNSET or tenant.gateway_pool not in names.gateway_pools:
+        return UNSET
+    pool = names.gateway_pools[tenant.gateway_pool]
+    known = (names.gateways[each] for each in pool.gateways if each in names.gateways)
+    addresses = tuple(interface.ip for gateway in known for interface in gateway.public)
+    return GatewayEndpoints(name=pool.name, addresses=addresses, port=pool.port)
