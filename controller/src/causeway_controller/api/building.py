@@ -23,6 +23,7 @@ from causeway_controller.api.providers import ProviderHandlers
 from causeway_controller.api.run_events import RunEvents
 from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
+from causeway_controller.api.tenant_resources import Pulse, ResourceHandlers, within
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
 from causeway_controller.api.updates import UpdateHandlers
@@ -93,22 +94,49 @@ def build(parts: Parts) -> web.Application:
         count=metrics.count,
         clock=parts.clock,
     )
-
-    async def stop(_: web.Application) -> None:
-        events.stopping.set()
-
-    built.on_shutdown.append(stop)
+    _stop(built, events)
     return built
 
 
 def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
     """The application that tenants' controllers are served."""
-    throttle = Throttle(parts.clock)
-    joining = JoinHandlers(peering=peering, throttle=throttle, now=parts.now)
-    return application.create(
-        joining.handlers(),
-        resolver=MemberResolver(members=peering.members, throttle=throttle),
+    database, now, throttle = parts.database, parts.now, Throttle(parts.clock)
+    inventories, told = Inventories(database, now=now), RunsTold(database)
+    resolver = MemberResolver(members=peering.members, throttle=throttle)
+    events = RunEvents(told, resolver)
+    runs = RunHandlers(
+        service=parts.services.runs,
+        told=told,
+        inventories=inventories,
+        keys=Keys(database=database, now=now),
+        audit=Audit(database),
+        now=now,
+    )
+    resources = ResourceHandlers(
+        database=database,
+        inventories=inventories,
+        pulse=Pulse(database, parts.clock),
+        resolver=resolver,
+    )
+    built = application.create(
+        {
+            **JoinHandlers(peering=peering, throttle=throttle, now=now).handlers(),
+            **resources.handlers(),
+            **within({**runs.handlers(), **events.handlers()}),
+        },
+        resolver=resolver,
         count=Metrics().count,
         clock=parts.clock,
         routes=TENANTS.routes,
     )
+    _stop(built, events)
+    return built
+
+
+def _stop(built: web.Application, events: RunEvents) -> None:
+    """Streams end when the controller stops."""
+
+    async def stop(_: web.Application) -> None:
+        events.stopping.set()
+
+    built.on_shutdown.append(stop)

@@ -10,6 +10,7 @@ from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Request
 from causeway_controller.contract.status import Trouble
+from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.store.invitations import Invitations
 from causeway_controller.store.links import Links
 from causeway_controller.store.members import Members
@@ -78,6 +79,9 @@ class ProviderService(Protocol):
 
     async def rescan(self, name: Name) -> None:
         """Ask the provider how one stands with it. Raises ProblemError, PeerUnreachable, StoreError."""
+
+    async def resources(self, name: Name) -> TenantResources:
+        """All that is one's own at the provider. Raises ProblemError, PeerUnreachable, StoreError."""
 
     async def leave(self, name: Name, *, actor: str, force: bool) -> None:
         """Tell the provider, and forget it; `force`: also when it cannot be told.

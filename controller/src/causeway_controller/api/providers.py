@@ -36,6 +36,7 @@ class ProviderHandlers:
             member_routes.PROVIDERS.name: self.list,
             member_routes.PROVIDER.name: self.get,
             member_routes.RESCAN_PROVIDER.name: self.rescan,
+            member_routes.PROVIDER_RESOURCES.name: self.resources,
             member_routes.LEAVE_PROVIDER.name: self.leave,
         }
 
@@ -61,6 +62,11 @@ class ProviderHandlers:
         async with _told():
             await self.service.rescan(ask.places["provider"])
         return await self._told(ask.places["provider"])
+
+    async def resources(self, ask: Ask) -> Answer:
+        """All that is one's own at the provider."""
+        async with _told():
+            return Answer(document=await self.service.resources(ask.places["provider"]))
 
     async def leave(self, ask: Ask) -> Answer:
         """Leave the provider, and tell how it stood before."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from causeway_controller.api.callers import Knows
 from causeway_controller.api.exchange import Answer, Ask, Handler, whole
 from causeway_controller.contract import routes
 from causeway_controller.contract.routes import EVENT_STREAM, LAST_EVENT_ID, PAGE
@@ -30,8 +31,10 @@ END: Final = "end"
 class RunEvents:
     """Reads the events of runs; `stopping` ends all streams."""
 
-    def __init__(self, told: RunsTold) -> None:
+    def __init__(self, told: RunsTold, resolver: Knows | None = None) -> None:
+        """With a resolver, who listens is asked again and again who they are."""
         self._told = told
+        self._resolver = resolver
         self.stopping = asyncio.Event()
         self.streams = 0
 
@@ -76,9 +79,21 @@ class RunEvents:
                 spoken = clock()
             if clock() > end or await self._pause():
                 break
+            if not await self._counts(ask):
+                break
             found = await self._read(ask, last)
         await response.write_eof()
         return response
+
+    async def _counts(self, ask: Ask) -> bool:
+        """Whether who listens is known still."""
+        if self._resolver is None:
+            return True
+        try:
+            await self._resolver.caller(ask.http)
+        except ProblemError:
+            return False
+        return True
 
     async def _pause(self) -> bool:
         """Whether the controller stops."""

@@ -14,6 +14,7 @@ from causeway_controller.cli.connection import Reply
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import joining, member_routes
 from causeway_controller.contract.joining import AcceptInvitation, ProviderReport, Providers
+from causeway_controller.contract.tenant_view import TenantResources
 from causeway_wire.types import Secret
 
 provider = typer.Typer(help="Providers that this tenant's controller joined.", no_args_is_help=True)
@@ -73,6 +74,29 @@ def rescan(context: typer.Context, name: Annotated[str, _PROVIDER], *, json_want
     with telling.told(json_wanted=json_wanted):
         reply = client(context).ask(member_routes.RESCAN_PROVIDER, {"provider": name})
     _tell(reply, json_wanted=json_wanted)
+
+
+@provider.command()
+def resources(context: typer.Context, name: Annotated[str, _PROVIDER], *, json_wanted: Json = False) -> None:
+    """What is this tenant's at the provider: gateways, networks, replicas, plans, addresses, open runs."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(member_routes.PROVIDER_RESOURCES, {"provider": name})
+    if json_wanted:
+        telling.as_json(reply.value)
+        return
+    found = reply.read(TenantResources)
+    rows: list[tuple[str, object, object]] = [
+        ("network", one.id, "no partial failover" if one.tunnel is UNSET else f"tunnel {one.tunnel}")
+        for one in found.networks
+    ]
+    rows += [("replica", one.vm, f"{one.network} at {one.host}") for one in found.replicas]
+    rows += [("plan", one.id, telling.counted(len(one.vms), "VM")) for one in found.plans]
+    rows += [("public address", address, "") for address in found.public_addresses]
+    rows += [("open run", one, "") for one in found.open_runs]
+    if found.gateways:
+        ends = ", ".join(map(str, found.gateways.addresses))
+        rows.append(("gateways", found.gateways.name, f"{ends} port {found.gateways.port}"))
+    telling.table(rows, ("what", "which", "about"))
 
 
 @provider.command()

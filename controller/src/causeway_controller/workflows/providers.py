@@ -13,6 +13,7 @@ from typing import Final
 
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.joining import Certified, Invitation, Join, LinkState, Membership, Renew
+from causeway_controller.contract.tenant_view import TenantResources, VersionedResources
 from causeway_controller.errors import ControllerError, PeerForeign, PeerUnreachable
 from causeway_controller.peers import pinning
 from causeway_controller.peers.client import ProviderClient
@@ -23,6 +24,9 @@ from causeway_wire.types import Name, Pem, Secret
 
 SECONDS: Final = 30.0
 """Between two questions how one stands."""
+_WAIT: Final = 25
+"""Seconds that a question about one's resources may stay open."""
+_PAUSE: Final = 1.0
 _REFUSED: Final = frozenset({ProblemType.INVITATION_VOID.urn, ProblemType.INVITATION_USED.urn})
 
 _log = logging.getLogger(__name__)
@@ -34,6 +38,8 @@ class Providers:
     def __init__(self, links: Links, *, seconds: float = SECONDS) -> None:
         self._links = links
         self._seconds = seconds
+        # Of what each provider told last of one's resources.
+        self._versions: dict[Name, str] = {}
 
     async def join(self, invitation: Invitation, name: Name, *, actor: str) -> None:
         """Accept an invitation. After no answer the same one may be given again, or is tried by itself.
@@ -84,6 +90,11 @@ class Providers:
                 raise
         await asyncio.to_thread(self._links.remove, name, actor=actor)
 
+    async def resources(self, name: Name) -> TenantResources:
+        """All that is one's own at a provider, now. Raises ProblemError, PeerUnreachable, StoreError."""
+        async with _client(await asyncio.to_thread(self._links.get, name)) as client:
+            return (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+
     async def follow(self) -> None:
         """Ask every provider again and again, until cancelled. What fails is kept, and told by `status`."""
         following: dict[Name, asyncio.Task[None]] = {}
@@ -106,10 +117,29 @@ class Providers:
             await asyncio.sleep(self._seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
                 await self.rescan(name)
+                while await self._changed(name):
+                    pass
             except (ControllerError, ProblemError) as error:
                 _log.info("provider not asked", extra={"provider": name, "reason": str(error)})
             except Exception:  # noqa: BLE001 - a defect about one provider must not end the others
                 _log.exception("provider not asked", extra={"provider": name})
+
+    async def _changed(self, name: Name) -> bool:
+        """Wait until one's resources at the provider differ; False when they did not for a while.
+
+        Raises as `resources`. The first answer comes at once: nothing was told yet.
+        """
+        await asyncio.sleep(_PAUSE)
+        link = await asyncio.to_thread(self._links.get, name)
+        before = self._versions.get(name)
+        query = {} if before is None else {"after": before, "wait": str(_WAIT)}
+        async with _client(link) as client:
+            answer = await client.ask(tenant_routes.RESOURCES, query=query, patience=2 * _WAIT)
+        self._versions[name] = answer.read(VersionedResources).version
+        if self._versions[name] == before:
+            return False
+        _log.info("resources told", extra={"provider": name, "version": self._versions[name]})
+        return True
 
     async def _accept(self, link: Link) -> None:
         if link.invitation is None:

@@ -1,0 +1,102 @@
+"""Handlers of what is a tenant's: told at once, or once it differs; and its runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aiohttp import web
+
+from causeway_controller.api.callers import Knows, not_found
+from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
+from causeway_controller.contract import routes, tenant_routes
+from causeway_controller.contract.tenant_view import VersionedResources
+from causeway_controller.inventory import tenant_view
+from causeway_controller.store import marks
+from causeway_controller.store.database import Database
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.marks import Mark
+from causeway_wire import codec
+
+WAIT_SECONDS: Final = 25
+"""The longest wait for a difference; proxies cut connections that are silent for 30 and more."""
+LOOK_SECONDS: Final = 1.0
+"""Between two looks at the store, for all who wait together."""
+
+
+class Pulse:
+    """The store's mark, looked at once for all who wait."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds that only grow."""
+        self._database = database
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._seen: tuple[float, Mark] = (-LOOK_SECONDS, ())
+
+    async def mark(self) -> Mark:
+        """The mark, at most `LOOK_SECONDS` old. Raises StoreError."""
+        async with self._lock:
+            at, found = self._seen
+            if not found or self._clock() - at >= LOOK_SECONDS:
+                found = await asyncio.to_thread(marks.mark, self._database)
+                self._seen = (self._clock(), found)
+            return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceHandlers:
+    """Reads the inventory. Who waits is asked again who they are, whenever anything moved."""
+
+    database: Database
+    inventories: Inventories
+    pulse: Pulse
+    resolver: Knows
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the name of the route."""
+        return {tenant_routes.RESOURCES.name: self.resources}
+
+    async def resources(self, ask: Ask) -> Answer:
+        """All that is the tenant's."""
+        after, wait = ask.query.get("after"), ask.number("wait", 0, highest=WAIT_SECONDS)
+        until = asyncio.get_running_loop().time() + (wait if after is not None else 0)
+        before = await self.pulse.mark()
+        found = await asyncio.to_thread(self._found, ask)
+        while found.version == after and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = await self.pulse.mark()
+            if now != before:
+                await self.resolver.caller(ask.http)
+                before, found = now, await asyncio.to_thread(self._found, ask)
+        return Answer(document=found)
+
+    def _found(self, ask: Ask) -> VersionedResources:
+        tenant = ask.caller.tenant or ""
+        stored = self.inventories.of_tenant(tenant)
+        if not stored.inventory.tenants:
+            raise not_found(f"tenant {tenant}")
+        found = tenant_view.resources(
+            stored.inventory,
+            stored.allocation,
+            tenant,
+            open_runs=marks.open_runs(self.database, tenant),
+        )
+        return VersionedResources(version=codec.digest(found), resources=found)
+
+
+def within(handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
+    """The handlers of runs, about the caller's tenant: no path here names one."""
+    return {name: _within(handler) for name, handler in handlers.items()}
+
+
+def _within(handler: Handler) -> Handler:
+    async def scoped(ask: Ask) -> Answer | web.StreamResponse:
+        starts = ask.route.name == tenant_routes.START_RUN.name
+        if starts and routes.IDEMPOTENCY_KEY not in ask.headers and not ask.flag("dry_run"):
+            raise malformed("send an Idempotency-Key: an answer may be lost, and nothing is started twice")
+        return await handler(replace(ask, places={**ask.places, "tenant": ask.caller.tenant or ""}))
+
+    return scoped
