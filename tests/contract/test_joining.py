@@ -4,159 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 import ssl
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from causeway_controller.api.building import Parts, build_for_tenants
-from causeway_controller.api.members import MemberHandlers
-from causeway_controller.api.ports import Peering, Services
-from causeway_controller.app import members_tls
-from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation, LinkState
 from causeway_controller.errors import PeerUnknown, PeerUnreachable
-from causeway_controller.settings import ForTenants, Listen
-from causeway_controller.store import migrate
-from causeway_controller.store.audit import Audit
-from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
-from causeway_controller.store.links import Link, Links
+from causeway_controller.store.links import Link
 from causeway_controller.trust import pki, server_certificate, tls_files
-from causeway_controller.workflows.providers import Providers
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Secret
 from tests import joining
 from tests.controller_api import two_tenants
-from tests.fakes.appliance_service import FakeAppliances
-from tests.fakes.run_service import FakeRunService
-from tests.faulty_line import Fault, Line, line
+from tests.faulty_line import Fault, line
 from tests.provider_inventory import seed_example
+from tests.two_sites import NAME, World, two_sites
 
 pytestmark = pytest.mark.timeout(120)
-NAME = "north"
-
-
-@dataclass
-class Clock:
-    now: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **time_: float) -> None:
-        self.now += timedelta(**time_)
-
-
-@dataclass
-class Tenant:
-    """A tenant's controller: its store, and what asks."""
-
-    links: Links
-    providers: Providers
-
-    async def join(self, invitation: Invitation) -> None:
-        await self.providers.join(invitation, NAME, actor="anna")
-
-    async def leave(self) -> None:
-        await self.providers.leave(NAME, actor="anna", force=False)
-
-    def link(self) -> Link:
-        return self.links.get(NAME)
-
-
-@dataclass
-class World:
-    directory: Path
-    clock: Clock
-    database: Database
-    peering: Peering
-    services: Services
-    tls: MemberTls
-    kept: Authorities
-    line: Line
-
-    def invited(self, tenant: str = "acme", **more: Any) -> Invitation:
-        """An invitation whose URL leads over the line."""
-        made = joining.invited(self.peering, tenant, **more)
-        return Invitation(
-            url=f"https://127.0.0.1:{self.line.own}",
-            pins=made.pins,
-            secret=made.secret,
-            expires=made.expires,
-            tenant=tenant,
-        )
-
-    @asynccontextmanager
-    async def tenant(self, name: str = "acme", *, ahead: timedelta = timedelta()) -> AsyncIterator[Tenant]:
-        """A controller of its own; its clock may be ahead of the provider's."""
-        database = connect(f"sqlite:///{self.directory}/{name}.db")
-        migrate.upgrade(database)
-
-        def now() -> datetime:
-            return self.clock() + ahead
-
-        links = Links(database, joining.unlocked(database, now=now), now=now)
-        yield Tenant(links=links, providers=Providers(links))
-        database.close()
-
-    def acts(self) -> list[str]:
-        return [record.act.action for record in Audit(self.database).records()]
-
-    async def troubles(self) -> list[str]:
-        return [each.detail for each in await MemberHandlers(peering=self.peering).troubles()]
-
-    def members(self) -> list[str]:
-        return [each.tenant for each in self.peering.members.list(next_key=None)]
 
 
 @pytest.fixture
 async def world(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[World]:
-    clock = Clock()
-    database = connect(f"sqlite:///{tmp_path}/provider.db")
-    migrate.upgrade(database)
-    Inventories(database, now=clock).replace(two_tenants(), expected=0, actor="test")
-    sealing = joining.unlocked(database, now=clock)
-    services = joining.services(
-        database, runs=FakeRunService(database), appliances=FakeAppliances(), now=clock
-    )
-    assert services.peering is not None
-    kept = Authorities(database, sealing, now=clock)
-    where = ForTenants(listen=Listen(address="127.0.0.1", port=unused_tcp_port), url=joining.URL)
-    tls = MemberTls(services.peering.keys, kept, authority=joining.AUTHORITY, url=joining.URL, now=clock)
-    parts = Parts(
-        database=database,
-        services=services,
-        now=clock,
-        clock=time.monotonic,
-        random=secrets.token_bytes,
-        interval=30,
-    )
-    application = build_for_tenants(parts, services.peering)
-    async with (
-        members_tls.serving(application, tls, where, actor="test"),
-        line(unused_tcp_port) as made,
-    ):
-        yield World(
-            directory=tmp_path,
-            clock=clock,
-            database=database,
-            peering=services.peering,
-            services=services,
-            tls=tls,
-            kept=kept,
-            line=made,
-        )
-    database.close()
+    async with two_sites(tmp_path, unused_tcp_port) as made:
+        yield made
 
 
 async def until_done(doing: Callable[[], Awaitable[None]]) -> int:

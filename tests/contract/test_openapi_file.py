@@ -12,6 +12,9 @@ from causeway_controller.contract import openapi as controller_openapi
 from causeway_controller.contract import tenant_openapi
 from causeway_wire import openapi
 
+pytestmark = pytest.mark.timeout(180)
+"""A validator reads every schema of a large file."""
+
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 FILE = REFERENCE / "openapi.json"
 TEXTS = {
