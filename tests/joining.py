@@ -24,7 +24,7 @@ from causeway_wire.types import Secret
 from tests.fakes.appliance_service import FakeUpdates
 
 AUTHORITY: Final = authorities.members("causeway")
-URL: Final = "https://dr.example.net:8445"
+URL: Final = "https://dr.example:8445"
 
 
 def unlocked(database: Database, *, now: Callable[[], datetime]) -> Vault:

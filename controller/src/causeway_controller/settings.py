@@ -282,7 +282,7 @@ def _port(text: str, hint: str) -> int:
 
 
 def _url(text: str) -> str:
-    hint = f"say it as https://dr.example.net:{TENANTS_PORT}, in lower case and without a path"
+    hint = f"say it as https://dr.example:{TENANTS_PORT}, in lower case and without a path"
     shape = _URL.fullmatch(text)
     if shape is None:
         raise ValueError(f"{json.dumps(text)} is no such URL; {hint}")

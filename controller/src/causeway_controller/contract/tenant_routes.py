@@ -91,6 +91,7 @@ TENANT_ROUTES: Final = (
     RUNS,
     routes.RUN,
     routes.RUN_EVENTS,
+    routes.RUN_SUMMARY,
     routes.STOP_RUN,
     routes.RETRY_RUN,
 )

@@ -342,7 +342,7 @@ CREATE TABLE provider_link (
  STRICT
 
 ;
-INSERT INTO "provider_link" VALUES('north','https://dr.example.net:8445','acme','joining','cd973dcbe2ce535c3d734ca9a90f3b824e130b0df169301d4d133ca5ebcbd349',NULL,NULL,NULL,NULL);
+INSERT INTO "provider_link" VALUES('north','https://dr.example:8445','acme','joining','cd973dcbe2ce535c3d734ca9a90f3b824e130b0df169301d4d133ca5ebcbd349',NULL,NULL,NULL,NULL);
 CREATE TABLE public_lease (
 	address TEXT NOT NULL, 
 	tenant TEXT NOT NULL, 
