@@ -8,6 +8,7 @@ are not filtered but counted by strace(1), into `CALLS`, for `packaging/check_in
 from __future__ import annotations
 
 import configparser
+import contextlib
 import ctypes
 import os
 import pwd
@@ -87,10 +88,14 @@ def stop() -> None:
     if not PID.exists():
         return
     leader = int(PID.read_text())
-    os.killpg(leader, signal.SIGTERM)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGTERM)
     deadline = time.monotonic() + SECONDS
-    while Path(f"/proc/{leader}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
+    # strace goes before what it watches: the whole group has to be gone.
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, 0)
+            time.sleep(0.1)
     PID.unlink()
 
 
