@@ -18,6 +18,7 @@ ControllerError
 ├── HookFailed           a hook of the provider's is unknown, failed or took too long
 ├── UpdateFailed         an appliance does not run the system that it was updated to
 ├── StepFailed           a failover stopped at a step: says what was undone
+│   ├── PlanChanged      the inventory was changed under a run that another controller began
 │   ├── PreflightFailed  something would stop it: it has not begun
 │   └── RunStopped       somebody asked that it stop
 ├── Superseded           another controller has taken a run over
@@ -210,6 +211,19 @@ class PreflightFailed(StepFailed):
 
     def _sentence(self, step: str, cause: Exception) -> str:  # noqa: ARG002 - the base's
         return f"Nothing was touched, because it could not be carried out: {cause}"
+
+
+class PlanChanged(StepFailed):
+    """What was begun cannot be carried on: the same request means other steps by now."""
+
+    def __init__(self) -> None:
+        super().__init__("Carrying the run on", ControllerError("the inventory was changed under it"), (), ())
+
+    def _sentence(self, step: str, cause: Exception) -> str:
+        return (
+            f"{step} was given up, because {cause}: what its steps did stands, but for what awaited a "
+            "confirmation; look at what is where now, and start a new run or an undo"
+        )
 
 
 class RunStopped(StepFailed):

@@ -13,7 +13,7 @@ import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Publish
-from causeway_controller.errors import StepFailed, StoreError, Superseded
+from causeway_controller.errors import PlanChanged, StepFailed, StoreError, Superseded
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
@@ -112,11 +112,16 @@ class Execution:
         site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, requests.plan(request))
         self._site = site
         started = next((event for event in before if event.kind == STARTED), None)
+        began: dict[str, Any] = {}
         if started is not None:
-            began_in = msgspec.json.decode(started.detail, type=dict[str, Any])["mode"]
-            site = tenancy.with_mode(site, self._asked.tenant, modes.read(began_in))
+            for event in before:
+                self._remember(event)
+            began = msgspec.json.decode(started.detail, type=dict[str, Any])
+            site = tenancy.with_mode(site, self._asked.tenant, modes.read(began["mode"]))
         plan = planning.plan(request, site)
         self._planned = plan.steps
+        if began.get("fingerprint") not in {None, planning.fingerprint(plan)}:
+            raise PlanChanged
         acting = Acting(plan.site, self._epoch, self._asked.id, newer=self._newer)
         if started is None:
             await self._means.executor.survey.refuse(plan.steps)
@@ -129,15 +134,13 @@ class Execution:
                 fingerprint=planning.fingerprint(plan),
             )
         else:
-            await self._take_over(acting, plan.steps, before)
+            await self._take_over(acting, plan.steps)
         await self._telling.kept()
         stages = Stages(self._means.executor, acting, _Told(self._journal, self._telling), self._step)
         await self._finish(plan, await stages.carry_out(plan.steps))
 
-    async def _take_over(self, acting: Acting, steps: Sequence[Step], before: Sequence[RunEvent]) -> None:
+    async def _take_over(self, acting: Acting, steps: Sequence[Step]) -> None:
         """Shut the controller before us out of every appliance of the run, before anything is done."""
-        for event in before:
-            self._remember(event)
         silent = await self._means.executor.fence(acting, appliances(steps))
         self._telling.tell(TAKEN_OVER, controller=self._means.controller, silent=silent)
 

@@ -189,6 +189,27 @@ async def test_a_call_that_nobody_remembers_comes_again_with_the_same_key(bench:
     assert [line for line in bench.log if line.startswith("on ")].count(f"on acme/{DB}") == 1
 
 
+async def test_a_run_is_not_carried_on_with_other_steps_than_it_began_with(bench: RunsBench) -> None:
+    run = (await bench.runs.start(FailOverSite(tenant="acme", plan="site"), host=HOST, actor="anna")).id
+
+    async def kill(at: str, when: str) -> None:
+        if (at, when) == ("stage 8", "remembered"):
+            raise Killed
+
+    bench.engine.at = kill
+    with pytest.raises(Killed):
+        await bench.engine.carry_out(run)
+    bench.tenancies.site = tenancy.with_publications(bench.tenancies.site, "acme", ())
+    log = list(bench.log)
+    bench.controller("two")
+    await bench.engine.carry_out(run)
+    kind, told = bench.last(run)
+    assert (kind, "the inventory was changed" in told["why"]) == (FAILED, True)
+    assert f"Power on the replica of {DB}" in told["stand"]
+    assert told["now"]["vms"][DB] == "on"
+    assert bench.log == log
+
+
 async def test_a_run_says_what_is_where_when_it_is_over(bench: RunsBench) -> None:
     now = bench.last(await through(bench, FailOverSite(tenant="acme", plan="site")))[1]["now"]
     assert now["appliances"] == {"acme-provider": "full"}
