@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -16,6 +16,8 @@ from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
 from causeway_controller.inventory import appliances
+from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.run_reports import RunsTold
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -63,15 +65,16 @@ class StatusHandlers:
         tenant = ask.caller.tenant
         stored = await asyncio.to_thread(self._stored, tenant)
         deployed = await asyncio.to_thread(self.appliances.all, tenant)
+        needed = appliances.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
-        troubles = [*self.appliances.troubles(deployed), *others]
+        troubles = [*self.appliances.troubles(deployed), *_needless(deployed, needed), *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
             troubles=tuple(troubles),
             revision=stored.revision,
             tenants=len(stored.inventory.tenants),
-            appliances=len(appliances.needed(stored.inventory)),
+            appliances=len(needed),
             deployed=len(deployed),
             open_runs=running,
         )
@@ -112,6 +115,17 @@ class StatusHandlers:
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
+
+
+def _needless(deployed: Iterable[Deployed], needed: Iterable[NeededAppliance]) -> Iterator[Trouble]:
+    """Appliances that are left over from an inventory before this one."""
+    places = {(one.tenant, one.host) for one in needed}
+    for one in deployed:
+        if (one.tenant, one.host) not in places:
+            hint = f"enter it again, or run `causeway appliance retire {one.tenant} {one.host}`"
+            yield Trouble(
+                subject=f"{one.tenant} on {one.host}", detail=f"the inventory needs it no longer; {hint}"
+            )
 
 
 def _summary(troubles: list[Trouble], running: int) -> str:

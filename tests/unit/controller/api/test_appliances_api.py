@@ -86,8 +86,8 @@ def entered(served: Served, tenant: str, **members: Any) -> None:
 
 async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
-        entered(served, "zeta", condition=Condition.HEALTHY)
-        entered(served, "acme", condition=Condition.SILENT, cause="connection refused")
+        entered(served, "zeta", condition=Condition.HEALTHY, intended="idle")
+        entered(served, "acme", condition=Condition.SILENT, cause="connection refused", intended="idle")
         served.moments.pass_(minutes=2)
         _, body, _ = await served.ask("GET", "/v1/status")
         assert body["summary"].startswith(
@@ -141,3 +141,10 @@ async def test_what_is_done_to_an_appliance_is_written_down_before(
         served.appliances.failing = None
         status, _, _ = await served.ask(method, path, role=Role.OPERATOR)
         assert (status, served.appliances.told[-1][:2]) == (200, told)
+
+
+async def test_an_appliance_that_the_inventory_needs_no_longer_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        entered(served, "gone", condition=Condition.HEALTHY, intended="idle")
+        _, body, _ = await served.ask("GET", "/v1/status")
+        assert "`causeway appliance retire gone esx1`" in body["summary"]
