@@ -3,9 +3,10 @@
 Usage: run_tests.py [TIER ...]; without a name, unit, contract and kernel. A tier in which
 no test ran has failed: a guard on nothing must not pass.
 
-Kernel tests mostly wait, for timers and for what must not happen: several workers share the files, each in a
-sandbox of its own. A few that fail beside so many others run once more, with the machine to themselves; the
-line of the tier names those that passed only then, and a test that fails alone has failed.
+Workers share the files of a tier: one for each processor, and one more for kernel tests, which mostly wait,
+for timers and for what must not happen, each in a sandbox of its own. A few that fail beside so many others
+run once more, with the machine to themselves; the line of the tier names those that passed only then, and a
+test that fails alone has failed.
 """
 
 from __future__ import annotations
@@ -23,25 +24,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = (sys.executable, "-m", "pytest")
 SANDBOXED = ROOT / "scripts/sandboxed-python"
-WORKERS = (os.cpu_count() or 1) + 1
+WORKERS = os.cpu_count() or 1
+SHARED = ("-n", str(WORKERS), "--dist=loadfile")
 SANDBOX = (sys.executable, "-m", "causeway_lab.sandbox", "--")
 TIERS = {
-    "unit": (*PYTEST, "tests/unit"),
-    "contract": (*PYTEST, "tests/contract"),
+    "unit": (*PYTEST, "tests/unit", *SHARED),
+    "contract": (*PYTEST, "tests/contract", *SHARED),
     "kernel": (
         *PYTEST,
         "-m",
         "kernel",
         "tests",
         "--dist=loadfile",
-        f"--tx={WORKERS}*popen//python={SANDBOXED}",
+        f"--tx={WORKERS + 1}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
     # Not captured: who waits for machines to boot wants to see how far they are.
     "booted": (*SANDBOX, *PYTEST, "-m", "booted", "--capture=no", "tests/booted"),
 }
 USUAL = ("unit", "contract", "kernel")
-ALONE = {"kernel": (str(SANDBOXED), "-m", "pytest", "-m", "kernel")}
+ALONE = {"unit": PYTEST, "contract": PYTEST, "kernel": (str(SANDBOXED), "-m", "pytest", "-m", "kernel")}
 FEW = 5
 """More failures than these are no accident of a busy machine."""
 
