@@ -242,6 +242,17 @@ class Superseded(ControllerError):  # noqa: N818
         self.newest = newest
 
 
+class Unheard(ControllerError):  # noqa: N818
+    """An appliance was not heard: it may obey another controller, or have done what it never answered."""
+
+    def __init__(self, appliance: str) -> None:
+        super().__init__(
+            f"{appliance} has not been heard since: nothing is built on it, and what it may rely on stays; "
+            "when it answers again, retry the run"
+        )
+        self.appliance = appliance
+
+
 class SettingsError(ControllerError):
     """Settings are wrong; the message has a line for each."""
 

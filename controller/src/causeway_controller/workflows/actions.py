@@ -17,6 +17,7 @@ from causeway_controller.errors import (
     ControllerError,
     MachineMissing,
     Superseded,
+    Unheard,
 )
 from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
@@ -77,6 +78,10 @@ class Run:
     """Gives an epoch above one that an appliance has accepted, None when another controller has taken over.
     An appliance is ahead of a store that was restored from a backup.
     """
+    taken_over: bool = False
+    """Whether another controller began it: then what was under way may have been done already."""
+    unheard: set[ApplianceId] = field(default_factory=set)
+    """Appliances that may still obey another controller, or have done what they did not answer."""
 
     def adopt(self, awaiting: Mapping[ApplianceId, ChangeId]) -> None:
         """Take over what another controller made, which awaits a confirmation."""
@@ -134,7 +139,10 @@ class Executor:
             answers = await asyncio.gather(*(self._fence(run.epoch, one) for one in asked))
             ahead = [answer for answer in answers if not isinstance(answer, bool)]
             if not ahead:
-                return tuple(one for one, answer in zip(asked, answers, strict=True) if answer is False)
+                silent = [one for one, answer in zip(asked, answers, strict=True) if answer is False]
+                run.unheard.difference_update(asked)
+                run.unheard.update(silent)
+                return tuple(silent)
             await self._outrun(run, max(ahead))
 
     async def _fence(self, epoch: Epoch, appliance: ApplianceId) -> bool | Epoch:
@@ -266,6 +274,8 @@ class Executor:
         generation = await self._generations.next(action.appliance)
         document = documents.document(site, action.appliance, generation=generation, epoch=run.epoch)
         if action.within is not None:
+            if action.within in run.unheard and await self.fence(run, (action.within,)):
+                raise Unheard(action.within)
             await self._outlast(run, action.within, patience + self._timing.confirm)
         seconds = self._timing.confirm
         if action.holds:

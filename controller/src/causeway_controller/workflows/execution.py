@@ -141,6 +141,7 @@ class Execution:
 
     async def _take_over(self, acting: Acting, steps: Sequence[Step]) -> None:
         """Shut the controller before us out of every appliance of the run, before anything is done."""
+        acting.taken_over = True
         silent = await self._means.executor.fence(acting, appliances(steps))
         self._telling.tell(TAKEN_OVER, controller=self._means.controller, silent=silent)
 

@@ -45,7 +45,9 @@ class StageRecord(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     who carries the run on extends the wait before it relies on it.
     """
     stopped: bool = False
-    """Somebody asked to stop before anything of the stage was done."""
+    """Somebody asked to stop before the stage."""
+    begun: bool = False
+    """It stopped, and another controller may have begun the stage before."""
 
 
 def record(events: Iterable[Event], awaiting: Mapping[ApplianceId, ChangeId]) -> StageRecord:
@@ -82,6 +84,12 @@ def _event(found: StepRecord, step: Step) -> Event:
     if found.error is not None:
         error = RecordedFailure(found.error, nothing_done=found.nothing_done)
     return Event(step=step, state=found.state, seconds=found.seconds, error=error)
+
+
+def begun(stage: Iterable[Step]) -> tuple[Event, ...]:
+    """Return how the steps ended of a stage that a controller began which is gone: nobody knows."""
+    error = RecordedFailure("the controller that may have begun it is gone", nothing_done=False)
+    return tuple(Event(step=step, state=StepState.FAILED, error=error) for step in stage)
 
 
 def write(found: StageRecord) -> str:

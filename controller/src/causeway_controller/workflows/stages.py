@@ -12,18 +12,19 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from causeway_controller.errors import ControllerError, RunStopped, StepFailed, Superseded
+from causeway_controller.errors import ControllerError, RunStopped, StepFailed, Superseded, Unheard
 from causeway_controller.failover.events import Event, StepState
-from causeway_controller.failover.steps import Step
+from causeway_controller.failover.steps import Apply, Power, Step
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.workflows import records
 from causeway_controller.workflows.actions import Executor, Run
 from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.records import StageRecord, StepRecord
 from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId
 
 _FAILURES = (ControllerError, ProblemError, HypervisorError, TimeoutError)
 
@@ -60,6 +61,9 @@ class Stages:
         self._progress = progress
         self._failed: set[str] = set()
         """Steps that did not end well, by their sentences; also those of a controller before us."""
+        self._relying: frozenset[ApplianceId] = frozenset()
+        self._begun = run.taken_over
+        """Whether another controller may have begun the stage that comes next."""
 
     async def carry_out(self, steps: Sequence[Step]) -> tuple[Event, ...]:
         """Execute the steps stage by stage; the last event of each.
@@ -67,27 +71,32 @@ class Stages:
         Raises StepFailed after compensation, RunStopped likewise, and Superseded at once.
         """
         ended: list[Event] = []
+        self._relying = _relying(steps)
         for number, group in itertools.groupby(steps, key=lambda step: step.stage):
             stage = _Stage(number=number, steps=tuple(group))
-            events = await self._stage(stage)
-            if events is None:
+            events, stopped = await self._stage(stage)
+            ended += events
+            if stopped:
                 undone, kept = await self._compensate(ended)
                 cause = ControllerError("somebody asked that the run stop")
                 raise RunStopped(stage.steps[0].sentence, cause, undone, kept)
-            ended += events
             for event in events:
                 if event.error is not None and event.step.required:
                     undone, kept = await self._compensate(ended)
                     raise StepFailed(event.step.sentence, event.error, undone, kept) from event.error
         return tuple(ended)
 
-    async def _stage(self, stage: _Stage) -> tuple[Event, ...] | None:
-        """How its steps ended, now or before; None when the run was to stop before any began."""
+    async def _stage(self, stage: _Stage) -> tuple[tuple[Event, ...], bool]:
+        """How its steps ended, now or before, and whether the run was to stop instead.
+
+        When it stops, another controller may have begun the stage and told nobody: then its steps have to be
+        taken back as those of a stage that failed.
+        """
         lived: list[Event] = []
 
         async def act() -> str:
             if await self._journal.stop_requested():
-                return records.write(StageRecord(awaiting=self._awaiting(), stopped=True))
+                return records.write(StageRecord(awaiting=self._awaiting(), stopped=True, begun=self._begun))
             tasks: dict[str, asyncio.Task[Event]] = {}
             async with asyncio.TaskGroup() as group:
                 for step in stage.steps:
@@ -100,13 +109,14 @@ class Stages:
 
         found = records.read(await self._journal.stage(f"stage {stage.number}", act))
         if found.stopped:
-            return None
+            return (records.begun(stage.steps) if found.begun else ()), True
         if lived:
-            return tuple(lived)
+            self._begun = False
+            return tuple(lived), False
         self._run.adopt(found.awaiting)
         events = records.events(found, stage.steps)
         self._failed.update(event.step.sentence for event in events if event.error is not None)
-        return events
+        return events, False
 
     def _awaiting(self) -> dict[str, str]:
         return {appliance: one.change for appliance, one in self._run.awaiting.items()}
@@ -134,7 +144,11 @@ class Stages:
             changed = await self._executor.act(self._run, step.action, courtesy=not step.required)
         except _FAILURES as failure:
             return StepState.FAILED, failure
-        return (StepState.DONE if changed else StepState.UNCHANGED), None
+        return (StepState.DONE if changed or self._done_before(step) else StepState.UNCHANGED), None
+
+    def _done_before(self, step: Step) -> bool:
+        """Whether what is so already may be the work of the controller before."""
+        return self._begun and isinstance(step.action, Power) and step.action.machine.appliance is None
 
     async def _compensate(self, events: Sequence[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Take back what the steps did, the last stage first; what was undone, and what could not be."""
@@ -157,7 +171,14 @@ class Stages:
 
         found = records.read(await self._journal.stage(f"undo stage {number}", act))
         self._run.awaiting = {one: kept for one, kept in self._run.awaiting.items() if one in found.awaiting}
+        for event, taken in zip(events, found.steps, strict=True):
+            self._hear(event.step, heard=taken.error is None)
         return found
+
+    def _hear(self, step: Step, *, heard: bool) -> None:
+        """Remember whether an appliance said that it went back; until it does, others may rely on it."""
+        if isinstance(step.action, Apply):
+            (self._run.unheard.discard if heard else self._run.unheard.add)(step.action.appliance)
 
     async def _take_back(self, event: Event) -> StepRecord:
         action = event.step.compensation
@@ -165,14 +186,30 @@ class Stages:
         started = time.monotonic()
         state, error = StepState.UNDONE, None
         try:
+            self._refuse_relied(event.step)
             await self._executor.take_back(self._run, event.step.action, action)
         except _FAILURES as failure:
             _refuse_superseded(failure)
             state, error = StepState.UNDO_FAILED, failure
+        self._hear(event.step, heard=error is None)
         ended = Event(step=event.step, state=state, seconds=time.monotonic() - started, error=error)
         self._progress(ended)
         text = None if error is None else str(error)
         return StepRecord(sentence=str(action), state=state, seconds=round(ended.seconds, 6), error=text)
+
+    def _refuse_relied(self, step: Step) -> None:
+        """Raises Unheard while an appliance may go on answering for what the step gave it to rely on."""
+        unheard = sorted(self._relying & self._run.unheard)
+        if unheard and not _relying((step,)):
+            raise Unheard(unheard[0])
+
+
+def _relying(steps: Iterable[Step]) -> frozenset[ApplianceId]:
+    return frozenset(
+        step.action.appliance
+        for step in steps
+        if isinstance(step.action, Apply) and step.action.within is not None
+    )
 
 
 def _may_have_acted(event: Event) -> bool:

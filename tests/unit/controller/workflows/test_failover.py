@@ -124,7 +124,7 @@ async def test_a_failed_addition_leaves_the_running_failover_as_it_was() -> None
 
 async def test_what_could_not_be_undone_is_said() -> None:
     bench = Bench()
-    bench.agents["acme-tenant-0"].lost = True
+    bench.agents["acme-provider"].connected = False
     bench.hypervisor.on["acme/vm-0-0"] = False
 
     def break_after(event: Event) -> None:
@@ -134,12 +134,45 @@ async def test_what_could_not_be_undone_is_said() -> None:
     bench.on_event = break_after
     with pytest.raises(StepFailed, match="NOT undone") as caught:
         await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    assert caught.value.undone == ("configure acme-tenant-0 (idle)", "configure acme-provider (idle)")
+    assert [kept.split(" (")[0] for kept in caught.value.kept] == ["power off acme/vm-0-0"]
+
+
+def fall_silent(bench: Bench, appliance: str, *, after: str) -> None:
+    """Have the appliance answer nothing any more after the step that begins so."""
+
+    def lose(event: Event) -> None:
+        if event.state is StepState.DONE and event.step.sentence.startswith(after):
+            bench.agents[appliance].lost = True
+
+    bench.on_event = lose
+
+
+async def test_what_a_silent_appliance_may_rely_on_is_not_taken_back() -> None:
+    bench = Bench()
+    fall_silent(bench, "acme-tenant-0", after="Start the VPN servers")
+    with pytest.raises(StepFailed, match="NOT undone") as caught:
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     assert isinstance(caught.value.cause, AgentUnreachable)
-    assert caught.value.undone == ("configure acme-provider (idle)",)
+    assert caught.value.undone == ()
     assert [kept.split(" (")[0] for kept in caught.value.kept] == [
         "configure acme-tenant-0",
         "power off acme/vm-0-0",
+        "configure acme-provider",
     ]
+    assert "acme-tenant-0 has not been heard" in caught.value.kept[-1]
+    assert bench.hypervisor.on["acme/vm-0-0"]
+    assert bench.agents["acme-provider"].mode == "vm-0-0"
+    assert bench.agents["acme-provider"].awaiting is not None, "it goes back by itself, after the other"
+
+
+async def test_an_end_that_falls_silent_before_it_is_confirmed_keeps_what_serves_it() -> None:
+    bench = Bench()
+    fall_silent(bench, "acme-tenant-0", after="Confirm acme-provider")
+    with pytest.raises(StepFailed, match="Confirm acme-tenant-0"):
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    assert bench.agents["acme-provider"].mode == bench.agents["acme-tenant-0"].mode == "vm-0-0"
+    assert bench.hypervisor.on["acme/vm-0-0"]
 
 
 async def test_a_machine_nobody_deployed_is_named() -> None:
@@ -192,7 +225,6 @@ async def test_an_end_that_cannot_be_confirmed_takes_the_other_back_too() -> Non
 
 async def test_what_a_dead_run_left_unconfirmed_is_cancelled_and_done_anew() -> None:
     bench = Bench()
-    bench.agents["acme-tenant-0"].lost = True
 
     def die(event: Event) -> None:
         if event.state is StepState.DONE and "VPN servers" in event.step.sentence:
@@ -202,7 +234,6 @@ async def test_what_a_dead_run_left_unconfirmed_is_cancelled_and_done_anew() -> 
     with pytest.raises(ExceptionGroup):
         await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
     bench.on_event = bench.events.append
-    bench.agents["acme-tenant-0"].lost = False
     await bench.begin_partial(SITE, ["vm-0-0"], epoch=2)
     assert "acme-provider cancelled" in bench.log
     assert bench.agents["acme-provider"].awaiting is None

@@ -20,6 +20,7 @@ from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
 PROVIDER = SITE.tenants["acme"].provider.id
+TENANT = SITE.tenants["acme"].appliances["net-0"].id
 
 
 @pytest.fixture
@@ -311,6 +312,33 @@ async def test_a_run_stops_before_its_next_stage_and_takes_back(bench: RunsBench
     assert bench.agents[PROVIDER].mode == "idle"
     assert bench.running() == set()
     await refused(bench.runs.stop(run), ProblemType.NOT_FOUND)
+
+
+async def test_a_stage_that_the_dead_one_had_begun_is_taken_back_too(bench: RunsBench) -> None:
+    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
+    assert await killed(bench, run, stage="stage 3", moment="after")
+    assert (bench.agents[TENANT].mode, bench.running()) == (VM, {VM})
+    bench.controller("two")
+    await bench.runs.stop(run, actor="bert")
+    assert not await killed(bench, run, stage="", moment="")
+    assert bench.last(run)[1]["kept"] == []
+    assert (bench.running(), {agent.mode for agent in bench.agents.values()}) == (set(), {"idle"})
+    back = [f"{TENANT} idle", f"off acme/{VM}", f"{PROVIDER} cancelled"]
+    assert sorted(back, key=bench.log.index) == back
+
+
+async def test_a_successor_takes_nothing_back_that_a_silent_appliance_may_rely_on(bench: RunsBench) -> None:
+    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
+    assert await killed(bench, run, stage="stage 2", moment="remembered")
+    bench.controller("two")
+    bench.agents[TENANT].lost = True
+    await bench.runs.stop(run, actor="bert")
+    assert not await killed(bench, run, stage="", moment="")
+    kind, told = bench.last(run)
+    assert (kind, told["undone"]) == (FAILED, [])
+    assert "has not been heard" in told["kept"][-1]
+    assert bench.agents[PROVIDER].mode == VM
+    assert bench.agents[PROVIDER].awaiting is not None
 
 
 async def test_what_failed_is_tried_again_and_what_went_through_is_not(bench: RunsBench) -> None:
