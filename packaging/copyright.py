@@ -10,7 +10,6 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 HEAD = """\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: Causeway
 
 Files: *

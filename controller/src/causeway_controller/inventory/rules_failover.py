@@ -25,6 +25,7 @@ def check(findings: Findings, tenant: Tenant, book: Book, chosen: Iterable[IPAdd
     for n, plan in enumerate(tenant.failover_plans):
         where = f"{pointer}/failover_plans/{n}"
         _entries(findings, tenant, plan, where)
+        _hosts(findings, tenant, plan, book, where)
         _order(findings, plan, where)
         _gateways(findings, tenant, plan, where)
         _routed(findings, tenant, plan, book, where)
@@ -33,7 +34,6 @@ def check(findings: Findings, tenant: Tenant, book: Book, chosen: Iterable[IPAdd
 
 def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
     vms = {vm.name for vm in tenant.vms}
-    hosts = {vm.name: None if vm.replica is UNSET else vm.replica.host for vm in tenant.vms}
     planned = {entry.vm for entry in plan.entries}
     distinct(
         findings, ((entry.vm, f"{pointer}/entries/{n}/vm") for n, entry in enumerate(plan.entries)), "VM"
@@ -45,12 +45,23 @@ def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: st
         for m, other in enumerate(entry.after):
             if other not in planned:
                 unknown(findings, f"{where}/after/{m}", "VM of the plan", other, planned)
-            elif hosts.get(other) != hosts.get(entry.vm):
+
+
+def _hosts(findings: Findings, tenant: Tenant, plan: FailoverPlan, book: Book, pointer: str) -> None:
+    """A run is of one host: nobody waits for a VM of another. Replicas on hosts without a subscription have
+    findings of their own.
+    """
+    hosts = {vm.name: None if vm.replica is UNSET else vm.replica.host for vm in tenant.vms}
+    known = {None, *(hardware.host for _, _, hardware in book.subscribed(tenant))}
+    for n, entry in enumerate(plan.entries):
+        for m, other in enumerate(entry.after):
+            here, there = hosts.get(entry.vm), hosts.get(other)
+            if other in hosts and here != there and {here, there} <= known:
                 detail = (
                     f"{entry.vm} waits for {other}, whose replica is on {_place(hosts, other)} and not on "
                     f"{_place(hosts, entry.vm)}; a run is of one host: leave {other} out of `after`"
                 )
-                findings.add(ProblemType.INVALID, f"{where}/after/{m}", detail)
+                findings.add(ProblemType.INVALID, f"{pointer}/entries/{n}/after/{m}", detail)
 
 
 def _place(hosts: Mapping[VmName, Name | None], vm: VmName) -> str:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import PlanEntry
 from causeway_controller.inventory.allocation import Allocation, PublicLease
-from tests.provider_inventory import found, network, rule, seed_example, tenant, vm, with_
+from tests.provider_inventory import found, network, rule, seed_example, tenant, two_hosts, vm, with_
 
 
 def of_tenant(**members: object) -> Callable[[], Inventory]:
@@ -109,3 +109,10 @@ def test_a_service_may_be_published_on_an_address_that_was_chosen() -> None:
     inventory = of_plan(rules=(rule(public_address=address),))()
     held = Allocation(public=(PublicLease(tenant="acme", address=address),))
     assert found(inventory, held=held) == []
+
+
+def test_nobody_waits_for_a_vm_of_another_host() -> None:
+    far = with_(vm("db1", 12, on="esx2"), network="dmz", addresses=(ip_address("192.168.20.12"),))
+    (both,) = two_hosts().tenants
+    inventory = with_(two_hosts(), tenants=(with_(both, vms=(vm("web1", 11), far)),))
+    assert found(inventory) == [("/tenants/0/failover_plans/0/entries/1/after/0", "invalid")]
