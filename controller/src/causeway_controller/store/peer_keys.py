@@ -51,6 +51,7 @@ class PeerKeys:
     def establish(self, *, actor: str) -> None:
         """Make a key if there is none. Raises StoreError."""
         with self._database.write() as connection:
+            _lock(connection)
             if _used(connection) is None:
                 self._make(connection, 1, used=self._now(), actor=actor)
 
@@ -70,6 +71,7 @@ class PeerKeys:
     def announce(self, *, actor: str) -> Pins:
         """Make the next key; while there is one, that stays it. Raises StoreError."""
         with self._database.write() as connection:
+            _lock(connection)
             if _pins(connection).next is None:
                 self._make(connection, _current(connection).number + 1, used=None, actor=actor)
             return _pins(connection)
@@ -81,6 +83,7 @@ class PeerKeys:
         StoreError.
         """
         with self._database.write() as connection:
+            _lock(connection)
             pins, before = _pins(connection), _current(connection)
             if pins.next is None:
                 return pins
@@ -107,8 +110,12 @@ class PeerKeys:
 
 
 def _used(connection: Connection) -> Any:
-    question = select(peer_key).where(peer_key.c.used.is_not(None)).with_for_update()
-    return connection.execute(question).one_or_none()
+    return connection.execute(select(peer_key).where(peer_key.c.used.is_not(None))).one_or_none()
+
+
+def _lock(connection: Connection) -> None:
+    """Have others who would change the keys wait. Whoever only reads may not: it is refused in PostgreSQL."""
+    connection.execute(select(peer_key.c.number).with_for_update()).all()
 
 
 def _current(connection: Connection) -> Any:
