@@ -100,6 +100,7 @@ class Terminal:
     def __init__(self, *words: str) -> None:
         self.pid, self._end = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests that run in the background ignore it
             program = str(CAUSEWAY)
             os.execve(program, (program, *words), environment(TERM="xterm"))  # noqa: S606 - no shell is wanted
         self.said = ""
@@ -177,7 +178,7 @@ def test_bash_completes_by_what_it_was_taught(tmp_path: Path) -> None:
     script = f"""source {tmp_path}/taught
     complete -p causeway >/dev/null
     COMP_WORDS=(causeway failover pa) COMP_CWORD=2 COMPREPLY=()
-    _causeway_completion || true
+    _causeway_completion causeway pa failover
     echo "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(
