@@ -144,7 +144,7 @@ deb: setup ## the controller as a Debian package in dist, for apt install
 
 deb-check: deb ## install it in a fresh Debian 12 tree, as its how-to says; upgrade, remove, purge (as root; some minutes)
 	@scripts/setup deb
-	@packaging/check_deb "$(lastword $(sort $(wildcard dist/causeway-controller_*.deb)))"
+	@packaging/check_deb "$$(ls -t dist/causeway-controller_*.deb | head -n 1)"
 
 monitoring-check: ## have promtool judge the examples for Prometheus, try every alert, and read /metrics
 	@scripts/setup monitoring
