@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,28 +20,24 @@ from causeway_controller.failover.steps import Step, appliances, replicas
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import News, Run, RunEvent, Runs
+from causeway_controller.store.runs import Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.actions import Run as Acting
 from causeway_controller.workflows.ports import Journal, Tenancies
+from causeway_controller.workflows.run_record import (
+    FAILED,
+    FINISHED,
+    STAGE,
+    STARTED,
+    STEP,
+    TAKEN_OVER,
+    Record,
+)
 from causeway_controller.workflows.stages import Stages
-from causeway_controller.workflows.telling import Telling, text
-from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.types import Epoch, Name
-
-STARTED: Final = "started"
-"""Planned, and about to begin: `stages` are its sentences, `mode` is the one that it begins in."""
-TAKEN_OVER: Final = "taken-over"
-"""Another controller carries it on; `silent` are appliances that could not be told of it."""
-STEP: Final = "step"
-STAGE: Final = "stage"
-"""Everything of the stage has ended, and is remembered."""
-FAILED: Final = "failed"
-"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`."""
-FINISHED: Final = "finished"
-LAST: Final = frozenset({FAILED, FINISHED})
-"""Nothing comes after these."""
+from causeway_controller.workflows.telling import Telling
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import Name
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
 
@@ -69,8 +64,8 @@ class Execution:
         self._means = means
         self._asked = asked
         self._journal = journal
-        self._epoch: Epoch = 0
-        self._telling = Telling(self._keep, now=means.now)
+        self._record = Record(asked, runs=means.runs, epochs=means.epochs, now=means.now)
+        self._telling = self._record.telling
         self._site: Site | None = None
         self._planned: Sequence[Step] = ()
         self._steps: dict[str, str] = {}
@@ -81,8 +76,8 @@ class Execution:
 
         Raises Superseded when another controller has taken it over, StoreError when nothing can be kept.
         """
-        before = await asyncio.to_thread(self._means.runs.events, self._asked.id)
-        await self._take_epoch()
+        before = await self._record.before()
+        await self._record.take_epoch()
         try:
             await self._carry_on(before)
         except (StoreError, Superseded):
@@ -90,7 +85,7 @@ class Execution:
         except StepFailed as error:
             await self._fail(error, undone=error.undone, kept=error.kept)
         except ProblemError as error:
-            self._refuse_superseded(error)
+            self._record.refuse_superseded(error)
             await self._fail(error)
         except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
             _log.exception("a run ended by a defect", extra={"run": self._asked.id})
@@ -98,14 +93,10 @@ class Execution:
 
     async def give_up(self, error: Exception) -> None:
         """End the run as failed without doing anything more; raises as `carry_out`."""
-        for event in await asyncio.to_thread(self._means.runs.events, self._asked.id):
+        for event in await self._record.before():
             self._remember(event)
-        await self._take_epoch()
+        await self._record.take_epoch()
         await self._fail(error)
-
-    async def _take_epoch(self) -> None:
-        take = self._means.epochs.take
-        self._epoch = await asyncio.to_thread(take, self._asked.tenant, self._asked.host)
 
     async def _carry_on(self, before: Sequence[RunEvent]) -> None:
         request = requests.read(self._asked.request.encode())
@@ -122,7 +113,7 @@ class Execution:
         self._planned = plan.steps
         if began.get("fingerprint") not in {None, planning.fingerprint(plan)}:
             raise PlanChanged
-        acting = Acting(plan.site, self._epoch, self._asked.id, newer=self._newer)
+        acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
         if started is None:
             await self._means.executor.survey.refuse(plan.steps)
             mode = modes.members(tenancy.mode(site, self._asked.tenant))
@@ -154,40 +145,6 @@ class Execution:
         self._steps[event.step.sentence] = event.state.value
         self._telling.step(event)
 
-    async def _newer(self, accepted: Epoch) -> Epoch | None:
-        """An epoch above what an appliance has accepted, unless another controller has the run: then None.
-
-        An appliance is ahead of all epochs of ours when the store was restored from a backup.
-        """
-        epochs, whose = self._means.epochs, (self._asked.tenant, self._asked.host)
-        if await asyncio.to_thread(epochs.current, *whose) > self._epoch:
-            return None
-        await asyncio.to_thread(epochs.at_least, *whose, accepted)
-        await self._take_epoch()
-        return self._epoch
-
-    async def _keep(self, news: Sequence[News]) -> None:
-        try:
-            await asyncio.to_thread(self._means.runs.append_all, self._asked.id, news, epoch=self._epoch)
-        except ProblemError as error:
-            self._refuse_superseded(error)
-            raise
-        for one in news:
-            self._log(one.kind, msgspec.json.decode(one.detail))
-
-    def _log(self, kind: str, told: dict[str, Any]) -> None:
-        """Log an event of the run that was kept: where logs are gathered, a run is found by its name."""
-        where = {"run": self._asked.id, "tenant": self._asked.tenant, "host": self._asked.host}
-        level = logging.WARNING if kind == FAILED else logging.INFO
-        _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
-
-    def _refuse_superseded(self, error: ProblemError) -> None:
-        """Raises Superseded when that is what the store or an appliance says."""
-        if error.problem.type == ProblemType.STALE_EPOCH.urn:
-            accepted = error.problem.epoch
-            newest = accepted if isinstance(accepted, int) else self._epoch + 1
-            raise Superseded(self._epoch, newest) from error
-
     async def _finish(self, plan: Plan, events: Sequence[Event]) -> None:
         mode = planning.after(plan, events)
         published = plan.site.tenants[self._asked.tenant].publications
@@ -198,7 +155,7 @@ class Execution:
             "failures": {one.step.sentence: str(one.error) for one in events if one.error is not None},
             "now": await self._now(),
         }
-        await self._close(FINISHED, detail, left)
+        await self._record.close(FINISHED, detail, left)
         await self._announce(tenancy.with_mode(plan.site, self._asked.tenant, mode))
 
     async def _announce(self, site: Site) -> None:
@@ -211,7 +168,7 @@ class Execution:
         """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
         detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "now": await self._now()}
-        await self._close(FAILED, detail, None)
+        await self._record.close(FAILED, detail)
 
     async def _now(self) -> dict[str, Any]:
         """What is where, as far as it can be found out; empty when the run came to know of no site."""
@@ -220,23 +177,6 @@ class Execution:
         tenant = self._site.tenants[self._asked.tenant]
         vms = tenancy.mode(self._site, self._asked.tenant).vms | replicas(self._planned)
         return await self._means.executor.survey.now(tenant, self._planned, vms)
-
-    async def _close(self, kind: str, detail: dict[str, Any], left: Standing | None) -> None:
-        await self._telling.kept()
-        try:
-            await asyncio.to_thread(
-                self._means.runs.finish,
-                self._asked.id,
-                epoch=self._epoch,
-                kind=kind,
-                detail=text(detail),
-                at=self._means.now(),
-                left=left,
-            )
-        except ProblemError as error:
-            self._refuse_superseded(error)
-            raise
-        self._log(kind, detail)
 
 
 class _Told:

@@ -26,9 +26,10 @@ from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.workflows.actions import Executor
-from causeway_controller.workflows.execution import FINISHED, LAST, STARTED, Execution, Means, sentences
+from causeway_controller.workflows.execution import Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
+from causeway_controller.workflows.run_record import FINISHED, LAST, STARTED
 from causeway_controller.workflows.stages import Unrecorded
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem

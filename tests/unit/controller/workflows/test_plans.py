@@ -16,7 +16,7 @@ from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.modes import Full, Idle, Partial
 from causeway_controller.inventory.tenancy import PlannedVm, Site
 from causeway_controller.store.database import Database
-from causeway_controller.workflows.execution import FAILED, FINISHED
+from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.fakes.engine import Killed
 from tests.fakes.hooks import FakeHooks

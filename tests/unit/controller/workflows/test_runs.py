@@ -12,7 +12,7 @@ import pytest
 from causeway_controller.contract.requests import FailOver, FailOverSite, Request
 from causeway_controller.inventory.modes import Full, Idle, Partial
 from causeway_controller.store.database import Database
-from causeway_controller.workflows.execution import FAILED, FINISHED, STARTED, TAKEN_OVER
+from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed
 from tests.runs_bench import HOST, Died, RunsBench, detail, made
@@ -69,7 +69,7 @@ async def test_a_run_goes_through_tells_its_steps_and_leaves_its_mode(bench: Run
 async def test_every_event_that_was_kept_is_logged_with_its_run_and_stage(
     bench: RunsBench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, logger="causeway_controller.workflows.execution")
+    caplog.set_level(logging.INFO, logger="causeway_controller.workflows.run_record")
     run = await through(bench, BEGIN)
     logged = [
         (record.getMessage().removeprefix("run "), record.__dict__["told"])

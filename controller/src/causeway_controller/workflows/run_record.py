@@ -1,0 +1,106 @@
+"""What is kept of one run while it is carried out: its events, under the epoch of who carries it out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from causeway_controller.errors import Superseded
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.runs import News, Run, RunEvent, Runs
+from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.telling import Telling, text
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import Epoch
+
+STARTED: Final = "started"
+"""Planned, and about to begin: `stages` are its sentences; of a failover `mode` is the one it begins in."""
+TAKEN_OVER: Final = "taken-over"
+"""Another controller carries it on; `silent` are appliances that could not be told of it."""
+STEP: Final = "step"
+STAGE: Final = "stage"
+"""Everything of the stage has ended, and is remembered."""
+FAILED: Final = "failed"
+"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`."""
+FINISHED: Final = "finished"
+LAST: Final = frozenset({FAILED, FINISHED})
+"""Nothing comes after these."""
+
+_log = logging.getLogger(__name__)
+
+
+class Record:
+    """One run's, in this controller's hands. `epoch` is 0 until one was taken."""
+
+    def __init__(self, asked: Run, *, runs: Runs, epochs: Epochs, now: Callable[[], datetime]) -> None:
+        self.asked = asked
+        self.epoch: Epoch = 0
+        self.telling = Telling(self._keep, now=now)
+        self._runs = runs
+        self._epochs = epochs
+        self._now = now
+
+    async def before(self) -> tuple[RunEvent, ...]:
+        """Return what came of it under others, or before. Raises StoreError."""
+        return await asyncio.to_thread(self._runs.events, self.asked.id)
+
+    async def take_epoch(self) -> None:
+        """Be newer than everybody who carried it out before. Raises StoreError."""
+        self.epoch = await asyncio.to_thread(self._epochs.take, self.asked.tenant, self.asked.host)
+
+    async def newer(self, accepted: Epoch) -> Epoch | None:
+        """Take an epoch above what an appliance has accepted, unless another controller has the run: None.
+
+        An appliance is ahead of all epochs of ours when the store was restored from a backup.
+        """
+        whose = (self.asked.tenant, self.asked.host)
+        if await asyncio.to_thread(self._epochs.current, *whose) > self.epoch:
+            return None
+        await asyncio.to_thread(self._epochs.at_least, *whose, accepted)
+        await self.take_epoch()
+        return self.epoch
+
+    async def close(self, kind: str, detail: dict[str, Any], left: Standing | None = None) -> None:
+        """Keep the last event, with what the run left. Raises Superseded, StoreError."""
+        await self.telling.kept()
+        try:
+            await asyncio.to_thread(
+                self._runs.finish,
+                self.asked.id,
+                epoch=self.epoch,
+                kind=kind,
+                detail=text(detail),
+                at=self._now(),
+                left=left,
+            )
+        except ProblemError as error:
+            self.refuse_superseded(error)
+            raise
+        self._log(kind, detail)
+
+    def refuse_superseded(self, error: ProblemError) -> None:
+        """Raise Superseded when that is what the store or an appliance says."""
+        if error.problem.type == ProblemType.STALE_EPOCH.urn:
+            accepted = error.problem.epoch
+            newest = accepted if isinstance(accepted, int) else self.epoch + 1
+            raise Superseded(self.epoch, newest) from error
+
+    async def _keep(self, news: Sequence[News]) -> None:
+        try:
+            await asyncio.to_thread(self._runs.append_all, self.asked.id, news, epoch=self.epoch)
+        except ProblemError as error:
+            self.refuse_superseded(error)
+            raise
+        for one in news:
+            self._log(one.kind, msgspec.json.decode(one.detail))
+
+    def _log(self, kind: str, told: Mapping[str, Any]) -> None:
+        """Log an event of the run that was kept: where logs are gathered, a run is found by its name."""
+        where = {"run": self.asked.id, "tenant": self.asked.tenant, "host": self.asked.host}
+        level = logging.WARNING if kind == FAILED else logging.INFO
+        _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
