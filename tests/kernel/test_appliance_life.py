@@ -64,7 +64,7 @@ class Story:
 
     async def published(self) -> tuple[str, ...]:
         """Names of the public rules that the appliance itself has."""
-        own = self.place / "identity"
+        (own,) = (self.place / "identity" / self.controller.name).iterdir()
         identity = ControllerIdentity(
             certificate=own / "controller.pem",
             key=own / "controller.key",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import ssl
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity, make_identity
-from causeway_wire.types import Name
+from causeway_wire.types import Name, Pem
 
 PROVIDER: Final[Name] = "causeway"
 """Whose authority of agents and controllers it is; a store has one provider."""
@@ -28,30 +30,31 @@ PROVIDER: Final[Name] = "causeway"
 def establish(
     kept: Authorities, ledger: Ledger, name: Name, place: Path, *, now: Callable[[], datetime]
 ) -> ControllerIdentity:
-    """Return the identity of the controller of this name, whose key is in this directory and nowhere else.
+    """Return the identity of the controller of this name, whose key is below this directory and nowhere else.
 
     Key and certificate are made when there are none that go together, and made anew when two thirds of the
     certificate's life are over, when it is not the last one that was issued, and when another generation of
-    the authority signs by now. Raises StartError, StoreError.
+    the authority signs by now. Other controllers may keep theirs in this directory too. Raises StartError,
+    StoreError.
     """
     management = authorities.management(PROVIDER)
     kept.establish(management, actor=name)
     bundle = kept.bundle(management)
     subject = certificates.of_controller(name)
     signing = rotation.signing(kept.generations(management))
-    if _usable(place, ledger.last(subject), signing, now=now()):
-        return ControllerIdentity(
-            certificate=place / "controller.pem", key=place / "controller.key", authority=bundle
-        )
+    last = ledger.last(subject)
+    if last is not None and _usable(
+        found := _pair(place / name / last.serial, bundle), last, signing, now=now()
+    ):
+        return found
     issuer = kept.issuer(management, subject, actor=name)
     try:
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = make_identity(issuer, name, place, authority=bundle, now=now())
-        text = made.certificate.read_text()
+        made = _make(issuer, name, place / name, keep=last, authority=bundle, now=now())
+        serial = pki.serial(made.certificate.read_text())
     except OSError as error:
         detail = f"the controller's own key cannot be written to {place} ({error.strerror})"
         raise StartError(f"{detail}; correct the directory's owner or mode") from error
-    ledger.installed(pki.serial(text), actor=name)
+    ledger.installed(serial, actor=name)
     return made
 
 
@@ -74,15 +77,38 @@ class Refresh:
         await self._pool.use(own, refused, renewed=before not in {"", shown})
 
 
-def _usable(place: Path, last: Issued | None, signing: Generation | None, *, now: datetime) -> bool:
+def _pair(place: Path, authority: Pem) -> ControllerIdentity:
+    return ControllerIdentity(
+        certificate=place / "controller.pem", key=place / "controller.key", authority=authority
+    )
+
+
+def _make(
+    issuer: pki.Issuer, name: Name, place: Path, *, keep: Issued | None, authority: Pem, now: datetime
+) -> ControllerIdentity:
+    """Make a key and its certificate in a directory that is named by the serial number. Raises OSError.
+
+    It appears as a whole and never changes: clients read both files again for each new context, whenever that
+    is. Those before it go, but for the last (`keep`), which clients use until they are told.
+    """
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = [one for one in place.iterdir() if keep is None or one.name != keep.serial]
+    new = Path(tempfile.mkdtemp(prefix="new-", dir=place))
+    made = make_identity(issuer, name, new, authority=authority, now=now)
+    pair = _pair(place / pki.serial(made.certificate.read_text()), authority)
+    new.rename(pair.key.parent)
+    for one in before:
+        shutil.rmtree(one, ignore_errors=True)
+    return pair
+
+
+def _usable(pair: ControllerIdentity, last: Issued, signing: Generation | None, *, now: datetime) -> bool:
     """Whether key and certificate are there, are a pair, last, and are what the ledger has."""
-    if last is None or signing is None or last.generation < signing.number:
+    if signing is None or last.generation < signing.number:
         return False
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(
-            place / "controller.pem", place / "controller.key"
-        )
-        text = (place / "controller.pem").read_text()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(pair.certificate, pair.key)
+        text = pair.certificate.read_text()
         due = certificates.renew_at(*pki.validity(text))
         return pki.serial(text) == last.serial and now < due
     except (OSError, ssl.SSLError, ValueError):

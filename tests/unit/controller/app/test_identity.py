@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import connect
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import master_key
+from causeway_controller.trust.identity import ControllerIdentity
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -33,11 +35,11 @@ class World:
     def time(self) -> datetime:
         return self.now
 
-    def establish(self) -> bytes:
+    def establish(self, name: str = "ctl1") -> ControllerIdentity:
         ledger = Ledger(self.database, now=self.time)
-        found = identity.establish(self.kept, ledger, "ctl1", self.place, now=self.time)
+        found = identity.establish(self.kept, ledger, name, self.place, now=self.time)
         assert found.key.stat().st_mode & 0o077 == 0
-        return found.certificate.read_bytes()
+        return found
 
     def issued(self) -> int:
         slot = certificates.of_controller("ctl1").slot
@@ -64,11 +66,34 @@ def test_it_is_made_anew_when_two_thirds_of_its_life_are_over(world: World) -> N
     assert world.establish() != first
 
 
-@pytest.mark.parametrize("broken", ["controller.key", "controller.pem"])
+def test_a_pair_that_is_in_use_stays_as_it_is_until_the_one_after_the_next(world: World) -> None:
+    first = world.establish()
+    world.now += timedelta(days=300)
+    second = world.establish()
+    for pair in (first, second):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(pair.certificate, pair.key)
+    world.now += timedelta(days=300)
+    third = world.establish()
+    assert {path.parent for path in world.place.rglob("*.key")} == {second.key.parent, third.key.parent}
+
+
+def test_controllers_that_share_a_directory_leave_each_other_alone(world: World) -> None:
+    first, second = world.establish("ctl1"), world.establish("ctl2")
+    assert (world.establish("ctl1"), world.establish("ctl2")) == (first, second)
+    assert first.certificate.read_bytes() != second.certificate.read_bytes()
+
+
+def test_what_a_killed_controller_left_unfinished_goes(world: World) -> None:
+    (world.place / "ctl1" / "new-abc").mkdir(parents=True)
+    made = world.establish()
+    assert list((world.place / "ctl1").iterdir()) == [made.key.parent]
+
+
+@pytest.mark.parametrize("broken", ["key", "certificate"])
 def test_what_is_broken_or_lost_is_made_anew(world: World, broken: str) -> None:
     first = world.establish()
-    (world.place / broken).write_bytes(b"")
+    getattr(first, broken).write_bytes(b"")
     second = world.establish()
     assert second != first
-    (world.place / broken).unlink()
+    getattr(second, broken).unlink()
     assert world.establish() != second
