@@ -19,20 +19,18 @@ from causeway_controller.store.appliances import Appliances
 from tests.controller_socket import AtSocket, at_socket
 from tests.update_files import make
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def controller(tmp_path: Path) -> Iterator[AtSocket]:
     make(tmp_path, version="2")
     with at_socket(tmp_path) as found:
-        kept = Appliances(found.database)
+        kept, now = Appliances(found.database), datetime.now(UTC)
         for tenant, mode in (("acme", "full"), ("beta", "idle"), ("zeta", "idle")):
             one = Deployed(
                 id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=ip_address("192.0.2.1"), port=8443
             )
-            kept.enter(one, at=NOW)
-            seen = replace(one, asked=NOW, condition=Condition.HEALTHY, agent="1", intended=mode, mode=mode)
+            kept.enter(one, at=now)
+            seen = replace(one, asked=now, condition=Condition.HEALTHY, agent="1", intended=mode, mode=mode)
             kept.saw([seen])
         yield found
 
