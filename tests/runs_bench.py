@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from causeway_controller.contract.requests import Chore
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import migrate
@@ -19,6 +20,7 @@ from causeway_controller.store.runs import RunEvent
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.chores import Kind
 from causeway_controller.workflows.runs import Runs
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import FakeEngine
@@ -93,12 +95,17 @@ class RunsBench(Bench):
             tenancies=self.tenancies,
             executor=executor,
             controller=name,
+            chores=self.chores(),
             die=die,
             now=lambda: START + timedelta(seconds=next(self._clock)),
         )
         runs.use(self.engine)
         self.engine.body, self.engine.stops = runs.carry_out, runs.stop_requested
         return runs
+
+    def chores(self) -> Mapping[type[Chore], Kind]:
+        """What is done besides failovers."""
+        return {}
 
     def _in_charge(self) -> None:
         self.in_charge()

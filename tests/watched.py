@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from causeway_controller.app import identity
+from causeway_controller.contract.requests import Rebuild
 from causeway_controller.failover import documents
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates, tenancy
@@ -23,11 +24,14 @@ from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.intentions import Intentions
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
-from causeway_controller.store.runs import Runs
+from causeway_controller.store.rebuilds import Rebuilds
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.trust import master_key, pki
 from causeway_controller.trust.identity import ControllerIdentity
+from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name, TenantId
@@ -40,6 +44,15 @@ INTERVAL = 30.0
 SITE = sites.site()
 MANAGEMENT = authorities.management(identity.PROVIDER)
 ME = SITE.tenants[TENANT].provider.id
+
+
+class NoRuns:
+    """Starts none."""
+
+    async def start_chore(
+        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+    ) -> Run:
+        raise AssertionError(f"nothing is to be brought back: {request}, {tenant}, {host}, {actor}")
 
 
 @dataclass(kw_only=True)
@@ -95,6 +108,19 @@ class Watched:
             in_charge=lambda: None,
             now=self.time,
             settled=timedelta(seconds=4 * INTERVAL),
+            actor="ctl1",
+        )
+
+    def bringing_back(self) -> BringingBack:
+        """Another controller's; the inventory is empty, so it has nothing to bring back."""
+        return BringingBack(
+            runs=NoRuns(),
+            rebuilds=Rebuilds(self.database),
+            inventories=Inventories(self.database, now=self.time),
+            audit=Audit(self.database),
+            power=self._powered,
+            now=self.time,
+            interval=INTERVAL,
             actor="ctl1",
         )
 

@@ -33,7 +33,7 @@ TENANT = "acme"
 ID = f"{TENANT}-{SECOND_HOST}"
 VM = "db1"
 WHERE = (TENANT, SECOND_HOST)
-SECONDS = 90
+SECONDS = 150
 """Generous: CI is slow."""
 
 
@@ -163,3 +163,25 @@ async def test_an_appliance_gets_another_key_another_machine_and_an_end(story: S
     assert "is not on host" in await story.refused(
         "failover", "full", TENANT, VM, "--host", SECOND_HOST, "--detach"
     )
+
+
+@pytest.mark.timeout(500)
+async def test_what_its_host_lost_comes_back_by_itself_though_the_controller_dies(story: Story) -> None:
+    await story.deployed()
+    await story.controller.ask("failover", "full", TENANT, VM, "--host", SECOND_HOST)
+    first = await story.until(lambda one: one["condition"] == "healthy" and one["mode"] == "full")
+    before = await story.published()
+
+    await story.lab.hypervisor.destroy(ID)
+    await story.until(lambda one: "run watch" in one.get("trouble", ""))
+    await story.controller.kill()
+    await story.controller.start()
+    back = await story.until(lambda one: one["condition"] == "healthy")
+    assert (back["mode"], back["certificate"] != first["certificate"]) == ("full", True)
+    assert await story.published() == before
+
+    run = (await story.controller.ask_json("run", "list"))[0]
+    assert (run["request"]["request"], run["open"], run["last"]["kind"]) == ("rebuild", False, "finished")
+    acts = [one["action"] for one in (await story.controller.ask_json("audit", "list"))["records"]]
+    assert acts.count("appliance.rebuild") == 1
+    await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)

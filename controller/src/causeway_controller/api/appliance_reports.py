@@ -11,9 +11,11 @@ from msgspec import UNSET
 
 from causeway_controller.contract.appliances import ApplianceReport, Condition
 from causeway_controller.contract.status import Trouble
-from causeway_controller.inventory import health
+from causeway_controller.inventory import health, rebuilding
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.rebuilds import Rebuilds
 from causeway_wire.types import TenantId
 
 _INTERVALS: Final = 4
@@ -24,9 +26,12 @@ _SLACK: Final = timedelta(seconds=60)
 class AppliancesTold:
     """What the store knows of them, in words of now."""
 
-    def __init__(self, appliances: Appliances, *, now: Callable[[], datetime], interval: float) -> None:
+    def __init__(
+        self, appliances: Appliances, rebuilds: Rebuilds, *, now: Callable[[], datetime], interval: float
+    ) -> None:
         """`interval`: seconds between two looks at an appliance."""
         self._appliances = appliances
+        self._rebuilds = rebuilds
         self._now = now
         self._patience = timedelta(seconds=interval * _INTERVALS) + _SLACK
 
@@ -40,25 +45,39 @@ class AppliancesTold:
         return {condition: found[condition] for condition in Condition}
 
     def troubles(self, deployed: Iterable[Deployed]) -> tuple[Trouble, ...]:
-        """What is wrong with them, the worst first."""
+        """What is wrong with them and what becomes of it, the worst first. Raises StoreError."""
         found = health.troubles(deployed, now=self._now(), patience=self._patience)
+        lately = self._lately() if found else ()
         return tuple(
-            Trouble(subject=one.subject, detail=one.detail, since=one.appliance.since or UNSET)
+            Trouble(
+                subject=one.subject,
+                detail=self._with_remedy(one.detail, one.appliance, lately),
+                since=one.appliance.since or UNSET,
+            )
             for one in found
         )
 
     def reports(self, tenant: TenantId | None) -> tuple[ApplianceReport, ...]:
         """Those of one tenant, or all, the worst first. Raises StoreError."""
-        return tuple(self._report(one) for one in sorted(self._appliances.all(tenant), key=health.rank))
+        lately = self._lately()
+        found = sorted(self._appliances.all(tenant), key=health.rank)
+        return tuple(self._report(one, lately) for one in found)
 
-    def _report(self, one: Deployed) -> ApplianceReport:
-        shown = one.shown
+    def _lately(self) -> tuple[Attempt, ...]:
+        return self._rebuilds.since(self._now() - rebuilding.WINDOW)
+
+    def _with_remedy(self, trouble: str, one: Deployed, lately: tuple[Attempt, ...]) -> str:
+        remedy = rebuilding.told(one, lately, now=self._now()) if trouble else ""
+        return f"{trouble}; {remedy}" if remedy else trouble
+
+    def _report(self, one: Deployed, lately: tuple[Attempt, ...]) -> ApplianceReport:
+        shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)
         return ApplianceReport(
             appliance=one.id,
             tenant=one.tenant,
             host=one.host,
             condition=one.condition,
-            trouble=health.trouble(one, now=self._now(), patience=self._patience),
+            trouble=self._with_remedy(trouble, one, lately),
             since=one.since or UNSET,
             asked=one.asked or UNSET,
             seen=one.seen or UNSET,

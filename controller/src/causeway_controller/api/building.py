@@ -33,6 +33,7 @@ from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.tokens import Tokens
 
@@ -68,7 +69,7 @@ def build(parts: Parts) -> web.Application:
         audit=audit,
         now=now,
     )
-    deployed = AppliancesTold(Appliances(database), now=now, interval=parts.interval)
+    deployed = AppliancesTold(Appliances(database), Rebuilds(database), now=now, interval=parts.interval)
     members = MemberHandlers(peering=parts.services.peering)
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
     watchers = (*parts.watchers, members, providers)

@@ -14,8 +14,8 @@ from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
 from causeway_controller.contract import requests, routes
-from causeway_controller.contract.access import OF_TENANTS
-from causeway_controller.contract.requests import FailOverSite, Request
+from causeway_controller.contract.access import OF_TENANTS, Permission
+from causeway_controller.contract.requests import Chore, FailOverSite, Request
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
@@ -84,6 +84,12 @@ class RunHandlers:
             )
             raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
 
+    def _may_deploy(self, caller: Caller, act: str) -> None:
+        """Raise ProblemError unless the caller may act on appliances."""
+        if Permission.DEPLOY not in caller.permissions:
+            detail = f"to {act} what is done to appliances is the provider's; ask its staff"
+            raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
+
     async def _once(self, ask: Ask, request: Request, key: str) -> Answer:
         """Start the run unless this key did. Its name follows from the key: it is found again."""
         if _KEY.fullmatch(key) is None:
@@ -140,6 +146,8 @@ class RunHandlers:
     async def stop(self, ask: Ask) -> Answer:
         """Have a run stop."""
         report = await self._report(ask)
+        if isinstance(requests.read_any(bytes(report.request)), Chore):
+            self._may_deploy(ask.caller, "stop")
         if not report.open:
             detail = f"run {report.id} is over; nothing is left to stop"
             raise ProblemError(problem(ProblemType.RUN_OVER, detail))
@@ -150,8 +158,11 @@ class RunHandlers:
     async def retry(self, ask: Ask) -> Answer:
         """Start a run that asks for the same; who may start it is asked again."""
         before = await self._report(ask)
-        request = requests.read(bytes(before.request))
-        await asyncio.to_thread(self._may_start, ask.caller, request, before.host)
+        request = requests.read_any(bytes(before.request))
+        if isinstance(request, Chore):
+            self._may_deploy(ask.caller, "retry")
+        else:
+            await asyncio.to_thread(self._may_start, ask.caller, request, before.host or "")
         run = await self.service.retry(before.id, actor=ask.caller.name)
         report = await asyncio.to_thread(self.told.get, run.id)
         await self._record(ask.caller, "run.retry", report)
@@ -161,8 +172,8 @@ class RunHandlers:
         return await asyncio.to_thread(self.told.get, ask.places["run"], tenant=ask.caller.tenant)
 
     async def _record(self, caller: Caller, action: str, report: RunReport) -> None:
-        detail = f"{report.tenant} on {report.host}"
-        act = Act(at=self.now(), actor=caller.name, action=action, subject=f"run {report.id}", detail=detail)
+        subject, detail = f"run {report.id}", report.where
+        act = Act(at=self.now(), actor=caller.name, action=action, subject=subject, detail=detail)
         await asyncio.to_thread(self.audit.append, act)
 
 

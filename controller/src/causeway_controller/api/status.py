@@ -67,7 +67,8 @@ class StatusHandlers:
         deployed = await asyncio.to_thread(self.appliances.all, tenant)
         needed = appliances.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
-        troubles = [*self.appliances.troubles(deployed), *_needless(deployed, needed), *others]
+        wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
+        troubles = [*wrong, *_needless(deployed, needed), *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -101,7 +102,8 @@ class StatusHandlers:
         self.metrics.tenants.set(len(stored.inventory.tenants))
         for condition, count in (await asyncio.to_thread(self.appliances.counts)).items():
             self.metrics.appliances.labels(condition.value).set(count)
-        deployed = self.appliances.troubles(await asyncio.to_thread(self.appliances.all, None))
+        all_of_them = await asyncio.to_thread(self.appliances.all, None)
+        deployed = await asyncio.to_thread(self.appliances.troubles, all_of_them)
         self.metrics.troubles.set(len([*deployed, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)

@@ -16,6 +16,7 @@ from causeway_controller.app import identity, peering, unlocking
 from causeway_controller.app.identity import Refresh
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
+from causeway_controller.contract import requests
 from causeway_controller.fleet import enrolment, tls
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
@@ -32,12 +33,14 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
+from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
@@ -45,6 +48,7 @@ from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
+from causeway_controller.workflows.rebuilding import Rebuilding
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
@@ -80,21 +84,6 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
     async with _leased(settings) as lease, Pool(own) as pool:
         sites = Sites(database, sealing, pool=pool, controllers=settings.sources, now=utc_now)
         generations = StoredGenerations(database)
-        runs = Runs(
-            runs=StoredRuns(database),
-            epochs=Epochs(database),
-            tenancies=sites,
-            executor=Executor(
-                agents=pool,
-                hypervisors=sites.machine,
-                generations=generations,
-                answers=sites.answers,
-                timing=Timing(),
-                hooks=HookCalls(settings.hooks),
-                in_charge=lease.in_charge,
-            ),
-            controller=lease.name,
-        )
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
@@ -140,11 +129,41 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
             refresh=refresh,
         )
+        runs = Runs(
+            runs=StoredRuns(database),
+            epochs=Epochs(database),
+            tenancies=sites,
+            executor=Executor(
+                agents=pool,
+                hypervisors=sites.machine,
+                generations=generations,
+                answers=sites.answers,
+                timing=Timing(),
+                hooks=HookCalls(settings.hooks),
+                in_charge=lease.in_charge,
+            ),
+            controller=lease.name,
+            chores={
+                requests.Rebuild: Rebuilding(
+                    life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge
+                )
+            },
+        )
         upkeep = Upkeep(
             lease=lease,
             leases=Leases(database),
             watch=_watch(settings, database, sites, pool),
             renewal=renewal,
+            bringing_back=BringingBack(
+                runs=runs,
+                rebuilds=Rebuilds(database),
+                inventories=Inventories(database, now=utc_now),
+                audit=Audit(database),
+                power=sites.powered,
+                now=utc_now,
+                interval=settings.interval,
+                actor=settings.name,
+            ),
             refresh=refresh,
             interval=settings.interval,
         )

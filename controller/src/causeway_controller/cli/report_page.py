@@ -40,7 +40,7 @@ def page(summary: RunSummary) -> str:
     request = json.loads(bytes(run.request))
     facts = (
         ("request", request.get("request", "")),
-        ("tenant on host", f"{run.tenant} on {run.host}"),
+        ("tenant on host", run.where),
         ("plan", request.get("plan", "")),
         ("asked by", f"{run.actor} at {run.at:%Y-%m-%d %H:%M:%S} UTC"),
         ("took", _seconds(summary.seconds)),

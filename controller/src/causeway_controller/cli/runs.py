@@ -17,7 +17,7 @@ from causeway_controller.contract.run_summary import RunSummary
 from causeway_controller.contract.runs import RunEventReports, RunReport, RunReports
 
 run = typer.Typer(
-    help="Runs: failovers, rehearsals and their like, under way and past.", no_args_is_help=True
+    help="Runs: failovers, rehearsals, rebuilds, fleet updates, under way and past.", no_args_is_help=True
 )
 
 _WHERE: Final = {
@@ -44,7 +44,14 @@ def list_runs(
         return
     telling.table(
         (
-            (one.id, one.tenant, one.host, _state(one), one.actor, f"{one.at:%Y-%m-%d %H:%M:%S}")
+            (
+                one.id,
+                one.tenant or "all",
+                one.host or "all",
+                _state(one),
+                one.actor,
+                f"{one.at:%Y-%m-%d %H:%M:%S}",
+            )
             for one in found
         ),
         ("run", "tenant", "host", "state", "by", "at (UTC)"),
@@ -61,7 +68,7 @@ def show(context: typer.Context, name: RunName, *, json_wanted: Json = False) ->
         telling.as_json({"run": reply.value, **events.value})
         return
     report = reply.read(RunReport)
-    typer.echo(f"{report.id}: {_state(report)}; {report.tenant} on {report.host}")
+    typer.echo(f"{report.id}: {_state(report)}; {report.where}")
     typer.echo(
         f"asked by {report.actor} at {report.at:%Y-%m-%d %H:%M:%S} UTC: {bytes(report.request).decode()}"
     )
@@ -88,7 +95,7 @@ def report(
         typer.echo(report_page.page(found), nl=False)
         return
     took = "" if found.seconds is UNSET else f" after {found.seconds:.1f} s"
-    typer.echo(f"{name}: {found.state}{took}; {found.run.tenant} on {found.run.host}")
+    typer.echo(f"{name}: {found.state}{took}; {found.run.where}")
     for sentence in (found.why, *(f"could not be undone: {one}" for one in found.kept)):
         if sentence:
             typer.echo(sentence)
@@ -128,7 +135,7 @@ def retry(context: typer.Context, name: RunName, *, json_wanted: Json = False) -
     with telling.told(json_wanted=json_wanted):
         asked = client(context)
         again = asked.ask(routes.RETRY_RUN, {"run": name}).read(RunReport)
-        telling.note(f"run {again.id} on {again.host}")
+        telling.note(f"run {again.id}: {again.where}")
         following.follow(asked, again.id, json_wanted=json_wanted)
 
 
@@ -143,6 +150,10 @@ def _runs(asked: Client, tenant: str, limit: int) -> Iterator[RunReport]:
         if not page.next:
             return
         query["cursor"] = page.next
+
+
+def _place(report: RunReport) -> tuple[str, str]:
+    return (report.tenant or "all", report.host or "all")
 
 
 def _state(report: RunReport) -> str:

@@ -43,6 +43,16 @@ class StorageKind(StrEnum):
     DATASTORE_CLUSTER = "datastore-cluster"
 
 
+class Rebuild(StrEnum):
+    """Which dead appliances of a host the controller brings back by itself."""
+
+    NEVER = "never"
+    SAFE = "safe"
+    """Whose machine is gone or is off while it serves a failover, and idle ones that are silent for long."""
+    ALWAYS = "always"
+    """Besides those, silent ones that serve a failover: their networks are interrupted while it lasts."""
+
+
 class Storage(Document, frozen=True, kw_only=True):
     """Where the appliances of a host are put."""
 
@@ -64,6 +74,7 @@ class Host(Document, frozen=True, kw_only=True):
     """The name of a secret in the vault. The secret itself is never part of a document."""
     folder: Annotated[str, Meta(min_length=1, max_length=80)] = "Cloud_Connect_Replication"
     """Folder and resource pool that appliances are put into (seed)."""
+    rebuild: Rebuild = Rebuild.SAFE
 
 
 class NetworkClass(StrEnum):

@@ -5,7 +5,9 @@ What a request means for a tenant as it is now is `planning.plan`'s business; wh
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
@@ -97,6 +99,30 @@ Request = (
 )
 
 
+class Rebuild(_Request, tag="rebuild", frozen=True, kw_only=True):
+    """Bring the tenant's appliance on the run's host back that is held to be dead."""
+
+    cause: str
+    """Why it is."""
+
+
+class UpdateFleet(
+    Struct, tag="update-fleet", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
+):
+    """Have every deployed appliance run one build, one appliance after the other."""
+
+    build: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+    """SHA-256 of the update's manifest, in hex."""
+    allow_older: bool = False
+    """Also over a system that is newer."""
+    interrupt: bool = False
+    """Also appliances that serve a failover."""
+
+
+Chore = Rebuild | UpdateFleet
+"""What is done to appliances in a run, and is no failover."""
+
+
 def plan(request: Request) -> Name:
     """Return the failover plan that the request names; empty where it names none."""
     named = request.plan if isinstance(request, FailOverSite | Rehearse) else UNSET
@@ -106,4 +132,16 @@ def plan(request: Request) -> Name:
 def read(data: bytes) -> Request:
     """Return the request that this JSON text is; raises ProblemError (`malformed` or `invalid`)."""
     found: Request = codec.decode(data, Request)  # type: ignore[arg-type] # msgspec takes a union, type[T] none
+    return found
+
+
+def read_any(data: bytes) -> Request | Chore:
+    """Return what a run was asked for; raises as `read`."""
+    found: Request | Chore = codec.decode(data, Request | Chore)  # type: ignore[arg-type] # as in `read`
+    return found
+
+
+def read_chore(data: bytes) -> Chore:
+    """Return the chore that this JSON text is; raises as `read`."""
+    found: Chore = codec.decode(data, Chore)  # type: ignore[arg-type] # as in `read`
     return found

@@ -15,8 +15,9 @@ class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run."""
 
     id: RunId
-    tenant: TenantId
-    host: Name
+    tenant: TenantId | UnsetType = UNSET
+    """Nothing where the run is about the whole fleet."""
+    host: Name | UnsetType = UNSET
     request: Raw
     """As it was asked for: the document of the request that started it."""
     actor: str
@@ -25,6 +26,11 @@ class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether it still goes on, or waits to be retried."""
     last: RunEventReport | UnsetType = UNSET
     """What came of it last."""
+
+    @property
+    def where(self) -> str:
+        """What it is about, in words."""
+        return f"{self.tenant} on {self.host}" if self.tenant else "all appliances"
 
 
 class RunEventReport(Struct, frozen=True, kw_only=True):

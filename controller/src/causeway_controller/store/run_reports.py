@@ -97,8 +97,8 @@ def _get(connection: Connection, name: RunId, tenant: TenantId | None) -> RunRep
 def _report(row: Any) -> RunReport:
     return RunReport(
         id=row["id"],
-        tenant=row["tenant"],
-        host=row["host"],
+        tenant=row["tenant"] or UNSET,
+        host=row["host"] or UNSET,
         request=Raw(row["request"].encode()),
         actor=row["actor"],
         at=row["at"],

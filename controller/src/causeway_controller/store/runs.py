@@ -76,11 +76,11 @@ class Runs:
                 other = _open(connection, asked.tenant, asked.host)
                 raise ProblemError(_not_over(other, asked.tenant, asked.host))
 
-    def refuse_open(self, tenant: TenantId, host: Name) -> None:
-        """Raise ProblemError (`failover-in-progress`) while a run of the tenant on the host is open."""
+    def refuse_open(self, tenant: TenantId, host: Name, *, but: str = "") -> None:
+        """Raise ProblemError (`failover-in-progress`) while another run than `but` is open there."""
         with self._database.read() as connection:
             other = _open(connection, tenant, host)
-        if other is not None:
+        if other is not None and other != but:
             raise ProblemError(_not_over(other, tenant, host))
 
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
@@ -173,7 +173,8 @@ def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
 
 
 def _not_over(name: str | None, tenant: TenantId, host: Name) -> Problem:
-    detail = f"run {name} of tenant {tenant} on host {host} is not over; wait for it or stop it"
+    where = f"tenant {tenant} on host {host}" if tenant else "all appliances"
+    detail = f"run {name} of {where} is not over; wait for it or stop it"
     return problem(ProblemType.FAILOVER_IN_PROGRESS, detail)
 
 

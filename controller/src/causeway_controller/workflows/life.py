@@ -19,6 +19,7 @@ from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.ports import Tenancies
+from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.renewal import Renewal
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
@@ -30,9 +31,9 @@ _GRACE_SECONDS: Final = 20.0
 class Deployment(Protocol):
     """Has appliances there; `provisioning.Provisioning` does."""
 
-    async def check(self, tenant: TenantId, host: Name) -> None: ...
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
 
-    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId: ...
+    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
 
 
 class Life:
@@ -69,6 +70,24 @@ class Life:
         """As `Provisioning.ensure`."""
         async with self._acting[tenant, host]:
             return await self._provisioning.ensure(tenant, host)
+
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
+        """Raise what `bring` raises before it touches anything."""
+        await self._provisioning.check(tenant, host, under=under)
+
+    async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId:
+        """As `ensure`, as a part of a run."""
+        async with self._acting[tenant, host]:
+            return await self._provisioning.ensure(tenant, host, under=under)
+
+    async def clear(self, one: Deployed, *, actor: str, reason: str) -> None:
+        """Delete the appliance's machine, and revoke what it held; it stays one that is to be there.
+
+        Raises HypervisorError, ProblemError (`not-found` without the host), StoreError.
+        """
+        async with self._acting[one.tenant, one.host]:
+            await (await self._hosts(one.tenant, one.host)).destroy(one.id)
+            await self._forgotten(one, revoke=True, actor=actor, reason=reason)
 
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
         """Give the appliance a new key and certificate; with `revoke` those before are refused from now on.

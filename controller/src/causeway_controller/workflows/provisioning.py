@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -29,6 +30,14 @@ from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
 
 APPLY_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Under:
+    """The open run that something is done for, and the epoch of who carries it out."""
+
+    run: str
+    epoch: Epoch
 
 
 class Provisioning:
@@ -59,14 +68,18 @@ class Provisioning:
         self._appliances = appliances
         self._now = now
 
-    async def ensure(self, tenant: TenantId, host: Name, progress: Progress = unwatched) -> ApplianceId:
+    async def ensure(
+        self, tenant: TenantId, host: Name, progress: Progress = unwatched, *, under: Under | None = None
+    ) -> ApplianceId:
         """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
 
-        What is so already is left as it is. Raises ProblemError (`not-found`, `unsupported`, and
-        `failover-in-progress` while a run is open there), with nothing touched; HypervisorError,
-        EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
+        What is so already is left as it is. `under`: the run that this is part of.
+
+        Raises ProblemError (`not-found`, `unsupported`, and `failover-in-progress` while a run is open
+        there), with nothing touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed,
+        ChangePending, StoreError.
         """
-        site, wanted, provider = await self._checked(tenant, host)
+        site, wanted, provider = await self._checked(tenant, host, under)
         place = Deployed(
             id=wanted.id,
             tenant=tenant,
@@ -76,21 +89,22 @@ class Provisioning:
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(wanted, await provider(), progress)
-        await self._configure(site, wanted, tenant, host)
+        await self._configure(site, wanted, tenant, host, under)
         return wanted.id
 
-    async def check(self, tenant: TenantId, host: Name) -> None:
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
         """Raise what `ensure` raises before it touches anything."""
-        await self._checked(tenant, host)
+        await self._checked(tenant, host, under)
 
     async def _checked(
-        self, tenant: TenantId, host: Name
+        self, tenant: TenantId, host: Name, under: Under | None
     ) -> tuple[Site, Wanted, Callable[[], Awaitable[Provider]]]:
         """The site, the appliance as it is to be, and what opens its host."""
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
         names = book.index(stored.inventory)
         needed = appliances.of_tenant_on(names, tenant, host)
-        await asyncio.to_thread(self._runs.refuse_open, tenant, host)
+        but = "" if under is None else under.run
+        await asyncio.to_thread(self._runs.refuse_open, tenant, host, but=but)
         site = await self._tenancies.load(tenant, host)
         appliance = site.tenants[tenant].provider
         if not appliance.management.sources:
@@ -105,14 +119,16 @@ class Provisioning:
         )
         return site, wanted, functools.partial(self._hosts, names.hosts[host])
 
-    async def _configure(self, site: Site, wanted: Wanted, tenant: TenantId, host: Name) -> None:
+    async def _configure(
+        self, site: Site, wanted: Wanted, tenant: TenantId, host: Name, under: Under | None
+    ) -> None:
         """Give it the document of the mode that it is in, and the public rules of that.
 
-        Under the epoch of the last run, not a newer one: a run that began meanwhile is not shut out, it shuts
-        us out.
+        Outside of a run under the epoch of the last one, not a newer one: a run that began meanwhile is not
+        shut out, it shuts us out.
         """
         client = await self._clients(wanted.id, wanted.management)
-        epoch = await asyncio.to_thread(self._epoch, tenant, host)
+        epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
         await client.apply(document, timeout=APPLY_SECONDS)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Request
+from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning
 from causeway_controller.failover.planning import Plan
@@ -26,6 +27,7 @@ from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.chores import ChoreExecution, Kind
 from causeway_controller.workflows.execution import Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
@@ -33,7 +35,7 @@ from causeway_controller.workflows.run_record import FINISHED, LAST, STARTED
 from causeway_controller.workflows.stages import Unrecorded
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Name
+from causeway_wire.types import Name, TenantId
 
 
 def _now() -> datetime:
@@ -55,11 +57,15 @@ class Runs:
         tenancies: Tenancies,
         executor: Executor,
         controller: Name,
+        chores: Mapping[type[Chore], Kind] = MappingProxyType({}),
         die: Callable[[str], None] = end_process,
         now: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
     ) -> None:
-        """`executor` looks at this controller's lease before each effect; `die` ends this controller."""
+        """`executor` looks at this controller's lease before each effect; `chores` are what is done besides
+        failovers; `die` ends this controller.
+        """
+        self._chores = chores
         self._means = Means(
             runs=runs, epochs=epochs, tenancies=tenancies, executor=executor, controller=controller, now=now
         )
@@ -108,6 +114,34 @@ class Runs:
             if known is not None:
                 return _same(known, asked)
         await self.plan(request, host=host)
+        return await self._open(asked)
+
+    async def start_chore(
+        self,
+        request: Chore,
+        *,
+        tenant: TenantId | None,
+        host: Name | None,
+        actor: str,
+        identifier: str | None = None,
+    ) -> Run:
+        """As `start`, of what is no failover; without tenant and host it is about the whole fleet."""
+        asked = Run(
+            id=identifier or self._new_id(),
+            tenant=tenant or "",
+            host=host or "",
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=self._now(),
+        )
+        if identifier is not None:
+            known = await asyncio.to_thread(self._runs.find, identifier)
+            if known is not None:
+                return _same(known, asked)
+        await self._chores[type(request)].plan(asked)
+        return await self._open(asked)
+
+    async def _open(self, asked: Run) -> Run:
         await asyncio.to_thread(self._runs.start, asked)
         await self._submit(asked)
         return asked
@@ -139,7 +173,10 @@ class Runs:
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
         if last.kind == FINISHED:
             raise ProblemError(problem(ProblemType.INVALID, f"run {run} went through; start a new one"))
-        request = requests.read(before.request.encode())
+        request = requests.read_any(before.request.encode())
+        if isinstance(request, Chore):
+            whose = {"tenant": before.tenant, "host": before.host, "actor": actor or before.actor}
+            return await self.start_chore(request, **whose)
         _, planned = await self._planned(request, before.host)
         if await asyncio.to_thread(self._fingerprint, run) not in {None, planning.fingerprint(planned)}:
             detail = (
@@ -166,10 +203,15 @@ class Runs:
             asked = await asyncio.to_thread(self._runs.find, run)
             # Otherwise its end was kept, and the engine did not hear of it.
             if asked is not None and await asyncio.to_thread(self._runs.is_open, run):
-                await Execution(self._means, asked, journal).carry_out()
+                await self._execution(asked, journal).carry_out()
         except (StoreError, Superseded) as error:
             self._die(f"run {run}: {error}")
             raise
+
+    def _execution(self, asked: Run, journal: Journal) -> Execution | ChoreExecution:
+        if isinstance(requests.read_any(asked.request.encode()), Chore):
+            return ChoreExecution(self._means, self._chores, asked, journal)
+        return Execution(self._means, asked, journal)
 
     async def resubmit(self, *, after: float) -> None:
         """Submit open runs that are so many seconds old and that the engine does not know or has given up.

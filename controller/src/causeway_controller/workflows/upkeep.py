@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from causeway_controller.store.leases import Leases
+from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
@@ -33,6 +34,7 @@ class Upkeep:
         leases: Leases,
         watch: Watch,
         renewal: Renewal,
+        bringing_back: BringingBack,
         refresh: Callable[[], Awaitable[None]],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
@@ -42,6 +44,7 @@ class Upkeep:
         self._leases = leases
         self._watch = watch
         self._renewal = renewal
+        self._bringing_back = bringing_back
         self._refresh = refresh
         self._interval = interval
         self._clock = clock
@@ -70,3 +73,4 @@ class Upkeep:
             return
         seen = await self._watch.look()
         self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))
+        await self._bringing_back.look(seen, self._watch.roll)

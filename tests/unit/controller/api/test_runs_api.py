@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from causeway_controller.api import run_events
 from causeway_controller.contract.access import Role
-from causeway_controller.contract.requests import FailOver, FailOverSite
+from causeway_controller.contract.requests import FailOver, FailOverSite, Rebuild, UpdateFleet
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.store.audit import Audit
+from causeway_controller.store.runs import Run
 from causeway_wire import codec
 from tests.controller_api import Served, serving, two_tenants
 from tests.provider_inventory import seed_example, tenant
@@ -185,6 +187,32 @@ async def test_stop_and_retry_reach_who_carries_it_out(tmp_path: Path) -> None:
         assert again["id"] != run
         status, body, _ = await served.ask("POST", f"/v1/runs/{run}/stop")
         assert (status, urn(body)) == (409, "run-over")
+
+
+async def test_what_is_done_to_appliances_is_the_providers_to_stop_and_retry(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        text = codec.encode(Rebuild(tenant="acme", cause="no answer")).decode()
+        at = served.moments.now
+        served.runs.runs.start(Run(id="r1", tenant="acme", host="esx1", request=text, actor="ctl1", at=at))
+        status, seen, _ = await served.ask("GET", "/v1/runs/r1", role=Role.TENANT_ADMIN, whose="acme")
+        assert (status, seen["request"]["request"]) == (200, "rebuild")
+        for act in ("stop", "retry"):
+            path = f"/v1/runs/r1/{act}"
+            status, body, _ = await served.ask("POST", path, role=Role.TENANT_ADMIN, whose="acme")
+            assert (status, urn(body)) == (403, "not-allowed")
+        assert (await served.ask("POST", "/v1/runs/r1/stop"))[0] == 202
+
+
+async def test_a_run_about_the_whole_fleet_is_nobodys_but_the_providers(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        text = codec.encode(UpdateFleet(build="a" * 64)).decode()
+        at = served.moments.now
+        served.runs.runs.start(Run(id="r1", tenant="", host="", request=text, actor="anna", at=at))
+        status, seen, _ = await served.ask("GET", "/v1/runs/r1")
+        assert (status, "tenant" in seen, "host" in seen) == (200, False, False)
+        tenant_admin: dict[str, Any] = {"role": Role.TENANT_ADMIN, "whose": "acme"}
+        assert (await served.ask("GET", "/v1/runs/r1", **tenant_admin))[0] == 404
+        assert (await served.ask("GET", "/v1/runs", **tenant_admin))[1]["runs"] == []
 
 
 async def streamed(served: Served, run: object, **headers: str) -> list[tuple[str, str, dict[str, object]]]:

@@ -13,6 +13,7 @@ from causeway_controller.inventory import modes
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.life import Life
+from causeway_controller.workflows.provisioning import Under
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, Name, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
@@ -25,11 +26,11 @@ class NoDeployment:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def check(self, tenant: TenantId, host: Name) -> None:
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
         self.asked.append("check")
 
-    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
-        self.asked.append("ensure")
+    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId:
+        self.asked.append("ensure" if under is None else f"ensure under {under.run}")
         return ME
 
 
@@ -136,3 +137,13 @@ async def test_what_was_before_a_rotation_is_revoked_on_request_only(world: Worl
     found = await world.one.round()
     assert found.shown is not None
     assert (found.shown.serial,) == world.one.ledger.alive_of_agent(ME)
+
+
+async def test_what_is_cleared_for_a_rebuild_is_gone_and_revoked_and_still_to_be_there(world: World) -> None:
+    one = await world.life.deployed(TENANT, HOST)
+    await world.life.clear(one, actor="ctl1", reason="rebuilt")
+    assert (world.host.on, world.alive, world.tokens) == ({}, 0, [ME])
+    assert world.one.appliances.find(TENANT, HOST) is not None
+    await world.life.clear(one, actor="ctl1", reason="rebuilt")
+    await world.life.bring(TENANT, HOST, under=Under(run="r1", epoch=2))
+    assert world.deployment.asked == ["ensure under r1"]

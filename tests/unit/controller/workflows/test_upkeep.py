@@ -31,6 +31,7 @@ class Controller:
             leases=leases,
             watch=one.watching(),
             renewal=one.renewing(),
+            bringing_back=one.bringing_back(),
             refresh=self._refresh,
             interval=INTERVAL,
             clock=lambda: one.seconds,

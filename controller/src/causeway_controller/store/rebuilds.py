@@ -1,0 +1,35 @@
+"""Rebuilds of appliances among the runs: how many there were lately decides whether there is another one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from causeway_controller.inventory.rebuilding import Attempt
+from causeway_controller.store.database import Database
+from causeway_controller.store.tables import open_run, run
+
+_REQUEST: Final = '%"request":"rebuild"%'
+
+
+class Rebuilds:
+    """Read from the history of runs, which nobody can rewrite."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def since(self, moment: datetime) -> tuple[Attempt, ...]:
+        """Return those that were begun since, the oldest first. Raises StoreError."""
+        question = (
+            select(run.c.id, run.c.tenant, run.c.host, run.c.at, open_run.c.run.label("open"))
+            .outerjoin(open_run, open_run.c.run == run.c.id)
+            .where(run.c.at > moment, run.c.request.like(_REQUEST))
+            .order_by(run.c.at, run.c.id)
+        )
+        with self._database.read() as connection:
+            return tuple(
+                Attempt(run=row.id, tenant=row.tenant, host=row.host, at=row.at, open=row.open is not None)
+                for row in connection.execute(question)
+            )

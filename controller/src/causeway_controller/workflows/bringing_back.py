@@ -1,0 +1,115 @@
+"""Begins the rebuild of appliances that were just seen to be dead, where that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.requests import Rebuild
+from causeway_controller.errors import ControllerError
+from causeway_controller.inventory import appliances, rebuilding
+from causeway_controller.inventory.book import index
+from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.inventory.rebuilding import Attempt, Surroundings
+from causeway_controller.store.audit import Act, Audit
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.rebuilds import Rebuilds
+from causeway_controller.store.runs import Run
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, Name, TenantId
+
+_POWER_SECONDS: Final = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Chores(Protocol):
+    """Starts what is no failover; `runs.Runs` does."""
+
+    async def start_chore(
+        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+    ) -> Run: ...
+
+
+class BringingBack:
+    """One controller's; how often it was done is asked of the store each time."""
+
+    def __init__(
+        self,
+        *,
+        runs: Chores,
+        rebuilds: Rebuilds,
+        inventories: Inventories,
+        audit: Audit,
+        power: Callable[[Deployed], Awaitable[Power]],
+        now: Callable[[], datetime],
+        interval: float,
+        actor: Name,
+    ) -> None:
+        """`interval`: seconds between two looks at an appliance."""
+        self._runs = runs
+        self._rebuilds = rebuilds
+        self._inventories = inventories
+        self._audit = audit
+        self._power = power
+        self._now = now
+        self._interval = timedelta(seconds=interval)
+        self._actor = actor
+
+    async def look(self, seen: Iterable[Deployed], roll: Mapping[ApplianceId, Deployed]) -> None:
+        """Begin what is due among those that were just looked at. Raises StoreError."""
+        dead = [one for one in seen if rebuilding.dead(one)]
+        if not dead:
+            return
+        stored = await asyncio.to_thread(self._inventories.load)
+        networks = _networks(stored.inventory)
+        hosts = index(stored.inventory).hosts
+        attempts = await asyncio.to_thread(self._rebuilds.since, self._now() - rebuilding.WINDOW)
+        for one in dead:
+            here = networks.get((one.tenant, one.host))
+            if here is None or one.host not in hosts:
+                continue  # the inventory needs it no longer
+            around = Surroundings(
+                policy=hosts[one.host].rebuild,
+                neighbours=tuple(
+                    each
+                    for each in roll.values()
+                    if each.host == one.host and networks.get((each.tenant, each.host)) == here
+                ),
+                attempts=rebuilding.recent(attempts, one.host, now=self._now()),
+                now=self._now(),
+                interval=2 * self._interval,
+            )
+            if (cause := rebuilding.due(one, around)) and rebuilding.agrees(one, await self._powered(one)):
+                attempts = (*attempts, *await self._begin(one, cause))
+
+    async def _begin(self, one: Deployed, cause: str) -> tuple[Attempt, ...]:
+        request = Rebuild(tenant=one.tenant, cause=cause)
+        try:
+            run = await self._runs.start_chore(request, tenant=one.tenant, host=one.host, actor=self._actor)
+        except (ProblemError, ControllerError) as error:
+            _log.warning("appliance not brought back", extra={"appliance": one.id, "reason": str(error)})
+            return ()
+        subject = f"{one.tenant} on {one.host}"
+        act = Act(
+            at=self._now(), actor=self._actor, action="appliance.rebuild", subject=subject, detail=cause
+        )
+        await asyncio.to_thread(self._audit.append, act)
+        _log.warning("appliance is brought back", extra={"appliance": one.id, "run": run.id, "cause": cause})
+        return (Attempt(run=run.id, tenant=one.tenant, host=one.host, at=run.at, open=True),)
+
+    async def _powered(self, one: Deployed) -> Power:
+        try:
+            async with asyncio.timeout(_POWER_SECONDS):
+                return await self._power(one)
+        except (ControllerError, ProblemError, TimeoutError):
+            return Power.UNKNOWN
+
+
+def _networks(inventory: Inventory) -> dict[tuple[TenantId, Name], str]:
+    """The network that each appliance is managed over, by tenant and host."""
+    return {(one.tenant, one.host): one.uplink.network for one in appliances.needed(inventory)}

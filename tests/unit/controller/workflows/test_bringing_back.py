@@ -1,0 +1,154 @@
+"""Upkeep begins a rebuild where that is safe, writes down that it does, and stops after three."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from causeway_controller.api.appliance_reports import AppliancesTold
+from causeway_controller.contract.appliances import Condition
+from causeway_controller.contract.provider import Rebuild as Policy
+from causeway_controller.contract.requests import Rebuild
+from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.store import migrate
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.rebuilds import Rebuilds
+from causeway_controller.store.runs import Run, Runs
+from causeway_controller.workflows.bringing_back import BringingBack
+from causeway_wire import codec
+from causeway_wire.types import Name, TenantId
+from tests.provider_inventory import seed_example
+
+START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+GONE = Deployed(
+    id="acme-esx1",
+    tenant="acme",
+    host="esx1",
+    address=ip_address("192.0.2.1"),
+    port=8443,
+    condition=Condition.MISSING,
+    since=START - timedelta(minutes=20),
+    asked=START,
+    intended="partial",
+)
+
+
+class World:
+    """The seed's example with an appliance that its host does not have any more."""
+
+    def __init__(self, database: Database) -> None:
+        self.now = START
+        self.power = Power.MISSING
+        self.runs = Runs(database)
+        self.audit = Audit(database)
+        self.appliances = Appliances(database)
+        self.inventories = Inventories(database, now=lambda: self.now)
+        self.inventories.replace(seed_example(), expected=0, actor="test")
+        self.appliances.enter(GONE, at=START)
+        self.appliances.saw([GONE])
+        self.told = AppliancesTold(self.appliances, Rebuilds(database), now=lambda: self.now, interval=1e6)
+        self.bringing = BringingBack(
+            runs=self,
+            rebuilds=Rebuilds(database),
+            inventories=self.inventories,
+            audit=self.audit,
+            power=self._power,
+            now=lambda: self.now,
+            interval=30.0,
+            actor="ctl1",
+        )
+
+    async def start_chore(
+        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+    ) -> Run:
+        run = Run(
+            id=f"r{self.begun + 1}",
+            tenant=tenant or "",
+            host=host or "",
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=self.now,
+        )
+        self.runs.start(run)
+        return run
+
+    async def _power(self, _one: Deployed) -> Power:
+        return self.power
+
+    @property
+    def begun(self) -> int:
+        return sum(act.act.action == "appliance.rebuild" for act in self.audit.records())
+
+    async def look(self, one: Deployed = GONE) -> int:
+        """How many were begun after this look."""
+        seen = replace(one, asked=self.now)
+        await self.bringing.look([seen], {seen.id: seen})
+        return self.begun
+
+    def end(self, run: str) -> None:
+        self.runs.finish(run, epoch=1, kind="failed", detail="{}", at=self.now)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = connect(f"sqlite:///{tmp_path}/causeway.db")
+    migrate.upgrade(database)
+    yield World(database)
+    database.close()
+
+
+async def test_it_is_begun_written_down_and_told(world: World) -> None:
+    assert await world.look() == 1
+    (run,) = world.runs.open()
+    assert (run.tenant, run.host, run.actor) == ("acme", "esx1", "ctl1")
+    assert codec.decode(run.request.encode(), Rebuild).cause == "its host has no such machine"
+    (act,) = (one.act for one in world.audit.records() if one.act.action == "appliance.rebuild")
+    assert (act.actor, act.subject, act.detail) == ("ctl1", "acme on esx1", "its host has no such machine")
+    (trouble,) = world.told.troubles(world.told.all(None))
+    assert trouble.detail.endswith("it is being brought back: `causeway run watch r1`")
+    assert "run watch r1" in world.told.reports(None)[0].trouble
+    assert await world.look() == 1, "while it goes on there is no other"
+
+
+async def test_what_its_host_says_otherwise_a_moment_later_is_left_alone(world: World) -> None:
+    world.power = Power.UNKNOWN
+    assert await world.look() == 0
+
+
+@pytest.mark.parametrize(("policy", "begun"), [(Policy.NEVER, 0), (Policy.SAFE, 1)])
+async def test_the_host_says_whether_it_is_wanted(world: World, policy: Policy, begun: int) -> None:
+    before = world.inventories.load()
+    hosts = tuple(msgspec.structs.replace(one, rebuild=policy) for one in before.inventory.hosts)
+    changed = msgspec.structs.replace(before.inventory, hosts=hosts)
+    world.inventories.replace(changed, expected=before.revision, actor="test")
+    assert await world.look() == begun
+
+
+async def test_what_the_inventory_needs_no_longer_stays_dead(world: World) -> None:
+    assert await world.look(replace(GONE, tenant="former")) == 0
+
+
+async def test_while_a_failover_is_open_nothing_is_begun(world: World) -> None:
+    world.runs.start(Run(id="f1", tenant="acme", host="esx1", request="{}", actor="anna", at=START))
+    assert await world.look() == 0
+
+
+async def test_three_times_and_then_a_person_is_needed(world: World) -> None:
+    for number in range(1, 4):
+        assert await world.look() == number
+        world.end(f"r{number}")
+        world.now += timedelta(minutes=6)
+    assert await world.look() == 3
+    (trouble,) = world.told.troubles(world.told.all(None))
+    assert "3 were brought back on esx1 within an hour, so it stops until 04:04 UTC" in trouble.detail
+    world.now = START + timedelta(hours=1)
+    assert await world.look() == 4
