@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import FailOver, Request
+from causeway_controller.contract.requests import Chore, FailOver, Request
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run, Runs
@@ -25,6 +25,8 @@ class FakeRunService:
         self.epochs = Epochs(database)
         self.stopped: list[tuple[str, str]] = []
         self.retried: list[str] = []
+        self.ending: str | None = None
+        """How chores end at once; None: they stay open."""
         self._numbers = itertools.count(1)
 
     async def start(self, request: Request, *, host: str, actor: str, identifier: str | None = None) -> Run:
@@ -45,6 +47,33 @@ class FakeRunService:
             detail = "no VM is called nobody; correct the name"
             raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/vms/0"))
         return ((f"Fail over on {host}",), ("Confirm both halves",))
+
+    async def start_chore(
+        self,
+        request: Chore,
+        *,
+        tenant: str | None,
+        host: str | None,
+        actor: str,
+        identifier: str | None = None,
+    ) -> Run:
+        run = Run(
+            id=identifier or f"run-{next(self._numbers)}",
+            tenant=tenant or "",
+            host=host or "",
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=datetime.now(UTC),
+        )
+        await asyncio.to_thread(self.runs.start, run)
+        if self.ending is not None:
+            await asyncio.to_thread(self.end, run.id, self.ending)
+        return run
+
+    async def plan_chore(
+        self, request: Chore, *, tenant: str | None, host: str | None
+    ) -> tuple[tuple[str, ...], ...]:
+        return ((f"{type(request).__name__} of {tenant or 'all'} on {host or 'all'}",),)
 
     async def stop(self, run: str, *, actor: str) -> None:
         self.stopped.append((run, actor))

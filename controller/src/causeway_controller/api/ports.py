@@ -8,7 +8,7 @@ from typing import Protocol
 
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
 from causeway_controller.contract.joining import Invitation
-from causeway_controller.contract.requests import Request
+from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.status import Trouble
 from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.store.invitations import Invitations
@@ -27,6 +27,22 @@ class RunService(Protocol):
 
     async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
         """The sentences of each stage; nothing is changed. Raises ProblemError, StoreError."""
+
+    async def start_chore(
+        self,
+        request: Chore,
+        *,
+        tenant: TenantId | None,
+        host: Name | None,
+        actor: str,
+        identifier: str | None = None,
+    ) -> Run:
+        """As `start`, of what is no failover; without tenant and host it is about the whole fleet."""
+
+    async def plan_chore(
+        self, request: Chore, *, tenant: TenantId | None, host: Name | None
+    ) -> tuple[tuple[str, ...], ...]:
+        """As `plan`, of what is no failover."""
 
     async def stop(self, run: str, *, actor: str) -> None:
         """Have the run stop before its next stage. Raises ProblemError, StoreError."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract import requests, routes
+from causeway_controller.contract import requests, routes, update_routes
 from causeway_controller.contract.access import OF_TENANTS, Permission
-from causeway_controller.contract.requests import Chore, FailOverSite, Request
+from causeway_controller.contract.requests import Chore, FailOverSite, Request, UpdateFleet
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
@@ -24,11 +25,18 @@ from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.run_reports import RunsTold
+from causeway_controller.store.runs import Run
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CURSOR: Final = re.compile(r"[A-Za-z0-9:._-]{1,200}")
+
+
+class Begin(Protocol):
+    """Starts a run, under this name where there is one."""
+
+    async def __call__(self, *, identifier: str | None) -> Run: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,7 @@ class RunHandlers:
             routes.RUN_SUMMARY.name: self.summary,
             routes.STOP_RUN.name: self.stop,
             routes.RETRY_RUN.name: self.retry,
+            update_routes.UPDATE_FLEET.name: self.update_fleet,
         }
 
     async def start(self, ask: Ask) -> Answer:
@@ -59,12 +68,26 @@ class RunHandlers:
         await asyncio.to_thread(self._may_start, ask.caller, request, host)
         if ask.flag("dry_run"):
             return Answer(document=PlannedRun(stages=await self.service.plan(request, host=host)))
+        begin = functools.partial(self.service.start, request, host=host, actor=ask.caller.name)
+        return await self._begun(ask, begin)
+
+    async def update_fleet(self, ask: Ask) -> Answer:
+        """Start the run that updates all appliances, or say in which order it would."""
+        request: UpdateFleet = ask.body  # type: ignore[assignment] # decoded as what the route takes
+        if ask.flag("dry_run"):
+            stages = await self.service.plan_chore(request, tenant=None, host=None)
+            return Answer(document=PlannedRun(stages=stages))
+        start = self.service.start_chore
+        begin = functools.partial(start, request, tenant=None, host=None, actor=ask.caller.name)
+        return await self._begun(ask, begin)
+
+    async def _begun(self, ask: Ask, begin: Begin) -> Answer:
         key = ask.headers.get(routes.IDEMPOTENCY_KEY)
         if key is None:
-            report = await self._started(ask, request, None)
+            report = await self._started(begin, None)
             await self._record(ask.caller, "run.start", report)
             return _answer(codec.encode(report), report.id)
-        return await self._once(ask, request, key)
+        return await self._once(ask, begin, key)
 
     def _may_start(self, caller: Caller, request: Request, host: str) -> None:
         """Raises ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
@@ -90,7 +113,7 @@ class RunHandlers:
             detail = f"to {act} what is done to appliances is the provider's; ask its staff"
             raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
 
-    async def _once(self, ask: Ask, request: Request, key: str) -> Answer:
+    async def _once(self, ask: Ask, begin: Begin, key: str) -> Answer:
         """Start the run unless this key did. Its name follows from the key: it is found again."""
         if _KEY.fullmatch(key) is None:
             raise malformed("an idempotency key is 1 to 128 visible ASCII characters; take a random UUID")
@@ -100,7 +123,7 @@ class RunHandlers:
         if answered is not None:
             return _answer(answered.encode(), name)
         try:
-            report = await self._found(name) or await self._started(ask, request, name)
+            report = await self._found(name) or await self._started(begin, name)
         except ProblemError:
             await asyncio.to_thread(self.keys.release, whose, key)
             raise
@@ -116,10 +139,8 @@ class RunHandlers:
         except ProblemError:
             return None
 
-    async def _started(self, ask: Ask, request: Request, name: str | None) -> RunReport:
-        run = await self.service.start(
-            request, host=ask.places["host"], actor=ask.caller.name, identifier=name
-        )
+    async def _started(self, begin: Begin, name: str | None) -> RunReport:
+        run = await begin(identifier=name)
         return await asyncio.to_thread(self.told.get, run.id)
 
     async def list(self, ask: Ask) -> Answer:

@@ -42,6 +42,7 @@ from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.durable import DurableEngine
+from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
 from causeway_controller.workflows.leases import Lease
@@ -146,7 +147,14 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             chores={
                 requests.Rebuild: Rebuilding(
                     life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge
-                )
+                ),
+                requests.UpdateFleet: FleetUpdate(
+                    appliances=Appliances(database),
+                    runs=StoredRuns(database),
+                    files=updating.file,
+                    clients=pool.know,
+                    in_charge=lease.in_charge,
+                ),
             },
         )
         upkeep = Upkeep(

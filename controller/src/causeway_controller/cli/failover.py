@@ -307,10 +307,7 @@ class Start:
         reply = self._asked.ask(routes.START_RUN, places, headers=key, body=request)
         report = reply.read(RunReport)
         if self._detach:
-            if self._json:
-                telling.as_json(reply.value)
-            else:
-                typer.echo(report.id)
+            following.started(reply, json_wanted=self._json)
             return
         telling.note(f"run {report.id} on {self._host}")
         following.follow(self._asked, report.id, json_wanted=self._json)

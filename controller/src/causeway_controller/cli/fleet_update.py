@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
+from uuid import uuid4
 
 import typer
 
-from causeway_controller.cli import errors, telling
+from causeway_controller.cli import errors, following, telling
 from causeway_controller.cli.connection import Client
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import routes, update_routes
@@ -19,6 +20,8 @@ from causeway_controller.contract.appliances import (
     StoredUpdate,
     UpdateProgress,
 )
+from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.contract.runs import RunReport
 from causeway_controller.errors import StoreError
 from causeway_controller.fleet import update_file
 from causeway_controller.fleet.update_file import UpdateFile
@@ -40,12 +43,14 @@ def update(
     interrupt: Annotated[
         bool, typer.Option("--interrupt", help="Also appliances that serve a failover.")
     ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start it and do not follow it.")] = False,
     json_wanted: Json = False,
 ) -> None:
     """Exchange the system of an appliance, or of all: one at a time, idle ones first, a tenant's together.
 
     Each restarts, and proves good before the next one begins; what does not become healthy takes back the
-    system before it, and nothing more is begun. Repeat the command to go on: what runs it already stays.
+    system before it, and nothing more is begun. With --all it is a run, which another controller carries on.
+    Repeat the command to go on: what runs it already stays.
     """
     if everything == bool(tenant and host) or bool(tenant) != bool(host):
         telling.end("say either TENANT and HOST, or --all", errors.USAGE)
@@ -57,10 +62,21 @@ def update(
         if not chosen:
             telling.end("no such appliance is deployed; see `causeway appliance list`", errors.REFUSED)
         if dry_run:
-            _plan(chosen, found, interrupt=interrupt, json_wanted=json_wanted)
+            _plan(chosen, found, interrupt=interrupt, everything=everything, json_wanted=json_wanted)
             return
         stored = asked.send(update_routes.STORE_UPDATE, found).read(StoredUpdate)
-        _roll(asked, chosen, {"build": stored.build, **flags}, json_wanted=json_wanted)
+        if not everything:
+            _one(asked, chosen[0], {"build": stored.build, **flags}, json_wanted=json_wanted)
+            return
+        request = UpdateFleet(build=stored.build, allow_older=allow_older, interrupt=interrupt)
+        key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
+        reply = asked.ask(update_routes.UPDATE_FLEET, headers=key, body=request)
+        run = reply.read(RunReport).id
+        if detach:
+            following.started(reply, json_wanted=json_wanted)
+            return
+        telling.note(f"run {run}")
+        following.follow(asked, run, json_wanted=json_wanted)
 
 
 def _read(file: Path) -> UpdateFile:
@@ -78,8 +94,16 @@ def _in_order(asked: Client) -> list[ApplianceReport]:
     return sorted(found, key=lambda one: (one.tenant in serving, one.tenant, one.host))
 
 
-def _plan(chosen: list[ApplianceReport], file: UpdateFile, *, interrupt: bool, json_wanted: bool) -> None:
-    rows = list(_planned(chosen, file, interrupt=interrupt))
+def _plan(
+    chosen: list[ApplianceReport],
+    file: UpdateFile,
+    *,
+    interrupt: bool,
+    everything: bool,
+    json_wanted: bool,
+) -> None:
+    leaving = "be left out" if everything else "stop here"
+    rows = list(_planned(chosen, file, interrupt=interrupt, leaving=leaving))
     if json_wanted:
         telling.as_json({"version": file.manifest.version, "appliances": rows})
         return
@@ -89,36 +113,31 @@ def _plan(chosen: list[ApplianceReport], file: UpdateFile, *, interrupt: bool, j
     )
 
 
-def _planned(chosen: list[ApplianceReport], file: UpdateFile, *, interrupt: bool) -> Iterator[dict[str, str]]:
+def _planned(
+    chosen: list[ApplianceReport], file: UpdateFile, *, interrupt: bool, leaving: str
+) -> Iterator[dict[str, str]]:
     for one in chosen:
         runs = one.agent if isinstance(one.agent, str) else "unknown"
         mode = one.intended_mode if isinstance(one.intended_mode, str) else _IDLE
         would = f"be updated to {file.manifest.version}"
-        if one.trouble:
+        if mode != _IDLE and not interrupt:
+            would = f"{leaving}: it serves a failover ({mode})"
+        elif one.trouble:
             would = f"stop here until it is well: {one.trouble}"
-        elif mode != _IDLE and not interrupt:
-            would = f"stop here: it serves a failover ({mode})"
         elif runs == file.manifest.version:
             would = "stay if it is this build"
         yield {"tenant": one.tenant, "host": one.host, "runs": runs, "would": would}
 
 
-def _roll(asked: Client, chosen: list[ApplianceReport], query: dict[str, str], *, json_wanted: bool) -> None:
-    done: list[dict[str, Any]] = []
-    for number, one in enumerate(chosen, 1):
-        places = {"tenant": one.tenant, "host": one.host}
-        telling.note(f"{one.tenant} on {one.host} ({number} of {len(chosen)})")
-        progress = _until_over(asked, places, query)
-        done.append({**places, "progress": progress.progress, "detail": progress.detail})
-        if not json_wanted:
-            typer.echo(f"{progress.appliance}: {progress.progress}; {progress.detail}")
-        if progress.progress is Progress.FAILED:
-            break
+def _one(asked: Client, one: ApplianceReport, query: dict[str, str], *, json_wanted: bool) -> None:
+    places = {"tenant": one.tenant, "host": one.host}
+    told = _until_over(asked, places, query)
     if json_wanted:
-        telling.as_json({"appliances": done})
-    if done and done[-1]["progress"] is Progress.FAILED:
-        left = len(chosen) - len(done)
-        telling.end(f"stopped; {left} not begun. Mend it, then repeat the command", errors.REFUSED)
+        telling.as_json({"appliances": [{**places, "progress": told.progress, "detail": told.detail}]})
+    else:
+        typer.echo(f"{told.appliance}: {told.progress}; {told.detail}")
+    if told.progress is Progress.FAILED:
+        telling.end("it runs the system before. Mend it, then repeat the command", errors.REFUSED)
 
 
 def _until_over(asked: Client, places: dict[str, str], query: dict[str, str]) -> UpdateProgress:

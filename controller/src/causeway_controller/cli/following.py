@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from causeway_controller.cli import errors, telling
-from causeway_controller.cli.connection import Client
+from causeway_controller.cli.connection import Client, Reply
 from causeway_controller.contract import routes
 from causeway_controller.contract.runs import RunEventReport, RunReport
 
@@ -33,6 +33,14 @@ def follow(client: Client, run: str, *, json_wanted: bool) -> None:
     last = report.last
     if isinstance(last, RunEventReport) and last.kind != FINISHED:
         telling.end(f"run {run}: {last.kind}; `causeway run show {run}` has all of it", errors.RUN_FAILED)
+
+
+def started(reply: Reply, *, json_wanted: bool) -> None:
+    """Print the run that was started and that nobody follows now."""
+    if json_wanted:
+        telling.as_json(reply.value)
+    else:
+        typer.echo(reply.read(RunReport).id)
 
 
 async def _follow(client: Client, run: str, *, json_wanted: bool) -> None:

@@ -6,7 +6,9 @@ from typing import Final
 
 from causeway_controller.contract.access import Permission
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
-from causeway_controller.contract.routes import READ, Route
+from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.contract.routes import BODY, IDEMPOTENCY_KEY, LOCATION, READ, Route
+from causeway_controller.contract.runs import PlannedRun, RunReport
 from causeway_wire.problem import ProblemType as P
 
 STORE_UPDATE = Route(
@@ -37,5 +39,20 @@ UPDATE_APPLIANCE = Route(
         P.STORAGE,
     ),
 )
+UPDATE_FLEET = Route(
+    name="update_fleet",
+    method="POST",
+    path="/v1/update/runs",
+    summary="Start a run that has every deployed appliance run this build, one appliance after the other",
+    permission=Permission.DEPLOY,
+    success=(201,),
+    request=UpdateFleet,
+    response=RunReport,
+    dry=PlannedRun,
+    query=("dry_run",),
+    headers=(IDEMPOTENCY_KEY,),
+    answers=(LOCATION,),
+    problems=(*BODY, P.FAILOVER_IN_PROGRESS, P.REQUEST_IN_FLIGHT, P.KEY_REUSED),
+)
 
-UPDATE_ROUTES: Final = (STORE_UPDATE, UPDATE_APPLIANCE)
+UPDATE_ROUTES: Final = (STORE_UPDATE, UPDATE_APPLIANCE, UPDATE_FLEET)

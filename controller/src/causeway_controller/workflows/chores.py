@@ -105,6 +105,7 @@ class ChoreExecution:
         else:
             members = msgspec.json.decode(started, type=dict[str, Any])
             units = msgspec.convert(members["units"], tuple[Unit, ...])
+            self._record.taken_over = True
             tell(TAKEN_OVER, controller=self._controller, silent=[])
         await self._record.telling.kept()
         for number, unit in enumerate(units, 1):

@@ -40,6 +40,8 @@ class Record:
     def __init__(self, asked: Run, *, runs: Runs, epochs: Epochs, now: Callable[[], datetime]) -> None:
         self.asked = asked
         self.epoch: Epoch = 0
+        self.taken_over = False
+        """Whether another controller began it."""
         self.telling = Telling(self._keep, now=now)
         self._runs = runs
         self._epochs = epochs

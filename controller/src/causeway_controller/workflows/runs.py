@@ -141,6 +141,14 @@ class Runs:
         await self._chores[type(request)].plan(asked)
         return await self._open(asked)
 
+    async def plan_chore(
+        self, request: Chore, *, tenant: TenantId | None, host: Name | None
+    ) -> tuple[tuple[str, ...], ...]:
+        """As `plan`, of what is no failover."""
+        text = codec.encode(request).decode()
+        asked = Run(id="", tenant=tenant or "", host=host or "", request=text, actor="", at=self._now())
+        return tuple((unit.sentence,) for unit in await self._chores[type(request)].plan(asked))
+
     async def _open(self, asked: Run) -> Run:
         await asyncio.to_thread(self._runs.start, asked)
         await self._submit(asked)

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from causeway_controller.contract import requests
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
+from causeway_controller.contract.requests import UpdateFleet
 from causeway_controller.errors import AgentUnreachable, ControllerError, StoreError
 from causeway_controller.fleet import update_file, updates
 from causeway_controller.fleet.client import AgentClient
@@ -85,8 +87,9 @@ class Updating:
             detail = "what was sent is no update file of Causeway; send causeway-VERSION.update"
             raise ProblemError(problem(ProblemType.UPDATE_REFUSED, detail)) from error
         part.replace(self._directory / f"{found.build}.update")
+        wanted = {found.build, *await asyncio.to_thread(self._under_way)}
         for other in self._directory.glob("*.update"):
-            if other.stem != found.build:
+            if other.stem not in wanted:
                 other.unlink()
         return StoredUpdate(build=found.build, version=found.manifest.version, octets=found.octets)
 
@@ -124,12 +127,21 @@ class Updating:
             detail = f"appliance {one.id} serves a failover ({one.intended}), which its restart interrupts"
             ways = "end that first, or say that it may be interrupted (`--interrupt`)"
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, f"{detail}; {ways}"))
+        return one, await self.file(build)
+
+    async def file(self, build: str) -> UpdateFile:
+        """Return the update file of this build. Raises ProblemError (`not-found`) when it is not here."""
         path = self._directory / f"{build}.update"
         try:
-            return one, await asyncio.to_thread(update_file.read, path)
+            return await asyncio.to_thread(update_file.read, path)
         except StoreError as error:
             detail = "the update file is not at this controller; send it again"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail)) from error
+
+    def _under_way(self) -> set[str]:
+        """Builds that open runs bring about."""
+        found = (requests.read_any(run.request.encode()) for run in self._runs.open())
+        return {one.build for one in found if isinstance(one, UpdateFleet)}
 
 
 def _told(one: Deployed, task: asyncio.Task[UpdateStatus]) -> UpdateProgress:

@@ -13,9 +13,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from causeway_controller.cli.main import app
+from causeway_controller.contract import requests
 from causeway_controller.contract.appliances import Condition
+from causeway_controller.contract.requests import UpdateFleet
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.run_reports import RunsTold
 from tests.controller_socket import AtSocket, at_socket
 from tests.update_files import make
 
@@ -41,29 +44,38 @@ def ask(controller: AtSocket, *words: str) -> Result:
     return CliRunner().invoke(app, asked)
 
 
-def test_all_are_updated_one_after_the_other_those_that_serve_last(controller: AtSocket) -> None:
-    controller.updates.rounds = 2
-    done = ask(controller, "--all", "--interrupt")
+@pytest.mark.parametrize(("words", "interrupt"), [((), False), (("--interrupt",), True)])
+def test_all_are_updated_by_a_run_that_is_followed(
+    controller: AtSocket, words: tuple[str, ...], *, interrupt: bool
+) -> None:
+    controller.runs.ending = "finished"
+    done = ask(controller, "--all", *words)
     assert done.exit_code == 0, done.output
-    assert controller.updates.asked == [
-        name for name in ("beta-esx1", "zeta-esx1", "acme-esx1") for _ in range(2)
-    ]
+    assert controller.updates.asked == []
+    (run,) = RunsTold(controller.database).list(tenant=None, cursor=None, limit=9).runs
+    assert f"run {run.id}" in done.stderr
+    assert requests.read_chore(bytes(run.request)) == UpdateFleet(build="b" * 64, interrupt=interrupt)
     assert controller.updates.octets == controller.socket.with_name("causeway-2.update").stat().st_size
-    assert "zeta-esx1: done; it runs 2 in slot b" in done.stdout
 
 
-def test_after_the_first_that_fails_none_is_begun(controller: AtSocket) -> None:
-    controller.updates.failing.add("beta-esx1")
-    done = ask(controller, "--all")
-    assert (done.exit_code, controller.updates.asked) == (1, ["beta-esx1"])
-    assert "stopped; 2 not begun" in done.stderr
-    assert "slot a runs again" in done.stdout
+def test_a_run_that_failed_is_told_by_the_exit_code(controller: AtSocket) -> None:
+    controller.runs.ending = "failed"
+    assert ask(controller, "--all").exit_code == 4
+
+
+def test_a_run_goes_on_without_being_followed(controller: AtSocket) -> None:
+    done = ask(controller, "--all", "--detach")
+    (run,) = RunsTold(controller.database).list(tenant=None, cursor=None, limit=9).runs
+    assert (done.exit_code, done.stdout.strip(), run.open) == (0, run.id, True)
+    again = ask(controller, "--all", "--detach")
+    assert again.exit_code == 1
+    assert f"run {run.id} of all appliances is not over" in again.stderr.replace("\n", " ")
 
 
 def test_a_dry_run_tells_the_order_and_sends_nothing(controller: AtSocket) -> None:
     done = ask(controller, "--all", "--dry-run", "--json")
     told = [(one["tenant"], one["would"].partition(":")[0]) for one in json.loads(done.stdout)["appliances"]]
-    assert told == [("beta", "be updated to 2"), ("zeta", "be updated to 2"), ("acme", "stop here")]
+    assert told == [("beta", "be updated to 2"), ("zeta", "be updated to 2"), ("acme", "be left out")]
     assert (controller.updates.asked, controller.updates.octets) == ([], 0)
 
 

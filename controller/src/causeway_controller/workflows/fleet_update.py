@@ -1,0 +1,134 @@
+"""The systems of all appliances exchanged, one appliance after the other, whichever controller lives.
+
+The order is made once and kept with the run: what serves nobody comes first, a tenant's together. Each
+appliance must prove good before the next one begins, and the first that does not ends the run. What an
+appliance runs is asked of itself, so whoever carries the run on goes on where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.errors import AgentUnreachable
+from causeway_controller.fleet import updates
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.inventory.health import IDLE, Deployed
+from causeway_controller.inventory.tenancy import ManagementAccess
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.runs import Run, Runs
+from causeway_controller.workflows.chores import Done, Unit
+from causeway_controller.workflows.run_record import Record
+from causeway_controller.workflows.watch import access
+from causeway_wire import codec
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId
+
+PATIENCE: Final = 600.0
+"""Seconds that an appliance is waited for that another run changes, or that a dead controller restarted."""
+_POLL_SECONDS: Final = 1.0
+
+
+class FleetUpdate:
+    """`chores.Kind` of `requests.UpdateFleet`."""
+
+    def __init__(
+        self,
+        *,
+        appliances: Appliances,
+        runs: Runs,
+        files: Callable[[str], Awaitable[UpdateFile]],
+        clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
+        in_charge: Callable[[], None],
+        patience: float = PATIENCE,
+        poll: float = _POLL_SECONDS,
+    ) -> None:
+        """`files` gives the update file of a build; raises ProblemError (`not-found`) when it is not here."""
+        self._appliances = appliances
+        self._runs = runs
+        self._files = files
+        self._clients = clients
+        self._in_charge = in_charge
+        self._patience = patience
+        self._poll = poll
+
+    async def plan(self, asked: Run) -> Sequence[Unit]:
+        """As `Kind.plan`; raises ProblemError (`not-found`) without the file, or without any appliance."""
+        request = _request(asked)
+        file = await self._files(request.build)
+        chosen = in_order(await asyncio.to_thread(self._appliances.all))
+        if not request.interrupt:
+            chosen = [one for one in chosen if not serves(one)]
+        if not chosen:
+            detail = "no appliance is deployed that may be updated; see `causeway appliance list`"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        version = file.manifest.version
+        return [
+            Unit(name=f"{one.tenant}/{one.host}", sentence=f"Update appliance {one.id} to {version}")
+            for one in chosen
+        ]
+
+    async def perform(self, record: Record, unit: Unit) -> Done:
+        """As `Kind.perform`; raises UpdateFailed, AgentUnreachable, and what the appliance refuses."""
+        request = _request(record.asked)
+        tenant, _, host = unit.name.partition("/")
+        file = await self._files(request.build)
+        await self._until_free(tenant, host)
+        one = await asyncio.to_thread(self._appliances.find, tenant, host)
+        if one is None:
+            return Done(detail="it is deployed no longer")
+        if serves(one) and not request.interrupt:
+            return Done(detail=f"left out: it serves a failover ({one.intended})")
+        agent = await self._clients(one.id, access(one))
+        if record.taken_over:
+            await self._reached(agent)
+        self._in_charge()
+        status = await updates.install(agent, file, allow_older=request.allow_older)
+        running = status.report(status.running)
+        return Done(detail=f"it runs {running.version} in slot {status.running}")
+
+    async def _until_free(self, tenant: str, host: str) -> None:
+        """Wait while a run changes the appliance. Raises ProblemError (`failover-in-progress`)."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                await asyncio.to_thread(self._runs.refuse_open, tenant, host)
+            except ProblemError:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(self._poll)
+            else:
+                return
+
+    async def _reached(self, agent: AgentClient) -> None:
+        """Wait while it restarts: the controller before may have had it do so. Raises AgentUnreachable."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                await agent.get_update()
+            except AgentUnreachable:
+                if time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(self._poll)
+            else:
+                return
+
+
+def in_order(deployed: Iterable[Deployed]) -> list[Deployed]:
+    """Those first whose tenant is served by none of its appliances now; one tenant after the other."""
+    there = list(deployed)
+    busy = {one.tenant for one in there if serves(one)}
+    return sorted(there, key=lambda one: (one.tenant in busy, one.tenant, one.host))
+
+
+def serves(one: Deployed) -> bool:
+    """Whether it serves a failover, as far as is known."""
+    return one.intended not in {None, IDLE}
+
+
+def _request(asked: Run) -> UpdateFleet:
+    return codec.decode(asked.request.encode(), UpdateFleet)

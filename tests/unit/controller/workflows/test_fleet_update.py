@@ -1,0 +1,238 @@
+"""All appliances get one system, one after the other, whoever dies; none after the first that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.errors import AgentUnreachable
+from causeway_controller.fleet import update_file, updates
+from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.database import Database
+from causeway_controller.store.runs import Run
+from causeway_controller.workflows.fleet_update import FleetUpdate
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name, TenantId
+from causeway_wire.update import Activation, Slot, SlotReport, SlotState, UpdateStatus, state_of
+from tests.fakes.engine import Killed
+from tests.runs_bench import START, RunsBench, detail, made
+from tests.update_files import make
+
+OLD = SlotReport(slot=Slot.A, state=SlotState.GOOD, version="1", build="a" * 64)
+
+
+class Machine:
+    """An appliance with two slots; it restarts for a while, and `falls_back` or proves good."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name = name
+        self.appliance = name
+        self.falls_back = False
+        self.away = 0
+        """Times that it does not answer yet."""
+        self._log = log
+        self._new: SlotReport | None = None
+
+    async def get_update(self) -> UpdateStatus:
+        if self.away:
+            self.away -= 1
+            raise AgentUnreachable(self.name, "192.0.2.1", "it restarts")
+        if self._new is not None and self._new.state is SlotState.TRYING:
+            state = SlotState.FAILED if self.falls_back else SlotState.GOOD
+            self._new = SlotReport(slot=Slot.B, state=state, version="2", build=self._new.build)
+        return self._status()
+
+    async def put_update(self, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
+        self._log.append(f"send {self.name}")
+        self._new = SlotReport(slot=Slot.B, state=SlotState.READY, version="2", build=file.build)
+        return self._status()
+
+    async def activate_update(self, wanted: Activation) -> UpdateStatus:
+        self._log.append(f"restart {self.name}")
+        self._new = SlotReport(slot=Slot.B, state=SlotState.TRYING, version="2", build=wanted.build)
+        self.away = 2
+        return self._status()
+
+    def _status(self) -> UpdateStatus:
+        new = self._new or SlotReport(slot=Slot.B, state=SlotState.EMPTY)
+        good = new.state in {SlotState.GOOD, SlotState.TRYING}
+        running = Slot.B if good else Slot.A
+        return UpdateStatus(state=state_of(OLD, new), running=running, next=running, slots=(OLD, new))
+
+
+class World(RunsBench):
+    """Three appliances, one of which serves a failover; a controller with an update file."""
+
+    def __init__(self, database: Database, place: Path) -> None:
+        make(place, version="2")
+        self.file = update_file.read(place / "causeway-2.update")
+        self.here = True
+        """Whether this controller has the file."""
+        self.acts: list[str] = []
+        self.kept = Appliances(database)
+        self.machines = {f"{tenant}-esx1": Machine(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
+        for tenant, mode in (("acme", "full"), ("beta", "idle"), ("zeta", "idle")):
+            address = ip_address("192.0.2.1")
+            one = Deployed(id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=address, port=8443)
+            self.kept.enter(one, at=START)
+            self.kept.saw([replace(one, intended=mode, asked=START)])
+        super().__init__(database)
+
+    def chores(self) -> dict[type[Any], Any]:
+        kind = FleetUpdate(
+            appliances=self.kept,
+            runs=self.runs_kept,
+            files=self._file,
+            clients=self._client,
+            in_charge=self._in_charge,
+            patience=1.0,
+            poll=0.01,
+        )
+        return {UpdateFleet: kind}
+
+    async def _file(self, _build: str) -> UpdateFile:
+        if not self.here:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, "the update file is not at this controller"))
+        return self.file
+
+    async def _client(self, appliance: str, _access: object) -> Any:
+        return self.machines[appliance]
+
+    async def begin(self, *, interrupt: bool = False, tenant: TenantId | None = None) -> str:
+        host: Name | None = None
+        request = UpdateFleet(build=self.file.build, interrupt=interrupt)
+        start = self.runs.start_chore
+        return (await start(request, tenant=tenant, host=host, actor="anna", identifier="r1")).id
+
+    async def through(self, *, interrupt: bool = False) -> tuple[str, dict[str, Any]]:
+        await self.engine.carry_out(await self.begin(interrupt=interrupt))
+        return self.last("r1")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(updates, "POLL_SECONDS", 0.01)
+    opened = made(tmp_path)
+    yield World(opened, tmp_path)
+    opened.close()
+
+
+async def test_one_after_the_other_what_serves_a_failover_last(world: World) -> None:
+    kind, told = await world.through(interrupt=True)
+    order = [f"{act} {name}" for name in ("beta", "zeta", "acme") for act in ("send", "restart")]
+    assert (kind, world.acts) == ("finished", order)
+    assert told["outcome"]["zeta/esx1"] == "it runs 2 in slot b"
+
+
+async def test_what_serves_a_failover_is_left_out_unless_it_may_be_interrupted(world: World) -> None:
+    assert (await world.through())[0] == "finished"
+    assert not any("acme" in line for line in world.acts)
+
+
+async def test_what_began_to_serve_one_meanwhile_is_left_out_too(world: World) -> None:
+    run = await world.begin()
+
+    async def failed_over(stage: str, moment: str) -> None:
+        if (stage, moment) == ("beta/esx1", "remembered"):
+            (zeta,) = world.kept.all("zeta")
+            world.kept.saw([replace(zeta, intended="partial")])
+
+    world.engine.at = failed_over
+    await world.engine.carry_out(run)
+    kind, told = world.last(run)
+    assert (kind, told["outcome"]["zeta/esx1"]) == ("finished", "left out: it serves a failover (partial)")
+
+
+async def test_after_the_first_that_falls_back_none_is_begun_and_a_retry_goes_on(world: World) -> None:
+    world.machines["beta-esx1"].falls_back = True
+    kind, told = await world.through()
+    assert (kind, world.acts) == ("failed", ["send beta", "restart beta"])
+    assert "slot a runs again" in told["why"]
+    world.machines["beta-esx1"].falls_back = False
+    again = await world.runs.retry("r1")
+    await world.engine.carry_out(again.id)
+    assert (world.last(again.id)[0], world.acts[2:]) == (
+        "finished",
+        ["restart beta", "send zeta", "restart zeta"],
+    )
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "remembered"])
+@pytest.mark.parametrize("stage", ["beta/esx1", "zeta/esx1"])
+async def test_whoever_is_killed_the_next_one_goes_on(world: World, stage: str, moment: str) -> None:
+    dead = False
+
+    async def kill(at: str, when: str) -> None:
+        nonlocal dead
+        if (at, when) == (stage, moment) and not dead:
+            dead = True
+            world.machines["zeta-esx1"].away = 3
+            raise Killed
+
+    world.engine.at = kill
+    run = await world.begin()
+    with pytest.raises(Killed):
+        await world.engine.carry_out(run)
+    world.controller("two")
+    await world.engine.carry_out(run)
+    assert world.last(run)[0] == "finished"
+    assert world.acts == ["send beta", "restart beta", "send zeta", "restart zeta"], "nothing is done twice"
+
+
+async def test_a_run_that_changes_the_appliance_is_waited_for(world: World) -> None:
+    failover = Run(id="f1", tenant="beta", host="esx1", request="{}", actor="anna", at=START)
+    world.runs_kept.start(failover)
+    kind, told = await world.through()
+    assert (kind, world.acts) == ("failed", [])
+    assert "run f1" in told["why"]
+
+
+async def test_without_the_file_or_any_appliance_nothing_is_begun(world: World) -> None:
+    world.here = False
+    with pytest.raises(ProblemError, match="not at this controller"):
+        await world.begin()
+    world.here = True
+    for name in world.machines:
+        world.kept.forget(name)
+    with pytest.raises(ProblemError, match="no appliance is deployed"):
+        await world.begin()
+    assert world.runs_kept.find("r1") is None
+
+
+async def test_a_successor_without_the_file_says_so(world: World) -> None:
+    async def moved(stage: str, moment: str) -> None:
+        if (stage, moment) == ("zeta/esx1", "before"):
+            world.here = False
+
+    world.engine.at = moved
+    kind, told = await world.through()
+    assert (kind, told["why"].partition(":")[2].strip()) == (
+        "failed",
+        "the update file is not at this controller",
+    )
+    assert told["stand"] == ["Update appliance beta-esx1 to 2"]
+
+
+async def test_a_dry_run_tells_the_order(world: World) -> None:
+    request = UpdateFleet(build=world.file.build)
+    stages = await world.runs.plan_chore(request, tenant=None, host=None)
+    assert stages == (("Update appliance beta-esx1 to 2",), ("Update appliance zeta-esx1 to 2",))
+    assert (world.acts, world.runs_kept.open()) == ([], ())
+
+
+async def test_its_plan_is_kept_and_only_one_goes_on_at_a_time(world: World) -> None:
+    run = await world.begin()
+    request = UpdateFleet(build=world.file.build)
+    with pytest.raises(ProblemError, match="all appliances"):
+        await world.runs.start_chore(request, tenant=None, host=None, actor="bert")
+    await world.engine.carry_out(run)
+    units = detail(world.runs_kept.events(run)[0])["units"]
+    assert [unit["name"] for unit in units] == ["beta/esx1", "zeta/esx1"]
