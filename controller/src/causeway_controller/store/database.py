@@ -146,13 +146,25 @@ def beside(url: str, name: str) -> str:
 
 
 def _make_file(path: str | None) -> None:
-    """SQLite would make it with the mode that the umask leaves; its journal has the mode of the file."""
+    """SQLite would make it with the mode that the umask leaves; its journal has the mode of the file.
+
+    A file that is there is never opened here: this process may have it open already, and to close any
+    descriptor of it drops all of the process's locks on it (fcntl(2), "Record locking"). Then the next process
+    that closes it takes itself for the last one, and removes the journal that this one goes on writing.
+    """
     if not path or path == ":memory:":
         raise StoreError("the store's URL names no file; name it as sqlite:////PATH")
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, files.PRIVATE))
+        if not os.path.lexists(path):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.PRIVATE))
+    except FileExistsError:
+        pass  # another process made it a moment ago
     except OSError as error:
         raise StoreError(f"the store {Path(path)} cannot be opened: {error.strerror}") from error
+    if Path(path).is_symlink():
+        raise StoreError(f"the store {Path(path)} cannot be opened: it is a symbolic link")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise StoreError(f"the store {Path(path)} cannot be opened: it may not be written")
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
