@@ -16,7 +16,7 @@ from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
 from causeway_controller.contract import requests, routes, update_routes
 from causeway_controller.contract.access import OF_TENANTS, Permission
-from causeway_controller.contract.requests import Chore, FailOverSite, Request, UpdateFleet
+from causeway_controller.contract.requests import FailOverSite, Request, UpdateFleet
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
@@ -167,7 +167,7 @@ class RunHandlers:
     async def stop(self, ask: Ask) -> Answer:
         """Have a run stop."""
         report = await self._report(ask)
-        if isinstance(requests.read_any(bytes(report.request)), Chore):
+        if requests.chore(bytes(report.request)) is not None:
             self._may_deploy(ask.caller, "stop")
         if not report.open:
             detail = f"run {report.id} is over; nothing is left to stop"
@@ -179,10 +179,10 @@ class RunHandlers:
     async def retry(self, ask: Ask) -> Answer:
         """Start a run that asks for the same; who may start it is asked again."""
         before = await self._report(ask)
-        request = requests.read_any(bytes(before.request))
-        if isinstance(request, Chore):
+        if requests.chore(bytes(before.request)) is not None:
             self._may_deploy(ask.caller, "retry")
         else:
+            request = requests.read(bytes(before.request))
             await asyncio.to_thread(self._may_start, ask.caller, request, before.host or "")
         run = await self.service.retry(before.id, actor=ask.caller.name)
         report = await asyncio.to_thread(self.told.get, run.id)

@@ -10,6 +10,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from causeway_wire import codec
+from causeway_wire.problem import ProblemError
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import Name, TenantId, VmName
 
@@ -135,13 +136,15 @@ def read(data: bytes) -> Request:
     return found
 
 
-def read_any(data: bytes) -> Request | Chore:
-    """Return what a run was asked for; raises as `read`."""
-    found: Request | Chore = codec.decode(data, Request | Chore)  # type: ignore[arg-type] # as in `read`
-    return found
-
-
 def read_chore(data: bytes) -> Chore:
     """Return the chore that this JSON text is; raises as `read`."""
     found: Chore = codec.decode(data, Chore)  # type: ignore[arg-type] # as in `read`
     return found
+
+
+def chore(data: bytes) -> Chore | None:
+    """Return the chore that this JSON text is; None where it is anything else."""
+    try:
+        return read_chore(data)
+    except ProblemError:
+        return None

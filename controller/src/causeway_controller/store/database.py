@@ -149,8 +149,9 @@ def _make_file(path: str | None) -> None:
     """SQLite would make it with the mode that the umask leaves; its journal has the mode of the file.
 
     A file that is there is never opened here: this process may have it open already, and to close any
-    descriptor of it drops all of the process's locks on it (fcntl(2), "Record locking"). Then the next process
-    that closes it takes itself for the last one, and removes the journal that this one goes on writing.
+    descriptor of it drops all of the process's locks on it (fcntl(2), "Record locking"). Then the next
+    process that closes it takes itself for the last one, and removes the journal that this one goes on
+    writing.
     """
     if not path or path == ":memory:":
         raise StoreError("the store's URL names no file; name it as sqlite:////PATH")

@@ -181,10 +181,11 @@ class Runs:
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
         if last.kind == FINISHED:
             raise ProblemError(problem(ProblemType.INVALID, f"run {run} went through; start a new one"))
-        request = requests.read_any(before.request.encode())
-        if isinstance(request, Chore):
+        chore = requests.chore(before.request.encode())
+        if chore is not None:
             whose = {"tenant": before.tenant, "host": before.host, "actor": actor or before.actor}
-            return await self.start_chore(request, **whose)
+            return await self.start_chore(chore, **whose)
+        request = requests.read(before.request.encode())
         _, planned = await self._planned(request, before.host)
         if await asyncio.to_thread(self._fingerprint, run) not in {None, planning.fingerprint(planned)}:
             detail = (
@@ -217,7 +218,7 @@ class Runs:
             raise
 
     def _execution(self, asked: Run, journal: Journal) -> Execution | ChoreExecution:
-        if isinstance(requests.read_any(asked.request.encode()), Chore):
+        if requests.chore(asked.request.encode()) is not None:
             return ChoreExecution(self._means, self._chores, asked, journal)
         return Execution(self._means, asked, journal)
 

@@ -140,7 +140,7 @@ class Updating:
 
     def _under_way(self) -> set[str]:
         """Builds that open runs bring about."""
-        found = (requests.read_any(run.request.encode()) for run in self._runs.open())
+        found = (requests.chore(run.request.encode()) for run in self._runs.open())
         return {one.build for one in found if isinstance(one, UpdateFleet)}
 
 
