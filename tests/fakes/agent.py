@@ -106,7 +106,8 @@ class FakeAgent:
         return self.awaiting
 
     async def change(self, identifier: str, *, wait: int | None = None) -> Change:
-        raise AssertionError("nothing here is left to wait for")
+        self._reachable()
+        return self._awaited(identifier)
 
     async def fence(self, epoch: int) -> Fence:
         self._reachable()
@@ -173,7 +174,7 @@ class FakeAgent:
             epoch=0,
             role=None,
             failover=_mode_name(self.document) if not self.silent_mode else "idle",
-            change=None,
+            change=None if self.awaiting is None else self.awaiting.id,
             nics=(NicReport(device="eth0", mac="02:00:00:00:00:01", up=True, addresses=self._addresses()),),
             tunnels=tuple(TunnelReport(id=one, state=state) for one in ids),
             drift=DriftReport(repairs=0),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
+    AgentUnreachable,
     ControllerError,
     MachineMissing,
     Superseded,
@@ -26,14 +27,16 @@ from causeway_controller.failover.steps import (
     Call,
     Confirm,
     EditRules,
+    MachineRef,
     Pause,
     Power,
     PutRules,
     Ready,
     VerifyMode,
     VerifyTunnel,
+    appliance_machine,
 )
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import modes, tenancy
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.workflows import readiness
 from causeway_controller.workflows.hook_calls import NO_HOOKS
@@ -252,22 +255,45 @@ class Executor:
         try:
             await self._send(run, action, patience)
         except ProblemError as error:
-            await self._make_way(run, action.appliance, error)
+            await self._make_way(run, action, error)
             await self._send(run, action, patience)
 
-    async def _make_way(self, run: Run, appliance: ApplianceId, refusal: ProblemError) -> None:
+    async def _make_way(self, run: Run, action: Apply, refusal: ProblemError) -> None:
         """Put right what a second attempt can put right; raises the refusal when there is nothing.
 
         The epoch fences other workflows off, so a generation behind within our own means a lost book, and a
-        change that awaits confirmation was left by a run that died.
+        change that awaits confirmation was left by a run that died, or that could not take it back.
         """
-        found = refusal.problem
+        found, appliance = refusal.problem, action.appliance
         if found.type in _BEHIND and isinstance(found.generation, int):
             await self._generations.at_least(appliance, found.generation)
         elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
+            for one in _relying(run.site, action):
+                await self._let_go(run, one)
             await self._agents(appliance).cancel(found.change, epoch=run.epoch)
         else:
             raise refusal
+
+    async def _let_go(self, run: Run, machine: MachineRef) -> None:
+        """Take back what awaits confirmation at an appliance that may rely on what is about to be taken back.
+
+        Raises Unheard when it does not answer: its change ends by itself before the one that it relies on.
+        """
+        found = await self._hypervisors(machine).find(machine.owner_id)
+        if found is not None and not found.powered_on:
+            return
+        appliance = machine.name
+        try:
+            await self._agents(appliance).fence(run.epoch)
+            seen = (await self._agents(appliance).observed()).change
+            if seen is None:
+                return
+            change = await self._agents(appliance).change(seen, wait=int(self._timing.change))
+            if change.state is ChangeState.AWAITING:
+                await self._cancelled(run, appliance, change.id)
+        except (AgentUnreachable, TimeoutError) as error:
+            run.unheard.add(appliance)
+            raise Unheard(appliance) from error
 
     async def _send(self, run: Run, action: Apply, patience: float) -> None:
         site = tenancy.with_mode(run.site, action.tenant, action.mode)
@@ -318,6 +344,16 @@ class Executor:
                 return False
             await agent.patch_rules(patch)
             return True
+
+
+def _relying(site: tenancy.Site, action: Apply) -> Iterator[MachineRef]:
+    """Appliances that may answer for what this one serves. A full failover does not wait for a dead site."""
+    tenant = site.tenants[action.tenant]
+    if action.appliance != tenant.provider.id or not isinstance(action.mode, modes.Idle | modes.Partial):
+        return
+    for network in tenant.networks.values():
+        if network.id in tenant.appliances:
+            yield appliance_machine(tenant, network)
 
 
 def _patch(current: PublicRules, action: PutRules | EditRules, epoch: Epoch) -> PublicRulesPatch:

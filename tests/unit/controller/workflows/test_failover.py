@@ -175,6 +175,37 @@ async def test_an_end_that_falls_silent_before_it_is_confirmed_keeps_what_serves
     assert bench.hypervisor.on["acme/vm-0-0"]
 
 
+async def test_who_tries_again_has_nobody_rely_on_what_is_taken_back_to_make_way() -> None:
+    bench = Bench()
+    fall_silent(bench, "acme-tenant-0", after="Connect the VPN client")
+    with pytest.raises(StepFailed, match="NOT undone"):
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    bench.log.clear()
+    bench.on_event = bench.events.append
+    bench.agents["acme-tenant-0"].lost = False
+    await bench.begin_partial(SITE, ["vm-0-0"], epoch=2)
+    assert bench.log[:3] == ["acme-tenant-0 cancelled", "acme-provider cancelled", "acme-provider vm-0-0"]
+    assert bench.agents["acme-provider"].mode == bench.agents["acme-tenant-0"].mode == "vm-0-0"
+
+
+async def test_what_an_appliance_may_rely_on_does_not_make_way_while_it_is_silent() -> None:
+    bench = Bench()
+    fall_silent(bench, "acme-tenant-0", after="Connect the VPN client")
+    with pytest.raises(StepFailed):
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=1)
+    bench.agents["acme-tenant-0"].lost = False
+    bench.log.clear()
+
+    def lose(event: Event) -> None:
+        bench.agents["acme-tenant-0"].lost |= event.step.sentence.startswith("Start the VPN servers")
+
+    bench.on_event = lose
+    with pytest.raises(StepFailed, match="acme-tenant-0 has not been heard"):
+        await bench.begin_partial(SITE, ["vm-0-0"], epoch=2)
+    assert bench.log == [], "nothing was taken back"
+    assert bench.agents["acme-provider"].awaiting is not None, "it goes back by itself, after the other"
+
+
 async def test_a_machine_nobody_deployed_is_named() -> None:
     bench = Bench()
     del bench.hypervisor.on["acme/vm-0-0"]
