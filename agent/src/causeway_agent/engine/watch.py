@@ -205,7 +205,10 @@ class Watch:
             if not ended and claim not in held and now - since <= FRESH_SECONDS
         }
         held |= {claim: Holding(claim, announced=True, asked=True) for claim in self._fresh}
-        for claim in self._turns.keys() - held.keys() - state.target.heralded:
+        # Given back before its change ended: the target does not have it yet, and it must not be forgotten.
+        held |= {claim: Holding(claim, asked=True) for claim in state.released if claim not in held}
+        ours = {claim for claim, holding in held.items() if holding.announced}
+        for claim in self._turns.keys() - ours - state.target.heralded:
             del self._turns[claim]
         for claim, holding in held.items():
             if holding.announced and claim not in self._turns:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address, ip_interface
 
@@ -204,6 +205,43 @@ async def test_a_full_table_of_neighbours_is_told_as_long_as_it_refuses() -> Non
         await becomes(lambda: engine.state.trouble is None)
 
 
+def aimed() -> State:
+    """An appliance that claims nothing yet."""
+    state = State()
+    door = Address("eth1", ip_interface("10.9.0.2/24"))
+    state.aim(Target(policy=Policy(), management=door, devices=frozenset()))
+    return state
+
+
+async def test_an_answer_to_a_claim_of_a_running_change_is_not_forgotten_before_it_ends() -> None:
+    bench, state, neighbours = Bench(), aimed(), FakeNeighbours()
+    claim = Claim("eth0", ip_address("192.0.2.1"))
+    looking = watch.Watch(neighbours, clock=bench.clock, state=state)
+    await looking.probe([claim])
+    await looking.announce(claim)
+    looking.seen(Sighting(claim, MAC))
+    for _ in range(3):
+        bench.clock.advance(0.5)
+        await looking.round(bench.clock.monotonic(), elapsed=0.5)
+    assert state.released == {claim: MAC}
+    assert [each.state for each in state.contested] == [DuplicateState.RELEASED]
+
+
+async def test_what_is_given_back_is_not_announced_any_more() -> None:
+    bench, state, neighbours = Bench(), aimed(), FakeNeighbours()
+    claim = Claim("eth0", ip_address("192.0.2.1"))
+    looking = watch.Watch(neighbours, clock=bench.clock, state=state)
+    await looking.probe([claim])
+    await looking.announce(claim)
+    looking.seen(Sighting(claim, MAC))
+    assert state.target is not None
+    state.aim(dataclasses.replace(state.target, released=frozenset({claim})))
+    for _ in range(3):
+        bench.clock.advance(2.0)
+        await looking.round(bench.clock.monotonic(), elapsed=2.0)
+    assert neighbours.announced == [claim]
+
+
 async def test_what_a_running_change_claims_is_listened_for_once_and_not_again_each_round() -> None:
     bench = Bench()
     told: list[int] = []
@@ -214,9 +252,7 @@ async def test_what_a_running_change_claims_is_listened_for_once_and_not_again_e
             told.append(len(held))
             await super().hold(held, own=own)
 
-    state = State()
-    door = Address("eth1", ip_interface("10.9.0.2/24"))
-    state.aim(Target(policy=Policy(), management=door, devices=frozenset()))
+    state = aimed()
     looking = watch.Watch(Counted(), clock=bench.clock, state=state)
     claims = [Claim("eth0", ip_address(f"192.0.2.{number}")) for number in range(1, 4)]
     await looking.probe(claims)
