@@ -11,7 +11,7 @@ SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci ima
 YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo bare test unit contract kernel crash-matrix model fuzz lint format openapi rooms clean \
+.PHONY: help setup lock demo bare test unit contract kernel crash-matrix model simulate fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
 	vsphere release hardening hardening-check deb deb-check monitoring-check \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
@@ -56,6 +56,9 @@ crash-matrix: setup ## kill controllers at every boundary of every workflow, an 
 
 model: setup ## every state of the protocol of a partial failover, and that each of its laws is needed (ARGS="--controllers 3")
 	@$(BIN)/python -m tests.model $(ARGS)
+
+simulate: setup ## 1,000 seeded histories of real agents and controllers in virtual time (ARGS="--seed 17 --trace" or "--mutants --seeds 80")
+	@$(BIN)/python -m tests.simulation $(ARGS)
 
 fuzz: setup ## hostile requests over TLS, and a search for expensive documents; about 15 minutes
 	@$(BIN)/python -m tests.expensive_documents --seconds $${CAUSEWAY_SEARCH:-120}
