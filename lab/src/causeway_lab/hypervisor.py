@@ -59,6 +59,8 @@ class _Appliance:
     directory: Path
     process: asyncio.subprocess.Process | None = None
     log: Path = field(init=False)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Several controllers may power it at once; one after another they do."""
 
     def __post_init__(self) -> None:
         self.log = self.directory / "agent.log"
@@ -131,20 +133,22 @@ class LabProvider:
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
         """Power on: the agent runs and its API listens. Off: everything in the namespace is gone."""
         appliance = self._known(owner_id)
-        if appliance.machine.powered_on == on:
-            return
-        if on:
-            await self._start(appliance)
-        else:
-            await self._stop(appliance, grace=grace)
+        async with appliance.turn:
+            if appliance.machine.powered_on == on:
+                return
+            if on:
+                await self._start(appliance)
+            else:
+                await self._stop(appliance, grace=grace)
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, its state directory too."""
         appliance = self._appliances.pop(owner_id, None)
         if appliance is None:
             return
-        await self._stop(appliance, grace=0.0)
-        namespaces.destroy(appliance.wiring)
+        async with appliance.turn:
+            await self._stop(appliance, grace=0.0)
+            namespaces.destroy(appliance.wiring)
         await asyncio.to_thread(shutil.rmtree, appliance.directory, ignore_errors=True)
 
     def agent_pid(self, owner_id: str) -> int | None:
