@@ -98,7 +98,7 @@ def _world(made: Topology, url: str, place: Path) -> World:
         vnics=of_provider_appliance(needed, given),
     )
     return World(
-        provider=hosts.provider(told.hosts[0]),
+        provider=hosts.provider(told.hosts[0], image=place / "none"),
         site=site,
         wanted=wanted,
         office=make_office("controller", place, now=datetime.now(tz=UTC)),

@@ -102,6 +102,8 @@ class Settings:
     master_key: MasterKey
     tls: Tls | None
     """None: nobody is served but who is on this host."""
+    image: Path
+    """The appliance's qcow2, which libvirt hosts are sent."""
     interval: float
     """Seconds between two looks at an appliance."""
     tenants: ForTenants | None
@@ -195,6 +197,7 @@ def _settings(values: Mapping[str, Any], hooks: Mapping[Name, HookTarget]) -> Se
         socket_group=values["socket_group"],
         master_key=values["master_key"],
         tls=tls,
+        image=values["appliances.image"],
         interval=values["appliances.interval"],
         tenants=tenants,
         log_format=values["log.format"],
@@ -374,6 +377,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen(PORT), None, "address and port of the API over TLS"),
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
     "tls.key": Setting("CAUSEWAY_TLS_KEY", _path, "{state}/tls/key.pem", "PEM file"),
+    "appliances.image": Setting(
+        "CAUSEWAY_APPLIANCES_IMAGE", _path, "{state}/appliance.qcow2", "qcow2 that libvirt hosts are sent"
+    ),
     "appliances.interval": Setting(
         "CAUSEWAY_APPLIANCES_INTERVAL",
         _seconds(1, 3600),

@@ -83,7 +83,14 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
     own = await asyncio.to_thread(establish)
     tls.small_buffers()
     async with _leased(settings) as lease, Pool(own) as pool:
-        sites = Sites(database, sealing, pool=pool, controllers=settings.sources, now=utc_now)
+        sites = Sites(
+            database,
+            sealing,
+            pool=pool,
+            controllers=settings.sources,
+            image=settings.image,
+            now=utc_now,
+        )
         generations = StoredGenerations(database)
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),

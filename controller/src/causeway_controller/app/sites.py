@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from msgspec import UNSET
@@ -44,9 +45,10 @@ class Sites:
         *,
         pool: Pool,
         controllers: tuple[IPNetwork, ...],
+        image: Path,
         now: Callable[[], datetime],
     ) -> None:
-        """`controllers`: where the controllers' connections come from."""
+        """`controllers`: where the controllers' connections come from. `image`: the appliances'."""
         self._inventories = Inventories(database, now=now)
         self._standings = Standings(database)
         self._credentials = Credentials(database, vault, now=now)
@@ -54,6 +56,7 @@ class Sites:
         self._secrets = Secrets(database, vault, now=now)
         self._pool = pool
         self._controllers = controllers
+        self._image = image
         self._hosts: dict[Host, Provider] = {}
         self._machines: dict[MachineRef, PowerControl] = {}
 
@@ -77,7 +80,7 @@ class Sites:
             login = None
             if host.login is not UNSET:
                 login = await asyncio.to_thread(self._secrets.get, host.login)
-            self._hosts[host] = hosts.provider(host, login)
+            self._hosts[host] = hosts.provider(host, login, image=self._image)
         return self._hosts[host]
 
     def machine(self, reference: MachineRef) -> PowerControl:

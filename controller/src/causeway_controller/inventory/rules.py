@@ -11,6 +11,7 @@ from causeway_controller.inventory import (
     rules_apart,
     rules_change,
     rules_failover,
+    rules_libvirt,
     rules_provider,
     rules_subscription,
     rules_tenant,
@@ -36,6 +37,7 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
         rules_tenant.check(findings, tenant, names, pointer)
         rules_subscription.check(findings, tenant, names, pointer)
         rules_failover.check(findings, tenant, names, chosen.get(tenant.id, ()), pointer)
+    rules_libvirt.check(findings, inventory, names)
     rules_apart.check(findings, inventory, names, held)
     if before is not None:
         rules_change.check(findings, inventory, before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ SECONDS: Final = 60.0
 """For an answer: the host starts a machine before it answers."""
 
 
-def open_host(host: Host, _login: Secret | None) -> LabHost:
+def open_host(host: Host, _login: Secret | None, _image: Path) -> LabHost:
     """Return the lab's host at this endpoint. Raises HypervisorError when it is no `unix://` URL."""
     parts = urlsplit(host.endpoint)
     if parts.scheme != "unix" or not parts.path:

@@ -1,0 +1,231 @@
+"""`hypervisors.base.Provider` on a libvirt host."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from causeway_controller.hypervisors import seed_image
+from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
+from causeway_controller.hypervisors.libvirt import domain, machines, segments, volumes
+from causeway_controller.hypervisors.libvirt.domain import Hardware
+from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.inventory import libvirt_names
+
+_POWER_SECONDS: Final = 90.0
+_STALLED_SECONDS: Final = 60.0
+"""An upload that moved nothing for so long has failed."""
+_POLL: Final = 0.25
+_TAKE_BACK: Final = (0.2, 1.0, 3.0, 0.0)
+"""Seconds after each try to delete what a failed deployment left."""
+
+
+class LibvirtProvider:
+    """Appliances in one pool of one host. Others' domains are only powered, by their UUID."""
+
+    def __init__(
+        self, *, host: str, session: Session, pool: str, image: Path, hardware: Hardware | None = None
+    ) -> None:
+        """`image`: the appliance's qcow2, only read."""
+        self._host = host
+        self._session = session
+        self._pool = pool
+        self._image = image
+        self._hardware = hardware or Hardware()
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        """The segment of this VLAN. It is the administrator's, and is looked for by `preflight`."""
+        try:
+            return libvirt_names.segment_of(switch, vlan)
+        except ValueError as error:
+            raise HypervisorError(f"host {self._host}: {error}") from error
+
+    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
+        """Reasons why this machine cannot be deployed here; empty when it can."""
+        try:
+            needed = await asyncio.to_thread(volumes.disk_size, self._image)
+        except HypervisorError as error:
+            return (str(error),)
+        reasons = await self._session.ask(lambda connection: self._reasons(connection, spec, needed))
+        return tuple(f"host {self._host}: {reason}" for reason in reasons)
+
+    async def find(self, owner_id: str) -> Machine | None:
+        """The machine with this owner id, or the domain with this UUID."""
+        return await self._session.ask(lambda connection: machines.find(connection, owner_id))
+
+    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
+        """Disk and seed disc by stream, then the domain: it is there whole, or not at all."""
+        if (known := await self.find(spec.owner_id)) is not None:
+            await self._session.ask(
+                lambda connection: self._tidy(connection, volumes.pool(connection, self._pool), spec.owner_id)
+            )
+            return known
+        if reasons := await self.preflight(spec):
+            raise HypervisorError(f"cannot deploy {spec.name}: {'; '.join(reasons)}")
+        attempt = secrets.token_hex(4)
+        try:
+            await self._upload(spec, attempt, progress)
+            machine = await self._session.ask(
+                lambda connection: self._define(connection, spec, attempt), seconds=_POWER_SECONDS
+            )
+        except BaseException:
+            await self._take_back(spec.owner_id, attempt)
+            raise
+        progress("deployed", 1.0)
+        return machine
+
+    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
+        """Power on or off; asked to shut down first, and cut after `grace` seconds."""
+        if on:
+            await self._session.ask(
+                lambda connection: machines.start(connection, owner_id), seconds=_POWER_SECONDS
+            )
+            return
+        if grace > 0:
+            deadline = time.monotonic() + grace
+            await self._session.ask(lambda connection: machines.ask_to_stop(connection, owner_id))
+            while time.monotonic() < deadline:
+                found = await self.find(owner_id)
+                if found is None or not found.powered_on:
+                    return
+                await asyncio.sleep(_POLL)
+        await self._session.ask(lambda connection: machines.cut(connection, owner_id), seconds=_POWER_SECONDS)
+
+    async def destroy(self, owner_id: str) -> None:
+        """Power off and remove, with its volumes and what interrupted deployments left."""
+        await self._session.ask(lambda connection: self._remove(connection, owner_id), seconds=_POWER_SECONDS)
+
+    def _reasons(self, connection: Any, spec: MachineSpec, needed: int) -> list[str]:
+        reasons = list(segments.missing(connection, spec.nics))
+        if domain.accelerated(connection.getCapabilities()) is None:
+            reasons.append("it has no QEMU for x86-64 machines; apt-get install qemu-system-x86")
+        try:
+            left = volumes.available(volumes.pool(connection, self._pool))
+        except HypervisorError as error:
+            return [*reasons, str(error)]
+        needed += len(seed_image.iso(spec.seed))
+        if left < needed:
+            reasons.append(
+                f"pool {self._pool} has {left >> 20} MiB left, and an appliance's disk may grow to "
+                f"{-(-needed >> 20)} MiB; make room, or name another pool"
+            )
+        return reasons
+
+    async def _upload(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
+        """The volumes of this attempt. Ends when nothing moves any more, and when it is cancelled."""
+        identity = domain.identity(spec.owner_id)
+        total = await asyncio.to_thread(lambda: self._image.stat().st_size)
+        moved, ended = _Moved(), threading.Event()
+
+        def sent(octets: int) -> None:
+            if ended.is_set():
+                raise HypervisorError("the upload was given up")
+            moved.octets += octets
+
+        def work(connection: Any) -> None:
+            pool = volumes.pool(connection, self._pool)
+            disk = volumes.create(pool, _disk(identity, attempt), total)
+            volumes.remove_abandoned(pool, identity, disk)
+            if spec.seed:
+                content = seed_image.iso(spec.seed)
+                volumes.fill_with(
+                    connection, volumes.create(pool, _disc(identity, attempt), len(content)), content
+                )
+            with self._image.open("rb") as file:
+                volumes.fill(connection, disk, file, total, sent)
+
+        async def watched() -> None:
+            seen, since = -1, time.monotonic()
+            while True:
+                if moved.octets != seen:
+                    seen, since = moved.octets, time.monotonic()
+                    progress("uploading the disk", 0.9 * seen / total)
+                elif time.monotonic() - since > _STALLED_SECONDS:
+                    raise HypervisorError(
+                        f"host {self._host} took nothing of the disk for {_STALLED_SECONDS:.0f} s"
+                    )
+                await asyncio.sleep(_POLL)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(watched())
+                await self._session.ask(work, seconds=None, again=False)
+                watcher.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        finally:
+            ended.set()
+
+    def _define(self, connection: Any, spec: MachineSpec, attempt: str) -> Machine:
+        """The domain over this attempt's volumes; or the one that another made meanwhile."""
+        identity = domain.identity(spec.owner_id)
+        pool = volumes.pool(connection, self._pool)
+        disk = pool.storageVolLookupByName(_disk(identity, attempt)).path()
+        disc = pool.storageVolLookupByName(_disc(identity, attempt)).path() if spec.seed else None
+        kind = self._hardware.domain or domain.accelerated(connection.getCapabilities()) or ""
+        described = domain.describe(
+            spec,
+            name=f"{spec.name}-{attempt}",
+            hardware=replace(self._hardware, domain=kind),
+            disk=disk,
+            disc=disc,
+        )
+        if machines.define(connection, described, spec.owner_id) and not _there(pool, attempt):
+            machines.undefine(connection, spec.owner_id)
+            raise HypervisorError(f"host {self._host}: somebody removed the disk of {spec.name} meanwhile")
+        self._tidy(connection, pool, spec.owner_id)
+        found = machines.find(connection, spec.owner_id)
+        if found is None:
+            raise HypervisorError(f"host {self._host}: {spec.name} was removed while it was deployed")
+        return found
+
+    def _tidy(self, connection: Any, pool: Any, owner_id: str) -> None:
+        """Delete this machine's volumes but those that its domain has."""
+        found = machines.ours(connection, owner_id)
+        if found is not None:
+            volumes.remove_others(pool, domain.identity(owner_id), frozenset(domain.disks(found.XMLDesc())))
+
+    async def _take_back(self, owner_id: str, attempt: str) -> None:
+        """Delete what a failed attempt made, if the host still listens."""
+
+        def work(connection: Any) -> None:
+            found = machines.ours(connection, owner_id)
+            kept = frozenset() if found is None else frozenset(domain.disks(found.XMLDesc()))
+            mine = volumes.prefix(domain.identity(owner_id)) + attempt
+            volumes.remove(volumes.pool(connection, self._pool), mine, kept)
+
+        for pause in _TAKE_BACK:
+            try:
+                return await asyncio.shield(self._session.ask(work))
+            except HypervisorError:  # also while the stream that was given up is still open
+                await asyncio.sleep(pause)
+        return None
+
+    def _remove(self, connection: Any, owner_id: str) -> None:
+        machines.undefine(connection, owner_id)
+        pool = volumes.pool(connection, self._pool)
+        volumes.remove(pool, volumes.prefix(domain.identity(owner_id)))
+
+
+class _Moved:
+    """How far an upload is, told by its thread."""
+
+    octets = 0
+
+
+def _there(pool: Any, attempt: str) -> bool:
+    return any(volume.name().endswith(f"-{attempt}.qcow2") for volume in pool.listAllVolumes())
+
+
+def _disk(identity: str, attempt: str) -> str:
+    return f"{volumes.prefix(identity)}{attempt}.qcow2"
+
+
+def _disc(identity: str, attempt: str) -> str:
+    return f"{volumes.prefix(identity)}{attempt}.iso"

@@ -1,0 +1,135 @@
+"""A connection to one libvirt daemon: kept, made anew when it was lost, and asked in threads with a deadline.
+
+The binding blocks. Each call gets a thread of its own that nothing waits for when the process ends: a host
+that hangs costs its caller the deadline, and nobody else anything. At most one attempt to connect is under
+way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, cast
+
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.libvirt import binding
+from causeway_controller.hypervisors.libvirt.link import DroppedError, Link
+
+CONNECT_SECONDS: Final = 30.0
+"""A daemon looks at its emulators first, when it was just started."""
+SECONDS: Final = 30.0
+_KEEPALIVE_SECONDS: Final = 5
+_KEEPALIVE_COUNT: Final = 3
+
+Answer = TypeVar("Answer")
+
+
+class Session:
+    """Asks one daemon. `connect` blocks and returns a connection of the binding's."""
+
+    def __init__(self, host: str, connect: Callable[[], Any], *, patience: float = 1.0) -> None:
+        """`patience`: how many times longer than usual to wait."""
+        self._host = host
+        self._connect = connect
+        self._patience = patience
+        self._link: Link | None = None
+        self._opening: asyncio.Future[Link] | None = None
+
+    async def ask(
+        self, question: Callable[[Any], Answer], *, seconds: float | None = SECONDS, again: bool = True
+    ) -> Answer:
+        """Return the answer; on a connection that proves lost ask once more on a new one, unless not `again`.
+
+        Raises HypervisorError, also when there is no answer in time; the question may still be under way.
+        """
+        while True:
+            link = await self._linked()
+            try:
+                return await self._answer(link, question, seconds)
+            except (binding.load().libvirtError, DroppedError) as error:
+                lost = not link.alive()
+                if lost:
+                    self._drop(link)
+                if not (lost and again):
+                    detail = str(error) or "the connection was lost"
+                    raise HypervisorError(f"host {self._host}: {detail}") from error
+                again = False
+
+    def _drop(self, link: Link) -> None:
+        """Have the next question asked on a new connection."""
+        if self._link is link:
+            self._link = None
+        link.drop()
+
+    async def _answer(self, link: Link, question: Callable[[Any], Answer], seconds: float | None) -> Answer:
+        patience = None if seconds is None else seconds * self._patience
+        try:
+            async with asyncio.timeout(patience):
+                return await in_thread(lambda: link.ask(question))
+        except TimeoutError as error:
+            self._drop(link)
+            raise HypervisorError(
+                f"host {self._host} did not answer within {patience or 0:.0f} s; look at its libvirt "
+                "daemon and its storage"
+            ) from error
+
+    async def _linked(self) -> Link:
+        """The connection; raises HypervisorError."""
+        if self._link is not None:
+            if self._link.alive():
+                return self._link
+            self._drop(self._link)
+        if self._opening is None:
+            self._opening = in_thread(self._open)
+        opening = self._opening
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS * self._patience):
+                self._link = await asyncio.shield(opening)
+        except TimeoutError as error:
+            raise HypervisorError(
+                f"host {self._host} accepts nobody: no answer within {CONNECT_SECONDS * self._patience:.0f} s"
+            ) from error
+        except binding.load().libvirtError as error:
+            raise HypervisorError(f"host {self._host} cannot be reached: {error}") from error
+        finally:
+            # One that is still under way is for whoever asks next.
+            if opening.done() and self._opening is opening:
+                self._opening = None
+        return self._link
+
+    def _open(self) -> Link:
+        connection = self._connect()
+        # Refused by a connection to a driver in this process, and by daemons that are too old for it.
+        with contextlib.suppress(binding.load().libvirtError):
+            connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
+        return Link(connection)
+
+
+def in_thread(work: Callable[[], Answer]) -> asyncio.Future[Answer]:
+    """Begin this in a thread; a future that nobody awaits any more is no fault."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def settle(answer: Answer | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("Answer", answer))
+
+    def run() -> None:
+        answer: Answer | None = None
+        failure: Exception | None = None
+        try:
+            answer = work()
+        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
+            failure = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(settle, answer, failure)
+
+    threading.Thread(target=run, name="libvirt", daemon=True).start()
+    return future

@@ -1,0 +1,151 @@
+"""An appliance's volumes in a pool: made, filled by stream, and found again by their names. Blocking.
+
+A volume is ours by its name, `causeway-UUID-ATTEMPT.qcow2` or `.iso`, with the UUID that only our owner id
+gives: a pool keeps nothing else about it. Each attempt to deploy has volumes of its own, so nobody writes
+into another's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.libvirt import binding
+
+ABANDONED_SECONDS: Final = 900.0
+"""A volume of an attempt that nobody wrote into for so long is nobody's any more."""
+_KINDS: Final = ("dir", "fs", "netfs")
+_QCOW2: Final = struct.Struct(">4sIQIIQ")
+"""Magic, version, backing file's offset and length, bits of a cluster, octets of the disk."""
+
+
+def prefix(identity: str) -> str:
+    """What the names of this machine's volumes begin with."""
+    return f"causeway-{identity}-"
+
+
+def disk_size(image: Path) -> int:
+    """Return how many octets the image's disk has. Raises HypervisorError for what is no qcow2."""
+    hint = "the setting appliances.image names the appliance's qcow2, as `make image` writes it into dist"
+    try:
+        with image.open("rb") as file:
+            head = file.read(_QCOW2.size)
+    except OSError as error:
+        raise HypervisorError(f"the appliance's image cannot be read ({error}); {hint}") from error
+    if len(head) < _QCOW2.size:
+        raise HypervisorError(f"{image} is no qcow2; {hint}")
+    magic, _, backing, _, _, size = _QCOW2.unpack(head)
+    if magic != b"QFI\xfb" or backing:
+        raise HypervisorError(f"{image} is no qcow2 that stands by itself; {hint}")
+    return int(size)
+
+
+def pool(connection: Any, name: str) -> Any:
+    """Return the pool, looked at anew. Raises HypervisorError where no appliance can be put into it."""
+    libvirt = binding.load()
+    try:
+        found = connection.storagePoolLookupByName(name)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+            raise
+        there = ", ".join(sorted(one.name() for one in connection.listAllStoragePools())) or "none"
+        raise HypervisorError(f"the host has no pool {name}; there is {there}") from error
+    if not found.isActive():
+        raise HypervisorError(f"pool {name} is not active; `virsh pool-start {name}`, and pool-autostart")
+    kind = ET.fromstring(found.XMLDesc()).get("type", "")  # noqa: S314 - the host's, which may do worse
+    if kind not in _KINDS:
+        raise HypervisorError(
+            f"pool {name} is of type {kind}, which holds no qcow2; take one of {', '.join(_KINDS)}"
+        )
+    with contextlib.suppress(libvirt.libvirtError):  # refused while somebody uploads
+        found.refresh()
+    return found
+
+
+def available(found: Any) -> int:
+    """Octets that the pool has left."""
+    return int(found.info()[3])
+
+
+def create(found: Any, name: str, size: int) -> Any:
+    """Return a new, empty volume."""
+    volume = ET.Element("volume")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
+    ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    # As raw octets: what is uploaded has a format of its own, and is not to be put into another.
+    ET.SubElement(ET.SubElement(volume, "target"), "format", type="raw")
+    return found.createXML(ET.tostring(volume, encoding="unicode"))
+
+
+def fill(connection: Any, volume: Any, source: BinaryIO, size: int, sent: Callable[[int], None]) -> None:
+    """Send these octets. `sent` is told of each piece, and ends it by raising."""
+    stream = connection.newStream()
+    volume.upload(stream, 0, size)
+    try:
+        stream.sendAll(_reader(source, sent), None)
+        stream.finish()
+    except BaseException:
+        with contextlib.suppress(binding.load().libvirtError):
+            stream.abort()
+        raise
+
+
+def fill_with(connection: Any, volume: Any, content: bytes) -> None:
+    """Send these octets, which are few."""
+    fill(connection, volume, io.BytesIO(content), len(content), lambda _: None)
+
+
+def remove(found: Any, prefix_of: str, kept: Container[str] = frozenset()) -> None:
+    """Delete the volumes whose names begin so, but not those at the paths `kept`."""
+    libvirt = binding.load()
+    for volume in found.listAllVolumes():
+        if volume.name().startswith(prefix_of) and volume.path() not in kept:
+            try:
+                volume.delete()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                    raise
+
+
+def remove_others(found: Any, identity: str, kept: Container[str]) -> None:
+    """Delete this machine's volumes but those at the paths `kept`.
+
+    One that somebody still writes into stays: he deletes it himself.
+    """
+    libvirt = binding.load()
+    for volume in found.listAllVolumes():
+        with contextlib.suppress(libvirt.libvirtError):
+            if volume.name().startswith(prefix(identity)) and volume.path() not in kept:
+                volume.delete()
+
+
+def remove_abandoned(found: Any, identity: str, ours: Any) -> None:
+    """Delete what attempts of this machine left that were last written into long before `ours` was made."""
+    libvirt = binding.load()
+    now = _written(ours)
+    for volume in found.listAllVolumes():
+        with contextlib.suppress(libvirt.libvirtError):
+            if volume.name().startswith(prefix(identity)) and _written(volume) < now - ABANDONED_SECONDS:
+                volume.delete()
+
+
+def _written(volume: Any) -> float:
+    """When it was last written into, by the host's clock."""
+    described = ET.fromstring(volume.XMLDesc())  # noqa: S314 - as above
+    return float(described.findtext("target/timestamps/mtime", "0"))
+
+
+def _reader(source: BinaryIO, sent: Callable[[int], None]) -> Callable[[Any, int, Any], bytes]:
+    def read(_stream: Any, most: int, _opaque: Any) -> bytes:
+        piece = source.read(most)
+        sent(len(piece))
+        return piece
+
+    return read

@@ -1,0 +1,76 @@
+"""A domain's XML: what is written, and what is read back."""
+
+from __future__ import annotations
+
+import uuid
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from causeway_controller.hypervisors.base import MachineSpec, NicSpec
+from causeway_controller.hypervisors.libvirt import domain
+from causeway_controller.hypervisors.libvirt.domain import Hardware
+
+SPEC = MachineSpec(
+    owner_id="acme-kvm1",
+    name="acme-kvm1",
+    nics=(
+        NicSpec(mac="02:00:00:00:00:01", segment="public"),
+        NicSpec(mac="02:00:00:00:00:02", segment="openvswitch:ovs0/7"),
+    ),
+    seed=b"{}",
+)
+
+
+def described(spec: MachineSpec = SPEC, disc: str | None = "/pool/seed.iso") -> str:
+    return domain.describe(
+        spec, name="acme-kvm1-1", hardware=Hardware(domain="kvm"), disk="/pool/a&b.qcow2", disc=disc
+    )
+
+
+def test_the_owner_is_read_back_from_what_is_written() -> None:
+    assert domain.owner(described()) == ("acme-kvm1", "acme-kvm1")
+    assert domain.owner("<domain><metadata><x/></metadata></domain>") is None
+    assert domain.owner("<domain/>") is None
+
+
+def test_one_owner_id_has_one_uuid_for_ever() -> None:
+    """Another one would make a second machine for every one that was deployed."""
+    assert domain.identity("acme-kvm1") == "77023dd9-621b-5c1b-af8d-f4704936ba1a"
+    assert uuid.UUID(domain.identity("acme-kvm2")).version == 5
+    assert domain.identity("acme-kvm1") in described()
+
+
+def test_disks_are_read_back_and_names_are_escaped() -> None:
+    assert list(domain.disks(described())) == ["/pool/a&b.qcow2", "/pool/seed.iso"]
+    assert list(domain.disks(described(disc=None))) == ["/pool/a&b.qcow2"]
+
+
+def test_a_cd_is_where_the_appliances_kernel_sees_it() -> None:
+    target = ET.fromstring(described()).find("devices/disk[@device='cdrom']/target")  # noqa: S314 - our own
+    assert target is not None
+    assert target.get("bus") == "scsi"
+
+
+@pytest.mark.parametrize(("state", "expected"), [("connected", True), ("disconnected", False), (None, None)])
+def test_the_guest_answers_once_its_agent_has_opened_the_channel(
+    state: str | None,
+    expected: bool | None,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    text = described()
+    if state is not None:
+        text = text.replace('guest_agent.0"', f'guest_agent.0" state="{state}"')
+    assert domain.guest_answers(text) is expected
+
+
+def test_the_faster_type_that_the_host_has_is_taken() -> None:
+    def host(*kinds: str, arch: str = "x86_64") -> str:
+        types = "".join(f"<domain type='{kind}'/>" for kind in kinds)
+        return (
+            f"<capabilities><guest><os_type>hvm</os_type><arch name='{arch}'>{types}</arch></guest>"
+            "</capabilities>"
+        )
+
+    assert domain.accelerated(host("qemu", "kvm")) == "kvm"
+    assert domain.accelerated(host("qemu")) == "qemu"
+    assert domain.accelerated(host("kvm", arch="aarch64")) is None
