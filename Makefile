@@ -13,7 +13,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix model simulate fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	vsphere release hardening hardening-check deb deb-check monitoring-check \
+	conformance vsphere release hardening hardening-check deb deb-check monitoring-check \
 	agent-packages bench bench-image $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -141,6 +141,10 @@ booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates
 vsphere: ## import the OVA into a simulated vCenter and compare its octets (builds the simulator: Go from Debian)
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
+
+conformance: ## every kind of host through every verb and fault, a real libvirtd among them; a table at the end
+	@scripts/setup libvirt
+	@$(BIN)/python scripts/run_tests.py conformance
 
 deb: setup ## the controller as a Debian package in dist, for apt install
 	@packaging/build_deb dist

@@ -41,6 +41,7 @@ TIERS = {
         f"--tx={2 * WORKERS}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
+    "conformance": (*SANDBOX, *PYTEST, "-m", "conformance", "tests/conformance"),
     # Not captured: who waits for machines to boot wants to see how far they are.
     "booted": (*SANDBOX, *PYTEST, "-m", "booted", "--capture=no", "tests/booted"),
 }

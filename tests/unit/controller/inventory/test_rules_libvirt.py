@@ -7,6 +7,8 @@ import pytest
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host, HostKind, Storage, StorageKind
 from causeway_controller.contract.tenant import ReplicaVm
+from causeway_controller.inventory import book, rules_libvirt
+from causeway_controller.inventory.findings import Findings
 from tests.provider_inventory import found, seed_example, with_
 
 UUID = "7c1f6c3e-5a0e-4a53-9b1c-0242ac120002"
@@ -97,4 +99,6 @@ def test_uplinks_and_replicas_too() -> None:
 
 
 def test_hosts_of_other_kinds_are_not_asked() -> None:
-    assert found(seed_example()) == []
+    findings, other = Findings(), seed_example()
+    rules_libvirt.check(findings, other, book.index(other))
+    assert findings.problems == []

@@ -1,0 +1,186 @@
+"""A host of each kind, as conformance tests have it: several controllers' providers, and a look inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Provider
+from causeway_controller.hypervisors.libvirt import binding
+from causeway_controller.hypervisors.libvirt.domain import Hardware
+from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
+from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_lab.hypervisor import LabProvider
+from causeway_lab.service.host_client import LabHost
+from causeway_lab.service.host_server import HostServer
+from causeway_lab.world import namespaces
+from causeway_wire import seed as wire_seed
+from tests import seeds
+from tests.cutting_proxy import Proxy, between
+from tests.libvirtd import POOL, Libvirtd
+
+OWNER = "acme-one"
+SEGMENTS = ("left", "right")
+MACS = (seeds.MAC, "02:00:00:00:00:02")
+
+
+def image(place: Path) -> Path:
+    """A qcow2 of 4 MiB, nothing in it that boots, with enough octets to be cut on their way."""
+    path = place / "image.qcow2"
+    if not path.exists():
+        namespaces.run(None, "qemu-img", "create", "-q", "-f", "qcow2", str(path), "4M")
+        with path.open("ab") as file:
+            file.write(bytes(range(256)) * 4096)
+    return path
+
+
+def spec(segments: tuple[str, ...], owner_id: str = OWNER) -> MachineSpec:
+    """An appliance with a vNIC on each segment, and a seed that its first boot takes."""
+    made = seeds.seed(appliance=owner_id)
+    enrolment = msgspec.structs.replace(made.enrolment, expires=datetime.now(tz=UTC) + timedelta(hours=1))
+    nics = tuple(NicSpec(mac=mac, segment=segment) for mac, segment in zip(MACS, segments, strict=True))
+    data = wire_seed.encode(msgspec.structs.replace(made, enrolment=enrolment))
+    return MachineSpec(owner_id=owner_id, name=owner_id, nics=nics, seed=data)
+
+
+class Kind(Protocol):
+    """A host of one kind."""
+
+    proxy: Proxy
+    """Between the host and all providers but `direct`."""
+    spec: MachineSpec
+    pieces: int
+    """How many things one machine is there."""
+
+    def provider(self, patience: float = 1.0) -> Provider:
+        """As a controller that begins now has it."""
+
+    def direct(self) -> Provider:
+        """The same without the proxy."""
+
+    def there(self) -> frozenset[str]:
+        """All that the host has, ours and others'."""
+
+    async def restart(self) -> None:
+        """The host's service ends at once and begins again; machines are left alone."""
+
+
+@dataclass
+class LibvirtKind:
+    """A real daemon, reached through a proxy."""
+
+    daemon: Libvirtd
+    proxy: Proxy
+    place: Path
+    image: Path
+    spec: MachineSpec
+    pieces: int = 3
+
+    def provider(self, patience: float = 1.0) -> LibvirtProvider:
+        return self._provider(f"qemu+unix:///system?socket={self.place}", patience)
+
+    def direct(self) -> LibvirtProvider:
+        return self._provider(self.daemon.uri, 1.0)
+
+    def _provider(self, uri: str, patience: float) -> LibvirtProvider:
+        session = Session("kvm1", lambda: binding.load().open(uri), patience=patience)
+        # Emulated: whether the machine has KVM, and whether that works, is not what is tested.
+        hardware = Hardware(mebibytes=16, domain="qemu")
+        return LibvirtProvider(host="kvm1", session=session, pool=POOL, image=self.image, hardware=hardware)
+
+    def there(self) -> frozenset[str]:
+        def look(connection: object) -> frozenset[str]:
+            pool = connection.storagePoolLookupByName(POOL)  # type: ignore[attr-defined]
+            pool.refresh()
+            domains = connection.listAllDomains()  # type: ignore[attr-defined]
+            networks = connection.listAllNetworks()  # type: ignore[attr-defined]
+            return frozenset(
+                (
+                    *(f"domain {one.UUIDString()}" for one in domains),
+                    *(f"volume {one.name()}" for one in pool.listAllVolumes()),
+                    *(f"network {one.name()}" for one in networks),
+                )
+            )
+
+        found: frozenset[str] = self.daemon.ask(look)
+        return found
+
+    async def restart(self) -> None:
+        def again() -> None:
+            self.daemon.kill()
+            self.daemon.start()
+
+        await asyncio.to_thread(again)
+
+
+@dataclass
+class LabKind:
+    """Machines as network namespaces, behind their own server."""
+
+    server: HostServer
+    proxy: Proxy
+    place: Path
+    socket: Path
+    spec: MachineSpec
+    pieces: int = 1
+
+    def provider(self, patience: float = 1.0) -> Provider:
+        return LabHost("lab1", str(self.place))
+
+    def direct(self) -> Provider:
+        return LabHost("lab1", str(self.socket))
+
+    def there(self) -> frozenset[str]:
+        return frozenset(namespaces.run(None, "ip", "netns", "list").split("\n"))
+
+    async def restart(self) -> None:
+        await self.server.__aexit__(None, None, None)
+        await self.server.__aenter__()
+
+
+class NoReplicas:
+    """The lab's replicas are namespaces of its world, which is not there."""
+
+    async def find(self, owner_id: str) -> None:
+        return None
+
+    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
+        raise HypervisorError(f"there is no machine {owner_id}")
+
+
+@asynccontextmanager
+async def libvirt(daemon: Libvirtd, place: Path) -> AsyncIterator[LibvirtKind]:
+    socket = place / "p"
+    async with between(daemon.socket, socket) as proxy:
+        kind = LibvirtKind(
+            daemon=daemon,
+            proxy=proxy,
+            place=socket,
+            image=image(place),
+            spec=spec(("left", "bridge:cw-right")),
+        )
+        yield kind
+        await kind.direct().destroy(OWNER)
+
+
+@asynccontextmanager
+async def lab(place: Path) -> AsyncIterator[LabKind]:
+    namespaces.create_fabric(SEGMENTS)
+    provider = LabProvider(segments=SEGMENTS, directory=place / "machines")
+    server = HostServer(provider, NoReplicas(), place / "s")
+    async with server, between(place / "s", place / "p") as proxy:
+        yield LabKind(server=server, proxy=proxy, place=place / "p", socket=place / "s", spec=spec(SEGMENTS))
+        await provider.destroy(OWNER)
+    namespaces.run(None, "ip", "netns", "delete", namespaces.FABRIC)
+
+
+def renamed(machine: MachineSpec, owner_id: str) -> MachineSpec:
+    """The same machine of another owner id."""
+    return replace(machine, owner_id=owner_id, name=owner_id)
