@@ -12,8 +12,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from causeway_controller.hypervisors.libvirt import binding
-
 Answer = TypeVar("Answer")
 
 
@@ -24,8 +22,10 @@ class DroppedError(Exception):
 class Link:
     """A connection until it is dropped."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, *, refusal: type[Exception]) -> None:
+        """`refusal`: what the binding raises."""
         self._connection = connection
+        self._refusal = refusal
         self._lock = threading.Lock()
         self._users = 0
         self._dropped = False
@@ -55,7 +55,7 @@ class Link:
                 return False
             try:
                 return bool(self._connection.isAlive())
-            except binding.load().libvirtError:
+            except self._refusal:
                 return False
 
     def drop(self) -> None:
@@ -68,5 +68,5 @@ class Link:
                 threading.Thread(target=self._close, name="libvirt", daemon=True).start()
 
     def _close(self) -> None:
-        with contextlib.suppress(binding.load().libvirtError):
+        with contextlib.suppress(self._refusal):
             self._connection.close()

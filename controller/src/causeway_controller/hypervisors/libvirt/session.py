@@ -100,11 +100,12 @@ class Session:
         return self._link
 
     def _open(self) -> Link:
+        refusal: type[Exception] = binding.load().libvirtError
         connection = self._connect()
         # Refused by a connection to a driver in this process, and by daemons that are too old for it.
-        with contextlib.suppress(binding.load().libvirtError):
+        with contextlib.suppress(refusal):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-        return Link(connection)
+        return Link(connection, refusal=refusal)
 
 
 def in_thread(work: Callable[[], Answer]) -> asyncio.Future[Answer]:
