@@ -1,8 +1,9 @@
 """Whether KVM runs machines here. A node that can be opened proves nothing: guests may crawl, or hang.
 
 Where this system is a guest itself, /dev/kvm may be there, may let machines be created, and may then execute
-them hundreds of times slower than emulation does, or never get on. So a probe is booted: firmware and one
-sector that says it is done. What KVM does with that in a moment, TCG does in a third of a second.
+them hundreds of times slower than emulation does, never get on, or give up at the first instructions of UEFI.
+So a probe is booted: firmware and one sector that says it is done. What KVM does with that in a moment, TCG
+does in a third of a second.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _DONE = 0x10
 _EXIT = (_DONE << 1) | 1
 """isa-debug-exit ends QEMU with this for the octet written to it."""
-# cli; mov al, DONE; out 0xf4, al; hlt; jmp back to hlt
-_SECTOR = bytes((0xFA, 0xB0, _DONE, 0xE6, 0xF4, 0xF4, 0xEB, 0xFD)).ljust(510, b"\0") + b"\x55\xaa"
+# cli; fwait; fninit; mov al, DONE; out 0xf4, al; hlt; jmp back to hlt. UEFI begins with the second and third,
+# which a KVM that has to emulate them cannot.
+_SECTOR = bytes((0xFA, 0x9B, 0xDB, 0xE3, 0xB0, _DONE, 0xE6, 0xF4, 0xF4, 0xEB, 0xFD, *[0] * 499, 0x55, 0xAA))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
