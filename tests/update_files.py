@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,10 +88,14 @@ def make_of(
 
 def renamed(file: Path, version: str, target: Path) -> Path:
     """The update in this file under another version, without a signature: another build of equal parts."""
+    return changed(file, target, lambda text: json.dumps({**json.loads(text), "version": version}))
+
+
+def changed(file: Path, target: Path, change: Callable[[str], str]) -> Path:
+    """The update in this file with its manifest changed so, without a signature, and equal parts."""
     with file.open("rb") as source, target.open("wb") as made:
         head = update_file.unpack_head(source.read(update_file.BLOCK))
-        told = json.loads(source.read(head.octets + head.padding)[: head.octets])
-        text = json.dumps({**told, "version": version}).encode()
+        text = change(source.read(head.octets + head.padding)[: head.octets].decode()).encode()
         new = update_file.Head(head.name, len(text))
         made.write(update_file.pack_head(new, epoch=0) + text + bytes(new.padding))
         following = source.read(update_file.BLOCK)
