@@ -34,7 +34,9 @@ def drivers(path):
         path = os.path.dirname(path)
     return found
 root = os.stat("/").st_dev
-disk = os.path.realpath(f"/sys/dev/block/{os.major(root)}:{os.minor(root)}")
+disk = f"/sys/dev/block/{os.major(root)}:{os.minor(root)}"
+# A verified root file system is on a device that the kernel maps onto the partition.
+disk = os.path.realpath((glob.glob(f"{disk}/slaves/*") or [disk])[0])
 state = glob.glob("/sys/firmware/efi/efivars/SecureBoot-*")
 secure = bool(state) and open(state[0], "rb").read()[4] == 1
 seen = {"secure" if secure else "uefi" if os.path.isdir("/sys/firmware/efi") else "bios"}

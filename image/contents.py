@@ -41,12 +41,11 @@ GENERATED = (
     ("etc/machine-id", OURS),
     ("etc/locale.conf", OURS),
     ("etc/fstab", OURS),
-    ("*/.updated", OURS),
+    ("etc/.updated", OURS),
     ("etc/ld.so.cache", OURS),
     ("etc/systemd/system/state.mount", OURS),
     ("etc/dpkg/dpkg.cfg.d/60-causeway", OURS),
     ("usr/share/causeway/*", OURS),
-    ("var/lib/dpkg/*", OURS),
     # the agent's environment
     ("opt/causeway/.gitignore", OURS),
     ("opt/causeway/pyvenv.cfg", OURS),
@@ -56,22 +55,20 @@ GENERATED = (
     ("etc/profile", "base-files"),
     ("etc/networks", "base-files"),
     ("etc/environment", "base-files"),
-    ("root/.*", "base-files"),
     ("etc/shells", "debianutils"),
-    ("var/lib/shells.state", "debianutils"),
-    ("var/lib/dbus/machine-id", "dbus"),
     ("etc/inputrc", "readline-common"),
     ("etc/modules", "kmod"),
     ("etc/pam.d/common-*", "libpam-runtime"),
     ("etc/security/opasswd", "libpam-modules"),
-    ("var/lib/pam/*", "libpam-runtime"),
     ("etc/python3/debian_config", "python3-minimal"),
     ("etc/ssh/sshd_config", "openssh-server"),
 )
 """What maintainer scripts and the build write, and whose it is."""
+PACKAGES = "usr/share/causeway/packages"
+"""dpkg's status file, of the packages that the tree was made of."""
 DOCUMENTS = "usr/share/doc/"
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64)/")
-_BYTECODE = re.compile(r"__pycache__/([^/]+)\.cpython-\d+\.pyc$")
+_BYTECODE = re.compile(r"(?:__pycache__/([^/]+)\.cpython-\d+|([^/]+))\.pyc$")
 _SITE = "opt/causeway/lib/python3*/site-packages"
 _SHOWN = 20
 
@@ -87,7 +84,7 @@ class Origins:
 
     def of(self, path: str) -> str | None:
         """The component that this file came from; None when it is nobody's."""
-        source = _BYTECODE.sub(r"\1.py", path)
+        source = _BYTECODE.sub(r"\1\2.py", path)
         known = self.owners.get(path) or self.owners.get(source)
         return known or next((owner for like, owner in self.generated if fnmatch.fnmatch(path, like)), None)
 
@@ -207,7 +204,7 @@ def python_components(tree: Path, house: Path) -> Iterator[Component]:
 
 def debian_components(tree: Path, boot_packages: str) -> Iterator[Component]:
     """Debian's packages, those of the boot loaders included, which are not installed."""
-    status = (tree / "var/lib/dpkg/status").read_text()
+    status = (tree / PACKAGES).read_text()
     found = materials.debian_components(f"{status}\n{boot_packages}")
     known = {each.name: BOOT_LICENCES.get(each.name) or debian_licence(tree, each.name) for each in found}
     # A package may have its copyright file in another of the same source.

@@ -34,11 +34,7 @@ class Partition:
 
 ESP = Partition(name="esp", type=TYPE_ESP, mebibytes=128, uuid="5c0a7e6a-0d15-4d8e-9c4f-000000000001")
 ROOT_A = Partition(
-    name="root-a",
-    type=TYPE_ROOT_X86_64,
-    mebibytes=512,
-    uuid="5c0a7e6a-0d15-4d8e-9c4f-00000000000a",
-    file_system="5c0a7e6a-0d15-4d8e-9c4f-0000000000fa",
+    name="root-a", type=TYPE_ROOT_X86_64, mebibytes=512, uuid="5c0a7e6a-0d15-4d8e-9c4f-00000000000a"
 )
 ROOT_B = Partition(
     name="root-b", type=TYPE_ROOT_X86_64, mebibytes=512, uuid="5c0a7e6a-0d15-4d8e-9c4f-00000000000b"

@@ -12,8 +12,16 @@ from image import layout, mirrors
 from image.workshop import Step
 
 ELEMENT = "causeway-appliance"
-MOUNT_POINTS = {"dev": 0o755, "proc": 0o555, "run": 0o755, "sys": 0o555, "tmp": 0o1777}
-"""Left out of the tar, or left over from the builder: empty directories with these modes."""
+MOUNT_POINTS = {
+    "dev": 0o755,
+    "proc": 0o555,
+    "root": 0o700,
+    "run": 0o755,
+    "sys": 0o555,
+    "tmp": 0o1777,
+    "var": 0o755,
+}
+"""Left out of the tar, left over from the builder, or mounted upon: empty directories with these modes."""
 OWNERS = "usr/share/causeway/owners"
 
 # Mounts and processes of the build live in namespaces of their own and end with it, whatever ends it.
@@ -60,6 +68,7 @@ def unpack(step: Step, *, tar: Path, tree: Path, owners: Path) -> None:
         shutil.rmtree(tree / name, ignore_errors=True)
         (tree / name).mkdir()
         (tree / name).chmod(mode)
+    shutil.rmtree(tree / "lost+found", ignore_errors=True)
     date(tree, step.epoch)
 
 

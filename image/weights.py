@@ -21,7 +21,7 @@ PLACES = (
     ("other of /usr/lib", "usr/lib"),
     ("licences", "usr/share/doc"),
     ("time zones", "usr/share/zoneinfo"),
-    ("package database", "var/lib/dpkg"),
+    ("package database", "usr/share/causeway"),
     ("everything else", ""),
 )
 """Names and path prefixes; a file counts where it is matched first."""

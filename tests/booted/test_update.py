@@ -13,7 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +26,11 @@ from causeway_controller.trust.identity import make_office
 from causeway_lab.assembly import credentials
 from causeway_wire import codec
 from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
-from image import layout, update
+from image import layout, update, verity
 from tests import restarting
 from tests.booted.updated_machine import DOCUMENT, Appliance, enrol, image, settings
 
-AGENT = "/opt/causeway/lib/python3.13/site-packages/causeway_agent"
+AGENT = "opt/causeway/lib/python3.13/site-packages/causeway_agent"
 LASTING = (
     "cat /etc/machine-id; cd /var/lib/causeway; find keys identity documents journal.json "
     "/state/ssh -type f | sort | xargs sha256sum"
@@ -47,16 +47,21 @@ class Parts:
     directory: Path
     manifest: Manifest
 
-    def remade(self, version: str, *commands: str) -> Path:
-        """An update file whose root file system was changed by these commands of debugfs(8)."""
-        root = self.directory / f"{version}.img"
-        subprocess.run(["cp", "--sparse=always", self.directory / "root.img", root], check=True)
-        for command in commands:
-            subprocess.run(["debugfs", "-w", "-R", command, root], check=True, capture_output=True)
+    def remade(self, version: str, change: Callable[[Path], None]) -> Path:
+        """An update file whose system, unpacked in a directory, was changed so."""
+        root, tree = self.directory / f"{version}.img", self.directory / version
+        subprocess.run(
+            ["unsquashfs", "-quiet", "-no-progress", "-dest", tree, self.directory / "root.img"], check=True
+        )
+        change(tree)
+        packing = ("-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "1")
+        subprocess.run(["mksquashfs", tree, root, *packing], check=True)
+        shutil.rmtree(tree)
+        words = [word for word in self.manifest.options.split() if not word.startswith(f"{verity.OPTION}=")]
         system = update.System(
             version=version,
             commit=self.manifest.commit,
-            options=self.manifest.options,
+            options=" ".join([*words, verity.append(root).option]),
             linux=self.directory / "linux",
             initrd=self.directory / "initrd",
             root=root,
@@ -76,14 +81,6 @@ class Parts:
 def _released(manifest: Manifest) -> int:
     """When the image in `dist` was released, in seconds since 1970: what is made of it is as old."""
     return int(manifest.released.timestamp()) if manifest.released else 0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quickly() -> Iterator[None]:
-    """Packed less, for the sake of time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(update, "FILTERS", ({"id": lzma.FILTER_LZMA2, "preset": 0},))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +119,7 @@ async def commanded(appliance: Appliance, agent: client.AgentClient) -> str:
 async def test_an_update_runs_and_stays_with_configuration_and_identity_as_they_were(
     appliance: Appliance, parts: Parts
 ) -> None:
-    good = update_file.read(parts.remade("1.1", "write /etc/hostname /etc/second-system"))
+    good = update_file.read(parts.remade("1.1", lambda tree: (tree / "etc/second-system").touch()))
     async with appliance.agent() as agent:
         lasting = await commanded(appliance, agent)
         status = await updates.install(agent, good, tries=2, seconds=900)
@@ -135,7 +132,7 @@ async def test_an_update_runs_and_stays_with_configuration_and_identity_as_they_
 async def test_a_system_whose_agent_does_not_start_gives_way_by_itself(
     appliance: Appliance, parts: Parts
 ) -> None:
-    broken = update_file.read(parts.remade("1.2", f"rm {AGENT}/app.py"))
+    broken = update_file.read(parts.remade("1.2", lambda tree: (tree / AGENT / "app.py").unlink()))
     async with appliance.agent() as agent:
         lasting = await commanded(appliance, agent)
         with pytest.raises(UpdateFailed, match="slot a runs again"):

@@ -59,6 +59,11 @@ PROGRAMS_UNWANTED = (
     "dhclient",
 )
 
+NO_STORAGE = {
+    *("autofs", "bpf", "cgroup2", "configfs", "devpts", "devtmpfs", "efivarfs", "mqueue", "proc", "pstore"),
+    *("ramfs", "securityfs", "sysfs", "tracefs"),
+}
+"""File systems of the kernel's own."""
 SHARED = {"/tmp", "/var/tmp"}  # noqa: S108 - named, not used
 STATE_OF_SERVICES = {
     "/var/lib/systemd/network",
@@ -69,8 +74,8 @@ STATE_OF_SERVICES = {
 
 
 def installed(host: Host) -> set[str]:
-    """Names of packages that dpkg's status file calls installed."""
-    paragraphs = host.file("/var/lib/dpkg/status").content_string.split("\n\n")
+    """Names of packages that dpkg's status file, as the build left it, calls installed."""
+    paragraphs = host.file("/usr/share/causeway/packages").content_string.split("\n\n")
     return {
         match[1]
         for text in paragraphs
@@ -93,10 +98,10 @@ def test_nothing_can_be_installed_and_no_mirror_is_known(host: Host) -> None:
 
 def test_nobody_but_root_may_write_the_system(host: Host) -> None:
     private = "-path '/var/tmp/systemd-private-*' -prune -o"
-    assert host.check_output(f"find / -xdev {private} ! -type l -perm /0022 ! -perm -1000 -print") == ""
-    shared = host.check_output(f"find / -xdev {private} -type d -perm -1002 -print")
+    assert host.check_output(f"find / /var -xdev {private} ! -type l -perm /0022 ! -perm -1000 -print") == ""
+    shared = host.check_output(f"find / /var -xdev {private} -type d -perm -1002 -print")
     assert set(shared.splitlines()) == SHARED
-    owned = set(host.check_output("find / -xdev ! -uid 0").splitlines())
+    owned = set(host.check_output("find / /var -xdev ! -uid 0").splitlines())
     assert owned <= STATE_OF_SERVICES
 
 
@@ -106,7 +111,7 @@ def test_no_program_gives_rights_to_who_starts_it(host: Host) -> None:
     code = (
         "import os; paths = (os.path.join(d, f) for top in ('/usr', '/opt') "
         "for d, _, fs in os.walk(top) for f in fs); "
-        "print([p for p in paths if 'security.capability' in os.listxattr(p, follow_symlinks=False)])"
+        "print([p for p in paths if not os.path.islink(p) and 'security.capability' in os.listxattr(p)])"
     )
     assert host.check_output("python3 -c %s", code) == "[]"
 
@@ -120,9 +125,48 @@ def test_the_system_runs_from_its_slot_and_keeps_its_state_apart(host: Host) -> 
         device, kind, options = mounts[where]
         assert (kind, {"nosuid", "nodev", "noexec"} - options) == ("ext4", set()), where
         assert _device(host, layout.STATE.uuid) == device
-    assert mounts["/"][1] == "ext4"
-    assert host.check_output("findmnt -no PARTUUID /") == layout.ROOT_A.uuid
     assert f"root=PARTUUID={layout.ROOT_A.uuid}" in host.file("/proc/cmdline").content_string
+    assert (mounts["/"][1], "ro" in mounts["/"][2]) == ("squashfs", True)
+    below = host.check_output("ls /sys/dev/block/$(mountpoint -d /)/slaves")
+    assert f"/dev/{below}" == _device(host, layout.ROOT_A.uuid)
+
+
+def test_nothing_of_the_system_can_be_written(host: Host) -> None:
+    for where in ("/", "/etc", "/usr", "/opt/causeway", "/boot", "/srv", "/home", "/mnt"):
+        assert host.run("touch %s/written", where).rc != 0, where
+    # Nor past the file system: the kernel holds the partition for dm-verity alone, which takes no writes.
+    code = "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)"
+    for device in ("/dev/dm-0", _device(host, layout.ROOT_A.uuid)):
+        assert host.run("python3 -c %s %s", code, device).rc != 0, device
+    writable = {
+        fields[1]: fields[2]
+        for fields in map(str.split, host.file("/proc/self/mounts").content_string.splitlines())
+        if "rw" in fields[3].split(",") and fields[2] not in NO_STORAGE and not fields[1].startswith("/run/")
+    }
+    # The first request about slots mounts /efi, for as long as it is needed.
+    writable.pop("/efi", None)
+    assert writable == {
+        "/state": "ext4",
+        "/var/lib/causeway": "ext4",
+        "/var/log/journal": "ext4",
+        **dict.fromkeys(("/dev/shm", "/root", "/run", "/tmp", "/var"), "tmpfs"),  # noqa: S108
+    }
+
+
+def test_every_block_of_the_system_is_verified_and_a_wrong_one_is_a_panic(host: Host) -> None:
+    mapped = host.file("/sys/block/dm-0/dm/name").content_string.strip()
+    assert mapped == "root"
+    option = re.search(
+        r"causeway\.verity=(\d+):([0-9a-f]{64})(?: |$)", host.file("/proc/cmdline").content_string
+    )
+    assert option is not None
+    assert int(host.file("/sys/block/dm-0/size").content_string) == int(option[1]) * 8
+    assert host.file("/sys/block/dm-0/ro").content_string.strip() == "1"
+
+
+def test_the_machine_keeps_its_identity_with_its_state(host: Host) -> None:
+    kept = host.file("/state/machine-id")
+    assert kept.content_string == host.file("/etc/machine-id").content_string
 
 
 def test_what_the_agent_keeps_is_for_root_alone(host: Host) -> None:

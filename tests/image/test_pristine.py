@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from image import layout
+from image import layout, verity
 from image.layout import ESP, MIB, ROOT_A, ROOT_B, STATE
 from image.subject import Subject
 
@@ -52,12 +53,25 @@ def test_partitions_are_the_documented_ones(raw: Path) -> None:
 
 
 def test_nobody_has_an_identity_yet(raw: Path) -> None:
-    assert ext4(raw, ROOT_A.name, "cat /etc/machine-id") == ""
-    assert "ssh_host" not in ext4(raw, ROOT_A.name, "ls -p /etc/ssh")
-    assert "authorized_keys" not in ext4(raw, ROOT_A.name, "ls -p /root")
-    assert "random-seed" not in ext4(raw, ROOT_A.name, "ls -p /var/lib/systemd")
-    assert "resolv.conf" not in ext4(raw, ROOT_A.name, "ls -p /etc")
-    assert "sshd_config" in ext4(raw, ROOT_A.name, "ls -p /etc/ssh")
+    assert system(raw, "-cat", "etc/machine-id") == ""
+    paths = {line.removeprefix("squashfs-root") for line in system(raw, "-lc").splitlines()}
+    born = r"ssh_host|authorized_keys|/random-seed$|resolv\.conf"
+    assert [path for path in paths if re.search(born, path)] == []
+    assert {path for path in paths if re.match(r"/(root|var)(/|$)", path)} == {"/root", "/var"}
+    assert "/etc/ssh/sshd_config" in paths
+
+
+def test_the_hash_tree_is_that_of_the_system_and_the_entries_name_it(raw: Path, tmp_path: Path) -> None:
+    option = re.search(rf"{verity.OPTION}=(\d+):\S+", esp(raw, "loader/entries/a.conf").decode())
+    assert option is not None
+    image, octets = tmp_path / "root.img", int(option[1]) * verity.BLOCK
+    with raw.open("rb") as file:
+        file.seek(layout.starts()[ROOT_A.name] * MIB)
+        image.write_bytes(file.read(octets))
+        assert verity.append(image).option == option[0]
+        file.seek(layout.starts()[ROOT_A.name] * MIB)
+        assert file.read(image.stat().st_size) == image.read_bytes()
+    assert option[0] in esp(raw, "syslinux.cfg").decode()
 
 
 def test_the_state_partition_and_the_other_slot_are_empty(raw: Path) -> None:
@@ -69,14 +83,13 @@ def test_the_state_partition_and_the_other_slot_are_empty(raw: Path) -> None:
         assert file.read(MIB) == bytes(MIB)
 
 
-def test_the_file_systems_are_clean(raw: Path) -> None:
-    for name in (ROOT_A.name, STATE.name):
-        finished = subprocess.run(
-            ["e2fsck", "-f", "-n", f"{raw}?offset={layout.starts()[name] * MIB}"],
-            check=False,
-            capture_output=True,
-        )
-        assert finished.returncode == 0, finished.stdout
+def test_the_state_is_clean(raw: Path) -> None:
+    finished = subprocess.run(
+        ["e2fsck", "-f", "-n", f"{raw}?offset={layout.starts()[STATE.name] * MIB}"],
+        check=False,
+        capture_output=True,
+    )
+    assert finished.returncode == 0, finished.stdout
 
 
 def test_the_boot_partition_is_clean(raw: Path, tmp_path: Path) -> None:
@@ -120,6 +133,13 @@ def ext4(raw: Path, name: str, request: str) -> str:
     finished = subprocess.run(["debugfs", "-R", request, at], check=True, capture_output=True, text=True)
     assert "File not found" not in finished.stderr
     return finished.stdout
+
+
+def system(raw: Path, *request: str) -> str:
+    """What unsquashfs(1) prints of slot a for this request."""
+    command = ["unsquashfs", "-offset", str(layout.starts()[ROOT_A.name] * MIB)]
+    command += [*request[:1], str(raw), *request[1:]]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def certificates(program: bytes) -> tuple[int, int]:

@@ -35,6 +35,8 @@ ROOTS = Path("/run/roots")
 
 def main() -> None:
     """Do all that was given, then switch the machine off."""
+    # The initramfs hands over the one of its own; systemd would set this.
+    os.environ["PATH"] = "/usr/sbin:/usr/bin"
     try:
         for name in ("vfat", "nls_ascii", "nls_cp437"):
             subprocess.run(["modprobe", name], check=False)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from image import boot, layout
+from image import boot, layout, verity
 from image.layout import ESP, MIB
 from tests.power_cuts import block_log
 from tests.update_files import Made
@@ -53,6 +53,15 @@ def open_image(disk: Path, work: Path) -> Image:
     with esp.open("r+b") as file:
         file.truncate(MARKER + MIB)
     return Image(disk, form, work / "linux", work / "initrd", esp)
+
+
+def options(image: Image) -> str:
+    """Which root file system the kernel takes, as the loader entry of slot a says."""
+    entry = subprocess.run(
+        ["mtype", "-i", image.esp, "::/loader/entries/a.conf"], check=True, capture_output=True, text=True
+    ).stdout
+    words = next(line for line in entry.splitlines() if line.startswith("options ")).split()
+    return " ".join(word for word in words if word.startswith(("root=", f"{verity.OPTION}="))) + " quiet"
 
 
 def run(
@@ -98,7 +107,7 @@ def _write_given(work: Path, esps: Sequence[Path], updates: Sequence[Made]) -> N
 
 
 def _command(image: Image, work: Path, esps: Sequence[Path], console: Path) -> list[str | Path]:
-    words = "root=/dev/vda2 rw quiet panic=-1 console=ttyS0 init=/opt/causeway/bin/python -- -B /dev/vdb"
+    words = f"{options(image)} panic=-1 console=ttyS0 init=/opt/causeway/bin/python -- -B /dev/vdb"
     return [
         "qemu-system-x86_64",
         *boot.choose("auto").options,

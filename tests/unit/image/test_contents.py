@@ -51,6 +51,8 @@ def test_bytecode_is_whose_the_source_is() -> None:
     known = origins(**{"usr/lib/python3.13/json/decoder.py": "a"})
     assert known.of("usr/lib/python3.13/json/__pycache__/decoder.cpython-313.pyc") == "a"
     assert known.of("usr/lib/python3.13/json/__pycache__/other.cpython-313.pyc") is None
+    assert known.of("usr/lib/python3.13/json/decoder.pyc") == "a"  # in place of its source
+    assert known.of("usr/lib/python3.13/json/other.pyc") is None
 
 
 def test_a_file_that_nobody_owns_ends_the_build() -> None:
@@ -88,9 +90,9 @@ def test_licences_are_read_from_copyright_files_and_metadata(tmp_path: Path) -> 
 
 
 def test_a_package_without_a_copyright_file_has_that_of_its_source(tmp_path: Path) -> None:
-    (tmp_path / "var/lib/dpkg").mkdir(parents=True)
+    (tmp_path / "usr/share/causeway").mkdir(parents=True)
     status = "Package: {}\nVersion: 1\nArchitecture: amd64\nSource: gcc\n\n"
-    (tmp_path / "var/lib/dpkg/status").write_text(status.format("libgcc") + status.format("gcc-base"))
+    (tmp_path / "usr/share/causeway/packages").write_text(status.format("libgcc") + status.format("gcc-base"))
     (tmp_path / contents.DOCUMENTS / "gcc-base").mkdir(parents=True)
     (tmp_path / contents.DOCUMENTS / "gcc-base/copyright").write_text("License: GPL-3+\n")
     boot = "Package: shim-signed\nVersion: 1\nArchitecture: amd64\n"
