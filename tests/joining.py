@@ -21,7 +21,7 @@ from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
 from causeway_wire.types import Secret
-from tests.fakes.appliance_service import FakeUpdates
+from tests.fakes.appliance_service import FakeExplaining, FakeUpdates
 
 AUTHORITY: Final = authorities.members("causeway")
 URL: Final = "https://dr.example:8445"
@@ -71,6 +71,7 @@ def services(
         updates=updates or FakeUpdates(),
         providers=Providers(links),
         links=links,
+        explaining=FakeExplaining(),
         peering=peering(database, sealing, now=now),
     )
 

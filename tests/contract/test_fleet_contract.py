@@ -43,6 +43,7 @@ CALLS: dict[str, Callable[[client.AgentClient, AgentServer], Awaitable[object]]]
     ),
     "plan": lambda one, _: one.plan(DOCUMENT),
     "observed": lambda one, _: one.observed(),
+    "explain": lambda one, _: one.explain({"source": "192.0.2.1", "destination": "192.0.2.2"}),
     "change": lambda one, _: one.change("change-1", wait=0),
     "confirm": lambda one, agent: one.confirm(awaiting(agent), epoch=1),
     "cancel": lambda one, agent: one.cancel(awaiting(agent), epoch=1),

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from causeway_wire import __version__, codec, identity, observed, problem, routes
 from causeway_wire.change import Change, ChangeState, Fence, PlanReport
 from causeway_wire.desired import Desired
+from causeway_wire.explanation import PacketPath
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Secret
 from causeway_wire.update import Activation
@@ -32,6 +33,7 @@ from tests.fakes.slots import FakeSlots
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ADDRESS = "127.0.0.1"
+_PASSES = PacketPath(stages=(), verdict="passes", passes=True, works=True)
 _SUBJECT = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self-signed")])
 
 
@@ -58,6 +60,9 @@ class AgentServer:
     trusted: str = ""
     """The authorities that came last."""
     tunnels: tuple[observed.TunnelReport, ...] = ()
+    path: PacketPath = _PASSES
+    """The way of every packet that is asked about."""
+    explained: list[dict[str, str]] = field(default_factory=list)
     rules: RuleTable = field(default_factory=RuleTable)
     slots: FakeSlots = field(default_factory=FakeSlots)
     _tentative: Desired | None = None
@@ -265,6 +270,10 @@ class AgentServer:
                 drift=observed.DriftReport(repairs=0),
             )
         )
+
+    async def _explain(self, request: web.Request) -> web.Response:
+        self.explained.append(dict(request.query))
+        return _json(self.path)
 
     async def _change(self, request: web.Request) -> web.Response:
         identifier = request.match_info["id"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
+from causeway_controller.contract.explain import Asked, Leg, PathAnswer
+from causeway_wire.explanation import PathStage
 from causeway_wire.types import ApplianceId, Name, TenantId
 
 
@@ -60,3 +62,20 @@ class FakeUpdates:
         if name in self.failing:
             return UpdateProgress(appliance=name, progress=Progress.FAILED, detail="slot a runs again")
         return UpdateProgress(appliance=name, progress=Progress.DONE, detail="it runs 2 in slot b")
+
+
+class FakeExplaining:
+    """Explains every packet alike."""
+
+    async def explain(self, asked: Asked) -> PathAnswer:
+        stage = PathStage(stage="filtered", text="no", passes=False, advice="Fail db1 over.")
+        leg = Leg(where="the provider's appliance a1", verdict="dropped", passes=False, stages=(stage,))
+        return PathAnswer(
+            tenant=asked.tenant or "acme",
+            host=asked.host or "esx1",
+            mode="partial",
+            verdict=f"{asked.source} to {asked.destination} is stopped",
+            advice=" ".join(asked.query.values()),
+            works=False,
+            legs=(leg,),
+        )

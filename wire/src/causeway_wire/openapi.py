@@ -26,6 +26,16 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "applied (as in RFC 6241, 8.4). A restart before that counts as not confirmed.",
         "schema": _CONFIRM_SECONDS,
     },
+    "destination": {
+        "description": "The address that the packet is for",
+        "required": True,
+        "schema": {"type": "string", "format": "ip"},
+        "example": "192.0.2.2",
+    },
+    "entry": {
+        "description": "The device that the packet enters on; without it, where its source belongs",
+        "schema": {"type": "string", "pattern": "^[!-.0-~]{1,15}$"},
+    },
     "epoch": {
         "description": "Of the workflow that decides; once a newer one has taken over it is refused",
         "required": True,
@@ -39,7 +49,25 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Name of a rule; may be given several times",
         "schema": {"type": "array", "items": msgspec.json.schema(public_rules.RuleId)},
     },
+    "kind": {
+        "description": "What kind of packet; without it, any but an ICMP error",
+        "schema": {"type": "string", "enum": ["tcp", "udp", "icmp", "icmp-error"]},
+    },
+    "port": {
+        "description": "The packet's destination port",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 65535},
+    },
     "seconds": {"description": "Seconds from now", "required": True, "schema": _CONFIRM_SECONDS},
+    "size": {
+        "description": "Octets of the packet with its IP header; without it, no path is too small",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 65535},
+    },
+    "source": {
+        "description": "The address that the packet comes from",
+        "required": True,
+        "schema": {"type": "string", "format": "ip"},
+        "example": "192.0.2.1",
+    },
     "wait": {
         "description": "Answer when the change is final or awaits confirmation, at the latest after this "
         "many seconds. "

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from causeway_wire.change import Change, Fence, PlanReport
 from causeway_wire.desired import Desired
+from causeway_wire.explanation import PacketPath
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
 from causeway_wire.problem import ProblemType as P
@@ -116,6 +117,16 @@ OBSERVED = Route(
     summary="What the appliance is, as its kernel and processes say",
     permission=Permission.OBSERVE,
     response=Observed,
+    problems=_READ,
+)
+EXPLAIN = Route(
+    name="explain",
+    method="GET",
+    path="/v1/explain",
+    summary="The way of a packet through the appliance: what carries or stops it, and what to do",
+    permission=Permission.OBSERVE,
+    response=PacketPath,
+    query=("source", "destination", "kind", "port", "size", "entry"),
     problems=_READ,
 )
 CHANGE = Route(
@@ -324,6 +335,7 @@ ROUTES = (
     PUT_DESIRED,
     PLAN,
     OBSERVED,
+    EXPLAIN,
     CHANGE,
     CONFIRM,
     CANCEL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from causeway_agent.api import parameters
+from causeway_agent.api import parameters, paths
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
 from causeway_agent.api.peers import Peer
 from causeway_agent.api.public_rules import RuleHandlers
@@ -57,6 +57,7 @@ class Handlers:
             "put_desired": self.put_desired,
             "plan": self.plan,
             "observed": self.observed,
+            "explain": self.explain,
             "change": self.change,
             "confirm": self.confirm,
             "cancel": self.cancel,
@@ -111,6 +112,9 @@ class Handlers:
 
     async def observed(self, _call: Call) -> Response:
         return _answer(await self._engine.observed())
+
+    async def explain(self, call: Call) -> Response:
+        return _answer(await paths.explain(self._engine, call.request.query))
 
     async def change(self, call: Call) -> Response:
         name = call.request.match_info["id"]

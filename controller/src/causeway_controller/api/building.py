@@ -13,6 +13,7 @@ from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
+from causeway_controller.api.explaining import ExplainHandlers
 from causeway_controller.api.inventory import InventoryHandlers
 from causeway_controller.api.joining import JoinHandlers
 from causeway_controller.api.member_callers import MemberResolver
@@ -83,6 +84,7 @@ def build(parts: Parts) -> web.Application:
                 service=parts.services.appliances, told=deployed, audit=audit, now=now
             ).handlers(),
             **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
+            **ExplainHandlers(service=parts.services.explaining).handlers(),
             **runs.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),

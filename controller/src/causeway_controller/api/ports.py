@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
+from causeway_controller.contract.explain import Asked, PathAnswer
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.status import Trouble
@@ -84,6 +85,13 @@ class UpdateService(Protocol):
         """Have the appliance run this build; how far that is. Raises ProblemError, StoreError."""
 
 
+class ExplainService(Protocol):
+    """Asks what is on a packet's way."""
+
+    async def explain(self, asked: Asked) -> PathAnswer:
+        """Return what carries or stops the packet. Raises ProblemError, StoreError."""
+
+
 class ProviderService(Protocol):
     """Joins providers, at a tenant's controller."""
 
@@ -125,6 +133,7 @@ class Services:
     updates: UpdateService
     providers: ProviderService
     links: Links
+    explaining: ExplainService
     peering: Peering | None
     """None where no tenant's controller is served."""
 

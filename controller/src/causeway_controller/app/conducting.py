@@ -42,6 +42,7 @@ from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.durable import DurableEngine
+from causeway_controller.workflows.explaining import Explaining
 from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
@@ -186,7 +187,19 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         providers = Providers(links)
         members = await peering.establish(settings, database, sealing, kept)
         services = Services(
-            runs=runs, appliances=life, updates=updating, providers=providers, links=links, peering=members
+            runs=runs,
+            appliances=life,
+            updates=updating,
+            providers=providers,
+            links=links,
+            explaining=Explaining(
+                inventories=Inventories(database, now=utc_now),
+                tenancies=sites,
+                appliances=Appliances(database),
+                agents=pool,
+                hypervisors=sites.machine,
+            ),
+            peering=members,
         )
         async with (
             _ended(updating),

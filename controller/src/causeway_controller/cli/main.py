@@ -11,6 +11,7 @@ import typer
 from causeway_controller import __version__
 from causeway_controller.cli import access, appliances, failover, inventory, members, providers, runs, status
 from causeway_controller.cli.connection import SOCKET, Where
+from causeway_controller.cli.explain import explain
 from causeway_controller.cli.lint import lint
 from causeway_controller.cli.update import update
 
@@ -106,6 +107,7 @@ app.add_typer(members.member, name="member", rich_help_panel=SITES)
 app.add_typer(providers.provider, name="provider", rich_help_panel=SITES)
 app.add_typer(access.token, name="token", rich_help_panel=ACCESS)
 app.add_typer(access.audit, name="audit", rich_help_panel=ACCESS)
+app.command(short_help="Why a packet passes or does not.", rich_help_panel=APPLIANCES)(explain)
 app.command(short_help="Exchange the system of an appliance.", rich_help_panel=APPLIANCES)(update)
 for attached in sorted(entry_points(group=ATTACHED), key=lambda point: point.name):
     app.add_typer(attached.load(), name=attached.name, rich_help_panel=OTHERS)

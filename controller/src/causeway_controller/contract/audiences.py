@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from causeway_controller.contract.explain_routes import EXPLAIN_ROUTES
 from causeway_controller.contract.member_routes import MEMBER_ROUTES, PROVIDER_ROUTES
 from causeway_controller.contract.routes import ROUTES, Route
 from causeway_controller.contract.tenant_routes import TENANT_ROUTES
@@ -28,7 +29,7 @@ _MANNERS: Final = (
     "RFC 9457 problem with a stable type."
 )
 STAFF: Final = Audience(
-    routes=(*ROUTES, *UPDATE_ROUTES, *MEMBER_ROUTES, *PROVIDER_ROUTES),
+    routes=(*ROUTES, *UPDATE_ROUTES, *EXPLAIN_ROUTES, *MEMBER_ROUTES, *PROVIDER_ROUTES),
     title="Causeway controller",
     summary="The API of the controller of network extension appliances",
     description=(

@@ -15,6 +15,7 @@ import msgspec
 from causeway_controller.contract import (
     access,
     audiences,
+    explain,
     joining,
     provider,
     routes,
@@ -52,6 +53,11 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "`next` of the answer before",
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9:._+-]{1,200}$"},
     },
+    "destination": {
+        "description": "The address that the packet is for",
+        "required": True,
+        "schema": {"type": "string", "format": "ip"},
+    },
     "dry_run": {
         "description": "Check everything and say what would happen; change nothing",
         "schema": {"type": "boolean"},
@@ -64,6 +70,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Host or machine are no more: nobody asks them",
         "schema": {"type": "boolean"},
     },
+    "host": {
+        "description": "Where the tenant has appliances on several hosts",
+        "schema": msgspec.json.schema(types.Name),
+    },
     "interrupt": {
         "description": "Also while it serves a failover, which its restart interrupts",
         "schema": {"type": "boolean"},
@@ -71,6 +81,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     "keep_certificates": {
         "description": "Do not revoke those of the old machine",
         "schema": {"type": "boolean"},
+    },
+    "kind": {
+        "description": "What kind of packet; without it, any but an ICMP error",
+        "schema": {"type": "string", "enum": list(explain.KINDS)},
     },
     "knows": {
         "description": "The `next_key` that the caller keeps and will accept",
@@ -80,9 +94,18 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "The most entries to answer with",
         "schema": {"type": "integer", "minimum": 1, "maximum": routes.PAGE},
     },
+    "port": {
+        "description": "The packet's destination port",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 65535},
+    },
     "revoke": {
         "description": "Refuse the certificates before it from now on",
         "schema": {"type": "boolean"},
+    },
+    "source": {
+        "description": "The address that the packet comes from",
+        "required": True,
+        "schema": {"type": "string", "format": "ip"},
     },
     "wait": {
         "description": "How many seconds to wait for a difference",

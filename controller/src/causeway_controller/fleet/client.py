@@ -25,6 +25,7 @@ from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire import problem, routes
 from causeway_wire.change import Change, ChangeState, Fence, PlanReport
 from causeway_wire.desired import Desired
+from causeway_wire.explanation import PacketPath
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import Health, Observed, Versions
 from causeway_wire.problem import ProblemError, ProblemType
@@ -142,6 +143,10 @@ class AgentClient:
     async def observed(self) -> Observed:
         """What the appliance is now."""
         return await self._document(routes.OBSERVED, Observed)
+
+    async def explain(self, query: Mapping[str, str]) -> PacketPath:
+        """The way of a packet: `source` and `destination`, and if wanted `kind`, `port`, `size`, `entry`."""
+        return (await self._call(routes.EXPLAIN, query=query)).decode(PacketPath)
 
     async def change(self, identifier: ChangeId, *, wait: int | None = None) -> Change:
         """A change; with `wait` (whole seconds) answers when it is final, awaits its confirmation, or the

@@ -1,0 +1,188 @@
+"""Everything on a packet's way is asked, in its order; what stops it is said first, with the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from causeway_controller.contract.appliances import Condition
+from causeway_controller.contract.explain import Asked, PathAnswer
+from causeway_controller.errors import AgentUnreachable
+from causeway_controller.inventory import tenancy
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.modes import Full, Idle, Mode, Partial
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site
+from causeway_controller.inventory.views import Known
+from causeway_controller.inventory.views import tenancy as view
+from causeway_controller.store import migrate
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.workflows.explaining import Explaining
+from causeway_wire.explanation import PacketPath, PathStage
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import Name, TenantId
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import seed_example
+from tests.runs_bench import START
+
+PASSES = PacketPath(
+    stages=(PathStage(stage="filtered", text="allowed"),), verdict="it passes", passes=True, works=True
+)
+STOPS = PacketPath(
+    stages=(
+        PathStage(stage="enters", text="on vlan100"),
+        PathStage(stage="filtered", text="not allowed", passes=False, advice="Include its VM in it."),
+    ),
+    verdict="Include its VM in it.",
+    passes=False,
+    works=False,
+)
+
+
+class World:
+    """The seed's example; its appliance says what a test says, its host runs the replica of db1."""
+
+    def __init__(self, database: Database) -> None:
+        self.inventories = Inventories(database, now=lambda: START)
+        self.inventories.replace(seed_example(), expected=0, actor="test")
+        self.appliances = Appliances(database)
+        self.mode: Mode = Partial(frozenset({"db1"}))
+        self.says: PacketPath | Exception = PASSES
+        self.asked: list[Mapping[str, str]] = []
+        (vm,) = (one for one in self.site().tenants["acme"].vms.values() if one.name == "db1")
+        self.vm = vm
+        self.network = self.site().tenants["acme"].networks[vm.network]
+        self.host = FakeHypervisor({})
+        self.on: bool | None = True
+        self.explaining = Explaining(
+            inventories=self.inventories,
+            tenancies=self,
+            appliances=self.appliances,
+            agents=lambda _: self,
+            hypervisors=self._machine,
+        )
+
+    def site(self) -> Site:
+        stored = self.inventories.load()
+        known = Known(controllers=(), gateway_credentials=GatewayCredentials(ca="", certificates={}))
+        site = view(stored.inventory, stored.allocation, "acme", "esx1", known=known)
+        return tenancy.with_mode(site, "acme", self.mode)
+
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
+        assert (tenant, host, plan) == ("acme", "esx1", "")
+        return self.site()
+
+    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
+        """No run ends here."""
+
+    async def explain(self, query: Mapping[str, str]) -> PacketPath:
+        self.asked.append(query)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+    def _machine(self, reference: Any) -> FakeHypervisor:
+        self.host.on = {} if self.on is None else {reference.owner_id: self.on}
+        return self.host
+
+    async def ask(self, source: object, destination: object, **more: str) -> PathAnswer:
+        ends = ip_address(str(source)), ip_address(str(destination))
+        return await self.explaining.explain(Asked(source=ends[0], destination=ends[1], **more))
+
+    @property
+    def router(self) -> object:
+        return self.network.gateways[0]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    database = connect(f"sqlite:///{tmp_path}/causeway.db")
+    migrate.upgrade(database)
+    yield World(database)
+    database.close()
+
+
+async def test_the_legs_come_in_the_packets_order(world: World) -> None:
+    there = await world.ask(world.router, world.vm.addresses[0], kind="tcp", port="5432")
+    places = [leg.where for leg in there.legs]
+    assert places[0].startswith("the tenant's appliance of network")
+    assert places[-2:] == ["the provider's appliance acme-esx1 on esx1", "the replica of db1"]
+    back = await world.ask(world.vm.addresses[0], world.router)
+    assert [leg.where for leg in back.legs] == list(reversed(places))
+    assert world.asked[0] == {
+        "source": str(world.router),
+        "destination": str(world.vm.addresses[0]),
+        "kind": "tcp",
+        "port": "5432",
+    }
+
+
+async def test_what_is_not_ours_is_unseen_and_who_can_be_asked_is_said(world: World) -> None:
+    found = await world.ask(world.router, world.vm.addresses[0])
+    assert found.works is None
+    assert "unseen is the tenant's appliance of network" in found.verdict
+    assert "`causeway explain" in found.advice
+
+
+async def test_what_stops_it_is_said_first_with_the_next_step(world: World) -> None:
+    world.says = STOPS
+    found = await world.ask(world.router, world.vm.addresses[0])
+    assert found.works is False
+    assert "is stopped at the provider's appliance acme-esx1 on esx1" in found.verdict
+    assert found.advice == "Include its VM in it."
+
+
+@pytest.mark.parametrize(
+    ("on", "words"), [(False, "is stopped at the replica of db1: it is powered off"), (None, "no such VM")]
+)
+async def test_a_replica_that_does_not_run_stops_it(world: World, on: bool | None, words: str) -> None:  # noqa: FBT001 - a parameter
+    world.on = on
+    found = await world.ask(world.router, world.vm.addresses[0])
+    assert (found.works, words in found.verdict) == (False, True)
+
+
+async def test_in_full_failover_all_of_the_way_is_ours(world: World) -> None:
+    world.mode = Full(frozenset({"db1"}))
+    found = await world.ask("203.0.113.99", world.vm.addresses[0])
+    assert (found.works, found.mode) == (True, "full")
+    assert "passes, and its answer comes back" in found.verdict
+
+
+async def test_an_appliance_that_does_not_answer_decides_nothing(world: World) -> None:
+    world.mode = Full(frozenset({"db1"}))
+    world.says = AgentUnreachable("acme-esx1", "192.0.2.1", "no route to host")
+    found = await world.ask("203.0.113.99", world.vm.addresses[0])
+    assert (found.works, "no route to host" in found.advice) == (None, True)
+
+
+async def test_gateways_that_are_all_dead_stop_it(world: World) -> None:
+    gateways = world.site().gateways
+    if not gateways:
+        pytest.skip("the example has none")
+    for one in gateways:
+        address = ip_address("192.0.2.9")
+        seen = Deployed(id=one.id, tenant=f"g-{one.id}", host="esx1", address=address, port=8443)
+        world.appliances.enter(seen, at=START)
+        world.appliances.saw([replace(seen, condition=Condition.SILENT, cause="no answer")])
+    found = await world.ask(world.router, world.vm.addresses[0])
+    assert (found.works, "is silent (no answer)" in found.verdict) == (False, True)
+
+
+async def test_while_idle_nobody_is_asked(world: World) -> None:
+    world.mode = Idle()
+    found = await world.ask(world.router, world.vm.addresses[0])
+    assert (world.asked, found.legs, found.mode) == ([], (), "idle")
+    assert "production itself carries it" in found.verdict
+
+
+async def test_addresses_of_nobody_are_refused(world: World) -> None:
+    with pytest.raises(ProblemError, match="no tenant has"):
+        await world.ask("203.0.113.98", "203.0.113.99")
+    with pytest.raises(ProblemError, match="no tenant has"):
+        await world.ask(world.router, world.vm.addresses[0], tenant="zeta")
