@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -135,7 +136,9 @@ async def control(settings: Settings) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     async with engine:
         runs.use(engine)
-        guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs)
+        guardian = Guardian(
+            lease=lease, leases=Leases(database), engine=engine, runs=runs, now=lambda: datetime.now(UTC)
+        )
         working = [asyncio.create_task(guardian.run()), asyncio.create_task(_obey(runs))]
         print(READY, flush=True)  # noqa: T201 - the driver waits for it
         await ended.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from causeway_controller.workflows.ports import Body, EngineState
 
@@ -26,6 +27,7 @@ class FakeEngine:
         self.remembered: dict[str, dict[str, str]] = {}
         self.submitted: dict[str, str] = {}
         self.ended: set[str] = set()
+        self.ended_at: dict[str, datetime] = {}
         self.at: Hook = _nothing
         self.body: Body
         self.stops: Callable[[str], Awaitable[bool]]
@@ -40,10 +42,19 @@ class FakeEngine:
         known = {run: EngineState.GOES_ON for run in runs if run in self.submitted}
         return known | {run: EngineState.ENDED for run in runs if run in self.ended}
 
+    async def forget(self, before: datetime, *, but: frozenset[str]) -> int:
+        old = {run for run, at in self.ended_at.items() if at < before} - but
+        self.ended -= old
+        for run in old:
+            del self.ended_at[run], self.submitted[run]
+            self.remembered.pop(run, None)
+        return len(old)
+
     async def carry_out(self, run: str) -> None:
         """One execution, from what is remembered."""
         await self.body(run, _Journal(self, run))
         self.ended.add(run)
+        self.ended_at[run] = datetime.now(UTC)
 
 
 class _Journal:

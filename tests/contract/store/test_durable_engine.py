@@ -7,6 +7,7 @@ import importlib.metadata
 import inspect
 import sqlite3
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy
@@ -164,3 +165,33 @@ async def test_on_postgresql_it_has_a_schema_of_its_own(postgres_home: Path) -> 
         found.dispose()
     assert "causeway_engine" in schemas
     assert public == []
+
+
+async def test_runs_that_are_over_are_forgotten_after_a_time_and_no_others(empty_url: str) -> None:
+    forever = asyncio.Event()
+
+    async def body(run: str, journal: Journal) -> None:
+        await journal.stage("stage 1", done)
+        if run == "open":
+            await forever.wait()
+
+    async def done() -> str:
+        return "done"
+
+    async with engine(empty_url, "one", body) as one:
+        for run in ("over1", "over2", "kept", "open"):
+            await one.submit(run, key=run)
+        names = ("over1", "over2", "kept", "open")
+
+        async def ended() -> bool:
+            found = await one.states(names)
+            return [found.get(name) for name in names[:3]] == [EngineState.ENDED] * 3
+
+        await until(ended)
+        now = datetime.now(UTC)
+        assert await one.forget(now - timedelta(hours=1), but=frozenset()) == 0
+        assert await one.forget(now + timedelta(hours=1), but=frozenset({"kept"})) == 2
+        assert await one.forget(now + timedelta(hours=1), but=frozenset({"kept"})) == 0
+        assert set(await one.states(names)) == {"kept", "open"}
+        await one.submit("over1", key="over1")
+        assert "over1" in await one.states(names), "another run of the name is another one"

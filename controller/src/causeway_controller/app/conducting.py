@@ -238,7 +238,7 @@ async def _carried_out(
     )
     async with engine:
         runs.use(engine)
-        guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs)
+        guardian = Guardian(lease=lease, leases=Leases(database), engine=engine, runs=runs, now=utc_now)
         guarding = asyncio.create_task(guardian.run())
         try:
             yield

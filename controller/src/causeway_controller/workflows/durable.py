@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Final, Self
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
@@ -31,6 +32,8 @@ _AT_ONCE: Final = 200
 """Runs that one controller carries out at once; the others wait for their turn."""
 _ATTEMPTS: Final = 1000
 """Before DBOS gives a run up; `submit` begins the count anew."""
+_CHUNK: Final = 200
+"""Runs that are forgotten at once."""
 _STATES: Final = {
     "SUCCESS": EngineState.ENDED,
     "ERROR": EngineState.ENDED,
@@ -116,6 +119,23 @@ class DurableEngine:
         """Return how far those of these are that are known."""
         found = await DBOS.list_workflows_async(workflow_ids=list(runs), load_input=False, load_output=False)
         return {one.workflow_id: _STATES.get(one.status, EngineState.GOES_ON) for one in found}
+
+    async def forget(self, before: datetime, *, but: frozenset[str]) -> int:
+        """Remove what is remembered of runs that ended before, other than these; say how many.
+
+        What came of them is in our own tables. A chunk at a time: the lease's database must not wait.
+        """
+        old = await DBOS.list_workflows_async(
+            status=[status for status, state in _STATES.items() if state is EngineState.ENDED],
+            completed_before=before.isoformat(),
+            limit=_CHUNK + len(but),
+            load_input=False,
+            load_output=False,
+        )
+        names = [one.workflow_id for one in old if one.workflow_id not in but][:_CHUNK]
+        if names:
+            await DBOS.delete_workflows_async(names)
+        return len(names)
 
     def _config(self) -> DBOSConfig:
         return {

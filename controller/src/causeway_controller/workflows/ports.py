@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Protocol
 
 from causeway_controller.failover.steps import Call, MachineRef
@@ -118,6 +119,9 @@ class Engine(Protocol):
 
     async def adopt(self, alive: frozenset[Name]) -> int:
         """Have what other controllers than these hold carried on, and say how many runs that is."""
+
+    async def forget(self, before: datetime, *, but: frozenset[str]) -> int:
+        """Remove what is remembered of some of the runs that ended before, other than these; say how many."""
 
     async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
         """Return how far those of these are that are known."""

@@ -245,6 +245,17 @@ class Runs:
                 case _:
                     pass
 
+    async def forget(self, before: datetime) -> int:
+        """Have the engine forget runs that ended before; say how many. The history of runs keeps them.
+
+        Raises StoreError.
+        """
+        opened = await asyncio.to_thread(self._runs.open)
+        forgotten = 0
+        while count := await self._using().forget(before, but=frozenset(one.id for one in opened)):
+            forgotten += count
+        return forgotten
+
     async def _submit(self, asked: Run) -> None:
         await self._using().submit(asked.id, key=f"{asked.tenant}/{asked.host}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -377,3 +378,18 @@ async def test_a_run_that_the_engine_ended_without_a_word_has_failed(bench: Runs
     await bench.runs.resubmit(after=0)
     assert bench.last(run)[0] == "failed"
     assert bench.runs_kept.open() == ()
+
+
+async def test_the_engine_forgets_what_is_over_and_the_history_does_not(bench: RunsBench) -> None:
+    over = await through(bench, BEGIN)
+    opened = (await bench.runs.start(SEQUENCES["undo"][-1], host=HOST, actor="anna")).id
+    bench.engine.ended.add(opened)
+    bench.engine.ended_at[opened] = datetime(2020, 1, 1, tzinfo=UTC)
+    assert await bench.runs.forget(datetime.now(UTC) - timedelta(days=1)) == 0
+    assert await bench.runs.forget(datetime.now(UTC) + timedelta(days=1)) == 1
+    assert set(bench.engine.submitted) == {opened}, "what is open stays, whatever the engine says"
+    assert bench.last(over)[0] == "finished"
+    assert await bench.runs.start(BEGIN, host=HOST, actor="anna", identifier=over) == bench.runs_kept.get(
+        over
+    )
+    assert over not in bench.engine.submitted, "what is over is not carried out again"
