@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
@@ -26,12 +27,16 @@ from causeway_lab.world import namespaces
 from causeway_lab.world.topology import SP_CONTROLLER
 from causeway_wire import codec
 from causeway_wire.types import IPAddress
+from tests.update_files import make
 
 pytestmark = pytest.mark.kernel
 
 TENANT = "acme"
 ID = f"{TENANT}-{SECOND_HOST}"
 VM = "db1"
+PAGE = Path(__file__).parents[2] / "docs/how-to/keep-appliances-alive.md"
+VERBS = ("list", "show", "deploy", "rotate", "redeploy", "update", "retire")
+"""Of `causeway appliance`, each of which the page has."""
 WHERE = (TENANT, SECOND_HOST)
 SECONDS = 150
 """Generous: CI is slow."""
@@ -193,3 +198,39 @@ async def is_back(story: Story, certificate: str, before: tuple[str, ...]) -> No
     acts = [one["action"] for one in (await story.controller.ask_json("audit", "list"))["records"]]
     assert acts.count("appliance.rebuild") == 1
     await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)
+
+
+def commands_of_the_page() -> list[tuple[str, ...]]:
+    """Every whole command of the page, in a line or in a sentence, once; what ends the appliance is last."""
+    shown = re.findall(r"^ {4}causeway (.*)$|`causeway ([^`\n]*)`", PAGE.read_text(), re.MULTILINE)
+    found = dict.fromkeys(tuple((line or word).split()) for line, word in shown)
+    whole = [words for words in found if words != ("appliance", "redeploy") and words[-1] != "..."]
+    return sorted(whole, key=lambda words: "retire" in words)
+
+
+def accepted(words: tuple[str, ...]) -> tuple[int, ...]:
+    """Exit codes. The lab's machines have one slot, so that they refuse an update: its run says so."""
+    if "update" in words and "--dry-run" not in words:
+        return (4,)
+    return (0, 1) if words == ("status",) else (0,)
+
+
+@pytest.mark.timeout(600)
+async def test_the_commands_of_the_page_do_what_it_says(story: Story, tmp_path: Path) -> None:
+    make(tmp_path, version="1.2")
+    file = tmp_path / "causeway-1.2.update"
+    await story.deployed()
+    await story.until(lambda one: one["condition"] == "healthy")
+    await story.controller.ask("failover", "full", TENANT, VM, "--host", SECOND_HOST)
+    await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)
+    run = (await story.controller.ask_json("run", "list"))[0]["id"]
+    named = {"esx1": SECOND_HOST, "RUN": run, file.name: str(file)}
+    done = []
+    for words in commands_of_the_page():
+        await story.controller.ask(*(named.get(word, word) for word in words), ok=accepted(words))
+        done.append(words[:2])
+    assert {("appliance", verb) for verb in VERBS} | {("run", "watch"), ("audit", "list")} <= set(done)
+    assert (await story.controller.ask_json("appliance", "list"))["appliances"] == []
+    last = (await story.controller.ask_json("run", "list"))[0]
+    assert (last["request"]["request"], last["last"]["kind"]) == ("update-fleet", "failed")
+    assert "tenant" not in last
