@@ -153,6 +153,13 @@ deb-check: deb ## install it in a fresh Debian 12 tree, as its how-to says; upgr
 	@scripts/setup deb
 	@packaging/check_deb "$$(ls -t dist/causeway-controller_*.deb | head -n 1)"
 
+oci: deb ## the controller as an OCI image archive in dist, made without a container engine (as root)
+	@scripts/setup deb
+	@packaging/build_oci "$$(ls -t dist/causeway-controller_*.deb | head -n 1)" dist
+
+oci-check: oci ## have skopeo read it, then set up, start, ask and stop the controller in it (as root)
+	@packaging/check_oci "$$(ls -t dist/causeway-controller_*.oci.tar | head -n 1)"
+
 monitoring-check: ## have promtool judge the examples for Prometheus, try every alert, and read /metrics
 	@scripts/setup monitoring
 	@cd docs/examples/monitoring && ../../../$(BIN)/promtool check rules alerts.yml && ../../../$(BIN)/promtool test rules alerts.test.yml && \
