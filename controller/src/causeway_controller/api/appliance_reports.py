@@ -74,8 +74,8 @@ class AppliancesTold:
         shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)
         return ApplianceReport(
             appliance=one.id,
-            tenant=one.tenant,
-            host=one.host,
+            tenant=UNSET if one.gateway else one.tenant,
+            host=UNSET if one.gateway else one.host,
             condition=one.condition,
             trouble=self._with_remedy(trouble, one, lately),
             since=one.since or UNSET,

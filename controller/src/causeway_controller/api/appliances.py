@@ -12,9 +12,10 @@ from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import ApplianceService
-from causeway_controller.contract import routes
+from causeway_controller.contract import gateway_routes, routes
 from causeway_controller.contract.appliances import ApplianceReports, DeployedAppliance
 from causeway_controller.errors import ControllerError, StoreError
+from causeway_controller.inventory.health import NOBODY
 from causeway_controller.store.audit import Act, Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
@@ -38,6 +39,10 @@ class ApplianceHandlers:
             routes.ROTATE_APPLIANCE.name: self.rotate,
             routes.REDEPLOY_APPLIANCE.name: self.redeploy,
             routes.RETIRE_APPLIANCE.name: self.retire,
+            gateway_routes.ENSURE_GATEWAY.name: self.ensure,
+            gateway_routes.ROTATE_GATEWAY.name: self.rotate,
+            gateway_routes.REDEPLOY_GATEWAY.name: self.redeploy,
+            gateway_routes.RETIRE_GATEWAY.name: self.retire,
         }
 
     async def list(self, ask: Ask) -> Answer:
@@ -77,10 +82,13 @@ class ApplianceHandlers:
     async def _done(
         self, ask: Ask, action: str, act: Callable[[TenantId, Name], Awaitable[ApplianceId]]
     ) -> Answer:
-        """Write down who wanted it before anything is done."""
-        tenant, host = ask.places["tenant"], ask.places["host"]
-        ask.caller.see(tenant, f"tenant {tenant}")
-        written = Act(at=self.now(), actor=ask.caller.name, action=action, subject=f"{tenant} on {host}")
+        """Write down who wanted it before anything is done. A gateway is `NOBODY`'s, in its own place."""
+        gateway = ask.places.get("gateway")
+        tenant, host = ask.places.get("tenant", NOBODY), gateway or ask.places["host"]
+        if gateway is None:
+            ask.caller.see(tenant, f"tenant {tenant}")
+        subject = f"{tenant} on {host}" if gateway is None else f"gateway {gateway}"
+        written = Act(at=self.now(), actor=ask.caller.name, action=action, subject=subject)
         await asyncio.to_thread(self.audit.append, written)
         try:
             appliance = await act(tenant, host)
@@ -89,4 +97,6 @@ class ApplianceHandlers:
         except ControllerError as error:
             detail = f"{error}. What was done stays; repeat it to go on"
             raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error
+        if gateway is not None:
+            return Answer(document=DeployedAppliance(appliance=appliance))
         return Answer(document=DeployedAppliance(appliance=appliance, tenant=tenant, host=host))

@@ -17,7 +17,7 @@ from causeway_controller.contract import routes
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
 from causeway_controller.inventory import appliances
 from causeway_controller.inventory.appliances import NeededAppliance
-from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.run_reports import RunsTold
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -68,7 +68,7 @@ class StatusHandlers:
         needed = appliances.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
-        troubles = [*wrong, *_needless(deployed, needed), *others]
+        troubles = [*wrong, *_needless(deployed, needed, stored), *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -119,15 +119,16 @@ class StatusHandlers:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
 
 
-def _needless(deployed: Iterable[Deployed], needed: Iterable[NeededAppliance]) -> Iterator[Trouble]:
+def _needless(
+    deployed: Iterable[Deployed], needed: Iterable[NeededAppliance], stored: Stored
+) -> Iterator[Trouble]:
     """Appliances that are left over from an inventory before this one."""
     places = {(one.tenant, one.host) for one in needed}
+    places |= {(NOBODY, gateway.id) for gateway in stored.inventory.gateways}
     for one in deployed:
         if (one.tenant, one.host) not in places:
-            hint = f"enter it again, or run `causeway appliance retire {one.tenant} {one.host}`"
-            yield Trouble(
-                subject=f"{one.tenant} on {one.host}", detail=f"the inventory needs it no longer; {hint}"
-            )
+            hint = f"enter it again, or run `causeway {one.retire}`"
+            yield Trouble(subject=one.subject, detail=f"the inventory needs it no longer; {hint}")
 
 
 def _summary(troubles: list[Trouble], running: int) -> str:

@@ -44,6 +44,7 @@ from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.explaining import Explaining
 from causeway_controller.workflows.fleet_update import FleetUpdate
+from causeway_controller.workflows.gateways import ByKind, GatewayProvisioning
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
 from causeway_controller.workflows.leases import Lease
@@ -105,6 +106,20 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             appliances=Appliances(database),
             now=utc_now,
         )
+        gateways = GatewayProvisioning(
+            inventories=Inventories(database, now=utc_now),
+            tenancies=sites,
+            hosts=sites.host,
+            clients=pool.know,
+            onboarding=_onboarding(database, sealing, kept, pool, settings.name),
+            authorities=kept,
+            ledger=ledger,
+            epochs=Epochs(database),
+            generations=generations,
+            appliances=Appliances(database),
+            now=utc_now,
+            actor=settings.name,
+        )
         renewal = Renewal(
             authority=authorities.management(identity.PROVIDER),
             authorities=kept,
@@ -127,7 +142,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             in_charge=lease.in_charge,
         )
         life = Life(
-            provisioning=provisioning,
+            provisioning=ByKind(provisioning, gateways),
             renewal=renewal,
             appliances=Appliances(database),
             ledger=ledger,
@@ -180,6 +195,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 interval=settings.interval,
                 actor=settings.name,
             ),
+            gateways=gateways,
             refresh=refresh,
             interval=settings.interval,
         )

@@ -19,8 +19,8 @@ from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
 from causeway_controller.inventory import modes, views
 from causeway_controller.inventory.book import index
-from causeway_controller.inventory.health import Deployed, Power
-from causeway_controller.inventory.tenancy import GatewayCredentials, Site
+from causeway_controller.inventory.health import NOBODY, Deployed, Power
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tenant, TenantCredentials
 from causeway_controller.inventory.views import Known
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.database import Database
@@ -30,7 +30,7 @@ from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import IPNetwork, Name, TenantId, VmName
+from causeway_wire.types import ApplianceId, IPNetwork, Name, TenantId, VmName
 
 _NO_GATEWAYS: Final = GatewayCredentials(ca="", certificates={})
 
@@ -63,8 +63,11 @@ class Sites:
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         """Return the site, and know from now on how its machines and agents are reached.
 
-        Raises ProblemError (`not-found`, `unsupported`), StoreError, SealBroken.
+        A gateway is loaded as `NOBODY`'s, by its name in place of a host's. Raises ProblemError (`not-found`,
+        `unsupported`), StoreError, SealBroken.
         """
+        if tenant == NOBODY:
+            return await asyncio.to_thread(self._gateway_site, host)
         stored, site = await asyncio.to_thread(self._site, tenant, host, plan)
         found = site.tenants[tenant]
         await self._pool.know(found.provider.id, found.provider.management)
@@ -91,9 +94,15 @@ class Sites:
             raise MachineMissing(reference.owner_id) from None
 
     async def host_of(self, tenant: TenantId, host: Name) -> Provider:
-        """What commands this host of the inventory. Raises ProblemError (`not-found`), and as `host`."""
+        """What commands this host of the inventory, or a gateway's, which is `NOBODY`'s.
+
+        Raises ProblemError (`not-found`), and as `host`.
+        """
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
-        found = index(stored.inventory).hosts.get(host)
+        names = index(stored.inventory)
+        if tenant == NOBODY and host in names.gateways:
+            host = names.gateways[host].host
+        found = names.hosts.get(host)
         if found is None:
             detail = f"the inventory has no host {host}; enter it again, or say that the machine is gone"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
@@ -102,7 +111,9 @@ class Sites:
     async def powered(self, one: Deployed) -> Power:
         """What its host says of the appliance's machine. Raises HypervisorError, StoreError, SealBroken."""
         stored = await asyncio.to_thread(self._inventories.of_tenant, one.tenant)
-        host = index(stored.inventory).hosts.get(one.host)
+        names = index(stored.inventory)
+        gateway = names.gateways.get(one.id) if one.gateway else None
+        host = names.hosts.get(one.host if gateway is None else gateway.host)
         if host is None:
             return Power.UNKNOWN
         machine = await (await self.host(host)).find(one.id)
@@ -135,6 +146,33 @@ class Sites:
             plan=plan or _reached_by(stored.inventory, tenant, standing.mode),
         )
         return stored, site
+
+    def _gateway_site(self, name: ApplianceId) -> Site:
+        """The gateway with all tenants of its pool that have credentials, each once for each of its hosts."""
+        stored = self._inventories.load()
+        names = index(stored.inventory)
+        entry = names.gateways.get(name)
+        if entry is None:
+            detail = f"the inventory has no gateway {name}; enter it again, or retire it"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        pool = next((one for one in stored.inventory.gateway_pools if name in one.gateways), None)
+        if pool is None:
+            detail = f"gateway {name} is in no gateway pool, whose name its certificate has; enter one"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+        theirs = self._credentials.of_gateways(pool.name) or _NO_GATEWAYS
+        tenants: dict[TenantId, Tenant] = {}
+        credentials: dict[TenantId, TenantCredentials] = {}
+        for one in views.of_pool(stored.inventory, stored.allocation, pool.id):
+            known = self._credentials.of_tenant(one.tenant.id)
+            if known is not None:
+                tenants[one.key], credentials[one.key] = one.tenant, known
+        return Site(
+            tenants=tenants,
+            gateways=(views.gateway(entry, pool, self._controllers),),
+            credentials=credentials,
+            gateway_credentials=theirs,
+            revoked=tuple(self._ledger.revocations()),
+        )
 
     def _gateways(self, inventory: Inventory, tenant: TenantId) -> GatewayCredentials:
         names = index(inventory)

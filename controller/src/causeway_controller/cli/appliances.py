@@ -48,8 +48,8 @@ def list_appliances(context: typer.Context, *, json_wanted: Json = False) -> Non
         telling.table(
             (
                 (
-                    one.tenant,
-                    one.host,
+                    one.tenant or "-",
+                    one.host or one.appliance,
                     one.condition,
                     one.mode or "-",
                     one.agent or "-",

@@ -88,10 +88,13 @@ def _read(file: Path) -> UpdateFile:
 
 
 def _in_order(asked: Client) -> list[ApplianceReport]:
-    """Those that nothing depends on now first; one tenant after the other."""
+    """Those that nothing depends on now first; one tenant after the other, gateways last."""
     found = asked.ask(routes.DEPLOYED_APPLIANCES).read(ApplianceReports).appliances
     serving = {one.tenant for one in found if one.intended_mode not in {None, _IDLE}}
-    return sorted(found, key=lambda one: (one.tenant in serving, one.tenant, one.host))
+    return sorted(
+        found,
+        key=lambda one: (not one.tenant, one.tenant in serving, one.tenant or "", one.host or one.appliance),
+    )
 
 
 def _plan(
@@ -126,11 +129,16 @@ def _planned(
             would = f"stop here until it is well: {one.trouble}"
         elif runs == file.manifest.version:
             would = "stay if it is this build"
-        yield {"tenant": one.tenant, "host": one.host, "runs": runs, "would": would}
+        yield {
+            "tenant": one.tenant or "",
+            "host": one.host or one.appliance,
+            "runs": runs,
+            "would": would,
+        }
 
 
 def _one(asked: Client, one: ApplianceReport, query: dict[str, str], *, json_wanted: bool) -> None:
-    places = {"tenant": one.tenant, "host": one.host}
+    places = {"tenant": one.tenant or "", "host": one.host or ""}
     told = _until_over(asked, places, query)
     if json_wanted:
         telling.as_json({"appliances": [{**places, "progress": told.progress, "detail": told.detail}]})

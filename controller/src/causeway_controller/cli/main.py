@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from causeway_controller import __version__
-from causeway_controller.cli import access, appliances, failover, inventory, members, providers, runs, status
+from causeway_controller.cli import (
+    access,
+    appliances,
+    failover,
+    gateways,
+    inventory,
+    members,
+    providers,
+    runs,
+    status,
+)
 from causeway_controller.cli.connection import SOCKET, Where
 from causeway_controller.cli.explain import explain
 from causeway_controller.cli.lint import lint
@@ -98,6 +108,7 @@ status.tenant.command("invite")(members.invite)
 status.tenant.command("expel")(members.expel)
 app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
 app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
+app.add_typer(gateways.gateway, name="gateway", rich_help_panel=INVENTORY)
 app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
 app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
 app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)

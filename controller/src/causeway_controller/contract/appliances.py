@@ -10,12 +10,13 @@ from msgspec import UNSET, Struct, UnsetType
 from causeway_wire.types import ApplianceId, Epoch, Generation, Name, SerialNumber, TenantId
 
 
-class DeployedAppliance(Struct, frozen=True, kw_only=True):
+class DeployedAppliance(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The appliance that something was done to."""
 
     appliance: ApplianceId
-    tenant: TenantId
-    host: Name
+    tenant: TenantId | UnsetType = UNSET
+    """Nothing of a cloud gateway."""
+    host: Name | UnsetType = UNSET
 
 
 class Condition(StrEnum):
@@ -44,9 +45,10 @@ class ApplianceReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An appliance as it was when it was asked last."""
 
     appliance: ApplianceId
-    tenant: TenantId
-    host: Name
     condition: Condition
+    tenant: TenantId | UnsetType = UNSET
+    """Nothing of a cloud gateway."""
+    host: Name | UnsetType = UNSET
     trouble: str = ""
     """What is wrong, and what to do; empty while nothing is."""
     since: datetime | UnsetType = UNSET

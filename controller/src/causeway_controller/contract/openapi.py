@@ -31,6 +31,7 @@ from causeway_wire.openapi_parts import Schema
 _PATH_PARAMETERS: dict[str, Any] = {
     "tenant": types.TenantId,
     "host": types.Name,
+    "gateway": types.ApplianceId,
     "run": runs.RunId,
     "invitation": joining.InvitationId,
     "provider": types.Name,

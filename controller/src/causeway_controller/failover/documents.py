@@ -155,7 +155,10 @@ def _claims(tenant: Tenant) -> Claims | UnsetType:
 
 
 def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, epoch: Epoch) -> Desired:
-    """A cloud gateway: every tunnel of every tenant that has credentials."""
+    """A cloud gateway: every tunnel of every tenant that has credentials.
+
+    A tenant may be in the site once for each of its hosts, under keys of the caller's choice.
+    """
     known = [
         (tenant, site.credentials[name]) for name, tenant in site.tenants.items() if name in site.credentials
     ]
@@ -166,8 +169,10 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
         certificate=_gateway_certificate(site, gateway),
         port=gateway.port,
         tenants=tuple(
-            GatewayTenant(id=tenant.id, tls_crypt=credentials.tls_crypt, ca=credentials.ca)
-            for tenant, credentials in known
+            dict.fromkeys(
+                GatewayTenant(id=tenant.id, tls_crypt=credentials.tls_crypt, ca=credentials.ca)
+                for tenant, credentials in known
+            )
         ),
         tunnels=tuple(
             GatewayTunnel(

@@ -17,15 +17,17 @@ from causeway_controller.inventory import certificates
 from causeway_wire.types import ApplianceId, Epoch, Generation, IPAddress, Name, SerialNumber, TenantId
 
 IDLE: Final = "idle"
+NOBODY: Final = ""
+"""Whose cloud gateways are: no tenant's."""
 _RANKS: Final = {condition: rank for rank, condition in enumerate(Condition)}
-_DEPLOY: Final = "run `causeway appliance deploy {where}`"
+_DEPLOY: Final = "run `causeway {where.deploy}`"
 _SAID: Final[Mapping[Condition, str]] = {
     Condition.MISSING: "its host has no such machine; " + _DEPLOY,
     Condition.OFF: "it is {intended} and powered off; " + _DEPLOY,
     Condition.SILENT: "has not answered for {ago} ({cause}); look at its console; if it is beyond help, "
-    "`causeway appliance redeploy {where}`",
+    "`causeway {where.redeploy}`",
     Condition.REFUSED: "who answers there is not believed ({cause}); if it is the machine that was deployed, "
-    "`causeway appliance redeploy {where}`",
+    "`causeway {where.redeploy}`",
     Condition.DEGRADED: "{cause}",
     Condition.OTHER_MODE: "{cause}; " + _DEPLOY,
     Condition.OUTDATED: "{cause}; " + _DEPLOY,
@@ -45,7 +47,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployed:
-    """An appliance that was deployed, where it is managed, and what is known of it."""
+    """An appliance that was deployed, where it is managed, and what is known of it.
+
+    A cloud gateway's tenant is `NOBODY`, and its host its own name: which host it is on says the inventory.
+    """
 
     id: ApplianceId
     tenant: TenantId
@@ -68,6 +73,39 @@ class Deployed:
     epoch: Epoch | None = None
     trusts: str = ""
     """Which authorities of controllers it was told to trust, as `bundle` names them."""
+
+    @property
+    def gateway(self) -> bool:
+        """Whether it is a cloud gateway."""
+        return self.tenant == NOBODY
+
+    @property
+    def subject(self) -> str:
+        """What it is called where it is told of."""
+        return f"gateway {self.id}" if self.gateway else f"{self.tenant} on {self.host}"
+
+    @property
+    def deploy(self) -> str:
+        """The command's words that deploy it, or mend what can be mended."""
+        return self._command("deploy")
+
+    @property
+    def redeploy(self) -> str:
+        """Those that put another machine in its place."""
+        return self._command("redeploy")
+
+    @property
+    def rotate(self) -> str:
+        """Those that give it another key and certificate."""
+        return self._command("rotate")
+
+    @property
+    def retire(self) -> str:
+        """Those that end it."""
+        return self._command("retire")
+
+    def _command(self, verb: str) -> str:
+        return f"gateway {verb} {self.id}" if self.gateway else f"appliance {verb} {self.tenant} {self.host}"
 
 
 class Power(enum.Enum):
@@ -176,7 +214,7 @@ class Trouble:
     @property
     def subject(self) -> str:
         """What it is about."""
-        return f"{self.appliance.tenant} on {self.appliance.host}"
+        return self.appliance.subject
 
 
 def troubles(appliances: Iterable[Deployed], *, now: datetime, patience: timedelta) -> tuple[Trouble, ...]:
@@ -189,24 +227,24 @@ def troubles(appliances: Iterable[Deployed], *, now: datetime, patience: timedel
 
 
 def rank(one: Deployed) -> tuple[bool, int, str]:
-    """For sorting: what serves a failover before what is idle, then the worse before the better."""
-    return (one.intended in {None, IDLE}, _RANKS[one.condition], one.id)
+    """For sorting: what serves a failover, and gateways, before what is idle, then the worse first."""
+    return (one.intended in {None, IDLE} and not one.gateway, _RANKS[one.condition], one.id)
 
 
 def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
     """Return what is wrong with it and what to do; empty when nothing is.
 
-    An idle appliance may be powered off: a failover powers it on.
+    An idle appliance may be powered off: a failover powers it on. A gateway is always needed.
     """
     if one.asked is not None and now - one.asked > patience:
         ago = age(now - one.asked)
         return f"nobody has asked it for {ago}; look whether a controller runs, and at its log"
-    if one.condition is Condition.OFF and one.intended in {None, IDLE}:
+    if one.condition is Condition.OFF and one.intended in {None, IDLE} and not one.gateway:
         return ""
     if one.condition not in _SAID:
         return _ending(one, now=now)
     return _SAID[one.condition].format(
-        where=f"{one.tenant} {one.host}",
+        where=one,
         cause=one.cause,
         intended=one.intended,
         ago=age(now - (one.seen or one.since or now)),
@@ -220,7 +258,7 @@ def _ending(one: Deployed, *, now: datetime) -> str:
     due = certificates.renew_at(one.shown.begins, one.shown.ends)
     if now < due + (one.shown.ends - due) / 2:
         return ""
-    hint = f"run `causeway appliance rotate {one.tenant} {one.host}`"
+    hint = f"run `causeway {one.rotate}`"
     return f"its certificate ends at {one.shown.ends:%Y-%m-%d %H:%M} UTC and was not renewed; {hint}"
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from causeway_controller.contract import provider as provided
 from causeway_controller.contract.inventory import Inventory
@@ -18,7 +19,7 @@ from causeway_controller.contract.provider import NetworkClass
 from causeway_controller.contract.tenant import FailoverPlan, Hooks, Static
 from causeway_controller.contract.tenant import Tenant as TenantEntry
 from causeway_controller.inventory import appliances, book, start_order, vnics
-from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation
+from causeway_controller.inventory.allocation import NOTHING, TRUNK, UPLINK, Allocation
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Mode
@@ -81,6 +82,44 @@ def tenancy(
         modes={} if known.mode is None else {tenant: known.mode},
         revoked=known.revoked,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tunnelled:
+    """A tenant on one of its hosts, whose tunnels a pool of gateways carries."""
+
+    key: str
+    """Different for each; of the first host it is the tenant's name."""
+    tenant: Tenant
+
+
+def of_pool(inventory: Inventory, given: Allocation, pool: Name) -> Iterator[Tunnelled]:
+    """Return the tenants of a gateway pool, once for each host on which the way to them is known."""
+    leases = _by_tenant(given)
+    bare = Known(controllers=(), gateway_credentials=GatewayCredentials(ca="", certificates={}))
+    for entry in inventory.tenants:
+        if entry.gateway_pool != pool:
+            continue
+        # Looked at alone: the tables of all tenants need not be made for each of them.
+        own, lease = structs.replace(inventory, tenants=(entry,)), leases.get(entry.id, NOTHING)
+        for number, needed in enumerate(appliances.of_tenant(entry, book.index(own))):
+            try:
+                site = tenancy(own, lease, entry.id, needed.host, known=bare)
+            except ProblemError:
+                continue  # the network has not given its appliance an address yet
+            key = entry.id if number == 0 else f"{entry.id} on {needed.host}"
+            yield Tunnelled(key=key, tenant=site.tenants[entry.id])
+
+
+def _by_tenant(given: Allocation) -> Mapping[TenantId, Allocation]:
+    found: dict[TenantId, dict[str, list[Any]]] = {}
+    for member in ("vlans", "macs", "tunnels", "public"):
+        for lease in getattr(given, member):
+            found.setdefault(lease.tenant, {}).setdefault(member, []).append(lease)
+    return {
+        tenant: Allocation(**{member: tuple(leases) for member, leases in members.items()})
+        for tenant, members in found.items()
+    }
 
 
 def _plan(entry: TenantEntry, name: Name) -> FailoverPlan | None:

@@ -119,10 +119,12 @@ class FleetUpdate:
 
 
 def in_order(deployed: Iterable[Deployed]) -> list[Deployed]:
-    """Those first whose tenant is served by none of its appliances now; one tenant after the other."""
+    """Those first whose tenant is served by none of its appliances now; one tenant after the other,
+    gateways last.
+    """
     there = list(deployed)
     busy = {one.tenant for one in there if serves(one)}
-    return sorted(there, key=lambda one: (one.tenant in busy, one.tenant, one.host))
+    return sorted(there, key=lambda one: (one.gateway, one.tenant in busy, one.tenant, one.host))
 
 
 def serves(one: Deployed) -> bool:

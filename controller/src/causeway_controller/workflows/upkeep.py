@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
 
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.leases import Lease
@@ -24,6 +25,12 @@ _SHARE: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
+class Gateways(Protocol):
+    """Looks after gateways; `gateways.GatewayProvisioning` does."""
+
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None: ...
+
+
 class Upkeep:
     """Goes round as long as this controller lives."""
 
@@ -35,6 +42,7 @@ class Upkeep:
         watch: Watch,
         renewal: Renewal,
         bringing_back: BringingBack,
+        gateways: Gateways,
         refresh: Callable[[], Awaitable[None]],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
@@ -45,6 +53,7 @@ class Upkeep:
         self._watch = watch
         self._renewal = renewal
         self._bringing_back = bringing_back
+        self._gateways = gateways
         self._refresh = refresh
         self._interval = interval
         self._clock = clock
@@ -74,3 +83,4 @@ class Upkeep:
         seen = await self._watch.look()
         self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))
         await self._bringing_back.look(seen, self._watch.roll)
+        await self._gateways.look(seen, self._lease.in_charge)

@@ -24,6 +24,7 @@ PLACES = {
     "token": "0" * 12,
     "invitation": "0" * 12,
     "provider": "north",
+    "gateway": "gw1",
 }
 ACME = codec.encode(FailOver(tenant="acme", vms=frozenset({"db1"})))
 WHO: tuple[tuple[Role, str | None], ...] = (

@@ -15,7 +15,7 @@ from causeway_controller.inventory import modes
 from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.start_order import planned
 from causeway_controller.inventory.tenancy import Adapter, GatewayCredentials, Site
-from causeway_controller.inventory.views import Known, tenancy
+from causeway_controller.inventory.views import Known, of_pool, tenancy
 from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemError
 from tests.provider_inventory import rule, seed_example, subscription, tenant, two_hosts, uplink_of, with_
@@ -147,3 +147,13 @@ def test_whatever_waits_starts_after_what_it_waits_for(order: list[int], data: s
     names = [one.vm for one in planned(FailoverPlan(id="p", entries=entries), {e.vm for e in entries})]
     assert sorted(names) == sorted(entry.vm for entry in entries)
     assert all(names.index(other) < names.index(entry.vm) for entry in entries for other in entry.after)
+
+
+@pytest.mark.parametrize(("inventory", "hosts"), [(seed_example(), 1), (two_hosts(), 2)])
+def test_a_pool_has_its_tenants_once_for_each_of_their_hosts(inventory: Inventory, hosts: int) -> None:
+    found = list(of_pool(inventory, enter(inventory), "edge"))
+    assert [one.tenant.id for one in found] == ["acme"] * hosts
+    assert found[0].key == "acme"
+    assert len({one.key for one in found}) == hosts
+    assert len({one.tenant.provider.id for one in found}) == hosts
+    assert list(of_pool(inventory, enter(inventory), "other")) == []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import pytest_asyncio
 
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.upkeep import Upkeep
@@ -32,10 +33,15 @@ class Controller:
             watch=one.watching(),
             renewal=one.renewing(),
             bringing_back=one.bringing_back(),
+            gateways=self,
             refresh=self._refresh,
             interval=INTERVAL,
             clock=lambda: one.seconds,
         )
+
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
+        assert not [each for each in seen if each.gateway]
+        in_charge()
 
     async def _refresh(self) -> None:
         self.refreshed += 1

@@ -1,0 +1,93 @@
+"""The command `gateway`: the provider's cloud gateways. How they are tells `appliance list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from causeway_controller.cli import telling
+from causeway_controller.cli.options import Json, client
+from causeway_controller.contract import gateway_routes
+from causeway_controller.contract.appliances import DeployedAppliance
+from causeway_controller.contract.routes import Route
+
+Name = Annotated[str, typer.Argument(metavar="GATEWAY", show_default=False)]
+
+gateway = typer.Typer(help="Cloud gateways, where tenants' tunnels come in.", no_args_is_help=True)
+
+
+@gateway.command()
+def deploy(context: typer.Context, name: Name, *, json_wanted: Json = False) -> None:
+    """Deploy a gateway of the inventory, enrol, certify and configure it. What is so already stays.
+
+    It takes as long as the machine boots. Interrupted or failed, it goes on where it was when it is repeated.
+    """
+    done = f"Gateway {name} runs, is enrolled and has its document."
+    _asked(context, gateway_routes.ENSURE_GATEWAY, name, {}, done, json_wanted=json_wanted)
+
+
+@gateway.command()
+def rotate(
+    context: typer.Context,
+    name: Name,
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Refuse the certificates before it from now on.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Give a gateway's agent a new key and certificate now. By itself that is done long before they end."""
+    query = {"revoke": "true"} if revoke else {}
+    done = f"Gateway {name} has a new key and certificate."
+    _asked(context, gateway_routes.ROTATE_GATEWAY, name, query, done, json_wanted=json_wanted)
+
+
+@gateway.command()
+def redeploy(
+    context: typer.Context,
+    name: Name,
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Put another machine in a gateway's place. Its tunnels move to the other gateways of its pool."""
+    query = {"keep_certificates": "true"} if keep else {}
+    done = f"Gateway {name} runs anew, is enrolled and has its document."
+    _asked(context, gateway_routes.REDEPLOY_GATEWAY, name, query, done, json_wanted=json_wanted)
+
+
+@gateway.command()
+def retire(
+    context: typer.Context,
+    name: Name,
+    *,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="Its host or machine is no more: nobody asks them.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Power a gateway off, delete it, revoke its certificates. Its tunnels move to the others of its pool."""
+    query = {"gone": "true"} if gone else {}
+    _asked(
+        context,
+        gateway_routes.RETIRE_GATEWAY,
+        name,
+        query,
+        f"Gateway {name} is gone.",
+        json_wanted=json_wanted,
+    )
+
+
+def _asked(
+    context: typer.Context, route: Route, name: str, query: dict[str, str], done: str, *, json_wanted: bool
+) -> None:
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(route, {"gateway": name}, query=query)
+        reply.read(DeployedAppliance)
+    if json_wanted:
+        telling.as_json(reply.value)
+    else:
+        typer.echo(done)

@@ -1,0 +1,52 @@
+"""Routes of cloud gateways; part of the staff's table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from causeway_controller.contract.access import Permission
+from causeway_controller.contract.appliances import DeployedAppliance
+from causeway_controller.contract.routes import READ, Route
+from causeway_wire.problem import ProblemType as P
+
+ENSURE_GATEWAY = Route(
+    name="ensure_gateway",
+    method="PUT",
+    path="/v1/gateways/{gateway}",
+    summary="The gateway deployed, enrolled, certified and configured unless it is so already",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    problems=(*READ, P.UNSUPPORTED),
+)
+ROTATE_GATEWAY = Route(
+    name="rotate_gateway",
+    method="POST",
+    path="/v1/gateways/{gateway}/rotate",
+    summary="A new key and certificate for the gateway's agent, now; those before are revoked on request",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("revoke",),
+    problems=READ,
+)
+REDEPLOY_GATEWAY = Route(
+    name="redeploy_gateway",
+    method="POST",
+    path="/v1/gateways/{gateway}/redeploy",
+    summary="Another machine in the gateway's place: same name, MACs and addresses, its document",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("keep_certificates",),
+    problems=(*READ, P.UNSUPPORTED),
+)
+RETIRE_GATEWAY = Route(
+    name="retire_gateway",
+    method="DELETE",
+    path="/v1/gateways/{gateway}",
+    summary="The gateway powered off, deleted, its certificates revoked, forgotten",
+    permission=Permission.DEPLOY,
+    response=DeployedAppliance,
+    query=("gone",),
+    problems=READ,
+)
+
+GATEWAY_ROUTES: Final = (ENSURE_GATEWAY, ROTATE_GATEWAY, REDEPLOY_GATEWAY, RETIRE_GATEWAY)

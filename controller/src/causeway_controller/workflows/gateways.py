@@ -1,0 +1,216 @@
+"""A provider's cloud gateway, from the inventory to an agent that has its document. Repeatable.
+
+A gateway is kept like an appliance, of nobody (tenant ``""``) and in a place that is its own name: whoever
+watches appliances, renews their certificates and updates them does so with gateways. What is theirs alone is
+a TLS certificate for tunnels over TCP, and a document that changes with every tenant of their pool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Final, Protocol
+
+from causeway_controller.contract import provider as provided
+from causeway_controller.errors import ControllerError, StoreError
+from causeway_controller.failover import documents
+from causeway_controller.fleet import enrolment
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.hypervisors.base import Progress, Provider, unwatched
+from causeway_controller.inventory import certificates, vnics
+from causeway_controller.inventory.book import index
+from causeway_controller.inventory.health import NOBODY, Deployed
+from causeway_controller.inventory.tenancy import Gateway, ManagementAccess, Site
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.authorities import Authorities, gateways
+from causeway_controller.store.counters import Epochs
+from causeway_controller.store.generations import GenerationBook
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
+from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_controller.workflows.ports import Tenancies
+from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under
+from causeway_wire import codec
+from causeway_wire.identity import Purpose
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.seed import RoleName
+from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
+
+_CARE_SECONDS: Final = 120.0
+
+_log = logging.getLogger(__name__)
+
+
+class GatewayProvisioning:
+    """Deploys gateways; `life.Deployment`, where a gateway's name stands for the host."""
+
+    def __init__(
+        self,
+        *,
+        inventories: Inventories,
+        tenancies: Tenancies,
+        hosts: Callable[[provided.Host], Awaitable[Provider]],
+        clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
+        onboarding: Onboarding,
+        authorities: Authorities,
+        ledger: Ledger,
+        epochs: Epochs,
+        generations: GenerationBook,
+        appliances: Appliances,
+        now: Callable[[], datetime],
+        actor: Name,
+    ) -> None:
+        self._inventories = inventories
+        self._tenancies = tenancies
+        self._hosts = hosts
+        self._clients = clients
+        self._onboarding = onboarding
+        self._authorities = authorities
+        self._ledger = ledger
+        self._epochs = epochs
+        self._generations = generations
+        self._appliances = appliances
+        self._now = now
+        self._actor = actor
+
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:  # noqa: ARG002 - see `Deployment`
+        """Raise what `ensure` raises before it touches anything."""
+        await self._checked(host)
+
+    async def ensure(
+        self,
+        tenant: TenantId,  # noqa: ARG002 - nobody's
+        host: Name,
+        progress: Progress = unwatched,
+        *,
+        under: Under | None = None,  # noqa: ARG002 - no run changes gateways
+    ) -> ApplianceId:
+        """Have the gateway of this name deployed, running, enrolled, certified and configured.
+
+        What is so already is left as it is. Raises ProblemError (`not-found`, `unsupported`) with nothing
+        touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
+        """
+        gateway, entry, provider = await self._checked(host)
+        access = gateway.management
+        place = Deployed(
+            id=gateway.id, tenant=NOBODY, host=gateway.id, address=access.address, port=access.port
+        )
+        await asyncio.to_thread(self._appliances.enter, place, at=self._now())
+        wanted = Wanted(
+            id=gateway.id,
+            role=RoleName.GATEWAY,
+            management=access,
+            adapters=(gateway.public, gateway.inside),
+            vnics=vnics.of_gateway(entry),
+        )
+        await self._onboarding.bring_up(wanted, provider, progress)
+        agent = await self._clients(gateway.id, access)
+        await self._certified(gateway, agent)
+        await self._configured(gateway, agent)
+        return gateway.id
+
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
+        """Give those gateways that just answered the certificate and the document that are due.
+
+        A tenant that joins or leaves changes every gateway of its pool. What fails is tried after their next
+        look. Raises StoreError.
+        """
+        answered = [one for one in seen if one.gateway and one.seen is not None and one.seen == one.asked]
+        if not answered:
+            return
+        there = index((await asyncio.to_thread(self._inventories.load)).inventory).gateways
+        for one in (each for each in answered if each.id in there):
+            try:
+                async with asyncio.timeout(_CARE_SECONDS):
+                    gateway = (await self._site(one.id))[1]
+                    in_charge()
+                    agent = await self._clients(one.id, gateway.management)
+                    await self._certified(gateway, agent)
+                    await self._configured(gateway, agent)
+            except StoreError:
+                raise
+            except (ControllerError, ProblemError, TimeoutError) as error:
+                _log.warning("gateway not looked after", extra={"appliance": one.id, "reason": str(error)})
+
+    async def _checked(self, name: ApplianceId) -> tuple[Gateway, provided.Gateway, Provider]:
+        _, gateway = await self._site(name)
+        if not gateway.management.sources:
+            detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, f"gateway {name} {detail}"))
+        names = index((await asyncio.to_thread(self._inventories.load)).inventory)
+        entry = names.gateways[name]
+        return gateway, entry, await self._hosts(names.hosts[entry.host])
+
+    async def _site(self, name: ApplianceId) -> tuple[Site, Gateway]:
+        """Raises ProblemError (`not-found`, `unsupported`)."""
+        site = await self._tenancies.load(NOBODY, name)
+        return site, next(one for one in site.gateways if one.id == name)
+
+    async def _certified(self, gateway: Gateway, agent: AgentClient) -> None:
+        """Have a TLS certificate that counts in the ledger, for the key born on it."""
+        authority, subject = gateways(gateway.name), certificates.of_gateway(gateway.id, gateway.name)
+        last = await asyncio.to_thread(self._ledger.last, subject)
+        if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
+            return
+        await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
+        await enrolment.request_certificate(
+            agent,
+            key=documents.GATEWAY_KEY,
+            purpose=Purpose.GATEWAY,
+            common_name=gateway.name,
+            authority=self._authorities.issuer(authority, subject, actor=self._actor),
+            now=self._now(),
+        )
+        _log.info("gateway certified", extra={"appliance": gateway.id})
+
+    async def _configured(self, gateway: Gateway, agent: AgentClient) -> None:
+        """Give it its document, unless it runs an equal one."""
+        site, gateway = await self._site(gateway.id)
+        epoch = await asyncio.to_thread(self._epoch, gateway.id)
+        if await documents_agree(agent, site, gateway, epoch):
+            return
+        generation = await self._generations.next(gateway.id)
+        document = documents.document(site, gateway.id, generation=generation, epoch=epoch)
+        await agent.apply(document, timeout=APPLY_SECONDS)
+        _log.info("gateway configured", extra={"appliance": gateway.id, "generation": generation})
+
+    def _epoch(self, gateway: ApplianceId) -> Epoch:
+        return self._epochs.current(NOBODY, gateway) or self._epochs.take(NOBODY, gateway)
+
+
+class Deployments(Protocol):
+    """`life.Deployment`, twice."""
+
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
+
+    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
+
+
+class ByKind:
+    """Tenants' appliances by one, gateways by the other."""
+
+    def __init__(self, tenants: Deployments, gateways: Deployments) -> None:
+        self._tenants = tenants
+        self._gateways = gateways
+
+    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
+        """As `Deployment.check`."""
+        await self._of(tenant).check(tenant, host, under=under)
+
+    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId:
+        """As `Deployment.ensure`."""
+        return await self._of(tenant).ensure(tenant, host, under=under)
+
+    def _of(self, tenant: TenantId) -> Deployments:
+        return self._gateways if tenant == NOBODY else self._tenants
+
+
+async def documents_agree(agent: AgentClient, site: Site, gateway: Gateway, epoch: Epoch) -> bool:
+    """Whether it runs what it should, whatever the document's number."""
+    generation, _, digest = (await agent.etag() or "").strip('"').partition("-")
+    if not generation.isdecimal() or not digest:
+        return False
+    wanted = documents.document(site, gateway.id, generation=int(generation), epoch=epoch)
+    return codec.digest(wanted).startswith(digest)
