@@ -97,7 +97,8 @@ def _config(layer: _Digesting, *, version: str, architecture: str, epoch: int, u
         "os": "linux",
         "config": {
             "User": user,
-            "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8"],
+            # In the volume: engines mount what they like at /run.
+            "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", f"CAUSEWAY_SOCKET={STATE}/controller.sock"],
             "Entrypoint": ["/usr/bin/causeway"],
             "Cmd": ["serve"],
             "WorkingDir": STATE,
