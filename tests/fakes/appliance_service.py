@@ -22,7 +22,7 @@ class FakeAppliances:
         self.asked.append((tenant, host))
         if self.failing is not None:
             raise self.failing
-        return f"{tenant}-{host}"
+        return f"{tenant}-{host}" if tenant else host
 
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
         self.told.append(("rotate", revoke, actor))
