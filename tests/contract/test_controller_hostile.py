@@ -26,6 +26,7 @@ OPERATIONS = operations("controller-openapi.json")
 REFUSED, DEFECT = 400, 500
 THERE = {
     "tenant": "acme",
+    "gateway": "gw1",
     "host": "esx1",
     "run": "r1",
     "token": "0" * 12,
