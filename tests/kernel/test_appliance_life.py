@@ -19,7 +19,7 @@ from causeway_controller.fleet import client
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_lab.assembly import inventory
 from causeway_lab.assembly.inventory import SECOND_HOST
-from causeway_lab.assembly.lab import Lab, LabError
+from causeway_lab.assembly.lab import Lab, LabError, VmRef
 from causeway_lab.assembly.replicas import Replicas
 from causeway_lab.service.controllers import Controller
 from causeway_lab.service.host_server import HostServer
@@ -238,3 +238,26 @@ async def test_the_commands_of_the_page_do_what_it_says(story: Story, tmp_path: 
     last = (await story.controller.ask_json("run", "list"))[0]
     assert (last["request"]["request"], last["last"]["kind"]) == ("update-fleet", "failed")
     assert "tenant" not in last
+
+
+@pytest.mark.timeout(400)
+async def test_what_carries_or_stops_a_packet_is_told_by_the_appliance_itself(story: Story) -> None:
+    await story.deployed()
+    replica = next(one for one in story.lab.vm(VmRef(TENANT, VM)).addresses if one.version == 4)
+    idle = await story.controller.ask_json("explain", "203.0.113.99", str(replica))
+    assert (idle["mode"], idle["legs"]) == ("idle", [])
+
+    await story.controller.ask("failover", "full", TENANT, VM, "--host", SECOND_HOST)
+    rule = next(one for one in story.lab.tenant(TENANT).publications if one.internal_address == replica)
+    published = (str(rule.public_address), rule.protocol.value, str(rule.public_port))
+    passes = await story.controller.ask_json("explain", "203.0.113.99", *published)
+    appliance = next(leg for leg in passes["legs"] if "provider's appliance" in leg["where"])
+    assert (passes["works"], appliance["passes"]) == (True, True), passes
+    assert any(rule.id in stage["text"] for stage in appliance["stages"])
+
+    unpublished = ("explain", "203.0.113.99", str(rule.public_address), "tcp", "9")
+    stopped = await story.controller.ask_json(*unpublished, ok=(1,))
+    assert stopped["works"] is False
+    assert "is stopped at the provider's appliance" in stopped["verdict"]
+    assert stopped["advice"]
+    await story.controller.ask("failover", "undo", TENANT, "--full", "--host", SECOND_HOST)
