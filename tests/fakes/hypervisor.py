@@ -15,10 +15,15 @@ class FakeHypervisor:
     ) -> None:
         self.on = dict(machines)
         self.broken: set[str] = set()
+        self.specs: dict[str, MachineSpec] = {}
+        """Of what was deployed here."""
         self._switched = switched
 
     async def segment(self, switch: str, vlan: int) -> str:
         return f"{switch}-vlan{vlan}"
+
+    async def trunk(self, switch: str, vlans: Sequence[int]) -> str:
+        return f"{switch}-trunk-{'-'.join(map(str, vlans))}"
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         return ()
@@ -30,6 +35,7 @@ class FakeHypervisor:
 
     async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
         self.on.setdefault(spec.owner_id, False)
+        self.specs[spec.owner_id] = spec
         return Machine(owner_id=spec.owner_id, name=spec.name, powered_on=self.on[spec.owner_id])
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:

@@ -245,7 +245,7 @@ async def test_what_carries_or_stops_a_packet_is_told_by_the_appliance_itself(st
     await story.deployed()
     replica = next(one for one in story.lab.vm(VmRef(TENANT, VM)).addresses if one.version == 4)
     idle = await story.controller.ask_json("explain", "203.0.113.99", str(replica))
-    assert (idle["mode"], idle["legs"]) == ("idle", [])
+    assert (idle["mode"], "legs" in idle) == ("idle", False)
 
     await story.controller.ask("failover", "full", TENANT, VM, "--host", SECOND_HOST)
     rule = next(one for one in story.lab.tenant(TENANT).publications if one.internal_address == replica)

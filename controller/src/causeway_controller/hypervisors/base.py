@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from causeway_controller.errors import ControllerError
 from causeway_wire.types import MacAddress
@@ -76,3 +76,14 @@ class Provider(PowerControl, Protocol):
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove; nothing to do when there is none."""
+
+
+@runtime_checkable
+class Trunking(Protocol):
+    """A `Provider` whose machines may have several VLANs on one adapter. Not every hypervisor's is one."""
+
+    async def trunk(self, switch: str, vlans: Sequence[int]) -> str:
+        """Return the segment that passes these VLANs of the switch tagged (IEEE 802.1Q), and no other.
+
+        Made when there was none. Raises HypervisorError when this host cannot.
+        """

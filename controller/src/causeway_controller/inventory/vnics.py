@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from causeway_controller.contract.provider import Gateway
-from causeway_controller.inventory.allocation import UPLINK, Allocation, mac_candidates
+from causeway_controller.inventory.allocation import TRUNK, UPLINK, Allocation, mac_candidates
 from causeway_controller.inventory.appliances import NeededAppliance
-from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import MacAddress, VlanId
 
 PUBLIC = "public"
@@ -31,31 +30,39 @@ class InVlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OnTrunk:
+    """On a virtual switch, with these VLANs tagged (IEEE 802.1Q) and no other."""
+
+    switch: str
+    vlans: tuple[VlanId, ...]
+
+
+Place = InNetwork | InVlan | OnTrunk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vnic:
     """A vNIC and where it is plugged in."""
 
     adapter: str
     mac: MacAddress
-    place: InNetwork | InVlan
+    place: Place
 
 
 def of_provider_appliance(needed: NeededAppliance, given: Allocation) -> tuple[Vnic, ...]:
     """Return the uplink's vNIC and one for each VLAN of all the tenant's plans on the host (seed).
 
-    Raises ProblemError (`unsupported`) for a trunk: no hypervisor here plugs one in yet.
+    With a trunk that is one vNIC instead, which carries the VLANs tagged; they are all of one switch.
     """
-    if needed.trunk:
-        detail = (
-            f"appliance {needed.id} wants a trunk, and no host is told yet which VLANs it carries; subscribe "
-            "with adapters: access"
-        )
-        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
     macs = given.macs_on(needed.tenant, needed.host)
     vlans = {
         f"{plan}/{network}": InVlan(switch=lease.switch, vlan=lease.vlan)
         for (plan, network), lease in given.vlans_on(needed.tenant, needed.host).items()
     }
-    places: dict[str, InNetwork | InVlan] = {UPLINK: InNetwork(network=needed.uplink.network), **vlans}
+    places: dict[str, Place] = {UPLINK: InNetwork(network=needed.uplink.network), **vlans}
+    if needed.trunk:
+        tags = tuple(sorted(place.vlan for place in vlans.values()))
+        places[TRUNK] = OnTrunk(switch=next(iter(vlans.values())).switch, vlans=tags)
     return tuple(Vnic(adapter=name, mac=macs[name], place=places[name]) for name in needed.adapters)
 
 

@@ -23,9 +23,10 @@ from causeway_controller.hypervisors.base import (
     NicSpec,
     Progress,
     Provider,
+    Trunking,
 )
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
-from causeway_controller.inventory.vnics import InVlan, Vnic
+from causeway_controller.inventory.vnics import InNetwork, InVlan, OnTrunk, Vnic
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.desired import Management, Nic
@@ -181,5 +182,14 @@ def _nics(adapters: Iterable[Adapter], management: str) -> Iterable[Nic]:
 
 
 async def _segment(provider: Provider, vnic: Vnic) -> str:
-    place = vnic.place
-    return await provider.segment(place.switch, place.vlan) if isinstance(place, InVlan) else place.network
+    match vnic.place:
+        case InNetwork(network=network):
+            return network
+        case InVlan(switch=switch, vlan=vlan):
+            return await provider.segment(switch, vlan)
+        case OnTrunk(switch=switch, vlans=vlans) if isinstance(provider, Trunking):
+            return await provider.trunk(switch, vlans)
+        case OnTrunk():
+            raise HypervisorError(
+                "this host gives each VLAN an adapter and has no trunk; subscribe with adapters: access"
+            )

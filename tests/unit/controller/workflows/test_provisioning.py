@@ -8,12 +8,16 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_controller.contract.provider import Host
+from causeway_controller.contract.tenant import Adapters
 from causeway_controller.fleet.client import AgentClient
-from causeway_controller.hypervisors.base import Provider
+from causeway_controller.hypervisors.base import HypervisorError, Provider, unwatched
+from causeway_controller.inventory import appliances, book
 from causeway_controller.inventory.tenancy import GatewayCredentials, ManagementAccess, Site
 from causeway_controller.inventory.views import Known, tenancy
+from causeway_controller.inventory.vnics import of_provider_appliance
 from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.counters import Epochs
@@ -22,9 +26,10 @@ from causeway_controller.store.generations import MemoryBook
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.trust.identity import make_office
-from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_wire.problem import ProblemError
+from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.provider_inventory import seed_example
@@ -43,23 +48,31 @@ class World:
         self.runs = Runs(database)
         self.controllers: tuple[IPNetwork, ...] = CONTROLLERS
         office = make_office("controller", place, now=AT)
+        self.onboarding = Onboarding(
+            identity=lambda: office.identity,
+            issuer=lambda _: office.authority,
+            tokens=self,
+            now=lambda: AT,
+        )
         self.provisioning = Provisioning(
             inventories=self.inventories,
             tenancies=self,
             hosts=self._host,
             clients=self._client,
-            onboarding=Onboarding(
-                identity=lambda: office.identity,
-                issuer=lambda _: office.authority,
-                tokens=self,
-                now=lambda: AT,
-            ),
+            onboarding=self.onboarding,
             runs=self.runs,
             epochs=Epochs(database),
             generations=MemoryBook(),
             appliances=Appliances(database),
             now=lambda: AT,
         )
+
+    def enter(self, *, adapters: Adapters) -> None:
+        """Have the tenant's appliances with these adapters."""
+        (acme,) = seed_example().tenants
+        subscriptions = tuple(replace(one, adapters=adapters) for one in acme.subscriptions)
+        changed = seed_example(tenants=(replace(acme, subscriptions=subscriptions),))
+        self.inventories.replace(changed, expected=self.inventories.load().revision, actor="test")
 
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         known = Known(
@@ -112,3 +125,48 @@ async def test_while_a_run_is_open_the_appliance_is_the_runs(world: World) -> No
 async def test_an_appliance_that_would_listen_to_nobody_is_not_deployed(world: World) -> None:
     world.controllers = ()
     assert "`sources`" in await world.refused()
+
+
+class WithoutTrunks:
+    """A host whose machines have one VLAN for each adapter."""
+
+    def __init__(self, host: FakeHypervisor) -> None:
+        self.find, self.segment, self.preflight, self.deploy = (
+            host.find,
+            host.segment,
+            host.preflight,
+            host.deploy,
+        )
+
+
+async def deployed(world: World, provider: Provider) -> tuple[tuple[str, str], ...]:
+    """MAC address and segment of each adapter of the appliance, deployed on this host."""
+    stored = world.inventories.load()
+    needed = appliances.of_tenant_on(book.index(stored.inventory), "acme", "esx1")
+    appliance = (await world.load("acme", "esx1")).tenants["acme"].provider
+    wanted = Wanted(
+        id=appliance.id,
+        role=RoleName.PROVIDER,
+        management=appliance.management,
+        adapters=(appliance.uplink,),
+        vnics=of_provider_appliance(needed, stored.allocation),
+    )
+    await world.onboarding.deploy(wanted, provider, unwatched)
+    return tuple((nic.mac, nic.segment) for nic in world.host.specs[appliance.id].nics)
+
+
+async def test_a_trunk_is_one_adapter_that_carries_the_tenants_vlans_and_no_other(world: World) -> None:
+    world.enter(adapters=Adapters.TRUNK)
+    (uplink, trunk) = await deployed(world, world.host)
+    leases = world.inventories.load().allocation
+    (switch,) = {lease.switch for lease in leases.vlans}
+    tags = sorted(lease.vlan for lease in leases.vlans)
+    assert trunk == (leases.macs_on("acme", "esx1")["trunk"], f"{switch}-trunk-{'-'.join(map(str, tags))}")
+    assert uplink[0] == leases.macs_on("acme", "esx1")["uplink"]
+
+
+async def test_where_no_host_gives_a_trunk_nothing_is_made(world: World) -> None:
+    world.enter(adapters=Adapters.TRUNK)
+    with pytest.raises(HypervisorError, match="adapters: access"):
+        await deployed(world, WithoutTrunks(world.host))  # type: ignore[arg-type] # it has no more
+    assert world.host.on == {}
