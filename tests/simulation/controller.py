@@ -169,7 +169,14 @@ class Controller:
 
     async def _live(self) -> None:
         self._lease.begin()
-        guardian = Guardian(lease=self._lease, leases=self.around.leases, engine=self._engine, runs=self.runs)
+        guardian = Guardian(
+            lease=self._lease,
+            leases=self.around.leases,
+            engine=self._engine,
+            runs=self.runs,
+            now=self.around.loop.now,
+            clock=self.around.loop.time,
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._lease.keep())
             tasks.create_task(self._engine.work())

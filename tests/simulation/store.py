@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy
@@ -119,6 +120,11 @@ class MemoryEngine:
         for run in dead:
             del self._kept.holders[run]
         return len(dead)
+
+    async def forget(self, before: datetime, *, but: frozenset[str]) -> int:
+        """Remembers for as long as the simulation lasts."""
+        del before, but
+        return 0
 
     async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
         kept = self._kept
