@@ -142,7 +142,7 @@ vsphere: ## import the OVA into a simulated vCenter and compare its octets (buil
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
 
-conformance: ## every kind of host through every verb and fault, a real libvirtd among them; a table at the end
+conformance: ## every kind of host through every verb and fault, a real libvirtd among them; a table at the end (as root; some minutes)
 	@scripts/setup libvirt
 	@$(BIN)/python scripts/run_tests.py conformance
 
