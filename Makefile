@@ -57,7 +57,7 @@ crash-matrix: setup ## kill controllers at every boundary of every workflow, an 
 model: setup ## every state of the protocol of a partial failover, and that each of its laws is needed (ARGS="--controllers 3")
 	@$(BIN)/python -m tests.model $(ARGS)
 
-simulate: setup ## 1,000 seeded histories of real agents and controllers in virtual time (ARGS="--seed 17 --trace" or "--mutants --seeds 80")
+simulate: setup ## 1,000 seeded histories of real agents and controllers in virtual time (ARGS="--seed 17 --trace" or "--mutants --seeds 100")
 	@$(BIN)/python -m tests.simulation $(ARGS)
 
 fuzz: setup ## hostile requests over TLS, and a search for expensive documents; about 15 minutes

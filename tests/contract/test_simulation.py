@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import mutants
+from tests.simulation.planting import Fault, planted
 from tests.simulation.scenario import run
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,6 +43,12 @@ def test_a_seed_has_the_same_history_each_time_and_in_every_process() -> None:
 def test_a_planted_fault_is_found(name: str) -> None:
     (hunt,) = mutants.hunt(seeds=60, names=frozenset({name}))
     assert hunt.found is not None
+
+
+@pytest.mark.parametrize("fault", mutants.FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_has_a_place_in_the_code_of_today(fault: Fault) -> None:
+    with planted(fault):
+        pass
 
 
 def test_there_are_faults_enough_to_be_found_and_each_has_its_own_name() -> None:

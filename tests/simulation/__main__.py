@@ -78,7 +78,7 @@ def _mutants(seeds: int, names: frozenset[str]) -> int:
             found += 1
             _say(f"{fault.name:20} found by seed {hunt.found.seed}: {hunt.found.broken}")
         else:
-            why = fault.stands or "nobody knows why"
+            why = fault.stands or "no history drawn so far needs what it breaks"
             _say(f"{fault.name:20} NOT FOUND in {hunt.seeds} histories: {fault.about}; {why}")
     _say(f"simulate: {found} of {total} planted faults found")
     return 0 if names or found >= WANTED else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Final
 
@@ -64,7 +65,13 @@ def _boot_attempted(plant: Plant) -> None:
 
 
 def _no_deadline(plant: Plant, *, dead_man: bool) -> None:
-    plant.put(Confirmation, "outcome", property(lambda self: self._outcome))
+    real = Confirmation.__init__
+
+    def init(self: Confirmation, change: str, *, clock: Any, seconds: float) -> None:
+        real(self, change, clock=clock, seconds=seconds)
+        self._until = math.inf
+
+    plant.put(Confirmation, "__init__", init)
     if not dead_man:
         plant.put(LateDeadMan, "arm", nothing)
 

@@ -18,6 +18,7 @@ from causeway_controller.workflows import leases, records, stages
 from causeway_controller.workflows.actions import Executor, Run
 from causeway_controller.workflows.execution import Execution
 from causeway_controller.workflows.guardian import Guardian
+from causeway_controller.workflows.run_record import Record
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.stages import Stages
 from causeway_wire.change import Change
@@ -210,17 +211,23 @@ def _unheard_is_well(plant: Plant) -> None:
 
 
 def _superseded_goes_on(plant: Plant) -> None:
-    plant.put(Execution, "_refuse_superseded", silence)
+    plant.put(Record, "refuse_superseded", silence)
     plant.put(stages, "_refuse_superseded", silence)
 
 
 FAULTS: Final = (
-    Fault("fence-nobody", "who takes over tells no appliance of it", _fence_nobody),
+    Fault(
+        "fence-nobody",
+        "who takes over tells no appliance of it",
+        _fence_nobody,
+        stands="every later message carries the epoch, and a late controller's lease is over",
+    ),
     Fault("nest-nothing", "the provider's half waits no longer than the tenant's", _nest_nothing),
     Fault(
         "outlast-nothing",
         "the provider's wait is not extended before the tenant's half is applied",
         _outlast_nothing,
+        stands="it waits long from the start; two controllers would have to die in a row",
     ),
     Fault("tenant-waits-longer", "the tenant's half waits five times as long", _tenant_waits_longer),
     Fault("confirm-backwards", "the tenant's half is confirmed first", _confirm_backwards),
@@ -267,7 +274,12 @@ FAULTS: Final = (
     Fault("forget-mode", "a run leaves the mode idle, whatever it did", _forget_mode),
     Fault("no-fence-at-store", "the store lets late controllers write", _no_fence_at_store),
     Fault("unheard-is-well", "the tenant's half is built on a silent provider's", _unheard_is_well),
-    Fault("superseded-goes-on", "who hears that it is late fails the run all the same", _superseded_goes_on),
+    Fault(
+        "superseded-goes-on",
+        "who hears that it is late fails the run all the same",
+        _superseded_goes_on,
+        stands="the store and the appliances refuse what it does then",
+    ),
     Fault(
         "adopt-nobody",
         "nobody looks after runs of the dead",
