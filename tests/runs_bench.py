@@ -16,12 +16,15 @@ from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import migrate
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
+from causeway_controller.store.halves import Halves as StoredHalves
 from causeway_controller.store.runs import RunEvent
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.chores import Kind
+from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
+from causeway_controller.workflows.timing import Timing
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import FakeEngine
 from tests.fakes.hooks import FakeHooks
@@ -65,8 +68,10 @@ def die(reason: str) -> None:
 class RunsBench(Bench):
     """The parts of a controller that has runs; `controller` makes another one over the same store."""
 
-    def __init__(self, database: Database, *, site: Site = SITE) -> None:
-        super().__init__(site)
+    def __init__(self, database: Database, *, site: Site = SITE, timing: Timing = TIMING) -> None:
+        super().__init__(site, timing=timing)
+        self.timing = timing
+        self.halves: Halves = lambda _half, _run: None
         self.runs_kept = StoredRuns(database)
         self.epochs = Epochs(database)
         self.standings = Standings(database)
@@ -85,8 +90,10 @@ class RunsBench(Bench):
             hypervisors=lambda _: self.hypervisor,
             generations=StoredGenerations(self._database),
             answers=self._answers,
-            timing=TIMING,
+            timing=self.timing,
             hooks=self.hooks,
+            halves=self.halves,
+            words=StoredHalves(self._database),
             in_charge=self._in_charge,
         )
         runs = Runs(

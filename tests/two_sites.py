@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from typing import Any
 
 from causeway_controller.api.building import Parts, build_for_tenants
 from causeway_controller.api.members import MemberHandlers
-from causeway_controller.api.ports import Peering, Services
+from causeway_controller.api.ports import Peering, RunService, Services
 from causeway_controller.app import members_tls
 from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation
@@ -70,7 +70,8 @@ class World:
     database: Database
     peering: Peering
     services: Services
-    runs: FakeRunService
+    runs: Any
+    """Who carries out runs; a `FakeRunService` unless a test brings others."""
     tls: MemberTls
     kept: Authorities
     line: Line
@@ -110,14 +111,16 @@ class World:
 
 
 @asynccontextmanager
-async def two_sites(place: Path, port: int) -> AsyncIterator[World]:
+async def two_sites(
+    place: Path, port: int, made_runs: Callable[[Database], RunService] = FakeRunService
+) -> AsyncIterator[World]:
     """A provider that serves tenants' controllers at this port of loopback, and a line to it."""
     clock = Clock()
     database = connect(f"sqlite:///{place}/provider.db")
     migrate.upgrade(database)
     Inventories(database, now=clock).replace(two_tenants(), expected=0, actor="test")
     sealing = joining.unlocked(database, now=clock)
-    runs = FakeRunService(database)
+    runs = made_runs(database)
     services = joining.services(database, runs=runs, appliances=FakeAppliances(), now=clock)
     assert services.peering is not None
     kept = Authorities(database, sealing, now=clock)

@@ -84,7 +84,7 @@ def test_a_rule_that_can_be_meant_is_accepted() -> None:
         ({"internal_address": NETWORK.gateways[0]}, P.DUPLICATE, "internal_address"),
         ({"internal_address": NETWORK.prefixes[0].broadcast_address}, P.DUPLICATE, "internal_address"),
         (
-            {"internal_address": TENANT.provider.vlans[NETWORK.id].addresses[0].ip},
+            {"internal_address": TENANT.server.vlans[NETWORK.id].addresses[0].ip},
             P.DUPLICATE,
             "internal_address",
         ),
@@ -152,7 +152,7 @@ _ADDRESSES = st.sampled_from(
         *NETWORK.gateways,
         ip_address("198.51.100.77"),
         NETWORK.prefixes[0].network_address,
-        TENANT.provider.vlans[NETWORK.id].addresses[0].ip,
+        TENANT.server.vlans[NETWORK.id].addresses[0].ip,
     ]
 )
 _PORTS = st.one_of(st.sampled_from([0, 1, 22, 443, 1195, 8443, 65535, 65536]), st.integers(1, 65535))

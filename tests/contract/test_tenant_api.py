@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from causeway_controller.contract import tenant_routes
+from causeway_controller.contract.halves import HalfOrder
 from causeway_controller.contract.requests import FailOver, FailOverSite
 from causeway_controller.contract.routes import Route
 from causeway_controller.contract.tenant import Starter
@@ -31,6 +32,7 @@ from tests.two_sites import NAME, Tenant, World, two_sites
 
 pytestmark = pytest.mark.timeout(300)
 KEY = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+HALF_OF_ACME = "their-run"
 ACME = codec.encode(FailOver(tenant="acme", vms=frozenset({"db1"})))
 
 
@@ -70,7 +72,8 @@ async def asking(world: World, known: Tenant | None) -> AsyncIterator[Asking]:
 
 
 def place(route: Route, run: str) -> str:
-    return re.sub(r"{(\w+)}", lambda match: {"host": "esx1", "run": run}[match[1]], route.path)
+    names = {"host": "esx1", "run": run, "half": HALF_OF_ACME}
+    return re.sub(r"{(\w+)}", lambda match: names[match[1]], route.path)
 
 
 async def test_every_route_as_another_tenant_and_as_nobody(world: World) -> None:
@@ -80,10 +83,15 @@ async def test_every_route_as_another_tenant_and_as_nobody(world: World) -> None
         async with asking(world, acme) as own, asking(world, zeta) as other, asking(world, None) as nobody:
             status, run = await own.ask("POST", "/v1/hosts/esx1/runs", data=ACME, headers=KEY)
             assert status == 201
+            half = f"/v1/halves/{HALF_OF_ACME}"
+            order = codec.encode(HalfOrder(epoch=1))
+            assert (await own.ask("PUT", half, data=order, headers=KEY))[0] == 200
+            assert (await other.ask("GET", half))[0] == 404
             for route in TENANT_ROUTES:
                 if route in {tenant_routes.JOIN, tenant_routes.LEAVE}:
                     continue
                 body = {tenant_routes.START_RUN: ACME, tenant_routes.RENEW: b"{}"}.get(route)
+                body = order if route is tenant_routes.ORDER_HALF else body
                 theirs, told = await other.ask(
                     route.method, place(route, run["id"]), data=body, headers=KEY if body else None
                 )
@@ -188,6 +196,9 @@ async def test_a_full_failover_is_started_as_policy_allows(world: World, *, allo
 
 def test_resources_of_one_tenant_are_the_same_beside_others() -> None:
     alone, beside = seed_example(), two_tenants()
-    told = [tenant_view.resources(each, Allocation(), "acme", open_runs=()) for each in (alone, beside)]
+    told = [
+        tenant_view.resources(each, Allocation(), "acme", open_runs=(), standing={})
+        for each in (alone, beside)
+    ]
     assert told[0] == told[1]
     assert "zeta" not in codec.encode(told[1]).decode()

@@ -126,7 +126,7 @@ async def test_a_replica_that_is_not_failed_over_sends_nothing_out(extended: Lab
     own = next(address for address in addresses if address.version == version)
     target = _target(extended, own)
     # Nobody tells it where production is; it is taken to have found out.
-    mac = extended.tenant("acme").provider.vlans["net1"].mac
+    mac = extended.tenant("acme").server.vlans["net1"].mac
     entry = (str(target), "lladdr", mac, "dev", "eth0")
     namespaces.run(old.name, "ip", "neigh", "replace", *entry, "nud", "permanent")
     try:

@@ -84,11 +84,11 @@ def _world(made: Topology, url: str, place: Path) -> World:
     told = inventory.second_host(made, url, TENANT)
     given = enter(told)
     known = Known(
-        controllers=made.tenants[TENANT].provider.management.sources,
+        controllers=made.tenants[TENANT].server.management.sources,
         gateway_credentials=GatewayCredentials(ca="", certificates={}),
     )
     site = view(told, given, TENANT, inventory.SECOND_HOST, known=known)
-    provider = site.tenants[TENANT].provider
+    provider = site.tenants[TENANT].server
     needed = next(each for each in appliances.needed(told) if each.tenant == TENANT)
     wanted = Wanted(
         id=provider.id,

@@ -242,6 +242,14 @@ class Superseded(ControllerError):  # noqa: N818
         self.newest = newest
 
 
+class HalfGone(ControllerError):  # noqa: N818
+    """The provider's half is not there, or could not be: the message says why."""
+
+
+class HalfStands(ControllerError):  # noqa: N818
+    """The provider's half could not be ended: the message says why."""
+
+
 class Unheard(ControllerError):  # noqa: N818
     """An appliance was not heard: it may obey another controller, or have done what it never answered."""
 

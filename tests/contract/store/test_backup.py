@@ -20,12 +20,12 @@ from causeway_controller.errors import StoreError
 from causeway_controller.store import backup, migrate, vault
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.backup import Summary
+from causeway_controller.store.columns import METADATA
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.secrets import Secrets
-from causeway_controller.store.tables import METADATA
 from causeway_wire.types import Secret
 from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, fill, keys
 

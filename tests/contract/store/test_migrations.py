@@ -15,13 +15,13 @@ from causeway_controller.errors import StoreError
 from causeway_controller.inventory.rotation import Steady
 from causeway_controller.store import authorities, migrate, vault
 from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.columns import METADATA
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.store.secrets import Secrets
-from causeway_controller.store.tables import METADATA
 from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, keys
 from tests.provider_inventory import seed_example, tenant
 

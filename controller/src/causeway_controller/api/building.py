@@ -14,6 +14,7 @@ from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
 from causeway_controller.api.explaining import ExplainHandlers
+from causeway_controller.api.halves import HalfHandlers
 from causeway_controller.api.inventory import InventoryHandlers
 from causeway_controller.api.joining import JoinHandlers
 from causeway_controller.api.member_callers import MemberResolver
@@ -32,6 +33,7 @@ from causeway_controller.contract.audiences import TENANTS
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
+from causeway_controller.store.halves import Halves
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
@@ -126,6 +128,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
             **JoinHandlers(peering=peering, throttle=throttle, now=now).handlers(),
             **resources.handlers(),
             **within({**runs.handlers(), **events.handlers()}),
+            **HalfHandlers(runs=runs, halves=Halves(database)).handlers(),
         },
         resolver=resolver,
         count=Metrics().count,

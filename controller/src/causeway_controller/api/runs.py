@@ -16,7 +16,7 @@ from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
 from causeway_controller.contract import requests, routes, update_routes
 from causeway_controller.contract.access import OF_TENANTS, Permission
-from causeway_controller.contract.requests import FailOverSite, Request, UpdateFleet
+from causeway_controller.contract.requests import FailOverSite, Request, Serve, StopServing, UpdateFleet
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
@@ -65,7 +65,8 @@ class RunHandlers:
     async def start(self, ask: Ask) -> Answer:
         """Start a run, or say in words what it would do."""
         request, host = _request(ask), ask.places["host"]
-        await asyncio.to_thread(self._may_start, ask.caller, request, host)
+        _refuse_half(request)
+        await asyncio.to_thread(self.may_start, ask.caller, request, host)
         if ask.flag("dry_run"):
             return Answer(document=PlannedRun(stages=await self.service.plan(request, host=host)))
         begin = functools.partial(self.service.start, request, host=host, actor=ask.caller.name)
@@ -85,12 +86,12 @@ class RunHandlers:
         key = ask.headers.get(routes.IDEMPOTENCY_KEY)
         if key is None:
             report = await self._started(begin, None)
-            await self._record(ask.caller, "run.start", report)
+            await self.record(ask.caller, "run.start", report)
             return _answer(codec.encode(report), report.id)
         return await self._once(ask, begin, key)
 
-    def _may_start(self, caller: Caller, request: Request, host: str) -> None:
-        """Raises ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
+    def may_start(self, caller: Caller, request: Request, host: str) -> None:
+        """Raise ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
         caller.see(request.tenant, f"tenant {request.tenant}")
         inventory = self.inventories.of_tenant(request.tenant).inventory
         if not inventory.tenants:
@@ -127,7 +128,7 @@ class RunHandlers:
         except ProblemError:
             await asyncio.to_thread(self.keys.release, whose, key)
             raise
-        await self._record(ask.caller, "run.start", report)
+        await self.record(ask.caller, "run.start", report)
         text = codec.encode(report)
         await asyncio.to_thread(self.keys.answer, whose, key, text.decode())
         return _answer(text, name)
@@ -172,7 +173,7 @@ class RunHandlers:
         if not report.open:
             detail = f"run {report.id} is over; nothing is left to stop"
             raise ProblemError(problem(ProblemType.RUN_OVER, detail))
-        await self._record(ask.caller, "run.stop", report)
+        await self.record(ask.caller, "run.stop", report)
         await self.service.stop(report.id, actor=ask.caller.name)
         return Answer(status=202, document=await self._report(ask))
 
@@ -183,16 +184,18 @@ class RunHandlers:
             self._may_deploy(ask.caller, "retry")
         else:
             request = requests.read(bytes(before.request))
-            await asyncio.to_thread(self._may_start, ask.caller, request, before.host or "")
+            _refuse_half(request)
+            await asyncio.to_thread(self.may_start, ask.caller, request, before.host or "")
         run = await self.service.retry(before.id, actor=ask.caller.name)
         report = await asyncio.to_thread(self.told.get, run.id)
-        await self._record(ask.caller, "run.retry", report)
+        await self.record(ask.caller, "run.retry", report)
         return _answer(codec.encode(report), run.id)
 
     async def _report(self, ask: Ask) -> RunReport:
         return await asyncio.to_thread(self.told.get, ask.places["run"], tenant=ask.caller.tenant)
 
-    async def _record(self, caller: Caller, action: str, report: RunReport) -> None:
+    async def record(self, caller: Caller, action: str, report: RunReport) -> None:
+        """Keep in the audit what somebody did with a run."""
         subject, detail = f"run {report.id}", report.where
         act = Act(at=self.now(), actor=caller.name, action=action, subject=subject, detail=detail)
         await asyncio.to_thread(self.audit.append, act)
@@ -218,6 +221,13 @@ def _request(ask: Ask) -> Request:
         detail = f"the path is about {tenant} and the request about {request.tenant}; say one tenant"
         raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/tenant"))
     return request
+
+
+def _refuse_half(request: Request) -> None:
+    """Raise ProblemError for what only the tenant's controller has the provider do, as a half of its run."""
+    if isinstance(request, Serve | StopServing):
+        detail = "a half is opened and ended by the tenant's controller, and never by itself"
+        raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail, pointer="/request"))
 
 
 def _name(caller: Caller, key: str, fingerprint: str) -> str:

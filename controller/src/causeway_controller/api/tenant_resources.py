@@ -18,6 +18,7 @@ from causeway_controller.store import marks
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.marks import Mark
+from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
 
 WAIT_SECONDS: Final = 25
@@ -83,6 +84,7 @@ class ResourceHandlers:
             stored.allocation,
             tenant,
             open_runs=marks.open_runs(self.database, tenant),
+            standing=Standings(self.database).of_tenant(tenant),
         )
         return VersionedResources(version=codec.digest(found), resources=found)
 

@@ -28,6 +28,7 @@ from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, beside, connect
 from causeway_controller.store.enrolments import Enrolments
+from causeway_controller.store.halves import Halves
 from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
@@ -164,6 +165,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 answers=sites.answers,
                 timing=Timing(),
                 hooks=HookCalls(settings.hooks),
+                words=Halves(database),
                 in_charge=lease.in_charge,
             ),
             controller=lease.name,

@@ -70,7 +70,7 @@ class Sites:
             return await asyncio.to_thread(self._gateway_site, host)
         stored, site = await asyncio.to_thread(self._site, tenant, host, plan)
         found = site.tenants[tenant]
-        await self._pool.know(found.provider.id, found.provider.management)
+        await self._pool.know(found.provider.id, found.server.management)
         self._know_machines(stored.inventory, site, tenant, host)
         return site
 

@@ -25,6 +25,7 @@ from causeway_controller.contract import (
     tokens,
 )
 from causeway_controller.contract.audiences import Audience
+from causeway_controller.contract.halves import HalfState
 from causeway_wire import openapi_parts, problem, public_rules, types
 from causeway_wire.openapi_parts import Schema
 
@@ -32,6 +33,7 @@ _PATH_PARAMETERS: dict[str, Any] = {
     "tenant": types.TenantId,
     "host": types.Name,
     "gateway": types.ApplianceId,
+    "half": runs.RunId,
     "run": runs.RunId,
     "invitation": joining.InvitationId,
     "provider": types.Name,
@@ -118,6 +120,10 @@ _OWN_QUERY: dict[tuple[str, str], Schema] = {
     ("resources", "after"): {
         "description": "The `version` that the caller has",
         "schema": msgspec.json.schema(tenant_view.Version),
+    },
+    ("half", "after"): {
+        "description": "The state that the caller knows",
+        "schema": {"type": "string", "enum": [one.value for one in HalfState]},
     },
 }
 """Parameters that mean something of their own to one route."""

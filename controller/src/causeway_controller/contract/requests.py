@@ -34,6 +34,19 @@ class Undo(_Request, tag="undo", frozen=True, kw_only=True):
     stop_appliances: bool = False
 
 
+class Serve(_Request, tag="serve", frozen=True, kw_only=True):
+    """Do the provider's half of a partial failover that the tenant's controller leads, and opened."""
+
+    vms: frozenset[VmName]
+
+
+class StopServing(_Request, tag="stop-serving", frozen=True, kw_only=True):
+    """End the provider's half: the tenant's controller has ended its own."""
+
+    vms: frozenset[VmName]
+    stop_appliances: bool = False
+
+
 class FailOverSite(_Request, tag="fail-over-site", frozen=True, kw_only=True):
     """Fail the whole site over to these VMs, or without any to those of the plan."""
 
@@ -96,7 +109,17 @@ class Publish(_Request, tag="publish", frozen=True, kw_only=True):
 
 
 Request = (
-    FailOver | Undo | FailOverSite | UndoSite | Rehearse | EndRehearsal | MakePermanent | FailBack | Publish
+    FailOver
+    | Undo
+    | Serve
+    | StopServing
+    | FailOverSite
+    | UndoSite
+    | Rehearse
+    | EndRehearsal
+    | MakePermanent
+    | FailBack
+    | Publish
 )
 
 

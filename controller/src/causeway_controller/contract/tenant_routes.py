@@ -10,8 +10,9 @@ from typing import Final
 
 from causeway_controller.contract import routes
 from causeway_controller.contract.access import Permission
+from causeway_controller.contract.halves import HalfOrder, HalfReport
 from causeway_controller.contract.joining import Certified, Join, Membership, Renew
-from causeway_controller.contract.routes import BODY, OPEN, READ, Route
+from causeway_controller.contract.routes import BODY, OPEN, READ, RULES, Route
 from causeway_controller.contract.tenant_view import VersionedResources
 from causeway_wire.problem import ProblemType as P
 
@@ -81,6 +82,27 @@ RESOURCES = Route(
 START_RUN = replace(routes.START_RUN, path="/v1/hosts/{host}/runs")
 RUNS = replace(routes.RUNS, query=("cursor", "limit"))
 
+ORDER_HALF = Route(
+    name="order_half",
+    method="PUT",
+    path="/v1/halves/{half}",
+    summary="Open, hold, keep or take back the provider's half of a partial failover; again changes nothing",
+    permission=Permission.FAIL_OVER,
+    request=HalfOrder,
+    response=HalfReport,
+    problems=(*BODY, *RULES, P.STALE_EPOCH, P.FAILOVER_IN_PROGRESS),
+)
+HALF = Route(
+    name="half",
+    method="GET",
+    path="/v1/halves/{half}",
+    summary="How far a half is; with `after`, once it is another state than that, or `wait` seconds are over",
+    permission=Permission.OBSERVE,
+    response=HalfReport,
+    query=("after", "wait"),
+    problems=READ,
+)
+
 TENANT_ROUTES: Final = (
     JOIN,
     MEMBERSHIP,
@@ -94,5 +116,7 @@ TENANT_ROUTES: Final = (
     routes.RUN_SUMMARY,
     routes.STOP_RUN,
     routes.RETRY_RUN,
+    ORDER_HALF,
+    HALF,
 )
 """Runs are the same here as for staff, and the tenant's only."""

@@ -74,6 +74,14 @@ class PlanView(Struct, frozen=True, kw_only=True):
     vms: tuple[VmName, ...]
 
 
+class FailoverView(Struct, frozen=True, kw_only=True):
+    """What the tenant's failover on a host is, as its last run left it; where it is idle there is none."""
+
+    host: Name
+    mode: str
+    vms: tuple[VmName, ...]
+
+
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is the tenant's."""
 
@@ -85,6 +93,7 @@ class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     full_failover_by: tuple[Starter, ...]
     public_addresses: tuple[IPAddress, ...]
     open_runs: tuple[RunId, ...]
+    failovers: tuple[FailoverView, ...] = ()
     gateways: GatewayEndpoints | UnsetType = UNSET
 
 

@@ -12,23 +12,14 @@ from causeway_controller.failover import documents, extension, hooks, publicatio
 from causeway_controller.failover.steps import HookMoment
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.addressing import inside
-from causeway_controller.inventory.tenancy import Network, Site, Tenant, Vm
+from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
 
 
 def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they cannot be failed over partially."""
-    found = _tenant(site, tenant)
-    match tenancy.mode(site, tenant):
-        case modes.Full():
-            raise _in_progress(
-                found, "full failover", "end that first; VMs may stay in partial failover then"
-            )
-        case modes.Rehearsal():
-            raise _in_progress(found, "a rehearsal", "end that first")
-        case modes.Idle() | modes.Partial():
-            pass
+    found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
     problems = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
     known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
@@ -38,12 +29,67 @@ def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> 
 
 def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they are not in partial failover."""
-    found = _tenant(site, tenant)
-    mode = tenancy.mode(site, tenant)
+    found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
     running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
     problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
     problems += _each(found, vms & modes.permanent(mode), _permanent)
     return _accepted(found, problems, vms)
+
+
+def led_here(tenant: Tenant, vms: frozenset[VmName]) -> None:
+    """Raise ProblemError when another controller commands the tenant's appliances of these VMs."""
+    others = [*_each(tenant, vms & tenant.vms.keys(), lambda vm: _led_elsewhere(tenant, vm))]
+    if others:
+        raise ProblemError(combine(tuple(others)))
+
+
+def _led_elsewhere(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
+    if vm.network not in tenant.appliances:
+        detail = (
+            "the tenant's controller led its failover, and ends it: its appliance must stop answering first; "
+            "when that site is gone, escalate to full failover"
+        )
+        yield _about(vm.name, ProblemType.NOT_ALLOWED, detail)
+
+
+def servable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when its provider's half cannot be done."""
+    found = _partial_now(site, tenant)
+    running = tenancy.mode(site, tenant).vms
+    problems = [*_each(found, vms, lambda vm: _unserved(site, found, vm, running))]
+    known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
+    problems += _collisions(found, known)
+    return _accepted(found, problems, vms)
+
+
+def linkable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
+    """The tenant whose VMs these are; raises ProblemError when the tenant's half cannot be done for them.
+
+    All that is failed over in a network is on one host of the provider's: it has one tunnel.
+    """
+    found = _partial_now(site, tenant)
+    running = tenancy.mode(site, tenant).vms
+    problems = [*_each(found, vms, lambda vm: _unreached(site, found, vm, running))]
+    problems += _collisions(found, [found.vms[name] for name in sorted(vms & found.vms.keys())])
+    if isinstance(found.provider, ProviderHalf):
+        hosts = {found.provider.hosts[name] for name in (vms | running) & found.provider.hosts.keys()}
+        if len(hosts) > 1:
+            detail = f"their replicas are on {' and '.join(sorted(hosts))}; a network fails over to one host"
+            problems.append(problem(ProblemType.UNSUPPORTED, detail, pointer="/vms"))
+    return _accepted(found, problems, vms)
+
+
+def _partial_now(site: Site, tenant: TenantId) -> Tenant:
+    """The tenant; raises ProblemError while it is in another type of failover."""
+    found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
+    match mode:
+        case modes.Full():
+            ways_out = "end that first; VMs may stay in partial failover then"
+            raise _in_progress(found, "full failover", ways_out)
+        case modes.Rehearsal():
+            raise _in_progress(found, "a rehearsal", "end that first")
+        case modes.Idle() | modes.Partial():
+            return found
 
 
 def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, escalate: bool) -> Tenant:
@@ -171,7 +217,7 @@ def _ungated(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
     network = tenant.networks.get(vm.network)
     if network is None:
         return
-    if network.id not in tenant.provider.vlans:
+    if network.id not in tenant.server.vlans:
         yield _no_adapter(tenant, vm)
     gated = {gateway.version for gateway in network.gateways}
     for address in vm.addresses:
@@ -222,12 +268,39 @@ def _permanent(vm: Vm) -> Iterator[Problem]:
 
 
 def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
-    if vm.name in running:
-        yield _about(vm.name, ProblemType.DUPLICATE, "it is failed over already; undo that first")
+    """What is missing at either end."""
+    yield from _again(vm, running)
     yield from _misplaced(tenant, vm)
     network = tenant.networks.get(vm.network)
     if network is not None:
-        yield from _unextended(site, tenant, vm, network)
+        yield from _unplugged(tenant, vm)
+        yield from _unanswered(site, tenant, vm, network)
+        yield from _untunnelled(site, tenant, vm, network)
+
+
+def _unserved(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
+    """What is missing at the provider's end."""
+    yield from _again(vm, running)
+    yield from _misplaced(tenant, vm)
+    network = tenant.networks.get(vm.network)
+    if network is not None:
+        yield from _unplugged(tenant, vm)
+        yield from _untunnelled(site, tenant, vm, network)
+
+
+def _unreached(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
+    """What is missing at the tenant's end."""
+    yield from _again(vm, running)
+    yield from _misplaced(tenant, vm)
+    network = tenant.networks.get(vm.network)
+    if network is not None:
+        yield from _unanswered(site, tenant, vm, network)
+        yield from _uncertified(site, tenant, vm, network)
+
+
+def _again(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
+    if vm.name in running:
+        yield _about(vm.name, ProblemType.DUPLICATE, "it is failed over already; undo that first")
 
 
 def _misplaced(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
@@ -244,22 +317,37 @@ def _misplaced(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
             yield _about(vm.name, ProblemType.OUTSIDE_NETWORK, detail)
 
 
-def _unextended(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
-    """What is missing between the network's two appliances."""
-    missing = ProblemType.UNKNOWN_REFERENCE
-    if network.id not in tenant.provider.vlans:
+def _unplugged(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
+    if vm.network not in tenant.server.vlans:
         yield _no_adapter(tenant, vm)
+
+
+def _unanswered(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
+    """What is missing for the tenant's appliance to answer in production."""
+    missing = ProblemType.UNKNOWN_REFERENCE
     if network.id not in tenant.appliances:
         yield _about(vm.name, missing, f"network {network.id} has no appliance at the tenant's site")
     elif not documents.remotes(site, tenant.appliances[network.id]):
         yield _about(vm.name, missing, f"no cloud gateway can be reached from network {network.id}")
+
+
+def _untunnelled(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
+    """What is missing for the provider's appliance to serve the tunnel."""
     for lack in extension.unmet(tenant, network, vm):
         yield _about(vm.name, ProblemType.INVALID, lack)
     try:
         documents.server_address(tenant)
+    except ProblemError as error:
+        yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)
+    else:
+        yield from _uncertified(site, tenant, vm, network)
+
+
+def _uncertified(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
+    try:
         documents.tunnel_credentials(site, tenant.id, network)
     except ProblemError as error:
-        yield _about(vm.name, missing, error.problem.detail)
+        yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)
 
 
 def _collisions(tenant: Tenant, vms: list[Vm]) -> Iterator[Problem]:
@@ -268,7 +356,8 @@ def _collisions(tenant: Tenant, vms: list[Vm]) -> Iterator[Problem]:
     for network in tenant.networks.values():
         for gateway in network.gateways:
             owners[network.id, gateway] = "the production gateway"
-        adapters = [tenant.provider.vlans[network.id]] if network.id in tenant.provider.vlans else []
+        vlans = {} if isinstance(tenant.provider, ProviderHalf) else tenant.provider.vlans
+        adapters = [vlans[network.id]] if network.id in vlans else []
         adapters += [tenant.appliances[network.id].nic] if network.id in tenant.appliances else []
         for interface in (interface for adapter in adapters for interface in adapter.addresses):
             owners[network.id, interface.ip] = "an appliance"

@@ -91,7 +91,7 @@ def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoc
 
 def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epoch: Epoch) -> Desired:
     """The provider appliance of this tenant."""
-    appliance = tenant.provider
+    appliance = tenant.server
     mode = tenancy.mode(site, tenant.id)
     extended = {vm.network for vm in extended_vms(site, tenant)}
     networks = tuple(
@@ -254,7 +254,7 @@ def stand_ins(tenant: Tenant) -> Mapping[IPAddress, IPAddress]:
 
 def server_address(tenant: Tenant) -> IPAddress:
     """Where the tenant's VPN servers listen: the first address of the provider appliance's uplink."""
-    addresses = tenant.provider.uplink.addresses
+    addresses = tenant.server.uplink.addresses
     if not addresses:
         raise _unknown(f"the uplink of {tenant.provider.id} has no address for VPN servers to listen on")
     return addresses[0].ip
@@ -263,7 +263,7 @@ def server_address(tenant: Tenant) -> IPAddress:
 def second_server_address(tenant: Tenant) -> IPAddress | None:
     """The uplink's first address of the other IP version; the servers listen there for UDP, too."""
     first = server_address(tenant)
-    others = (one.ip for one in tenant.provider.uplink.addresses if one.version != first.version)
+    others = (one.ip for one in tenant.server.uplink.addresses if one.version != first.version)
     return next(others, None)
 
 
@@ -331,7 +331,7 @@ def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppli
         peer_name=credentials.server_name,
         tls_crypt=credentials.client_tls_crypt,
         gateway_ca=site.gateway_credentials.ca,
-        gateway_name=site.gateways[0].name,
+        gateway_name=site.entrances[0].name,
         extension=network.extension,
     )
 
@@ -342,8 +342,8 @@ def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
     """
     families = {address.version for address in appliance.nic.addresses}
     reachable = [
-        [Remote(address=address.ip, port=gateway.port) for address in gateway.public.addresses]
-        for gateway in site.gateways
+        [Remote(address=address, port=gateway.port) for address in gateway.addresses]
+        for gateway in site.entrances
     ]
     turns = itertools.zip_longest(*reachable)
     return tuple(one for turn in turns for one in turn if one is not None and one.address.version in families)

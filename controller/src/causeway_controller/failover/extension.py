@@ -46,7 +46,7 @@ def unmet(tenant: Tenant, network: Network, vm: Vm) -> Iterator[str]:
 def _lacks(tenant: Tenant, network: Network, vm: Vm) -> Iterator[str]:
     if not vm.macs:
         yield "say which MAC addresses its replica has there"
-    vlan = tenant.provider.vlans.get(network.id)
+    vlan = tenant.server.vlans.get(network.id)
     if vlan is not None and vlan.addresses:
         yield f"adapter {vlan.name} of {tenant.provider.id} cannot have addresses"
     appliance = tenant.appliances.get(network.id)

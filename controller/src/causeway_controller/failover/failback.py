@@ -60,6 +60,7 @@ def fail_back(
     before = tenancy.mode(site, tenant)
     if isinstance(before, modes.Full):
         return numbered(_of_full(found, before, chosen, stop_appliances=stop_appliances))
+    checks.led_here(found, chosen)
     return numbered(_of_partial(found, before.vms, chosen, stop_appliances=stop_appliances))
 
 

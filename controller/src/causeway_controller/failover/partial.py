@@ -70,6 +70,7 @@ def undo(
     """
     chosen = frozenset(vms)
     found = checks.partial_undoable(site, tenant, chosen)
+    checks.led_here(found, chosen)
     after = tenancy.mode(site, tenant).vms - chosen
     return numbered(_undo(found, chosen, after, stop_appliances=stop_appliances))
 
@@ -80,13 +81,13 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
     yield from hooks.call(tenant, HookMoment.HOLD, request="fail-over", vms=chosen)
     yield (
-        _power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),
+        power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),
         *(
-            _power_on(
+            power_on(
                 appliance_machine(tenant, network),
                 f"Power on the tenant's appliance of network {network.id}",
                 seed=3,
-                undo=not _of(tenant, network, before),
+                undo=not of_network(tenant, network, before),
             )
             for network in networks
         ),
@@ -94,22 +95,22 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     yield (
         Step(
             "Start the VPN servers on the provider's appliance and route the replicas' addresses",
-            _configured(tenant.provider.id, tenant, after, confirmed=True, holds=True),
+            configured(tenant.provider.id, tenant, after, confirmed=True, holds=True),
             seed=2,
-            compensation=_configured(tenant.provider.id, tenant, before),
+            compensation=configured(tenant.provider.id, tenant, before),
         ),
     )
     yield (
         *(
-            _power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1)
+            power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1)
             for vm in sorted(chosen)
         ),
         *(
             Step(
                 f"Connect the VPN client of network {name} and answer for its failed-over VMs",
-                _configured(end, tenant, after, confirmed=True, within=tenant.provider.id),
+                configured(end, tenant, after, confirmed=True, within=tenant.provider.id),
                 seed=3,
-                compensation=_configured(end, tenant, before),
+                compensation=configured(end, tenant, before),
             )
             for name, end in ends.items()
         ),
@@ -133,21 +134,21 @@ def _undo(
     yield (
         *(
             Step(
-                f"Stop answering for {', '.join(_of(tenant, network, chosen))} in network {network.id}",
-                _configured(tenant.appliances[network.id].id, tenant, after),
+                stop_answering(tenant, network, chosen),
+                configured(tenant.appliances[network.id].id, tenant, after),
                 seed=3,
             )
             for network in networks
         ),
         *(
-            _power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1)
+            power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1)
             for vm in sorted(chosen)
         ),
     )
     yield (
         Step(
             "Remove the replicas' addresses and idle tunnels from the provider's appliance",
-            _configured(tenant.provider.id, tenant, after),
+            configured(tenant.provider.id, tenant, after),
             seed=2,
         ),
     )
@@ -159,10 +160,10 @@ def _undo(
 def appliances_off(tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName]) -> Iterator[Stage]:
     """Return the stage that powers off those appliances of these VMs that no VM needs any more."""
     networks = documents.covered(tenant, chosen)
-    idle = [network for network in networks if not _of(tenant, network, after)]
+    idle = [network for network in networks if not of_network(tenant, network, after)]
     yield (
         *(
-            _power_off(
+            power_off(
                 appliance_machine(tenant, network),
                 f"Power off the tenant's appliance of network {network.id}",
                 seed=3,
@@ -170,27 +171,35 @@ def appliances_off(tenant: Tenant, chosen: frozenset[VmName], after: frozenset[V
             for network in idle
         ),
         *(
-            [_power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)]
+            [power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)]
             if not after
             else []
         ),
     )
 
 
-def _power_on(machine: MachineRef, sentence: str, *, seed: int, undo: bool = True) -> Step:
+def stop_answering(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> str:
+    """Return what the tenant's appliance of the network does when these VMs are failed over no more."""
+    return f"Stop answering for {', '.join(of_network(tenant, network, vms))} in network {network.id}"
+
+
+def power_on(machine: MachineRef, sentence: str, *, seed: int, undo: bool = True) -> Step:
+    """Return the step that powers a machine on, taken back where `undo` says so."""
     compensation = Power(machine=machine, on=False) if undo else None
     return Step(sentence, Power(machine=machine, on=True), seed=seed, compensation=compensation)
 
 
-def _power_off(machine: MachineRef, sentence: str, *, seed: int) -> Step:
+def power_off(machine: MachineRef, sentence: str, *, seed: int) -> Step:
+    """Return the step that powers a machine off."""
     return Step(sentence, Power(machine=machine, on=False), seed=seed)
 
 
-def _of(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> tuple[VmName, ...]:
+def of_network(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> tuple[VmName, ...]:
+    """Return those of these VMs that are in the network, by name."""
     return tuple(name for name in sorted(vms) if tenant.vms[name].network == network.id)
 
 
-def _configured(
+def configured(
     appliance: ApplianceId,
     tenant: Tenant,
     vms: frozenset[VmName],
@@ -199,6 +208,7 @@ def _configured(
     within: ApplianceId | None = None,
     holds: bool = False,
 ) -> Apply:
+    """Return what brings an appliance to partial failover of these VMs; see `Apply`."""
     return Apply(
         appliance=appliance,
         tenant=tenant.id,

@@ -23,15 +23,18 @@ from causeway_controller.contract.requests import (
     Publish,
     Rehearse,
     Request,
+    Serve,
+    StopServing,
     Undo,
     UndoSite,
 )
-from causeway_controller.failover import documents, failback, full, partial, publications
+from causeway_controller.failover import documents, failback, full, halves, partial, publications
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Apply, MachineKind, Power, PutRules, Ready, Step, numbered
 from causeway_controller.inventory import modes, tenancy
-from causeway_controller.inventory.tenancy import Site, Tenant
-from causeway_wire.types import NetworkId, VmName
+from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import NetworkId, TenantId, VmName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,10 @@ def plan(request: Request, site: Site) -> Plan:
     """
     name = request.tenant
     match request:
-        case FailOver():
-            steps = partial.begin(site, name, request.vms)
-        case Undo():
-            steps = partial.undo(site, name, request.vms, stop_appliances=request.stop_appliances)
+        case _ if _is_linked(site, name):
+            steps = _linked(request, site)
+        case FailOver() | Undo() | Serve() | StopServing():
+            steps = _partial(request, site)
         case FailOverSite():
             request = structs.replace(request, vms=_meant(site, request))
             steps = full.begin_full(site, name, request.vms, escalate=request.escalate)
@@ -89,6 +92,36 @@ def plan(request: Request, site: Site) -> Plan:
     return Plan(request=request, site=site, steps=steps)
 
 
+def _is_linked(site: Site, name: TenantId) -> bool:
+    """Whether this is the tenant's controller, and the provider's does the other half."""
+    return name in site.tenants and isinstance(site.tenants[name].provider, ProviderHalf)
+
+
+def _partial(request: FailOver | Undo | Serve | StopServing, site: Site) -> tuple[Step, ...]:
+    name, vms = request.tenant, request.vms
+    match request:
+        case FailOver():
+            return partial.begin(site, name, vms)
+        case Undo(stop_appliances=stop):
+            return partial.undo(site, name, vms, stop_appliances=stop)
+        case Serve():
+            return halves.serve(site, name, vms)
+        case StopServing(stop_appliances=stop):
+            return halves.stop_serving(site, name, vms, stop_appliances=stop)
+
+
+def _linked(request: Request, site: Site) -> tuple[Step, ...]:
+    match request:
+        case FailOver():
+            return halves.begin(site, request.tenant, request.vms)
+        case Undo():
+            stop = request.stop_appliances
+            return halves.undo(site, request.tenant, request.vms, stop_appliances=stop)
+        case _:
+            detail = "this is the provider's to carry out: ask its controller, or its staff"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/request"))
+
+
 def fingerprint(plan: Plan) -> str:
     """Return what is equal for plans whose steps are the same to the last rule and address.
 
@@ -107,9 +140,9 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
     before = tenancy.mode(site, name)
     mode: modes.Mode
     match request:
-        case FailOver():
+        case FailOver() | Serve():
             mode = modes.partial(before.vms | request.vms, modes.permanent(before))
-        case Undo():
+        case Undo() | StopServing():
             mode = modes.partial(before.vms - request.vms, modes.permanent(before))
         case FailOverSite():
             reached = full.full_after(site, name, request.vms - not_started(ended))

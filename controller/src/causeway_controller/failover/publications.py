@@ -88,7 +88,7 @@ def _owner(tenant: Tenant, network: Network, address: IPAddress) -> str | None:
     """Who has the address that is no VM; None for a VM's."""
     if address in network.gateways:
         return "the production gateway"
-    if any(interface.ip == address for interface in tenant.provider.vlans[network.id].addresses):
+    if any(interface.ip == address for interface in tenant.server.vlans[network.id].addresses):
         return "the appliance's own address"
     for prefix in network.prefixes:
         if prefix.version != address.version or prefix.prefixlen >= _POINT_TO_POINT[prefix.version]:
@@ -136,9 +136,9 @@ def _together(rules: Sequence[PublicRule]) -> Iterator[Problem]:
 
 def _reserved(tenant: Tenant) -> dict[IPAddress, dict[int, str]]:
     """Ports that the appliance itself answers on, tunnels' also while they are down."""
-    access = tenant.provider.management
+    access = tenant.server.management
     found: dict[IPAddress, dict[int, str]] = {access.address: {access.port: "the agent's"}}
-    if tenant.provider.uplink.addresses:
+    if tenant.server.uplink.addresses:
         second = documents.second_server_address(tenant)
         for address in (documents.server_address(tenant), *(() if second is None else (second,))):
             at = found.setdefault(address, {})
@@ -148,7 +148,7 @@ def _reserved(tenant: Tenant) -> dict[IPAddress, dict[int, str]]:
 
 def _networks(tenant: Tenant) -> tuple[Network, ...]:
     """The networks that the provider's appliance has an adapter in."""
-    return tuple(network for network in tenant.networks.values() if network.id in tenant.provider.vlans)
+    return tuple(network for network in tenant.networks.values() if network.id in tenant.server.vlans)
 
 
 def _about(rule: PublicRule, kind: ProblemType, member: str, detail: str) -> Problem:

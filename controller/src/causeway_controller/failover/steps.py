@@ -131,14 +131,67 @@ class EditRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyTunnel:
-    """Wait until both ends of the tunnel report that it is connected."""
+    """Wait until the ends of the tunnel report that it is connected."""
 
     tunnel: TunnelId
-    server: ApplianceId
-    client: ApplianceId
+    server: ApplianceId | None
+    """None: another controller asks it."""
+    client: ApplianceId | None
+    """As `server`."""
+
+    @property
+    def ends(self) -> tuple[ApplianceId, ...]:
+        """Those that are asked."""
+        return tuple(one for one in (self.server, self.client) if one is not None)
 
     def __str__(self) -> str:
-        return f"verify tunnel {self.tunnel} between {self.server} and {self.client}"
+        return f"verify tunnel {self.tunnel} at {' and '.join(self.ends)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitTenant:
+    """Hold what an appliance was given until the tenant's controller says that its own half is there."""
+
+    appliance: ApplianceId
+
+    def __str__(self) -> str:
+        return f"hold {self.appliance} for the tenant's controller"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetGo:
+    """Wait until nothing at the tenant's site relies on what an appliance was given any more."""
+
+    appliance: ApplianceId
+
+    def __str__(self) -> str:
+        return f"wait until the tenant's site relies on {self.appliance} no more"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHalf:
+    """Have the provider's controller do its half for these VMs, and hold it until it is confirmed."""
+
+    half: ApplianceId
+    host: Name
+    vms: frozenset[VmName]
+
+    def __str__(self) -> str:
+        return f"open the provider's half on {self.host} ({', '.join(sorted(self.vms))})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseHalf:
+    """Have the provider's controller end its half for these VMs; nothing happens when it serves none."""
+
+    half: ApplianceId
+    host: Name
+    vms: frozenset[VmName]
+    opened: bool
+    """It is the half that this run opened; otherwise one of a run before."""
+
+    def __str__(self) -> str:
+        return f"end the provider's half on {self.host} ({', '.join(sorted(self.vms))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +267,22 @@ class Call:
         return f"call hook {self.hook} ({self.moment.value})"
 
 
-Action = Power | Apply | Confirm | PutRules | EditRules | VerifyTunnel | VerifyMode | Pause | Ready | Call
+Action = (
+    Power
+    | Apply
+    | Confirm
+    | PutRules
+    | EditRules
+    | VerifyTunnel
+    | VerifyMode
+    | Pause
+    | Ready
+    | Call
+    | AwaitTenant
+    | LetGo
+    | OpenHalf
+    | CloseHalf
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +327,12 @@ def replicas(steps: Iterable[Step]) -> frozenset[VmName]:
 
 def _appliances(action: Action) -> tuple[ApplianceId, ...]:
     match action:
-        case Apply() | Confirm() | PutRules() | EditRules() | VerifyMode():
+        case Apply() | Confirm() | PutRules() | EditRules() | VerifyMode() | AwaitTenant() | LetGo():
             return (action.appliance,)
         case VerifyTunnel():
-            return (action.server, action.client)
+            return action.ends
+        case OpenHalf() | CloseHalf():
+            return (action.half,)
         case Power(machine=machine) if machine.appliance is not None:
             return (machine.appliance,)
         case Power() | Pause() | Ready() | Call():

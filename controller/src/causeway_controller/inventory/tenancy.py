@@ -13,6 +13,7 @@ from typing import Final
 from causeway_controller.contract.tenant import Hooks, Readiness
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_wire.desired import Extension, StaleAnswer
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import (
     ApplianceId,
@@ -91,6 +92,16 @@ class ProviderAppliance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderHalf:
+    """What stands for the provider's appliance at a tenant's controller, which commands it not."""
+
+    id: ApplianceId
+    """What runs call it."""
+    hosts: Mapping[VmName, Name]
+    """Of the provider's, on which each VM's replica is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TenantAppliance:
     """The tenant's appliance for one production network."""
 
@@ -138,8 +149,9 @@ class Tenant:
 
     id: TenantId
     networks: Mapping[NetworkId, Network]
-    provider: ProviderAppliance
+    provider: ProviderAppliance | ProviderHalf
     appliances: Mapping[NetworkId, TenantAppliance]
+    """Those that this controller commands."""
     vms: Mapping[VmName, Vm]
     plan_name: Name = ""
     plan: tuple[PlannedVm, ...] = ()
@@ -160,6 +172,14 @@ class Tenant:
     stale: tuple[StaleAnswer, ...] = ()
     """Answers of machines that are known to be gone: their addresses are claimed all the same."""
 
+    @property
+    def server(self) -> ProviderAppliance:
+        """The provider's appliance. Raises ProblemError (`unsupported`) at a tenant's controller."""
+        if isinstance(self.provider, ProviderHalf):
+            detail = "only the provider's controller commands its appliance; have it do this"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+        return self.provider
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
@@ -172,6 +192,16 @@ class Gateway:
     name: Name
     """DNS name in its TLS certificate; the same for all gateways of a provider."""
     port: int = 6180
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """What a tenant's appliance knows of a cloud gateway: where its tunnel goes in."""
+
+    name: Name
+    """As of `Gateway`."""
+    addresses: tuple[IPAddress, ...]
+    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +266,17 @@ class Site:
     modes: Mapping[TenantId, Mode] = field(default_factory=dict)
     """What each tenant's failover is now; tenants not in it are idle."""
     revoked: tuple[Revocation, ...] = ()
+    told: tuple[Entrance, ...] = ()
+    """At a tenant's controller, which commands no gateway: those that the provider told of."""
+
+    @property
+    def entrances(self) -> tuple[Entrance, ...]:
+        """Where tunnels go in, in the order in which they are tried."""
+        own = (
+            Entrance(name=one.name, addresses=tuple(each.ip for each in one.public.addresses), port=one.port)
+            for one in self.gateways
+        )
+        return (*own, *self.told)
 
 
 def mode(site: Site, tenant: TenantId) -> Mode:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET, UnsetType
 
@@ -10,6 +10,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.tenant import ProtectedVm, Tenant, TenantNetwork
 from causeway_controller.contract.tenant_view import (
+    FailoverView,
     GatewayEndpoints,
     NetworkAtHost,
     NetworkView,
@@ -20,13 +21,22 @@ from causeway_controller.contract.tenant_view import (
 from causeway_controller.inventory import book
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.book import Book
-from causeway_wire.types import TenantId
+from causeway_controller.inventory.modes import Idle, Mode
+from causeway_wire.types import Name, TenantId
 
 
 def resources(
-    inventory: Inventory, allocation: Allocation, tenant: TenantId, *, open_runs: tuple[RunId, ...]
+    inventory: Inventory,
+    allocation: Allocation,
+    tenant: TenantId,
+    *,
+    open_runs: tuple[RunId, ...],
+    standing: Mapping[Name, Mode],
 ) -> TenantResources:
-    """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides."""
+    """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides.
+
+    `standing`: the tenant's mode on each host where a run left one.
+    """
     names = book.index(inventory)
     entry = names.tenants[tenant]
     given = tuple(lease.address for lease in allocation.public if lease.tenant == tenant)
@@ -41,6 +51,11 @@ def resources(
         full_failover_by=entry.full_failover_by,
         public_addresses=given,
         open_runs=open_runs,
+        failovers=tuple(
+            FailoverView(host=host, mode=mode.name, vms=tuple(sorted(mode.vms)))
+            for host, mode in sorted(standing.items())
+            if not isinstance(mode, Idle)
+        ),
         gateways=_gateways(names, entry),
     )
 

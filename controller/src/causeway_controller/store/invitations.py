@@ -21,7 +21,8 @@ from sqlalchemy.engine import Connection
 from causeway_controller.contract.joining import InvitationId, InvitationReport
 from causeway_controller.store import audit
 from causeway_controller.store.database import Database
-from causeway_controller.store.tables import entry, invitation, member
+from causeway_controller.store.peer_tables import invitation, member
+from causeway_controller.store.tables import entry
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId
 

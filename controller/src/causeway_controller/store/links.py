@@ -19,8 +19,8 @@ from causeway_controller.contract.joining import Invitation, LinkState, Provider
 from causeway_controller.errors import StoreError
 from causeway_controller.store import audit, secrets
 from causeway_controller.store.database import Database
+from causeway_controller.store.peer_tables import provider_link
 from causeway_controller.store.secrets import Kind
-from causeway_controller.store.tables import provider_link
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.problem import ProblemError, ProblemType, problem

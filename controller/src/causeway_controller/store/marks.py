@@ -11,7 +11,8 @@ from sqlalchemy import func, select
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database
-from causeway_controller.store.tables import certificate_event, inventory_head, member, open_run, run
+from causeway_controller.store.peer_tables import member
+from causeway_controller.store.tables import certificate_event, inventory_head, open_run, run
 from causeway_wire.types import TenantId
 
 Mark = tuple[int, ...]

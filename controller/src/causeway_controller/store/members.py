@@ -22,7 +22,8 @@ from causeway_controller.inventory.certificates import Issued
 from causeway_controller.store import audit, authorities, invitations, ledger
 from causeway_controller.store.authorities import Authorities, AuthorityName, IssuingWithin
 from causeway_controller.store.database import Database
-from causeway_controller.store.tables import certificate, invitation, member
+from causeway_controller.store.peer_tables import invitation, member
+from causeway_controller.store.tables import certificate
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.problem import ProblemError, ProblemType, problem

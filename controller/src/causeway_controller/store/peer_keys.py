@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 from causeway_controller.errors import StoreError
 from causeway_controller.store import audit, secrets
 from causeway_controller.store.database import Database
+from causeway_controller.store.peer_tables import member, peer_key
 from causeway_controller.store.secrets import Kind
-from causeway_controller.store.tables import member, peer_key
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.problem import ProblemError, ProblemType, problem

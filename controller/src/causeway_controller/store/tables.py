@@ -7,82 +7,32 @@ is guarded by triggers besides: not even a defect of the controller rewrites it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
     Integer,
-    MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
 
-METADATA = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-    }
-)
+from causeway_controller.store.columns import METADATA, Moment, Words, number, only_row
 
 APPEND_ONLY = ("inventory_revision", "run", "run_event", "audit", "certificate", "certificate_event")
-
-
-class Words(TypeDecorator[str]):
-    """Text. PostgreSQL cannot keep NUL, SQLite would: neither is asked to."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        if value is not None and "\0" in value:
-            raise ValueError("text for the store has a NUL character in it; remove it")
-        return None if value is None else str(value)  # a StrEnum would reach PostgreSQL by its member's name
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware datetime, as RFC 3339 text in UTC with microseconds."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
-        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's
-        return None if value is None else datetime.fromisoformat(value)
-
-
-def _number() -> Any:
-    """64 bits in both; the stricter tables of SQLite have no BIGINT."""
-    return BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _only_row() -> Column[int]:
-    return Column("id", Integer, primary_key=True, autoincrement=False)
-
 
 inventory_head = Table(
     "inventory_head",
     METADATA,
-    _only_row(),
-    Column("revision", _number(), nullable=False),
+    only_row(),
+    Column("revision", number(), nullable=False),
     CheckConstraint("id = 1", name="only_row"),
     sqlite_strict=True,
 )
 inventory_revision = Table(
     "inventory_revision",
     METADATA,
-    Column("number", _number(), primary_key=True, autoincrement=False),
+    Column("number", number(), primary_key=True, autoincrement=False),
     Column("digest", Words, nullable=False),
     Column("actor", Words, nullable=False),
     Column("at", Moment, nullable=False),
@@ -144,7 +94,7 @@ counter = Table(
     METADATA,
     Column("kind", Words, primary_key=True),
     Column("owner", Words, primary_key=True),
-    Column("last", _number(), nullable=False),
+    Column("last", number(), nullable=False),
     sqlite_strict=True,
 )
 master_key = Table(
@@ -183,7 +133,7 @@ certificate = Table(
     "certificate",
     METADATA,
     Column("serial", Words, primary_key=True),
-    Column("number", _number(), nullable=False),
+    Column("number", number(), nullable=False),
     Column("slot", Words, nullable=False),
     Column("purpose", Words, nullable=False),
     Column("name", Words, nullable=False),
@@ -230,8 +180,8 @@ run_event = Table(
     "run_event",
     METADATA,
     Column("run", Words, ForeignKey("run.id"), primary_key=True),
-    Column("number", _number(), primary_key=True, autoincrement=False),
-    Column("epoch", _number(), nullable=False),
+    Column("number", number(), primary_key=True, autoincrement=False),
+    Column("epoch", number(), nullable=False),
     Column("kind", Words, nullable=False),
     Column("detail", Words, nullable=False),
     Column("at", Moment, nullable=False),
@@ -249,8 +199,8 @@ open_run = Table(
 audit_head = Table(
     "audit_head",
     METADATA,
-    _only_row(),
-    Column("number", _number(), nullable=False),
+    only_row(),
+    Column("number", number(), nullable=False),
     Column("hash", Words, nullable=False),
     CheckConstraint("id = 1", name="only_row"),
     sqlite_strict=True,
@@ -258,7 +208,7 @@ audit_head = Table(
 audit = Table(
     "audit",
     METADATA,
-    Column("number", _number(), primary_key=True, autoincrement=False),
+    Column("number", number(), primary_key=True, autoincrement=False),
     Column("at", Moment, nullable=False),
     Column("actor", Words, nullable=False),
     Column("action", Words, nullable=False),
@@ -296,7 +246,7 @@ controller = Table(
     "controller",
     METADATA,
     Column("name", Words, primary_key=True),
-    Column("until", _number(), nullable=False),
+    Column("until", number(), nullable=False),
     sqlite_strict=True,
 )
 run_stop = Table(
@@ -336,59 +286,9 @@ appliance = Table(
     Column("ends", Moment),
     Column("mode", Words),
     Column("intended", Words),
-    Column("generation", _number()),
-    Column("epoch", _number()),
+    Column("generation", number()),
+    Column("epoch", number()),
     Column("trusts", Words, nullable=False),
     UniqueConstraint("tenant", "host"),
-    sqlite_strict=True,
-)
-invitation = Table(
-    "invitation",
-    METADATA,
-    Column("id", Words, primary_key=True),
-    Column("tenant", Words, nullable=False),
-    Column("hash", Words, nullable=False),
-    Column("made", Moment, nullable=False),
-    Column("made_by", Words, nullable=False),
-    Column("expires", Moment, nullable=False),
-    Column("revoked", Moment),
-    Column("accepted", Moment),
-    Column("key", Words),
-    Column("serial", Words),
-    Column("alarms", Integer, nullable=False),
-    Column("alarm_at", Moment),
-    Column("alarm_from", Words),
-    sqlite_strict=True,
-)
-member = Table(
-    "member",
-    METADATA,
-    Column("tenant", Words, primary_key=True),
-    Column("joined", Moment, nullable=False),
-    Column("seen", Moment),
-    Column("knows", Words),
-    sqlite_strict=True,
-)
-peer_key = Table(
-    "peer_key",
-    METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    Column("pin", Words, nullable=False),
-    Column("made", Moment, nullable=False),
-    Column("used", Moment),
-    sqlite_strict=True,
-)
-provider_link = Table(
-    "provider_link",
-    METADATA,
-    Column("name", Words, primary_key=True),
-    Column("url", Words, nullable=False),
-    Column("tenant", Words, nullable=False),
-    Column("state", Words, nullable=False),
-    Column("pins", Words, nullable=False),
-    Column("certificate", Words),
-    Column("joined", Moment),
-    Column("seen", Moment),
-    Column("trouble", Words),
     sqlite_strict=True,
 )

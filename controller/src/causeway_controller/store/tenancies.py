@@ -37,6 +37,13 @@ class Standings:
             row = connection.execute(question).one_or_none()
         return Standing() if row is None else _standing(row.mode, row.publications)
 
+    def of_tenant(self, tenant: TenantId) -> dict[Name, modes.Mode]:
+        """The modes that runs left, by host. Raises StoreError."""
+        question = select(tenancy.c.host, tenancy.c.mode).where(tenancy.c.tenant == tenant)
+        with self._database.read() as connection:
+            rows = connection.execute(question).all()
+        return {row.host: _standing(row.mode, None).mode for row in rows}
+
     def all(self) -> dict[tuple[TenantId, Name], Standing]:
         """Those that a run left, by tenant and host. Raises StoreError."""
         with self._database.read() as connection:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
@@ -24,10 +24,14 @@ from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
     Action,
     Apply,
+    AwaitTenant,
     Call,
+    CloseHalf,
     Confirm,
     EditRules,
+    LetGo,
     MachineRef,
+    OpenHalf,
     Pause,
     Power,
     PutRules,
@@ -39,8 +43,20 @@ from causeway_controller.failover.steps import (
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.workflows import readiness
+from causeway_controller.workflows.acting import Awaited, Run
+from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
-from causeway_controller.workflows.ports import Agents, Answers, Hooks, Hypervisors
+from causeway_controller.workflows.ports import (
+    Agent,
+    Agents,
+    Answers,
+    Half,
+    Halves,
+    Hooks,
+    Hypervisors,
+    Questioned,
+    Words,
+)
 from causeway_controller.workflows.survey import Survey
 from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.waits import Waits
@@ -52,43 +68,8 @@ from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name
 _BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Awaited:
-    """A change that its appliance takes back by itself unless it is confirmed."""
-
-    change: ChangeId
-    until: float = 0.0
-    """Not before this moment of the monotonic clock; 0 when another controller made the change: then nobody
-    here knows, and the wait is extended before anything relies on it.
-    """
-
-
-async def _nobody_newer(_accepted: Epoch) -> Epoch | None:
+def _no_half(_name: ApplianceId, _run: str) -> None:
     return None
-
-
-@dataclass(slots=True)
-class Run:
-    """What all steps of a run share."""
-
-    site: tenancy.Site
-    epoch: Epoch
-    id: str = ""
-    rules: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while public rules are changed: steps of one stage change them one after the other."""
-    awaiting: dict[ApplianceId, Awaited] = field(default_factory=dict)
-    newer: Callable[[Epoch], Awaitable[Epoch | None]] = _nobody_newer
-    """Gives an epoch above one that an appliance has accepted, None when another controller has taken over.
-    An appliance is ahead of a store that was restored from a backup.
-    """
-    taken_over: bool = False
-    """Whether another controller began it: then what was under way may have been done already."""
-    unheard: set[ApplianceId] = field(default_factory=set)
-    """Appliances that may still obey another controller, or have done what they did not answer."""
-
-    def adopt(self, awaiting: Mapping[ApplianceId, ChangeId]) -> None:
-        """Take over what another controller made, which awaits a confirmation."""
-        self.awaiting = {appliance: Awaited(change=change) for appliance, change in awaiting.items()}
 
 
 class Executor:
@@ -103,6 +84,8 @@ class Executor:
         answers: Answers,
         timing: Timing,
         hooks: Hooks = NO_HOOKS,
+        halves: Halves = _no_half,
+        words: Words | None = None,
         in_charge: Callable[[], None] = lambda: None,
     ) -> None:
         """`in_charge` is called immediately before each effect, and does not return when another controller
@@ -114,17 +97,24 @@ class Executor:
         self._timing = timing
         self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
         self._hooks = hooks
+        self._halves = halves
+        self._holding = Holding(words=words, agents=agents, timing=timing, in_charge=in_charge)
         self._in_charge = in_charge
 
     async def can_begin(self, request: Request, site: tenancy.Site, host: Name) -> None:
-        """Raise ProblemError when the provider's appliance is missing or has failed; see `readiness`."""
+        """Raise ProblemError when the provider's appliance is missing or has failed; see `readiness`.
+
+        A tenant's controller commands none: the provider's asks the same when it is to open its half.
+        """
+        if isinstance(site.tenants[request.tenant].provider, tenancy.ProviderHalf):
+            return
         await readiness.check(request, site, host=host, agents=self._agents, hypervisors=self._hypervisors)
 
     @property
     def survey(self) -> Survey:
         """What looks at the same machines and appliances and changes nothing."""
         return Survey(
-            agents=self._agents,
+            agents=self._asked,
             hypervisors=self._hypervisors,
             hooks=self._hooks,
             patience=self._timing.courtesy,
@@ -139,7 +129,7 @@ class Executor:
         """
         asked = tuple(appliances)
         while True:
-            answers = await asyncio.gather(*(self._fence(run.epoch, one) for one in asked))
+            answers = await asyncio.gather(*(self._fence(run, one) for one in asked))
             ahead = [answer for answer in answers if not isinstance(answer, bool)]
             if not ahead:
                 silent = [one for one, answer in zip(asked, answers, strict=True) if answer is False]
@@ -148,11 +138,18 @@ class Executor:
                 return tuple(silent)
             await self._outrun(run, max(ahead))
 
-    async def _fence(self, epoch: Epoch, appliance: ApplianceId) -> bool | Epoch:
+    def _asked(self, appliance: ApplianceId) -> Questioned:
+        return self._halves(appliance, "") or self._agents(appliance)
+
+    def _party(self, run: Run, appliance: ApplianceId) -> Agent | Half:
+        """Whom to tell: an appliance's agent, or the controller that does the other half of the run."""
+        return self._halves(appliance, run.id) or self._agents(appliance)
+
+    async def _fence(self, run: Run, appliance: ApplianceId) -> bool | Epoch:
         """Whether it is done; the epoch that the appliance has accepted when that is a newer one."""
         try:
             async with asyncio.timeout(self._timing.courtesy):
-                await self._agents(appliance).fence(epoch)
+                await self._party(run, appliance).fence(run.epoch)
         except ProblemError as error:
             accepted = error.problem.epoch
             if error.problem.type == ProblemType.STALE_EPOCH.urn and isinstance(accepted, int):
@@ -206,7 +203,40 @@ class Executor:
             case Call():
                 await self._hooks.call(action, run.id)
                 changed = True
+            case AwaitTenant() | LetGo() | OpenHalf() | CloseHalf():
+                changed = await self._with_the_other_site(run, action)
         return changed
+
+    async def _with_the_other_site(
+        self, run: Run, action: AwaitTenant | LetGo | OpenHalf | CloseHalf
+    ) -> bool:
+        match action:
+            case AwaitTenant():
+                await self._holding.until_told(run, action.appliance)
+            case LetGo():
+                await self._holding.let_go(run, action.appliance)
+            case OpenHalf():
+                await self._open(run, action)
+            case CloseHalf():
+                return await self._close(run, action)
+        return True
+
+    async def _open(self, run: Run, action: OpenHalf) -> None:
+        """Until when it is held, nobody here knows: it is held on before anything relies on it."""
+        half = self._half(run, action.half)
+        opened = await half.open(action.host, action.vms, epoch=run.epoch)
+        run.awaiting[action.half] = Awaited(change=opened)
+
+    async def _close(self, run: Run, action: CloseHalf) -> bool:
+        run.awaiting.pop(action.half, None)
+        half = self._half(run, action.half)
+        return await half.close(action.host, action.vms, opened=action.opened, epoch=run.epoch)
+
+    def _half(self, run: Run, name: ApplianceId) -> Half:
+        found = self._halves(name, run.id)
+        if found is None:
+            raise ControllerError(f"no provider's controller is known as {name}; join it")
+        return found
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
         """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
@@ -268,6 +298,8 @@ class Executor:
         if found.type in _BEHIND and isinstance(found.generation, int):
             await self._generations.at_least(appliance, found.generation)
         elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
+            if _led_elsewhere(run.site, action) and not run.taken_over:
+                raise refusal  # who relies on it cannot be asked; it goes back by itself, after them
             for one in _relying(run.site, action):
                 await self._let_go(run, one)
             await self._agents(appliance).cancel(found.change, epoch=run.epoch)
@@ -323,14 +355,14 @@ class Executor:
         if awaited is None or awaited.until - now >= seconds:
             return
         longer = math.ceil(seconds + self._timing.courtesy)
-        await self._agents(appliance).extend(awaited.change, seconds=longer, epoch=run.epoch)
+        await self._party(run, appliance).extend(awaited.change, seconds=longer, epoch=run.epoch)
         run.awaiting[appliance] = replace(awaited, until=now + longer)
 
     async def _confirm(self, run: Run, appliance: ApplianceId) -> bool:
         awaited = run.awaiting.get(appliance)
         if awaited is None:
             return False
-        await self._agents(appliance).confirm(awaited.change, epoch=run.epoch)
+        await self._party(run, appliance).confirm(awaited.change, epoch=run.epoch)
         del run.awaiting[appliance]
         return True
 
@@ -344,6 +376,14 @@ class Executor:
                 return False
             await agent.patch_rules(patch)
             return True
+
+
+def _led_elsewhere(site: tenancy.Site, action: Apply) -> bool:
+    """Whether appliances that another controller commands may answer for what this one serves."""
+    tenant = site.tenants[action.tenant]
+    if action.appliance != tenant.provider.id or not isinstance(action.mode, modes.Idle | modes.Partial):
+        return False
+    return any(network not in tenant.appliances for network in tenant.networks)
 
 
 def _relying(site: tenancy.Site, action: Apply) -> Iterator[MachineRef]:

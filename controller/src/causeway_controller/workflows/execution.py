@@ -22,8 +22,8 @@ from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
-from causeway_controller.workflows.actions import Run as Acting
 from causeway_controller.workflows.ports import Journal, Tenancies
 from causeway_controller.workflows.run_record import (
     FAILED,
@@ -114,6 +114,7 @@ class Execution:
         if began.get("fingerprint") not in {None, planning.fingerprint(plan)}:
             raise PlanChanged
         acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
+        acting.stop_requested = self._journal.stop_requested
         if started is None:
             await self._means.executor.survey.refuse(plan.steps)
             mode = modes.members(tenancy.mode(site, self._asked.tenant))

@@ -13,7 +13,8 @@ from causeway_controller.failover import planning
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.workflows.actions import Executor, Run
+from causeway_controller.workflows.acting import Run
+from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.ports import Agents, Answers, Hypervisors
 from causeway_controller.workflows.stages import Progress, Stages, Unrecorded
 from causeway_controller.workflows.timing import Timing

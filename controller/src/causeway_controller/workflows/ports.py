@@ -10,6 +10,7 @@ from typing import Protocol
 from causeway_controller.failover.steps import Call, MachineRef
 from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store.halves import Half as Told
 from causeway_wire.change import Change, Fence
 from causeway_wire.desired import Desired
 from causeway_wire.observed import Health, Observed
@@ -50,6 +51,54 @@ class Agent(RuleTable, Protocol):
     async def observed(self) -> Observed: ...
 
     async def live(self) -> Health: ...
+
+
+class Questioned(Protocol):
+    """Whoever can be asked and is not told anything: an appliance's agent, or the other half's controller."""
+
+    async def live(self) -> object: ...
+
+    async def observed(self) -> Observed: ...
+
+
+class Half(Questioned, Protocol):
+    """The provider's half of one run of a tenant's, at the provider's controller; `peers.half` has it.
+
+    To runs it is what an appliance is: it is fenced, opened, held on, confirmed and ended. Every call raises
+    ProblemError (`stale-epoch` for a controller that is over) or PeerUnreachable.
+    """
+
+    async def open(self, host: Name, vms: frozenset[VmName], *, epoch: Epoch) -> ChangeId:
+        """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
+
+    async def close(self, host: Name, vms: frozenset[VmName], *, opened: bool, epoch: Epoch) -> bool:
+        """Have it gone, and say whether anything was there. Raises HalfStands when it could not be."""
+
+    async def confirm(self, identifier: ChangeId, *, epoch: Epoch) -> object:
+        """Have it kept. Raises ProblemError (`not-awaiting`) when it is gone."""
+
+    async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> object:
+        """Have it held for so long from now. Raises HalfGone."""
+
+    async def fence(self, epoch: Epoch) -> object:
+        """Have it obey no older epoch any more."""
+
+
+Halves = Callable[[ApplianceId, str], Half | None]
+"""Gives the provider's half of a run by the half's name; None for what is an appliance."""
+
+
+class Words(Protocol):
+    """What tenants' controllers said of the halves that this provider does for them; `store.halves`."""
+
+    def of_run(self, run: str) -> Told | None:
+        """What was said of the half that this run carries out; None when nobody opened it."""
+
+    def hold(self, run: str) -> None:
+        """Keep that something may rely on it from now on."""
+
+    def give(self, run: str, asked: int) -> None:
+        """Keep that so many orders to hold on are done."""
 
 
 Agents = Callable[[ApplianceId], Agent]

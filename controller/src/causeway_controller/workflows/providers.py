@@ -80,7 +80,7 @@ class Providers:
             if link.state is LinkState.JOINING:
                 await self._accept(link)  # it may have been accepted: then there is something to leave
                 link = await asyncio.to_thread(self._links.get, name)
-            async with _client(link) as client:
+            async with client_of(link) as client:
                 await client.ask(tenant_routes.LEAVE)
         except ProblemError as error:
             if not (force or _is_unknown(error) or error.problem.type in _REFUSED):
@@ -92,7 +92,7 @@ class Providers:
 
     async def resources(self, name: Name) -> TenantResources:
         """All that is one's own at a provider, now. Raises ProblemError, PeerUnreachable, StoreError."""
-        async with _client(await asyncio.to_thread(self._links.get, name)) as client:
+        async with client_of(await asyncio.to_thread(self._links.get, name)) as client:
             return (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
 
     async def follow(self) -> None:
@@ -133,7 +133,7 @@ class Providers:
         link = await asyncio.to_thread(self._links.get, name)
         before = self._versions.get(name)
         query = {} if before is None else {"after": before, "wait": str(_WAIT)}
-        async with _client(link) as client:
+        async with client_of(link) as client:
             answer = await client.ask(tenant_routes.RESOURCES, query=query, patience=2 * _WAIT)
         self._versions[name] = answer.read(VersionedResources).version
         if self._versions[name] == before:
@@ -155,7 +155,7 @@ class Providers:
         _log.info("joined", extra={"provider": link.name, "tenant": made.tenant})
 
     async def _meet(self, link: Link) -> None:
-        async with _client(link) as client:
+        async with client_of(link) as client:
             told = await self._hear(client, link)
             if told.next_key and told.next_key not in link.pins:
                 link = await asyncio.to_thread(self._links.get, link.name)
@@ -164,7 +164,7 @@ class Providers:
                 return
             await self._renew(client, link)
         link = await asyncio.to_thread(self._links.get, link.name)
-        async with _client(link) as client:  # shows the new certificate: the one before counts no more
+        async with client_of(link) as client:  # shows the new certificate: the one before counts no more
             await self._hear(client, link)
 
     async def _hear(self, client: ProviderClient, link: Link) -> Membership:
@@ -182,7 +182,8 @@ class Providers:
         _log.info("certificate renewed", extra={"provider": link.name})
 
 
-def _client(link: Link) -> ProviderClient:
+def client_of(link: Link) -> ProviderClient:
+    """What asks this provider, showing who we are there."""
     context = pinning.context(link.pins, certificate=link.certificate, key=link.key)
     return ProviderClient(link.url, context)
 

@@ -106,7 +106,7 @@ class Provisioning:
         but = "" if under is None else under.run
         await asyncio.to_thread(self._runs.refuse_open, tenant, host, but=but)
         site = await self._tenancies.load(tenant, host)
-        appliance = site.tenants[tenant].provider
+        appliance = site.tenants[tenant].server
         if not appliance.management.sources:
             detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
             raise ProblemError(problem(ProblemType.UNSUPPORTED, f"appliance {appliance.id} {detail}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from causeway_controller.contract.requests import FailOver, FailOverSite, Rehearse, Request
+from causeway_controller.contract.requests import FailOver, FailOverSite, Rehearse, Request, Serve
 from causeway_controller.errors import AgentUnreachable, ControllerError, MachineMissing
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.hypervisors.base import HypervisorError, Machine
@@ -17,7 +17,7 @@ from causeway_wire.types import ApplianceId, Name
 TRIES: Final = 3
 """Times that an appliance is asked whether it lives: one answer may be lost."""
 _REST_SECONDS: Final = 1.0
-_BEGINNINGS: Final = (FailOver, FailOverSite, Rehearse)
+_BEGINNINGS: Final = (FailOver, Serve, FailOverSite, Rehearse)
 """What is refused; what ends a failover is never."""
 
 

@@ -20,7 +20,8 @@ from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.steps import Apply, Power, Step
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.workflows import records
-from causeway_controller.workflows.actions import Executor, Run
+from causeway_controller.workflows.acting import Run
+from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.records import StageRecord, StepRecord
 from causeway_wire.problem import ProblemError

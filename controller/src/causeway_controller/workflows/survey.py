@@ -21,8 +21,8 @@ from causeway_controller.failover.steps import (
     appliances,
     replica_machine,
 )
-from causeway_controller.inventory.tenancy import Tenant
-from causeway_controller.workflows.ports import Agents, Hooks, Hypervisors
+from causeway_controller.inventory.tenancy import ProviderHalf, Tenant
+from causeway_controller.workflows.ports import Hooks, Hypervisors, Questioned
 from causeway_wire.observed import Observed
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, VmName
@@ -39,7 +39,7 @@ Found = TypeVar("Found")
 class Survey:
     """Asks agents and hypervisors, none of them for longer than `patience` seconds."""
 
-    agents: Agents
+    agents: Callable[[ApplianceId], Questioned]
     hypervisors: Hypervisors
     hooks: Hooks
     patience: float
@@ -82,7 +82,8 @@ class Survey:
         JSON values; what cannot be found out is said to be unknown, and why.
         """
         names = dict.fromkeys((tenant.provider.id, *appliances(steps)))
-        chosen = [tenant.vms[name] for name in sorted(frozenset(vms)) if name in tenant.vms]
+        here = not isinstance(tenant.provider, ProviderHalf)  # otherwise replicas are the other controller's
+        chosen = [tenant.vms[name] for name in sorted(frozenset(vms)) if here and name in tenant.vms]
         seen = await _each(names, self._observed)
         power = await _each(
             [one.name for one in chosen], lambda one: self._power(replica_machine(tenant, one))

@@ -54,14 +54,15 @@ class Waits:
     async def _tunnel(self, action: VerifyTunnel) -> None:
         deadline = time.monotonic() + self.timing.tunnel
         for pause in self.timing.polls():
-            server, client = [
-                _tunnel_state(await self.agents(appliance).observed(), action.tunnel)
-                for appliance in (action.server, action.client)
-            ]
-            if server is client is TunnelState.CONNECTED:
+            states = {
+                one: _tunnel_state(await self.agents(one).observed(), action.tunnel) for one in action.ends
+            }
+            if all(state is TunnelState.CONNECTED for state in states.values()):
                 break
             if time.monotonic() >= deadline:
-                raise TunnelDown(action.tunnel, server.value, client.value)
+                ends = (action.server, action.client)
+                server, client = ("not ours" if one is None else states[one].value for one in ends)
+                raise TunnelDown(action.tunnel, server, client)
             await asyncio.sleep(pause)
 
     async def _mode(self, action: VerifyMode) -> None:

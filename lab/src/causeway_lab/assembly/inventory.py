@@ -118,7 +118,7 @@ def _classes(world: Topology) -> Iterator[tuple[NetworkId, NetworkClass]]:
 
 
 def _tenant(tenant: tenancy.Tenant) -> Tenant:
-    uplink = tenant.provider.uplink
+    uplink = tenant.server.uplink
     return Tenant(
         id=tenant.id,
         platform=HostKind.LAB,
@@ -145,7 +145,7 @@ def _tenant(tenant: tenancy.Tenant) -> Tenant:
                         plan_network=network.id,
                         network=network.id,
                         extension=network.extension,
-                        appliance_addresses=tenant.provider.vlans[network.id].addresses,
+                        appliance_addresses=tenant.server.vlans[network.id].addresses,
                     )
                     for network in tenant.networks.values()
                 ),

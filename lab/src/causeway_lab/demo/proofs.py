@@ -192,8 +192,8 @@ async def closed(source: Console, doors: Sequence[tuple[IPAddress, int]]) -> str
 def forbidden_doors(lab: Lab, tenant: str) -> list[tuple[IPAddress, int]]:
     """What a replica of this tenant must not open: management of any appliance, VPN servers, SP hosts."""
     addresses = [gateway.inside.addresses[0].ip for gateway in lab.topology.gateways]
-    addresses += [other.provider.uplink.addresses[0].ip for other in lab.topology.tenants.values()]
-    vlans = lab.topology.tenants[tenant].provider.vlans.values()
+    addresses += [other.server.uplink.addresses[0].ip for other in lab.topology.tenants.values()]
+    vlans = lab.topology.tenants[tenant].server.vlans.values()
     addresses += [interface.ip for vlan in vlans for interface in vlan.addresses]
     addresses.append(ipaddress.ip_address("10.10.0.2"))
     return [(address, port) for address in addresses for port in (SSH_PORT, AGENT_PORT)]

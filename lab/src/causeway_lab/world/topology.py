@@ -125,7 +125,7 @@ class Topology:
         for gateway in self.gateways:
             yield gateway.id, gateway.management, (gateway.public, gateway.inside), SP_CONTROLLER
         for tenant in self.tenants.values():
-            provider = tenant.provider
+            provider = tenant.server
             adapters = (provider.uplink, *provider.vlans.values())
             yield provider.id, provider.management, adapters, SP_CONTROLLER
             for item in tenant.appliances.values():

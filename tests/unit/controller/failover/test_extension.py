@@ -28,8 +28,8 @@ def bridged() -> Site:
         tenant,
         networks={**tenant.networks, "net-0": replace(tenant.networks["net-0"], extension=Extension.BRIDGED)},
         provider=replace(
-            tenant.provider,
-            vlans={**tenant.provider.vlans, "net-0": replace(tenant.provider.vlans["net-0"], addresses=())},
+            tenant.server,
+            vlans={**tenant.server.vlans, "net-0": replace(tenant.server.vlans["net-0"], addresses=())},
         ),
         appliances={
             **tenant.appliances,

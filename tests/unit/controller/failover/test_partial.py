@@ -216,7 +216,7 @@ def test_a_network_without_a_tenant_appliance_is_refused() -> None:
 
 
 def test_a_network_without_a_vlan_is_refused() -> None:
-    provider = replace(SITE.tenants["acme"].provider, vlans={})
+    provider = replace(SITE.tenants["acme"].server, vlans={})
     assert problems(tenant_with(provider=provider), "vm-1-0") == [("unknown-reference", "/vms/vm-1-0")]
 
 

@@ -33,16 +33,16 @@ def view(inventory: Inventory, host: str = "esx1", known: Known = KNOWN, plan: s
 def test_plans_of_two_and_three_networks_on_one_host_are_an_uplink_and_five_adapters() -> None:
     found = view(seed_example()).tenants["acme"]
     assert found.provider.id == "acme-esx1"
-    assert found.provider.management.address == ip_address("203.0.113.10")
-    assert found.provider.management.sources == KNOWN.controllers
-    assert {name: nic.name for name, nic in found.provider.vlans.items()} == {
+    assert found.server.management.address == ip_address("203.0.113.10")
+    assert found.server.management.sources == KNOWN.controllers
+    assert {name: nic.name for name, nic in found.server.vlans.items()} == {
         "lan": "vlan100",
         "dmz": "vlan101",
     }
-    assert [nic.name for nic in found.provider.spare] == ["vlan150", "vlan151", "vlan102"]
-    macs = {nic.mac for nic in (found.provider.uplink, *found.provider.vlans.values(), *found.provider.spare)}
+    assert [nic.name for nic in found.server.spare] == ["vlan150", "vlan151", "vlan102"]
+    macs = {nic.mac for nic in (found.server.uplink, *found.server.vlans.values(), *found.server.spare)}
     assert macs == {lease.mac for lease in enter(seed_example()).macs}
-    assert found.provider.denied == (ip_network("203.0.113.0/24"),)
+    assert found.server.denied == (ip_network("203.0.113.0/24"),)
     assert [(one.tunnel, one.port, one.internet) for one in found.networks.values()] == [
         ("lan-tunnel", 1195, True),
         ("dmz-tunnel", 1197, True),
@@ -57,7 +57,7 @@ def test_each_host_has_its_own_half_of_the_tenant() -> None:
         ["db1", "web1"],
     )
     assert (second.provider.id, list(second.networks), second.vms) == ("acme-esx2", ["dmz"], {})
-    assert second.provider.uplink.addresses == (ip_interface("203.0.113.30/24"),)
+    assert second.server.uplink.addresses == (ip_interface("203.0.113.30/24"),)
     assert second.publications == ()
     assert second.plan == ()
 
@@ -67,7 +67,7 @@ def test_networks_that_share_a_trunk_are_told_apart_by_their_tags() -> None:
         with_(each, adapters=Adapters.TRUNK)
         for each in (subscription("small", "lan"), subscription("large", "dmz"))
     )
-    found = view(seed_example(tenants=(tenant(subscriptions=subscriptions),))).tenants["acme"].provider
+    found = view(seed_example(tenants=(tenant(subscriptions=subscriptions),))).tenants["acme"].server
     assert found.trunk is not None
     assert {nic.mac for nic in (*found.vlans.values(), *found.spare)} == {found.trunk.mac}
     assert [nic.vlan for nic in (*found.vlans.values(), *found.spare)] == [100, 101, 150, 151, 102]
@@ -79,7 +79,7 @@ def test_an_appliance_has_the_addresses_in_the_network_that_it_is_given() -> Non
     own = (ip_interface("192.168.10.251/24"),)
     first = with_(first, networks=(with_(mapped, appliance_addresses=own),))
     found = view(seed_example(tenants=(tenant(subscriptions=(first, *rest)),))).tenants["acme"]
-    assert found.provider.vlans["lan"].addresses == own
+    assert found.server.vlans["lan"].addresses == own
     assert found.networks["lan"].extension is Extension.ROUTED
 
 
@@ -92,7 +92,7 @@ def test_an_uplink_of_dhcp_is_known_once_the_network_gave_an_address() -> None:
         view(inventory)
     learnt = Adapter(name="uplink", mac="02:00:00:00:00:01", addresses=(ip_interface("203.0.113.77/24"),))
     found = view(inventory, known=replace(KNOWN, learnt={"acme-esx1": learnt})).tenants["acme"]
-    assert found.provider.management.address == ip_address("203.0.113.77")
+    assert found.server.management.address == ip_address("203.0.113.77")
 
 
 def test_the_mode_and_the_gateways_come_along() -> None:

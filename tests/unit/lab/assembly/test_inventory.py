@@ -30,13 +30,13 @@ def test_seen_through_the_inventory_each_tenant_is_as_the_topology_says(extensio
         assert tenant == replace(
             seen, provider=tenant.provider, networks=tenant.networks, appliances=tenant.appliances
         )
-        assert (seen.provider.id, seen.provider.management) == (
+        assert (seen.provider.id, seen.server.management) == (
             tenant.provider.id,
-            tenant.provider.management,
+            tenant.server.management,
         )
-        for network, adapter in seen.provider.vlans.items():
+        for network, adapter in seen.server.vlans.items():
             segment = world.port_groups[topology.SWITCH, int(adapter.name.removeprefix("vlan"))]
             assert segment == topology.vlan_of(name, list(tenant.networks).index(network))
-            assert adapter.addresses == tenant.provider.vlans[network].addresses
+            assert adapter.addresses == tenant.server.vlans[network].addresses
         for network, there in tenant.networks.items():
             assert replace(seen.networks[network], inner=there.inner) == there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from causeway_controller.store.tables import METADATA
+from causeway_controller.store.columns import METADATA
 
 if __name__ == "env_py":  # what Alembic calls it; to import it does nothing
     context.configure(connection=context.config.attributes["connection"], target_metadata=METADATA)

@@ -35,7 +35,7 @@ T = TypeVar("T")
 async def trunk(lab: Lab, ledger: Ledger) -> None:
     """While a VM is failed over its network moves to a VLAN of the provider's adapter, and back."""
     tenant = lab.tenant(FAILED_OVER.tenant)
-    appliance, network = tenant.provider, lab.vm(FAILED_OVER).network
+    appliance, network = tenant.server, lab.vm(FAILED_OVER).network
     nic = appliance.vlans[network]
     ledger.chapter(f"802.1Q: {network} arrives at {appliance.id} as VLAN {VLAN_ID} of a trunk")
     await lab.put(appliance.id, lambda meant: moved(meant, nic.name))

@@ -1,0 +1,139 @@
+"""Handlers of the halves that a tenant's controller has this provider do for its partial failovers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, structs
+
+from causeway_controller.api.callers import not_found
+from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
+from causeway_controller.api.runs import RunHandlers
+from causeway_controller.contract import requests, tenant_routes
+from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Word
+from causeway_controller.contract.requests import Serve, StopServing
+from causeway_controller.contract.runs import RunReport
+from causeway_controller.store.halves import Half, Halves
+from causeway_wire.problem import ProblemError, ProblemType
+from causeway_wire.types import TenantId
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_LOOK_SECONDS: Final = 0.2
+_GRANT_SECONDS: Final = 15.0
+"""For the controller that carries the half out to have its appliance wait longer."""
+_WAIT_SECONDS: Final = 25
+_FINISHED: Final = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfHandlers:
+    """Keeps what is ordered, and starts the run that carries a half out, which reads the orders."""
+
+    runs: RunHandlers
+    halves: Halves
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {tenant_routes.ORDER_HALF.name: self.order, tenant_routes.HALF.name: self.get}
+
+    async def order(self, ask: Ask) -> Answer:
+        """Have something become of a half."""
+        tenant, name, wanted = ask.caller.tenant or "", _name(ask), ask.document(HalfOrder)
+        run = "h-" + hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:24]
+        half = await asyncio.to_thread(self.halves.order, tenant, name, wanted, run=run, at=self.runs.now())
+        if half.run is not None and half.word is not Word.TAKE_BACK:
+            await self._start(ask, wanted, half.run)
+        granted = wanted.hold is not UNSET and await self._granted(tenant, name, half.asked)
+        report = await asyncio.to_thread(self._report, tenant, name)
+        return Answer(document=structs.replace(report, granted=granted))
+
+    async def get(self, ask: Ask) -> Answer:
+        """How far a half is, once that is something else than what is known."""
+        tenant, name, after = ask.caller.tenant or "", _name(ask), ask.query.get("after")
+        if after is not None and after not in set(HalfState):
+            raise malformed(f"`after` is one of {', '.join(HalfState)}")
+        until = asyncio.get_running_loop().time() + ask.number("wait", 0, highest=_WAIT_SECONDS)
+        while True:
+            report = await asyncio.to_thread(self._report, tenant, name)
+            if report.state != after or asyncio.get_running_loop().time() >= until:
+                return Answer(document=report)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _start(self, ask: Ask, wanted: HalfOrder, run: str) -> None:
+        """Start the run, unless it was started. Raises ProblemError, with nothing begun."""
+        place = wanted.open or wanted.end
+        if place is UNSET or await asyncio.to_thread(self._found, run) is not None:
+            return
+        request: Serve | StopServing
+        if wanted.open is not UNSET:
+            request = Serve(tenant=ask.caller.tenant or "", vms=place.vms)
+        else:
+            request = StopServing(tenant=ask.caller.tenant or "", vms=place.vms)
+        try:
+            await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
+            await self.runs.service.start(request, host=place.host, actor=ask.caller.name, identifier=run)
+        except ProblemError:
+            await asyncio.to_thread(self.halves.unopened, run)
+            raise
+        await self.runs.record(ask.caller, "half.open", await asyncio.to_thread(self.runs.told.get, run))
+
+    async def _granted(self, tenant: TenantId, name: str, asked: int) -> bool:
+        """Whether it is held on, as this order asked; waits for it."""
+        until = asyncio.get_running_loop().time() + _GRANT_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            half = await asyncio.to_thread(self.halves.get, tenant, name)
+            if half is None or half.run is None or not half.held or half.word is not None:
+                return False
+            if half.given >= asked:
+                return True
+            await asyncio.sleep(_LOOK_SECONDS)
+        return False
+
+    def _report(self, tenant: TenantId, name: str) -> HalfReport:
+        half = self.halves.get(tenant, name)
+        if half is None:
+            raise not_found(f"half {name}")
+        run = None if half.run is None else self._found(half.run)
+        if run is None:
+            state = HalfState.GONE if half.word is Word.TAKE_BACK else HalfState.PREPARING
+            return HalfReport(epoch=half.epoch, state=state)
+        state = _state(half, run)
+        why = "" if run.open or run.last is UNSET else _why(bytes(run.last.detail))
+        return HalfReport(epoch=half.epoch, state=state, run=run.id, why=why)
+
+    def _found(self, run: str) -> RunReport | None:
+        try:
+            return self.runs.told.get(run)
+        except ProblemError as error:
+            if error.problem.type != ProblemType.NOT_FOUND.urn:
+                raise
+            return None
+
+
+def _state(half: Half, run: RunReport) -> HalfState:
+    if run.open:
+        return HalfState.HELD if half.held else HalfState.PREPARING
+    went_through = run.last is not UNSET and run.last.kind == _FINISHED
+    serves = isinstance(requests.read(bytes(run.request)), Serve)
+    return HalfState.KEPT if serves is went_through else HalfState.GONE
+
+
+def _why(detail: bytes) -> str:
+    """What the run that failed ended with, and what of it stands."""
+    found = msgspec.json.decode(detail, type=dict[str, object])
+    kept = found.get("kept")
+    stands = f"; not taken back: {', '.join(map(str, kept))}" if isinstance(kept, list) and kept else ""
+    return f"{found.get('why', '')}{stands}"
+
+
+def _name(ask: Ask) -> str:
+    name = ask.places["half"]
+    if _NAME.fullmatch(name) is None:
+        raise malformed("a half has the name of the tenant's run: a-z, 0-9 and hyphens, at most 64")
+    return name

@@ -1,0 +1,164 @@
+"""The provider's half of a run of this tenant's, at the provider's controller (`workflows.ports.Half`).
+
+A request or its answer may be lost: each order is repeated for a while, for a repeat changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from causeway_controller.contract import tenant_routes
+from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Open, Word
+from causeway_controller.contract.tenant_view import VersionedResources
+from causeway_controller.errors import HalfGone, HalfStands, PeerUnreachable
+from causeway_controller.peers.client import ProviderClient
+from causeway_wire.observed import ApplianceState, DriftReport, Observed
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name, VmName
+
+_WAIT: Final = 20
+"""Seconds that a question may stay open."""
+_SLACK: Final = 10.0
+"""Seconds besides, for the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfPatience:
+    """How long what is waited for, in seconds."""
+
+    order: float = 25.0
+    """For an order to be heard, over a line that is cut for a moment."""
+    open: float = 420.0
+    """For an appliance that boots and replicas that start."""
+    end: float = 1200.0
+    """For the other half's controller to find that nothing relies on it any more."""
+    pause: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfClient:
+    """One half."""
+
+    connect: Callable[[], Awaitable[ProviderClient]]
+    """Gives a client that shows the certificate of now."""
+    name: ApplianceId
+    run: str
+    patience: HalfPatience = HalfPatience()
+
+    async def open(self, host: Name, vms: frozenset[VmName], *, epoch: Epoch) -> ChangeId:
+        """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
+        order = HalfOrder(epoch=epoch, open=Open(host=host, vms=vms))
+        report = await self._order(self.run, order)
+        report = await self._until(self.run, report, HalfState.PREPARING, self.patience.open)
+        if report.state is not HalfState.HELD:
+            raise HalfGone(f"the provider could not do its half: {report.why or 'it is not held'}")
+        return self.run
+
+    async def close(self, host: Name, vms: frozenset[VmName], *, opened: bool, epoch: Epoch) -> bool:
+        """Have it gone, and say whether anything was there. Raises HalfStands when it could not be."""
+        if opened:
+            report = await self._order(self.run, HalfOrder(epoch=epoch, word=Word.TAKE_BACK))
+            for state in (HalfState.PREPARING, HalfState.HELD):
+                report = await self._until(self.run, report, state, self.patience.end)
+            if report.state is HalfState.GONE:
+                return True
+            if report.state is not HalfState.KEPT:
+                raise HalfStands("the provider's controller has not ended its half yet")
+        served = vms & await self._serves(host)
+        if not served:
+            return False
+        ending = f"{self.run}-end"
+        report = await self._order(ending, HalfOrder(epoch=epoch, end=Open(host=host, vms=served)))
+        report = await self._until(ending, report, HalfState.PREPARING, self.patience.open)
+        if report.state is not HalfState.GONE:
+            raise HalfStands(f"the provider could not end its half: {report.why or 'it has not yet'}")
+        return True
+
+    async def confirm(self, identifier: ChangeId, *, epoch: Epoch) -> HalfReport:
+        """Have it kept. Raises ProblemError (`not-awaiting`) when it is gone."""
+        report = await self._order(identifier, HalfOrder(epoch=epoch, word=Word.KEEP))
+        report = await self._until(identifier, report, HalfState.HELD, self.patience.open)
+        if report.state is not HalfState.KEPT:
+            detail = f"the provider's half was not kept: {report.why or report.state.value}"
+            raise ProblemError(problem(ProblemType.NOT_AWAITING, detail))
+        return report
+
+    async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> HalfReport:
+        """Have it held for so long from now. Raises HalfGone."""
+        report = await self._order(identifier, HalfOrder(epoch=epoch, hold=seconds))
+        if report.state is not HalfState.HELD or not report.granted:
+            raise HalfGone(f"the provider's half is not held on: {report.why or report.state.value}")
+        return report
+
+    async def fence(self, epoch: Epoch) -> HalfReport:
+        """Have it obey no older epoch any more."""
+        async with await self.connect() as client:
+            return await self._once(client, self.run, HalfOrder(epoch=epoch))
+
+    async def live(self) -> object:
+        """Whether the provider's controller answers."""
+        async with await self.connect() as client:
+            return await client.ask(tenant_routes.MEMBERSHIP)
+
+    async def observed(self) -> Observed:
+        """The failover mode that it serves in, of whichever host."""
+        async with await self.connect() as client:
+            told = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+        return Observed(
+            appliance=self.name,
+            state=ApplianceState.READY,
+            observed_generation=None,
+            epoch=0,
+            role=None,
+            failover=next((one.mode for one in told.failovers), "idle"),
+            change=None,
+            nics=(),
+            tunnels=(),
+            drift=DriftReport(repairs=0),
+        )
+
+    async def _serves(self, host: Name) -> frozenset[VmName]:
+        """VMs in partial failover on the host, as the provider says. Raises HalfStands in another mode."""
+        async with await self.connect() as client:
+            told = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+        found = next((one for one in told.failovers if one.host == host), None)
+        if found is None:
+            return frozenset()
+        if found.mode != "partial":
+            raise HalfStands(f"the provider's host {host} is in {found.mode} failover: have that ended first")
+        return frozenset(found.vms)
+
+    async def _order(self, half: str, order: HalfOrder) -> HalfReport:
+        """Raises ProblemError, PeerUnreachable when nobody answered for a while."""
+        until = time.monotonic() + self.patience.order
+        while True:
+            try:
+                async with await self.connect() as client:
+                    return await self._once(client, half, order)
+            except PeerUnreachable:
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(self.patience.pause)
+
+    async def _once(self, client: ProviderClient, half: str, order: HalfOrder) -> HalfReport:
+        reply = await client.ask(tenant_routes.ORDER_HALF, {"half": half}, body=order)
+        return reply.read(HalfReport)
+
+    async def _until(self, half: str, report: HalfReport, state: HalfState, patience: float) -> HalfReport:
+        """Wait until it is not in this state any more, or for `patience` seconds."""
+        until = time.monotonic() + patience
+        while report.state is state and time.monotonic() < until:
+            query = {"after": state.value, "wait": str(_WAIT)}
+            try:
+                async with await self.connect() as client:
+                    reply = await client.ask(
+                        tenant_routes.HALF, {"half": half}, query=query, patience=_WAIT + _SLACK
+                    )
+                report = reply.read(HalfReport)
+            except PeerUnreachable:
+                await asyncio.sleep(self.patience.pause)
+        return report

@@ -1,0 +1,142 @@
+"""What tenants' controllers said of the provider's halves that they lead; epochs only grow.
+
+A half is known from the first order about it, so that an order that comes late is refused although nothing
+was opened before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from msgspec import UNSET
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import Connection
+
+from causeway_controller.contract.halves import HalfOrder, Word
+from causeway_controller.contract.runs import RunId
+from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.peer_tables import half
+from causeway_controller.store.tables import open_run
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Epoch, Name, TenantId
+
+_KEPT: Final = timedelta(days=30)
+"""For how long a half is known after the last order about it."""
+_MOST: Final = 1000
+"""Of one tenant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Half:
+    """A half as its tenant's controller wants it."""
+
+    tenant: TenantId
+    name: Name
+    epoch: Epoch
+    run: RunId | None
+    """The provider's run; None before it was opened."""
+    held: bool
+    """Whether it has served, so that something may rely on it."""
+    asked: int
+    """How often it was to be held on."""
+    seconds: int
+    """For how long, the last time."""
+    given: int
+    """How many of those were done."""
+    word: Word | None
+
+
+class Halves:
+    """All of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def order(self, tenant: TenantId, name: Name, wanted: HalfOrder, *, run: RunId, at: datetime) -> Half:
+        """Keep an order, and with it that `run` carries the half out when it opens it.
+
+        Raises ProblemError: `stale-epoch` for one older than what was heard, `too-many` when the tenant has
+        too many halves; StoreError.
+        """
+        with self._database.write() as connection:
+            first = {"epoch": 0, "held": 0, "asked": 0, "seconds": 0, "given": 0, "at": at}
+            new = upsert(connection, half).values(tenant=tenant, name=name, **first)
+            made = new.on_conflict_do_nothing(index_elements=[half.c.tenant, half.c.name])
+            if connection.execute(made.returning(half.c.name)).one_or_none() is not None:
+                _tidy(connection, tenant, before=at - _KEPT)
+            this = (half.c.tenant == tenant, half.c.name == name)
+            row = connection.execute(select(half).where(*this).with_for_update()).mappings().one()
+            if wanted.epoch < row["epoch"]:
+                detail = f"epoch {wanted.epoch} of {name} is over, {row['epoch']} has taken it over"
+                raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=row["epoch"]))
+            values = {"epoch": wanted.epoch, "at": at, **_wishes(wanted, row, run)}
+            connection.execute(update(half).where(*this).values(values))
+            return _half({**row, **values})
+
+    def get(self, tenant: TenantId, name: Name) -> Half | None:
+        """One half; None before the first order about it. Raises StoreError."""
+        question = select(half).where(half.c.tenant == tenant, half.c.name == name)
+        with self._database.read() as connection:
+            row = connection.execute(question).mappings().one_or_none()
+        return None if row is None else _half(row)
+
+    def of_run(self, run: RunId) -> Half | None:
+        """The half that a run carries out; None when it carries out none. Raises StoreError."""
+        with self._database.read() as connection:
+            row = connection.execute(select(half).where(half.c.run == run)).mappings().one_or_none()
+        return None if row is None else _half(row)
+
+    def hold(self, run: RunId) -> None:
+        """From now on something may rely on it. Raises StoreError."""
+        self._set(run, {"held": 1})
+
+    def give(self, run: RunId, asked: int) -> None:
+        """So many orders to hold on are done. Raises StoreError."""
+        self._set(run, {"given": asked})
+
+    def unopened(self, run: RunId) -> None:
+        """The run was refused before it began. Raises StoreError."""
+        self._set(run, {"run": None})
+
+    def _set(self, run: RunId, values: dict[str, Any]) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(half).where(half.c.run == run).values(values))
+
+
+def _wishes(wanted: HalfOrder, row: Any, run: RunId) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    opens = wanted.open is not UNSET or wanted.end is not UNSET
+    if opens and row["run"] is None and row["word"] is None:
+        values["run"] = run
+    if wanted.hold is not UNSET:
+        values |= {"asked": row["asked"] + 1, "seconds": wanted.hold}
+    if wanted.word is not UNSET and row["word"] != Word.TAKE_BACK:
+        values["word"] = wanted.word.value
+    return values
+
+
+def _tidy(connection: Connection, tenant: TenantId, *, before: datetime) -> None:
+    """Forget halves of which nothing was heard for long; raises ProblemError when too many are left."""
+    opened = select(open_run.c.run)
+    old = (half.c.tenant == tenant, half.c.at < before)
+    connection.execute(delete(half).where(*old, half.c.run.is_(None) | half.c.run.not_in(opened)))
+    count = connection.execute(select(func.count()).select_from(half).where(half.c.tenant == tenant))
+    if int(count.scalar_one()) > _MOST:
+        detail = f"{tenant} has led {_MOST} halves in {_KEPT.days} days; the oldest must be forgotten first"
+        raise ProblemError(problem(ProblemType.TOO_MANY, detail))
+
+
+def _half(row: Any) -> Half:
+    return Half(
+        tenant=row["tenant"],
+        name=row["name"],
+        epoch=row["epoch"],
+        run=row["run"],
+        held=bool(row["held"]),
+        asked=row["asked"],
+        seconds=row["seconds"],
+        given=row["given"],
+        word=None if row["word"] is None else Word(row["word"]),
+    )

@@ -1,0 +1,55 @@
+"""What all steps of a run share while a controller carries it out, and what awaits a confirmation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from causeway_controller.inventory import tenancy
+from causeway_wire.types import ApplianceId, ChangeId, Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """A change that its appliance takes back by itself unless it is confirmed."""
+
+    change: ChangeId
+    until: float = 0.0
+    """Not before this moment of the monotonic clock; 0 when another controller made the change: then nobody
+    here knows, and the wait is extended before anything relies on it.
+    """
+
+
+async def _never() -> bool:
+    return False
+
+
+async def _nobody_newer(_accepted: Epoch) -> Epoch | None:
+    return None
+
+
+@dataclass(slots=True)
+class Run:
+    """What all steps of a run share."""
+
+    site: tenancy.Site
+    epoch: Epoch
+    id: str = ""
+    rules: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while public rules are changed: steps of one stage change them one after the other."""
+    awaiting: dict[ApplianceId, Awaited] = field(default_factory=dict)
+    newer: Callable[[Epoch], Awaitable[Epoch | None]] = _nobody_newer
+    """Gives an epoch above one that an appliance has accepted, None when another controller has taken over.
+    An appliance is ahead of a store that was restored from a backup.
+    """
+    taken_over: bool = False
+    """Whether another controller began it: then what was under way may have been done already."""
+    stop_requested: Callable[[], Awaitable[bool]] = _never
+    """Whether somebody asked that the run go no further; asked where a step waits for somebody else."""
+    unheard: set[ApplianceId] = field(default_factory=set)
+    """Appliances that may still obey another controller, or have done what they did not answer."""
+
+    def adopt(self, awaiting: Mapping[ApplianceId, ChangeId]) -> None:
+        """Take over what another controller made, which awaits a confirmation."""
+        self.awaiting = {appliance: Awaited(change=change) for appliance, change in awaiting.items()}

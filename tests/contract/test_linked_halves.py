@@ -1,0 +1,187 @@
+"""A partial failover by two controllers: both halves or none, whoever dies and whatever is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.contract.requests import FailOver, FailOverSite, Undo
+from causeway_wire.problem import ProblemError, ProblemType
+from tests.faulty_line import Fault
+from tests.linked_sites import DEADLINES, NETWORK, ONES, SHORT, VM, Linked, linked
+from tests.two_sites import NAME
+
+pytestmark = pytest.mark.timeout(300)
+BEGIN = FailOver(tenant="acme", vms=ONES)
+
+
+@pytest.fixture
+async def both(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Linked]:
+    async with linked(tmp_path, unused_tcp_port) as made:
+        yield made
+        assert made.faults == []
+
+
+def agree(both: Linked, ended: str) -> None:
+    """What the runs say is so, at both sites."""
+    there = ONES if ended == "finished" else frozenset()
+    assert (both.at_provider(), both.at_tenant()) == (there, there), (both.provider.log, both.tenant.log)
+    assert both.provider.running() == there
+    assert all(
+        agent.awaiting is None for site in (both.provider, both.tenant) for agent in site.agents.values()
+    )
+    assert both.tenant.standings.get("acme", NETWORK).mode.vms == there
+    assert both.provider.standings.get("acme", "esx1").mode.vms == there
+
+
+async def test_both_halves_and_back(both: Linked) -> None:
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    agree(both, "finished")
+    log = [line for line in both.provider.log if "waits" not in line]
+    assert log[-1] == "acme-provider confirmed"
+    back = await both.start(Undo(tenant="acme", vms=ONES))
+    assert await both.ended(back) == "finished", both.tenant.last(back.id)
+    agree(both, "failed")
+    assert VM not in both.provider.running()
+
+
+async def cut(place: Path, port: int, side: str, at: tuple[str, str], *, rest: float) -> str:
+    """How a failover ends of which one controller dies there, and another one comes so much later."""
+    async with linked(place, port, confirm=SHORT if rest >= DEADLINES else 60) as both:
+        site = both.provider if side == "provider" else both.tenant
+        site.engine.kill_at, site.engine.rest = at, rest
+        run = await both.start(BEGIN)
+        ended = await both.ended(run)
+        assert site.engine.kills == [at], both.tenant.last(run.id)[1]["why"]
+        assert both.faults == []
+        agree(both, ended)
+        return ended
+
+
+async def all_of(
+    cases: list[tuple[str, tuple[str, str]]], place: Path, ports: Callable[[], int], rest: float
+) -> list[str]:
+    """How each case ends; some at once, for they wait most of the time."""
+    room = asyncio.Semaphore(4)
+
+    async def one(number: int, side: str, at: tuple[str, str]) -> str:
+        async with room:
+            own = place / str(number)
+            own.mkdir()
+            try:
+                return await cut(own, ports(), side, at, rest=rest)
+            except (AssertionError, TimeoutError) as error:
+                raise AssertionError(f"{side} killed {at[1]} {at[0]}") from error
+
+    return await asyncio.gather(*(one(n, *case) for n, case in enumerate(cases)))
+
+
+STAGES = [f"stage {n}" for n in range(1, 7)]
+"""Of either half."""
+
+
+@pytest.mark.parametrize("side", ["provider", "tenant"])
+async def test_whoever_is_killed_another_one_goes_on(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], side: str
+) -> None:
+    cases = [(side, (stage, moment)) for stage in STAGES for moment in ("before", "after", "remembered")]
+    ended = await all_of(cases, tmp_path, unused_tcp_port_factory, 0.05)
+    assert set(ended) == {"finished"}
+
+
+@pytest.mark.parametrize("side", ["provider", "tenant"])
+async def test_who_comes_back_after_all_deadlines_finds_both_halves_or_none(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], side: str
+) -> None:
+    cases = [(side, (stage, "after")) for stage in STAGES]
+    ended = await all_of(cases, tmp_path, unused_tcp_port_factory, DEADLINES)
+    assert len(ended) == len(cases)
+
+
+async def test_who_dies_while_it_takes_back_leaves_nothing(both: Linked) -> None:
+    both.tenant.agents["acme-tenant-0"].connected = False
+    both.tenant.engine.kill_at = ("undo stage 3", "after")
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "failed"
+    assert both.tenant.engine.kills == [("undo stage 3", "after")]
+    agree(both, "failed")
+
+
+async def test_a_tenants_appliance_that_is_not_heard_keeps_the_providers_half(both: Linked) -> None:
+    """SILENCE: what it may still answer for stays served until the appliance's own deadline is over."""
+    appliance = both.tenant.agents["acme-tenant-0"]
+
+    async def lose(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 3", "remembered"):
+            appliance.lost = True
+
+    both.tenant.engine.at = lose
+    run = await both.start(BEGIN)
+    await both.tenant.engine.tasks[run.id]
+    kind, told = both.tenant.last(run.id)
+    assert kind == "failed"
+    assert any("has not been heard" in one for one in told["kept"])
+    assert both.at_provider() == ONES, "it may be relied on"
+
+
+async def test_stopped_by_the_providers_staff_it_waits_until_nothing_relies_on_it(both: Linked) -> None:
+    async def stop(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 3", "remembered"):
+            (open_,) = both.provider.runs_kept.open()
+            await both.provider.runs.stop(open_.id, actor="otto")
+
+    both.tenant.engine.at = stop
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "failed"
+    agree(both, "failed")
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.REPEATED])
+async def test_a_message_that_is_lost_or_comes_twice_changes_nothing(both: Linked, fault: Fault) -> None:
+    """Each second message is met, from the first after the look before the beginning."""
+    both.line.faults = [Fault.NONE, *(fault, Fault.NONE) * 20]
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    assert fault in both.line.struck
+    agree(both, "finished")
+
+
+async def test_an_order_of_a_controller_that_is_over_is_refused(both: Linked) -> None:
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    late = both.tenant.halves(NAME, run.id)
+    assert late is not None
+    await late.fence(50)
+    for order in (late.close("esx1", ONES, opened=True, epoch=7), late.confirm(run.id, epoch=7)):
+        with pytest.raises(ProblemError) as caught:
+            await order
+        assert caught.value.problem.type == ProblemType.STALE_EPOCH.urn
+    agree(both, "finished")
+
+
+async def test_the_providers_staff_neither_opens_a_half_nor_ends_one(both: Linked) -> None:
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    with pytest.raises(ProblemError) as caught:
+        await both.provider.runs.start(Undo(tenant="acme", vms=ONES), host="esx1", actor="otto")
+    assert caught.value.problem.type == ProblemType.NOT_ALLOWED.urn
+    agree(both, "finished")
+
+
+async def test_the_provider_escalates_when_the_tenants_site_is_gone(both: Linked) -> None:
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    request = FailOverSite(tenant="acme", vms=ONES, escalate=True)
+    full = await both.provider.runs.start(request, host="esx1", actor="otto")
+    await both.provider.engine.tasks[full.id]
+    assert both.provider.last(full.id)[0] == "finished"
+    assert both.provider.standings.get("acme", "esx1").mode.name == "full"
+    back = await both.start(Undo(tenant="acme", vms=ONES))
+    assert await both.ended(back) == "failed"
+    assert "full failover" in both.tenant.last(back.id)[1]["why"]
+    assert both.at_tenant() == frozenset(), "it answers for nothing that is at the provider now"
+    both.faults.clear()
