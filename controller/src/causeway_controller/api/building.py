@@ -88,6 +88,7 @@ def build(parts: Parts) -> web.Application:
             **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
             **ExplainHandlers(service=parts.services.explaining).handlers(),
             **runs.handlers(),
+            **runs.of_staff(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),
             **AuditHandlers(audit=audit).handlers(),

@@ -59,8 +59,11 @@ class RunHandlers:
             routes.RUN_SUMMARY.name: self.summary,
             routes.STOP_RUN.name: self.stop,
             routes.RETRY_RUN.name: self.retry,
-            update_routes.UPDATE_FLEET.name: self.update_fleet,
         }
+
+    def of_staff(self) -> Mapping[str, Handler]:
+        """As `handlers`, of what only the provider's staff is served."""
+        return {update_routes.UPDATE_FLEET.name: self.update_fleet}
 
     async def start(self, ask: Ask) -> Answer:
         """Start a run, or say in words what it would do."""
