@@ -17,6 +17,7 @@ from causeway_controller.store.invitations import Invitations
 from causeway_controller.store.links import Links
 from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
+from causeway_controller.store.tunnels import Tunnels
 from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
@@ -50,6 +51,7 @@ def peering(
         invitations=Invitations(database=database, now=now, random=random),
         members=Members(database, sealing, authority=AUTHORITY, now=now),
         keys=keys,
+        tunnels=Tunnels(database, sealing, now=now),
         url=url,
     )
 

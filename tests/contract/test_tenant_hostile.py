@@ -19,7 +19,7 @@ from tests.two_sites import World, two_sites
 
 OPERATIONS = operations("tenant-openapi.json")
 DEFECT = 500
-THERE = {"host": "esx1", "run": "r1", "half": "r1"}
+THERE = {"host": "esx1", "run": "r1", "half": "r1", "network": "lan"}
 _SECONDS = 60
 
 pytestmark = pytest.mark.timeout(300 + 60 * MORE)

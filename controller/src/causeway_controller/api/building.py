@@ -28,6 +28,7 @@ from causeway_controller.api.status import StatusHandlers
 from causeway_controller.api.tenant_resources import Pulse, ResourceHandlers, within
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
+from causeway_controller.api.tunnels import TunnelHandlers
 from causeway_controller.api.updates import UpdateHandlers
 from causeway_controller.contract.audiences import TENANTS
 from causeway_controller.store.appliances import Appliances
@@ -129,6 +130,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
             **JoinHandlers(peering=peering, throttle=throttle, now=now).handlers(),
             **resources.handlers(),
             **within({**runs.handlers(), **events.handlers()}),
+            **TunnelHandlers(tunnels=peering.tunnels, inventories=inventories).handlers(),
             **HalfHandlers(runs=runs, halves=Halves(database)).handlers(),
         },
         resolver=resolver,

@@ -17,6 +17,7 @@ from causeway_controller.store.links import Links
 from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
 from causeway_controller.store.runs import Run
+from causeway_controller.store.tunnels import Tunnels
 from causeway_wire.types import ApplianceId, Name, TenantId
 
 
@@ -121,6 +122,7 @@ class Peering:
     invitations: Invitations
     members: Members
     keys: PeerKeys
+    tunnels: Tunnels
     url: str
 
 

@@ -56,6 +56,7 @@ from causeway_controller.workflows.rebuilding import Rebuilding
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
+from causeway_controller.workflows.tunnels import ServerCertificates
 from causeway_controller.workflows.updating import Updating
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
@@ -105,6 +106,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             epochs=Epochs(database),
             generations=generations,
             appliances=Appliances(database),
+            servers=ServerCertificates(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name),
             now=utc_now,
         )
         gateways = GatewayProvisioning(

@@ -19,6 +19,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.invitations import Invitations
 from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
+from causeway_controller.store.tunnels import Tunnels
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
 
@@ -36,6 +37,7 @@ async def establish(
         invitations=Invitations(database=database, now=utc_now, random=secrets.token_bytes),
         members=Members(database, sealing, authority=authority, now=utc_now),
         keys=keys,
+        tunnels=Tunnels(database, sealing, now=utc_now),
         url=settings.tenants.url,
     )
 

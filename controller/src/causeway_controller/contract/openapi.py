@@ -34,6 +34,7 @@ _PATH_PARAMETERS: dict[str, Any] = {
     "host": types.Name,
     "gateway": types.ApplianceId,
     "half": runs.RunId,
+    "network": types.NetworkId,
     "run": runs.RunId,
     "invitation": joining.InvitationId,
     "provider": types.Name,

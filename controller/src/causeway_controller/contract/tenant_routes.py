@@ -14,6 +14,7 @@ from causeway_controller.contract.halves import HalfOrder, HalfReport
 from causeway_controller.contract.joining import Certified, Join, Membership, Renew
 from causeway_controller.contract.routes import BODY, OPEN, READ, RULES, Route
 from causeway_controller.contract.tenant_view import VersionedResources
+from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_wire.problem import ProblemType as P
 
 JOIN_BYTES: Final = 64 * 1024
@@ -102,6 +103,17 @@ HALF = Route(
     query=("after", "wait"),
     problems=READ,
 )
+TUNNEL = Route(
+    name="tunnel",
+    method="PUT",
+    path="/v1/networks/{network}/tunnel",
+    summary="Have the tenant's end of a network's tunnel certified; the same key gets the same certificate",
+    permission=Permission.FAIL_OVER,
+    request=AskTunnel,
+    response=TunnelEnd,
+    body_bytes=JOIN_BYTES,
+    problems=BODY,
+)
 
 TENANT_ROUTES: Final = (
     JOIN,
@@ -118,5 +130,6 @@ TENANT_ROUTES: Final = (
     routes.RETRY_RUN,
     ORDER_HALF,
     HALF,
+    TUNNEL,
 )
 """Runs are the same here as for staff, and the tenant's only."""

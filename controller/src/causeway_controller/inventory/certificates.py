@@ -7,16 +7,20 @@ that was installed before it is still shown.
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from causeway_controller.inventory.tenancy import Holder, Revocation
-from causeway_wire.types import ApplianceId, Name, SerialNumber, TenantId, TunnelId
+from causeway_wire.types import ApplianceId, Name, NetworkId, SerialNumber, TenantId, TunnelId
 
 RENEW_AFTER: Final = 2 / 3
 """Fraction of a certificate's life after which it is renewed: the rest is for the attempts that fail."""
+
+
+_NAME_LENGTH: Final = 63
 
 
 class Purpose(enum.StrEnum):
@@ -76,6 +80,14 @@ def of_member(tenant: TenantId) -> Subject:
 def of_gateway(appliance: ApplianceId, dns_name: Name) -> Subject:
     """A gateway, as tunnels over TCP meet it."""
     return Subject(purpose=Purpose.GATEWAY, name=dns_name, appliance=appliance)
+
+
+def end_name(tenant: TenantId, network: NetworkId, side: str) -> Name:
+    """The name of one end of a network's tunnel: readable where there is room, and always the same."""
+    whole = f"{tenant}-{network}-{side}"
+    if len(whole) <= _NAME_LENGTH:
+        return whole
+    return f"{whole[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def of_server(tenant: TenantId, tunnel: TunnelId, name: Name) -> Subject:

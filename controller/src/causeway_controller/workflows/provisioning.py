@@ -25,6 +25,7 @@ from causeway_controller.store.runs import Runs
 from causeway_controller.workflows import rules
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.ports import Tenancies
+from causeway_controller.workflows.tunnels import ServerCertificates
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
@@ -55,6 +56,7 @@ class Provisioning:
         epochs: Epochs,
         generations: GenerationBook,
         appliances: Appliances,
+        servers: ServerCertificates,
         now: Callable[[], datetime],
     ) -> None:
         self._inventories = inventories
@@ -66,6 +68,7 @@ class Provisioning:
         self._epochs = epochs
         self._generations = generations
         self._appliances = appliances
+        self._servers = servers
         self._now = now
 
     async def ensure(
@@ -128,6 +131,7 @@ class Provisioning:
         shut out, it shuts us out.
         """
         client = await self._clients(wanted.id, wanted.management)
+        await self._servers.ensure(client, site.tenants[tenant])
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)

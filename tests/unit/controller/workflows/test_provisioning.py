@@ -20,18 +20,22 @@ from causeway_controller.inventory.views import Known, tenancy
 from causeway_controller.inventory.vnics import of_provider_appliance
 from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.generations import MemoryBook
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.provisioning import Provisioning
+from causeway_controller.workflows.tunnels import ServerCertificates
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
+from tests.joining import unlocked
 from tests.provider_inventory import seed_example
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -64,6 +68,12 @@ class World:
             epochs=Epochs(database),
             generations=MemoryBook(),
             appliances=Appliances(database),
+            servers=ServerCertificates(
+                authorities=Authorities(database, unlocked(database, now=lambda: AT), now=lambda: AT),
+                ledger=Ledger(database, now=lambda: AT),
+                now=lambda: AT,
+                actor="test",
+            ),
             now=lambda: AT,
         )
 

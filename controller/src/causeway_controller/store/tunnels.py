@@ -1,0 +1,107 @@
+"""Certificates of tunnels' clients, signed for members: of their own networks, the same for the same key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tunnels import InnerEnds, TunnelEnd
+from causeway_controller.inventory import book, certificates
+from causeway_controller.inventory.allocation import Allocation
+from causeway_controller.inventory.certificates import Subject
+from causeway_controller.store import authorities, ledger
+from causeway_controller.store.authorities import Authorities, IssuingWithin
+from causeway_controller.store.credentials import Credentials
+from causeway_controller.store.database import Database
+from causeway_controller.trust import pki
+from causeway_controller.trust.sealing import Vault
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name, NetworkId, Pem, TenantId, TunnelId
+
+_REST: Final = timedelta(minutes=1)
+"""Between two certificates of a tunnel for different keys."""
+
+
+class Tunnels:
+    """Signs for a provider."""
+
+    def __init__(self, database: Database, sealing: Vault, *, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._vault = sealing
+        self._now = now
+
+    def sign(
+        self,
+        inventory: Inventory,
+        given: Allocation,
+        tenant: TenantId,
+        network: NetworkId,
+        request: x509.CertificateSigningRequest,
+    ) -> TunnelEnd:
+        """What the tenant's appliance of this network is given for its key.
+
+        Raises ProblemError: `not-found` without such a network or tunnel, `too-many` when another key got one
+        just now; StoreError, SealBroken.
+        """
+        names = book.index(inventory)
+        entry = names.tenants.get(tenant)
+        found = None if entry is None else book.networks(entry).get(network)
+        slot = next((one for one in given.tunnels if (one.tenant, one.network) == (tenant, network)), None)
+        if entry is None or found is None or not found.tenant_end or not entry.gateway_pool or slot is None:
+            detail = f"there is no tunnel of a network {network}; ask the provider to enter its tenant's end"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        tunnel, pool = found.tenant_end.tunnel, names.gateway_pools[entry.gateway_pool]
+        kept, credentials = self._authorities(), Credentials(self._database, self._vault, now=self._now)
+        for name in (authorities.vpn(tenant), authorities.gateways(pool.name)):
+            kept.establish(name, actor=tenant)
+        client, server = end_names(tenant, network)
+        subject = certificates.of_client(tenant, tunnel, client)
+        return TunnelEnd(
+            network=network,
+            tunnel=tunnel,
+            certificate=self._certificate(tenant, subject, request),
+            authority=kept.bundle(authorities.vpn(tenant)),
+            client_name=client,
+            server_name=server,
+            tls_crypt=self._key(credentials, tenant, tunnel),
+            gateway_authority=kept.bundle(authorities.gateways(pool.name)),
+            inner=tuple(InnerEnds(provider=ours, tenant=theirs) for ours, theirs in slot.inner),
+        )
+
+    def _authorities(self) -> Authorities:
+        return Authorities(self._database, self._vault, now=self._now)
+
+    def _key(self, credentials: Credentials, tenant: TenantId, tunnel: TunnelId) -> str:
+        credentials.server_key(tenant)
+        return credentials.client_key(tenant, tunnel).reveal()
+
+    def _certificate(
+        self, tenant: TenantId, subject: Subject, request: x509.CertificateSigningRequest
+    ) -> Pem:
+        now, key = self._now(), pki.fingerprint(pki.requested_key(request))
+        with self._database.write() as connection:
+            before = [each for each in ledger.texts(connection, subject.slot) if each[0].revoked is None]
+            last = before[-1] if before else None
+            if last is not None and pki.certified(last[1]) == key and now < certificates.renewal(last[0]):
+                return last[1]
+            if (
+                last is not None
+                and pki.certified(last[1]) != key
+                and now - last[0].not_before - pki.BACKDATING < _REST
+            ):
+                detail = "another key got a certificate of this tunnel just now; ask again in a minute"
+                raise ProblemError(problem(ProblemType.TOO_MANY, detail))
+            issuer = IssuingWithin(connection, self._vault, authorities.vpn(tenant), subject, actor=tenant)
+            return pki.issue_vpn(issuer, request, common_name=subject.name, usage=pki.Usage.CLIENT, now=now)
+
+
+def end_names(tenant: TenantId, network: NetworkId) -> tuple[Name, Name]:
+    """Return the names of a tunnel's client and server, by which each knows the other."""
+    return (
+        certificates.end_name(tenant, network, "tenant"),
+        certificates.end_name(tenant, network, "provider"),
+    )

@@ -1,0 +1,85 @@
+"""A tenant's controller has the keys of its appliances certified: of its own networks, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from causeway_controller.contract import tenant_routes
+from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
+from causeway_controller.trust import pki, tls_crypt
+from causeway_controller.workflows.providers import client_of
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import Secret
+from tests.provider_inventory import tenant
+from tests.two_sites import Tenant, World, two_sites
+
+pytestmark = pytest.mark.timeout(120)
+(LAN, *_) = tenant().networks
+KEY, OTHER = pki.make_key(), pki.make_key()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[World]:
+    async with two_sites(tmp_path, unused_tcp_port) as made:
+        yield made
+
+
+async def asked(known: Tenant, request: str, network: str = LAN.id) -> TunnelEnd:
+    async with client_of(known.link()) as client:
+        reply = await client.ask(tenant_routes.TUNNEL, {"network": network}, body=AskTunnel(request=request))
+        return reply.read(TunnelEnd)
+
+
+async def refused(known: Tenant, request: str, network: str = LAN.id) -> tuple[str, object]:
+    with pytest.raises(ProblemError) as caught:
+        await asked(known, request, network)
+    found = caught.value.problem
+    return found.type.removeprefix("urn:causeway:problem:"), found.pointer
+
+
+async def test_the_key_of_an_appliance_is_certified_by_its_tenants_authority(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        end = await asked(acme, pki.make_request(KEY))
+    assert LAN.tenant_end
+    assert end.tunnel == LAN.tenant_end.tunnel
+    assert (end.client_name, end.server_name) == (f"acme-{LAN.id}-tenant", f"acme-{LAN.id}-provider")
+    assert pki.certified(end.certificate) == pki.fingerprint(KEY.public_key())
+    signed, authority = (
+        x509.load_pem_x509_certificate(one.encode()) for one in (end.certificate, end.authority)
+    )
+    signed.verify_directly_issued_by(authority)
+    assert tls_crypt.read_tag(Secret(end.tls_crypt))
+    assert {one.tenant.version for one in end.inner} == {4, 6}
+
+
+async def test_the_same_key_gets_the_same_and_another_one_in_a_minute(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        first = await asked(acme, pki.make_request(KEY))
+        assert await asked(acme, pki.make_request(KEY)) == first
+        assert (await refused(acme, pki.make_request(OTHER)))[0] == "too-many"
+        world.clock.pass_(minutes=1)
+        second = await asked(acme, pki.make_request(OTHER))
+    assert pki.certified(second.certificate) == pki.fingerprint(OTHER.public_key())
+    assert second.tls_crypt == first.tls_crypt
+
+
+async def test_other_tenants_have_other_authorities_and_keys(world: World) -> None:
+    async with world.tenant() as acme, world.tenant("zeta") as zeta:
+        await acme.join(world.invited())
+        await zeta.join(world.invited("zeta"))
+        ours, theirs = await asked(acme, pki.make_request(KEY)), await asked(zeta, pki.make_request(OTHER))
+    assert ours.authority != theirs.authority
+    assert ours.tls_crypt != theirs.tls_crypt
+
+
+async def test_what_is_no_network_or_no_request_is_refused(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        assert (await refused(acme, pki.make_request(KEY), "nowhere"))[0] == "not-found"
+        assert await refused(acme, "-----BEGIN NOTHING-----") == ("invalid", "/request")
