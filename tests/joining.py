@@ -17,6 +17,7 @@ from causeway_controller.store.invitations import Invitations
 from causeway_controller.store.links import Links
 from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
+from causeway_controller.store.told import Told
 from causeway_controller.store.tunnels import Tunnels
 from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
@@ -71,7 +72,7 @@ def services(
         runs=runs,
         appliances=appliances,
         updates=updates or FakeUpdates(),
-        providers=Providers(links),
+        providers=Providers(links, Told(database, sealing, now=now)),
         links=links,
         explaining=FakeExplaining(),
         peering=peering(database, sealing, now=now),

@@ -24,6 +24,7 @@ from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.links import Link, Links
+from causeway_controller.store.told import Told
 from causeway_controller.workflows.providers import Providers
 from tests import joining
 from tests.controller_api import two_tenants
@@ -51,6 +52,7 @@ class Tenant:
     """A tenant's controller: its store, and what asks."""
 
     links: Links
+    told: Told
     providers: Providers
 
     async def join(self, invitation: Invitation) -> None:
@@ -96,8 +98,9 @@ class World:
         def now() -> datetime:
             return self.clock() + ahead
 
-        links = Links(database, joining.unlocked(database, now=now), now=now)
-        yield Tenant(links=links, providers=Providers(links))
+        sealing = joining.unlocked(database, now=now)
+        links, told = Links(database, sealing, now=now), Told(database, sealing, now=now)
+        yield Tenant(links=links, told=told, providers=Providers(links, told))
         database.close()
 
     def acts(self) -> list[str]:

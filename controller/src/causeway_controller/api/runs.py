@@ -20,7 +20,7 @@ from causeway_controller.contract.requests import FailOverSite, Request, Serve, 
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
-from causeway_controller.inventory import appliances
+from causeway_controller.inventory import appliances, production
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
@@ -97,6 +97,8 @@ class RunHandlers:
         """Raise ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
         caller.see(request.tenant, f"tenant {request.tenant}")
         inventory = self.inventories.of_tenant(request.tenant).inventory
+        if production.find(inventory, request.tenant, host) is not None:
+            return
         if not inventory.tenants:
             raise not_found(f"tenant {request.tenant}")
         hosts = {one.host for one in appliances.needed(inventory)}

@@ -36,6 +36,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.store.told import Told
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_controller.trust.sealing import Vault
@@ -56,7 +57,7 @@ from causeway_controller.workflows.rebuilding import Rebuilding
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
-from causeway_controller.workflows.tunnels import ServerCertificates
+from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_controller.workflows.updating import Updating
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
@@ -96,6 +97,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             now=utc_now,
         )
         generations = StoredGenerations(database)
+        links, told = Links(database, sealing, now=utc_now), Told(database, sealing, now=utc_now)
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
@@ -106,6 +108,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             epochs=Epochs(database),
             generations=generations,
             appliances=Appliances(database),
+            ends=ClientCertificates(links=links, told=told, now=utc_now),
             servers=ServerCertificates(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name),
             now=utc_now,
         )
@@ -168,6 +171,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 timing=Timing(),
                 hooks=HookCalls(settings.hooks),
                 words=Halves(database),
+                halves=sites.half,
                 in_charge=lease.in_charge,
             ),
             controller=lease.name,
@@ -203,8 +207,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             refresh=refresh,
             interval=settings.interval,
         )
-        links = Links(database, sealing, now=utc_now)
-        providers = Providers(links)
+        providers = Providers(links, told)
         members = await peering.establish(settings, database, sealing, kept)
         services = Services(
             runs=runs,

@@ -17,18 +17,27 @@ from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
-from causeway_controller.inventory import modes, views
+from causeway_controller.inventory import modes, production, views
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tenant, TenantCredentials
+from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.inventory.production import Place
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known
+from causeway_controller.peers.client import ProviderClient
+from causeway_controller.peers.half import HalfClient
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.links import Links
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standings
+from causeway_controller.store.told import Told
 from causeway_controller.trust.sealing import Vault
+from causeway_controller.workflows.ports import Half
+from causeway_controller.workflows.providers import client_of
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, IPNetwork, Name, TenantId, VmName
 
@@ -57,6 +66,10 @@ class Sites:
         self._pool = pool
         self._controllers = controllers
         self._image = image
+        self._links = Links(database, vault, now=now)
+        self._told = Told(database, vault, now=now)
+        self._halves: set[ApplianceId] = set()
+        """Names of the providers' halves of sites that were loaded."""
         self._hosts: dict[Host, Provider] = {}
         self._machines: dict[MachineRef, PowerControl] = {}
 
@@ -68,11 +81,50 @@ class Sites:
         """
         if tenant == NOBODY:
             return await asyncio.to_thread(self._gateway_site, host)
+        inventory = (await asyncio.to_thread(self._inventories.of_tenant, tenant)).inventory
+        if (place := production.find(inventory, tenant, host)) is not None:
+            return await self._load_own(inventory, place)
         stored, site = await asyncio.to_thread(self._site, tenant, host, plan)
         found = site.tenants[tenant]
         await self._pool.know(found.provider.id, found.server.management)
         self._know_machines(stored.inventory, site, tenant, host)
         return site
+
+    async def _load_own(self, inventory: Inventory, place: Place) -> Site:
+        """As `load`, of a network of production at a tenant's controller."""
+        site = await asyncio.to_thread(self._own_site, place)
+        appliance = site.tenants[place.tenant].appliances[place.network.id]
+        await self._pool.know(appliance.id, appliance.management)
+        kind = MachineKind.TENANT_APPLIANCE
+        reference = MachineRef(kind=kind, tenant=place.tenant, name=appliance.id)
+        host = index(inventory).hosts[place.appliance.host]
+        self._machines[reference] = _Machine(self, host, appliance.id)
+        self._halves.add(place.production.id)
+        return site
+
+    def _own_site(self, place: Place) -> Site:
+        provider, network = place.production.id, place.network.id
+        told = self._told.resources(provider)
+        if told is None or told.tenant != place.tenant:
+            detail = f"provider {provider} has not told yet what {place.tenant} has there; join or rescan it"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+        return production.site(
+            place,
+            told=told,
+            end=self._told.end(provider, network),
+            mode=self._standings.get(place.tenant, network).mode,
+            controllers=self._controllers,
+        )
+
+    def half(self, name: ApplianceId, run: str) -> Half | None:
+        """The provider's half of a run, of a site that was loaded; None for what is an appliance."""
+        if name not in self._halves:
+            return None
+
+        async def connect() -> ProviderClient:
+            return client_of(await asyncio.to_thread(self._links.get, name))
+
+        return HalfClient(connect=connect, name=name, run=run)
 
     async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
         """Nothing to do: what a run left is read from the store each time."""
@@ -103,6 +155,7 @@ class Sites:
         if tenant == NOBODY and host in names.gateways:
             host = names.gateways[host].host
         found = names.hosts.get(host)
+        found = index(stored.inventory).hosts.get(_host_name(stored.inventory, tenant, host))
         if found is None:
             detail = f"the inventory has no host {host}; enter it again, or say that the machine is gone"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
@@ -114,6 +167,7 @@ class Sites:
         names = index(stored.inventory)
         gateway = names.gateways.get(one.id) if one.gateway else None
         host = names.hosts.get(one.host if gateway is None else gateway.host)
+        host = index(stored.inventory).hosts.get(_host_name(stored.inventory, one.tenant, one.host))
         if host is None:
             return Power.UNKNOWN
         machine = await (await self.host(host)).find(one.id)
@@ -191,6 +245,12 @@ class Sites:
             if vm.replica is not UNSET and vm.replica.host == host:
                 reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm.name)
                 self._machines[reference] = _Machine(self, here, vm.replica.vm_id)
+
+
+def _host_name(inventory: Inventory, tenant: TenantId, host: Name) -> Name:
+    """The hypervisor of what is there: a host, or the one that a network's appliance is on."""
+    place = production.find(inventory, tenant, host)
+    return host if place is None else place.appliance.host
 
 
 def _reached_by(inventory: Inventory, tenant: TenantId, mode: modes.Mode) -> Name:

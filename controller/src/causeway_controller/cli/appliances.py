@@ -1,4 +1,4 @@
-"""The command `appliance`: the provider's appliances, as the inventory needs them."""
+"""The command `appliance`: the appliances of this site, as the inventory needs them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from msgspec import UnsetType
+from msgspec import UNSET, UnsetType
 
 from causeway_controller import yaml_text
 from causeway_controller.cli import errors, fleet_update, telling
 from causeway_controller.cli.options import Json, client
-from causeway_controller.contract import routes
+from causeway_controller.contract import member_routes, routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
 from causeway_controller.contract.change import AppliancesNeeded
+from causeway_controller.contract.tenant_view import TenantResources
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Host = Annotated[str, typer.Argument(metavar="HOST", show_default=False)]
 
-appliance = typer.Typer(help="The provider's appliances, one per tenant and host.", no_args_is_help=True)
+appliance = typer.Typer(
+    help="Appliances: one per tenant and host, or of a tenant's site one per network.", no_args_is_help=True
+)
 
 
 @appliance.command()
@@ -34,6 +37,43 @@ def needed(context: typer.Context, *, json_wanted: Json = False) -> None:
         ((one.tenant, one.host, len(one.adapters), ", ".join(one.adapters)) for one in found.appliances),
         ("tenant", "host", "vnics", "adapters"),
     )
+
+
+@appliance.command()
+def proposed(
+    context: typer.Context,
+    provider: Annotated[
+        str, typer.Argument(metavar="PROVIDER", help="As `causeway provider list` shows it.")
+    ],
+    *,
+    json_wanted: Json = False,
+) -> None:
+    """At a tenant's controller: an appliance for each network that the provider extends, to be completed.
+
+    What is printed is a part of the inventory. Host, port group and address are this site's own: put them in.
+    """
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(member_routes.PROVIDER_RESOURCES, {"provider": provider})
+    found = reply.read(TenantResources)
+    part = {"production": [{"id": provider, "tenant": found.tenant, "networks": _networks(found)}]}
+    if json_wanted:
+        telling.as_json(part)
+        return
+    typer.echo(yaml_text.write(part), nl=False)
+    telling.note("a network whose `appliance` is left out has no partial failover; full failover needs none")
+
+
+def _networks(found: TenantResources) -> list[dict[str, object]]:
+    own = {"host": "HOST", "network": "PORT-GROUP", "address": {"assignment": "static", "addresses": ["A/N"]}}
+    return [
+        {
+            "id": one.id,
+            "prefixes": [str(prefix) for prefix in one.prefixes],
+            "gateways": [str(gateway) for gateway in one.gateways],
+            **({} if one.tunnel is UNSET else {"appliance": own}),
+        }
+        for one in found.networks
+    ]
 
 
 @appliance.command("list")

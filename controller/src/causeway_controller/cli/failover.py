@@ -15,7 +15,7 @@ from causeway_controller.cli.connection import Client
 from causeway_controller.cli.errors import UsageError
 from causeway_controller.cli.options import Detach, DryRun, File, Host, Json, client
 from causeway_controller.contract import routes
-from causeway_controller.contract.change import TenantReport
+from causeway_controller.contract.change import AppliancesNeeded, TenantReport
 from causeway_controller.contract.requests import (
     EndRehearsal,
     FailBack,
@@ -265,13 +265,13 @@ class Start:
     ) -> None:
         self._asked = asked
         self._tenant = tenant
-        self._report = asked.ask(routes.TENANT, {"tenant": tenant}).read(TenantReport)
         self._host = host or self._only_host()
         self._dry, self._detach, self._json = dry, detach, json_wanted
 
     def _only_host(self) -> str:
         """Raises UsageError where there is none, or more than one."""
-        hosts = [one.host for one in self._report.appliances]
+        needed = self._asked.ask(routes.APPLIANCES).read(AppliancesNeeded).appliances
+        hosts = [one.host for one in needed if one.tenant == self._tenant]
         if len(hosts) == 1:
             return hosts[0]
         if not hosts:
@@ -282,10 +282,9 @@ class Start:
         """Those named, or all whose replica is on the host. Raises UsageError where there is none."""
         if named:
             return frozenset(named)
+        report = self._asked.ask(routes.TENANT, {"tenant": self._tenant}).read(TenantReport)
         there = frozenset(
-            vm.name
-            for vm in self._report.tenant.vms
-            if vm.replica is not UNSET and vm.replica.host == self._host
+            vm.name for vm in report.tenant.vms if vm.replica is not UNSET and vm.replica.host == self._host
         )
         if not there:
             raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; enter one")

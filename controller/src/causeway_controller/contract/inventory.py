@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from causeway_controller.contract.production import Production
 from causeway_controller.contract.provider import (
     Gateway,
     GatewayPool,
@@ -27,4 +28,6 @@ class Inventory(Document, frozen=True, kw_only=True):
     gateways: Annotated[tuple[Gateway, ...], Meta(max_length=1000)] = ()
     gateway_pools: Annotated[tuple[GatewayPool, ...], Meta(max_length=1000)] = ()
     hardware_plans: Annotated[tuple[HardwarePlan, ...], Meta(max_length=1000)] = ()
+    production: Annotated[tuple[Production, ...], Meta(max_length=64)] = ()
+    """At a tenant's controller: its own networks, by the provider that extends them."""
     tenants: Annotated[tuple[Tenant, ...], Meta(max_length=10_000)] = ()

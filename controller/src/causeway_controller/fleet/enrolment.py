@@ -16,6 +16,7 @@ import secrets
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from causeway_controller.errors import EnrolmentRefused
 from causeway_controller.fleet import client, connection, tls
@@ -122,6 +123,14 @@ async def request_certificate(
     return await asyncio.to_thread(
         pki.issue_vpn, authority, request, common_name=common_name, usage=usage, now=now
     )
+
+
+async def signing_request(
+    agent: client.AgentClient, *, key: KeyName, purpose: Purpose, common_name: Name
+) -> Pem:
+    """A request (PKCS #10) for a key born on an enrolled appliance, to be signed by somebody else."""
+    request = await _request(agent, key=key, purpose=purpose, common_name=common_name)
+    return request.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def proof(token: Secret, nonce: str, spki: bytes) -> str:

@@ -12,6 +12,7 @@ from causeway_controller.inventory import (
     rules_change,
     rules_failover,
     rules_libvirt,
+    rules_production,
     rules_provider,
     rules_subscription,
     rules_tenant,
@@ -32,6 +33,7 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
     for lease in held.public:
         chosen.setdefault(lease.tenant, []).append(lease.address)
     rules_provider.check(findings, inventory, names)
+    rules_production.check(findings, inventory, names)
     for place, tenant in enumerate(inventory.tenants):
         pointer = f"/tenants/{place}"
         rules_tenant.check(findings, tenant, names, pointer)

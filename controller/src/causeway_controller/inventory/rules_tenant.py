@@ -31,7 +31,7 @@ def _networks(findings: Findings, tenant: Tenant, pointer: str) -> None:
     ends = [(network.tenant_end, where) for network, where in entries if network.tenant_end is not UNSET]
     distinct(findings, ((end.tunnel, f"{where}/tenant_end/tunnel") for end, where in ends), "tunnel")
     for network, where in entries:
-        _network(findings, network, where)
+        one_network(findings, network, where)
         if network.tenant_end is not UNSET and tenant.gateway_pool is UNSET:
             detail = f"its tunnel comes in by a gateway; name the gateway_pool of tenant {tenant.id}"
             findings.add(ProblemType.INVALID, f"{where}/tenant_end", detail)
@@ -44,7 +44,8 @@ def _networks(findings: Findings, tenant: Tenant, pointer: str) -> None:
         findings.add(ProblemType.OVERLAP, where, detail)
 
 
-def _network(findings: Findings, network: TenantNetwork, pointer: str) -> None:
+def one_network(findings: Findings, network: TenantNetwork, pointer: str) -> None:
+    """Note what is wrong with a production network by itself."""
     if not network.prefixes:
         findings.add(ProblemType.INVALID, f"{pointer}/prefixes", "name at least one prefix of the network")
     for n, prefix in enumerate(network.prefixes):
@@ -57,10 +58,10 @@ def _network(findings: Findings, network: TenantNetwork, pointer: str) -> None:
     versions = ((gateway.version, f"{pointer}/gateways/{n}") for n, gateway in enumerate(network.gateways))
     distinct(findings, versions, "a gateway of IP version")
     if network.tenant_end is not UNSET and isinstance(network.tenant_end.address, Static):
-        _tenant_end(findings, network, network.tenant_end.address, f"{pointer}/tenant_end/address")
+        tenant_end(findings, network, network.tenant_end.address, f"{pointer}/tenant_end/address")
 
 
-def _tenant_end(findings: Findings, network: TenantNetwork, address: Static, pointer: str) -> None:
+def tenant_end(findings: Findings, network: TenantNetwork, address: Static, pointer: str) -> None:
     """The tenant's appliance lives in the network (seed), at an address that is not its router's."""
     if not address.addresses:
         detail = "name an address of the appliance, or let it have one by dhcp"

@@ -19,7 +19,7 @@ from causeway_controller.contract.joining import Invitation, LinkState, Provider
 from causeway_controller.errors import StoreError
 from causeway_controller.store import audit, secrets
 from causeway_controller.store.database import Database
-from causeway_controller.store.peer_tables import provider_link
+from causeway_controller.store.peer_tables import provider_link, provider_told, tunnel_end
 from causeway_controller.store.secrets import Kind
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
@@ -207,6 +207,10 @@ class Links:
 
     def _remove(self, connection: Connection, name: Name) -> None:
         connection.execute(delete(provider_link).where(provider_link.c.name == name))
+        connection.execute(delete(provider_told).where(provider_told.c.provider == name))
+        ends = delete(tunnel_end).where(tunnel_end.c.provider == name).returning(tunnel_end.c.network)
+        for network in connection.execute(ends).scalars().all():
+            secrets.forget(connection, Kind.TUNNEL_END, f"{name}/{network}")
         secrets.forget(connection, Kind.INVITATION, name)
         for which in (_CURRENT, _NEXT):
             secrets.forget(connection, Kind.LINK_KEY, f"{name}/{which}")

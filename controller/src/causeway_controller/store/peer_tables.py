@@ -71,3 +71,18 @@ half = Table(
     Column("at", Moment, nullable=False),
     sqlite_strict=True,
 )
+provider_told = Table(
+    "provider_told",
+    METADATA,
+    Column("provider", Words, primary_key=True),
+    Column("document", Words, nullable=False),
+    sqlite_strict=True,
+)
+tunnel_end = Table(
+    "tunnel_end",
+    METADATA,
+    Column("provider", Words, primary_key=True),
+    Column("network", Words, primary_key=True),
+    Column("document", Words, nullable=False),
+    sqlite_strict=True,
+)

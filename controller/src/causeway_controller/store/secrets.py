@@ -41,6 +41,8 @@ class Kind(enum.StrEnum):
     """Private keys that tenants' controllers know this provider by."""
     LINK_KEY = "link-key"
     """Private keys that providers know this tenant's controller by."""
+    TUNNEL_END = "tunnel-end"
+    """By provider and network: tls-crypt-v2 client keys that providers gave this tenant."""
     INVITATION = "invitation"
     """Secrets of invitations that this tenant's controller has not been able to accept yet."""
 

@@ -18,6 +18,7 @@ from causeway_controller.errors import ControllerError, PeerForeign, PeerUnreach
 from causeway_controller.peers import pinning
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.store.links import Link, Links
+from causeway_controller.store.told import Told
 from causeway_controller.trust import pki
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Name, Pem, Secret
@@ -35,8 +36,9 @@ _log = logging.getLogger(__name__)
 class Providers:
     """`api.ports.ProviderService`, and what goes on in the background."""
 
-    def __init__(self, links: Links, *, seconds: float = SECONDS) -> None:
+    def __init__(self, links: Links, told: Told, *, seconds: float = SECONDS) -> None:
         self._links = links
+        self._told = told
         self._seconds = seconds
         # Of what each provider told last of one's resources.
         self._versions: dict[Name, str] = {}
@@ -93,7 +95,9 @@ class Providers:
     async def resources(self, name: Name) -> TenantResources:
         """All that is one's own at a provider, now. Raises ProblemError, PeerUnreachable, StoreError."""
         async with client_of(await asyncio.to_thread(self._links.get, name)) as client:
-            return (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+            found = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+        await asyncio.to_thread(self._told.keep, name, found)
+        return found
 
     async def follow(self) -> None:
         """Ask every provider again and again, until cancelled. What fails is kept, and told by `status`."""
@@ -135,7 +139,9 @@ class Providers:
         query = {} if before is None else {"after": before, "wait": str(_WAIT)}
         async with client_of(link) as client:
             answer = await client.ask(tenant_routes.RESOURCES, query=query, patience=2 * _WAIT)
-        self._versions[name] = answer.read(VersionedResources).version
+        found = answer.read(VersionedResources)
+        self._versions[name] = found.version
+        await asyncio.to_thread(self._told.keep, name, found.resources)
         if self._versions[name] == before:
             return False
         _log.info("resources told", extra={"provider": name, "version": self._versions[name]})

@@ -13,8 +13,9 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
-from causeway_controller.inventory import appliances, book, tenancy
+from causeway_controller.inventory import appliances, book, production, tenancy
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.production import Place
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
 from causeway_controller.inventory.vnics import of_provider_appliance
 from causeway_controller.store.appliances import Appliances
@@ -25,7 +26,7 @@ from causeway_controller.store.runs import Runs
 from causeway_controller.workflows import rules
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.ports import Tenancies
-from causeway_controller.workflows.tunnels import ServerCertificates
+from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
@@ -57,6 +58,7 @@ class Provisioning:
         generations: GenerationBook,
         appliances: Appliances,
         servers: ServerCertificates,
+        ends: ClientCertificates,
         now: Callable[[], datetime],
     ) -> None:
         self._inventories = inventories
@@ -69,6 +71,7 @@ class Provisioning:
         self._generations = generations
         self._appliances = appliances
         self._servers = servers
+        self._ends = ends
         self._now = now
 
     async def ensure(
@@ -105,14 +108,14 @@ class Provisioning:
         """The site, the appliance as it is to be, and what opens its host."""
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
         names = book.index(stored.inventory)
+        if (place := production.find(stored.inventory, tenant, host)) is not None:
+            return await self._checked_own(place, names.hosts[place.appliance.host], under)
         needed = appliances.of_tenant_on(names, tenant, host)
         but = "" if under is None else under.run
         await asyncio.to_thread(self._runs.refuse_open, tenant, host, but=but)
         site = await self._tenancies.load(tenant, host)
         appliance = site.tenants[tenant].server
-        if not appliance.management.sources:
-            detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
-            raise ProblemError(problem(ProblemType.UNSUPPORTED, f"appliance {appliance.id} {detail}"))
+        _refuse_unheard(appliance.id, appliance.management)
         wanted = Wanted(
             id=appliance.id,
             role=RoleName.PROVIDER,
@@ -121,6 +124,24 @@ class Provisioning:
             vnics=of_provider_appliance(needed, stored.allocation),
         )
         return site, wanted, functools.partial(self._hosts, names.hosts[host])
+
+    async def _checked_own(
+        self, place: Place, host: Host, under: Under | None
+    ) -> tuple[Site, Wanted, Callable[[], Awaitable[Provider]]]:
+        """As `_checked`, of an appliance of production at a tenant's controller."""
+        but = "" if under is None else under.run
+        await asyncio.to_thread(self._runs.refuse_open, place.tenant, place.network.id, but=but)
+        site = await self._tenancies.load(place.tenant, place.network.id)
+        appliance = site.tenants[place.tenant].appliances[place.network.id]
+        _refuse_unheard(appliance.id, appliance.management)
+        wanted = Wanted(
+            id=appliance.id,
+            role=RoleName.TENANT,
+            management=appliance.management,
+            adapters=(appliance.nic,),
+            vnics=(place.vnic,),
+        )
+        return site, wanted, functools.partial(self._hosts, host)
 
     async def _configure(
         self, site: Site, wanted: Wanted, tenant: TenantId, host: Name, under: Under | None
@@ -131,13 +152,31 @@ class Provisioning:
         shut out, it shuts us out.
         """
         client = await self._clients(wanted.id, wanted.management)
-        await self._servers.ensure(client, site.tenants[tenant])
+        if wanted.role is RoleName.TENANT:
+            await self._certified(client, tenant, host)
+            site = await self._tenancies.load(tenant, host)
+        else:
+            await self._servers.ensure(client, site.tenants[tenant])
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
         await client.apply(document, timeout=APPLY_SECONDS)
+        if wanted.role is RoleName.TENANT:
+            return
         published = documents.public_rules(site.tenants[tenant], tenancy.mode(site, tenant))
         await rules.put(client, published, epoch=epoch)
 
+    async def _certified(self, client: AgentClient, tenant: TenantId, network: Name) -> None:
+        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
+        place = production.find(stored.inventory, tenant, network)
+        if place is not None:
+            await self._ends.ensure(client, place)
+
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
+
+
+def _refuse_unheard(appliance: ApplianceId, access: ManagementAccess) -> None:
+    if not access.sources:
+        detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, f"appliance {appliance} {detail}"))

@@ -26,11 +26,13 @@ from causeway_controller.store.database import Database, connect
 from causeway_controller.store.generations import MemoryBook
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.told import Told
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.provisioning import Provisioning
-from causeway_controller.workflows.tunnels import ServerCertificates
+from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
@@ -68,6 +70,11 @@ class World:
             epochs=Epochs(database),
             generations=MemoryBook(),
             appliances=Appliances(database),
+            ends=ClientCertificates(
+                links=Links(database, unlocked(database, now=lambda: AT), now=lambda: AT),
+                told=Told(database, unlocked(database, now=lambda: AT), now=lambda: AT),
+                now=lambda: AT,
+            ),
             servers=ServerCertificates(
                 authorities=Authorities(database, unlocked(database, now=lambda: AT), now=lambda: AT),
                 ledger=Ledger(database, now=lambda: AT),

@@ -1,0 +1,159 @@
+"""A tenant's production networks at its own controller, with the appliance of each. Pure.
+
+Here a network is to runs and appliances what a host is at the provider's: one appliance, one run at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import UNSET
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
+from causeway_controller.contract.tenant import Static
+from causeway_controller.contract.tenant_view import TenantResources
+from causeway_controller.contract.tunnels import TunnelEnd
+from causeway_controller.inventory import certificates
+from causeway_controller.inventory.allocation import mac_candidates
+from causeway_controller.inventory.modes import Mode
+from causeway_controller.inventory.tenancy import (
+    Adapter,
+    Entrance,
+    GatewayCredentials,
+    ManagementAccess,
+    Network,
+    ProviderHalf,
+    Site,
+    Tenant,
+    TenantAppliance,
+    TenantCredentials,
+    TunnelCredentials,
+    Vm,
+)
+from causeway_controller.inventory.vnics import InNetwork, Vnic
+from causeway_wire.desired import Extension
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import ApplianceId, IPNetwork, NetworkId, Secret, TenantId
+
+ADAPTER: Final = "lan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an appliance of ours stands."""
+
+    production: Production
+    network: OwnNetwork
+    appliance: OwnAppliance
+
+    @property
+    def tenant(self) -> TenantId:
+        """Who we are at the provider."""
+        return self.production.tenant
+
+    @property
+    def id(self) -> ApplianceId:
+        """The appliance's name."""
+        return certificates.end_name(self.tenant, self.network.id, "tenant")
+
+    @property
+    def vnic(self) -> Vnic:
+        """Its one vNIC, and where that is plugged in."""
+        mac = next(mac_candidates(self.tenant, self.network.id, ADAPTER))
+        return Vnic(adapter=ADAPTER, mac=mac, place=InNetwork(network=self.appliance.network))
+
+    def adapter(self) -> Adapter:
+        """The vNIC with its addresses. Raises ProblemError (`unsupported`) where the network gives them."""
+        address = self.appliance.address
+        if not isinstance(address, Static):
+            detail = f"appliance {self.id} has no address of its own; enter one"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+        gateways = address.gateways or self.network.gateways
+        return Adapter(name=ADAPTER, mac=self.vnic.mac, addresses=address.addresses, gateways=gateways)
+
+
+def places(inventory: Inventory) -> Iterator[Place]:
+    """Return the appliances that production needs; none for networks that omit it."""
+    for entry in inventory.production:
+        for network in entry.networks:
+            if network.appliance is not UNSET:
+                yield Place(production=entry, network=network, appliance=network.appliance)
+
+
+def find(inventory: Inventory, tenant: TenantId, network: NetworkId) -> Place | None:
+    """Return the place of the tenant's appliance in this network; None where there is none."""
+    found = (one for one in places(inventory) if (one.tenant, one.network.id) == (tenant, network))
+    return next(found, None)
+
+
+def site(
+    place: Place,
+    *,
+    told: TenantResources,
+    end: TunnelEnd | None,
+    mode: Mode,
+    controllers: tuple[IPNetwork, ...],
+) -> Site:
+    """Return the network as a site of its own, with the provider's half in place of its appliance.
+
+    `told`: what the provider said last; `end`: what it gave for the tunnel, None before that. Raises
+    ProblemError (`unsupported`) for what cannot be.
+    """
+    own, tenant, nic = place.network, place.tenant, place.adapter()
+    seen = next((one for one in told.networks if one.id == own.id), None)
+    replicas = [one for one in told.replicas if one.network == own.id]
+    if seen is not None and any(one.extension is Extension.BRIDGED for one in seen.at):
+        detail = f"the provider extends network {own.id} bridged, which over two controllers is not done yet"
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+    access = ManagementAccess(nic=ADAPTER, address=nic.addresses[0].ip, sources=controllers)
+    network = Network(
+        id=own.id,
+        prefixes=own.prefixes,
+        gateways=own.gateways,
+        tunnel=own.id if end is None else end.tunnel,
+        inner=() if end is None else tuple((one.provider, one.tenant) for one in end.inner),
+        port=0,
+    )
+    found = Tenant(
+        id=tenant,
+        networks={own.id: network},
+        provider=ProviderHalf(id=place.production.id, hosts={one.vm: one.host for one in replicas}),
+        appliances={own.id: TenantAppliance(id=place.id, management=access, network=own.id, nic=nic)},
+        vms={one.vm: Vm(name=one.vm, network=own.id, addresses=one.addresses) for one in replicas},
+    )
+    return Site(
+        tenants={tenant: found},
+        gateways=(),
+        credentials={} if end is None else {tenant: _credentials(end)},
+        gateway_credentials=GatewayCredentials(
+            ca="" if end is None else end.gateway_authority, certificates={}
+        ),
+        modes={tenant: mode},
+        told=tuple(_entrances(told)),
+    )
+
+
+def _credentials(end: TunnelEnd) -> TenantCredentials:
+    """The server's certificate and key are the provider's: no document made here names them."""
+    return TenantCredentials(
+        ca=end.authority,
+        tls_crypt=Secret(""),
+        tunnels={
+            end.tunnel: TunnelCredentials(
+                server_certificate="",
+                client_certificate=end.certificate,
+                server_name=end.server_name,
+                client_name=end.client_name,
+                client_tls_crypt=Secret(end.tls_crypt),
+            )
+        },
+    )
+
+
+def _entrances(told: TenantResources) -> Iterator[Entrance]:
+    if told.gateways is not UNSET:
+        for address in told.gateways.addresses:
+            yield Entrance(name=told.gateways.name, addresses=(address,), port=told.gateways.port)
