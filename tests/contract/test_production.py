@@ -101,7 +101,12 @@ async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_
         office = make_office("controller", tmp_path, now=world.clock())
         async with Pool(office.identity) as pool:
             sites = Sites(
-                database, sealing, pool=pool, controllers=(ip_network("192.168.10.9/32"),), now=world.clock
+                database,
+                sealing,
+                pool=pool,
+                controllers=(ip_network("192.168.10.9/32"),),
+                image=tmp_path,
+                now=world.clock,
             )
             found = await sites.load("acme", LAN.id)
             half = sites.half(NAME, "r1")

@@ -15,7 +15,8 @@ from causeway_controller.inventory import modes
 from causeway_controller.store import runs as stored_runs
 from causeway_controller.store.counters import Epochs
 from causeway_controller.workflows import leases, records, stages
-from causeway_controller.workflows.actions import Executor, Run
+from causeway_controller.workflows.acting import Run
+from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.execution import Execution
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.run_record import Record

@@ -12,7 +12,11 @@ import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.pool import StaticPool
 
-from causeway_controller.store import database, tables
+from causeway_controller.store import (
+    database,
+    peer_tables,  # noqa: F401 - it describes tables, too
+)
+from causeway_controller.store.columns import METADATA
 from causeway_controller.store.database import Database
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
@@ -30,13 +34,13 @@ class Shared:
         self._engine = sqlalchemy.create_engine("sqlite://", poolclass=StaticPool)
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", database._begin_sqlite)
-        tables.METADATA.create_all(self._engine)
+        METADATA.create_all(self._engine)
         self.database = Database(self._engine)
 
     def clear(self) -> None:
         """Forget everything."""
         with self.database.write() as connection:
-            for table in reversed(tables.METADATA.sorted_tables):
+            for table in reversed(METADATA.sorted_tables):
                 connection.execute(table.delete())
 
 

@@ -42,7 +42,7 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.workflows import readiness
+from causeway_controller.workflows import readiness, rules
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
@@ -62,7 +62,6 @@ from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.waits import Waits
 from causeway_wire.change import ChangeState
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.public_rules import PublicRules, PublicRulesPatch
 from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name
 
 _BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
@@ -371,7 +370,7 @@ class Executor:
         async with run.rules:
             agent = self._agents(action.appliance)
             current = await agent.get_rules()
-            patch = _patch(current, action, run.epoch)
+            patch = rules.patch(current, action, run.epoch)
             if not patch.put and not patch.remove:
                 return False
             await agent.patch_rules(patch)
@@ -394,18 +393,3 @@ def _relying(site: tenancy.Site, action: Apply) -> Iterator[MachineRef]:
     for network in tenant.networks.values():
         if network.id in tenant.appliances:
             yield appliance_machine(tenant, network)
-
-
-def _patch(current: PublicRules, action: PutRules | EditRules, epoch: Epoch) -> PublicRulesPatch:
-    before = {rule.id: rule for rule in current.rules}
-    if isinstance(action, PutRules):
-        put, kept = action.rules, {rule.id for rule in action.rules}
-    else:
-        put, kept = action.put, before.keys() - set(action.remove)
-    return PublicRulesPatch(
-        base=current.revision,
-        revision=current.revision + 1,
-        epoch=epoch,
-        put=tuple(rule for rule in put if before.get(rule.id) != rule),
-        remove=tuple(name for name in before if name not in kept),
-    )

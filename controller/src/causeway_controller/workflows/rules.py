@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from causeway_controller.failover.steps import EditRules, PutRules
 from causeway_controller.workflows.ports import RuleTable
-from causeway_wire.public_rules import PublicRule, PublicRulesPatch
+from causeway_wire.public_rules import PublicRule, PublicRules, PublicRulesPatch
 from causeway_wire.types import Epoch
 
 
@@ -28,3 +29,19 @@ async def put(agent: RuleTable, wanted: Iterable[PublicRule], *, epoch: Epoch) -
         return False
     await agent.patch_rules(patch)
     return True
+
+
+def patch(current: PublicRules, action: PutRules | EditRules, epoch: Epoch) -> PublicRulesPatch:
+    """Return what brings an appliance's table to what a step wants of it."""
+    before = {rule.id: rule for rule in current.rules}
+    if isinstance(action, PutRules):
+        put, kept = action.rules, {rule.id for rule in action.rules}
+    else:
+        put, kept = action.put, before.keys() - set(action.remove)
+    return PublicRulesPatch(
+        base=current.revision,
+        revision=current.revision + 1,
+        epoch=epoch,
+        put=tuple(rule for rule in put if before.get(rule.id) != rule),
+        remove=tuple(name for name in before if name not in kept),
+    )
