@@ -20,10 +20,8 @@ from causeway_controller.hypervisors.base import Machine, PowerControl, Provider
 from causeway_controller.inventory import modes, production, views
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
-from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tenant, TenantCredentials
-from causeway_controller.inventory.health import Deployed, Power
 from causeway_controller.inventory.production import Place
-from causeway_controller.inventory.tenancy import GatewayCredentials, Site
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tenant, TenantCredentials
 from causeway_controller.inventory.views import Known
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient
@@ -154,8 +152,7 @@ class Sites:
         names = index(stored.inventory)
         if tenant == NOBODY and host in names.gateways:
             host = names.gateways[host].host
-        found = names.hosts.get(host)
-        found = index(stored.inventory).hosts.get(_host_name(stored.inventory, tenant, host))
+        found = names.hosts.get(_host_name(stored.inventory, tenant, host))
         if found is None:
             detail = f"the inventory has no host {host}; enter it again, or say that the machine is gone"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
@@ -166,8 +163,8 @@ class Sites:
         stored = await asyncio.to_thread(self._inventories.of_tenant, one.tenant)
         names = index(stored.inventory)
         gateway = names.gateways.get(one.id) if one.gateway else None
-        host = names.hosts.get(one.host if gateway is None else gateway.host)
-        host = index(stored.inventory).hosts.get(_host_name(stored.inventory, one.tenant, one.host))
+        name = _host_name(stored.inventory, one.tenant, one.host) if gateway is None else gateway.host
+        host = names.hosts.get(name)
         if host is None:
             return Power.UNKNOWN
         machine = await (await self.host(host)).find(one.id)

@@ -160,7 +160,7 @@ async def deployed(world: World, provider: Provider) -> tuple[tuple[str, str], .
     """MAC address and segment of each adapter of the appliance, deployed on this host."""
     stored = world.inventories.load()
     needed = appliances.of_tenant_on(book.index(stored.inventory), "acme", "esx1")
-    appliance = (await world.load("acme", "esx1")).tenants["acme"].provider
+    appliance = (await world.load("acme", "esx1")).tenants["acme"].server
     wanted = Wanted(
         id=appliance.id,
         role=RoleName.PROVIDER,
