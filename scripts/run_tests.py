@@ -27,9 +27,7 @@ PACKAGES = ("wire", "agent", "controller", "lab")
 PYTEST = (sys.executable, "-m", "pytest")
 SANDBOXED = ROOT / "scripts/sandboxed-python"
 WORKERS = os.cpu_count() or 1
-# In their order: the plugin would begin with those of most tests, and some of few take longest.
-BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
-SHARED = ("-n", str(WORKERS), *BY_FILE)
+SHARED = ("-n", str(WORKERS), "--dist=loadfile")
 SANDBOX = (sys.executable, "-m", "causeway_lab.sandbox", "--")
 TIERS = {
     "unit": (*PYTEST, "tests/unit", *SHARED),
@@ -39,7 +37,7 @@ TIERS = {
         "-m",
         "kernel",
         "tests",
-        *BY_FILE,
+        "--dist=loadfile",
         f"--tx={2 * WORKERS}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
