@@ -3,10 +3,10 @@
 Usage: run_tests.py [TIER ...]; without a name, unit, contract and kernel. A tier in which
 no test ran has failed: a guard on nothing must not pass.
 
-Workers share the files of a tier: one for each processor, and two for kernel tests, which mostly wait, for
-timers and for what must not happen, each in a sandbox of its own. A few that fail beside so many others run
-once more, with the machine to themselves; the line of the tier names those that passed only then, and a test
-that fails alone has failed.
+Workers share the files of a tier: one for each processor, and one more for kernel tests, which mostly wait,
+for timers and for what must not happen, each in a sandbox of its own. A few that fail beside so many others
+run once more, with the machine to themselves; the line of the tier names those that passed only then, and a
+test that fails alone has failed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TIERS = {
         "kernel",
         "tests",
         "--dist=loadfile",
-        f"--tx={2 * WORKERS}*popen//python={SANDBOXED}",
+        f"--tx={WORKERS + 1}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
     "conformance": (*SANDBOX, *PYTEST, "-m", "conformance", "tests/conformance"),
