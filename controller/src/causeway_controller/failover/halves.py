@@ -25,8 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from causeway_controller.failover import checks, documents, hooks
-from causeway_controller.failover.partial import configured, of_network, power_off, power_on, stop_answering
+from causeway_controller.failover import checks, documents, hooks, partial
 from causeway_controller.failover.steps import (
     AwaitTenant,
     CloseHalf,
@@ -36,11 +35,8 @@ from causeway_controller.failover.steps import (
     Stage,
     Step,
     VerifyTunnel,
-    appliance_machine,
     confirmations,
     numbered,
-    provider_machine,
-    replica_machine,
 )
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant
@@ -96,19 +92,9 @@ def undo(
 def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName]) -> Iterator[Stage]:
     appliance, after = tenant.provider.id, before | chosen
     yield from hooks.call(tenant, HookMoment.HOLD, request="serve", vms=chosen)
-    yield (power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),)
-    yield (
-        Step(
-            "Start the VPN servers on the provider's appliance and route the replicas' addresses",
-            configured(appliance, tenant, after, confirmed=True, holds=True),
-            seed=2,
-            compensation=configured(appliance, tenant, before),
-        ),
-    )
-    yield tuple(
-        power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1)
-        for vm in sorted(chosen)
-    )
+    yield (partial.provider_on(tenant, before),)
+    yield (partial.servers_started(tenant, before, after),)
+    yield partial.replicas_on(tenant, chosen)
     yield (
         Step(
             "The tenant's controller connects its VPN clients and answers for its failed-over VMs",
@@ -131,16 +117,11 @@ def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
 def _stop_serving(
     tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName], *, stop_appliances: bool
 ) -> Iterator[Stage]:
-    appliance = tenant.provider.id
-    yield tuple(
-        power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1)
-        for vm in sorted(chosen)
-    )
-    sentence = "Remove the replicas' addresses and idle tunnels from the provider's appliance"
-    yield (Step(sentence, configured(appliance, tenant, after), seed=2),)
+    yield partial.replicas_off(tenant, chosen)
+    yield (partial.servers_ended(tenant, after),)
     yield from hooks.call(tenant, HookMoment.RELEASE, request="stop-serving", vms=chosen)
     if stop_appliances and not after:
-        yield (power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2),)
+        yield (partial.provider_off(tenant),)
 
 
 def _begin(
@@ -149,15 +130,7 @@ def _begin(
     after, host = before | chosen, _host(half, chosen)
     networks = documents.covered(tenant, chosen)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
-    yield tuple(
-        power_on(
-            appliance_machine(tenant, network),
-            f"Power on the tenant's appliance of network {network.id}",
-            seed=3,
-            undo=not of_network(tenant, network, before),
-        )
-        for network in networks
-    )
+    yield partial.ends_on(tenant, networks, before)
     yield (
         Step(
             "The provider powers on the replicas, starts the VPN servers, routes the replicas' addresses",
@@ -166,15 +139,7 @@ def _begin(
             compensation=CloseHalf(half=half.id, host=host, vms=chosen, opened=True),
         ),
     )
-    yield tuple(
-        Step(
-            f"Connect the VPN client of network {name} and answer for its failed-over VMs",
-            configured(end, tenant, after, confirmed=True, within=half.id),
-            seed=3,
-            compensation=configured(end, tenant, before),
-        )
-        for name, end in ends.items()
-    )
+    yield partial.clients_connected(tenant, ends, before, after)
     yield tuple(
         Step(
             f"The VPN client of network {network.id} has its server",
@@ -195,14 +160,7 @@ def _undo(
     stop_appliances: bool,
 ) -> Iterator[Stage]:
     networks = documents.covered(tenant, chosen)
-    yield tuple(
-        Step(
-            stop_answering(tenant, network, chosen),
-            configured(tenant.appliances[network.id].id, tenant, after),
-            seed=3,
-        )
-        for network in networks
-    )
+    yield partial.answers_stopped(tenant, networks, chosen, after)
     yield (
         Step(
             "The provider powers off the replicas and removes their addresses",
@@ -211,15 +169,7 @@ def _undo(
         ),
     )
     if stop_appliances:
-        yield tuple(
-            power_off(
-                appliance_machine(tenant, network),
-                f"Power off the tenant's appliance of network {network.id}",
-                seed=3,
-            )
-            for network in networks
-            if not of_network(tenant, network, after)
-        )
+        yield partial.ends_off(tenant, networks, after)
 
 
 def _half(tenant: Tenant) -> ProviderHalf:

@@ -25,7 +25,7 @@ provider's, and the provider's is confirmed first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from causeway_controller.failover import checks, documents, hooks
 from causeway_controller.failover.steps import (
@@ -44,7 +44,7 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Network, Site, Tenant
-from causeway_wire.types import ApplianceId, TenantId, VmName
+from causeway_wire.types import ApplianceId, NetworkId, TenantId, VmName
 
 
 def begin(site: Site, tenant: TenantId, vms: Iterable[VmName]) -> tuple[Step, ...]:
@@ -80,41 +80,9 @@ def _begin(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     networks = documents.covered(tenant, chosen)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
     yield from hooks.call(tenant, HookMoment.HOLD, request="fail-over", vms=chosen)
-    yield (
-        power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before),
-        *(
-            power_on(
-                appliance_machine(tenant, network),
-                f"Power on the tenant's appliance of network {network.id}",
-                seed=3,
-                undo=not of_network(tenant, network, before),
-            )
-            for network in networks
-        ),
-    )
-    yield (
-        Step(
-            "Start the VPN servers on the provider's appliance and route the replicas' addresses",
-            configured(tenant.provider.id, tenant, after, confirmed=True, holds=True),
-            seed=2,
-            compensation=configured(tenant.provider.id, tenant, before),
-        ),
-    )
-    yield (
-        *(
-            power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1)
-            for vm in sorted(chosen)
-        ),
-        *(
-            Step(
-                f"Connect the VPN client of network {name} and answer for its failed-over VMs",
-                configured(end, tenant, after, confirmed=True, within=tenant.provider.id),
-                seed=3,
-                compensation=configured(end, tenant, before),
-            )
-            for name, end in ends.items()
-        ),
-    )
+    yield (provider_on(tenant, before), *ends_on(tenant, networks, before))
+    yield (servers_started(tenant, before, after),)
+    yield (*replicas_on(tenant, chosen), *clients_connected(tenant, ends, before, after))
     yield tuple(
         Step(
             f"Production VMs and replicas of network {network.id} communicate through the tunnel",
@@ -131,27 +99,8 @@ def _undo(
 ) -> Iterator[Stage]:
     """The stages of `_begin` backwards: no address stays claimed for a replica that is gone."""
     networks = documents.covered(tenant, chosen)
-    yield (
-        *(
-            Step(
-                stop_answering(tenant, network, chosen),
-                configured(tenant.appliances[network.id].id, tenant, after),
-                seed=3,
-            )
-            for network in networks
-        ),
-        *(
-            power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1)
-            for vm in sorted(chosen)
-        ),
-    )
-    yield (
-        Step(
-            "Remove the replicas' addresses and idle tunnels from the provider's appliance",
-            configured(tenant.provider.id, tenant, after),
-            seed=2,
-        ),
-    )
+    yield (*answers_stopped(tenant, networks, chosen, after), *replicas_off(tenant, chosen))
+    yield (servers_ended(tenant, after),)
     yield from hooks.call(tenant, HookMoment.RELEASE, request="undo", vms=chosen)
     if stop_appliances:
         yield from appliances_off(tenant, chosen, after)
@@ -159,28 +108,109 @@ def _undo(
 
 def appliances_off(tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName]) -> Iterator[Stage]:
     """Return the stage that powers off those appliances of these VMs that no VM needs any more."""
-    networks = documents.covered(tenant, chosen)
-    idle = [network for network in networks if not of_network(tenant, network, after)]
     yield (
-        *(
-            power_off(
-                appliance_machine(tenant, network),
-                f"Power off the tenant's appliance of network {network.id}",
-                seed=3,
-            )
-            for network in idle
-        ),
-        *(
-            [power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)]
-            if not after
-            else []
-        ),
+        *ends_off(tenant, documents.covered(tenant, chosen), after),
+        *([provider_off(tenant)] if not after else []),
     )
 
 
-def stop_answering(tenant: Tenant, network: Network, vms: frozenset[VmName]) -> str:
-    """Return what the tenant's appliance of the network does when these VMs are failed over no more."""
-    return f"Stop answering for {', '.join(of_network(tenant, network, vms))} in network {network.id}"
+def provider_on(tenant: Tenant, before: frozenset[VmName]) -> Step:
+    """Return the step that powers the provider's appliance on; VMs of `before` need it whatever follows."""
+    return power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before)
+
+
+def provider_off(tenant: Tenant) -> Step:
+    """Return the step that powers the provider's appliance off."""
+    return power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)
+
+
+def ends_on(tenant: Tenant, networks: Iterable[Network], before: frozenset[VmName]) -> tuple[Step, ...]:
+    """Return the steps that power the tenant's appliances of these networks on."""
+    return tuple(
+        power_on(
+            appliance_machine(tenant, network),
+            f"Power on the tenant's appliance of network {network.id}",
+            seed=3,
+            undo=not of_network(tenant, network, before),
+        )
+        for network in networks
+    )
+
+
+def ends_off(tenant: Tenant, networks: Iterable[Network], after: frozenset[VmName]) -> tuple[Step, ...]:
+    """Return the steps that power those of these networks' appliances off that no VM needs any more."""
+    return tuple(
+        power_off(
+            appliance_machine(tenant, network),
+            f"Power off the tenant's appliance of network {network.id}",
+            seed=3,
+        )
+        for network in networks
+        if not of_network(tenant, network, after)
+    )
+
+
+def servers_started(tenant: Tenant, before: frozenset[VmName], after: frozenset[VmName]) -> Step:
+    """Return the step that has the provider's appliance serve the VMs of `after`, awaiting confirmation."""
+    appliance = tenant.provider.id
+    return Step(
+        "Start the VPN servers on the provider's appliance and route the replicas' addresses",
+        configured(appliance, tenant, after, confirmed=True, holds=True),
+        seed=2,
+        compensation=configured(appliance, tenant, before),
+    )
+
+
+def servers_ended(tenant: Tenant, after: frozenset[VmName]) -> Step:
+    """Return the step that has the provider's appliance serve the VMs of `after` and no others."""
+    return Step(
+        "Remove the replicas' addresses and idle tunnels from the provider's appliance",
+        configured(tenant.provider.id, tenant, after),
+        seed=2,
+    )
+
+
+def clients_connected(
+    tenant: Tenant, ends: Mapping[NetworkId, ApplianceId], before: frozenset[VmName], after: frozenset[VmName]
+) -> tuple[Step, ...]:
+    """Return the steps that have the tenant's appliances answer, within what the provider's end awaits."""
+    return tuple(
+        Step(
+            f"Connect the VPN client of network {name} and answer for its failed-over VMs",
+            configured(end, tenant, after, confirmed=True, within=tenant.provider.id),
+            seed=3,
+            compensation=configured(end, tenant, before),
+        )
+        for name, end in ends.items()
+    )
+
+
+def answers_stopped(
+    tenant: Tenant, networks: Iterable[Network], vms: frozenset[VmName], after: frozenset[VmName]
+) -> tuple[Step, ...]:
+    """Return the steps that have the tenant's appliances answer for these VMs no more."""
+    return tuple(
+        Step(
+            f"Stop answering for {', '.join(of_network(tenant, network, vms))} in network {network.id}",
+            configured(tenant.appliances[network.id].id, tenant, after),
+            seed=3,
+        )
+        for network in networks
+    )
+
+
+def replicas_on(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:
+    """Return the steps that power the replicas of these VMs on."""
+    return tuple(
+        power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1) for vm in sorted(vms)
+    )
+
+
+def replicas_off(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:
+    """Return the steps that power the replicas of these VMs off."""
+    return tuple(
+        power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1) for vm in sorted(vms)
+    )
 
 
 def power_on(machine: MachineRef, sentence: str, *, seed: int, undo: bool = True) -> Step:
