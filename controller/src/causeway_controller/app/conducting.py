@@ -43,6 +43,7 @@ from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
 from causeway_controller.workflows.bringing_back import BringingBack
+from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.explaining import Explaining
 from causeway_controller.workflows.fleet_update import FleetUpdate
@@ -98,6 +99,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         )
         generations = StoredGenerations(database)
         links, told = Links(database, sealing, now=utc_now), Told(database, sealing, now=utc_now)
+        certifying = Certifying(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name)
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
@@ -109,7 +111,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             generations=generations,
             appliances=Appliances(database),
             ends=ClientCertificates(links=links, told=told, now=utc_now),
-            servers=ServerCertificates(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name),
+            servers=ServerCertificates(certifying),
             now=utc_now,
         )
         gateways = GatewayProvisioning(
@@ -118,13 +120,11 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             hosts=sites.host,
             clients=pool.know,
             onboarding=_onboarding(database, sealing, kept, pool, settings.name),
-            authorities=kept,
-            ledger=ledger,
+            certifying=certifying,
             epochs=Epochs(database),
             generations=generations,
             appliances=Appliances(database),
             now=utc_now,
-            actor=settings.name,
         )
         renewal = Renewal(
             authority=authorities.management(identity.PROVIDER),

@@ -16,7 +16,6 @@ from typing import Final, Protocol
 from causeway_controller.contract import provider as provided
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_controller.failover import documents
-from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import certificates, vnics
@@ -24,17 +23,17 @@ from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.inventory.tenancy import Gateway, ManagementAccess, Site
 from causeway_controller.store.appliances import Appliances
-from causeway_controller.store.authorities import Authorities, gateways
+from causeway_controller.store.authorities import gateways
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.store.inventories import Inventories
-from causeway_controller.store.ledger import Ledger
 from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.ports import Tenancies
-from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under
+from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under, refuse_unheard
 from causeway_wire import codec
 from causeway_wire.identity import Purpose
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
 
@@ -54,26 +53,22 @@ class GatewayProvisioning:
         hosts: Callable[[provided.Host], Awaitable[Provider]],
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         onboarding: Onboarding,
-        authorities: Authorities,
-        ledger: Ledger,
+        certifying: Certifying,
         epochs: Epochs,
         generations: GenerationBook,
         appliances: Appliances,
         now: Callable[[], datetime],
-        actor: Name,
     ) -> None:
         self._inventories = inventories
         self._tenancies = tenancies
         self._hosts = hosts
         self._clients = clients
         self._onboarding = onboarding
-        self._authorities = authorities
-        self._ledger = ledger
+        self._certifying = certifying
         self._epochs = epochs
         self._generations = generations
         self._appliances = appliances
         self._now = now
-        self._actor = actor
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:  # noqa: ARG002 - see `Deployment`
         """Raise what `ensure` raises before it touches anything."""
@@ -106,9 +101,7 @@ class GatewayProvisioning:
             vnics=vnics.of_gateway(entry),
         )
         await self._onboarding.bring_up(wanted, provider, progress)
-        agent = await self._clients(gateway.id, access)
-        await self._certified(gateway, agent)
-        await self._configured(gateway, agent)
+        await self._served(*await self._site(gateway.id))
         return gateway.id
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
@@ -124,11 +117,9 @@ class GatewayProvisioning:
         for one in (each for each in answered if each.id in there):
             try:
                 async with asyncio.timeout(_CARE_SECONDS):
-                    gateway = (await self._site(one.id))[1]
+                    site, gateway = await self._site(one.id)
                     in_charge()
-                    agent = await self._clients(one.id, gateway.management)
-                    await self._certified(gateway, agent)
-                    await self._configured(gateway, agent)
+                    await self._served(site, gateway)
             except StoreError:
                 raise
             except (ControllerError, ProblemError, TimeoutError) as error:
@@ -136,9 +127,7 @@ class GatewayProvisioning:
 
     async def _checked(self, name: ApplianceId) -> tuple[Gateway, provided.Gateway, Provider]:
         _, gateway = await self._site(name)
-        if not gateway.management.sources:
-            detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
-            raise ProblemError(problem(ProblemType.UNSUPPORTED, f"gateway {name} {detail}"))
+        refuse_unheard(f"gateway {name}", gateway.management)
         names = index((await asyncio.to_thread(self._inventories.load)).inventory)
         entry = names.gateways[name]
         return gateway, entry, await self._hosts(names.hosts[entry.host])
@@ -148,26 +137,24 @@ class GatewayProvisioning:
         site = await self._tenancies.load(NOBODY, name)
         return site, next(one for one in site.gateways if one.id == name)
 
-    async def _certified(self, gateway: Gateway, agent: AgentClient) -> None:
-        """Have a TLS certificate that counts in the ledger, for the key born on it."""
-        authority, subject = gateways(gateway.name), certificates.of_gateway(gateway.id, gateway.name)
-        last = await asyncio.to_thread(self._ledger.last, subject)
-        if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
-            return
-        await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
-        await enrolment.request_certificate(
+    async def _served(self, site: Site, gateway: Gateway) -> None:
+        """Have a TLS certificate for tunnels for the key born on it, and its document in force."""
+        agent = await self._clients(gateway.id, gateway.management)
+        certified = await self._certifying.ensure(
             agent,
+            certificates.of_gateway(gateway.id, gateway.name),
+            authority=gateways(gateway.name),
             key=documents.GATEWAY_KEY,
             purpose=Purpose.GATEWAY,
             common_name=gateway.name,
-            authority=self._authorities.issuer(authority, subject, actor=self._actor),
-            now=self._now(),
         )
-        _log.info("gateway certified", extra={"appliance": gateway.id})
+        if certified:
+            _log.info("gateway certified", extra={"appliance": gateway.id})
+            site, gateway = await self._site(gateway.id)  # its authority may be there only now
+        await self._configured(site, gateway, agent)
 
-    async def _configured(self, gateway: Gateway, agent: AgentClient) -> None:
+    async def _configured(self, site: Site, gateway: Gateway, agent: AgentClient) -> None:
         """Give it its document, unless it runs an equal one."""
-        site, gateway = await self._site(gateway.id)
         epoch = await asyncio.to_thread(self._epoch, gateway.id)
         if await documents_agree(agent, site, gateway, epoch):
             return

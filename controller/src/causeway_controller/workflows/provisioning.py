@@ -115,7 +115,7 @@ class Provisioning:
         await asyncio.to_thread(self._runs.refuse_open, tenant, host, but=but)
         site = await self._tenancies.load(tenant, host)
         appliance = site.tenants[tenant].server
-        _refuse_unheard(appliance.id, appliance.management)
+        refuse_unheard(f"appliance {appliance.id}", appliance.management)
         wanted = Wanted(
             id=appliance.id,
             role=RoleName.PROVIDER,
@@ -133,7 +133,7 @@ class Provisioning:
         await asyncio.to_thread(self._runs.refuse_open, place.tenant, place.network.id, but=but)
         site = await self._tenancies.load(place.tenant, place.network.id)
         appliance = site.tenants[place.tenant].appliances[place.network.id]
-        _refuse_unheard(appliance.id, appliance.management)
+        refuse_unheard(f"appliance {appliance.id}", appliance.management)
         wanted = Wanted(
             id=appliance.id,
             role=RoleName.TENANT,
@@ -176,7 +176,8 @@ class Provisioning:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
 
 
-def _refuse_unheard(appliance: ApplianceId, access: ManagementAccess) -> None:
+def refuse_unheard(what: str, access: ManagementAccess) -> None:
+    """Raise ProblemError (`unsupported`) when it would listen to nobody."""
     if not access.sources:
         detail = "would listen to nobody; say as `sources` in the settings where controllers connect from"
-        raise ProblemError(problem(ProblemType.UNSUPPORTED, f"appliance {appliance} {detail}"))
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, f"{what} {detail}"))

@@ -15,11 +15,10 @@ from causeway_controller.inventory import certificates
 from causeway_controller.inventory.production import Place
 from causeway_controller.inventory.tenancy import Tenant
 from causeway_controller.store import authorities
-from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.told import Told
 from causeway_controller.store.tunnels import end_names
+from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.providers import client_of
 from causeway_wire.identity import Purpose
 
@@ -27,36 +26,25 @@ from causeway_wire.identity import Purpose
 class ServerCertificates:
     """Has the servers of tunnels certified, at a provider."""
 
-    def __init__(
-        self, *, authorities: Authorities, ledger: Ledger, now: Callable[[], datetime], actor: str
-    ) -> None:
-        self._authorities = authorities
-        self._ledger = ledger
-        self._now = now
-        self._actor = actor
+    def __init__(self, certifying: Certifying) -> None:
+        self._certifying = certifying
 
     async def ensure(self, agent: AgentClient, tenant: Tenant) -> None:
         """Have each tunnel's server on this appliance certified that is not, or whose time is nearly over.
 
         Raises AgentUnreachable, RequestRefused, StoreError.
         """
-        authority = authorities.vpn(tenant.id)
         for network in tenant.networks.values():
             if network.port == 0:
                 continue
             _, name = end_names(tenant.id, network.id)
-            subject = certificates.of_server(tenant.id, network.tunnel, name)
-            last = await asyncio.to_thread(self._ledger.last, subject)
-            if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
-                continue
-            await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
-            await enrolment.request_certificate(
+            await self._certifying.ensure(
                 agent,
+                certificates.of_server(tenant.id, network.tunnel, name),
+                authority=authorities.vpn(tenant.id),
                 key=documents.server_key(network),
                 purpose=Purpose.VPN_SERVER,
                 common_name=name,
-                authority=self._authorities.issuer(authority, subject, actor=self._actor),
-                now=self._now(),
             )
 
 

@@ -22,6 +22,7 @@ from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.trust import pki
 from causeway_controller.workflows.appliances import Wanted
+from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.gateways import ByKind, GatewayProvisioning
 from causeway_wire.desired import GatewayRole
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -54,13 +55,13 @@ class World:
             hosts=self._host,
             clients=self.one.pool.know,
             onboarding=self,  # type: ignore[arg-type] # it has brought it up already
-            authorities=self.one.kept,
-            ledger=self.one.ledger,
+            certifying=Certifying(
+                authorities=self.one.kept, ledger=self.one.ledger, now=self.one.time, actor="ctl1"
+            ),
             epochs=Epochs(self.one.database),
             generations=StoredGenerations(self.one.database),
             appliances=self.one.appliances,
             now=self.one.time,
-            actor="ctl1",
         )
 
     async def bring_up(self, wanted: Wanted, *_: object) -> None:

@@ -31,6 +31,7 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.told import Told
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire.problem import ProblemError
@@ -76,10 +77,12 @@ class World:
                 now=lambda: AT,
             ),
             servers=ServerCertificates(
-                authorities=Authorities(database, unlocked(database, now=lambda: AT), now=lambda: AT),
-                ledger=Ledger(database, now=lambda: AT),
-                now=lambda: AT,
-                actor="test",
+                Certifying(
+                    authorities=Authorities(database, unlocked(database, now=lambda: AT), now=lambda: AT),
+                    ledger=Ledger(database, now=lambda: AT),
+                    now=lambda: AT,
+                    actor="test",
+                )
             ),
             now=lambda: AT,
         )

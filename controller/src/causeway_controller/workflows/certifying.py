@@ -1,0 +1,56 @@
+"""Certificates for keys born on appliances, by this controller's authorities, as its ledger has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from causeway_controller.fleet import enrolment
+from causeway_controller.fleet.client import AgentClient
+from causeway_controller.inventory import certificates
+from causeway_controller.inventory.certificates import Subject
+from causeway_controller.store.authorities import Authorities, AuthorityName
+from causeway_controller.store.ledger import Ledger
+from causeway_wire.identity import Purpose
+from causeway_wire.types import KeyName, Name
+
+
+class Certifying:
+    """Certifies the keys of agents that are not, or whose time is nearly over."""
+
+    def __init__(
+        self, *, authorities: Authorities, ledger: Ledger, now: Callable[[], datetime], actor: str
+    ) -> None:
+        self._authorities = authorities
+        self._ledger = ledger
+        self._now = now
+        self._actor = actor
+
+    async def ensure(
+        self,
+        agent: AgentClient,
+        subject: Subject,
+        *,
+        authority: AuthorityName,
+        key: KeyName,
+        purpose: Purpose,
+        common_name: Name,
+    ) -> bool:
+        """Have a certificate that counts for the agent's key of this name; whether a new one was made.
+
+        Raises AgentUnreachable, RequestRefused, StoreError.
+        """
+        last = await asyncio.to_thread(self._ledger.last, subject)
+        if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
+            return False
+        await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
+        await enrolment.request_certificate(
+            agent,
+            key=key,
+            purpose=purpose,
+            common_name=common_name,
+            authority=self._authorities.issuer(authority, subject, actor=self._actor),
+            now=self._now(),
+        )
+        return True
