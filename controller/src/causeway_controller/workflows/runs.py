@@ -101,18 +101,9 @@ class Runs:
         happens. Raises ProblemError when the request cannot be meant or another run is open: then nothing is
         kept.
         """
-        asked = Run(
-            id=identifier or self._new_id(),
-            tenant=request.tenant,
-            host=host,
-            request=codec.encode(request).decode(),
-            actor=actor,
-            at=self._now(),
-        )
-        if identifier is not None:
-            known = await asyncio.to_thread(self._runs.find, identifier)
-            if known is not None:
-                return _same(known, asked)
+        asked = self._asked(request, request.tenant, host, actor=actor, identifier=identifier)
+        if (known := await self._known(asked, identifier)) is not None:
+            return known
         await self.plan(request, host=host)
         return await self._open(asked)
 
@@ -126,18 +117,9 @@ class Runs:
         identifier: str | None = None,
     ) -> Run:
         """As `start`, of what is no failover; without tenant and host it is about the whole fleet."""
-        asked = Run(
-            id=identifier or self._new_id(),
-            tenant=tenant or "",
-            host=host or "",
-            request=codec.encode(request).decode(),
-            actor=actor,
-            at=self._now(),
-        )
-        if identifier is not None:
-            known = await asyncio.to_thread(self._runs.find, identifier)
-            if known is not None:
-                return _same(known, asked)
+        asked = self._asked(request, tenant, host, actor=actor, identifier=identifier)
+        if (known := await self._known(asked, identifier)) is not None:
+            return known
         await self._chores[type(request)].plan(asked)
         return await self._open(asked)
 
@@ -145,9 +127,32 @@ class Runs:
         self, request: Chore, *, tenant: TenantId | None, host: Name | None
     ) -> tuple[tuple[str, ...], ...]:
         """As `plan`, of what is no failover."""
-        text = codec.encode(request).decode()
-        asked = Run(id="", tenant=tenant or "", host=host or "", request=text, actor="", at=self._now())
+        asked = self._asked(request, tenant, host)
         return tuple((unit.sentence,) for unit in await self._chores[type(request)].plan(asked))
+
+    def _asked(
+        self,
+        request: Request | Chore,
+        tenant: TenantId | None,
+        host: Name | None,
+        *,
+        actor: str = "",
+        identifier: str | None = None,
+    ) -> Run:
+        """The run that would be opened."""
+        return Run(
+            id=identifier or self._new_id(),
+            tenant=tenant or "",
+            host=host or "",
+            request=codec.encode(request).decode(),
+            actor=actor,
+            at=self._now(),
+        )
+
+    async def _known(self, asked: Run, identifier: str | None) -> Run | None:
+        """The run of this identifier, where there is one; raises ProblemError when it was asked otherwise."""
+        known = None if identifier is None else await asyncio.to_thread(self._runs.find, identifier)
+        return None if known is None else _same(known, asked)
 
     async def _open(self, asked: Run) -> Run:
         await asyncio.to_thread(self._runs.start, asked)
