@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Protocol
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import Rebuild
@@ -19,10 +19,9 @@ from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Run
+from causeway_controller.workflows.watch import powered
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, Name, TenantId
-
-_POWER_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -84,7 +83,9 @@ class BringingBack:
                 now=self._now(),
                 interval=2 * self._interval,
             )
-            if (cause := rebuilding.due(one, around)) and rebuilding.agrees(one, await self._powered(one)):
+            if (cause := rebuilding.due(one, around)) and rebuilding.agrees(
+                one, await powered(self._power, one)
+            ):
                 attempts = (*attempts, *await self._begin(one, cause))
 
     async def _begin(self, one: Deployed, cause: str) -> tuple[Attempt, ...]:
@@ -101,13 +102,6 @@ class BringingBack:
         await asyncio.to_thread(self._audit.append, act)
         _log.warning("appliance is brought back", extra={"appliance": one.id, "run": run.id, "cause": cause})
         return (Attempt(run=run.id, tenant=one.tenant, host=one.host, at=run.at, open=True),)
-
-    async def _powered(self, one: Deployed) -> Power:
-        try:
-            async with asyncio.timeout(_POWER_SECONDS):
-                return await self._power(one)
-        except (ControllerError, ProblemError, TimeoutError):
-            return Power.UNKNOWN
 
 
 def _networks(inventory: Inventory) -> dict[tuple[TenantId, Name], str]:

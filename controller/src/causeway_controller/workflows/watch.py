@@ -152,7 +152,7 @@ class Watch:
             reason = (
                 error.reason if isinstance(error, AgentUnreachable) else str(error) or "no answer in time"
             )
-            what = Silence(reason=reason, power=await self._powered(one))
+            what = Silence(reason=reason, power=await powered(self._power, one))
             return Sight(at=self._now(), what=what, shown=agent.shown, intended=await self._mode(one))
         return Sight(at=self._now(), what=answer, shown=agent.shown, intended=intended, current=current)
 
@@ -205,12 +205,14 @@ class Watch:
         except ProblemError:
             return None
 
-    async def _powered(self, one: Deployed) -> Power:
-        try:
-            async with asyncio.timeout(_POWER_SECONDS):
-                return await self._power(one)
-        except (ControllerError, ProblemError, TimeoutError):
-            return Power.UNKNOWN
+
+async def powered(ask: Callable[[Deployed], Awaitable[Power]], one: Deployed) -> Power:
+    """Return what its host says of its machine; unknown where it says nothing in time."""
+    try:
+        async with asyncio.timeout(_POWER_SECONDS):
+            return await ask(one)
+    except (ControllerError, ProblemError, TimeoutError):
+        return Power.UNKNOWN
 
 
 def access(one: Deployed) -> ManagementAccess:
