@@ -21,7 +21,7 @@ from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity, make_identity
-from causeway_wire.types import Name, Pem
+from causeway_wire.types import Name, Pem, SerialNumber
 
 PROVIDER: Final[Name] = "causeway"
 """Whose authority of agents and controllers it is; a store has one provider."""
@@ -49,8 +49,7 @@ def establish(
         return found
     issuer = kept.issuer(management, subject, actor=name)
     try:
-        made = _make(issuer, name, place / name, keep=last, authority=bundle, now=now())
-        serial = pki.serial(made.certificate.read_text())
+        serial, made = _make(issuer, name, place / name, keep=last, authority=bundle, now=now())
     except OSError as error:
         detail = f"the controller's own key cannot be written to {place} ({error.strerror})"
         raise StartError(f"{detail}; correct the directory's owner or mode") from error
@@ -85,7 +84,7 @@ def _pair(place: Path, authority: Pem) -> ControllerIdentity:
 
 def _make(
     issuer: pki.Issuer, name: Name, place: Path, *, keep: Issued | None, authority: Pem, now: datetime
-) -> ControllerIdentity:
+) -> tuple[SerialNumber, ControllerIdentity]:
     """Make a key and its certificate in a directory that is named by the serial number. Raises OSError.
 
     It appears as a whole and never changes: clients read both files again for each new context, whenever that
@@ -95,11 +94,12 @@ def _make(
     before = [one for one in place.iterdir() if keep is None or one.name != keep.serial]
     new = Path(tempfile.mkdtemp(prefix="new-", dir=place))
     made = make_identity(issuer, name, new, authority=authority, now=now)
-    pair = _pair(place / pki.serial(made.certificate.read_text()), authority)
+    serial = pki.serial(made.certificate.read_text())
+    pair = _pair(place / serial, authority)
     new.rename(pair.key.parent)
     for one in before:
         shutil.rmtree(one, ignore_errors=True)
-    return pair
+    return serial, pair
 
 
 def _usable(pair: ControllerIdentity, last: Issued, signing: Generation | None, *, now: datetime) -> bool:
