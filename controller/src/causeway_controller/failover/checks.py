@@ -21,10 +21,8 @@ def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> 
     """The tenant whose VMs these are; raises ProblemError when they cannot be failed over partially."""
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    problems = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
-    known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
-    problems += _collisions(found, known)
-    return _accepted(found, problems, vms)
+    unready = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
+    return _beside(found, vms, running, unready)
 
 
 def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -56,10 +54,16 @@ def servable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when its provider's half cannot be done."""
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    problems = [*_each(found, vms, lambda vm: _unserved(site, found, vm, running))]
-    known = [found.vms[name] for name in sorted((vms | running) & found.vms.keys())]
-    problems += _collisions(found, known)
-    return _accepted(found, problems, vms)
+    unserved = [*_each(found, vms, lambda vm: _unserved(site, found, vm, running))]
+    return _beside(found, vms, running, unserved)
+
+
+def _beside(
+    tenant: Tenant, vms: frozenset[VmName], running: frozenset[VmName], problems: list[Problem]
+) -> Tenant:
+    """The tenant, when nothing is wrong with these VMs, themselves and beside those that run."""
+    known = [tenant.vms[name] for name in sorted((vms | running) & tenant.vms.keys())]
+    return _accepted(tenant, [*problems, *_collisions(tenant, known)], vms)
 
 
 def linkable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
