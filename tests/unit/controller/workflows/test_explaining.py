@@ -163,8 +163,7 @@ async def test_an_appliance_that_does_not_answer_decides_nothing(world: World) -
 
 async def test_gateways_that_are_all_dead_stop_it(world: World) -> None:
     gateways = world.site().gateways
-    if not gateways:
-        pytest.skip("the example has none")
+    assert gateways
     for one in gateways:
         address = ip_address("192.0.2.9")
         seen = Deployed(id=one.id, tenant=f"g-{one.id}", host="esx1", address=address, port=8443)
