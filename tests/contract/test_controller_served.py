@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import sockets
+
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs/how-to/run-the-controller.md"
 CAUSEWAY = Path(sys.executable).with_name("causeway")
@@ -68,22 +70,13 @@ def set_up(tmp_path: Path, **more: str) -> str:
     return done.stdout
 
 
-def listening(process: subprocess.Popen[bytes]) -> set[str]:
-    """Inodes of sockets that the process has and that listen to TCP."""
-    own = {str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
-    rows = [
-        line.split()
-        for name in ("tcp", "tcp6")
-        for line in Path(f"/proc/{process.pid}/net/{name}").read_text().splitlines()[1:]
-    ]
-    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
-
-
 def test_it_is_set_up_started_and_stopped(tmp_path: Path) -> None:
     assert "shown this once: cwt_" in set_up(tmp_path)
     assert "there is a valid one" in set_up(tmp_path)
     with serving(tmp_path) as process:
-        assert listening(process) == set(), "without TLS in the settings nothing listens on a network"
+        assert sockets.tcp(process.pid, sockets.LISTEN) == set(), (
+            "without TLS in the settings nothing listens on a network"
+        )
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
     events = [json.loads(line)["event"] for line in (tmp_path / "log").read_text().splitlines()]

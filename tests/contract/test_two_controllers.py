@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from causeway_controller.contract import joining
+from tests import sockets
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs/how-to/join-a-provider.md"
@@ -92,17 +93,6 @@ class Site:
         return found
 
 
-def tcp_sockets(process: subprocess.Popen[bytes], state: str) -> set[str]:
-    """Local addresses of the process's TCP sockets in this state (proc(5): 0A is LISTEN, 01 ESTABLISHED)."""
-    own = {str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
-    rows = [
-        line.split()
-        for name in ("tcp", "tcp6")
-        for line in Path(f"/proc/{process.pid}/net/{name}").read_text().splitlines()[1:]
-    ]
-    return {row[1] for row in rows if row[3] == state and f"socket:[{row[9]}]" in own}
-
-
 @pytest.fixture
 def port(unused_tcp_port: int) -> int:
     return unused_tcp_port
@@ -128,7 +118,7 @@ def test_two_controllers_join_live_through_kills_and_part(
         assert invitation.stat().st_mode & 0o077 == 0
         assert "joined" in tenant.causeway("provider", "join", str(invitation), "--name", "north")
         assert "acme" in provider.causeway("member", "list")
-        assert tcp_sockets(second, "0A") == set(), "nothing listens at the tenant's"
+        assert sockets.tcp(second.pid, sockets.LISTEN) == set(), "nothing listens at the tenant's"
         again = tenant.run(str(CAUSEWAY), "provider", "join", str(invitation), "--name", "other")
         assert (again.returncode, "another key" in again.stderr) == (1, True)
         alarm = provider.run(str(CAUSEWAY), "status")
