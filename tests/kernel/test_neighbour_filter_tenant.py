@@ -72,7 +72,7 @@ def test_a_replica_that_scans_production_leaves_room_for_others(
         scan(FAR, source, network)
     assert neighbours(BOX, version) < SHARE
     other, host = ("192.168.0.21", "192.168.0.31") if version == IPV4 else ("2001:db8::21", "2001:db8::31")
-    assert soon(lambda: pings(FAR, host, source=other))
+    assert soon(lambda: pings(FAR, host, source=other), seconds=15)
 
 
 def test_who_has_been_heard_is_not_rationed(tenant: None) -> None:
