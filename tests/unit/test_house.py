@@ -159,6 +159,16 @@ def test_links_and_named_files_exist(name: str) -> None:
     assert (broken, missing) == ([], [])
 
 
+def test_every_page_is_found_from_the_index() -> None:
+    docs = ROOT / "docs"
+    listed = set(LINK.findall((docs / "README.md").read_text()))
+    pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")}
+    decisions = {page for page in pages if page.startswith("adr/") and page != "adr/README.md"}
+    assert pages - decisions - {"README.md"} <= listed
+    index = set(LINK.findall((docs / "adr/README.md").read_text()))
+    assert {page.removeprefix("adr/") for page in decisions} <= index
+
+
 def test_texts_speak_of_the_project_alone() -> None:
     """No unfinished marks, no address of some server, no path of somebody's machine."""
     found = []
