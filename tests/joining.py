@@ -23,7 +23,7 @@ from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
 from causeway_wire.types import Secret
-from tests.fakes.appliance_service import FakeExplaining, FakeUpdates
+from tests.fakes.appliance_service import FakeExplaining, FakeHosts, FakeUpdates
 
 AUTHORITY: Final = authorities.members("causeway")
 URL: Final = "https://dr.example:8445"
@@ -75,6 +75,7 @@ def services(
         providers=Providers(links, Told(database, sealing, now=now)),
         links=links,
         explaining=FakeExplaining(),
+        hosts=FakeHosts(),
         peering=peering(database, sealing, now=now),
     )
 

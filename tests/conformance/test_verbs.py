@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from causeway_controller.hypervisors.base import HypervisorError, Provider, unwatched
+from causeway_controller.contract.hosts import Grade
+from causeway_controller.hypervisors.base import HypervisorError, Inspecting, Provider, unwatched
+from causeway_controller.inventory.host_needs import HostNeeds
 from tests.conformance.kinds import OWNER, Kind
 from tests.cutting_proxy import Way
 
@@ -22,6 +24,21 @@ async def deploy(provider: Provider, kind: Kind) -> object:
 
 async def find(provider: Provider, kind: Kind) -> object:
     return await provider.find(OWNER)
+
+
+async def inspect(provider: Provider, kind: Kind) -> object:
+    assert isinstance(provider, Inspecting)
+    needs = HostNeeds(networks=tuple(nic.segment for nic in kind.spec.nics), appliances=(OWNER,))
+    findings = (await provider.inspect(needs)).findings
+    assert Grade.PROBLEM not in {one.grade for one in findings}, findings
+    return findings
+
+
+async def vms(provider: Provider, kind: Kind) -> object:
+    assert isinstance(provider, Inspecting)
+    (ours,) = (one for one in await provider.vms() if one.owner_id == OWNER)
+    assert [(nic.mac, nic.network) for nic in ours.nics] == [(nic.mac, nic.segment) for nic in kind.spec.nics]
+    return ours
 
 
 async def power_on(provider: Provider, kind: Kind) -> object:
@@ -41,6 +58,8 @@ async def destroy(provider: Provider, kind: Kind) -> object:
 
 VERBS: Mapping[str, Act] = {
     "find": find,
+    "check": inspect,
+    "list": vms,
     "deploy": deploy,
     "power on": power_on,
     "power off": power_off,
@@ -48,6 +67,8 @@ VERBS: Mapping[str, Act] = {
 }
 BEFORE: Mapping[str, tuple[Act, ...]] = {
     "find": (deploy,),
+    "check": (deploy,),
+    "list": (deploy,),
     "deploy": (),
     "power on": (deploy,),
     "power off": (deploy, power_on),
@@ -55,6 +76,8 @@ BEFORE: Mapping[str, tuple[Act, ...]] = {
 }
 AFTER: Mapping[str, bool | None] = {
     "find": False,
+    "check": False,
+    "list": False,
     "deploy": False,
     "power on": True,
     "power off": False,

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
 from causeway_controller.contract.explain import Asked, Leg, PathAnswer
+from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, Topic, VmNic
+from causeway_controller.contract.provider import HostKind
+from causeway_controller.hypervisors.base import HypervisorError
 from causeway_wire.explanation import PathStage
 from causeway_wire.types import ApplianceId, Name, TenantId
 
@@ -79,3 +82,20 @@ class FakeExplaining:
             works=False,
             legs=(leg,),
         )
+
+
+class FakeHosts:
+    """Every host lacks a network, but `good`; `dead` does not answer."""
+
+    async def check(self, name: Name) -> HostReport:
+        good = Finding(topic=Topic.REACHED, grade=Grade.GOOD, text="it answers")
+        lacking = Finding(topic=Topic.NETWORKS, grade=Grade.PROBLEM, text="no bridge br7", advice="make it")
+        findings = (good,) if name == "good" else (good, lacking)
+        return HostReport(host=name, kind=HostKind.LIBVIRT, ready=name == "good", findings=findings)
+
+    async def vms(self, name: Name) -> HostVms:
+        if name == "dead":
+            raise HypervisorError("host dead cannot be reached")
+        nic = VmNic(mac="02:00:00:00:00:07", network="bridge:br7")
+        one = HostVm(id="7c1f", name="db1", powered_on=False, nics=(nic,), known_as="replica acme/db1")
+        return HostVms(host=name, vms=(one,))

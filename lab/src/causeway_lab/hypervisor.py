@@ -21,7 +21,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from causeway_controller import files
-from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
+from causeway_controller.contract.hosts import VmNic
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Machine, MachineSpec, Progress
 from causeway_lab.world import namespaces, topology
 from causeway_lab.world.namespaces import WiringError
 from causeway_wire import seed
@@ -105,6 +106,19 @@ class LabProvider:
         missing = [program for program in _PROGRAMS if shutil.which(program) is None]
         reasons.extend(f"the program {program} is not installed" for program in missing)
         return reasons
+
+    def listed(self) -> Sequence[FoundVm]:
+        """All its appliances."""
+        return tuple(
+            FoundVm(
+                id=owner_id,
+                name=one.spec.name,
+                powered_on=one.machine.powered_on,
+                nics=tuple(VmNic(mac=nic.mac, network=nic.segment) for nic in one.spec.nics),
+                owner_id=owner_id,
+            )
+            for owner_id, one in self._appliances.items()
+        )
 
     async def find(self, owner_id: str) -> Machine | None:
         """The machine with this owner id."""

@@ -15,6 +15,7 @@ from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
 from causeway_controller.api.explaining import ExplainHandlers
 from causeway_controller.api.halves import HalfHandlers
+from causeway_controller.api.hosts import HostHandlers
 from causeway_controller.api.inventory import InventoryHandlers
 from causeway_controller.api.joining import JoinHandlers
 from causeway_controller.api.member_callers import MemberResolver
@@ -88,6 +89,7 @@ def build(parts: Parts) -> web.Application:
             ).handlers(),
             **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
             **ExplainHandlers(service=parts.services.explaining).handlers(),
+            **HostHandlers(service=parts.services.hosts).handlers(),
             **runs.handlers(),
             **runs.of_staff(),
             **events.handlers(),

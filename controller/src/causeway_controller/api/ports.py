@@ -8,6 +8,7 @@ from typing import Protocol
 
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
 from causeway_controller.contract.explain import Asked, PathAnswer
+from causeway_controller.contract.hosts import HostReport, HostVms
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.status import Trouble
@@ -93,6 +94,16 @@ class ExplainService(Protocol):
         """Return what carries or stops the packet. Raises ProblemError, StoreError."""
 
 
+class HostService(Protocol):
+    """Asks hosts of VMs, and changes nothing there."""
+
+    async def check(self, name: Name) -> HostReport:
+        """Return whether the host has what the inventory needs. Raises ProblemError, StoreError."""
+
+    async def vms(self, name: Name) -> HostVms:
+        """Return the VMs that the host has. Raises ProblemError, ControllerError."""
+
+
 class ProviderService(Protocol):
     """Joins providers, at a tenant's controller."""
 
@@ -136,6 +147,7 @@ class Services:
     providers: ProviderService
     links: Links
     explaining: ExplainService
+    hosts: HostService
     peering: Peering | None
     """None where no tenant's controller is served."""
 

@@ -36,6 +36,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.told import Told
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
@@ -50,6 +51,7 @@ from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_controller.workflows.gateways import ByKind, GatewayProvisioning
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.hook_calls import HookCalls
+from causeway_controller.workflows.host_checks import HostChecks
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.providers import Providers
@@ -221,6 +223,12 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 appliances=Appliances(database),
                 agents=pool,
                 hypervisors=sites.machine,
+            ),
+            hosts=HostChecks(
+                inventories=Inventories(database, now=utc_now),
+                standings=Standings(database),
+                hosts=sites.host,
+                now=utc_now,
             ),
             peering=members,
         )

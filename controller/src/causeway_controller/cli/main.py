@@ -14,6 +14,7 @@ from causeway_controller.cli import (
     appliances,
     failover,
     gateways,
+    hosts,
     inventory,
     members,
     providers,
@@ -109,6 +110,7 @@ status.tenant.command("expel")(members.expel)
 app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
 app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
 app.add_typer(gateways.gateway, name="gateway", rich_help_panel=INVENTORY)
+app.add_typer(hosts.host, name="host", rich_help_panel=INVENTORY)
 app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
 app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
 app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)

@@ -7,6 +7,7 @@ from typing import Final
 
 from causeway_controller.contract.explain_routes import EXPLAIN_ROUTES
 from causeway_controller.contract.gateway_routes import GATEWAY_ROUTES
+from causeway_controller.contract.host_routes import HOST_ROUTES
 from causeway_controller.contract.member_routes import MEMBER_ROUTES, PROVIDER_ROUTES
 from causeway_controller.contract.routes import ROUTES, Route
 from causeway_controller.contract.tenant_routes import TENANT_ROUTES
@@ -30,7 +31,15 @@ _MANNERS: Final = (
     "RFC 9457 problem with a stable type."
 )
 STAFF: Final = Audience(
-    routes=(*ROUTES, *UPDATE_ROUTES, *EXPLAIN_ROUTES, *GATEWAY_ROUTES, *MEMBER_ROUTES, *PROVIDER_ROUTES),
+    routes=(
+        *ROUTES,
+        *UPDATE_ROUTES,
+        *EXPLAIN_ROUTES,
+        *GATEWAY_ROUTES,
+        *HOST_ROUTES,
+        *MEMBER_ROUTES,
+        *PROVIDER_ROUTES,
+    ),
     title="Causeway controller",
     summary="The API of the controller of network extension appliances",
     description=(

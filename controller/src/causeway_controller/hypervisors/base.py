@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from causeway_controller.contract.hosts import Finding, VmNic
 from causeway_controller.errors import ControllerError
+from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_wire.types import MacAddress
 
 Progress = Callable[[str, float], None]
@@ -48,6 +51,27 @@ class Machine:
     """As its guest tools say; None where they say nothing, or the hypervisor does not ask."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundVm:
+    """A VM that a host has, whosever it is."""
+
+    id: str
+    """What `find` and `power` know it by."""
+    name: str
+    powered_on: bool
+    nics: tuple[VmNic, ...] = ()
+    owner_id: str | None = None
+    """Of our own machines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What a host was found to be like. `clock` is its time, where it tells that."""
+
+    findings: tuple[Finding, ...] = ()
+    clock: datetime | None = None
+
+
 class HypervisorError(ControllerError):
     """The hypervisor refused; the message says what was attempted and what came back."""
 
@@ -87,3 +111,14 @@ class Trunking(Protocol):
 
         Made when there was none. Raises HypervisorError when this host cannot.
         """
+
+
+@runtime_checkable
+class Inspecting(Protocol):
+    """A host that can be looked at. Nothing of this changes anything there."""
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        """Compare the host with what is needed of it. Raises HypervisorError where it cannot be asked."""
+
+    async def vms(self) -> Sequence[FoundVm]:
+        """Return all VMs of the host that this login sees. Raises HypervisorError."""

@@ -42,6 +42,10 @@ class Machines:
         machine = self._machines.get(name)
         return machine is not None and machine.kind is Kind.GUEST
 
+    def guests(self) -> tuple[Machine, ...]:
+        """All VMs of the lab."""
+        return tuple(one for one in self._machines.values() if one.kind is Kind.GUEST)
+
     def powered_on(self, name: str) -> bool:
         """Whether the VM runs."""
         return name in self._consoles

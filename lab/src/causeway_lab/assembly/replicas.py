@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from causeway_controller.hypervisors.base import HypervisorError, Machine
+from collections.abc import Sequence
+from typing import Final
+
+from causeway_controller.contract.hosts import VmNic
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Machine
 from causeway_lab.assembly.machines import Machines
 from causeway_lab.world.console import GuestError
 from causeway_lab.world.namespaces import WiringError
 from causeway_lab.world.topology import replica_of
+
+_SUFFIX: Final = replica_of("", "").removeprefix("-")
 
 
 class Replicas:
@@ -23,6 +29,19 @@ class Replicas:
         on = self._machines.powered_on(name)
         # A guest is a process that answers from when it runs.
         return Machine(owner_id=owner_id, name=name, powered_on=on, guest_answers=on)
+
+    def listed(self) -> Sequence[FoundVm]:
+        """All replicas, by `tenant/vm`: the lab's tenants have no hyphen in their names."""
+        return tuple(
+            FoundVm(
+                id=one.name.removesuffix(_SUFFIX).replace("-", "/", 1),
+                name=one.name,
+                powered_on=self._machines.powered_on(one.name),
+                nics=tuple(VmNic(mac=port.mac, network=port.segment) for port in one.ports),
+            )
+            for one in self._machines.guests()
+            if one.name.endswith(_SUFFIX)
+        )
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - nothing to ask
         """Power the replica on or off."""

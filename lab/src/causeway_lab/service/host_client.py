@@ -11,8 +11,16 @@ import aiohttp
 import msgspec
 
 from causeway_controller.contract.provider import Host
-from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
-from causeway_lab.service.host_messages import Find, Power, Said, Segment
+from causeway_controller.hypervisors.base import (
+    FoundVm,
+    HypervisorError,
+    Inspection,
+    Machine,
+    MachineSpec,
+    Progress,
+)
+from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_lab.service.host_messages import Find, Inspect, List, Power, Said, Segment
 from causeway_wire.types import Secret
 
 SECONDS: Final = 60.0
@@ -45,6 +53,15 @@ class LabHost:
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed there; empty when it can."""
         return (await self._ask("preflight", spec)).reasons
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        """Compare the lab with what is needed of it: its segments, its programs, its clock."""
+        said = await self._ask("inspect", Inspect(networks=needs.networks, vlans=needs.vlans))
+        return Inspection(findings=said.findings, clock=said.clock)
+
+    async def vms(self) -> Sequence[FoundVm]:
+        """Its appliances and its VMs."""
+        return (await self._ask("vms", List())).vms
 
     async def find(self, owner_id: str) -> Machine | None:
         """The machine with this owner id."""

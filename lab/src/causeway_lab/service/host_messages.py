@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from msgspec import Struct
 
-from causeway_controller.hypervisors.base import Machine
+from causeway_controller.contract.hosts import Finding
+from causeway_controller.hypervisors.base import FoundVm, Machine
 
 
 class Segment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,6 +31,17 @@ class Power(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     grace: float
 
 
+class Inspect(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the host is compared with."""
+
+    networks: tuple[str, ...] = ()
+    vlans: tuple[tuple[str, int], ...] = ()
+
+
+class List(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All its VMs."""
+
+
 class Said(Struct, frozen=True, kw_only=True):
     """An answer; `error` when the host refused."""
 
@@ -35,3 +49,6 @@ class Said(Struct, frozen=True, kw_only=True):
     machine: Machine | None = None
     segment: str | None = None
     reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    clock: datetime | None = None
+    vms: tuple[FoundVm, ...] = ()

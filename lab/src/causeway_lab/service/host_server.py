@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import msgspec
 from aiohttp import web
 
 from causeway_controller import files
+from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.hypervisors.base import (
+    FoundVm,
     HypervisorError,
     MachineSpec,
+    NicSpec,
     PowerControl,
     Provider,
     unwatched,
 )
-from causeway_lab.service.host_messages import Find, Power, Said, Segment
+from causeway_lab.service.host_messages import Find, Inspect, List, Power, Said, Segment
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """Who knows all of its machines."""
+
+    def listed(self) -> Sequence[FoundVm]:
+        """Return them."""
 
 
 class HostServer:
@@ -40,6 +52,8 @@ class HostServer:
             [
                 web.post("/segment", _answering(Segment, self._segment)),
                 web.post("/preflight", _answering(MachineSpec, self._preflight)),
+                web.post("/inspect", _answering(Inspect, self._inspect)),
+                web.post("/vms", _answering(List, self._vms)),
                 web.post("/find", _answering(Find, self._find)),
                 web.post("/deploy", _answering(MachineSpec, self._deploy)),
                 web.post("/power", _answering(Power, self._power)),
@@ -66,6 +80,26 @@ class HostServer:
     async def _preflight(self, spec: MachineSpec) -> Said:
         return Said(reasons=tuple(await self._appliances.preflight(spec)))
 
+    async def _inspect(self, asked: Inspect) -> Said:
+        findings = [Finding(topic=Topic.IDENTITY, grade=Grade.GOOD, text="it is this machine")]
+        wanted = list(asked.networks)
+        for switch, vlan in asked.vlans:
+            try:
+                wanted.append(await self._appliances.segment(switch, vlan))
+            except HypervisorError as error:
+                findings.append(_lacking(str(error)))
+        nics = tuple(NicSpec(mac="", segment=segment) for segment in wanted)
+        machine = MachineSpec(owner_id="", name="", nics=nics, seed=b"")
+        findings.extend(map(_lacking, await self._appliances.preflight(machine)))
+        if len(findings) == 1:
+            text = f"all {len(wanted)} segments are there, and all programs"
+            findings.append(Finding(topic=Topic.NETWORKS, grade=Grade.GOOD, text=text))
+        return Said(findings=tuple(findings), clock=datetime.now(tz=UTC))
+
+    async def _vms(self, _: List) -> Said:
+        there = (self._appliances, self._replicas)
+        return Said(vms=tuple(vm for one in there if isinstance(one, Listing) for vm in one.listed()))
+
     async def _find(self, asked: Find) -> Said:
         return Said(machine=await self._of(asked.owner_id).find(asked.owner_id))
 
@@ -79,6 +113,12 @@ class HostServer:
     async def _destroy(self, asked: Find) -> Said:
         await self._appliances.destroy(asked.owner_id)
         return Said()
+
+
+def _lacking(text: str) -> Finding:
+    return Finding(
+        topic=Topic.NETWORKS, grade=Grade.PROBLEM, text=text, advice="make the lab anew: `causeway lab up`"
+    )
 
 
 def _answering(

@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.hypervisors import seed_image
-from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
-from causeway_controller.hypervisors.libvirt import domain, machines, segments, volumes
+from causeway_controller.hypervisors.base import (
+    FoundVm,
+    HypervisorError,
+    Inspection,
+    Machine,
+    MachineSpec,
+    Progress,
+)
+from causeway_controller.hypervisors.libvirt import domain, inspection, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.session import Session
 from causeway_controller.inventory import libvirt_names
+from causeway_controller.inventory.host_needs import HostNeeds
 
 _POWER_SECONDS: Final = 90.0
 _STALLED_SECONDS: Final = 60.0
@@ -54,6 +62,19 @@ class LibvirtProvider:
             return (str(error),)
         reasons = await self._session.ask(lambda connection: self._reasons(connection, spec, needed))
         return tuple(f"host {self._host}: {reason}" for reason in reasons)
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        """Compare the host with what is needed of it. It does not tell its time."""
+        found = await self._session.ask(
+            lambda connection: tuple(
+                inspection.findings(connection, needs, pool=self._pool, image=self._image)
+            )
+        )
+        return Inspection(findings=found)
+
+    async def vms(self) -> Sequence[FoundVm]:
+        """All domains of the host."""
+        return await self._session.ask(lambda connection: tuple(inspection.vms(connection)))
 
     async def find(self, owner_id: str) -> Machine | None:
         """The machine with this owner id, or the domain with this UUID."""

@@ -46,7 +46,7 @@ def disk_size(image: Path) -> int:
     return int(size)
 
 
-def pool(connection: Any, name: str) -> Any:
+def pool(connection: Any, name: str, *, refresh: bool = True) -> Any:
     """Return the pool, looked at anew. Raises HypervisorError where no appliance can be put into it."""
     libvirt = binding.load()
     try:
@@ -63,8 +63,9 @@ def pool(connection: Any, name: str) -> Any:
         raise HypervisorError(
             f"pool {name} is of type {kind}, which holds no qcow2; take one of {', '.join(_KINDS)}"
         )
-    with contextlib.suppress(libvirt.libvirtError):  # refused while somebody uploads
-        found.refresh()
+    if refresh:
+        with contextlib.suppress(libvirt.libvirtError):  # refused while somebody uploads
+            found.refresh()
     return found
 
 

@@ -1,0 +1,38 @@
+"""Handlers that ask a host of VMs and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from causeway_controller.api.exchange import Answer, Ask, Handler
+from causeway_controller.api.ports import HostService
+from causeway_controller.contract import host_routes
+from causeway_controller.errors import ControllerError, StoreError
+from causeway_wire.problem import ProblemError, ProblemType, problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostHandlers:
+    """Has who can ask hosts do it."""
+
+    service: HostService
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {host_routes.CHECK_HOST.name: self.check, host_routes.HOST_VMS.name: self.vms}
+
+    async def check(self, ask: Ask) -> Answer:
+        """Look at the host; one that cannot be asked is a finding."""
+        return Answer(document=await self.service.check(ask.places["host"]))
+
+    async def vms(self, ask: Ask) -> Answer:
+        """List its VMs."""
+        name = ask.places["host"]
+        try:
+            return Answer(document=await self.service.vms(name))
+        except StoreError:
+            raise
+        except ControllerError as error:
+            detail = f"{error}; `causeway host check {name}` says what is wrong"
+            raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error

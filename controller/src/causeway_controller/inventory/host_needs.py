@@ -1,0 +1,106 @@
+"""What the inventory needs of one host: networks, VLANs, appliances, replicas. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.inventory import appliances, book, production
+from causeway_controller.inventory.allocation import Allocation, VlanLease
+from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_controller.inventory.book import Book
+from causeway_wire.types import ApplianceId, MacAddress, Name, TenantId, VlanId, VmName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolNeed:
+    """VLANs of a pool, given out or not."""
+
+    pool: Name
+    switch: str
+    vlans: range
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkNeed:
+    """A tenant's VLANs on one vNIC, tagged."""
+
+    tenant: TenantId
+    switch: str
+    vlans: tuple[VlanId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A VM that stands in for one of production, as the inventory has it."""
+
+    tenant: TenantId
+    vm: VmName
+    vm_id: str
+    macs: tuple[MacAddress, ...]
+    """Of the production VM; a replica has the same or others, as what replicates likes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostNeeds:
+    """All that is to be there."""
+
+    networks: tuple[str, ...] = ()
+    """Networks or port groups that are named."""
+    vlans: tuple[tuple[str, VlanId], ...] = ()
+    """Switch and VLAN of those that tenants have been given."""
+    pools: tuple[PoolNeed, ...] = ()
+    trunks: tuple[TrunkNeed, ...] = ()
+    appliances: tuple[ApplianceId, ...] = ()
+    replicas: tuple[Replica, ...] = ()
+
+
+def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
+    """Return what the inventory needs of this host."""
+    names = book.index(inventory)
+    needed = [one for one in appliances.needed(inventory) if one.host == host]
+    gateways = [one for one in inventory.gateways if one.host == host]
+    own = [place for place in production.places(inventory) if place.appliance.host == host]
+    networks = (
+        *(one.uplink.network for one in needed),
+        *(network for one in gateways for network in (one.public_network, one.inside_network)),
+        *(place.appliance.network for place in own),
+    )
+    plain = [one for one in needed if not one.trunk]
+    vlans = ((lease.switch, lease.vlan) for one in plain for lease in _vlans(given, one))
+    return HostNeeds(
+        networks=tuple(dict.fromkeys(networks)),
+        vlans=tuple(dict.fromkeys(vlans)),
+        pools=tuple(
+            PoolNeed(pool=pool.id, switch=pool.switch, vlans=range(pool.first, pool.last + 1))
+            for pool in inventory.vlan_pools
+            if pool.host == host
+        ),
+        trunks=tuple(_trunk(given, one) for one in needed if one.trunk and _vlans(given, one)),
+        appliances=(
+            *(one.id for one in needed),
+            *(one.id for one in gateways),
+            *(place.id for place in own),
+        ),
+        replicas=tuple(_replicas(names, host)),
+    )
+
+
+def _vlans(given: Allocation, one: NeededAppliance) -> list[VlanLease]:
+    return list(given.vlans_on(one.tenant, one.host).values())
+
+
+def _trunk(given: Allocation, one: NeededAppliance) -> TrunkNeed:
+    leases = _vlans(given, one)
+    vlans = tuple(sorted(lease.vlan for lease in leases))
+    return TrunkNeed(tenant=one.tenant, switch=leases[0].switch, vlans=vlans)
+
+
+def _replicas(names: Book, host: Name) -> Iterator[Replica]:
+    for tenant in names.tenants.values():
+        for vm in tenant.vms:
+            if vm.replica is not UNSET and vm.replica.host == host:
+                yield Replica(tenant=tenant.id, vm=vm.name, vm_id=vm.replica.vm_id, macs=vm.macs)

@@ -1,0 +1,166 @@
+"""A host of VMs compared with what the inventory needs of it. Nothing is changed there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, Topic
+from causeway_controller.contract.provider import Host
+from causeway_controller.errors import ControllerError, SealBroken, StoreError
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspecting, Provider
+from causeway_controller.inventory import book, host_needs
+from causeway_controller.inventory.host_needs import HostNeeds, Replica
+from causeway_controller.inventory.modes import Idle, Mode
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.tenancies import Standings
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name, TenantId
+
+SECONDS: Final = 90.0
+"""For all that a host is asked."""
+_NOTICED: Final = 5.0
+_TOO_MUCH: Final = 300.0
+"""Seconds between two clocks: what is worth a word, and what makes enrolments and certificates fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostChecks:
+    """Asks hosts."""
+
+    inventories: Inventories
+    standings: Standings
+    hosts: Callable[[Host], Awaitable[Provider]]
+    now: Callable[[], datetime]
+    seconds: float = SECONDS
+
+    async def check(self, name: Name) -> HostReport:
+        """Return what was found; also that the host cannot be asked is found.
+
+        Raises ProblemError (`not-found`), StoreError.
+        """
+        host, needs = await asyncio.to_thread(self._needs, name)
+        modes = await asyncio.to_thread(self._modes, needs, name)
+        findings: list[Finding] = []
+        try:
+            async with asyncio.timeout(self.seconds):
+                asked = _inspecting(await self.hosts(host), host)
+                inspection = await asked.inspect(needs)
+                findings += (_reached(host), *inspection.findings, self._time(host, inspection.clock))
+                findings += replicas(needs.replicas, await asked.vms(), modes)
+        except (StoreError, SealBroken) as error:
+            findings.append(_problem(Topic.IDENTITY, str(error), "put the secret that `login` names"))
+        except TimeoutError:
+            text = f"host {name} did not answer everything within {self.seconds:.0f} s"
+            findings.append(_problem(Topic.REACHED, text, "look at its management service and its load"))
+        except ControllerError as error:
+            advice = "see that its endpoint is right, that it runs, and that a firewall lets us through"
+            findings.append(_problem(Topic.REACHED, str(error), advice))
+        ready = all(one.grade is not Grade.PROBLEM for one in findings)
+        return HostReport(host=name, kind=host.kind, ready=ready, findings=tuple(findings))
+
+    async def vms(self, name: Name) -> HostVms:
+        """Return the VMs that the host has. Raises ProblemError, HypervisorError, StoreError, SealBroken."""
+        host, needs = await asyncio.to_thread(self._needs, name)
+        try:
+            async with asyncio.timeout(self.seconds):
+                found = await _inspecting(await self.hosts(host), host).vms()
+        except TimeoutError as error:
+            raise HypervisorError(f"host {name} did not answer within {self.seconds:.0f} s") from error
+        known = {one.vm_id: f"replica {one.tenant}/{one.vm}" for one in needs.replicas}
+        told = (
+            HostVm(
+                id=one.id,
+                name=one.name,
+                powered_on=one.powered_on,
+                nics=one.nics,
+                known_as=known.get(one.id, "" if one.owner_id is None else f"appliance {one.owner_id}"),
+            )
+            for one in found
+        )
+        return HostVms(host=name, vms=tuple(sorted(told, key=lambda one: (one.name, one.id))))
+
+    def _needs(self, name: Name) -> tuple[Host, HostNeeds]:
+        stored = self.inventories.load()
+        host = book.index(stored.inventory).hosts.get(name)
+        if host is None:
+            there = ", ".join(one.id for one in stored.inventory.hosts[:10]) or "none"
+            detail = f"the inventory has no host {name}; it has {there}"
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        return host, host_needs.of_host(stored.inventory, stored.allocation, name)
+
+    def _modes(self, needs: HostNeeds, name: Name) -> Mapping[TenantId, Mode]:
+        tenants = {one.tenant for one in needs.replicas}
+        return {tenant: self.standings.get(tenant, name).mode for tenant in tenants}
+
+    def _time(self, host: Host, clock: datetime | None) -> Finding:
+        if clock is None:
+            advice = "see on the host that its clock is synchronised, as `timedatectl` or `chronyc` says"
+            text = f"host {host.id} does not tell its time"
+            return Finding(topic=Topic.TIME, grade=Grade.UNKNOWN, text=text, advice=advice)
+        apart = abs((clock - self.now()).total_seconds())
+        text = f"its clock and ours are {apart:.0f} s apart"
+        if apart < _NOTICED:
+            return Finding(topic=Topic.TIME, grade=Grade.GOOD, text=text)
+        grade = Grade.WARNING if apart < _TOO_MUCH else Grade.PROBLEM
+        advice = (
+            "synchronise both by NTP: an appliance begins with its host's time, and judges certificates by it"
+        )
+        return Finding(topic=Topic.TIME, grade=grade, text=text, advice=advice)
+
+
+def replicas(
+    wanted: Sequence[Replica], found: Sequence[FoundVm], modes: Mapping[TenantId, Mode]
+) -> Iterator[Finding]:
+    """Say of each replica that is gone, has another id by now, or runs while nothing is failed over."""
+    by_id = {one.id: one for one in found}
+    well = 0
+    for one in wanted:
+        who = f"the replica of {one.tenant}/{one.vm}"
+        there = by_id.get(one.vm_id)
+        if there is None:
+            yield _gone(one, who, found)
+        elif there.powered_on and one.vm not in modes.get(one.tenant, Idle()).vms:
+            text = f"{who}, {there.name}, is powered on, and {one.vm} is not failed over"
+            advice = "power it off, unless somebody tests with it: it has the addresses of production"
+            yield Finding(topic=Topic.REPLICAS, grade=Grade.WARNING, text=text, advice=advice)
+        else:
+            well += 1
+    if well:
+        text = f"{well} of {len(wanted)} replicas are as the inventory says"
+        yield Finding(topic=Topic.REPLICAS, grade=Grade.GOOD, text=text)
+
+
+def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
+    """What replicates may have made it anew: then it has another id, and its old name or MAC address."""
+    macs = {mac.lower() for mac in one.macs}
+    alike = [
+        vm
+        for vm in found
+        if vm.owner_id is None and (vm.name == one.vm or macs & {nic.mac.lower() for nic in vm.nics})
+    ]
+    if len(alike) == 1:
+        text = f"{who} has another id: {one.vm_id} is gone, and {alike[0].name} has {alike[0].id}"
+        return _problem(Topic.REPLICAS, text, f"if it is the same VM, enter vm_id {alike[0].id}")
+    text = f"{who} is gone: the host has no VM {one.vm_id}"
+    return _problem(
+        Topic.REPLICAS, text, "replicate it again, or enter the id that `causeway host vms` shows"
+    )
+
+
+def _inspecting(provider: Provider, host: Host) -> Inspecting:
+    if not isinstance(provider, Inspecting):
+        detail = f"what commands host {host.id}, of kind {host.kind.value}, can neither check nor list it"
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+    return provider
+
+
+def _reached(host: Host) -> Finding:
+    return Finding(topic=Topic.REACHED, grade=Grade.GOOD, text=f"{host.endpoint} answers")
+
+
+def _problem(topic: Topic, text: str, advice: str) -> Finding:
+    return Finding(topic=topic, grade=Grade.PROBLEM, text=text, advice=advice)

@@ -1,0 +1,184 @@
+"""A host compared with the inventory: what is asked of it, and what is said of its replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.contract.hosts import Finding, Grade, HostReport, Topic, VmNic
+from causeway_controller.contract.provider import Host
+from causeway_controller.errors import StoreError
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection
+from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.inventory.modes import Partial
+from causeway_controller.store import migrate
+from causeway_controller.store.database import connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.tenancies import Standing, Standings
+from causeway_controller.workflows.host_checks import HostChecks
+from causeway_wire.problem import ProblemError, ProblemType
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import seed_example
+from tests.runs_bench import START
+
+
+class InspectedHost(FakeHypervisor):
+    """Answers what a test says."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.needs: HostNeeds | None = None
+        self.inspection = Inspection(clock=START)
+        self.found: list[FoundVm] = []
+        self.failing: Exception | None = None
+        self.silent = False
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        if self.silent:
+            await asyncio.Event().wait()
+        if self.failing is not None:
+            raise self.failing
+        self.needs = needs
+        return self.inspection
+
+    async def vms(self) -> Sequence[FoundVm]:
+        return self.found
+
+
+class World:
+    def __init__(self, place: Path) -> None:
+        self.database = connect(f"sqlite:///{place}/causeway.db")
+        migrate.upgrade(self.database)
+        inventories = Inventories(self.database, now=lambda: START)
+        inventories.replace(seed_example(), expected=0, actor="test")
+        self.standings = Standings(self.database)
+        self.host = InspectedHost()
+        self.replicas = {
+            vm.name: vm.replica.vm_id
+            for tenant in inventories.load().inventory.tenants
+            if tenant.id == "acme"
+            for vm in tenant.vms
+            if vm.replica and vm.replica.host == "esx1"
+        }
+        self.host.found = [
+            FoundVm(id=one, name=f"{vm}-r", powered_on=False) for vm, one in self.replicas.items()
+        ]
+        self.opening: Exception | None = None
+        self.checks = HostChecks(
+            inventories=inventories, standings=self.standings, hosts=self.open, now=lambda: START, seconds=0.5
+        )
+
+    async def open(self, host: Host) -> InspectedHost:
+        assert host.id == "esx1"
+        if self.opening is not None:
+            raise self.opening
+        return self.host
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    found = World(tmp_path)
+    yield found
+    found.database.close()
+
+
+def about(report: HostReport, topic: Topic) -> list[Finding]:
+    return [one for one in report.findings if one.topic is topic]
+
+
+async def test_the_host_is_asked_for_what_the_inventory_needs_there(world: World) -> None:
+    report = await world.checks.check("esx1")
+    assert report.ready
+    needs = world.host.needs
+    assert needs is not None
+    assert "acme-esx1" in needs.appliances
+    assert needs.networks
+    assert {pool.pool for pool in needs.pools}
+    assert {one.vm_id for one in needs.replicas if one.tenant == "acme"} == set(world.replicas.values())
+    assert needs.vlans
+    assert all(switch and 1 <= vlan <= 4094 for switch, vlan in needs.vlans)
+
+
+async def test_a_problem_makes_it_not_ready_and_a_warning_does_not(world: World) -> None:
+    warned = Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text="slow")
+    world.host.inspection = Inspection(findings=(warned,), clock=START)
+    assert (await world.checks.check("esx1")).ready
+    broken = Finding(topic=Topic.STORAGE, grade=Grade.PROBLEM, text="full")
+    world.host.inspection = Inspection(findings=(warned, broken), clock=START)
+    report = await world.checks.check("esx1")
+    assert not report.ready
+    assert broken in report.findings
+
+
+@pytest.mark.parametrize(
+    ("apart", "grade"), [(1, Grade.GOOD), (30, Grade.WARNING), (3600, Grade.PROBLEM), (-3600, Grade.PROBLEM)]
+)
+async def test_clocks_are_compared(world: World, apart: int, grade: Grade) -> None:
+    world.host.inspection = Inspection(clock=START + timedelta(seconds=apart))
+    (found,) = about(await world.checks.check("esx1"), Topic.TIME)
+    assert found.grade is grade
+
+
+async def test_a_host_that_does_not_tell_its_time_is_not_guessed_at(world: World) -> None:
+    world.host.inspection = Inspection()
+    (found,) = about(await world.checks.check("esx1"), Topic.TIME)
+    assert (found.grade, "timedatectl" in found.advice) == (Grade.UNKNOWN, True)
+
+
+async def test_a_host_that_cannot_be_asked_is_a_finding(world: World) -> None:
+    world.host.failing = HypervisorError("host esx1 cannot be reached")
+    report = await world.checks.check("esx1")
+    assert [one.text for one in report.findings] == ["host esx1 cannot be reached"]
+    assert not report.ready
+    world.host.silent = True
+    (found,) = (await world.checks.check("esx1")).findings
+    assert "did not answer everything within" in found.text
+
+
+async def test_a_login_without_a_secret_is_a_finding(world: World) -> None:
+    world.opening = StoreError("there is no secret esx1; put it into the vault")
+    (found,) = (await world.checks.check("esx1")).findings
+    assert (found.topic, found.grade) == (Topic.IDENTITY, Grade.PROBLEM)
+
+
+async def test_a_host_of_nobody_is_not_found(world: World) -> None:
+    with pytest.raises(ProblemError, match="the inventory has no host esx9; it has esx1") as refused:
+        await world.checks.check("esx9")
+    assert refused.value.problem.type == ProblemType.NOT_FOUND.urn
+
+
+async def test_a_replica_that_is_gone_or_has_another_id_is_a_problem(world: World) -> None:
+    world.host.found = [one for one in world.host.found if one.id != world.replicas["db1"]]
+    (gone, *_) = about(await world.checks.check("esx1"), Topic.REPLICAS)
+    assert gone.grade is Grade.PROBLEM
+    assert gone.text.startswith("the replica of acme/db1 is gone")
+    world.host.found.append(FoundVm(id="vm-999", name="db1", powered_on=False))
+    (renumbered, *_) = about(await world.checks.check("esx1"), Topic.REPLICAS)
+    assert renumbered.advice == "if it is the same VM, enter vm_id vm-999"
+
+
+async def test_a_replica_that_runs_beside_production_is_warned_of(world: World) -> None:
+    world.host.found = [
+        FoundVm(id=one.id, name=one.name, powered_on=one.id == world.replicas["db1"])
+        for one in world.host.found
+    ]
+    (found, *_) = about(await world.checks.check("esx1"), Topic.REPLICAS)
+    assert (found.grade, "is powered on, and db1 is not failed over" in found.text) == (Grade.WARNING, True)
+    world.standings.put("acme", "esx1", Standing(mode=Partial(frozenset({"db1"}))))
+    assert {one.grade for one in about(await world.checks.check("esx1"), Topic.REPLICAS)} == {Grade.GOOD}
+
+
+async def test_vms_are_told_with_what_they_are_to_the_inventory(world: World) -> None:
+    nics = (VmNic(mac="02:00:00:00:00:07", network="n"),)
+    world.host.found = [
+        FoundVm(id="7", name="b", powered_on=True, nics=nics, owner_id="acme-esx1"),
+        FoundVm(id=world.replicas["db1"], name="a", powered_on=False),
+        FoundVm(id="9", name="c", powered_on=False),
+    ]
+    told = (await world.checks.vms("esx1")).vms
+    assert [one.known_as for one in told] == ["replica acme/db1", "appliance acme-esx1", ""]
+    assert told[1].nics == nics
