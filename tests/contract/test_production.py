@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -19,7 +20,10 @@ from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.failover import documents, planning
 from causeway_controller.failover.steps import OpenHalf, Power
 from causeway_controller.fleet.pool import Pool
-from causeway_controller.inventory import entry, modes, production, tenancy
+from causeway_controller.inventory import difference, entry, modes, production, tenancy
+from causeway_controller.inventory.allocation import NOTHING
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.trust import pki
@@ -28,6 +32,7 @@ from causeway_controller.workflows.providers import client_of
 from causeway_wire.desired import Partial, TenantRole
 from causeway_wire.problem import ProblemError
 from tests import joining
+from tests.controller_api import serving
 from tests.provider_inventory import tenant
 from tests.two_sites import NAME, World, two_sites
 
@@ -128,3 +133,15 @@ async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_
     assert told.gateways
     assert {one.address for one in tunnel.remotes} <= set(told.gateways.addresses)
     assert made.management.address == ip_address("192.168.10.250")
+
+
+async def test_what_stands_in_production_is_needed_and_told_of(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=site()) as served:
+        one = Deployed(
+            id=f"acme-{LAN.id}-tenant", tenant="acme", host=LAN.id, address=ip_address("192.0.2.1"), port=8443
+        )
+        Appliances(served.database).enter(one, at=datetime.now(UTC))
+        _, status, _ = await served.ask("GET", "/v1/status")
+        assert (status["troubles"], status["appliances"]) == ([], 1)
+    change = difference.between((Inventory(), NOTHING), (site(), NOTHING), revision=1)
+    assert [(each.tenant, each.host) for each in change.appliances] == [("acme", LAN.id)]

@@ -20,7 +20,7 @@ from causeway_controller.contract.change import (
 )
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import Tenant
-from causeway_controller.inventory import appliances, book, difference, production
+from causeway_controller.inventory import book, difference, production
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.entry import enter
 from causeway_controller.store.inventories import Inventories, Stored
@@ -148,18 +148,7 @@ def _summary(tenant: Tenant, names: book.Book) -> TenantSummary:
 
 
 def _needed(stored: Stored, caller: Caller) -> tuple[ApplianceNeeded, ...]:
-    """The provider's, and at a tenant's controller those of production, each by its network."""
-    theirs = (
-        ApplianceNeeded(tenant=one.tenant, host=one.host, adapters=one.adapters)
-        for one in appliances.needed(stored.inventory)
-        if caller.sees(one.tenant)
-    )
-    ours = (
-        ApplianceNeeded(tenant=one.tenant, host=one.network.id, adapters=(one.vnic.adapter,))
-        for one in production.places(stored.inventory)
-        if caller.sees(one.tenant)
-    )
-    return (*theirs, *ours)
+    return tuple(one for one in production.needed(stored.inventory) if caller.sees(one.tenant))
 
 
 def _leases(allocation: Allocation) -> Iterator[str]:

@@ -14,9 +14,9 @@ from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.metrics import CONTENT_TYPE, Metrics
 from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
+from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
-from causeway_controller.inventory import appliances
-from causeway_controller.inventory.appliances import NeededAppliance
+from causeway_controller.inventory import production
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.run_reports import RunsTold
@@ -65,7 +65,7 @@ class StatusHandlers:
         tenant = ask.caller.tenant
         stored = await asyncio.to_thread(self._stored, tenant)
         deployed = await asyncio.to_thread(self.appliances.all, tenant)
-        needed = appliances.needed(stored.inventory)
+        needed = production.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
         troubles = [*wrong, *_needless(deployed, needed, stored), *others]
@@ -120,7 +120,7 @@ class StatusHandlers:
 
 
 def _needless(
-    deployed: Iterable[Deployed], needed: Iterable[NeededAppliance], stored: Stored
+    deployed: Iterable[Deployed], needed: Iterable[ApplianceNeeded], stored: Stored
 ) -> Iterator[Trouble]:
     """Appliances that are left over from an inventory before this one."""
     places = {(one.tenant, one.host) for one in needed}

@@ -29,7 +29,7 @@ def status(context: typer.Context, *, json_wanted: Json = False) -> None:
         for trouble in found.troubles:
             typer.echo(f"  {trouble.subject}: {trouble.detail}")
         tenants = telling.counted(found.tenants, "tenant")
-        appliances = telling.counted(found.appliances, "provider appliance")
+        appliances = telling.counted(found.appliances, "appliance")
         told = f"{tenants}, {appliances} needed, {found.deployed} deployed"
         typer.echo(f"Inventory at revision {found.revision}: {told}.")
         typer.echo(f"Controller {about.version}; you are {about.caller.name}, {about.caller.role}.")

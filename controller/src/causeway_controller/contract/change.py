@@ -37,7 +37,7 @@ class ApplianceNeeded(Struct, frozen=True, kw_only=True):
 
 
 class AppliancesNeeded(Struct, frozen=True, kw_only=True):
-    """The provider's appliances that the inventory needs."""
+    """The appliances that the inventory needs; of a tenant's own site the host is the network."""
 
     appliances: tuple[ApplianceNeeded, ...]
 

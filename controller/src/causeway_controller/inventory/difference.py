@@ -15,7 +15,7 @@ from causeway_controller.contract.change import (
     InventoryChange,
 )
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.inventory import appliances
+from causeway_controller.inventory import production
 from causeway_controller.inventory.allocation import (
     Allocation,
     MacLease,
@@ -66,8 +66,8 @@ def _entries(before: Inventory, after: Inventory) -> Iterator[ChangedEntry]:
 
 
 def _appliances(before: Inventory, after: Inventory) -> Iterator[ChangedAppliance]:
-    old = {(one.tenant, one.host): one.adapters for one in appliances.needed(before)}
-    new = {(one.tenant, one.host): one.adapters for one in appliances.needed(after)}
+    old = {(one.tenant, one.host): one.adapters for one in production.needed(before)}
+    new = {(one.tenant, one.host): one.adapters for one in production.needed(after)}
     for (tenant, host), act in _acts(old, new):
         adapters = old[tenant, host] if act is Act.REMOVED else new[tenant, host]
         yield ChangedAppliance(act=act, tenant=tenant, host=host, adapters=adapters)

@@ -11,12 +11,13 @@ from typing import Final
 
 from msgspec import UNSET
 
+from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.contract.tunnels import TunnelEnd
-from causeway_controller.inventory import certificates
+from causeway_controller.inventory import appliances, certificates
 from causeway_controller.inventory.allocation import mac_candidates
 from causeway_controller.inventory.modes import Mode
 from causeway_controller.inventory.tenancy import (
@@ -81,6 +82,21 @@ def places(inventory: Inventory) -> Iterator[Place]:
         for network in entry.networks:
             if network.appliance is not UNSET:
                 yield Place(production=entry, network=network, appliance=network.appliance)
+
+
+def needed(inventory: Inventory) -> tuple[ApplianceNeeded, ...]:
+    """Return every appliance that this controller is to have: a provider's by their hosts, production's by
+    their networks.
+    """
+    theirs = (
+        ApplianceNeeded(tenant=one.tenant, host=one.host, adapters=one.adapters)
+        for one in appliances.needed(inventory)
+    )
+    ours = (
+        ApplianceNeeded(tenant=one.tenant, host=one.network.id, adapters=(one.vnic.adapter,))
+        for one in places(inventory)
+    )
+    return (*theirs, *ours)
 
 
 def find(inventory: Inventory, tenant: TenantId, network: NetworkId) -> Place | None:
