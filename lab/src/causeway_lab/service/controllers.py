@@ -1,4 +1,4 @@
-"""Controllers as processes of their own in the provider's network, asked by their own command line."""
+"""Controllers as processes of their own in their site's network, asked by their own command line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 from causeway_lab.assembly.lab import LabError
 from causeway_lab.world import namespaces, numbering
 from causeway_lab.world.topology import SP_CONTROLLER
+from causeway_wire.types import IPAddress
 
 LEASE: Final = 10
 """Seconds until another controller takes over."""
@@ -25,14 +26,29 @@ _ANSWER_SECONDS: Final = 180.0
 _POLL_SECONDS: Final = 0.1
 _LAST_OCTETS: Final = 2000
 _PROGRAM: Final = (sys.executable, "-m", "causeway_controller")
+_PROVIDERS: Final = numbering.ips(numbering.sp(2))
 
 
 class Controller:
     """A controller on a store that others may share; its socket is its own."""
 
-    def __init__(self, name: str, state: Path) -> None:
-        """`state` is the directory of the store."""
+    def __init__(
+        self,
+        name: str,
+        state: Path,
+        *,
+        machine: str = SP_CONTROLLER,
+        sources: tuple[IPAddress, ...] = _PROVIDERS,
+        tenants: str | None = None,
+    ) -> None:
+        """`state` is the directory of the store; `machine` where it runs, whose addresses are `sources`.
+
+        `tenants`: address and port at which it serves tenants' controllers, if it does.
+        """
         self.name = name
+        self._machine = machine
+        self._sources = sources
+        self._tenants = tenants
         self.socket = state / f"{name}.sock"
         self._log = state / f"{name}.log"
         self._config = state / f"{name}.yaml"
@@ -47,7 +63,7 @@ class Controller:
         """Begin `causeway serve` and wait until it listens. Raises LabError."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *namespaces.within(SP_CONTROLLER, *_PROGRAM, "serve", "--config", str(self._settings())),
+                *namespaces.within(self._machine, *_PROGRAM, "serve", "--config", str(self._settings())),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -79,10 +95,11 @@ class Controller:
             "name": self.name,
             "state": str(self._state),
             "socket": str(self.socket),
-            "sources": ", ".join(str(interface.ip) for interface in numbering.sp(2)),
+            "sources": ", ".join(map(str, self._sources)),
             "lease": LEASE,
             "appliances": {"interval": INTERVAL},
             "log": {"format": "text"},
+            **({} if self._tenants is None else {"tenants": {"listen": self._tenants}}),
         }
         self._config.write_text(json.dumps(told), encoding="utf-8")
         return self._config
