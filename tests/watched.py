@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from causeway_controller.app import identity
-from causeway_controller.contract.requests import Rebuild
+from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.failover import documents
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates, tenancy
@@ -50,7 +50,7 @@ class NoRuns:
     """Starts none."""
 
     async def start_chore(
-        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+        self, request: Rebuild | RebuildGateway, *, tenant: TenantId | None, host: Name | None, actor: str
     ) -> Run:
         raise AssertionError(f"nothing is to be brought back: {request}, {tenant}, {host}, {actor}")
 

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from causeway_controller.contract.provider import Gateway
+from causeway_controller.contract.provider import Gateway, Rebuild
 from causeway_lab.assembly import inventory
 from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab
@@ -26,12 +26,12 @@ from causeway_wire import codec
 pytestmark = pytest.mark.kernel
 
 EDGE = "edge9"
-SECONDS = 120
+SECONDS = 150
 """Generous: CI is slow."""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def controller(lab: Lab, tmp_path: Path) -> AsyncIterator[Controller]:
+async def controller(lab: Lab, tmp_path: Path, rebuild: Rebuild) -> AsyncIterator[Controller]:
     """One that knows a gateway which the lab has not, at addresses that are free there."""
     async with AsyncExitStack() as stack:
         host = HostServer(lab.hypervisor, Replicas(lab.machines), tmp_path / "host")
@@ -42,6 +42,7 @@ async def controller(lab: Lab, tmp_path: Path) -> AsyncIterator[Controller]:
         await made.start()
         stack.push_async_callback(made.stop)
         told = inventory.second_host(lab.topology, url, "acme")
+        hosts = tuple(replace(one, rebuild=rebuild) for one in told.hosts)
         edge = Gateway(
             id=EDGE,
             host=SECOND_HOST,
@@ -53,7 +54,7 @@ async def controller(lab: Lab, tmp_path: Path) -> AsyncIterator[Controller]:
         )
         pools = tuple(replace(pool, gateways=(EDGE,)) for pool in told.gateway_pools)
         file = tmp_path / "provider.yaml"
-        file.write_bytes(codec.encode(replace(told, gateways=(edge,), gateway_pools=pools)))
+        file.write_bytes(codec.encode(replace(told, hosts=hosts, gateways=(edge,), gateway_pools=pools)))
         await made.ask("apply", "-f", str(file))
         yield made
 
@@ -69,6 +70,7 @@ async def known(controller: Controller, true: Callable[[dict[str, Any]], bool]) 
         await asyncio.sleep(0.5)
 
 
+@pytest.mark.parametrize("rebuild", [Rebuild.NEVER])
 @pytest.mark.timeout(500)
 async def test_a_gateway_is_deployed_watched_replaced_and_retired(lab: Lab, controller: Controller) -> None:
     assert "runs, is enrolled" in await controller.ask("gateway", "deploy", EDGE)
@@ -92,3 +94,35 @@ async def test_a_gateway_is_deployed_watched_replaced_and_retired(lab: Lab, cont
     assert await lab.hypervisor.find(EDGE) is None
     subjects = {one["subject"] for one in (await controller.ask_json("audit", "list"))["records"]}
     assert f"gateway {EDGE}" in subjects
+
+
+@pytest.mark.parametrize("rebuild", [Rebuild.SAFE])
+@pytest.mark.timeout(500)
+async def test_what_its_host_lost_comes_back_by_itself_though_the_controller_dies(
+    lab: Lab, controller: Controller, tmp_path: Path
+) -> None:
+    await controller.ask("gateway", "deploy", EDGE)
+    first = await known(controller, lambda one: one["condition"] == "healthy")
+    await lab.hypervisor.destroy(EDGE)
+    await begun(controller)
+    await controller.kill()
+    second = Controller("second", tmp_path)
+    await second.start()
+    try:
+        back = await known(second, lambda one: one["condition"] == "healthy")
+        assert back["certificate"] != first["certificate"]
+        (run,) = await second.ask_json("run", "list")
+        assert (run["request"]["request"], run["host"], "tenant" in run) == ("rebuild-gateway", EDGE, False)
+        assert (run["open"], run["last"]["kind"]) == (False, "finished")
+        assert "Nothing is wrong" in await second.ask("status")
+    finally:
+        await second.stop()
+
+
+async def begun(controller: Controller) -> None:
+    """Wait until a run is open."""
+    deadline = time.monotonic() + SECONDS
+    while not await controller.ask_json("run", "list"):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
+

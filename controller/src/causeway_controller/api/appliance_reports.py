@@ -12,11 +12,13 @@ from msgspec import UNSET
 from causeway_controller.contract.appliances import ApplianceReport, Condition
 from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory import health, rebuilding
+from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
-from causeway_wire.types import TenantId
+from causeway_wire.types import Name, TenantId
 
 _INTERVALS: Final = 4
 _SLACK: Final = timedelta(seconds=60)
@@ -27,11 +29,18 @@ class AppliancesTold:
     """What the store knows of them, in words of now."""
 
     def __init__(
-        self, appliances: Appliances, rebuilds: Rebuilds, *, now: Callable[[], datetime], interval: float
+        self,
+        appliances: Appliances,
+        rebuilds: Rebuilds,
+        inventories: Inventories,
+        *,
+        now: Callable[[], datetime],
+        interval: float,
     ) -> None:
         """`interval`: seconds between two looks at an appliance."""
         self._appliances = appliances
         self._rebuilds = rebuilds
+        self._inventories = inventories
         self._now = now
         self._patience = timedelta(seconds=interval * _INTERVALS) + _SLACK
 
@@ -67,8 +76,17 @@ class AppliancesTold:
         return self._rebuilds.since(self._now() - rebuilding.WINDOW)
 
     def _with_remedy(self, trouble: str, one: Deployed, lately: tuple[Attempt, ...]) -> str:
-        remedy = rebuilding.told(one, lately, now=self._now()) if trouble else ""
+        if not trouble or not lately:
+            return trouble
+        remedy = rebuilding.told(one, lately, on=self._host(one), now=self._now())
         return f"{trouble}; {remedy}" if remedy else trouble
+
+    def _host(self, one: Deployed) -> Name:
+        """That its machine is on."""
+        if not one.gateway:
+            return one.host
+        entry = index(self._inventories.load().inventory).gateways.get(one.id)
+        return "" if entry is None else entry.host
 
     def _report(self, one: Deployed, lately: tuple[Attempt, ...]) -> ApplianceReport:
         shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)

@@ -74,7 +74,9 @@ def build(parts: Parts) -> web.Application:
         audit=audit,
         now=now,
     )
-    deployed = AppliancesTold(Appliances(database), Rebuilds(database), now=now, interval=parts.interval)
+    deployed = AppliancesTold(
+        Appliances(database), Rebuilds(database), inventories, now=now, interval=parts.interval
+    )
     members = MemberHandlers(peering=parts.services.peering)
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
     watchers = (*parts.watchers, members, providers)

@@ -123,6 +123,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             clients=pool.know,
             onboarding=_onboarding(database, sealing, kept, pool, settings.name),
             certifying=certifying,
+            runs=StoredRuns(database),
             epochs=Epochs(database),
             generations=generations,
             appliances=Appliances(database),
@@ -161,6 +162,9 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
             refresh=refresh,
         )
+        rebuilding = Rebuilding(
+            life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge
+        )
         runs = Runs(
             runs=StoredRuns(database),
             epochs=Epochs(database),
@@ -178,9 +182,8 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             ),
             controller=lease.name,
             chores={
-                requests.Rebuild: Rebuilding(
-                    life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge
-                ),
+                requests.Rebuild: rebuilding,
+                requests.RebuildGateway: rebuilding,
                 requests.UpdateFleet: FleetUpdate(
                     appliances=Appliances(database),
                     runs=StoredRuns(database),

@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import Name, TenantId, VmName
+from causeway_wire.types import ApplianceId, Name, TenantId, VmName
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"):
@@ -130,6 +130,18 @@ class Rebuild(_Request, tag="rebuild", frozen=True, kw_only=True):
     """Why it is."""
 
 
+class RebuildGateway(
+    Struct, tag="rebuild-gateway", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
+):
+    """Bring the cloud gateway back that is held to be dead."""
+
+    gateway: ApplianceId
+    host: Name
+    """That its machine is on; in the run's own place stands the gateway."""
+    cause: str
+    """As of `Rebuild`."""
+
+
 class UpdateFleet(
     Struct, tag="update-fleet", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
 ):
@@ -143,7 +155,7 @@ class UpdateFleet(
     """Also appliances that serve a failover."""
 
 
-Chore = Rebuild | UpdateFleet
+Chore = Rebuild | RebuildGateway | UpdateFleet
 """What is done to appliances in a run, and is no failover."""
 
 

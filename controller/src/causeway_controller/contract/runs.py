@@ -16,8 +16,9 @@ class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: RunId
     tenant: TenantId | UnsetType = UNSET
-    """Nothing where the run is about the whole fleet."""
+    """Nothing where the run is about the whole fleet, or about a cloud gateway."""
     host: Name | UnsetType = UNSET
+    """Of a cloud gateway its own name."""
     request: Raw
     """As it was asked for: the document of the request that started it."""
     actor: str
@@ -30,7 +31,9 @@ class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def where(self) -> str:
         """What it is about, in words."""
-        return f"{self.tenant} on {self.host}" if self.tenant else "all appliances"
+        if self.tenant:
+            return f"{self.tenant} on {self.host}"
+        return f"gateway {self.host}" if self.host else "all appliances"
 
 
 class RunEventReport(Struct, frozen=True, kw_only=True):

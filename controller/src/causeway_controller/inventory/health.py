@@ -80,6 +80,11 @@ class Deployed:
         return self.tenant == NOBODY
 
     @property
+    def serves(self) -> bool:
+        """Whether it is needed now: a tenant's appliance in a failover, a gateway always."""
+        return self.gateway or self.intended not in {None, IDLE}
+
+    @property
     def subject(self) -> str:
         """What it is called where it is told of."""
         return f"gateway {self.id}" if self.gateway else f"{self.tenant} on {self.host}"
@@ -228,7 +233,7 @@ def troubles(appliances: Iterable[Deployed], *, now: datetime, patience: timedel
 
 def rank(one: Deployed) -> tuple[bool, int, str]:
     """For sorting: what serves a failover, and gateways, before what is idle, then the worse first."""
-    return (one.intended in {None, IDLE} and not one.gateway, _RANKS[one.condition], one.id)
+    return (not one.serves, _RANKS[one.condition], one.id)
 
 
 def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
@@ -239,7 +244,7 @@ def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
     if one.asked is not None and now - one.asked > patience:
         ago = age(now - one.asked)
         return f"nobody has asked it for {ago}; look whether a controller runs, and at its log"
-    if one.condition is Condition.OFF and one.intended in {None, IDLE} and not one.gateway:
+    if one.condition is Condition.OFF and not one.serves:
         return ""
     if one.condition not in _SAID:
         return _ending(one, now=now)

@@ -14,7 +14,7 @@ from typing import Final
 
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.provider import Rebuild
-from causeway_controller.inventory.health import IDLE, Deployed, Power
+from causeway_controller.inventory.health import Deployed, Power
 from causeway_wire.types import Name, TenantId
 
 MOST: Final = 3
@@ -41,6 +41,9 @@ class Attempt:
     run: str
     tenant: TenantId
     host: Name
+    """As of `Deployed`."""
+    on: Name
+    """The host that its machine was on."""
     at: datetime
     open: bool
     """Whether it goes on."""
@@ -64,7 +67,7 @@ class Surroundings:
 def dead(one: Deployed) -> bool:
     """Whether it may have to be brought back. An idle one may be off: a failover starts it."""
     if one.condition is Condition.OFF:
-        return one.intended not in {None, IDLE}
+        return one.serves
     return one.condition in {Condition.MISSING, Condition.SILENT}
 
 
@@ -76,8 +79,7 @@ def due(one: Deployed, around: Surroundings) -> str:
         return ""
     if one.condition is not Condition.SILENT:
         return "its host has no such machine" if one.condition is Condition.MISSING else "it was powered off"
-    serves = one.intended not in {None, IDLE}
-    if (serves and around.policy is not Rebuild.ALWAYS) or not _heard(one, around):
+    if (one.serves and around.policy is not Rebuild.ALWAYS) or not _heard(one, around):
         return ""
     return f"no answer since {one.seen or one.since:%H:%M:%S} UTC, while others on the same network answer"
 
@@ -87,17 +89,20 @@ def agrees(one: Deployed, power: Power) -> bool:
     return _WANTED.get(one.condition) is power
 
 
-def told(one: Deployed, attempts: Sequence[Attempt], *, now: datetime) -> str:
-    """Return what becomes of a dead appliance by itself, for who reads that it is dead; empty: nothing."""
-    here = recent(attempts, one.host, now=now)
+def told(one: Deployed, attempts: Sequence[Attempt], *, on: Name, now: datetime) -> str:
+    """Return what becomes of a dead appliance by itself, for who reads that it is dead; empty: nothing.
+
+    `on`: the host that its machine is on.
+    """
+    here = recent(attempts, on, now=now)
     for each in here:
-        if each.open and each.tenant == one.tenant:
+        if each.open and _of(each, one):
             return f"it is being brought back: `causeway run watch {each.run}`"
     if not dead(one) or len(here) < MOST:
         return ""
     until = here[-MOST].at + WINDOW
     return (
-        f"{len(here)} were brought back on {one.host} within an hour, so it stops until {until:%H:%M} UTC: "
+        f"{len(here)} were brought back on {on} within an hour, so it stops until {until:%H:%M} UTC: "
         f"look at the host, then at `causeway run report {here[-1].run}`"
     )
 
@@ -115,7 +120,11 @@ def _exhausted(around: Surroundings) -> bool:
 
 
 def _too_soon(attempt: Attempt, one: Deployed, around: Surroundings) -> bool:
-    return attempt.tenant == one.tenant and (attempt.open or around.now - attempt.at < _PAUSE)
+    return _of(attempt, one) and (attempt.open or around.now - attempt.at < _PAUSE)
+
+
+def _of(attempt: Attempt, one: Deployed) -> bool:
+    return (attempt.tenant, attempt.host) == (one.tenant, one.host)
 
 
 def _heard(one: Deployed, around: Surroundings) -> bool:
@@ -128,7 +137,7 @@ def _answered_after(each: Deployed, since: datetime) -> bool:
     return each.seen is not None and each.seen == each.asked and each.seen > since
 
 
-def recent(attempts: Iterable[Attempt], host: Name, *, now: datetime) -> tuple[Attempt, ...]:
-    """Those on this host within `WINDOW`, the oldest first."""
-    found = (each for each in attempts if each.host == host and now - each.at < WINDOW)
+def recent(attempts: Iterable[Attempt], on: Name, *, now: datetime) -> tuple[Attempt, ...]:
+    """Return those on this host within `WINDOW`, the oldest first."""
+    found = (each for each in attempts if each.on == on and now - each.at < WINDOW)
     return tuple(sorted(found, key=lambda each: (each.at, each.run)))

@@ -1,4 +1,4 @@
-"""Rebuilds of appliances among the runs: how many there were lately decides whether there is another one."""
+"""Rebuilds of appliances and gateways among the runs: how many there were lately decides whether there is another one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from typing import Final
 
 from sqlalchemy import select
 
+from causeway_controller.contract import requests
+from causeway_controller.contract.requests import RebuildGateway
 from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.database import Database
 from causeway_controller.store.tables import open_run, run
+from causeway_wire.types import Name
 
-_REQUEST: Final = '%"request":"rebuild"%'
+_REQUEST: Final = '%"request":"rebuild%'
+"""Of an appliance or of a gateway."""
 
 
 class Rebuilds:
@@ -23,13 +27,28 @@ class Rebuilds:
     def since(self, moment: datetime) -> tuple[Attempt, ...]:
         """Return those that were begun since, the oldest first. Raises StoreError."""
         question = (
-            select(run.c.id, run.c.tenant, run.c.host, run.c.at, open_run.c.run.label("open"))
+            select(
+                run.c.id, run.c.tenant, run.c.host, run.c.request, run.c.at, open_run.c.run.label("open")
+            )
             .outerjoin(open_run, open_run.c.run == run.c.id)
             .where(run.c.at > moment, run.c.request.like(_REQUEST))
             .order_by(run.c.at, run.c.id)
         )
         with self._database.read() as connection:
             return tuple(
-                Attempt(run=row.id, tenant=row.tenant, host=row.host, at=row.at, open=row.open is not None)
+                Attempt(
+                    run=row.id,
+                    tenant=row.tenant,
+                    host=row.host,
+                    on=_on(row.host, row.request),
+                    at=row.at,
+                    open=row.open is not None,
+                )
                 for row in connection.execute(question)
             )
+
+
+def _on(place: Name, request: str) -> Name:
+    """The host whose machine was brought back: a gateway's run has the gateway in a host's place."""
+    asked = requests.read_chore(request.encode())
+    return asked.host if isinstance(asked, RebuildGateway) else place

@@ -173,7 +173,9 @@ def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
 
 
 def _not_over(name: str | None, tenant: TenantId, host: Name) -> Problem:
-    where = f"tenant {tenant} on host {host}" if tenant else "all appliances"
+    where = f"gateway {host}" if host else "all appliances"
+    if tenant:
+        where = f"tenant {tenant} on host {host}"
     detail = f"run {name} of {where} is not over; wait for it or stop it"
     return problem(ProblemType.FAILOVER_IN_PROGRESS, detail)
 

@@ -1,19 +1,20 @@
-"""Begins the rebuild of appliances that were just seen to be dead, where that is safe."""
+"""Begins the rebuild of appliances and gateways that were just seen to be dead, where that is safe."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.contract.requests import Rebuild
+from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.errors import ControllerError
 from causeway_controller.inventory import appliances, rebuilding
 from causeway_controller.inventory.book import index
-from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.inventory.rebuilding import Attempt, Surroundings
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.inventories import Inventories
@@ -30,7 +31,7 @@ class Chores(Protocol):
     """Starts what is no failover; `runs.Runs` does."""
 
     async def start_chore(
-        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+        self, request: Rebuild | RebuildGateway, *, tenant: TenantId | None, host: Name | None, actor: str
     ) -> Run: ...
 
 
@@ -65,45 +66,56 @@ class BringingBack:
         if not dead:
             return
         stored = await asyncio.to_thread(self._inventories.load)
-        networks = _networks(stored.inventory)
+        ways = _ways(stored.inventory)
         hosts = index(stored.inventory).hosts
         attempts = await asyncio.to_thread(self._rebuilds.since, self._now() - rebuilding.WINDOW)
         for one in dead:
-            here = networks.get((one.tenant, one.host))
-            if here is None or one.host not in hosts:
+            way = ways.get((one.tenant, one.host))
+            if way is None or way.host not in hosts:
                 continue  # the inventory needs it no longer
             around = Surroundings(
-                policy=hosts[one.host].rebuild,
+                policy=hosts[way.host].rebuild,
                 neighbours=tuple(
-                    each
-                    for each in roll.values()
-                    if each.host == one.host and networks.get((each.tenant, each.host)) == here
+                    each for each in roll.values() if ways.get((each.tenant, each.host)) == way
                 ),
-                attempts=rebuilding.recent(attempts, one.host, now=self._now()),
+                attempts=rebuilding.recent(attempts, way.host, now=self._now()),
                 now=self._now(),
                 interval=2 * self._interval,
             )
             if (cause := rebuilding.due(one, around)) and rebuilding.agrees(
                 one, await powered(self._power, one)
             ):
-                attempts = (*attempts, *await self._begin(one, cause))
+                attempts = (*attempts, *await self._begin(one, way.host, cause))
 
-    async def _begin(self, one: Deployed, cause: str) -> tuple[Attempt, ...]:
-        request = Rebuild(tenant=one.tenant, cause=cause)
+    async def _begin(self, one: Deployed, on: Name, cause: str) -> tuple[Attempt, ...]:
+        request = (
+            RebuildGateway(gateway=one.id, host=on, cause=cause)
+            if one.gateway
+            else Rebuild(tenant=one.tenant, cause=cause)
+        )
         try:
             run = await self._runs.start_chore(request, tenant=one.tenant, host=one.host, actor=self._actor)
         except (ProblemError, ControllerError) as error:
             _log.warning("appliance not brought back", extra={"appliance": one.id, "reason": str(error)})
             return ()
-        subject = f"{one.tenant} on {one.host}"
         act = Act(
-            at=self._now(), actor=self._actor, action="appliance.rebuild", subject=subject, detail=cause
+            at=self._now(), actor=self._actor, action="appliance.rebuild", subject=one.subject, detail=cause
         )
         await asyncio.to_thread(self._audit.append, act)
         _log.warning("appliance is brought back", extra={"appliance": one.id, "run": run.id, "cause": cause})
-        return (Attempt(run=run.id, tenant=one.tenant, host=one.host, at=run.at, open=True),)
+        return (Attempt(run=run.id, tenant=one.tenant, host=one.host, on=on, at=run.at, open=True),)
 
 
-def _networks(inventory: Inventory) -> dict[tuple[TenantId, Name], str]:
-    """The network that each appliance is managed over, by tenant and host."""
-    return {(one.tenant, one.host): one.uplink.network for one in appliances.needed(inventory)}
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """What an appliance is reached through: its host, and the network that it is managed over."""
+
+    host: Name
+    network: str
+
+
+def _ways(inventory: Inventory) -> dict[tuple[TenantId, Name], _Way]:
+    """The way to each appliance and gateway that the inventory needs, by tenant and place."""
+    theirs = {(one.tenant, one.host): _Way(one.host, one.uplink.network) for one in appliances.needed(inventory)}
+    gateways = {(NOBODY, one.id): _Way(one.host, one.inside_network) for one in inventory.gateways}
+    return theirs | gateways

@@ -27,6 +27,7 @@ from causeway_controller.store.authorities import gateways
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.generations import GenerationBook
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.ports import Tenancies
@@ -54,6 +55,7 @@ class GatewayProvisioning:
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         onboarding: Onboarding,
         certifying: Certifying,
+        runs: Runs,
         epochs: Epochs,
         generations: GenerationBook,
         appliances: Appliances,
@@ -65,6 +67,7 @@ class GatewayProvisioning:
         self._clients = clients
         self._onboarding = onboarding
         self._certifying = certifying
+        self._runs = runs
         self._epochs = epochs
         self._generations = generations
         self._appliances = appliances
@@ -72,7 +75,7 @@ class GatewayProvisioning:
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:  # noqa: ARG002 - see `Deployment`
         """Raise what `ensure` raises before it touches anything."""
-        await self._checked(host)
+        await self._checked(host, under)
 
     async def ensure(
         self,
@@ -80,14 +83,15 @@ class GatewayProvisioning:
         host: Name,
         progress: Progress = unwatched,
         *,
-        under: Under | None = None,  # noqa: ARG002 - no run changes gateways
+        under: Under | None = None,
     ) -> ApplianceId:
         """Have the gateway of this name deployed, running, enrolled, certified and configured.
 
-        What is so already is left as it is. Raises ProblemError (`not-found`, `unsupported`) with nothing
+        What is so already is left as it is. `under`: the run that this is part of. Raises ProblemError
+        (`not-found`, `unsupported`, and `failover-in-progress` while a run is open on it) with nothing
         touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
         """
-        gateway, entry, provider = await self._checked(host)
+        gateway, entry, provider = await self._checked(host, under)
         access = gateway.management
         place = Deployed(
             id=gateway.id, tenant=NOBODY, host=gateway.id, address=access.address, port=access.port
@@ -101,7 +105,7 @@ class GatewayProvisioning:
             vnics=vnics.of_gateway(entry),
         )
         await self._onboarding.bring_up(wanted, provider, progress)
-        await self._served(*await self._site(gateway.id))
+        await self._served(*await self._site(gateway.id), under)
         return gateway.id
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
@@ -117,16 +121,21 @@ class GatewayProvisioning:
         for one in (each for each in answered if each.id in there):
             try:
                 async with asyncio.timeout(_CARE_SECONDS):
+                    await asyncio.to_thread(self._runs.refuse_open, NOBODY, one.id)  # gives it both itself
                     site, gateway = await self._site(one.id)
                     in_charge()
-                    await self._served(site, gateway)
+                    await self._served(site, gateway, None)
             except StoreError:
                 raise
             except (ControllerError, ProblemError, TimeoutError) as error:
                 _log.warning("gateway not looked after", extra={"appliance": one.id, "reason": str(error)})
 
-    async def _checked(self, name: ApplianceId) -> tuple[Gateway, provided.Gateway, Provider]:
+    async def _checked(
+        self, name: ApplianceId, under: Under | None
+    ) -> tuple[Gateway, provided.Gateway, Provider]:
         _, gateway = await self._site(name)
+        but = "" if under is None else under.run
+        await asyncio.to_thread(self._runs.refuse_open, NOBODY, name, but=but)
         refuse_unheard(f"gateway {name}", gateway.management)
         names = index((await asyncio.to_thread(self._inventories.load)).inventory)
         entry = names.gateways[name]
@@ -137,7 +146,7 @@ class GatewayProvisioning:
         site = await self._tenancies.load(NOBODY, name)
         return site, next(one for one in site.gateways if one.id == name)
 
-    async def _served(self, site: Site, gateway: Gateway) -> None:
+    async def _served(self, site: Site, gateway: Gateway, under: Under | None) -> None:
         """Have a TLS certificate for tunnels for the key born on it, and its document in force."""
         agent = await self._clients(gateway.id, gateway.management)
         certified = await self._certifying.ensure(
@@ -151,11 +160,13 @@ class GatewayProvisioning:
         if certified:
             _log.info("gateway certified", extra={"appliance": gateway.id})
             site, gateway = await self._site(gateway.id)  # its authority may be there only now
-        await self._configured(site, gateway, agent)
+        await self._configured(site, gateway, agent, under)
 
-    async def _configured(self, site: Site, gateway: Gateway, agent: AgentClient) -> None:
+    async def _configured(
+        self, site: Site, gateway: Gateway, agent: AgentClient, under: Under | None
+    ) -> None:
         """Give it its document, unless it runs an equal one."""
-        epoch = await asyncio.to_thread(self._epoch, gateway.id)
+        epoch = await asyncio.to_thread(self._epoch, gateway.id) if under is None else under.epoch
         if await documents_agree(agent, site, gateway, epoch):
             return
         generation = await self._generations.next(gateway.id)

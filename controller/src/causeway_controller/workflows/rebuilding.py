@@ -1,4 +1,4 @@
-"""A dead appliance brought back: started anew, and when that does not help another machine in its place.
+"""A dead appliance or gateway brought back: started anew, and when that does not help another machine in its place.
 
 A run of three units, so that it is kept, told, stopped and carried on like every other one, and so that no
 failover of the same tenant goes on beside it. What is there already is found out each time: whoever carries
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Rebuild
+from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.errors import AgentUnreachable, EnrolmentRefused, MachineMissing, UnexpectedAnswer
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import HypervisorError, Provider
@@ -56,7 +56,7 @@ class Bringing(Protocol):
 
 
 class Rebuilding:
-    """`chores.Kind` of `requests.Rebuild`."""
+    """`chores.Kind` of `requests.Rebuild`, and of `RebuildGateway`."""
 
     def __init__(
         self,
@@ -78,9 +78,9 @@ class Rebuilding:
         await self._life.check(asked.tenant, asked.host, under=under)
         one = await self._life.deployed(asked.tenant, asked.host)
         cause = requests.read_chore(asked.request.encode())
-        why = f" ({cause.cause})" if isinstance(cause, Rebuild) else ""
+        why = f" ({cause.cause})" if isinstance(cause, Rebuild | RebuildGateway) else ""
         return (
-            Unit(name=START, sentence=f"Start appliance {one.id} anew{why}"),
+            Unit(name=START, sentence=f"Start {_kind(one)} {one.id} anew{why}"),
             Unit(name=REMOVE, sentence=f"Remove the machine of {one.id}, revoke its certificates"),
             Unit(
                 name=DEPLOY, sentence=f"Deploy {one.id} again: same addresses, new certificates, its document"
@@ -139,6 +139,10 @@ class Rebuilding:
             if await record.newer(accepted) is None:
                 raise
             await self._life.bring(one.tenant, one.host, under=_under(record))
+
+
+def _kind(one: Deployed) -> str:
+    return "gateway" if one.gateway else "appliance"
 
 
 def _under(record: Record) -> Under:

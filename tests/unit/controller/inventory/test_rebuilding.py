@@ -11,7 +11,7 @@ import pytest
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.provider import Rebuild
 from causeway_controller.inventory import rebuilding
-from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.inventory.rebuilding import Attempt, Surroundings
 
 NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -56,7 +56,9 @@ def around(
 
 
 def attempt(ago: timedelta, *, tenant: str = "other", going_on: bool = False) -> Attempt:
-    return Attempt(run=f"r{ago.seconds}", tenant=tenant, host="esx1", at=NOW - ago, open=going_on)
+    return Attempt(
+        run=f"r{ago.seconds}", tenant=tenant, host="esx1", on="esx1", at=NOW - ago, open=going_on
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,32 @@ def attempt(ago: timedelta, *, tenant: str = "other", going_on: bool = False) ->
 )
 def test_what_is_brought_back(condition: Condition, intended: str, policy: Rebuild, *, due: bool) -> None:
     assert bool(rebuilding.due(appliance(condition, intended=intended), around(policy=policy))) is due
+
+
+@pytest.mark.parametrize(
+    ("condition", "policy", "due"),
+    [
+        (Condition.MISSING, Rebuild.SAFE, True),
+        (Condition.OFF, Rebuild.SAFE, True),
+        (Condition.SILENT, Rebuild.SAFE, False),
+        (Condition.SILENT, Rebuild.ALWAYS, True),
+        (Condition.OFF, Rebuild.NEVER, False),
+        (Condition.REFUSED, Rebuild.ALWAYS, False),
+    ],
+)
+def test_a_gateway_always_serves(condition: Condition, policy: Rebuild, *, due: bool) -> None:
+    """It carries all tenants' tunnels, whatever mode a failover would say."""
+    one = replace(appliance(condition), id="gw1", tenant=NOBODY, host="gw1")
+    assert bool(rebuilding.due(one, around(policy=policy))) is due
+
+
+def test_gateways_are_told_apart_from_one_another() -> None:
+    one = replace(appliance(Condition.MISSING), id="gw1", tenant=NOBODY, host="gw1")
+    other = replace(attempt(timedelta(minutes=2), going_on=True), tenant=NOBODY, host="gw2")
+    assert rebuilding.due(one, around(attempts=(other,)))
+    assert rebuilding.due(one, around(attempts=(replace(other, host="gw1"),))) == ""
+    assert rebuilding.told(one, (other,), on="esx1", now=NOW) == ""
+    assert "run watch" in rebuilding.told(one, (replace(other, host="gw1"),), on="esx1", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +142,12 @@ def test_after_three_within_an_hour_on_a_host_it_stops_and_says_what_to_do() -> 
     attempts = tuple(attempt(timedelta(minutes=minutes)) for minutes in (50, 40, 30))
     assert rebuilding.due(one, around(attempts=attempts[1:]))
     assert rebuilding.due(one, around(attempts=attempts)) == ""
-    said = rebuilding.told(one, attempts, now=NOW)
+    said = rebuilding.told(one, attempts, on="esx1", now=NOW)
     assert "3 were brought back on esx1" in said
     assert "until 12:10 UTC" in said
     assert "causeway run report r1800" in said
     later = NOW + timedelta(minutes=11)
-    assert rebuilding.told(one, attempts, now=later) == "", "the first one is over an hour ago"
+    assert rebuilding.told(one, attempts, on="esx1", now=later) == "", "the first one is over an hour ago"
     assert len(rebuilding.recent(attempts, "esx1", now=later)) == 2
     assert rebuilding.recent(attempts, "esx2", now=NOW) == ()
 
@@ -128,11 +156,11 @@ def test_one_at_a_time_and_not_again_at_once() -> None:
     one = appliance(Condition.MISSING)
     under_way = attempt(timedelta(minutes=20), tenant="acme", going_on=True)
     assert rebuilding.due(one, around(attempts=(under_way,))) == ""
-    assert "causeway run watch" in rebuilding.told(one, (under_way,), now=NOW)
+    assert "causeway run watch" in rebuilding.told(one, (under_way,), on="esx1", now=NOW)
     lately = attempt(timedelta(minutes=4), tenant="acme")
     assert rebuilding.due(one, around(attempts=(lately,))) == ""
     assert rebuilding.due(one, around(attempts=(replace(lately, tenant="zeta"),)))
-    assert rebuilding.told(appliance(Condition.HEALTHY), (), now=NOW) == ""
+    assert rebuilding.told(appliance(Condition.HEALTHY), (), on="esx1", now=NOW) == ""
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 
 import msgspec
@@ -13,9 +13,10 @@ import pytest
 
 from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.contract.appliances import Condition
+from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Rebuild as Policy
-from causeway_controller.contract.requests import Rebuild
-from causeway_controller.inventory.health import Deployed, Power
+from causeway_controller.contract.requests import Rebuild, RebuildGateway
+from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
@@ -41,6 +42,18 @@ GONE = Deployed(
     intended="partial",
 )
 
+EDGE = replace(GONE, id="gw1", tenant=NOBODY, host="gw1", address=ip_address("192.0.2.9"), intended="idle")
+
+
+def with_second_gateway(before: Inventory) -> Inventory:
+    """`gw2` beside `gw1`, on the same host."""
+    (first,), (pool,) = before.gateways, before.gateway_pools
+    second = msgspec.structs.replace(
+        first, id="gw2", public=(ip_interface("198.51.100.12/24"),), inside=(ip_interface("192.0.2.12/24"),)
+    )
+    pools = (msgspec.structs.replace(pool, gateways=("gw1", "gw2")),)
+    return msgspec.structs.replace(before, gateways=(first, second), gateway_pools=pools)
+
 
 class World:
     """The seed's example with an appliance that its host does not have any more."""
@@ -52,10 +65,12 @@ class World:
         self.audit = Audit(database)
         self.appliances = Appliances(database)
         self.inventories = Inventories(database, now=lambda: self.now)
-        self.inventories.replace(seed_example(), expected=0, actor="test")
+        self.inventories.replace(with_second_gateway(seed_example()), expected=0, actor="test")
         self.appliances.enter(GONE, at=START)
         self.appliances.saw([GONE])
-        self.told = AppliancesTold(self.appliances, Rebuilds(database), now=lambda: self.now, interval=1e6)
+        self.told = AppliancesTold(
+            self.appliances, Rebuilds(database), self.inventories, now=lambda: self.now, interval=1e6
+        )
         self.bringing = BringingBack(
             runs=self,
             rebuilds=Rebuilds(database),
@@ -68,7 +83,7 @@ class World:
         )
 
     async def start_chore(
-        self, request: Rebuild, *, tenant: TenantId | None, host: Name | None, actor: str
+        self, request: Rebuild | RebuildGateway, *, tenant: TenantId | None, host: Name | None, actor: str
     ) -> Run:
         run = Run(
             id=f"r{self.begun + 1}",
@@ -152,3 +167,46 @@ async def test_three_times_and_then_a_person_is_needed(world: World) -> None:
     assert "3 were brought back on esx1 within an hour, so it stops until 04:04 UTC" in trouble.detail
     world.now = START + timedelta(hours=1)
     assert await world.look() == 4
+
+
+async def test_a_gateway_comes_back_like_an_appliance(world: World) -> None:
+    world.appliances.enter(EDGE, at=START)
+    world.appliances.saw([EDGE])
+    assert await world.look(EDGE) == 1
+    (run,) = world.runs.open()
+    assert (run.tenant, run.host) == (NOBODY, "gw1")
+    asked = codec.decode(run.request.encode(), RebuildGateway)
+    assert (asked.gateway, asked.host, asked.cause) == ("gw1", "esx1", "its host has no such machine")
+    (act,) = (one.act for one in world.audit.records() if one.act.action == "appliance.rebuild")
+    assert act.subject == "gateway gw1"
+    (trouble,) = world.told.troubles([EDGE])
+    assert trouble.detail.endswith("it is being brought back: `causeway run watch r1`")
+    assert await world.look(EDGE) == 1, "while it goes on there is no other"
+
+
+async def test_a_gateway_that_the_inventory_has_no_more_stays_dead(world: World) -> None:
+    assert await world.look(replace(EDGE, id="former", host="former")) == 0
+
+
+async def test_gateways_and_appliances_of_one_host_are_counted_together(world: World) -> None:
+    for number, one in enumerate((EDGE, GONE, replace(EDGE, id="gw2", host="gw2")), 1):
+        world.appliances.enter(one, at=START)
+        assert await world.look(one) == number
+        world.end(f"r{number}")
+        world.now += timedelta(minutes=6)
+    assert await world.look(EDGE) == 3
+    (trouble,) = world.told.troubles([EDGE])
+    assert "3 were brought back on esx1 within an hour" in trouble.detail
+
+
+async def test_a_silent_gateway_is_brought_back_only_where_the_host_says_always(world: World) -> None:
+    silent = replace(EDGE, condition=Condition.SILENT)
+    near = replace(silent, id="gw2", host="gw2", condition=Condition.HEALTHY, seen=START)
+    world.power = Power.ON
+    for policy, begun in ((Policy.SAFE, 0), (Policy.ALWAYS, 1)):
+        before = world.inventories.load()
+        hosts = tuple(msgspec.structs.replace(one, rebuild=policy) for one in before.inventory.hosts)
+        changed = msgspec.structs.replace(before.inventory, hosts=hosts)
+        world.inventories.replace(changed, expected=before.revision, actor="test")
+        await world.bringing.look([silent], {silent.id: silent, near.id: near})
+        assert world.begun == begun

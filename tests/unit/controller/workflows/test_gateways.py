@@ -20,10 +20,12 @@ from causeway_controller.inventory.vnics import of_gateway
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run
 from causeway_controller.trust import pki
 from causeway_controller.workflows.appliances import Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.gateways import ByKind, GatewayProvisioning
+from causeway_controller.workflows.provisioning import Under
 from causeway_wire.desired import GatewayRole
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
@@ -58,6 +60,7 @@ class World:
             certifying=Certifying(
                 authorities=self.one.kept, ledger=self.one.ledger, now=self.one.time, actor="ctl1"
             ),
+            runs=self.one.runs,
             epochs=Epochs(self.one.database),
             generations=StoredGenerations(self.one.database),
             appliances=self.one.appliances,
@@ -191,3 +194,17 @@ async def test_tenants_appliances_and_gateways_go_different_ways(world: World) -
     assert await both.ensure(NOBODY, GATEWAY) == GATEWAY
     await both.check(NOBODY, GATEWAY)
     assert sites.site().gateways
+
+
+async def test_a_run_that_brings_it_back_is_alone_with_it_and_fences_it(world: World) -> None:
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    run = Run(id="r1", tenant=NOBODY, host=GATEWAY, request="{}", actor="ctl1", at=world.one.now)
+    world.one.runs.start(run)
+    with pytest.raises(ProblemError, match="run r1 of gateway gw1 is not over"):
+        await world.provisioning.check(NOBODY, GATEWAY)
+    world.tenants = False
+    await world.look()
+    assert world.documents == 1, "upkeep leaves it to the run"
+    await world.provisioning.ensure(NOBODY, GATEWAY, under=Under(run="r1", epoch=7))
+    assert world.agent.document is not None
+    assert (world.role().tunnels, world.agent.document.epoch) == ((), 7)

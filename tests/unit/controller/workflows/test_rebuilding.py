@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from causeway_controller.contract.requests import FailOver, Rebuild, UpdateFleet
+from causeway_controller.contract.requests import Chore, FailOver, Rebuild, RebuildGateway
 from causeway_controller.errors import AgentUnreachable, MachineMissing
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, Provider, unwatched
-from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.database import Database
 from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.rebuilding import DEPLOY, REMOVE, START, Rebuilding
@@ -43,9 +43,9 @@ class World(RunsBench):
         self.ahead: int | None = None
         super().__init__(database)
 
-    def chores(self) -> dict[type[Rebuild | UpdateFleet], Any]:
+    def chores(self) -> dict[type[Chore], Any]:
         kind = Rebuilding(life=self, hosts=self._provider, clients=self._client, in_charge=self._in_charge)
-        return {Rebuild: kind}
+        return {Rebuild: kind, RebuildGateway: kind}
 
     async def _provider(self, _tenant: TenantId, _host: Name) -> Provider:
         return self.host
@@ -261,3 +261,14 @@ async def test_off_again_while_it_boots_is_dead(database: Database) -> None:
     assert (await world.through())[0] == "finished"
     assert world.cleared == ["ctl1: rebuilt"]
     assert datetime.now(UTC) > world.runs_kept.get("r1").at
+
+
+async def test_a_gateway_is_brought_back_by_a_run_in_its_own_place(database: Database) -> None:
+    world = World(database, there=None)
+    asked = RebuildGateway(gateway=ME, host=HOST, cause="its host has no such machine")
+    run = await world.runs.start_chore(asked, tenant=NOBODY, host=ME, actor="ctl1", identifier="r1")
+    with pytest.raises(ProblemError, match=f"run r1 of gateway {ME}"):
+        await world.runs.start_chore(asked, tenant=NOBODY, host=ME, actor="ctl1", identifier="r2")
+    await world.engine.carry_out(run.id)
+    assert (world.last("r1")[0], world.host.on) == ("finished", {ME: True})
+    assert world.epochs_used == [world.epochs.current(NOBODY, ME)]
