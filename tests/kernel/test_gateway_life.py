@@ -125,4 +125,3 @@ async def begun(controller: Controller) -> None:
     while not await controller.ask_json("run", "list"):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)
-

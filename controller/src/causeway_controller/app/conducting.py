@@ -162,9 +162,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
             refresh=refresh,
         )
-        rebuilding = Rebuilding(
-            life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge
-        )
+        rebuilding = Rebuilding(life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge)
         runs = Runs(
             runs=StoredRuns(database),
             epochs=Epochs(database),

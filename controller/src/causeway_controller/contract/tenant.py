@@ -23,7 +23,9 @@ class Static(Document, frozen=True, kw_only=True, tag_field="assignment", tag="s
 
 
 class Dhcp(Document, frozen=True, kw_only=True, tag_field="assignment", tag="dhcp"):
-    """Addresses that the network gives. A reservation keeps them: tunnels are led to them."""
+    """Addresses that the network gives: of machines that somebody else commands. Those of our own appliances
+    are static, for they are spoken to.
+    """
 
 
 Assignment = Static | Dhcp

@@ -20,6 +20,15 @@ def addresses(findings: Findings, given: Iterable[IPInterface], pointer: str, wh
             findings.add(ProblemType.INVALID, f"{pointer}/{n}", detail)
 
 
+def by_dhcp(findings: Findings, pointer: str) -> None:
+    """Note an appliance of ours whose address the network would give: nobody could speak to it."""
+    detail = (
+        "an appliance has a static address: the controller must know it before the appliance is there, and "
+        "tunnels are led to it; reserve one in the DHCP server, if there is one, and enter it as static"
+    )
+    findings.add(ProblemType.UNSUPPORTED, pointer, detail)
+
+
 def gateways(
     findings: Findings, given: Sequence[IPAddress], own: Sequence[IPInterface], pointer: str
 ) -> None:

@@ -7,7 +7,7 @@ from msgspec import UNSET
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork
 from causeway_controller.contract.tenant import Dhcp, TenantNetwork
-from causeway_controller.inventory import rules_tenant
+from causeway_controller.inventory import rules_adapters, rules_tenant
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
 from causeway_wire import address_kinds
@@ -38,8 +38,7 @@ def _appliance(
     if appliance.host not in book.hosts:
         unknown(findings, f"{pointer}/host", "host", appliance.host, book.hosts)
     if isinstance(appliance.address, Dhcp):
-        detail = "appliances are not told an address by DHCP yet; reserve one and enter it as static"
-        findings.add(ProblemType.UNSUPPORTED, f"{pointer}/address", detail)
+        rules_adapters.by_dhcp(findings, f"{pointer}/address")
     else:
         rules_tenant.tenant_end(findings, _whole(network), appliance.address, f"{pointer}/address")
 

@@ -101,9 +101,10 @@ def _appliance_addresses(
 def _uplink(findings: Findings, subscription: Subscription, pointer: str) -> None:
     address = subscription.uplink.address
     if not isinstance(address, Static):
+        rules_adapters.by_dhcp(findings, pointer)
         return
     if not address.addresses:
-        detail = "name an address of the appliance, or let it have one by dhcp"
+        detail = "name an address of the appliance"
         findings.add(ProblemType.INVALID, f"{pointer}/addresses", detail)
     rules_adapters.addresses(findings, address.addresses, f"{pointer}/addresses", "appliance")
     rules_adapters.gateways(findings, address.gateways, address.addresses, f"{pointer}/gateways")

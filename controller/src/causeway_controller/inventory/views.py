@@ -40,7 +40,7 @@ from causeway_controller.inventory.tenancy import (
 )
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import ApplianceId, IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId, VmName
+from causeway_wire.types import IPNetwork, MacAddress, Name, NetworkId, TenantId, VlanId, VmName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,6 @@ class Known:
     """Rules that took the place of the plan's."""
     ends: Mapping[NetworkId, TenantAppliance] = field(default_factory=dict)
     """The tenant's appliances, where this controller may command them."""
-    learnt: Mapping[ApplianceId, Adapter] = field(default_factory=dict)
-    """Uplinks to which the network gave addresses."""
     revoked: tuple[Revocation, ...] = ()
 
 
@@ -68,7 +66,7 @@ def tenancy(
     """Return the tenant on the host as a site of its own, with the gateways that its tunnels use.
 
     `plan` names the failover plan whose order and rules count; without it the tenant's first. Raises
-    ProblemError: `not-found` when the tenant has nothing there, `unsupported` while an address is not known.
+    ProblemError: `not-found` when the tenant has nothing there, `unsupported` where its address is not known.
     """
     names = book.index(inventory)
     needed = appliances.of_tenant_on(names, tenant, host)
@@ -106,7 +104,7 @@ def of_pool(inventory: Inventory, given: Allocation, pool: Name) -> Iterator[Tun
             try:
                 site = tenancy(own, lease, entry.id, needed.host, known=bare)
             except ProblemError:
-                continue  # the network has not given its appliance an address yet
+                continue  # its appliance's address is not known
             key = entry.id if number == 0 else f"{entry.id} on {needed.host}"
             yield Tunnelled(key=key, tenant=site.tenants[entry.id])
 
@@ -233,11 +231,9 @@ class _View:
         address = self._needed.uplink.address
         if isinstance(address, Static):
             return Adapter(name=UPLINK, mac=mac, addresses=address.addresses, gateways=address.gateways)
-        learnt = self._known.learnt.get(self._needed.id)
-        if learnt is None:
-            detail = f"the network has given appliance {self._needed.id} no address yet; wait for one"
-            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
-        return learnt
+        # Entered before that was refused.
+        detail = f"the address of appliance {self._needed.id} is not known; enter it as static"
+        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
 
     def _titled(self) -> Iterator[tuple[tuple[Name, NetworkId], Name, VlanId]]:
         """Each network's place and VLAN, and the name of its adapter after it: a number that a second switch

@@ -1,4 +1,4 @@
-"""Rebuilds of appliances and gateways among the runs: how many there were lately decides whether there is another one."""
+"""Rebuilds of appliances and gateways among the runs: how many there were decides about one more."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ class Rebuilds:
     def since(self, moment: datetime) -> tuple[Attempt, ...]:
         """Return those that were begun since, the oldest first. Raises StoreError."""
         question = (
-            select(
-                run.c.id, run.c.tenant, run.c.host, run.c.request, run.c.at, open_run.c.run.label("open")
-            )
+            select(run.c.id, run.c.tenant, run.c.host, run.c.request, run.c.at, open_run.c.run.label("open"))
             .outerjoin(open_run, open_run.c.run == run.c.id)
             .where(run.c.at > moment, run.c.request.like(_REQUEST))
             .order_by(run.c.at, run.c.id)

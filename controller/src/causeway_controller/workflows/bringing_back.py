@@ -75,9 +75,7 @@ class BringingBack:
                 continue  # the inventory needs it no longer
             around = Surroundings(
                 policy=hosts[way.host].rebuild,
-                neighbours=tuple(
-                    each for each in roll.values() if ways.get((each.tenant, each.host)) == way
-                ),
+                neighbours=tuple(each for each in roll.values() if ways.get((each.tenant, each.host)) == way),
                 attempts=rebuilding.recent(attempts, way.host, now=self._now()),
                 now=self._now(),
                 interval=2 * self._interval,
@@ -116,6 +114,7 @@ class _Way:
 
 def _ways(inventory: Inventory) -> dict[tuple[TenantId, Name], _Way]:
     """The way to each appliance and gateway that the inventory needs, by tenant and place."""
-    theirs = {(one.tenant, one.host): _Way(one.host, one.uplink.network) for one in appliances.needed(inventory)}
+    needed = appliances.needed(inventory)
+    theirs = {(one.tenant, one.host): _Way(one.host, one.uplink.network) for one in needed}
     gateways = {(NOBODY, one.id): _Way(one.host, one.inside_network) for one in inventory.gateways}
     return theirs | gateways

@@ -1,4 +1,4 @@
-"""A dead appliance or gateway brought back: started anew, and when that does not help another machine in its place.
+"""A dead appliance or gateway brought back: started anew, and when that does not help, replaced.
 
 A run of three units, so that it is kept, told, stopped and carried on like every other one, and so that no
 failover of the same tenant goes on beside it. What is there already is found out each time: whoever carries

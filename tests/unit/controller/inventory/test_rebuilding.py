@@ -56,9 +56,7 @@ def around(
 
 
 def attempt(ago: timedelta, *, tenant: str = "other", going_on: bool = False) -> Attempt:
-    return Attempt(
-        run=f"r{ago.seconds}", tenant=tenant, host="esx1", on="esx1", at=NOW - ago, open=going_on
-    )
+    return Attempt(run=f"r{ago.seconds}", tenant=tenant, host="esx1", on="esx1", at=NOW - ago, open=going_on)
 
 
 @pytest.mark.parametrize(

@@ -302,6 +302,15 @@ def test_an_address_that_was_chosen_for_a_tenant_cannot_be_named_for_another() -
     assert found(inventory, held=held) == [("/tenants/1/public_addresses/0", "duplicate")]
 
 
+def test_an_appliance_that_is_spoken_to_has_a_static_address() -> None:
+    at = Uplink(network="network-3", address=Dhcp())
+    own = (subscription("small", "lan", at=at), subscription("large", at=at))
+    inventory = seed_example(tenants=(tenant(subscriptions=own),))
+    assert found(inventory) == [
+        (f"/tenants/0/subscriptions/{n}/uplink/address", "unsupported") for n in range(len(own))
+    ]
+
+
 def test_a_replica_stands_in_for_one_vm() -> None:
     twin = with_(vm("web2", 13), replica=ReplicaVm(host="esx1", vm_id="vm-web1"))
     inventory = seed_example(tenants=(tenant(vms=(vm("web1", 11), vm("db1", 12), twin)),))
@@ -327,6 +336,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert [each.pointer for each in caught.value.problem.errors] == [
         "/hosts/1/id",
         "/tenants/0/gateway_pool",
+        "/tenants/0/subscriptions/0/uplink/address",
         "/tenants/0/failover_plans/0/entries/0/vm",
         "/tenants/0/failover_plans/0/rules/0/public_port",
     ]

@@ -14,7 +14,7 @@ from causeway_controller.contract.tenant import Adapters, Dhcp, FailoverPlan, Pl
 from causeway_controller.inventory import modes
 from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.start_order import planned
-from causeway_controller.inventory.tenancy import Adapter, GatewayCredentials, Site
+from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known, of_pool, tenancy
 from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemError
@@ -83,16 +83,13 @@ def test_an_appliance_has_the_addresses_in_the_network_that_it_is_given() -> Non
     assert found.networks["lan"].extension is Extension.ROUTED
 
 
-def test_an_uplink_of_dhcp_is_known_once_the_network_gave_an_address() -> None:
+def test_an_uplink_of_dhcp_that_was_entered_before_that_was_refused_says_what_to_do() -> None:
+    before = seed_example()
     at = with_(uplink_of("acme"), address=Dhcp())
-    inventory = seed_example(
-        tenants=(tenant(subscriptions=(subscription("small", "lan", at=at), subscription("large", at=at))),)
-    )
-    with pytest.raises(ProblemError, match="acme-esx1"):
-        view(inventory)
-    learnt = Adapter(name="uplink", mac="02:00:00:00:00:01", addresses=(ip_interface("203.0.113.77/24"),))
-    found = view(inventory, known=replace(KNOWN, learnt={"acme-esx1": learnt})).tenants["acme"]
-    assert found.server.management.address == ip_address("203.0.113.77")
+    subscriptions = (subscription("small", "lan", at=at), subscription("large", at=at))
+    stored = seed_example(tenants=(tenant(subscriptions=subscriptions),))
+    with pytest.raises(ProblemError, match="acme-esx1 is not known; enter it as static"):
+        tenancy(stored, enter(before), "acme", "esx1", known=KNOWN)
 
 
 def test_the_mode_and_the_gateways_come_along() -> None:
