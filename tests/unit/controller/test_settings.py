@@ -11,7 +11,7 @@ from causeway_controller import settings
 from causeway_controller.errors import SettingsError
 
 GOOD = """
-state: /srv/causeway
+state: /srv/disaster
 tls:
   listen: "[2001:db8::1]:9000"
 log: {level: warning}
@@ -32,12 +32,12 @@ def wrong(tmp_path: Path, text: str, **environment: str) -> list[str]:
 
 def test_what_is_not_said_follows_from_the_state_directory(tmp_path: Path) -> None:
     found = load(tmp_path, GOOD)
-    assert found.store.reveal() == "sqlite:////srv/causeway/causeway.db"
-    assert found.master_key.file == Path("/srv/causeway/master.key")
+    assert found.store.reveal() == "sqlite:////srv/disaster/causeway.db"
+    assert found.master_key.file == Path("/srv/disaster/master.key")
     assert found.tls == settings.Tls(
         listen=settings.Listen(address="2001:db8::1", port=9000),
-        certificate=Path("/srv/causeway/tls/certificate.pem"),
-        key=Path("/srv/causeway/tls/key.pem"),
+        certificate=Path("/srv/disaster/tls/certificate.pem"),
+        key=Path("/srv/disaster/tls/key.pem"),
     )
     assert (str(found.tls.listen), found.log_level, found.log_format) == (
         "[2001:db8::1]:9000",
@@ -56,7 +56,7 @@ def test_hooks_are_commands_and_addresses_by_their_names(tmp_path: Path) -> None
         "hold": settings.HookTarget(command=("/usr/bin/hold", "--fast")),
         "tell": settings.HookTarget(url="https://hooks.example/x", token_file=Path("/etc/token")),
     }
-    assert load(tmp_path, "state: /srv/causeway").hooks == {}
+    assert load(tmp_path, "state: /srv/disaster").hooks == {}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_hook_that_cannot_be_meant_is_named(tmp_path: Path, text: str) -> None
 
 
 def test_without_a_listener_there_is_no_tls(tmp_path: Path) -> None:
-    assert load(tmp_path, "state: /srv/causeway").tls is None
+    assert load(tmp_path, "state: /srv/disaster").tls is None
 
 
 def test_the_environment_stands_above_the_file(tmp_path: Path) -> None:
@@ -166,15 +166,15 @@ def test_a_controller_has_a_name_and_says_where_it_connects_from(tmp_path: Path)
 
 
 def test_nobody_but_the_owner_has_the_socket_unless_a_group_is_said(tmp_path: Path) -> None:
-    assert load(tmp_path, "state: /srv/causeway").socket_group is None
+    assert load(tmp_path, "state: /srv/disaster").socket_group is None
     assert load(tmp_path, "socket_group: causeway").socket_group == "causeway"
 
 
 def test_without_a_name_it_has_the_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "Ctl_1.Example.")
-    assert load(tmp_path, "state: /srv/causeway").name == "ctl-1.example"
+    assert load(tmp_path, "state: /srv/disaster").name == "ctl-1.example"
     monkeypatch.setattr(socket, "gethostname", lambda: "___")
-    assert load(tmp_path, "state: /srv/causeway").name == "controller"
+    assert load(tmp_path, "state: /srv/disaster").name == "controller"
 
 
 @pytest.mark.parametrize(
