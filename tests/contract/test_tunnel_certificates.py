@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
 from causeway_controller.contract import tenant_routes
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
+from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
+from causeway_controller.inventory.production import Place
 from causeway_controller.trust import pki, tls_crypt
 from causeway_controller.workflows.providers import client_of
+from causeway_controller.workflows.tunnels import ClientCertificates
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import Secret
 from tests.provider_inventory import tenant
-from tests.two_sites import Tenant, World, two_sites
+from tests.two_sites import NAME, Tenant, World, two_sites
 
 pytestmark = pytest.mark.timeout(120)
 (LAN, *_) = tenant().networks
 KEY, OTHER = pki.make_key(), pki.make_key()
+OWN = OwnAppliance(host="esx9", network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),)))
+PLACE = Place(
+    production=Production(id=NAME, tenant="acme"),
+    network=OwnNetwork(id=LAN.id, prefixes=LAN.prefixes),
+    appliance=OWN,
+)
 
 
 @pytest.fixture
@@ -83,3 +95,21 @@ async def test_what_is_no_network_or_no_request_is_refused(world: World) -> None
         await acme.join(world.invited())
         assert (await refused(acme, pki.make_request(KEY), "nowhere"))[0] == "not-found"
         assert await refused(acme, "-----BEGIN NOTHING-----") == ("invalid", "/request")
+
+
+async def test_the_same_key_gets_another_certificate_once_two_thirds_are_over(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
+        assert not await ends.due(PLACE), "what never was is deployed, not renewed"
+        acme.told.keep_end(NAME, first := await asked(acme, pki.make_request(KEY)))
+        begins, over = pki.validity(first.certificate)
+        world.clock.now = begins + (over - begins) * 2 / 3 - timedelta(minutes=1)
+        assert not await ends.due(PLACE)
+        assert await asked(acme, pki.make_request(KEY)) == first
+        world.clock.pass_(minutes=1)
+        assert await ends.due(PLACE)
+        acme.told.keep_end(NAME, second := await asked(acme, pki.make_request(KEY)))
+        assert not await ends.due(PLACE)
+    assert second.certificate != first.certificate
+    assert pki.certified(second.certificate) == pki.certified(first.certificate)

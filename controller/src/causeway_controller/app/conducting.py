@@ -58,8 +58,10 @@ from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.rebuilding import Rebuilding
 from causeway_controller.workflows.renewal import Renewal
+from causeway_controller.workflows.returning import Returning
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
+from causeway_controller.workflows.tunnel_renewal import TunnelRenewal
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_controller.workflows.updating import Updating
 from causeway_controller.workflows.upkeep import Upkeep
@@ -206,7 +208,24 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 interval=settings.interval,
                 actor=settings.name,
             ),
-            gateways=gateways,
+            cares=(
+                gateways,
+                TunnelRenewal(
+                    due=provisioning.due,
+                    ensure=life.ensure,
+                    audit=Audit(database),
+                    now=utc_now,
+                    actor=settings.name,
+                ),
+                Returning(
+                    inventories=Inventories(database, now=utc_now),
+                    standings=Standings(database),
+                    told=told,
+                    runs=runs,
+                    actor=settings.name,
+                    interval=settings.interval,
+                ),
+            ),
             refresh=refresh,
             interval=settings.interval,
         )

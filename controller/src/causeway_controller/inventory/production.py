@@ -19,7 +19,7 @@ from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.contract.tunnels import TunnelEnd
 from causeway_controller.inventory import appliances, certificates
 from causeway_controller.inventory.allocation import mac_candidates
-from causeway_controller.inventory.modes import Mode
+from causeway_controller.inventory.modes import Full, Mode, Partial
 from causeway_controller.inventory.tenancy import (
     Adapter,
     Entrance,
@@ -37,7 +37,7 @@ from causeway_controller.inventory.tenancy import (
 from causeway_controller.inventory.vnics import InNetwork, Vnic
 from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, IPNetwork, NetworkId, Secret, TenantId
+from causeway_wire.types import ApplianceId, IPNetwork, NetworkId, Secret, TenantId, VmName
 
 ADAPTER: Final = "lan"
 
@@ -103,6 +103,17 @@ def find(inventory: Inventory, tenant: TenantId, network: NetworkId) -> Place | 
     """Return the place of the tenant's appliance in this network; None where there is none."""
     found = (one for one in places(inventory) if (one.tenant, one.network.id) == (tenant, network))
     return next(found, None)
+
+
+def overtaken(mode: Mode, told: TenantResources | None) -> frozenset[VmName]:
+    """Return the VMs that this site answers for, although the provider has failed their host over as a whole.
+
+    `mode`: of a network of this site; `told`: what the provider said last.
+    """
+    if told is None or not isinstance(mode, Partial):
+        return frozenset()
+    whole = {one.host for one in told.failovers if one.mode == Full.name}
+    return mode.vms & {one.vm for one in told.replicas if one.host in whole}
 
 
 def site(

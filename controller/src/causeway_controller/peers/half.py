@@ -15,6 +15,7 @@ from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.tenant_view import VersionedResources
 from causeway_controller.errors import HalfGone, HalfStands, PeerUnreachable
+from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.peers.client import ProviderClient
 from causeway_wire.observed import ApplianceState, DriftReport, Observed
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -122,14 +123,17 @@ class HalfClient:
         )
 
     async def _serves(self, host: Name) -> frozenset[VmName]:
-        """VMs in partial failover on the host, as the provider says. Raises HalfStands in another mode."""
+        """VMs in partial failover on the host, as the provider says. Raises HalfStands in a rehearsal.
+
+        A full failover has taken the half's place: of that nothing is left to be ended from here.
+        """
         async with await self.connect() as client:
             told = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
         found = next((one for one in told.failovers if one.host == host), None)
-        if found is None:
+        if found is None or found.mode == Full.name:
             return frozenset()
-        if found.mode != "partial":
-            raise HalfStands(f"the provider's host {host} is in {found.mode} failover: have that ended first")
+        if found.mode != Partial.name:
+            raise HalfStands(f"the provider's host {host} is in {found.mode}: have that ended first")
         return frozenset(found.vms)
 
     async def _order(self, half: str, order: HalfOrder) -> HalfReport:

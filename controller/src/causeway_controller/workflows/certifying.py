@@ -27,6 +27,11 @@ class Certifying:
         self._now = now
         self._actor = actor
 
+    async def due(self, subject: Subject) -> bool:
+        """Whether its certificate is to be renewed now; a revoked one is not renewed by itself."""
+        last = await asyncio.to_thread(self._ledger.last, subject)
+        return last is not None and last.revoked is None and self._now() >= certificates.renewal(last)
+
     async def ensure(
         self,
         agent: AgentClient,

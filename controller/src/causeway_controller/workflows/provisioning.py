@@ -98,6 +98,17 @@ class Provisioning:
         await self._configure(site, wanted, tenant, host, under)
         return wanted.id
 
+    async def due(self, tenant: TenantId, host: Name) -> bool:
+        """Whether a tunnel of the appliance has a certificate that is to be renewed now: `ensure` does it.
+
+        Raises ProblemError (`not-found`, `unsupported`), StoreError, SealBroken.
+        """
+        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
+        if (place := production.find(stored.inventory, tenant, host)) is not None:
+            return await self._ends.due(place)
+        site = await self._tenancies.load(tenant, host)
+        return await self._servers.due(site.tenants[tenant])
+
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
         """Raise what `ensure` raises before it touches anything."""
         await self._checked(tenant, host, under)
@@ -154,9 +165,9 @@ class Provisioning:
         client = await self._clients(wanted.id, wanted.management)
         if wanted.role is RoleName.TENANT:
             await self._certified(client, tenant, host)
-            site = await self._tenancies.load(tenant, host)
         else:
             await self._servers.ensure(client, site.tenants[tenant])
+        site = await self._tenancies.load(tenant, host)  # with the certificates of now
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)

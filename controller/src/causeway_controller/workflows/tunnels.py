@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from causeway_controller.contract import tenant_routes
@@ -12,15 +12,18 @@ from causeway_controller.failover import documents
 from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import certificates
+from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.production import Place
-from causeway_controller.inventory.tenancy import Tenant
+from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_controller.store import authorities
 from causeway_controller.store.links import Links
 from causeway_controller.store.told import Told
 from causeway_controller.store.tunnels import end_names
+from causeway_controller.trust import pki
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.providers import client_of
 from causeway_wire.identity import Purpose
+from causeway_wire.types import Name
 
 
 class ServerCertificates:
@@ -29,23 +32,35 @@ class ServerCertificates:
     def __init__(self, certifying: Certifying) -> None:
         self._certifying = certifying
 
+    async def due(self, tenant: Tenant) -> bool:
+        """Whether one of them is to be renewed now. Raises StoreError."""
+        for _, _, subject in _servers(tenant):
+            if await self._certifying.due(subject):
+                return True
+        return False
+
     async def ensure(self, agent: AgentClient, tenant: Tenant) -> None:
         """Have each tunnel's server on this appliance certified that is not, or whose time is nearly over.
 
         Raises AgentUnreachable, RequestRefused, StoreError.
         """
-        for network in tenant.networks.values():
-            if network.port == 0:
-                continue
-            _, name = end_names(tenant.id, network.id)
+        for network, name, subject in _servers(tenant):
             await self._certifying.ensure(
                 agent,
-                certificates.of_server(tenant.id, network.tunnel, name),
+                subject,
                 authority=authorities.vpn(tenant.id),
                 key=documents.server_key(network),
                 purpose=Purpose.VPN_SERVER,
                 common_name=name,
             )
+
+
+def _servers(tenant: Tenant) -> Iterator[tuple[Network, Name, Subject]]:
+    """The networks that have a tunnel, with the name of its server, and what the ledger calls that."""
+    for network in tenant.networks.values():
+        if network.port:
+            _, name = end_names(tenant.id, network.id)
+            yield network, name, certificates.of_server(tenant.id, network.tunnel, name)
 
 
 class ClientCertificates:
@@ -55,6 +70,11 @@ class ClientCertificates:
         self._links = links
         self._told = told
         self._now = now
+
+    async def due(self, place: Place) -> bool:
+        """Whether that of the network's tunnel is to be renewed now. Raises StoreError, SealBroken."""
+        end = await asyncio.to_thread(self._told.end, place.production.id, place.network.id)
+        return end is not None and self._now() >= certificates.renew_at(*pki.validity(end.certificate))
 
     async def ensure(self, agent: AgentClient, place: Place) -> None:
         """Have the tunnel of the appliance's network certified for the key that is born on it.

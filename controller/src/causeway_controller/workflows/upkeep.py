@@ -25,8 +25,8 @@ _SHARE: Final = 0.1
 _log = logging.getLogger(__name__)
 
 
-class Gateways(Protocol):
-    """Looks after gateways; `gateways.GatewayProvisioning` does."""
+class Care(Protocol):
+    """Looks after something of what was just seen; `gateways.GatewayProvisioning` does, for one."""
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None: ...
 
@@ -42,7 +42,7 @@ class Upkeep:
         watch: Watch,
         renewal: Renewal,
         bringing_back: BringingBack,
-        gateways: Gateways,
+        cares: Iterable[Care],
         refresh: Callable[[], Awaitable[None]],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
@@ -53,7 +53,7 @@ class Upkeep:
         self._watch = watch
         self._renewal = renewal
         self._bringing_back = bringing_back
-        self._gateways = gateways
+        self._cares = tuple(cares)
         self._refresh = refresh
         self._interval = interval
         self._clock = clock
@@ -83,4 +83,5 @@ class Upkeep:
         seen = await self._watch.look()
         self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))
         await self._bringing_back.look(seen, self._watch.roll)
-        await self._gateways.look(seen, self._lease.in_charge)
+        for care in self._cares:
+            await care.look(seen, self._lease.in_charge)

@@ -33,7 +33,7 @@ class Controller:
             watch=one.watching(),
             renewal=one.renewing(),
             bringing_back=one.bringing_back(),
-            gateways=self,
+            cares=(self,),
             refresh=self._refresh,
             interval=INTERVAL,
             clock=lambda: one.seconds,

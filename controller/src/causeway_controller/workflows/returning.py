@@ -1,0 +1,97 @@
+"""A tenant's site that returns while its provider has failed it over as a whole: it is put to idle.
+
+Before it was lost, its appliances answered for some of its VMs. Nobody serves these through a tunnel now:
+what reached an appliance would end there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.requests import Undo
+from causeway_controller.errors import ControllerError, StoreError
+from causeway_controller.inventory import production
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.production import Place
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run
+from causeway_controller.store.tenancies import Standings
+from causeway_controller.store.told import Told
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, Name, VmName
+
+PAUSE: Final = 60.0
+"""Seconds between two attempts for one network: what failed is not begun anew all the time."""
+
+_log = logging.getLogger(__name__)
+
+
+class Starting(Protocol):
+    """Starts runs; `runs.Runs` does."""
+
+    async def start(self, request: Undo, *, host: Name, actor: str) -> Run: ...
+
+
+class Returning:
+    """One controller's, of a tenant. At a provider's it finds nothing to do."""
+
+    def __init__(
+        self,
+        *,
+        inventories: Inventories,
+        standings: Standings,
+        told: Told,
+        runs: Starting,
+        actor: Name,
+        interval: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`interval`: seconds between two looks."""
+        self._inventories = inventories
+        self._standings = standings
+        self._told = told
+        self._runs = runs
+        self._actor = actor
+        self._interval = interval
+        self._clock = clock
+        self._looked = float("-inf")
+        self._tried: dict[ApplianceId, float] = {}
+
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:  # noqa: ARG002 - see `Care`
+        """Begin to end what a provider has taken over. Raises StoreError."""
+        if self._clock() < self._looked + self._interval:
+            return
+        self._looked = self._clock()
+        stored = await asyncio.to_thread(self._inventories.load)
+        for place, vms in await asyncio.to_thread(lambda: tuple(self._overtaken(stored.inventory))):
+            if self._clock() >= self._tried.get(place.id, float("-inf")) + PAUSE:
+                self._tried[place.id] = self._clock()
+                in_charge()
+                await self._end(place, vms)
+
+    def _overtaken(self, inventory: Inventory) -> Iterator[tuple[Place, frozenset[VmName]]]:
+        for place in production.places(inventory):
+            told = self._told.resources(place.production.id)
+            mode = self._standings.get(place.tenant, place.network.id).mode
+            if vms := production.overtaken(mode, told):
+                yield place, vms
+
+    async def _end(self, place: Place, vms: frozenset[VmName]) -> None:
+        told = {"tenant": place.tenant, "network": place.network.id, "vms": sorted(vms)}
+        try:
+            run = await self._runs.start(
+                Undo(tenant=place.tenant, vms=vms), host=place.network.id, actor=self._actor
+            )
+        except StoreError:
+            raise
+        except (ControllerError, ProblemError) as error:
+            _log.warning(
+                "failed over as a whole, and not ended here yet", extra={**told, "reason": str(error)}
+            )
+        else:
+            _log.warning("failed over as a whole: ended here", extra={**told, "run": run.id})

@@ -1,0 +1,77 @@
+"""Certificates of tunnels, renewed when two thirds of their life are over, without anybody's asking.
+
+A provider's controller renews those of the servers on its appliances; a tenant's has those of the clients on
+its own signed by the provider. Each looks at its own only, and an appliance gets its document with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from causeway_controller.errors import ControllerError, StoreError
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.audit import Act, Audit
+from causeway_wire.problem import ProblemError
+from causeway_wire.types import ApplianceId, Name, TenantId
+
+CHECK: Final = 3600.0
+"""Seconds between two looks at the certificates of one appliance's tunnels, which live for months."""
+AGAIN: Final = 300.0
+"""After one that failed: a run is open, or the provider does not answer."""
+_SECONDS: Final = 120.0
+
+_log = logging.getLogger(__name__)
+
+
+class TunnelRenewal:
+    """One controller's; nothing of it is remembered but in the store."""
+
+    def __init__(
+        self,
+        *,
+        due: Callable[[TenantId, Name], Awaitable[bool]],
+        ensure: Callable[[TenantId, Name], Awaitable[ApplianceId]],
+        audit: Audit,
+        now: Callable[[], datetime],
+        actor: Name,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`due`, `ensure`: as `provisioning.Provisioning` has them."""
+        self._due = due
+        self._ensure = ensure
+        self._audit = audit
+        self._now = now
+        self._actor = actor
+        self._clock = clock
+        self._next: dict[ApplianceId, float] = {}
+
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
+        """Renew what is due on those that just answered. Raises StoreError."""
+        for one in seen:
+            if one.gateway or one.seen is None or one.seen != one.asked:
+                continue
+            if self._clock() >= self._next.get(one.id, float("-inf")):
+                await self._care(one, in_charge)
+
+    async def _care(self, one: Deployed, in_charge: Callable[[], None]) -> None:
+        self._next[one.id] = self._clock() + CHECK
+        try:
+            async with asyncio.timeout(_SECONDS):
+                if not await self._due(one.tenant, one.host):
+                    return
+                in_charge()
+                await self._ensure(one.tenant, one.host)
+        except StoreError:
+            raise
+        except (ControllerError, ProblemError, TimeoutError) as error:
+            self._next[one.id] = self._clock() + AGAIN
+            _log.warning("tunnels not renewed", extra={"appliance": one.id, "reason": str(error)})
+            return
+        _log.info("tunnels renewed", extra={"appliance": one.id})
+        act = Act(at=self._now(), actor=self._actor, action="tunnel.renew", subject=one.subject)
+        await asyncio.to_thread(self._audit.append, act)

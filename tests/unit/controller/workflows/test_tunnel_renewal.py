@@ -1,0 +1,122 @@
+"""Tunnels' certificates are renewed at two thirds of their life, of appliances that answer, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.errors import PeerUnreachable
+from causeway_controller.inventory import certificates
+from causeway_controller.inventory.health import NOBODY, Deployed
+from causeway_controller.store import authorities, migrate
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.tunnels import end_names
+from causeway_controller.trust import pki
+from causeway_controller.workflows.certifying import Certifying
+from causeway_controller.workflows.tunnel_renewal import AGAIN, CHECK, TunnelRenewal
+from causeway_controller.workflows.tunnels import ServerCertificates
+from tests import joining, sites
+
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SEEN = Deployed(
+    id="acme-esx1", tenant="acme", host="esx1", address=ip_address("192.0.2.1"), port=8443, asked=AT, seen=AT
+)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = connect(f"sqlite:///{tmp_path}/causeway.db")
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+class Appliances:
+    """What is due, and what was asked for."""
+
+    def __init__(self, database: Database) -> None:
+        self.seconds = 0.0
+        self.due = True
+        self.failing: Exception | None = None
+        self.done: list[tuple[str, str]] = []
+        self.audit = Audit(database)
+        self.renewal = TunnelRenewal(
+            due=self._due,
+            ensure=self._ensure,
+            audit=self.audit,
+            now=lambda: AT,
+            actor="ctl1",
+            clock=lambda: self.seconds,
+        )
+
+    async def _due(self, tenant: str, host: str) -> bool:
+        return self.due
+
+    async def _ensure(self, tenant: str, host: str) -> str:
+        if self.failing is not None:
+            raise self.failing
+        self.done.append((tenant, host))
+        return SEEN.id
+
+    async def look(self, *seen: Deployed, after: float = 0.0) -> None:
+        self.seconds += after
+        await self.renewal.look(seen, lambda: None)
+
+
+async def test_what_is_due_is_renewed_and_written_down(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.due = False
+    await appliances.look(SEEN)
+    appliances.due = True
+    await appliances.look(SEEN, after=CHECK - 1)
+    assert appliances.done == []
+    await appliances.look(SEEN, after=1)
+    assert appliances.done == [("acme", "esx1")]
+    assert [one.act.action for one in appliances.audit.records()] == ["tunnel.renew"]
+
+
+async def test_who_did_not_answer_and_gateways_are_left_alone(database: Database) -> None:
+    appliances = Appliances(database)
+    await appliances.look(replace(SEEN, seen=AT - timedelta(minutes=1)), replace(SEEN, tenant=NOBODY))
+    assert appliances.done == []
+
+
+async def test_what_fails_is_tried_again_soon(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.failing = PeerUnreachable("no controller answers")
+    await appliances.look(SEEN)
+    appliances.failing = None
+    await appliances.look(SEEN, after=AGAIN)
+    assert appliances.done == [("acme", "esx1")]
+
+
+async def test_a_servers_certificate_is_due_at_two_thirds(database: Database) -> None:
+    now = [AT]
+    sealing = joining.unlocked(database, now=lambda: now[0])
+    kept = Authorities(database, sealing, now=lambda: now[0])
+    ledger = Ledger(database, now=lambda: now[0])
+    servers = ServerCertificates(
+        Certifying(authorities=kept, ledger=ledger, now=lambda: now[0], actor="test")
+    )
+    tenant = sites.site().tenants["acme"]
+    network = next(iter(tenant.networks.values()))
+    name = end_names("acme", network.id)[1]
+    subject = certificates.of_server("acme", network.tunnel, name)
+    assert not await servers.due(tenant), "what never was is deployed, not renewed"
+    kept.establish(authorities.vpn("acme"), actor="test")
+    request = pki.read_request(pki.make_request(pki.make_key()))
+    issuer = kept.issuer(authorities.vpn("acme"), subject, actor="test")
+    made = pki.issue_vpn(issuer, request, common_name=name, usage=pki.Usage.SERVER, now=AT)
+    begins, ends = pki.validity(made)
+    now[0] = begins + (ends - begins) * 2 / 3 - timedelta(minutes=1)
+    assert not await servers.due(tenant)
+    now[0] += timedelta(minutes=1)
+    assert await servers.due(tenant)
