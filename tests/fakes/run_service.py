@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Chore, FailOver, Request
+from causeway_controller.contract.requests import Chore, FailOver, FailOverSite, Request
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run, Runs
@@ -43,7 +43,7 @@ class FakeRunService:
         return run
 
     async def plan(self, request: Request, *, host: str) -> tuple[tuple[str, ...], ...]:
-        if isinstance(request, FailOver) and "nobody" in request.vms:
+        if isinstance(request, FailOver | FailOverSite) and "nobody" in request.vms:
             detail = "no VM is called nobody; correct the name"
             raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/vms/0"))
         return ((f"Fail over on {host}",), ("Confirm both halves",))

@@ -73,6 +73,7 @@ def build(parts: Parts) -> web.Application:
         keys=Keys(database=database, now=now),
         audit=audit,
         now=now,
+        tokens=tokens,
     )
     deployed = AppliancesTold(
         Appliances(database), Rebuilds(database), inventories, now=now, interval=parts.interval
@@ -122,6 +123,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
         keys=Keys(database=database, now=now),
         audit=Audit(database),
         now=now,
+        tokens=Tokens(database=database, now=now, random=parts.random),
     )
     resources = ResourceHandlers(
         database=database,

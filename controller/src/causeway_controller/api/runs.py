@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from causeway_controller.api import break_glass
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
@@ -26,6 +27,7 @@ from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.runs import Run
+from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
@@ -49,6 +51,7 @@ class RunHandlers:
     keys: Keys
     audit: Audit
     now: Callable[[], datetime]
+    tokens: Tokens
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the names of their routes."""
@@ -73,7 +76,26 @@ class RunHandlers:
         if ask.flag("dry_run"):
             return Answer(document=PlannedRun(stages=await self.service.plan(request, host=host)))
         begin = functools.partial(self.service.start, request, host=host, actor=ask.caller.name)
+        if break_glass.is_shown(ask.caller):
+            return await self._broken(ask, request, begin)
         return await self._begun(ask, begin)
+
+    async def _broken(self, ask: Ask, request: Request, begin: Begin) -> Answer:
+        """As `_begun`, by a code, which is used up before anything is done with it."""
+        host = ask.places["host"]
+
+        async def once(*, identifier: str | None) -> Run:
+            await self.service.plan(request, host=host)  # what is refused uses up nothing
+            code, actor = break_glass.token(ask.caller), ask.caller.name
+            await asyncio.to_thread(self.tokens.use_up, code, within=break_glass.SESSION, actor=actor)
+            return await begin(identifier=identifier)
+
+        try:
+            return await self._once(ask, once, break_glass.key(host))
+        except ProblemError as error:
+            if error.problem.type == ProblemType.KEY_REUSED.urn:
+                raise break_glass.used(host) from error
+            raise
 
     async def update_fleet(self, ask: Ask) -> Answer:
         """Start the run that updates all appliances, or say in which order it would."""
@@ -96,6 +118,7 @@ class RunHandlers:
     def may_start(self, caller: Caller, request: Request, host: str) -> None:
         """Raise ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
         caller.see(request.tenant, f"tenant {request.tenant}")
+        break_glass.check(caller, request)
         inventory = self.inventories.of_tenant(request.tenant).inventory
         if production.find(inventory, request.tenant, host) is not None:
             return
@@ -173,6 +196,7 @@ class RunHandlers:
     async def stop(self, ask: Ask) -> Answer:
         """Have a run stop."""
         report = await self._report(ask)
+        break_glass.refuse(ask.caller, "stop")
         if requests.chore(bytes(report.request)) is not None:
             self._may_deploy(ask.caller, "stop")
         if not report.open:

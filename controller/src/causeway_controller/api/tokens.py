@@ -11,7 +11,8 @@ from msgspec import UNSET
 from causeway_controller.api.callers import Caller
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import routes, tokens
-from causeway_controller.contract.access import OF_PROVIDER, OF_TENANTS, granted
+from causeway_controller.contract.access import OF_PROVIDER, OF_TENANTS, Role, granted
+from causeway_controller.contract.tenant import Starter
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tokens import Tokens
@@ -54,11 +55,18 @@ class TokenHandlers:
         return Answer(document=revoked)
 
     def _known(self, asked: NewToken) -> None:
-        """Raises ProblemError (`unknown-reference`) for a tenant that is not in the inventory."""
-        if asked.tenant is UNSET or self.inventories.of_tenant(asked.tenant).inventory.tenants:
+        """Raises ProblemError (`unknown-reference`) for a tenant that is not in the inventory; `not-allowed`
+        for a break-glass code where the tenant's policy does not let its staff start what that is for.
+        """
+        if asked.tenant is UNSET:
             return
-        detail = f"no tenant is called {asked.tenant}; enter it in the inventory first, or correct the name"
-        raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/tenant"))
+        found = self.inventories.of_tenant(asked.tenant).inventory.tenants
+        if not found:
+            detail = f"no tenant is called {asked.tenant}; enter it first, or correct the name"
+            raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/tenant"))
+        if asked.role is Role.BREAK_GLASS and Starter.TENANT not in found[0].full_failover_by:
+            detail = f"staff of {asked.tenant} starts no full failover (full_failover_by in the inventory)"
+            raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail, pointer="/role"))
 
 
 def check(asked: NewToken, caller: Caller) -> None:

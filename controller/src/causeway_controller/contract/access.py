@@ -29,12 +29,14 @@ class Permission(StrEnum):
 
 
 class Role(StrEnum):
-    """What a caller is. The first two see every tenant, the tenant's roles one, an auditor either."""
+    """What a caller is. The first two see every tenant, an auditor all or one, the others one."""
 
     ADMIN = "admin"
     OPERATOR = "operator"
     TENANT_ADMIN = "tenant-admin"
     TENANT_OPERATOR = "tenant-operator"
+    BREAK_GLASS = "break-glass"
+    """Of a tenant's staff, whose own site is gone: starts one full failover, and nothing else ever."""
     AUDITOR = "auditor"
 
 
@@ -44,6 +46,7 @@ GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.OPERATOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS}),
     Role.TENANT_ADMIN: frozenset({_P.OBSERVE, _P.FAIL_OVER, _P.MANAGE_TOKENS}),
     Role.TENANT_OPERATOR: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
+    Role.BREAK_GLASS: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
     Role.AUDITOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS}),
 }
 
@@ -53,7 +56,7 @@ WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, 
 }
 """Never for who sees one tenant only, whatever the role: what they give is every tenant's."""
 
-OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR})
+OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR, Role.BREAK_GLASS})
 """Roles that are always bound to a tenant."""
 OF_PROVIDER: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 """Roles that never are."""

@@ -97,6 +97,17 @@ class Tokens:
             self._record(connection, "token.revoke", row, actor=actor, at=at)
         return _read({**row, "revoked": at})
 
+    def use_up(self, identifier: TokenId, *, within: timedelta, actor: str) -> None:
+        """Have the token expire so soon at the latest. Raises StoreError."""
+        at = self.now()
+        with self.database.write() as connection:
+            question = select(token).where(token.c.id == identifier).with_for_update()
+            row = connection.execute(question).mappings().one()
+            if row["expires"] > at + within:
+                ended = update(token).where(token.c.id == identifier).values(expires=at + within)
+                connection.execute(ended)
+                self._record(connection, "token.use-up", row, actor=actor, at=at)
+
     def any_admin(self) -> bool:
         """Whether somebody can be known as an admin. Raises StoreError."""
         question = select(func.count()).where(

@@ -34,6 +34,7 @@ WHO: tuple[tuple[Role, str | None], ...] = (
     (Role.AUDITOR, "acme"),
     (Role.TENANT_ADMIN, "acme"),
     (Role.TENANT_OPERATOR, "acme"),
+    (Role.BREAK_GLASS, "acme"),
 )
 
 
