@@ -118,7 +118,7 @@ async def story(lab: Lab, tmp_path: Path) -> AsyncIterator[Story]:
         file = tmp_path / "provider.yaml"
         file.write_bytes(codec.encode(inventory.second_host(lab.topology, url, TENANT)))
         await controller.ask("apply", "-f", str(file))
-        yield Story(lab=lab, place=tmp_path, controller=controller, uplink=inventory.SECOND_UPLINK.ip)
+        yield Story(lab=lab, place=tmp_path, controller=controller, uplink=inventory.SECOND_UPLINK[0].ip)
 
 
 @pytest.mark.timeout(400)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_interface
 from typing import Final
 
 from msgspec.structs import replace
@@ -42,7 +41,7 @@ from causeway_wire.types import Name, NetworkId, TenantId
 
 HOST: Final[Name] = "sp"
 SECOND_HOST: Final[Name] = "sp2"
-SECOND_UPLINK: Final = ip_interface("10.10.0.40/24")
+SECOND_UPLINK: Final = numbering.sp(40)
 _PLAN: Final[Name] = "two-networks"
 _POOL: Final[Name] = "edge"
 _VLANS: Final = 50
@@ -192,7 +191,7 @@ def second_host(
 
 def _moved(tenant: Tenant, entries: tuple[PlanEntry, ...] | None) -> Tenant:
     (subscription,), (plan,) = tenant.subscriptions, tenant.failover_plans
-    at = Static(addresses=(SECOND_UPLINK,), gateways=(numbering.sp(1)[0].ip,))
+    at = Static(addresses=SECOND_UPLINK, gateways=numbering.ips(numbering.sp(1)))
     uplink = replace(subscription.uplink, address=at)
     networks = tuple(replace(each, appliance_addresses=()) for each in subscription.networks)
     return replace(

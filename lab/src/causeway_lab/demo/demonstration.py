@@ -24,6 +24,7 @@ from rich.table import Table
 from causeway_lab.assembly.lab import Lab
 from causeway_lab.demo.chapters.customer import customer
 from causeway_lab.demo.chapters.full import FullChapters
+from causeway_lab.demo.chapters.own_controller import own_controller
 from causeway_lab.demo.chapters.partial import PartialChapters
 from causeway_lab.demo.chapters.rehearsal import rehearsal
 from causeway_lab.demo.claims import Ledger
@@ -59,6 +60,7 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
     ):
         await chapter()
     await customer(lab, ledger)
+    await own_controller(lab, ledger)
     return measures
 
 

@@ -61,6 +61,7 @@ class Controller:
 
     async def start(self) -> None:
         """Begin `causeway serve` and wait until it listens. Raises LabError."""
+        self.socket.unlink(missing_ok=True)  # of one that was killed
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *namespaces.within(self._machine, *_PROGRAM, "serve", "--config", str(self._settings())),

@@ -81,8 +81,10 @@ class TwoSites:
 
     async def deploy_provider(self) -> None:
         """Deploy the provider's gateway and its appliance of the tenant."""
-        await self.provider.ask("gateway", "deploy", EDGE)
-        await self.provider.ask("appliance", "deploy", self._tenant, SECOND_HOST)
+        await asyncio.gather(
+            self.provider.ask("gateway", "deploy", EDGE),
+            self.provider.ask("appliance", "deploy", self._tenant, SECOND_HOST),
+        )
 
     async def deploy_tenant(self, network: NetworkId) -> str:
         """Deploy the tenant's appliance of this network; its name."""
