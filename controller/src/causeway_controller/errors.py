@@ -165,6 +165,10 @@ class PeerForeign(PeerUnreachable):
     """A proxy in between, or another program."""
 
 
+class NotGranted(ControllerError):  # noqa: N818
+    """What the tenant's controller was asked for it has not done; the message says why, where it said so."""
+
+
 class HookFailed(ControllerError):  # noqa: N818
     """The hook is not in the settings, ended with an error, or was not done in time."""
 

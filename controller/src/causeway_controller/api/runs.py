@@ -15,9 +15,16 @@ from causeway_controller.api import break_glass
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract import requests, routes, update_routes
+from causeway_controller.contract import asking_routes, requests, routes, update_routes
 from causeway_controller.contract.access import OF_TENANTS, Permission
-from causeway_controller.contract.requests import FailOverSite, Request, Serve, StopServing, UpdateFleet
+from causeway_controller.contract.requests import (
+    AskTenant,
+    FailOverSite,
+    Request,
+    Serve,
+    StopServing,
+    UpdateFleet,
+)
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
@@ -30,6 +37,7 @@ from causeway_controller.store.runs import Run
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import TenantId
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _CURSOR: Final = re.compile(r"[A-Za-z0-9:._-]{1,200}")
@@ -66,7 +74,10 @@ class RunHandlers:
 
     def of_staff(self) -> Mapping[str, Handler]:
         """As `handlers`, of what only the provider's staff is served."""
-        return {update_routes.UPDATE_FLEET.name: self.update_fleet}
+        return {
+            update_routes.UPDATE_FLEET.name: self.update_fleet,
+            asking_routes.ASK_TENANT.name: self.ask_tenant,
+        }
 
     async def start(self, ask: Ask) -> Answer:
         """Start a run, or say in words what it would do."""
@@ -100,11 +111,23 @@ class RunHandlers:
     async def update_fleet(self, ask: Ask) -> Answer:
         """Start the run that updates all appliances, or say in which order it would."""
         request: UpdateFleet = ask.body  # type: ignore[assignment] # decoded as what the route takes
+        return await self._chore(ask, request, None)
+
+    async def ask_tenant(self, ask: Ask) -> Answer:
+        """Start the run that asks a tenant's controller, or say what it would ask for."""
+        request = ask.document(AskTenant)
+        _about(ask, request.tenant)
+        if ask.caller.role in OF_TENANTS:
+            detail = "your own controller begins it: `causeway failover partial` there"
+            raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
+        return await self._chore(ask, request, request.tenant)
+
+    async def _chore(self, ask: Ask, request: UpdateFleet | AskTenant, tenant: TenantId | None) -> Answer:
         if ask.flag("dry_run"):
-            stages = await self.service.plan_chore(request, tenant=None, host=None)
+            stages = await self.service.plan_chore(request, tenant=tenant, host=None)
             return Answer(document=PlannedRun(stages=stages))
         start = self.service.start_chore
-        begin = functools.partial(start, request, tenant=None, host=None, actor=ask.caller.name)
+        begin = functools.partial(start, request, tenant=tenant, host=None, actor=ask.caller.name)
         return await self._begun(ask, begin)
 
     async def _begun(self, ask: Ask, begin: Begin) -> Answer:
@@ -244,12 +267,17 @@ def _events(told: RunsTold, ask: Ask) -> tuple[RunEventReport, ...]:
 def _request(ask: Ask) -> Request:
     """The body, which must be about the tenant in the path. Raises ProblemError."""
     request: Request = ask.body  # type: ignore[assignment] # decoded as what the route takes
+    _about(ask, request.tenant)
+    return request
+
+
+def _about(ask: Ask, named: TenantId) -> None:
+    """Raise ProblemError unless the request is about the tenant in the path."""
     tenant = ask.places["tenant"]
     ask.caller.see(tenant, f"tenant {tenant}")
-    if request.tenant != tenant:
-        detail = f"the path is about {tenant} and the request about {request.tenant}; say one tenant"
+    if named != tenant:
+        detail = f"the path is about {tenant} and the request about {named}; say one tenant"
         raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/tenant"))
-    return request
 
 
 def _refuse_half(request: Request) -> None:

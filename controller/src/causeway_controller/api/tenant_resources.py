@@ -85,6 +85,7 @@ class ResourceHandlers:
             tenant,
             open_runs=marks.open_runs(self.database, tenant),
             standing=Standings(self.database).of_tenant(tenant),
+            asked=marks.asked(self.database, tenant),
         )
         return VersionedResources(version=codec.digest(found), resources=found)
 

@@ -43,6 +43,7 @@ from causeway_controller.trust.identity import ControllerIdentity
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.durable import DurableEngine
@@ -54,6 +55,7 @@ from causeway_controller.workflows.hook_calls import HookCalls
 from causeway_controller.workflows.host_checks import HostChecks
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.life import Life
+from causeway_controller.workflows.obliging import Obliging
 from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.rebuilding import Rebuilding
@@ -184,6 +186,13 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             chores={
                 requests.Rebuild: rebuilding,
                 requests.RebuildGateway: rebuilding,
+                requests.AskTenant: Asking(
+                    inventories=Inventories(database, now=utc_now),
+                    members=peering.members(database, sealing),
+                    halves=Halves(database),
+                    runs=StoredRuns(database),
+                    now=utc_now,
+                ),
                 requests.UpdateFleet: FleetUpdate(
                     appliances=Appliances(database),
                     runs=StoredRuns(database),
@@ -193,6 +202,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 ),
             },
         )
+        providers = Providers(links, told)
         upkeep = Upkeep(
             lease=lease,
             leases=Leases(database),
@@ -210,6 +220,13 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             ),
             cares=(
                 gateways,
+                Obliging(
+                    inventories=Inventories(database, now=utc_now),
+                    told=told,
+                    resources=providers.resources,
+                    links=links,
+                    start=runs.start,
+                ),
                 TunnelRenewal(
                     due=provisioning.due,
                     ensure=life.ensure,
@@ -229,7 +246,6 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             refresh=refresh,
             interval=settings.interval,
         )
-        providers = Providers(links, told)
         members = await peering.establish(settings, database, sealing, kept)
         services = Services(
             runs=runs,

@@ -35,11 +35,16 @@ async def establish(
     await asyncio.to_thread(keys.establish, actor=settings.name)
     return Peering(
         invitations=Invitations(database=database, now=utc_now, random=secrets.token_bytes),
-        members=Members(database, sealing, authority=authority, now=utc_now),
+        members=members(database, sealing),
         keys=keys,
         tunnels=Tunnels(database, sealing, now=utc_now),
         url=settings.tenants.url,
     )
+
+
+def members(database: Database, sealing: Vault) -> Members:
+    """Return what a provider knows its members by; it has none where it serves none."""
+    return Members(database, sealing, authority=authorities.members(identity.PROVIDER), now=utc_now)
 
 
 @asynccontextmanager

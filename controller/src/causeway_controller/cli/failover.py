@@ -10,7 +10,7 @@ from uuid import uuid4
 import typer
 from msgspec import UNSET, structs
 
-from causeway_controller.cli import following, inventory_file, telling
+from causeway_controller.cli import asking, following, inventory_file, telling
 from causeway_controller.cli.connection import Client
 from causeway_controller.cli.errors import UsageError
 from causeway_controller.cli.options import Detach, DryRun, File, Host, Json, client
@@ -188,6 +188,9 @@ def failback(
                 stop_appliances=stop_appliances,
             )
         )
+
+
+failover.command("ask")(asking.ask)
 
 
 @rehearsal.command("start")

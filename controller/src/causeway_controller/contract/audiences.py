@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from causeway_controller.contract.asking_routes import ASKING_ROUTES
 from causeway_controller.contract.explain_routes import EXPLAIN_ROUTES
 from causeway_controller.contract.gateway_routes import GATEWAY_ROUTES
 from causeway_controller.contract.host_routes import HOST_ROUTES
@@ -37,6 +38,7 @@ STAFF: Final = Audience(
         *EXPLAIN_ROUTES,
         *GATEWAY_ROUTES,
         *HOST_ROUTES,
+        *ASKING_ROUTES,
         *MEMBER_ROUTES,
         *PROVIDER_ROUTES,
     ),

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from causeway_controller.contract.provider import ForeignId
-from causeway_controller.contract.tenant import Assignment
+from causeway_controller.contract.tenant import Assignment, Starter
 from causeway_wire.desired import Document, PerVersion, Prefixes
 from causeway_wire.types import Name, NetworkId, TenantId
 
@@ -42,3 +42,5 @@ class Production(Document, frozen=True, kw_only=True):
     tenant: TenantId
     """Who this site is there."""
     networks: Annotated[tuple[OwnNetwork, ...], Meta(max_length=128)] = ()
+    partial_failover_by: Annotated[tuple[Starter, ...], Meta(min_length=1, max_length=2)] = (Starter.TENANT,)
+    """Whose staff may begin and end partial failovers. It is this site's controller that does them."""

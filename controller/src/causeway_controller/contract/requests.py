@@ -155,7 +155,18 @@ class UpdateFleet(
     """Also appliances that serve a failover."""
 
 
-Chore = Rebuild | RebuildGateway | UpdateFleet
+class AskTenant(_Request, tag="ask-tenant", frozen=True, kw_only=True):
+    """Ask the tenant's controller for a partial failover, or for the end of one; it may refuse."""
+
+    host: Name
+    """That the replicas are on; the run itself is of no host, so that the halves have their own there."""
+    vms: Annotated[frozenset[VmName], Meta(min_length=1, max_length=1000)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    """Which the tenant's staff is told."""
+    end: bool = False
+
+
+Chore = Rebuild | RebuildGateway | UpdateFleet | AskTenant
 """What is done to appliances in a run, and is no failover."""
 
 

@@ -82,6 +82,18 @@ class FailoverView(Struct, frozen=True, kw_only=True):
     vms: tuple[VmName, ...]
 
 
+class AskedFailover(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the provider's staff asks this tenant's controller for, as long as its run is open."""
+
+    run: RunId
+    """The provider's."""
+    host: Name
+    vms: tuple[VmName, ...]
+    reason: str
+    end: bool = False
+    """Whether the failover of these VMs is to be ended, rather than begun."""
+
+
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is the tenant's."""
 
@@ -94,6 +106,7 @@ class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     public_addresses: tuple[IPAddress, ...]
     open_runs: tuple[RunId, ...]
     failovers: tuple[FailoverView, ...] = ()
+    asked: tuple[AskedFailover, ...] = ()
     gateways: GatewayEndpoints | UnsetType = UNSET
 
 

@@ -10,6 +10,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.tenant import ProtectedVm, Tenant, TenantNetwork
 from causeway_controller.contract.tenant_view import (
+    AskedFailover,
     FailoverView,
     GatewayEndpoints,
     NetworkAtHost,
@@ -32,10 +33,11 @@ def resources(
     *,
     open_runs: tuple[RunId, ...],
     standing: Mapping[Name, Mode],
+    asked: tuple[AskedFailover, ...] = (),
 ) -> TenantResources:
     """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides.
 
-    `standing`: the tenant's mode on each host where a run left one.
+    `standing`: the tenant's mode on each host where a run left one; `asked`: of the tenant's controller.
     """
     names = book.index(inventory)
     entry = names.tenants[tenant]
@@ -56,6 +58,7 @@ def resources(
             for host, mode in sorted(standing.items())
             if not isinstance(mode, Idle)
         ),
+        asked=asked,
         gateways=_gateways(names, entry),
     )
 

@@ -9,7 +9,10 @@ from typing import Final
 
 from sqlalchemy import func, select
 
+from causeway_controller.contract import requests
+from causeway_controller.contract.requests import AskTenant
 from causeway_controller.contract.runs import RunId
+from causeway_controller.contract.tenant_view import AskedFailover
 from causeway_controller.store.database import Database
 from causeway_controller.store.peer_tables import member
 from causeway_controller.store.tables import certificate_event, inventory_head, open_run, run
@@ -25,6 +28,24 @@ def mark(database: Database) -> Mark:
     with database.read() as connection:
         row = connection.execute(select(inventory_head.c.revision, *counts)).one()
         return tuple(int(each) for each in row)
+
+
+def asked(database: Database, tenant: TenantId) -> tuple[AskedFailover, ...]:
+    """What a tenant's controller is asked for now. Raises StoreError."""
+    question = (
+        select(run.c.id, run.c.request)
+        .join(open_run, open_run.c.run == run.c.id)
+        .where(run.c.tenant == tenant, open_run.c.host == "")
+        .order_by(run.c.id)
+    )
+    with database.read() as connection:
+        rows = connection.execute(question).all()
+    found = ((row.id, requests.chore(row.request.encode())) for row in rows)
+    return tuple(
+        AskedFailover(run=name, host=one.host, vms=tuple(sorted(one.vms)), reason=one.reason, end=one.end)
+        for name, one in found
+        if isinstance(one, AskTenant)
+    )
 
 
 def open_runs(database: Database, tenant: TenantId) -> tuple[RunId, ...]:
