@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_controller import yaml_text
+from causeway_lab.assembly import two_sites
+from causeway_lab.assembly.inventory import SECOND_HOST
+from causeway_lab.assembly.lab import Lab, LabError, VmRef
 from causeway_lab.demo import proofs
 from causeway_lab.service.two_sites import PROVIDER, TwoSites
 from causeway_lab.world.inward import Inward
 from causeway_lab.world.topology import INTERNET_HOST, original_of, replica_of
+from causeway_wire import codec
 
 pytestmark = pytest.mark.kernel
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/extend-a-tenants-site.md"
 DB, WEB = VmRef("acme", "db1"), VmRef("acme", "web1")
-NETWORK = "net1"
 SECONDS = 400
 """Generous: CI is slow."""
 
@@ -30,46 +39,110 @@ def inward(lab: Lab) -> Iterator[Inward]:
         yield counting
 
 
+@dataclass
+class Site:
+    """The tenant's staff at their console, who follow the page."""
+
+    lab: Lab
+    sites: TwoSites
+    place: Path
+
+    async def type(self, line: str) -> None:
+        """Do what a line of the page says, and see what it promises."""
+        partial = line.startswith("causeway failover partial") and not line.endswith("--dry-run")
+        if partial:
+            await self.lab.machines.power_off(original_of("acme", DB.vm))
+            await proofs.silent(self.lab.original(WEB), self.lab.vm(DB).addresses)
+        await self._run(line, (0, 1) if line.startswith("causeway diff") else (0,))
+        if line.startswith("causeway appliance proposed"):
+            await self._complete()
+        elif partial:
+            await self.failed_over()
+        elif line.startswith("causeway failover undo"):
+            await self.undone()
+
+    async def _run(self, line: str, ok: tuple[int, ...]) -> None:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "CAUSEWAY_SOCKET": str(self.sites.tenant.socket)}
+        shell = await asyncio.create_subprocess_shell(
+            line,
+            cwd=self.place,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await shell.communicate()
+        assert shell.returncode in ok, (line, said.decode())
+
+    async def _complete(self) -> None:
+        """Put in what only this site knows; JSON is YAML."""
+        file = self.place / "site.yaml"
+        proposed, _ = yaml_text.read(file.read_text())
+        file.write_bytes(codec.encode(two_sites.completed(proposed, self.sites.own_host)))
+
+    async def failed_over(self) -> None:
+        web, addresses = self.lab.original(WEB), self.lab.vm(DB).addresses
+        assert {one.version for one in addresses} == {4, 6}
+        here = proofs.addresses_of(self.lab, web.name)
+        await proofs.reachable(web, addresses, host=replica_of("acme", DB.vm), client=here)
+        await proofs.reachable(self.lab.replica(DB), here, host=web.name, client=addresses)
+        theirs = await self.sites.tenant.ask_json("provider", "resources", PROVIDER)
+        assert [(one["mode"], one["vms"]) for one in theirs["failovers"]] == [("partial", [DB.vm])]
+
+    async def undone(self) -> None:
+        web = self.lab.original(WEB)
+        await proofs.silent(web, self.lab.vm(DB).addresses)
+        assert not self.lab.machines.powered_on(replica_of("acme", DB.vm))
+        await self.lab.machines.power_on(original_of("acme", DB.vm))
+        await proofs.returned(self.lab, DB, web)
+        assert "failovers" not in await self.sites.tenant.ask_json("provider", "resources", PROVIDER)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def sites(lab: Lab, inward: Inward) -> AsyncIterator[TwoSites]:
-    """Both, joined, with the appliances of one network."""
+async def site(lab: Lab, inward: Inward) -> AsyncIterator[Site]:
+    """Joined to a provider that has deployed what is its own."""
     with tempfile.TemporaryDirectory(prefix="cw-") as place:
         async with TwoSites(lab, "acme", Path(place)) as made:
-            await made.join()
-            await made.propose()
-            await made.deploy_provider()
-            await made.deploy_tenant(NETWORK)
-            yield made
+            await asyncio.gather(made.join(), made.deploy_provider())
+            yield Site(lab, made, Path(place))
         await lab.machines.power_on(original_of("acme", DB.vm))
 
 
+def lines() -> list[str]:
+    """The commands of the page, but those of its last part, which are the provider's and another site's."""
+    mine, _, _ = PAGE.read_text().partition("\n## 4.")
+    return re.findall(r"^ {4}(causeway .*)$", mine, re.MULTILINE)
+
+
 @pytest.mark.timeout(SECONDS)
-async def test_a_vm_fails_over_by_two_linked_runs_and_back(lab: Lab, sites: TwoSites, inward: Inward) -> None:
-    web, addresses = lab.original(WEB), lab.vm(DB).addresses
-    assert {one.version for one in addresses} == {4, 6}
-    await lab.machines.power_off(original_of("acme", DB.vm))
-    await proofs.silent(web, addresses)
-    await sites.tenant.ask("failover", "partial", "acme", DB.vm, "--host", NETWORK)
-    here = proofs.addresses_of(lab, web.name)
-    await proofs.reachable(web, addresses, host=replica_of("acme", DB.vm), client=here)
-    replica = lab.replica(DB)
-    await proofs.reachable(replica, proofs.addresses_of(lab, web.name), host=web.name, client=addresses)
-
-    theirs = await sites.tenant.ask_json("provider", "resources", PROVIDER)
-    assert [(one["mode"], one["vms"]) for one in theirs["failovers"]] == [("partial", [DB.vm])]
-
-    await sites.tenant.ask("failover", "undo", "acme", DB.vm, "--host", NETWORK)
-    await proofs.silent(web, addresses)
-    assert not lab.machines.powered_on(replica_of("acme", DB.vm))
-    await lab.machines.power_on(original_of("acme", DB.vm))
-    await proofs.returned(lab, DB, web)
-    assert "failovers" not in await sites.tenant.ask_json("provider", "resources", PROVIDER)
-    for side in ("provider", "tenant"):
-        said = await getattr(sites, side).ask("status", ok=(0, 1))
+async def test_by_the_commands_of_the_page_a_vm_fails_over_and_back(site: Site, inward: Inward) -> None:
+    commands = lines()
+    assert len(commands) == 8
+    for line in commands:
+        await site.type(line)
+    for controller in (site.sites.provider, site.sites.tenant):
+        said = await controller.ask("status", ok=(0, 1))
         assert "Nothing is wrong" in said, said
-
     assert inward.opened == 0
-    outside = lab.machines.console(INTERNET_HOST)
-    for address in proofs.router_addresses(lab, "acme"):
-        await proofs.closed(outside, [(address, 22)])
-    assert inward.opened >= 2, "the control: who knocks is counted"
+    outside = site.lab.machines.console(INTERNET_HOST)
+    doors = proofs.router_addresses(site.lab, "acme")
+    await proofs.closed(outside, [(address, 22) for address in doors])
+    assert inward.opened >= len(doors), "the control: who knocks is counted"
+
+
+@pytest.mark.timeout(SECONDS)
+async def test_the_provider_begins_it_only_where_the_tenant_lets_it(site: Site) -> None:
+    asked = ("failover", "ask", "acme", DB.vm, "--host", SECOND_HOST, "--reason", "its disk is dying")
+    with pytest.raises(LabError, match="refuses"):
+        await site.sites.provider.ask(*asked)
+    assert not site.lab.machines.powered_on(replica_of("acme", DB.vm))
+    file = site.place / "site.yaml"
+    own, _ = yaml_text.read(file.read_text())
+    own["production"][0]["partial_failover_by"] = ["tenant", "provider"]
+    file.write_bytes(codec.encode(own))
+    await site.sites.tenant.ask("apply", "-f", str(file))
+    await site.lab.machines.power_off(original_of("acme", DB.vm))
+    await site.sites.provider.ask(*asked)
+    await site.failed_over()
+    await site.sites.provider.ask(*asked, "--end")
+    await site.undone()

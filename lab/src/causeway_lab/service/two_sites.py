@@ -47,6 +47,8 @@ class TwoSites:
         self.provider = Controller("north-1", place / "provider", tenants=f"{_PUBLIC[0]}:{_PORT}")
         self.tenant, self.successor = (self._own(f"{tenant}-{number}") for number in (1, 2))
         """The tenant's controller, and another on the same store, which is not started by itself."""
+        self.own_host = ""
+        """Where the hypervisor of the tenant's site listens."""
 
     async def __aenter__(self) -> Self:
         """Set both up, with what they are told of their own sites. Raises LabError."""
@@ -60,7 +62,7 @@ class TwoSites:
             await asyncio.gather(self.provider.start(), self.tenant.start())
             told = two_sites.provider(self._lab.topology, await self._host(stack, "provider"), self._tenant)
             await self._apply(self.provider, codec.encode(told))
-            self._url = await self._host(stack, "tenant")
+            self.own_host = await self._host(stack, "tenant")
             self._stack = stack.pop_all()
         return self
 
@@ -76,7 +78,7 @@ class TwoSites:
     async def propose(self) -> dict[str, Any]:
         """Have appliances proposed, and enter them with what only this site knows; the proposal."""
         proposed: dict[str, Any] = await self.tenant.ask_json("appliance", "proposed", PROVIDER)
-        await self._apply(self.tenant, json.dumps(two_sites.completed(proposed, self._url)).encode())
+        await self._apply(self.tenant, json.dumps(two_sites.completed(proposed, self.own_host)).encode())
         return proposed
 
     async def deploy_provider(self) -> None:
