@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import UNSET
 
-from causeway_controller.contract.tenant import FailoverPlan, Tenant
+from causeway_controller.contract.tenant import FailoverPlan, Static, Tenant
+from causeway_controller.inventory import appliances
 from causeway_controller.inventory import book as names_of
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
@@ -30,6 +31,7 @@ def check(findings: Findings, tenant: Tenant, book: Book, chosen: Iterable[IPAdd
         _gateways(findings, tenant, plan, where)
         _routed(findings, tenant, plan, book, where)
         _rules(findings, tenant, plan, allotted, where)
+        _answerable(findings, tenant, plan, book, where)
 
 
 def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
@@ -153,6 +155,23 @@ def _rules(
             detail = f"{rule.internal_address} is no address of {rule.vm or 'a VM of the tenant'}; correct it"
             findings.add(ProblemType.UNKNOWN_REFERENCE, f"{where}/internal_address", detail)
     _apart(findings, entries)
+
+
+def _answerable(findings: Findings, tenant: Tenant, plan: FailoverPlan, book: Book, pointer: str) -> None:
+    """What is asked at a public address is answered over the uplink, which must be of its IP version."""
+    uplinks = {one.host: one.uplink.address for one in appliances.of_tenant(tenant, book)}
+    hosts = {
+        address: vm.replica.host for vm in tenant.vms if vm.replica is not UNSET for address in vm.addresses
+    }
+    for n, rule in enumerate(plan.rules):
+        host, version = hosts.get(rule.internal_address, ""), rule.public_address.version
+        uplink = uplinks.get(host)
+        if isinstance(uplink, Static) and all(one.version != version for one in uplink.addresses):
+            detail = (
+                f"{rule.public_address} would answer nobody: the uplink of the appliance on {host} has no "
+                f"IPv{version} address; give it one, or leave the rule out"
+            )
+            findings.add(ProblemType.UNSUPPORTED, f"{pointer}/rules/{n}/public_address", detail)
 
 
 def _ports(findings: Findings, rule: PublicRule, pointer: str) -> None:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.contract.tenant import PlanEntry
+from causeway_controller.contract.provider import PublicPool
+from causeway_controller.contract.tenant import FailoverPlan, PlanEntry, Static
 from causeway_controller.inventory.allocation import Allocation, PublicLease
-from tests.provider_inventory import found, network, rule, seed_example, tenant, two_hosts, vm, with_
+from tests.provider_inventory import (
+    found,
+    network,
+    rule,
+    seed_example,
+    subscription,
+    tenant,
+    two_hosts,
+    uplink,
+    vm,
+    with_,
+)
+
+BOTH = ("203.0.113.10/24", "2001:db8:5::10/64")
 
 
 def of_tenant(**members: object) -> Callable[[], Inventory]:
@@ -116,3 +130,29 @@ def test_nobody_waits_for_a_vm_of_another_host() -> None:
     (both,) = two_hosts().tenants
     inventory = with_(two_hosts(), tenants=(with_(both, vms=(vm("web1", 11), far)),))
     assert found(inventory) == [("/tenants/0/failover_plans/0/entries/1/after/0", "invalid")]
+
+
+@pytest.mark.parametrize(("uplinks", "kinds"), [(("203.0.113.10/24",), ["unsupported"]), (BOTH, [])])
+def test_nothing_is_published_that_the_uplink_cannot_answer(
+    uplinks: tuple[str, ...], kinds: list[str]
+) -> None:
+    public, own = ip_address("2001:db8:51::11"), ip_address("2001:db8:10::11")
+    web = with_(vm("web1", 11), addresses=(own,))
+    lan = with_(network(), prefixes=(ip_network("2001:db8:10::/64"),), gateways=())
+    at = with_(uplink(), address=Static(addresses=tuple(map(ip_interface, uplinks))))
+    plan = FailoverPlan(
+        id="site",
+        entries=(PlanEntry(vm="web1"),),
+        rules=(rule(public_address=public, internal_address=own),),
+    )
+    whole = tenant(
+        public_addresses=(public,),
+        networks=(lan, network("dmz", 20)),
+        subscriptions=(subscription("small", "lan", at=at), subscription("large", "dmz", at=at)),
+        vms=(web,),
+        failover_plans=(plan,),
+    )
+    pool = PublicPool(id="v6", first=ip_address("2001:db8:51::10"), last=ip_address("2001:db8:51::20"))
+    told = dict(found(seed_example(tenants=(whole,), public_pools=(pool,))))
+    where = "/tenants/0/failover_plans/0/rules/0/public_address"
+    assert [kind for pointer, kind in told.items() if pointer == where] == kinds
