@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 from pathlib import Path
@@ -12,6 +11,10 @@ TIMEOUT_SECONDS = 10.0
 SOCKET_NAME = "agent.sock"
 ASKED_PATH = "/local/update/asked"
 """Whether a controller has asked this agent for its slots, over the network."""
+
+
+_PIECE = 65536
+_BAD_REQUEST = 400
 
 
 class AgentDownError(Exception):
@@ -26,15 +29,28 @@ class RefusedError(Exception):
         self.status = status
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
+def _exchange(path: Path, head: str, timeout: float) -> tuple[int, bytes]:
+    """Send a request without a body and read the answer to its end: its status, its body.
 
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+    HTTP/1.0 (RFC 1945): an answer ends with its connection. http.client would do as well; with email and ssl
+    it is more than all the rest that the console's process loads. Raises OSError, ValueError.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout)
+        sock.connect(str(path))
+        sock.sendall(f"{head} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode("ascii"))
+        answer = bytearray()
+        while piece := sock.recv(_PIECE):
+            answer += piece
+    top, blank, body = bytes(answer).partition(b"\r\n\r\n")
+    first, *fields = top.decode("latin-1").split("\r\n")
+    words = first.split(" ", 2)
+    if not (blank and words[0].startswith("HTTP/1.") and len(words) > 1):
+        raise ValueError("that is not HTTP")
+    for name, _, value in (field.partition(":") for field in fields):
+        if name.strip().lower() == "content-length" and int(value) != len(body):
+            raise ValueError("the answer is cut off")
+    return int(words[1]), body
 
 
 class LocalAgent:
@@ -54,17 +70,13 @@ class LocalAgent:
         return self._ask("POST", path)
 
     def _ask(self, method: str, path: str) -> Any:
-        connection = _UnixConnection(self._path, self._timeout)
         try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            body = json.loads(answer.read())
+            status, text = _exchange(self._path, f"{method} {path}", self._timeout)
+            body = json.loads(text)
         except OSError as error:
             raise AgentDownError(f"{self._path}: {error.strerror or error}") from error
-        except (http.client.HTTPException, ValueError) as error:
+        except ValueError as error:
             raise AgentDownError(f"{self._path}: no sensible answer: {error}") from error
-        finally:
-            connection.close()
-        if answer.status >= http.client.BAD_REQUEST:
-            raise RefusedError(body.get("detail", f"status {answer.status}"), answer.status)
+        if status >= _BAD_REQUEST:
+            raise RefusedError(body.get("detail", f"status {status}"), status)
         return body

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -25,6 +25,8 @@ _EVENTS_IN_A_ROW: Final = 64
 """Of a long pipeline or of a body in tiny chunks, before others get their turn."""
 _NO_BODY: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNFINISHED: Final = frozenset({h11.SEND_BODY, h11.ERROR})
 
 Event = h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]
@@ -50,6 +52,13 @@ class Application(Protocol):
 
     def garbled(self, error: Exception) -> Response:
         """The answer to what is no request."""
+
+
+def _now() -> str:
+    """The time as HTTP writes it (RFC 9110, 5.6.7); email.utils would bring a whole package along."""
+    now = time.gmtime()
+    day = f"{_DAYS[now.tm_wday]}, {now.tm_mday:02} {_MONTHS[now.tm_mon - 1]}"
+    return f"{day} {time.strftime('%Y %H:%M:%S', now)} GMT"
 
 
 class Conversation:
@@ -165,7 +174,7 @@ class Conversation:
             await self._line.send(data)
 
     def _head_of(self, response: Response) -> h11.Response:
-        headers = [("Date", formatdate(usegmt=True)), *response.headers.items()]
+        headers = [("Date", _now()), *response.headers.items()]
         if response.content_type is not None:
             headers.append(("Content-Type", response.content_type))
         if response.status not in _NO_BODY:

@@ -204,6 +204,26 @@ async def test_a_dead_agent_is_told_from_one_that_refuses(tmp_path: Path) -> Non
         LocalAgent(tmp_path).get("/v1")
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}", "cut off"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{]", "no sensible answer"),
+        (b"220 mail.example ESMTP\r\n\r\n{}", "not HTTP"),
+    ],
+)
+async def test_an_answer_that_makes_no_sense_is_no_answer(tmp_path: Path, answer: bytes, why: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_unix_server(serve, tmp_path / SOCKET_NAME):
+        with pytest.raises(AgentDownError, match=why):
+            await asyncio.to_thread(LocalAgent(tmp_path).get, "/v1")
+
+
 async def test_wrong_settings_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "agent.json"
     path.write_text('{"appliance": 7}')

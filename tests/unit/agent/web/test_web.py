@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
 
 import pytest
 
@@ -79,6 +81,17 @@ async def test_head_is_told_the_length_and_sent_no_body() -> None:
         assert b"content-length: 7\r\n" in (await talk.head()).lower()
         assert (await talk.head()).startswith(b"HTTP/1.1 200 OK\r\n")
         assert await talk.reader.readexactly(6) == b"GET /b"
+
+
+async def test_an_answer_says_when_as_http_writes_it() -> None:
+    async with serving(hello) as at, at.talk() as talk:
+        before = datetime.now(UTC).replace(microsecond=0)
+        await talk.say(b"GET / HTTP/1.0\r\n\r\n")
+        (line,) = (each for each in (await talk.ends()).split(b"\r\n") if each.lower().startswith(b"date: "))
+    said = line[len(b"date: ") :].decode()
+    moment = parsedate_to_datetime(said)
+    assert format_datetime(moment, usegmt=True) == said
+    assert before <= moment <= datetime.now(UTC)
 
 
 async def test_an_old_client_is_answered_and_the_connection_ends() -> None:
