@@ -34,14 +34,21 @@ _CODE = struct.Struct(">i")
 # linux/prctl.h
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_NAME = 15
+_LARGE = 1 << 14
+"""Octets of commands or output after which memory is given back: a policy leaves several MB of its text."""
 
 
 def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     context = nftables.Nftables()
+    trim = ctypes.CDLL(None).malloc_trim
     while (commands := _read(requests)) is not None:
         code, output, error = context.cmd(commands)
         answers.write(_CODE.pack(code) + _framed(output) + _framed(error))
         answers.flush()
+        # After the answer: nobody waits for this (malloc_trim(3)).
+        if max(len(commands), len(output)) > _LARGE:
+            del commands, output, error
+            trim(0)
 
 
 def _framed(text: str) -> bytes:
