@@ -109,6 +109,15 @@ def test_rules_that_take_each_others_ports_or_names_are_refused() -> None:
     assert (P.DUPLICATE.urn, "/rules/web/id") in problems(GOOD, structs.replace(GOOD, public_port=80))
 
 
+def test_more_targets_than_an_appliance_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    six = structs.replace(
+        GOOD, id="six", public_address=TENANT.public_addresses[1], internal_address=SIX, internal_port=1
+    )
+    monkeypatch.setattr(publications, "TARGETS", 1)
+    assert problems(GOOD, structs.replace(GOOD, id="more", public_port=444)) == []
+    assert problems(GOOD, six) == [(P.INVALID.urn, "/rules/six/internal_address")]
+
+
 def test_more_ports_than_an_appliance_holds_are_refused() -> None:
     everything = [
         structs.replace(

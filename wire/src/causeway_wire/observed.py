@@ -245,6 +245,8 @@ class Limits(Report, frozen=True, kw_only=True):
     """Body of `PUT` and `PATCH /v1/public-rules`."""
     rule_elements: int
     """Public ports of all rules together."""
+    rule_targets: int | None = None
+    """Internal addresses that all rules together lead to; an agent that does not say has no such limit."""
     rule_source_elements: int
     """Public ports, times their sources, of all rules with sources together."""
     update_bytes: int

@@ -32,6 +32,8 @@ Description = Annotated[
 
 PORTS: Final = 131_072
 """Public ports of all rules of an appliance together."""
+TARGETS: Final = 24_576
+"""Internal addresses that all rules of an appliance together lead to."""
 SOURCE_PORTS: Final = 2_048
 """Public ports, times their sources, of all rules with sources together."""
 NEVER_PUBLISHED: Final = 22

@@ -30,6 +30,7 @@ LIMITS = Limits(
     wait_seconds=60,
     rules_body_bytes=RULES_BODY_BYTES,
     rule_elements=public_rules.MAX_ELEMENTS,
+    rule_targets=public_rules.MAX_TARGETS,
     rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
     update_bytes=UPDATE_BYTES,
     lists=dict(limits.lists(Desired)),

@@ -15,7 +15,7 @@ from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
-from causeway_wire.public_rules import NEVER_PUBLISHED, PORTS, SOURCE_PORTS, PublicRule
+from causeway_wire.public_rules import NEVER_PUBLISHED, PORTS, SOURCE_PORTS, TARGETS, PublicRule
 from causeway_wire.types import IPAddress
 
 _TOLD: Final = 100
@@ -113,6 +113,7 @@ def _together(rules: Sequence[PublicRule]) -> Iterator[Problem]:
     """A rule's id and each of its ports are its own; all together are no more than an appliance holds."""
     ids: set[str] = set()
     owners: dict[tuple[IPAddress, str, int], str] = {}
+    targets: set[IPAddress] = set()
     ports = restricted = 0
     for rule in rules:
         if rule.id in ids:
@@ -124,6 +125,11 @@ def _together(rules: Sequence[PublicRule]) -> Iterator[Problem]:
         if ports > PORTS or restricted > SOURCE_PORTS:
             detail = f"with it the rules have more than {PORTS} ports, or {SOURCE_PORTS} ports times sources"
             yield _about(rule, ProblemType.INVALID, "public_port", detail)
+            return
+        targets.add(rule.internal_address)
+        if len(targets) > TARGETS:
+            detail = f"with it the rules lead to more than {TARGETS} internal addresses"
+            yield _about(rule, ProblemType.INVALID, "internal_address", detail)
             return
         taken = {
             port: owners.setdefault((rule.public_address, rule.protocol, port), rule.id) for port in mine

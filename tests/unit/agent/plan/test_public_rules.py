@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan.filter import public_checks, public_elements, public_rules
-from causeway_agent.plan.filter.public_rules import MAX_ELEMENTS, MAX_SOURCE_ELEMENTS, Table
+from causeway_agent.plan.filter.public_rules import MAX_ELEMENTS, MAX_SOURCE_ELEMENTS, MAX_TARGETS, Table
 from causeway_agent.plan.model.checks import Findings
 from causeway_wire.problem import ProblemType
 from causeway_wire.public_rules import Protocol, PublicRule
@@ -123,6 +123,21 @@ def test_the_published_limits_are_enforced_before_memory_is_spent() -> None:
     sources = tuple(f"203.0.{n}.0/24" for n in range(64))
     many = rule("many", 1000, last=1000 + MAX_SOURCE_ELEMENTS // 64, sources=sources)
     assert refused(many) == [(ProblemType.INVALID, "/rules/0")]
+
+
+def test_rules_lead_to_as_many_addresses_as_the_set_of_sources_holds() -> None:
+    inside = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}" for n in range(MAX_TARGETS + 1)]
+    many = [rule(f"r{n}", n % 60000 + 1000, internal=at) for n, at in enumerate(inside)]
+    found = Table()
+    fits, _ = found.whole(table(*many[:-1]), None)
+    assert len(fits) == MAX_TARGETS
+    with pytest.raises(CompileError) as caught:
+        found.whole(table(*many), None)
+    pointers = [each.pointer for each in caught.value.problems]
+    assert pointers == [f"/rules/{MAX_TARGETS}/internal_address"]
+    again = rule("again", 500, internal=inside[0])
+    fits, _ = found.whole(table(*many[:-1], again), None)
+    assert len(fits) == MAX_TARGETS + 1
 
 
 def test_a_refused_change_leaves_the_table_as_it_was() -> None:

@@ -19,11 +19,13 @@ from causeway_agent.plan.filter.public_elements import Cuts, Elements, Entry
 from causeway_agent.plan.filter.skeleton import PUBLIC_PORTS
 from causeway_agent.plan.model.checks import Findings
 from causeway_wire.problem import ProblemType
-from causeway_wire.public_rules import SOURCE_PORTS, PublicRules, PublicRulesPatch, RuleId
+from causeway_wire.public_rules import SOURCE_PORTS, TARGETS, PublicRules, PublicRulesPatch, RuleId
 from causeway_wire.types import Epoch
 
 MAX_ELEMENTS: Final = PUBLIC_PORTS
 """Public ports of all rules together; the sets are declared for as many."""
+MAX_TARGETS: Final = TARGETS
+"""Internal addresses of all rules together: what a VM sends has a set of its own."""
 MAX_SOURCE_ELEMENTS: Final = SOURCE_PORTS
 """Of rules with sources: the kernel's sets of concatenated ranges slow down with the square of their size."""
 MAX_PROBLEMS: Final = 100
@@ -217,7 +219,10 @@ class Table:
     def _enter(self, entry: Entry, base: str, index: int, findings: Findings) -> bool:
         """Add the rule unless one of its ports is another's, or there are too many."""
         owners, rule = self._owners, entry.rule
-        single = rule.public_port_end is None and not rule.sources and len(owners) < MAX_ELEMENTS
+        reachable = entry.internal in self._publishers or len(self._publishers) < MAX_TARGETS
+        single = (
+            rule.public_port_end is None and not rule.sources and len(owners) < MAX_ELEMENTS and reachable
+        )
         if single and owners.setdefault(entry.key, rule.id) is rule.id:
             self._count(entry)
             return True
@@ -230,6 +235,12 @@ class Table:
                 f"with sources; the limits are {MAX_ELEMENTS} and {MAX_SOURCE_ELEMENTS}"
             )
             findings.add(ProblemType.INVALID, pointer, detail)
+            return False
+        if not reachable:
+            detail = (
+                f"rule {rule.id} leads to one more than the {MAX_TARGETS} internal addresses there may be"
+            )
+            findings.add(ProblemType.INVALID, f"{pointer}/internal_address", detail)
             return False
         mine = public_elements.keys(entry)
         for key in mine:
