@@ -5,7 +5,7 @@ One run at a time is open for a tenant on a host: their appliance does one failo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,6 +107,29 @@ class Runs:
             if left is not None:
                 tenancies.put(connection, row.tenant, row.host, left)
             return number
+
+    def ended_before(
+        self, asked: Run, kinds: Collection[str], *, most: int = 16
+    ) -> tuple[tuple[str, RunEvent], ...]:
+        """Return the requests of the runs before it of the same tenant and host, the latest first.
+
+        Each with its last event, which is of one of these kinds; so many at most. Raises StoreError.
+        """
+        question = (
+            select(run.c.request, run_event)
+            .join(run_event, run_event.c.run == run.c.id)
+            .where(
+                run.c.tenant == asked.tenant,
+                run.c.host == asked.host,
+                run.c.id != asked.id,
+                run.c.at <= asked.at,
+                run_event.c.kind.in_(kinds),
+            )
+            .order_by(run.c.at.desc(), run.c.id.desc())
+            .limit(most)
+        )
+        with self._database.read() as connection:
+            return tuple((row.request, _event(row)) for row in connection.execute(question))
 
     def ask_to_stop(self, name: str, *, actor: str, at: datetime) -> None:
         """Have an open run stop before its next stage; asking again changes nothing.

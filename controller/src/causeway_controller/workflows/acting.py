@@ -45,6 +45,10 @@ class Run:
     """
     taken_over: bool = False
     """Whether another controller began it: then what was under way may have been done already."""
+    inherits: bool = False
+    """Whether a run before it failed and could not take back all that it did: then what is so already, and
+    what is in force before a change, may be that run's work and not what the tenant's mode says.
+    """
     stop_requested: Callable[[], Awaitable[bool]] = _never
     """Whether somebody asked that the run go no further; asked where a step waits for somebody else."""
     unheard: set[ApplianceId] = field(default_factory=set)

@@ -238,16 +238,20 @@ class Executor:
         return found
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
-        """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated."""
+        """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated.
+
+        A cancelled change leaves what was in force before it: where that may be what a run before this one
+        confirmed and could not take back, it is compensated as well.
+        """
         self._in_charge()
         if isinstance(done, Apply) and (awaited := run.awaiting.pop(done.appliance, None)) is not None:
             try:
-                if await self._cancelled(run, done.appliance, awaited.change):
-                    return
+                cancelled = await self._cancelled(run, done.appliance, awaited.change)
             except ProblemError as error:
                 await self._overtake(run, error)
-                if await self._cancelled(run, done.appliance, awaited.change):
-                    return
+                cancelled = await self._cancelled(run, done.appliance, awaited.change)
+            if cancelled and not run.inherits:
+                return
         await self.act(run, compensation)
 
     async def _cancelled(self, run: Run, appliance: ApplianceId, change: ChangeId) -> bool:

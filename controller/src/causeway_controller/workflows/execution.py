@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -70,6 +70,8 @@ class Execution:
         self._planned: Sequence[Step] = ()
         self._steps: dict[str, str] = {}
         """How far each step is, also those that another controller did."""
+        self._inherited: tuple[str, ...] = ()
+        """What a run before could not take back."""
 
     async def carry_out(self) -> None:
         """Carry the run to its end, well or not.
@@ -78,6 +80,7 @@ class Execution:
         """
         before = await self._record.before()
         await self._record.take_epoch()
+        self._inherited = await self._record.inherited()
         try:
             await self._carry_on(before)
         except (StoreError, Superseded):
@@ -96,6 +99,7 @@ class Execution:
         for event in await self._record.before():
             self._remember(event)
         await self._record.take_epoch()
+        self._inherited = await self._record.inherited()
         await self._fail(error)
 
     async def _carry_on(self, before: Sequence[RunEvent]) -> None:
@@ -115,6 +119,7 @@ class Execution:
             raise PlanChanged
         acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
         acting.stop_requested = self._journal.stop_requested
+        acting.inherits = bool(self._inherited)
         if started is None:
             await self._means.executor.survey.refuse(plan.steps)
             mode = modes.members(tenancy.mode(site, self._asked.tenant))
@@ -168,8 +173,15 @@ class Execution:
     async def _fail(self, error: Exception, *, undone: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
         """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
+        kept = (*kept, *self._still_kept((*undone, *kept)))
         detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "now": await self._now()}
         await self._record.close(FAILED, detail)
+
+    def _still_kept(self, told: Sequence[str]) -> Iterator[str]:
+        """What a run before could not take back, and this one has not come to."""
+        ways_back = {str(step.compensation) for step in self._planned}
+        come_to = {way for way in ways_back if any(_about(one, way) for one in told)}
+        return (one for one in self._inherited if not any(_about(one, way) for way in come_to))
 
     async def _now(self) -> dict[str, Any]:
         """What is where, as far as it can be found out; empty when the run came to know of no site."""
@@ -201,6 +213,11 @@ class _Told:
     async def stop_requested(self) -> bool:
         """As `Journal.stop_requested`."""
         return await self._journal.stop_requested()
+
+
+def _about(told: str, way_back: str) -> bool:
+    """Whether this is told of the step's way back: by itself when it was gone, with the reason when not."""
+    return told == way_back or told.startswith(f"{way_back} (")
 
 
 def sentences(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from causeway_controller.contract import requests
 from causeway_controller.errors import Superseded
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import News, Run, RunEvent, Runs
@@ -54,6 +55,17 @@ class Record:
     async def take_epoch(self) -> None:
         """Be newer than everybody who carried it out before. Raises StoreError."""
         self.epoch = await asyncio.to_thread(self._epochs.take, self.asked.tenant, self.asked.host)
+
+    async def inherited(self) -> tuple[str, ...]:
+        """Return what the failover before this run of the same tenant and host could not take back.
+
+        A run that fails says it again, so that it is not forgotten. Raises StoreError.
+        """
+        for request, last in await asyncio.to_thread(self._runs.ended_before, self.asked, LAST):
+            if requests.chore(request.encode()) is None:
+                told = msgspec.json.decode(last.detail, type=dict[str, Any])
+                return tuple(told.get("kept", ())) if last.kind == FAILED else ()
+        return ()
 
     async def newer(self, accepted: Epoch) -> Epoch | None:
         """Take an epoch above what an appliance has accepted, unless another controller has the run: None.

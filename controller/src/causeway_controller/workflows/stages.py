@@ -148,14 +148,18 @@ class Stages:
         return (StepState.DONE if changed or self._done_before(step) else StepState.UNCHANGED), None
 
     def _done_before(self, step: Step) -> bool:
-        """Whether what is so already may be the work of the controller before."""
-        return self._begun and isinstance(step.action, Power) and step.action.machine.appliance is None
+        """Whether what is so already may be the work of the controller before, or of a run before."""
+        return (
+            (self._begun or self._run.inherits)
+            and isinstance(step.action, Power)
+            and step.action.machine.appliance is None
+        )
 
     async def _compensate(self, events: Sequence[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Take back what the steps did, the last stage first; what was undone, and what could not be."""
         undone: list[str] = []
         kept: list[str] = []
-        acted = filter(_may_have_acted, reversed(events))
+        acted = [one for one in reversed(events) if self._may_have_acted(one)]
         for number, group in itertools.groupby(acted, key=lambda event: event.step.stage):
             found = await self._undo(number, tuple(group))
             for one in found.steps:
@@ -164,6 +168,12 @@ class Stages:
                 else:
                     kept.append(f"{one.sentence} ({one.error})")
         return tuple(undone), tuple(kept)
+
+    def _may_have_acted(self, event: Event) -> bool:
+        """False when there is nothing to take back, or the agent itself says that all is as before."""
+        if event.step.compensation is None or event.state in {StepState.UNCHANGED, StepState.SKIPPED}:
+            return False
+        return event.error is None or self._run.inherits or not records.nothing_done(event.error)
 
     async def _undo(self, number: int, events: Sequence[Event]) -> StageRecord:
         async def act() -> str:
@@ -211,13 +221,6 @@ def _relying(steps: Iterable[Step]) -> frozenset[ApplianceId]:
         for step in steps
         if isinstance(step.action, Apply) and step.action.within is not None
     )
-
-
-def _may_have_acted(event: Event) -> bool:
-    """False when there is nothing to take back, or the agent itself says that all is as before."""
-    if event.step.compensation is None or event.state in {StepState.UNCHANGED, StepState.SKIPPED}:
-        return False
-    return event.error is None or not records.nothing_done(event.error)
 
 
 def _refuse_superseded(error: Exception | None) -> None:
