@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests import postgres
+from tests.controller_crash.chores import CHORES
 from tests.controller_crash.matrix import MOMENTS, Report, Round, all_cases
 from tests.workflows import SEQUENCES
 
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--moments", default=",".join(MOMENTS), help="default: %(default)s")
     parser.add_argument("--signals", default=",".join(SIGNALS), help="default: %(default)s")
     parser.add_argument("--databases", default=",".join(DATABASES), help="default: %(default)s")
-    parser.add_argument("--workflows", default=",".join(SEQUENCES), help="default: all")
+    parser.add_argument("--workflows", default=",".join((*SEQUENCES, *CHORES)), help="default: all")
     options = parser.parse_args()
     chosen = [each.split(",") for each in (options.databases, options.signals, options.moments)]
     reports = []

@@ -29,6 +29,7 @@ from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
+from tests.controller_crash.chores import kinds, whose
 from tests.controller_crash.remote import (
     CURRENT_RUN,
     CURRENT_STAGE,
@@ -52,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     url: str
     socket: str
+    directory: str
+    """Where the update file is."""
     lease: float
     park: dict[str, tuple[str, str]] = {}
 
@@ -119,6 +122,7 @@ async def control(settings: Settings) -> None:
         tenancies=StoredTenancies(SITE, Standings(database)),
         executor=executor,
         controller=settings.name,
+        chores=kinds(wire, Path(settings.directory), kept, lease.in_charge),
     )
 
     async def body(run: str, journal: Journal) -> None:
@@ -156,10 +160,15 @@ async def _obey(runs: Runs) -> None:
     room = asyncio.Semaphore(AT_ONCE)
 
     async def start(order: Order) -> None:
-        request = requests.read(order.request.encode())
         HOST.set(order.host)  # before a run is begun its appliance is looked at, too
+        by = {"actor": "anna", "identifier": order.id}
+        chore = requests.chore(order.request.encode())
         async with room:
-            await runs.start(request, host=order.host, actor="anna", identifier=order.id)
+            if chore is not None:
+                await runs.start_chore(chore, **whose(chore, order.host), **by)
+                return
+            request = requests.read(order.request.encode())
+            await runs.start(request, host=order.host, **by)
 
     async with asyncio.TaskGroup() as group:
         async for line in reader:

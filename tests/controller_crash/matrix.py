@@ -20,9 +20,12 @@ from causeway_controller.store.database import Database, connect
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
+from causeway_wire.update import Slot
+from tests.controller_crash.chores import CHORES, VERSION, ended
 from tests.controller_crash.controller import READY, Order, Settings
 from tests.controller_crash.world import World
 from tests.runs_bench import RunsBench, made
+from tests.update_files import make
 from tests.workflow_bench import SITE
 from tests.workflows import SEQUENCES
 
@@ -42,7 +45,23 @@ class Case:
     @property
     def host(self) -> str:
         """The tenancy it has for itself."""
-        return f"{self.workflow}-{self.stage.replace(' ', '-')}"
+        return f"{self.workflow}-{self.stage.replace(' ', '-').replace('/', '-')}"
+
+    @property
+    def sequence(self) -> tuple[Request, ...]:
+        """What is asked for, one after the other; of a chore nothing but itself."""
+        return SEQUENCES.get(self.workflow, ())
+
+    @property
+    def depth(self) -> int:
+        """How many requests that is."""
+        return max(len(self.sequence), 1)
+
+    def request(self, from_end: int, build: str) -> bytes:
+        """The one that is so many before the last."""
+        if self.workflow in CHORES:
+            return codec.encode(CHORES[self.workflow].ask(self.host, build))
+        return codec.encode(self.sequence[-1 - from_end])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +113,7 @@ async def stages(directory: Path, workflow: str) -> tuple[list[str], object, obj
     agents = {name: (one.mode, one.awaiting, sorted(one.table)) for name, one in bench.agents.items()}
     found = (
         list(bench.engine.remembered[run]),
-        (agents, bench.hypervisor.on),
+        (agents, bench.hypervisor.on, dict.fromkeys(agents, Slot.A)),
         bench.standings.get("acme", "calm"),
     )
     database.close()
@@ -122,6 +141,10 @@ class Round:
         self._cases = cases
         self._calm = calm
         self._world = World(SITE, [case.host for case in cases])
+        self._build = make(directory, version=VERSION).build
+        for case in cases:
+            if case.workflow in CHORES:
+                CHORES[case.workflow].before(self._world.tenancies[case.host])
         database = connect(url)
         migrate.upgrade(database)
         self._database: Database = database
@@ -151,7 +174,7 @@ class Round:
             await self._taken_over()
             self._world.woken.set()
             first.send_signal(signal.SIGCONT)
-        await self._until(partial(self._all_over, park), "the ends")
+        await self._until(partial(self._all_over, list(park)), "the ends")
         async with asyncio.timeout(_PATIENCE):
             await first.wait()
         return self._report(killed, self._world.tally.accepted["first"] - before)
@@ -167,14 +190,17 @@ class Round:
 
     async def _go_before(self, first: asyncio.subprocess.Process) -> None:
         """Have done what must be so before the workflows that are meant."""
-        depth = max(len(SEQUENCES[case.workflow]) for case in self._cases)
+        depth = max(case.depth for case in self._cases)
         for number in range(depth - 1, 0, -1):
-            deep = [case for case in self._cases if len(SEQUENCES[case.workflow]) > number]
-            names = {self._order(first, case, number) for case in deep}
+            deep = [case for case in self._cases if case.depth > number]
+            names = [self._order(first, case, number) for case in deep]
             await self._until(partial(self._all_over, names), "what goes before")
 
-    def _all_over(self, runs: Iterable[str]) -> bool:
-        return all(map(self._over, runs))
+    def _all_over(self, waiting: list[str]) -> bool:
+        """Whether all are; what is over leaves the list, so that many are not asked of again and again."""
+        while waiting and self._over(waiting[-1]):
+            waiting.pop()
+        return not waiting
 
     def _report(self, killed: float, zombie: int) -> Report:
         tally = self._world.tally
@@ -202,10 +228,8 @@ class Round:
 
     def _order(self, process: asyncio.subprocess.Process, case: Case, from_end: int) -> str:
         """Have a controller start the request so many before the last one."""
-        sequence = SEQUENCES[case.workflow]
-        request: Request = sequence[-1 - from_end]
         name = f"{case.host}-last" if from_end == 0 else f"{case.host}-{from_end}"
-        order = Order(id=name, host=case.host, request=codec.encode(request).decode())
+        order = Order(id=name, host=case.host, request=case.request(from_end, self._build).decode())
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(order) + b"\n")
         return name
@@ -226,7 +250,7 @@ class Round:
         first = await self._controller("first", {})
         idle = _usage(first.pid)
         began = time.monotonic()
-        names = {self._order(first, case, 0) for case in self._cases}
+        names = [self._order(first, case, 0) for case in self._cases]
         await self._until(partial(self._all_over, names), "the ends")
         seconds, busy = time.monotonic() - began, _usage(first.pid)
         lost = tuple(self._lost())
@@ -241,7 +265,14 @@ class Round:
         self._database.close()
 
     async def _controller(self, name: str, park: dict[str, tuple[str, str]]) -> asyncio.subprocess.Process:
-        settings = Settings(name=name, url=self._url, socket=str(self._socket), lease=self._lease, park=park)
+        settings = Settings(
+            name=name,
+            url=self._url,
+            socket=str(self._socket),
+            directory=str(self._directory),
+            lease=self._lease,
+            park=park,
+        )
         with (self._directory / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -274,6 +305,10 @@ async def all_cases(directory: Path, workflows: Iterable[str]) -> tuple[list[Cas
     cases: list[Case] = []
     calm: dict[str, object] = {}
     for workflow in workflows:
+        if workflow in CHORES:
+            cases += [Case(workflow, stage) for stage in CHORES[workflow].stages]
+            calm[workflow] = ended(workflow)
+            continue
         own = directory / workflow
         own.mkdir()
         names, world, standing = await stages(own, workflow)

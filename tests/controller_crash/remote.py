@@ -10,6 +10,7 @@ import aiohttp
 
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.failover.steps import Call
+from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.hypervisors.base import Machine
 from causeway_wire import codec
 from causeway_wire.change import Change, Fence
@@ -17,7 +18,8 @@ from causeway_wire.desired import Desired
 from causeway_wire.observed import Health, Observed
 from causeway_wire.problem import Problem, ProblemError
 from causeway_wire.public_rules import PublicRules, PublicRulesPatch, PublicRulesReport
-from tests.controller_crash.world import OWNER, RUN, STAGE
+from causeway_wire.update import Activation, UpdateStatus
+from tests.controller_crash.world import OWNER, RUN, SILENT, STAGE
 
 T = TypeVar("T")
 
@@ -43,7 +45,7 @@ class Wire:
                 read = await answer.read()
         except aiohttp.ClientError as error:
             raise AgentUnreachable(path, "the world", str(error)) from error
-        if answer.status == 500:
+        if answer.status == SILENT:
             raise AgentUnreachable(path, "the world", "it boots")
         if answer.status >= 400:
             raise ProblemError(codec.decode(read, Problem))
@@ -54,6 +56,7 @@ class RemoteAgent:
     """An appliance's agent."""
 
     def __init__(self, wire: Wire, appliance: str) -> None:
+        self.appliance = appliance
         self._wire = wire
         self._place = f"/agent/{HOST.get()}/{appliance}"
 
@@ -95,6 +98,15 @@ class RemoteAgent:
 
     async def live(self) -> Health:
         return await self._call("live", Health)
+
+    async def get_update(self) -> UpdateStatus:
+        return await self._call("get_update", UpdateStatus)
+
+    async def put_update(self, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
+        return await self._call("put_update", UpdateStatus, build=file.build)
+
+    async def activate_update(self, wanted: Activation) -> UpdateStatus:
+        return await self._call("activate_update", UpdateStatus, build=wanted.build)
 
     async def _call(self, method: str, kind: type[T], body: bytes = b"", **query: Any) -> T:
         return codec.decode(await self._wire.post(f"{self._place}/{method}", body, **query), kind)

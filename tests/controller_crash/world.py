@@ -18,15 +18,21 @@ from typing import Any
 
 from aiohttp import web
 
+from causeway_controller.errors import AgentUnreachable
 from causeway_controller.inventory.tenancy import Site
+from causeway_controller.workflows.rebuilding import START
 from causeway_wire import codec
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.public_rules import PublicRulesPatch
+from causeway_wire.update import Activation, Slot
 from tests.fakes.agent import FakeAgent
 from tests.fakes.hypervisor import FakeHypervisor
+from tests.fakes.two_slots import TwoSlots
 
 OWNER, RUN, STAGE = "X-Controller", "X-Run", "X-Stage"
+SILENT = 500
+"""What the world answers for an agent that does not."""
 BOOTED = 1
 """Questions that a booting agent leaves unanswered."""
 
@@ -46,6 +52,10 @@ class Tenancy:
 
     agents: dict[str, FakeAgent]
     hypervisor: FakeHypervisor
+    slots: dict[str, TwoSlots]
+    """Of each appliance."""
+    hopeless: bool = False
+    """Whether an appliance that says nothing goes on saying nothing when it was started anew."""
 
 
 @dataclass
@@ -68,6 +78,10 @@ class Tally:
         return [one for one, times in self.effects.items() if times - self.taken_back[one] > 1]
 
 
+State = tuple[dict[str, object], dict[str, bool], dict[str, Slot]]
+"""Modes and rules of agents, the power of machines, the slots that appliances run."""
+
+
 class World:
     """All tenancies, by host."""
 
@@ -82,11 +96,13 @@ class World:
         self._pending: dict[tuple[str, str], Effect] = {}
         """What each appliance applied last, by host and appliance."""
 
-    def state(self, host: str) -> object:
+    def state(self, host: str) -> State:
         """What everything of a tenancy is now."""
         found = self.tenancies[host]
-        agents = {name: (one.mode, one.awaiting, sorted(one.table)) for name, one in found.agents.items()}
-        return agents, found.hypervisor.on
+        agents: dict[str, object] = {
+            name: (one.mode, one.awaiting, sorted(one.table)) for name, one in found.agents.items()
+        }
+        return agents, dict(found.hypervisor.on), {name: one.running for name, one in found.slots.items()}
 
     async def answer(self, request: web.Request) -> web.Response:
         """One call of an agent's method."""
@@ -98,6 +114,8 @@ class World:
             if error.problem.type == ProblemType.STALE_EPOCH.urn:
                 self.tally.stale[request.headers[OWNER]] += 1
             return web.Response(status=error.problem.status, body=codec.encode(error.problem))
+        except AgentUnreachable:
+            return web.Response(status=SILENT)
         return web.Response(body=codec.encode(found))
 
     async def _called(self, request: web.Request, agent: FakeAgent, method: str) -> object:
@@ -120,6 +138,8 @@ class World:
             "observed": agent.observed,
             "live": agent.live,
         }
+        if method in {"get_update", "put_update", "activate_update"}:
+            return await self._updated(request, method)
         before = (agent.mode, sorted(agent.table), len(agent.confirmed))
         awaited = agent.awaiting
         found = await asked[method]()
@@ -134,6 +154,19 @@ class World:
             what = f"{agent.appliance} {method} {about}".strip()
             self._count(request, what, changed=before != after)
         return found
+
+    async def _updated(self, request: web.Request, method: str) -> object:
+        """What an update asks of an appliance with two slots, and does to it."""
+        host, name = request.match_info["host"], request.match_info["name"]
+        slots = self.tenancies[host].slots[name]
+        if method == "get_update":
+            return await slots.get_update()
+        wanted = Activation(build=request.query["build"])
+        self._accepted(request)
+        self._count(request, f"{name} {method}", changed=True)
+        if method == "put_update":
+            return await slots.put_update(wanted)
+        return await slots.activate_update(wanted)
 
     def _accepted(self, request: web.Request) -> None:
         owner = request.headers[OWNER]
@@ -160,9 +193,53 @@ class World:
         changed = found.hypervisor.on[name] != on
         await found.hypervisor.power(name, on=on, grace=0)
         if changed and on and name in found.agents:
-            found.agents[name].boots_in = BOOTED
+            self._boots(found, name)
         self._accepted(request)
-        self._count(request, f"{name} {'on' if on else 'off'}", changed=changed)
+        self._switched(request, name, on=on, changed=changed)
+        return web.json_response({})
+
+    def _boots(self, found: Tenancy, name: str) -> None:
+        found.agents[name].boots_in = BOOTED
+        found.agents[name].lost = found.agents[name].lost and found.hopeless
+
+    def _switched(self, request: web.Request, name: str, *, on: bool, changed: bool) -> None:
+        """A machine that is started anew is off and on again, however often."""
+        what, other = (f"{name} {word}" for word in (("on", "off") if on else ("off", "on")))
+        self._count(request, what, changed=changed)
+        before = Effect(request.headers[RUN], request.headers[STAGE], other)
+        if changed and request.headers[STAGE] == START and self.tally.effects[before]:
+            self.tally.taken_back[before] += 1
+
+    async def bring(self, request: web.Request) -> web.Response:
+        """An appliance that is to be there, on, and configured: what is so already stays."""
+        host, name = request.match_info["host"], request.query["name"]
+        found = self.tenancies[host]
+        agent, on = found.agents[name], found.hypervisor.on
+        self._accepted(request)
+        if name not in on:
+            found.hopeless = False
+            on[name] = False
+            self._count(request, f"{name} deployed", changed=True)
+        if not on[name]:
+            on[name] = True
+            self._boots(found, name)
+            self._switched(request, name, on=True, changed=True)
+        try:
+            await agent.fence(int(request.query["epoch"]))
+        except ProblemError as error:
+            self.tally.stale[request.headers[OWNER]] += 1
+            return web.Response(status=error.problem.status, body=codec.encode(error.problem))
+        except AgentUnreachable:
+            return web.Response(status=SILENT)
+        return web.json_response({})
+
+    async def clear(self, request: web.Request) -> web.Response:
+        """A machine that is to be there no more."""
+        host, name = request.match_info["host"], request.query["name"]
+        there = name in self.tenancies[host].hypervisor.on
+        await self.tenancies[host].hypervisor.destroy(name)
+        self._accepted(request)
+        self._count(request, f"{name} destroyed", changed=there)
         return web.json_response({})
 
     async def find(self, request: web.Request) -> web.Response:
@@ -191,6 +268,8 @@ class World:
         application.router.add_post("/agent/{host}/{name}/{method}", self.answer)
         application.router.add_post("/power/{host}", self.power)
         application.router.add_post("/find/{host}", self.find)
+        application.router.add_post("/bring/{host}", self.bring)
+        application.router.add_post("/clear/{host}", self.clear)
         application.router.add_post("/hook", self.hook)
         application.router.add_post("/park", self.park)
         runner: Any = web.AppRunner(application, access_log=None, handler_cancellation=True)
@@ -206,5 +285,7 @@ class World:
 def _tenancy(appliances: list[str], vms: list[str]) -> Tenancy:
     machines = {**dict.fromkeys(appliances, True), **{f"acme/{vm}": False for vm in vms}}
     return Tenancy(
-        agents={one: FakeAgent(one, []) for one in appliances}, hypervisor=FakeHypervisor(machines)
+        agents={one: FakeAgent(one, []) for one in appliances},
+        hypervisor=FakeHypervisor(machines),
+        slots={one: TwoSlots(one, []) for one in appliances},
     )

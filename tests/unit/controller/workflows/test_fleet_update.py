@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from causeway_controller.contract.requests import UpdateFleet
-from causeway_controller.errors import AgentUnreachable
 from causeway_controller.fleet import update_file, updates
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.inventory.health import Deployed
@@ -21,51 +20,10 @@ from causeway_controller.store.runs import Run
 from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
-from causeway_wire.update import Activation, Slot, SlotReport, SlotState, UpdateStatus, state_of
 from tests.fakes.engine import Killed
+from tests.fakes.two_slots import TwoSlots
 from tests.runs_bench import START, RunsBench, detail, made
 from tests.update_files import make
-
-OLD = SlotReport(slot=Slot.A, state=SlotState.GOOD, version="1", build="a" * 64)
-
-
-class Machine:
-    """An appliance with two slots; it restarts for a while, and `falls_back` or proves good."""
-
-    def __init__(self, name: str, log: list[str]) -> None:
-        self.name = name
-        self.appliance = name
-        self.falls_back = False
-        self.away = 0
-        """Times that it does not answer yet."""
-        self._log = log
-        self._new: SlotReport | None = None
-
-    async def get_update(self) -> UpdateStatus:
-        if self.away:
-            self.away -= 1
-            raise AgentUnreachable(self.name, "192.0.2.1", "it restarts")
-        if self._new is not None and self._new.state is SlotState.TRYING:
-            state = SlotState.FAILED if self.falls_back else SlotState.GOOD
-            self._new = SlotReport(slot=Slot.B, state=state, version="2", build=self._new.build)
-        return self._status()
-
-    async def put_update(self, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
-        self._log.append(f"send {self.name}")
-        self._new = SlotReport(slot=Slot.B, state=SlotState.READY, version="2", build=file.build)
-        return self._status()
-
-    async def activate_update(self, wanted: Activation) -> UpdateStatus:
-        self._log.append(f"restart {self.name}")
-        self._new = SlotReport(slot=Slot.B, state=SlotState.TRYING, version="2", build=wanted.build)
-        self.away = 2
-        return self._status()
-
-    def _status(self) -> UpdateStatus:
-        new = self._new or SlotReport(slot=Slot.B, state=SlotState.EMPTY)
-        good = new.state in {SlotState.GOOD, SlotState.TRYING}
-        running = Slot.B if good else Slot.A
-        return UpdateStatus(state=state_of(OLD, new), running=running, next=running, slots=(OLD, new))
 
 
 class World(RunsBench):
@@ -78,7 +36,7 @@ class World(RunsBench):
         """Whether this controller has the file."""
         self.acts: list[str] = []
         self.kept = Appliances(database)
-        self.machines = {f"{tenant}-esx1": Machine(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
+        self.machines = {f"{tenant}-esx1": TwoSlots(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
         for tenant, mode in (("acme", "full"), ("beta", "idle"), ("zeta", "idle")):
             address = ip_address("192.0.2.1")
             one = Deployed(id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=address, port=8443)
