@@ -106,12 +106,13 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         generations = StoredGenerations(database)
         links, told = Links(database, sealing, now=utc_now), Told(database, sealing, now=utc_now)
         certifying = Certifying(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name)
+        onboarding = _onboarding(database, sealing, kept, pool, settings.name)
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
             hosts=sites.host,
             clients=pool.know,
-            onboarding=_onboarding(database, sealing, kept, pool, settings.name),
+            onboarding=onboarding,
             runs=StoredRuns(database),
             epochs=Epochs(database),
             generations=generations,
@@ -125,7 +126,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             tenancies=sites,
             hosts=sites.host,
             clients=pool.know,
-            onboarding=_onboarding(database, sealing, kept, pool, settings.name),
+            onboarding=onboarding,
             certifying=certifying,
             runs=StoredRuns(database),
             epochs=Epochs(database),

@@ -7,7 +7,7 @@ which finds out what is so already. What has been done stays: a chore that faile
 
 from __future__ import annotations
 
-import logging
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore
-from causeway_controller.errors import ControllerError, RunStopped, StoreError, Superseded
+from causeway_controller.errors import ControllerError, RunStopped
 from causeway_controller.store.runs import Run
 from causeway_controller.workflows.execution import Means
 from causeway_controller.workflows.ports import Journal
@@ -31,8 +31,6 @@ from causeway_controller.workflows.run_record import (
     Record,
 )
 from causeway_wire.problem import ProblemError
-
-_log = logging.getLogger(__name__)
 
 
 class Unit(Struct, frozen=True, kw_only=True):
@@ -83,18 +81,8 @@ class ChoreExecution:
         """
         before = await self._record.before()
         await self._record.take_epoch()
-        try:
-            await self._carry_on(next((event.detail for event in before if event.kind == STARTED), None))
-        except (StoreError, Superseded):
-            raise
-        except ProblemError as error:
-            self._record.refuse_superseded(error)
-            await self._fail(error)
-        except ControllerError as error:
-            await self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
-            _log.exception("a run ended by a defect", extra={"run": self._asked.id})
-            await self._fail(error)
+        started = next((event.detail for event in before if event.kind == STARTED), None)
+        await self._record.ended(functools.partial(self._carry_on, started), self._fail)
 
     async def _carry_on(self, started: str | None) -> None:
         tell = self._record.telling.tell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Publish
-from causeway_controller.errors import PlanChanged, StepFailed, StoreError, Superseded
+from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
@@ -36,7 +37,6 @@ from causeway_controller.workflows.run_record import (
 )
 from causeway_controller.workflows.stages import Stages
 from causeway_controller.workflows.telling import Telling
-from causeway_wire.problem import ProblemError
 from causeway_wire.types import Name
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
@@ -81,18 +81,7 @@ class Execution:
         before = await self._record.before()
         await self._record.take_epoch()
         self._inherited = await self._record.inherited()
-        try:
-            await self._carry_on(before)
-        except (StoreError, Superseded):
-            raise
-        except StepFailed as error:
-            await self._fail(error, undone=error.undone, kept=error.kept)
-        except ProblemError as error:
-            self._record.refuse_superseded(error)
-            await self._fail(error)
-        except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
-            _log.exception("a run ended by a defect", extra={"run": self._asked.id})
-            await self._fail(error)
+        await self._record.ended(functools.partial(self._carry_on, before), self._fail)
 
     async def give_up(self, error: Exception) -> None:
         """End the run as failed without doing anything more; raises as `carry_out`."""
@@ -170,8 +159,9 @@ class Execution:
         except Exception:  # noqa: BLE001 - the run is over, whoever does not hear of it
             _log.exception("nobody heard how a run ended", extra={"run": self._asked.id})
 
-    async def _fail(self, error: Exception, *, undone: Sequence[str] = (), kept: Sequence[str] = ()) -> None:
+    async def _fail(self, error: Exception) -> None:
         """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
+        undone, kept = (error.undone, error.kept) if isinstance(error, StepFailed) else ((), ())
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
         kept = (*kept, *self._still_kept((*undone, *kept)))
         detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "now": await self._now()}

@@ -30,9 +30,9 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
+from causeway_controller.workflows.conforming import conforms
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under, refuse_unheard
-from causeway_wire import codec
 from causeway_wire.identity import Purpose
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
@@ -167,7 +167,7 @@ class GatewayProvisioning:
     ) -> None:
         """Give it its document, unless it runs an equal one."""
         epoch = await asyncio.to_thread(self._epoch, gateway.id) if under is None else under.epoch
-        if await documents_agree(agent, site, gateway, epoch):
+        if await conforms(agent, site, gateway.id, epoch=epoch):
             return
         generation = await self._generations.next(gateway.id)
         document = documents.document(site, gateway.id, generation=generation, epoch=epoch)
@@ -203,12 +203,3 @@ class ByKind:
 
     def _of(self, tenant: TenantId) -> Deployments:
         return self._gateways if tenant == NOBODY else self._tenants
-
-
-async def documents_agree(agent: AgentClient, site: Site, gateway: Gateway, epoch: Epoch) -> bool:
-    """Whether it runs what it should, whatever the document's number."""
-    generation, _, digest = (await agent.etag() or "").strip('"').partition("-")
-    if not generation.isdecimal() or not digest:
-        return False
-    wanted = documents.document(site, gateway.id, generation=int(generation), epoch=epoch)
-    return codec.digest(wanted).startswith(digest)

@@ -42,6 +42,16 @@ class Under:
     epoch: Epoch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What may be deployed: its site, itself, what opens its host, and its place where production is ours."""
+
+    site: Site
+    wanted: Wanted
+    provider: Callable[[], Awaitable[Provider]]
+    own: Place | None = None
+
+
 class Provisioning:
     """Deploys the provider's appliances that the inventory needs."""
 
@@ -85,7 +95,8 @@ class Provisioning:
         there), with nothing touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed,
         ChangePending, StoreError.
         """
-        site, wanted, provider = await self._checked(tenant, host, under)
+        checked = await self._checked(tenant, host, under)
+        wanted = checked.wanted
         place = Deployed(
             id=wanted.id,
             tenant=tenant,
@@ -94,8 +105,8 @@ class Provisioning:
             port=wanted.management.port,
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
-        await self._onboarding.bring_up(wanted, await provider(), progress)
-        await self._configure(site, wanted, tenant, host, under)
+        await self._onboarding.bring_up(wanted, await checked.provider(), progress)
+        await self._configure(checked, tenant, host, under)
         return wanted.id
 
     async def due(self, tenant: TenantId, host: Name) -> bool:
@@ -113,10 +124,7 @@ class Provisioning:
         """Raise what `ensure` raises before it touches anything."""
         await self._checked(tenant, host, under)
 
-    async def _checked(
-        self, tenant: TenantId, host: Name, under: Under | None
-    ) -> tuple[Site, Wanted, Callable[[], Awaitable[Provider]]]:
-        """The site, the appliance as it is to be, and what opens its host."""
+    async def _checked(self, tenant: TenantId, host: Name, under: Under | None) -> _Checked:
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
         names = book.index(stored.inventory)
         if (place := production.find(stored.inventory, tenant, host)) is not None:
@@ -134,11 +142,9 @@ class Provisioning:
             adapters=(appliance.uplink,),
             vnics=of_provider_appliance(needed, stored.allocation),
         )
-        return site, wanted, functools.partial(self._hosts, names.hosts[host])
+        return _Checked(site=site, wanted=wanted, provider=functools.partial(self._hosts, names.hosts[host]))
 
-    async def _checked_own(
-        self, place: Place, host: Host, under: Under | None
-    ) -> tuple[Site, Wanted, Callable[[], Awaitable[Provider]]]:
+    async def _checked_own(self, place: Place, host: Host, under: Under | None) -> _Checked:
         """As `_checked`, of an appliance of production at a tenant's controller."""
         but = "" if under is None else under.run
         await asyncio.to_thread(self._runs.refuse_open, place.tenant, place.network.id, but=but)
@@ -152,19 +158,19 @@ class Provisioning:
             adapters=(appliance.nic,),
             vnics=(place.vnic,),
         )
-        return site, wanted, functools.partial(self._hosts, host)
+        provider = functools.partial(self._hosts, host)
+        return _Checked(site=site, wanted=wanted, provider=provider, own=place)
 
-    async def _configure(
-        self, site: Site, wanted: Wanted, tenant: TenantId, host: Name, under: Under | None
-    ) -> None:
+    async def _configure(self, checked: _Checked, tenant: TenantId, host: Name, under: Under | None) -> None:
         """Give it the document of the mode that it is in, and the public rules of that.
 
         Outside of a run under the epoch of the last one, not a newer one: a run that began meanwhile is not
         shut out, it shuts us out.
         """
+        site, wanted = checked.site, checked.wanted
         client = await self._clients(wanted.id, wanted.management)
-        if wanted.role is RoleName.TENANT:
-            await self._certified(client, tenant, host)
+        if checked.own is not None:
+            await self._ends.ensure(client, checked.own)
         else:
             await self._servers.ensure(client, site.tenants[tenant])
         site = await self._tenancies.load(tenant, host)  # with the certificates of now
@@ -172,16 +178,10 @@ class Provisioning:
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
         await client.apply(document, timeout=APPLY_SECONDS)
-        if wanted.role is RoleName.TENANT:
+        if checked.own is not None:
             return
         published = documents.public_rules(site.tenants[tenant], tenancy.mode(site, tenant))
         await rules.put(client, published, epoch=epoch)
-
-    async def _certified(self, client: AgentClient, tenant: TenantId, network: Name) -> None:
-        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
-        place = production.find(stored.inventory, tenant, network)
-        if place is not None:
-            await self._ends.ensure(client, place)
 
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)

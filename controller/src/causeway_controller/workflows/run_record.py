@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.errors import Superseded
+from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import News, Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
@@ -78,6 +78,26 @@ class Record:
         await asyncio.to_thread(self._epochs.at_least, *whose, accepted)
         await self.take_epoch()
         return self.epoch
+
+    async def ended(
+        self, carry_on: Callable[[], Awaitable[None]], fail: Callable[[Exception], Awaitable[None]]
+    ) -> None:
+        """Carry on, and have the run fail by whatever that raises.
+
+        Raises Superseded when another controller has taken it over, StoreError when nothing can be kept.
+        """
+        try:
+            await carry_on()
+        except (StoreError, Superseded):
+            raise
+        except ProblemError as error:
+            self.refuse_superseded(error)
+            await fail(error)
+        except ControllerError as error:
+            await fail(error)
+        except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
+            _log.exception("a run ended by a defect", extra={"run": self.asked.id})
+            await fail(error)
 
     async def close(self, kind: str, detail: dict[str, Any], left: Standing | None = None) -> None:
         """Keep the last event, with what the run left. Raises Superseded, StoreError."""

@@ -14,15 +14,14 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from causeway_controller.errors import AgentUnreachable, ControllerError, UnexpectedAnswer, WrongPeer
-from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import health, tenancy
 from causeway_controller.inventory.allocation import UPLINK
 from causeway_controller.inventory.health import Answer, Deployed, Power, Sight, Silence
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.workflows.conforming import conforms
 from causeway_controller.workflows.ports import Tenancies
-from causeway_wire import codec
 from causeway_wire.observed import ApplianceState, Observed
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import ApplianceId, Name, TenantId
@@ -190,10 +189,8 @@ class Watch:
         intended = tenancy.mode(site, one.tenant).name
         if said.generation is None:
             return intended, False
-        wanted = documents.document(site, one.id, generation=said.generation, epoch=said.epoch)
-        generation, _, digest = (await agent.etag() or "").strip('"').partition("-")
-        same = generation == str(said.generation) and codec.digest(wanted).startswith(digest)
-        return intended, bool(digest) and same
+        current = await conforms(agent, site, one.id, epoch=said.epoch, generation=said.generation)
+        return intended, current
 
     async def _changing(self, one: Deployed) -> bool:
         return await asyncio.to_thread(self._intentions.changing, one.tenant, one.host)
