@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Table,
     UniqueConstraint,
@@ -174,6 +175,7 @@ run = Table(
     Column("request", Words, nullable=False),
     Column("actor", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    Index("ix_run_tenant_host_at", "tenant", "host", "at"),
     sqlite_strict=True,
 )
 run_event = Table(
