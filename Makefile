@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
-BENCHES := tunnel lines heal growth agent rules forward takeover controller
+BENCHES := tunnel lines heal growth agent rules forward takeover controller heartbeats
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image packaging)
