@@ -11,6 +11,7 @@ from causeway_controller.contract.requests import FailOver
 from causeway_controller.inventory.modes import Partial
 from causeway_controller.store.database import Database
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemType, problem
 from tests.runs_bench import HOST, RunsBench, made
 from tests.workflow_bench import SITE
@@ -39,7 +40,7 @@ async def kept_at_the_provider(bench: RunsBench, *vms: str) -> str:
 
     bench.engine.at = silence
     await bench.engine.carry_out(run)
-    assert bench.last(run)[0] == "failed"
+    assert bench.last(run)[0] == FAILED
     assert any("has not been heard" in one for one in bench.last(run)[1]["kept"])
     agent = bench.agents[TENANT]
     agent.lost = False
@@ -67,7 +68,7 @@ async def test_what_an_earlier_run_confirmed_is_taken_back_as_well(
     again = await bench.runs.retry(failed, actor="bert")
     await bench.engine.carry_out(again.id)
     kind, told = bench.last(again.id)
-    assert (kind, told["kept"]) == ("failed", [])
+    assert (kind, told["kept"]) == (FAILED, [])
     assert bench.agents[PROVIDER].mode == ("+".join(before) or "idle")
     assert bench.running() == before
 
@@ -79,17 +80,17 @@ async def test_what_was_kept_is_said_until_it_is_gone(database: Database) -> Non
     again = await bench.runs.retry(failed, actor="bert")
     await bench.engine.carry_out(again.id)
     kind, told = bench.last(again.id)
-    assert (kind, told["undone"]) == ("failed", [])
+    assert (kind, told["undone"]) == (FAILED, [])
     assert told["kept"] == bench.last(failed)[1]["kept"], "nothing was touched, and it is still there"
     bench.agents[TENANT].lost = False
     bench.agents[PROVIDER].refuse = CONFLICT
     third = await bench.runs.retry(again.id, actor="bert")
     await bench.engine.carry_out(third.id)
     kind, told = bench.last(third.id)
-    assert (kind, bench.agents[PROVIDER].mode, bench.running()) == ("failed", "idle", {VM})
+    assert (kind, bench.agents[PROVIDER].mode, bench.running()) == (FAILED, "idle", {VM})
     assert told["undone"] == [f"configure {PROVIDER} (idle)"]
     assert any(one.startswith(f"power off acme/{VM}") for one in told["kept"]), "it was not come to"
     bench.agents[PROVIDER].refuse = None
     last = await bench.runs.retry(third.id, actor="bert")
     await bench.engine.carry_out(last.id)
-    assert (bench.last(last.id)[0], bench.agents[PROVIDER].mode) == ("finished", VM)
+    assert (bench.last(last.id)[0], bench.agents[PROVIDER].mode) == (FINISHED, VM)
