@@ -1,4 +1,4 @@
-"""A way to a server over a Unix socket that can be cut, held up, or slow; what passes is counted only."""
+"""A way to a server over a socket that can be cut, held up, or slow; what passes is counted only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def nothing() -> None:
 class Proxy:
     """Cuts every connection once `after` octets went `way`; the next connections are whole again."""
 
-    server: Path
+    server: Path | tuple[str, int]
     way: Way = Way.ASKED
     after: int | None = None
     act: Callable[[], None] = nothing
@@ -36,6 +36,8 @@ class Proxy:
     passed: dict[Way, int] = field(default_factory=lambda: dict.fromkeys(Way, 0))
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    port: int = 0
+    """Where it listens, if that is at loopback."""
     _open: asyncio.Event = field(default_factory=asyncio.Event)
 
     def hold(self) -> None:
@@ -62,13 +64,18 @@ class Proxy:
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""
         try:
-            inward, outward = await asyncio.open_unix_connection(self.server)
+            inward, outward = await self._connect()
         except OSError:
             writer.transport.abort()
             return
         self.writers |= {writer, outward}
         ways = ((Way.ASKED, reader, outward), (Way.ANSWERED, inward, writer))
         self.tasks |= {asyncio.create_task(self._pass(*way)) for way in ways}
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.server, Path):
+            return await asyncio.open_unix_connection(self.server)
+        return await asyncio.open_connection(*self.server)
 
     async def _pass(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -86,11 +93,15 @@ class Proxy:
 
 
 @asynccontextmanager
-async def between(server: Path, place: Path) -> AsyncIterator[Proxy]:
-    """A proxy that listens at `place`."""
+async def between(server: Path | tuple[str, int], place: Path | None = None) -> AsyncIterator[Proxy]:
+    """A proxy that listens at `place`, or at a port of loopback."""
     proxy = Proxy(server)
     proxy.release()
-    listening = await asyncio.start_unix_server(proxy.carry, place)
+    if place is not None:
+        listening = await asyncio.start_unix_server(proxy.carry, place)
+    else:
+        listening = await asyncio.start_server(proxy.carry, "127.0.0.1", 0)
+        proxy.port = listening.sockets[0].getsockname()[1]
     try:
         yield proxy
     finally:

@@ -46,7 +46,13 @@ def with_(entry: Entry, **members: object) -> Entry:
 
 
 def host(name: str = "esx1", kind: HostKind = HostKind.VSPHERE) -> Host:
-    return Host(id=name, kind=kind, endpoint=f"https://{name}.example/sdk", storage=Storage(id="datastore-1"))
+    return Host(
+        id=name,
+        kind=kind,
+        endpoint=f"https://{name}.example/sdk",
+        storage=Storage(id="datastore-1"),
+        login=name,
+    )
 
 
 def vlan_pool(

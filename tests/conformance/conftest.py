@@ -11,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from causeway_lab import sandbox
-from tests import libvirtd
+from tests import libvirtd, vcenter
 from tests.conformance import kinds
 from tests.conformance.kinds import Kind
 from tests.libvirtd import Libvirtd
+from tests.vcenter import Centre
 
 HERE = Path(__file__).parent
-KINDS = ("lab", "libvirt")
+KINDS = ("lab", "libvirt", "vsphere")
 BRIDGES = ("cw-left", "cw-right", "cw-vlan7")
 _HELD: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -47,6 +48,25 @@ def daemon(place: Path) -> Iterator[Libvirtd]:
     next(begun, None)
 
 
+@pytest.fixture(scope="session")
+def centre(place: Path) -> Iterator[Centre]:
+    """A vCenter, with a datacenter, a cluster, a distributed switch, and VMs of others."""
+    if not vcenter.available():
+        pytest.fail(
+            "the vCenter cannot be built: scripts/setup vsphere installs what it needs", pytrace=False
+        )
+    directory = place / "vsphere"
+    directory.mkdir()
+    with vcenter.running(vcenter.build(directory / "simulator"), directory) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def ova(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An appliance that is small and boots nothing."""
+    return vcenter.ova(tmp_path_factory.mktemp("ova"))
+
+
 @pytest_asyncio.fixture(params=KINDS)
 async def kind(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Kind]:
     """One kind of host with nothing of ours on it."""
@@ -54,6 +74,10 @@ async def kind(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Kin
     if request.param == "lab":
         async with kinds.lab(directory) as lab:
             yield lab
+    elif request.param == "vsphere":
+        centre, image = request.getfixturevalue("centre"), request.getfixturevalue("ova")
+        async with kinds.vsphere(centre, image) as vsphere:
+            yield vsphere
     else:
         async with kinds.libvirt(request.getfixturevalue("daemon"), directory) as libvirt:
             yield libvirt

@@ -11,20 +11,26 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from pyVmomi import vim
 
+from causeway_controller.contract.provider import Host, HostKind, Storage
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Provider
 from causeway_controller.hypervisors.libvirt import binding
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
 from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.hypervisors.vsphere.opening import open_host
+from causeway_controller.hypervisors.vsphere.provider import VsphereProvider
 from causeway_lab.hypervisor import LabProvider
 from causeway_lab.service.host_client import LabHost
 from causeway_lab.service.host_server import HostServer
 from causeway_lab.world import namespaces
 from causeway_wire import seed as wire_seed
-from tests import seeds
+from causeway_wire.types import Secret
+from tests import seeds, vcenter
 from tests.cutting_proxy import Proxy, between
 from tests.libvirtd import POOL, Libvirtd
+from tests.vcenter import Centre
 
 OWNER = "acme-one"
 SEGMENTS = ("left", "right")
@@ -145,6 +151,58 @@ class LabKind:
         await self.server.__aenter__()
 
 
+@dataclass
+class VsphereKind:
+    """A simulated vCenter, reached through a proxy."""
+
+    centre: Centre
+    proxy: Proxy
+    image: Path
+    spec: MachineSpec
+    pieces: int = 3
+    compute: str = "DC0_C0"
+
+    def provider(self, patience: float = 1.0) -> VsphereProvider:
+        return self.at(self.proxy.port)
+
+    def direct(self) -> VsphereProvider:
+        return self.at(self.centre.port)
+
+    def at(self, port: int, **changes: object) -> VsphereProvider:
+        """What commands it by way of this port."""
+        host = Host(
+            id="esx1",
+            kind=HostKind.VSPHERE,
+            endpoint=f"https://127.0.0.1:{port}/sdk",
+            storage=Storage(id=self.centre.id(vim.Datastore, "LocalDS_0")),
+            cluster=self.centre.id(vim.ComputeResource, self.compute),
+            pin=self.centre.pin,
+            login="esx1",
+        )
+        login = Secret(f"{vcenter.USER}\n{vcenter.PASSWORD}\n")
+        return open_host(msgspec.structs.replace(host, **changes), login, self.image)
+
+    @property
+    def disk(self) -> Path:
+        """Where the datastore's files are."""
+        return Path(self.centre.named(vim.Datastore, "LocalDS_0").info.url)
+
+    def there(self) -> frozenset[str]:
+        return frozenset(
+            (
+                *(f"vm {one.name}" for one in self.centre.vms()),
+                *(f"network {one.name}" for one in self.centre.datacenter.network),
+                *(f"directory {one.name}" for one in self.disk.iterdir()),
+                *(f"disc {one.parent.name}" for one in self.disk.glob("*/*.iso")),
+            )
+        )
+
+    async def restart(self) -> None:
+        """Its sessions end, as after hours, and so do connections; what it has, it keeps in memory."""
+        self.centre.expire()
+        self.proxy.cut()
+
+
 class NoReplicas:
     """The lab's replicas are namespaces of its world, which is not there."""
 
@@ -179,6 +237,15 @@ async def lab(place: Path) -> AsyncIterator[LabKind]:
         yield LabKind(server=server, proxy=proxy, place=place / "p", socket=place / "s", spec=spec(SEGMENTS))
         await provider.destroy(OWNER)
     namespaces.run(None, "ip", "netns", "delete", namespaces.FABRIC)
+
+
+@asynccontextmanager
+async def vsphere(centre: Centre, image: Path) -> AsyncIterator[VsphereKind]:
+    networks = (centre.id(vim.Network, "VM Network"), centre.id(vim.Network, "DC0_DVPG0"))
+    async with between((centre.host, centre.port)) as proxy:
+        kind = VsphereKind(centre=centre, proxy=proxy, image=image, spec=spec(networks))
+        yield kind
+        await kind.direct().destroy(OWNER)
 
 
 def renamed(machine: MachineSpec, owner_id: str) -> MachineSpec:

@@ -1,7 +1,9 @@
 // A vCenter that keeps what is uploaded: govmomi's simulator, as Debian packages it, with its own certificate.
 //
-//	simulator -certificate FILE -key FILE -uploads DIRECTORY
+//	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx]
 //
+// A vCenter has three datastores, of which LocalDS_1 is of Virtual Volumes, and an empty datastore cluster; with -esx it
+// is an ESXi host by itself.
 // Prints its address as one line. By itself the simulator throws the octets of an import away; here each request
 // below /nfc/ also goes into a file of that directory, named after the last part of its path.
 package main
@@ -26,6 +28,7 @@ func main() {
 	certificate := flag.String("certificate", "", "chain, PEM")
 	key := flag.String("key", "", "of the certificate, PEM")
 	uploads := flag.String("uploads", "", "directory for what is uploaded")
+	esx := flag.Bool("esx", false, "an ESXi host by itself")
 	flag.Parse()
 
 	pair, err := tls.LoadX509KeyPair(*certificate, *key)
@@ -33,8 +36,20 @@ func main() {
 		log.Fatal(err)
 	}
 	model := simulator.VPX()
+	if *esx {
+		model = simulator.ESX()
+	} else {
+		model.Datastore = 3
+		model.Pod = 1
+	}
 	if err := model.Create(); err != nil {
 		log.Fatal(err)
+	}
+	for _, one := range simulator.Map.All("Datastore") {
+		datastore := one.(*simulator.Datastore)
+		if datastore.Name == "LocalDS_1" && !*esx {
+			datastore.Summary.Type = "VVOL"
+		}
 	}
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	model.Service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword("user", "password")}

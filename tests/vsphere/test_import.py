@@ -10,88 +10,25 @@ from __future__ import annotations
 import base64
 import http.client
 import os
-import ssl
 import subprocess
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
-from pyVim.connect import Disconnect, SmartConnect
 from pyVim.task import WaitForTask
 from pyVmomi import vim, vmodl
 
 from causeway_wire import seed
 from image import export, layout, ovf
 from image.workshop import ROOT, Inputs, Workshop
+from tests.vcenter import Centre
 
 pytestmark = [pytest.mark.vsphere, pytest.mark.timeout(600)]
 
 NAME, FOLDER = "acme-provider", "Cloud_Connect_Replication"
-SOURCE = ROOT / "tests/vsphere/simulator.go"
-DEBIANS_GO = "/usr/share/gocode"
 SEED = base64.b64encode(b'{"version": 1}').decode()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Centre:
-    """A simulated vCenter."""
-
-    host: str
-    port: int
-    trusted: ssl.SSLContext
-    uploads: Path
-    service: Any
-
-    @property
-    def datacenter(self) -> vim.Datacenter:
-        found: vim.Datacenter = self.service.content.rootFolder.childEntity[0]
-        return found
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The simulator, built from Debian's packages and nothing else."""
-    path: Path = tmp_path_factory.mktemp("simulator") / "simulator"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "GO111MODULE": "off",
-        "GOPROXY": "off",
-        "GOPATH": DEBIANS_GO,
-        "GOCACHE": str(ROOT / "build/go"),
-    }
-    subprocess.run(["go", "build", "-o", path, SOURCE], check=True, env=environment, timeout=500)
-    return path
-
-
-@pytest.fixture
-def centre(program: Path, tmp_path: Path) -> Iterator[Centre]:
-    authority = trustme.CA()
-    own = authority.issue_cert("127.0.0.1")
-    own.private_key_pem.write_to_path(tmp_path / "key")
-    for blob in own.cert_chain_pems:
-        blob.write_to_path(tmp_path / "certificate", append=True)
-    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(trusted)
-    uploads = tmp_path / "uploads"
-    uploads.mkdir()
-    options = ("-certificate", tmp_path / "certificate", "-key", tmp_path / "key", "-uploads", uploads)
-    with subprocess.Popen(
-        [program, *options],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as running:
-        assert running.stdout is not None
-        host, _, port = running.stdout.readline().strip().rpartition(":")
-        service = SmartConnect(host=host, port=int(port), user="user", pwd="password", sslContext=trusted)
-        yield Centre(host=host, port=int(port), trusted=trusted, uploads=uploads, service=service)
-        Disconnect(service)
 
 
 def small(tmp_path: Path) -> tuple[Path, Path, str]:

@@ -74,6 +74,10 @@ class Host(Document, frozen=True, kw_only=True):
     """The name of a secret in the vault. The secret itself is never part of a document."""
     folder: Annotated[str, Meta(min_length=1, max_length=80)] = "Cloud_Connect_Replication"
     """Folder and resource pool that appliances are put into (seed)."""
+    cluster: ForeignId | UnsetType = UNSET
+    """Of vSphere: the cluster or ESXi host to deploy on, such as domain-c8; needed where the storage is
+    mounted by several.
+    """
     rebuild: Rebuild = Rebuild.SAFE
 
 

@@ -62,6 +62,8 @@ class FoundVm:
     nics: tuple[VmNic, ...] = ()
     owner_id: str | None = None
     """Of our own machines."""
+    other_ids: tuple[str, ...] = ()
+    """What else `find` and `power` know it by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from causeway_controller.inventory import appliances, book, production
 from causeway_controller.inventory.allocation import Allocation, VlanLease
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
+from causeway_wire.desired import Extension
 from causeway_wire.types import ApplianceId, MacAddress, Name, TenantId, VlanId, VmName
 
 
@@ -54,6 +55,8 @@ class HostNeeds:
     """Switch and VLAN of those that tenants have been given."""
     pools: tuple[PoolNeed, ...] = ()
     trunks: tuple[TrunkNeed, ...] = ()
+    bridged: tuple[TenantId, ...] = ()
+    """Tenants with networks there that are extended by a bridge."""
     appliances: tuple[ApplianceId, ...] = ()
     replicas: tuple[Replica, ...] = ()
 
@@ -80,6 +83,7 @@ def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
             if pool.host == host
         ),
         trunks=tuple(_trunk(given, one) for one in needed if one.trunk and _vlans(given, one)),
+        bridged=tuple(_bridged(names, host)),
         appliances=(
             *(one.id for one in needed),
             *(one.id for one in gateways),
@@ -97,6 +101,18 @@ def _trunk(given: Allocation, one: NeededAppliance) -> TrunkNeed:
     leases = _vlans(given, one)
     vlans = tuple(sorted(lease.vlan for lease in leases))
     return TrunkNeed(tenant=one.tenant, switch=leases[0].switch, vlans=vlans)
+
+
+def _bridged(names: Book, host: Name) -> Iterator[TenantId]:
+    for tenant in names.tenants.values():
+        networks = [
+            network
+            for _, subscription, plan in names.subscribed(tenant)
+            if plan.host == host
+            for network in subscription.networks
+        ]
+        if any(one.extension is Extension.BRIDGED for one in networks):
+            yield tenant.id
 
 
 def _replicas(names: Book, host: Name) -> Iterator[Replica]:

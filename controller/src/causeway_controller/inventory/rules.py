@@ -16,6 +16,7 @@ from causeway_controller.inventory import (
     rules_provider,
     rules_subscription,
     rules_tenant,
+    rules_vsphere,
 )
 from causeway_controller.inventory.allocation import NOTHING, Allocation
 from causeway_controller.inventory.findings import Findings
@@ -40,6 +41,7 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
         rules_subscription.check(findings, tenant, names, pointer)
         rules_failover.check(findings, tenant, names, chosen.get(tenant.id, ()), pointer)
     rules_libvirt.check(findings, inventory, names)
+    rules_vsphere.check(findings, inventory)
     rules_apart.check(findings, inventory, names, held)
     if before is not None:
         rules_change.check(findings, inventory, before)

@@ -77,7 +77,7 @@ class HostChecks:
                 name=one.name,
                 powered_on=one.powered_on,
                 nics=one.nics,
-                known_as=known.get(one.id, "" if one.owner_id is None else f"appliance {one.owner_id}"),
+                known_as=_known(one, known),
             )
             for one in found
         )
@@ -116,7 +116,7 @@ def replicas(
     wanted: Sequence[Replica], found: Sequence[FoundVm], modes: Mapping[TenantId, Mode]
 ) -> Iterator[Finding]:
     """Say of each replica that is gone, has another id by now, or runs while nothing is failed over."""
-    by_id = {one.id: one for one in found}
+    by_id = {known: one for one in found for known in (*one.other_ids, one.id)}
     well = 0
     for one in wanted:
         who = f"the replica of {one.tenant}/{one.vm}"
@@ -132,6 +132,13 @@ def replicas(
     if well:
         text = f"{well} of {len(wanted)} replicas are as the inventory says"
         yield Finding(topic=Topic.REPLICAS, grade=Grade.GOOD, text=text)
+
+
+def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:
+    for known in (one.id, *one.other_ids):
+        if known in replica_of:
+            return replica_of[known]
+    return "" if one.owner_id is None else f"appliance {one.owner_id}"
 
 
 def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:

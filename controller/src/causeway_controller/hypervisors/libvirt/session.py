@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.libvirt import binding
 from causeway_controller.hypervisors.libvirt.link import DroppedError, Link
+from causeway_controller.hypervisors.threads import in_thread
 
 CONNECT_SECONDS: Final = 30.0
 """A daemon looks at its emulators first, when it was just started."""
@@ -67,7 +67,7 @@ class Session:
         patience = None if seconds is None else seconds * self._patience
         try:
             async with asyncio.timeout(patience):
-                return await in_thread(lambda: link.ask(question))
+                return await in_thread(lambda: link.ask(question), name="libvirt")
         except TimeoutError as error:
             self._drop(link)
             raise HypervisorError(
@@ -82,7 +82,7 @@ class Session:
                 return self._link
             self._drop(self._link)
         if self._opening is None:
-            self._opening = in_thread(self._open)
+            self._opening = in_thread(self._open, name="libvirt")
         opening = self._opening
         try:
             async with asyncio.timeout(CONNECT_SECONDS * self._patience):
@@ -106,31 +106,3 @@ class Session:
         with contextlib.suppress(refusal):
             connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
         return Link(connection, refusal=refusal)
-
-
-def in_thread(work: Callable[[], Answer]) -> asyncio.Future[Answer]:
-    """Begin this in a thread; a future that nobody awaits any more is no fault."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Answer] = loop.create_future()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    def settle(answer: Answer | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("Answer", answer))
-
-    def run() -> None:
-        answer: Answer | None = None
-        failure: Exception | None = None
-        try:
-            answer = work()
-        except Exception as error:  # noqa: BLE001 - it is raised where the future is awaited
-            failure = error
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, answer, failure)
-
-    threading.Thread(target=run, name="libvirt", daemon=True).start()
-    return future

@@ -1,0 +1,1 @@
+"""Hosts of VMware vSphere: vCenter, and ESXi by itself."""

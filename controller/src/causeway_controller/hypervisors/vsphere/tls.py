@@ -1,0 +1,85 @@
+"""TLS toward vSphere: by the operating system's authorities, or by a key or certificate that is known.
+
+What is known is compared inside the handshake of every connection, so nothing is sent to anybody else: no
+password, no session, no disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+SECONDS: Final = 60
+"""For a connection, and for each piece of an answer."""
+_DIGESTS: Final = {40: "sha1", 64: "sha256", 128: "sha512"}
+"""By the hexadecimal digits of a thumbprint."""
+
+
+class _Patient(ssl.SSLContext):
+    """Also connections that the binding makes without a deadline have one."""
+
+    def wrap_socket(self, sock: socket.socket, *more: Any, **named: Any) -> ssl.SSLSocket:
+        if sock.gettimeout() is None:
+            sock.settimeout(SECONDS)
+        return super().wrap_socket(sock, *more, **named)
+
+
+def by_authorities() -> ssl.SSLContext:
+    """Return a context that asks the operating system's authorities, and compares the name."""
+    made = _Patient(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.load_default_certs()
+    return made
+
+
+def by_key(pin: str) -> ssl.SSLContext:
+    """Return a context for whoever holds the key with this SHA-256 of its SubjectPublicKeyInfo, in hex."""
+    return _known(lambda certificate: _spki(certificate) == pin, "another key is shown than the pinned one")
+
+
+def by_thumbprint(thumbprint: str) -> ssl.SSLContext:
+    """Return a context for whoever shows the certificate with this digest. Raises ValueError.
+
+    That is how a vCenter names the certificates of its hosts.
+    """
+    digits = thumbprint.replace(":", "").lower()
+    if len(digits) not in _DIGESTS:
+        raise ValueError(f"{thumbprint} is no thumbprint of a certificate")
+
+    def shown(certificate: bytes) -> bool:
+        return hashlib.new(_DIGESTS[len(digits)], certificate).hexdigest() == digits
+
+    return _known(shown, "another certificate is shown than the one that vCenter names")
+
+
+def _known(known: Callable[[bytes], bool], otherwise: str) -> ssl.SSLContext:
+    made = _Patient(ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+
+    class Known(ssl.SSLSocket):
+        """A connection whose handshake fails with anybody else."""
+
+        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is overridden
+            super().do_handshake(block)
+            shown = self.getpeercert(binary_form=True)
+            if shown is None or not known(shown):
+                raise ssl.SSLCertVerificationError(otherwise)
+
+    made.sslsocket_class = Known
+    return made
+
+
+def _spki(certificate: bytes) -> str:
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except ValueError:
+        return ""
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
