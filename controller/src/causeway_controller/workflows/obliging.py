@@ -67,11 +67,7 @@ class Obliging:
         if self._clock() < self._looked + LOOK:
             return
         self._looked = self._clock()
-        stored = await asyncio.to_thread(self._inventories.load)
-        for entry in stored.inventory.production:
-            before = await asyncio.to_thread(self._told.resources, entry.id)
-            if before is None or all(one.run in self._met for one in before.asked):
-                continue
+        for entry in await asyncio.to_thread(self._wanted):
             try:
                 now = await self._resources(entry.id)
                 for one in now.asked:
@@ -83,6 +79,19 @@ class Obliging:
                 raise
             except (ControllerError, ProblemError) as error:
                 _log.warning("provider's asking not met", extra={"provider": entry.id, "reason": str(error)})
+
+    def _wanted(self) -> tuple[Production, ...]:
+        """The providers that ask for something new. At a provider's own, the large inventory is not read."""
+        told = {name: self._told.resources(name) for name in self._told.providers()}
+        asking = {
+            name
+            for name, one in told.items()
+            if one is not None and any(each.run not in self._met for each in one.asked)
+        }
+        if not asking:
+            return ()
+        production = self._inventories.load().inventory.production
+        return tuple(entry for entry in production if entry.id in asking)
 
     async def _meet(self, entry: Production, told: TenantResources, one: AskedFailover) -> None:
         where = {view.vm: view.network for view in told.replicas}

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol
 
-from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import Undo
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_controller.inventory import production
@@ -67,18 +66,19 @@ class Returning:
         if self._clock() < self._looked + self._interval:
             return
         self._looked = self._clock()
-        stored = await asyncio.to_thread(self._inventories.load)
-        for place, vms in await asyncio.to_thread(lambda: tuple(self._overtaken(stored.inventory))):
+        for place, vms in await asyncio.to_thread(lambda: tuple(self._overtaken())):
             if self._clock() >= self._tried.get(place.id, float("-inf")) + PAUSE:
                 self._tried[place.id] = self._clock()
                 in_charge()
                 await self._end(place, vms)
 
-    def _overtaken(self, inventory: Inventory) -> Iterator[tuple[Place, frozenset[VmName]]]:
-        for place in production.places(inventory):
-            told = self._told.resources(place.production.id)
+    def _overtaken(self) -> Iterator[tuple[Place, frozenset[VmName]]]:
+        told = {name: self._told.resources(name) for name in self._told.providers()}
+        if not any(one is not None and one.failovers for one in told.values()):
+            return  # a provider's inventory is large, and there is nothing to look for in it
+        for place in production.places(self._inventories.load().inventory):
             mode = self._standings.get(place.tenant, place.network.id).mode
-            if vms := production.overtaken(mode, told):
+            if vms := production.overtaken(mode, told.get(place.production.id)):
                 yield place, vms
 
     async def _end(self, place: Place, vms: frozenset[VmName]) -> None:

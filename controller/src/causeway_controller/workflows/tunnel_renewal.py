@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
@@ -40,14 +41,18 @@ class TunnelRenewal:
         now: Callable[[], datetime],
         actor: Name,
         clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = random.random,
     ) -> None:
-        """`due`, `ensure`: as `provisioning.Provisioning` has them."""
+        """`due`, `ensure`: as `provisioning.Provisioning` has them. `random`, from 0 to 1, spreads the first
+        looks after a start: thousands of appliances answer in its first seconds.
+        """
         self._due = due
         self._ensure = ensure
         self._audit = audit
         self._now = now
         self._actor = actor
         self._clock = clock
+        self._random = random
         self._next: dict[ApplianceId, float] = {}
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
@@ -55,7 +60,8 @@ class TunnelRenewal:
         for one in seen:
             if one.gateway or one.seen is None or one.seen != one.asked:
                 continue
-            if self._clock() >= self._next.get(one.id, float("-inf")):
+            first = self._clock() + CHECK * self._random()
+            if self._clock() >= self._next.setdefault(one.id, first):
                 await self._care(one, in_charge)
 
     async def _care(self, one: Deployed, in_charge: Callable[[], None]) -> None:

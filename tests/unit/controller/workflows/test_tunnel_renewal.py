@@ -44,6 +44,7 @@ class Appliances:
 
     def __init__(self, database: Database) -> None:
         self.seconds = 0.0
+        self.chance = 0.0
         self.due = True
         self.failing: Exception | None = None
         self.done: list[tuple[str, str]] = []
@@ -55,6 +56,7 @@ class Appliances:
             now=lambda: AT,
             actor="ctl1",
             clock=lambda: self.seconds,
+            random=lambda: self.chance,
         )
 
     async def _due(self, tenant: str, host: str) -> bool:
@@ -81,6 +83,16 @@ async def test_what_is_due_is_renewed_and_written_down(database: Database) -> No
     await appliances.look(SEEN, after=1)
     assert appliances.done == [("acme", "esx1")]
     assert [one.act.action for one in appliances.audit.records()] == ["tunnel.renew"]
+
+
+async def test_all_are_not_looked_at_in_the_first_moment(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.chance = 0.5
+    await appliances.look(SEEN)
+    await appliances.look(SEEN, after=CHECK / 2 - 1)
+    assert appliances.done == []
+    await appliances.look(SEEN, after=1)
+    assert appliances.done == [("acme", "esx1")]
 
 
 async def test_who_did_not_answer_and_gateways_are_left_alone(database: Database) -> None:
