@@ -226,6 +226,13 @@ class Round:
             if event is None or event.kind != "finished" or found != self._calm[case.workflow]:
                 yield f"{case.host}: {told[:300]}"
 
+    def _unparked(self) -> Iterable[str]:
+        """Runs that are not at their boundary, and what came of them last."""
+        names = {f"{case.host}-last" for case in self._cases}
+        for name in sorted(names - self._world.parked):
+            event = self._kept.last(name)
+            yield f"{name}: {'nothing' if event is None else f'{event.kind} {event.detail}'}"
+
     def _order(self, process: asyncio.subprocess.Process, case: Case, from_end: int) -> str:
         """Have a controller start the request so many before the last one."""
         name = f"{case.host}-last" if from_end == 0 else f"{case.host}-{from_end}"
@@ -296,7 +303,7 @@ class Round:
         while not holds():
             if time.monotonic() > deadline:
                 logs = "".join(path.read_text()[-2000:] for path in self._directory.glob("*.log"))
-                raise TimeoutError(f"{what} did not come; parked {sorted(self._world.parked)}; {logs}")
+                raise TimeoutError(f"{what} did not come; {'; '.join(self._unparked())}; {logs}")
             await asyncio.sleep(0.1)
 
 
