@@ -167,10 +167,13 @@ def components_of(step: Step, shop: Workshop) -> tuple[materials.Component, ...]
         *contents.python_components(tree, house),
     )
     with tempfile.TemporaryDirectory() as name:
-        loader = Path(name)
+        loader, initramfs = Path(name, "loader"), Path(name, "initramfs")
+        loader.mkdir()
         for file in SYSLINUX_FILES:
             step.run("mcopy", "-i", build / "disk/esp.img", f"::/{file}", loader / file)
-        files = tuple(contents.digests((("", tree), ("efi/", esp), ("efi/", loader))))
+        rootfs.unpack_initramfs(step, esp / "causeway/a/initrd", initramfs)
+        trees = (("", tree), ("efi/", esp), ("efi/", loader), (contents.INITRAMFS, initramfs))
+        files = tuple(contents.digests(trees))
     origins = contents.origins(
         owners=(build / OWNERS).read_text(), wheelhouse=house, tree=tree, static=shop.elements
     )

@@ -28,6 +28,13 @@ BOOT_LICENCES = {
 }
 """Of packages that are not installed: their copyright files are not there to be read."""
 GENERATED = (
+    # the initramfs; its libraries are those of the tree
+    ("initramfs/init", OURS),
+    ("initramfs/modules/chains", OURS),
+    ("initramfs/bin/dmsetup", "dmsetup"),
+    ("initramfs/bin/*", "klibc-utils"),
+    ("initramfs/usr/lib/klibc-*.so", "libklibc"),
+    ("initramfs/*/libdevmapper.so.*", "libdevmapper1.02.1"),
     ("efi/EFI/BOOT/BOOTX64.EFI", "shim-signed"),
     ("efi/EFI/BOOT/grubx64.efi", "systemd-boot-efi-amd64-signed"),
     ("efi/ldlinux.*", "syslinux"),
@@ -64,6 +71,10 @@ GENERATED = (
     ("etc/ssh/sshd_config", "openssh-server"),
 )
 """What maintainer scripts and the build write, and whose it is."""
+INITRAMFS = "initramfs/"
+"""Before the paths of what is in the initramfs."""
+LICENCES = "usr/share/causeway/licences"
+"""Copyright files of packages that are in the initramfs only."""
 PACKAGES = "usr/share/causeway/packages"
 """dpkg's status file, of the packages that the tree was made of."""
 DOCUMENTS = "usr/share/doc/"
@@ -75,7 +86,9 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origins:
-    """Where files come from. Paths are relative to the tree; the ESP's begin with `efi/`."""
+    """Where files come from. Paths are relative to the tree; the ESP's begin with `efi/`, the initramfs' with
+    `initramfs/`.
+    """
 
     owners: Mapping[str, str]
     """Name of the component, by path."""
@@ -86,7 +99,10 @@ class Origins:
         """The component that this file came from; None when it is nobody's."""
         source = _BYTECODE.sub(r"\1\2.py", path)
         known = self.owners.get(path) or self.owners.get(source)
-        return known or next((owner for like, owner in self.generated if fnmatch.fnmatch(path, like)), None)
+        known = known or next((owner for like, owner in self.generated if fnmatch.fnmatch(path, like)), None)
+        if known is None and path.startswith(INITRAMFS):
+            return self.owners.get(_MERGED.sub(r"usr/\1/", path.removeprefix(INITRAMFS)))
+        return known
 
 
 def packages(text: str) -> dict[str, str]:
@@ -161,11 +177,12 @@ def assign(components: Iterable[Component], files: Iterable[File], origins: Orig
 
 def debian_licence(tree: Path, package: str) -> str:
     """The short names in a copyright file (DEP-5, `License`), else where it is; empty without one."""
-    path = tree / DOCUMENTS / package / "copyright"
-    if not path.exists():
+    places = (tree / DOCUMENTS / package / "copyright", tree / LICENCES / package)
+    path = next((place for place in places if place.exists()), None)
+    if path is None:
         return ""
     names = re.findall(r"^License:[ \t]*(\S[^\n]*)$", path.read_text(errors="replace"), re.MULTILINE)
-    return " AND ".join(sorted({name.strip() for name in names})) or f"see /{DOCUMENTS}{package}/copyright"
+    return " AND ".join(sorted({name.strip() for name in names})) or f"see /{path.relative_to(tree)}"
 
 
 def python_licence(metadata: str) -> str:
@@ -220,5 +237,10 @@ def origins(*, owners: str, wheelhouse: Path, tree: Path, static: Path) -> Origi
     kernel = next(owner for path, owner in known.items() if path.startswith("boot/vmlinuz-"))
     return Origins(
         owners={**elements(static), **known, **wheels(wheelhouse, str(site.relative_to(tree)))},
-        generated=(("efi/causeway/a/linux", kernel), ("usr/lib/modules/*/modules.*", kernel), *GENERATED),
+        generated=(
+            ("efi/causeway/a/linux", kernel),
+            ("usr/lib/modules/*/modules.*", kernel),
+            ("initramfs/modules/*.ko", kernel),
+            *GENERATED,
+        ),
     )

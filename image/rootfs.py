@@ -72,6 +72,13 @@ def unpack(step: Step, *, tar: Path, tree: Path, owners: Path) -> None:
     date(tree, step.epoch)
 
 
+def unpack_initramfs(step: Step, archive: Path, tree: Path) -> None:
+    """Unpack what the kernel is given before any disk into a new directory."""
+    unpack = 'zstd -qdc "$1" | cpio --quiet -id --no-absolute-filenames --directory "$2"'
+    tree.mkdir()
+    step.run("sh", "-eu", "-c", unpack, "sh", archive, tree)
+
+
 def date(tree: Path, epoch: int) -> None:
     """Give directories, and what is younger than the epoch, the epoch as their date."""
     for directory, names, files in os.walk(tree, topdown=False):

@@ -55,6 +55,24 @@ def test_bytecode_is_whose_the_source_is() -> None:
     assert known.of("usr/lib/python3.13/json/other.pyc") is None
 
 
+def test_what_is_in_the_initramfs_is_named() -> None:
+    known = Origins(owners={"usr/lib/x86_64-linux-gnu/libc.so.6": "libc6"}, generated=contents.GENERATED)
+    assert known.of("initramfs/bin/dmsetup") == "dmsetup"
+    assert known.of("initramfs/bin/sh") == "klibc-utils"
+    assert known.of("initramfs/usr/lib/klibc-abc.so") == "libklibc"
+    assert known.of("initramfs/lib/x86_64-linux-gnu/libc.so.6") == "libc6"
+    assert known.of("initramfs/init") == contents.OURS
+    assert known.of("initramfs/stray") is None
+
+
+def test_a_licence_may_be_where_the_package_is_no_more(tmp_path: Path) -> None:
+    assert contents.debian_licence(tmp_path, "dmsetup") == ""
+    place = tmp_path / contents.LICENCES / "dmsetup"
+    place.parent.mkdir(parents=True)
+    place.write_text("License: GPL-2\n")
+    assert contents.debian_licence(tmp_path, "dmsetup") == "GPL-2"
+
+
 def test_a_file_that_nobody_owns_ends_the_build() -> None:
     with pytest.raises(ValueError, match=r"usr/bin/stray \(nobody\)"):
         contents.assign([component("a")], [file("usr/bin/a"), file("usr/bin/stray")], origins())
