@@ -13,7 +13,7 @@ from image import compare, contents, disk, export, gate, materials, rootfs, unit
 from image.workshop import BuildError, Step, Workshop
 
 DISK = "causeway.raw"
-OWNERS = "owners"
+OWNERS, ORDER = "owners", "load-order"
 SYSLINUX_FILES = ("ldlinux.sys", "ldlinux.c32")
 BOOT_PACKAGES = "usr/share/causeway/boot-packages"
 
@@ -92,7 +92,8 @@ def make_disk(shop: Workshop) -> None:
     """The raw disk, from that tar."""
     with shop.step("tree") as step:
         tree = shop.fresh("tree")
-        rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree, owners=shop.build / OWNERS)
+        lists = {"owners": shop.build / OWNERS, "order": shop.build / ORDER}
+        rootfs.unpack(step, tar=shop.build / "rootfs.tar", tree=tree, **lists)
     with shop.step("units") as step:
         units.judge(step, tree)
     with shop.step("disk") as step:
@@ -100,6 +101,7 @@ def make_disk(shop: Workshop) -> None:
             step,
             tree=tree,
             work=shop.fresh("disk"),
+            order=shop.build / ORDER,
             disk=shop.build / DISK,
             version=shop.inputs.version,
             commit=shop.inputs.commit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 from image import layout, update, verity
@@ -17,6 +18,7 @@ MBR_CODE = 440
 """Octets of boot code before the disk signature."""
 SQUASHFS_BLOCK = "1M"
 """A quarter of it takes 4 % more room."""
+HIGHEST_RANK = 32767
 _BACKUP_SECTOR = 50
 """Where a FAT32 boot sector names the sector of its copy (BPB_BkBootSec)."""
 _BIOS_MENU = """\
@@ -28,15 +30,22 @@ LABEL {slot}
 """
 
 
-def assemble(step: Step, *, tree: Path, work: Path, disk: Path, version: str, commit: str) -> None:
-    """Make the disk from the tree of the root file system, whose `/efi` becomes the EFI system partition."""
+def assemble(
+    step: Step, *, tree: Path, order: Path, work: Path, disk: Path, version: str, commit: str
+) -> None:
+    """Make the disk from the tree of the root file system, whose `/efi` becomes the EFI system partition.
+
+    `order`: a file of paths in the tree that are read one after the other.
+    """
     esp = work / "esp"
     shutil.move(tree / "efi", esp)
     (tree / "efi").mkdir()
     os.utime(tree / "efi", (step.epoch, step.epoch))
     os.utime(tree, (step.epoch, step.epoch))
     images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
-    make_squashfs(step, tree, work / images[ROOT_A.name])
+    ranks = work / "ranks"
+    ranks.write_text(ranked(order.read_text().splitlines()))
+    make_squashfs(step, tree, work / images[ROOT_A.name], ranks=ranks)
     hashes = verity.append(work / images[ROOT_A.name])
     add_option(esp / "loader/entries/a.conf", hashes.option)
     add_bios_menu(esp, slot="a")
@@ -111,11 +120,19 @@ def back_up_boot_sector(image: Path) -> None:
         file.write(sector)
 
 
-def make_squashfs(step: Step, tree: Path, image: Path) -> None:
+def ranked(paths: Sequence[str]) -> str:
+    """The order in which these files are written before all others (mksquashfs(1), -sort).
+
+    Many small files share a block, which is unpacked whole for each of them unless it still is at hand.
+    """
+    return "".join(f"{path} {HIGHEST_RANK - place}\n" for place, path in enumerate(paths[:HIGHEST_RANK]))
+
+
+def make_squashfs(step: Step, tree: Path, image: Path, *, ranks: Path) -> None:
     """A squashfs of the tree as it is; its own date is SOURCE_DATE_EPOCH (mksquashfs(1))."""
     step.run(
         *("mksquashfs", tree, image, "-noappend", "-no-progress", "-comp", "zstd"),
-        *("-Xcompression-level", "19", "-b", SQUASHFS_BLOCK),
+        *("-Xcompression-level", "19", "-b", SQUASHFS_BLOCK, "-sort", ranks),
     )
 
 

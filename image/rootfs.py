@@ -22,7 +22,7 @@ MOUNT_POINTS = {
     "var": 0o755,
 }
 """Left out of the tar, left over from the builder, or mounted upon: empty directories with these modes."""
-OWNERS = "usr/share/causeway/owners"
+OWNERS, ORDER = "usr/share/causeway/owners", "usr/share/causeway/load-order"
 
 # Mounts and processes of the build live in namespaces of their own and end with it, whatever ends it.
 _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
@@ -55,13 +55,15 @@ def make(
     )
 
 
-def unpack(step: Step, *, tar: Path, tree: Path, owners: Path) -> None:
+def unpack(step: Step, *, tar: Path, tree: Path, owners: Path, order: Path) -> None:
     """Unpack into the empty directory and put in order: mount points, dates.
 
-    `owners`: where the list of which package each file came from goes; it is no part of the image.
+    `owners`, `order`: where the lists go of which package each file came from, and of what is read in which
+    order; they are no part of the image.
     """
     step.run("tar", "--numeric-owner", "--xattrs", "--xattrs-include=*", "-xf", tar, "-C", tree)
     shutil.move(tree / OWNERS, owners)
+    shutil.move(tree / ORDER, order)
     # diskimage-builder puts the builder's back after every hook.
     (tree / "etc/resolv.conf").unlink(missing_ok=True)
     for name, mode in MOUNT_POINTS.items():
