@@ -168,6 +168,19 @@ async def test_a_dead_worker_is_replaced_and_the_policy_still_known(firewall: nf
     assert await firewall.loaded() == POLICY
 
 
+async def test_the_worker_gives_back_what_a_policy_leaves(firewall: nft.NftFirewall) -> None:
+    def own() -> int:
+        (worker,) = children()
+        text = pathlib.Path(f"/proc/{worker}/status").read_text(encoding="ascii")
+        return int(text.partition("RssAnon:")[2].split()[0])
+
+    await firewall.run("list tables")
+    before = own()
+    await firewall.load(POLICY)
+    await firewall.run("list tables")  # it trims after its answer
+    assert own() - before < 4600, "kB"
+
+
 async def test_requests_of_several_tasks_get_their_own_answers(firewall: nft.NftFirewall) -> None:
     await firewall.load(POLICY)
     names = ["known", "tries", "guarded", "doors4"] * 5
