@@ -52,6 +52,7 @@ class Bench:
     known: Tenant
     obliging: Obliging
     asking: Asking
+    inventories: Inventories
     started: list[tuple[FailOver | Undo, str, str, str | None]] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -127,7 +128,9 @@ async def bench(place: Path, port: int, *starters: Starter) -> AsyncIterator[Ben
             start=start,
             clock=lambda: made[0].seconds,
         )
-        made.append(Bench(world=world, known=known, obliging=obliging, asking=asking))
+        made.append(
+            Bench(world=world, known=known, obliging=obliging, asking=asking, inventories=inventories)
+        )
         yield made[0]
         database.close()
 
@@ -137,6 +140,15 @@ async def test_where_the_policy_does_not_allow_it_it_is_refused(tmp_path: Path, 
         run = both.ask()
         await both.look()
         assert both.started == []
+        with pytest.raises(NotGranted, match="refuses"):
+            await both.perform(run)
+
+
+async def test_who_has_nothing_of_the_providers_refuses_too(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with bench(tmp_path, unused_tcp_port, Starter.PROVIDER) as both:
+        both.inventories.replace(Inventory(), expected=1, actor="anna")
+        run = both.ask()
+        await both.look()
         with pytest.raises(NotGranted, match="refuses"):
             await both.perform(run)
 

@@ -124,14 +124,16 @@ async def test_by_the_commands_of_the_page_a_vm_fails_over_and_back(site: Site, 
         said = await controller.ask("status", ok=(0, 1))
         assert "Nothing is wrong" in said, said
     assert inward.opened == 0
+    await begun_by_the_provider(site)
+    assert inward.opened == 0
     outside = site.lab.machines.console(INTERNET_HOST)
     doors = proofs.router_addresses(site.lab, "acme")
     await proofs.closed(outside, [(address, 22) for address in doors])
     assert inward.opened >= len(doors), "the control: who knocks is counted"
 
 
-@pytest.mark.timeout(SECONDS)
-async def test_the_provider_begins_it_only_where_the_tenant_lets_it(site: Site) -> None:
+async def begun_by_the_provider(site: Site) -> None:
+    """Only where the tenant lets it."""
     asked = ("failover", "ask", "acme", DB.vm, "--host", SECOND_HOST, "--reason", "its disk is dying")
     with pytest.raises(LabError, match="refuses"):
         await site.sites.provider.ask(*asked)

@@ -67,21 +67,23 @@ class Obliging:
         if self._clock() < self._looked + LOOK:
             return
         self._looked = self._clock()
-        for entry in await asyncio.to_thread(self._wanted):
+        for name, entry in await asyncio.to_thread(self._wanted):
             try:
-                now = await self._resources(entry.id)
+                now = await self._resources(name)
                 for one in now.asked:
                     if one.run not in self._met:
                         in_charge()
-                        await self._meet(entry, now, one)
+                        await self._meet(name, entry, now, one)
                         self._met.add(one.run)
             except StoreError:
                 raise
             except (ControllerError, ProblemError) as error:
-                _log.warning("provider's asking not met", extra={"provider": entry.id, "reason": str(error)})
+                _log.warning("provider's asking not met", extra={"provider": name, "reason": str(error)})
 
-    def _wanted(self) -> tuple[Production, ...]:
-        """The providers that ask for something new. At a provider's own, the large inventory is not read."""
+    def _wanted(self) -> tuple[tuple[Name, Production | None], ...]:
+        """The providers that ask for something new, with what of theirs is in this inventory. At a provider's
+        own the large inventory is not read.
+        """
         told = {name: self._told.resources(name) for name in self._told.providers()}
         asking = {
             name
@@ -90,17 +92,24 @@ class Obliging:
         }
         if not asking:
             return ()
-        production = self._inventories.load().inventory.production
-        return tuple(entry for entry in production if entry.id in asking)
+        entries = {one.id: one for one in self._inventories.load().inventory.production}
+        return tuple((name, entries.get(name)) for name in sorted(asking))
 
-    async def _meet(self, entry: Production, told: TenantResources, one: AskedFailover) -> None:
+    async def _meet(
+        self, provider: Name, entry: Production | None, told: TenantResources, one: AskedFailover
+    ) -> None:
         where = {view.vm: view.network for view in told.replicas}
         networks: dict[NetworkId, set[VmName]] = {}
         for vm in one.vms:
             if vm in where:
                 networks.setdefault(where[vm], set()).add(vm)
         for network, vms in networks.items():
-            await self._begin(entry, one, network, frozenset(vms))
+            half = asked.half(one.run, network, end=one.end)
+            if entry is None or Starter.PROVIDER not in entry.partial_failover_by:
+                _log.warning("refused to the provider", extra={"provider": provider, "asked": one.run})
+                await self._refuse(provider, half)
+            else:
+                await self._begin(entry, one, network, frozenset(vms))
 
     async def _begin(
         self, entry: Production, one: AskedFailover, network: NetworkId, vms: frozenset[VmName]
@@ -108,10 +117,6 @@ class Obliging:
         request = Undo(tenant=entry.tenant, vms=vms) if one.end else FailOver(tenant=entry.tenant, vms=vms)
         about = {"provider": entry.id, "network": network, "vms": sorted(vms), "asked": one.run}
         half = asked.half(one.run, network, end=one.end)
-        if Starter.PROVIDER not in entry.partial_failover_by:
-            _log.warning("refused to the provider", extra={**about, "reason": "partial_failover_by"})
-            await self._refuse(entry.id, half)
-            return
         name = asked.run(one.run, network)
         try:
             await self._start(request, host=network, actor=f"provider {entry.id}", identifier=name)
