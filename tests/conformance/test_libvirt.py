@@ -112,16 +112,22 @@ async def test_a_pool_without_room_for_the_whole_disk_is_refused(host: LibvirtKi
 
 
 @pytest.mark.shows(operation="deploy", fault="host full, while uploading")
-async def test_a_pool_that_fills_up_meanwhile_is_left_as_it_was(host: LibvirtKind, tmp_path: Path) -> None:
+async def test_a_pool_that_fills_up_meanwhile_is_left_as_it_was(
+    host: LibvirtKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     provider, place = _full(host, tmp_path, "5m")
-    other = place / "other"
+    other, send = place / "other", volumes.fill
 
-    def fill(_phrase: str, _fraction: float) -> None:
+    def filled(*upload: Any) -> None:
+        """Somebody else takes what is left after the room was looked at, and before anything is sent."""
         subprocess.run(("dd", "if=/dev/zero", f"of={other}", "bs=64k"), check=False, capture_output=True)
+        send(*upload)
 
     try:
-        with pytest.raises(HypervisorError, match="No space"):
-            await provider.deploy(host.spec, fill)
+        with monkeypatch.context() as patched:
+            patched.setattr(volumes, "fill", filled)
+            with pytest.raises(HypervisorError, match="No space"):
+                await provider.deploy(host.spec, unwatched)
         assert list(place.iterdir()) == [other]
         other.unlink()
         await provider.deploy(host.spec, unwatched)
