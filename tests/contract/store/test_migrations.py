@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from msgspec import UNSET
 from sqlalchemy import MetaData, delete, insert, text
 
 from causeway_controller.errors import StoreError
@@ -23,7 +24,10 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.store.secrets import Secrets
 from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, keys
-from tests.provider_inventory import seed_example, tenant
+from tests.provider_inventory import host, seed_example, tenant, with_
+
+WITHOUT_LOGIN = with_(host(), login=UNSET)
+"""As in every dump up to 0010; nobody may enter it any more."""
 
 
 def test_each_revision_has_a_dump() -> None:
@@ -75,7 +79,8 @@ def migrated(empty_url: str, tmp_path: Path, revision: str) -> str:
 def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
     database = connect(migrated(empty_url, tmp_path, revision))
     stored = Inventories(database, now=lambda: AT).load()
-    assert (stored.revision, stored.inventory) == (1, seed_example(tenants=(tenant(more_public_ipv4=1),)))
+    entered = seed_example(hosts=(WITHOUT_LOGIN,), tenants=(tenant(more_public_ipv4=1),))
+    assert (stored.revision, stored.inventory) == (1, entered)
     assert [lease.vlan for lease in stored.allocation.vlans] == [100, 150, 101, 151, 102]
     assert [str(lease.address) for lease in stored.allocation.public] == ["198.51.100.10"]
     assert asyncio.run(StoredGenerations(database).next("acme-esx1")) == 42
