@@ -158,9 +158,16 @@ async def test_nothing_is_deployed_where_a_vlan_is_not(world: World) -> None:
 async def test_the_host_powers_replicas_and_says_so(world: World) -> None:
     replica = f"{TENANT}/web1"
     await world.provider.power(replica, on=True, grace=0.0)
+    try:
+        machine = await world.provider.find(replica)
+        assert machine is not None
+        assert machine.powered_on
+    finally:
+        # Left running, it would answer other replicas in place of the VM, which is in production.
+        await world.provider.power(replica, on=False, grace=0.0)
     machine = await world.provider.find(replica)
     assert machine is not None
-    assert machine.powered_on
+    assert not machine.powered_on
     assert await world.provider.find(f"{TENANT}/nobody") is None
     with pytest.raises(HypervisorError, match="nobody"):
         await asyncio.wait_for(world.provider.power(f"{TENANT}/nobody", on=True, grace=0.0), 10)
