@@ -24,7 +24,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.members import Members
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.workflows.chores import Done, Unit
-from causeway_controller.workflows.run_record import FINISHED, Record
+from causeway_controller.workflows.run_record import FINISHED, LAST, Record
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import NetworkId, TenantId
 
@@ -65,13 +65,21 @@ class Asking:
         ]
 
     async def perform(self, record: Record, unit: Unit) -> Done:
-        """Wait for the half. Raises NotGranted when it is refused, fails, or is not heard of."""
+        """Wait for the half. Raises NotGranted when it is refused, fails, or is not heard of, and when
+        somebody asks that the run stop.
+        """
         wanted = _wanted(record.asked)
         name = asked.half(record.asked.id, unit.name, end=wanted.end)
         until = record.asked.at + PATIENCE
         while self._now() < until:
             if (run := await asyncio.to_thread(self._half, wanted.tenant, name)) is not None:
                 return Done(detail=f"run {run}")
+            if await asyncio.to_thread(self._runs.stop_asked_by, record.asked.id) is not None:
+                detail = (
+                    "somebody asked that it stop: nothing more is begun for it; what "
+                    f"{wanted.tenant}'s controller has begun goes on, and its staff stops that"
+                )
+                raise NotGranted(detail)
             await asyncio.sleep(self._look)
         detail = f"{wanted.tenant}'s controller was not heard of it in time; `causeway member list`"
         raise NotGranted(detail)
@@ -85,11 +93,11 @@ class Asking:
             if half.word is Word.TAKE_BACK:
                 raise NotGranted(f"{tenant}'s controller refuses: its policy, or it cannot; ask its staff")
             return None
-        if self._runs.is_open(half.run):
-            return None
         last = self._runs.last(half.run)
-        if last is None or last.kind != FINISHED:
-            why = "" if last is None else msgspec.json.decode(last.detail, type=dict[str, object]).get("why")
+        if last is None or last.kind not in LAST:
+            return None  # it goes on, or is looked at still whether it can begin: the half is kept before
+        if last.kind != FINISHED:
+            why = msgspec.json.decode(last.detail, type=dict[str, object]).get("why")
             raise NotGranted(f"run {half.run} has not gone through: {why}")
         return half.run
 
