@@ -105,7 +105,7 @@ class Obliging:
                 networks.setdefault(where[vm], set()).add(vm)
         for network, vms in networks.items():
             half = asked.half(one.run, network, end=one.end)
-            if entry is None or Starter.PROVIDER not in entry.partial_failover_by:
+            if entry is None or not _lets(entry, network):
                 _log.warning("refused to the provider", extra={"provider": provider, "asked": one.run})
                 await self._refuse(provider, half)
             else:
@@ -133,3 +133,11 @@ class Obliging:
         order = HalfOrder(epoch=0, word=Word.TAKE_BACK)
         async with client_of(await asyncio.to_thread(self._links.get, provider)) as client:
             await client.ask(tenant_routes.ORDER_HALF, {"half": half}, body=order)
+
+
+def _lets(entry: Production, network: NetworkId) -> bool:
+    """Whether this provider may begin failovers of the network, which must be one that it extends: what it
+    tells of its replicas is its own word, and a network of another provider's has that one's policy.
+    """
+    own = {one.id for one in entry.networks}
+    return network in own and Starter.PROVIDER in entry.partial_failover_by
