@@ -239,6 +239,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                     inventories=Inventories(database, now=utc_now),
                     standings=Standings(database),
                     told=told,
+                    resources=providers.resources,
                     runs=runs,
                     actor=settings.name,
                     interval=settings.interval,

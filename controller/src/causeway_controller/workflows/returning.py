@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final, Protocol
 
 from causeway_controller.contract.requests import Undo
+from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_controller.inventory import production
 from causeway_controller.inventory.health import Deployed
@@ -45,15 +46,19 @@ class Returning:
         inventories: Inventories,
         standings: Standings,
         told: Told,
+        resources: Callable[[Name], Awaitable[TenantResources]],
         runs: Starting,
         actor: Name,
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`interval`: seconds between two looks."""
+        """`interval`: seconds between two looks; `resources` asks a provider anew: what was told may be
+        older than the end of its full failover, and a failover that was begun here since.
+        """
         self._inventories = inventories
         self._standings = standings
         self._told = told
+        self._resources = resources
         self._runs = runs
         self._actor = actor
         self._interval = interval
@@ -84,6 +89,10 @@ class Returning:
     async def _end(self, place: Place, vms: frozenset[VmName]) -> None:
         told = {"tenant": place.tenant, "network": place.network.id, "vms": sorted(vms)}
         try:
+            now = await self._resources(place.production.id)
+            standing = await asyncio.to_thread(self._standings.get, place.tenant, place.network.id)
+            if production.overtaken(standing.mode, now) != vms:
+                return  # it is looked at again
             run = await self._runs.start(
                 Undo(tenant=place.tenant, vms=vms), host=place.network.id, actor=self._actor
             )

@@ -40,6 +40,8 @@ class World:
         self.seconds = 0.0
         self.refusing = False
         self.started: list[tuple[Undo, str]] = []
+        self.now: TenantResources | None = None
+        """What the provider says when it is asked anew; None: what it told last."""
         self.told = Told(database, joining.unlocked(database, now=now), now=now)
         self.standings = Standings(database)
         address = Static(addresses=(ip_interface("192.168.10.250/24"),))
@@ -56,6 +58,7 @@ class World:
             inventories=inventories,
             standings=self.standings,
             told=self.told,
+            resources=self.resources,
             runs=self,
             actor="acme-1",
             interval=30.0,
@@ -68,12 +71,20 @@ class World:
         self.started.append((request, host))
         return Run(id="r1", tenant=request.tenant, host=host, request="", actor=actor, at=now())
 
+    async def resources(self, provider: str) -> TenantResources:
+        found = self.now or self.told.resources(provider)
+        assert found is not None
+        return found
+
     def says(self, mode: str, *, at: str = "theirs") -> None:
         """The provider tells of a failover on this host."""
+        self.told.keep(PROVIDER, self.view(mode, at=at))
+
+    def view(self, mode: str, *, at: str = "theirs") -> TenantResources:
         replica = ReplicaView(
             vm="db1", network=NETWORK, addresses=(ip_address("192.168.10.12"),), host="theirs"
         )
-        found = TenantResources(
+        return TenantResources(
             tenant=TENANT,
             hosts=("theirs",),
             networks=(),
@@ -84,7 +95,6 @@ class World:
             open_runs=(),
             failovers=(FailoverView(host=at, mode=mode, vms=("db1",)),),
         )
-        self.told.keep(PROVIDER, found)
 
     def stands(self, *vms: str) -> None:
         self.standings.put(TENANT, NETWORK, Standing(mode=modes.partial(frozenset(vms))))
@@ -129,4 +139,15 @@ async def test_it_is_tried_again_but_not_all_the_time(world: World) -> None:
     assert world.started == []
     await world.look()
     await world.look(after=1.0)
+    assert len(world.started) == 1
+
+
+async def test_what_was_told_before_the_failover_ended_there_ends_nothing_here(world: World) -> None:
+    world.stands("db1")
+    world.says("full")
+    world.now = world.view("partial")
+    await world.look()
+    assert world.started == []
+    world.now = None
+    await world.look(after=PAUSE)
     assert len(world.started) == 1
