@@ -32,7 +32,7 @@ class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def where(self) -> str:
         """What it is about, in words."""
         if self.tenant:
-            return f"{self.tenant} on {self.host}"
+            return f"{self.tenant} on {self.host}" if self.host else self.tenant
         return f"gateway {self.host}" if self.host else "all appliances"
 
 

@@ -198,7 +198,7 @@ def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
 def _not_over(name: str | None, tenant: TenantId, host: Name) -> Problem:
     where = f"gateway {host}" if host else "all appliances"
     if tenant:
-        where = f"tenant {tenant} on host {host}"
+        where = f"tenant {tenant} on host {host}" if host else f"tenant {tenant}"
     detail = f"run {name} of {where} is not over; wait for it or stop it"
     return problem(ProblemType.FAILOVER_IN_PROGRESS, detail)
 

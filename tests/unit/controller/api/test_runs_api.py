@@ -11,7 +11,7 @@ import pytest
 
 from causeway_controller.api import run_events
 from causeway_controller.contract.access import Role
-from causeway_controller.contract.requests import FailOver, FailOverSite, Rebuild, UpdateFleet
+from causeway_controller.contract.requests import AskTenant, FailOver, FailOverSite, Rebuild, UpdateFleet
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.runs import Run
@@ -213,6 +213,16 @@ async def test_a_run_about_the_whole_fleet_is_nobodys_but_the_providers(tmp_path
         tenant_admin: dict[str, Any] = {"role": Role.TENANT_ADMIN, "whose": "acme"}
         assert (await served.ask("GET", "/v1/runs/r1", **tenant_admin))[0] == 404
         assert (await served.ask("GET", "/v1/runs", **tenant_admin))[1]["runs"] == []
+
+
+async def test_a_run_of_a_tenant_and_no_host_is_told_without_one(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        asked = AskTenant(tenant="acme", host="esx1", vms=frozenset({"db1"}), reason="its disk is dying")
+        assert (await served.ask("POST", "/v1/tenants/acme/asked", asked))[0] == 201
+        acts = [record.act for record in Audit(served.database).records()]
+        assert [act.detail for act in acts if act.action == "run.start"] == ["acme"]
+        status, body, _ = await served.ask("POST", "/v1/tenants/acme/asked", asked)
+        assert (status, "of tenant acme is not over" in body["detail"]) == (409, True)
 
 
 async def streamed(served: Served, run: object, **headers: str) -> list[tuple[str, str, dict[str, object]]]:
