@@ -38,6 +38,13 @@ def refuse(caller: Caller, act: str) -> None:
         raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
 
 
+def check_retry(caller: Caller, actor: str) -> None:
+    """Raise ProblemError (`not-allowed`) when a code is to retry what another one (`actor`) began."""
+    if is_shown(caller) and actor != caller.name:
+        detail = f"a break-glass code retries what it began itself; {actor} began this: start it anew"
+        raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
+
+
 def key(host: Name) -> str:
     """Return the idempotency key of what a code starts on this host: one request, which may be repeated."""
     return f"break-glass/{host}"

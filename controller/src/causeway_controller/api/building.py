@@ -40,6 +40,7 @@ from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.run_reports import RunsTold
+from causeway_controller.store.runs import Runs
 from causeway_controller.store.tokens import Tokens
 
 
@@ -69,6 +70,7 @@ def build(parts: Parts) -> web.Application:
     runs = RunHandlers(
         service=parts.services.runs,
         told=told,
+        stored=Runs(database),
         inventories=inventories,
         keys=Keys(database=database, now=now),
         audit=audit,
@@ -119,6 +121,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
     runs = RunHandlers(
         service=parts.services.runs,
         told=told,
+        stored=Runs(database),
         inventories=inventories,
         keys=Keys(database=database, now=now),
         audit=Audit(database),

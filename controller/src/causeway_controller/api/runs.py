@@ -33,7 +33,7 @@ from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.run_reports import RunsTold
-from causeway_controller.store.runs import Run
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -55,6 +55,7 @@ class RunHandlers:
 
     service: RunService
     told: RunsTold
+    stored: Runs
     inventories: Inventories
     keys: Keys
     audit: Audit
@@ -96,9 +97,10 @@ class RunHandlers:
         host = ask.places["host"]
 
         async def once(*, identifier: str | None) -> Run:
-            await self.service.plan(request, host=host)  # what is refused uses up nothing
-            code, actor = break_glass.token(ask.caller), ask.caller.name
-            await asyncio.to_thread(self.tokens.use_up, code, within=break_glass.SESSION, actor=actor)
+            # What is refused uses up nothing.
+            await asyncio.to_thread(self.stored.refuse_open, request.tenant, host)
+            await self.service.plan(request, host=host)
+            await self._use_up(ask.caller)
             return await begin(identifier=identifier)
 
         try:
@@ -107,6 +109,11 @@ class RunHandlers:
             if error.problem.type == ProblemType.KEY_REUSED.urn:
                 raise break_glass.used(host) from error
             raise
+
+    async def _use_up(self, caller: Caller) -> None:
+        """Have the session of a code begin, if it has not."""
+        code = break_glass.token(caller)
+        await asyncio.to_thread(self.tokens.use_up, code, within=break_glass.SESSION, actor=caller.name)
 
     async def update_fleet(self, ask: Ask) -> Answer:
         """Start the run that updates all appliances, or say in which order it would."""
@@ -238,6 +245,9 @@ class RunHandlers:
             request = requests.read(bytes(before.request))
             _refuse_half(request)
             await asyncio.to_thread(self.may_start, ask.caller, request, before.host or "")
+            break_glass.check_retry(ask.caller, before.actor)
+            if break_glass.is_shown(ask.caller):
+                await self._use_up(ask.caller)
         run = await self.service.retry(before.id, actor=ask.caller.name)
         report = await asyncio.to_thread(self.told.get, run.id)
         await self.record(ask.caller, "run.retry", report)

@@ -71,8 +71,26 @@ async def test_what_is_refused_uses_up_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=BOTH) as served:
         nobody = FailOverSite(tenant="acme", vms=frozenset({"nobody"}))
         assert (await start(served, nobody))[0] == 422
+        status, run, _ = await served.ask("POST", PATH, FailOver(tenant="acme", vms=ONE))
+        assert status == 201
+        assert (await start(served))[0] == 409, "another run is open"
+        served.runs.end(run["id"])
         served.moments.pass_(seconds=SESSION.total_seconds())
         assert (await start(served))[0] == 201
+
+
+async def test_it_retries_what_it_began_and_nothing_else(tmp_path: Path) -> None:
+    code: dict[str, Any] = {"role": Role.BREAK_GLASS, "whose": "acme"}
+    async with serving(tmp_path, inventory=BOTH) as served:
+        status, theirs, _ = await served.ask("POST", PATH, FULL)
+        served.runs.end(theirs["id"], "failed")
+        status, body, _ = await served.ask("POST", f"/v1/runs/{theirs['id']}/retry", **code)
+        assert (status, "start it anew" in body["detail"]) == (403, True)
+        assert served.runs.retried == []
+        _, run = await start(served)
+        served.runs.end(run["id"], "failed")
+        assert (await served.ask("POST", f"/v1/runs/{run['id']}/retry", **code))[0] == 201
+        assert served.runs.retried == [run["id"]]
 
 
 async def test_the_tenants_policy_says_whether_there_are_codes(tmp_path: Path) -> None:
