@@ -37,7 +37,7 @@ from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.ports import Half
 from causeway_controller.workflows.providers import client_of
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, IPNetwork, Name, TenantId, VmName
+from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId, VmName
 
 _NO_GATEWAYS: Final = GatewayCredentials(ca="", certificates={})
 
@@ -68,7 +68,8 @@ class Sites:
         self._told = Told(database, vault, now=now)
         self._halves: set[ApplianceId] = set()
         """Names of the providers' halves of sites that were loaded."""
-        self._hosts: dict[Host, Provider] = {}
+        self._hosts: dict[Host, tuple[Secret | None, Provider]] = {}
+        """With the secret of its login: another one may be entered while we run."""
         self._machines: dict[MachineRef, PowerControl] = {}
 
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
@@ -129,12 +130,11 @@ class Sites:
 
     async def host(self, host: Host) -> Provider:
         """Return what commands this host, logged in. Raises HypervisorError, StoreError, SealBroken."""
-        if host not in self._hosts:
-            login = None
-            if host.login is not UNSET:
-                login = await asyncio.to_thread(self._secrets.get, host.login)
-            self._hosts[host] = hosts.provider(host, login, image=self._image)
-        return self._hosts[host]
+        login = None if host.login is UNSET else await asyncio.to_thread(self._secrets.get, host.login)
+        known = self._hosts.get(host)
+        if known is None or known[0] != login:
+            known = self._hosts[host] = login, hosts.provider(host, login, image=self._image)
+        return known[1]
 
     def machine(self, reference: MachineRef) -> PowerControl:
         """Return what powers this machine, of a site that was loaded. Raises MachineMissing."""

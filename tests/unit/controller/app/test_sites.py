@@ -1,0 +1,54 @@
+"""A host is commanded with the login that is kept now: another password needs no restart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from causeway_controller.app.sites import Sites
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import hosts
+from causeway_controller.store import migrate
+from causeway_controller.store.database import Database, connect
+from causeway_controller.store.secrets import Secrets
+from causeway_wire.types import Secret
+from tests import joining
+from tests.provider_inventory import host
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = connect(f"sqlite:///{tmp_path}/causeway.db")
+    migrate.upgrade(made)
+    yield made
+    made.close()
+
+
+async def test_another_password_is_used_without_a_restart(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def opening(_: Host, login: Secret | None, *, image: Path) -> object:
+        opened.append("" if login is None else login.reveal())
+        return object()
+
+    monkeypatch.setattr(hosts, "provider", opening)
+    sealing = joining.unlocked(database, now=now)
+    kept = Secrets(database, sealing, now=now)
+    pool: Any = None
+    sites = Sites(database, sealing, pool=pool, controllers=(), image=Path("image"), now=now)
+    kept.put("esx1", Secret("user\nwrong"), actor="test")
+    first = await sites.host(host("esx1"))
+    assert await sites.host(host("esx1")) is first, "its session is kept"
+    kept.put("esx1", Secret("user\nright"), actor="test")
+    assert await sites.host(host("esx1")) is not first
+    assert opened == ["user\nwrong", "user\nright"]
