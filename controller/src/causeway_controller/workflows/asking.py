@@ -34,7 +34,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class Asking:
-    """`chores.Kind` of `requests.AskTenant`: a unit for each network."""
+    """`chores.Kind` of `requests.AskTenant`: a unit for the network."""
 
     def __init__(
         self,
@@ -55,7 +55,9 @@ class Asking:
         self._look = look
 
     async def plan(self, asked: Run) -> Sequence[Unit]:
-        """Raises ProblemError when there is nobody to ask, or a VM has no replica on the host."""
+        """Raises ProblemError when there is nobody to ask, a VM has no replica on the host, or they are in
+        several networks.
+        """
         wanted = _wanted(asked)
         networks = await asyncio.to_thread(self._networks, wanted)
         what = "ends the failover of" if wanted.end else "fails over"
@@ -118,6 +120,12 @@ class Asking:
         networks: dict[NetworkId, set[str]] = {}
         for vm in sorted(wanted.vms):
             networks.setdefault(there[vm], set()).add(vm)
+        if len(networks) > 1:
+            detail = (
+                f"they are in the networks {', '.join(networks)}, and a host does one network's half at a "
+                "time; ask for those of one, and for the others when that has ended"
+            )
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/vms"))
         return networks
 
 

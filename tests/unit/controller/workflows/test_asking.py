@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from causeway_controller.contract.halves import HalfOrder, Open
+from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import AskTenant, Serve
 from causeway_controller.errors import NotGranted
 from causeway_controller.inventory import asked
@@ -24,7 +27,9 @@ from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.run_record import FAILED, FINISHED, Record
 from causeway_wire import codec
+from causeway_wire.problem import ProblemError
 from tests import joining
+from tests.provider_inventory import tenant, vm, with_
 
 VMS = frozenset({"db1"})
 ASKING, SERVING = "r-asking", "h-1"
@@ -56,6 +61,12 @@ class World:
         wanted = AskTenant(tenant="acme", host="esx1", vms=VMS, reason="its disk is dying")
         self.asked = self.run(ASKING, codec.encode(wanted).decode(), host="")
         self.runs.start(self.asked)
+
+    def joined(self, inventory: Inventory) -> Asking:
+        """As `asking`, with this inventory, of which acme's controller has joined."""
+        inventories: Any = SimpleNamespace(of_tenant=lambda _: SimpleNamespace(inventory=inventory))
+        members: Any = SimpleNamespace(list=lambda *, next_key: (SimpleNamespace(tenant="acme"),))  # noqa: ARG005
+        return Asking(inventories=inventories, members=members, halves=self.halves, runs=self.runs, now=now)
 
     def run(self, name: str, request: str, *, host: str) -> Run:
         return Run(id=name, tenant="acme", host=host, request=request, actor="otto", at=now())
@@ -115,3 +126,14 @@ async def test_it_is_asked_no_more_when_somebody_says_stop(world: World) -> None
     with pytest.raises(NotGranted, match="its staff stops that"):
         async with asyncio.timeout(5):
             await waiting
+
+
+async def test_two_networks_on_one_host_are_two_askings(world: World) -> None:
+    """Of a tenant one run is open on a host: the second half would be refused."""
+    vms = (vm("db1", 12), with_(vm("web1", 13), network="dmz"))
+    asking = world.joined(Inventory(tenants=(tenant(vms=vms),)))
+    assert [one.name for one in await asking.plan(world.asked)] == ["lan"]
+    wanted = AskTenant(tenant="acme", host="esx1", vms=frozenset({"db1", "web1"}), reason="both")
+    both = world.run("r-both", codec.encode(wanted).decode(), host="")
+    with pytest.raises(ProblemError, match="one network's half at a time"):
+        await asking.plan(both)
