@@ -14,6 +14,8 @@ _IPV4, _ARP, _TAGGED = 0x0800, 0x0806, 0x8100
 _REQUEST, _REPLY = 1, 2
 _ICMP, _ECHO, _ECHO_REPLY = 1, 8, 0
 _LIFE, _IDENTIFIER = 64, 0x6180
+_IPV6, _HOP_BY_HOP, _ICMPV6 = 0x86DD, 0, 58
+_GROUP_REPORTS = frozenset({131, 132, 143})
 
 
 def arp_request(mac: bytes, address: IPv4Address, asked: IPv4Address, *, tag: int | None) -> bytes:
@@ -63,6 +65,14 @@ def is_echo_reply(frame: Frame, source: IPv4Address) -> bool:
         and octets[34] == _ECHO_REPLY
         and octets[38:40] == _IDENTIFIER.to_bytes(2, "big")
     )
+
+
+def is_group_report(frame: Frame) -> bool:
+    """Whether a machine says which multicast groups it is in or leaves (MLD: RFC 2710, RFC 3810)."""
+    octets = frame.octets.ljust(63, b"\0")
+    (kind,) = struct.unpack_from("!H", octets, 12)
+    carried = (kind, octets[20], octets[54])
+    return carried == (_IPV6, _HOP_BY_HOP, _ICMPV6) and octets[62] in _GROUP_REPORTS
 
 
 def _kind(ethertype: int, tag: int | None) -> bytes:

@@ -61,3 +61,31 @@ def test_an_echo_request_is_a_packet_that_hosts_accept() -> None:
     answer[26:34] = THEIRS.packed + OURS.packed
     answer[34] = 0
     assert tagged_frames.is_echo_reply(arrived(bytes(answer)), THEIRS)
+
+
+def report(*, options: int = 0, carried: int = 58, kind: int = 143) -> Frame:
+    """A report of MLDv2 as Linux sends it: behind a hop-by-hop header with a router alert (RFC 3810, 5)."""
+    head = (
+        b"\x60"
+        + bytes(3)
+        + struct.pack("!HBB", 36, options, 1)
+        + bytes(16)
+        + bytes.fromhex("ff02")
+        + bytes(14)
+    )
+    alert = bytes((carried, 0)) + bytes.fromhex("050200000100")
+    octets = bytes.fromhex("333300000016") + MAC + b"\x86\xdd" + head + alert + bytes((kind,)) + bytes(27)
+    return arrived(octets)
+
+
+@pytest.mark.parametrize("kind", [131, 132, 143])
+def test_a_report_of_groups_is_known(kind: int) -> None:
+    assert tagged_frames.is_group_report(report(kind=kind))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [report(kind=135), report(options=58), report(carried=6), arrived(b""), arrived(bytes(80))],
+)
+def test_nothing_else_is_a_report_of_groups(frame: Frame) -> None:
+    assert not tagged_frames.is_group_report(frame)
