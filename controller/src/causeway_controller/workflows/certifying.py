@@ -12,6 +12,7 @@ from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.store.authorities import Authorities, AuthorityName
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.trust import pki
 from causeway_wire.identity import Purpose
 from causeway_wire.types import KeyName, Name
 
@@ -41,14 +42,21 @@ class Certifying:
         key: KeyName,
         purpose: Purpose,
         common_name: Name,
+        compared: bool,
     ) -> bool:
         """Have a certificate that counts for the agent's key of this name; whether a new one was made.
 
-        Raises AgentUnreachable, RequestRefused, StoreError.
+        `compared`: the agent is asked whether the key is the certified one. Another machine in the place of
+        the one before has made its own. Raises AgentUnreachable, RequestRefused, StoreError.
         """
         last = await asyncio.to_thread(self._ledger.last, subject)
         if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
-            return False
+            if not compared:
+                return False
+            asked = await enrolment.signing_request(agent, key=key, purpose=purpose, common_name=common_name)
+            certificate = await asyncio.to_thread(self._ledger.pem, last.serial)
+            if pki.certified(certificate) == pki.fingerprint(pki.requested_key(pki.read_request(asked))):
+                return False
         await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
         await enrolment.request_certificate(
             agent,

@@ -105,7 +105,7 @@ class GatewayProvisioning:
             vnics=vnics.of_gateway(entry),
         )
         await self._onboarding.bring_up(wanted, provider, progress)
-        await self._served(*await self._site(gateway.id), under)
+        await self._served(*await self._site(gateway.id), under, compared=True)
         return gateway.id
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
@@ -124,7 +124,7 @@ class GatewayProvisioning:
                     await asyncio.to_thread(self._runs.refuse_open, NOBODY, one.id)  # gives it both itself
                     site, gateway = await self._site(one.id)
                     in_charge()
-                    await self._served(site, gateway, None)
+                    await self._served(site, gateway, None, compared=False)
             except StoreError:
                 raise
             except (ControllerError, ProblemError, TimeoutError) as error:
@@ -146,8 +146,11 @@ class GatewayProvisioning:
         site = await self._tenancies.load(NOBODY, name)
         return site, next(one for one in site.gateways if one.id == name)
 
-    async def _served(self, site: Site, gateway: Gateway, under: Under | None) -> None:
-        """Have a TLS certificate for tunnels for the key born on it, and its document in force."""
+    async def _served(self, site: Site, gateway: Gateway, under: Under | None, *, compared: bool) -> None:
+        """Have a TLS certificate for tunnels for the key born on it, and its document in force.
+
+        `compared`: as of `Certifying.ensure`.
+        """
         agent = await self._clients(gateway.id, gateway.management)
         certified = await self._certifying.ensure(
             agent,
@@ -156,6 +159,7 @@ class GatewayProvisioning:
             key=documents.GATEWAY_KEY,
             purpose=Purpose.GATEWAY,
             common_name=gateway.name,
+            compared=compared,
         )
         if certified:
             _log.info("gateway certified", extra={"appliance": gateway.id})

@@ -52,6 +52,7 @@ class ServerCertificates:
                 key=documents.server_key(network),
                 purpose=Purpose.VPN_SERVER,
                 common_name=name,
+                compared=True,
             )
 
 

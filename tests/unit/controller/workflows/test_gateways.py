@@ -141,6 +141,16 @@ async def test_what_is_so_already_stays(world: World) -> None:
     assert (world.documents, world.role().certificate) == (1, certificate)
 
 
+async def test_another_machine_in_its_place_gets_a_certificate_for_its_own_key(world: World) -> None:
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    before = world.role().certificate
+    del world.agent.keys["gateway"]  # it went with the disk
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    now = x509.load_pem_x509_certificate(world.role().certificate.encode()).public_key()
+    assert now == world.agent.key("gateway").public_key()
+    assert world.role().certificate != before
+
+
 async def test_a_tenant_that_leaves_its_pool_leaves_its_gateways_by_itself(world: World) -> None:
     await world.provisioning.ensure(NOBODY, GATEWAY)
     world.tenants = False
