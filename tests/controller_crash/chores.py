@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -46,6 +46,8 @@ class ChoreCase:
 
 
 def _missing(found: Tenancy) -> None:
+    """What is not there says nothing."""
+    found.agents[ME].lost = True
     del found.hypervisor.on[ME]
 
 
@@ -113,8 +115,13 @@ class _Life:
         await self._wire.post(f"/bring/{host}", name=ME, epoch=under.epoch)
         return ME
 
-    async def clear(self, one: Deployed, *, actor: str, reason: str) -> None:
+    async def clear(
+        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+    ) -> bool:
+        if await unless():
+            return False
         await self._wire.post(f"/clear/{one.host}", name=ME)
+        return True
 
 
 class _Fleet:

@@ -80,14 +80,20 @@ class Life:
         async with self._acting[tenant, host]:
             return await self._provisioning.ensure(tenant, host, under=under)
 
-    async def clear(self, one: Deployed, *, actor: str, reason: str) -> None:
+    async def clear(
+        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+    ) -> bool:
         """Delete the appliance's machine, and revoke what it held; it stays one that is to be there.
 
-        Raises HypervisorError, ProblemError (`not-found` without the host), StoreError.
+        `unless` is asked when nobody here acts on it any more; whether it was deleted. Raises
+        HypervisorError, ProblemError (`not-found` without the host), StoreError.
         """
         async with self._acting[one.tenant, one.host]:
+            if await unless():
+                return False
             await (await self._hosts(one.tenant, one.host)).destroy(one.id)
             await self._forgotten(one, revoke=True, actor=actor, reason=reason)
+            return True
 
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
         """Give the appliance a new key and certificate; with `revoke` those before are refused from now on.

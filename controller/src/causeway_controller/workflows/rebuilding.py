@@ -52,7 +52,9 @@ class Bringing(Protocol):
 
     async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId: ...
 
-    async def clear(self, one: Deployed, *, actor: str, reason: str) -> None: ...
+    async def clear(
+        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+    ) -> bool: ...
 
 
 class Rebuilding:
@@ -94,9 +96,7 @@ class Rebuilding:
             case "start":
                 return await self._start(record, one)
             case "remove":
-                self._in_charge()
-                await self._life.clear(one, actor=record.asked.actor, reason="rebuilt")
-                return Done()
+                return await self._remove(record, one)
             case _:
                 await self._bring(record, one)
                 return Done()
@@ -117,6 +117,19 @@ class Rebuilding:
         except _DEAD as error:
             return Done(detail=f"it does not come back: {error}")
         return Done(detail="it was started anew and answers", enough=True)
+
+    async def _remove(self, record: Record, one: Deployed) -> Done:
+        """Somebody may have started or deployed it meanwhile, and waited for longer than we did."""
+
+        async def answers() -> bool:
+            found = await self._answers(one)
+            self._in_charge()
+            return found
+
+        if await self._life.clear(one, actor=record.asked.actor, reason="rebuilt", unless=answers):
+            return Done()
+        await self._bring(record, one)
+        return Done(detail="it answers again", enough=True)
 
     async def _answers(self, one: Deployed) -> bool:
         agent = await self._clients(one.id, access(one))

@@ -141,9 +141,16 @@ async def test_what_was_before_a_rotation_is_revoked_on_request_only(world: Worl
 
 async def test_what_is_cleared_for_a_rebuild_is_gone_and_revoked_and_still_to_be_there(world: World) -> None:
     one = await world.life.deployed(TENANT, HOST)
-    await world.life.clear(one, actor="ctl1", reason="rebuilt")
+    before, answering = (dict(world.host.on), world.alive), [True, False, False]
+
+    async def answers() -> bool:
+        return answering.pop(0)
+
+    assert not await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
+    assert (world.host.on, world.alive) == before
+    assert await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
     assert (world.host.on, world.alive, world.tokens) == ({}, 0, [ME])
     assert world.one.appliances.find(TENANT, HOST) is not None
-    await world.life.clear(one, actor="ctl1", reason="rebuilt")
+    await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
     await world.life.bring(TENANT, HOST, under=Under(run="r1", epoch=2))
     assert world.deployment.asked == ["ensure under r1"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -79,9 +79,14 @@ class World(RunsBench):
         self.epochs_used.append(under.epoch)
         return ME
 
-    async def clear(self, one: Deployed, *, actor: str, reason: str) -> None:
+    async def clear(
+        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+    ) -> bool:
+        if await unless():
+            return False
         await self.host.destroy(one.id)
         self.cleared.append(f"{actor}: {reason}")
+        return True
 
     async def begin(self, name: str = "r1") -> str:
         run = await self.runs.start_chore(REQUEST, tenant="acme", host=HOST, actor="ctl1", identifier=name)
@@ -148,6 +153,19 @@ async def test_what_answers_again_is_left_alone(database: Database) -> None:
     kind, told = await world.through()
     assert (kind, world.cleared) == ("finished", [])
     assert told["outcome"] == {START: "it answers again"}
+
+
+async def test_what_answers_before_its_machine_is_removed_is_left_alone(database: Database) -> None:
+    world = World(database, there=True, hopeless=True)
+
+    async def slow(stage: str, moment: str) -> None:
+        if (stage, moment) == (REMOVE, "before"):
+            world.hopeless, world.well = False, True
+
+    world.engine.at = slow
+    kind, told = await world.through()
+    assert (kind, world.cleared, world.host.on) == ("finished", [], {ME: True})
+    assert told["outcome"][REMOVE] == "it answers again"
 
 
 @pytest.mark.parametrize("moment", ["before", "after", "remembered"])
