@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class TunnelRenewal:
-    """One controller's; nothing of it is remembered but in the store."""
+    """One controller's; of what is begun and not ended another one is told by the appliance's condition."""
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class TunnelRenewal:
         self._clock = clock
         self._random = random
         self._next: dict[ApplianceId, float] = {}
+        self._begun: set[ApplianceId] = set()
+        """Those whose certificates may be new while their documents are not: then nothing is due any more."""
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
         """Renew what is due on those that just answered. Raises StoreError."""
@@ -68,10 +70,12 @@ class TunnelRenewal:
         self._next[one.id] = self._clock() + CHECK
         try:
             async with asyncio.timeout(_SECONDS):
-                if not await self._due(one.tenant, one.host):
+                if one.id not in self._begun and not await self._due(one.tenant, one.host):
                     return
                 in_charge()
+                self._begun.add(one.id)
                 await self._ensure(one.tenant, one.host)
+                self._begun.discard(one.id)
         except StoreError:
             raise
         except (ControllerError, ProblemError, TimeoutError) as error:

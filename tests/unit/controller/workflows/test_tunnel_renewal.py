@@ -110,6 +110,17 @@ async def test_what_fails_is_tried_again_soon(database: Database) -> None:
     assert appliances.done == [("acme", "esx1")]
 
 
+async def test_what_was_certified_and_not_sent_is_sent(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.failing = PeerUnreachable("no controller answers")
+    await appliances.look(SEEN)
+    appliances.failing, appliances.due = None, False
+    await appliances.look(SEEN, after=AGAIN)
+    assert appliances.done == [("acme", "esx1")]
+    await appliances.look(SEEN, after=CHECK)
+    assert len(appliances.done) == 1
+
+
 async def test_a_servers_certificate_is_due_at_two_thirds(database: Database) -> None:
     now = [AT]
     sealing = joining.unlocked(database, now=lambda: now[0])
