@@ -10,10 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from causeway_controller.trust import pki, tls_files
+from causeway_controller.trust import handshake, pki, tls_files
 from causeway_wire.types import Pem, Secret
 
 
@@ -25,31 +22,8 @@ def context(pins: Iterable[str], *, certificate: Pem | None, key: Secret) -> ssl
     known = frozenset(pins)
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_3
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
     if certificate is not None:
         tls_files.load(made, certificate, key)
-
-    class Pinned(ssl.SSLObject):
-        """A connection whose handshake fails when none of the keys is shown.
-
-        What a TLS client sends last (RFC 8446, 4.4: its certificate, and that it has finished) is still in
-        memory when the handshake has returned; asyncio sends nothing of it after an error.
-        """
-
-        def do_handshake(self) -> None:
-            super().do_handshake()
-            shown = self.getpeercert(binary_form=True)
-            if shown is None or _fingerprint(shown) not in known:
-                raise ssl.SSLCertVerificationError("another key is shown than the one that is known")
-
-    made.sslobject_class = Pinned
+    otherwise = "another key is shown than the one that is known"
+    handshake.only(made, lambda shown: pki.shown(shown) in known, otherwise=otherwise)
     return made
-
-
-def _fingerprint(certificate: bytes) -> str:
-    try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-    except ValueError:
-        return ""
-    return pki.fingerprint(key) if isinstance(key, ec.EllipticCurvePublicKey) else ""

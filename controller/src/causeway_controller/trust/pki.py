@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from causeway_controller import files
@@ -227,14 +228,22 @@ def requested_key(request: x509.CertificateSigningRequest) -> ec.EllipticCurvePu
     return key
 
 
-def spki(key: ec.EllipticCurvePublicKey) -> bytes:
+def spki(key: CertificatePublicKeyTypes) -> bytes:
     """SubjectPublicKeyInfo, DER (RFC 5280, 4.1): what pins and enrolment proofs are about."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def fingerprint(key: ec.EllipticCurvePublicKey) -> str:
+def fingerprint(key: CertificatePublicKeyTypes) -> str:
     """What a public key is pinned by: SHA-256 of its SubjectPublicKeyInfo (RFC 7469, 2.4), in hexadecimal."""
     return hashlib.sha256(spki(key)).hexdigest()
+
+
+def shown(certificate: bytes) -> str:
+    """The fingerprint of the key in a certificate (DER), of any kind; empty for what is none."""
+    try:
+        return fingerprint(x509.load_der_x509_certificate(certificate).public_key())
+    except ValueError:
+        return ""
 
 
 def certified(certificate: Pem) -> str:

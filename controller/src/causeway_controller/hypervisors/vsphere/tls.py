@@ -12,8 +12,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from causeway_controller.trust import handshake, pki
 
 SECONDS: Final = 60
 """For a connection, and for each piece of an answer."""
@@ -40,7 +39,9 @@ def by_authorities() -> ssl.SSLContext:
 
 def by_key(pin: str) -> ssl.SSLContext:
     """Return a context for whoever holds the key with this SHA-256 of its SubjectPublicKeyInfo, in hex."""
-    return _known(lambda certificate: _spki(certificate) == pin, "another key is shown than the pinned one")
+    return _known(
+        lambda certificate: pki.shown(certificate) == pin, "another key is shown than the pinned one"
+    )
 
 
 def by_thumbprint(thumbprint: str) -> ssl.SSLContext:
@@ -61,25 +62,5 @@ def by_thumbprint(thumbprint: str) -> ssl.SSLContext:
 def _known(known: Callable[[bytes], bool], otherwise: str) -> ssl.SSLContext:
     made = _Patient(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
-    made.check_hostname = False
-    made.verify_mode = ssl.CERT_NONE
-
-    class Known(ssl.SSLSocket):
-        """A connection whose handshake fails with anybody else."""
-
-        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is overridden
-            super().do_handshake(block)
-            shown = self.getpeercert(binary_form=True)
-            if shown is None or not known(shown):
-                raise ssl.SSLCertVerificationError(otherwise)
-
-    made.sslsocket_class = Known
+    handshake.only(made, known, otherwise=otherwise)
     return made
-
-
-def _spki(certificate: bytes) -> str:
-    try:
-        key = x509.load_der_x509_certificate(certificate).public_key()
-    except ValueError:
-        return ""
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
