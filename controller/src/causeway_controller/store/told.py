@@ -35,11 +35,14 @@ class Told:
             kept = row.on_conflict_do_update(index_elements=[provider_told.c.provider], set_=values)
             connection.execute(kept)
 
-    def providers(self) -> tuple[Name, ...]:
-        """Who told anything; nobody, at a provider's own controller. Raises StoreError."""
+    def all(self) -> dict[Name, TenantResources]:
+        """Everybody's resources; nobody's, at a provider's own controller. Raises StoreError."""
+        question = select(provider_told.c.provider, provider_told.c.document).order_by(
+            provider_told.c.provider
+        )
         with self._database.read() as connection:
-            question = select(provider_told.c.provider).order_by(provider_told.c.provider)
-            return tuple(connection.execute(question).scalars())
+            found = connection.execute(question).all()
+        return {provider: codec.decode(text.encode(), TenantResources) for provider, text in found}
 
     def resources(self, provider: Name) -> TenantResources | None:
         """One's resources; None before the provider told them. Raises StoreError."""

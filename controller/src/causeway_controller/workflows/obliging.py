@@ -84,11 +84,10 @@ class Obliging:
         """The providers that ask for something new, with what of theirs is in this inventory. At a provider's
         own the large inventory is not read.
         """
-        told = {name: self._told.resources(name) for name in self._told.providers()}
         asking = {
             name
-            for name, one in told.items()
-            if one is not None and any(each.run not in self._met for each in one.asked)
+            for name, one in self._told.all().items()
+            if any(each.run not in self._met for each in one.asked)
         }
         if not asking:
             return ()

@@ -78,8 +78,8 @@ class Returning:
                 await self._end(place, vms)
 
     def _overtaken(self) -> Iterator[tuple[Place, frozenset[VmName]]]:
-        told = {name: self._told.resources(name) for name in self._told.providers()}
-        if not any(one is not None and one.failovers for one in told.values()):
+        told = self._told.all()
+        if not any(one.failovers for one in told.values()):
             return  # a provider's inventory is large, and there is nothing to look for in it
         for place in production.places(self._inventories.load().inventory):
             mode = self._standings.get(place.tenant, place.network.id).mode
