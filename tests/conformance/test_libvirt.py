@@ -282,8 +282,8 @@ async def test_a_host_that_hangs_is_given_up_and_costs_one_thread(host: LibvirtK
 async def test_an_upload_that_moves_nothing_is_given_up(
     host: LibvirtKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("causeway_controller.hypervisors.libvirt.provider._STALLED_SECONDS", 0.5)
-    monkeypatch.setattr("causeway_controller.hypervisors.libvirt.provider._TAKE_BACK", (0.0,))
+    monkeypatch.setattr("causeway_controller.hypervisors.uploads._STALLED_SECONDS", 0.5)
+    monkeypatch.setattr("causeway_controller.hypervisors.uploads._TAKE_BACK", (0.0,))
     had, provider = host.there(), host.provider(patience=0.1)
 
     def hold(phrase: str, fraction: float) -> None:

@@ -13,7 +13,8 @@ import pytest
 import pytest_asyncio
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic
-from causeway_controller.hypervisors.libvirt import inspection, volumes
+from causeway_controller.hypervisors import findings
+from causeway_controller.hypervisors.libvirt import volumes
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed, TrunkNeed
 from tests.conformance import kinds
@@ -113,9 +114,8 @@ async def test_traps_of_a_network_are_named(host: LibvirtKind) -> None:
 async def test_a_pool_without_room_and_one_that_is_not_there(host: LibvirtKind) -> None:
     left = host.daemon.ask(lambda connection: volumes.available(volumes.pool(connection, POOL)))
     many = left // volumes.disk_size(host.image) + 1
-    full = inspection.room(
-        f"pool {POOL}", left=left, each=volumes.disk_size(host.image), missing=["a"] * many
-    )
+    each = volumes.disk_size(host.image)
+    full = findings.room(f"pool {POOL}", left=left, each=each, missing=many, instead="name other storage")
     assert (full.grade, f"{many} appliances are missing there" in full.text) == (Grade.PROBLEM, True)
     elsewhere = LibvirtProvider(
         host="kvm1", session=host.direct()._session, pool="nowhere", image=host.image.with_name("none")

@@ -12,6 +12,8 @@ from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostV
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspecting, Provider
+from causeway_controller.hypervisors.findings import good
+from causeway_controller.hypervisors.findings import problem as found_problem
 from causeway_controller.inventory import book, host_needs
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
@@ -49,16 +51,20 @@ class HostChecks:
             async with asyncio.timeout(self.seconds):
                 asked = _inspecting(await self.hosts(host), host)
                 inspection = await asked.inspect(needs)
-                findings += (_reached(host), *inspection.findings, self._time(host, inspection.clock))
+                findings += (
+                    good(Topic.REACHED, f"{host.endpoint} answers"),
+                    *inspection.findings,
+                    self._time(host, inspection.clock),
+                )
                 findings += replicas(needs.replicas, await asked.vms(), modes)
         except (StoreError, SealBroken) as error:
-            findings.append(_problem(Topic.IDENTITY, str(error), "put the secret that `login` names"))
+            findings.append(found_problem(Topic.IDENTITY, str(error), "put the secret that `login` names"))
         except TimeoutError:
             text = f"host {name} did not answer everything within {self.seconds:.0f} s"
-            findings.append(_problem(Topic.REACHED, text, "look at its management service and its load"))
+            findings.append(found_problem(Topic.REACHED, text, "look at its management service and its load"))
         except ControllerError as error:
             advice = "see that its endpoint is right, that it runs, and that a firewall lets us through"
-            findings.append(_problem(Topic.REACHED, str(error), advice))
+            findings.append(found_problem(Topic.REACHED, str(error), advice))
         ready = all(one.grade is not Grade.PROBLEM for one in findings)
         return HostReport(host=name, kind=host.kind, ready=ready, findings=tuple(findings))
 
@@ -104,7 +110,7 @@ class HostChecks:
         apart = abs((clock - self.now()).total_seconds())
         text = f"its clock and ours are {apart:.0f} s apart"
         if apart < _NOTICED:
-            return Finding(topic=Topic.TIME, grade=Grade.GOOD, text=text)
+            return good(Topic.TIME, text)
         grade = Grade.WARNING if apart < _TOO_MUCH else Grade.PROBLEM
         advice = (
             "synchronise both by NTP: an appliance begins with its host's time, and judges certificates by it"
@@ -131,7 +137,7 @@ def replicas(
             well += 1
     if well:
         text = f"{well} of {len(wanted)} replicas are as the inventory says"
-        yield Finding(topic=Topic.REPLICAS, grade=Grade.GOOD, text=text)
+        yield good(Topic.REPLICAS, text)
 
 
 def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:
@@ -151,9 +157,9 @@ def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
     ]
     if len(alike) == 1:
         text = f"{who} has another id: {one.vm_id} is gone, and {alike[0].name} has {alike[0].id}"
-        return _problem(Topic.REPLICAS, text, f"if it is the same VM, enter vm_id {alike[0].id}")
+        return found_problem(Topic.REPLICAS, text, f"if it is the same VM, enter vm_id {alike[0].id}")
     text = f"{who} is gone: the host has no VM {one.vm_id}"
-    return _problem(
+    return found_problem(
         Topic.REPLICAS, text, "replicate it again, or enter the id that `causeway host vms` shows"
     )
 
@@ -163,11 +169,3 @@ def _inspecting(provider: Provider, host: Host) -> Inspecting:
         detail = f"what commands host {host.id}, of kind {host.kind.value}, can neither check nor list it"
         raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
     return provider
-
-
-def _reached(host: Host) -> Finding:
-    return Finding(topic=Topic.REACHED, grade=Grade.GOOD, text=f"{host.endpoint} answers")
-
-
-def _problem(topic: Topic, text: str, advice: str) -> Finding:
-    return Finding(topic=topic, grade=Grade.PROBLEM, text=text, advice=advice)

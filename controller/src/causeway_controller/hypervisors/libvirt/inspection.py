@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic, VmNic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
+from causeway_controller.hypervisors.findings import good, problem, room, trap
 from causeway_controller.hypervisors.libvirt import binding, domain, machines, segments, volumes
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
@@ -28,7 +29,7 @@ def findings(connection: Any, needs: HostNeeds, *, pool: str, image: Path) -> It
     if needs.trunks:
         tenants = ", ".join(one.tenant for one in needs.trunks)
         text = f"the appliances of {tenants} have trunks, which a libvirt host's machines cannot"
-        yield _problem(Topic.NETWORKS, text, "take `adapters: access` out of these tenants' subscriptions")
+        yield problem(Topic.NETWORKS, text, "take `adapters: access` out of these tenants' subscriptions")
     yield from _storage(connection, needs, pool, image)
 
 
@@ -73,19 +74,19 @@ def _nics(described: str) -> Iterator[VmNic]:
 def _identity(connection: Any) -> Iterator[Finding]:
     name, secure = connection.getHostname(), bool(connection.isSecure())
     if secure:
-        yield _good(Topic.IDENTITY, f"it calls itself {name}, and the connection is private")
+        yield good(Topic.IDENTITY, f"it calls itself {name}, and the connection is private")
     else:
         text = f"the connection to {name} is not private: whoever is on its way reads and changes it"
-        yield _problem(Topic.IDENTITY, text, "use qemu+tls:// or qemu+ssh://")
+        yield problem(Topic.IDENTITY, text, "use qemu+tls:// or qemu+ssh://")
 
 
 def _hypervisor(connection: Any) -> Iterator[Finding]:
     """What this login may do, which cannot be tried, and what the daemon can."""
     if connection.getURI().endswith("/session"):
         text = "this is a user's own instance, which cannot plug machines into the host's bridges"
-        yield _problem(Topic.RIGHTS, text, "let the endpoint end with /system")
+        yield problem(Topic.RIGHTS, text, "let the endpoint end with /system")
     else:
-        yield _good(Topic.RIGHTS, "it is the system's instance, where who is let in may do everything")
+        yield good(Topic.RIGHTS, "it is the system's instance, where who is let in may do everything")
     version = connection.getLibVersion()
     if version < OLDEST:
         text = f"libvirt {_version(version)} is older than {_version(OLDEST)}, the oldest that was tried"
@@ -93,13 +94,13 @@ def _hypervisor(connection: Any) -> Iterator[Finding]:
     kind = domain.accelerated(connection.getCapabilities())
     if kind is None:
         text = "it has no QEMU for x86-64 machines"
-        yield _problem(Topic.TRAPS, text, "on the host: apt-get install qemu-system-x86")
+        yield problem(Topic.TRAPS, text, "on the host: apt-get install qemu-system-x86")
     elif kind != "kvm":
         text = "it has no KVM: machines are emulated, and many times slower"
         advice = "switch virtualisation on in its firmware, load kvm_intel or kvm_amd"
         yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
     else:
-        yield _good(Topic.TRAPS, f"libvirt {_version(version)} with KVM")
+        yield good(Topic.TRAPS, f"libvirt {_version(version)} with KVM")
 
 
 def _version(number: int) -> str:
@@ -112,14 +113,14 @@ def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
         try:
             wanted[libvirt_names.segment_of(switch, vlan)] = None
         except ValueError as error:
-            yield _problem(Topic.NETWORKS, str(error), "correct the VLAN pool's switch")
+            yield problem(Topic.NETWORKS, str(error), "correct the VLAN pool's switch")
     absent = tuple(segments.missing(connection, _plugged(wanted)))
     for reason in absent:
-        yield _problem(
+        yield problem(
             Topic.NETWORKS, reason, "an appliance that the inventory needs would be plugged in there"
         )
     if wanted and not absent:
-        yield _good(Topic.NETWORKS, f"all {len(wanted)} networks that appliances are plugged into are there")
+        yield good(Topic.NETWORKS, f"all {len(wanted)} networks that appliances are plugged into are there")
     for pool in needs.pools:
         yield from _pool_of_vlans(connection, pool, known=frozenset(needs.vlans))
     for name in wanted:
@@ -138,7 +139,7 @@ def _pool_of_vlans(
     try:
         names = {vlan: libvirt_names.segment_of(pool.switch, vlan) for vlan in free}
     except ValueError as error:
-        yield _problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
+        yield problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
         return
     lacking = [
         vlan
@@ -167,21 +168,21 @@ def _trap(connection: Any, name: str) -> Iterator[Finding]:
     described = ET.fromstring(found.XMLDesc())  # noqa: S314 - the host's
     if not found.autostart():
         text = f"network {name} does not start by itself: after a restart of the host no machine on it runs"
-        yield _warning(text, f"`virsh net-autostart {name}`")
+        yield trap(text, f"`virsh net-autostart {name}`")
     if described.find("ip/dhcp") is not None:
         text = (
             f"libvirt answers DHCP on network {name}: beside replicas it would give out addresses of its own"
         )
-        yield _warning(text, "use a network over a bridge that is yours, or take its <dhcp> out")
+        yield trap(text, "use a network over a bridge that is yours, or take its <dhcp> out")
     if described.find("forward/interface") is not None and described.find("bridge") is None:
         text = (
             f"network {name} is macvtap, which passes no frames for MAC addresses that a vNIC does not have"
         )
-        yield _warning(text, "use a network over a bridge where a tenant's network is extended by a bridge")
+        yield trap(text, "use a network over a bridge where a tenant's network is extended by a bridge")
     port = described.find("port")
     if port is not None and port.get("isolated") == "yes":
         text = f"the ports of network {name} are isolated: the appliance cannot talk to replicas"
-        yield _problem(Topic.TRAPS, text, "take <port isolated='yes'/> out")
+        yield problem(Topic.TRAPS, text, "take <port isolated='yes'/> out")
 
 
 def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Iterator[Finding]:
@@ -189,11 +190,11 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
         each = volumes.disk_size(image)
     except HypervisorError as error:
         each = 0
-        yield _problem(Topic.STORAGE, str(error), "put the appliance's disk there, and verify it before")
+        yield problem(Topic.STORAGE, str(error), "put the appliance's disk there, and verify it before")
     try:
         found = volumes.pool(connection, name, refresh=False)
     except HypervisorError as error:
-        yield _problem(Topic.STORAGE, str(error), "correct the host's `storage`, or make the pool")
+        yield problem(Topic.STORAGE, str(error), "correct the host's `storage`, or make the pool")
         return
     if not found.autostart():
         text = f"pool {name} does not start by itself: after a restart of the host no appliance runs"
@@ -204,7 +205,8 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
         f"pool {name}",
         left=volumes.available(found),
         each=each,
-        missing=[one for one in needs.appliances if _absent(connection, one)],
+        missing=sum(_absent(connection, one) for one in needs.appliances),
+        instead="name other storage",
     )
 
 
@@ -213,25 +215,3 @@ def _absent(connection: Any, owner_id: str) -> bool:
         return machines.ours(connection, owner_id) is None
     except HypervisorError:
         return False  # somebody else's domain is in its place, which a deployment will name
-
-
-def room(where: str, *, left: int, each: int, missing: list[str]) -> Finding:
-    """Whether appliances that are not there yet have room for all that their disks may grow to."""
-    text = f"{where} has {left >> 20} MiB left"
-    if left >= each * len(missing):
-        more = f", enough for {len(missing)} more appliances" if missing else ""
-        return _good(Topic.STORAGE, text + more)
-    text += f"; {len(missing)} appliances are missing there, whose disks may grow to {each >> 20} MiB each"
-    return _problem(Topic.STORAGE, text, "make room, or name other storage")
-
-
-def _good(topic: Topic, text: str) -> Finding:
-    return Finding(topic=topic, grade=Grade.GOOD, text=text)
-
-
-def _warning(text: str, advice: str) -> Finding:
-    return Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
-
-
-def _problem(topic: Topic, text: str, advice: str) -> Finding:
-    return Finding(topic=topic, grade=Grade.PROBLEM, text=text, advice=advice)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from causeway_controller.hypervisors import seed_image
+from causeway_controller.hypervisors import seed_image, uploads
 from causeway_controller.hypervisors.base import (
     FoundVm,
     HypervisorError,
@@ -23,15 +23,11 @@ from causeway_controller.hypervisors.base import (
 from causeway_controller.hypervisors.libvirt import domain, inspection, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
 _POWER_SECONDS: Final = 90.0
-_STALLED_SECONDS: Final = 60.0
-"""An upload that moved nothing for so long has failed."""
-_POLL: Final = 0.25
-_TAKE_BACK: Final = (0.2, 1.0, 3.0, 0.0)
-"""Seconds after each try to delete what a failed deployment left."""
 
 
 class LibvirtProvider:
@@ -111,11 +107,8 @@ class LibvirtProvider:
         if grace > 0:
             deadline = time.monotonic() + grace
             await self._session.ask(lambda connection: machines.ask_to_stop(connection, owner_id))
-            while time.monotonic() < deadline:
-                found = await self.find(owner_id)
-                if found is None or not found.powered_on:
-                    return
-                await asyncio.sleep(_POLL)
+            if await uploads.stopped(functools.partial(self.find, owner_id), deadline):
+                return
         await self._session.ask(lambda connection: machines.cut(connection, owner_id), seconds=_POWER_SECONDS)
 
     async def destroy(self, owner_id: str) -> None:
@@ -142,12 +135,7 @@ class LibvirtProvider:
         """The volumes of this attempt. Ends when nothing moves any more, and when it is cancelled."""
         identity = domain.identity(spec.owner_id)
         total = await asyncio.to_thread(lambda: self._image.stat().st_size)
-        moved, ended = _Moved(), threading.Event()
-
-        def sent(octets: int) -> None:
-            if ended.is_set():
-                raise HypervisorError("the upload was given up")
-            moved.octets += octets
+        upload = Upload(self._host, total, progress)
 
         def work(connection: Any) -> None:
             pool = volumes.pool(connection, self._pool)
@@ -159,29 +147,9 @@ class LibvirtProvider:
                     connection, volumes.create(pool, _disc(identity, attempt), len(content)), content
                 )
             with self._image.open("rb") as file:
-                volumes.fill(connection, disk, file, total, sent)
+                volumes.fill(connection, disk, file, total, upload.sent)
 
-        async def watched() -> None:
-            seen, since = -1, time.monotonic()
-            while True:
-                if moved.octets != seen:
-                    seen, since = moved.octets, time.monotonic()
-                    progress("uploading the disk", 0.9 * seen / total)
-                elif time.monotonic() - since > _STALLED_SECONDS:
-                    raise HypervisorError(
-                        f"host {self._host} took nothing of the disk for {_STALLED_SECONDS:.0f} s"
-                    )
-                await asyncio.sleep(_POLL)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(watched())
-                await self._session.ask(work, seconds=None, again=False)
-                watcher.cancel()
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-        finally:
-            ended.set()
+        await upload.through(self._session.ask(work, seconds=None, again=False))
 
     def _define(self, connection: Any, spec: MachineSpec, attempt: str) -> Machine:
         """The domain over this attempt's volumes; or the one that another made meanwhile."""
@@ -221,23 +189,12 @@ class LibvirtProvider:
             mine = volumes.prefix(domain.identity(owner_id)) + attempt
             volumes.remove(volumes.pool(connection, self._pool), mine, kept)
 
-        for pause in _TAKE_BACK:
-            try:
-                return await asyncio.shield(self._session.ask(work))
-            except HypervisorError:  # also while the stream that was given up is still open
-                await asyncio.sleep(pause)
-        return None
+        await uploads.taken_back(lambda: self._session.ask(work))
 
     def _remove(self, connection: Any, owner_id: str) -> None:
         machines.undefine(connection, owner_id)
         pool = volumes.pool(connection, self._pool)
         volumes.remove(pool, volumes.prefix(domain.identity(owner_id)))
-
-
-class _Moved:
-    """How far an upload is, told by its thread."""
-
-    octets = 0
 
 
 def _there(pool: Any, attempt: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
+from causeway_controller.hypervisors.findings import good, problem, room, trap
 from causeway_controller.hypervisors.vsphere import binding, machines, networks, ova, rights
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.place import Place
@@ -21,11 +22,11 @@ _PROMISCUOUS: Final = "Net.ReversePathFwdCheckPromisc"
 def findings(service: Any, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
     """Say of each thing that a deployment there needs how it is."""
     about = service.content.about
-    yield _good(Topic.IDENTITY, f"it is {about.fullName}, known by {_known_by(host)}")
+    yield good(Topic.IDENTITY, f"it is {about.fullName}, known by {_known_by(host)}")
     try:
         place = places.find(service, host)
     except HypervisorError as error:
-        yield _problem(Topic.STORAGE, str(error), "correct `storage` or `cluster` of the host")
+        yield problem(Topic.STORAGE, str(error), "correct `storage` or `cluster` of the host")
         return
     yield from _rights(place, needs)
     yield from _storage(place, needs, image)
@@ -44,11 +45,11 @@ def _rights(place: Place, needs: HostNeeds) -> Iterator[Finding]:
         return  # a switch that is not there, which is said with the networks
     for where, privileges in absent:
         text = f"this login lacks on {where}: {', '.join(privileges)}"
-        yield _problem(
+        yield problem(
             Topic.RIGHTS, text, "give it the role of the how-to there, propagating to what is below"
         )
     if not absent:
-        yield _good(Topic.RIGHTS, "this login has all privileges that are needed")
+        yield good(Topic.RIGHTS, "this login has all privileges that are needed")
 
 
 def _storage(place: Place, needs: HostNeeds, image: Path) -> Iterator[Finding]:
@@ -56,15 +57,14 @@ def _storage(place: Place, needs: HostNeeds, image: Path) -> Iterator[Finding]:
     try:
         each = ova.read(image).capacity
     except HypervisorError as error:
-        yield _problem(Topic.STORAGE, str(error), "put the appliance's OVA there, and verify it before")
-    left, name = int(place.datastore.summary.freeSpace), place.datastore.name
-    missing = [one for one in needs.appliances if _absent(place, one)]
-    text = f"datastore {name} has {left >> 20} MiB left"
-    if left >= each * len(missing):
-        yield _good(Topic.STORAGE, text + (f", enough for {len(missing)} more appliances" if missing else ""))
-        return
-    text += f"; {len(missing)} appliances are missing there, whose disks may grow to {each >> 20} MiB each"
-    yield _problem(Topic.STORAGE, text, "make room, or name another datastore")
+        yield problem(Topic.STORAGE, str(error), "put the appliance's OVA there, and verify it before")
+    yield room(
+        f"datastore {place.datastore.name}",
+        left=int(place.datastore.summary.freeSpace),
+        each=each,
+        missing=sum(_absent(place, one) for one in needs.appliances),
+        instead="name another datastore",
+    )
 
 
 def _absent(place: Place, owner_id: str) -> bool:
@@ -79,9 +79,9 @@ def _networks(place: Place, needs: HostNeeds) -> Iterator[Finding]:
         networks.missing(place, (NicSpec(mac="", segment=one) for one in dict.fromkeys(needs.networks)))
     )
     for reason in absent:
-        yield _problem(Topic.NETWORKS, reason, "correct the uplink or the gateway that names it")
+        yield problem(Topic.NETWORKS, reason, "correct the uplink or the gateway that names it")
     if needs.networks and not absent:
-        yield _good(Topic.NETWORKS, f"all {len(needs.networks)} networks that are named are there")
+        yield good(Topic.NETWORKS, f"all {len(needs.networks)} networks that are named are there")
     for pool in needs.pools:
         try:
             switch = vsphere_names.switch(pool.switch)
@@ -90,15 +90,15 @@ def _networks(place: Place, needs: HostNeeds) -> Iterator[Finding]:
             else:
                 networks.standard(place, switch.name)
         except (HypervisorError, ValueError) as error:
-            yield _problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
+            yield problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
             continue
-        yield _good(Topic.NETWORKS, f"switch {pool.switch} of VLAN pool {pool.pool} is there")
+        yield good(Topic.NETWORKS, f"switch {pool.switch} of VLAN pool {pool.pool} is there")
     for one in needs.trunks:
         if not one.switch.startswith("dvs-"):
             text = (
                 f"the appliance of {one.tenant} has a trunk, and {one.switch} passes one VLAN or all of them"
             )
-            yield _problem(Topic.NETWORKS, text, "use a distributed switch, or `adapters: access`")
+            yield problem(Topic.NETWORKS, text, "use a distributed switch, or `adapters: access`")
 
 
 def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
@@ -109,21 +109,21 @@ def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
         runtime = host.runtime
         if runtime.connectionState != vim.HostSystem.ConnectionState.connected:
             text = f"ESXi host {host.name} is {runtime.connectionState}"
-            yield _warning(text, "connect it again: VMs on it can be neither started nor stopped")
+            yield trap(text, "connect it again: VMs on it can be neither started nor stopped")
         elif runtime.inMaintenanceMode:
-            yield _warning(f"ESXi host {host.name} is in maintenance", "end that, or count without it")
+            yield trap(f"ESXi host {host.name} is in maintenance", "end that, or count without it")
         else:
             usable += 1
         if needs.bridged:
             yield from _promiscuous(host)
     if not usable:
-        yield _problem(
+        yield problem(
             Topic.TRAPS, f"no ESXi host of {place.compute.name} can run VMs", "look at them in vSphere"
         )
     if needs.bridged:
         text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
         advice = "let their port groups accept forged transmits, with MAC learning or promiscuous mode"
-        yield _warning(text, advice)
+        yield trap(text, advice)
 
 
 def _promiscuous(host: Any) -> Iterator[Finding]:
@@ -136,18 +136,6 @@ def _promiscuous(host: Any) -> Iterator[Finding]:
         return
     if int(option.value) != 1:
         text = f"{_PROMISCUOUS} is {option.value} on ESXi host {host.name}: frames come twice"
-        yield _problem(
+        yield problem(
             Topic.TRAPS, text, f"set {_PROMISCUOUS} to 1 there, and promiscuous mode off and on again"
         )
-
-
-def _good(topic: Topic, text: str) -> Finding:
-    return Finding(topic=topic, grade=Grade.GOOD, text=text)
-
-
-def _warning(text: str, advice: str) -> Finding:
-    return Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
-
-
-def _problem(topic: Topic, text: str, advice: str) -> Finding:
-    return Finding(topic=topic, grade=Grade.PROBLEM, text=text, advice=advice)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import uploads
 from causeway_controller.hypervisors.base import (
     FoundVm,
     HypervisorError,
@@ -19,6 +20,7 @@ from causeway_controller.hypervisors.base import (
     MachineSpec,
     Progress,
 )
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import deployment, inspection, machines, networks, ova
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.ova import Ova
@@ -27,11 +29,6 @@ from causeway_controller.hypervisors.vsphere.upload import Endpoint
 from causeway_controller.inventory.host_needs import HostNeeds
 
 _POWER_SECONDS: Final = 150.0
-_STALLED_SECONDS: Final = 60.0
-"""An upload that moved nothing for so long has failed."""
-_POLL: Final = 0.25
-_TAKE_BACK: Final = (0.2, 1.0, 3.0, 0.0)
-"""Seconds after each try to delete what a failed deployment left."""
 
 
 class VsphereProvider:
@@ -105,11 +102,8 @@ class VsphereProvider:
         if not on and grace > 0:
             deadline = time.monotonic() + grace
             await self._session.ask(lambda service: machines.ask_to_stop(self._place(service), owner_id))
-            while time.monotonic() < deadline:
-                found = await self.find(owner_id)
-                if found is None or not found.powered_on:
-                    return
-                await asyncio.sleep(_POLL)
+            if await uploads.stopped(functools.partial(self.find, owner_id), deadline):
+                return
         await self._session.ask(
             lambda service: machines.power(self._place(service), owner_id, on=on), seconds=_POWER_SECONDS
         )
@@ -137,39 +131,14 @@ class VsphereProvider:
 
     async def _import(self, spec: MachineSpec, image: Ova, attempt: str, progress: Progress) -> None:
         """The VM of this attempt. Ends when nothing moves any more, and when it is cancelled."""
-        moved, ended = _Moved(), threading.Event()
-
-        def sent(octets: int) -> None:
-            if ended.is_set():
-                raise HypervisorError("the upload was given up")
-            moved.octets += octets
+        upload = Upload(self._host.id, image.octets, progress)
 
         def work(service: Any) -> None:
             place = self._place(service)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
-            deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, sent=sent)
+            deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, sent=upload.sent)
 
-        async def watched() -> None:
-            seen, since = -1, time.monotonic()
-            while True:
-                if moved.octets != seen:
-                    seen, since = moved.octets, time.monotonic()
-                    progress("uploading the disk", 0.9 * seen / image.octets)
-                elif time.monotonic() - since > _STALLED_SECONDS:
-                    raise HypervisorError(
-                        f"host {self._host.id} took nothing of the disk for {_STALLED_SECONDS:.0f} s"
-                    )
-                await asyncio.sleep(_POLL)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(watched())
-                await self._session.ask(work, seconds=None, again=False)
-                watcher.cancel()
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors
-        finally:
-            ended.set()
+        await upload.through(self._session.ask(work, seconds=None, again=False))
 
     def _commit(self, service: Any, spec: MachineSpec, attempt: str) -> None:
         place = self._place(service)
@@ -184,16 +153,11 @@ class VsphereProvider:
 
     async def _take_back(self, owner_id: str, attempt: str) -> None:
         """Delete what is left of an attempt, if the host still listens."""
-        for pause in _TAKE_BACK:
-            try:
-                return await asyncio.shield(
-                    self._session.ask(
-                        lambda service: deployment.take_back(self._place(service), owner_id, attempt)
-                    )
-                )
-            except HypervisorError:  # also while the import that was given up is still open
-                await asyncio.sleep(pause)
-        return None
+        await uploads.taken_back(
+            lambda: self._session.ask(
+                lambda service: deployment.take_back(self._place(service), owner_id, attempt)
+            )
+        )
 
     def _remove(self, service: Any, owner_id: str) -> None:
         place = self._place(service)
@@ -204,9 +168,3 @@ class VsphereProvider:
         used = frozenset(machines.port_groups(vm))
         deployment.remove(place, vm)
         networks.remove_unused(place, used)
-
-
-class _Moved:
-    """How far an upload is, told by its thread."""
-
-    octets = 0

@@ -1,0 +1,32 @@
+"""What is said of a host that was looked at, in the same words for every kind."""
+
+from __future__ import annotations
+
+from causeway_controller.contract.hosts import Finding, Grade, Topic
+
+
+def good(topic: Topic, text: str) -> Finding:
+    """Return that this is as it must be."""
+    return Finding(topic=topic, grade=Grade.GOOD, text=text)
+
+
+def trap(text: str, advice: str) -> Finding:
+    """Return that the host does something that nobody expects of it."""
+    return Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
+
+
+def problem(topic: Topic, text: str, advice: str) -> Finding:
+    """Return that a deployment or a failover would fail of this, and what to do next."""
+    return Finding(topic=topic, grade=Grade.PROBLEM, text=text, advice=advice)
+
+
+def room(where: str, *, left: int, each: int, missing: int, instead: str) -> Finding:
+    """Return whether so many appliances have room for all that their disks may grow to.
+
+    `left`, `each`: octets. `instead`: the other thing to do than making room.
+    """
+    text = f"{where} has {left >> 20} MiB left"
+    if left >= each * missing:
+        return good(Topic.STORAGE, text + (f", enough for {missing} more appliances" if missing else ""))
+    text += f"; {missing} appliances are missing there, whose disks may grow to {each >> 20} MiB each"
+    return problem(Topic.STORAGE, text, f"make room, or {instead}")

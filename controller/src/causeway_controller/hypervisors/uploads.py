@@ -1,0 +1,80 @@
+"""What every host that takes a disk over a network has in common: watched, given up, taken back."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from causeway_controller.hypervisors.base import HypervisorError, Machine, Progress
+
+_STALLED_SECONDS: Final = 60.0
+"""An upload that moved nothing for so long has failed."""
+_POLL: Final = 0.25
+_TAKE_BACK: Final = (0.2, 1.0, 3.0, 0.0)
+"""Seconds after each try to delete what a failed deployment left."""
+
+
+class Upload:
+    """How far an upload is: told by its thread, and watched."""
+
+    def __init__(self, host: str, total: int, progress: Progress) -> None:
+        """`total`: octets."""
+        self._host = host
+        self._total = total
+        self._progress = progress
+        self._moved = 0
+        self._ended = threading.Event()
+
+    def sent(self, octets: int) -> None:
+        """Say in the thread that so many more are there. Raises HypervisorError once it was given up."""
+        if self._ended.is_set():
+            raise HypervisorError("the upload was given up")
+        self._moved += octets
+
+    async def through(self, work: Awaitable[object]) -> None:
+        """Await the work. Ends when nothing moves any more, and when it is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._watched())
+                await work
+                watcher.cancel()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        finally:
+            self._ended.set()
+
+    async def _watched(self) -> None:
+        seen, since = -1, time.monotonic()
+        while True:
+            if self._moved != seen:
+                seen, since = self._moved, time.monotonic()
+                self._progress("uploading the disk", 0.9 * seen / self._total)
+            elif time.monotonic() - since > _STALLED_SECONDS:
+                raise HypervisorError(
+                    f"host {self._host} took nothing of the disk for {_STALLED_SECONDS:.0f} s"
+                )
+            await asyncio.sleep(_POLL)
+
+
+async def taken_back(work: Callable[[], Awaitable[Any]]) -> None:
+    """Delete what is left of an attempt, if the host still listens."""
+    for pause in _TAKE_BACK:
+        try:
+            await asyncio.shield(work())
+        except HypervisorError:  # also while the stream that was given up is still open
+            await asyncio.sleep(pause)
+        else:
+            return
+
+
+async def stopped(find: Callable[[], Awaitable[Machine | None]], deadline: float) -> bool:
+    """Wait until the machine is off or gone; whether that was so before this moment (time.monotonic)."""
+    while time.monotonic() < deadline:
+        found = await find()
+        if found is None or not found.powered_on:
+            return True
+        await asyncio.sleep(_POLL)
+    return False
