@@ -123,7 +123,8 @@ def _datacenter(datastore: Any) -> Any:
 def _compute(service: Any, host: Host, datastore: Any) -> Any:
     """The cluster or ESXi host that is named, else the only one that mounts the datastore."""
     vim, _ = binding.load()
-    mounting = {api.identifier(mount.key.parent): mount.key.parent for mount in datastore.host}
+    # Each is asked for over the network, so once.
+    mounting = {api.identifier(one): one for one in (mount.key.parent for mount in datastore.host)}
     if host.cluster is not UNSET:
         if host.cluster in mounting:
             return mounting[host.cluster]
