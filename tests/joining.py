@@ -6,10 +6,14 @@ import base64
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from ipaddress import ip_address
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from causeway_controller.api.ports import ApplianceService, Peering, RunService, Services, UpdateService
 from causeway_controller.contract.joining import Invitation
+from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
 from causeway_controller.store import authorities, vault
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database
@@ -22,7 +26,7 @@ from causeway_controller.store.tunnels import Tunnels
 from causeway_controller.trust import master_key
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.providers import Providers
-from causeway_wire.types import Secret
+from causeway_wire.types import NetworkId, Secret
 from tests.fakes.appliance_service import FakeExplaining, FakeHosts, FakeUpdates
 
 AUTHORITY: Final = authorities.members("causeway")
@@ -90,3 +94,19 @@ def invited(provider: Peering, tenant: str = "acme", *, hours: int = 24) -> Invi
         expires=made.report.expires,
         tenant=tenant,
     )
+
+
+def resources(*, network: NetworkId = "lan", **members: Any) -> TenantResources:
+    """What a provider tells acme: a replica of db1 in this network, on the host `theirs`."""
+    replica = ReplicaView(vm="db1", network=network, addresses=(ip_address("192.168.10.12"),), host="theirs")
+    told = TenantResources(
+        tenant="acme",
+        hosts=("theirs",),
+        networks=(),
+        replicas=(replica,),
+        plans=(),
+        full_failover_by=(),
+        public_addresses=(),
+        open_runs=(),
+    )
+    return replace(told, **members)

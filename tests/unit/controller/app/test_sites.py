@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ import pytest
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.secrets import Secrets
 from causeway_wire.types import Secret
 from tests import joining
@@ -22,14 +20,6 @@ from tests.provider_inventory import host
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(made)
-    yield made
-    made.close()
 
 
 async def test_another_password_is_used_without_a_restart(

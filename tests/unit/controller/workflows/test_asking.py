@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,9 +15,8 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import AskTenant, Serve
 from causeway_controller.errors import NotGranted
 from causeway_controller.inventory import asked
-from causeway_controller.store import migrate
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
@@ -89,11 +86,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/provider.db")
-    migrate.upgrade(database)
-    yield World(database)
-    database.close()
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def still_waits(waiting: asyncio.Task[Done]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_interface
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,10 +15,9 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Rebuild as Policy
 from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
-from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Run, Runs
@@ -114,11 +111,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
-    yield World(database)
-    database.close()
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def test_it_is_begun_written_down_and_told(world: World) -> None:

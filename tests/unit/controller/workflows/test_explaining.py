@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +18,8 @@ from causeway_controller.inventory.modes import Full, Idle, Mode, Partial
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known
 from causeway_controller.inventory.views import tenancy as view
-from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.workflows.explaining import Explaining
 from causeway_wire.explanation import PacketPath, PathStage
@@ -101,11 +99,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
-    yield World(database)
-    database.close()
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def test_the_legs_come_in_the_packets_order(world: World) -> None:

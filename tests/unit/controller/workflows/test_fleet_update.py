@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,7 +21,7 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import Killed
 from tests.fakes.two_slots import TwoSlots
-from tests.runs_bench import START, RunsBench, detail, made
+from tests.runs_bench import START, RunsBench, detail
 from tests.update_files import make
 
 
@@ -76,11 +75,9 @@ class World(RunsBench):
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(updates, "POLL_SECONDS", 0.01)
-    opened = made(tmp_path)
-    yield World(opened, tmp_path)
-    opened.close()
+    return World(database, tmp_path)
 
 
 async def test_one_after_the_other_what_serves_a_failover_last(world: World) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,16 +12,9 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
 from tests.fakes.clock import FakeClock
-from tests.runs_bench import Died, die, made
+from tests.runs_bench import Died, die
 
 SECONDS = 10.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 class Broken(Leases):

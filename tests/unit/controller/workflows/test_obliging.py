@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +10,9 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnNetwork, Production
 from causeway_controller.contract.requests import FailOver, Undo
 from causeway_controller.contract.tenant import Starter
-from causeway_controller.contract.tenant_view import AskedFailover, ReplicaView, TenantResources
+from causeway_controller.contract.tenant_view import AskedFailover, TenantResources
 from causeway_controller.inventory import asked
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run
@@ -75,31 +71,14 @@ class World:
 
     def asks(self, provider: str, *, network: str) -> None:
         """It says that the VM is in this network."""
-        replica = ReplicaView(
-            vm="db1", network=network, addresses=(ip_address("192.168.10.12"),), host="theirs"
-        )
-        found = TenantResources(
-            tenant="acme",
-            hosts=("theirs",),
-            networks=(),
-            replicas=(replica,),
-            plans=(),
-            full_failover_by=(),
-            public_addresses=(),
-            open_runs=(),
-            asked=(ASKED,),
-        )
-        self.told.keep(provider, found)
+        self.told.keep(provider, joining.resources(network=network, asked=(ASKED,)))
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/acme.db")
-    migrate.upgrade(database)
+def world(database: Database, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(database)
     monkeypatch.setattr(made.obliging, "_refuse", made.refuse)
-    yield made
-    database.close()
+    return made
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +18,7 @@ from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.fakes.engine import Killed
 from tests.fakes.hooks import FakeHooks
-from tests.runs_bench import HOST, RunsBench, made
+from tests.runs_bench import HOST, RunsBench
 from tests.workflow_bench import SITE, Bench
 
 ALL = frozenset(SITE.tenants["acme"].vms)
@@ -97,13 +95,6 @@ async def test_no_replica_stops_while_the_appliance_cannot_be_told() -> None:
     with pytest.raises(PreflightFailed, match="Nothing was touched"):
         await bench.undo_full(begun.site, epoch=2)
     assert bench.running() == ALL
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 PLAN = (PlannedVm(vm=DB, ready=READY), PlannedVm(vm=WEB, after=(DB,)), PlannedVm(vm=APP), PlannedVm(vm=OTHER))

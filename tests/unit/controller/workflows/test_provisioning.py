@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -18,11 +17,10 @@ from causeway_controller.inventory import appliances, book
 from causeway_controller.inventory.tenancy import GatewayCredentials, ManagementAccess, Site
 from causeway_controller.inventory.views import Known, tenancy
 from causeway_controller.inventory.vnics import of_provider_appliance
-from causeway_controller.store import migrate
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.generations import MemoryBook
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
@@ -125,11 +123,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
-    yield World(tmp_path, database)
-    database.close()
+def world(tmp_path: Path, database: Database) -> World:
+    return World(tmp_path, database)
 
 
 async def test_where_nothing_is_subscribed_nothing_is_deployed(world: World) -> None:

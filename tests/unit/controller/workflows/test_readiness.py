@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from causeway_controller.contract.requests import Request, UndoSite
 from causeway_controller.store.database import Database
 from causeway_controller.workflows import readiness
 from causeway_wire.problem import ProblemError, ProblemType
-from tests.runs_bench import HOST, RunsBench, made
+from tests.runs_bench import HOST, RunsBench
 from tests.workflow_bench import SITE
 from tests.workflows import BEGIN, SEQUENCES
 
 PROVIDER = SITE.tenants["acme"].provider.id
 BEGINNINGS = (BEGIN, SEQUENCES["fail-over-site"][0], SEQUENCES["rehearse"][0])
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

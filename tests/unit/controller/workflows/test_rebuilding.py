@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
 from tests.fakes.engine import Killed
 from tests.fakes.hypervisor import FakeHypervisor
-from tests.runs_bench import HOST, Died, RunsBench, detail, made
+from tests.runs_bench import HOST, Died, RunsBench, detail
 from tests.workflow_bench import SITE
 
 ME = "acme-esx1"
@@ -102,13 +101,6 @@ class World(RunsBench):
         """The units that were done, by number and outcome."""
         told = [detail(each) for each in self.runs_kept.events("r1") if each.kind == "step"]
         return [f"{each['stage']} {each['state']}" for each in told]
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 async def test_what_hangs_is_started_anew_and_keeps_its_machine(database: Database) -> None:

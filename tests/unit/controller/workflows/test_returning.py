@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from ipaddress import ip_address, ip_interface
-from pathlib import Path
+from ipaddress import ip_interface
 
 import pytest
 
@@ -13,10 +11,9 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.requests import Undo
 from causeway_controller.contract.tenant import Static
-from causeway_controller.contract.tenant_view import FailoverView, ReplicaView, TenantResources
+from causeway_controller.contract.tenant_view import FailoverView, TenantResources
 from causeway_controller.inventory import modes
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing, Standings
@@ -81,20 +78,7 @@ class World:
         self.told.keep(PROVIDER, self.view(mode, at=at))
 
     def view(self, mode: str, *, at: str = "theirs") -> TenantResources:
-        replica = ReplicaView(
-            vm="db1", network=NETWORK, addresses=(ip_address("192.168.10.12"),), host="theirs"
-        )
-        return TenantResources(
-            tenant=TENANT,
-            hosts=("theirs",),
-            networks=(),
-            replicas=(replica,),
-            plans=(),
-            full_failover_by=(),
-            public_addresses=(),
-            open_runs=(),
-            failovers=(FailoverView(host=at, mode=mode, vms=("db1",)),),
-        )
+        return joining.resources(failovers=(FailoverView(host=at, mode=mode, vms=("db1",)),))
 
     def stands(self, *vms: str) -> None:
         self.standings.put(TENANT, NETWORK, Standing(mode=modes.partial(frozenset(vms))))
@@ -105,11 +89,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    database = connect(f"sqlite:///{tmp_path}/acme.db")
-    migrate.upgrade(database)
-    yield World(database)
-    database.close()
+def world(database: Database) -> World:
+    return World(database)
 
 
 async def test_what_the_provider_took_over_is_ended_here(world: World) -> None:

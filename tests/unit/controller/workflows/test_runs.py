@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,13 +21,6 @@ from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
 PROVIDER = SITE.tenants["acme"].provider.id
 TENANT = SITE.tenants["acme"].appliances["net-0"].id
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from causeway_controller.contract.requests import FailOver
@@ -13,20 +10,13 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemType, problem
-from tests.runs_bench import HOST, RunsBench, made
+from tests.runs_bench import HOST, RunsBench
 from tests.workflow_bench import SITE
 
 PROVIDER = SITE.tenants["acme"].provider.id
 TENANT = SITE.tenants["acme"].appliances["net-0"].id
 VM, OTHER = "vm-0-0", "vm-0-1"
 CONFLICT = problem(ProblemType.UNSUPPORTED, "the original answers")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = made(tmp_path)
-    yield opened
-    opened.close()
 
 
 async def kept_at_the_provider(bench: RunsBench, *vms: str) -> str:

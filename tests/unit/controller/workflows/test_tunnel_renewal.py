@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
-
-import pytest
 
 from causeway_controller.errors import PeerUnreachable
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.health import NOBODY, Deployed
-from causeway_controller.store import authorities, migrate
+from causeway_controller.store import authorities
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.tunnels import end_names
 from causeway_controller.trust import pki
@@ -29,14 +25,6 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SEEN = Deployed(
     id="acme-esx1", tenant="acme", host="esx1", address=ip_address("192.0.2.1"), port=8443, asked=AT, seen=AT
 )
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(made)
-    yield made
-    made.close()
 
 
 class Appliances:
