@@ -62,6 +62,12 @@ class Appliances:
         with self._database.write() as connection:
             connection.execute(statement.values({name: bindparam(name) for name in names}), rows)
 
+    def changed(self, identifier: ApplianceId) -> None:
+        """What was seen of it holds no longer: something was done to it since. Raises StoreError."""
+        unknown = {"condition": Condition.UNKNOWN, "cause": "", "since": None}
+        with self._database.write() as connection:
+            connection.execute(update(appliance).where(appliance.c.id == identifier).values(unknown))
+
     def trusts(self, identifier: ApplianceId, authorities: str) -> None:
         """Keep which authorities it was told to trust. Raises StoreError."""
         told = update(appliance).where(appliance.c.id == identifier).values(trusts=authorities)

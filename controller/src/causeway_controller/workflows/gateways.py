@@ -106,6 +106,7 @@ class GatewayProvisioning:
         )
         await self._onboarding.bring_up(wanted, provider, progress)
         await self._served(*await self._site(gateway.id), under, compared=True)
+        await asyncio.to_thread(self._appliances.changed, gateway.id)
         return gateway.id
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:

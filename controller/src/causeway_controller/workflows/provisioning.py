@@ -107,6 +107,7 @@ class Provisioning:
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(wanted, await checked.provider(), progress)
         await self._configure(checked, tenant, host, under)
+        await asyncio.to_thread(self._appliances.changed, wanted.id)
         return wanted.id
 
     async def due(self, tenant: TenantId, host: Name) -> bool:

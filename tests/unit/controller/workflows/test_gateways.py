@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
+from causeway_controller.contract.appliances import Condition
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
@@ -189,6 +190,15 @@ async def test_what_the_inventory_has_not_is_refused_or_left_alone(world: World)
     seen = replace(left, seen=world.one.now, asked=world.one.now)
     await world.provisioning.look([seen], lambda: None)
     assert world.agent.requests == []
+
+
+async def test_a_trouble_that_was_seen_before_is_told_no_longer_once_it_is_brought_up(world: World) -> None:
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    (kept,) = (one for one in world.one.appliances.all() if one.gateway)
+    world.one.appliances.saw([replace(kept, condition=Condition.OUTDATED, cause="overtaken")])
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    (kept,) = (one for one in world.one.appliances.all() if one.gateway)
+    assert (kept.condition, kept.cause) == (Condition.UNKNOWN, "")
 
 
 async def test_tenants_appliances_and_gateways_go_different_ways(world: World) -> None:
