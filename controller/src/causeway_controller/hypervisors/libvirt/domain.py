@@ -11,6 +11,7 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec
@@ -22,7 +23,17 @@ _UUIDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, NAMESPACE)
 _APPLIANCE: Final = f"{{{NAMESPACE}}}appliance"
 _AGENT: Final = "org.qemu.guest_agent.0"
 
+ARCHITECTURE: Final = "x86_64"
+MACHINE: Final = "q35"
+
 ET.register_namespace("causeway", NAMESPACE)
+
+
+class Firmware(StrEnum):
+    """How a host's machines can start by UEFI."""
+
+    UEFI = "UEFI"
+    SECURE = "UEFI with Secure Boot"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +44,7 @@ class Hardware:
     processors: int = 1
     domain: str = ""
     """`kvm` or `qemu`; empty: the faster one that the host has."""
+    firmware: Firmware = Firmware.UEFI
 
 
 def identity(owner_id: str) -> str:
@@ -50,7 +62,7 @@ def describe(spec: MachineSpec, *, name: str, hardware: Hardware, disk: str, dis
     ET.SubElement(ET.SubElement(root, "metadata"), _APPLIANCE, owner=spec.owner_id, name=spec.name)
     ET.SubElement(root, "memory", unit="MiB").text = str(hardware.mebibytes)
     _texts(root, vcpu=str(hardware.processors))
-    ET.SubElement(ET.SubElement(root, "os"), "type", arch="x86_64", machine="q35").text = "hvm"
+    _start(root, hardware.firmware)
     features = ET.SubElement(root, "features")
     ET.SubElement(features, "acpi")
     if hardware.domain == "kvm":
@@ -102,9 +114,31 @@ def accelerated(capabilities: str) -> str | None:
         domain.get("type")
         for guest in ET.fromstring(capabilities).iterfind("guest")  # noqa: S314 - as above
         if guest.findtext("os_type") == "hvm"
-        for domain in guest.iterfind("arch[@name='x86_64']/domain")
+        for domain in guest.iterfind(f"arch[@name='{ARCHITECTURE}']/domain")
     }
     return next((kind for kind in ("kvm", "qemu") if kind in kinds), None)
+
+
+def firmware(capabilities: str) -> Firmware | None:
+    """Return what a host has, by its capabilities for one type of domain; None when it has no UEFI."""
+    found = ET.fromstring(capabilities).find("os")  # noqa: S314 - as above
+    if found is None or "efi" not in _values(found, "enum[@name='firmware']"):
+        return None
+    secure = "yes" in _values(found, "loader/enum[@name='secure']")
+    return Firmware.SECURE if secure else Firmware.UEFI
+
+
+def _values(parent: ET.Element, enumeration: str) -> frozenset[str | None]:
+    return frozenset(value.text for value in parent.iterfind(f"{enumeration}/value"))
+
+
+def _start(root: ET.Element, firmware: Firmware) -> None:
+    """By UEFI, which updates need. Where it is on the host, and its variables, are for libvirt to know."""
+    system = ET.SubElement(root, "os", firmware="efi")
+    ET.SubElement(system, "type", arch=ARCHITECTURE, machine=MACHINE).text = "hvm"
+    features = ET.SubElement(system, "firmware")
+    secure = "yes" if firmware is Firmware.SECURE else "no"
+    ET.SubElement(features, "feature", enabled=secure, name="secure-boot")
 
 
 def _texts(parent: ET.Element, **texts: str) -> None:

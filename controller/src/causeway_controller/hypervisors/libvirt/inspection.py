@@ -10,7 +10,8 @@ from typing import Any, Final
 from causeway_controller.contract.hosts import Finding, Grade, Topic, VmNic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
 from causeway_controller.hypervisors.findings import good, problem, room, trap
-from causeway_controller.hypervisors.libvirt import binding, domain, machines, segments, volumes
+from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
+from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
 from causeway_controller.inventory.libvirt_names import SegmentKind
@@ -91,16 +92,23 @@ def _hypervisor(connection: Any) -> Iterator[Finding]:
     if version < OLDEST:
         text = f"libvirt {_version(version)} is older than {_version(OLDEST)}, the oldest that was tried"
         yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice="update the host's libvirt")
-    kind = domain.accelerated(connection.getCapabilities())
-    if kind is None:
-        text = "it has no QEMU for x86-64 machines"
-        yield problem(Topic.TRAPS, text, "on the host: apt-get install qemu-system-x86")
-    elif kind != "kvm":
+    try:
+        kind = emulator.kind(connection)
+        firmware = emulator.firmware(connection, kind)
+    except HypervisorError as error:
+        text, _, advice = str(error).partition("; ")
+        yield problem(Topic.TRAPS, text, advice)
+        return
+    if kind != "kvm":
         text = "it has no KVM: machines are emulated, and many times slower"
         advice = "switch virtualisation on in its firmware, load kvm_intel or kvm_amd"
         yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
-    else:
-        yield good(Topic.TRAPS, f"libvirt {_version(version)} with KVM")
+    if firmware is not Firmware.SECURE:
+        text = "its machines start by UEFI without Secure Boot: nothing verifies an appliance's boot loader"
+        advice = "on the host: apt-get install ovmf of Debian 12 or newer, then restart its libvirt daemon"
+        yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
+    with_kvm = " with KVM" if kind == "kvm" else ""
+    yield good(Topic.TRAPS, f"libvirt {_version(version)}{with_kvm}; machines start by {firmware}")
 
 
 def _version(number: int) -> str:

@@ -20,7 +20,14 @@ from causeway_controller.hypervisors.base import (
     MachineSpec,
     Progress,
 )
-from causeway_controller.hypervisors.libvirt import domain, inspection, machines, segments, volumes
+from causeway_controller.hypervisors.libvirt import (
+    domain,
+    emulator,
+    inspection,
+    machines,
+    segments,
+    volumes,
+)
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.session import Session
 from causeway_controller.hypervisors.uploads import Upload
@@ -117,8 +124,10 @@ class LibvirtProvider:
 
     def _reasons(self, connection: Any, spec: MachineSpec, needed: int) -> list[str]:
         reasons = list(segments.missing(connection, spec.nics))
-        if domain.accelerated(connection.getCapabilities()) is None:
-            reasons.append("it has no QEMU for x86-64 machines; apt-get install qemu-system-x86")
+        try:
+            self._machines(connection)
+        except HypervisorError as error:
+            reasons.append(str(error))
         try:
             left = volumes.available(volumes.pool(connection, self._pool))
         except HypervisorError as error:
@@ -130,6 +139,11 @@ class LibvirtProvider:
                 f"{-(-needed >> 20)} MiB; make room, or name another pool"
             )
         return reasons
+
+    def _machines(self, connection: Any) -> Hardware:
+        """What appliances are made of here. Raises HypervisorError where none can run."""
+        kind = self._hardware.domain or emulator.kind(connection)
+        return replace(self._hardware, domain=kind, firmware=emulator.firmware(connection, kind))
 
     async def _upload(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
         """The volumes of this attempt. Ends when nothing moves any more, and when it is cancelled."""
@@ -157,11 +171,10 @@ class LibvirtProvider:
         pool = volumes.pool(connection, self._pool)
         disk = pool.storageVolLookupByName(_disk(identity, attempt)).path()
         disc = pool.storageVolLookupByName(_disc(identity, attempt)).path() if spec.seed else None
-        kind = self._hardware.domain or domain.accelerated(connection.getCapabilities()) or ""
         described = domain.describe(
             spec,
             name=f"{spec.name}-{attempt}",
-            hardware=replace(self._hardware, domain=kind),
+            hardware=self._machines(connection),
             disk=disk,
             disc=disc,
         )

@@ -9,7 +9,7 @@ import pytest
 
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec
 from causeway_controller.hypervisors.libvirt import domain
-from causeway_controller.hypervisors.libvirt.domain import Hardware
+from causeway_controller.hypervisors.libvirt.domain import Firmware, Hardware
 
 SPEC = MachineSpec(
     owner_id="acme-kvm1",
@@ -74,3 +74,32 @@ def test_the_faster_type_that_the_host_has_is_taken() -> None:
     assert domain.accelerated(host("qemu", "kvm")) == "kvm"
     assert domain.accelerated(host("qemu")) == "qemu"
     assert domain.accelerated(host("kvm", arch="aarch64")) is None
+
+
+def capable(*, firmware: str = "efi", secure: tuple[str, ...] = ("yes", "no")) -> str:
+    """A host's capabilities for a type of domain, as libvirt 9.0 says them."""
+    values = "".join(f"<value>{one}</value>" for one in secure)
+    return (
+        f"<domainCapabilities><os supported='yes'><enum name='firmware'><value>{firmware}</value></enum>"
+        f"<loader supported='yes'><value>/usr/share/OVMF/OVMF_CODE_4M.fd</value><enum name='secure'>{values}"
+        "</enum></loader></os></domainCapabilities>"
+    )
+
+
+def test_secure_boot_is_taken_where_the_host_has_it() -> None:
+    assert domain.firmware(capable()) is Firmware.SECURE
+    assert domain.firmware(capable(secure=("no",))) is Firmware.UEFI
+    assert domain.firmware(capable(firmware="bios")) is None
+    assert domain.firmware("<domainCapabilities><os supported='no'/></domainCapabilities>") is None
+
+
+@pytest.mark.parametrize(("firmware", "wanted"), [(Firmware.SECURE, "yes"), (Firmware.UEFI, "no")])
+def test_a_machine_starts_by_uefi_and_says_whether_securely(firmware: Firmware, wanted: str) -> None:
+    hardware = Hardware(domain="kvm", firmware=firmware)
+    text = domain.describe(SPEC, name="acme-kvm1-1", hardware=hardware, disk="/d", disc=None)
+    system = ET.fromstring(text).find("os")  # noqa: S314 - our own
+    assert system is not None
+    assert system.get("firmware") == "efi"
+    feature = system.find("firmware/feature[@name='secure-boot']")
+    assert feature is not None
+    assert feature.get("enabled") == wanted
