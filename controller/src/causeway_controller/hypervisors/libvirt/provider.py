@@ -153,13 +153,11 @@ class LibvirtProvider:
 
         def work(connection: Any) -> None:
             pool = volumes.pool(connection, self._pool)
-            disk = volumes.create(pool, _disk(identity, attempt), total)
+            disk = volumes.create(pool, _disk(identity, attempt))
             volumes.remove_abandoned(pool, identity, disk)
             if spec.seed:
                 content = seed_image.iso(spec.seed)
-                volumes.fill_with(
-                    connection, volumes.create(pool, _disc(identity, attempt), len(content)), content
-                )
+                volumes.fill_with(connection, volumes.create(pool, _disc(identity, attempt)), content)
             with self._image.open("rb") as file:
                 volumes.fill(connection, disk, file, total, upload.sent)
 

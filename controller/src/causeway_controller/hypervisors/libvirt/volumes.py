@@ -74,28 +74,39 @@ def available(found: Any) -> int:
     return int(found.info()[3])
 
 
-def create(found: Any, name: str, size: int) -> Any:
-    """Return a new, empty volume."""
+def create(found: Any, name: str) -> Any:
+    """Return a new volume of no octets, which grows by what is sent: so its size says what arrived."""
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
-    ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
-    ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    for size in ("capacity", "allocation"):
+        ET.SubElement(volume, size, unit="bytes").text = "0"
     # As raw octets: what is uploaded has a format of its own, and is not to be put into another.
     ET.SubElement(ET.SubElement(volume, "target"), "format", type="raw")
     return found.createXML(ET.tostring(volume, encoding="unicode"))
 
 
 def fill(connection: Any, volume: Any, source: BinaryIO, size: int, sent: Callable[[int], None]) -> None:
-    """Send these octets. `sent` is told of each piece, and ends it by raising."""
+    """Send these octets into a new volume. `sent` is told of each piece, and ends it by raising.
+
+    Raises HypervisorError when fewer arrived. libvirt does not always say so: what goes wrong with the last
+    writes, while `finish` already waits for them, it forgets (virFDStreamCloseInt in util/virfdstream.c).
+    """
+    libvirt = binding.load()
     stream = connection.newStream()
     volume.upload(stream, 0, size)
     try:
         stream.sendAll(_reader(source, sent), None)
         stream.finish()
     except BaseException:
-        with contextlib.suppress(binding.load().libvirtError):
+        with contextlib.suppress(libvirt.libvirtError):
             stream.abort()
         raise
+    arrived = volume.infoFlags(libvirt.VIR_STORAGE_VOL_GET_PHYSICAL)[2]
+    if arrived != size:
+        raise HypervisorError(
+            f"{arrived} of {size} octets of volume {volume.name()} arrived: no space is left in its pool, or "
+            "the pool's storage fails; look there, and repeat"
+        )
 
 
 def fill_with(connection: Any, volume: Any, content: bytes) -> None:
