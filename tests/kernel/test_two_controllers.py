@@ -150,3 +150,20 @@ async def begun_by_the_provider(site: Site) -> None:
     await site.failed_over()
     await site.sites.provider.ask(*asked, "--end")
     await site.undone()
+
+
+@pytest.mark.timeout(SECONDS)
+async def test_an_appliance_of_the_tenants_that_is_lost_comes_back_by_itself(site: Site) -> None:
+    """And fails over afterwards: with a certificate of its tunnel that the provider signed anew."""
+    own, name = site.sites.tenant, "acme-net1-tenant"
+    await site.lab.hypervisor.destroy(name)
+    async with asyncio.timeout(SECONDS):
+        while not any("rebuild" in one["request"]["request"] for one in await own.ask_json("run", "list")):
+            await asyncio.sleep(1)
+        while "Nothing is wrong" not in await own.ask("status", ok=(0, 1)):
+            await asyncio.sleep(1)
+    await site.lab.machines.power_off(original_of("acme", DB.vm))
+    await own.ask("failover", "partial", "acme", DB.vm, "--host", "net1")
+    await site.failed_over()
+    await own.ask("failover", "undo", "acme", DB.vm, "--host", "net1")
+    await site.undone()

@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.appliances import ApplianceReport, Condition
 from causeway_controller.contract.status import Trouble
-from causeway_controller.inventory import health, rebuilding
+from causeway_controller.inventory import health, production, rebuilding
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.rebuilding import Attempt
@@ -83,10 +83,12 @@ class AppliancesTold:
 
     def _host(self, one: Deployed) -> Name:
         """That its machine is on."""
-        if not one.gateway:
-            return one.host
-        entry = index(self._inventories.load().inventory).gateways.get(one.id)
-        return "" if entry is None else entry.host
+        inventory = self._inventories.load().inventory
+        if one.gateway:
+            entry = index(inventory).gateways.get(one.id)
+            return "" if entry is None else entry.host
+        place = production.find(inventory, one.tenant, one.host)
+        return one.host if place is None else place.appliance.host
 
     def _report(self, one: Deployed, lately: tuple[Attempt, ...]) -> ApplianceReport:
         shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)

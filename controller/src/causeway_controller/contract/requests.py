@@ -128,6 +128,8 @@ class Rebuild(_Request, tag="rebuild", frozen=True, kw_only=True):
 
     cause: str
     """Why it is."""
+    on: Name | UnsetType = UNSET
+    """The host that its machine is on, where a network of production stands in the run's place of a host."""
 
 
 class RebuildGateway(

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import RebuildGateway
+from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.database import Database
 from causeway_controller.store.tables import open_run, run
@@ -47,6 +47,13 @@ class Rebuilds:
 
 
 def _on(place: Name, request: str) -> Name:
-    """The host whose machine was brought back: a gateway's run has the gateway in a host's place."""
-    asked = requests.read_chore(request.encode())
-    return asked.host if isinstance(asked, RebuildGateway) else place
+    """The host whose machine was brought back: a gateway's run has the gateway in a host's place, and one of
+    production's the network.
+    """
+    match requests.read_chore(request.encode()):
+        case RebuildGateway(host=host):
+            return host
+        case Rebuild(on=str(host)):
+            return host
+        case _:
+            return place

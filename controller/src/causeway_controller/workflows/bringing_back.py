@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from msgspec import UNSET
+
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import Rebuild, RebuildGateway
 from causeway_controller.errors import ControllerError
-from causeway_controller.inventory import appliances, rebuilding
+from causeway_controller.inventory import appliances, production, rebuilding
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.inventory.rebuilding import Attempt, Surroundings
@@ -89,7 +91,7 @@ class BringingBack:
         request = (
             RebuildGateway(gateway=one.id, host=on, cause=cause)
             if one.gateway
-            else Rebuild(tenant=one.tenant, cause=cause)
+            else Rebuild(tenant=one.tenant, cause=cause, on=UNSET if one.host == on else on)
         )
         try:
             run = await self._runs.start_chore(request, tenant=one.tenant, host=one.host, actor=self._actor)
@@ -117,4 +119,8 @@ def _ways(inventory: Inventory) -> dict[tuple[TenantId, Name], _Way]:
     needed = appliances.needed(inventory)
     theirs = {(one.tenant, one.host): _Way(one.host, one.uplink.network) for one in needed}
     gateways = {(NOBODY, one.id): _Way(one.host, one.inside_network) for one in inventory.gateways}
-    return theirs | gateways
+    ours = {
+        (one.tenant, one.network.id): _Way(one.appliance.host, one.appliance.network)
+        for one in production.places(inventory)
+    }
+    return theirs | gateways | ours

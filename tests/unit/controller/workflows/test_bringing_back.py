@@ -12,8 +12,10 @@ import pytest
 from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.provider import Rebuild as Policy
 from causeway_controller.contract.requests import Rebuild, RebuildGateway
+from causeway_controller.contract.tenant import Static
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
@@ -24,7 +26,7 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_wire import codec
 from causeway_wire.types import Name, TenantId
-from tests.provider_inventory import seed_example
+from tests.provider_inventory import host, network, seed_example
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 GONE = Deployed(
@@ -50,6 +52,31 @@ def with_second_gateway(before: Inventory) -> Inventory:
     )
     pools = (msgspec.structs.replace(pool, gateways=("gw1", "gw2")),)
     return msgspec.structs.replace(before, gateways=(first, second), gateway_pools=pools)
+
+
+def with_production(world: World, *names: str) -> list[Deployed]:
+    """A tenant's own site instead, with dead appliances of these networks, on one host."""
+    own = [network(name, number) for number, name in enumerate(names or ("lan",), 10)]
+    networks = tuple(
+        OwnNetwork(
+            id=one.id,
+            prefixes=one.prefixes,
+            gateways=one.gateways,
+            appliance=OwnAppliance(
+                host="esx9",
+                network=one.id,
+                address=Static(addresses=(ip_interface(f"192.168.{number}.250/24"),)),
+            ),
+        )
+        for number, one in enumerate(own, 10)
+    )
+    production = Production(id="north", tenant="acme", networks=networks)
+    site = Inventory(hosts=(host("esx9"),), production=(production,))
+    world.inventories.replace(site, expected=1, actor="test")
+    dead = [replace(GONE, id=f"acme-{one.id}-tenant", host=one.id) for one in own]
+    for one in dead:
+        world.appliances.enter(one, at=START)
+    return dead
 
 
 class World:
@@ -176,6 +203,28 @@ async def test_a_gateway_comes_back_like_an_appliance(world: World) -> None:
     (trouble,) = world.told.troubles([EDGE])
     assert trouble.detail.endswith("it is being brought back: `causeway run watch r1`")
     assert await world.look(EDGE) == 1, "while it goes on there is no other"
+
+
+async def test_an_appliance_of_production_comes_back_like_one_of_a_provider(world: World) -> None:
+    """At the tenant's controller a network stands where a host does at the provider's."""
+    (own,) = with_production(world)
+    assert await world.look(own) == 1
+    (run,) = world.runs.open()
+    assert (run.tenant, run.host) == ("acme", "lan")
+    assert codec.decode(run.request.encode(), Rebuild).on == "esx9"
+    (trouble,) = world.told.troubles([own])
+    assert trouble.detail.endswith("it is being brought back: `causeway run watch r1`")
+
+
+async def test_those_of_production_are_counted_by_the_host_that_they_are_on(world: World) -> None:
+    networks = with_production(world, "lan", "dmz", "lab", "dev")
+    for number, one in enumerate(networks[:3], 1):
+        assert await world.look(one) == number
+        world.end(f"r{number}")
+        world.now += timedelta(minutes=6)
+    assert await world.look(networks[3]) == 3
+    (trouble,) = world.told.troubles([networks[3]])
+    assert "3 were brought back on esx9 within an hour" in trouble.detail
 
 
 async def test_a_gateway_that_the_inventory_has_no_more_stays_dead(world: World) -> None:
