@@ -26,6 +26,7 @@ from causeway_controller.store.database import connect
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.asking import PATIENCE, Asking
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.obliging import LOOK, Obliging
@@ -55,6 +56,8 @@ class Bench:
     inventories: Inventories
     started: list[tuple[FailOver | Undo, str, str, str | None]] = field(default_factory=list)
     seconds: float = 0.0
+    goes_on: bool = True
+    """Whether what was begun at the tenant's has not ended."""
 
     async def start(
         self, request: FailOver | Undo, *, host: str, actor: str, identifier: str | None = None
@@ -110,6 +113,7 @@ async def bench(place: Path, port: int, *starters: Starter) -> AsyncIterator[Ben
             inventories=Inventories(world.database, now=world.clock),
             members=world.services.peering.members,
             halves=Halves(world.database),
+            standings=Standings(world.database),
             runs=Runs(world.database),
             now=world.clock,
             look=0.05,
@@ -126,6 +130,7 @@ async def bench(place: Path, port: int, *starters: Starter) -> AsyncIterator[Ben
             resources=known.providers.resources,
             links=known.links,
             start=start,
+            is_open=lambda _: made[0].goes_on,
             clock=lambda: made[0].seconds,
         )
         made.append(
@@ -182,6 +187,38 @@ async def test_the_end_is_asked_for_likewise(tmp_path: Path, unused_tcp_port: in
         both.ask(structs.replace(ASK, end=True))
         await both.look()
     assert [each[0] for each in both.started] == [Undo(tenant="acme", vms=ASK.vms)]
+
+
+async def test_a_run_that_ended_before_it_opened_its_half_is_not_waited_for(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with bench(tmp_path, unused_tcp_port, Starter.PROVIDER) as both:
+        run = both.ask()
+        await both.look()
+        waiting = asyncio.create_task(both.perform(run))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        both.goes_on = False
+        await both.look()
+        with pytest.raises(NotGranted, match="refuses"):
+            async with asyncio.timeout(5):
+                await waiting
+
+
+async def test_a_half_that_was_opened_is_not_refused_when_the_run_has_ended(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with bench(tmp_path, unused_tcp_port, Starter.PROVIDER) as both:
+        both.ask()
+        await both.look()
+        async with client_of(both.known.link()) as client:
+            order = HalfOrder(epoch=1, open=Open(host="esx1", vms=ASK.vms), word=Word.KEEP)
+            await client.ask(tenant_routes.ORDER_HALF, {"half": HALF}, body=order)
+        both.goes_on = False
+        await both.look()
+        half = Halves(both.world.database).get("acme", HALF)
+        assert half is not None
+        assert half.word is Word.KEEP
 
 
 async def test_what_is_asked_for_no_more_is_not_begun(tmp_path: Path, unused_tcp_port: int) -> None:

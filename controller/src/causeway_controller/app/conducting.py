@@ -191,6 +191,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                     inventories=Inventories(database, now=utc_now),
                     members=peering.members(database, sealing),
                     halves=Halves(database),
+                    standings=Standings(database),
                     runs=StoredRuns(database),
                     now=utc_now,
                 ),
@@ -227,6 +228,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                     resources=providers.resources,
                     links=links,
                     start=runs.start,
+                    is_open=StoredRuns(database).is_open,
                 ),
                 TunnelRenewal(
                     due=provisioning.due,

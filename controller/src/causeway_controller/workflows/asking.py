@@ -19,14 +19,16 @@ from causeway_controller.contract.halves import Word
 from causeway_controller.contract.requests import AskTenant
 from causeway_controller.errors import ControllerError, NotGranted
 from causeway_controller.inventory import asked
+from causeway_controller.inventory.modes import Partial
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.members import Members
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.run_record import FINISHED, LAST, Record
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import NetworkId, TenantId
+from causeway_wire.types import NetworkId, TenantId, VmName
 
 PATIENCE: Final = timedelta(minutes=10)
 """For the tenant's controller to hear of it, and for both halves."""
@@ -42,6 +44,7 @@ class Asking:
         inventories: Inventories,
         members: Members,
         halves: Halves,
+        standings: Standings,
         runs: Runs,
         now: Callable[[], datetime],
         look: float = _LOOK_SECONDS,
@@ -50,16 +53,20 @@ class Asking:
         self._inventories = inventories
         self._members = members
         self._halves = halves
+        self._standings = standings
         self._runs = runs
         self._now = now
         self._look = look
 
     async def plan(self, asked: Run) -> Sequence[Unit]:
-        """Raises ProblemError when there is nobody to ask, a VM has no replica on the host, or they are in
-        several networks.
+        """Raises ProblemError when there is nobody to ask, a VM has no replica on the host, they are in
+        several networks, or one whose failover is to be ended is not failed over.
         """
         wanted = _wanted(asked)
         networks = await asyncio.to_thread(self._networks, wanted)
+        if wanted.end and (idle := wanted.vms - await asyncio.to_thread(self._served, wanted)):
+            detail = f"{', '.join(sorted(idle))}: not in partial failover on {wanted.host}; nothing to end"
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/vms"))
         what = "ends the failover of" if wanted.end else "fails over"
         return [
             Unit(name=network, sentence=f"{wanted.tenant}'s controller {what} {', '.join(sorted(vms))}")
@@ -74,8 +81,10 @@ class Asking:
         name = asked.half(record.asked.id, unit.name, end=wanted.end)
         until = record.asked.at + PATIENCE
         while self._now() < until:
-            if (run := await asyncio.to_thread(self._half, wanted.tenant, name)) is not None:
+            if (run := await asyncio.to_thread(self._half, wanted.tenant, name, end=wanted.end)) is not None:
                 return Done(detail=f"run {run}")
+            if wanted.end and not wanted.vms & await asyncio.to_thread(self._served, wanted):
+                return Done(detail="nothing of them is served any more")
             if await asyncio.to_thread(self._runs.stop_asked_by, record.asked.id) is not None:
                 detail = (
                     "somebody asked that it stop: nothing more is begun for it; what "
@@ -86,14 +95,16 @@ class Asking:
         detail = f"{wanted.tenant}'s controller was not heard of it in time; `causeway member list`"
         raise NotGranted(detail)
 
-    def _half(self, tenant: TenantId, name: str) -> str | None:
-        """The provider's run that did the half; None while that is not so."""
+    def _half(self, tenant: TenantId, name: str, *, end: bool) -> str | None:
+        """The provider's run that did the half, or ended one; None while that is not so."""
         half = self._halves.get(tenant, name)
         if half is None:
             return None
         if half.run is None:
             if half.word is Word.TAKE_BACK:
                 raise NotGranted(f"{tenant}'s controller refuses: its policy, or it cannot; ask its staff")
+            if end:
+                raise NotGranted(f"{tenant}'s controller was refused to end it; its run says why")
             return None
         last = self._runs.last(half.run)
         if last is None or last.kind not in LAST:
@@ -102,6 +113,11 @@ class Asking:
             why = msgspec.json.decode(last.detail, type=dict[str, object]).get("why")
             raise NotGranted(f"run {half.run} has not gone through: {why}")
         return half.run
+
+    def _served(self, wanted: AskTenant) -> frozenset[VmName]:
+        """What is in partial failover on the host."""
+        mode = self._standings.get(wanted.tenant, wanted.host).mode
+        return mode.vms if isinstance(mode, Partial) else frozenset()
 
     def _networks(self, wanted: AskTenant) -> dict[NetworkId, set[str]]:
         inventory = self._inventories.of_tenant(wanted.tenant).inventory

@@ -22,7 +22,7 @@ from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run
 from causeway_controller.store.told import Told
 from causeway_controller.workflows.providers import client_of
-from causeway_wire.problem import ProblemError
+from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Name, NetworkId, VmName
 
 LOOK: Final = 2.0
@@ -50,23 +50,28 @@ class Obliging:
         resources: Callable[[Name], Awaitable[TenantResources]],
         links: Links,
         start: Start,
+        is_open: Callable[[str], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`resources`: asks a provider anew, for what is asked no more is not begun."""
+        """`resources`: asks a provider anew, for what is asked no more is not begun; `is_open`: of a run."""
         self._inventories = inventories
         self._told = told
         self._resources = resources
         self._links = links
         self._start = start
+        self._is_open = is_open
         self._clock = clock
         self._looked = float("-inf")
         self._met: set[str] = set()
+        self._begun: dict[Name, tuple[Name, str]] = {}
+        """Halves of runs that were begun and have not ended, as far as we know: the provider, the run."""
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:  # noqa: ARG002 - see `Care`
         """Begin or refuse what is asked for. Raises StoreError."""
         if self._clock() < self._looked + LOOK:
             return
         self._looked = self._clock()
+        await self._tell_ended()
         for name, entry in await asyncio.to_thread(self._wanted):
             try:
                 now = await self._resources(name)
@@ -79,6 +84,25 @@ class Obliging:
                 raise
             except (ControllerError, ProblemError) as error:
                 _log.warning("provider's asking not met", extra={"provider": name, "reason": str(error)})
+
+    async def _tell_ended(self) -> None:
+        """Say of a run that is over that its half will not be opened any more: it may have ended before that.
+        Of one that was opened the provider knows better, and hears no such order.
+        """
+        for half, (provider, run) in tuple(self._begun.items()):
+            if await asyncio.to_thread(self._is_open, run):
+                continue
+            try:
+                await self._refuse(provider, half)
+            except StoreError:
+                raise
+            except ControllerError as error:
+                _log.info("provider not told yet", extra={"provider": provider, "reason": str(error)})
+                continue
+            except ProblemError as error:
+                if error.problem.type != ProblemType.STALE_EPOCH.urn:
+                    _log.warning("provider not told", extra={"provider": provider, "reason": str(error)})
+            del self._begun[half]
 
     def _wanted(self) -> tuple[tuple[Name, Production | None], ...]:
         """The providers that ask for something new, with what of theirs is in this inventory. At a provider's
@@ -125,6 +149,7 @@ class Obliging:
             _log.warning("refused to the provider", extra={**about, "reason": str(error)})
             await self._refuse(entry.id, half)
         else:
+            self._begun[half] = (entry.id, name)
             _log.warning("begun for the provider", extra={**about, "why": one.reason})
 
     async def _refuse(self, provider: Name, half: Name) -> None:

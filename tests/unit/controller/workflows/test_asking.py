@@ -15,11 +15,13 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import AskTenant, Serve
 from causeway_controller.errors import NotGranted
 from causeway_controller.inventory import asked
+from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.run_record import FAILED, FINISHED, Record
@@ -46,11 +48,13 @@ class World:
     def __post_init__(self) -> None:
         self.runs = Runs(self.database)
         self.halves = Halves(self.database)
+        self.standings = Standings(self.database)
         sealing = joining.unlocked(self.database, now=now)
         self.asking = Asking(
             inventories=Inventories(self.database, now=now),
             members=joining.peering(self.database, sealing, now=now).members,
             halves=self.halves,
+            standings=self.standings,
             runs=self.runs,
             now=now,
             look=0.01,
@@ -63,7 +67,14 @@ class World:
         """As `asking`, with this inventory, of which acme's controller has joined."""
         inventories: Any = SimpleNamespace(of_tenant=lambda _: SimpleNamespace(inventory=inventory))
         members: Any = SimpleNamespace(list=lambda *, next_key: (SimpleNamespace(tenant="acme"),))  # noqa: ARG005
-        return Asking(inventories=inventories, members=members, halves=self.halves, runs=self.runs, now=now)
+        return Asking(
+            inventories=inventories,
+            members=members,
+            halves=self.halves,
+            standings=self.standings,
+            runs=self.runs,
+            now=now,
+        )
 
     def run(self, name: str, request: str, *, host: str) -> Run:
         return Run(id=name, tenant="acme", host=host, request=request, actor="otto", at=now())
@@ -120,6 +131,41 @@ async def test_it_is_asked_no_more_when_somebody_says_stop(world: World) -> None
     with pytest.raises(NotGranted, match="its staff stops that"):
         async with asyncio.timeout(5):
             await waiting
+
+
+def ending(world: World) -> Run:
+    """The run that asks for the end, of VMs that are served."""
+    world.standings.put("acme", "esx1", Standing(mode=Partial(VMS)))
+    wanted = AskTenant(tenant="acme", host="esx1", vms=VMS, reason="it is mended", end=True)
+    return world.run("r-ending", codec.encode(wanted).decode(), host="")
+
+
+async def test_the_end_of_what_is_not_failed_over_is_refused_before_anybody_is_asked(world: World) -> None:
+    asking, run = world.joined(Inventory(tenants=(tenant(vms=(vm("db1", 12),)),))), ending(world)
+    assert [one.name for one in await asking.plan(run)] == ["lan"]
+    world.standings.put("acme", "esx1", Standing())
+    with pytest.raises(ProblemError, match="db1: not in partial failover on esx1") as caught:
+        await asking.plan(run)
+    assert caught.value.problem.pointer == "/vms"
+
+
+async def test_what_is_served_no_more_is_not_waited_for(world: World) -> None:
+    """A full failover took its place, or the tenant's controller found nothing to be ended."""
+    world.asked = ending(world)
+    waiting = world.performing()
+    await still_waits(waiting)
+    world.standings.put("acme", "esx1", Standing(mode=Full(VMS)))
+    async with asyncio.timeout(5):
+        assert (await waiting).detail == "nothing of them is served any more"
+
+
+async def test_who_was_refused_to_end_it_is_not_waited_for(world: World) -> None:
+    world.asked = ending(world)
+    half = asked.half(world.asked.id, "lan", end=True)
+    world.halves.order("acme", half, HalfOrder(epoch=1), run="h-2", at=now())
+    with pytest.raises(NotGranted, match="was refused to end it"):
+        async with asyncio.timeout(5):
+            await world.performing()
 
 
 async def test_two_networks_on_one_host_are_two_askings(world: World) -> None:

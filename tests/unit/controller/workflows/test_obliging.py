@@ -53,6 +53,7 @@ class World:
             resources=self.resources,
             links=Links(database, sealing, now=now),
             start=self.start,
+            is_open=lambda _: True,
         )
 
     async def resources(self, provider: str) -> TenantResources:
