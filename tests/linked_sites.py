@@ -118,6 +118,7 @@ class Engine(FakeEngine):
         self.rest = 0.05
         self.kills: list[tuple[str, str]] = []
         self.kill_at: tuple[str, str] | None = None
+        self.died = asyncio.Event()
         self.at = self._perhaps
         self.tasks: dict[str, asyncio.Task[None]] = {}
         self.succeed: Callable[[], object] = lambda: None
@@ -132,6 +133,7 @@ class Engine(FakeEngine):
         if self.kill_at == (stage, moment):
             self.kill_at = None
             self.kills.append((stage, moment))
+            self.died.set()
             raise Killed
 
     async def _whole(self, run: str) -> None:

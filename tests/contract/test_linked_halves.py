@@ -172,6 +172,27 @@ async def test_the_providers_staff_neither_opens_a_half_nor_ends_one(both: Linke
     agree(both, "finished")
 
 
+@pytest.mark.parametrize("stage", ["stage 1", "stage 2", "stage 3"])
+async def test_a_site_that_is_lost_while_its_half_is_only_held_fails_over_as_a_whole(
+    both: Linked, stage: str
+) -> None:
+    """At once: nobody there is asked, no deadline is waited for. What comes back finds nothing to keep."""
+    both.tenant.engine.kill_at, both.tenant.engine.rest = (stage, "after"), 6.0
+    run = await both.start(BEGIN)
+    await both.tenant.engine.died.wait()
+    request = FailOverSite(tenant="acme", vms=ONES)
+    assert await both.provider.runs.plan(request, host="esx1")
+    async with asyncio.timeout(4):
+        full = await both.provider.runs.start(request, host="esx1", actor="otto")
+        await both.provider.engine.tasks[full.id]
+    assert both.provider.last(full.id)[0] == "finished", both.provider.last(full.id)
+    assert await both.ended(run) == "failed"
+    assert both.at_tenant() == frozenset()
+    assert both.tenant.standings.get("acme", NETWORK).mode.name == "idle"
+    assert both.provider.standings.get("acme", "esx1").mode.name == "full"
+    both.faults.clear()
+
+
 async def test_the_provider_escalates_when_the_tenants_site_is_gone(both: Linked) -> None:
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished"

@@ -98,7 +98,8 @@ class RunHandlers:
 
         async def once(*, identifier: str | None) -> Run:
             # What is refused uses up nothing.
-            await asyncio.to_thread(self.stored.refuse_open, request.tenant, host)
+            half = await asyncio.to_thread(self.stored.open_half, request.tenant, host)
+            await asyncio.to_thread(self.stored.refuse_open, request.tenant, host, but=half or "")
             await self.service.plan(request, host=host)
             await self._use_up(ask.caller)
             return await begin(identifier=identifier)

@@ -26,6 +26,8 @@ _KEPT: Final = timedelta(days=30)
 """For how long a half is known after the last order about it."""
 _MOST: Final = 1000
 """Of one tenant."""
+_OVERTAKEN: Final = "overtaken"
+"""In place of a word: this provider's own, which no order carries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,8 @@ class Half:
     given: int
     """How many of those were done."""
     word: Word | None
+    overtaken: bool = False
+    """Whether a full failover takes its place: then it goes, whatever relies on it."""
 
 
 class Halves:
@@ -96,6 +100,16 @@ class Halves:
         """So many orders to hold on are done. Raises StoreError."""
         self._set(run, {"given": asked})
 
+    def overtake(self, run: RunId) -> bool:
+        """Keep that a full failover takes its place; False when it is to be kept or taken back already.
+
+        Raises StoreError.
+        """
+        free = half.c.word.is_(None) | (half.c.word == _OVERTAKEN)
+        taken = update(half).where(half.c.run == run, free).values(word=_OVERTAKEN).returning(half.c.name)
+        with self._database.write() as connection:
+            return connection.execute(taken).one_or_none() is not None
+
     def unopened(self, run: RunId) -> None:
         """The run was refused before it began. Raises StoreError."""
         self._set(run, {"run": None})
@@ -112,7 +126,8 @@ def _wishes(wanted: HalfOrder, row: Any, run: RunId) -> dict[str, Any]:
         values["run"] = run
     if wanted.hold is not UNSET:
         values |= {"asked": row["asked"] + 1, "seconds": wanted.hold}
-    if wanted.word is not UNSET and row["word"] != Word.TAKE_BACK:
+    over = row["word"] == Word.TAKE_BACK or (row["word"] == _OVERTAKEN and wanted.word is Word.KEEP)
+    if wanted.word is not UNSET and not over:
         values["word"] = wanted.word.value
     return values
 
@@ -138,5 +153,6 @@ def _half(row: Any) -> Half:
         asked=row["asked"],
         seconds=row["seconds"],
         given=row["given"],
-        word=None if row["word"] is None else Word(row["word"]),
+        word=None if row["word"] in {None, _OVERTAKEN} else Word(row["word"]),
+        overtaken=row["word"] == _OVERTAKEN,
     )

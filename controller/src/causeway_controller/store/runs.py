@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.engine import Connection, Row
 
+from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters, tenancies
 from causeway_controller.store.database import Database, upsert
@@ -20,6 +21,8 @@ from causeway_controller.store.tables import open_run, run, run_event, run_stop
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
+
+_SERVES: Final = '%"request":"serve"%'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +85,17 @@ class Runs:
             other = _open(connection, tenant, host)
         if other is not None and other != but:
             raise ProblemError(_not_over(other, tenant, host))
+
+    def open_half(self, tenant: TenantId, host: Name) -> RunId | None:
+        """The open run that serves a half there for the tenant's controller; None where there is none."""
+        question = (
+            select(run.c.id)
+            .join(open_run, open_run.c.run == run.c.id)
+            .where(open_run.c.tenant == tenant, open_run.c.host == host, run.c.request.like(_SERVES))
+        )
+        with self._database.read() as connection:
+            found: RunId | None = connection.execute(question).scalar_one_or_none()
+        return found
 
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
         """Keep an event of an open run and return its number.

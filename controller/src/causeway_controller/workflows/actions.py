@@ -97,7 +97,7 @@ class Executor:
         self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
         self._hooks = hooks
         self._halves = halves
-        self._holding = Holding(words=words, agents=agents, timing=timing, in_charge=in_charge)
+        self.holding = Holding(words=words, agents=agents, timing=timing, in_charge=in_charge)
         self._in_charge = in_charge
 
     async def can_begin(self, request: Request, site: tenancy.Site, host: Name) -> None:
@@ -211,9 +211,9 @@ class Executor:
     ) -> bool:
         match action:
             case AwaitTenant():
-                await self._holding.until_told(run, action.appliance)
+                await self.holding.until_told(run, action.appliance)
             case LetGo():
-                await self._holding.let_go(run, action.appliance)
+                await self.holding.let_go(run, action.appliance)
             case OpenHalf():
                 await self._open(run, action)
             case CloseHalf():

@@ -48,10 +48,7 @@ class Holding:
             half = await self._said(run)
             if half.word is Word.KEEP:
                 return
-            if half.word is Word.TAKE_BACK:
-                raise HalfGone("the tenant's controller took it back")
-            if await run.stop_requested():
-                raise HalfGone("somebody asked that the run stop")
+            await _refuse_over(run, half)
             if half.asked > half.given:
                 await self._extend(run, appliance, half)
             elif time.monotonic() - looked >= _LOOK_SECONDS:
@@ -66,14 +63,20 @@ class Holding:
         """Return once nothing at the tenant's site relies on the appliance any more.
 
         Nobody there confirmed anything: that waits for the end of this run. So it is so when the tenant's
-        controller says it, when the appliance went back by itself, and when the longest hold is over.
+        controller says it, when the appliance went back by itself, and when the longest hold is over. A full
+        failover that takes its place asks nobody at that site.
         """
         deadline = time.monotonic() + HOLD_SECONDS + self.timing.courtesy
         while time.monotonic() < deadline:
             half = await self._said(run)
-            if half.word is Word.TAKE_BACK or not half.held or await self._gone_back(run, appliance):
+            over = half.word is Word.TAKE_BACK or half.overtaken or not half.held
+            if over or await self._gone_back(run, appliance):
                 return
             await asyncio.sleep(self.timing.longest_poll)
+
+    async def overtake(self, run: str) -> bool:
+        """Have it end for a full failover; False when how it ends was said already. Raises StoreError."""
+        return self.words is not None and await asyncio.to_thread(self.words.overtake, run)
 
     async def _said(self, run: Run) -> Half:
         found = None if self.words is None else await asyncio.to_thread(self.words.of_run, run.id)
@@ -108,3 +111,13 @@ class Holding:
         except (ControllerError, ProblemError, TimeoutError):
             return False
         return change.final and change.state is not ChangeState.DONE
+
+
+async def _refuse_over(run: Run, half: Half) -> None:
+    """Raises HalfGone when it is to be taken back."""
+    if half.word is Word.TAKE_BACK:
+        raise HalfGone("the tenant's controller took it back")
+    if half.overtaken:
+        raise HalfGone("a full failover takes its place")
+    if await run.stop_requested():
+        raise HalfGone("somebody asked that the run stop")

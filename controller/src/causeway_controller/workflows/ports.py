@@ -100,6 +100,9 @@ class Words(Protocol):
     def give(self, run: str, asked: int) -> None:
         """Keep that so many orders to hold on are done."""
 
+    def overtake(self, run: str) -> bool:
+        """Keep that a full failover takes its place; False when it is to be kept or taken back already."""
+
 
 Agents = Callable[[ApplianceId], Agent]
 """Gives open clients; kept open between runs they save the TLS handshake."""

@@ -9,16 +9,18 @@ and from the mode that it began in. Who carries it out takes a newer epoch than 
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Chore, Request
+from causeway_controller.contract.requests import Chore, FailOverSite, Request
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning
 from causeway_controller.failover.planning import Plan
@@ -36,6 +38,10 @@ from causeway_controller.workflows.stages import Unrecorded
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
+
+_GOES: Final = 50.0
+"""Seconds for a half to go: an appliance's change, and replicas that are shut down."""
+_LOOK: Final = 0.2
 
 
 def _now() -> datetime:
@@ -98,14 +104,33 @@ class Runs:
         """Have the request carried out; the run, which is open now. How it goes, its events say.
 
         With an `identifier` that was used for the same request before, that run is returned, and nothing
-        happens. Raises ProblemError when the request cannot be meant or another run is open: then nothing is
-        kept.
+        happens. A full failover takes the place of a half that is held for a tenant's controller.
+
+        Raises ProblemError when the request cannot be meant or another run is open: then nothing is kept.
         """
         asked = self._asked(request, request.tenant, host, actor=actor, identifier=identifier)
         if (known := await self._known(asked, identifier)) is not None:
             return known
         await self.plan(request, host=host)
+        half = await asyncio.to_thread(self._runs.open_half, request.tenant, host)
+        if isinstance(request, FailOverSite) and half is not None:
+            await self._take_place(half, actor)
+            await self.plan(request, host=host)
         return await self._open(asked)
+
+    async def _take_place(self, half: str, actor: str) -> None:
+        """Have the half go that is held there for a tenant's controller, whose site may be lost.
+
+        One that is to be kept already ends as what it is. It is waited for, for a while.
+        """
+        if await self._means.executor.holding.overtake(half):
+            with suppress(ProblemError):  # it has ended meanwhile
+                await self.stop(half, actor=actor)
+        until = time.monotonic() + _GOES
+        while await asyncio.to_thread(self._runs.is_open, half):
+            if time.monotonic() >= until:
+                return
+            await asyncio.sleep(_LOOK)
 
     async def start_chore(
         self,
