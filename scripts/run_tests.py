@@ -27,7 +27,9 @@ PACKAGES = ("wire", "agent", "controller", "lab")
 PYTEST = (sys.executable, "-m", "pytest")
 SANDBOXED = ROOT / "scripts/sandboxed-python"
 WORKERS = os.cpu_count() or 1
-SHARED = ("-n", str(WORKERS), "--dist=loadfile")
+BY_FILE = ("--dist=loadfile", "--no-loadscope-reorder")
+"""In the order of `tests/conftest.py`."""
+SHARED = ("-n", str(WORKERS), *BY_FILE)
 SANDBOX = (sys.executable, "-m", "causeway_lab.sandbox", "--")
 TIERS = {
     "unit": (*PYTEST, "tests/unit", *SHARED),
@@ -37,7 +39,7 @@ TIERS = {
         "-m",
         "kernel",
         "tests",
-        "--dist=loadfile",
+        *BY_FILE,
         f"--tx={WORKERS + 1}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
