@@ -8,7 +8,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from causeway_controller.contract.requests import Chore, Rebuild, RebuildGateway, UpdateFleet
+from causeway_controller.contract.requests import (
+    Chore,
+    Rebuild,
+    RebuildGateway,
+    Redeploy,
+    RedeployGateway,
+    UpdateFleet,
+)
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.fleet.update_file import read as read_update
 from causeway_controller.inventory.health import Deployed
@@ -17,7 +24,8 @@ from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.chores import Kind
 from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_controller.workflows.provisioning import Under
-from causeway_controller.workflows.rebuilding import DEPLOY, REMOVE, START, Rebuilding
+from causeway_controller.workflows.rebuilding import START, Rebuilding
+from causeway_controller.workflows.redeploying import DEPLOY, REMOVE, Redeploying
 from causeway_wire.types import ApplianceId, Name, TenantId
 from causeway_wire.update import Slot
 from tests.controller_crash.remote import RemoteAgent, RemoteHypervisor, Wire
@@ -74,16 +82,28 @@ def _gateway(place: str, _build: str) -> Chore:
     return RebuildGateway(gateway=place, host="esx1", cause=_CAUSE)
 
 
+def _redeploy(_place: str, _build: str) -> Chore:
+    return Redeploy(tenant="acme")
+
+
+def _redeploy_gateway(place: str, _build: str) -> Chore:
+    return RedeployGateway(gateway=place, keep_certificates=True)
+
+
 def _update(_place: str, build: str) -> Chore:
     return UpdateFleet(build=build)
 
 
 _REBUILD = (START, REMOVE, DEPLOY)
+_REDEPLOY = (REMOVE, DEPLOY)
 CHORES: Mapping[str, ChoreCase] = {
     "rebuild-missing": ChoreCase(stages=_REBUILD, ask=_rebuild, before=_missing),
     "rebuild-hanging": ChoreCase(stages=(START,), ask=_rebuild, before=_hanging),
     "rebuild-hopeless": ChoreCase(stages=_REBUILD, ask=_rebuild, before=_hopeless),
     "rebuild-gateway": ChoreCase(stages=_REBUILD, ask=_gateway, before=_missing),
+    "redeploy": ChoreCase(stages=_REDEPLOY, ask=_redeploy, before=_well),
+    "redeploy-missing": ChoreCase(stages=_REDEPLOY, ask=_redeploy, before=_missing),
+    "redeploy-gateway": ChoreCase(stages=_REDEPLOY, ask=_redeploy_gateway, before=_well),
     "update-all": ChoreCase(
         stages=tuple(f"{tenant}/one" for tenant in UPDATED), ask=_update, before=_well, updated=True
     ),
@@ -116,7 +136,7 @@ class _Life:
         return ME
 
     async def clear(
-        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+        self, one: Deployed, *, actor: str, reason: str, revoke: bool, unless: Callable[[], Awaitable[bool]]
     ) -> bool:
         if await unless():
             return False
@@ -151,12 +171,19 @@ def kinds(wire: Wire, directory: Path, runs: Any, in_charge: Callable[[], None])
     updating = FleetUpdate(
         appliances=fleet, runs=runs, files=file, clients=clients, in_charge=in_charge, poll=0.1
     )
-    return {Rebuild: rebuilding, RebuildGateway: rebuilding, UpdateFleet: updating}
+    redeploying = Redeploying(life=_Life(wire), in_charge=in_charge)
+    return {
+        Rebuild: rebuilding,
+        RebuildGateway: rebuilding,
+        Redeploy: redeploying,
+        RedeployGateway: redeploying,
+        UpdateFleet: updating,
+    }
 
 
 def whose(chore: Chore, place: Name) -> dict[str, Any]:
     """Whose run it is: a gateway and the whole fleet are nobody's."""
-    return {"tenant": chore.tenant if isinstance(chore, Rebuild) else None, "host": place}
+    return {"tenant": chore.tenant if isinstance(chore, Rebuild | Redeploy) else None, "host": place}
 
 
 def _deployed(name: ApplianceId, tenant: TenantId, host: Name) -> Deployed:

@@ -31,12 +31,6 @@ class FakeAppliances:
         self.told.append(("rotate", revoke, actor))
         return await self.ensure(tenant, host)
 
-    async def redeploy(
-        self, tenant: TenantId, host: Name, *, keep_certificates: bool, actor: str
-    ) -> ApplianceId:
-        self.told.append(("redeploy", keep_certificates, actor))
-        return await self.ensure(tenant, host)
-
     async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
         self.told.append(("retire", gone, actor))
         return await self.ensure(tenant, host)

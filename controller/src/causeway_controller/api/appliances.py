@@ -37,11 +37,9 @@ class ApplianceHandlers:
             routes.APPLIANCE.name: self.show,
             routes.ENSURE_APPLIANCE.name: self.ensure,
             routes.ROTATE_APPLIANCE.name: self.rotate,
-            routes.REDEPLOY_APPLIANCE.name: self.redeploy,
             routes.RETIRE_APPLIANCE.name: self.retire,
             gateway_routes.ENSURE_GATEWAY.name: self.ensure,
             gateway_routes.ROTATE_GATEWAY.name: self.rotate,
-            gateway_routes.REDEPLOY_GATEWAY.name: self.redeploy,
             gateway_routes.RETIRE_GATEWAY.name: self.retire,
         }
 
@@ -67,12 +65,6 @@ class ApplianceHandlers:
         """Have it under a new key and certificate."""
         act = functools.partial(self.service.rotate, revoke=ask.flag("revoke"), actor=ask.caller.name)
         return await self._done(ask, "appliance.rotate", act)
-
-    async def redeploy(self, ask: Ask) -> Answer:
-        """Have another machine in its place."""
-        keep, actor = ask.flag("keep_certificates"), ask.caller.name
-        act = functools.partial(self.service.redeploy, keep_certificates=keep, actor=actor)
-        return await self._done(ask, "appliance.redeploy", act)
 
     async def retire(self, ask: Ask) -> Answer:
         """Have it away."""

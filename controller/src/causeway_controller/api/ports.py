@@ -66,11 +66,6 @@ class ApplianceService(Protocol):
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
         """Have it under a new key and certificate; its name. Raises ProblemError, ControllerError."""
 
-    async def redeploy(
-        self, tenant: TenantId, host: Name, *, keep_certificates: bool, actor: str
-    ) -> ApplianceId:
-        """Have another machine in its place; its name. Raises ProblemError, ControllerError."""
-
     async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
         """Have it away, and nothing left of it; its name. Raises ProblemError, ControllerError."""
 

@@ -15,11 +15,14 @@ from causeway_controller.api import break_glass
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract import asking_routes, requests, routes, update_routes
+from causeway_controller.contract import asking_routes, gateway_routes, requests, routes, update_routes
 from causeway_controller.contract.access import OF_TENANTS, Permission
 from causeway_controller.contract.requests import (
     AskTenant,
+    Chore,
     FailOverSite,
+    Redeploy,
+    RedeployGateway,
     Request,
     Serve,
     StopServing,
@@ -29,6 +32,7 @@ from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunRep
 from causeway_controller.contract.tenant import Starter
 from causeway_controller.failover import summary
 from causeway_controller.inventory import appliances, production
+from causeway_controller.inventory.health import NOBODY
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
@@ -37,9 +41,11 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import TenantId
+from causeway_wire.types import Name, TenantId
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_START: Final = "run.start"
+"""What the audit calls it, unless there is a better word."""
 _CURSOR: Final = re.compile(r"[A-Za-z0-9:._-]{1,200}")
 
 
@@ -77,6 +83,8 @@ class RunHandlers:
         """As `handlers`, of what only the provider's staff is served."""
         return {
             update_routes.UPDATE_FLEET.name: self.update_fleet,
+            routes.REDEPLOY_APPLIANCE.name: self.redeploy,
+            gateway_routes.REDEPLOY_GATEWAY.name: self.redeploy_gateway,
             asking_routes.ASK_TENANT.name: self.ask_tenant,
         }
 
@@ -130,21 +138,42 @@ class RunHandlers:
             raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
         return await self._chore(ask, request, request.tenant)
 
-    async def _chore(self, ask: Ask, request: UpdateFleet | AskTenant, tenant: TenantId | None) -> Answer:
+    async def redeploy(self, ask: Ask) -> Answer:
+        """Start the run that has another machine in an appliance's place, or say what it would do."""
+        tenant, host = ask.places["tenant"], ask.places["host"]
+        ask.caller.see(tenant, f"tenant {tenant}")
+        request = Redeploy(tenant=tenant, keep_certificates=ask.flag("keep_certificates"))
+        return await self._chore(ask, request, tenant, host=host, action="appliance.redeploy")
+
+    async def redeploy_gateway(self, ask: Ask) -> Answer:
+        """As `redeploy`, of a gateway, which is nobody's, in its own place."""
+        name = ask.places["gateway"]
+        request = RedeployGateway(gateway=name, keep_certificates=ask.flag("keep_certificates"))
+        return await self._chore(ask, request, NOBODY, host=name, action="appliance.redeploy")
+
+    async def _chore(
+        self,
+        ask: Ask,
+        request: Chore,
+        tenant: TenantId | None,
+        *,
+        host: Name | None = None,
+        action: str = _START,
+    ) -> Answer:
         if ask.flag("dry_run"):
-            stages = await self.service.plan_chore(request, tenant=tenant, host=None)
+            stages = await self.service.plan_chore(request, tenant=tenant, host=host)
             return Answer(document=PlannedRun(stages=stages))
         start = self.service.start_chore
-        begin = functools.partial(start, request, tenant=tenant, host=None, actor=ask.caller.name)
-        return await self._begun(ask, begin)
+        begin = functools.partial(start, request, tenant=tenant, host=host, actor=ask.caller.name)
+        return await self._begun(ask, begin, action)
 
-    async def _begun(self, ask: Ask, begin: Begin) -> Answer:
+    async def _begun(self, ask: Ask, begin: Begin, action: str = _START) -> Answer:
         key = ask.headers.get(routes.IDEMPOTENCY_KEY)
         if key is None:
             report = await self._started(begin, None)
-            await self.record(ask.caller, "run.start", report)
+            await self.record(ask.caller, action, report)
             return _answer(codec.encode(report), report.id)
-        return await self._once(ask, begin, key)
+        return await self._once(ask, begin, key, action)
 
     def may_start(self, caller: Caller, request: Request, host: str) -> None:
         """Raise ProblemError unless the caller sees the tenant, and may start a full one where it is one."""
@@ -173,11 +202,11 @@ class RunHandlers:
             detail = f"to {act} what is done to appliances is the provider's; ask its staff"
             raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
 
-    async def _once(self, ask: Ask, begin: Begin, key: str) -> Answer:
+    async def _once(self, ask: Ask, begin: Begin, key: str, action: str = _START) -> Answer:
         """Start the run unless this key did. Its name follows from the key: it is found again."""
         if _KEY.fullmatch(key) is None:
             raise malformed("an idempotency key is 1 to 128 visible ASCII characters; take a random UUID")
-        fingerprint = hashlib.sha256(f"{ask.http.path}\n{ask.digest}".encode()).hexdigest()
+        fingerprint = hashlib.sha256(f"{ask.http.path_qs}\n{ask.digest}".encode()).hexdigest()
         whose, name = ask.caller.identity, _name(ask.caller, key, fingerprint)
         answered = await asyncio.to_thread(self.keys.claim, whose, key, fingerprint=fingerprint)
         if answered is not None:
@@ -187,7 +216,7 @@ class RunHandlers:
         except ProblemError:
             await asyncio.to_thread(self.keys.release, whose, key)
             raise
-        await self.record(ask.caller, "run.start", report)
+        await self.record(ask.caller, action, report)
         text = codec.encode(report)
         await asyncio.to_thread(self.keys.answer, whose, key, text.decode())
         return _answer(text, name)

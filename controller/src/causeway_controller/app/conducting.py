@@ -59,6 +59,7 @@ from causeway_controller.workflows.obliging import Obliging
 from causeway_controller.workflows.providers import Providers
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.rebuilding import Rebuilding
+from causeway_controller.workflows.redeploying import Redeploying
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.returning import Returning
 from causeway_controller.workflows.runs import Runs
@@ -168,6 +169,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             refresh=refresh,
         )
         rebuilding = Rebuilding(life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge)
+        redeploying = Redeploying(life=life, in_charge=lease.in_charge)
         runs = Runs(
             runs=StoredRuns(database),
             epochs=Epochs(database),
@@ -187,6 +189,8 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             chores={
                 requests.Rebuild: rebuilding,
                 requests.RebuildGateway: rebuilding,
+                requests.Redeploy: redeploying,
+                requests.RedeployGateway: redeploying,
                 requests.AskTenant: Asking(
                     inventories=Inventories(database, now=utc_now),
                     members=peering.members(database, sealing),

@@ -9,7 +9,7 @@ import typer
 from msgspec import UNSET, UnsetType
 
 from causeway_controller import yaml_text
-from causeway_controller.cli import errors, fleet_update, telling
+from causeway_controller.cli import errors, fleet_update, redeploying, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import member_routes, routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
@@ -159,24 +159,7 @@ def rotate(
     _say(f"{done} has a new key and certificate.", json_wanted=json_wanted)
 
 
-@appliance.command()
-def redeploy(
-    context: typer.Context,
-    tenant: Tenant,
-    host: Host,
-    *,
-    keep: Annotated[
-        bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")
-    ] = False,
-    json_wanted: Json = False,
-) -> None:
-    """Put another machine in an appliance's place: same name, MACs, addresses, failover mode, public rules.
-
-    What it carries is interrupted. Interrupted or failed, it goes on where it was when it is repeated.
-    """
-    asked = {"keep_certificates": "true"} if keep else {}
-    done = _asked(context, routes.REDEPLOY_APPLIANCE, tenant, host, asked, json_wanted=json_wanted)
-    _say(f"{done} runs on {host} anew, is enrolled and has its document.", json_wanted=json_wanted)
+appliance.command("redeploy")(redeploying.appliance)
 
 
 @appliance.command()

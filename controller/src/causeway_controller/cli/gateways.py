@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import telling
+from causeway_controller.cli import redeploying, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import gateway_routes
 from causeway_controller.contract.appliances import DeployedAppliance
@@ -43,20 +43,7 @@ def rotate(
     _asked(context, gateway_routes.ROTATE_GATEWAY, name, query, done, json_wanted=json_wanted)
 
 
-@gateway.command()
-def redeploy(
-    context: typer.Context,
-    name: Name,
-    *,
-    keep: Annotated[
-        bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")
-    ] = False,
-    json_wanted: Json = False,
-) -> None:
-    """Put another machine in a gateway's place. Its tunnels move to the other gateways of its pool."""
-    query = {"keep_certificates": "true"} if keep else {}
-    done = f"Gateway {name} runs anew, is enrolled and has its document."
-    _asked(context, gateway_routes.REDEPLOY_GATEWAY, name, query, done, json_wanted=json_wanted)
+gateway.command("redeploy")(redeploying.gateway)
 
 
 @gateway.command()

@@ -17,7 +17,8 @@ from causeway_controller.contract.run_summary import RunSummary
 from causeway_controller.contract.runs import RunEventReports, RunReport, RunReports
 
 run = typer.Typer(
-    help="Runs: failovers, rehearsals, rebuilds, fleet updates, under way and past.", no_args_is_help=True
+    help="Runs: failovers, rehearsals, rebuilds, redeployments, fleet updates, under way and past.",
+    no_args_is_help=True,
 )
 
 _WHERE: Final = {

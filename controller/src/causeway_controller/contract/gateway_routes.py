@@ -6,7 +6,8 @@ from typing import Final
 
 from causeway_controller.contract.access import Permission
 from causeway_controller.contract.appliances import DeployedAppliance
-from causeway_controller.contract.routes import READ, Route
+from causeway_controller.contract.routes import IDEMPOTENCY_KEY, LOCATION, READ, Route
+from causeway_controller.contract.runs import PlannedRun, RunReport
 from causeway_wire.problem import ProblemType as P
 
 ENSURE_GATEWAY = Route(
@@ -32,11 +33,15 @@ REDEPLOY_GATEWAY = Route(
     name="redeploy_gateway",
     method="POST",
     path="/v1/gateways/{gateway}/redeploy",
-    summary="Another machine in the gateway's place: same name, MACs and addresses, its document",
+    summary="Start a run that has another machine in the gateway's place: same name, MACs and addresses",
     permission=Permission.DEPLOY,
-    response=DeployedAppliance,
-    query=("keep_certificates",),
-    problems=(*READ, P.UNSUPPORTED),
+    success=(201,),
+    response=RunReport,
+    dry=PlannedRun,
+    query=("keep_certificates", "dry_run"),
+    headers=(IDEMPOTENCY_KEY,),
+    answers=(LOCATION,),
+    problems=(*READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS, P.REQUEST_IN_FLIGHT, P.KEY_REUSED),
 )
 RETIRE_GATEWAY = Route(
     name="retire_gateway",

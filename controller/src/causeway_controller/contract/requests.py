@@ -144,6 +144,24 @@ class RebuildGateway(
     """As of `Rebuild`."""
 
 
+class Redeploy(_Request, tag="redeploy", frozen=True, kw_only=True):
+    """Put another machine in the place of the tenant's appliance on the run's host."""
+
+    keep_certificates: bool = False
+    """Do not revoke those by which controllers know the old machine."""
+
+
+class RedeployGateway(
+    Struct, tag="redeploy-gateway", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
+):
+    """Put another machine in the cloud gateway's place."""
+
+    gateway: ApplianceId
+    """Which stands in the run's own place as well."""
+    keep_certificates: bool = False
+    """As of `Redeploy`."""
+
+
 class UpdateFleet(
     Struct, tag="update-fleet", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
 ):
@@ -168,7 +186,7 @@ class AskTenant(_Request, tag="ask-tenant", frozen=True, kw_only=True):
     end: bool = False
 
 
-Chore = Rebuild | RebuildGateway | UpdateFleet | AskTenant
+Chore = Rebuild | RebuildGateway | Redeploy | RedeployGateway | UpdateFleet | AskTenant
 """What is done to appliances in a run, and is no failover."""
 
 

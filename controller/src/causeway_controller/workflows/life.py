@@ -81,9 +81,10 @@ class Life:
             return await self._provisioning.ensure(tenant, host, under=under)
 
     async def clear(
-        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+        self, one: Deployed, *, actor: str, reason: str, revoke: bool, unless: Callable[[], Awaitable[bool]]
     ) -> bool:
-        """Delete the appliance's machine, and revoke what it held; it stays one that is to be there.
+        """Delete the appliance's machine, which stays one that is to be there; with `revoke` the certificates
+        by which it was known are refused from now on.
 
         `unless` is asked when nobody here acts on it any more; whether it was deleted. Raises
         HypervisorError, ProblemError (`not-found` without the host), StoreError.
@@ -92,7 +93,7 @@ class Life:
             if await unless():
                 return False
             await (await self._hosts(one.tenant, one.host)).destroy(one.id)
-            await self._forgotten(one, revoke=True, actor=actor, reason=reason)
+            await self._forgotten(one, revoke=revoke, actor=actor, reason=reason)
             return True
 
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
@@ -108,22 +109,6 @@ class Life:
             if revoke:
                 await self._revoke(before, actor=actor, reason="rotated")
             return one.id
-
-    async def redeploy(
-        self, tenant: TenantId, host: Name, *, keep_certificates: bool, actor: str
-    ) -> ApplianceId:
-        """Destroy the appliance's machine and deploy another one, of the same name, MACs and addresses.
-
-        It comes back in the failover mode that it should be in, with its public rules. Its certificates are
-        revoked unless they are kept. Raises ProblemError (`failover-in-progress` while a run is open) with
-        nothing touched, HypervisorError, and what `ensure` raises.
-        """
-        async with self._acting[tenant, host]:
-            await self._provisioning.check(tenant, host)
-            one = await self._deployed(tenant, host)
-            await (await self._hosts(tenant, host)).destroy(one.id)
-            await self._forgotten(one, revoke=not keep_certificates, actor=actor, reason="redeployed")
-            return await self._provisioning.ensure(tenant, host)
 
     async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
         """Power the appliance off, delete its machine, revoke its certificates, and forget it.

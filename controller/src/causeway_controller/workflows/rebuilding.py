@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Rebuild, RebuildGateway
@@ -19,16 +19,15 @@ from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.store.runs import Run
+from causeway_controller.workflows import redeploying
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.provisioning import Under
+from causeway_controller.workflows.redeploying import DEPLOY, REMOVE, Bringing
 from causeway_controller.workflows.run_record import Record
 from causeway_controller.workflows.watch import access
-from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import ApplianceId, Name, TenantId
 
 START: Final = "start"
-REMOVE: Final = "remove"
-DEPLOY: Final = "deploy"
 _GRACE_SECONDS: Final = 20.0
 """For an orderly shutdown before power is cut."""
 _ANSWER_SECONDS: Final = 10.0
@@ -41,20 +40,6 @@ _DEAD: Final = (
     TimeoutError,
 )
 """What says that a machine is beyond help. One that answers and cannot obey is not: that ends the run."""
-
-
-class Bringing(Protocol):
-    """Has appliances there, and removes their machines; `life.Life` does."""
-
-    async def deployed(self, tenant: TenantId, host: Name) -> Deployed: ...
-
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None: ...
-
-    async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId: ...
-
-    async def clear(
-        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
-    ) -> bool: ...
 
 
 class Rebuilding:
@@ -82,7 +67,7 @@ class Rebuilding:
         cause = requests.read_chore(asked.request.encode())
         why = f" ({cause.cause})" if isinstance(cause, Rebuild | RebuildGateway) else ""
         return (
-            Unit(name=START, sentence=f"Start {_kind(one)} {one.id} anew{why}"),
+            Unit(name=START, sentence=f"Start {redeploying.kind(one)} {one.id} anew{why}"),
             Unit(name=REMOVE, sentence=f"Remove the machine of {one.id}, revoke its certificates"),
             Unit(
                 name=DEPLOY, sentence=f"Deploy {one.id} again: same addresses, new certificates, its document"
@@ -126,7 +111,9 @@ class Rebuilding:
             self._in_charge()
             return found
 
-        if await self._life.clear(one, actor=record.asked.actor, reason="rebuilt", unless=answers):
+        if await self._life.clear(
+            one, actor=record.asked.actor, reason="rebuilt", revoke=True, unless=answers
+        ):
             return Done()
         await self._bring(record, one)
         return Done(detail="it answers again", enough=True)
@@ -143,20 +130,4 @@ class Rebuilding:
     async def _bring(self, record: Record, one: Deployed) -> None:
         """Deployed, started, enrolled and configured, under the run's epoch."""
         self._in_charge()
-        try:
-            await self._life.bring(one.tenant, one.host, under=_under(record))
-        except ProblemError as error:
-            accepted = error.problem.epoch
-            if error.problem.type != ProblemType.STALE_EPOCH.urn or not isinstance(accepted, int):
-                raise
-            if await record.newer(accepted) is None:
-                raise
-            await self._life.bring(one.tenant, one.host, under=_under(record))
-
-
-def _kind(one: Deployed) -> str:
-    return "gateway" if one.gateway else "appliance"
-
-
-def _under(record: Record) -> Under:
-    return Under(run=record.asked.id, epoch=record.epoch)
+        await redeploying.bring(self._life, record, one)

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from causeway_controller.api.callers import not_found
+from causeway_controller.contract import requests
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.appliances import Condition
+from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway
 from causeway_controller.errors import AgentUnreachable, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
-from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -126,7 +128,6 @@ async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -
     ("method", "path", "told", "action"),
     [
         ("POST", f"{PATH}/rotate?revoke=true", ("rotate", True), "appliance.rotate"),
-        ("POST", f"{PATH}/redeploy", ("redeploy", False), "appliance.redeploy"),
         ("DELETE", f"{PATH}?gone=true", ("retire", True), "appliance.retire"),
     ],
 )
@@ -141,6 +142,41 @@ async def test_what_is_done_to_an_appliance_is_written_down_before(
         served.appliances.failing = None
         status, _, _ = await served.ask(method, path, role=Role.OPERATOR)
         assert (status, served.appliances.told[-1][:2]) == (200, told)
+
+
+@pytest.mark.parametrize(
+    ("path", "tenant", "place", "wanted"),
+    [
+        (f"{PATH}/redeploy", "acme", "acme on esx1", Redeploy(tenant="acme")),
+        ("/v1/gateways/gw1/redeploy", NOBODY, "gateway gw1", RedeployGateway(gateway="gw1")),
+    ],
+)
+async def test_another_machine_is_a_run_that_is_begun_once_and_written_down(
+    tmp_path: Path, path: str, tenant: str, place: str, wanted: Chore
+) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        status, planned, _ = await served.ask("POST", f"{path}?dry_run=true", role=Role.OPERATOR)
+        assert (status, served.runs.runs.open()) == (200, ())
+        assert planned["stages"]
+        again = {"Idempotency-Key": "k1"}
+        status, first, _ = await served.ask("POST", path, role=Role.OPERATOR, headers=again)
+        assert status == 201
+        assert (await served.ask("POST", path, role=Role.OPERATOR, headers=again))[1] == first
+        other = f"{path}?keep_certificates=true"
+        status, body, _ = await served.ask("POST", other, role=Role.OPERATOR, headers=again)
+        assert (status, body["type"].rpartition(":")[2]) == (422, "key-reused")
+        (run,) = served.runs.runs.open()
+        assert (run.id, run.tenant) == (first["id"], tenant)
+        assert requests.read_chore(run.request.encode()) == wanted
+        acts = [record.act for record in Audit(served.database).records()]
+        assert ("appliance.redeploy", place) in {(act.action, act.detail) for act in acts}
+
+
+async def test_a_tenant_redeploys_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        for path in (f"{PATH}/redeploy", "/v1/gateways/gw1/redeploy"):
+            assert (await served.ask("POST", path, role=Role.TENANT_ADMIN, whose="acme"))[0] == 403
+        assert served.runs.runs.open() == ()
 
 
 async def test_an_appliance_that_the_inventory_needs_no_longer_is_told(tmp_path: Path) -> None:

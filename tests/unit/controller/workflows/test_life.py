@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -64,9 +65,6 @@ class World:
     async def retire(self, *, gone: bool = False) -> ApplianceId:
         return await self.life.retire(TENANT, HOST, gone=gone, actor="anna")
 
-    async def redeploy(self, *, keep: bool = False) -> ApplianceId:
-        return await self.life.redeploy(TENANT, HOST, keep_certificates=keep, actor="anna")
-
     @property
     def alive(self) -> int:
         """How many certificates of the appliance count."""
@@ -118,16 +116,6 @@ async def test_what_is_said_to_be_gone_is_not_asked_for(world: World) -> None:
     assert (world.alive, world.one.appliances.all()) == (0, ())
 
 
-@pytest.mark.parametrize(("keep", "alive"), [(False, 0), (True, 1)])
-async def test_another_machine_takes_the_place_of_the_old_one(
-    world: World, *, keep: bool, alive: int
-) -> None:
-    await world.redeploy(keep=keep)
-    assert (world.host.on, world.alive) == ({}, alive)
-    assert world.deployment.asked == ["check", "ensure"]
-    assert world.one.appliances.find(TENANT, HOST) is not None
-
-
 async def test_what_was_before_a_rotation_is_revoked_on_request_only(world: World) -> None:
     await world.one.round()
     await world.life.rotate(TENANT, HOST, revoke=False, actor="anna")
@@ -139,18 +127,24 @@ async def test_what_was_before_a_rotation_is_revoked_on_request_only(world: Worl
     assert (found.shown.serial,) == world.one.ledger.alive_of_agent(ME)
 
 
-async def test_what_is_cleared_for_a_rebuild_is_gone_and_revoked_and_still_to_be_there(world: World) -> None:
+@pytest.mark.parametrize(("revoke", "alive"), [(True, 0), (False, 1)])
+async def test_what_is_cleared_is_gone_and_revoked_unless_kept_and_still_to_be_there(
+    world: World, *, revoke: bool, alive: int
+) -> None:
     one = await world.life.deployed(TENANT, HOST)
     before, answering = (dict(world.host.on), world.alive), [True, False, False]
 
     async def answers() -> bool:
         return answering.pop(0)
 
-    assert not await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
+    clear = functools.partial(
+        world.life.clear, one, actor="ctl1", reason="rebuilt", revoke=revoke, unless=answers
+    )
+    assert not await clear()
     assert (world.host.on, world.alive) == before
-    assert await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
-    assert (world.host.on, world.alive, world.tokens) == ({}, 0, [ME])
+    assert await clear()
+    assert (world.host.on, world.alive, world.tokens) == ({}, alive, [ME])
     assert world.one.appliances.find(TENANT, HOST) is not None
-    await world.life.clear(one, actor="ctl1", reason="rebuilt", unless=answers)
+    await clear()
     await world.life.bring(TENANT, HOST, under=Under(run="r1", epoch=2))
     assert world.deployment.asked == ["ensure under r1"]

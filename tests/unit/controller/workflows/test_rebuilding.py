@@ -16,7 +16,8 @@ from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, P
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.database import Database
 from causeway_controller.workflows.provisioning import Under
-from causeway_controller.workflows.rebuilding import DEPLOY, REMOVE, START, Rebuilding
+from causeway_controller.workflows.rebuilding import START, Rebuilding
+from causeway_controller.workflows.redeploying import DEPLOY, REMOVE
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
 from tests.fakes.engine import Killed
@@ -79,10 +80,11 @@ class World(RunsBench):
         return ME
 
     async def clear(
-        self, one: Deployed, *, actor: str, reason: str, unless: Callable[[], Awaitable[bool]]
+        self, one: Deployed, *, actor: str, reason: str, revoke: bool, unless: Callable[[], Awaitable[bool]]
     ) -> bool:
         if await unless():
             return False
+        assert revoke, "nobody knows who has the old disk"
         await self.host.destroy(one.id)
         self.cleared.append(f"{actor}: {reason}")
         return True
