@@ -1,9 +1,9 @@
 // A vCenter that keeps what is uploaded: govmomi's simulator, as Debian packages it, with its own certificate.
 //
-//	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx]
+//	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx] [-lost HOST] [-deny PRIVILEGE@OBJECT]
 //
 // A vCenter has three datastores, of which LocalDS_1 is of Virtual Volumes, and an empty datastore cluster; with -esx it
-// is an ESXi host by itself.
+// is an ESXi host by itself. The ESXi host -lost does not respond; whoever logs in lacks what -deny says.
 // Prints its address as one line. By itself the simulator throws the octets of an import away; here each request
 // below /nfc/ also goes into a file of that directory, named after the last part of its path.
 package main
@@ -22,6 +22,9 @@ import (
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 func main() {
@@ -29,6 +32,8 @@ func main() {
 	key := flag.String("key", "", "of the certificate, PEM")
 	uploads := flag.String("uploads", "", "directory for what is uploaded")
 	esx := flag.Bool("esx", false, "an ESXi host by itself")
+	lost := flag.String("lost", "", "an ESXi host that does not respond")
+	deny := flag.String("deny", "", "a privilege that nobody has on the object of this name")
 	flag.Parse()
 
 	pair, err := tls.LoadX509KeyPair(*certificate, *key)
@@ -50,6 +55,12 @@ func main() {
 		if datastore.Name == "LocalDS_1" && !*esx {
 			datastore.Summary.Type = "VVOL"
 		}
+	}
+	if *lost != "" {
+		lose(*lost)
+	}
+	if privilege, name, found := strings.Cut(*deny, "@"); found {
+		withhold(privilege, name)
 	}
 	model.Service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	model.Service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword("user", "password")}
@@ -74,4 +85,70 @@ func keeping(next http.Handler, uploads string) http.Handler {
 		}
 		next.ServeHTTP(answer, request)
 	})
+}
+
+// lostNetworks are those of an ESXi host that vCenter does not reach: it tells nothing of them, and changes nothing.
+type lostNetworks struct {
+	simulator.HostNetworkSystem
+}
+
+func (s *lostNetworks) AddPortGroup(*types.AddPortGroup) soap.HasFault {
+	return &methods.AddPortGroupBody{Fault_: simulator.Fault("", &types.HostNotConnected{})}
+}
+
+func (s *lostNetworks) RemovePortGroup(*types.RemovePortGroup) soap.HasFault {
+	return &methods.RemovePortGroupBody{Fault_: simulator.Fault("", &types.HostNotConnected{})}
+}
+
+func lose(name string) {
+	for _, one := range simulator.Map.All("HostSystem") {
+		host := one.(*simulator.HostSystem)
+		if host.Name == name {
+			host.Runtime.ConnectionState = types.HostSystemConnectionStateNotResponding
+			networks := simulator.Map.Get(*host.ConfigManager.NetworkSystem).(*simulator.HostNetworkSystem)
+			networks.NetworkInfo = nil
+			simulator.Map.Put(&lostNetworks{*networks})
+			return
+		}
+	}
+	log.Fatalf("there is no ESXi host %s", name)
+}
+
+// lesser grants all but one privilege on the objects of one name.
+type lesser struct {
+	simulator.AuthorizationManager
+	privilege, name string
+}
+
+func (m *lesser) grants(entity types.ManagedObjectReference, privilege string) bool {
+	return privilege != m.privilege || simulator.Map.FindByName(m.name, []types.ManagedObjectReference{entity}) == nil
+}
+
+func (m *lesser) HasPrivilegeOnEntity(request *types.HasPrivilegeOnEntity) soap.HasFault {
+	granted := make([]bool, len(request.PrivId))
+	for i, privilege := range request.PrivId {
+		granted[i] = m.grants(request.Entity, privilege)
+	}
+	response := &types.HasPrivilegeOnEntityResponse{Returnval: granted}
+	return &methods.HasPrivilegeOnEntityBody{Res: response}
+}
+
+func (m *lesser) HasPrivilegeOnEntities(request *types.HasPrivilegeOnEntities) soap.HasFault {
+	response := &types.HasPrivilegeOnEntitiesResponse{}
+	for _, entity := range request.Entity {
+		told := types.EntityPrivilege{Entity: entity}
+		for _, privilege := range request.PrivId {
+			granted := m.grants(entity, privilege)
+			availability := types.PrivilegeAvailability{PrivId: privilege, IsGranted: granted}
+			told.PrivAvailability = append(told.PrivAvailability, availability)
+		}
+		response.Returnval = append(response.Returnval, told)
+	}
+	return &methods.HasPrivilegeOnEntitiesBody{Res: response}
+}
+
+func withhold(privilege, name string) {
+	reference := types.ManagedObjectReference{Type: "AuthorizationManager", Value: "AuthorizationManager"}
+	manager := simulator.Map.Get(reference).(*simulator.AuthorizationManager)
+	simulator.Map.Put(&lesser{*manager, privilege, name})
 }

@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
@@ -277,7 +277,8 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             peering=members,
         )
         async with (
-            _ended(updating),
+            _ended(sites.close),
+            _ended(updating.close),
             _carried_out(settings, database, runs, lease),
             _looked_after(upkeep),
             peering.followed(providers),
@@ -324,11 +325,11 @@ async def _carried_out(
 
 
 @asynccontextmanager
-async def _ended(updating: Updating) -> AsyncIterator[None]:
+async def _ended(end: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await updating.close()
+        await end()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from causeway_controller.contract.hosts import Finding, VmNic
@@ -74,8 +75,28 @@ class Inspection:
     clock: datetime | None = None
 
 
+class Cause(StrEnum):
+    """Why a hypervisor did not do as it was asked, as far as that is known: each has another remedy."""
+
+    UNREACHED = "unreached"
+    """Nobody answers there, or the connection was lost."""
+    SLOW = "slow"
+    IDENTITY = "identity"
+    """Somebody else answers there than who is known."""
+    LOGIN = "login"
+    RIGHTS = "rights"
+    """The login is good, and may not do it."""
+    REFUSED = "refused"
+    """It answered, and said why not."""
+    UNKNOWN = "unknown"
+
+
 class HypervisorError(ControllerError):
     """The hypervisor refused; the message says what was attempted and what came back."""
+
+    def __init__(self, message: str, *, cause: Cause = Cause.UNKNOWN) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class PowerControl(Protocol):
@@ -102,6 +123,14 @@ class Provider(PowerControl, Protocol):
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove; nothing to do when there is none."""
+
+
+@runtime_checkable
+class LoggedIn(Protocol):
+    """A `Provider` that the host keeps a login for, until that is ended or has been idle for long."""
+
+    async def close(self) -> None:
+        """Log out, if the host still listens; the next question logs in anew. Raises nothing."""
 
 
 @runtime_checkable

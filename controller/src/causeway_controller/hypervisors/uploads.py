@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from causeway_controller.hypervisors.base import HypervisorError, Machine, Progress
+from causeway_controller.hypervisors.base import Cause, HypervisorError, Machine, Progress
 
 _STALLED_SECONDS: Final = 60.0
-"""An upload that moved nothing for so long has failed."""
+"""A disk that is being sent and of which nothing moved for so long has failed."""
 _POLL: Final = 0.25
 _TAKE_BACK: Final = (0.2, 1.0, 3.0, 0.0)
 """Seconds after each try to delete what a failed deployment left."""
@@ -26,13 +26,30 @@ class Upload:
         self._total = total
         self._progress = progress
         self._moved = 0
+        self._waits: tuple[str, float] | None = None
+        """What the host does by itself meanwhile, and for how long it may."""
         self._ended = threading.Event()
+
+    @property
+    def moved(self) -> int:
+        """Octets that are there."""
+        return self._moved
 
     def sent(self, octets: int) -> None:
         """Say in the thread that so many more are there. Raises HypervisorError once it was given up."""
         if self._ended.is_set():
             raise HypervisorError("the upload was given up")
         self._moved += octets
+        self._waits = None
+
+    def waits(self, what: str, seconds: float) -> None:
+        """Say in the thread that nothing moves while the host does this, for at most so long.
+
+        That ends when the next octets are sent. `what`: as in "the host did not ...". Raises HypervisorError
+        once it was given up.
+        """
+        self.sent(0)
+        self._waits = (what, seconds)
 
     async def through(self, work: Awaitable[object]) -> None:
         """Await the work. Ends when nothing moves any more, and when it is cancelled."""
@@ -47,16 +64,24 @@ class Upload:
             self._ended.set()
 
     async def _watched(self) -> None:
-        seen, since = -1, time.monotonic()
+        seen, since = (-1, self._waits), time.monotonic()
         while True:
-            if self._moved != seen:
-                seen, since = self._moved, time.monotonic()
-                self._progress("uploading the disk", 0.9 * seen / self._total)
-            elif time.monotonic() - since > _STALLED_SECONDS:
-                raise HypervisorError(
-                    f"host {self._host} took nothing of the disk for {_STALLED_SECONDS:.0f} s"
-                )
+            now = self._moved, self._waits
+            if now != seen:
+                seen, since = now, time.monotonic()
+                told = "uploading the disk" if self._waits is None else "waiting for the host"
+                self._progress(told, 0.9 * self._moved / self._total)
+            else:
+                self._judge(time.monotonic() - since)
             await asyncio.sleep(_POLL)
+
+    def _judge(self, seconds: float) -> None:
+        """Raise HypervisorError where nothing happened for longer than what is done may take."""
+        waits = self._waits
+        longest = _STALLED_SECONDS if waits is None else waits[1]
+        if seconds > longest:
+            what = "took nothing of the disk for" if waits is None else f"did not {waits[0]} within"
+            raise HypervisorError(f"host {self._host} {what} {longest:.0f} s", cause=Cause.SLOW)
 
 
 async def taken_back(work: Callable[[], Awaitable[Any]]) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import ControllerError, SealBroken, StoreError
-from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspecting, Provider
+from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good
 from causeway_controller.hypervisors.findings import problem as found_problem
 from causeway_controller.inventory import book, host_needs
@@ -27,6 +27,22 @@ SECONDS: Final = 90.0
 _NOTICED: Final = 5.0
 _TOO_MUCH: Final = 300.0
 """Seconds between two clocks: what is worth a word, and what makes enrolments and certificates fail."""
+_ANYTHING: Final = "see that its endpoint is right, that it runs, and that a firewall lets us through"
+_REMEDIES: Final[Mapping[Cause, tuple[Topic, str]]] = {
+    Cause.UNREACHED: (Topic.REACHED, _ANYTHING),
+    Cause.SLOW: (Topic.REACHED, "look at its management service, its storage and its load"),
+    Cause.IDENTITY: (
+        Topic.IDENTITY,
+        "find out who answers there; enter its new `pin` only when you know that its key was changed",
+    ),
+    Cause.LOGIN: (
+        Topic.IDENTITY,
+        "put the secret that `login` names, with `causeway vault put`; see that its user is not locked",
+    ),
+    Cause.RIGHTS: (Topic.RIGHTS, "give its user the role of the how-to there, propagating to what is below"),
+    Cause.REFUSED: (Topic.REACHED, "do what it says; its own log has more of it"),
+    Cause.UNKNOWN: (Topic.REACHED, _ANYTHING),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +79,7 @@ class HostChecks:
             text = f"host {name} did not answer everything within {self.seconds:.0f} s"
             findings.append(found_problem(Topic.REACHED, text, "look at its management service and its load"))
         except ControllerError as error:
-            advice = "see that its endpoint is right, that it runs, and that a firewall lets us through"
-            findings.append(found_problem(Topic.REACHED, str(error), advice))
+            findings.append(_refused(error))
         ready = all(one.grade is not Grade.PROBLEM for one in findings)
         return HostReport(host=name, kind=host.kind, ready=ready, findings=tuple(findings))
 
@@ -162,6 +177,13 @@ def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
     return found_problem(
         Topic.REPLICAS, text, "replicate it again, or enter the id that `causeway host vms` shows"
     )
+
+
+def _refused(error: ControllerError) -> Finding:
+    """What a host was refused for, with what helps against that."""
+    cause = error.cause if isinstance(error, HypervisorError) else Cause.UNKNOWN
+    topic, advice = _REMEDIES[cause]
+    return found_problem(topic, str(error), advice)
 
 
 def _inspecting(provider: Provider, host: Host) -> Inspecting:

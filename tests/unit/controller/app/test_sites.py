@@ -42,3 +42,30 @@ async def test_another_password_is_used_without_a_restart(
     kept.put("esx1", Secret("user\nright"), actor="test")
     assert await sites.host(host("esx1")) is not first
     assert opened == ["user\nwrong", "user\nright"]
+
+
+class Opened:
+    """A host that keeps logins."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+async def test_logins_end_with_the_controller_and_with_their_password(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "provider", lambda *_, **__: Opened())
+    sealing = joining.unlocked(database, now=now)
+    kept = Secrets(database, sealing, now=now)
+    pool: Any = None
+    sites = Sites(database, sealing, pool=pool, controllers=(), image=Path("image"), now=now)
+    kept.put("esx1", Secret("user\nfirst"), actor="test")
+    first: Any = await sites.host(host("esx1"))
+    kept.put("esx1", Secret("user\nsecond"), actor="test")
+    second: Any = await sites.host(host("esx1"))
+    assert (first.closed, second.closed) == (1, 0)
+    await sites.close()
+    assert (first.closed, second.closed) == (1, 1)

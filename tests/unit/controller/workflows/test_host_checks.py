@@ -12,7 +12,7 @@ import pytest
 from causeway_controller.contract.hosts import Finding, Grade, HostReport, Topic, VmNic
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import StoreError
-from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection
+from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspection
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.inventory.modes import Partial
 from causeway_controller.store import migrate
@@ -127,6 +127,25 @@ async def test_a_host_that_does_not_tell_its_time_is_not_guessed_at(world: World
     world.host.inspection = Inspection()
     (found,) = about(await world.checks.check("esx1"), Topic.TIME)
     assert (found.grade, "timedatectl" in found.advice) == (Grade.UNKNOWN, True)
+
+
+@pytest.mark.parametrize(
+    ("cause", "topic", "advice"),
+    [
+        (Cause.UNREACHED, Topic.REACHED, "firewall"),
+        (Cause.SLOW, Topic.REACHED, "its load"),
+        (Cause.IDENTITY, Topic.IDENTITY, "who answers there"),
+        (Cause.LOGIN, Topic.IDENTITY, "causeway vault put"),
+        (Cause.RIGHTS, Topic.RIGHTS, "the role of the how-to"),
+        (Cause.REFUSED, Topic.REACHED, "do what it says"),
+        (Cause.UNKNOWN, Topic.REACHED, "firewall"),
+    ],
+)
+async def test_advice_fits_the_cause(world: World, cause: Cause, topic: Topic, advice: str) -> None:
+    world.host.failing = HypervisorError("host esx1: no", cause=cause)
+    (found,) = (await world.checks.check("esx1")).findings
+    assert (found.topic, advice in found.advice) == (topic, True)
+    assert ("firewall" in found.advice) == (cause in {Cause.UNREACHED, Cause.UNKNOWN})
 
 
 async def test_a_host_that_cannot_be_asked_is_a_finding(world: World) -> None:

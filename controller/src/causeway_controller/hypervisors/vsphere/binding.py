@@ -54,7 +54,9 @@ class Login:
 
 
 def words(fault: Any) -> str:
-    """What a fault says: its message, else its kind."""
+    """What a fault says: its message, else its kind; of one of rights also which are lacking."""
     kind = type(fault).__name__.rpartition(".")[2]
+    lacking = getattr(fault, "privilegeId", None)
+    kind += f" ({lacking})" if lacking else ""
     message = str(getattr(fault, "msg", "") or getattr(fault, "faultMessage", "") or "").strip()
     return f"{kind}: {message}" if message and message != kind else kind

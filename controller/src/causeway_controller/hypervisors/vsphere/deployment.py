@@ -7,11 +7,11 @@ second finds it taken, and deletes what he made.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from typing import Any, Final
 
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import api, binding, machines, networks, upload
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.ova import Ova
@@ -21,6 +21,7 @@ from causeway_controller.hypervisors.vsphere.upload import Endpoint
 _SEED: Final = "causeway-seed.iso"
 ABANDONED_SECONDS: Final = 900.0
 """An attempt that is this old by the host's clock is nobody's any more: a lease ends sooner."""
+_SEED_SECONDS: Final = 120.0
 BEGUN: Final = "causeway.begun"
 """The variable that says when, in seconds of the epoch."""
 
@@ -37,14 +38,15 @@ def make(
     *,
     endpoint: Endpoint,
     attempt: str,
-    sent: Callable[[int], None],
+    watch: Upload,
 ) -> None:
     """Import the disk, and put the seed's disc in. What was made when this raises, `take_back` deletes."""
     folder, pool = places.ensure(place)
     made = _import_spec(place, pool, spec, ova, attempt)
     lease = pool.ImportVApp(made.importSpec, None if place.standalone else folder)
-    upload.import_disk(lease, made.fileItem, ova, endpoint, sent)
+    upload.import_disk(lease, made.fileItem, ova, endpoint, watch)
     if spec.seed:
+        watch.waits("take the seed's disc", _SEED_SECONDS)
         _insert_seed(place, attempt_vm(place, spec.owner_id, attempt), spec.seed, endpoint)
 
 

@@ -109,7 +109,11 @@ def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
         runtime = host.runtime
         if runtime.connectionState != vim.HostSystem.ConnectionState.connected:
             text = f"ESXi host {host.name} is {runtime.connectionState}"
-            yield trap(text, "connect it again: VMs on it can be neither started nor stopped")
+            advice = (
+                "connect it again: VMs on it can be neither started nor stopped, and it lacks port groups of "
+                "standard switches that are made meanwhile"
+            )
+            yield trap(text, advice)
         elif runtime.inMaintenanceMode:
             yield trap(f"ESXi host {host.name} is in maintenance", "end that, or count without it")
         else:

@@ -1,12 +1,14 @@
 """Port groups: found by id, made for a VLAN of a switch, removed when nobody is plugged in. Blocking.
 
 Ours are named `causeway-SWITCH-vlan-N`. Where the administrator has made exactly one port group of a VLAN on
-a switch, that one is taken, and none is made.
+a switch, that one is taken, and none is made. One of our name is only taken while it passes what it was made
+for: another's VLANs would join tenants.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -19,11 +21,14 @@ PREFIX: Final = "causeway-"
 _EPHEMERAL: Final = "ephemeral"
 _ALL_VLANS: Final = 4095
 """Of a port group of a standard switch: it passes all VLANs, tagged."""
+_LONGEST: Final = 80
+"""Characters of a name in vSphere."""
+_DIGITS: Final = 8
 
 
 def segment(place: Place, switch: str, vlan: int) -> str:
     """Return the id of the port group of this VLAN, made when there was none. Raises HypervisorError."""
-    name = f"{PREFIX}{_plain(switch)}-vlan-{vlan}"
+    name = _fitting(f"{PREFIX}{switch.removeprefix('vswitch:')}-vlan-{vlan}")
     found = vsphere_names.switch(switch)
     if not found.distributed:
         return _standard(place, found.name, name, vlan)
@@ -31,7 +36,7 @@ def segment(place: Place, switch: str, vlan: int) -> str:
     spec = vim.dvs.VmwareDistributedVirtualSwitch.VlanIdSpec(vlanId=vlan, inherited=False)
     there = distributed(place, found.name)
     same = [one for one in there.portgroup if vlan_of(one) == vlan]
-    return _of_switch(there, name, spec, same)
+    return _of_switch(there, name, spec, (vlan,), same)
 
 
 def trunk(place: Place, switch: str, vlans: Sequence[int]) -> str:
@@ -43,10 +48,11 @@ def trunk(place: Place, switch: str, vlans: Sequence[int]) -> str:
             "no other: use `adapters: access`, or a distributed switch"
         )
     vim, _ = binding.load()
-    ranges = [vim.NumericRange(start=one, end=one) for one in vlans]
+    ordered = sorted(set(vlans))
+    ranges = [vim.NumericRange(start=one, end=one) for one in ordered]
     spec = vim.dvs.VmwareDistributedVirtualSwitch.TrunkVlanSpec(vlanId=ranges, inherited=False)
-    name = f"{PREFIX}{_plain(switch)}-trunk-{'-'.join(map(str, vlans))}"
-    return _of_switch(distributed(place, found.name), name[:80], spec, ())
+    name = _fitting(f"{PREFIX}{found.name}-trunk-{'-'.join(map(str, ordered))}")
+    return _of_switch(distributed(place, found.name), name, spec, ordered, ())
 
 
 def distributed(place: Place, moid: str) -> Any:
@@ -60,8 +66,8 @@ def distributed(place: Place, moid: str) -> Any:
 
 
 def standard(place: Place, name: str) -> None:
-    """Raise HypervisorError unless every ESXi host of the cluster has this switch."""
-    for host in place.compute.host:
+    """Raise HypervisorError unless every ESXi host of the cluster that can be asked has this switch."""
+    for host in _asked(place, name):
         there = sorted(one.name for one in host.configManager.networkSystem.networkInfo.vswitch)
         if name not in there:
             raise HypervisorError(f"ESXi host {host.name} has no switch {name}; there is {', '.join(there)}")
@@ -130,8 +136,8 @@ def remove_unused(place: Place, moids: Iterable[str]) -> None:
             if isinstance(one, vim.dvs.DistributedVirtualPortgroup):
                 api.finish(one.Destroy_Task())
                 continue
-            for host in place.compute.host:
-                with contextlib.suppress(vim.fault.NotFound):
+            for host in place.hosts:
+                with contextlib.suppress(vim.fault.NotFound, vmodl.fault.HostCommunication):
                     host.configManager.networkSystem.RemovePortGroup(one.name)
 
 
@@ -146,49 +152,96 @@ def vlan_of(one: Any) -> int | None:
     return int(found.vlanId) if isinstance(found, plain) else None
 
 
-def _of_switch(switch: Any, name: str, vlan: Any, same: Sequence[Any]) -> str:
+def passes(one: Any) -> frozenset[int] | None:
+    """The VLANs of a distributed port group; None for one of uplinks, private VLANs or what it inherits."""
+    vim, _ = binding.load()
+    found = getattr(one.config.defaultPortConfig, "vlan", None)
+    switch = vim.dvs.VmwareDistributedVirtualSwitch
+    if isinstance(found, switch.VlanIdSpec):
+        return frozenset((int(found.vlanId),))
+    if isinstance(found, switch.TrunkVlanSpec):
+        return frozenset(vlan for part in found.vlanId for vlan in range(part.start, part.end + 1))
+    return None
+
+
+def _of_switch(switch: Any, name: str, spec: Any, vlans: Sequence[int], same: Sequence[Any]) -> str:
     ours = next((one for one in switch.portgroup if one.name == name), None)
     if ours is None and len(same) == 1:
         ours = same[0]
     if ours is not None:
-        return api.identifier(ours)
+        return _unchanged(ours, vlans)
     vim, _ = binding.load()
-    config = vim.dvs.VmwareDistributedVirtualSwitch.VmwarePortConfigPolicy(vlan=vlan)
-    spec = vim.dvs.DistributedVirtualPortgroup.ConfigSpec(
+    config = vim.dvs.VmwareDistributedVirtualSwitch.VmwarePortConfigPolicy(vlan=spec)
+    wanted = vim.dvs.DistributedVirtualPortgroup.ConfigSpec(
         name=name, type="earlyBinding", numPorts=8, autoExpand=True, defaultPortConfig=config
     )
     with contextlib.suppress(vim.fault.DuplicateName):
-        api.finish(switch.AddDVPortgroup_Task([spec]))
+        api.finish(switch.AddDVPortgroup_Task([wanted]))
     for one in switch.portgroup:
         if one.name == name:
-            return api.identifier(one)
+            return _unchanged(one, vlans)
     raise HypervisorError(f"port group {name} was removed while it was made; repeat it")
 
 
+def _unchanged(one: Any, vlans: Sequence[int]) -> str:
+    """Its id. Raises HypervisorError where somebody has given it other VLANs."""
+    if passes(one) != frozenset(vlans):
+        told = ", ".join(map(str, vlans))
+        raise HypervisorError(
+            f"port group {one.name} is to pass VLAN {told} and no other, and was changed; put that back, or "
+            "remove it"
+        )
+    return api.identifier(one)
+
+
 def _standard(place: Place, switch: str, name: str, vlan: int) -> str:
-    """The port group on every host of the cluster: a VM may run on any of them."""
-    vim, _ = binding.load()
+    """The port group on every host of the cluster that can be asked: a VM may run on any of them.
+
+    One that comes back later gets it with the next deployment; until then no VM of it can be put there.
+    """
+    vim, vmodl = binding.load()
     standard(place, switch)
     taken: str | None = None
-    for host in place.compute.host:
+    for host in _asked(place, switch):
         system = host.configManager.networkSystem
-        same = [one.spec.name for one in system.networkInfo.portgroup if _is(one.spec, switch, vlan)]
+        specs = [one.spec for one in system.networkInfo.portgroup]
+        same = [one.name for one in specs if _is(one, switch, vlan)]
         taken = taken or (name if name in same or len(same) != 1 else same[0])
-        if taken not in same:
-            spec = vim.host.PortGroup.Specification(
-                name=taken, vlanId=vlan, vswitchName=switch, policy=vim.host.NetworkPolicy()
+        if taken in same:
+            continue
+        if any(one.name == taken for one in specs):
+            raise HypervisorError(
+                f"port group {taken} of ESXi host {host.name} is to be of VLAN {vlan} on {switch}, and is of "
+                "another; put that back, or remove it"
             )
-            with contextlib.suppress(vim.fault.AlreadyExists, vim.fault.DuplicateName):
-                system.AddPortGroup(spec)
+        spec = vim.host.PortGroup.Specification(
+            name=taken, vlanId=vlan, vswitchName=switch, policy=vim.host.NetworkPolicy()
+        )
+        lost = vmodl.fault.HostCommunication
+        with contextlib.suppress(vim.fault.AlreadyExists, vim.fault.DuplicateName, lost):
+            system.AddPortGroup(spec)
     for one in place.datacenter.network:
-        if one.name == taken:
+        if one.name == taken and not isinstance(one, vim.dvs.DistributedVirtualPortgroup):
             return api.identifier(one)
     raise HypervisorError(f"port group {taken} was removed while it was made; repeat it")
+
+
+def _asked(place: Place, switch: str) -> list[Any]:
+    """The ESXi hosts that can be asked of their switches. Raises HypervisorError where there is none."""
+    found = [one for one in place.hosts if one.configManager.networkSystem.networkInfo is not None]
+    if not found:
+        raise HypervisorError(
+            f"no ESXi host of {place.compute.name} can be asked for switch {switch}; connect one of them"
+        )
+    return found
 
 
 def _is(spec: Any, switch: str, vlan: int) -> bool:
     return spec.vswitchName == switch and spec.vlanId == vlan and vlan != _ALL_VLANS
 
 
-def _plain(switch: str) -> str:
-    return switch.removeprefix("vswitch:").replace(" ", "_")
+def _fitting(name: str) -> str:
+    """The name, of which what is too long is told by a digest: two never become one by being cut."""
+    if len(name) <= _LONGEST:
+        return name
+    return f"{name[: _LONGEST - _DIGITS - 1]}-{hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from msgspec import UNSET
 
 from causeway_controller.contract.provider import Host
-from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.vsphere import binding, tls
 from causeway_controller.hypervisors.vsphere.provider import VsphereProvider
 from causeway_controller.hypervisors.vsphere.session import Session
@@ -22,12 +22,16 @@ def open_host(host: Host, login: Secret | None, image: Path) -> VsphereProvider:
     `image`: the appliance's qcow2, beside which its OVA is.
     """
     if login is None:
-        raise HypervisorError(f"host {host.id}: vSphere lets nobody in without a user; name a `login`")
+        text = f"host {host.id}: vSphere lets nobody in without a user; name a `login`"
+        raise HypervisorError(text, cause=Cause.LOGIN)
     try:
         address, port = vsphere_names.endpoint(host.endpoint)
-        user, password = vsphere_names.login(login.reveal())
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}") from error
+    try:
+        user, password = vsphere_names.login(login.reveal())
+    except ValueError as error:
+        raise HypervisorError(f"host {host.id}: {error}", cause=Cause.LOGIN) from error
     context = tls.by_authorities() if host.pin is UNSET else tls.by_key(host.pin)
     return VsphereProvider(
         host=host,

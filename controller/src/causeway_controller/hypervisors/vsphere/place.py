@@ -36,6 +36,13 @@ class Place:
         return bool(self.service.content.about.apiType == "HostAgent")
 
     @property
+    def hosts(self) -> list[Any]:
+        """The ESXi hosts that can be asked now: those that are not reached do not hold up the others."""
+        vim, _ = binding.load()
+        up = vim.HostSystem.ConnectionState.connected
+        return [one for one in self.compute.host if one.runtime.connectionState == up]
+
+    @property
     def folder(self) -> Any:
         """The folder of appliances; None where there is none yet."""
         if self.standalone:

@@ -29,6 +29,7 @@ from causeway_controller.hypervisors.vsphere.upload import Endpoint
 from causeway_controller.inventory.host_needs import HostNeeds
 
 _POWER_SECONDS: Final = 150.0
+_MADE_SECONDS: Final = 300.0
 
 
 class VsphereProvider:
@@ -112,6 +113,10 @@ class VsphereProvider:
         """Power off and remove, with its port groups where nobody else is plugged in."""
         await self._session.ask(lambda service: self._remove(service, owner_id), seconds=_POWER_SECONDS)
 
+    async def close(self) -> None:
+        """Log out: a vCenter has so many logins and no more, and keeps an idle one for half an hour."""
+        await self._session.close()
+
     def _place(self, service: Any) -> places.Place:
         return places.find(service, self._host)
 
@@ -134,9 +139,10 @@ class VsphereProvider:
         upload = Upload(self._host.id, image.octets, progress)
 
         def work(service: Any) -> None:
+            upload.waits("make the machine", _MADE_SECONDS)
             place = self._place(service)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
-            deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, sent=upload.sent)
+            deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, watch=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from causeway_controller.hypervisors.vsphere import binding, networks
+from causeway_controller.hypervisors.vsphere import api, binding, networks
 from causeway_controller.hypervisors.vsphere.place import Place
 from causeway_controller.inventory import vsphere_names
 from causeway_controller.inventory.host_needs import HostNeeds
@@ -33,6 +33,9 @@ OF_NETWORKS: Final = ("Network.Assign",)
 OF_DISTRIBUTED_SWITCHES: Final = ("DVPortgroup.Create", "DVPortgroup.Delete")
 OF_STANDARD_SWITCHES: Final = ("Host.Config.Network",)
 """Only where VLANs are of such a switch."""
+OF_REPLICAS: Final = ("VirtualMachine.Interact.PowerOff", "VirtualMachine.Interact.PowerOn")
+"""Nothing else of them is ever touched."""
+_NAMED: Final = 5
 ALL: Final = (
     *OF_VMS,
     *OF_FOLDERS,
@@ -57,6 +60,32 @@ def lacking(place: Place, needs: HostNeeds) -> Iterator[tuple[str, tuple[str, ..
         absent = tuple(one for one, there in zip(wanted, granted, strict=True) if not there)
         if absent:
             yield where, absent
+    yield from _of_replicas(place, needs, key)
+
+
+def _of_replicas(place: Place, needs: HostNeeds, key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Replicas are where the administrator or what replicates puts them, so each is asked for itself."""
+    vim, _ = binding.load()
+    if not needs.replicas:
+        return
+    there = api.all_of(place.service, vim.VirtualMachine)
+    by_id = {api.identifier(one): one for one in there}
+    for one, told in api.read(place.service, there, vim.VirtualMachine, "config.instanceUuid"):
+        by_id[told.get("config.instanceUuid", "")] = one
+    asked = {api.identifier(vm): one for one in needs.replicas if (vm := by_id.get(one.vm_id)) is not None}
+    if not asked:
+        return
+    manager = place.service.content.authorizationManager
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    things = [by_id[moid] for moid in asked]
+    for one in manager.HasPrivilegeOnEntities(things, key, list(OF_REPLICAS)):
+        absent = tuple(each.privId for each in one.privAvailability if not each.isGranted)
+        replica = asked[api.identifier(one.entity)]
+        if absent:
+            lacking.setdefault(absent, []).append(f"{replica.tenant}/{replica.vm} ({replica.vm_id})")
+    for absent, names in lacking.items():
+        most = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        yield f"{len(names)} replicas, {most}", absent
 
 
 def _granted(manager: Any, thing: Any, key: str, wanted: str) -> bool:

@@ -15,18 +15,22 @@ from typing import Any, Final
 from causeway_controller.trust import handshake, pki
 
 SECONDS: Final = 60
-"""For a connection, and for each piece of an answer."""
+"""For a connection and its handshake."""
+ANSWER_SECONDS: Final = 300
+"""For each piece of an answer: a vCenter that is busy thinks for minutes. Who cannot wait asks for less."""
 _DIGESTS: Final = {40: "sha1", 64: "sha256", 128: "sha512"}
 """By the hexadecimal digits of a thumbprint."""
 
 
 class _Patient(ssl.SSLContext):
-    """Also connections that the binding makes without a deadline have one."""
+    """Connections have a deadline, also those that the binding makes without one, and then another."""
 
     def wrap_socket(self, sock: socket.socket, *more: Any, **named: Any) -> ssl.SSLSocket:
         if sock.gettimeout() is None:
             sock.settimeout(SECONDS)
-        return super().wrap_socket(sock, *more, **named)
+        made = super().wrap_socket(sock, *more, **named)
+        made.settimeout(ANSWER_SECONDS)
+        return made
 
 
 def by_authorities() -> ssl.SSLContext:

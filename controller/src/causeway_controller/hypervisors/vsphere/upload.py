@@ -18,12 +18,15 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import binding, tls
 from causeway_controller.hypervisors.vsphere.ova import Ova
 
 _KEEP_SECONDS: Final = 15.0
 """A lease ends five minutes after it was last kept."""
-_READY_SECONDS: Final = 120.0
+_READY_SECONDS: Final = 300.0
+_TAKEN_SECONDS: Final = 600.0
+"""For a disk that was sent whole: its last octets are written, and the import is completed."""
 _PIECE: Final = 1 << 18
 
 
@@ -65,22 +68,17 @@ class Endpoint:
             _done(connection, "the seed")
 
 
-def import_disk(lease: Any, items: Any, ova: Ova, endpoint: Endpoint, sent: Callable[[int], None]) -> None:
-    """Send the disk and complete the lease; abort it when that fails. `sent` may raise to end it."""
+def import_disk(lease: Any, items: Any, ova: Ova, endpoint: Endpoint, watch: Upload) -> None:
+    """Send the disk and complete the lease; abort it when that fails. `watch` may raise to end it."""
     ended = threading.Event()
     try:
+        watch.waits("make room for the disk", _READY_SECONDS)
         _ready(lease)
         (item,) = items
         (device,) = [one for one in lease.info.deviceUrl if one.importKey == item.deviceId]
-        progress = [0]
-
-        def moved(octets: int) -> None:
-            progress[0] += octets
-            sent(octets)
-
-        with _kept(lease, ended, lambda: min(99, 100 * progress[0] // max(1, ova.octets))):
-            _send(device, item, ova, endpoint, moved)
-        lease.HttpNfcLeaseComplete()
+        with _kept(lease, ended, lambda: min(99, 100 * watch.moved // max(1, ova.octets))):
+            _send(device, item, ova, endpoint, watch)
+            lease.HttpNfcLeaseComplete()
     except BaseException:
         ended.set()
         with contextlib.suppress(Exception):
@@ -118,7 +116,7 @@ def _kept(lease: Any, ended: threading.Event, percent: Callable[[], int]) -> Ite
         ended.set()
 
 
-def _send(device: Any, item: Any, ova: Ova, endpoint: Endpoint, sent: Callable[[int], None]) -> None:
+def _send(device: Any, item: Any, ova: Ova, endpoint: Endpoint, watch: Upload) -> None:
     connection, path = endpoint.connect(device.url, device.sslThumbprint or "")
     digest = hashlib.sha256()
     with contextlib.closing(connection), tarfile.open(ova.path) as archive:
@@ -129,10 +127,13 @@ def _send(device: Any, item: Any, ova: Ova, endpoint: Endpoint, sent: Callable[[
         connection.putheader("Content-Type", "application/x-vnd.vmware-streamVmdk")
         connection.putheader("Content-Length", str(ova.octets))
         connection.endheaders()
+        connection.sock.settimeout(tls.SECONDS)
         while piece := content.read(_PIECE):
             digest.update(piece)
             connection.send(piece)
-            sent(len(piece))
+            watch.sent(len(piece))
+        watch.waits("take over the disk that it was sent", _TAKEN_SECONDS)
+        connection.sock.settimeout(_TAKEN_SECONDS)
         _done(connection, "the disk")
     if digest.hexdigest() != ova.digest:
         raise HypervisorError(f"{ova.disk} in {ova.path} is not what its manifest says; verify the download")

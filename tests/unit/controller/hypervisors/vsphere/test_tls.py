@@ -105,8 +105,11 @@ def test_what_is_no_thumbprint_is_refused() -> None:
         tls.by_thumbprint("00:11")
 
 
-def test_a_connection_without_a_deadline_is_given_one(server: Server, issued: trustme.LeafCert) -> None:
+@pytest.mark.parametrize("made_with", [None, 5])
+def test_a_connection_has_a_deadline_and_its_answers_a_longer_one(
+    server: Server, issued: trustme.LeafCert, made_with: float | None
+) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as plain:
-        assert plain.gettimeout() is None
+        plain.settimeout(made_with)
         with tls.by_key(pin(issued)).wrap_socket(plain) as secured:
-            assert secured.gettimeout() == tls.SECONDS
+            assert secured.gettimeout() == tls.ANSWER_SECONDS > tls.SECONDS

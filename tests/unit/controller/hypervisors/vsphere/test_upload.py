@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from causeway_controller.contract.provider import Host, HostKind, Storage
-from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.base import HypervisorError, unwatched
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import place, rights, tls, upload
 from causeway_controller.hypervisors.vsphere.ova import Ova
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
@@ -40,6 +41,10 @@ OVA = Ova(path=None, descriptor="", networks=(), disk="d", octets=10, digest="",
 ITEM = SimpleNamespace(deviceId="/vm/disk", create=False)
 
 
+def watch() -> Upload:
+    return Upload("vc1", OVA.octets, unwatched)
+
+
 @pytest.fixture
 def endpoint() -> Endpoint:
     return Endpoint("vcenter.example", 8443, tls.by_key("0" * 64))
@@ -51,7 +56,7 @@ def test_the_lease_is_kept_while_nothing_is_taken(
     lease = Lease()
     monkeypatch.setattr(upload, "_KEEP_SECONDS", 0.01)
     monkeypatch.setattr(upload, "_send", lambda *_: lease.kept.wait(5) or pytest.fail("it was not kept"))
-    upload.import_disk(lease, [ITEM], OVA, endpoint, lambda _: None)
+    upload.import_disk(lease, [ITEM], OVA, endpoint, watch())
     assert lease.done == ["complete"]
     lease.kept.clear()
     assert not lease.kept.wait(0.1)
@@ -67,7 +72,7 @@ def test_a_failed_upload_is_aborted(
     lease = Lease()
     monkeypatch.setattr(upload, "_send", fail)
     with pytest.raises(type(error)):
-        upload.import_disk(lease, [ITEM], OVA, endpoint, lambda _: None)
+        upload.import_disk(lease, [ITEM], OVA, endpoint, watch())
     assert lease.done == ["abort"]
 
 
@@ -75,7 +80,7 @@ def test_a_lease_that_is_lost_is_said(endpoint: Endpoint) -> None:
     lease = Lease()
     lease.state = "done"
     with pytest.raises(HypervisorError, match="its lease is done"):
-        upload.import_disk(lease, [ITEM], OVA, endpoint, lambda _: None)
+        upload.import_disk(lease, [ITEM], OVA, endpoint, watch())
 
 
 def test_the_disk_goes_where_the_lease_says(endpoint: Endpoint) -> None:
