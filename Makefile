@@ -3,7 +3,9 @@
 
 SHELL := /bin/bash
 BIN := .venv/bin
-IMAGE = $(lastword $(sort $(wildcard dist/causeway-*.qcow2)))
+# FLAVOUR=offload: another image than the stable one, in directories of its own (image/flavour.py).
+FLAVOUR ?= stable
+IMAGE = $(lastword $(sort $(wildcard dist/$(patsubst %,%/,$(filter-out stable,$(FLAVOUR)))causeway-*.qcow2)))
 BENCHES := tunnel lines heal growth agent rules forward takeover controller heartbeats
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -89,32 +91,32 @@ openapi: setup ## write docs/reference/*openapi.json anew from the route tables
 	$(BIN)/python -m causeway_controller.contract.openapi docs/reference/controller-openapi.json
 	$(BIN)/python -m causeway_controller.contract.tenant_openapi docs/reference/tenant-openapi.json
 
-image: ## the appliance's disk: built, booted, tested, then OVA, VHDX, qcow2 in dist (as root; some minutes)
+image: ## the appliance's disk: built, booted, tested, then OVA, VHDX, qcow2 in dist (as root; some minutes; FLAVOUR=offload)
 	@scripts/setup image
-	@$(BIN)/python -m image build
+	@$(BIN)/python -m image --flavour $(FLAVOUR) build
 
 image-ungated: ## the same without booting and testing it: for work on the image, never for a release (as root)
 	@scripts/setup image
-	@$(BIN)/python -m image build-ungated
+	@$(BIN)/python -m image --flavour $(FLAVOUR) build-ungated
 
 image-test: ## boot a copy of what is in dist with Packer and run tests/image against it (as root)
 	@scripts/setup image
-	@$(BIN)/python -m image test
+	@$(BIN)/python -m image --flavour $(FLAVOUR) test
 
 image-boot: ## boot what `make image` made until the agent and SSH answer
 	@scripts/setup image
-	@$(BIN)/python -m image boot
+	@$(BIN)/python -m image --flavour $(FLAVOUR) boot
 
 image-boots: ## the same on hardware like each hypervisor's, one after another; some minutes, a table at the end
 	@scripts/setup image
-	@$(BIN)/python -m image boots
+	@$(BIN)/python -m image --flavour $(FLAVOUR) boots
 
 image-reproducible: ## build the disk twice from the same inputs and compare every byte (as root)
 	@scripts/setup image
-	@$(BIN)/python -m image reproducible
+	@$(BIN)/python -m image --flavour $(FLAVOUR) reproducible
 
 image-sizes: ## what weighs what in the last build
-	@$(BIN)/python -m image sizes
+	@$(BIN)/python -m image --flavour $(FLAVOUR) sizes
 
 hardening: ## have lynis and systemd-analyze judge what was built, into docs/reference/hardening.md (as root)
 	@scripts/setup image
@@ -122,7 +124,7 @@ hardening: ## have lynis and systemd-analyze judge what was built, into docs/ref
 
 hardening-check: ## the same, and only say whether it got worse
 	@scripts/setup image
-	@$(BIN)/python -m image hardening-check
+	@$(BIN)/python -m image --flavour $(FLAVOUR) hardening-check
 
 power-cuts: ## cut the power during updates of the image in dist; does it boot, can it be updated (ARGS="--cuts 400 --seed 7" MACHINES=1)
 	@scripts/setup image

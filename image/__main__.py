@@ -11,6 +11,7 @@ from pathlib import Path
 
 from causeway_lab import programs
 from image import boot, boots, builder, hardening
+from image.flavour import FLAVOURS, STABLE
 from image.workshop import ROOT, BuildError, Workshop, inputs_of_checkout
 
 ACCELERATION = "what executes the machine; auto takes KVM where a probe has just booted with it"
@@ -19,8 +20,11 @@ ACCELERATION = "what executes the machine; auto takes KVM where a probe has just
 def main() -> int:
     """Run one command; the exit code is 0 only if it did what it says."""
     parser = argparse.ArgumentParser(prog="python -m image", description=__doc__)
-    parser.add_argument("--build", type=Path, default=ROOT / "build/image", help="scratch directory")
-    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="where finished files go")
+    parser.add_argument(
+        "--flavour", choices=sorted(FLAVOURS), default=STABLE.name, help="which image (stable)"
+    )
+    parser.add_argument("--build", type=Path, help="scratch directory (build/image; another flavour's own)")
+    parser.add_argument("--dist", type=Path, help="where finished files go (dist; another flavour's own)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, about in (
         ("build", builder.build, "the whole image, through the gate into dist"),
@@ -43,6 +47,9 @@ def main() -> int:
         commands.add_parser("boots", help="boot the files in dist on hardware like each hypervisor's")
     )
     options = parser.parse_args()
+    flavour = FLAVOURS[options.flavour]
+    options.build = options.build or flavour.build(ROOT)
+    options.dist = options.dist or flavour.dist(ROOT)
     programs.find_system_programs()
     # As an exception, so that what was started ends first.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
@@ -59,7 +66,12 @@ def _with_workshop(command: Callable[[Workshop], None]) -> Callable[[argparse.Na
         if os.geteuid() != 0:
             raise BuildError("image: needs root, for the owners of files in the image: sudo make image")
         command(
-            Workshop(inputs=inputs_of_checkout(), build=options.build.resolve(), dist=options.dist.resolve())
+            Workshop(
+                inputs=inputs_of_checkout(),
+                build=options.build.resolve(),
+                dist=options.dist.resolve(),
+                flavour=FLAVOURS[options.flavour],
+            )
         )
 
     return run

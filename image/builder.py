@@ -80,6 +80,7 @@ def make_tree(shop: Workshop) -> None:
         rootfs.make(
             step,
             elements=shop.elements,
+            flavour=shop.flavour,
             house=house,
             cache=shop.build / "cache",
             work=shop.fresh("work"),
@@ -120,12 +121,13 @@ def make_files(shop: Workshop) -> None:
     with shop.step("materials") as step:
         components = components_of(step, shop)
         sbom = materials.bill(
-            components, name="causeway", version=shop.inputs.version, epoch=shop.inputs.epoch
+            components, name=shop.flavour.stem, version=shop.inputs.version, epoch=shop.inputs.epoch
         )
         (dist / f"{name}.cdx.json").write_text(sbom)
         files = tuple(f"{name}.{kind}" for kind in ("cdx.json", "ova", "qcow2", "update", "vhdx.zip"))
         told = materials.manifest(
             components,
+            flavour=shop.flavour,
             version=shop.inputs.version,
             commit=shop.inputs.commit,
             modified=shop.inputs.modified,

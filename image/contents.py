@@ -80,6 +80,8 @@ PACKAGES = "usr/share/causeway/packages"
 DOCUMENTS = "usr/share/doc/"
 _MERGED = re.compile(r"^(bin|sbin|lib|lib64)/")
 _BYTECODE = re.compile(r"(?:__pycache__/([^/]+)\.cpython-\d+|([^/]+))\.pyc$")
+_KERNEL = re.compile(r"boot/vmlinuz-|usr/lib/modules/[^/]+/vmlinuz$")
+"""Newer packages of kernels have it beside its modules."""
 _SITE = "opt/causeway/lib/python3*/site-packages"
 _SHOWN = 20
 
@@ -234,13 +236,15 @@ def origins(*, owners: str, wheelhouse: Path, tree: Path, static: Path) -> Origi
     """Where the files of this tree, and of the ESP made from it, came from."""
     known = packages(owners)
     (site,) = tree.glob(_SITE)
-    kernel = next(owner for path, owner in known.items() if path.startswith("boot/vmlinuz-"))
+    kernel = next(owner for path, owner in known.items() if _KERNEL.match(path))
+    # Where its modules are in a package of their own, those in the initramfs came from that one.
+    modules = next((owner for path, owner in known.items() if path.endswith((".ko.xz", ".ko"))), kernel)
     return Origins(
         owners={**elements(static), **known, **wheels(wheelhouse, str(site.relative_to(tree)))},
         generated=(
             ("efi/causeway/a/linux", kernel),
             ("usr/lib/modules/*/modules.*", kernel),
-            ("initramfs/modules/*.ko", kernel),
+            ("initramfs/modules/*.ko", modules),
             *GENERATED,
         ),
     )

@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 def stem(shop: Workshop) -> str:
     """The name that all files of a release begin with."""
-    return f"causeway-{shop.inputs.version}"
+    return f"{shop.flavour.stem}-{shop.inputs.version}"
 
 
 def convert(step: Step, shop: Workshop, disk: Path) -> None:

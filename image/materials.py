@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from image.flavour import STABLE, Flavour
+
 _NAMESPACE = uuid.UUID("5c0a7e6a-0d15-4d8e-9c4f-0000000000ff")
 
 
@@ -138,6 +140,7 @@ def _file(component: Component, file: File) -> dict[str, object]:
 def manifest(
     components: Iterable[Component],
     *,
+    flavour: Flavour = STABLE,
     version: str,
     commit: str,
     modified: bool,
@@ -147,6 +150,7 @@ def manifest(
     """What was built from what: file digests and package versions. It holds nothing of the builder."""
     listed = sorted(set(components))
     document = {
+        **({"flavour": flavour.name} if flavour.apart else {}),
         "version": version,
         "commit": commit,
         "modified": modified,

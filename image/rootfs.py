@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from image import layout, mirrors
+from image.flavour import Flavour
 from image.workshop import Step
 
-ELEMENT = "causeway-appliance"
 MOUNT_POINTS = {
     "dev": 0o755,
     "proc": 0o555,
@@ -29,7 +29,15 @@ _ALONE = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "
 
 
 def make(
-    step: Step, *, elements: Path, house: Path, cache: Path, work: Path, tar: Path, publisher: Path | None
+    step: Step,
+    *,
+    elements: Path,
+    flavour: Flavour,
+    house: Path,
+    cache: Path,
+    work: Path,
+    tar: Path,
+    publisher: Path | None,
 ) -> None:
     """Run diskimage-builder in the empty directory `work`; leaves a tar of the whole tree.
 
@@ -40,7 +48,8 @@ def make(
     step.run(
         *_ALONE,
         "disk-image-create",
-        *("-n", "-x", "-t", "tar", "--image-cache", cache, "-o", tar.with_suffix(""), ELEMENT),
+        *("-n", "-x", "-t", "tar", "--image-cache", cache, "-o", tar.with_suffix("")),
+        *flavour.elements,
         environment={
             **chosen,
             "ELEMENTS_PATH": str(elements),

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from image.flavour import STABLE, Flavour
+
 ROOT = Path(__file__).resolve().parent.parent
 LAST_LINES = 15
 """Lines of a failed step's log that are shown at once."""
@@ -46,6 +48,7 @@ class Workshop:
     inputs: Inputs
     build: Path
     dist: Path
+    flavour: Flavour = STABLE
     elements: Path = ROOT / "image/elements"
     times: dict[str, float] = field(default_factory=dict)
     """Seconds each finished step took."""
