@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/extend-a-tenants-site.md"
 DB, WEB = VmRef("acme", "db1"), VmRef("acme", "web1")
-SECONDS = 400
+SECONDS = 600
 """Generous: CI is slow."""
 
 
@@ -126,6 +126,7 @@ async def test_by_the_commands_of_the_page_a_vm_fails_over_and_back(site: Site, 
         assert "Nothing is wrong" in said, said
     assert inward.opened == 0
     await begun_by_the_provider(site)
+    await comes_back(site)
     assert inward.opened == 0
     outside = site.lab.machines.console(INTERNET_HOST)
     doors = proofs.router_addresses(site.lab, "acme")
@@ -153,9 +154,8 @@ async def begun_by_the_provider(site: Site) -> None:
     await site.undone()
 
 
-@pytest.mark.timeout(SECONDS)
-async def test_an_appliance_of_the_tenants_that_is_lost_comes_back_by_itself(site: Site) -> None:
-    """And fails over afterwards: with a certificate of its tunnel that the provider signed anew."""
+async def comes_back(site: Site) -> None:
+    """The tenant's appliance that was lost, with a new certificate of its tunnel from the provider."""
     own, name = site.sites.tenant, "acme-net1-tenant"
     await site.lab.hypervisor.destroy(name)
     while True:
