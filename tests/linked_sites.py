@@ -16,7 +16,7 @@ from typing import cast
 from msgspec import structs
 
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract.requests import FailOver, Undo
+from causeway_controller.contract.requests import FailBack, FailOver, Undo
 from causeway_controller.inventory.tenancy import ProviderHalf, Site
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient, HalfPatience
@@ -194,7 +194,7 @@ class Linked:
         if unserved := self.at_tenant() - self.at_provider():
             self.faults.append(f"answered for {sorted(unserved)}: {self.provider.log} {self.tenant.log}")
 
-    async def start(self, request: FailOver | Undo) -> Run:
+    async def start(self, request: FailBack | FailOver | Undo) -> Run:
         return await self.tenant.runs.start(request, host=NETWORK, actor="anna")
 
     async def ended(self, run: Run, *, within: float = 60.0) -> str:

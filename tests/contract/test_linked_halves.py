@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from causeway_controller.contract.requests import FailOver, FailOverSite, Undo
+from causeway_controller.contract.requests import (
+    FailBack,
+    FailOver,
+    FailOverSite,
+    MakePermanent,
+    Undo,
+    UndoSite,
+)
+from causeway_controller.contract.tenant import Hook, Hooks
+from causeway_controller.failover.steps import Ending
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.faulty_line import Fault
 from tests.linked_sites import DEADLINES, NETWORK, ONES, SHORT, VM, Linked, linked
@@ -156,7 +166,10 @@ async def test_an_order_of_a_controller_that_is_over_is_refused(both: Linked) ->
     late = both.tenant.halves(NAME, run.id)
     assert late is not None
     await late.fence(50)
-    for order in (late.close("esx1", ONES, opened=True, epoch=7), late.confirm(run.id, epoch=7)):
+    for order in (
+        late.close("esx1", ONES, opened=True, ending=Ending.UNDO, epoch=7),
+        late.confirm(run.id, epoch=7),
+    ):
         with pytest.raises(ProblemError) as caught:
             await order
         assert caught.value.problem.type == ProblemType.STALE_EPOCH.urn
@@ -207,3 +220,101 @@ async def test_the_provider_escalates_when_the_tenants_site_is_gone(both: Linked
     assert both.tenant.standings.get("acme", NETWORK).mode.name == "idle"
     assert both.provider.standings.get("acme", "esx1").mode.name == "full"
     both.faults.clear()
+
+
+async def there(both: Linked, request: FailOverSite | MakePermanent | UndoSite) -> str:
+    """How a run of the provider's staff ends."""
+    run = await both.provider.runs.start(request, host="esx1", actor="otto")
+    await both.provider.engine.tasks[run.id]
+    return both.provider.last(run.id)[0]
+
+
+async def test_what_a_replica_wrote_is_given_back_by_the_tenants_run(both: Linked) -> None:
+    """By the provider's hook, which is told that production goes on with it."""
+    site = both.provider.tenancies.site
+    hooked = replace(site.tenants["acme"], hooks=Hooks(release=Hook(name="release")))
+    both.provider.tenancies.site = replace(site, tenants={"acme": hooked})
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    assert await there(both, MakePermanent(tenant="acme", vms=ONES)) == "finished"
+    both.provider.hooks.calls.clear()
+    back = await both.start(FailBack(tenant="acme"))
+    assert await both.ended(back) == "finished", both.tenant.last(back.id)
+    agree(both, "failed")
+    ((call, _),) = both.provider.hooks.calls
+    assert (call.hook, call.request, call.vms) == ("release", "fail-back", (VM,))
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (FailBack(tenant="acme", vms=ONES), "no hook `release`"),
+        (Undo(tenant="acme", vms=ONES), "its replica is production now"),
+    ],
+)
+async def test_what_the_provider_would_refuse_is_refused_before_anything_is_done(
+    both: Linked, request_: FailBack | Undo, words: str
+) -> None:
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    assert await there(both, MakePermanent(tenant="acme", vms=ONES)) == "finished"
+    back = await both.start(request_)
+    assert await both.ended(back) == "failed"
+    assert words in both.tenant.last(back.id)[1]["why"]
+    agree(both, "finished")
+    synchronised = await both.start(FailBack(tenant="acme", synchronised=True))
+    assert await both.ended(synchronised) == "finished"
+    agree(both, "failed")
+
+
+OTHER = "vm-0-1"
+KEEP = FailOver(tenant="acme", vms=ONES, end_full=True)
+
+
+async def test_some_of_a_full_failover_stay_in_a_partial_one_that_the_tenant_leads(both: Linked) -> None:
+    assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+    with pytest.raises(ProblemError, match="own controller leads its partial failovers"):
+        await both.provider.runs.plan(UndoSite(tenant="acme", keep_partial=ONES), host="esx1")
+    run = await both.start(KEEP)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    agree(both, "finished")
+
+
+async def test_without_a_full_failover_there_is_none_to_end(both: Linked) -> None:
+    run = await both.start(KEEP)
+    assert await both.ended(run) == "failed"
+    assert "not in full failover" in both.tenant.last(run.id)[1]["why"]
+    agree(both, "failed")
+
+
+@pytest.mark.parametrize("stage", [f"stage {n}" for n in range(2, 5)])
+async def test_a_full_failover_goes_on_when_the_tenants_half_does_not_come(
+    tmp_path: Path, unused_tcp_port: int, stage: str
+) -> None:
+    async with linked(tmp_path, unused_tcp_port, confirm=SHORT) as both:
+        assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+        both.tenant.engine.kill_at, both.tenant.engine.rest = (stage, "after"), DEADLINES
+        run = await both.start(KEEP)
+        assert await both.ended(run) == "failed"
+        assert both.provider.standings.get("acme", "esx1").mode.name == "full"
+        assert both.provider.agents["acme-provider"].mode.startswith("full")
+        assert both.provider.running() == {VM, OTHER}
+        assert both.at_tenant() == frozenset()
+        both.faults.clear()
+
+
+@pytest.mark.parametrize("side", ["provider", "tenant"])
+async def test_whoever_is_killed_while_some_are_kept_another_one_goes_on(
+    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], side: str
+) -> None:
+    for number, at in enumerate((("stage 2", "before"), ("stage 2", "after"), ("stage 5", "after"))):
+        place = tmp_path / str(number)
+        place.mkdir()
+        async with linked(place, unused_tcp_port_factory(), confirm=60) as both:
+            assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+            site = both.provider if side == "provider" else both.tenant
+            site.engine.kill_at = at
+            run = await both.start(KEEP)
+            assert await both.ended(run) == "finished", both.tenant.last(run.id)
+            assert both.faults == []
+            agree(both, "finished")

@@ -16,7 +16,7 @@ from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.runs import RunHandlers
 from causeway_controller.contract import requests, tenant_routes
-from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Word
+from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.requests import Serve, StopServing
 from causeway_controller.contract.runs import RunReport
 from causeway_controller.store.halves import Half, Halves
@@ -46,6 +46,8 @@ class HalfHandlers:
         """Have something become of a half."""
         tenant, name, wanted = ask.caller.tenant or "", _name(ask), ask.document(HalfOrder)
         run = "h-" + hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:24]
+        if wanted.dry_run:
+            return await self._checked(ask, wanted, run)
         half = await asyncio.to_thread(self.halves.order, tenant, name, wanted, run=run, at=self.runs.now())
         if half.run is not None and half.word is not Word.TAKE_BACK:
             await self._start(ask, wanted, half.run)
@@ -65,16 +67,28 @@ class HalfHandlers:
                 return Answer(document=report)
             await asyncio.sleep(_LOOK_SECONDS)
 
+    async def _checked(self, ask: Ask, wanted: HalfOrder, run: str) -> Answer:
+        """Refuse an end that cannot be, and older epochs. Raises ProblemError."""
+        tenant, name, end = ask.caller.tenant or "", _name(ask), wanted.end
+        if end is UNSET:
+            raise malformed("`dry_run` is for an `end`")
+        fence = HalfOrder(epoch=wanted.epoch)
+        await asyncio.to_thread(self.halves.order, tenant, name, fence, run=run, at=self.runs.now())
+        request = _ending(tenant, end)
+        await asyncio.to_thread(self.runs.may_start, ask.caller, request, end.host)
+        await self.runs.service.plan(request, host=end.host)
+        return Answer(document=await asyncio.to_thread(self._report, tenant, name))
+
     async def _start(self, ask: Ask, wanted: HalfOrder, run: str) -> None:
         """Start the run, unless it was started. Raises ProblemError, with nothing begun."""
-        place = wanted.open or wanted.end
+        tenant, place = ask.caller.tenant or "", wanted.open or wanted.end
         if place is UNSET or await asyncio.to_thread(self._found, run) is not None:
             return
         request: Serve | StopServing
-        if wanted.open is not UNSET:
-            request = Serve(tenant=ask.caller.tenant or "", vms=place.vms)
+        if isinstance(place, Open):
+            request = Serve(tenant=tenant, vms=place.vms, end_full=place.end_full)
         else:
-            request = StopServing(tenant=ask.caller.tenant or "", vms=place.vms)
+            request = _ending(tenant, place)
         try:
             await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
             await self.runs.service.start(request, host=place.host, actor=ask.caller.name, identifier=run)
@@ -137,3 +151,7 @@ def _name(ask: Ask) -> str:
     if _NAME.fullmatch(name) is None:
         raise malformed("a half has the name of the tenant's run: a-z, 0-9 and hyphens, at most 64")
     return name
+
+
+def _ending(tenant: TenantId, end: End) -> StopServing:
+    return StopServing(tenant=tenant, vms=end.vms, fail_back=end.fail_back, synchronised=end.synchronised)

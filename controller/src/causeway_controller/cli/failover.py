@@ -70,6 +70,13 @@ def partial(
     tenant: TenantName,
     vms: Vms,
     *,
+    end_full: Annotated[
+        bool,
+        typer.Option(
+            "--end-full",
+            help="At a tenant's controller: end the provider's full failover, and keep these VMs of it.",
+        ),
+    ] = False,
     host: Host = "",
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -77,7 +84,7 @@ def partial(
 ) -> None:
     """Fail VMs over, besides those that are already; the rest of the site runs on in production."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(FailOver(tenant=tenant, vms=frozenset(vms)))
+        start.run(FailOver(tenant=tenant, vms=frozenset(vms), end_full=end_full))
 
 
 @failover.command()

@@ -33,6 +33,19 @@ class Open(Document, frozen=True, kw_only=True):
 
     host: Name
     vms: Annotated[frozenset[VmName], Meta(min_length=1, max_length=1000)]
+    end_full: bool = False
+    """They run there in full failover: this one ends, for them alone there is a half."""
+
+
+class End(Document, frozen=True, kw_only=True):
+    """What of a half is ended."""
+
+    host: Name
+    vms: Annotated[frozenset[VmName], Meta(min_length=1, max_length=1000)]
+    fail_back: bool = False
+    """Production goes on with what they became: brought up to date by the provider's hook `release`."""
+    synchronised: bool = False
+    """It is up to date by other means."""
 
 
 class HalfOrder(Document, frozen=True, kw_only=True):
@@ -40,8 +53,10 @@ class HalfOrder(Document, frozen=True, kw_only=True):
 
     epoch: Epoch
     open: Open | UnsetType = UNSET
-    end: Open | UnsetType = UNSET
+    end: End | UnsetType = UNSET
     """In place of `open`: end what is served for these VMs since a run before; it has gone in the end."""
+    dry_run: bool = False
+    """Of `end`: only refuse what cannot be."""
     hold: Annotated[int, Meta(ge=1, le=HOLD_SECONDS)] | UnsetType = UNSET
     """Seconds from now for which its appliance goes on serving, at least."""
     word: Word | UnsetType = UNSET

@@ -25,6 +25,8 @@ class FailOver(_Request, tag="fail-over", frozen=True, kw_only=True):
     """Fail these VMs over, besides those that are already: partial site failover."""
 
     vms: frozenset[VmName]
+    end_full: bool = False
+    """At a tenant's controller: they run at the provider in full failover, which ends; its other VMs stop."""
 
 
 class Undo(_Request, tag="undo", frozen=True, kw_only=True):
@@ -38,12 +40,18 @@ class Serve(_Request, tag="serve", frozen=True, kw_only=True):
     """Do the provider's half of a partial failover that the tenant's controller leads, and opened."""
 
     vms: frozenset[VmName]
+    end_full: bool = False
+    """They run in full failover, which ends; its other VMs stop."""
 
 
 class StopServing(_Request, tag="stop-serving", frozen=True, kw_only=True):
     """End the provider's half: the tenant's controller has ended its own."""
 
     vms: frozenset[VmName]
+    fail_back: bool = False
+    """Production goes on with what they became."""
+    synchronised: bool = False
+    """As of `FailBack`."""
     stop_appliances: bool = False
 
 

@@ -7,6 +7,7 @@ is in progress is refused with the ways out; partial failover alone may become f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from causeway_controller.failover import documents, extension, hooks, publications
 from causeway_controller.failover.steps import HookMoment
@@ -15,6 +16,8 @@ from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
+
+_NONE: Final[frozenset[VmName]] = frozenset()
 
 
 def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -127,6 +130,18 @@ def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tena
     problems += _each(found, mode.permanent - keep, _permanent)
     problems += _each(found, keep & mode.vms, lambda vm: _unready(site, found, vm, frozenset()))
     return _accepted(found, problems, keep or mode.vms)
+
+
+def keepable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
+    """As `full_undoable`, of VMs that stay in a partial failover which another controller leads."""
+    found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
+    if not isinstance(mode, modes.Full):
+        raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
+    problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
+    problems += _each(found, mode.permanent - keep, _permanent)
+    return _beside(
+        found, keep, keep, [*problems, *_each(found, keep, lambda vm: _unserved(site, found, vm, _NONE))]
+    )
 
 
 def permanentable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -330,7 +345,11 @@ def _unanswered(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterato
     """What is missing for the tenant's appliance to answer in production."""
     missing = ProblemType.UNKNOWN_REFERENCE
     if network.id not in tenant.appliances:
-        yield _about(vm.name, missing, f"network {network.id} has no appliance at the tenant's site")
+        detail = (
+            f"network {network.id} has no appliance at the tenant's site that this controller commands; the "
+            "tenant's own controller leads its partial failovers (with `--end-full` out of a full one)"
+        )
+        yield _about(vm.name, missing, detail)
     elif not documents.remotes(site, tenant.appliances[network.id]):
         yield _about(vm.name, missing, f"no cloud gateway can be reached from network {network.id}")
 

@@ -86,8 +86,8 @@ def _of_full(
         yield from full.de_escalate(tenant, before, kept, request=_REQUEST)
     else:
         yield from full.end(tenant, before, before.behind, request=_REQUEST, stop_appliances=False)
-    released = (*_gateways(tenant, before.vms), *tenant.public_addresses)
-    yield (_released(tenant, after, released),)
+    given = (*_gateways(tenant, before.vms), *tenant.public_addresses)
+    yield (released(tenant, after, given),)
     if stop_appliances and not kept:
         action = Power(machine=provider_machine(tenant), on=False)
         yield (Step("Power off the provider's appliance", action, seed=2),)
@@ -117,12 +117,13 @@ def _of_partial(
     sentence = "Remove the replicas' addresses and idle tunnels from the provider's appliance"
     yield (Step(sentence, Apply(appliance=tenant.provider.id, tenant=tenant.id, mode=after), seed=2),)
     yield from hooks.call(tenant, HookMoment.RELEASE, request=_REQUEST, vms=chosen)
-    yield (_released(tenant, after, ()), *_tunnels(tenant, documents.covered(tenant, rest)))
+    yield (released(tenant, after, ()), *_tunnels(tenant, documents.covered(tenant, rest)))
     if stop_appliances:
         yield from partial.appliances_off(tenant, chosen, rest)
 
 
-def _released(tenant: Tenant, mode: modes.Mode, addresses: tuple[IPAddress, ...]) -> Step:
+def released(tenant: Tenant, mode: modes.Mode, addresses: tuple[IPAddress, ...]) -> Step:
+    """Return the step that waits until the provider's appliance has the mode and none of the addresses."""
     action = VerifyMode(appliance=tenant.provider.id, mode=mode, released=addresses)
     return Step("The provider's appliance holds nothing of what is production's again", action)
 

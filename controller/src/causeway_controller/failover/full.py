@@ -269,8 +269,7 @@ def de_escalate(
         )
         for network in networks
     )
-    sentence = "Return to partial failover in one change: give up the gateway, start the VPN servers"
-    yield (_switch(tenant, before, after, sentence, holds=True),)
+    yield (back_to_partial(tenant, before, kept),)
     yield tuple(
         Step(
             f"Connect the VPN client of network {name} and answer for its failed-over VMs",
@@ -289,6 +288,19 @@ def de_escalate(
         for network in networks
     )
     yield from confirmations(tenant.provider.id, *ends.values())
+    yield from others_ended(tenant, before, kept, request=request)
+
+
+def back_to_partial(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Step:
+    """Return the step that has the provider's appliance serve these VMs through tunnels, to be confirmed."""
+    sentence = "Return to partial failover in one change: give up the gateway, start the VPN servers"
+    return _switch(tenant, before, modes.partial(kept, modes.permanent(before)), sentence, holds=True)
+
+
+def others_ended(
+    tenant: Tenant, before: modes.Mode, kept: frozenset[VmName], *, request: str
+) -> Iterator[Stage]:
+    """Return the stages that end the full failover of all but these VMs, which stay in a partial one."""
     yield from _stop(tenant, before.vms - kept)
     yield (Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)
     yield from hooks.call(tenant, HookMoment.RELEASE, request=request, vms=before.vms - kept)

@@ -24,11 +24,15 @@ inside which that appliance has gone back by itself.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
-from causeway_controller.failover import checks, documents, hooks, partial
+from causeway_controller.contract.requests import StopServing
+from causeway_controller.failover import checks, documents, failback, full, hooks, partial
 from causeway_controller.failover.steps import (
+    AskHalf,
     AwaitTenant,
     CloseHalf,
+    Ending,
     HookMoment,
     LetGo,
     OpenHalf,
@@ -38,63 +42,95 @@ from causeway_controller.failover.steps import (
     confirmations,
     numbered,
 )
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant
 from causeway_wire.types import Name, TenantId, VmName
 
+_OPENED: Final = "The provider powers on the replicas, starts the VPN servers, routes the replicas' addresses"
+_KEPT: Final = "The provider ends its full failover: these VMs stay there, all others of it are powered off"
+_ENDED: Final = {
+    Ending.UNDO: "The provider powers off the replicas and removes their addresses",
+    Ending.FAIL_BACK: "The provider powers off the replicas and brings production up to date",
+    Ending.SYNCHRONISED: "The provider powers off the replicas and removes their addresses",
+}
 
-def serve(site: Site, tenant: TenantId, vms: Iterable[VmName]) -> tuple[Step, ...]:
+
+def serve(site: Site, tenant: TenantId, vms: Iterable[VmName], *, end_full: bool = False) -> tuple[Step, ...]:
     """Return the steps of the provider's half for these VMs, besides those that it serves already.
 
-    Raises ProblemError carrying every reason why this cannot be meant, each naming its VM.
+    `end_full`: they run in full failover, which ends for the others. Raises ProblemError carrying every
+    reason why this cannot be meant, each naming its VM.
     """
-    chosen = frozenset(vms)
+    chosen, before = frozenset(vms), tenancy.mode(site, tenant)
+    if end_full:
+        return numbered(_serve_kept(checks.keepable(site, tenant, chosen), before, chosen))
     found = checks.servable(site, tenant, chosen)
-    return numbered(_serve(found, chosen, tenancy.mode(site, tenant).vms))
+    return numbered(_serve(found, chosen, before.vms))
 
 
-def stop_serving(
-    site: Site, tenant: TenantId, vms: Iterable[VmName], *, stop_appliances: bool = False
-) -> tuple[Step, ...]:
+def stop_serving(site: Site, request: StopServing) -> tuple[Step, ...]:
     """Return the steps that end the provider's half of these VMs; nothing relies on it any more.
 
     Raises ProblemError carrying every reason why this cannot be meant.
     """
-    chosen = frozenset(vms)
-    found = checks.partial_undoable(site, tenant, chosen)
-    after = tenancy.mode(site, tenant).vms - chosen
-    return numbered(_stop_serving(found, chosen, after, stop_appliances=stop_appliances))
+    tenant, chosen, mode = request.tenant, request.vms, tenancy.mode(site, request.tenant)
+    if request.fail_back and isinstance(mode, modes.Partial):
+        found = checks.returnable(site, tenant, chosen, synchronised=request.synchronised)
+    else:
+        found = checks.partial_undoable(site, tenant, chosen)
+    return numbered(_stop_serving(found, request, modes.partial(mode.vms - chosen, modes.permanent(mode))))
 
 
-def begin(site: Site, tenant: TenantId, vms: Iterable[VmName]) -> tuple[Step, ...]:
+def begin(site: Site, tenant: TenantId, vms: Iterable[VmName], *, end_full: bool = False) -> tuple[Step, ...]:
     """Return the steps of the tenant's run that fail these VMs over, besides those that are already.
 
-    Raises ProblemError carrying every reason why this cannot be meant, each naming its VM.
+    `end_full`: they run at the provider in full failover, which ends; its other VMs stop. Raises ProblemError
+    carrying every reason why this cannot be meant, each naming its VM.
     """
     chosen = frozenset(vms)
     found = checks.linkable(site, tenant, chosen)
-    return numbered(_begin(found, _half(found), chosen, tenancy.mode(site, tenant).vms))
+    before = tenancy.mode(site, tenant).vms
+    return numbered(_begin(found, _half(found), chosen, before, end_full=end_full))
 
 
 def undo(
-    site: Site, tenant: TenantId, vms: Iterable[VmName], *, stop_appliances: bool = False
+    site: Site,
+    tenant: TenantId,
+    vms: Iterable[VmName],
+    *,
+    ending: Ending = Ending.UNDO,
+    stop_appliances: bool = False,
 ) -> tuple[Step, ...]:
     """Return the steps of the tenant's run that end the failover of these VMs. As `partial.undo`.
 
-    Raises ProblemError carrying every reason why this cannot be meant.
+    The provider is asked whether it can end it so before anything is done. Raises ProblemError carrying every
+    reason why this cannot be meant.
     """
     chosen = frozenset(vms)
     found = checks.partial_undoable(site, tenant, chosen)
     after = tenancy.mode(site, tenant).vms - chosen
-    return numbered(_undo(found, _half(found), chosen, after, stop_appliances=stop_appliances))
+    return numbered(_undo(found, ending, chosen, after, stop_appliances=stop_appliances))
 
 
 def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName]) -> Iterator[Stage]:
-    appliance, after = tenant.provider.id, before | chosen
+    after = before | chosen
     yield from hooks.call(tenant, HookMoment.HOLD, request="serve", vms=chosen)
     yield (partial.provider_on(tenant, before),)
     yield (partial.servers_started(tenant, before, after),)
     yield partial.replicas_on(tenant, chosen)
+    yield from _held(tenant, chosen)
+
+
+def _serve_kept(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Iterator[Stage]:
+    """From full failover: taken back to that unless the tenant's half comes; the others stop after it."""
+    yield (full.back_to_partial(tenant, before, kept),)
+    yield from _held(tenant, kept)
+    yield from full.others_ended(tenant, before, kept, request="serve")
+
+
+def _held(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Stage]:
+    """What was given to the appliance waits for the tenant's half, and is confirmed then."""
+    appliance = tenant.provider.id
     yield (
         Step(
             "The tenant's controller connects its VPN clients and answers for its failed-over VMs",
@@ -109,34 +145,41 @@ def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
             VerifyTunnel(tunnel=network.tunnel, server=appliance, client=None),
             seed=4,
         )
-        for network in documents.covered(tenant, chosen)
+        for network in documents.covered(tenant, vms)
     )
     yield from confirmations(appliance)
 
 
-def _stop_serving(
-    tenant: Tenant, chosen: frozenset[VmName], after: frozenset[VmName], *, stop_appliances: bool
-) -> Iterator[Stage]:
-    yield partial.replicas_off(tenant, chosen)
-    yield (partial.servers_ended(tenant, after),)
-    yield from hooks.call(tenant, HookMoment.RELEASE, request="stop-serving", vms=chosen)
-    if stop_appliances and not after:
+def _stop_serving(tenant: Tenant, request: StopServing, after: modes.Mode) -> Iterator[Stage]:
+    yield partial.replicas_off(tenant, request.vms)
+    yield (partial.servers_ended(tenant, after.vms),)
+    kind = "fail-back" if request.fail_back else "stop-serving"
+    yield from hooks.call(tenant, HookMoment.RELEASE, request=kind, vms=request.vms)
+    if request.fail_back:
+        yield (failback.released(tenant, after, ()),)
+    if request.stop_appliances and not after.vms:
         yield (partial.provider_off(tenant),)
 
 
 def _begin(
-    tenant: Tenant, half: ProviderHalf, chosen: frozenset[VmName], before: frozenset[VmName]
+    tenant: Tenant,
+    half: ProviderHalf,
+    chosen: frozenset[VmName],
+    before: frozenset[VmName],
+    *,
+    end_full: bool,
 ) -> Iterator[Stage]:
     after, host = before | chosen, _host(half, chosen)
     networks = documents.covered(tenant, chosen)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
     yield partial.ends_on(tenant, networks, before)
+    ending = Ending.STAYS if end_full else Ending.UNDO
     yield (
         Step(
-            "The provider powers on the replicas, starts the VPN servers, routes the replicas' addresses",
-            OpenHalf(half=half.id, host=host, vms=chosen),
+            _KEPT if end_full else _OPENED,
+            OpenHalf(half=half.id, host=host, vms=chosen, end_full=end_full),
             seed=2,
-            compensation=CloseHalf(half=half.id, host=host, vms=chosen, opened=True),
+            compensation=CloseHalf(half=half.id, host=host, vms=chosen, opened=True, ending=ending),
         ),
     )
     yield partial.clients_connected(tenant, ends, before, after)
@@ -153,18 +196,25 @@ def _begin(
 
 def _undo(
     tenant: Tenant,
-    half: ProviderHalf,
+    ending: Ending,
     chosen: frozenset[VmName],
     after: frozenset[VmName],
     *,
     stop_appliances: bool,
 ) -> Iterator[Stage]:
-    networks = documents.covered(tenant, chosen)
+    networks, half = documents.covered(tenant, chosen), _half(tenant)
+    host = _host(half, chosen)
+    yield (
+        Step(
+            "The provider's controller says that it can end its half so",
+            AskHalf(half=half.id, host=host, vms=chosen, ending=ending),
+        ),
+    )
     yield partial.answers_stopped(tenant, networks, chosen, after)
     yield (
         Step(
-            "The provider powers off the replicas and removes their addresses",
-            CloseHalf(half=half.id, host=_host(half, chosen), vms=chosen, opened=False),
+            _ENDED[ending],
+            CloseHalf(half=half.id, host=host, vms=chosen, opened=False, ending=ending),
             seed=2,
         ),
     )

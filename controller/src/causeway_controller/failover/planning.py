@@ -30,7 +30,16 @@ from causeway_controller.contract.requests import (
 )
 from causeway_controller.failover import documents, failback, full, halves, partial, publications
 from causeway_controller.failover.events import Event
-from causeway_controller.failover.steps import Apply, MachineKind, Power, PutRules, Ready, Step, numbered
+from causeway_controller.failover.steps import (
+    Apply,
+    Ending,
+    MachineKind,
+    Power,
+    PutRules,
+    Ready,
+    Step,
+    numbered,
+)
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -54,29 +63,25 @@ def plan(request: Request, site: Site) -> Plan:
     Raises ProblemError with every reason why it cannot be meant, each naming the VM or rule; nothing has been
     touched then.
     """
-    name = request.tenant
+    name, request = request.tenant, _named(request, site)
     match request:
         case _ if _is_linked(site, name):
             steps = _linked(request, site)
         case FailOver() | Undo() | Serve() | StopServing():
             steps = _partial(request, site)
         case FailOverSite():
-            request = structs.replace(request, vms=_meant(site, request))
             steps = full.begin_full(site, name, request.vms, escalate=request.escalate)
         case UndoSite():
             steps = full.undo_full(
                 site, name, keep_partial=request.keep_partial, stop_appliances=request.stop_appliances
             )
         case Rehearse():
-            request = structs.replace(request, vms=_meant(site, request))
             steps = full.begin_rehearsal(site, name, request.vms, internet=request.internet)
         case EndRehearsal():
             steps = full.end_rehearsal(site, name, stop_appliances=request.stop_appliances)
         case MakePermanent():
-            request = structs.replace(request, vms=_failed_over(site, request))
             steps = failback.make_permanent(site, name, request.vms)
         case FailBack():
-            request = structs.replace(request, vms=_failed_over(site, request))
             steps = failback.fail_back(
                 site,
                 name,
@@ -100,23 +105,28 @@ def _is_linked(site: Site, name: TenantId) -> bool:
 def _partial(request: FailOver | Undo | Serve | StopServing, site: Site) -> tuple[Step, ...]:
     name, vms = request.tenant, request.vms
     match request:
+        case FailOver(end_full=True):
+            detail = "here `failover undo --full --keep-partial` does that: this controller leads both halves"
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/end_full"))
         case FailOver():
             return partial.begin(site, name, vms)
         case Undo(stop_appliances=stop):
             return partial.undo(site, name, vms, stop_appliances=stop)
-        case Serve():
-            return halves.serve(site, name, vms)
-        case StopServing(stop_appliances=stop):
-            return halves.stop_serving(site, name, vms, stop_appliances=stop)
+        case Serve(end_full=end_full):
+            return halves.serve(site, name, vms, end_full=end_full)
+        case StopServing():
+            return halves.stop_serving(site, request)
 
 
 def _linked(request: Request, site: Site) -> tuple[Step, ...]:
     match request:
-        case FailOver():
-            return halves.begin(site, request.tenant, request.vms)
-        case Undo():
-            stop = request.stop_appliances
-            return halves.undo(site, request.tenant, request.vms, stop_appliances=stop)
+        case FailOver(tenant=name, vms=vms, end_full=end_full):
+            return halves.begin(site, name, vms, end_full=end_full)
+        case Undo(tenant=name, vms=vms, stop_appliances=stop):
+            return halves.undo(site, name, vms, stop_appliances=stop)
+        case FailBack(tenant=name, vms=vms, stop_appliances=stop):
+            ending = Ending.SYNCHRONISED if request.synchronised else Ending.FAIL_BACK
+            return halves.undo(site, name, vms, ending=ending, stop_appliances=stop)
         case _:
             detail = "this is the provider's to carry out: ask its controller, or its staff"
             raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/request"))
@@ -140,6 +150,8 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
     before = tenancy.mode(site, name)
     mode: modes.Mode
     match request:
+        case Serve(vms=vms, end_full=True):
+            mode = modes.partial(vms, modes.permanent(before))
         case FailOver() | Serve():
             mode = modes.partial(before.vms | request.vms, modes.permanent(before))
         case Undo() | StopServing():
@@ -161,6 +173,17 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
         case _:
             assert_never(request)
     return mode
+
+
+def _named(request: Request, site: Site) -> Request:
+    """The request with the VMs that it means where it names none."""
+    match request:
+        case FailOverSite() | Rehearse():
+            return structs.replace(request, vms=_meant(site, request))
+        case MakePermanent() | FailBack():
+            return structs.replace(request, vms=_failed_over(site, request))
+        case _:
+            return request
 
 
 def _meant(site: Site, request: FailOverSite | Rehearse) -> frozenset[VmName]:

@@ -175,9 +175,37 @@ class OpenHalf:
     half: ApplianceId
     host: Name
     vms: frozenset[VmName]
+    end_full: bool = False
+    """They run there in full failover, which ends."""
 
     def __str__(self) -> str:
         return f"open the provider's half on {self.host} ({', '.join(sorted(self.vms))})"
+
+
+class Ending(enum.Enum):
+    """What becomes of the VMs of a half that is ended."""
+
+    UNDO = "undo"
+    """What their replicas wrote is lost."""
+    FAIL_BACK = "fail-back"
+    """The provider's hook brings production up to date."""
+    SYNCHRONISED = "synchronised"
+    """It is up to date by other means."""
+    STAYS = "stays"
+    """They were in full failover: the provider goes on serving them, once that was said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskHalf:
+    """Ask the provider's controller whether it could end its half for these VMs; nothing is changed."""
+
+    half: ApplianceId
+    host: Name
+    vms: frozenset[VmName]
+    ending: Ending
+
+    def __str__(self) -> str:
+        return f"ask for the end of the provider's half on {self.host} ({', '.join(sorted(self.vms))})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +217,7 @@ class CloseHalf:
     vms: frozenset[VmName]
     opened: bool
     """It is the half that this run opened; otherwise one of a run before."""
+    ending: Ending = Ending.UNDO
 
     def __str__(self) -> str:
         return f"end the provider's half on {self.host} ({', '.join(sorted(self.vms))})"
@@ -281,6 +310,7 @@ Action = (
     | AwaitTenant
     | LetGo
     | OpenHalf
+    | AskHalf
     | CloseHalf
 )
 
@@ -331,7 +361,7 @@ def _appliances(action: Action) -> tuple[ApplianceId, ...]:
             return (action.appliance,)
         case VerifyTunnel():
             return action.ends
-        case OpenHalf() | CloseHalf():
+        case OpenHalf() | AskHalf() | CloseHalf():
             return (action.half,)
         case Power(machine=machine) if machine.appliance is not None:
             return (machine.appliance,)

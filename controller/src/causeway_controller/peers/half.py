@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_controller.contract import tenant_routes
-from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Open, Word
+from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.tenant_view import VersionedResources
 from causeway_controller.errors import HalfGone, HalfStands, PeerUnreachable
+from causeway_controller.failover.steps import Ending
 from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.peers.client import ProviderClient
 from causeway_wire.observed import ApplianceState, DriftReport, Observed
@@ -25,6 +26,7 @@ _WAIT: Final = 20
 """Seconds that a question may stay open."""
 _SLACK: Final = 10.0
 """Seconds besides, for the answer."""
+_GIVEN_BACK: Final = frozenset({Ending.FAIL_BACK, Ending.SYNCHRONISED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +52,29 @@ class HalfClient:
     run: str
     patience: HalfPatience = HalfPatience()
 
-    async def open(self, host: Name, vms: frozenset[VmName], *, epoch: Epoch) -> ChangeId:
+    async def open(self, host: Name, vms: frozenset[VmName], *, end_full: bool, epoch: Epoch) -> ChangeId:
         """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
-        order = HalfOrder(epoch=epoch, open=Open(host=host, vms=vms))
+        order = HalfOrder(epoch=epoch, open=Open(host=host, vms=vms, end_full=end_full))
         report = await self._order(self.run, order)
         report = await self._until(self.run, report, HalfState.PREPARING, self.patience.open)
         if report.state is not HalfState.HELD:
             raise HalfGone(f"the provider could not do its half: {report.why or 'it is not held'}")
         return self.run
 
-    async def close(self, host: Name, vms: frozenset[VmName], *, opened: bool, epoch: Epoch) -> bool:
+    async def check(self, host: Name, vms: frozenset[VmName], *, ending: Ending, epoch: Epoch) -> None:
+        """Raise ProblemError when it could not be ended so, HalfStands when what is to be given back is not
+        served: an undo finds nothing to do then, and a failback would lose what the replicas wrote.
+        """
+        served = vms & await self._serves(host)
+        if missing := sorted(vms - served if ending in _GIVEN_BACK else ()):
+            words = f"the provider does not serve {', '.join(missing)} in a partial failover any more"
+            raise HalfStands(f"{words}: have it give back what it has")
+        if served:
+            await self._order(self.run, HalfOrder(epoch=epoch, end=_end(host, served, ending), dry_run=True))
+
+    async def close(
+        self, host: Name, vms: frozenset[VmName], *, opened: bool, ending: Ending, epoch: Epoch
+    ) -> bool:
         """Have it gone, and say whether anything was there. Raises HalfStands when it could not be."""
         if opened:
             report = await self._order(self.run, HalfOrder(epoch=epoch, word=Word.TAKE_BACK))
@@ -69,12 +84,17 @@ class HalfClient:
                 return True
             if report.state is not HalfState.KEPT:
                 raise HalfStands("the provider's controller has not ended its half yet")
+            if ending is Ending.STAYS:
+                raise HalfStands(
+                    "the provider goes on serving what was in full failover, and nobody here answers for it: "
+                    "have it escalate, and begin again"
+                )
         served = vms & await self._serves(host)
         if not served:
             return False
-        ending = f"{self.run}-end"
-        report = await self._order(ending, HalfOrder(epoch=epoch, end=Open(host=host, vms=served)))
-        report = await self._until(ending, report, HalfState.PREPARING, self.patience.open)
+        name = f"{self.run}-end"
+        report = await self._order(name, HalfOrder(epoch=epoch, end=_end(host, served, ending)))
+        report = await self._until(name, report, HalfState.PREPARING, self.patience.open)
         if report.state is not HalfState.GONE:
             raise HalfStands(f"the provider could not end its half: {report.why or 'it has not yet'}")
         return True
@@ -166,3 +186,8 @@ class HalfClient:
             except PeerUnreachable:
                 await asyncio.sleep(self.patience.pause)
         return report
+
+
+def _end(host: Name, vms: frozenset[VmName], ending: Ending) -> End:
+    given = ending in _GIVEN_BACK
+    return End(host=host, vms=vms, fail_back=given, synchronised=ending is Ending.SYNCHRONISED)

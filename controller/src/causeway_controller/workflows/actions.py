@@ -24,6 +24,7 @@ from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
     Action,
     Apply,
+    AskHalf,
     AwaitTenant,
     Call,
     CloseHalf,
@@ -46,6 +47,7 @@ from causeway_controller.workflows import readiness, rules
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
+from causeway_controller.workflows.other_site import OtherSite
 from causeway_controller.workflows.ports import (
     Agent,
     Agents,
@@ -98,6 +100,7 @@ class Executor:
         self._hooks = hooks
         self._halves = halves
         self.holding = Holding(words=words, agents=agents, timing=timing, in_charge=in_charge)
+        self._other_site = OtherSite(halves=halves, holding=self.holding)
         self._in_charge = in_charge
 
     async def can_begin(self, request: Request, site: tenancy.Site, host: Name) -> None:
@@ -202,40 +205,9 @@ class Executor:
             case Call():
                 await self._hooks.call(action, run.id)
                 changed = True
-            case AwaitTenant() | LetGo() | OpenHalf() | CloseHalf():
-                changed = await self._with_the_other_site(run, action)
+            case AwaitTenant() | LetGo() | OpenHalf() | AskHalf() | CloseHalf():
+                changed = await self._other_site.act(run, action)
         return changed
-
-    async def _with_the_other_site(
-        self, run: Run, action: AwaitTenant | LetGo | OpenHalf | CloseHalf
-    ) -> bool:
-        match action:
-            case AwaitTenant():
-                await self.holding.until_told(run, action.appliance)
-            case LetGo():
-                await self.holding.let_go(run, action.appliance)
-            case OpenHalf():
-                await self._open(run, action)
-            case CloseHalf():
-                return await self._close(run, action)
-        return True
-
-    async def _open(self, run: Run, action: OpenHalf) -> None:
-        """Until when it is held, nobody here knows: it is held on before anything relies on it."""
-        half = self._half(run, action.half)
-        opened = await half.open(action.host, action.vms, epoch=run.epoch)
-        run.awaiting[action.half] = Awaited(change=opened)
-
-    async def _close(self, run: Run, action: CloseHalf) -> bool:
-        run.awaiting.pop(action.half, None)
-        half = self._half(run, action.half)
-        return await half.close(action.host, action.vms, opened=action.opened, epoch=run.epoch)
-
-    def _half(self, run: Run, name: ApplianceId) -> Half:
-        found = self._halves(name, run.id)
-        if found is None:
-            raise ControllerError(f"no provider's controller is known as {name}; join it")
-        return found
 
     async def take_back(self, run: Run, done: Action, compensation: Action) -> None:
         """Undo what `done` did: cancelled where the appliance still awaits confirmation, else compensated.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol
 
-from causeway_controller.failover.steps import Call, MachineRef
+from causeway_controller.failover.steps import Call, Ending, MachineRef
 from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.halves import Half as Told
@@ -68,10 +68,20 @@ class Half(Questioned, Protocol):
     ProblemError (`stale-epoch` for a controller that is over) or PeerUnreachable.
     """
 
-    async def open(self, host: Name, vms: frozenset[VmName], *, epoch: Epoch) -> ChangeId:
-        """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
+    async def open(self, host: Name, vms: frozenset[VmName], *, end_full: bool, epoch: Epoch) -> ChangeId:
+        """Have it serve these VMs on the host, held; what confirms it. `end_full`: out of a full failover.
 
-    async def close(self, host: Name, vms: frozenset[VmName], *, opened: bool, epoch: Epoch) -> bool:
+        Raises HalfGone when it could not.
+        """
+
+    async def check(self, host: Name, vms: frozenset[VmName], *, ending: Ending, epoch: Epoch) -> None:
+        """Ask whether it could be ended so. Raises ProblemError when not, HalfStands when nothing is there
+        that could be given back.
+        """
+
+    async def close(
+        self, host: Name, vms: frozenset[VmName], *, opened: bool, ending: Ending, epoch: Epoch
+    ) -> bool:
         """Have it gone, and say whether anything was there. Raises HalfStands when it could not be."""
 
     async def confirm(self, identifier: ChangeId, *, epoch: Epoch) -> object:
