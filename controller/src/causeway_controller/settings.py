@@ -106,6 +106,8 @@ class Settings:
     """The appliance's qcow2, which libvirt hosts are sent; vSphere hosts are sent the OVA beside it."""
     interval: float
     """Seconds between two looks at an appliance."""
+    patience: float
+    """How many times longer than usual to wait for appliances."""
     tenants: ForTenants | None
     """None: no tenant's controller is served."""
     log_format: str
@@ -199,6 +201,7 @@ def _settings(values: Mapping[str, Any], hooks: Mapping[Name, HookTarget]) -> Se
         tls=tls,
         image=values["appliances.image"],
         interval=values["appliances.interval"],
+        patience=values["appliances.patience"],
         tenants=tenants,
         log_format=values["log.format"],
         log_level=values["log.level"],
@@ -344,10 +347,10 @@ def _sources(text: str) -> tuple[IPNetwork, ...]:
     return tuple(found)
 
 
-def _seconds(lowest: int, highest: int) -> Callable[[str], float]:
+def _number(lowest: int, highest: int, of: str = "of seconds ") -> Callable[[str], float]:
     def read(text: str) -> float:
         if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
-            raise ValueError(f"{json.dumps(text)} is no whole number of seconds from {lowest} to {highest}")
+            raise ValueError(f"{json.dumps(text)} is no whole number {of}from {lowest} to {highest}")
         return float(text)
 
     return read
@@ -367,9 +370,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "sources": Setting(
         "CAUSEWAY_SOURCES", _sources, "", "addresses or prefixes that controllers reach appliances from"
     ),
-    "lease": Setting(
-        "CAUSEWAY_LEASE", _seconds(2, 300), "10", "seconds until another controller takes over, 2 to 300"
-    ),
+    "lease": Setting("CAUSEWAY_LEASE", _number(2, 300), "10", "seconds until another takes over, 2 to 300"),
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
     "socket_group": Setting("CAUSEWAY_SOCKET_GROUP", _group, None, "group whose members are admins there"),
@@ -381,10 +382,10 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "CAUSEWAY_APPLIANCES_IMAGE", _path, "{state}/appliance.qcow2", "for libvirt; beside it .ova (vSphere)"
     ),
     "appliances.interval": Setting(
-        "CAUSEWAY_APPLIANCES_INTERVAL",
-        _seconds(1, 3600),
-        "30",
-        "seconds between two looks at an appliance, 1 to 3600",
+        "CAUSEWAY_APPLIANCES_INTERVAL", _number(1, 3600), "30", "seconds between two looks, 1 to 3600"
+    ),
+    "appliances.patience": Setting(
+        "CAUSEWAY_APPLIANCES_PATIENCE", _number(1, 20, ""), "1", "times longer to wait for slow ones, 1 to 20"
     ),
     "tenants.listen": Setting(
         "CAUSEWAY_TENANTS_LISTEN", _listen(TENANTS_PORT), None, "address and port for tenants' controllers"

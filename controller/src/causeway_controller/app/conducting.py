@@ -42,7 +42,7 @@ from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.actions import Executor
-from causeway_controller.workflows.appliances import Onboarding
+from causeway_controller.workflows.appliances import BOOT_SECONDS, Onboarding
 from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.certifying import Certifying
@@ -69,7 +69,7 @@ from causeway_controller.workflows.tunnels import ClientCertificates, ServerCert
 from causeway_controller.workflows.updating import Updating
 from causeway_controller.workflows.upkeep import Upkeep
 from causeway_controller.workflows.watch import Watch
-from causeway_wire.types import ApplianceId, Name
+from causeway_wire.types import ApplianceId
 
 _SETTLED: Final = 4
 """Intervals after which every controller that lives has read which authorities are trusted."""
@@ -95,7 +95,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
 
     own = await asyncio.to_thread(establish)
     tls.small_buffers()
-    async with _leased(settings) as lease, Pool(own) as pool:
+    async with _leased(settings) as lease, Pool(own, patience=settings.patience) as pool:
         sites = Sites(
             database,
             sealing,
@@ -107,7 +107,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         generations = StoredGenerations(database)
         links, told = Links(database, sealing, now=utc_now), Told(database, sealing, now=utc_now)
         certifying = Certifying(authorities=kept, ledger=ledger, now=utc_now, actor=settings.name)
-        onboarding = _onboarding(database, sealing, kept, pool, settings.name)
+        onboarding = _onboarding(database, sealing, kept, pool, settings)
         provisioning = Provisioning(
             inventories=Inventories(database, now=utc_now),
             tenancies=sites,
@@ -121,6 +121,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             ends=ClientCertificates(links=links, told=told, now=utc_now),
             servers=ServerCertificates(certifying),
             now=utc_now,
+            patience=settings.patience,
         )
         gateways = GatewayProvisioning(
             inventories=Inventories(database, now=utc_now),
@@ -134,6 +135,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             generations=generations,
             appliances=Appliances(database),
             now=utc_now,
+            patience=settings.patience,
         )
         renewal = Renewal(
             authority=authorities.management(identity.PROVIDER),
@@ -179,7 +181,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 hypervisors=sites.machine,
                 generations=generations,
                 answers=sites.answers,
-                timing=Timing(),
+                timing=Timing().longer(settings.patience),
                 hooks=HookCalls(settings.hooks),
                 words=Halves(database),
                 halves=sites.half,
@@ -358,14 +360,18 @@ def _watch(settings: Settings, database: Database, sites: Sites, pool: Pool) -> 
     )
 
 
-def _onboarding(database: Database, sealing: Vault, kept: Authorities, pool: Pool, actor: Name) -> Onboarding:
+def _onboarding(
+    database: Database, sealing: Vault, kept: Authorities, pool: Pool, settings: Settings
+) -> Onboarding:
     def issuer(appliance: ApplianceId) -> pki.Issuer:
         management = authorities.management(identity.PROVIDER)
-        return kept.issuer(management, certificates.of_agent(appliance), actor=actor)
+        return kept.issuer(management, certificates.of_agent(appliance), actor=settings.name)
 
     return Onboarding(
         identity=lambda: pool.identity,
         issuer=issuer,
         tokens=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token),
         now=utc_now,
+        patience=settings.patience,
+        boot=settings.patience * BOOT_SECONDS,
     )

@@ -35,6 +35,8 @@ from causeway_wire.types import ApplianceId, Pem, Secret
 
 TOKEN_LIFE: Final = timedelta(hours=1)
 """From deployment to enrolment."""
+BOOT_SECONDS: Final = 180.0
+"""From power to an agent that answers."""
 _POLL_SECONDS: Final = 0.1
 
 
@@ -71,7 +73,7 @@ class Onboarding:
         now: Callable[[], datetime],
         socket_factory: SocketFactory | None = None,
         patience: float = 1.0,
-        boot: float = 180.0,
+        boot: float = BOOT_SECONDS,
     ) -> None:
         """`identity` is who we are now; `issuer` signs an appliance's first certificate. `patience`: how many
         times longer than usual to wait for answers; `boot`: seconds from power to an agent that answers.

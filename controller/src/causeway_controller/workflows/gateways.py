@@ -60,7 +60,9 @@ class GatewayProvisioning:
         generations: GenerationBook,
         appliances: Appliances,
         now: Callable[[], datetime],
+        patience: float = 1.0,
     ) -> None:
+        """`patience`: how many times longer than usual to wait for appliances."""
         self._inventories = inventories
         self._tenancies = tenancies
         self._hosts = hosts
@@ -72,6 +74,7 @@ class GatewayProvisioning:
         self._generations = generations
         self._appliances = appliances
         self._now = now
+        self._apply_seconds = patience * APPLY_SECONDS
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:  # noqa: ARG002 - see `Deployment`
         """Raise what `ensure` raises before it touches anything."""
@@ -176,7 +179,7 @@ class GatewayProvisioning:
             return
         generation = await self._generations.next(gateway.id)
         document = documents.document(site, gateway.id, generation=generation, epoch=epoch)
-        await agent.apply(document, timeout=APPLY_SECONDS)
+        await agent.apply(document, timeout=self._apply_seconds)
         _log.info("gateway configured", extra={"appliance": gateway.id, "generation": generation})
 
     def _epoch(self, gateway: ApplianceId) -> Epoch:

@@ -70,7 +70,9 @@ class Provisioning:
         servers: ServerCertificates,
         ends: ClientCertificates,
         now: Callable[[], datetime],
+        patience: float = 1.0,
     ) -> None:
+        """`patience`: how many times longer than usual to wait for appliances."""
         self._inventories = inventories
         self._tenancies = tenancies
         self._hosts = hosts
@@ -83,6 +85,7 @@ class Provisioning:
         self._servers = servers
         self._ends = ends
         self._now = now
+        self._apply_seconds = patience * APPLY_SECONDS
 
     async def ensure(
         self, tenant: TenantId, host: Name, progress: Progress = unwatched, *, under: Under | None = None
@@ -178,7 +181,7 @@ class Provisioning:
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
-        await client.apply(document, timeout=APPLY_SECONDS)
+        await client.apply(document, timeout=self._apply_seconds)
         if checked.own is not None:
             return
         published = documents.public_rules(site.tenants[tenant], tenancy.mode(site, tenant))

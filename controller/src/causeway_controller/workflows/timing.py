@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,17 @@ class Timing:
     """From power to a replica that answers."""
     first_poll: float = 0.02
     longest_poll: float = 0.5
+
+    def longer(self, times: float) -> Self:
+        """Return the same with as many times the patience with appliances; hosts and replicas are as fast."""
+        return replace(
+            self,
+            boot=times * self.boot,
+            change=times * self.change,
+            courtesy=times * self.courtesy,
+            tunnel=times * self.tunnel,
+            mode=times * self.mode,
+        )
 
     def polls(self) -> Iterator[float]:
         """Yield pauses between questions, growing: soon at first, gentle later."""
