@@ -35,20 +35,20 @@ class KeyUse:
 def back_up(settings: Settings, path: Path) -> Summary:
     """Write a backup; the store may be of an older version, as before an upgrade. Raises StoreError."""
     with _connected(settings) as database:
-        return backup.backup(database, path, now=utc_now, actor=_actor())
+        return backup.backup(database, path, now=utc_now, actor=actor())
 
 
 def restore(settings: Settings, path: Path) -> Summary:
     """Fill the empty store that the settings name. Raises StoreError."""
     with _connected(settings) as database:
-        return backup.restore(database, path, now=utc_now, actor=_actor())
+        return backup.restore(database, path, now=utc_now, actor=actor())
 
 
 def keys(settings: Settings) -> tuple[KeyUse, ...]:
     """The keys that the settings lead to, and how many secrets each seals. Raises StartError, StoreError."""
     with _stored(settings) as database:
         given, counts = unlocking.read_keys(settings), vault.in_use(database)
-        vault.unlock(database, given, now=utc_now, actor=_actor())
+        vault.unlock(database, given, now=utc_now, actor=actor())
         return tuple(
             KeyUse(number=number, secrets=counts.get(number, 0), newest=number == given.newest)
             for number in given.numbers
@@ -72,25 +72,25 @@ def drop_key(settings: Settings, number: int) -> None:
     The file of keys stays as it is: older backups open with that key only.
     """
     with _stored(settings) as database:
-        vault.drop(database, number, now=utc_now, actor=_actor())
+        vault.drop(database, number, now=utc_now, actor=actor())
 
 
 def reseal(settings: Settings) -> Resealed:
     """Seal every secret with the newest key. Raises StartError, StoreError."""
     with _secrets(settings) as kept:
-        return kept.reseal(actor=_actor())
+        return kept.reseal(actor=actor())
 
 
 def put_secret(settings: Settings, name: str, value: Secret) -> None:
     """Keep a secret. Raises StartError, StoreError."""
     with _secrets(settings) as kept:
-        kept.put(name, value, actor=_actor())
+        kept.put(name, value, actor=actor())
 
 
 def remove_secret(settings: Settings, name: str) -> None:
     """Forget a secret. Raises StartError, StoreError."""
     with _secrets(settings) as kept:
-        kept.remove(name, actor=_actor())
+        kept.remove(name, actor=actor())
 
 
 def secret_names(settings: Settings) -> tuple[Entry, ...]:
@@ -122,9 +122,10 @@ def _stored(settings: Settings) -> Iterator[Database]:
 @contextmanager
 def _secrets(settings: Settings) -> Iterator[Secrets]:
     with _stored(settings) as database:
-        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=_actor())
+        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
         yield Secrets(database, sealing, now=utc_now)
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who does it, for the audit."""
     return f"{getpass.getuser()} on the controller's host"

@@ -13,7 +13,10 @@ from causeway_controller.contract.hosts import Grade, HostReport, HostVms
 
 Name = Annotated[str, typer.Argument(metavar="HOST", help="As the inventory calls it.", show_default=False)]
 
-host = typer.Typer(help="Hypervisors: what they lack, and which VMs they have.", no_args_is_help=True)
+host = typer.Typer(
+    help="Hypervisors: what they lack, which VMs they have, and whether a VM can be deployed.",
+    no_args_is_help=True,
+)
 
 _MARKS = {Grade.GOOD: "ok  ", Grade.UNKNOWN: "?   ", Grade.WARNING: "warn", Grade.PROBLEM: "STOP"}
 

@@ -134,6 +134,17 @@ class LoggedIn(Protocol):
 
 
 @runtime_checkable
+class Sweeping(Protocol):
+    """A `Provider` that can say what of a machine is still there: disks, files, segments made for it."""
+
+    async def sweep(self, owner_id: str, segments: Sequence[str]) -> Sequence[str]:
+        """Remove the machine and these segments where they are ours and nobody is plugged in.
+
+        Returns what is still there, in words. May be repeated. Raises HypervisorError.
+        """
+
+
+@runtime_checkable
 class Trunking(Protocol):
     """A `Provider` whose machines may have several VLANs on one adapter. Not every hypervisor's is one."""
 

@@ -122,6 +122,19 @@ class LibvirtProvider:
         """Power off and remove, with its volumes and what interrupted deployments left."""
         await self._session.ask(lambda connection: self._remove(connection, owner_id), seconds=_POWER_SECONDS)
 
+    async def sweep(self, owner_id: str, segments: Sequence[str]) -> Sequence[str]:  # noqa: ARG002
+        """Remove the machine with its volumes; what is still there. Segments are the administrator's."""
+
+        def work(connection: Any) -> list[str]:
+            self._remove(connection, owner_id)
+            mine = volumes.prefix(domain.identity(owner_id))
+            there = volumes.pool(connection, self._pool).listAllVolumes()
+            left = [f"volume {one.name()}" for one in there if one.name().startswith(mine)]
+            found = machines.find(connection, owner_id)
+            return left if found is None else [*left, f"domain {found.name}"]
+
+        return await self._session.ask(work, seconds=_POWER_SECONDS)
+
     def _reasons(self, connection: Any, spec: MachineSpec, needed: int) -> list[str]:
         reasons = list(segments.missing(connection, spec.nics))
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
@@ -124,12 +124,20 @@ def plugged(device: Any) -> str:
     return "" if network is None else api.identifier(network)
 
 
-def remove_unused(place: Place, moids: Iterable[str]) -> None:
+def unused(place: Place, moids: Container[str]) -> list[str]:
+    """Return the names of those of these port groups that are ours and have nobody plugged in."""
+    return [one.name for one in _unused(place, moids)]
+
+
+def _unused(place: Place, moids: Container[str]) -> list[Any]:
+    there = (one for one in place.datacenter.network if api.identifier(one) in moids)
+    return [one for one in there if one.name.startswith(PREFIX) and not one.vm]
+
+
+def remove_unused(place: Place, moids: Container[str]) -> None:
     """Remove those of these port groups that are ours and have nobody plugged in."""
     vim, vmodl = binding.load()
-    for one in place.datacenter.network:
-        if api.identifier(one) not in moids or not one.name.startswith(PREFIX) or one.vm:
-            continue
+    for one in _unused(place, moids):
         # Somebody may have been plugged in meanwhile, or another controller may have removed it.
         busy = (vim.fault.ResourceInUse, vim.fault.NotFound, vmodl.fault.ManagedObjectNotFound)
         with contextlib.suppress(*busy):

@@ -113,6 +113,12 @@ class VsphereProvider:
         """Power off and remove, with its port groups where nobody else is plugged in."""
         await self._session.ask(lambda service: self._remove(service, owner_id), seconds=_POWER_SECONDS)
 
+    async def sweep(self, owner_id: str, segments: Sequence[str]) -> Sequence[str]:
+        """Remove the machine, attempts to make it and these port groups; what is still there."""
+        return await self._session.ask(
+            lambda service: self._swept(service, owner_id, segments), seconds=_POWER_SECONDS
+        )
+
     async def close(self) -> None:
         """Log out: a vCenter has so many logins and no more, and keeps an idle one for half an hour."""
         await self._session.close()
@@ -174,3 +180,12 @@ class VsphereProvider:
         used = frozenset(machines.port_groups(vm))
         deployment.remove(place, vm)
         networks.remove_unused(place, used)
+
+    def _swept(self, service: Any, owner_id: str, segments: Sequence[str]) -> list[str]:
+        self._remove(service, owner_id)
+        place = self._place(service)
+        networks.remove_unused(place, segments)
+        left = [f"VM {one.name}" for one in machines.attempts(place, owner_id)]
+        if machines.ours(place, owner_id) is not None:
+            left.append(f"VM {owner_id}")
+        return [*left, *(f"port group {name}" for name in networks.unused(place, segments))]

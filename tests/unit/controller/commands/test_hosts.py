@@ -1,0 +1,161 @@
+"""A host is tried with a throw-away VM from its controller's command line."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from causeway_controller.app import hosting, preparing
+from causeway_controller.app.serving import utc_now
+from causeway_controller.cli.hosts import check
+from causeway_controller.commands.hosts import selftest
+from causeway_controller.commands.vault import vault
+from causeway_controller.contract.hosts import VmNic
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import hosts
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection
+from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.settings import load
+from causeway_controller.store.database import connect
+from causeway_controller.store.inventories import Inventories
+from causeway_controller.workflows import selftest as sequence
+from causeway_controller.workflows.selftest import Selftest
+from causeway_wire.types import Secret
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import seed_example
+
+COMMANDS = typer.Typer()
+COMMANDS.command()(selftest)
+COMMANDS.command()(check)
+COMMANDS.add_typer(vault, name="vault")
+PASSWORD = "correct horse battery"
+
+
+class Found(FakeHypervisor):
+    """A host that lists its machines, keeps a login, and may refuse."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.refuses = ""
+        self.closed = 0
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        assert needs.replicas == ()
+        if self.refuses:
+            raise HypervisorError(self.refuses)
+        return Inspection()
+
+    async def vms(self) -> Sequence[FoundVm]:
+        return [
+            FoundVm(
+                id=one,
+                name=one,
+                powered_on=on,
+                owner_id=one,
+                nics=tuple(VmNic(mac=nic.mac, network=nic.segment) for nic in self.specs[one].nics),
+            )
+            for one, on in self.on.items()
+        ]
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class World:
+    """A controller that was set up, with an inventory, and its host."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state = place / "one"
+        self.config = place / "one.yaml"
+        self.config.write_text(f"state: {self.state}\n")
+        settings = load(self.config, {})
+        list(preparing.prepare(settings, names=(), token_file=self.state / "token"))
+        database = connect(settings.store.reveal())
+        self.stored = Inventories(database, now=utc_now).replace(seed_example(), expected=0, actor="test")
+        database.close()
+        self.found = Found()
+        self.logins: list[str | None] = []
+        monkeypatch.setattr(hosts, "provider", self.open)
+        monkeypatch.setattr(hosting, "Selftest", functools.partial(Selftest, stays=0, grace=0))
+
+    def open(self, _: Host, login: Secret | None, *, image: Path) -> Found:
+        self.logins.append(None if login is None else login.reveal())
+        return self.found
+
+    def run(self, *words: str, text: str = "", code: int = 0) -> Result:
+        done = CliRunner().invoke(COMMANDS, [*words, "--config", str(self.config)], input=text)
+        assert done.exit_code == code, done.output
+        return done
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    found = World(tmp_path, monkeypatch)
+    found.run("vault", "put", "esx1", text=f"operator\n{PASSWORD}\n")
+    return found
+
+
+def test_each_step_is_told_and_the_login_ended(world: World) -> None:
+    lines = world.run("selftest", "esx1").stdout.splitlines()
+    assert [line[5:15].strip() for line in lines[:-1]] == list(sequence._STEPS)
+    assert all(line.startswith("ok ") for line in lines[:-1])
+    assert lines[-1].startswith("Host esx1 (vsphere, Causeway ")
+    assert "every step was done" in lines[-1]
+    assert (world.logins, world.found.closed, world.found.on) == ([f"operator\n{PASSWORD}"], 1, {})
+
+
+def test_the_inventorys_network_and_a_spare_vlan_are_taken_unless_others_are_named(world: World) -> None:
+    told = json.loads(world.run("selftest", "esx1", "--json").stdout)
+    network, vlan = told["networks"]
+    assert network
+    assert vlan.rpartition("-vlan")[2] not in {str(one.vlan) for one in world.stored.allocation.vlans}
+    told = json.loads(world.run("selftest", "esx1", "--json", "--network", "n1", "--vlan", "s:x:7").stdout)
+    assert told["networks"] == ["n1", "s:x-vlan7"]
+
+
+def test_a_report_for_programs_has_no_secret(world: World) -> None:
+    world.found.refuses = f"operator with {PASSWORD} is refused"
+    done = world.run("selftest", "esx1", "--json", code=1)
+    told = json.loads(done.stdout)
+    assert PASSWORD not in done.output
+    assert told["passed"] is False
+    assert told["steps"][0]["detail"] == "*** with *** is refused"
+    assert [one["outcome"] for one in told["steps"]] == ["failed", *["skipped"] * 7]
+
+
+def test_only_cleaning_removes_what_is_there(world: World) -> None:
+    world.found.on["selftest-esx1"] = True
+    assert world.run("selftest", "esx1", "--clean").stdout.startswith("ok   clean ")
+    assert world.found.on == {}
+
+
+def test_what_cannot_be_meant_is_refused_before_anything_is_asked(world: World) -> None:
+    taken = world.stored.allocation.vlans[0]
+    cases = (
+        (("esx9",), 1, "the inventory has no host esx9; it has "),
+        (("esx1", "--vlan", f"{taken.switch}:{taken.vlan}"), 1, f"/vlans/0: VLAN {taken.vlan} of"),
+        (("esx1", "--vlan", "dvs-21:4095"), 2, "say SWITCH:VLAN"),
+    )
+    for words, code, said in cases:
+        assert said in world.run("selftest", *words, code=code).output
+    assert (world.logins, world.found.on) == ([], {})
+
+
+def test_one_at_a_time_goes_through_a_host(world: World) -> None:
+    with (world.state / "selftest-esx1.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "another selftest of esx1 is under way" in world.run("selftest", "esx1", code=1).output
+    world.run("selftest", "esx1")
+
+
+def test_short_lines_of_a_secret_are_no_mask() -> None:
+    hide = hosting.masking(Secret("root\nab\n"))
+    assert hide("root may not ab") == "*** may not ab"
+    assert hosting.masking(None)("as it is") == "as it is"
