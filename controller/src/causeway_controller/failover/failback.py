@@ -28,6 +28,7 @@ from causeway_controller.failover.steps import (
     numbered,
     provider_machine,
     replica_machine,
+    switched,
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Network, Site, Tenant
@@ -101,9 +102,7 @@ def _of_partial(
     networks = documents.covered(tenant, chosen)
     for group in waves.stopping(tenant, chosen, full.STOPPED_TOGETHER):
         yield tuple(
-            Step(
-                f"Power off the replica of {vm}", Power(machine=replica_machine(tenant, vm), on=False), seed=1
-            )
+            Step(switched(vm, on=False), Power(machine=replica_machine(tenant, vm), on=False), seed=1)
             for vm in group
         )
     yield tuple(

@@ -45,6 +45,7 @@ from causeway_controller.failover.steps import (
     numbered,
     provider_machine,
     replica_machine,
+    switched,
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site, Tenant
@@ -219,7 +220,7 @@ def _stop(tenant: Tenant, vms: Iterable[VmName]) -> Iterator[Stage]:
     for group in waves.stopping(tenant, frozenset(vms), STOPPED_TOGETHER):
         yield tuple(
             Step(
-                f"Power off the replica of {vm}",
+                switched(vm, on=False),
                 Power(machine=replica_machine(tenant, vm), on=False),
                 seed=1,
             )

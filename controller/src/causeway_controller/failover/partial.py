@@ -41,6 +41,7 @@ from causeway_controller.failover.steps import (
     numbered,
     provider_machine,
     replica_machine,
+    switched,
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Network, Site, Tenant
@@ -201,16 +202,12 @@ def answers_stopped(
 
 def replicas_on(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:
     """Return the steps that power the replicas of these VMs on."""
-    return tuple(
-        power_on(replica_machine(tenant, vm), f"Power on the replica of {vm}", seed=1) for vm in sorted(vms)
-    )
+    return tuple(power_on(replica_machine(tenant, vm), switched(vm, on=True), seed=1) for vm in sorted(vms))
 
 
 def replicas_off(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:
     """Return the steps that power the replicas of these VMs off."""
-    return tuple(
-        power_off(replica_machine(tenant, vm), f"Power off the replica of {vm}", seed=1) for vm in sorted(vms)
-    )
+    return tuple(power_off(replica_machine(tenant, vm), switched(vm, on=False), seed=1) for vm in sorted(vms))
 
 
 def power_on(machine: MachineRef, sentence: str, *, seed: int, undo: bool = True) -> Step:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from causeway_controller.failover import documents, waves
-from causeway_controller.failover.steps import EditRules, Pause, Power, Ready, Stage, Step, replica_machine
+from causeway_controller.failover.steps import (
+    EditRules,
+    Pause,
+    Power,
+    Ready,
+    Stage,
+    Step,
+    replica_machine,
+    switched,
+)
 from causeway_controller.inventory import modes
 from causeway_controller.inventory.tenancy import PlannedVm, Tenant
 from causeway_wire.public_rules import PublicRule
@@ -39,7 +48,7 @@ def _start(
 ) -> Iterator[Step]:
     machine = replica_machine(tenant, item.vm)
     yield Step(
-        powered(item.vm),
+        switched(item.vm, on=True),
         Power(machine=machine, on=True),
         seed=1,
         compensation=Power(machine=machine, on=False),
@@ -50,11 +59,14 @@ def _start(
     if measured:
         by, timeout = (None, None) if item.ready is None else (item.ready.by, item.ready.timeout)
         action = Ready(machine=machine, by=by, timeout=timeout)
-        yield Step(_ready(item.vm), action, required=False, needs=(powered(item.vm),))
+        yield Step(_ready(item.vm), action, required=False, needs=(switched(item.vm, on=True),))
     if item.vm in published:
         rules = published[item.vm]
         appliance = tenant.provider.id
-        needs = (powered(item.vm), *([_ready(item.vm)] if item.ready and item.ready.required else []))
+        needs = (
+            switched(item.vm, on=True),
+            *([_ready(item.vm)] if item.ready and item.ready.required else []),
+        )
         yield Step(
             f"Publish {item.vm} ({', '.join(rule.id for rule in rules)})",
             EditRules(appliance=appliance, put=rules),
@@ -76,11 +88,6 @@ def _published(tenant: Tenant, mode: modes.Mode) -> dict[VmName, tuple[PublicRul
     return found
 
 
-def powered(vm: VmName) -> str:
-    """Return the sentence of the step that powers the VM's replica on."""
-    return f"Power on the replica of {vm}"
-
-
 def _ready(vm: VmName) -> str:
     return f"The replica of {vm} is ready"
 
@@ -91,4 +98,4 @@ def _matters(item: PlannedVm) -> bool:
 
 def _good(item: PlannedVm) -> str:
     """What must have gone well for those that wait for the VM."""
-    return powered(item.vm) if item.ready is None else _ready(item.vm)
+    return switched(item.vm, on=True) if item.ready is None else _ready(item.vm)

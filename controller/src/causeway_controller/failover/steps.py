@@ -61,6 +61,11 @@ def replica_machine(tenant: Tenant, vm: VmName) -> MachineRef:
     return MachineRef(kind=MachineKind.REPLICA, tenant=tenant.id, name=vm)
 
 
+def switched(vm: VmName, *, on: bool) -> str:
+    """Return the sentence of each step that powers the VM's replica on or off: runs find it again by that."""
+    return f"Power {'on' if on else 'off'} the replica of {vm}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
     """Power a machine on, or off; nothing happens when it is so already."""

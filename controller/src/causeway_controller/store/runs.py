@@ -123,11 +123,12 @@ class Runs:
             return number
 
     def ended_before(
-        self, asked: Run, kinds: Collection[str], *, most: int = 16
+        self, asked: Run, kinds: Collection[str], *, skip: int, most: int
     ) -> tuple[tuple[str, RunEvent], ...]:
         """Return the requests of the runs before it of the same tenant and host, the latest first.
 
-        Each with its last event, which is of one of these kinds; so many at most. Raises StoreError.
+        Each with its last event, which is of one of these kinds; after `skip` of them so many at most. Raises
+        StoreError.
         """
         question = (
             select(run.c.request, run_event)
@@ -140,6 +141,7 @@ class Runs:
                 run_event.c.kind.in_(kinds),
             )
             .order_by(run.c.at.desc(), run.c.id.desc())
+            .offset(skip)
             .limit(most)
         )
         with self._database.read() as connection:

@@ -17,7 +17,7 @@ from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
-from causeway_controller.failover.steps import Step, appliances, replicas
+from causeway_controller.failover.steps import Power, Step, appliances, replicas, switched
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
@@ -33,11 +33,12 @@ from causeway_controller.workflows.run_record import (
     STARTED,
     STEP,
     TAKEN_OVER,
+    Inherited,
     Record,
 )
 from causeway_controller.workflows.stages import Stages
 from causeway_controller.workflows.telling import Telling
-from causeway_wire.types import Name
+from causeway_wire.types import Name, VmName
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
 
@@ -70,8 +71,7 @@ class Execution:
         self._planned: Sequence[Step] = ()
         self._steps: dict[str, str] = {}
         """How far each step is, also those that another controller did."""
-        self._inherited: tuple[str, ...] = ()
-        """What a run before could not take back."""
+        self._inherited = Inherited()
 
     async def carry_out(self) -> None:
         """Carry the run to its end, well or not.
@@ -108,9 +108,10 @@ class Execution:
             raise PlanChanged
         acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
         acting.stop_requested = self._journal.stop_requested
-        acting.inherits = bool(self._inherited)
+        acting.inherits = bool(self._inherited.kept)
         if started is None:
-            await self._means.executor.survey.refuse(plan.steps)
+            own = tenancy.mode(site, self._asked.tenant).vms | frozenset(self._left_on(plan.steps))
+            await self._means.executor.survey.refuse(plan.steps, own=own)
             mode = modes.members(tenancy.mode(site, self._asked.tenant))
             self._telling.tell(
                 STARTED,
@@ -124,6 +125,16 @@ class Execution:
         await self._telling.kept()
         stages = Stages(self._means.executor, acting, _Told(self._journal, self._telling), self._step)
         await self._finish(plan, await stages.carry_out(plan.steps))
+
+    def _left_on(self, steps: Sequence[Step]) -> Iterator[VmName]:
+        """VMs whose replicas a run of this tenant before may have left on."""
+        for step in steps:
+            if not isinstance(step.action, Power) or not step.action.on:
+                continue
+            name = step.action.machine.name
+            kept = any(_about(told, str(step.compensation)) for told in self._inherited.kept)
+            if kept or {switched(name, on=True), switched(name, on=False)} & self._inherited.reached:
+                yield name
 
     async def _take_over(self, acting: Acting, steps: Sequence[Step]) -> None:
         """Shut the controller before us out of every appliance of the run, before anything is done."""
@@ -171,7 +182,7 @@ class Execution:
         """What a run before could not take back, and this one has not come to."""
         ways_back = {str(step.compensation) for step in self._planned}
         come_to = {way for way in ways_back if any(_about(one, way) for one in told)}
-        return (one for one in self._inherited if not any(_about(one, way) for way in come_to))
+        return (one for one in self._inherited.kept if not any(_about(one, way) for way in come_to))
 
     async def _now(self) -> dict[str, Any]:
         """What is where, as far as it can be found out; empty when the run came to know of no site."""

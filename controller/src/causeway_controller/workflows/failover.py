@@ -68,7 +68,8 @@ class Workflow:
         before anything is touched, and StepFailed after compensation.
         """
         plan = planning.plan(request, site)
-        await self._executor.survey.refuse(plan.steps)
+        # It remembers no runs: what has been powered on may be its own doing.
+        await self._executor.survey.refuse(plan.steps, own=plan.site.tenants[request.tenant].vms)
         stages = Stages(self._executor, Run(plan.site, epoch), Unrecorded(), self._progress)
         events = await stages.carry_out(plan.steps)
         return Outcome(

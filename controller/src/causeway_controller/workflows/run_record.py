@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -32,7 +33,20 @@ FINISHED: Final = "finished"
 LAST: Final = frozenset({FAILED, FINISHED})
 """Nothing comes after these."""
 
+_PAGE: Final = 64
+"""Runs that are read at once."""
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """What a run leaves to the next one, in the sentences of its steps and of their ways back."""
+
+    kept: tuple[str, ...] = ()
+    """What it could not take back. A run that fails says it again, so that it is not forgotten."""
+    reached: frozenset[str] = frozenset()
+    """Steps that may have acted although the tenant's mode does not say so."""
 
 
 class Record:
@@ -56,16 +70,21 @@ class Record:
         """Be newer than everybody who carried it out before. Raises StoreError."""
         self.epoch = await asyncio.to_thread(self._epochs.take, self.asked.tenant, self.asked.host)
 
-    async def inherited(self) -> tuple[str, ...]:
-        """Return what the failover before this run of the same tenant and host could not take back.
+    async def inherited(self) -> Inherited:
+        """Return what the failover before this run of the same tenant and host left behind.
 
-        A run that fails says it again, so that it is not forgotten. Raises StoreError.
+        What is no failover is passed over, and so is what only published rules and went through. Raises
+        StoreError.
         """
-        for request, last in await asyncio.to_thread(self._runs.ended_before, self.asked, LAST):
-            if requests.chore(request.encode()) is None:
-                told = msgspec.json.decode(last.detail, type=dict[str, Any])
-                return tuple(told.get("kept", ())) if last.kind == FAILED else ()
-        return ()
+        skip = 0
+        while found := await asyncio.to_thread(
+            self._runs.ended_before, self.asked, LAST, skip=skip, most=_PAGE
+        ):
+            for request, last in found:
+                if not _passed_over(request.encode(), last.kind):
+                    return _left(last)
+            skip += len(found)
+        return Inherited()
 
     async def newer(self, accepted: Epoch) -> Epoch | None:
         """Take an epoch above what an appliance has accepted, unless another controller has the run: None.
@@ -138,3 +157,17 @@ class Record:
         where = {"run": self.asked.id, "tenant": self.asked.tenant, "host": self.asked.host}
         level = logging.WARNING if kind == FAILED else logging.INFO
         _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
+
+
+def _passed_over(request: bytes, ended: str) -> bool:
+    """Whether a run that asked for this and ended so tells nothing of replicas and appliances."""
+    if requests.chore(request) is not None:
+        return True
+    return ended == FINISHED and isinstance(requests.read(request), requests.Publish)
+
+
+def _left(last: RunEvent) -> Inherited:
+    told = msgspec.json.decode(last.detail, type=dict[str, Any])
+    if last.kind == FAILED:
+        return Inherited(kept=tuple(told.get("kept", ())), reached=frozenset(told.get("stand", ())))
+    return Inherited(reached=frozenset(told.get("failures", ())))

@@ -7,7 +7,7 @@ run, however it ended, the same look says what is where: nobody should have to f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -46,10 +46,11 @@ class Survey:
     pause: float
     """Seconds until an agent that did not answer is asked again."""
 
-    async def obstacles(self, steps: Sequence[Step]) -> tuple[str, ...]:
+    async def obstacles(self, steps: Sequence[Step], own: Collection[VmName]) -> tuple[str, ...]:
         """Return what would stop these steps, in words.
 
-        A replica is none whose failure stops no other one, unless it is the same with all of them.
+        A replica is none whose failure stops no other one, unless it is the same with all of them. One that
+        runs before it was powered on is, unless it is of `own`: those that the tenant's runs may have on.
         """
         powers = {step.action.machine: step for step in steps if isinstance(step.action, Power)}
         power = await _each(powers, self._power)
@@ -59,7 +60,12 @@ class Survey:
         replicas = [one for one in powers if one.kind is MachineKind.REPLICA]
         hopeless = bool(replicas) and all(missing[one] is not None for one in replicas)
         lacks = (missing[one] for one, step in powers.items() if step.required or hopeless)
-        return (*self._uncalled(steps), *(one for one in (*lacks, *silent.values()) if one is not None))
+        foreign = (_running(one) for one in replicas if _is_foreign(powers[one], power[one], own))
+        return (
+            *self._uncalled(steps),
+            *foreign,
+            *(one for one in (*lacks, *silent.values()) if one is not None),
+        )
 
     def _uncalled(self, steps: Sequence[Step]) -> Iterator[str]:
         for step in steps:
@@ -69,9 +75,9 @@ class Survey:
                     f"enter it as hooks.{step.action.hook}.call"
                 )
 
-    async def refuse(self, steps: Sequence[Step]) -> None:
-        """Raise PreflightFailed when something would stop these steps."""
-        found = await self.obstacles(steps)
+    async def refuse(self, steps: Sequence[Step], *, own: Collection[VmName]) -> None:
+        """Raise PreflightFailed when something would stop these steps; `own` as of `obstacles`."""
+        found = await self.obstacles(steps, own)
         if found:
             more = (f"and {len(found) - _TOLD} more",) if len(found) > _TOLD else ()
             raise PreflightFailed((*found[:_TOLD], *more))
@@ -148,6 +154,21 @@ def _booting(powers: Mapping[MachineRef, Step], power: Mapping[MachineRef, str])
 
 def _on(step: Step) -> bool:
     return isinstance(step.action, Power) and step.action.on
+
+
+def _is_foreign(step: Step, power: str, own: Collection[VmName]) -> bool:
+    """Whether the step would power a replica on that somebody else has powered on."""
+    return (
+        _on(step) and power == "on" and isinstance(step.action, Power) and step.action.machine.name not in own
+    )
+
+
+def _running(machine: MachineRef) -> str:
+    return (
+        f"the replica of {machine.name} runs already, and no run of {machine.tenant} has powered it on: what "
+        f"it did since nobody knows, and it has the addresses of production; power {machine.owner_id} off at "
+        "its host, then ask again"
+    )
 
 
 def _missing(machine: MachineRef, power: str) -> str | None:
