@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import UNSET
 
@@ -16,12 +17,14 @@ from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
 from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
-from causeway_controller.inventory import production
+from causeway_controller.inventory import production, undeployed
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.run_reports import RunsTold
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
+_NOTICES: Final = 10
+"""So many at most are told one by one."""
 _NO_INVENTORY = Trouble(
     subject="inventory",
     detail="nothing has been entered yet; begin with `causeway apply -f FILE --dry-run`",
@@ -68,11 +71,13 @@ class StatusHandlers:
         needed = production.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
-        troubles = [*wrong, *_needless(deployed, needed, stored), *others]
+        wanted, notices = _undeployed(stored, deployed)
+        troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
             troubles=tuple(troubles),
+            notices=notices if len(notices) <= _NOTICES else (*notices[:_NOTICES], _more(len(notices))),
             revision=stored.revision,
             tenants=len(stored.inventory.tenants),
             appliances=len(needed),
@@ -104,7 +109,8 @@ class StatusHandlers:
             self.metrics.appliances.labels(condition.value).set(count)
         all_of_them = await asyncio.to_thread(self.appliances.all, None)
         deployed = await asyncio.to_thread(self.appliances.troubles, all_of_them)
-        self.metrics.troubles.set(len([*deployed, *await self._troubles(stored)]))
+        wanted, _ = _undeployed(stored, all_of_them)
+        self.metrics.troubles.set(len([*deployed, *wanted, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
 
@@ -117,6 +123,20 @@ class StatusHandlers:
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
+
+
+def _undeployed(
+    stored: Stored, deployed: Iterable[Deployed]
+) -> tuple[tuple[Trouble, ...], tuple[Trouble, ...]]:
+    """What was never deployed: where something needs it, and where nothing does yet."""
+    found = undeployed.find(stored.inventory, deployed)
+    told = [(Trouble(subject=one.subject, detail=one.detail), one.wanted) for one in found]
+    return tuple(one for one, wanted in told if wanted), tuple(one for one, wanted in told if not wanted)
+
+
+def _more(count: int) -> Trouble:
+    detail = f"{count - _NOTICES} more are not deployed; `causeway appliance needed` has all"
+    return Trouble(subject="appliances", detail=detail)
 
 
 def _needless(

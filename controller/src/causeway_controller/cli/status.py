@@ -28,6 +28,8 @@ def status(context: typer.Context, *, json_wanted: Json = False) -> None:
         typer.echo(found.summary)
         for trouble in found.troubles:
             typer.echo(f"  {trouble.subject}: {trouble.detail}")
+        for notice in found.notices:
+            typer.echo(f"  Notice: {notice.subject}: {notice.detail}")
         tenants = telling.counted(found.tenants, "tenant")
         appliances = telling.counted(found.appliances, "appliance")
         told = f"{tenants}, {appliances} needed, {found.deployed} deployed"
