@@ -9,7 +9,7 @@ import ssl
 from types import ModuleType
 from typing import Any
 
-from causeway_controller.hypervisors.vsphere import tls
+from causeway_controller.hypervisors import tls
 from causeway_wire.types import Secret
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from msgspec import UNSET
 
 from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import Cause, HypervisorError
-from causeway_controller.hypervisors.vsphere import binding, tls
+from causeway_controller.hypervisors.vsphere import binding
 from causeway_controller.hypervisors.vsphere.provider import VsphereProvider
 from causeway_controller.hypervisors.vsphere.session import Session
 from causeway_controller.hypervisors.vsphere.upload import Endpoint

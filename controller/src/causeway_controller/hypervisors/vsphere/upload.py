@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.uploads import Upload
-from causeway_controller.hypervisors.vsphere import binding, tls
+from causeway_controller.hypervisors.vsphere import binding
 from causeway_controller.hypervisors.vsphere.ova import Ova
 
 _KEEP_SECONDS: Final = 15.0

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from causeway_controller.contract.provider import Host, HostKind, Storage
+from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import HypervisorError, unwatched
 from causeway_controller.hypervisors.uploads import Upload
-from causeway_controller.hypervisors.vsphere import place, rights, tls, upload
+from causeway_controller.hypervisors.vsphere import place, rights, upload
 from causeway_controller.hypervisors.vsphere.ova import Ova
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
 

@@ -14,7 +14,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from causeway_controller.hypervisors.vsphere import tls
+from causeway_controller.hypervisors import tls
 
 pytestmark = pytest.mark.timeout(30)
 

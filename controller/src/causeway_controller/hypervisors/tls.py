@@ -1,4 +1,4 @@
-"""TLS toward vSphere: by the operating system's authorities, or by a key or certificate that is known.
+"""TLS toward hypervisors: by the operating system's authorities, or by a key or certificate that is known.
 
 What is known is compared inside the handshake of every connection, so nothing is sent to anybody else: no
 password, no session, no disk.
