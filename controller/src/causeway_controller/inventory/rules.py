@@ -11,6 +11,7 @@ from causeway_controller.inventory import (
     rules_apart,
     rules_change,
     rules_failover,
+    rules_hyperv,
     rules_libvirt,
     rules_production,
     rules_provider,
@@ -42,6 +43,7 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
         rules_failover.check(findings, tenant, names, chosen.get(tenant.id, ()), pointer)
     rules_libvirt.check(findings, inventory, names)
     rules_vsphere.check(findings, inventory)
+    rules_hyperv.check(findings, inventory, names)
     rules_apart.check(findings, inventory, names, held)
     if before is not None:
         rules_change.check(findings, inventory, before)
