@@ -144,9 +144,10 @@ vsphere: ## import the OVA into a simulated vCenter and compare its octets (buil
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
 
-conformance: ## every kind of host through every verb and fault: a real libvirtd, a simulated vCenter; a table at the end (as root; some minutes)
+conformance: ## every kind of host through every verb and fault: a real libvirtd, counterparts of vCenter and Hyper-V; a table at the end (as root; some minutes)
 	@scripts/setup libvirt
 	@scripts/setup vsphere
+	@scripts/setup hyperv
 	@$(BIN)/python scripts/run_tests.py conformance
 
 deb: setup ## the controller as a Debian package in dist, for apt install

@@ -43,7 +43,7 @@ TIERS = {
         f"--tx={WORKERS + 1}*popen//python={SANDBOXED}",
     ),
     "vsphere": (*PYTEST, "-m", "vsphere", "tests/vsphere"),
-    "conformance": (*SANDBOX, *PYTEST, "-m", "conformance", "tests/conformance"),
+    "conformance": (*SANDBOX, *PYTEST, "-m", "conformance", "tests/conformance", "tests/hyperv"),
     # Not captured: who waits for machines to boot wants to see how far they are.
     "booted": (*SANDBOX, *PYTEST, "-m", "booted", "--capture=no", "tests/booted"),
 }

@@ -14,11 +14,17 @@ from causeway_lab import sandbox
 from tests import libvirtd, vcenter
 from tests.conformance import kinds
 from tests.conformance.kinds import Kind
+from tests.hyperv import samba
 from tests.libvirtd import Libvirtd
 from tests.vcenter import Centre
 
 HERE = Path(__file__).parent
-KINDS = ("lab", "libvirt", "vsphere")
+KINDS = ("lab", "libvirt", "vsphere", "hyperv")
+COUNTERPARTS = {
+    "vsphere": "govmomi's simulator",
+    "hyperv": "the tests' own counterpart: cmdlets modelled, no Windows",
+}
+"""What is no hypervisor, and what it is instead."""
 BRIDGES = ("cw-left", "cw-right", "cw-vlan7")
 _HELD: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -67,6 +73,14 @@ def ova(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return vcenter.ova(tmp_path_factory.mktemp("ova"))
 
 
+@pytest.fixture(scope="session")
+def vhdx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a VHDX."""
+    if not samba.available():
+        pytest.fail("there is no smbd: scripts/setup hyperv installs it", pytrace=False)
+    return kinds.vhdx(tmp_path_factory.mktemp("vhdx"))
+
+
 @pytest_asyncio.fixture(params=KINDS)
 async def kind(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Kind]:
     """One kind of host with nothing of ours on it."""
@@ -78,6 +92,9 @@ async def kind(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Kin
         centre, image = request.getfixturevalue("centre"), request.getfixturevalue("ova")
         async with kinds.vsphere(centre, image) as vsphere:
             yield vsphere
+    elif request.param == "hyperv":
+        async with kinds.hyperv(directory, request.getfixturevalue("vhdx")) as hyperv:
+            yield hyperv
     else:
         async with kinds.libvirt(request.getfixturevalue("daemon"), directory) as libvirt:
             yield libvirt
@@ -108,3 +125,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(line.format("operation", "fault", *KINDS))
     for (operation, fault), row in sorted(_HELD.items()):
         terminalreporter.line(line.format(operation, fault, *(row.get(kind, "-") for kind in KINDS)))
+    for kind, what in COUNTERPARTS.items():
+        terminalreporter.line(f"{kind} is {what}")

@@ -13,8 +13,10 @@ from typing import Protocol
 import msgspec
 from pyVmomi import vim
 
-from causeway_controller.contract.provider import Host, HostKind, Storage
+from causeway_controller.contract.provider import Host, HostKind, Storage, StorageKind
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Provider
+from causeway_controller.hypervisors.hyperv import opening as hyperv_opening
+from causeway_controller.hypervisors.hyperv.provider import HypervProvider
 from causeway_controller.hypervisors.libvirt import binding
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
@@ -29,6 +31,8 @@ from causeway_wire import seed as wire_seed
 from causeway_wire.types import Secret
 from tests import seeds, vcenter
 from tests.cutting_proxy import Proxy, between
+from tests.hyperv import host as hyperv_host
+from tests.hyperv.host import HypervHost
 from tests.libvirtd import POOL, Libvirtd
 from tests.vcenter import Centre
 
@@ -203,6 +207,48 @@ class VsphereKind:
         self.proxy.cut()
 
 
+@dataclass
+class HypervKind:
+    """A counterpart of a Hyper-V host: commands and files each reached through a proxy."""
+
+    host: HypervHost
+    proxy: Proxy
+    files: Proxy
+    image: Path
+    spec: MachineSpec
+    pieces: int = 7
+    """The VM, the claim, a folder, the disk, the seed, and the VM's own file in a folder of its own."""
+
+    def provider(self, patience: float = 1.0) -> HypervProvider:
+        return self.at(self.proxy.port, self.files.port)
+
+    def direct(self) -> HypervProvider:
+        return self.at(self.host.port, self.host.smb)
+
+    def at(
+        self, port: int, smb: int, *, password: str = hyperv_host.PASSWORD, **changes: object
+    ) -> HypervProvider:
+        """What commands it by way of these ports."""
+        host = Host(
+            id="hv1",
+            kind=HostKind.HYPERV,
+            endpoint=f"https://127.0.0.1:{port}/wsman",
+            storage=Storage(id=hyperv_host.DIRECTORY, kind=StorageKind.DIRECTORY),
+            pin=self.host.pin,
+            login="hv1",
+        )
+        login = Secret(f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}\n{password}\n")
+        return hyperv_opening.open_host(msgspec.structs.replace(host, **changes), login, self.image, smb=smb)
+
+    def there(self) -> frozenset[str]:
+        return self.host.there()
+
+    async def restart(self) -> None:
+        """Its shells end, as after an hour, and so do connections; VMs are left alone."""
+        self.host.remoting.expire()
+        self.proxy.cut()
+
+
 class NoReplicas:
     """The lab's replicas are namespaces of its world, which is not there."""
 
@@ -246,6 +292,29 @@ async def vsphere(centre: Centre, image: Path) -> AsyncIterator[VsphereKind]:
         kind = VsphereKind(centre=centre, proxy=proxy, image=image, spec=spec(networks))
         yield kind
         await kind.direct().destroy(OWNER)
+
+
+@asynccontextmanager
+async def hyperv(place: Path, image: Path) -> AsyncIterator[HypervKind]:
+    first, second = map(str, hyperv_host.SWITCHES)
+    async with (
+        hyperv_host.running(place) as host,
+        between(("127.0.0.1", host.port)) as proxy,
+        between(("127.0.0.1", host.smb)) as files,
+    ):
+        proxy.act = files.cut
+        kind = HypervKind(
+            host=host, proxy=proxy, files=files, image=image, spec=spec((first, f"{second}/101"))
+        )
+        yield kind
+        await kind.direct().destroy(OWNER)
+
+
+def vhdx(place: Path) -> Path:
+    """A VHDX of 8 MiB, nothing in it that boots, with enough octets to be cut on their way."""
+    path = place / "image.vhdx"
+    namespaces.run(None, "qemu-img", "create", "-q", "-f", "vhdx", str(path), "8M")
+    return path
 
 
 def renamed(machine: MachineSpec, owner_id: str) -> MachineSpec:

@@ -30,7 +30,15 @@ CODE_PLACES = (
 LICENCES = {"LICENSE", "LICENSE.GPL-2.0"}
 
 URL = re.compile(r"https?://([A-Za-z0-9.-]+)")
-URL_HOSTS = {"json-schema.org", "schemas.dmtf.org", "www.apache.org", "www.vmware.com", "www.w3.org"}
+URL_HOSTS = {
+    "json-schema.org",
+    "schemas.dmtf.org",
+    "schemas.microsoft.com",
+    "schemas.xmlsoap.org",
+    "www.apache.org",
+    "www.vmware.com",
+    "www.w3.org",
+}
 """Hosts that texts may name: those of standards and XML namespaces, no place to fetch things from."""
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")

@@ -103,7 +103,7 @@ class Settings:
     tls: Tls | None
     """None: nobody is served but who is on this host."""
     image: Path
-    """The appliance's qcow2, which libvirt hosts are sent; vSphere hosts are sent the OVA beside it."""
+    """The appliance's qcow2, which libvirt hosts are sent; beside it are vSphere's OVA and Hyper-V's VHDX."""
     interval: float
     """Seconds between two looks at an appliance."""
     patience: float
@@ -379,7 +379,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
     "tls.key": Setting("CAUSEWAY_TLS_KEY", _path, "{state}/tls/key.pem", "PEM file"),
     "appliances.image": Setting(
-        "CAUSEWAY_APPLIANCES_IMAGE", _path, "{state}/appliance.qcow2", "for libvirt; beside it .ova (vSphere)"
+        "CAUSEWAY_APPLIANCES_IMAGE", _path, "{state}/appliance.qcow2", "for libvirt; beside it .ova and .vhdx"
     ),
     "appliances.interval": Setting(
         "CAUSEWAY_APPLIANCES_INTERVAL", _number(1, 3600), "30", "seconds between two looks, 1 to 3600"

@@ -1,0 +1,240 @@
+r"""An appliance made of the VHDX: whole, in a folder of this attempt, then claimed. Blocking.
+
+Hyper-V has names of VMs twice and gives ids itself, so nothing of a VM can be had once only. A file can: the
+claim is renamed into the folder of appliances, under the machine's name, with the VM's id in it. That is the
+one act that counts. Whoever is second finds the name taken, and deletes what he made.
+
+    FOLDER\acme-one.claim                  the id of the VM that is acme-one
+    FOLDER\acme-one-5f0c21ab\              of an attempt: its disk, its seed, the VM's own files
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import re
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from causeway_controller.hypervisors import seed_image
+from causeway_controller.hypervisors.base import HypervisorError, MachineSpec
+from causeway_controller.hypervisors.hyperv import binding, machines, networks
+from causeway_controller.hypervisors.hyperv.binding import CmdletError, Login
+from causeway_controller.hypervisors.hyperv.files import Entry, TakenError
+from causeway_controller.hypervisors.hyperv.machines import Vm
+from causeway_controller.hypervisors.hyperv.place import Place
+from causeway_controller.inventory import hyperv_names
+
+ABANDONED_SECONDS: Final = 900.0
+"""An attempt that is this old by the host's clock is nobody's any more: an upload that stalls ends sooner."""
+MEBIBYTES: Final = 512
+PROCESSORS: Final = 2
+SECURE_BOOT: Final = "MicrosoftUEFICertificateAuthority"
+"""Of loaders that Microsoft signs for others, such as Debian's shim; the default is of Windows alone."""
+_DISK, _SEED, _CLAIM = "disk.vhdx", "seed.iso", "claim"
+_RELEASED: Final = (0.2, 0.5, 1.0, 2.0, 0.0)
+"""Seconds after each try to delete files: the host has those of a removed VM open for a moment."""
+
+
+def attempt_name(owner_id: str, attempt: str) -> str:
+    """What the VM and its folder are called until the VM is whole; the folder remains so."""
+    return f"{owner_id}-{attempt}"
+
+
+def make(place: Place, spec: MachineSpec, image: Path, *, attempt: str, sent: Callable[[int], None]) -> None:
+    """Send disk and seed, and make the VM. What was made when this raises, `take_back` deletes."""
+    name = attempt_name(spec.owner_id, attempt)
+    place.folder.make()
+    place.folder.make(name)
+    _send_disk(place, name, image, sent)
+    if spec.seed:
+        place.folder.write((name, _SEED), io.BytesIO(seed_image.iso(spec.seed)), lambda _: None)
+    _make_vm(place, spec, name)
+
+
+def commit(place: Place, spec: MachineSpec, attempt: str) -> None:
+    """Make the VM of this attempt the machine, unless another is."""
+    name = attempt_name(spec.owner_id, attempt)
+    vm = next((one for one in machines.listed(place.login) if _in(place, one, name)), None)
+    if vm is None:
+        raise HypervisorError(f"somebody removed {name} while it was deployed")
+    machines.verify(place.login, vm)
+    place.folder.write((name, _CLAIM), io.BytesIO(vm.id.encode("ascii")), lambda _: None)
+    try:
+        place.folder.rename((name, _CLAIM), machines.claim(spec.owner_id))
+    except TakenError:
+        if machines.ours(place, spec.owner_id) is None:
+            raise
+        return
+    settle(place, spec.owner_id)
+
+
+def settle(place: Place, owner_id: str) -> None:
+    """Give the machine its name, and let a claim go whose VM somebody removed."""
+    named = machines.claimed(place, owner_id)
+    if named is None:
+        return
+    vm = machines.ours(place, owner_id)
+    if vm is None:
+        place.folder.delete_if(machines.claim(owner_id), named.encode("ascii"))
+    elif vm.name != owner_id:
+        place.login.run(machines.by_id(vm.id), ("Rename-VM", {"NewName": owner_id}))
+
+
+def take_back(place: Place, owner_id: str, attempt: str) -> None:
+    """Delete what this attempt made, unless it became the machine."""
+    for entry in attempts(place, owner_id):
+        if entry.name == attempt_name(owner_id, attempt):
+            _remove_attempt(place, owner_id, entry)
+
+
+def remove_abandoned(place: Place, owner_id: str, *, all_of_them: bool) -> None:
+    """Delete attempts that nobody goes on with: all, once the machine is there or is not wanted any more."""
+    found = tuple(attempts(place, owner_id))
+    if not found:
+        return
+    now = clock(place.login).timestamp()
+    for entry in found:
+        if all_of_them or now - entry.made > ABANDONED_SECONDS:
+            # One that is still written into is refused by the host, and deleted by whoever writes it.
+            with contextlib.suppress(HypervisorError):
+                _remove_attempt(place, owner_id, entry)
+
+
+def remove(place: Place, owner_id: str) -> None:
+    """Power the machine off and delete it with its files and its claim; nothing to do when it is gone."""
+    vm = machines.ours(place, owner_id)
+    if vm is not None:
+        _remove_vm(place.login, vm)
+    named = machines.claimed(place, owner_id)
+    if named is not None and not any(one.id == named for one in machines.listed(place.login)):
+        place.folder.delete_if(machines.claim(owner_id), named.encode("ascii"))
+    for entry in attempts(place, owner_id):
+        _remove_attempt(place, owner_id, entry)
+
+
+def attempts(place: Place, owner_id: str) -> Iterator[Entry]:
+    """Folders of deployments of this machine, also that of the one that succeeded."""
+    pattern = re.compile(re.escape(owner_id) + r"-[0-9a-f]{8}")
+    for entry in place.folder.entries():
+        if entry.directory and pattern.fullmatch(entry.name):
+            yield entry
+
+
+def clock(login: Login) -> datetime:
+    """The host's time."""
+    (row,) = login.run(("Get-Date", {"Format": "o"}))
+    return datetime.fromisoformat(str(row["Value"]))
+
+
+def _send_disk(place: Place, name: str, image: Path, sent: Callable[[int], None]) -> None:
+    digest = hashlib.sha256()
+    with image.open("rb") as file:
+        place.folder.write((name, _DISK), _Read(file, digest.update), sent)  # type: ignore[arg-type]
+    (row,) = place.login.run(
+        ("Get-FileHash", {"LiteralPath": place.path(name, _DISK), "Algorithm": "SHA256"}),
+        ("Select-Object", {"Property": ["Hash"]}),
+    )
+    if str(row["Hash"]).lower() != digest.hexdigest():
+        raise HypervisorError(f"{place.path(name, _DISK)} is not what was sent; look at the host's disk")
+
+
+class _Read:
+    """A file that tells somebody what was read of it."""
+
+    def __init__(self, file: io.BufferedReader, told: Callable[[bytes], object]) -> None:
+        self._file = file
+        self._told = told
+
+    def read(self, most: int) -> bytes:
+        piece = self._file.read(most)
+        self._told(piece)
+        return piece
+
+
+def _make_vm(place: Place, spec: MachineSpec, name: str) -> None:
+    login = place.login
+    there = networks.switches(login)
+    segments = [hyperv_names.segment(nic.segment) for nic in spec.nics]
+    titles = [networks.title(there, one.switch) for one in segments]
+    (made,) = login.run(
+        (
+            "New-VM",
+            {
+                "Name": name,
+                "MemoryStartupBytes": binding.long(MEBIBYTES << 20),
+                "Generation": binding.short(2),
+                "VHDPath": place.path(name, _DISK),
+                "BootDevice": "VHD",
+                "Path": place.local,
+            },
+        ),
+        ("Select-Object", {"Property": ["Id"]}),
+    )
+    vm = machines.by_id(str(made["Id"]))
+    settings = {
+        "ProcessorCount": binding.long(PROCESSORS),
+        "StaticMemory": True,
+        "AutomaticStartAction": "StartIfRunning",
+        "AutomaticStopAction": "ShutDown",
+        "CheckpointType": "Disabled",
+        "Notes": machines.noted(spec.owner_id, spec.nics),
+    }
+    login.run(vm, ("Set-VM", settings))
+    login.run(vm, ("Set-VMFirmware", {"EnableSecureBoot": "On", "SecureBootTemplate": SECURE_BOOT}))
+    # The host gives a VM a vNIC that nobody asked for.
+    login.run(vm, ("Get-VMNetworkAdapter", {}), ("Remove-VMNetworkAdapter", {}))
+    for number, (nic, segment, title) in enumerate(zip(spec.nics, segments, titles, strict=True)):
+        vnic = {
+            "Name": f"causeway-{number}",
+            "SwitchName": title,
+            "StaticMacAddress": nic.mac.replace(":", "").upper(),
+        }
+        port = networks.port(segment)
+        if port is None:
+            login.run(vm, ("Add-VMNetworkAdapter", vnic))
+        else:
+            login.run(vm, ("Add-VMNetworkAdapter", {**vnic, "Passthru": True}), port)
+    if spec.seed:
+        login.run(vm, ("Add-VMDvdDrive", {"Path": place.path(name, _SEED)}))
+
+
+def _remove_attempt(place: Place, owner_id: str, entry: Entry) -> None:
+    """Delete a folder and the VM in it, unless that is the machine."""
+    # The claim first: what it does not name now never becomes the machine without its folder.
+    named = machines.claimed(place, owner_id)
+    for vm in machines.listed(place.login):
+        if _in(place, vm, entry.name):
+            if vm.id == named:
+                return
+            _remove_vm(place.login, vm)
+    for pause in _RELEASED:
+        try:
+            place.folder.remove(entry.name)
+        except binding.LostError:
+            raise
+        except HypervisorError:
+            if not pause:
+                raise
+            time.sleep(pause)
+        else:
+            return
+
+
+def _remove_vm(login: Login, vm: Vm) -> None:
+    """Cut it off and delete it; its disk stays. Nothing to do when somebody else does the same."""
+    try:
+        machines.switch(login, vm, on=False)
+        login.run(machines.by_id(vm.id), ("Remove-VM", {"Force": True}))
+    except CmdletError:
+        if any(one.id == vm.id for one in machines.listed(login)):
+            raise
+
+
+def _in(place: Place, vm: Vm, name: str) -> bool:
+    """Whether the VM's files are in the folder of this attempt."""
+    return vm.path.lower() == place.path(name).lower()

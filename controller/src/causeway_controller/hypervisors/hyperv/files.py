@@ -1,0 +1,193 @@
+"""The folder of appliances on a host, over SMB 3, encrypted. Blocking.
+
+Two acts here are atomic, and what is decided rests on them: a file is renamed to a name that nobody has, and
+a file is deleted by whoever read, without anybody else at it, that it says what is expected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ntpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.hyperv.binding import DeniedError, Endpoint, LostError, load
+
+_PIECE: Final = 1 << 20
+_LONGEST: Final = 4096
+"""Octets of a file that is read whole."""
+_FULL: Final = 0xC000007F
+_DENIED: Final = 0xC0000022
+_NO_LOGON: Final = 0xC000006D
+"""STATUS_DISK_FULL, STATUS_ACCESS_DENIED, STATUS_LOGON_FAILURE (MS-ERREF, 2.3)."""
+_MISSING: Final = frozenset({errno.ENOENT})
+_READ: Final = 0x0001 | 0x0080  # FILE_READ_DATA, FILE_READ_ATTRIBUTES (MS-SMB2, 2.2.13.1.1)
+_DELETE: Final = 0x00010000
+
+
+class MissingError(HypervisorError):
+    """There is no such file or folder."""
+
+
+class TakenError(HypervisorError):
+    """There is one of this name already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something in the folder."""
+
+    name: str
+    directory: bool
+    made: float
+    """When, by the host's clock; seconds of the epoch."""
+
+
+class Folder:
+    """What of a share is ours: the folder of appliances."""
+
+    def __init__(self, endpoint: Endpoint, connections: dict[str, Any], *, root: str) -> None:
+        r"""`root`: as `\\HOST\SHARE\...`; it need not be there yet. Nothing is connected by this."""
+        self._root = root
+        self._options = {
+            "username": endpoint.user,
+            "password": endpoint.password.reveal(),
+            "port": endpoint.smb,
+            "encrypt": True,
+            "connection_timeout": 30,
+            "connection_cache": connections,
+        }
+
+    def path(self, *parts: str) -> str:
+        """Return the way to something in the folder."""
+        return ntpath.join(self._root, *parts)
+
+    def make(self, *parts: str) -> None:
+        """Make the folder, or a folder in it, unless it is there."""
+        with _told(self.path(*parts)):
+            load("smbclient").makedirs(self.path(*parts), exist_ok=True, **self._options)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return what is in the folder; nothing where there is none."""
+        try:
+            with _told(self._root), load("smbclient").scandir(self._root, **self._options) as found:
+                return tuple(
+                    Entry(
+                        name=one.name,
+                        directory=one.is_dir(follow_symlinks=False),
+                        made=one.smb_info.creation_time.timestamp(),
+                    )
+                    for one in found
+                )
+        except MissingError:
+            return ()
+
+    def left(self, above: str) -> int:
+        r"""Return how many octets this login may still write, asked of the nearest folder that is there.
+
+        `above`: the last one to ask, as `\\HOST\SHARE\...`.
+        """
+        for path in (self._root, above):
+            with contextlib.suppress(MissingError), _told(path):
+                return int(load("smbclient").stat_volume(path, **self._options).caller_available_size)
+        raise MissingError(f"{above} is not there")
+
+    def write(self, parts: tuple[str, ...], content: BinaryIO, sent: Callable[[int], None]) -> None:
+        """Write a new file; `sent` is told of each piece, and ends it by raising."""
+        path = self.path(*parts)
+        with _told(path), load("smbclient").open_file(path, mode="xb", **self._options) as file:
+            while piece := content.read(_PIECE):
+                file.write(piece)
+                sent(len(piece))
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small file; None where there is none."""
+        path = self.path(name)
+        try:
+            with (
+                _told(path),
+                load("smbclient").open_file(path, mode="rb", share_access="rwd", **self._options) as file,
+            ):
+                return bytes(file.read(_LONGEST))
+        except MissingError:
+            return None
+
+    def rename(self, old: tuple[str, ...], new: str) -> None:
+        """Give a file another name, as one act. Raises TakenError where somebody has it."""
+        with _told(self.path(new)):
+            load("smbclient").rename(self.path(*old), self.path(new), **self._options)
+
+    def delete_if(self, name: str, content: bytes) -> bool:
+        """Delete a file if that is what it says; whether it is gone. Nobody else has it open meanwhile."""
+        path = self.path(name)
+        try:
+            with (
+                _told(path),
+                load("smbclient").open_file(
+                    path, mode="rb", buffering=0, desired_access=_READ | _DELETE, **self._options
+                ) as file,
+            ):
+                if file.read(_LONGEST) != content:
+                    return False
+                _delete_open(file.fd)
+        except MissingError:
+            pass
+        return True
+
+    def remove(self, name: str) -> None:
+        """Delete a folder with all that is in it, or nothing where there is none."""
+        with contextlib.suppress(MissingError), _told(self.path(name)):
+            load("smbclient.shutil").rmtree(self.path(name), **self._options)
+
+
+def _delete_open(opened: Any) -> None:
+    """Have the file go when this handle is closed (MS-FSCC, 2.4.11)."""
+    information = load("smbprotocol.file_info").FileDispositionInformation()
+    information["delete_pending"] = True
+    request = load("smbprotocol.open").SMB2SetInfoRequest()
+    request["info_type"] = information.INFO_TYPE
+    request["file_info_class"] = information.INFO_CLASS
+    request["file_id"] = opened.file_id
+    request["buffer"] = information
+    tree = opened.tree_connect
+    sent = opened.connection.send(request, tree.session.session_id, tree.tree_connect_id)
+    opened.connection.receive(sent)
+
+
+@contextlib.contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Have what the package raises be one of ours."""
+    errors = load("smbprotocol.exceptions")
+    try:
+        yield
+    except errors.SMBOSError as error:
+        if error.errno in _MISSING:
+            raise MissingError(f"{path} is not there") from error
+        if error.errno == errno.EEXIST:
+            raise TakenError(f"{path} is there already") from error
+        if error.ntstatus == _NO_LOGON:
+            raise DeniedError(f"refuses user or password at its files ({path})") from error
+        raise HypervisorError(f"{path}: {_words(error.ntstatus, error)}") from error
+    except (
+        errors.LogonFailure,
+        errors.SMBAuthenticationError,
+        load("spnego.exceptions").SpnegoError,
+    ) as error:
+        raise DeniedError(f"refuses user or password at its files ({path})") from error
+    except errors.SMBConnectionClosed as error:
+        raise LostError(f"the connection to {path} was lost") from error
+    except errors.SMBResponseException as error:
+        raise HypervisorError(f"{path}: {_words(error.status, error)}") from error
+    except (OSError, EOFError, ValueError, errors.SMBException) as error:
+        raise LostError(f"{path}: {error}") from error
+
+
+def _words(status: int, error: Exception) -> str:
+    if status == _FULL:
+        return "the disk is full; make room"
+    if status == _DENIED:
+        return "this login may not; give it the rights of the how-to on the share and on the folder"
+    return str(error)

@@ -1,0 +1,79 @@
+"""A Hyper-V host compared with what is needed of it. Blocking; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from causeway_controller.contract.hosts import Finding, Topic
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors.base import HypervisorError, NicSpec
+from causeway_controller.hypervisors.findings import good, problem, room, trap
+from causeway_controller.hypervisors.hyperv import machines, networks, vhdx
+from causeway_controller.hypervisors.hyperv import place as places
+from causeway_controller.hypervisors.hyperv.binding import Login
+from causeway_controller.hypervisors.hyperv.place import Place
+from causeway_controller.inventory import hyperv_names
+from causeway_controller.inventory.host_needs import HostNeeds
+
+
+def findings(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
+    """Say of each thing that a deployment there needs how it is."""
+    (row,) = login.run(("Get-VMHost", {}), ("Select-Object", {"Property": ["Name"]}))
+    known = "its pinned key" if isinstance(host.pin, str) else "the operating system's authorities"
+    yield good(Topic.IDENTITY, f"it calls itself {row['Name']}, known by {known}")
+    yield good(Topic.RIGHTS, "this login may command Hyper-V")
+    yield from _storage(login, host, needs, image)
+    yield from _networks(login, needs)
+    if needs.bridged:
+        text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
+        advice = "Set-VMNetworkAdapter -MacAddressSpoofing On for the appliances' adapters on them"
+        yield trap(text, advice)
+
+
+def _storage(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
+    each = 0
+    try:
+        each = vhdx.capacity(image)
+    except HypervisorError as error:
+        yield problem(Topic.STORAGE, str(error), "put the appliance's VHDX there, and verify it before")
+    try:
+        place = places.find(login, host)
+        left = place.folder.left(place.above)
+    except HypervisorError as error:
+        yield problem(
+            Topic.STORAGE, str(error), "correct `storage` of the host, or its shares and their rights"
+        )
+        return
+    yield good(Topic.STORAGE, f"the folder {place.local} is reached as {place.folder.path()}")
+    yield room(
+        f"{host.storage.id}",
+        left=left,
+        each=each,
+        missing=sum(_absent(place, one) for one in needs.appliances),
+        instead="name another directory",
+    )
+
+
+def _absent(place: Place, owner_id: str) -> bool:
+    try:
+        return machines.ours(place, owner_id) is None
+    except HypervisorError:
+        return False  # another VM is in its place, which a deployment will name
+
+
+def _networks(login: Login, needs: HostNeeds) -> Iterator[Finding]:
+    there = networks.switches(login)
+    wanted = tuple(dict.fromkeys(needs.networks))
+    absent = tuple(networks.missing(there, (NicSpec(mac="", segment=one) for one in wanted)))
+    for reason in absent:
+        yield problem(Topic.NETWORKS, reason, "correct the uplink or the gateway that names it")
+    if wanted and not absent:
+        yield good(Topic.NETWORKS, f"the switches of all {len(wanted)} networks that are named are there")
+    for pool in needs.pools:
+        try:
+            networks.title(there, hyperv_names.switch(pool.switch))
+        except (HypervisorError, ValueError) as error:
+            yield problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
+        else:
+            yield good(Topic.NETWORKS, f"switch {pool.switch} of VLAN pool {pool.pool} is there")

@@ -1,0 +1,92 @@
+"""The files of a Hyper-V host of the tests: Debian's smbd, one share, encrypted, at a port of loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SMBD, PDBEDIT = "/usr/sbin/smbd", "/usr/bin/pdbedit"
+_SETTINGS = """
+[global]
+  server role = standalone server
+  workgroup = HVLAB
+  netbios name = HV1
+  smb ports = {port}
+  interfaces = lo
+  bind interfaces only = yes
+  disable netbios = yes
+  load printers = no
+  printing = bsd
+  printcap name = /dev/null
+  server min protocol = SMB3
+  server smb encrypt = required
+  map to guest = never
+  username map = {place}/users
+  passdb backend = tdbsam:{place}/passdb.tdb
+  private dir = {place}/private
+  lock directory = {place}/lock
+  state directory = {place}/state
+  cache directory = {place}/cache
+  pid directory = {place}/pid
+  ncalrpc dir = {place}/ncalrpc
+  log file = {place}/log
+[{share}]
+  path = {root}
+  read only = no
+  store dos attributes = no
+"""
+
+
+def available() -> bool:
+    """Whether this machine has it."""
+    return shutil.which(SMBD) is not None
+
+
+@contextmanager
+def running(place: Path, *, share: str, root: Path, user: str, password: str) -> Iterator[int]:
+    """The port where `root` is shared with this user, who is root to the file system."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = int(chosen.getsockname()[1])
+    for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
+        (place / name).mkdir()
+    settings = place / "smb.conf"
+    settings.write_text(_SETTINGS.format(port=port, place=place, share=share, root=root))
+    (place / "users").write_text(f"root = {user}\n")
+    adding = (PDBEDIT, "--configfile", settings, "--create", "--user", "root", "--password-from-stdin")
+    subprocess.run(
+        adding, input=f"{password}\n{password}\n", text=True, check=True, capture_output=True, timeout=60
+    )
+    command = (SMBD, "--foreground", "--no-process-group", "--configfile", settings)
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            _listens(port)
+            yield port
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # it and its children, which no one else is among
+
+
+def _listens(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,149 @@
+"""A Hyper-V host looked at, who it takes us for, and what it is refused for before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.provider import Storage, StorageKind
+from causeway_controller.hypervisors.base import HypervisorError, NicSpec, unwatched
+from causeway_controller.hypervisors.hyperv.opening import open_host
+from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
+from tests.conformance.kinds import MACS, OWNER, HypervKind
+from tests.hyperv import host as counterpart
+from tests.hyperv.host import SWITCHES
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(60)]
+
+FIRST, SECOND = map(str, SWITCHES)
+ABSENT = "aaaaaaaa-0000-4000-8000-000000000000"
+
+
+async def look(kind: HypervKind, needs: HostNeeds) -> dict[Topic, list[Finding]]:
+    before = kind.there()
+    found: dict[Topic, list[Finding]] = {}
+    for one in (await kind.direct().inspect(needs)).findings:
+        found.setdefault(one.topic, []).append(one)
+    assert kind.there() == before
+    return found
+
+
+def problems(found: dict[Topic, list[Finding]]) -> list[str]:
+    return [one.text for each in found.values() for one in each if one.grade is Grade.PROBLEM]
+
+
+async def test_a_host_with_everything_has_no_problem_and_tells_its_time(hyperv: HypervKind) -> None:
+    needs = HostNeeds(
+        networks=(FIRST, f"{SECOND}/7"),
+        pools=(PoolNeed(pool="internet", switch=SECOND, vlans=range(100, 110)),),
+        appliances=(OWNER,),
+    )
+    found = await look(hyperv, needs)
+    assert problems(found) == []
+    assert {Topic.IDENTITY, Topic.RIGHTS, Topic.STORAGE, Topic.NETWORKS} <= set(found)
+    assert found[Topic.STORAGE][0].text.endswith(
+        r"is reached as \\127.0.0.1\Hyper-V\Cloud_Connect_Replication"
+    )
+    assert "enough for 1 more appliances" in found[Topic.STORAGE][1].text
+    clock = (await hyperv.direct().inspect(needs)).clock
+    assert clock is not None
+    assert clock.tzinfo is not None
+
+
+async def test_what_is_not_there_is_said_with_what_there_is(hyperv: HypervKind) -> None:
+    needs = HostNeeds(
+        networks=(f"{ABSENT}/7",),
+        pools=(PoolNeed(pool="a", switch=ABSENT, vlans=range(1, 2)),),
+        bridged=("acme",),
+    )
+    found = await look(hyperv, needs)
+    assert [text.partition(";")[0] for text in problems(found)] == [f"there is no switch {ABSENT}"] * 2
+    assert f"{FIRST} (Production)" in problems(found)[0]
+    assert "MacAddressSpoofing" in found[Topic.TRAPS][0].advice
+
+
+async def test_switches_of_one_name_are_told_apart_before_anything_is_made(hyperv: HypervKind) -> None:
+    hyperv.host.windows.switches[next(iter(SWITCHES))] = "Tenants"
+    with pytest.raises(HypervisorError, match="several switches are called Tenants"):
+        await hyperv.direct().deploy(hyperv.spec, unwatched)
+    assert not (hyperv.host.windows.root / "Cloud_Connect_Replication").exists()
+
+
+async def test_a_login_without_rights_is_told_so_and_takes_no_host_for_empty(hyperv: HypervKind) -> None:
+    await hyperv.direct().deploy(hyperv.spec, unwatched)
+    hyperv.host.windows.allowed = False
+    with pytest.raises(HypervisorError, match="put them into Hyper-V Administrators"):
+        await hyperv.direct().find(OWNER)
+    hyperv.host.windows.allowed = True
+
+
+async def test_the_deepest_share_is_taken_and_none_is_a_problem(hyperv: HypervKind) -> None:
+    shares = hyperv.host.windows.shares
+    had = [*shares]
+    shares.insert(0, ("All", "D:\\", False))
+    assert problems(await look(hyperv, HostNeeds())) == []
+    shares[:] = [one for one in shares if one[0] == "ADMIN$"]
+    (said,) = problems(await look(hyperv, HostNeeds()))
+    assert said == (
+        r"no share of the host has D:\Hyper-V in it; there is ADMIN$ (C:\Windows); share that folder"
+    )
+    with pytest.raises(HypervisorError, match="no share of the host"):
+        await hyperv.direct().deploy(hyperv.spec, unwatched)
+    shares[:] = had
+
+
+async def test_a_folder_that_is_not_there_is_said(hyperv: HypervKind) -> None:
+    elsewhere = Storage(id="D:\\Hyper-V\\elsewhere", kind=StorageKind.DIRECTORY)
+    provider = hyperv.at(hyperv.host.port, hyperv.host.smb, storage=elsewhere)
+    (said,) = await provider.preflight(hyperv.spec)
+    assert said.endswith(r"\Hyper-V\elsewhere is not there")
+
+
+async def test_a_disk_without_room_is_refused_before_anything_is_sent(
+    hyperv: HypervKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("causeway_controller.hypervisors.hyperv.vhdx.capacity", lambda _: 1 << 60)
+    (said,) = await hyperv.direct().preflight(hyperv.spec)
+    assert "make room, or name another directory" in said
+
+
+async def test_a_segment_that_is_none_is_refused(hyperv: HypervKind) -> None:
+    nics = (NicSpec(mac=MACS[0], segment="External"),)
+    (said,) = await hyperv.direct().preflight(replace(hyperv.spec, nics=nics))
+    assert "is no id of Hyper-V's" in said
+    with pytest.raises(HypervisorError, match="Get-VMSwitch"):
+        await hyperv.direct().segment("External", 7)
+
+
+async def test_who_it_is_is_looked_at_each_time(hyperv: HypervKind, tmp_path: Path) -> None:
+    """The first time, and when the server is exchanged behind a login that was good."""
+    with pytest.raises(HypervisorError, match="another key is shown than the pinned one"):
+        await hyperv.at(hyperv.host.port, hyperv.host.smb, pin="0" * 64).find(OWNER)
+    with pytest.raises(HypervisorError, match="certificate verify failed"):
+        await hyperv.at(hyperv.host.port, hyperv.host.smb, pin=UNSET).find(OWNER)
+    provider = hyperv.provider()
+    assert await provider.find(OWNER) is None
+    place = tmp_path / "other"
+    place.mkdir()
+    async with counterpart.running(place, files=False) as other:
+        hyperv.proxy.server = ("127.0.0.1", other.port)
+        hyperv.proxy.cut()
+        with pytest.raises(HypervisorError, match="another key is shown than the pinned one"):
+            await provider.find(OWNER)
+        assert other.remoting.logins == {}
+
+
+async def test_a_wrong_password_is_told_and_not_repeated(hyperv: HypervKind) -> None:
+    with pytest.raises(HypervisorError, match="refuses user or password") as refused:
+        await hyperv.at(hyperv.host.port, hyperv.host.smb, password="hunter2").find(OWNER)
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_nobody_is_opened_without_a_login(hyperv: HypervKind) -> None:
+    host = hyperv.direct()._host
+    with pytest.raises(HypervisorError, match="name a `login`"):
+        open_host(host, None, hyperv.image)
