@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Storage, StorageKind
-from causeway_controller.hypervisors.base import HypervisorError, NicSpec, unwatched
+from causeway_controller.hypervisors.base import Cause, HypervisorError, NicSpec, unwatched
 from causeway_controller.hypervisors.hyperv.opening import open_host
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
 from tests.conformance.kinds import MACS, OWNER, HypervKind
@@ -141,6 +141,35 @@ async def test_a_wrong_password_is_told_and_not_repeated(hyperv: HypervKind) -> 
     with pytest.raises(HypervisorError, match="refuses user or password") as refused:
         await hyperv.at(hyperv.host.port, hyperv.host.smb, password="hunter2").find(OWNER)
     assert "hunter2" not in str(refused.value)
+
+
+async def test_a_controller_that_ends_logs_out_and_a_question_logs_in_anew(hyperv: HypervKind) -> None:
+    provider = hyperv.direct()
+    await provider.close()
+    await provider.find(OWNER)
+    assert len(hyperv.host.remoting.shells) == 1
+    await provider.close()
+    assert hyperv.host.remoting.shells == {}
+    assert await provider.find(OWNER) is None
+
+
+async def test_why_something_was_not_done_is_told(hyperv: HypervKind) -> None:
+    """Each has another remedy."""
+    port, smb = hyperv.host.port, hyperv.host.smb
+    causes = {
+        Cause.UNREACHED: hyperv.at(1, smb),
+        Cause.IDENTITY: hyperv.at(port, smb, pin="0" * 64),
+        Cause.LOGIN: hyperv.at(port, smb, password="hunter2"),
+    }
+    for cause, provider in causes.items():
+        with pytest.raises(HypervisorError) as refused:
+            await provider.find(OWNER)
+        assert refused.value.cause is cause
+    hyperv.host.windows.allowed = False
+    with pytest.raises(HypervisorError) as refused:
+        await hyperv.direct().find(OWNER)
+    hyperv.host.windows.allowed = True
+    assert refused.value.cause is Cause.RIGHTS
 
 
 async def test_nobody_is_opened_without_a_login(hyperv: HypervKind) -> None:

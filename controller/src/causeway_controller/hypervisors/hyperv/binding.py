@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from causeway_controller.hypervisors import tls
-from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_wire.types import Secret
 
 Call = tuple[str, Mapping[str, object]]
@@ -32,13 +32,22 @@ _NO_SHELL: Final = frozenset({2150858843, 2150858778})
 class LostError(HypervisorError):
     """There is no answer, and what was asked may have been done: the connection or the shell is gone."""
 
+    def __init__(self, message: str, *, cause: Cause = Cause.UNREACHED) -> None:
+        super().__init__(message, cause=cause)
+
 
 class DeniedError(HypervisorError):
     """The host lets this user or password not in."""
 
+    def __init__(self, message: str, *, cause: Cause = Cause.LOGIN) -> None:
+        super().__init__(message, cause=cause)
+
 
 class CmdletError(HypervisorError):
     """A cmdlet refused."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, cause=Cause.REFUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +147,10 @@ class Login:
         except errors.WSManFaultError as error:
             if error.code in _NO_SHELL:
                 raise LostError("its shell has ended") from error
-            raise HypervisorError(f"WinRM says: {error.reason or error.message}") from error
+            said = f"WinRM says: {error.reason or error.message}"
+            raise HypervisorError(said, cause=Cause.REFUSED) from error
         except requests.RequestException as error:
-            raise LostError(_cause(error)) from error
+            raise _lost(error) from error
         except errors.WinRMError as error:
             raise LostError(str(error)[:500]) from error
 
@@ -187,14 +197,15 @@ def _words(record: Any) -> str:
     return str(record).strip().splitlines()[0] if str(record).strip() else "no reason was given"
 
 
-def _cause(error: BaseException) -> str:
+def _lost(error: BaseException) -> LostError:
     """What the innermost of nested errors says."""
     seen: BaseException = error
     while (inner := seen.__cause__ or seen.__context__) is not None:
         seen = inner
     # An ssl.SSLCertVerificationError that was raised by name shows its arguments as a tuple.
-    said = seen.args[-1] if seen.args else ""
-    return str(said) or str(error) or "the connection was lost"
+    said = str(seen.args[-1] if seen.args else "") or str(error) or "the connection was lost"
+    stranger = isinstance(seen, ssl.SSLCertVerificationError)
+    return LostError(said, cause=Cause.IDENTITY if stranger else Cause.UNREACHED)
 
 
 def _row(found: Any) -> Row:

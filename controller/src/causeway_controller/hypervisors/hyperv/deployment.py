@@ -27,6 +27,7 @@ from causeway_controller.hypervisors.hyperv.binding import CmdletError, Login
 from causeway_controller.hypervisors.hyperv.files import Entry, TakenError
 from causeway_controller.hypervisors.hyperv.machines import Vm
 from causeway_controller.hypervisors.hyperv.place import Place
+from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.inventory import hyperv_names
 
 ABANDONED_SECONDS: Final = 900.0
@@ -35,6 +36,7 @@ MEBIBYTES: Final = 512
 PROCESSORS: Final = 2
 SECURE_BOOT: Final = "MicrosoftUEFICertificateAuthority"
 """Of loaders that Microsoft signs for others, such as Debian's shim; the default is of Windows alone."""
+_READ_SECONDS, _MAKE_SECONDS = 600.0, 300.0
 _DISK, _SEED, _CLAIM = "disk.vhdx", "seed.iso", "claim"
 _RELEASED: Final = (0.2, 0.5, 1.0, 2.0, 0.0)
 """Seconds after each try to delete files: the host has those of a removed VM open for a moment."""
@@ -45,12 +47,13 @@ def attempt_name(owner_id: str, attempt: str) -> str:
     return f"{owner_id}-{attempt}"
 
 
-def make(place: Place, spec: MachineSpec, image: Path, *, attempt: str, sent: Callable[[int], None]) -> None:
+def make(place: Place, spec: MachineSpec, image: Path, *, attempt: str, upload: Upload) -> None:
     """Send disk and seed, and make the VM. What was made when this raises, `take_back` deletes."""
     name = attempt_name(spec.owner_id, attempt)
     place.folder.make()
     place.folder.make(name)
-    _send_disk(place, name, image, sent)
+    _send_disk(place, name, image, upload)
+    upload.waits("make the VM", _MAKE_SECONDS)
     if spec.seed:
         place.folder.write((name, _SEED), io.BytesIO(seed_image.iso(spec.seed)), lambda _: None)
     _make_vm(place, spec, name)
@@ -131,10 +134,11 @@ def clock(login: Login) -> datetime:
     return datetime.fromisoformat(str(row["Value"]))
 
 
-def _send_disk(place: Place, name: str, image: Path, sent: Callable[[int], None]) -> None:
+def _send_disk(place: Place, name: str, image: Path, upload: Upload) -> None:
     digest = hashlib.sha256()
     with image.open("rb") as file:
-        place.folder.write((name, _DISK), _Read(file, digest.update), sent)  # type: ignore[arg-type]
+        place.folder.write((name, _DISK), _Read(file, digest.update), upload.sent)  # type: ignore[arg-type]
+    upload.waits("read the disk that it was sent", _READ_SECONDS)
     (row,) = place.login.run(
         ("Get-FileHash", {"LiteralPath": place.path(name, _DISK), "Algorithm": "SHA256"}),
         ("Select-Object", {"Property": ["Hash"]}),

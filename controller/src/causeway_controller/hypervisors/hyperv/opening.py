@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import tls
-from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import SMB, CmdletError, DeniedError, Endpoint, Login
 from causeway_controller.hypervisors.hyperv.provider import HypervProvider
 from causeway_controller.hypervisors.hyperv.session import Session
@@ -22,13 +22,17 @@ def open_host(host: Host, login: Secret | None, image: Path, *, smb: int = SMB) 
     `image`: the appliance's qcow2, beside which its VHDX is. `smb`: the port of the host's files.
     """
     if login is None:
-        raise HypervisorError(f"host {host.id}: Hyper-V lets nobody in without a user; name a `login`")
+        text = f"host {host.id}: Hyper-V lets nobody in without a user; name a `login`"
+        raise HypervisorError(text, cause=Cause.LOGIN)
     try:
         address, port = hyperv_names.endpoint(host.endpoint)
-        user, password = vsphere_names.login(login.reveal())
         hyperv_names.directory(host.storage.id)
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}") from error
+    try:
+        user, password = vsphere_names.login(login.reveal())
+    except ValueError as error:
+        raise HypervisorError(f"host {host.id}: {error}", cause=Cause.LOGIN) from error
     context = tls.by_authorities() if host.pin is UNSET else tls.by_key(host.pin)
     endpoint = Endpoint(
         host=address, port=port, context=context, user=user, password=Secret(password), smb=smb
@@ -48,6 +52,7 @@ def _logged_in(endpoint: Endpoint) -> Login:
     except CmdletError as error:
         made.end()
         raise DeniedError(
-            f"does not let this user command Hyper-V ({error}); put them into Hyper-V Administrators"
+            f"does not let this user command Hyper-V ({error}); put them into Hyper-V Administrators",
+            cause=Cause.RIGHTS,
         ) from error
     return made

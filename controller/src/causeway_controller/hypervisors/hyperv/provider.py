@@ -111,6 +111,10 @@ class HypervProvider:
             lambda login: deployment.remove(self._place(login), owner_id), seconds=_POWER_SECONDS
         )
 
+    async def close(self) -> None:
+        """Log out: a user has so many shells and no more, and an idle one is kept for ten minutes."""
+        await self._session.close()
+
     def _place(self, login: Login) -> places.Place:
         return places.find(login, self._host)
 
@@ -142,7 +146,7 @@ class HypervProvider:
             place = self._place(login)
             deployment.settle(place, spec.owner_id)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
-            deployment.make(place, spec, self._image, attempt=attempt, sent=upload.sent)
+            deployment.make(place, spec, self._image, attempt=attempt, upload=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
 
