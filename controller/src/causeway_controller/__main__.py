@@ -5,7 +5,8 @@ from __future__ import annotations
 from causeway_controller.cli.hosts import host
 from causeway_controller.cli.main import app
 from causeway_controller.commands.backup import backup, restore
-from causeway_controller.commands.hosts import selftest
+from causeway_controller.commands.host_add import add
+from causeway_controller.commands.host_selftest import selftest
 from causeway_controller.commands.serve import serve
 from causeway_controller.commands.setup import setup
 from causeway_controller.commands.vault import vault
@@ -19,6 +20,7 @@ def main() -> None:
     app.command(short_help="Make what the controller needs.", rich_help_panel=PANEL)(setup)
     app.command(short_help="Save all that it remembers.", rich_help_panel=PANEL)(backup)
     app.command(short_help="Fill an empty store with that.", rich_help_panel=PANEL)(restore)
+    host.command(short_help="Enter a host, after a look at it.")(add)
     host.command(short_help="Try a host with a throw-away VM.")(selftest)
     app.add_typer(vault, name="vault", rich_help_panel=PANEL)
     app()

@@ -58,7 +58,7 @@ async def selftest(
     Raises ProblemError before anything is done, and HypervisorError, StartError, StoreError, SealBroken where
     nothing can be.
     """
-    with _stored(settings) as database:
+    with stored_in(settings) as database:
         stored = Inventories(database, now=utc_now).load()
         host = _host(stored, name)
         needs = replace(host_needs.of_host(stored.inventory, stored.allocation, name), replicas=())
@@ -145,7 +145,8 @@ def _login(settings: Settings, database: Database, host: Host) -> Secret | None:
 
 
 @contextmanager
-def _stored(settings: Settings) -> Iterator[Database]:
+def stored_in(settings: Settings) -> Iterator[Database]:
+    """Open the controller's store, and close it. Raises StartError, StoreError."""
     database = open_store(settings)
     try:
         yield database

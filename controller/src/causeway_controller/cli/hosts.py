@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import host_routes
-from causeway_controller.contract.hosts import Grade, HostReport, HostVms
+from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVms
 
 Name = Annotated[str, typer.Argument(metavar="HOST", help="As the inventory calls it.", show_default=False)]
 
@@ -33,10 +34,8 @@ def check(context: typer.Context, name: Name, *, json_wanted: Json = False) -> N
     if json_wanted:
         telling.as_json(reply.value)
     else:
-        for one in found.findings:
-            typer.echo(f"{_MARKS[one.grade]} {one.topic}: {one.text}")
-            if one.advice:
-                typer.echo(f"       Next: {one.advice}")
+        for line in marked(found.findings):
+            typer.echo(line)
         typer.echo(_verdict(found))
     if not found.ready:
         raise typer.Exit(errors.REFUSED)
@@ -64,6 +63,14 @@ def vms(context: typer.Context, name: Name, *, json_wanted: Json = False) -> Non
         ),
         ("id", "name", "power", "vnics", "known as"),
     )
+
+
+def marked(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a line for each finding, and one for what to do next."""
+    for one in findings:
+        yield f"{_MARKS[one.grade]} {one.topic}: {one.text}"
+        if one.advice:
+            yield f"       Next: {one.advice}"
 
 
 def _verdict(found: HostReport) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from causeway_controller.commands import logins
 from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_wire.types import Secret
 
@@ -15,6 +15,7 @@ vault = typer.Typer(help="Secrets of the controller, and the keys that seal them
 
 _NAME = typer.Argument(metavar="NAME", help="Such as hypervisor/esx1/password.")
 _NUMBER = typer.Argument(metavar="NUMBER", help="The key's number.", min=1)
+User = Annotated[str | None, typer.Option("--user", metavar="USER", help="Such as causeway@vsphere.local.")]
 Config = Annotated[Path | None, CONFIG]
 
 
@@ -29,14 +30,17 @@ def list_(config: Config = None) -> None:
 
 
 @vault.command()
-def put(name: Annotated[str, _NAME], config: Config = None) -> None:
-    """Keep a secret, in place of the one of this name; it is read from standard input, to the line's end."""
+def put(name: Annotated[str, _NAME], user: User = None, config: Config = None) -> None:
+    """Keep a secret, in place of the one of this name; typed unseen, or all of standard input.
+
+    With `--user` it is a login of two lines, as hosts need it: then only the password is asked for.
+    """
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
         settings = settings_as_owner(config)
-        value = typer.prompt("Secret", hide_input=True) if sys.stdin.isatty() else sys.stdin.read()
-        upkeep.put_secret(settings, name, Secret(value.removesuffix("\n")))
+        value = Secret(logins.given("Secret")) if user is None else logins.of_user(user)
+        upkeep.put_secret(settings, name, value)
         typer.echo(f"{name}: kept")
 
 

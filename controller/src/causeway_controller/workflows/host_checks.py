@@ -79,7 +79,7 @@ class HostChecks:
             text = f"host {name} did not answer everything within {self.seconds:.0f} s"
             findings.append(found_problem(Topic.REACHED, text, "look at its management service and its load"))
         except ControllerError as error:
-            findings.append(_refused(error))
+            findings.append(refused(error))
         ready = all(one.grade is not Grade.PROBLEM for one in findings)
         return HostReport(host=name, kind=host.kind, ready=ready, findings=tuple(findings))
 
@@ -179,7 +179,7 @@ def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
     )
 
 
-def _refused(error: ControllerError) -> Finding:
+def refused(error: ControllerError) -> Finding:
     """What a host was refused for, with what helps against that."""
     cause = error.cause if isinstance(error, HypervisorError) else Cause.UNKNOWN
     topic, advice = _REMEDIES[cause]

@@ -1,4 +1,4 @@
-"""The commands `causeway host selftest` and `causeway host add`: what needs the logins of hosts."""
+"""The command `causeway host selftest`: a throw-away VM goes through a host, by its login in the vault."""
 
 from __future__ import annotations
 

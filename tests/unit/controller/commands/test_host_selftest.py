@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from causeway_controller.app import hosting, preparing
 from causeway_controller.app.serving import utc_now
 from causeway_controller.cli.hosts import check
-from causeway_controller.commands.hosts import selftest
+from causeway_controller.commands.host_selftest import selftest
 from causeway_controller.commands.vault import vault
 from causeway_controller.contract.hosts import VmNic
 from causeway_controller.contract.provider import Host

@@ -1,0 +1,128 @@
+"""A host of VMs entered into the inventory: looked at, its login kept, and nothing changed before."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from causeway_controller.app import unlocking
+from causeway_controller.app.hosting import masking, stored_in
+from causeway_controller.app.serving import utc_now
+from causeway_controller.app.upkeep import actor
+from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import hosts
+from causeway_controller.hypervisors.base import HypervisorError, Inspecting, LoggedIn
+from causeway_controller.hypervisors.findings import good
+from causeway_controller.inventory import host_needs
+from causeway_controller.inventory.allocation import Allocation
+from causeway_controller.inventory.entry import enter
+from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.settings import Settings
+from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.secrets import Secrets
+from causeway_controller.workflows.host_checks import refused
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Secret
+
+_CHECK_SECONDS: Final = 90.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """What came of it."""
+
+    findings: tuple[Finding, ...]
+    entered: bool
+    revision: int
+    """Of the inventory in force."""
+
+
+def verify(settings: Settings, host: Host) -> None:
+    """Raise ProblemError unless the inventory could have this host; StartError, StoreError."""
+    with stored_in(settings) as database:
+        _candidate(Inventories(database, now=utc_now).load(), host)
+
+
+def add(
+    settings: Settings, host: Host, login: Secret | None, *, anyway: bool = False, dry: bool = False
+) -> Entered:
+    """Look at the host, then keep its login and enter it, unless there is a problem or it is `dry`.
+
+    `login`: none where the vault has it. `anyway`: also with problems. May be repeated after it was killed,
+    and where somebody else changed the inventory meanwhile. Raises ProblemError, StartError, StoreError,
+    SealBroken.
+    """
+    with stored_in(settings) as database:
+        inventories = Inventories(database, now=utc_now)
+        before = inventories.load()
+        inventory, given = _candidate(before, host)
+        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
+        kept = Secrets(database, sealing, now=utc_now)
+        if host.login is not UNSET and login is None:
+            login = kept.get(host.login)
+        needs = host_needs.of_host(inventory, given, host.id)
+        hide = masking(login)
+        found = tuple(
+            Finding(topic=one.topic, grade=one.grade, text=hide(one.text), advice=one.advice)
+            for one in asyncio.run(_looked_at(settings, host, login, needs))
+        )
+        well = all(one.grade is not Grade.PROBLEM for one in found)
+        if dry or not (well or anyway):
+            return Entered(findings=found, entered=False, revision=before.revision)
+        if host.login is not UNSET and login is not None and not _has(kept, host.login, login):
+            kept.put(host.login, login, actor=actor())
+        after = inventories.replace(inventory, expected=before.revision, actor=actor())
+        return Entered(findings=found, entered=True, revision=after.revision)
+
+
+def _candidate(before: Stored, host: Host) -> tuple[Inventory, Allocation]:
+    """The inventory with this host, and what tenants have then. Raises ProblemError."""
+    there = before.inventory.hosts
+    for place, one in enumerate(there):
+        if one.id == host.id and one != host:
+            detail = f"the inventory has another host {host.id}; change it there, or take another name"
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer=f"/hosts/{place}/id"))
+        if one.id != host.id and host.login is not UNSET and one.login == host.login:
+            detail = f"secret {host.login} is the login of host {one.id}; name another with --login"
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer=f"/hosts/{len(there)}/login"))
+    if host in there:
+        return before.inventory, before.allocation
+    inventory = msgspec.structs.replace(before.inventory, hosts=(*there, host))
+    return inventory, enter(inventory, before=before.inventory, held=before.allocation)
+
+
+def _has(kept: Secrets, name: str, value: Secret) -> bool:
+    """Whether the vault has that already, so that its history tells of changes only."""
+    return any(one.name == name for one in kept.entries()) and kept.get(name) == value
+
+
+async def _looked_at(
+    settings: Settings, host: Host, login: Secret | None, needs: HostNeeds
+) -> tuple[Finding, ...]:
+    try:
+        provider = hosts.provider(host, login, image=settings.image)
+    except HypervisorError as error:
+        return (refused(error),)
+    try:
+        if not isinstance(provider, Inspecting):
+            text = f"hosts of kind {host.kind.value} cannot be looked at"
+            return (Finding(topic=Topic.REACHED, grade=Grade.UNKNOWN, text=text),)
+        async with asyncio.timeout(_CHECK_SECONDS):
+            return (
+                good(Topic.REACHED, f"{host.endpoint} answers"),
+                *(await provider.inspect(needs)).findings,
+            )
+    except HypervisorError as error:
+        return (refused(error),)
+    except TimeoutError:
+        text = f"host {host.id} did not answer everything within {_CHECK_SECONDS:.0f} s"
+        return (refused(HypervisorError(text)),)
+    finally:
+        if isinstance(provider, LoggedIn):
+            await provider.close()

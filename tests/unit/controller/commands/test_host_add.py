@@ -1,0 +1,175 @@
+"""A host is entered after a look at it, or nothing is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import typer
+from msgspec import UNSET
+from typer.testing import CliRunner, Result
+
+from causeway_controller.app import preparing
+from causeway_controller.app.serving import utc_now
+from causeway_controller.commands.host_add import add
+from causeway_controller.commands.vault import vault
+from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import hosts, meeting
+from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspection
+from causeway_controller.hypervisors.meeting import Stranger
+from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.settings import load
+from causeway_controller.store.database import connect
+from causeway_controller.store.inventories import Inventories
+from causeway_wire.types import Secret
+from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import seed_example
+
+COMMANDS = typer.Typer()
+COMMANDS.command()(add)
+COMMANDS.add_typer(vault, name="vault")
+PASSWORD = "correct horse battery"
+PIN = "5b" * 32
+VSPHERE = ("--kind", "vsphere", "--endpoint", "https://vc.example/sdk", "--storage", "datastore-1")
+PINNED = (*VSPHERE, "--pin", PIN, "--user", "causeway")
+
+
+class Found(FakeHypervisor):
+    def __init__(self) -> None:
+        super().__init__({})
+        self.findings: tuple[Finding, ...] = ()
+        self.error: HypervisorError | None = None
+
+    async def inspect(self, needs: HostNeeds) -> Inspection:
+        if self.error is not None:
+            raise self.error
+        return Inspection(findings=self.findings)
+
+    async def vms(self) -> Sequence[FoundVm]:
+        return ()
+
+
+class World:
+    """A controller that was set up, and a host that is to be entered."""
+
+    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.config = place / "one.yaml"
+        self.config.write_text(f"state: {place / 'one'}\n")
+        self.settings = load(self.config, {})
+        list(preparing.prepare(self.settings, names=(), token_file=place / "one/token"))
+        self.enter_example()
+        self.found = Found()
+        self.opened: list[tuple[Host, str]] = []
+        self.stranger = Stranger(
+            pin=PIN, subject="CN=vc", issuer="CN=ca", ends=datetime(2030, 1, 2, tzinfo=UTC), trusted=False
+        )
+        monkeypatch.setattr(hosts, "provider", self.open)
+        monkeypatch.setattr(meeting, "meet", lambda _: self.stranger)
+
+    def enter_example(self) -> None:
+        database = connect(self.settings.store.reveal())
+        Inventories(database, now=utc_now).replace(seed_example(), expected=0, actor="test")
+        database.close()
+
+    def open(self, host: Host, login: Secret | None, *, image: Path) -> Found:
+        self.opened.append((host, "" if login is None else login.reveal()))
+        return self.found
+
+    def run(self, *words: str, text: str = f"{PASSWORD}\n", code: int = 0) -> Result:
+        done = CliRunner().invoke(COMMANDS, [*words, "--config", str(self.config)], input=text)
+        assert done.exit_code == code, done.output
+        assert PASSWORD not in done.output
+        return done
+
+    def entered(self) -> dict[str, Host]:
+        database = connect(self.settings.store.reveal())
+        try:
+            return {one.id: one for one in Inventories(database, now=utc_now).load().inventory.hosts}
+        finally:
+            database.close()
+
+    def secrets(self) -> str:
+        return self.run("vault", "list").stdout
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(tmp_path, monkeypatch)
+
+
+def test_it_is_looked_at_with_its_login_and_entered(world: World) -> None:
+    done = world.run("add", "vc9", *PINNED)
+    assert done.stdout.splitlines() == [
+        "ok   reached: https://vc.example/sdk answers",
+        "Host vc9 is in the inventory, at revision 2. Next: causeway host selftest vc9",
+    ]
+    host = world.entered()["vc9"]
+    assert (host.pin, host.login) == (PIN, "vc9")
+    assert world.opened == [(host, f"causeway\n{PASSWORD}\n")]
+    assert world.secrets().startswith("vc9\t")
+    again = json.loads(world.run("add", "vc9", *PINNED, "--json").stdout)
+    assert (again["entered"], again["revision"], again["host"]["pin"]) == (True, 2, PIN)
+
+
+def test_a_dry_run_looks_and_changes_nothing(world: World) -> None:
+    assert "nothing was changed" in world.run("add", "vc9", *PINNED, "--dry-run").stdout
+    assert (len(world.opened), "vc9" in world.entered(), world.secrets()) == (1, False, "")
+
+
+def test_a_problem_keeps_it_out_unless_it_is_wanted_anyway(world: World) -> None:
+    lacks = Finding(topic=Topic.RIGHTS, grade=Grade.PROBLEM, text="lacks VApp.Import", advice="give it")
+    world.found.findings = (lacks,)
+    done = world.run("add", "vc9", *PINNED, code=1)
+    assert "STOP rights: lacks VApp.Import\n       Next: give it\n" in done.stdout
+    assert ("vc9" in world.entered(), world.secrets()) == (False, "")
+    world.found.error = HypervisorError(f"causeway with {PASSWORD} is refused", cause=Cause.LOGIN)
+    assert "STOP identity: *** with *** is refused" in world.run("add", "vc9", *PINNED, code=1).stdout
+    world.run("add", "vc9", *PINNED, "--anyway")
+    assert "vc9" in world.entered()
+
+
+def test_a_key_that_nobody_knows_is_shown_and_not_believed(world: World) -> None:
+    done = world.run("add", "vc9", *VSPHERE, "--user", "causeway", code=1)
+    assert f"SHA-256 of the key  {PIN}" in done.stderr
+    assert f"repeat with --pin {PIN}" in done.stderr
+    assert "--system-authorities" not in done.stderr
+    assert (world.opened, "vc9" in world.entered()) == ([], False)
+    world.stranger = Stranger(
+        pin=PIN, subject="CN=vc", issuer="CN=ca", ends=world.stranger.ends, trusted=True
+    )
+    assert "or with --system-authorities" in world.run("add", "vc9", *VSPHERE, "--user", "u", code=1).stderr
+    world.run("add", "vc9", *VSPHERE, "--user", "causeway", "--system-authorities")
+    assert world.entered()["vc9"].pin is UNSET
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("VC9", *PINNED), "/id: "),
+        (("vc9", *PINNED, "--pin", "12"), "/pin: "),
+        (("vc9", *VSPHERE, "--pin", PIN), "/login: "),
+        (("vc9", *PINNED, "--endpoint", "https://vc.example/"), "/endpoint: "),
+        (("esx1", *PINNED), "/hosts/0/id: the inventory has another host esx1"),
+        (("vc9", *PINNED, "--login", "esx1"), "/login: secret esx1 is the login of host esx1"),
+        (("kvm9", "--kind", "libvirt", "--endpoint", "qemu:///x", "--storage", "p"), "/endpoint: "),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_its_pointer(
+    world: World, words: Sequence[str], said: str
+) -> None:
+    before = world.entered()
+    assert said in world.run("add", *words, code=1).output
+    assert (world.opened, world.entered(), world.secrets()) == ([], before, "")
+
+
+def test_a_login_of_a_user_is_kept_as_two_lines(world: World) -> None:
+    world.run("vault", "put", "vc9", "--user", "causeway@vsphere.local")
+    world.run("add", "vc9", *VSPHERE, "--pin", PIN, "--login", "vc9")
+    assert world.opened[0][1] == f"causeway@vsphere.local\n{PASSWORD}\n"
+    for text in ("", "one\ntwo\n"):
+        said = world.run("vault", "put", "vc9", "--user", "causeway", text=text, code=2).output
+        assert "the password is to be one line; nothing was kept" in said
