@@ -7,6 +7,7 @@ Hyper-V keeps the VLANs with the vNIC, so a segment is nothing that would have t
 
 from __future__ import annotations
 
+import contextlib
 import ntpath
 import re
 import uuid
@@ -59,11 +60,10 @@ def endpoint(text: str) -> tuple[str, int]:
 
 def guid(text: str) -> str:
     """Return this id as it is compared, in lower case. Raises ValueError."""
-    try:
+    found: str | None = None
+    with contextlib.suppress(ValueError):
         found = str(uuid.UUID(text))
-    except ValueError:
-        found = ""
-    if found != text.lower():
+    if found is None or found != text.lower():
         raise ValueError(f"{text} is no id of Hyper-V's, such as 5b2c1f0e-7d1a-4b8e-9f66-0a1b2c3d4e5f")
     return found
 

@@ -53,6 +53,7 @@ def test_a_segment_is_a_switch_and_what_its_port_does_with_vlans(text: str, segm
 @pytest.mark.parametrize(
     "text",
     [
+        "",
         "External",
         f"{{{SWITCH}}}",
         f"{SWITCH}/",
