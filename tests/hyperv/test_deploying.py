@@ -160,6 +160,19 @@ async def test_a_claim_whose_vm_somebody_removed_is_let_go(hyperv: HypervKind) -
     assert len(list(folder(hyperv).iterdir())) == 2  # the claim and one folder
 
 
+async def test_many_controllers_let_go_of_one_claim_and_make_one_machine(hyperv: HypervKind) -> None:
+    had = hyperv.there()
+    vm = await deployed(hyperv)
+    for _ in range(2):
+        hyperv.host.windows.vms.remove(vm)
+        done = await asyncio.gather(
+            *(hyperv.direct().deploy(hyperv.spec, unwatched) for _ in range(3)), return_exceptions=True
+        )
+        assert any(not isinstance(one, BaseException) for one in done), done
+        vm = await deployed(hyperv)
+        assert len(hyperv.there() - had) == hyperv.pieces
+
+
 async def test_a_claimed_vm_without_our_notes_is_left_alone_and_named(hyperv: HypervKind) -> None:
     vm = await deployed(hyperv)
     vm.notes = "of somebody else"

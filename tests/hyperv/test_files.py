@@ -1,0 +1,134 @@
+"""The two acts that claims rest on, and who is let in to files."""
+
+from __future__ import annotations
+
+import io
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from causeway_controller.hypervisors.base import Cause, HypervisorError
+from causeway_controller.hypervisors.hyperv.binding import DeniedError, Endpoint, LostError, load
+from causeway_controller.hypervisors.hyperv.files import Folder, MissingError, TakenError
+from causeway_wire.types import Secret
+from tests.hyperv import samba
+
+pytestmark = [pytest.mark.conformance, pytest.mark.timeout(60)]
+
+PASSWORD = "right"
+SHARE = r"\\127.0.0.1\Hyper-V"
+
+
+def nothing(_octets: int) -> None:
+    """Nobody watches."""
+
+
+def folder(port: int, *, password: str = PASSWORD, user: str = "svc") -> Folder:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    endpoint = Endpoint(
+        host="127.0.0.1", port=1, context=context, user=user, password=Secret(password), smb=port
+    )
+    return Folder(endpoint, {}, root=rf"{SHARE}\Appliances")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = tmp_path / "root"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def port(tmp_path: Path, root: Path, image: Path) -> Iterator[int]:
+    place = tmp_path / "samba"
+    place.mkdir()
+    with samba.running(place, share="Hyper-V", root=root, user="svc", password=PASSWORD) as one:
+        yield one
+
+
+def put(one: Folder, name: str, content: bytes) -> None:
+    one.write(("attempt", name), io.BytesIO(content), nothing)
+
+
+def test_a_folder_that_is_not_there_is_empty_and_has_the_room_of_what_it_is_in(port: int) -> None:
+    one = folder(port)
+    assert one.entries() == ()
+    assert one.left(SHARE) > 0
+    assert one.read("none") is None
+    one.remove("none")
+    with pytest.raises(MissingError):
+        one.left(rf"{SHARE}\elsewhere")
+
+
+def test_a_name_is_had_once(port: int, root: Path) -> None:
+    one = folder(port)
+    one.make("attempt")
+    one.make("attempt")
+    put(one, "claim", b"first")
+    with pytest.raises(TakenError):
+        put(one, "claim", b"again")
+    one.rename(("attempt", "claim"), "acme.claim")
+    put(one, "claim", b"second")
+    with pytest.raises(TakenError):
+        one.rename(("attempt", "claim"), "acme.claim")
+    assert (root / "Appliances/acme.claim").read_bytes() == b"first"
+    assert {(entry.name, entry.directory) for entry in one.entries()} == {
+        ("acme.claim", False),
+        ("attempt", True),
+    }
+
+
+def test_a_file_is_deleted_if_it_says_what_is_expected(port: int, root: Path) -> None:
+    one = folder(port)
+    one.make("attempt")
+    put(one, "claim", b"first")
+    one.rename(("attempt", "claim"), "acme.claim")
+    assert not one.delete_if("acme.claim", b"other")
+    assert one.read("acme.claim") == b"first"
+    assert one.delete_if("acme.claim", b"first")
+    assert not (root / "Appliances/acme.claim").exists()
+    assert one.delete_if("acme.claim", b"first")  # it is gone, whoever did it
+
+
+def test_nobody_else_has_it_open_meanwhile(port: int) -> None:
+    one, other = folder(port), folder(port)
+    one.make("attempt")
+    put(one, "claim", b"first")
+    one.rename(("attempt", "claim"), "acme.claim")
+    with load("smbclient").open_file(other.path("acme.claim"), mode="rb", share_access="r", **other._options):
+        with pytest.raises(HypervisorError, match="being used by another process"):
+            one.delete_if("acme.claim", b"first")
+        assert one.read("acme.claim") == b"first"
+    assert one.delete_if("acme.claim", b"first")
+
+
+def test_a_folder_that_somebody_writes_into_stays(port: int, root: Path) -> None:
+    one, other = folder(port), folder(port)
+    one.make("attempt")
+    refused: list[HypervisorError] = []
+
+    def meanwhile(_octets: int) -> None:
+        with pytest.raises(HypervisorError) as error:
+            other.remove("attempt")
+        refused.append(error.value)
+
+    one.write(("attempt", "disk"), io.BytesIO(b"content"), meanwhile)
+    assert refused
+    assert (root / "Appliances/attempt/disk").read_bytes() == b"content"
+    other.remove("attempt")
+    assert one.entries() == ()
+
+
+@pytest.mark.parametrize("who", [{"password": "wrong"}, {"user": "nobody"}])
+def test_who_does_not_know_the_password_is_not_let_in(port: int, who: dict[str, str]) -> None:
+    with pytest.raises(DeniedError, match="refuses user or password at its files") as refused:
+        folder(port, **who).entries()
+    assert refused.value.cause is Cause.LOGIN
+
+
+def test_nobody_who_answers_is_lost(image: Path) -> None:
+    with pytest.raises(LostError) as refused:
+        folder(1).entries()
+    assert refused.value.cause is Cause.UNREACHED
