@@ -22,8 +22,9 @@ from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
 from causeway_wire.types import parse_scalar
 
 SOCKET: Final = Path("/run/causeway/controller.sock")
-SECONDS: Final = 300.0
-"""For an answer: an appliance boots for minutes on a busy host."""
+SECONDS: Final = 1800.0
+"""For an answer: an appliance is sent, and boots for minutes on a busy host, longer where it is emulated."""
+_CONNECT_SECONDS: Final = 10.0
 _LOCAL: Final = "http://localhost"
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class Client:
             query=query or {},
             headers={**(headers or {}), **kind},
             data=data,
-            limits=aiohttp.ClientTimeout(total=SECONDS),
+            limits=aiohttp.ClientTimeout(total=SECONDS, sock_connect=_CONNECT_SECONDS),
         )
         return asyncio.run(self._ask(request))
 
@@ -124,7 +125,7 @@ class Client:
             query={},
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(file.octets)},
             data=file.chunks(),
-            limits=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SECONDS),
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=SECONDS),
         )
         return asyncio.run(self._ask(request))
 
@@ -141,7 +142,7 @@ class Client:
             query={},
             headers={"Accept": "text/event-stream", "Last-Event-ID": after},
             data=None,
-            limits=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60),
+            limits=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=60),
         )
         async with self._asking(request) as response:
             fields: dict[str, str] = {}

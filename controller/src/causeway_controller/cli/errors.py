@@ -33,4 +33,6 @@ class UnreachableError(Exception):
             else "root and the members of its group may ask there (`adduser YOU causeway`, new login); "
             "everybody else needs --server and a token"
         )
+        if isinstance(reason, TimeoutError):
+            hint = f"what it was asked may go on there: see `causeway status`, then repeat it; else {hint}"
         super().__init__(f"no controller answers at {where} ({str(reason) or type(reason).__name__}); {hint}")
