@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -19,9 +20,10 @@ from causeway_controller.contract.requests import (
 )
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.failover.steps import Ending
+from causeway_controller.inventory.tenancy import ProviderHalf
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.faulty_line import Fault
-from tests.linked_sites import DEADLINES, NETWORK, ONES, SHORT, VM, Linked, linked
+from tests.linked_sites import DEADLINES, NETWORK, ONES, SHORT, VM, Linked, TimedAgent, linked
 from tests.two_sites import NAME
 
 pytestmark = pytest.mark.timeout(300)
@@ -220,6 +222,40 @@ async def test_the_provider_escalates_when_the_tenants_site_is_gone(both: Linked
     assert both.tenant.standings.get("acme", NETWORK).mode.name == "idle"
     assert both.provider.standings.get("acme", "esx1").mode.name == "full"
     both.faults.clear()
+
+
+async def left_over(both: Linked) -> None:
+    """A run that failed when its half was kept already, and could not have it ended over the line."""
+
+    async def cut(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 6", "before"):
+            cast(TimedAgent, both.tenant.agents["acme-tenant-0"])._expire()
+            both.line.faults = [Fault.REFUSED] * 500
+
+    usual, both.tenant.engine.at = both.tenant.engine.at, cut
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "failed"
+    assert both.tenant.last(run.id)[1]["kept"], "it says what stands"
+    both.line.faults, both.tenant.engine.at = [], usual
+    assert (both.at_provider(), both.at_tenant()) == (ONES, frozenset())
+
+
+async def test_what_a_run_left_at_the_provider_the_next_one_takes_up(both: Linked) -> None:
+    await left_over(both)
+    again = await both.start(BEGIN)
+    assert await both.ended(again) == "finished", both.tenant.last(again.id)
+    agree(both, "finished")
+
+
+async def test_what_a_run_left_at_the_provider_is_undone(both: Linked) -> None:
+    await left_over(both)
+    site = both.tenant.tenancies.site
+    half = replace(cast(ProviderHalf, site.tenants["acme"].provider), serves=ONES)
+    known = replace(site.tenants["acme"], provider=half)
+    both.tenant.tenancies.site = replace(site, tenants={"acme": known})
+    back = await both.start(Undo(tenant="acme", vms=ONES))
+    assert await both.ended(back) == "finished", both.tenant.last(back.id)
+    agree(both, "failed")
 
 
 async def there(both: Linked, request: FailOverSite | MakePermanent | UndoSite) -> str:

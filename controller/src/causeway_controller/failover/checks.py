@@ -7,7 +7,6 @@ is in progress is refused with the ways out; partial failover alone may become f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
 
 from causeway_controller.failover import documents, extension, hooks, publications
 from causeway_controller.failover.steps import HookMoment
@@ -16,8 +15,6 @@ from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
-
-_NONE: Final[frozenset[VmName]] = frozenset()
 
 
 def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -32,6 +29,8 @@ def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Te
     """The tenant whose VMs these are; raises ProblemError when they are not in partial failover."""
     found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
     running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
+    if isinstance(found.provider, ProviderHalf):
+        running |= found.provider.serves
     problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
     problems += _each(found, vms & modes.permanent(mode), _permanent)
     return _accepted(found, problems, vms)
@@ -54,10 +53,13 @@ def _led_elsewhere(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
 
 
 def servable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
-    """The tenant whose VMs these are; raises ProblemError when its provider's half cannot be done."""
+    """The tenant whose VMs these are; raises ProblemError when its provider's half cannot be done.
+
+    Those that it serves already may be among them: they were left by a run that the tenant's could not end.
+    """
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    unserved = [*_each(found, vms, lambda vm: _unserved(site, found, vm, running))]
+    unserved = [*_each(found, vms, lambda vm: _unserved(site, found, vm))]
     return _beside(found, vms, running, unserved)
 
 
@@ -139,9 +141,8 @@ def keepable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
     problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
     problems += _each(found, mode.permanent - keep, _permanent)
-    return _beside(
-        found, keep, keep, [*problems, *_each(found, keep, lambda vm: _unserved(site, found, vm, _NONE))]
-    )
+    problems += _each(found, keep, lambda vm: _unserved(site, found, vm))
+    return _beside(found, keep, keep, problems)
 
 
 def permanentable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -297,9 +298,8 @@ def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> 
         yield from _untunnelled(site, tenant, vm, network)
 
 
-def _unserved(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
+def _unserved(site: Site, tenant: Tenant, vm: Vm) -> Iterator[Problem]:
     """What is missing at the provider's end."""
-    yield from _again(vm, running)
     yield from _misplaced(tenant, vm)
     network = tenant.networks.get(vm.network)
     if network is not None:

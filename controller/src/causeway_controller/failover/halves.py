@@ -117,7 +117,7 @@ def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName])
     yield from hooks.call(tenant, HookMoment.HOLD, request="serve", vms=chosen)
     yield (partial.provider_on(tenant, before),)
     yield (partial.servers_started(tenant, before, after),)
-    yield partial.replicas_on(tenant, chosen)
+    yield partial.replicas_on(tenant, chosen, before)
     yield from _held(tenant, chosen)
 
 

@@ -200,9 +200,14 @@ def answers_stopped(
     )
 
 
-def replicas_on(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:
-    """Return the steps that power the replicas of these VMs on."""
-    return tuple(power_on(replica_machine(tenant, vm), switched(vm, on=True), seed=1) for vm in sorted(vms))
+def replicas_on(
+    tenant: Tenant, vms: frozenset[VmName], before: frozenset[VmName] = frozenset()
+) -> tuple[Step, ...]:
+    """Return the steps that power the replicas of these VMs on; those of `before` stay on in any case."""
+    return tuple(
+        power_on(replica_machine(tenant, vm), switched(vm, on=True), seed=1, undo=vm not in before)
+        for vm in sorted(vms)
+    )
 
 
 def replicas_off(tenant: Tenant, vms: frozenset[VmName]) -> tuple[Step, ...]:

@@ -147,7 +147,11 @@ def site(
     found = Tenant(
         id=tenant,
         networks={own.id: network},
-        provider=ProviderHalf(id=place.production.id, hosts={one.vm: one.host for one in replicas}),
+        provider=ProviderHalf(
+            id=place.production.id,
+            hosts={one.vm: one.host for one in replicas},
+            serves=frozenset(vm for one in told.failovers if one.mode == Partial.name for vm in one.vms),
+        ),
         appliances={own.id: TenantAppliance(id=place.id, management=access, network=own.id, nic=nic)},
         vms={one.vm: Vm(name=one.vm, network=own.id, addresses=one.addresses) for one in replicas},
     )

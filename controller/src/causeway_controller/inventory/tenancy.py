@@ -99,6 +99,8 @@ class ProviderHalf:
     """What runs call it."""
     hosts: Mapping[VmName, Name]
     """Of the provider's, on which each VM's replica is."""
+    serves: frozenset[VmName] = frozenset()
+    """What it said last that it serves partially: what is not failed over here was left by a failed run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
