@@ -25,29 +25,30 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="seed of the first one (%(default)s)")
     parser.add_argument("--seed", type=int, help="only the history of this seed")
     parser.add_argument("--trace", action="store_true", help="tell what happens in it")
+    parser.add_argument("--linked", action="store_true", help="each site has controllers of its own")
     parser.add_argument("--mutants", action="store_true", help="plant faults, and see them found")
     parser.add_argument("names", nargs="*", help="only these faults")
     asked = parser.parse_args()
     if asked.mutants:
         return _mutants(asked.seeds, frozenset(asked.names))
     if asked.seed is not None:
-        return _one(asked.seed, trace=asked.trace)
-    return _all(range(asked.first, asked.first + asked.seeds))
+        return _one(asked.seed, trace=asked.trace, linked=asked.linked)
+    return _all(range(asked.first, asked.first + asked.seeds), linked=asked.linked)
 
 
-def _one(seed: int, *, trace: bool) -> int:
-    history = run(seed)
+def _one(seed: int, *, trace: bool, linked: bool) -> int:
+    history = run(seed, linked=linked)
     if trace:
         _say("\n".join(history.trace))
     _say(f"seed {seed}: {history.broken or 'holds'}; trace {_digest((history,))}")
     return 1 if history.broken else 0
 
 
-def _all(seeds: range) -> int:
+def _all(seeds: range, *, linked: bool) -> int:
     began, counts, broken = time.process_time(), Counter[str](), 0
     elapsed, steps, digest = 0.0, 0, hashlib.sha256()
     for seed in seeds:
-        history = run(seed)
+        history = run(seed, linked=linked)
         counts.update(history.counts)
         elapsed, steps = elapsed + history.elapsed, steps + history.steps
         digest.update(_digest((history,)).encode())

@@ -14,11 +14,13 @@ from causeway_controller.hypervisors.base import HypervisorError, Machine
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs, StoredGenerations
+from causeway_controller.store.halves import Halves as StoredHalves
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.guardian import Guardian
+from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from tests.simulation.loop import Process, VirtualLoop
@@ -91,6 +93,10 @@ class Tenancies:
         """Nobody has to hear of it."""
 
 
+def _no_half(_name: str, _run: str) -> None:
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What controllers of one site share: what they know, what they keep, whom they command."""
@@ -103,6 +109,10 @@ class Surroundings:
     network: Network
     machines: Machines
     tell: Callable[[str], None]
+    host: str = HOST
+    """Where their runs are."""
+    halves: Halves = _no_half
+    """The provider's half of a run, at a tenant's controllers."""
 
 
 @dataclass(eq=False)
@@ -125,6 +135,8 @@ class Controller:
             generations=StoredGenerations(database),
             answers=_answers,
             timing=TIMING,
+            halves=around.halves,
+            words=StoredHalves(database),
             in_charge=self._lease.in_charge,
         )
         self.runs = Runs(
@@ -201,6 +213,6 @@ async def _answers(_tenant: str, _vm: str) -> bool | None:
     return True
 
 
-def start(request: Request, identifier: str) -> Callable[[Runs], Awaitable[Run]]:
+def start(request: Request, identifier: str, *, host: str) -> Callable[[Runs], Awaitable[Run]]:
     """Ask that a run of this id be started."""
-    return lambda runs: runs.start(request, host=HOST, actor="anna", identifier=identifier)
+    return lambda runs: runs.start(request, host=host, actor="anna", identifier=identifier)

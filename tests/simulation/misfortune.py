@@ -100,7 +100,7 @@ class Misfortune:
         fuse.refuse = {fuse.count + blow.amount % 40}
 
     def _cut(self, blow: Blow) -> None:
-        loop, name = self._world.loop, self._appliance(blow).name
+        loop, name = self._world.loop, self._world.cut(blow.amount) or self._appliance(blow).name
         answers_only = loop.random.random() < 0.5
         self._world.tell(f"{name} is cut off for {blow.amount} s{', its answers only' * answers_only}")
         until = loop.time() + blow.amount
@@ -109,7 +109,7 @@ class Misfortune:
         )
 
     def _appliance(self, blow: Blow) -> Appliance:
-        if blow.whom < 0:
+        if blow.whom < 0 and self._addressee in self._world.appliances:
             return self._world.appliances[self._addressee]
         names = [PROVIDER, *(one.name for one in self._world.tenants()), GATEWAY]
         return self._world.appliances[names[blow.whom % len(names)]]

@@ -18,7 +18,6 @@ from causeway_controller.failover import documents
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
-from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.run_record import FINISHED, LAST
 from causeway_controller.workflows.runs import Runs
 from causeway_wire.observed import ApplianceState
@@ -26,7 +25,8 @@ from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 from tests import sites
 from tests.simulation import schedule as schedules
-from tests.simulation.controller import HOST, Controller, start
+from tests.simulation.controller import Controller, start
+from tests.simulation.linked import LinkedWorld
 from tests.simulation.loop import VirtualLoop, virtual
 from tests.simulation.misfortune import Misfortune
 from tests.simulation.network import client
@@ -37,8 +37,6 @@ from tests.simulation.world import GATEWAY, TENANT, World
 
 BOOT_SECONDS: Final = 8.0
 """Until the appliances are up, and the controllers begin."""
-CALM_SECONDS: Final = 400.0
-"""In which what is open must end, once nothing is lost and nobody dies any more."""
 ATTEMPTS: Final = 4
 """How often people ask again for what left something standing."""
 
@@ -64,15 +62,16 @@ def _site(networks: int) -> Site:
 
 
 @functools.cache
-def _shared() -> Shared:
-    return Shared()
+def _shared() -> tuple[Shared, Shared]:
+    return Shared(), Shared()
 
 
-def run(seed: int) -> History:
-    """The history of this seed; the same each time."""
-    _shared().clear()
+def run(seed: int, *, linked: bool = False) -> History:
+    """The history of this seed; the same each time. `linked`: each site has controllers of its own."""
+    for one in _shared():
+        one.clear()
     with _quiet(), virtual(seed) as loop:
-        return _told(loop, seed)
+        return _told(loop, seed, linked=linked)
 
 
 @contextlib.contextmanager
@@ -88,9 +87,13 @@ def _quiet() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _told(loop: VirtualLoop, seed: int) -> History:
-    schedule, shared = schedules.draw(seed), _shared()
-    world = World(loop, _site(schedule.networks), shared, schedule.conditions, refuses=schedule.refuses)
+def _told(loop: VirtualLoop, seed: int, *, linked: bool) -> History:
+    schedule, (ours, theirs) = schedules.draw(seed), _shared()
+    how = schedule.conditions
+    if linked:
+        world: World = LinkedWorld(loop, _site(1), ours, how, refuses=schedule.refuses, theirs=theirs)
+    else:
+        world = World(loop, _site(schedule.networks), ours, how, refuses=schedule.refuses)
     properties = Properties(world)
     telling = _Telling(world, properties, schedule)
     try:
@@ -114,7 +117,6 @@ class _Telling:
         self._world, self._properties, self._schedule = world, properties, schedule
         self._loop: VirtualLoop = world.loop
         self._runs = StoredRuns(world.around.shared.database)
-        self._standings = Standings(world.around.shared.database)
         self._asked: dict[str, Request] = {}
         self._over = world.loop.create_future()
         self._misfortune = Misfortune(world, properties)
@@ -188,7 +190,7 @@ class _Telling:
             run = f"run-{number}"
             if number == 1 and self._schedule.stop_after is not None:
                 self._loop.spawn(self._stop(run, self._schedule.stop_after))
-            if not await self._ask(start(request, run), run, request):
+            if not await self._ask(start(request, run, host=self._world.host), run, request):
                 continue
             if not self._stands(await self._ended(run), request):
                 continue
@@ -249,7 +251,7 @@ class _Telling:
 
     def _answering(self) -> Controller | None:
         now = self._loop.time()
-        able = [one for one in self._world.living() if one.process.stopped_until <= now]
+        able = [one for one in self._world.asked() if one.process.stopped_until <= now]
         return self._loop.random.choice(able) if able else None
 
     async def _stop(self, run: str, after: float) -> None:
@@ -269,7 +271,8 @@ class _Telling:
             await asyncio.sleep(1.0)
         told = msgspec.json.decode(last.detail, type=dict[str, Any])
         kept = "; ".join(told.get("kept", ()))
-        self._world.tell(f"{run} {last.kind}{f', not undone: {kept}' if kept else ''}")
+        why = f" ({told['why']})" if "why" in told else ""
+        self._world.tell(f"{run} {last.kind}{why}{f', not undone: {kept}' if kept else ''}")
         if last.kind != FINISHED and self._undisturbed:
             self._properties.breaks(5, f"nothing was in the way, and {run} failed: {told['why']}")
         request = self._asked[run]
@@ -290,10 +293,11 @@ class _Telling:
         world.tell("peace")
         self._misfortune.end()
         able = self._answering() or world.new_controller()
+        kept = world.last(able)
         for one in world.living():
-            if one is not able:
+            if one not in kept:
                 one.kill()
-        if not await self._until(lambda: not self._runs.open(), "a run never ends"):
+        if not await self._until(lambda: not world.open_runs(), "a run never ends"):
             return
         for number in range(ATTEMPTS):
             if not self._asked:
@@ -302,8 +306,9 @@ class _Telling:
             told = await self._ended(before)
             if not self._stands(told, request):
                 break
+            await asyncio.sleep(world.rest_seconds)
             await self._retried(before, f"again-{number + 1}")
-            if not await self._until(lambda: not self._runs.open(), "a run never ends"):
+            if not await self._until(lambda: not world.open_runs(), "a run never ends"):
                 return
         else:
             self._properties.breaks(5, "what people ask for again and again leaves something standing")
@@ -312,13 +317,12 @@ class _Telling:
             self._agree()
 
     async def _until(self, holds: Callable[[], bool], otherwise: str) -> bool:
-        until = self._loop.time() + CALM_SECONDS
+        until = self._loop.time() + self._world.calm_seconds
         while not holds():
             if self._loop.time() >= until:
                 self._properties.breaks(5, otherwise)
                 return False
-            if not self._world.living():
-                self._world.new_controller()
+            self._world.revive()
             await asyncio.sleep(1.0)
         return True
 
@@ -337,7 +341,7 @@ class _Telling:
         return True
 
     def _mode(self) -> frozenset[str]:
-        return self._standings.get(TENANT, HOST).mode.vms
+        return self._world.said()[0]
 
     def _agree(self) -> None:
         """The halves are as the runs said."""
@@ -347,6 +351,14 @@ class _Telling:
         claimed = frozenset[IPAddress]().union(*(one.hardware.claims() for one in world.tenants())) - doubtful
         served = world.provider.hardware.routed() - doubtful
         # What a run left standing serves what nobody asks for, until it is undone (decision 36).
+        others = [
+            vms for vms in world.said()[1:] if vms != self._mode() and not (self._left and vms > self._mode())
+        ]
+        if others:
+            self._properties.breaks(
+                5, f"runs of one site left {sorted(self._mode())}, of the other {sorted(others[0])}"
+            )
+            return
         if claimed == said and (served == said or (served > said and self._left)):
             world.tell(f"all agree: {_words(said)}")
             return

@@ -11,10 +11,12 @@ from typing import Final
 from causeway_agent.plan.model.processes import FirstPacketFilter
 from causeway_controller.failover import documents
 from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.store.tenancies import Standings
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, MacAddress
 from tests.simulation.appliance import Appliance, Watching
-from tests.simulation.controller import Controller, Machines, Surroundings
+from tests.simulation.controller import HOST, Controller, Machines, Surroundings
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Conditions, Network
 from tests.simulation.store import Kept, MemoryLeases, Shared
@@ -48,6 +50,14 @@ class Originals:
 
 class World:
     """One provider's and one tenant's site, their gateway, and one or more controllers that come and go."""
+
+    host = HOST
+    """Where runs that people ask for are."""
+    calm_seconds = 400.0
+    """In which what is open must end, once nothing is lost and nobody dies any more."""
+
+    rest_seconds = 0.0
+    """Which people let pass before they ask for something once more."""
 
     def __init__(
         self, loop: VirtualLoop, site: Site, shared: Shared, conditions: Conditions, *, refuses: float
@@ -104,6 +114,31 @@ class World:
     def living(self) -> list[Controller]:
         """Controllers that are not dead; one that is stopped looks alive."""
         return [one for one in self.controllers if one.alive]
+
+    def asked(self) -> list[Controller]:
+        """Those of them that people ask."""
+        return self.living()
+
+    def last(self, able: Controller) -> frozenset[Controller]:
+        """Those that live on when there is peace: one, or one at each site."""
+        return frozenset({able})
+
+    def revive(self) -> None:
+        """See that somebody lives."""
+        if not self.living():
+            self.new_controller()
+
+    def open_runs(self) -> bool:
+        """Whether a run goes on."""
+        return bool(StoredRuns(self.around.shared.database).open())
+
+    def cut(self, _amount: int) -> str | None:
+        """What besides an appliance such a cut cuts off."""
+        return None
+
+    def said(self) -> tuple[frozenset[str], ...]:
+        """The VMs that are failed over as runs left it, at each site that has controllers."""
+        return (Standings(self.around.shared.database).get(TENANT, self.host).mode.vms,)
 
     def tenants(self) -> list[Appliance]:
         """The tenant's appliances."""
