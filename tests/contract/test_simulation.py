@@ -15,8 +15,8 @@ from tests.simulation.scenario import run
 
 pytestmark = pytest.mark.timeout(300)
 
-SEEDS, AT_ONCE = 100, 25
-"""About fifteen seconds of a processor's time in all; `make simulate` plays a thousand."""
+SEEDS, LINKED, AT_ONCE = 100, 50, 25
+"""About half a minute of a processor's time in all; `make simulate` plays a thousand."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,6 +24,13 @@ ROOT = Path(__file__).parents[2]
 def test_every_property_holds_in_every_history(first: int) -> None:
     broken = {seed: told for seed in range(first, first + AT_ONCE) if (told := run(seed).broken) is not None}
     assert broken == {}, "see one with: python -m tests.simulation --trace --seed N"
+
+
+@pytest.mark.parametrize("first", range(0, LINKED, AT_ONCE))
+def test_every_property_holds_where_each_site_has_controllers_of_its_own(first: int) -> None:
+    seeds = range(first, first + AT_ONCE)
+    broken = {seed: told for seed in seeds if (told := run(seed, linked=True).broken) is not None}
+    assert broken == {}, "see one with: python -m tests.simulation --linked --trace --seed N"
 
 
 def test_a_seed_has_the_same_history_each_time_and_in_every_process() -> None:
