@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from typer.testing import CliRunner
 from causeway_controller.app import preparing
 from causeway_controller.commands.host_add import add
 from causeway_controller.commands.host_selftest import selftest
+from causeway_controller.hypervisors import hosts
+from causeway_controller.hypervisors.hyperv import opening as hyperv_opening
 from causeway_controller.hypervisors.libvirt import emulator
 from causeway_controller.settings import load
 from tests import vcenter
-from tests.conformance.kinds import Kind, LabKind, LibvirtKind, VsphereKind
+from tests.conformance.kinds import HypervKind, Kind, LabKind, LibvirtKind, VsphereKind
+from tests.hyperv import host as hyperv_host
 from tests.libvirtd import POOL
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(120)]
@@ -35,6 +39,10 @@ def described(kind: Kind) -> tuple[Path, list[str]]:
         words += ["--storage", centre.id(vim.Datastore, "LocalDS_0"), "--pin", centre.pin]
         words += ["--cluster", centre.id(vim.ComputeResource, kind.compute), "--user", vcenter.USER]
         return kind.image.with_suffix(".qcow2"), words
+    if isinstance(kind, HypervKind):
+        words = ["--kind", "hyperv", "--endpoint", f"https://127.0.0.1:{kind.host.port}/wsman"]
+        words += ["--storage", hyperv_host.DIRECTORY, "--pin", kind.host.pin]
+        return kind.image, [*words, "--user", f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}"]
     if isinstance(kind, LibvirtKind):
         return kind.image, ["--kind", "libvirt", "--endpoint", kind.daemon.uri, "--storage", POOL]
     assert isinstance(kind, LabKind)
@@ -45,6 +53,11 @@ def described(kind: Kind) -> tuple[Path, list[str]]:
 async def test_a_host_is_added_and_tried(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Emulated: whether the machine has KVM, and whether that works, is not what is tested.
     monkeypatch.setattr(emulator, "kind", lambda _: "qemu")
+    if isinstance(kind, HypervKind):
+        # The inventory says no port of SMB: on Windows it is always the same.
+        files = functools.partial(hyperv_opening.open_host, smb=kind.host.smb)
+        monkeypatch.setattr(hosts, "provider", lambda host, login, *, image: files(host, login, image))
+    password = hyperv_host.PASSWORD if isinstance(kind, HypervKind) else vcenter.PASSWORD
     image, words = described(kind)
     config, state = tmp_path / "one.yaml", tmp_path / "one"
     config.write_text(f"state: {state}\nappliances:\n  image: {image}\n")
@@ -53,9 +66,9 @@ async def test_a_host_is_added_and_tried(kind: Kind, tmp_path: Path, monkeypatch
 
     async def run(*asked: str) -> dict[str, object]:
         line = [*asked, "--json", "--config", str(config)]
-        done = await asyncio.to_thread(CliRunner().invoke, COMMANDS, line, input=f"{vcenter.PASSWORD}\n")
+        done = await asyncio.to_thread(CliRunner().invoke, COMMANDS, line, input=f"{password}\n")
         assert done.exit_code == 0, done.output
-        assert vcenter.PASSWORD not in done.output
+        assert password not in done.output
         told: dict[str, object] = json.loads(done.stdout)
         return told
 

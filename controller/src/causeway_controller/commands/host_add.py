@@ -19,8 +19,8 @@ from causeway_controller.contract.provider import Host, HostKind, StorageKind
 from causeway_wire import codec
 from causeway_wire.types import Secret
 
-_PINNED: Final = frozenset({HostKind.VSPHERE, HostKind.HYPERV})
-"""Kinds that are met over TLS, and known by their key."""
+_PINNED: Final = {HostKind.VSPHERE: 443, HostKind.HYPERV: 5986}
+"""Kinds that are met over TLS and known by their key, and at which port where the endpoint says none."""
 _STORAGE: Final = {HostKind.LIBVIRT: StorageKind.DIRECTORY, HostKind.HYPERV: StorageKind.DIRECTORY}
 """What a kind keeps disks in, where it is no datastore."""
 
@@ -100,7 +100,7 @@ def _met(host: Host) -> str:
     """The pin of who answers there, once a person has said that it is right."""
     from causeway_controller.hypervisors import meeting  # noqa: PLC0415 - as above
 
-    found = meeting.meet(host.endpoint)
+    found = meeting.meet(host.endpoint, _PINNED[host.kind])
     for line in (
         f"{host.endpoint} shows a key that is not known yet:",
         f"  SHA-256 of the key  {found.pin}",

@@ -15,7 +15,6 @@ from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.trust import pki
 
 _SECONDS: Final = 20.0
-_HTTPS: Final = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +30,13 @@ class Stranger:
     """Whether an authority of the operating system vouches for it under this name."""
 
 
-def meet(endpoint: str) -> Stranger:
-    """Shake hands once, or twice, and send nothing; blocks. Raises HypervisorError."""
+def meet(endpoint: str, port: int) -> Stranger:
+    """Shake hands once, or twice, and send nothing; blocks. Raises HypervisorError.
+
+    `port`: where the endpoint says none.
+    """
     parts = urlsplit(endpoint)
-    address = parts.hostname or "", parts.port or _HTTPS
+    address = parts.hostname or "", parts.port or port
     blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     blind.minimum_version = ssl.TLSVersion.TLSv1_2
     blind.check_hostname = False

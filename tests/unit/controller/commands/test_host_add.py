@@ -68,7 +68,12 @@ class World:
             pin=PIN, subject="CN=vc", issuer="CN=ca", ends=datetime(2030, 1, 2, tzinfo=UTC), trusted=False
         )
         monkeypatch.setattr(hosts, "provider", self.open)
-        monkeypatch.setattr(meeting, "meet", lambda _: self.stranger)
+        self.met: list[int] = []
+        monkeypatch.setattr(meeting, "meet", self.meet)
+
+    def meet(self, _: str, port: int) -> Stranger:
+        self.met.append(port)
+        return self.stranger
 
     def enter_example(self) -> None:
         database = connect(self.settings.store.reveal())
@@ -135,6 +140,7 @@ def test_a_problem_keeps_it_out_unless_it_is_wanted_anyway(world: World) -> None
 def test_a_key_that_nobody_knows_is_shown_and_not_believed(world: World) -> None:
     done = world.run("add", "vc9", *VSPHERE, "--user", "causeway", code=1)
     assert f"SHA-256 of the key  {PIN}" in done.stderr
+    assert world.met == [443]
     assert f"repeat with --pin {PIN}" in done.stderr
     assert "--system-authorities" not in done.stderr
     assert (world.opened, "vc9" in world.entered()) == ([], False)
@@ -144,6 +150,12 @@ def test_a_key_that_nobody_knows_is_shown_and_not_believed(world: World) -> None
     assert "or with --system-authorities" in world.run("add", "vc9", *VSPHERE, "--user", "u", code=1).stderr
     world.run("add", "vc9", *VSPHERE, "--user", "causeway", "--system-authorities")
     assert world.entered()["vc9"].pin is UNSET
+
+
+def test_a_hyperv_host_is_met_where_it_is_commanded(world: World) -> None:
+    words = ("--kind", "hyperv", "--endpoint", "https://hv9.example/wsman", "--storage", "D:\\Causeway")
+    world.run("add", "hv9", *words, "--user", "HV9\\causeway", code=1)
+    assert world.met == [5986]
 
 
 @pytest.mark.parametrize(

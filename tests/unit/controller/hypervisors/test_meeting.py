@@ -49,7 +49,7 @@ def server(issued: trustme.LeafCert) -> Iterator[tuple[int, list[bytes]]]:
 
 def test_its_key_and_who_vouches_are_shown(server: tuple[int, list[bytes]], issued: trustme.LeafCert) -> None:
     port, heard = server
-    found = meeting.meet(f"https://127.0.0.1:{port}/sdk")
+    found = meeting.meet("https://127.0.0.1/sdk", port)
     der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
     assert found.pin == pki.shown(der)
     assert "Somebody" in found.issuer
@@ -61,5 +61,5 @@ def test_nobody_there_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(HypervisorError, match="cannot be reached") as refused:
-        meeting.meet(f"https://127.0.0.1:{port}/sdk")
+        meeting.meet(f"https://127.0.0.1:{port}/sdk", 443)
     assert refused.value.cause is Cause.UNREACHED
