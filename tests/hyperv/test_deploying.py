@@ -160,6 +160,22 @@ async def test_a_claim_whose_vm_somebody_removed_is_let_go(hyperv: HypervKind) -
     assert len(list(folder(hyperv).iterdir())) == 2  # the claim and one folder
 
 
+async def test_who_comes_second_to_the_claim_deletes_what_he_made(hyperv: HypervKind) -> None:
+    """After he looked, and before his own claim is there."""
+    (theirs,) = hyperv.host.windows.vms
+
+    def first(name: str) -> None:
+        if name == "Get-VMNetworkAdapter" and "Add-VMDvdDrive" in hyperv.host.windows.calls:
+            theirs.notes = f"causeway.owner={OWNER}"
+            (folder(hyperv) / f"{OWNER}.claim").write_text(str(theirs.id))
+
+    hyperv.host.windows.before = first
+    assert await deployed(hyperv) is theirs
+    assert hyperv.host.windows.vms == [theirs]
+    (left,) = folder(hyperv).iterdir()
+    left.unlink()  # his VM is none of this host's, really
+
+
 async def test_many_controllers_let_go_of_one_claim_and_make_one_machine(hyperv: HypervKind) -> None:
     had = hyperv.there()
     vm = await deployed(hyperv)
