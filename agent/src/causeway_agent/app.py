@@ -87,7 +87,8 @@ async def _run(settings: Settings, path: Path) -> None:
             appliance=settings.appliance,
             agent=__version__,
             api=("v1",),
-            capabilities=capabilities.detect(
+            capabilities=await asyncio.to_thread(
+                capabilities.detect,
                 vlan_8021q=here.constants.vlan_8021q,
                 unprivileged_vpn=here.constants.vpn_uid is not None,
             ),

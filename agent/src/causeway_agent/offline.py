@@ -12,6 +12,7 @@ import msgspec
 
 from causeway_agent.backends.filter import nft_counters
 from causeway_agent.backends.filter.nfnetlink import KeptLink
+from causeway_agent.backends.host import capabilities
 from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.backends.kernel.rtnl import RtnlKernel
 from causeway_agent.backends.processes import spawn
@@ -68,6 +69,7 @@ def constants(settings: Settings, *, vlan_8021q: bool) -> Facts:
         key_directory=str(key_directory(settings)),
         run_directory=settings.run_directory,
         vlan_8021q=vlan_8021q,
+        offloads=capabilities.offloads(),
     )
 
 

@@ -229,6 +229,9 @@ class Capabilities(Report, frozen=True, kw_only=True):
     vlan_8021q: bool
     wireguard: bool
     openvpn_dco: bool
+    """The kernel could carry a tunnel's packets itself, which no tunnel lets it do yet."""
+    openvpn: str | None = None
+    """OpenVPN's version; null where there is none, or none that says."""
     vrf: bool
     unprivileged_vpn: bool
     """OpenVPN and HAProxy run as a user of their own."""

@@ -117,6 +117,8 @@ def _kernel(capabilities: Mapping[str, Any] | None) -> Iterator[str]:
     yield from entry("kernel", f"{kernel}, has {', '.join(has) or 'nothing more'}")
     if lacks:
         yield from entry("", f"lacks {', '.join(lacks)}")
+    if capabilities.get("openvpn") is not None:
+        yield from entry("", f"OpenVPN {capabilities['openvpn']}")
 
 
 def _problem(observed: Mapping[str, Any]) -> Iterator[str]:

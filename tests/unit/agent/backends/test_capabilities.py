@@ -54,3 +54,29 @@ def test_what_is_built_in_or_loaded_counts(modules: Path) -> None:
 def test_a_module_that_another_one_needs_is_not_taken_for_itself(modules: Path) -> None:
     (modules / "modules.dep").write_text("kernel/net/foo.ko: kernel/net/vrf.ko\nkernel/net/not_vrf.ko:\n")
     assert not detected().vrf
+
+
+def test_a_kernel_that_has_openvpns_module_could_carry_its_packets(modules: Path) -> None:
+    assert not capabilities.offloads()
+    (modules / "modules.dep").write_text(
+        "kernel/drivers/net/ovpn/ovpn.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"
+    )
+    assert capabilities.offloads()
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]", "2.7.8"),
+        ("OpenVPN 2.8_git x86_64-pc-linux-gnu", "2.8_git"),
+        ("what is an OpenVPN 2.7.8 to you?", None),
+        ("", None),
+    ],
+)
+def test_openvpn_says_which_version_it_is(said: str, version: str | None) -> None:
+    # Some versions end with 1 after they have said it.
+    assert capabilities.openvpn_version(("sh", "-c", 'echo "$0"; exit 1', said)) == version
+
+
+def test_without_openvpn_there_is_no_version() -> None:
+    assert capabilities.openvpn_version(("no-such-program",)) is None

@@ -111,6 +111,10 @@ def test_full_failover_says_what_is_held_and_what_is_missing() -> None:
 def test_what_the_kernel_has_and_lacks_is_told_where_an_agent_knows_it() -> None:
     told = page(observed(), capabilities=CAPABILITIES)
     assert "kernel      6.12.1-cloud, has vlan_8021q, vrf\n            lacks openvpn_dco\n" in told
+    assert "OpenVPN" not in told
+    assert "            OpenVPN 2.7.8\n" in page(
+        observed(), capabilities={**CAPABILITIES, "openvpn": "2.7.8"}
+    )
     assert "kernel " not in page(observed())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from ipaddress import ip_address
 
 import pytest
 
 from causeway_agent.plan.compile import haproxy_config, openvpn_config
+from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import GatewayRole
 from causeway_wire.observed import Transport
 from tests import documents
@@ -26,18 +28,20 @@ TUNED = {
 }
 
 
-def server_lines(transport: Transport, *, listen: str = "10.9.0.2") -> set[str]:
+def server_lines(
+    transport: Transport, *, listen: str = "10.9.0.2", facts: Facts = documents.FACTS
+) -> set[str]:
     text = openvpn_config.server(
         documents.server(0, listen=listen),
         transport=transport,
         device="cwu1195",
         name="vpn-acme-0-udp",
-        facts=documents.FACTS,
+        facts=facts,
     )
     return set(text.reveal().splitlines())
 
 
-def client_lines(transport: Transport) -> set[str]:
+def client_lines(transport: Transport, *, facts: Facts = documents.FACTS) -> set[str]:
     text = openvpn_config.client(
         documents.client(),
         transport=transport,
@@ -45,7 +49,7 @@ def client_lines(transport: Transport) -> set[str]:
         port=6180,
         device="cwtun0",
         name="vpn-acme-0",
-        facts=documents.FACTS,
+        facts=facts,
     )
     return set(text.reveal().splitlines())
 
@@ -93,6 +97,17 @@ def test_the_key_is_named_and_never_inline() -> None:
 def test_no_privilege_is_asked_for() -> None:
     for lines in (server_lines(Transport.UDP), client_lines(Transport.UDP)):
         assert not any(line.startswith(("user ", "group ", "up ", "down ", "plugin ")) for line in lines)
+
+
+@pytest.mark.parametrize("transport", list(Transport))
+def test_a_kernel_that_could_carry_the_packets_is_told_not_to(transport: Transport) -> None:
+    capable = dataclasses.replace(documents.FACTS, offloads=True)
+    for told, untold in (
+        (server_lines(transport, facts=capable), server_lines(transport)),
+        (client_lines(transport, facts=capable), client_lines(transport)),
+    ):
+        assert told - untold == {"disable-dco"}
+        assert not untold - told
 
 
 GATEWAY_ADDRESSES = ip_address("203.0.113.10"), ip_address("2001:db8:f::10")

@@ -87,6 +87,7 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         *_reach(tunnel),
         "keepalive 1 4",
         *_socket_options(transport, tunnel.extension),
+        *_by_process(facts),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
@@ -135,9 +136,17 @@ def client(
         "connect-timeout 5",
         *parting,
         *_socket_options(transport, tunnel.extension),
+        *_by_process(facts),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
+
+
+def _by_process(facts: Facts) -> tuple[str, ...]:
+    """OpenVPN itself carries the packets. Where the kernel could, OpenVPN would leave them to it whenever it
+    finds no tun device, on one of its own that is no part of any target (decision 46).
+    """
+    return ("disable-dco",) if facts.offloads else ()
 
 
 def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:
