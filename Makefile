@@ -16,7 +16,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix model simulate fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
 	conformance vsphere release hardening hardening-check deb deb-check monitoring-check \
-	agent-packages bench bench-image $(BENCHES:%=bench-%)
+	agent-packages bench bench-image bench-offload $(BENCHES:%=bench-%)
 
 help: ## this guide
 	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
@@ -191,6 +191,10 @@ agent-packages: setup
 bench-image: ## size and boot of the image in dist, and the chart of it in docs/reference
 	@scripts/setup image
 	@$(BIN)/python -m benchmarks.image
+
+bench-offload: ## what a packet costs in a tunnel by its process and by the kernel, in the booted image of FLAVOUR=offload
+	@scripts/setup image
+	@$(BIN)/python -m benchmarks.offload $(ARGS)
 
 rooms: setup ## write the tables of rooms in ARCHITECTURE.md anew from the import contracts
 	@$(BIN)/python scripts/rooms.py ARCHITECTURE.md

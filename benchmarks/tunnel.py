@@ -38,7 +38,7 @@ async def main() -> None:
     """Measure and publish."""
     world_topology = bare_pair.extend(topology.build(tenants=1, networks=1, gateways=1))
     async with world.lab(world_topology) as lab:
-        bare_pair.prepare(_DIRECTORY, _credentials())
+        bare_pair.prepare(_DIRECTORY, credentials())
         await drill.fail_over(lab, [world.VM])
         rounds = [await _round(lab, reverse=bool(index % 2)) for index in range(2 * ROUNDS)]
     _publish(rounds)
@@ -113,7 +113,7 @@ async def _flow(client: str, server: str, address: str, *, reverse: bool) -> Flo
     )
 
 
-def _credentials() -> bare_pair.Credentials:
+def credentials() -> bare_pair.Credentials:
     """Certificates and keys of the hand-made pair, like those the lab issues."""
     now = datetime.now(UTC)
     authority = pki.make_vpn_authority("bench", now=now)

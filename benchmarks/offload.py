@@ -1,0 +1,174 @@
+"""Tunnels that the kernel carries against tunnels that a process carries, inside one booted appliance.
+
+The image's flavour `offload` boots; namespaces in it are the machines of a path, and its own kernel and
+OpenVPN do the work (`offload_guest`). Plain forwarding over the same machines is what remains when a tunnel
+costs nothing. With KVM, times are times. Emulated, they would tell how well a processor is emulated and who
+else uses it: there QEMU counts the instructions that the machine executes and moves its clock by one
+nanosecond for each (-icount), so that whatever the machine measures in seconds is a count of instructions,
+the same on any host. What that cannot show: what an instruction costs (an AES round and an addition count
+the same), caches, and two processors working at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.tunnel import credentials
+from causeway_lab.qemu.acceleration import KVM, Acceleration
+from image import boot
+from image.flavour import OFFLOAD
+from image.workshop import ROOT
+
+PARTS = ("__init__.py", "offload_guest.py", "offload_world.py")
+"""Of this directory, what runs in the machine."""
+PLACE = "/run/bench-offload.pyz"
+SECONDS = {"kvm": 5.0, "tcg": 0.25}
+"""Of each measurement, by the machine's clock."""
+LONGEST = 1500.0
+"""Seconds until the machine is up, on busy processors that emulate it."""
+RESTARTS = 3
+KINDS = ("forwarding", "user space", "offload")
+"""As the machine's part tells them."""
+TARGET = 4.0
+_DROP = (
+    *("setpriv", "--reuid", "causeway-vpn", "--regid", "causeway-vpn", "--clear-groups", "--no-new-privs"),
+    *("--inh-caps=-all,+net_admin", "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin", "--"),
+)
+"""OpenVPN runs as its own user and keeps the one right without which it cannot make its device."""
+_MILLION = 1e6
+
+
+class Counted(Acceleration):
+    """Emulation whose clock counts instructions: one thread, one nanosecond for each."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """QEMU's words for it."""
+        return ("-accel", "tcg,thread=single,tb-size=256", "-icount", "shift=0,sleep=off", "-cpu", "Westmere")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and publish; the exit code is 0 whatever the figures are."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.offload", description=__doc__)
+    parser.add_argument("--image", type=Path, help="the newest in dist/offload unless given")
+    parser.add_argument(
+        "--jobs", default="compare,restarts,interrupted", help="compare, restarts, interrupted (all)"
+    )
+    options = parser.parse_args(arguments)
+    image = options.image or next(iter(sorted(OFFLOAD.dist(ROOT).glob("causeway-*.qcow2"))[-1:]), None)
+    if image is None:
+        print("bench-offload: there is no such image yet: make image FLAVOUR=offload", file=sys.stderr)
+        return 1
+    chosen = boot.choose("auto")
+    if chosen.name != KVM:
+        chosen = Counted(name=chosen.name, reason=f"{chosen.reason}; instructions are counted")
+    # BIOS: what starts the kernel is nothing that is measured, and emulated it takes minutes.
+    machine = boot.Machine(acceleration=chosen, seconds=LONGEST, firmware="bios")
+    with boot.booted(image, machine) as up:
+        kernel = up.run("uname -r; openvpn --version | head -n 1").split("\n")
+        print(f"bench-offload: {kernel[0]}, {kernel[1][:14]}; {chosen.name}: {chosen.reason}", flush=True)
+        results = ask(up.login, options.jobs.split(","), SECONDS[chosen.name])
+    publish(results, counted=chosen.name != KVM)
+    return 0
+
+
+def ask(login: tuple[str, ...], jobs: Sequence[str], seconds: float) -> list[dict[str, object]]:
+    """Run the guest's part there; its results. Raises RuntimeError when it does not get to its end."""
+    given = {
+        "files": credentials().files,
+        "user": _DROP,
+        "jobs": jobs,
+        "seconds": seconds,
+        "restarts": RESTARTS,
+    }
+    results = []
+    with subprocess.Popen(
+        [*login, f"cat > {PLACE} && exec python3 -u {PLACE}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as there:
+        sent, told = there.stdin, there.stdout
+        if sent is None or told is None:
+            raise RuntimeError("there is no way to the machine")
+        with sent:
+            sent.write(packed(given))
+        for line in map(bytes.decode, told):
+            if line.startswith("RESULT "):
+                results.append(json.loads(line.removeprefix("RESULT ")))
+            print(f"bench-offload: {line.rstrip()}", flush=True)
+    if there.returncode:
+        raise RuntimeError(f"the machine's part ended with {there.returncode}")
+    return results
+
+
+def packed(given: Mapping[str, object]) -> bytes:
+    """The machine's part as one archive that Python runs, with what is asked of it inside."""
+    words = f"json.loads({json.dumps(given)!r})"
+    start = f"import json\nfrom benchmarks import offload_guest\noffload_guest.main({words})\n"
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as whole:
+        for name in PARTS:
+            whole.writestr(f"benchmarks/{name}", Path(__file__).with_name(name).read_bytes())
+        whole.writestr("__main__.py", start)
+    return archive.getvalue()
+
+
+def publish(results: Sequence[Mapping[str, object]], *, counted: bool) -> None:
+    """The table and its file: what a packet costs, and how the tunnels compare."""
+    figures = []
+    flows_of = [r for r in results if r["what"] == "flow"]
+    costs = {(int(str(r["version"])), int(str(r["flows"])), str(r["kind"])): cost(r) for r in flows_of}
+    unit = "thousand instructions" if counted else "us of processor"
+    for version, flows in sorted({key[:2] for key in costs}):
+        bare, process, kernel = (costs[version, flows, kind] for kind in KINDS)
+        where = f"IPv{version}, {flows} flow{'s' if flows > 1 else ''}"
+        for kind in KINDS:
+            each = costs[version, flows, kind]
+            figures.append(report.figure(f"{where}: a packet, {kind}", [each], unit, better="lower"))
+        figures.append(
+            report.figure(
+                f"{where}: per processor second, offload / user space",
+                [process / kernel],
+                "ratio",
+                target=TARGET,
+                better="higher",
+                compared_with="the same tunnel by its process, forwarding at both ends included",
+            )
+        )
+        figures.append(
+            report.figure(
+                f"{where}: the tunnel alone",
+                [(process - bare) / (kernel - bare)],
+                "ratio",
+                better="higher",
+                compared_with="both without what plain forwarding costs",
+            )
+        )
+    restarts = [r for r in results if r["what"] == "restart"]
+    for end in sorted({str(r["end"]) for r in restarts}):
+        mine = [r["passed"] for r in restarts if r["end"] == end]
+        passed = [float(str(value)) for value in mine if value is not None]
+        figures.append(
+            report.figure(f"{end} killed: passed again", [len(passed)], f"of {len(mine)}", better="higher")
+        )
+        if passed:
+            figures.append(report.figure(f"{end} killed: first packet after", passed, "s", better="lower"))
+    for result in (r for r in results if r["what"] == "interrupted"):
+        name = f"client killed during the next one's handshake, {result['server']} server: passed again"
+        figures.append(report.figure(name, [float(result["passed"] is not None)], "of 1", better="higher"))
+    report.publish("offload", figures)
+
+
+def cost(result: Mapping[str, object]) -> float:
+    """What a packet costs from VM to replica, in microseconds of the machine's processors."""
+    return float(str(result["busy"])) * _MILLION / float(str(result["packets"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
