@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from causeway_controller import setting_words as words
 from causeway_controller import yaml_text
 from causeway_controller.errors import SettingsError
-from causeway_wire.types import NAME_PATTERN, IPNetwork, Name, Secret
+from causeway_wire.seed import AuthorizedKey
+from causeway_wire.types import NAME_PATTERN, IPAddress, IPNetwork, Name, Secret
 
 FILE: Final = Path("/etc/causeway/controller.yaml")
 PORT: Final = 8444
@@ -28,8 +30,6 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
 _NAME_LENGTH: Final = 40
 _HOOKS: Final = "hooks."
-_GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-"""As groupadd(8) takes them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +108,10 @@ class Settings:
     """Seconds between two looks at an appliance."""
     patience: float
     """How many times longer than usual to wait for appliances."""
+    ssh_keys: tuple[AuthorizedKey, ...]
+    """Who may log in at appliances for diagnostics: each has them from its next deployment on."""
+    time_servers: tuple[IPAddress, ...]
+    """NTP servers of appliances, the same; without any they have their host's clock alone."""
     tenants: ForTenants | None
     """None: no tenant's controller is served."""
     log_format: str
@@ -202,6 +206,8 @@ def _settings(values: Mapping[str, Any], hooks: Mapping[Name, HookTarget]) -> Se
         image=values["appliances.image"],
         interval=values["appliances.interval"],
         patience=values["appliances.patience"],
+        ssh_keys=values["appliances.ssh_keys"],
+        time_servers=values["appliances.time_servers"],
         tenants=tenants,
         log_format=values["log.format"],
         log_level=values["log.level"],
@@ -309,21 +315,6 @@ def _master_key(text: str) -> MasterKey:
     raise ValueError(f"{json.dumps(text)} is none of file:PATH, credential, command:PROGRAM ARGUMENT...")
 
 
-def _group(text: str) -> str:
-    if _GROUP.fullmatch(text) is None:
-        raise ValueError(f"{json.dumps(text)} is no group's name; say one of this host, such as causeway")
-    return text
-
-
-def _one_of(known: tuple[str, ...]) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if text not in known:
-            raise ValueError(f"{json.dumps(text)} is none of {', '.join(known)}")
-        return text
-
-    return read
-
-
 def _name(text: str) -> Name:
     if re.fullmatch(NAME_PATTERN, text) is None:
         raise ValueError(f"{json.dumps(text)} is no name; say a lower-case DNS name of at most 63 characters")
@@ -334,26 +325,6 @@ def _host_name() -> Name:
     """This host's, as a name; a host may be called anything."""
     found = re.sub(r"[^a-z0-9.-]", "-", socket.gethostname().lower()).strip(".-")[:_NAME_LENGTH]
     return found.strip(".-") or "controller"
-
-
-def _sources(text: str) -> tuple[IPNetwork, ...]:
-    found = []
-    for word in text.replace(",", " ").split():
-        try:
-            found.append(ipaddress.ip_network(word))
-        except ValueError as error:
-            hint = "say addresses or prefixes, such as 192.0.2.10, 2001:db8::/64"
-            raise ValueError(f"{json.dumps(word)} is neither ({error}); {hint}") from error
-    return tuple(found)
-
-
-def _number(lowest: int, highest: int, of: str = "of seconds ") -> Callable[[str], float]:
-    def read(text: str) -> float:
-        if not (text.isascii() and text.isdecimal() and lowest <= int(text) <= highest):
-            raise ValueError(f"{json.dumps(text)} is no whole number {of}from {lowest} to {highest}")
-        return float(text)
-
-    return read
 
 
 def _store(text: str) -> Secret:
@@ -368,12 +339,19 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "state": Setting("CAUSEWAY_STATE", _path, "/var/lib/causeway", "directory of what the controller keeps"),
     "name": Setting("CAUSEWAY_NAME", _name, None, "of this controller; the host's where nothing is said"),
     "sources": Setting(
-        "CAUSEWAY_SOURCES", _sources, "", "addresses or prefixes that controllers reach appliances from"
+        "CAUSEWAY_SOURCES",
+        words.networks,
+        "",
+        "addresses or prefixes that controllers reach appliances from",
     ),
-    "lease": Setting("CAUSEWAY_LEASE", _number(2, 300), "10", "seconds until another takes over, 2 to 300"),
+    "lease": Setting(
+        "CAUSEWAY_LEASE", words.number(2, 300), "10", "seconds until another takes over, 2 to 300"
+    ),
     "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
-    "socket_group": Setting("CAUSEWAY_SOCKET_GROUP", _group, None, "group whose members are admins there"),
+    "socket_group": Setting(
+        "CAUSEWAY_SOCKET_GROUP", words.group, None, "group whose members are admins there"
+    ),
     "master_key": Setting("CAUSEWAY_MASTER_KEY", _master_key, "file:{state}/master.key", "keys of the vault"),
     "tls.listen": Setting("CAUSEWAY_TLS_LISTEN", _listen(PORT), None, "address and port of the API over TLS"),
     "tls.certificate": Setting("CAUSEWAY_TLS_CERTIFICATE", _path, "{state}/tls/certificate.pem", "PEM file"),
@@ -382,10 +360,28 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "CAUSEWAY_APPLIANCES_IMAGE", _path, "{state}/appliance.qcow2", "for libvirt; beside it .ova and .vhdx"
     ),
     "appliances.interval": Setting(
-        "CAUSEWAY_APPLIANCES_INTERVAL", _number(1, 3600), "30", "seconds between two looks, 1 to 3600"
+        "CAUSEWAY_APPLIANCES_INTERVAL",
+        words.number(1, 3600),
+        "30",
+        "seconds between two looks, 1 to 3600",
     ),
     "appliances.patience": Setting(
-        "CAUSEWAY_APPLIANCES_PATIENCE", _number(1, 20, ""), "1", "times longer to wait for slow ones, 1 to 20"
+        "CAUSEWAY_APPLIANCES_PATIENCE",
+        words.number(1, 20, ""),
+        "1",
+        "times longer to wait for slow ones, 1 to 20",
+    ),
+    "appliances.ssh_keys": Setting(
+        "CAUSEWAY_APPLIANCES_SSH_KEYS",
+        words.ssh_keys,
+        "",
+        "who may log in there, a public key a line; from the next deployment on",
+    ),
+    "appliances.time_servers": Setting(
+        "CAUSEWAY_APPLIANCES_TIME_SERVERS",
+        words.time_servers,
+        "",
+        "addresses of their NTP servers; from the next deployment on",
     ),
     "tenants.listen": Setting(
         "CAUSEWAY_TENANTS_LISTEN", _listen(TENANTS_PORT), None, "address and port for tenants' controllers"
@@ -393,7 +389,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "tenants.url": Setting(
         "CAUSEWAY_TENANTS_URL", _url, None, "where they find it, said in invitations; else that address"
     ),
-    "log.format": Setting("CAUSEWAY_LOG_FORMAT", _one_of(_FORMATS), "json", "json or text"),
-    "log.level": Setting("CAUSEWAY_LOG_LEVEL", _one_of(_LEVELS), "info", "the least that is told"),
+    "log.format": Setting("CAUSEWAY_LOG_FORMAT", words.one_of(_FORMATS), "json", "json or text"),
+    "log.level": Setting("CAUSEWAY_LOG_LEVEL", words.one_of(_LEVELS), "info", "the least that is told"),
 }
 """All settings by their names in the file; `state` first, for others begin there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -206,3 +207,35 @@ def test_the_reference_names_every_setting_as_it_is() -> None:
         f"| `{name}` | `{one.variable}` | {f'`{one.default}`' if one.default else ''} | {one.about} |"
         for name, one in settings.SETTINGS.items()
     ]
+
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDummyDummyDummy anna"
+
+
+def test_appliances_are_given_keys_and_time_servers(tmp_path: Path) -> None:
+    text = f"appliances:\n  time_servers: 192.0.2.123, 2001:db8::123\n  ssh_keys: |\n    # ours\n    {KEY}\n"
+    found = load(tmp_path, text)
+    assert found.ssh_keys == (KEY,)
+    assert found.time_servers == (ip_address("192.0.2.123"), ip_address("2001:db8::123"))
+    bare = load(tmp_path, "state: /srv/disaster")
+    assert (bare.ssh_keys, bare.time_servers) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("time_servers", "ntp.example", "is no IP address"),
+        ("time_servers", " ".join(f"192.0.2.{number}" for number in range(9)), "at most 8"),
+        ("ssh_keys", f"{KEY}\nnonsense", "line 2 is no SSH public key"),
+        ("ssh_keys", 'command="/bin/sh" ' + KEY, "without options"),
+        ("ssh_keys", "-----BEGIN OPENSSH PRIVATE KEY-----", "line 1 is no SSH public key"),
+        ("ssh_keys", "\n".join([f"ssh-rsa {'A' * 1000}"] * 9), "8192 fit"),
+    ],
+)
+def test_what_no_seed_could_carry_is_refused_by_name(
+    tmp_path: Path, name: str, text: str, words: str
+) -> None:
+    variable = f"CAUSEWAY_APPLIANCES_{name.upper()}"
+    (told,) = wrong(tmp_path, "state: /srv/disaster", **{variable: text})
+    assert told.startswith(f"appliances.{name} (environment variable {variable}): ")
+    assert words in told

@@ -372,6 +372,8 @@ def _onboarding(
         issuer=issuer,
         tokens=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token),
         now=utc_now,
+        ssh_keys=settings.ssh_keys,
+        time_servers=settings.time_servers,
         patience=settings.patience,
         boot=settings.patience * BOOT_SECONDS,
     )

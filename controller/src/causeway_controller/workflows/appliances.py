@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from causeway_controller.errors import AgentUnreachable, MachineMissing, WrongPeer
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.fleet.connection import SocketFactory
@@ -30,8 +32,8 @@ from causeway_controller.inventory.vnics import InNetwork, InVlan, OnTrunk, Vnic
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.desired import Management, Nic
-from causeway_wire.seed import Enrolment, RoleName, Seed
-from causeway_wire.types import ApplianceId, Pem, Secret
+from causeway_wire.seed import AuthorizedKey, Enrolment, RoleName, Seed
+from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret
 
 TOKEN_LIFE: Final = timedelta(hours=1)
 """From deployment to enrolment."""
@@ -71,17 +73,22 @@ class Onboarding:
         issuer: Callable[[ApplianceId], pki.Issuer],
         tokens: Tokens,
         now: Callable[[], datetime],
+        ssh_keys: tuple[AuthorizedKey, ...] = (),
+        time_servers: tuple[IPAddress, ...] = (),
         socket_factory: SocketFactory | None = None,
         patience: float = 1.0,
         boot: float = BOOT_SECONDS,
     ) -> None:
-        """`identity` is who we are now; `issuer` signs an appliance's first certificate. `patience`: how many
-        times longer than usual to wait for answers; `boot`: seconds from power to an agent that answers.
+        """`identity` is who we are now; `issuer` signs an appliance's first certificate. `ssh_keys` and
+        `time_servers` stand in each seed. `patience`: how many times longer than usual to wait for answers;
+        `boot`: seconds from power to an agent that answers.
         """
         self._identity = identity
         self._issuer = issuer
         self._tokens = tokens
         self._now = now
+        self._ssh_keys = ssh_keys
+        self._time_servers = time_servers
         self._socket_factory = socket_factory
         self._patience = patience
         self._boot = boot
@@ -106,10 +113,9 @@ class Onboarding:
             return
         nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
         token = await self._tokens.get(wanted.id)
-        seed = seed_image.encode(
-            seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
-        )
-        spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed)
+        seed = seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
+        seed = replace(seed, ssh_authorized_keys=self._ssh_keys, time_servers=self._time_servers)
+        spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed_image.encode(seed))
         if reasons := await provider.preflight(spec):
             raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {'; '.join(reasons)}")
         await provider.deploy(spec, progress)

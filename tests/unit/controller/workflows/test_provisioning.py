@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
+from causeway_wire import seed
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
@@ -40,6 +41,7 @@ from tests.joining import unlocked
 from tests.provider_inventory import seed_example
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDummyDummyDummy anna"
 CONTROLLERS = (ip_network("203.0.113.200/32"),)
 
 
@@ -58,6 +60,8 @@ class World:
             issuer=lambda _: office.authority,
             tokens=self,
             now=lambda: AT,
+            ssh_keys=(KEY,),
+            time_servers=(ip_address("192.0.2.123"),),
         )
         self.provisioning = Provisioning(
             inventories=self.inventories,
@@ -168,6 +172,13 @@ async def deployed(world: World, provider: Provider) -> tuple[tuple[str, str], .
     )
     await world.onboarding.deploy(wanted, provider, unwatched)
     return tuple((nic.mac, nic.segment) for nic in world.host.specs[appliance.id].nics)
+
+
+async def test_the_seed_says_who_may_log_in_and_where_the_time_is(world: World) -> None:
+    await deployed(world, world.host)
+    (spec,) = world.host.specs.values()
+    found = seed.decode(spec.seed[spec.seed.index(b'{"') :].partition(b"\0")[0])
+    assert (found.ssh_authorized_keys, found.time_servers) == ((KEY,), (ip_address("192.0.2.123"),))
 
 
 async def test_a_trunk_is_one_adapter_that_carries_the_tenants_vlans_and_no_other(world: World) -> None:
