@@ -26,6 +26,8 @@ _GONE: Final = timedelta(seconds=60)
 _SILENT: Final = timedelta(minutes=10)
 """How long it must have been so; and never less than `_LOOKS` looks in a row."""
 _LOOKS: Final = 3
+_FRESH: Final = 2
+"""Intervals within which it must have been looked at: its turn comes earlier or later."""
 _WANTED: Final = {
     Condition.MISSING: Power.MISSING,
     Condition.OFF: Power.OFF,
@@ -109,7 +111,7 @@ def told(one: Deployed, attempts: Sequence[Attempt], *, on: Name, now: datetime)
 
 def _lasts(one: Deployed, around: Surroundings) -> bool:
     """Whether it has been so for long enough, and was seen so lately."""
-    if one.since is None or one.asked is None or around.now - one.asked > around.interval:
+    if one.since is None or one.asked is None or around.now - one.asked > _FRESH * around.interval:
         return False
     least = _SILENT if one.condition is Condition.SILENT else _GONE
     return around.now - one.since >= max(least, _LOOKS * around.interval)

@@ -80,7 +80,7 @@ class BringingBack:
                 neighbours=tuple(each for each in roll.values() if ways.get((each.tenant, each.host)) == way),
                 attempts=rebuilding.recent(attempts, way.host, now=self._now()),
                 now=self._now(),
-                interval=2 * self._interval,
+                interval=self._interval,
             )
             if (cause := rebuilding.due(one, around)) and rebuilding.agrees(
                 one, await powered(self._power, one)
