@@ -114,9 +114,17 @@ async def request_certificate(
 
     `common_name` is the DNS name for a gateway. The caller chooses the authority that fits the purpose.
     """
+    asked = await signing_request(agent, key=key, purpose=purpose, common_name=common_name)
+    return await sign(asked, purpose=purpose, common_name=common_name, authority=authority, now=now)
+
+
+async def sign(
+    asked: Pem, *, purpose: Purpose, common_name: Name, authority: pki.Issuer, now: datetime
+) -> Pem:
+    """As `request_certificate`, for a signing request that the appliance has made. Raises RequestRefused."""
     if purpose is Purpose.AGENT:
         raise ValueError("an agent's own certificate comes from `enrol` and `renew`")
-    request = await _request(agent, key=key, purpose=purpose, common_name=common_name)
+    request = pki.read_request(asked)
     if purpose is Purpose.GATEWAY:
         return await asyncio.to_thread(pki.issue_gateway, authority, request, dns_name=common_name, now=now)
     usage = pki.Usage.SERVER if purpose is Purpose.VPN_SERVER else pki.Usage.CLIENT

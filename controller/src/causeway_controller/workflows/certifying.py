@@ -50,17 +50,17 @@ class Certifying:
         the one before has made its own. Raises AgentUnreachable, RequestRefused, StoreError.
         """
         last = await asyncio.to_thread(self._ledger.last, subject)
-        if last is not None and last.revoked is None and self._now() < certificates.renewal(last):
-            if not compared:
-                return False
-            asked = await enrolment.signing_request(agent, key=key, purpose=purpose, common_name=common_name)
+        lasts = last is not None and last.revoked is None and self._now() < certificates.renewal(last)
+        if lasts and not compared:
+            return False
+        asked = await enrolment.signing_request(agent, key=key, purpose=purpose, common_name=common_name)
+        if last is not None and lasts:
             certificate = await asyncio.to_thread(self._ledger.pem, last.serial)
             if pki.certified(certificate) == pki.fingerprint(pki.requested_key(pki.read_request(asked))):
                 return False
         await asyncio.to_thread(self._authorities.establish, authority, actor=self._actor)
-        await enrolment.request_certificate(
-            agent,
-            key=key,
+        await enrolment.sign(
+            asked,
             purpose=purpose,
             common_name=common_name,
             authority=self._authorities.issuer(authority, subject, actor=self._actor),
