@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from causeway_controller.contract.requests import Undo
@@ -26,9 +27,23 @@ from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, Name, VmName
 
 PAUSE: Final = 60.0
-"""Seconds between two attempts for one network: what failed is not begun anew all the time."""
+"""Seconds between the first two attempts for one network, doubled from each to the next one up to `LONGEST`:
+each attempt may be a run, which is kept for ever.
+"""
+LONGEST: Final = 3600.0
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """How often it was tried for a network, and when it is tried again."""
+
+    times: int
+    again: float
+
+
+_NEVER: Final = _Tried(times=0, again=float("-inf"))
 
 
 class Starting(Protocol):
@@ -64,16 +79,20 @@ class Returning:
         self._interval = interval
         self._clock = clock
         self._looked = float("-inf")
-        self._tried: dict[ApplianceId, float] = {}
+        self._tried: dict[ApplianceId, _Tried] = {}
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:  # noqa: ARG002 - see `Care`
         """Begin to end what a provider has taken over. Raises StoreError."""
         if self._clock() < self._looked + self._interval:
             return
         self._looked = self._clock()
-        for place, vms in await asyncio.to_thread(lambda: tuple(self._overtaken())):
-            if self._clock() >= self._tried.get(place.id, float("-inf")) + PAUSE:
-                self._tried[place.id] = self._clock()
+        overtaken = await asyncio.to_thread(lambda: tuple(self._overtaken()))
+        self._tried = {place.id: self._tried.get(place.id, _NEVER) for place, _ in overtaken}
+        for place, vms in overtaken:
+            before = self._tried[place.id]
+            if self._clock() >= before.again:
+                pause = min(PAUSE * 2**before.times, LONGEST)
+                self._tried[place.id] = _Tried(times=before.times + 1, again=self._clock() + pause)
                 in_charge()
                 await self._end(place, vms)
 

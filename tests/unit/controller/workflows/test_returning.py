@@ -132,3 +132,17 @@ async def test_what_was_told_before_the_failover_ended_there_ends_nothing_here(w
     world.now = None
     await world.look(after=PAUSE)
     assert len(world.started) == 1
+
+
+async def test_what_fails_again_and_again_is_tried_less_and_less(world: World) -> None:
+    world.stands("db1")
+    world.says("full")
+    for _ in range(36):
+        await world.look(after=600.0)
+    assert 6 <= len(world.started) <= 12, "six hours of runs that changed nothing"
+    world.says("partial")
+    await world.look()
+    world.says("full")
+    before = len(world.started)
+    await world.look()
+    assert len(world.started) == before + 1, "another time it begins at once"
