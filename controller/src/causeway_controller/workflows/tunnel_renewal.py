@@ -24,6 +24,8 @@ CHECK: Final = 3600.0
 """Seconds between two looks at the certificates of one appliance's tunnels, which live for months."""
 AGAIN: Final = 300.0
 """After one that failed: a run is open, or the provider does not answer."""
+AT_ONCE: Final = 8
+"""Appliances: one that hangs must not keep the others from theirs."""
 _SECONDS: Final = 120.0
 
 _log = logging.getLogger(__name__)
@@ -58,15 +60,24 @@ class TunnelRenewal:
         """Those whose certificates may be new while their documents are not: then nothing is due any more."""
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
-        """Renew what is due on those that just answered. Raises StoreError."""
-        for one in seen:
-            if one.gateway or one.seen is None or one.seen != one.asked:
-                continue
-            first = self._clock() + CHECK * self._random()
-            if self._clock() >= self._next.setdefault(one.id, first):
-                await self._care(one, in_charge)
+        """Renew what is due on those that just answered, some at once. Raises StoreError."""
+        room = asyncio.Semaphore(AT_ONCE)
+        cared = [self._care(one, in_charge, room) for one in seen if self._turn(one)]
+        for ended in await asyncio.gather(*cared, return_exceptions=True):
+            if isinstance(ended, BaseException):
+                raise ended
 
-    async def _care(self, one: Deployed, in_charge: Callable[[], None]) -> None:
+    def _turn(self, one: Deployed) -> bool:
+        if one.gateway or one.seen is None or one.seen != one.asked:
+            return False
+        first = self._clock() + CHECK * self._random()
+        return self._clock() >= self._next.setdefault(one.id, first)
+
+    async def _care(self, one: Deployed, in_charge: Callable[[], None], room: asyncio.Semaphore) -> None:
+        async with room:
+            await self._renew(one, in_charge)
+
+    async def _renew(self, one: Deployed, in_charge: Callable[[], None]) -> None:
         self._next[one.id] = self._clock() + CHECK
         try:
             async with asyncio.timeout(_SECONDS):

@@ -17,6 +17,7 @@ from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
+from causeway_wire.types import ApplianceId
 
 _PAUSE: Final = 1.0
 _SHARE: Final = 0.1
@@ -58,20 +59,32 @@ class Upkeep:
         self._interval = interval
         self._clock = clock
         self._refreshed = float("-inf")
+        self._waiting: dict[ApplianceId, Deployed] = {}
+        """Those that were seen since the cares began with others."""
+        self._caring: asyncio.Task[None] | None = None
         self._pause = min(_PAUSE, interval * _SHARE)
 
     async def run(self) -> None:
         """Go round until cancelled. What fails is logged, and tried in the next round."""
-        while True:
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 - it is logged, and must not end
-                # One appliance, whatever it answers, must not end the care for all others.
-                _log.exception("upkeep failed; it goes on with the next round")
-            await asyncio.sleep(self._pause)
+        try:
+            while True:
+                try:
+                    await self.look()
+                except Exception:  # noqa: BLE001 - it is logged, and must not end
+                    # One appliance, whatever it answers, must not end the care for all others.
+                    _log.exception("upkeep failed; it goes on with the next round")
+                await asyncio.sleep(self._pause)
+        finally:
+            if self._caring is not None:
+                self._caring.cancel()
+                await asyncio.gather(self._caring, return_exceptions=True)
 
     async def look(self) -> None:
-        """Go round once. Raises StoreError."""
+        """Go round once. Raises StoreError, also what the cares of a round before raised.
+
+        Cares speak to appliances for as long as minutes, and no appliance waits for them to be asked how it
+        is: they go on beside the rounds, one after the other, with what was seen meanwhile.
+        """
         self._lease.in_charge()
         if self._clock() >= self._refreshed + self._interval:
             await self._refresh()
@@ -83,5 +96,18 @@ class Upkeep:
         seen = await self._watch.look()
         self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))
         await self._bringing_back.look(seen, self._watch.roll)
+        self._waiting |= {one.id: one for one in seen}
+        if self._caring is None or self._caring.done():
+            ended, self._caring = self._caring, asyncio.create_task(self._care(tuple(self._waiting.values())))
+            self._waiting = {}
+            if ended is not None:
+                ended.result()
+
+    async def cared(self) -> None:
+        """Return when the cares are through with what they have. Raises StoreError."""
+        if self._caring is not None:
+            await self._caring
+
+    async def _care(self, seen: Iterable[Deployed]) -> None:
         for care in self._cares:
             await care.look(seen, self._lease.in_charge)

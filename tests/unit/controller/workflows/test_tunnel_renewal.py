@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,7 +18,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.tunnels import end_names
 from causeway_controller.trust import pki
 from causeway_controller.workflows.certifying import Certifying
-from causeway_controller.workflows.tunnel_renewal import AGAIN, CHECK, TunnelRenewal
+from causeway_controller.workflows.tunnel_renewal import AGAIN, AT_ONCE, CHECK, TunnelRenewal
 from causeway_controller.workflows.tunnels import ServerCertificates
 from tests import joining, sites
 
@@ -35,6 +36,11 @@ class Appliances:
         self.chance = 0.0
         self.due = True
         self.failing: Exception | None = None
+        self.hangs: asyncio.Event | None = None
+        """When it is set `esx1` goes on."""
+        self.ended = asyncio.Semaphore(0)
+        self.slow = 0.0
+        self.now = self.most = 0
         self.done: list[tuple[str, str]] = []
         self.audit = Audit(database)
         self.renewal = TunnelRenewal(
@@ -53,7 +59,14 @@ class Appliances:
     async def _ensure(self, tenant: str, host: str) -> str:
         if self.failing is not None:
             raise self.failing
+        self.now += 1
+        self.most = max(self.most, self.now)
+        if self.hangs is not None and host == "esx1":
+            await self.hangs.wait()
+        await asyncio.sleep(self.slow)
+        self.now -= 1
         self.done.append((tenant, host))
+        self.ended.release()
         return SEEN.id
 
     async def look(self, *seen: Deployed, after: float = 0.0) -> None:
@@ -107,6 +120,28 @@ async def test_what_was_certified_and_not_sent_is_sent(database: Database) -> No
     assert appliances.done == [("acme", "esx1")]
     await appliances.look(SEEN, after=CHECK)
     assert len(appliances.done) == 1
+
+
+async def test_one_that_hangs_keeps_the_others_from_nothing(database: Database) -> None:
+    appliances = Appliances(database)
+    others = [replace(SEEN, id=f"acme-esx{number}", host=f"esx{number}") for number in range(2, 9)]
+    appliances.hangs = asyncio.Event()
+    looking = asyncio.create_task(appliances.look(SEEN, *others))
+    async with asyncio.timeout(10):
+        for _ in others:
+            await appliances.ended.acquire()
+    assert ("acme", "esx1") not in appliances.done
+    appliances.hangs.set()
+    await looking
+    assert len(appliances.done) == 8
+
+
+async def test_not_all_are_spoken_to_at_once(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.slow = 0.02
+    everybody = [replace(SEEN, id=f"acme-kvm{number}", host=f"kvm{number}") for number in range(30)]
+    await appliances.look(*everybody)
+    assert (len(appliances.done), appliances.most) == (30, AT_ONCE)
 
 
 async def test_a_servers_certificate_is_due_at_two_thirds(database: Database) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from causeway_controller.errors import StoreError
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.upkeep import Upkeep
-from tests.watched import INTERVAL, Watched, watched
+from tests.watched import INTERVAL, ME, Watched, watched
 
 
 @pytest_asyncio.fixture
@@ -27,6 +30,10 @@ class Controller:
         leases = Leases(one.database)
         self.lease = Lease(leases, name=name, seconds=600)
         self.refreshed = 0
+        self.cared: list[tuple[str, ...]] = []
+        self.begun, self.held = asyncio.Event(), asyncio.Event()
+        self.held.set()
+        self.failing: Exception | None = None
         self.upkeep = Upkeep(
             lease=self.lease,
             leases=leases,
@@ -42,6 +49,11 @@ class Controller:
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
         assert not [each for each in seen if each.gateway]
         in_charge()
+        self.cared.append(tuple(each.id for each in seen))
+        self.begun.set()
+        await self.held.wait()
+        if self.failing is not None:
+            raise self.failing
 
     async def _refresh(self) -> None:
         self.refreshed += 1
@@ -75,3 +87,54 @@ async def test_every_controller_sees_to_its_own_certificate_once_in_an_interval(
     assert (first.refreshed, second.refreshed) == (1, 2)
     first.lease.end()
     second.lease.end()
+
+
+async def test_a_care_that_takes_long_keeps_nobody_from_being_asked(one: Watched) -> None:
+    first = Controller(one, "a")
+    first.lease.begin()
+    first.held.clear()
+    asked = 0
+    for number in range(1, 4):
+        async with asyncio.timeout(10):
+            await first.upkeep.look()
+        assert len(one.agent.requests) > asked, number
+        asked = len(one.agent.requests)
+        one.pass_(seconds=2 * INTERVAL)
+    assert len(first.cared) == 1
+    first.held.set()
+    await first.upkeep.cared()
+    await first.upkeep.look()
+    await first.upkeep.cared()
+    assert first.cared[1] == (ME,), "what was seen meanwhile is cared for, once"
+    first.lease.end()
+
+
+async def test_what_the_cares_raise_is_raised_by_the_next_round_and_they_go_on(one: Watched) -> None:
+    first = Controller(one, "a")
+    first.lease.begin()
+    first.failing = StoreError("the disk is full")
+    await first.upkeep.look()
+    with pytest.raises(StoreError, match="the disk is full"):
+        await first.upkeep.cared()
+    first.failing = None
+    with pytest.raises(StoreError, match="the disk is full"):
+        await first.upkeep.look()
+    await first.upkeep.cared()
+    await first.upkeep.look()
+    await first.upkeep.cared()
+    assert len(first.cared) == 3
+    first.lease.end()
+
+
+async def test_whoever_ends_the_rounds_ends_the_cares(one: Watched) -> None:
+    first = Controller(one, "a")
+    first.lease.begin()
+    first.held.clear()
+    rounds = asyncio.create_task(first.upkeep.run())
+    async with asyncio.timeout(10):
+        await first.begun.wait()
+    rounds.cancel()
+    await asyncio.gather(rounds, return_exceptions=True)
+    with pytest.raises(asyncio.CancelledError):
+        await first.upkeep.cared()
+    first.lease.end()
