@@ -52,7 +52,7 @@ class FakeUpdates:
     async def update(
         self, tenant: TenantId, host: Name, *, build: str, allow_older: bool, interrupt: bool
     ) -> UpdateProgress:
-        name = f"{tenant}-{host}"
+        name = f"{tenant}-{host}" if tenant else host
         self.asked.append(name)
         if self.asked.count(name) < self.rounds:
             return UpdateProgress(appliance=name, progress=Progress.UNDER_WAY)

@@ -12,7 +12,9 @@ from typing import Final
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import UpdateService
 from causeway_controller.contract import update_routes
+from causeway_controller.inventory.health import NOBODY
 from causeway_controller.store.audit import Act, Audit
+from causeway_wire.types import Name, TenantId
 
 _CHUNK: Final = 256 * 1024
 _BUILD: Final = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +33,7 @@ class UpdateHandlers:
         return {
             update_routes.STORE_UPDATE.name: self.store,
             update_routes.UPDATE_APPLIANCE.name: self.update,
+            update_routes.UPDATE_GATEWAY.name: self.update_gateway,
         }
 
     async def store(self, ask: Ask) -> Answer:
@@ -41,11 +44,20 @@ class UpdateHandlers:
 
     async def update(self, ask: Ask) -> Answer:
         """Begin, or tell how far it is."""
-        tenant, host, build = ask.places["tenant"], ask.places["host"], ask.query.get("build", "")
+        tenant, host = ask.places["tenant"], ask.places["host"]
+        ask.caller.see(tenant, f"tenant {tenant}")
+        return await self._update(ask, tenant, host, f"{tenant} on {host}")
+
+    async def update_gateway(self, ask: Ask) -> Answer:
+        """As `update`, of a gateway, which is nobody's, in its own place."""
+        name = ask.places["gateway"]
+        return await self._update(ask, NOBODY, name, f"gateway {name}")
+
+    async def _update(self, ask: Ask, tenant: TenantId, host: Name, subject: str) -> Answer:
+        build = ask.query.get("build", "")
         if _BUILD.fullmatch(build) is None:
             raise malformed("the parameter build is what storing the file answered: 64 hexadecimal digits")
-        ask.caller.see(tenant, f"tenant {tenant}")
-        await self._write(ask, "appliance.update", f"{tenant} on {host}", build)
+        await self._write(ask, "appliance.update", subject, build)
         progress = await self.service.update(
             tenant,
             host,

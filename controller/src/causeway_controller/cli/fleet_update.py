@@ -21,6 +21,7 @@ from causeway_controller.contract.appliances import (
     UpdateProgress,
 )
 from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.contract.routes import Route
 from causeway_controller.contract.runs import RunReport
 from causeway_controller.errors import StoreError
 from causeway_controller.fleet import update_file
@@ -139,7 +140,35 @@ def _planned(
 
 def _one(asked: Client, one: ApplianceReport, query: dict[str, str], *, json_wanted: bool) -> None:
     places = {"tenant": one.tenant or "", "host": one.host or ""}
-    told = _until_over(asked, places, query)
+    _until_well(asked, update_routes.UPDATE_APPLIANCE, places, query, json_wanted=json_wanted)
+
+
+def gateway(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="GATEWAY", show_default=False)],
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", help="causeway-VERSION.update")],
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Also a system older than the one that runs.")
+    ] = False,
+    json_wanted: Json = False,
+) -> None:
+    """Exchange a gateway's system. Its tunnels move to the others of its pool while it restarts.
+
+    What does not become healthy takes back the system before it. Repeat the command to go on.
+    """
+    with telling.told(json_wanted=json_wanted):
+        found = _read(file)
+        asked = client(context)
+        stored = asked.send(update_routes.STORE_UPDATE, found).read(StoredUpdate)
+        query = {"build": stored.build, "allow_older": str(allow_older).lower()}
+        _until_well(asked, update_routes.UPDATE_GATEWAY, {"gateway": name}, query, json_wanted=json_wanted)
+
+
+def _until_well(
+    asked: Client, route: Route, places: dict[str, str], query: dict[str, str], *, json_wanted: bool
+) -> None:
+    told = _until_over(asked, route, places, query)
     if json_wanted:
         telling.as_json({"appliances": [{**places, "progress": told.progress, "detail": told.detail}]})
     else:
@@ -148,9 +177,9 @@ def _one(asked: Client, one: ApplianceReport, query: dict[str, str], *, json_wan
         telling.end("it runs the system before. Mend it, then repeat the command", errors.REFUSED)
 
 
-def _until_over(asked: Client, places: dict[str, str], query: dict[str, str]) -> UpdateProgress:
+def _until_over(asked: Client, route: Route, places: dict[str, str], query: dict[str, str]) -> UpdateProgress:
     """Ask until it is over; each time the controller waits a while before it answers."""
     while True:
-        told = asked.ask(update_routes.UPDATE_APPLIANCE, places, query=query).read(UpdateProgress)
+        told = asked.ask(route, places, query=query).read(UpdateProgress)
         if told.progress is not Progress.UNDER_WAY:
             return told

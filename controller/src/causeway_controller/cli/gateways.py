@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import redeploying, telling
+from causeway_controller.cli import fleet_update, redeploying, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import gateway_routes
 from causeway_controller.contract.appliances import DeployedAppliance
@@ -44,6 +44,7 @@ def rotate(
 
 
 gateway.command("redeploy")(redeploying.gateway)
+gateway.command("update")(fleet_update.gateway)
 
 
 @gateway.command()

@@ -20,6 +20,16 @@ STORE_UPDATE = Route(
     response=StoredUpdate,
     problems=(*READ, P.UPDATE_REFUSED, P.TOO_LARGE),
 )
+_PROBLEMS: Final = (
+    *READ,
+    P.FAILOVER_IN_PROGRESS,
+    P.UPDATE_UNSUPPORTED,
+    P.UPDATE_IN_PROGRESS,
+    P.UPDATE_REFUSED,
+    P.UPDATE_OLDER,
+    P.UPDATE_NOT_READY,
+    P.STORAGE,
+)
 UPDATE_APPLIANCE = Route(
     name="update_appliance",
     method="POST",
@@ -28,16 +38,17 @@ UPDATE_APPLIANCE = Route(
     permission=Permission.DEPLOY,
     response=UpdateProgress,
     query=("build", "allow_older", "interrupt"),
-    problems=(
-        *READ,
-        P.FAILOVER_IN_PROGRESS,
-        P.UPDATE_UNSUPPORTED,
-        P.UPDATE_IN_PROGRESS,
-        P.UPDATE_REFUSED,
-        P.UPDATE_OLDER,
-        P.UPDATE_NOT_READY,
-        P.STORAGE,
-    ),
+    problems=_PROBLEMS,
+)
+UPDATE_GATEWAY = Route(
+    name="update_gateway",
+    method="POST",
+    path="/v1/gateways/{gateway}/update",
+    summary="Have the gateway run this build; asked again, it tells how far that is, and goes on",
+    permission=Permission.DEPLOY,
+    response=UpdateProgress,
+    query=("build", "allow_older"),
+    problems=_PROBLEMS,
 )
 UPDATE_FLEET = Route(
     name="update_fleet",
@@ -55,4 +66,4 @@ UPDATE_FLEET = Route(
     problems=(*BODY, P.FAILOVER_IN_PROGRESS, P.REQUEST_IN_FLIGHT, P.KEY_REUSED),
 )
 
-UPDATE_ROUTES: Final = (STORE_UPDATE, UPDATE_APPLIANCE, UPDATE_FLEET)
+UPDATE_ROUTES: Final = (STORE_UPDATE, UPDATE_APPLIANCE, UPDATE_GATEWAY, UPDATE_FLEET)

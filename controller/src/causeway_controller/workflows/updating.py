@@ -120,7 +120,8 @@ class Updating:
     ) -> tuple[Deployed, UpdateFile]:
         one = await asyncio.to_thread(self._appliances.find, tenant, host)
         if one is None:
-            detail = f"no appliance of {tenant} is deployed on {host}; see `causeway appliance list`"
+            what = f"appliance of {tenant} is deployed on {host}" if tenant else f"gateway {host} is deployed"
+            detail = f"no {what}; see `causeway appliance list`"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
         await asyncio.to_thread(self._runs.refuse_open, tenant, host)
         if one.intended not in {None, IDLE} and not interrupt:

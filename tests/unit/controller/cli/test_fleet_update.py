@@ -18,6 +18,7 @@ from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.requests import UpdateFleet
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.audit import Audit
 from causeway_controller.store.run_reports import RunsTold
 from tests.controller_socket import AtSocket, at_socket
 from tests.update_files import make
@@ -89,3 +90,17 @@ def test_one_alone(controller: AtSocket) -> None:
     assert ask(controller, "zeta", "esx1").exit_code == 0
     assert controller.updates.asked == ["zeta-esx1"]
     assert "no such appliance" in ask(controller, "zeta", "esx2").stderr
+
+
+def test_one_gateway_is_updated_by_its_name(controller: AtSocket) -> None:
+    file = str(controller.socket.with_name("causeway-2.update"))
+    words = ["--socket", str(controller.socket), "gateway", "update", "gw1", "--file", file]
+    controller.updates.rounds = 3
+    done = CliRunner().invoke(app, words)
+    assert (done.exit_code, done.stdout) == (0, "gw1: done; it runs 2 in slot b\n"), done.output
+    assert controller.updates.asked == ["gw1"] * 3
+    controller.updates.failing = {"gw1"}
+    told = CliRunner().invoke(app, [*words, "--json"])
+    assert (told.exit_code, json.loads(told.stdout)["appliances"][0]["progress"]) == (1, "failed")
+    acts = [record.act for record in Audit(controller.database).records()]
+    assert ("appliance.update", "gateway gw1") in {(act.action, act.subject) for act in acts}
