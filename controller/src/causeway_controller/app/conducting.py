@@ -17,7 +17,7 @@ from causeway_controller.app.identity import Refresh
 from causeway_controller.app.serving import utc_now
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract import requests
-from causeway_controller.fleet import enrolment, tls
+from causeway_controller.fleet import enrolment, tls, updates
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
 from causeway_controller.settings import Settings
@@ -151,12 +151,14 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             actor=settings.name,
         )
         refresh = Refresh(establish=establish, ledger=ledger, pool=pool)
+        trial = updates.USUAL.longer(settings.patience)
         updating = Updating(
             directory=settings.state / "updates",
             appliances=Appliances(database),
             runs=StoredRuns(database),
             clients=pool.know,
             in_charge=lease.in_charge,
+            trial=trial,
         )
         life = Life(
             provisioning=ByKind(provisioning, gateways),
@@ -207,6 +209,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                     files=updating.file,
                     clients=pool.know,
                     in_charge=lease.in_charge,
+                    trial=trial,
                 ),
             },
         )

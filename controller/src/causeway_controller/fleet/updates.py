@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, replace
+from typing import Self
 
 from msgspec import UNSET
 
@@ -14,6 +16,24 @@ from causeway_wire.problem import ProblemError
 from causeway_wire.update import Activation, Slot, SlotState, UpdateState, UpdateStatus
 
 POLL_SECONDS = 2.0
+_LONGEST_TRY = 3600
+"""Seconds, of `Activation`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """How long a new system may take to prove good, in seconds; see `install`."""
+
+    seconds: int = 300
+    within: float = 3600.0
+
+    def longer(self, times: float) -> Self:
+        """Return the same for an appliance that is as many times slower."""
+        seconds = min(_LONGEST_TRY, int(times * self.seconds))
+        return replace(self, seconds=seconds, within=times * self.within)
+
+
+USUAL = Trial()
 
 
 async def send(agent: AgentClient, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
@@ -33,8 +53,8 @@ async def install(
     file: UpdateFile,
     *,
     tries: int = 3,
-    seconds: int = 300,
-    within: float = 3600.0,
+    seconds: int = USUAL.seconds,
+    within: float = USUAL.within,
     allow_older: bool = False,
 ) -> UpdateStatus:
     """Send, activate, and wait until the update has proven good. Does nothing where it runs and is good.

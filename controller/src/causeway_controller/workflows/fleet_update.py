@@ -46,8 +46,12 @@ class FleetUpdate:
         in_charge: Callable[[], None],
         patience: float = PATIENCE,
         poll: float = _POLL_SECONDS,
+        trial: updates.Trial = updates.USUAL,
     ) -> None:
-        """`files` gives the update file of a build; raises ProblemError (`not-found`) when it is not here."""
+        """`files` gives the update file of a build; raises ProblemError (`not-found`) when it is not here.
+
+        `trial`: how long a new system may take to prove good.
+        """
         self._appliances = appliances
         self._runs = runs
         self._files = files
@@ -55,6 +59,7 @@ class FleetUpdate:
         self._in_charge = in_charge
         self._patience = patience
         self._poll = poll
+        self._trial = trial
 
     async def plan(self, asked: Run) -> Sequence[Unit]:
         """As `Kind.plan`; raises ProblemError (`not-found`) without the file, or without any appliance."""
@@ -87,7 +92,13 @@ class FleetUpdate:
         if record.taken_over:
             await self._reached(agent)
         self._in_charge()
-        status = await updates.install(agent, file, allow_older=request.allow_older)
+        status = await updates.install(
+            agent,
+            file,
+            seconds=self._trial.seconds,
+            within=self._trial.within,
+            allow_older=request.allow_older,
+        )
         running = status.report(status.running)
         return Done(detail=f"it runs {running.version} in slot {status.running}")
 

@@ -45,13 +45,16 @@ class Updating:
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         in_charge: Callable[[], None],
         wait: float = WAIT_SECONDS,
+        trial: updates.Trial = updates.USUAL,
     ) -> None:
+        """`wait`: seconds until it answers that an update goes on; `trial`: for it to prove good."""
         self._directory = directory
         self._appliances = appliances
         self._runs = runs
         self._clients = clients
         self._in_charge = in_charge
         self._wait = wait
+        self._trial = trial
         self._coming = asyncio.Lock()
         self._tasks: dict[tuple[ApplianceId, str], asyncio.Task[UpdateStatus]] = {}
 
@@ -107,13 +110,19 @@ class Updating:
         if key not in self._tasks:
             self._in_charge()
             agent = await self._clients(one.id, access(one))
-            self._tasks[key] = asyncio.create_task(updates.install(agent, file, allow_older=allow_older))
+            self._tasks[key] = asyncio.create_task(self._install(agent, file, allow_older=allow_older))
         task = self._tasks[key]
         await asyncio.wait({task}, timeout=self._wait)
         if not task.done():
             return UpdateProgress(appliance=one.id, progress=Progress.UNDER_WAY)
         del self._tasks[key]
         return _told(one, task)
+
+    async def _install(self, agent: AgentClient, file: UpdateFile, *, allow_older: bool) -> UpdateStatus:
+        trial = self._trial
+        return await updates.install(
+            agent, file, seconds=trial.seconds, within=trial.within, allow_older=allow_older
+        )
 
     async def _checked(
         self, tenant: TenantId, host: Name, build: str, *, interrupt: bool
