@@ -15,7 +15,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .DEFAULT_GOAL := help
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix model simulate fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
-	conformance vsphere release hardening hardening-check deb deb-check monitoring-check \
+	conformance e2e vsphere release hardening hardening-check deb deb-check monitoring-check \
 	agent-packages bench bench-image bench-offload $(BENCHES:%=bench-%)
 
 help: ## this guide
@@ -149,6 +149,12 @@ conformance: ## every kind of host through every verb and fault: a real libvirtd
 	@scripts/setup vsphere
 	@scripts/setup hyperv
 	@$(BIN)/python scripts/run_tests.py conformance
+
+e2e: ## a controller deploys the image onto a libvirt host, fails a site over; every claim checked (as root; some minutes)
+	@scripts/setup image
+	@scripts/setup libvirt
+	@test -n "$(IMAGE)" || { echo 'e2e: there is no image yet: make image' >&2; exit 1; }
+	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m tests.e2e "$(IMAGE)"
 
 deb: setup ## the controller as a Debian package in dist, for apt install
 	@packaging/build_deb dist

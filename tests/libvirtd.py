@@ -39,6 +39,8 @@ class Libvirtd:
         self._process: subprocess.Popen[bytes] | None = None
         self.more: tuple[str, ...] = ()
         """Lines of libvirtd.conf, from the next start on; with any it listens on the network, too."""
+        self.within: tuple[str, ...] = ()
+        """What the daemon's command line is given to, if it does not start right here."""
         self.pool = directory / "pool"
 
     @property
@@ -55,20 +57,18 @@ class Libvirtd:
 
     def prepare(self, bridges: tuple[str, ...]) -> None:
         """Cover its places, make the bridges, and have /sys show them and no others."""
-        self.pool.mkdir(parents=True)
-        (self.directory / "s").mkdir()
-        for place in _PLACES:
-            own = self.directory / place.replace("/", "_")
-            own.mkdir()
-            subprocess.run(("mount", "--bind", str(own), place), check=True)
-        (Path("/etc/libvirt") / "qemu.conf").write_text(_QEMU, encoding="ascii")
-        Path("/var/lib/libvirt/qemu").mkdir()
-        subprocess.run(("mount", "-t", "sysfs", "sysfs", "/sys"), check=True)
+        self.make_places()
+        cover(self.directory)
         for bridge in bridges:
             subprocess.run(("ip", "link", "add", bridge, "type", "bridge"), check=True)
             subprocess.run(("ip", "link", "set", bridge, "up"), check=True)
         # With loopback's alone, its resolver knows no address family (AI_ADDRCONFIG in getaddrinfo(3)).
         subprocess.run(("ip", "address", "add", "192.0.2.1/24", "dev", bridges[0]), check=True)
+
+    def make_places(self) -> None:
+        """Make where its socket and its pool are."""
+        self.pool.mkdir(parents=True)
+        (self.directory / "s").mkdir()
 
     def start(self) -> None:
         """Begin, and return once it answers."""
@@ -79,7 +79,7 @@ class Libvirtd:
             f'auth_unix_rw = "none"\nauth_unix_ro = "none"\n{more}\n',
             encoding="utf-8",
         )
-        words = [PROGRAM, "--config", str(config), "--pid-file", str(self.directory / "pid")]
+        words = [*self.within, PROGRAM, "--config", str(config), "--pid-file", str(self.directory / "pid")]
         if more:
             words.append("--listen")
         with self.log.open("ab") as log:
@@ -142,6 +142,20 @@ class Libvirtd:
         self.ask(make)
 
 
+def cover(directory: Path) -> None:
+    """Put places of its own, in this directory, over those that are built in; have /sys show these networks.
+
+    In a mount namespace of the caller's own. Repeating it in another one finds what the daemon left.
+    """
+    for place in _PLACES:
+        own = directory / place.replace("/", "_")
+        own.mkdir(exist_ok=True)
+        subprocess.run(("mount", "--bind", str(own), place), check=True)
+    (Path("/etc/libvirt") / "qemu.conf").write_text(_QEMU, encoding="ascii")
+    Path("/var/lib/libvirt/qemu").mkdir(exist_ok=True)
+    subprocess.run(("mount", "-t", "sysfs", "sysfs", "/sys"), check=True)
+
+
 def available() -> bool:
     """Whether this machine has what the tests need."""
     return shutil.which(PROGRAM) is not None and shutil.which("qemu-system-x86_64") is not None
@@ -155,6 +169,11 @@ def running(directory: Path, bridges: tuple[str, ...]) -> Iterator[Libvirtd]:
     daemon.make_pool(POOL, daemon.pool)
     yield daemon
     daemon.kill()
+    kill_machines()
+
+
+def kill_machines() -> None:
+    """End every machine in this sandbox, which no daemon does when it ends."""
     for process in Path("/proc").iterdir():
         command = process / "comm"
         if process.name.isdecimal() and command.exists() and command.read_text().startswith("qemu-system"):

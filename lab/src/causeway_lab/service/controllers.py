@@ -40,15 +40,22 @@ class Controller:
         machine: str = SP_CONTROLLER,
         sources: tuple[IPAddress, ...] = _PROVIDERS,
         tenants: str | None = None,
+        image: Path | None = None,
+        patience: int = 1,
+        seconds: float = _ANSWER_SECONDS,
     ) -> None:
         """`state` is the directory of the store; `machine` where it runs, whose addresses are `sources`.
 
-        `tenants`: address and port at which it serves tenants' controllers, if it does.
+        `tenants`: address and port at which it serves tenants' controllers, if it does. `image`: the disk
+        that libvirt hosts are sent. `patience`: with appliances. `seconds`: for an answer.
         """
         self.name = name
         self._machine = machine
         self._sources = sources
         self._tenants = tenants
+        self._image = image
+        self._patience = patience
+        self._seconds = seconds
         self.socket = state / f"{name}.sock"
         self._log = state / f"{name}.log"
         self._config = state / f"{name}.yaml"
@@ -98,7 +105,11 @@ class Controller:
             "socket": str(self.socket),
             "sources": ", ".join(map(str, self._sources)),
             "lease": LEASE,
-            "appliances": {"interval": INTERVAL},
+            "appliances": {
+                "interval": INTERVAL,
+                "patience": self._patience,
+                **({} if self._image is None else {"image": str(self._image)}),
+            },
             "log": {"format": "text"},
             **({} if self._tenants is None else {"tenants": {"listen": self._tenants}}),
         }
@@ -113,7 +124,7 @@ class Controller:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
-        said, complained = await asyncio.wait_for(asked.communicate(), _ANSWER_SECONDS)
+        said, complained = await asyncio.wait_for(asked.communicate(), self._seconds)
         if asked.returncode not in ok:
             words = " ".join(arguments)
             raise LabError(f"causeway {words}: {complained.decode().strip()}; {self._last_words()}")
