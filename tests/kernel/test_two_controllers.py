@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/extend-a-tenants-site.md"
 DB, WEB = VmRef("acme", "db1"), VmRef("acme", "web1")
-SECONDS = 600
+SECONDS = 900
 """Generous: CI is slow."""
 
 
