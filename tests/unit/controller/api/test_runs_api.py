@@ -37,7 +37,8 @@ def urn(body: dict[str, str]) -> str:
 async def test_a_run_is_started_read_and_recorded(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
         run = await start(served)
-        assert run["request"] == {"request": "fail-over", "tenant": "acme", "vms": ["db1"]}
+        expected = {"request": "fail-over", "tenant": "acme", "vms": ["db1"], "end_full": False}
+        assert run["request"] == expected
         assert (run["actor"], run["open"]) == ("admin-1", True)
         served.runs.tell(str(run["id"]), "started", stage=1)
         _, found, _ = await served.ask("GET", f"/v1/runs/{run['id']}")

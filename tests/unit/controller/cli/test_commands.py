@@ -11,6 +11,8 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from typer.testing import CliRunner, Result
 
 from causeway_controller.cli import errors, following
 from causeway_controller.cli.main import app
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
 from causeway_wire import codec
 from tests.controller_socket import AtSocket, at_socket
 from tests.provider_inventory import two_hosts
@@ -77,6 +81,11 @@ def test_status_says_first_what_is_wrong(controller: AtSocket) -> None:
     empty = ask(controller, "status")
     assert (empty.exit_code, "nothing has been entered yet" in empty.stdout.splitlines()[0]) == (1, True)
     enter(controller)
+    bare = ask(controller, "status")
+    assert bare.exit_code == 1
+    assert bare.stdout.startswith("acme on esx1: is not deployed and failover plan site needs it: `causeway ")
+    place = Deployed(id="acme-sp1", tenant="acme", host="esx1", address=ip_address("10.10.0.21"), port=8443)
+    Appliances(controller.database).enter(place, at=datetime.now(UTC))
     well = ask(controller, "status")
     assert (well.exit_code, well.stdout.splitlines()[0]) == (0, "Nothing is wrong; no run under way.")
     assert json.loads(ask(controller, "status", "--json").stdout)["tenants"] == 1
