@@ -55,6 +55,7 @@ TIMING = Timing(
     courtesy=0.2,
     tunnel=0.3,
     mode=0.1,
+    trial=0.3,
     ready=0.2,
     first_poll=0.01,
     longest_poll=0.02,

@@ -46,6 +46,8 @@ class FakeAgent:
     lost: bool = False
     boots_in: int = 0
     """Questions that stay unanswered."""
+    trial: int = 0
+    """Documents and tables that are refused before its new system has proven good."""
     in_force: int = 0
     before_applying: Callable[[], Awaitable[object]] = _at_once
     on_apply: Callable[[str, int | None], None] = lambda _appliance, _confirm: None
@@ -82,6 +84,7 @@ class FakeAgent:
         self.on_apply(self.appliance, confirm)
         await self.before_applying()
         self._reachable()
+        self._settled()
         self._pass(document.epoch)
         if self.awaiting is not None:
             raise ProblemError(
@@ -146,6 +149,7 @@ class FakeAgent:
 
     async def patch_rules(self, patch: PublicRulesPatch) -> PublicRulesReport:
         self._reachable()
+        self._settled()
         self._pass(patch.epoch)
         for rule in patch.put:
             if rule.public_port == 22:
@@ -211,6 +215,11 @@ class FakeAgent:
         if epoch < self.epoch:
             raise ProblemError(problem(ProblemType.STALE_EPOCH, "too late", epoch=self.epoch))
         self.epoch = epoch
+
+    def _settled(self) -> None:
+        if self.trial > 0:
+            self.trial -= 1
+            raise ProblemError(problem(ProblemType.UPDATE_IN_PROGRESS, "this system is on trial"))
 
     def _reachable(self) -> None:
         if self.lost:

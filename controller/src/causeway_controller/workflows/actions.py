@@ -43,7 +43,7 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.workflows import readiness, rules
+from causeway_controller.workflows import readiness, rules, trials
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
@@ -172,8 +172,17 @@ class Executor:
         """Carry out one action; whether it changed anything. `courtesy`: nothing waits for its success.
 
         An appliance that knows a newer epoch is overtaken where the store does not; otherwise raises
-        Superseded: another controller acts for the run.
+        Superseded: another controller acts for the run. One whose new system is on trial is waited for.
         """
+        if courtesy:
+            return await self._obeyed(run, action, courtesy=True)
+        return await trials.outlast(
+            lambda: self._obeyed(run, action, courtesy=False),
+            timing=self._timing,
+            stop_requested=run.stop_requested,
+        )
+
+    async def _obeyed(self, run: Run, action: Action, *, courtesy: bool) -> bool:
         try:
             return await self._act(run, action, courtesy=courtesy)
         except ProblemError as error:

@@ -24,6 +24,8 @@ class Timing:
     tunnel: float = 15.0
     mode: float = 10.0
     """For an appliance to report what it was just told to be."""
+    trial: float = 300.0
+    """For an appliance whose new system is on trial to take documents again: as long as one try of it."""
     ready: float = 300.0
     """From power to a replica that answers."""
     first_poll: float = 0.02
@@ -38,6 +40,7 @@ class Timing:
             courtesy=times * self.courtesy,
             tunnel=times * self.tunnel,
             mode=times * self.mode,
+            trial=times * self.trial,
         )
 
     def polls(self) -> Iterator[float]:
