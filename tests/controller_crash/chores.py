@@ -154,6 +154,16 @@ class _Fleet:
         return _deployed(UPDATED[tenant], tenant, host)
 
 
+class _Standings:
+    """`store.Standings`, as far as an update asks it: nobody failed over."""
+
+    def all(self) -> dict[tuple[TenantId, Name], Standing]:
+        return {}
+
+    def get(self, _tenant: TenantId, _host: Name) -> Standing:
+        return Standing()
+
+
 def kinds(wire: Wire, directory: Path, runs: Any, in_charge: Callable[[], None]) -> dict[type[Chore], Kind]:
     """What a controller does besides failovers; its update file is in the directory."""
 
@@ -168,8 +178,15 @@ def kinds(wire: Wire, directory: Path, runs: Any, in_charge: Callable[[], None])
 
     rebuilding = Rebuilding(life=_Life(wire), hosts=hosts, clients=clients, in_charge=in_charge)
     fleet: Any = _Fleet()
+    standings: Any = _Standings()
     updating = FleetUpdate(
-        appliances=fleet, runs=runs, files=file, clients=clients, in_charge=in_charge, poll=0.1
+        appliances=fleet,
+        standings=standings,
+        runs=runs,
+        files=file,
+        clients=clients,
+        in_charge=in_charge,
+        poll=0.1,
     )
     redeploying = Redeploying(life=_Life(wire), in_charge=in_charge)
     return {

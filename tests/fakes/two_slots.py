@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from causeway_controller.errors import AgentUnreachable
@@ -26,6 +27,8 @@ class TwoSlots:
         self.falls_back = False
         self.away = 0
         """Times that it does not answer yet."""
+        self.sent: Callable[[], None] = lambda: None
+        """Called when an update has come."""
         self._log = log
         self._new: SlotReport | None = None
 
@@ -46,6 +49,7 @@ class TwoSlots:
     async def put_update(self, file: Build, *, allow_older: bool = False) -> UpdateStatus:
         self._log.append(f"send {self.name}")
         self._new = SlotReport(slot=Slot.B, state=SlotState.READY, version="2", build=file.build)
+        self.sent()
         return self._status()
 
     async def activate_update(self, wanted: Activation) -> UpdateStatus:

@@ -155,6 +155,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         updating = Updating(
             directory=settings.state / "updates",
             appliances=Appliances(database),
+            standings=Standings(database),
             runs=StoredRuns(database),
             clients=pool.know,
             in_charge=lease.in_charge,
@@ -205,6 +206,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 ),
                 requests.UpdateFleet: FleetUpdate(
                     appliances=Appliances(database),
+                    standings=Standings(database),
                     runs=StoredRuns(database),
                     files=updating.file,
                     clients=pool.know,

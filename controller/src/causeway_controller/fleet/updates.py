@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -36,6 +37,10 @@ class Trial:
 USUAL = Trial()
 
 
+async def _any_time() -> None:
+    """The appliance may restart whenever."""
+
+
 async def send(agent: AgentClient, file: UpdateFile, *, allow_older: bool = False) -> UpdateStatus:
     """Bring the update into the slot that does not run; does nothing when it is there, or runs already.
 
@@ -56,11 +61,13 @@ async def install(
     seconds: int = USUAL.seconds,
     within: float = USUAL.within,
     allow_older: bool = False,
+    may_restart: Callable[[], Awaitable[None]] = _any_time,
 ) -> UpdateStatus:
     """Send, activate, and wait until the update has proven good. Does nothing where it runs and is good.
 
     `seconds`: for each of the `tries`, see `Activation`; `within`: seconds from the end of
-    sending until the outcome must be known; `allow_older`: than the system that runs.
+    sending until the outcome must be known; `allow_older`: than the system that runs; `may_restart`: called
+    immediately before the restart, for sending may take an hour; what it raises stops the update.
     Raises UpdateFailed when the appliance fell back or says nothing, ProblemError when it refuses.
     """
     # Not said unless it is meant: agents from before do not know the member.
@@ -79,6 +86,7 @@ async def install(
         elif activated:
             raise UpdateFailed(agent.appliance, f"slot {status.running} runs again: {_why(status)}")
         else:
+            await may_restart()
             activated = await _activate(agent, wanted)
         await asyncio.sleep(POLL_SECONDS)
     raise UpdateFailed(agent.appliance, f"the outcome is not known in time; {last}")

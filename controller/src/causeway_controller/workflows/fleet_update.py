@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from causeway_controller.contract.requests import UpdateFleet
-from causeway_controller.errors import AgentUnreachable
+from causeway_controller.errors import AgentUnreachable, ControllerError
 from causeway_controller.fleet import updates
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.fleet.update_file import UpdateFile
@@ -21,16 +21,21 @@ from causeway_controller.inventory.health import IDLE, Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.run_record import Record
 from causeway_controller.workflows.watch import access
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId
+from causeway_wire.types import ApplianceId, Name, TenantId
 
 PATIENCE: Final = 600.0
 """Seconds that an appliance is waited for that another run changes, or that a dead controller restarted."""
 _POLL_SECONDS: Final = 1.0
+
+
+class _LeftOut(ControllerError):  # noqa: N818 - a situation, not a defect
+    """It serves a failover, which was begun while the update was on its way."""
 
 
 class FleetUpdate:
@@ -40,6 +45,7 @@ class FleetUpdate:
         self,
         *,
         appliances: Appliances,
+        standings: Standings,
         runs: Runs,
         files: Callable[[str], Awaitable[UpdateFile]],
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
@@ -53,6 +59,7 @@ class FleetUpdate:
         `trial`: how long a new system may take to prove good.
         """
         self._appliances = appliances
+        self._standings = standings
         self._runs = runs
         self._files = files
         self._clients = clients
@@ -65,9 +72,13 @@ class FleetUpdate:
         """As `Kind.plan`; raises ProblemError (`not-found`) without the file, or without any appliance."""
         request = _request(asked)
         file = await self._files(request.build)
-        chosen = in_order(await asyncio.to_thread(self._appliances.all))
+        there = await asyncio.to_thread(self._appliances.all)
+        modes = await asyncio.to_thread(self._standings.all)
+        busy = {place for place, standing in modes.items() if standing.mode.name != IDLE}
+        serving = frozenset(one.id for one in there if (one.tenant, one.host) in busy)
+        chosen = in_order(there, serving)
         if not request.interrupt:
-            chosen = [one for one in chosen if not serves(one)]
+            chosen = [one for one in chosen if one.id not in serving]
         if not chosen:
             detail = "no appliance is deployed that may be updated; see `causeway appliance list`"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
@@ -82,25 +93,34 @@ class FleetUpdate:
         request = _request(record.asked)
         tenant, _, host = unit.name.partition("/")
         file = await self._files(request.build)
-        await self._until_free(tenant, host)
-        one = await asyncio.to_thread(self._appliances.find, tenant, host)
-        if one is None:
-            return Done(detail="it is deployed no longer")
-        if serves(one) and not request.interrupt:
-            return Done(detail=f"left out: it serves a failover ({one.intended})")
-        agent = await self._clients(one.id, access(one))
-        if record.taken_over:
-            await self._reached(agent)
-        self._in_charge()
-        status = await updates.install(
-            agent,
-            file,
-            seconds=self._trial.seconds,
-            within=self._trial.within,
-            allow_older=request.allow_older,
-        )
+        try:
+            await self._refuse_serving(tenant, host, interrupt=request.interrupt)
+            one = await asyncio.to_thread(self._appliances.find, tenant, host)
+            if one is None:
+                return Done(detail="it is deployed no longer")
+            agent = await self._clients(one.id, access(one))
+            if record.taken_over:
+                await self._reached(agent)
+            self._in_charge()
+            status = await updates.install(
+                agent,
+                file,
+                seconds=self._trial.seconds,
+                within=self._trial.within,
+                allow_older=request.allow_older,
+                may_restart=lambda: self._refuse_serving(tenant, host, interrupt=request.interrupt),
+            )
+        except _LeftOut as left:
+            return Done(detail=str(left))
         running = status.report(status.running)
         return Done(detail=f"it runs {running.version} in slot {status.running}")
+
+    async def _refuse_serving(self, tenant: TenantId, host: Name, *, interrupt: bool) -> None:
+        """Wait while a run changes the appliance; raise _LeftOut when it serves a failover then."""
+        await self._until_free(tenant, host)
+        mode = (await asyncio.to_thread(self._standings.get, tenant, host)).mode
+        if mode.name != IDLE and not interrupt:
+            raise _LeftOut(f"left out: it serves a failover ({mode.name})")
 
     async def _until_free(self, tenant: str, host: str) -> None:
         """Wait while a run changes the appliance. Raises ProblemError (`failover-in-progress`)."""
@@ -129,18 +149,13 @@ class FleetUpdate:
                 return
 
 
-def in_order(deployed: Iterable[Deployed]) -> list[Deployed]:
+def in_order(deployed: Iterable[Deployed], serving: Collection[ApplianceId]) -> list[Deployed]:
     """Those first whose tenant is served by none of its appliances now; one tenant after the other,
     gateways last.
     """
     there = list(deployed)
-    busy = {one.tenant for one in there if serves(one)}
+    busy = {one.tenant for one in there if one.id in serving}
     return sorted(there, key=lambda one: (one.gateway, one.tenant in busy, one.tenant, one.host))
-
-
-def serves(one: Deployed) -> bool:
-    """Whether it serves a failover, as far as is known."""
-    return one.intended not in {None, IDLE}
 
 
 def _request(asked: Run) -> UpdateFleet:

@@ -22,6 +22,7 @@ from causeway_controller.inventory.health import IDLE, Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.runs import Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.watch import access
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
@@ -41,6 +42,7 @@ class Updating:
         *,
         directory: Path,
         appliances: Appliances,
+        standings: Standings,
         runs: Runs,
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         in_charge: Callable[[], None],
@@ -50,6 +52,7 @@ class Updating:
         """`wait`: seconds until it answers that an update goes on; `trial`: for it to prove good."""
         self._directory = directory
         self._appliances = appliances
+        self._standings = standings
         self._runs = runs
         self._clients = clients
         self._in_charge = in_charge
@@ -103,14 +106,16 @@ class Updating:
 
         Raises ProblemError with nothing touched: `not-found` without the appliance or the file here,
         `failover-in-progress` while a run is open, or while it serves a failover unless that may be
-        interrupted; and what the appliance refuses.
+        interrupted, asked again before it restarts; and what the appliance refuses.
         """
         one, file = await self._checked(tenant, host, build, interrupt=interrupt)
         key = (one.id, build)
         if key not in self._tasks:
             self._in_charge()
             agent = await self._clients(one.id, access(one))
-            self._tasks[key] = asyncio.create_task(self._install(agent, file, allow_older=allow_older))
+            self._tasks[key] = asyncio.create_task(
+                self._install(one, agent, file, allow_older=allow_older, interrupt=interrupt)
+            )
         task = self._tasks[key]
         await asyncio.wait({task}, timeout=self._wait)
         if not task.done():
@@ -118,10 +123,16 @@ class Updating:
         del self._tasks[key]
         return _told(one, task)
 
-    async def _install(self, agent: AgentClient, file: UpdateFile, *, allow_older: bool) -> UpdateStatus:
-        trial = self._trial
+    async def _install(
+        self, one: Deployed, agent: AgentClient, file: UpdateFile, *, allow_older: bool, interrupt: bool
+    ) -> UpdateStatus:
         return await updates.install(
-            agent, file, seconds=trial.seconds, within=trial.within, allow_older=allow_older
+            agent,
+            file,
+            seconds=self._trial.seconds,
+            within=self._trial.within,
+            allow_older=allow_older,
+            may_restart=lambda: self._refuse_serving(one, interrupt=interrupt),
         )
 
     async def _checked(
@@ -132,12 +143,16 @@ class Updating:
             what = f"appliance of {tenant} is deployed on {host}" if tenant else f"gateway {host} is deployed"
             detail = f"no {what}; see `causeway appliance list`"
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
-        await asyncio.to_thread(self._runs.refuse_open, tenant, host)
-        if one.intended not in {None, IDLE} and not interrupt:
-            detail = f"appliance {one.id} serves a failover ({one.intended}), which its restart interrupts"
+        await self._refuse_serving(one, interrupt=interrupt)
+        return one, await self.file(build)
+
+    async def _refuse_serving(self, one: Deployed, *, interrupt: bool) -> None:
+        await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host)
+        mode = (await asyncio.to_thread(self._standings.get, one.tenant, one.host)).mode
+        if mode.name != IDLE and not interrupt:
+            detail = f"appliance {one.id} serves a failover ({mode.name}), which its restart interrupts"
             ways = "end that first, or say that it may be interrupted (`--interrupt`)"
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, f"{detail}; {ways}"))
-        return one, await self.file(build)
 
     async def file(self, build: str) -> UpdateFile:
         """Return the update file of this build. Raises ProblemError (`not-found`) when it is not here."""

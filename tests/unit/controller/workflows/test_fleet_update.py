@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,11 @@ from causeway_controller.contract.requests import UpdateFleet
 from causeway_controller.fleet import update_file, updates
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.modes import Full, Mode, Partial
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run
+from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
@@ -23,6 +24,8 @@ from tests.fakes.engine import Killed
 from tests.fakes.two_slots import TwoSlots
 from tests.runs_bench import START, RunsBench, detail
 from tests.update_files import make
+
+ONES = frozenset({"vm-0-0"})
 
 
 class World(RunsBench):
@@ -36,16 +39,21 @@ class World(RunsBench):
         self.acts: list[str] = []
         self.kept = Appliances(database)
         self.machines = {f"{tenant}-esx1": TwoSlots(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
-        for tenant, mode in (("acme", "full"), ("beta", "idle"), ("zeta", "idle")):
+        for tenant in ("acme", "beta", "zeta"):
             address = ip_address("192.0.2.1")
             one = Deployed(id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=address, port=8443)
             self.kept.enter(one, at=START)
-            self.kept.saw([replace(one, intended=mode, asked=START)])
         super().__init__(database)
+        self.failed_over("acme", Full(ONES))
+
+    def failed_over(self, tenant: TenantId, mode: Mode) -> None:
+        """The end of a run; the watch sees the appliance later."""
+        self.standings.put(tenant, "esx1", Standing(mode=mode))
 
     def chores(self) -> dict[type[Any], Any]:
         kind = FleetUpdate(
             appliances=self.kept,
+            standings=self.standings,
             runs=self.runs_kept,
             files=self._file,
             clients=self._client,
@@ -97,13 +105,27 @@ async def test_what_began_to_serve_one_meanwhile_is_left_out_too(world: World) -
 
     async def failed_over(stage: str, moment: str) -> None:
         if (stage, moment) == ("beta/esx1", "remembered"):
-            (zeta,) = world.kept.all("zeta")
-            world.kept.saw([replace(zeta, intended="partial")])
+            world.failed_over("zeta", Partial(ONES))
 
     world.engine.at = failed_over
     await world.engine.carry_out(run)
     kind, told = world.last(run)
     assert (kind, told["outcome"]["zeta/esx1"]) == ("finished", "left out: it serves a failover (partial)")
+
+
+async def test_what_is_failed_over_while_the_file_is_sent_does_not_restart(world: World) -> None:
+    world.machines["beta-esx1"].sent = lambda: world.failed_over("beta", Full(ONES))
+    kind, told = await world.through()
+    assert (kind, world.acts) == ("finished", ["send beta", "send zeta", "restart zeta"])
+    assert told["outcome"]["beta/esx1"] == "left out: it serves a failover (full)"
+
+
+async def test_nor_while_a_run_is_open_that_was_begun_meanwhile(world: World) -> None:
+    failover = Run(id="f1", tenant="beta", host="esx1", request="{}", actor="anna", at=START)
+    world.machines["beta-esx1"].sent = lambda: world.runs_kept.start(failover)
+    kind, told = await world.through(interrupt=True)
+    assert (kind, world.acts) == ("failed", ["send beta"])
+    assert "run f1" in told["why"]
 
 
 async def test_after_the_first_that_falls_back_none_is_begun_and_a_retry_goes_on(world: World) -> None:

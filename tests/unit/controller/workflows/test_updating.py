@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -50,6 +51,7 @@ class World:
         return Updating(
             directory=self.place / "updates",
             appliances=self.one.appliances,
+            standings=self.one.standings,
             runs=self.one.runs,
             clients=self.one.pool.know,
             in_charge=lambda: None,
@@ -122,12 +124,32 @@ def restarts_good(world: World, build: str) -> None:
 
 
 async def test_while_it_serves_a_failover_it_is_asked_for_twice(world: World) -> None:
-    world.one.standings.put(TENANT, HOST, Standing(mode=modes.Full(frozenset({"vm-0-0"}))))
-    await world.one.look()
+    fails_over(world)
     build = await world.stored()
     await refused(world, build, "--interrupt")
     restarts(world.one.agent, build, SlotState.GOOD)
     assert (await world.update(build, interrupt=True))[0] is Progress.DONE
+
+
+def fails_over(world: World) -> None:
+    """The end of a run; the watch sees the appliance later."""
+    world.one.standings.put(TENANT, HOST, Standing(mode=modes.Full(frozenset({"vm-0-0"}))))
+
+
+async def test_what_is_failed_over_while_the_file_is_sent_does_not_restart(world: World) -> None:
+    build = await world.stored()
+    receive = world.one.agent.slots.receive
+
+    async def received(*args: Any, **words: Any) -> Any:
+        fails_over(world)
+        return await receive(*args, **words)
+
+    world.one.agent.slots.receive = received  # type: ignore[method-assign]
+    with pytest.raises(ProblemError, match="--interrupt"):
+        await world.update(build)
+    requests = [(method, path) for method, path in world.one.agent.requests if path.startswith("/v1/update")]
+    assert ("PUT", "/v1/update") in requests
+    assert ("POST", "/v1/update/activate") not in requests
 
 
 async def test_while_a_run_is_open_nothing_is_updated(world: World) -> None:
