@@ -88,7 +88,7 @@ class Handlers:
         return Response(body=body, content_type="application/json", headers=headers)
 
     async def put_desired(self, call: Call) -> Response:
-        self._engine.updates.refuse_on_trial()
+        self._engine.updates.refuse_on_trial(through_network=call.peer.connected is not None)
         preconditions = Preconditions(
             if_match=_tags(call.request, "If-Match"), if_none_match=_tags(call.request, "If-None-Match")
         )
@@ -151,7 +151,7 @@ class Handlers:
         return _answer(await self._identity.request(call.document(CsrRequest)))
 
     async def put_certificate(self, call: Call) -> Response:
-        self._engine.updates.refuse_on_trial()
+        self._engine.updates.refuse_on_trial(through_network=call.peer.connected is not None)
         await self._identity.install(call.document(Certificate))
         return Response(status=204)
 

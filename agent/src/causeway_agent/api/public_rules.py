@@ -31,11 +31,11 @@ class RuleHandlers:
         return await _table(await self._engine.rules.document())
 
     async def put(self, call: Call) -> Response:
-        self._engine.updates.refuse_on_trial()
+        self._engine.updates.refuse_on_trial(through_network=call.peer.connected is not None)
         return _report(await self._engine.rules.put(call.document(PublicRules), call.text))
 
     async def patch(self, call: Call) -> Response:
-        self._engine.updates.refuse_on_trial()
+        self._engine.updates.refuse_on_trial(through_network=call.peer.connected is not None)
         return _report(await self._engine.rules.patch(call.document(PublicRulesPatch)))
 
     async def counters(self, call: Call) -> Response:

@@ -28,7 +28,7 @@ class Updates:
         self._received: int | None = None
         """Octets of the update that is being received."""
         self.asked = False
-        """Whether a controller has found its way in and asked for the slots."""
+        """Whether a controller has found its way in and asked for the slots, or for what a trial refuses."""
 
     async def status(self) -> UpdateStatus:
         """Both slots, and where an update stands."""
@@ -82,11 +82,13 @@ class Updates:
         self._known = None
         return self._remember(await _asked(self._slots.abandon()))
 
-    def refuse_on_trial(self) -> None:
+    def refuse_on_trial(self, *, through_network: bool) -> None:
         """Raises ProblemError while the running system has yet to prove good.
 
-        The one before, when it comes back, must find what it left, in words that it can read.
+        The one before, when it comes back, must find what it left, in words that it can read. Who came
+        `through_network` has found a way in by that: a failover need not wait for whoever began the update.
         """
+        self.asked |= through_network
         if self._slots.on_trial():
             detail = "this system is on trial; nothing that outlives it is taken before it has proven good"
             raise ProblemError(problem(ProblemType.UPDATE_IN_PROGRESS, detail, retry_after=10.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -209,15 +209,23 @@ async def test_a_system_on_trial_takes_nothing_that_outlives_it() -> None:
         assert (await api.put(agents.tenant())).status == 202
 
 
+async def _document_on_trial(api: Api) -> None:
+    """What a failover does that was begun during the trial."""
+    api.bench.slots.trial = True
+    await refused(await api.put(agents.tenant()), ProblemType.UPDATE_IN_PROGRESS)
+
+
+@pytest.mark.parametrize("ask", [lambda api: api.client.get("/v1/update"), _document_on_trial])
 @pytest.mark.parametrize(("connected", "asked"), [(None, False), (12.5, True)])
 async def test_only_who_came_through_the_network_proves_a_way_in(
     monkeypatch: pytest.MonkeyPatch,
     connected: float | None,
     asked: bool,  # noqa: FBT001
+    ask: Callable[[Api], Awaitable[object]],
 ) -> None:
     monkeypatch.setattr(api_bench, "Peer", lambda name, permission: Peer(name, permission, connected))
     async with serving(on_socket=True) as api:
-        await api.client.get("/v1/update")
+        await ask(api)
         answer = await api.client.get(ASKED_PATH)
         assert await answer.json() == {"asked": asked}
 
