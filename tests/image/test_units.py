@@ -63,6 +63,11 @@ def test_the_system_is_up_and_no_unit_failed(host: Host) -> None:
     assert host.check_output("systemctl is-system-running --wait") == "running"
 
 
+@pytest.mark.parametrize("unit", ["systemd-modules-load", "systemd-sysctl", "systemd-journal-flush"])
+def test_debians_own_steps_of_a_start_are_waited_for_as_long_as_others(host: Host, unit: str) -> None:
+    assert host.check_output("systemctl show -p TimeoutStartUSec --value %s", f"{unit}.service") == "10min"
+
+
 def test_the_seed_came_as_the_property_that_the_ova_offers(host: Host) -> None:
     said = host.check_output("journalctl --no-pager -o cat -u 'causeway-boot-*'")
     assert "by the seed from OVF property causeway.seed of ovf-env.xml in /dev/sr0" in said
