@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from causeway_controller.hypervisors.base import HypervisorError, Machine
 from causeway_controller.hypervisors.libvirt import binding, domain
+
+_NO_SMM: Final = "System Management Mode not supported"
+"""Words of QEMU's (x86_machine_is_smm_enabled): libvirt passes them on without a code of its own, and says
+nothing of it in what a host can.
+"""
 
 
 def find(connection: Any, owner_id: str) -> Machine | None:
@@ -130,10 +135,16 @@ def _switch(found: Any, *, on: bool) -> None:
             found.create()
         else:
             found.destroy()
-    except libvirt.libvirtError:
+    except libvirt.libvirtError as error:
         with contextlib.suppress(libvirt.libvirtError):
             if bool(found.isActive()) == on:
                 return
+        if _NO_SMM in str(error):
+            raise HypervisorError(
+                f"domain {found.name()} does not start: the host's KVM has no System Management Mode, which "
+                "Secure Boot needs; a host inside a VM may get it from the hypervisor below, else have it "
+                "offer no Secure Boot (docs/how-to/libvirt.md) and deploy the appliance anew"
+            ) from error
         raise
 
 
