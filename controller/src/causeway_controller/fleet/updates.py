@@ -27,11 +27,13 @@ class Trial:
 
     seconds: int = 300
     within: float = 3600.0
+    silence: float = 600.0
+    """For an appliance to answer again that a controller restarted which is gone."""
 
     def longer(self, times: float) -> Self:
         """Return the same for an appliance that is as many times slower."""
         seconds = min(_LONGEST_TRY, int(times * self.seconds))
-        return replace(self, seconds=seconds, within=times * self.within)
+        return replace(self, seconds=seconds, within=times * self.within, silence=times * self.silence)
 
 
 USUAL = Trial()

@@ -30,7 +30,7 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
 
 PATIENCE: Final = 600.0
-"""Seconds that an appliance is waited for that another run changes, or that a dead controller restarted."""
+"""Seconds that an appliance is waited for that another run changes."""
 _POLL_SECONDS: Final = 1.0
 
 
@@ -137,7 +137,7 @@ class FleetUpdate:
 
     async def _reached(self, agent: AgentClient) -> None:
         """Wait while it restarts: the controller before may have had it do so. Raises AgentUnreachable."""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._trial.silence
         while True:
             try:
                 await agent.get_update()

@@ -173,7 +173,7 @@ def test_agents_from_before_are_sent_nothing_that_they_do_not_know() -> None:
 
 def test_a_slow_appliance_is_given_longer_to_prove_good_and_no_longer_than_it_takes() -> None:
     longer = updates.USUAL.longer(8.0)
-    assert (longer.seconds, longer.within) == (8 * 300, 8 * 3600.0)
+    assert (longer.seconds, longer.within, longer.silence) == (8 * 300, 8 * 3600.0, 8 * 600.0)
     most = updates.USUAL.longer(20.0).seconds
     assert codec.decode(codec.encode(Activation(build="0" * 64, seconds=most)), Activation).seconds == most
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class World(RunsBench):
         self.file = update_file.read(place / "causeway-2.update")
         self.here = True
         """Whether this controller has the file."""
+        self.trial = updates.USUAL
         self.acts: list[str] = []
         self.kept = Appliances(database)
         self.machines = {f"{tenant}-esx1": TwoSlots(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
@@ -60,6 +62,7 @@ class World(RunsBench):
             in_charge=self._in_charge,
             patience=1.0,
             poll=0.01,
+            trial=self.trial,
         )
         return {UpdateFleet: kind}
 
@@ -162,6 +165,25 @@ async def test_whoever_is_killed_the_next_one_goes_on(world: World, stage: str, 
     await world.engine.carry_out(run)
     assert world.last(run)[0] == "finished"
     assert world.acts == ["send beta", "restart beta", "send zeta", "restart zeta"], "nothing is done twice"
+
+
+async def test_the_next_one_waits_for_a_slow_appliance_that_restarts_as_long_as_it_has_patience(
+    world: World,
+) -> None:
+    world.trial = replace(updates.USUAL, silence=0.0)
+
+    async def kill(at: str, when: str) -> None:
+        if (at, when) == ("beta/esx1", "after") and not world.machines["beta-esx1"].away:
+            world.machines["beta-esx1"].away = 3
+            raise Killed
+
+    world.engine.at = kill
+    run = await world.begin()
+    with pytest.raises(Killed):
+        await world.engine.carry_out(run)
+    world.controller("two")
+    await world.engine.carry_out(run)
+    assert (world.last(run)[0], world.machines["beta-esx1"].away) == ("failed", 2)
 
 
 async def test_a_run_that_changes_the_appliance_is_waited_for(world: World) -> None:
