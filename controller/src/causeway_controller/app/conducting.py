@@ -230,6 +230,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 now=utc_now,
                 interval=settings.interval,
                 actor=settings.name,
+                patience=settings.patience,
             ),
             cares=(
                 gateways,

@@ -64,6 +64,8 @@ class Surroundings:
     now: datetime
     interval: timedelta
     """Between two looks."""
+    patience: float = 1.0
+    """How many times longer than usual an appliance may take to start, and so be silent."""
 
 
 def dead(one: Deployed) -> bool:
@@ -113,7 +115,7 @@ def _lasts(one: Deployed, around: Surroundings) -> bool:
     """Whether it has been so for long enough, and was seen so lately."""
     if one.since is None or one.asked is None or around.now - one.asked > _FRESH * around.interval:
         return False
-    least = _SILENT if one.condition is Condition.SILENT else _GONE
+    least = around.patience * _SILENT if one.condition is Condition.SILENT else _GONE
     return around.now - one.since >= max(least, _LOOKS * around.interval)
 
 

@@ -51,8 +51,9 @@ class BringingBack:
         now: Callable[[], datetime],
         interval: float,
         actor: Name,
+        patience: float = 1.0,
     ) -> None:
-        """`interval`: seconds between two looks at an appliance."""
+        """`interval`: seconds between two looks at an appliance; `patience`: as of `Surroundings`."""
         self._runs = runs
         self._rebuilds = rebuilds
         self._inventories = inventories
@@ -61,6 +62,7 @@ class BringingBack:
         self._now = now
         self._interval = timedelta(seconds=interval)
         self._actor = actor
+        self._patience = patience
 
     async def look(self, seen: Iterable[Deployed], roll: Mapping[ApplianceId, Deployed]) -> None:
         """Begin what is due among those that were just looked at. Raises StoreError."""
@@ -81,6 +83,7 @@ class BringingBack:
                 attempts=rebuilding.recent(attempts, way.host, now=self._now()),
                 now=self._now(),
                 interval=self._interval,
+                patience=self._patience,
             )
             if (cause := rebuilding.due(one, around)) and rebuilding.agrees(
                 one, await powered(self._power, one)

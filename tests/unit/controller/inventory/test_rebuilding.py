@@ -120,6 +120,17 @@ def test_it_must_have_been_so_for_a_while(condition: Condition, lasts: int, *, d
     assert bool(rebuilding.due(found, around())) is due
 
 
+@pytest.mark.parametrize(
+    ("condition", "lasts", "due"),
+    [(Condition.SILENT, 4799, False), (Condition.SILENT, 4800, True), (Condition.MISSING, 90, True)],
+)
+def test_silence_lasts_longer_where_appliances_are_slow(
+    condition: Condition, lasts: int, *, due: bool
+) -> None:
+    found = appliance(condition, lasts=timedelta(seconds=lasts))
+    assert bool(rebuilding.due(found, replace(around(), patience=8.0))) is due
+
+
 def test_what_was_not_looked_at_lately_is_left_alone() -> None:
     one = replace(appliance(Condition.MISSING), asked=NOW - timedelta(minutes=5))
     assert rebuilding.due(one, around()) == ""

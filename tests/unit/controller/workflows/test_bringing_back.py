@@ -95,15 +95,20 @@ class World:
         self.told = AppliancesTold(
             self.appliances, Rebuilds(database), self.inventories, now=lambda: self.now, interval=1e6
         )
-        self.bringing = BringingBack(
+        self._rebuilds = Rebuilds(database)
+        self.bringing = self.controller()
+
+    def controller(self, *, patience: float = 1.0) -> BringingBack:
+        return BringingBack(
             runs=self,
-            rebuilds=Rebuilds(database),
+            rebuilds=self._rebuilds,
             inventories=self.inventories,
             audit=self.audit,
             power=self._power,
             now=lambda: self.now,
             interval=30.0,
             actor="ctl1",
+            patience=patience,
         )
 
     async def start_chore(
@@ -246,10 +251,13 @@ async def test_a_silent_gateway_is_brought_back_only_where_the_host_says_always(
     silent = replace(EDGE, condition=Condition.SILENT)
     near = replace(silent, id="gw2", host="gw2", condition=Condition.HEALTHY, seen=START)
     world.power = Power.ON
+    slow = world.controller(patience=20.0)
     for policy, begun in ((Policy.SAFE, 0), (Policy.ALWAYS, 1)):
         before = world.inventories.load()
         hosts = tuple(msgspec.structs.replace(one, rebuild=policy) for one in before.inventory.hosts)
         changed = msgspec.structs.replace(before.inventory, hosts=hosts)
         world.inventories.replace(changed, expected=before.revision, actor="test")
+        await slow.look([silent], {silent.id: silent, near.id: near})
+        assert world.begun == 0, "a slow one may take longer to start"
         await world.bringing.look([silent], {silent.id: silent, near.id: near})
         assert world.begun == begun
