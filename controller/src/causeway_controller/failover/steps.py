@@ -66,6 +66,11 @@ def switched(vm: VmName, *, on: bool) -> str:
     return f"Power {'on' if on else 'off'} the replica of {vm}"
 
 
+def switches(sentence: str) -> bool:
+    """Return whether it is one of `switched`."""
+    return sentence.startswith((switched("", on=True), switched("", on=False)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
     """Power a machine on, or off; nothing happens when it is so already."""

@@ -17,7 +17,7 @@ from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
-from causeway_controller.failover.steps import Power, Step, appliances, replicas, switched
+from causeway_controller.failover.steps import Power, Step, appliances, replicas, switched, switches
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
@@ -41,6 +41,9 @@ from causeway_controller.workflows.telling import Telling
 from causeway_wire.types import Name, VmName
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
+_THROUGH: Final = frozenset({StepState.DONE.value, StepState.UNCHANGED.value})
+_OPEN_ENDED: Final = frozenset({StepState.STARTED.value, StepState.FAILED.value})
+_UNDONE: Final = StepState.UNDONE.value
 
 _log = logging.getLogger(__name__)
 
@@ -93,13 +96,13 @@ class Execution:
 
     async def _carry_on(self, before: Sequence[RunEvent]) -> None:
         request = requests.read(self._asked.request.encode())
+        for event in before:
+            self._remember(event)
         site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, requests.plan(request))
         self._site = site
         started = next((event for event in before if event.kind == STARTED), None)
         began: dict[str, Any] = {}
         if started is not None:
-            for event in before:
-                self._remember(event)
             began = msgspec.json.decode(started.detail, type=dict[str, Any])
             site = tenancy.with_mode(site, self._asked.tenant, modes.read(began["mode"]))
         plan = planning.plan(request, site)
@@ -159,6 +162,7 @@ class Execution:
             "mode": modes.members(mode),
             "ready": planning.ready(events),
             "failures": {one.step.sentence: str(one.error) for one in events if one.error is not None},
+            "reached": sorted(self._may_be_on()),
             "now": await self._now(),
         }
         await self._record.close(FINISHED, detail, left)
@@ -175,8 +179,23 @@ class Execution:
         undone, kept = (error.undone, error.kept) if isinstance(error, StepFailed) else ((), ())
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
         kept = (*kept, *self._still_kept((*undone, *kept)))
-        detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "now": await self._now()}
-        await self._record.close(FAILED, detail)
+        reached = sorted((self._may_be_on() | self._open_ended()).difference(stand))
+        detail = {"why": str(error), "undone": undone, "kept": kept, "stand": stand, "reached": reached}
+        await self._record.close(FAILED, {**detail, "now": await self._now()})
+
+    def _may_be_on(self) -> frozenset[str]:
+        """Steps of runs before that may have left replicas on, but for those that this run has off."""
+        off: set[str] = set()
+        for step in self._planned:
+            if isinstance(step.action, Power) and step.action.machine.appliance is None:
+                on, away = (switched(step.action.machine.name, on=each) for each in (True, False))
+                if self._steps.get(on) == _UNDONE or self._steps.get(away) in _THROUGH:
+                    off |= {on, away}
+        return frozenset(one for one in self._inherited.reached if switches(one)) - off
+
+    def _open_ended(self) -> frozenset[str]:
+        """Steps about replicas of which nobody heard the end, or that failed and were not taken back."""
+        return frozenset(one for one, state in self._steps.items() if state in _OPEN_ENDED and switches(one))
 
     def _still_kept(self, told: Sequence[str]) -> Iterator[str]:
         """What a run before could not take back, and this one has not come to."""

@@ -28,8 +28,11 @@ STEP: Final = "step"
 STAGE: Final = "stage"
 """Everything of the stage has ended, and is remembered."""
 FAILED: Final = "failed"
-"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`."""
+"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`, and which
+besides may have left a replica on (`reached`).
+"""
 FINISHED: Final = "finished"
+"""It went through: the `mode` that it left, its `failures`, and `reached` as above."""
 LAST: Final = frozenset({FAILED, FINISHED})
 """Nothing comes after these."""
 
@@ -168,6 +171,7 @@ def _passed_over(request: bytes, ended: str) -> bool:
 
 def _left(last: RunEvent) -> Inherited:
     told = msgspec.json.decode(last.detail, type=dict[str, Any])
+    reached = frozenset(told.get("reached", ()))
     if last.kind == FAILED:
-        return Inherited(kept=tuple(told.get("kept", ())), reached=frozenset(told.get("stand", ())))
-    return Inherited(reached=frozenset(told.get("failures", ())))
+        return Inherited(kept=tuple(told.get("kept", ())), reached=reached | frozenset(told.get("stand", ())))
+    return Inherited(reached=reached | frozenset(told.get("failures", ())))

@@ -16,8 +16,11 @@ from causeway_controller.contract.requests import (
     UndoSite,
 )
 from causeway_controller.inventory.modes import Full, Partial
+from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.database import Database
 from causeway_controller.workflows.run_record import FAILED, FINISHED
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from tests.fakes.engine import Killed
 from tests.runs_bench import HOST, START, RunsBench
 
 VM, OTHER = "vm-0-0", "vm-0-1"
@@ -86,6 +89,10 @@ async def nothing(_stage: str, _moment: str) -> None:
     """Nothing happens."""
 
 
+async def out_of_the_inventory(*_: object) -> Site:
+    raise ProblemError(problem(ProblemType.NOT_FOUND, "tenant acme needs nothing on esx1"))
+
+
 def passed(bench: RunsBench, name: str, asked: Request | Chore) -> None:
     """A run that went through meanwhile and touched no replica."""
     run = bench.runs._asked(asked, "acme", HOST, actor="anna", identifier=name)
@@ -114,6 +121,52 @@ async def test_what_an_own_run_could_not_power_off_is_no_obstacle(bench: RunsBen
     assert bench.running() == {VM}, ended
     run = await through(bench, FailOverSite(tenant="acme", vms=ONE))
     assert bench.last(run)[0] == FINISHED, bench.last(run)[1]
+
+
+async def test_what_came_on_late_is_no_obstacle_also_after_a_run_that_was_refused(bench: RunsBench) -> None:
+    bench.hypervisor.broken.add(f"acme/{VM}")
+    assert bench.last(await through(bench, FailOverSite(tenant="acme", vms=BOTH)))[0] == FINISHED
+    bench.hypervisor.broken.clear()
+    bench.hypervisor.on[f"acme/{VM}"] = True  # its host had it in its queue
+    for _ in range(2):
+        bench.agents["acme-provider"].refuse = problem(ProblemType.UNSUPPORTED, "the original answers")
+        assert bench.last(await through(bench, FailOverSite(tenant="acme", vms=BOTH)))[0] == FAILED
+        bench.agents["acme-provider"].refuse = None
+    run = await through(bench, FailOverSite(tenant="acme", vms=BOTH))
+    assert bench.last(run)[0] == FINISHED, bench.last(run)[1]
+
+
+async def test_what_a_controller_that_died_powered_on_is_no_obstacle(
+    bench: RunsBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(stage: str, moment: str) -> None:
+        if moment == "after" and bench.running():
+            raise Killed
+
+    bench.engine.at = die
+    run = (await bench.runs.start(FailOver(tenant="acme", vms=ONE), host=HOST, actor="anna")).id
+    with pytest.raises(Killed):
+        await bench.engine.carry_out(run)
+    bench.engine.at = nothing
+    monkeypatch.setattr(bench.tenancies, "load", out_of_the_inventory)
+    await bench.engine.carry_out(run)
+    kind, told = bench.last(run)
+    assert (kind, bench.running()) == (FAILED, {VM})
+    assert f"Power on the replica of {VM}" in told["stand"]
+    monkeypatch.undo()
+    again = await through(bench, FailOver(tenant="acme", vms=ONE))
+    assert bench.last(again)[0] == FINISHED, bench.last(again)[1]
+
+
+async def test_what_a_later_run_has_off_is_refused_when_somebody_powers_it_on(bench: RunsBench) -> None:
+    bench.hypervisor.broken.add(f"acme/{VM}")
+    await through(bench, FailOverSite(tenant="acme", vms=BOTH))
+    bench.hypervisor.broken.clear()
+    await through(bench, FailOverSite(tenant="acme", vms=BOTH))
+    await through(bench, UndoSite(tenant="acme"))
+    assert not bench.running()
+    bench.hypervisor.on[f"acme/{VM}"] = True
+    assert bench.last(await through(bench, FailOverSite(tenant="acme", vms=BOTH)))[0] == FAILED
 
 
 async def test_what_is_over_and_off_is_refused_when_somebody_powers_it_on(bench: RunsBench) -> None:
