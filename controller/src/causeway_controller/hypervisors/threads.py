@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 Answer = TypeVar("Answer")
 
@@ -37,3 +37,8 @@ def in_thread(work: Callable[[], Answer], *, name: str) -> asyncio.Future[Answer
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return future
+
+
+def failed(future: asyncio.Future[Any]) -> bool:
+    """Return whether it has ended without an answer: whoever asks now is not told what went wrong then."""
+    return future.done() and (future.cancelled() or future.exception() is not None)

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.libvirt import binding
 from causeway_controller.hypervisors.libvirt.link import DroppedError, Link
-from causeway_controller.hypervisors.threads import in_thread
+from causeway_controller.hypervisors.threads import failed, in_thread
 
 CONNECT_SECONDS: Final = 30.0
 """A daemon looks at its emulators first, when it was just started."""
@@ -81,7 +81,7 @@ class Session:
             if self._link.alive():
                 return self._link
             self._drop(self._link)
-        if self._opening is None:
+        if self._opening is None or failed(self._opening):
             self._opening = in_thread(self._open, name="libvirt")
         opening = self._opening
         try:

@@ -12,7 +12,7 @@ from xml.parsers.expat import ExpatError
 
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.shared import DroppedError, Shared
-from causeway_controller.hypervisors.threads import in_thread
+from causeway_controller.hypervisors.threads import failed, in_thread
 from causeway_controller.hypervisors.vsphere import binding
 from causeway_controller.hypervisors.vsphere.binding import Login
 
@@ -89,7 +89,7 @@ class Session:
         if self._login is not None:
             return self._login
         vim, vmodl = binding.load()
-        if self._opening is None:
+        if self._opening is None or failed(self._opening):
             self._opening = in_thread(self._open, name="vsphere")
         opening = self._opening
         try:

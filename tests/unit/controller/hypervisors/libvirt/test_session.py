@@ -132,6 +132,27 @@ async def test_who_waits_for_a_connection_begins_no_second_one() -> None:
     assert len(daemon.given) == 1
 
 
+async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now() -> None:
+    daemon, go_on, refused = Daemon(), threading.Event(), [FakeLibvirtError("it is off")]
+
+    def connect() -> FakeConnection:
+        go_on.wait(10)
+        for error in refused:
+            raise error
+        return daemon.connect()
+
+    session = Session("kvm1", connect)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):  # as who looks at a host before a failover
+            await session.ask(lambda _: None)
+    opening = session._opening
+    assert opening is not None
+    go_on.set()
+    await asyncio.wait([opening])
+    refused.clear()
+    assert await session.ask(lambda _: "answered") == "answered"
+
+
 def test_a_dropped_connection_is_asked_no_more_and_closed_elsewhere() -> None:
     connection = FakeConnection()
     link = Link(connection, refusal=FakeLibvirtError)

@@ -84,6 +84,27 @@ async def test_a_login_that_is_under_way_when_the_controller_ends_is_ended_too()
     await session.close()
 
 
+async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now() -> None:
+    centre = Vcenter(ConnectionRefusedError("it is off"))
+    go_on = threading.Event()
+
+    def connect() -> Any:
+        go_on.wait(10)
+        return centre.connect()
+
+    session = Session("vc1", connect)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):  # as who looks at a host before a failover
+            await session.ask(lambda _: None)
+    opening = session._opening
+    assert opening is not None
+    go_on.set()
+    await asyncio.wait([opening])
+    centre.refusal = None
+    assert await session.ask(lambda _: "answered") == "answered"
+    await session.close()
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "said"),
     [
