@@ -19,9 +19,11 @@ from causeway_controller.contract.requests import (
     UndoSite,
 )
 from causeway_controller.contract.tenant import Hook, Hooks
-from causeway_controller.failover.steps import Ending
+from causeway_controller.failover.steps import Call, Ending
 from causeway_controller.inventory.tenancy import ProviderHalf
+from causeway_controller.peers import half
 from causeway_wire.problem import ProblemError, ProblemType
+from tests import linked_sites
 from tests.faulty_line import Fault
 from tests.linked_sites import DEADLINES, NETWORK, ONES, SHORT, VM, Linked, TimedAgent, linked
 from tests.two_sites import NAME
@@ -250,8 +252,8 @@ async def test_what_a_run_left_at_the_provider_the_next_one_takes_up(both: Linke
 async def test_what_a_run_left_at_the_provider_is_undone(both: Linked) -> None:
     await left_over(both)
     site = both.tenant.tenancies.site
-    half = replace(cast(ProviderHalf, site.tenants["acme"].provider), serves=ONES)
-    known = replace(site.tenants["acme"], provider=half)
+    serving = replace(cast(ProviderHalf, site.tenants["acme"].provider), serves=ONES)
+    known = replace(site.tenants["acme"], provider=serving)
     both.tenant.tenancies.site = replace(site, tenants={"acme": known})
     back = await both.start(Undo(tenant="acme", vms=ONES))
     assert await both.ended(back) == "finished", both.tenant.last(back.id)
@@ -279,6 +281,27 @@ async def test_what_a_replica_wrote_is_given_back_by_the_tenants_run(both: Linke
     agree(both, "failed")
     ((call, _),) = both.provider.hooks.calls
     assert (call.hook, call.request, call.vms) == ("release", "fail-back", (VM,))
+
+
+async def test_a_hook_that_brings_production_up_to_date_has_longer_than_a_start(
+    both: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hooked = replace(both.provider.tenancies.site.tenants["acme"], hooks=Hooks(release=Hook(name="release")))
+    both.provider.tenancies.site = replace(both.provider.tenancies.site, tenants={"acme": hooked})
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished"
+    usual = both.provider.hooks.call
+
+    async def slow(call: Call, run: str) -> None:
+        await asyncio.sleep(3)
+        await usual(call, run)
+
+    monkeypatch.setattr(both.provider.hooks, "call", slow)
+    monkeypatch.setattr(linked_sites, "PATIENCE", replace(linked_sites.PATIENCE, open=0.5))
+    monkeypatch.setattr(half, "_WAIT", 1)
+    back = await both.start(FailBack(tenant="acme"))
+    assert await both.ended(back) == "finished", both.tenant.last(back.id)
+    agree(both, "failed")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class HalfPatience:
     open: float = 420.0
     """For an appliance that boots and replicas that start."""
     end: float = 1200.0
-    """For the other half's controller to find that nothing relies on it any more."""
+    """For the other half's controller to find that nothing relies on it any more, or to give it back."""
     pause: float = 0.5
 
 
@@ -68,7 +68,10 @@ class HalfClient:
         served = vms & await self._serves(host)
         if missing := sorted(vms - served if ending in _GIVEN_BACK else ()):
             words = f"the provider does not serve {', '.join(missing)} in a partial failover any more"
-            raise HalfStands(f"{words}: have it give back what it has")
+            raise HalfStands(
+                f"{words}: have it give back what it runs in a full one; what it has given back already, "
+                "`causeway failover undo` ends here"
+            )
         if served:
             await self._order(self.run, HalfOrder(epoch=epoch, end=_end(host, served, ending), dry_run=True))
 
@@ -94,7 +97,7 @@ class HalfClient:
             return False
         name = f"{self.run}-end"
         report = await self._order(name, HalfOrder(epoch=epoch, end=_end(host, served, ending)))
-        report = await self._until(name, report, HalfState.PREPARING, self.patience.open)
+        report = await self._until(name, report, HalfState.PREPARING, self.patience.end)
         if report.state is not HalfState.GONE:
             raise HalfStands(f"the provider could not end its half: {report.why or 'it has not yet'}")
         return True
