@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from msgspec import UNSET
 
 from causeway_controller import __version__
@@ -71,7 +72,7 @@ class StatusHandlers:
         needed = production.needed(stored.inventory)
         others = await self._troubles(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
-        wanted, notices = _undeployed(stored, deployed)
+        wanted, notices = _undeployed(stored, deployed, gateways=tenant is None)
         troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
@@ -109,7 +110,7 @@ class StatusHandlers:
             self.metrics.appliances.labels(condition.value).set(count)
         all_of_them = await asyncio.to_thread(self.appliances.all, None)
         deployed = await asyncio.to_thread(self.appliances.troubles, all_of_them)
-        wanted, _ = _undeployed(stored, all_of_them)
+        wanted, _ = _undeployed(stored, all_of_them, gateways=True)
         self.metrics.troubles.set(len([*deployed, *wanted, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
@@ -126,10 +127,15 @@ class StatusHandlers:
 
 
 def _undeployed(
-    stored: Stored, deployed: Iterable[Deployed]
+    stored: Stored, deployed: Iterable[Deployed], *, gateways: bool
 ) -> tuple[tuple[Trouble, ...], tuple[Trouble, ...]]:
-    """What was never deployed: where something needs it, and where nothing does yet."""
-    found = undeployed.find(stored.inventory, deployed)
+    """What was never deployed: where something needs it, and where nothing does yet.
+
+    `gateways`: whether they are among what may have been deployed; to a tenant the inventory shows them all
+    the same.
+    """
+    inventory = stored.inventory if gateways else msgspec.structs.replace(stored.inventory, gateways=())
+    found = undeployed.find(inventory, deployed)
     told = [(Trouble(subject=one.subject, detail=one.detail), one.wanted) for one in found]
     return tuple(one for one, wanted in told if wanted), tuple(one for one, wanted in told if not wanted)
 

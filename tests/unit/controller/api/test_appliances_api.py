@@ -116,6 +116,15 @@ async def test_a_tenant_is_told_of_its_own_appliance_alone(tmp_path: Path) -> No
         assert status == 404
 
 
+async def test_a_tenant_is_told_nothing_of_gateways(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        entered(served, "acme", condition=Condition.HEALTHY)
+        _, body, _ = await served.ask("GET", "/v1/status")
+        assert "gateway gw1" in str(body["notices"])
+        _, body, _ = await served.ask("GET", "/v1/status", role=Role.TENANT_ADMIN, whose="acme")
+        assert body["notices"] == [], "those that are deployed are not its own, and none can be seen"
+
+
 async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
         assert (await served.ask("GET", PATH))[0] == 404
