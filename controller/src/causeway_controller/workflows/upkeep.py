@@ -92,6 +92,7 @@ class Upkeep:
         alive = await asyncio.to_thread(self._leases.alive)
         if self._lease.name != min(alive, default=""):
             self._watch.rest()
+            self._waiting = {}
             return
         seen = await self._watch.look()
         self._watch.roll.update(await self._renewal.look(seen, self._watch.roll))

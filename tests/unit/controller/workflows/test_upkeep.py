@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from causeway_controller.errors import StoreError
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.upkeep import Upkeep
@@ -107,6 +108,26 @@ async def test_a_care_that_takes_long_keeps_nobody_from_being_asked(one: Watched
     await first.upkeep.cared()
     assert first.cared[1] == (ME,), "what was seen meanwhile is cared for, once"
     first.lease.end()
+
+
+async def test_who_looked_after_them_before_cares_for_none_that_is_gone_since(one: Watched) -> None:
+    second = Controller(one, "b")
+    second.lease.begin()
+    second.held.clear()
+    for _ in range(2):
+        await second.upkeep.look()
+        one.pass_(seconds=2 * INTERVAL)
+    first = Controller(one, "a")
+    first.lease.begin()
+    await second.upkeep.look()
+    second.held.set()
+    await second.upkeep.cared()
+    Appliances(one.database).forget(ME)
+    first.lease.end()
+    await second.upkeep.look()
+    await second.upkeep.cared()
+    assert second.cared == [(ME,), ()]
+    second.lease.end()
 
 
 async def test_what_the_cares_raise_is_raised_by_the_next_round_and_they_go_on(one: Watched) -> None:
