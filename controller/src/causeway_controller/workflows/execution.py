@@ -37,6 +37,7 @@ from causeway_controller.workflows.run_record import (
     Record,
 )
 from causeway_controller.workflows.stages import Stages
+from causeway_controller.workflows.survey import Known
 from causeway_controller.workflows.telling import Telling
 from causeway_wire.types import Name, VmName
 
@@ -113,9 +114,11 @@ class Execution:
         acting.stop_requested = self._journal.stop_requested
         acting.inherits = bool(self._inherited.kept)
         if started is None:
-            own = tenancy.mode(site, self._asked.tenant).vms | frozenset(self._left_on(plan.steps))
-            await self._means.executor.survey.refuse(plan.steps, own=own)
-            mode = modes.members(tenancy.mode(site, self._asked.tenant))
+            standing = tenancy.mode(site, self._asked.tenant)
+            known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)
+            own = standing.vms | frozenset(self._left_on(plan.steps))
+            await self._means.executor.survey.refuse(plan.steps, own=own, known=known)
+            mode = modes.members(standing)
             self._telling.tell(
                 STARTED,
                 controller=self._means.controller,

@@ -21,6 +21,7 @@ from causeway_controller.failover.steps import (
     appliances,
     replica_machine,
 )
+from causeway_controller.inventory import modes
 from causeway_controller.inventory.tenancy import ProviderHalf, Tenant
 from causeway_controller.workflows.ports import Hooks, Hypervisors, Questioned
 from causeway_wire.observed import Observed
@@ -36,6 +37,14 @@ Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the store says of the provider's appliance."""
+
+    appliance: ApplianceId
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
     """Asks agents and hypervisors, none of them for longer than `patience` seconds."""
 
@@ -46,11 +55,15 @@ class Survey:
     pause: float
     """Seconds until an agent that did not answer is asked again."""
 
-    async def obstacles(self, steps: Sequence[Step], own: Collection[VmName]) -> tuple[str, ...]:
+    async def obstacles(
+        self, steps: Sequence[Step], own: Collection[VmName], known: Known | None = None
+    ) -> tuple[str, ...]:
         """Return what would stop these steps, in words.
 
         A replica is none whose failure stops no other one, unless it is the same with all of them. One that
-        runs before it was powered on is, unless it is of `own`: those that the tenant's runs may have on.
+        runs before it was powered on is, unless it is of `own`: those that the tenant's runs may have on; or
+        unless the appliance is in another failover than is `known`: then the store is older than that, for it
+        was restored from a backup, and has forgotten the run.
         """
         powers = {step.action.machine: step for step in steps if isinstance(step.action, Power)}
         power = await _each(powers, self._power)
@@ -60,7 +73,9 @@ class Survey:
         replicas = [one for one in powers if one.kind is MachineKind.REPLICA]
         hopeless = bool(replicas) and all(missing[one] is not None for one in replicas)
         lacks = (missing[one] for one, step in powers.items() if step.required or hopeless)
-        foreign = (_running(one) for one in replicas if _is_foreign(powers[one], power[one], own))
+        foreign = [_running(one) for one in replicas if _is_foreign(powers[one], power[one], own)]
+        if foreign and known is not None and await self._is_older(known):
+            foreign = []
         return (
             *self._uncalled(steps),
             *foreign,
@@ -75,9 +90,15 @@ class Survey:
                     f"enter it as hooks.{step.action.hook}.call"
                 )
 
-    async def refuse(self, steps: Sequence[Step], *, own: Collection[VmName]) -> None:
-        """Raise PreflightFailed when something would stop these steps; `own` as of `obstacles`."""
-        found = await self.obstacles(steps, own)
+    async def _is_older(self, known: Known) -> bool:
+        seen = await self._observed(known.appliance)
+        return isinstance(seen, Observed) and seen.failover not in {modes.Idle.name, known.mode}
+
+    async def refuse(
+        self, steps: Sequence[Step], *, own: Collection[VmName], known: Known | None = None
+    ) -> None:
+        """Raise PreflightFailed when something would stop these steps; `own`, `known` as of `obstacles`."""
+        found = await self.obstacles(steps, own, known)
         if found:
             more = (f"and {len(found) - _TOLD} more",) if len(found) > _TOLD else ()
             raise PreflightFailed((*found[:_TOLD], *more))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from msgspec import structs
 
 from causeway_controller.contract.requests import (
     Chore,
@@ -21,7 +24,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.fakes.engine import Killed
-from tests.runs_bench import HOST, START, RunsBench
+from tests.runs_bench import HOST, START, RunsBench, made
 
 VM, OTHER = "vm-0-0", "vm-0-1"
 ONE, BOTH = frozenset({VM}), frozenset({VM, OTHER})
@@ -156,6 +159,29 @@ async def test_what_a_controller_that_died_powered_on_is_no_obstacle(
     monkeypatch.undo()
     again = await through(bench, FailOver(tenant="acme", vms=ONE))
     assert bench.last(again)[0] == FINISHED, bench.last(again)[1]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [FailOver(tenant="acme", vms=ONE), FailOverSite(tenant="acme", vms=ONE)],
+    ids=["partial", "full"],
+)
+async def test_what_runs_since_a_backup_was_made_is_taken_up_after_its_restore(
+    bench: RunsBench, tmp_path: Path, request_: Request
+) -> None:
+    """The appliance itself says that it serves a failover, which nobody but a run of this tenant's began."""
+    await through(bench, request_)
+    (tmp_path / "restored").mkdir()
+    database = made(tmp_path / "restored")
+    restored = RunsBench(database)
+    restored.agents, restored.hypervisor = bench.agents, bench.hypervisor
+    run = await through(restored, request_)
+    assert restored.last(run)[0] == FINISHED, restored.last(run)[1]
+    assert restored.standings.get("acme", HOST).mode.vms == ONE
+    restored.hypervisor.on[f"acme/{OTHER}"] = True
+    run = await through(restored, structs.replace(request_, vms=frozenset({OTHER})))
+    assert f"the replica of {OTHER} runs already" in restored.last(run)[1]["why"]
+    database.close()
 
 
 async def test_what_a_later_run_has_off_is_refused_when_somebody_powers_it_on(bench: RunsBench) -> None:
