@@ -86,13 +86,14 @@ class Life:
         """Delete the appliance's machine, which stays one that is to be there; with `revoke` the certificates
         by which it was known are refused from now on.
 
-        `unless` is asked when nobody here acts on it any more; whether it was deleted. Raises
+        `unless` is asked last, when nobody here acts on it any more; whether it was deleted. Raises
         HypervisorError, ProblemError (`not-found` without the host), StoreError.
         """
         async with self._acting[one.tenant, one.host]:
+            provider = await self._hosts(one.tenant, one.host)
             if await unless():
                 return False
-            await (await self._hosts(one.tenant, one.host)).destroy(one.id)
+            await provider.destroy(one.id)
             await self._forgotten(one, revoke=revoke, actor=actor, reason=reason)
             return True
 

@@ -43,6 +43,7 @@ class World:
         self.host = FakeHypervisor({ME: True})
         self.deployment = NoDeployment()
         self.tokens: list[str] = []
+        self.order: list[str] = []
         self.life = Life(
             provisioning=self.deployment,
             renewal=one.renewal,
@@ -57,6 +58,7 @@ class World:
         )
 
     async def _host(self, _tenant: TenantId, _host: Name) -> Provider:
+        self.order.append("host")
         return self.host
 
     async def _drop(self, appliance: ApplianceId) -> None:
@@ -148,3 +150,15 @@ async def test_what_is_cleared_is_gone_and_revoked_unless_kept_and_still_to_be_t
     await clear()
     await world.life.bring(TENANT, HOST, under=Under(run="r1", epoch=2))
     assert world.deployment.asked == ["ensure under r1"]
+
+
+async def test_nothing_is_waited_for_between_the_last_look_and_the_machines_end(world: World) -> None:
+    """Whoever was stopped in between would delete the machine that his successor has deployed since."""
+    one = await world.life.deployed(TENANT, HOST)
+
+    async def never() -> bool:
+        world.order.append("looked")
+        return False
+
+    await world.life.clear(one, actor="ctl1", reason="redeployed", revoke=True, unless=never)
+    assert world.order == ["host", "looked"]
