@@ -80,9 +80,19 @@ class Returning:
         self._clock = clock
         self._looked = float("-inf")
         self._tried: dict[ApplianceId, _Tried] = {}
+        self._silent: set[ApplianceId] = set()
+        """Those that did not answer when they were looked at last."""
 
-    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:  # noqa: ARG002 - see `Care`
-        """Begin to end what a provider has taken over. Raises StoreError."""
+    async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
+        """Begin to end what a provider has taken over, at once where an appliance answers again. Raises
+        StoreError.
+        """
+        for one in seen:
+            if one.seen is None or one.seen != one.asked:
+                self._silent.add(one.id)
+            elif one.id in self._silent:
+                self._silent.discard(one.id)
+                self._tried.pop(one.id, None)
         if self._clock() < self._looked + self._interval:
             return
         self._looked = self._clock()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 
 import pytest
 
@@ -12,7 +13,8 @@ from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Pr
 from causeway_controller.contract.requests import Undo
 from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tenant_view import FailoverView, TenantResources
-from causeway_controller.inventory import modes
+from causeway_controller.inventory import certificates, modes
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run
@@ -24,6 +26,7 @@ from tests import joining
 from tests.provider_inventory import host, network
 
 PROVIDER, TENANT, NETWORK = "north", "acme", "lan"
+PLACE = certificates.end_name(TENANT, NETWORK, "tenant")
 
 
 def now() -> datetime:
@@ -83,9 +86,9 @@ class World:
     def stands(self, *vms: str) -> None:
         self.standings.put(TENANT, NETWORK, Standing(mode=modes.partial(frozenset(vms))))
 
-    async def look(self, *, after: float = 30.0) -> None:
+    async def look(self, *, after: float = 30.0, seen: tuple[Deployed, ...] = ()) -> None:
         self.seconds += after
-        await self.returning.look((), lambda: None)
+        await self.returning.look(seen, lambda: None)
 
 
 @pytest.fixture
@@ -146,3 +149,22 @@ async def test_what_fails_again_and_again_is_tried_less_and_less(world: World) -
     before = len(world.started)
     await world.look()
     assert len(world.started) == before + 1, "another time it begins at once"
+
+
+async def test_an_appliance_that_answers_again_is_not_waited_for(world: World) -> None:
+    """What it answers for ends there: it came up long after its controller, and attempts have become rare."""
+    silent = Deployed(
+        id=PLACE, tenant=TENANT, host=NETWORK, address=ip_address("192.168.10.250"), port=8443, asked=now()
+    )
+    answers = replace(silent, seen=silent.asked)
+    world.stands("db1")
+    world.says("full")
+    for _ in range(6):
+        await world.look(after=600.0, seen=(silent,))
+    before = len(world.started)
+    await world.look(seen=(silent,))
+    assert len(world.started) == before
+    await world.look(seen=(answers,))
+    assert len(world.started) == before + 1
+    await world.look(seen=(answers,))
+    assert len(world.started) == before + 1
