@@ -49,9 +49,7 @@ class Redeploying:
         """As `Kind.plan`; raises ProblemError when it is not deployed, or cannot be (any more)."""
         await self._life.check(asked.tenant, asked.host, under=Under(run=asked.id, epoch=0))
         one = await self._life.deployed(asked.tenant, asked.host)
-        keep = _keep(asked)
-        removing = "keep" if keep else "revoke"
-        certificates = "the same" if keep else "new"
+        removing = "keep" if _keep(asked) else "revoke"
         return (
             Unit(
                 name=REMOVE,
@@ -59,7 +57,7 @@ class Redeploying:
             ),
             Unit(
                 name=DEPLOY,
-                sentence=f"Deploy {one.id} again: same addresses, {certificates} certificates, its document",
+                sentence=f"Deploy {one.id} again: same addresses, new certificates, its document",
             ),
         )
 
