@@ -43,7 +43,7 @@ class Shared(Generic[Connection]):
                 self._users -= 1
                 last = self._dropped and not self._users
             if last:
-                self._finish()
+                self._finish_elsewhere()
 
     def drop(self) -> None:
         """Give it up; it is ended when nobody asks any more. Never blocks."""
@@ -51,12 +51,16 @@ class Shared(Generic[Connection]):
             end = not self._dropped and not self._users
             self._dropped = True
         if end:
-            with contextlib.suppress(RuntimeError):  # the interpreter ends
-                threading.Thread(target=self._finish, name="end of a connection", daemon=True).start()
+            self._finish_elsewhere()
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end at most so long; whether it has ended. Blocks."""
         return self._ended.wait(seconds)
+
+    def _finish_elsewhere(self) -> None:
+        """Nobody waits for it: neither who gives it up, nor an answer that is there."""
+        with contextlib.suppress(RuntimeError):  # the interpreter ends
+            threading.Thread(target=self._finish, name="end of a connection", daemon=True).start()
 
     def _finish(self) -> None:
         try:

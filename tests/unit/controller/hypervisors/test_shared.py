@@ -50,3 +50,25 @@ def test_a_question_that_fails_lets_go() -> None:
         shared.ask(lambda login: login.nothing)  # type: ignore[attr-defined]
     shared.drop()
     assert shared.wait(5)
+
+
+def test_an_answer_waits_for_no_end() -> None:
+    """To end it asks the host, which may be what hangs: its last answer would come too late."""
+    go_on, asked, answer = threading.Event(), threading.Event(), threading.Event()
+    shared = Shared("login", lambda _: go_on.wait(10))
+    answers: list[bool] = []
+
+    def slow(_: str) -> bool:
+        asked.set()
+        return answer.wait(5)
+
+    one = threading.Thread(target=lambda: answers.append(shared.ask(slow)))
+    one.start()
+    assert asked.wait(5)
+    shared.drop()
+    answer.set()
+    one.join(2)
+    assert answers == [True]
+    assert not shared.wait(0)
+    go_on.set()
+    assert shared.wait(5)
