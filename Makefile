@@ -24,7 +24,7 @@ help: ## this guide
 	@printf '  make test         all tests: unit, contract, and kernel with real packets\n'
 	@printf '  make demo LINE="--delay 40ms --jitter 20ms --loss 1%% --mtu 1400 --no-icmp"   the same over such lines\n'
 	@printf '\nThe rest:\n'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / && $$1 !~ /^(demo|test|help)$$/ {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / && $$1 !~ /^(demo|test|help)$$/ {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@printf '  make %-12s %s\n' $(foreach name,$(BENCHES),bench-$(name) "only this benchmark")
 	@printf '\nREADME.md says what you will see, ARCHITECTURE.md how it is made, CONTRIBUTING.md how to change it.\n'
 
