@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from causeway_controller.app import unlocking
 from causeway_controller.app.serving import open_store, utc_now
 from causeway_controller.errors import MasterKeyError
 from causeway_controller.settings import Settings
-from causeway_controller.store import backup, vault
+from causeway_controller.store import backup, backup_file, vault
 from causeway_controller.store.backup import Summary
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.secrets import Entry, Resealed, Secrets
@@ -38,10 +39,15 @@ def back_up(settings: Settings, path: Path) -> Summary:
         return backup.backup(database, path, now=utc_now, actor=actor())
 
 
-def restore(settings: Settings, path: Path) -> Summary:
+def opened(path: Path) -> BinaryIO:
+    """Open a backup. Raises StoreError."""
+    return backup_file.opened(path)
+
+
+def restore(settings: Settings, file: BinaryIO) -> Summary:
     """Fill the empty store that the settings name. Raises StoreError."""
     with _connected(settings) as database:
-        return backup.restore(database, path, now=utc_now, actor=actor())
+        return backup.restore(database, file, now=utc_now, actor=actor())
 
 
 def keys(settings: Settings) -> tuple[KeyUse, ...]:

@@ -33,8 +33,9 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
     """
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
-    with told():
-        held = upkeep.restore(settings_as_owner(config), file)
+    # Root made the backup, and the controller's user, as whom the store is filled, may not read it.
+    with told(), upkeep.opened(file) as source:
+        held = upkeep.restore(settings_as_owner(config), source)
         made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
         typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
         typer.echo("Take back again what was taken back since: `causeway audit` of the old store says what.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import sqlalchemy
 from sqlalchemy import MetaData, TableClause, column, delete, func, insert, inspect, select
@@ -66,13 +66,13 @@ def backup(database: Database, path: Path, *, now: Callable[[], datetime], actor
     return Summary(header=header, end=end, tables=tables)
 
 
-def check(path: Path) -> Summary:
+def check(source: Path | BinaryIO) -> Summary:
     """Read a backup to its end and tell what is in it.
 
     Raises StoreError when it is damaged, or of a newer version than this program.
     """
-    with backup_file.reading(path) as reader:
-        header = _restorable(path, reader.header())
+    with backup_file.reading(source) as reader:
+        header = _restorable(backup_file.named(source), reader.header())
         tables: dict[str, int] = {}
         for table, rows in reader.batches(_BATCH):
             tables[table.table] = tables.get(table.table, 0) + len(rows)
@@ -80,7 +80,12 @@ def check(path: Path) -> Summary:
 
 
 def restore(
-    database: Database, path: Path, *, now: Callable[[], datetime], actor: str, margin: int = MARGIN
+    database: Database,
+    source: Path | BinaryIO,
+    *,
+    now: Callable[[], datetime],
+    actor: str,
+    margin: int = MARGIN,
 ) -> Summary:
     """Put a backup into an empty database, bring it to the tables of now, and raise its numbers.
 
@@ -88,8 +93,8 @@ def restore(
     refuse lower ones. Appliances that report still higher ones raise them again (`counters`). Raises
     StoreError; then the database is empty as before.
     """
-    summary = check(path)
-    with backup_file.reading(path) as reader, database.write() as connection:
+    path, summary = backup_file.named(source), check(source)
+    with backup_file.reading(source) as reader, database.write() as connection:
         _check_empty(connection)
         header = _restorable(path, reader.header())
         migrate.upgrade_within(connection, to=header.revision)

@@ -11,10 +11,10 @@ import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -102,15 +102,30 @@ def writing(path: Path) -> Iterator[Writer]:
         raise StoreError(f"the backup {path} cannot be written: {error.strerror}") from error
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[Reader]:
-    """Read a backup. Raises StoreError, for whatever is not as it was written too."""
+def opened(path: Path) -> BinaryIO:
+    """Open a backup, to be read by whoever is then less than now. Raises StoreError."""
     try:
-        file = path.open("rb")
+        return path.open("rb")
     except OSError as error:
         raise StoreError(f"the backup {path} cannot be read: {error.strerror}") from error
-    with file, gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-        yield Reader(path, unpacked)
+
+
+@contextmanager
+def reading(source: Path | BinaryIO) -> Iterator[Reader]:
+    """Read a backup, `opened` or not; what was opened stays open, and is read from its beginning.
+
+    Raises StoreError, for whatever is not as it was written too.
+    """
+    path = named(source)
+    with ExitStack() as ours:
+        file = ours.enter_context(opened(source)) if isinstance(source, Path) else source
+        file.seek(0)
+        yield Reader(path, ours.enter_context(gzip.GzipFile(fileobj=file, mode="rb")))
+
+
+def named(source: Path | BinaryIO) -> Path:
+    """Return how it is called where it is told of."""
+    return source if isinstance(source, Path) else Path(source.name)
 
 
 class Reader:

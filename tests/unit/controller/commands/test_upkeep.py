@@ -10,9 +10,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from causeway_controller.app import preparing
+from causeway_controller.commands import backup as commands
 from causeway_controller.commands.backup import backup, restore
 from causeway_controller.commands.vault import vault
-from causeway_controller.settings import load
+from causeway_controller.settings import Settings, load
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import connect
 
@@ -121,3 +122,18 @@ def test_a_backup_is_restored_on_another_host(host: Host, tmp_path: Path) -> Non
         "store.restore",
         f"{getpass.getuser()} on the controller's host",
     )
+
+
+def test_what_root_may_read_is_restored_as_the_owner(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = tmp_path / "b", Host(tmp_path / "two")
+    host.run("backup", made)
+    other.state.mkdir(mode=0o700)
+
+    def owner(_: Path | None) -> Settings:
+        made.rename(tmp_path / "out of the owner's reach")
+        return other.settings
+
+    monkeypatch.setattr(commands, "settings_as_owner", owner)
+    assert f"{made}: " in other.run("restore", made)
