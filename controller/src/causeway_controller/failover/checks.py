@@ -119,7 +119,8 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
             )
         case modes.Idle() | modes.Partial() | modes.Full():
             publications.check(found, found.publications)
-            return _takeable(found, vms, found.public_addresses)
+            lacking = "is not among the tenant's public addresses"
+            return _takeable(found, vms, found.public_addresses, lacking)
 
 
 def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
@@ -193,7 +194,8 @@ def rehearsable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
         case modes.Rehearsal(plan=plan) if plan != found.plan_name:
             raise _in_progress(found, f"a rehearsal by plan {plan or '(none)'}", "go on with that, or end it")
         case modes.Idle() | modes.Rehearsal():
-            return _takeable(found, vms, tuple(documents.stand_ins(found)))
+            lacking = "has no address that stands in for it in a rehearsal; enter it in test_addresses"
+            return _takeable(found, vms, tuple(documents.stand_ins(found)), lacking)
 
 
 def rehearsed(site: Site, tenant: TenantId) -> Tenant:
@@ -209,7 +211,9 @@ def _in_progress(tenant: Tenant, what: str, ways_out: str) -> ProblemError:
     return ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
 
-def _takeable(tenant: Tenant, vms: frozenset[VmName], published_on: Collection[IPAddress]) -> Tenant:
+def _takeable(
+    tenant: Tenant, vms: frozenset[VmName], published_on: Collection[IPAddress], lacking: str
+) -> Tenant:
     """The tenant, when the provider's appliance can be the gateway of all these VMs."""
     problems = [*_each(tenant, vms, lambda vm: _ungated(tenant, vm))]
     problems += _unreplicated(tenant, vms)
@@ -218,7 +222,7 @@ def _takeable(tenant: Tenant, vms: frozenset[VmName], published_on: Collection[I
     addresses = {address for vm in known for address in vm.addresses}
     for rule in tenant.publications:
         if rule.internal_address in addresses and rule.public_address not in published_on:
-            detail = f"rule {rule.id}: {rule.public_address} is not among the tenant's addresses for this"
+            detail = f"rule {rule.id}: {rule.public_address} {lacking}"
             problems.append(problem(ProblemType.OUTSIDE_ALLOCATION, detail, pointer=f"/rules/{rule.id}"))
     return _accepted(tenant, problems, vms)
 

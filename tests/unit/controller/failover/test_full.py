@@ -297,6 +297,7 @@ def test_a_rehearsal_without_enough_test_addresses_names_the_rule() -> None:
     site = with_tenant(SITE, test_addresses=(ip_address("198.51.100.99"),))
     with pytest.raises(ProblemError, match="web-6") as caught:
         full.begin_rehearsal(site, "acme", ALL)
+    assert "enter it in test_addresses" in str(caught.value)
     assert caught.value.problem.type == ProblemType.OUTSIDE_ALLOCATION.urn
 
 
