@@ -39,6 +39,8 @@ class Entered:
 
     findings: tuple[Finding, ...]
     entered: bool
+    may: bool
+    """Whether it is entered, or in a dry run would be."""
     revision: int
     """Of the inventory in force."""
 
@@ -72,13 +74,13 @@ def add(
             Finding(topic=one.topic, grade=one.grade, text=hide(one.text), advice=one.advice)
             for one in asyncio.run(_looked_at(settings, host, login, needs))
         )
-        well = all(one.grade is not Grade.PROBLEM for one in found)
-        if dry or not (well or anyway):
-            return Entered(findings=found, entered=False, revision=before.revision)
+        may = anyway or all(one.grade is not Grade.PROBLEM for one in found)
+        if dry or not may:
+            return Entered(findings=found, entered=False, may=may, revision=before.revision)
         if host.login is not UNSET and login is not None and not _has(kept, host.login, login):
             kept.put(host.login, login, actor=actor())
         after = inventories.replace(inventory, expected=before.revision, actor=actor())
-        return Entered(findings=found, entered=True, revision=after.revision)
+        return Entered(findings=found, entered=True, may=True, revision=after.revision)
 
 
 def _candidate(before: Stored, host: Host) -> tuple[Inventory, Allocation]:

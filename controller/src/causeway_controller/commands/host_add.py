@@ -55,7 +55,8 @@ def add(
     """Enter a host into the inventory, after a look at it; its password goes into the vault.
 
     A host that is known by its key is met first: its key is shown, and confirmed by you, or said with
-    `--pin`. Nothing is changed before all is well. Exit code 1 where it was not entered.
+    `--pin`. Nothing is changed before all is well. Exit code 1 where it was not entered, or with
+    `--dry-run` would not be.
     """
     from causeway_controller.app import host_entry  # noqa: PLC0415 - it takes half a second
 
@@ -91,8 +92,8 @@ def add(
     else:
         for line in marked(came.findings):
             typer.echo(line)
-        typer.echo(_verdict(host, came.revision, entered=came.entered, dry=dry_run))
-    if not (came.entered or dry_run):
+        typer.echo(_verdict(host, came.revision, entered=came.entered, may=came.may, dry=dry_run))
+    if not came.may:
         raise typer.Exit(errors.REFUSED)
 
 
@@ -119,10 +120,12 @@ def _met(host: Host) -> str:
     return found.pin
 
 
-def _verdict(host: Host, revision: int, *, entered: bool, dry: bool) -> str:
+def _verdict(host: Host, revision: int, *, entered: bool, may: bool, dry: bool) -> str:
     if entered:
         there = f"Host {host.id} is in the inventory, at revision {revision}."
         return f"{there} Next: causeway host selftest {host.id}"
+    if dry and not may:
+        return f"Host {host.id} would not be entered: see above. Nothing was changed."
     if dry:
         return f"Host {host.id} was looked at; nothing was changed."
     return f"Host {host.id} was not entered, and nothing was changed: see above, or say --anyway."

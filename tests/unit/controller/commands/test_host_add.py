@@ -131,6 +131,8 @@ def test_a_problem_keeps_it_out_unless_it_is_wanted_anyway(world: World) -> None
     done = world.run("add", "vc9", *PINNED, code=1)
     assert "STOP rights: lacks VApp.Import\n       Next: give it\n" in done.stdout
     assert ("vc9" in world.entered(), world.secrets()) == (False, "")
+    assert "would not be entered" in world.run("add", "vc9", *PINNED, "--dry-run", code=1).stdout
+    assert "looked at" in world.run("add", "vc9", *PINNED, "--dry-run", "--anyway").stdout
     world.found.error = HypervisorError(f"causeway with {PASSWORD} is refused", cause=Cause.LOGIN)
     assert "STOP identity: *** with *** is refused" in world.run("add", "vc9", *PINNED, code=1).stdout
     world.run("add", "vc9", *PINNED, "--anyway")
