@@ -32,6 +32,10 @@ _SAID: Final[Mapping[Condition, str]] = {
     Condition.OTHER_MODE: "{cause}; " + _DEPLOY,
     Condition.OUTDATED: "{cause}; " + _DEPLOY,
 }
+_NEVER: Final = (
+    "has not answered once in {ago} ({cause}); repeat `causeway {where.deploy}`, which says what stops it; "
+    "where its console says that the seed has expired, `causeway {where.redeploy}`"
+)
 _MINUTE: Final = 60
 _UNITS: Final = ((86400, "d"), (3600, "h"), (_MINUTE, "min"))
 
@@ -248,7 +252,9 @@ def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
         return ""
     if one.condition not in _SAID:
         return _ending(one, now=now)
-    return _SAID[one.condition].format(
+    never = one.condition is Condition.SILENT and one.seen is None
+    said = _NEVER if never else _SAID[one.condition]
+    return said.format(
         where=one,
         cause=one.cause,
         intended=one.intended,

@@ -93,7 +93,7 @@ async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(t
         served.moments.pass_(minutes=2)
         _, body, _ = await served.ask("GET", "/v1/status")
         assert body["summary"].startswith(
-            "acme on esx1: has not answered for 2 min (connection refused); look at its console"
+            "acme on esx1: has not answered once in 2 min (connection refused); repeat"
         )
         assert (body["deployed"], len(body["troubles"])) == (2, 1)
         _, listed, _ = await served.ask("GET", "/v1/appliances")

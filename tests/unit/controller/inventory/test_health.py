@@ -43,6 +43,14 @@ def test_silence_is_told_with_its_length_and_its_cause() -> None:
     assert "causeway appliance redeploy acme esx1" in said(one, minutes=3)
 
 
+def test_what_never_answered_is_to_be_deployed_again_before_it_is_replaced() -> None:
+    """Its host was not reached, or it never booted to its end: there may be nothing to redeploy."""
+    one = looked(Silence(reason="connection refused"))
+    assert said(one, minutes=3).startswith("has not answered once in 3 min (connection refused); ")
+    words = said(one, minutes=3)
+    assert words.index("causeway appliance deploy acme esx1") < words.index("appliance redeploy acme esx1")
+
+
 @pytest.mark.parametrize(
     ("what", "members", "condition", "word"),
     [
