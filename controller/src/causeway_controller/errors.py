@@ -25,6 +25,7 @@ ControllerError
 ├── SettingsError        settings are wrong: names each of them, and says what to do
 ├── StartError           a controller cannot start or be prepared
 └── StoreError           a file of ours cannot be read, or the store refuses
+    ├── SecretMissing    the vault has no secret of a name
     ├── MasterKeyError   the keys that secrets are sealed with cannot be had
     └── SealBroken       a secret does not open: says which, and with which key it was sealed
 """
@@ -275,6 +276,16 @@ class StartError(ControllerError):
 
 class StoreError(ControllerError):
     """A file of ours is missing or damaged; the message names it."""
+
+
+class SecretMissing(StoreError):  # noqa: N818 - somebody has yet to enter it
+    """The vault has no secret of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is no secret {name} in the vault; enter it on the controller's host: `causeway vault put "
+            f"{name}`, with `--user USER` where it is a user's password"
+        )
 
 
 class MasterKeyError(StoreError):

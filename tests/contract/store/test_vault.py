@@ -78,7 +78,7 @@ def test_a_secret_is_kept_listed_replaced_and_removed(kept: Secrets, database: D
     assert [(each.name, each.key, each.at) for each in kept.entries()] == [("a", 1, AT), ("bot/token", 1, AT)]
     kept.remove("a", actor="anna")
     kept.remove("a", actor="anna")
-    with pytest.raises(StoreError, match="no secret a; put it"):
+    with pytest.raises(StoreError, match="no secret a in the vault"):
         kept.get("a")
     acts = [(each.act.action, each.act.subject, each.act.actor) for each in Audit(database).records()]
     assert acts == [

@@ -10,7 +10,7 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from causeway_controller.errors import StoreError
+from causeway_controller.errors import SecretMissing, StoreError
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError, ProblemType, problem
 
@@ -51,6 +51,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return respond(error.problem)
     except web.HTTPException as error:
         return _foreign(request, error)
+    except SecretMissing as error:
+        return respond(problem(ProblemType.UNAVAILABLE, str(error)))
     except StoreError as error:
         _log.exception("the store failed", extra={"path": request.path})
         detail = f"{error}; nothing was changed as far as is known: repeat it when the store works"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import delete, select, tuple_, update
 from sqlalchemy.engine import Connection
 
-from causeway_controller.errors import SealBroken, StoreError
+from causeway_controller.errors import SealBroken, SecretMissing, StoreError
 from causeway_controller.store import audit, vault
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import secret
@@ -80,11 +80,11 @@ class Secrets:
             self._audit(connection, "secret.put", name, actor)
 
     def get(self, name: str) -> Secret:
-        """The secret of this name. Raises SealBroken when it does not open, StoreError when there is none."""
+        """The secret of this name. Raises SealBroken when it does not open, SecretMissing, StoreError."""
         with self._database.read() as connection:
             found = find(connection, self._vault, Kind.NAMED, name)
         if found is None:
-            raise StoreError(f"there is no secret {name}; put it into the vault")
+            raise SecretMissing(name)
         return found
 
     def entries(self) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from causeway_controller.contract import requests
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway
-from causeway_controller.errors import AgentUnreachable, StoreError
+from causeway_controller.errors import AgentUnreachable, SecretMissing, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.appliances import Appliances
@@ -66,6 +66,14 @@ async def test_a_defect_of_the_store_is_not_taken_for_the_hosts(tmp_path: Path) 
         status, body, _ = await served.ask("PUT", PATH)
         assert status == 503
         assert "repeat it when the store works" in body["detail"]
+
+
+async def test_a_secret_that_nobody_entered_is_no_defect_of_the_store(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        served.appliances.failing = SecretMissing("vc1")
+        status, body, _ = await served.ask("PUT", PATH)
+        assert (status, "store" in body["detail"]) == (503, False)
+        assert "causeway vault put vc1" in body["detail"]
 
 
 async def test_a_tenant_that_a_token_does_not_see_is_not_there(tmp_path: Path) -> None:

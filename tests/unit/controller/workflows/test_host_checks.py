@@ -11,7 +11,7 @@ import pytest
 
 from causeway_controller.contract.hosts import Finding, Grade, HostReport, Topic, VmNic
 from causeway_controller.contract.provider import Host
-from causeway_controller.errors import StoreError
+from causeway_controller.errors import SecretMissing
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspection
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.inventory.modes import Partial
@@ -159,7 +159,7 @@ async def test_a_host_that_cannot_be_asked_is_a_finding(world: World) -> None:
 
 
 async def test_a_login_without_a_secret_is_a_finding(world: World) -> None:
-    world.opening = StoreError("there is no secret esx1; put it into the vault")
+    world.opening = SecretMissing("esx1")
     (found,) = (await world.checks.check("esx1")).findings
     assert (found.topic, found.grade) == (Topic.IDENTITY, Grade.PROBLEM)
 
