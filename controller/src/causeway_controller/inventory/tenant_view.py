@@ -41,7 +41,7 @@ def resources(
     """
     names = book.index(inventory)
     entry = names.tenants[tenant]
-    given = tuple(lease.address for lease in allocation.public if lease.tenant == tenant)
+    chosen = (lease.address for lease in allocation.public if lease.tenant == tenant)
     return TenantResources(
         tenant=tenant,
         hosts=tuple(dict.fromkeys(plan.host for _, _, plan in names.subscribed(entry))),
@@ -51,7 +51,7 @@ def resources(
             PlanView(id=plan.id, vms=tuple(each.vm for each in plan.entries)) for plan in entry.failover_plans
         ),
         full_failover_by=entry.full_failover_by,
-        public_addresses=given,
+        public_addresses=(*entry.public_addresses, *chosen),
         open_runs=open_runs,
         failovers=tuple(
             FailoverView(host=host, mode=mode.name, vms=tuple(sorted(mode.vms)))
