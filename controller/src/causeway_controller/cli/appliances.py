@@ -14,7 +14,8 @@ from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import member_routes, routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
 from causeway_controller.contract.change import AppliancesNeeded
-from causeway_controller.contract.tenant_view import TenantResources
+from causeway_controller.contract.tenant_view import NetworkView, TenantResources
+from causeway_wire.desired import Extension
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Host = Annotated[str, typer.Argument(metavar="HOST", show_default=False)]
@@ -55,7 +56,7 @@ def proposed(
     with telling.told(json_wanted=json_wanted):
         reply = client(context).ask(member_routes.PROVIDER_RESOURCES, {"provider": provider})
     found = reply.read(TenantResources)
-    part = {"production": [{"id": provider, "tenant": found.tenant, "networks": _networks(found)}]}
+    part = {"production": [{"id": provider, "tenant": found.tenant, "networks": proposal(found)}]}
     if json_wanted:
         telling.as_json(part)
         return
@@ -63,17 +64,24 @@ def proposed(
     telling.note("a network whose `appliance` is left out has no partial failover; full failover needs none")
 
 
-def _networks(found: TenantResources) -> list[dict[str, object]]:
+def proposal(found: TenantResources) -> list[dict[str, object]]:
+    """Return the tenant's networks for the inventory of its site, each with what is to be completed."""
     own = {"host": "HOST", "network": "PORT-GROUP", "address": {"assignment": "static", "addresses": ["A/N"]}}
     return [
         {
             "id": one.id,
             "prefixes": [str(prefix) for prefix in one.prefixes],
             "gateways": [str(gateway) for gateway in one.gateways],
-            **({} if one.tunnel is UNSET else {"appliance": own}),
+            **({"appliance": own} if _extended(one) else {}),
         }
         for one in found.networks
     ]
+
+
+def _extended(network: NetworkView) -> bool:
+    """Whether it could be failed over partially: over two controllers no bridged network is yet."""
+    bridged = [one.extension is Extension.BRIDGED for one in network.at]
+    return network.tunnel is not UNSET and not (bridged and all(bridged))
 
 
 @appliance.command("list")
