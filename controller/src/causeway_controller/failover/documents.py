@@ -271,13 +271,14 @@ def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> Tunnel
     """Certificates and keys of the network's tunnel; raises ProblemError when they were never made."""
     credentials = _tenant_credentials(site, tenant).tunnels.get(network.tunnel)
     if credentials is None:
-        raise _unknown(f"tunnel {network.tunnel} of network {network.id} has no certificates yet")
+        hint = "`causeway appliance deploy` makes them"
+        raise _unknown(f"tunnel {network.tunnel} of network {network.id} has no certificates yet; {hint}")
     return credentials
 
 
 def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
     if tenant not in site.credentials:
-        raise _unknown(f"tenant {tenant} has no VPN authority yet")
+        raise _unknown(f"tenant {tenant} has no VPN authority yet; `causeway appliance deploy` makes it")
     return site.credentials[tenant]
 
 

@@ -226,6 +226,8 @@ def test_a_tunnel_without_certificates_is_refused() -> None:
         ("unknown-reference", "/vms/vm-0-0")
     ]
     assert problems(replace(SITE, credentials={}), "vm-0-0") == [("unknown-reference", "/vms/vm-0-0")]
+    with pytest.raises(ProblemError, match="`causeway appliance deploy` makes it"):
+        partial.begin(replace(SITE, credentials={}), "acme", ("vm-0-0",))
 
 
 def test_a_site_without_gateways_is_refused() -> None:
