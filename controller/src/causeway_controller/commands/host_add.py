@@ -23,6 +23,12 @@ _PINNED: Final = {HostKind.VSPHERE: 443, HostKind.HYPERV: 5986}
 """Kinds that are met over TLS and known by their key, and at which port where the endpoint says none."""
 _STORAGE: Final = {HostKind.LIBVIRT: StorageKind.DIRECTORY, HostKind.HYPERV: StorageKind.DIRECTORY}
 """What a kind keeps disks in, where it is no datastore."""
+_ENDPOINTS: Final = {
+    HostKind.VSPHERE: "https://vcenter.example/sdk",
+    HostKind.HYPERV: "https://hv1.example/wsman",
+    HostKind.LIBVIRT: "qemu+tls://kvm1.example/system",
+    HostKind.LAB: "unix:///PATH",
+}
 
 Name = Annotated[str, typer.Argument(metavar="HOST", help="What it is to be called.", show_default=False)]
 Config = Annotated[Path | None, CONFIG]
@@ -32,7 +38,7 @@ def add(
     name: Name,
     *,
     kind: Annotated[HostKind, typer.Option(help="Of which kind it is.", show_default=False)],
-    endpoint: Annotated[str, typer.Option(help="Such as https://vcenter.example/sdk.", show_default=False)],
+    endpoint: Annotated[str, typer.Option(metavar="URL", help="Where it is commanded.", show_default=False)],
     storage: Annotated[str, typer.Option(metavar="ID", help="Where appliances are put.", show_default=False)],
     cluster: Annotated[str | None, typer.Option(metavar="ID", help="Of vSphere, such as domain-c8.")] = None,
     user: Annotated[
@@ -57,9 +63,15 @@ def add(
     A host that is known by its key is met first: its key is shown, and confirmed by you, or said with
     `--pin`. Nothing is changed before all is well. Exit code 1 where it was not entered, or with
     `--dry-run` would not be.
+
+    Endpoints are such as https://vcenter.example/sdk, https://hv1.example/wsman or
+    qemu+tls://kvm1.example/system; `--storage` is a datastore's id, on Hyper-V a directory, on libvirt a
+    pool's name.
     """
     from causeway_controller.app import host_entry  # noqa: PLC0415 - it takes half a second
 
+    if "://" not in endpoint:
+        telling.end(f"--endpoint {endpoint}: say a URL, such as {_ENDPOINTS[kind]}", errors.USAGE)
     given: dict[str, Any] = {
         "id": name,
         "kind": kind.value,

@@ -139,6 +139,17 @@ def test_a_problem_keeps_it_out_unless_it_is_wanted_anyway(world: World) -> None
     assert "vc9" in world.entered()
 
 
+@pytest.mark.parametrize(
+    ("kind", "example"),
+    [("vsphere", "/sdk"), ("hyperv", "/wsman"), ("libvirt", "qemu+tls://"), ("lab", "unix:")],
+)
+def test_a_name_is_no_endpoint_and_what_one_looks_like_is_said(world: World, kind: str, example: str) -> None:
+    words = ("--kind", kind, "--endpoint", "vc.example", "--storage", "x")
+    done = world.run("add", "vc9", *words, code=2)
+    assert "--endpoint vc.example: say a URL" in done.stderr
+    assert example in done.stderr
+
+
 def test_a_key_that_nobody_knows_is_shown_and_not_believed(world: World) -> None:
     done = world.run("add", "vc9", *VSPHERE, "--user", "causeway", code=1)
     assert f"SHA-256 of the key  {PIN}" in done.stderr
