@@ -60,9 +60,9 @@ def add(
 ) -> None:
     """Enter a host into the inventory, after a look at it; its password goes into the vault.
 
-    A host that is known by its key is met first: its key is shown, and confirmed by you, or said with
-    `--pin`. Nothing is changed before all is well. Exit code 1 where it was not entered, or with
-    `--dry-run` would not be.
+    On the controller's own host. One that is known by its key is met first: its key is shown, and confirmed
+    by you, or said with `--pin`. Nothing is changed before all is well. Exit code 1 where it was not
+    entered, or with `--dry-run` would not be.
 
     Endpoints are such as https://vcenter.example/sdk, https://hv1.example/wsman or
     qemu+tls://kvm1.example/system; `--storage` is a datastore's id, on Hyper-V a directory, on libvirt a

@@ -44,9 +44,10 @@ def selftest(
 ) -> None:
     """Try a host with a throw-away VM: deploy, read back, power on and off, remove; each step timed.
 
-    Where no network is named, the first of the inventory's on that host and a spare VLAN of its pools are
-    taken. Whatever ends it, what it made is removed, at the latest by the next one. The report has no
-    secrets: attach it to a bug. Exit code 1 when a step failed.
+    On the controller's own host; the controller may run or not. Where no network is named, the first of the
+    inventory's on that host and a spare VLAN of its pools are taken. Whatever ends it, what it made is
+    removed, at the latest by the next one. The report has no secrets: attach it to a bug. Exit code 1 when a
+    step failed.
     """
     from causeway_controller.app import hosting  # noqa: PLC0415 - it takes half a second
 
