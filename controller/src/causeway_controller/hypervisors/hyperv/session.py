@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import Login, LostError
 from causeway_controller.hypervisors.shared import DroppedError, Shared
-from causeway_controller.hypervisors.threads import in_thread
+from causeway_controller.hypervisors.threads import failed, in_thread
 
 CONNECT_SECONDS: Final = 60.0
 SECONDS: Final = 90.0
@@ -80,7 +80,7 @@ class Session:
         """The login; raises HypervisorError."""
         if self._login is not None:
             return self._login
-        if self._opening is None:
+        if self._opening is None or failed(self._opening):
             self._opening = in_thread(self._open, name="hyperv")
         opening = self._opening
         try:

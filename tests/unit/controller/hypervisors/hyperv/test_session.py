@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import cast
@@ -97,6 +98,26 @@ async def test_who_is_not_let_in_is_told_why(
     with pytest.raises(HypervisorError, match=said) as refused:
         await asked.ask(failing(0, LostError("")))
     assert refused.value.cause is cause
+    host.refusal = None
+    assert await asked.ask(failing(0, LostError(""))) == "answered"
+
+
+async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now(host: Host) -> None:
+    go_on = threading.Event()
+
+    def connect() -> Login:
+        go_on.wait(10)
+        return host.connect()
+
+    host.refusal = LostError("it is off", cause=Cause.UNREACHED)
+    asked = Session("hv1", connect)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):  # as who looks at a host before a failover
+            await asked.ask(failing(0, LostError("")))
+    opening = asked._opening
+    assert opening is not None
+    go_on.set()
+    await asyncio.wait([opening])
     host.refusal = None
     assert await asked.ask(failing(0, LostError(""))) == "answered"
 
