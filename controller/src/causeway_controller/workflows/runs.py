@@ -39,8 +39,10 @@ from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
 
-_GOES: Final = 50.0
-"""Seconds for a half to go: an appliance's change, and replicas that are shut down."""
+_GOES: Final = 600.0
+"""Seconds for a half to go: an appliance's change, and replicas that are shut down one after the other, and
+what it began must end first. Who is refused after that has to ask again.
+"""
 _LOOK: Final = 0.2
 
 
