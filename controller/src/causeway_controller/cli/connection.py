@@ -24,6 +24,8 @@ from causeway_wire.types import parse_scalar
 SOCKET: Final = Path("/run/causeway/controller.sock")
 SECONDS: Final = 1800.0
 """For an answer: an appliance is sent, and boots for minutes on a busy host, longer where it is emulated."""
+_LOOK_SECONDS: Final = 300.0
+"""For what only looks."""
 _CONNECT_SECONDS: Final = 10.0
 _LOCAL: Final = "http://localhost"
 
@@ -113,7 +115,9 @@ class Client:
             query=query or {},
             headers={**(headers or {}), **kind},
             data=data,
-            limits=aiohttp.ClientTimeout(total=SECONDS, sock_connect=_CONNECT_SECONDS),
+            limits=aiohttp.ClientTimeout(
+                total=_LOOK_SECONDS if route.method == "GET" else SECONDS, sock_connect=_CONNECT_SECONDS
+            ),
         )
         return asyncio.run(self._ask(request))
 
