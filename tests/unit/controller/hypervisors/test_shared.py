@@ -55,7 +55,11 @@ def test_a_question_that_fails_lets_go() -> None:
 def test_an_answer_waits_for_no_end() -> None:
     """To end it asks the host, which may be what hangs: its last answer would come too late."""
     go_on, asked, answer = threading.Event(), threading.Event(), threading.Event()
-    shared = Shared("login", lambda _: go_on.wait(10))
+
+    def end(_: str) -> None:
+        go_on.wait(10)
+
+    shared = Shared("login", end)
     answers: list[bool] = []
 
     def slow(_: str) -> bool:
