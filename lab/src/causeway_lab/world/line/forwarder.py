@@ -32,7 +32,10 @@ from causeway_lab.world.line.conditions import Conditions, Direction
 from causeway_lab.world.line.packets import Reporter
 
 _TUNSETIFF = 0x4004_54CA
-_IFF_TAP, _IFF_NO_PI = 0x0002, 0x1000
+_IFF_TAP, _IFF_NAPI, _IFF_NO_PI = 0x0002, 0x0010, 0x1000
+"""With a receive queue of the device's own (NAPI): else frames wait in that of whichever processor they were
+written on, and those written before this program moved to another one arrive after those written since.
+"""
 _FRAME = 16_384
 _AT_ONCE = 64
 """Frames read from one device before the other, and what is due, has its turn."""
@@ -124,7 +127,7 @@ class Forwarder:
 def _tap(name: str) -> int:
     """A tap device of this name, as long as its descriptor is open."""
     descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
+    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NAPI | _IFF_NO_PI))
     return descriptor
 
 
