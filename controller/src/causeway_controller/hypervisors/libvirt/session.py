@@ -1,21 +1,23 @@
 """A connection to one libvirt daemon: kept, made anew when it was lost, and asked in threads with a deadline.
 
 The binding blocks. Each call gets a thread of its own that nothing waits for when the process ends: a host
-that hangs costs its caller the deadline, and nobody else anything. At most one attempt to connect is under
-way.
+that hangs costs its caller the deadline, and nobody else anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.hypervisors.kept import Kept
 from causeway_controller.hypervisors.libvirt import binding
-from causeway_controller.hypervisors.libvirt.link import DroppedError, Link
-from causeway_controller.hypervisors.threads import failed, in_thread
+from causeway_controller.hypervisors.libvirt.link import Link
+from causeway_controller.hypervisors.shared import DroppedError
+from causeway_controller.hypervisors.threads import in_thread
 
 CONNECT_SECONDS: Final = 30.0
 """A daemon looks at its emulators first, when it was just started."""
@@ -32,10 +34,9 @@ class Session:
     def __init__(self, host: str, connect: Callable[[], Any], *, patience: float = 1.0) -> None:
         """`patience`: how many times longer than usual to wait."""
         self._host = host
-        self._connect = connect
         self._patience = patience
-        self._link: Link | None = None
-        self._opening: asyncio.Future[Link] | None = None
+        # Not bound to us: a circle would keep the connection open until the next collection of garbage.
+        self._kept = Kept(functools.partial(_open, connect), name="libvirt")
 
     async def ask(
         self, question: Callable[[Any], Answer], *, seconds: float | None = SECONDS, again: bool = True
@@ -51,17 +52,11 @@ class Session:
             except (binding.load().libvirtError, DroppedError) as error:
                 lost = not link.alive()
                 if lost:
-                    self._drop(link)
+                    self._kept.drop(link)
                 if not (lost and again):
                     detail = str(error) or "the connection was lost"
                     raise HypervisorError(f"host {self._host}: {detail}") from error
                 again = False
-
-    def _drop(self, link: Link) -> None:
-        """Have the next question asked on a new connection."""
-        if self._link is link:
-            self._link = None
-        link.drop()
 
     async def _answer(self, link: Link, question: Callable[[Any], Answer], seconds: float | None) -> Answer:
         patience = None if seconds is None else seconds * self._patience
@@ -69,7 +64,7 @@ class Session:
             async with asyncio.timeout(patience):
                 return await in_thread(lambda: link.ask(question), name="libvirt")
         except TimeoutError as error:
-            self._drop(link)
+            self._kept.drop(link)
             raise HypervisorError(
                 f"host {self._host} did not answer within {patience or 0:.0f} s; look at its libvirt "
                 "daemon and its storage"
@@ -77,32 +72,23 @@ class Session:
 
     async def _linked(self) -> Link:
         """The connection; raises HypervisorError."""
-        if self._link is not None:
-            if self._link.alive():
-                return self._link
-            self._drop(self._link)
-        if self._opening is None or failed(self._opening):
-            self._opening = in_thread(self._open, name="libvirt")
-        opening = self._opening
+        there = self._kept.there
+        if there is not None and not there.alive():
+            self._kept.drop(there)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS * self._patience):
-                self._link = await asyncio.shield(opening)
+            return await self._kept.get(CONNECT_SECONDS * self._patience)
         except TimeoutError as error:
             raise HypervisorError(
                 f"host {self._host} accepts nobody: no answer within {CONNECT_SECONDS * self._patience:.0f} s"
             ) from error
         except binding.load().libvirtError as error:
             raise HypervisorError(f"host {self._host} cannot be reached: {error}") from error
-        finally:
-            # One that is still under way is for whoever asks next.
-            if opening.done() and self._opening is opening:
-                self._opening = None
-        return self._link
 
-    def _open(self) -> Link:
-        refusal: type[Exception] = binding.load().libvirtError
-        connection = self._connect()
-        # Refused by a connection to a driver in this process, and by daemons that are too old for it.
-        with contextlib.suppress(refusal):
-            connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
-        return Link(connection, refusal=refusal)
+
+def _open(connect: Callable[[], Any]) -> Link:
+    refusal: type[Exception] = binding.load().libvirtError
+    connection = connect()
+    # Refused by a connection to a driver in this process, and by daemons that are too old for it.
+    with contextlib.suppress(refusal):
+        connection.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_COUNT)
+    return Link(connection, refusal=refusal)

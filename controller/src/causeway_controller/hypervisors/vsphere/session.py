@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import http.client
 import ssl
 from collections.abc import Callable
@@ -11,8 +10,9 @@ from typing import Any, Final, TypeVar
 from xml.parsers.expat import ExpatError
 
 from causeway_controller.hypervisors.base import Cause, HypervisorError
+from causeway_controller.hypervisors.kept import Kept
 from causeway_controller.hypervisors.shared import DroppedError, Shared
-from causeway_controller.hypervisors.threads import failed, in_thread
+from causeway_controller.hypervisors.threads import in_thread
 from causeway_controller.hypervisors.vsphere import binding
 from causeway_controller.hypervisors.vsphere.binding import Login
 
@@ -31,9 +31,7 @@ class Session:
 
     def __init__(self, host: str, connect: Callable[[], Login]) -> None:
         self._host = host
-        self._connect = connect
-        self._login: Shared[Login] | None = None
-        self._opening: asyncio.Future[Shared[Login]] | None = None
+        self._kept = Kept(lambda: Shared(connect(), lambda login: login.end()), name="vsphere")
 
     async def ask(
         self, question: Callable[[Any], Answer], *, seconds: float | None = SECONDS, again: bool = True
@@ -50,11 +48,11 @@ class Session:
                 async with asyncio.timeout(seconds):
                     return await _answer(login, question)
             except TimeoutError as error:
-                self._drop(login)
+                self._kept.drop(login)
                 text = f"host {self._host} did not answer within {seconds or 0:.0f} s"
                 raise HypervisorError(text, cause=Cause.SLOW) from error
             except (*LOST, vim.fault.NotAuthenticated, DroppedError) as error:
-                self._drop(login)
+                self._kept.drop(login)
                 if not again:
                     text = f"host {self._host}: {_said(error)}"
                     raise HypervisorError(text, cause=_cause(error)) from error
@@ -65,36 +63,13 @@ class Session:
 
     async def close(self) -> None:
         """Log out, waiting for that a little; who still asks is answered first. Raises nothing."""
-        opening = self._opening
-        if opening is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(END_SECONDS):
-                    self._login = await asyncio.shield(opening)
-        login = self._login
-        if login is not None:
-            self._drop(login)
-            await in_thread(lambda: login.wait(END_SECONDS), name="vsphere")
-
-    def _drop(self, login: Shared[Login]) -> None:
-        """Have the next question asked on a new login; this one ends when its last question is answered."""
-        if self._login is login:
-            self._login = None
-        login.drop()
-
-    def _open(self) -> Shared[Login]:
-        return Shared(self._connect(), lambda login: login.end())
+        await self._kept.close(END_SECONDS)
 
     async def _logged_in(self) -> Shared[Login]:
         """The login; raises HypervisorError."""
-        if self._login is not None:
-            return self._login
         vim, vmodl = binding.load()
-        if self._opening is None or failed(self._opening):
-            self._opening = in_thread(self._open, name="vsphere")
-        opening = self._opening
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
-                self._login = await asyncio.shield(opening)
+            return await self._kept.get(CONNECT_SECONDS)
         except TimeoutError as error:
             text = f"host {self._host} accepts nobody: no answer within {CONNECT_SECONDS:.0f} s"
             raise HypervisorError(text, cause=Cause.SLOW) from error
@@ -110,11 +85,6 @@ class Session:
         except Exception as error:  # the binding raises it itself for what is no vSphere
             text = f"host {self._host} is no vSphere that we understand: {error}"
             raise HypervisorError(text, cause=Cause.IDENTITY) from error
-        finally:
-            # One that is still under way is for whoever asks next.
-            if opening.done() and self._opening is opening:
-                self._opening = None
-        return self._login
 
 
 async def _answer(login: Shared[Login], question: Callable[[Any], Answer]) -> Answer:

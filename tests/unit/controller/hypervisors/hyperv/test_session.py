@@ -114,7 +114,7 @@ async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now(host: Ho
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):  # as who looks at a host before a failover
             await asked.ask(failing(0, LostError("")))
-    opening = asked._opening
+    opening = asked._kept._opening
     assert opening is not None
     go_on.set()
     await asyncio.wait([opening])

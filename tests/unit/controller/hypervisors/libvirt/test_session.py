@@ -11,8 +11,9 @@ import pytest
 
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.libvirt import binding
-from causeway_controller.hypervisors.libvirt.link import DroppedError, Link
+from causeway_controller.hypervisors.libvirt.link import Link
 from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.hypervisors.shared import DroppedError
 
 
 class FakeLibvirtError(Exception):
@@ -145,7 +146,7 @@ async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now() -> Non
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):  # as who looks at a host before a failover
             await session.ask(lambda _: None)
-    opening = session._opening
+    opening = session._kept._opening
     assert opening is not None
     go_on.set()
     await asyncio.wait([opening])

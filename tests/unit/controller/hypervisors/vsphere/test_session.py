@@ -96,7 +96,7 @@ async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now() -> Non
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):  # as who looks at a host before a failover
             await session.ask(lambda _: None)
-    opening = session._opening
+    opening = session._kept._opening
     assert opening is not None
     go_on.set()
     await asyncio.wait([opening])
