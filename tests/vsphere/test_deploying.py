@@ -19,7 +19,6 @@ from causeway_controller.contract.provider import Storage
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import HypervisorError, unwatched
 from causeway_controller.hypervisors.vsphere import machines
-from causeway_controller.hypervisors.vsphere import ova as reader
 from tests import vcenter
 from tests.conformance import kinds
 from tests.conformance.kinds import MACS, OWNER, VsphereKind
@@ -108,9 +107,7 @@ async def test_what_a_killed_controller_left_goes_with_a_removal(host: VsphereKi
 
 async def left_by_a_dead_one(host: VsphereKind) -> None:
     """A whole machine under the name of an attempt, which nobody goes on with."""
-    provider = host.direct()
-    image = reader.read(host.image)
-    await provider._import(host.spec, image, "0a0a0a0a", unwatched)
+    await host.direct()._make(host.spec, "0a0a0a0a", unwatched)
 
 
 async def test_a_name_that_was_given_and_not_the_mark_is_finished(host: VsphereKind) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 
 
@@ -30,3 +32,15 @@ def room(where: str, *, left: int, each: int, missing: int, instead: str) -> Fin
         return good(Topic.STORAGE, text + (f", enough for {missing} more appliances" if missing else ""))
     text += f"; {missing} appliances are missing there, whose disks may grow to {each >> 20} MiB each"
     return problem(Topic.STORAGE, text, f"make room, or {instead}")
+
+
+def too_full(where: str, *, left: int, needed: int, instead: str) -> Iterator[str]:
+    """Yield why an appliance has no room there, if it has none.
+
+    `left`, `needed`: octets. `instead`: as of `room`.
+    """
+    if left < needed:
+        yield (
+            f"{where} has {left >> 20} MiB left, and an appliance's disk may grow to "
+            f"{-(-needed >> 20)} MiB; make room, or {instead}"
+        )

@@ -20,6 +20,7 @@ from causeway_controller.hypervisors.base import (
     MachineSpec,
     Progress,
 )
+from causeway_controller.hypervisors.findings import too_full
 from causeway_controller.hypervisors.libvirt import (
     domain,
     emulator,
@@ -146,11 +147,7 @@ class LibvirtProvider:
         except HypervisorError as error:
             return [*reasons, str(error)]
         needed += len(seed_image.iso(spec.seed))
-        if left < needed:
-            reasons.append(
-                f"pool {self._pool} has {left >> 20} MiB left, and an appliance's disk may grow to "
-                f"{-(-needed >> 20)} MiB; make room, or name another pool"
-            )
+        reasons += too_full(f"pool {self._pool}", left=left, needed=needed, instead="name another pool")
         return reasons
 
     def _machines(self, connection: Any) -> Hardware:

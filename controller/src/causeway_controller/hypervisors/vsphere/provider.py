@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import secrets
-import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.contract.provider import Host
-from causeway_controller.hypervisors import uploads
+from causeway_controller.hypervisors.attempts import POWER_SECONDS, ByAttempts
 from causeway_controller.hypervisors.base import (
     FoundVm,
     HypervisorError,
@@ -20,6 +17,7 @@ from causeway_controller.hypervisors.base import (
     MachineSpec,
     Progress,
 )
+from causeway_controller.hypervisors.findings import too_full
 from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import deployment, inspection, machines, networks, ova
 from causeway_controller.hypervisors.vsphere import place as places
@@ -28,17 +26,18 @@ from causeway_controller.hypervisors.vsphere.session import Session
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
 from causeway_controller.inventory.host_needs import HostNeeds
 
-_POWER_SECONDS: Final = 150.0
 _MADE_SECONDS: Final = 300.0
 
 
-class VsphereProvider:
-    """Appliances in one folder and resource pool. Other VMs are only powered, by their ids."""
+class VsphereProvider(ByAttempts[Any]):
+    """Appliances in one folder and resource pool. Other VMs are only powered, by their ids.
+
+    An attempt is an import of the OVA under a name of its own. What is asked is the service instance.
+    """
 
     def __init__(self, *, host: Host, session: Session, endpoint: Endpoint, image: Path) -> None:
         """`image`: the appliance's OVA, only read."""
-        self._host = host
-        self._session = session
+        super().__init__(host, session)
         self._endpoint = endpoint
         self._image = image
 
@@ -59,10 +58,6 @@ class VsphereProvider:
 
         return await self._session.ask(look)
 
-    async def vms(self) -> Sequence[FoundVm]:
-        """All VMs of the datacenter that the login sees."""
-        return await self._session.ask(lambda service: tuple(machines.vms(self._place(service))))
-
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed here; empty when it can."""
         try:
@@ -72,56 +67,15 @@ class VsphereProvider:
         reasons = await self._session.ask(lambda service: self._reasons(service, spec, image))
         return tuple(f"host {self._host.id}: {reason}" for reason in reasons)
 
-    async def find(self, owner_id: str) -> Machine | None:
-        """The machine with this owner id, or the VM with this instance UUID or id."""
-        return await self._session.ask(lambda service: machines.find(self._place(service), owner_id))
-
-    async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
-        """Import the OVA under a name of this attempt; it has its own once it is whole."""
-        if (known := await self.find(spec.owner_id)) is not None:
-            await self._session.ask(lambda service: self._tidy(service, spec.owner_id))
-            return known
-        if reasons := await self.preflight(spec):
-            raise HypervisorError(f"cannot deploy {spec.name}: {'; '.join(reasons)}")
-        image = await asyncio.to_thread(ova.read, self._image)
-        attempt = secrets.token_hex(4)
-        try:
-            await self._import(spec, image, attempt, progress)
-            await self._session.ask(lambda service: self._commit(service, spec, attempt))
-        finally:
-            # Also of who was second: what he made is not needed.
-            await self._take_back(spec.owner_id, attempt)
-        await self._session.ask(lambda service: self._tidy(service, spec.owner_id))
-        found = await self.find(spec.owner_id)
-        if found is None:
-            raise HypervisorError(f"host {self._host.id}: {spec.name} was removed while it was deployed")
-        progress("deployed", 1.0)
-        return found
-
-    async def power(self, owner_id: str, *, on: bool, grace: float) -> None:
-        """Power on or off; asked to shut down first, and cut after `grace` seconds."""
-        if not on and grace > 0:
-            deadline = time.monotonic() + grace
-            await self._session.ask(lambda service: machines.ask_to_stop(self._place(service), owner_id))
-            if await uploads.stopped(functools.partial(self.find, owner_id), deadline):
-                return
-        await self._session.ask(
-            lambda service: machines.power(self._place(service), owner_id, on=on), seconds=_POWER_SECONDS
-        )
-
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, with its port groups where nobody else is plugged in."""
-        await self._session.ask(lambda service: self._remove(service, owner_id), seconds=_POWER_SECONDS)
+        await self._session.ask(lambda service: self._remove(service, owner_id), seconds=POWER_SECONDS)
 
     async def sweep(self, owner_id: str, segments: Sequence[str]) -> Sequence[str]:
         """Remove the machine, attempts to make it and these port groups; what is still there."""
         return await self._session.ask(
-            lambda service: self._swept(service, owner_id, segments), seconds=_POWER_SECONDS
+            lambda service: self._swept(service, owner_id, segments), seconds=POWER_SECONDS
         )
-
-    async def close(self) -> None:
-        """Log out: a vCenter has so many logins and no more, and keeps an idle one for half an hour."""
-        await self._session.close()
 
     def _place(self, service: Any) -> places.Place:
         return places.find(service, self._host)
@@ -133,15 +87,16 @@ class VsphereProvider:
             return [str(error)]
         reasons = list(networks.missing(place, spec.nics))
         left = int(place.datastore.summary.freeSpace)
-        if left < image.capacity:
-            reasons.append(
-                f"datastore {place.datastore.name} has {left >> 20} MiB left, and an appliance's disk "
-                f"may grow to {-(-image.capacity >> 20)} MiB; make room, or name another datastore"
-            )
+        reasons += too_full(
+            f"datastore {place.datastore.name}",
+            left=left,
+            needed=image.capacity,
+            instead="name another datastore",
+        )
         return reasons
 
-    async def _import(self, spec: MachineSpec, image: Ova, attempt: str, progress: Progress) -> None:
-        """The VM of this attempt. Ends when nothing moves any more, and when it is cancelled."""
+    async def _make(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
+        image = await asyncio.to_thread(ova.read, self._image)
         upload = Upload(self._host.id, image.octets, progress)
 
         def work(service: Any) -> None:
@@ -152,24 +107,31 @@ class VsphereProvider:
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
 
-    def _commit(self, service: Any, spec: MachineSpec, attempt: str) -> None:
-        place = self._place(service)
+    def _commit(self, login: Any, spec: MachineSpec, attempt: str) -> None:
+        place = self._place(login)
         if machines.ours(place, spec.owner_id) is None:
             deployment.commit(place, spec, attempt)
 
-    def _tidy(self, service: Any, owner_id: str) -> None:
+    def _tidy(self, login: Any, owner_id: str) -> None:
         """Finish what a killed controller did not: the second mark of the machine, and others' attempts."""
-        place = self._place(service)
+        place = self._place(login)
         deployment.settle(place, owner_id)
         deployment.remove_abandoned(place, owner_id, all_of_them=True)
 
-    async def _take_back(self, owner_id: str, attempt: str) -> None:
-        """Delete what is left of an attempt, if the host still listens."""
-        await uploads.taken_back(
-            lambda: self._session.ask(
-                lambda service: deployment.take_back(self._place(service), owner_id, attempt)
-            )
-        )
+    def _take_back(self, login: Any, owner_id: str, attempt: str) -> None:
+        deployment.take_back(self._place(login), owner_id, attempt)
+
+    def _find(self, login: Any, owner_id: str) -> Machine | None:
+        return machines.find(self._place(login), owner_id)
+
+    def _vms(self, login: Any) -> Iterable[FoundVm]:
+        return machines.vms(self._place(login))
+
+    def _ask_to_stop(self, login: Any, owner_id: str) -> None:
+        machines.ask_to_stop(self._place(login), owner_id)
+
+    def _power(self, login: Any, owner_id: str, *, on: bool) -> None:
+        machines.power(self._place(login), owner_id, on=on)
 
     def _remove(self, service: Any, owner_id: str) -> None:
         place = self._place(service)
