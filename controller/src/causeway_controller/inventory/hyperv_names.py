@@ -14,9 +14,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
-_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
+from causeway_controller.inventory import host_names
+
 _WINRM: Final = 5986
 _VLANS: Final = range(1, 4095)
 _TRUNK: Final = "trunk:"
@@ -44,18 +44,8 @@ class Segment:
 
 def endpoint(text: str) -> tuple[str, int]:
     """Return the host and port of this endpoint. Raises ValueError."""
-    hint = "say https://HOST/wsman"
-    parts = urlsplit(text)
-    try:
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{text} has no port of TCP; {hint}") from error
-    host = parts.netloc if port is None else parts.netloc.removesuffix(f":{port}")
-    if parts.scheme != "https" or parts.path not in {"/wsman", "/wsman/"} or parts.query or parts.fragment:
-        raise ValueError(f"{text} is no endpoint of WinRM over HTTPS; {hint}")
-    if _HOST.fullmatch(host) is None:
-        raise ValueError(f"{text} names no host, or a user, who is in the secret of its login; {hint}")
-    return host.strip("[]"), _WINRM if port is None else port
+    host, port = host_names.endpoint(text, path="/wsman", what="WinRM over HTTPS", port=_WINRM)
+    return host.strip("[]"), port
 
 
 def guid(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import partial
 
 from msgspec import UNSET
 
@@ -10,10 +10,8 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host, HostKind, StorageKind
 from causeway_controller.inventory import vsphere_names
 from causeway_controller.inventory.findings import Findings
+from causeway_controller.inventory.rules_host_names import REFUSED, told
 from causeway_wire.problem import ProblemType
-
-_REFUSED: Final = frozenset({StorageKind.VIRTUAL_VOLUMES, StorageKind.DATASTORE_CLUSTER})
-"""On any host: said by its own rule."""
 
 
 def check(findings: Findings, inventory: Inventory) -> None:
@@ -27,18 +25,12 @@ def check(findings: Findings, inventory: Inventory) -> None:
     ours = frozenset(host.id for host in inventory.hosts if host.kind is HostKind.VSPHERE)
     for place, pool in enumerate(inventory.vlan_pools):
         if pool.host in ours:
-            try:
-                vsphere_names.switch(pool.switch)
-            except ValueError as error:
-                findings.add(ProblemType.INVALID, f"/vlan_pools/{place}/switch", str(error))
+            told(findings, partial(vsphere_names.switch, pool.switch), f"/vlan_pools/{place}/switch")
 
 
 def _host(findings: Findings, host: Host, pointer: str) -> None:
-    try:
-        vsphere_names.endpoint(host.endpoint)
-    except ValueError as error:
-        findings.add(ProblemType.INVALID, f"{pointer}/endpoint", str(error))
-    if host.storage.kind is not StorageKind.DATASTORE and host.storage.kind not in _REFUSED:
+    told(findings, partial(vsphere_names.endpoint, host.endpoint), f"{pointer}/endpoint")
+    if host.storage.kind is not StorageKind.DATASTORE and host.storage.kind not in REFUSED:
         detail = "a vSphere host has datastores; say kind: datastore, and its id, such as datastore-11"
         findings.add(ProblemType.INVALID, f"{pointer}/storage/kind", detail)
     if host.login is UNSET:

@@ -49,14 +49,6 @@ def test_switches_are_by_id_or_by_name() -> None:
             vsphere_names.switch(text)
 
 
-def test_a_login_is_two_lines_and_is_never_repeated() -> None:
-    assert vsphere_names.login("me@vsphere.local\r\np w\r\n") == ("me@vsphere.local", "p w")
-    for text in ("hunter2", "hunter2\n", "\nhunter2", "me\nhunter2\nmore\n"):
-        with pytest.raises(ValueError, match="two lines") as refused:
-            vsphere_names.login(text)
-        assert "hunter2" not in str(refused.value)
-
-
 def refused(inventory: Inventory) -> list[tuple[object, str]]:
     return [(one.pointer, one.detail) for one in rules.check(inventory).problems]
 

@@ -12,7 +12,7 @@ from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import SMB, CmdletError, DeniedError, Endpoint, Login
 from causeway_controller.hypervisors.hyperv.provider import HypervProvider
 from causeway_controller.hypervisors.hyperv.session import Session
-from causeway_controller.inventory import hyperv_names, vsphere_names
+from causeway_controller.inventory import host_names, hyperv_names
 from causeway_wire.types import Secret
 
 
@@ -30,7 +30,7 @@ def open_host(host: Host, login: Secret | None, image: Path, *, smb: int = SMB) 
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}") from error
     try:
-        user, password = vsphere_names.login(login.reveal())
+        user, password = host_names.login(login.reveal())
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}", cause=Cause.LOGIN) from error
     context = tls.by_authorities() if host.pin is UNSET else tls.by_key(host.pin)

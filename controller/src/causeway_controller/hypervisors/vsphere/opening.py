@@ -13,7 +13,7 @@ from causeway_controller.hypervisors.vsphere import binding
 from causeway_controller.hypervisors.vsphere.provider import VsphereProvider
 from causeway_controller.hypervisors.vsphere.session import Session
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
-from causeway_controller.inventory import vsphere_names
+from causeway_controller.inventory import host_names, vsphere_names
 from causeway_wire.types import Secret
 
 
@@ -30,7 +30,7 @@ def open_host(host: Host, login: Secret | None, image: Path) -> VsphereProvider:
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}") from error
     try:
-        user, password = vsphere_names.login(login.reveal())
+        user, password = host_names.login(login.reveal())
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}", cause=Cause.LOGIN) from error
     context = tls.by_authorities() if host.pin is UNSET else tls.by_key(host.pin)
