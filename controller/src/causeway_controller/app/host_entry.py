@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 from msgspec import UNSET
 
-from causeway_controller.app import unlocking
-from causeway_controller.app.hosting import masking, stored_in
+from causeway_controller.app import upkeep
+from causeway_controller.app.hosting import masking
 from causeway_controller.app.serving import utc_now
-from causeway_controller.app.upkeep import actor
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import HypervisorError, Inspecting, LoggedIn
+from causeway_controller.hypervisors.base import HypervisorError, Inspecting, log_out
 from causeway_controller.hypervisors.findings import good
 from causeway_controller.inventory import host_needs
 from causeway_controller.inventory.allocation import Allocation
@@ -26,11 +24,9 @@ from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.settings import Settings
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.secrets import Secrets
-from causeway_controller.workflows.host_checks import refused
+from causeway_controller.workflows.host_checks import SECONDS, refused
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Secret
-
-_CHECK_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +43,7 @@ class Entered:
 
 def verify(settings: Settings, host: Host) -> None:
     """Raise ProblemError unless the inventory could have this host; StartError, StoreError."""
-    with stored_in(settings) as database:
+    with upkeep.stored(settings) as database:
         _candidate(Inventories(database, now=utc_now).load(), host)
 
 
@@ -60,12 +56,11 @@ def add(
     and where somebody else changed the inventory meanwhile. Raises ProblemError, StartError, StoreError,
     SealBroken.
     """
-    with stored_in(settings) as database:
+    with upkeep.stored(settings) as database:
         inventories = Inventories(database, now=utc_now)
         before = inventories.load()
         inventory, given = _candidate(before, host)
-        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
-        kept = Secrets(database, sealing, now=utc_now)
+        kept = upkeep.vault_in(settings, database)
         if host.login is not UNSET and login is None:
             login = kept.get(host.login)
         needs = host_needs.of_host(inventory, given, host.id)
@@ -78,8 +73,8 @@ def add(
         if dry or not may:
             return Entered(findings=found, entered=False, may=may, revision=before.revision)
         if host.login is not UNSET and login is not None and not _has(kept, host.login, login):
-            kept.put(host.login, login, actor=actor())
-        after = inventories.replace(inventory, expected=before.revision, actor=actor())
+            kept.put(host.login, login, actor=upkeep.actor())
+        after = inventories.replace(inventory, expected=before.revision, actor=upkeep.actor())
         return Entered(findings=found, entered=True, may=True, revision=after.revision)
 
 
@@ -115,7 +110,7 @@ async def _looked_at(
         if not isinstance(provider, Inspecting):
             text = f"hosts of kind {host.kind.value} cannot be looked at"
             return (Finding(topic=Topic.REACHED, grade=Grade.UNKNOWN, text=text),)
-        async with asyncio.timeout(_CHECK_SECONDS):
+        async with asyncio.timeout(SECONDS):
             return (
                 good(Topic.REACHED, f"{host.endpoint} answers"),
                 *(await provider.inspect(needs)).findings,
@@ -123,8 +118,7 @@ async def _looked_at(
     except HypervisorError as error:
         return (refused(error),)
     except TimeoutError:
-        text = f"host {host.id} did not answer everything within {_CHECK_SECONDS:.0f} s"
+        text = f"host {host.id} did not answer everything within {SECONDS:.0f} s"
         return (refused(HypervisorError(text)),)
     finally:
-        if isinstance(provider, LoggedIn):
-            await provider.close()
+        await log_out(provider)

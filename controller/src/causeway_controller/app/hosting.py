@@ -13,20 +13,18 @@ from typing import Final
 
 from msgspec import UNSET
 
-from causeway_controller.app import unlocking
-from causeway_controller.app.serving import open_store, utc_now
-from causeway_controller.app.upkeep import actor
+from causeway_controller.app import upkeep
+from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.provider import Host
 from causeway_controller.contract.selftest import SelftestReport, SelftestStep
 from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import LoggedIn, Progress
+from causeway_controller.hypervisors.base import Progress, log_out
 from causeway_controller.inventory import appliances, book, host_needs
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.settings import Settings
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
-from causeway_controller.store.secrets import Secrets
 from causeway_controller.workflows.selftest import Selftest, owner_of
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, Secret, VlanId
@@ -58,7 +56,7 @@ async def selftest(
     Raises ProblemError before anything is done, and HypervisorError, StartError, StoreError, SealBroken where
     nothing can be.
     """
-    with stored_in(settings) as database:
+    with upkeep.stored(settings) as database:
         stored = Inventories(database, now=utc_now).load()
         host = _host(stored, name)
         needs = replace(host_needs.of_host(stored.inventory, stored.allocation, name), replicas=())
@@ -80,8 +78,7 @@ async def selftest(
             try:
                 return await (asked.clean() if clean else asked.run())
             finally:
-                if isinstance(provider, LoggedIn):
-                    await provider.close()
+                await log_out(provider)
 
 
 def masking(login: Secret | None) -> Callable[[str], str]:
@@ -124,11 +121,7 @@ def _chosen(plugs: Plugs, needs: HostNeeds, stored: Stored, *, clean: bool) -> P
 
 def _host(stored: Stored, name: Name) -> Host:
     """Raises ProblemError where there is none, or its throw-away machine would be somebody's appliance."""
-    host = book.index(stored.inventory).hosts.get(name)
-    if host is None:
-        there = ", ".join(one.id for one in stored.inventory.hosts[:10]) or "none"
-        detail = f"the inventory has no host {name}; it has {there}"
-        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+    host = book.host(book.index(stored.inventory), name)
     ours = {one.id for one in appliances.needed(stored.inventory)}
     ours |= {one.id for one in stored.inventory.gateways}
     if owner_of(name) in ours:
@@ -140,18 +133,7 @@ def _host(stored: Stored, name: Name) -> Host:
 def _login(settings: Settings, database: Database, host: Host) -> Secret | None:
     if host.login is UNSET:
         return None
-    sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
-    return Secrets(database, sealing, now=utc_now).get(host.login)
-
-
-@contextmanager
-def stored_in(settings: Settings) -> Iterator[Database]:
-    """Open the controller's store, and close it. Raises StartError, StoreError."""
-    database = open_store(settings)
-    try:
-        yield database
-    finally:
-        database.close()
+    return upkeep.vault_in(settings, database).get(host.login)
 
 
 @contextmanager

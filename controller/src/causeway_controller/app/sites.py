@@ -16,7 +16,7 @@ from causeway_controller.errors import MachineMissing
 from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import LoggedIn, Machine, PowerControl, Provider
+from causeway_controller.hypervisors.base import Machine, PowerControl, Provider, log_out
 from causeway_controller.inventory import modes, production, views
 from causeway_controller.inventory.book import index
 from causeway_controller.inventory.health import NOBODY, Deployed, Power
@@ -137,14 +137,14 @@ class Sites:
         opened = hosts.provider(host, login, image=self._image)
         self._hosts[host] = login, opened
         if known is not None:
-            await _closed(known[1])
+            await log_out(known[1])
         return opened
 
     async def close(self) -> None:
         """Log out of every host, where there is something to log out of."""
         opened = [provider for _, provider in self._hosts.values()]
         self._hosts.clear()
-        await asyncio.gather(*map(_closed, opened))
+        await asyncio.gather(*map(log_out, opened))
 
     def machine(self, reference: MachineRef) -> PowerControl:
         """Return what powers this machine, of a site that was loaded. Raises MachineMissing."""
@@ -252,11 +252,6 @@ class Sites:
             if vm.replica is not UNSET and vm.replica.host == host:
                 reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm.name)
                 self._machines[reference] = _Machine(self, here, vm.replica.vm_id)
-
-
-async def _closed(provider: Provider) -> None:
-    if isinstance(provider, LoggedIn):
-        await provider.close()
 
 
 def _host_name(inventory: Inventory, tenant: TenantId, host: Name) -> Name:

@@ -52,7 +52,7 @@ def restore(settings: Settings, file: BinaryIO) -> Summary:
 
 def keys(settings: Settings) -> tuple[KeyUse, ...]:
     """The keys that the settings lead to, and how many secrets each seals. Raises StartError, StoreError."""
-    with _stored(settings) as database:
+    with stored(settings) as database:
         given, counts = unlocking.read_keys(settings), vault.in_use(database)
         vault.unlock(database, given, now=utc_now, actor=actor())
         return tuple(
@@ -77,7 +77,7 @@ def drop_key(settings: Settings, number: int) -> None:
 
     The file of keys stays as it is: older backups open with that key only.
     """
-    with _stored(settings) as database:
+    with stored(settings) as database:
         vault.drop(database, number, now=utc_now, actor=actor())
 
 
@@ -116,8 +116,8 @@ def _connected(settings: Settings) -> Iterator[Database]:
 
 
 @contextmanager
-def _stored(settings: Settings) -> Iterator[Database]:
-    """The store, which has the tables of this version."""
+def stored(settings: Settings) -> Iterator[Database]:
+    """The store, which has the tables of this version; closed at the end. Raises StartError, StoreError."""
     database = open_store(settings)
     try:
         yield database
@@ -127,9 +127,14 @@ def _stored(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def _secrets(settings: Settings) -> Iterator[Secrets]:
-    with _stored(settings) as database:
-        sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
-        yield Secrets(database, sealing, now=utc_now)
+    with stored(settings) as database:
+        yield vault_in(settings, database)
+
+
+def vault_in(settings: Settings, database: Database) -> Secrets:
+    """The secrets in this store, unlocked. Raises StartError, StoreError."""
+    sealing = unlocking.unlocked(settings, database, now=utc_now, actor=actor())
+    return Secrets(database, sealing, now=utc_now)
 
 
 def actor() -> str:

@@ -133,6 +133,12 @@ class LoggedIn(Protocol):
         """Log out, if the host still listens; the next question logs in anew. Raises nothing."""
 
 
+async def log_out(provider: Provider) -> None:
+    """End its login, where the host keeps one. Raises nothing."""
+    if isinstance(provider, LoggedIn):
+        await provider.close()
+
+
 @runtime_checkable
 class Sweeping(Protocol):
     """A `Provider` that can say what of a machine is still there: disks, files, segments made for it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors.base import HypervisorError
 
 
 def good(topic: Topic, text: str) -> Finding:
@@ -44,3 +46,20 @@ def too_full(where: str, *, left: int, needed: int, instead: str) -> Iterator[st
             f"{where} has {left >> 20} MiB left, and an appliance's disk may grow to "
             f"{-(-needed >> 20)} MiB; make room, or {instead}"
         )
+
+
+def known_by(host: Host) -> str:
+    """Return in words by what a host over TLS is known."""
+    return "its pinned key" if isinstance(host.pin, str) else "the operating system's authorities"
+
+
+def missing(wanted: Iterable[str], ours: Callable[[str], object | None]) -> int:
+    """Return how many machines of these owner ids are not there, which `ours` looks for."""
+    return sum(_absent(one, ours) for one in wanted)
+
+
+def _absent(owner_id: str, ours: Callable[[str], object | None]) -> bool:
+    try:
+        return ours(owner_id) is None
+    except HypervisorError:
+        return False  # another VM is in its place, which a deployment will name

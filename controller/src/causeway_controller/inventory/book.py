@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Gateway, GatewayPool, HardwarePlan, Host, PlanNetwork
 from causeway_controller.contract.tenant import Subscription, Tenant, TenantNetwork
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, NetworkId, TenantId
+
+_TOLD: Final = 10
+"""Names in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,16 @@ def index(inventory: Inventory) -> Book:
         gateway_pools={entry.id: entry for entry in reversed(inventory.gateway_pools)},
         tenants={entry.id: entry for entry in reversed(inventory.tenants)},
     )
+
+
+def host(names: Book, name: Name) -> Host:
+    """Return the host of this name. Raises ProblemError (`not-found`), which says what hosts there are."""
+    found = names.hosts.get(name)
+    if found is None:
+        there = ", ".join(list(names.hosts)[::-1][:_TOLD]) or "none"  # in the order of the inventory
+        detail = f"the inventory has no host {name}; it has {there}"
+        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+    return found
 
 
 def networks(tenant: Tenant) -> Mapping[NetworkId, TenantNetwork]:

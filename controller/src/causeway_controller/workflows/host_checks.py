@@ -106,11 +106,7 @@ class HostChecks:
 
     def _needs(self, name: Name) -> tuple[Host, HostNeeds]:
         stored = self.inventories.load()
-        host = book.index(stored.inventory).hosts.get(name)
-        if host is None:
-            there = ", ".join(one.id for one in stored.inventory.hosts[:10]) or "none"
-            detail = f"the inventory has no host {name}; it has {there}"
-            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+        host = book.host(book.index(stored.inventory), name)
         return host, host_needs.of_host(stored.inventory, stored.allocation, name)
 
     def _modes(self, needs: HostNeeds, name: Name) -> Mapping[TenantId, Mode]:

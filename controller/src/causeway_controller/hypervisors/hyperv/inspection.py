@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, problem, room, trap
+from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap
 from causeway_controller.hypervisors.hyperv import machines, networks, vhdx
 from causeway_controller.hypervisors.hyperv import place as places
 from causeway_controller.hypervisors.hyperv.binding import Login
-from causeway_controller.hypervisors.hyperv.place import Place
 from causeway_controller.inventory import hyperv_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
@@ -20,8 +20,7 @@ from causeway_controller.inventory.host_needs import HostNeeds
 def findings(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
     """Say of each thing that a deployment there needs how it is."""
     (row,) = login.run(("Get-VMHost", {}), ("Select-Object", {"Property": ["Name"]}))
-    known = "its pinned key" if isinstance(host.pin, str) else "the operating system's authorities"
-    yield good(Topic.IDENTITY, f"it calls itself {row['Name']}, known by {known}")
+    yield good(Topic.IDENTITY, f"it calls itself {row['Name']}, known by {known_by(host)}")
     yield good(Topic.RIGHTS, "this login may command Hyper-V")
     yield from _storage(login, host, needs, image)
     yield from _networks(login, needs)
@@ -50,16 +49,9 @@ def _storage(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterato
         f"{host.storage.id}",
         left=left,
         each=each,
-        missing=sum(_absent(place, one) for one in needs.appliances),
+        missing=missing(needs.appliances, partial(machines.ours, place)),
         instead="name another directory",
     )
-
-
-def _absent(place: Place, owner_id: str) -> bool:
-    try:
-        return machines.ours(place, owner_id) is None
-    except HypervisorError:
-        return False  # another VM is in its place, which a deployment will name
 
 
 def _networks(login: Login, needs: HostNeeds) -> Iterator[Finding]:

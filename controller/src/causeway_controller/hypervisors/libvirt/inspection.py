@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic, VmNic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, problem, room, trap
+from causeway_controller.hypervisors.findings import good, missing, problem, room, trap
 from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.inventory import libvirt_names
@@ -213,13 +214,6 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
         f"pool {name}",
         left=volumes.available(found),
         each=each,
-        missing=sum(_absent(connection, one) for one in needs.appliances),
+        missing=missing(needs.appliances, partial(machines.ours, connection)),
         instead="name other storage",
     )
-
-
-def _absent(connection: Any, owner_id: str) -> bool:
-    try:
-        return machines.ours(connection, owner_id) is None
-    except HypervisorError:
-        return False  # somebody else's domain is in its place, which a deployment will name

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, problem, room, trap
+from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap
 from causeway_controller.hypervisors.vsphere import binding, machines, networks, ova, rights
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.place import Place
@@ -22,7 +23,7 @@ _PROMISCUOUS: Final = "Net.ReversePathFwdCheckPromisc"
 def findings(service: Any, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
     """Say of each thing that a deployment there needs how it is."""
     about = service.content.about
-    yield good(Topic.IDENTITY, f"it is {about.fullName}, known by {_known_by(host)}")
+    yield good(Topic.IDENTITY, f"it is {about.fullName}, known by {known_by(host)}")
     try:
         place = places.find(service, host)
     except HypervisorError as error:
@@ -32,10 +33,6 @@ def findings(service: Any, host: Host, needs: HostNeeds, image: Path) -> Iterato
     yield from _storage(place, needs, image)
     yield from _networks(place, needs)
     yield from _hosts(place, needs)
-
-
-def _known_by(host: Host) -> str:
-    return "its pinned key" if isinstance(host.pin, str) else "the operating system's authorities"
 
 
 def _rights(place: Place, needs: HostNeeds) -> Iterator[Finding]:
@@ -62,16 +59,9 @@ def _storage(place: Place, needs: HostNeeds, image: Path) -> Iterator[Finding]:
         f"datastore {place.datastore.name}",
         left=int(place.datastore.summary.freeSpace),
         each=each,
-        missing=sum(_absent(place, one) for one in needs.appliances),
+        missing=missing(needs.appliances, partial(machines.ours, place)),
         instead="name another datastore",
     )
-
-
-def _absent(place: Place, owner_id: str) -> bool:
-    try:
-        return machines.ours(place, owner_id) is None
-    except HypervisorError:
-        return False  # another VM is in its place, which a deployment will name
 
 
 def _networks(place: Place, needs: HostNeeds) -> Iterator[Finding]:
