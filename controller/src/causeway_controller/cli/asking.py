@@ -11,7 +11,6 @@ from causeway_controller.cli import following, telling
 from causeway_controller.cli.options import Detach, DryRun, Json, client
 from causeway_controller.contract import asking_routes, routes
 from causeway_controller.contract.requests import AskTenant
-from causeway_controller.contract.runs import PlannedRun, RunReport
 
 
 def ask(
@@ -32,18 +31,9 @@ def ask(
         whom, where = client(context), {"tenant": tenant}
         if dry_run:
             reply = whom.ask(asking_routes.ASK_TENANT, where, query={"dry_run": "true"}, body=asked)
-            if json_wanted:
-                telling.as_json(reply.value)
-                return
-            for stage in reply.read(PlannedRun).stages:
-                typer.echo("\n".join(stage))
-            typer.echo("Nothing was asked for.")
+            following.planned(reply, "Nothing was asked for.", json_wanted=json_wanted)
             return
         key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
         reply = whom.ask(asking_routes.ASK_TENANT, where, headers=key, body=asked)
-        if detach:
-            following.started(reply, json_wanted=json_wanted)
-            return
-        report = reply.read(RunReport)
-        telling.note(f"run {report.id} asks the controller of {tenant}")
-        following.follow(whom, report.id, json_wanted=json_wanted)
+        about = f" asks the controller of {tenant}"
+        following.begun(whom, reply, about=about, detach=detach, json_wanted=json_wanted)

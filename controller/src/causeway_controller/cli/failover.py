@@ -28,7 +28,7 @@ from causeway_controller.contract.requests import (
     Undo,
     UndoSite,
 )
-from causeway_controller.contract.runs import PlannedRun, RunReport
+from causeway_controller.contract.runs import PlannedRun
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
 
@@ -314,12 +314,8 @@ class Start:
             return
         key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
         reply = self._asked.ask(routes.START_RUN, places, headers=key, body=request)
-        report = reply.read(RunReport)
-        if self._detach:
-            following.started(reply, json_wanted=self._json)
-            return
-        telling.note(f"run {report.id} on {self._host}")
-        following.follow(self._asked, report.id, json_wanted=self._json)
+        about = f" on {self._host}"
+        following.begun(self._asked, reply, about=about, detach=self._detach, json_wanted=self._json)
 
     def _plan(self, request: Request, places: dict[str, str]) -> None:
         reply = self._asked.ask(routes.START_RUN, places, query={"dry_run": "true"}, body=request)

@@ -22,7 +22,6 @@ from causeway_controller.contract.appliances import (
 )
 from causeway_controller.contract.requests import UpdateFleet
 from causeway_controller.contract.routes import Route
-from causeway_controller.contract.runs import RunReport
 from causeway_controller.errors import StoreError
 from causeway_controller.fleet import update_file
 from causeway_controller.fleet.update_file import UpdateFile
@@ -72,12 +71,7 @@ def update(
         request = UpdateFleet(build=stored.build, allow_older=allow_older, interrupt=interrupt)
         key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
         reply = asked.ask(update_routes.UPDATE_FLEET, headers=key, body=request)
-        run = reply.read(RunReport).id
-        if detach:
-            following.started(reply, json_wanted=json_wanted)
-            return
-        telling.note(f"run {run}")
-        following.follow(asked, run, json_wanted=json_wanted)
+        following.begun(asked, reply, detach=detach, json_wanted=json_wanted)
 
 
 def _read(file: Path) -> UpdateFile:

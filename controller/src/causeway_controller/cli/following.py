@@ -12,7 +12,7 @@ import typer
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.connection import Client, Reply
 from causeway_controller.contract import routes
-from causeway_controller.contract.runs import RunEventReport, RunReport
+from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 
 END: Final = "end"
 _TRIES: Final = 30
@@ -35,12 +35,26 @@ def follow(client: Client, run: str, *, json_wanted: bool) -> None:
         telling.end(f"run {run}: {last.kind}; `causeway run show {run}` has all of it", errors.RUN_FAILED)
 
 
-def started(reply: Reply, *, json_wanted: bool) -> None:
-    """Print the run that was started and that nobody follows now."""
-    if json_wanted:
+def begun(client: Client, reply: Reply, *, about: str = "", detach: bool, json_wanted: bool) -> None:
+    """Follow the run that was started, or only print it. `about`: what is said of it after its name."""
+    run = reply.read(RunReport).id
+    if not detach:
+        telling.note(f"run {run}{about}")
+        follow(client, run, json_wanted=json_wanted)
+    elif json_wanted:
         telling.as_json(reply.value)
     else:
-        typer.echo(reply.read(RunReport).id)
+        typer.echo(run)
+
+
+def planned(reply: Reply, ending: str, *, json_wanted: bool) -> None:
+    """Print what a run would do, stage by stage, and a sentence at the end."""
+    if json_wanted:
+        telling.as_json(reply.value)
+        return
+    for stage in reply.read(PlannedRun).stages:
+        typer.echo("\n".join(stage))
+    typer.echo(ending)
 
 
 async def _follow(client: Client, run: str, *, json_wanted: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -13,10 +13,8 @@ from causeway_controller.cli.connection import Client
 from causeway_controller.cli.options import Detach, DryRun, Json, client
 from causeway_controller.contract import gateway_routes, routes
 from causeway_controller.contract.routes import Route
-from causeway_controller.contract.runs import PlannedRun, RunReport
 
 Keep = Annotated[bool, typer.Option("--keep-certificates", help="Do not revoke those of the old machine.")]
-_DRY: Final = {"dry_run": "true"}
 
 
 def appliance(
@@ -35,8 +33,15 @@ def appliance(
     """
     places = {"tenant": tenant, "host": host}
     with telling.told(json_wanted=json_wanted):
-        asking = _Asking(client(context), routes.REDEPLOY_APPLIANCE, places, json_wanted=json_wanted)
-        asking.run(keep=keep, dry=dry_run, detach=detach)
+        _redeploy(
+            client(context),
+            routes.REDEPLOY_APPLIANCE,
+            places,
+            keep=keep,
+            dry_run=dry_run,
+            detach=detach,
+            json_wanted=json_wanted,
+        )
 
 
 def gateway(
@@ -54,39 +59,32 @@ def gateway(
     """
     places = {"gateway": name}
     with telling.told(json_wanted=json_wanted):
-        asking = _Asking(client(context), gateway_routes.REDEPLOY_GATEWAY, places, json_wanted=json_wanted)
-        asking.run(keep=keep, dry=dry_run, detach=detach)
+        _redeploy(
+            client(context),
+            gateway_routes.REDEPLOY_GATEWAY,
+            places,
+            keep=keep,
+            dry_run=dry_run,
+            detach=detach,
+            json_wanted=json_wanted,
+        )
 
 
-class _Asking:
-    """Has the controller begin the run."""
-
-    def __init__(self, asked: Client, route: Route, places: Mapping[str, str], *, json_wanted: bool) -> None:
-        self._client = asked
-        self._route = route
-        self._places = dict(places)
-        self._json = json_wanted
-
-    def run(self, *, keep: bool, dry: bool, detach: bool) -> None:
-        """Have it begin and follow it, or say what it would do."""
-        query = {"keep_certificates": "true"} if keep else {}
-        if dry:
-            self._plan(query)
-            return
-        key = {routes.IDEMPOTENCY_KEY: str(uuid4())}
-        reply = self._client.ask(self._route, self._places, query=query, headers=key)
-        if detach:
-            following.started(reply, json_wanted=self._json)
-            return
-        run = reply.read(RunReport).id
-        telling.note(f"run {run}")
-        following.follow(self._client, run, json_wanted=self._json)
-
-    def _plan(self, query: Mapping[str, str]) -> None:
-        reply = self._client.ask(self._route, self._places, query={**query, **_DRY})
-        if self._json:
-            telling.as_json(reply.value)
-            return
-        for stage in reply.read(PlannedRun).stages:
-            typer.echo("\n".join(stage))
-        typer.echo("Nothing was changed.")
+def _redeploy(
+    asked: Client,
+    route: Route,
+    places: Mapping[str, str],
+    *,
+    keep: bool,
+    dry_run: bool,
+    detach: bool,
+    json_wanted: bool,
+) -> None:
+    """Have the run begin and follow it, or say what it would do."""
+    query = {"keep_certificates": "true"} if keep else {}
+    if dry_run:
+        reply = asked.ask(route, places, query={**query, "dry_run": "true"})
+        following.planned(reply, "Nothing was changed.", json_wanted=json_wanted)
+        return
+    reply = asked.ask(route, places, query=query, headers={routes.IDEMPOTENCY_KEY: str(uuid4())})
+    following.begun(asked, reply, detach=detach, json_wanted=json_wanted)
