@@ -20,6 +20,20 @@ async def _nothing(_stage: str, _moment: str) -> None:
     """Nothing happens."""
 
 
+def killed_once(stage: str, moment: str, *, with_it: Callable[[], None] | None = None) -> Hook:
+    """Return what kills the controller the first time that it comes there. `with_it` happens then, too."""
+    left = [(stage, moment)]
+
+    async def kill(at: str, when: str) -> None:
+        if (at, when) in left:
+            left.clear()
+            if with_it is not None:
+                with_it()
+            raise Killed
+
+    return kill
+
+
 class FakeEngine:
     """Runs are carried out when a test says so."""
 

@@ -21,7 +21,7 @@ from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
-from tests.fakes.engine import Killed
+from tests.fakes.engine import Killed, killed_once
 from tests.fakes.two_slots import TwoSlots
 from tests.runs_bench import START, RunsBench, detail
 from tests.update_files import make
@@ -73,6 +73,10 @@ class World(RunsBench):
 
     async def _client(self, appliance: str, _access: object) -> Any:
         return self.machines[appliance]
+
+    def restarts(self, appliance: str) -> None:
+        """It does not answer the next questions."""
+        self.machines[appliance].away = 3
 
     async def begin(self, *, interrupt: bool = False, tenant: TenantId | None = None) -> str:
         host: Name | None = None
@@ -148,16 +152,7 @@ async def test_after_the_first_that_falls_back_none_is_begun_and_a_retry_goes_on
 @pytest.mark.parametrize("moment", ["before", "after", "remembered"])
 @pytest.mark.parametrize("stage", ["beta/esx1", "zeta/esx1"])
 async def test_whoever_is_killed_the_next_one_goes_on(world: World, stage: str, moment: str) -> None:
-    dead = False
-
-    async def kill(at: str, when: str) -> None:
-        nonlocal dead
-        if (at, when) == (stage, moment) and not dead:
-            dead = True
-            world.machines["zeta-esx1"].away = 3
-            raise Killed
-
-    world.engine.at = kill
+    world.engine.at = killed_once(stage, moment, with_it=lambda: world.restarts("zeta-esx1"))
     run = await world.begin()
     with pytest.raises(Killed):
         await world.engine.carry_out(run)
@@ -172,12 +167,7 @@ async def test_the_next_one_waits_for_a_slow_appliance_that_restarts_as_long_as_
 ) -> None:
     world.trial = replace(updates.USUAL, silence=0.0)
 
-    async def kill(at: str, when: str) -> None:
-        if (at, when) == ("beta/esx1", "after") and not world.machines["beta-esx1"].away:
-            world.machines["beta-esx1"].away = 3
-            raise Killed
-
-    world.engine.at = kill
+    world.engine.at = killed_once("beta/esx1", "after", with_it=lambda: world.restarts("beta-esx1"))
     run = await world.begin()
     with pytest.raises(Killed):
         await world.engine.carry_out(run)

@@ -20,7 +20,7 @@ from causeway_controller.workflows.rebuilding import START, Rebuilding
 from causeway_controller.workflows.redeploying import DEPLOY, REMOVE
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
-from tests.fakes.engine import Killed
+from tests.fakes.engine import Killed, killed_once
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.runs_bench import HOST, Died, RunsBench, detail
 from tests.workflow_bench import SITE
@@ -166,15 +166,7 @@ async def test_what_answers_before_its_machine_is_removed_is_left_alone(database
 @pytest.mark.parametrize("stage", [START, REMOVE, DEPLOY])
 async def test_whoever_is_killed_the_next_one_ends_it(database: Database, stage: str, moment: str) -> None:
     world = World(database, there=True, hopeless=True)
-    dead = False
-
-    async def kill(at: str, when: str) -> None:
-        nonlocal dead
-        if (at, when) == (stage, moment) and not dead:
-            dead = True
-            raise Killed
-
-    world.engine.at = kill
+    world.engine.at = killed_once(stage, moment)
     run = await world.begin()
     with pytest.raises(Killed):
         await world.engine.carry_out(run)

@@ -17,7 +17,7 @@ from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.redeploying import DEPLOY, REMOVE, Redeploying
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, Name, TenantId
-from tests.fakes.engine import Killed
+from tests.fakes.engine import Killed, killed_once
 from tests.runs_bench import HOST, Died, RunsBench
 from tests.workflow_bench import SITE
 
@@ -98,15 +98,7 @@ async def test_what_it_would_do_is_said_and_nothing_done(
 @pytest.mark.parametrize("stage", [REMOVE, DEPLOY])
 async def test_whoever_is_killed_the_next_one_ends_it(database: Database, stage: str, moment: str) -> None:
     world = World(database)
-    dead = False
-
-    async def kill(at: str, when: str) -> None:
-        nonlocal dead
-        if (at, when) == (stage, moment) and not dead:
-            dead = True
-            raise Killed
-
-    world.engine.at = kill
+    world.engine.at = killed_once(stage, moment)
     run = await world.begin()
     with pytest.raises(Killed):
         await world.engine.carry_out(run)
