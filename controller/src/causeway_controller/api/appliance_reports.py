@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import UNSET
 
 from causeway_controller.contract.appliances import ApplianceReport, Condition
+from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory import health, production, rebuilding
-from causeway_controller.inventory.book import index
+from causeway_controller.inventory.book import Book, index
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.rebuilding import Attempt
 from causeway_controller.store.appliances import Appliances
@@ -23,6 +25,23 @@ from causeway_wire.types import Name, TenantId
 _INTERVALS: Final = 4
 _SLACK: Final = timedelta(seconds=60)
 """Not to have asked for so many intervals and this is a trouble: another controller may have taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lately:
+    """What was rebuilt of late, and the inventory, which says where; read once for all that is told."""
+
+    attempts: tuple[Attempt, ...]
+    inventory: Inventory
+    names: Book
+
+    def host(self, one: Deployed) -> Name:
+        """That its machine is on."""
+        if one.gateway:
+            entry = self.names.gateways.get(one.id)
+            return "" if entry is None else entry.host
+        place = production.find(self.inventory, one.tenant, one.host)
+        return one.host if place is None else place.appliance.host
 
 
 class AppliancesTold:
@@ -56,7 +75,7 @@ class AppliancesTold:
     def troubles(self, deployed: Iterable[Deployed]) -> tuple[Trouble, ...]:
         """What is wrong with them and what becomes of it, the worst first. Raises StoreError."""
         found = health.troubles(deployed, now=self._now(), patience=self._patience)
-        lately = self._lately() if found else ()
+        lately = self._lately() if found else None
         return tuple(
             Trouble(
                 subject=one.subject,
@@ -72,25 +91,21 @@ class AppliancesTold:
         found = sorted(self._appliances.all(tenant), key=health.rank)
         return tuple(self._report(one, lately) for one in found)
 
-    def _lately(self) -> tuple[Attempt, ...]:
-        return self._rebuilds.since(self._now() - rebuilding.WINDOW)
+    def _lately(self) -> _Lately | None:
+        """None where nothing was."""
+        attempts = self._rebuilds.since(self._now() - rebuilding.WINDOW)
+        if not attempts:
+            return None
+        inventory = self._inventories.load().inventory
+        return _Lately(attempts, inventory, index(inventory))
 
-    def _with_remedy(self, trouble: str, one: Deployed, lately: tuple[Attempt, ...]) -> str:
-        if not trouble or not lately:
+    def _with_remedy(self, trouble: str, one: Deployed, lately: _Lately | None) -> str:
+        if not trouble or lately is None:
             return trouble
-        remedy = rebuilding.told(one, lately, on=self._host(one), now=self._now())
+        remedy = rebuilding.told(one, lately.attempts, on=lately.host(one), now=self._now())
         return f"{trouble}; {remedy}" if remedy else trouble
 
-    def _host(self, one: Deployed) -> Name:
-        """That its machine is on."""
-        inventory = self._inventories.load().inventory
-        if one.gateway:
-            entry = index(inventory).gateways.get(one.id)
-            return "" if entry is None else entry.host
-        place = production.find(inventory, one.tenant, one.host)
-        return one.host if place is None else place.appliance.host
-
-    def _report(self, one: Deployed, lately: tuple[Attempt, ...]) -> ApplianceReport:
+    def _report(self, one: Deployed, lately: _Lately | None) -> ApplianceReport:
         shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)
         return ApplianceReport(
             appliance=one.id,
