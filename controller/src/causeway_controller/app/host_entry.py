@@ -16,7 +16,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import HypervisorError, Inspecting, log_out
-from causeway_controller.hypervisors.findings import good
+from causeway_controller.hypervisors.findings import good, masked
 from causeway_controller.inventory import host_needs
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.entry import enter
@@ -64,11 +64,7 @@ def add(
         if host.login is not UNSET and login is None:
             login = kept.get(host.login)
         needs = host_needs.of_host(inventory, given, host.id)
-        hide = masking(login)
-        found = tuple(
-            Finding(topic=one.topic, grade=one.grade, text=hide(one.text), advice=one.advice)
-            for one in asyncio.run(_looked_at(settings, host, login, needs))
-        )
+        found = masked(asyncio.run(_looked_at(settings, host, login, needs)), masking(login))
         may = anyway or all(one.grade is not Grade.PROBLEM for one in found)
         if dry or not may:
             return Entered(findings=found, entered=False, may=may, revision=before.revision)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from msgspec.structs import replace
+
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError
@@ -63,3 +65,8 @@ def _absent(owner_id: str, ours: Callable[[str], object | None]) -> bool:
         return ours(owner_id) is None
     except HypervisorError:
         return False  # another VM is in its place, which a deployment will name
+
+
+def masked(findings: Iterable[Finding], hide: Callable[[str], str]) -> tuple[Finding, ...]:
+    """Return them with what the host said hidden as `hide` does; advice is our own."""
+    return tuple(replace(one, text=hide(one.text)) for one in findings)

@@ -30,6 +30,7 @@ from causeway_controller.hypervisors.base import (
     Provider,
     Sweeping,
 )
+from causeway_controller.hypervisors.findings import masked
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.trust import pki
 from causeway_wire import __version__, seed
@@ -151,7 +152,6 @@ class _Way:
         self.asked.tell(step)
 
     def report(self) -> SelftestReport:
-        hide = self.asked.hide
         return SelftestReport(
             host=self.asked.host.id,
             kind=self.asked.host.kind,
@@ -160,10 +160,7 @@ class _Way:
             passed=all(one.outcome is Outcome.DONE for one in self.steps),
             steps=tuple(self.steps),
             networks=tuple(self.segments),
-            findings=tuple(
-                Finding(topic=one.topic, grade=one.grade, text=hide(one.text), advice=one.advice)
-                for one in self.findings
-            ),
+            findings=masked(self.findings, self.asked.hide),
         )
 
     async def check(self) -> str:
