@@ -127,7 +127,8 @@ class Forwarder:
 def _tap(name: str) -> int:
     """A tap device of this name, as long as its descriptor is open."""
     descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NAPI | _IFF_NO_PI))
+    flags = _IFF_TAP | _IFF_NAPI | _IFF_NO_PI
+    fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     return descriptor
 
 
