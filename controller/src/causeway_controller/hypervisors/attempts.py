@@ -21,7 +21,9 @@ POWER_SECONDS: Final = 150.0
 """For what powers a machine, or removes it."""
 
 Login = TypeVar("Login")
+Place = TypeVar("Place")
 Asked_co = TypeVar("Asked_co", covariant=True)
+There_contra = TypeVar("There_contra", contravariant=True)
 Answer = TypeVar("Answer")
 
 
@@ -35,20 +37,54 @@ class Asking(Protocol[Asked_co]):
     async def close(self) -> None: ...
 
 
-class ByAttempts(abc.ABC, Generic[Login]):
+class Machines(Protocol[There_contra]):
+    """Finds and powers VMs in a place; the module `machines` of a kind does."""
+
+    def find(self, place: There_contra, owner_id: str) -> Machine | None: ...
+
+    def ours(self, place: There_contra, owner_id: str) -> object | None: ...
+
+    def vms(self, place: There_contra) -> Iterable[FoundVm]: ...
+
+    def ask_to_stop(self, place: There_contra, owner_id: str) -> None: ...
+
+    def power(self, place: There_contra, owner_id: str, *, on: bool) -> None: ...
+
+
+class Deployment(Protocol[There_contra]):
+    """Has attempts become machines; the module `deployment` of a kind does."""
+
+    def commit(self, place: There_contra, spec: MachineSpec, attempt: str) -> object:
+        """Have the attempt be the machine."""
+
+    def settle(self, place: There_contra, owner_id: str) -> None:
+        """Finish what a killed controller did not of the machine."""
+
+    def remove_abandoned(self, place: There_contra, owner_id: str, *, all_of_them: bool) -> None:
+        """Remove attempts that nobody goes on with."""
+
+    def take_back(self, place: There_contra, owner_id: str, attempt: str) -> None:
+        """Delete what is left of an attempt."""
+
+
+class ByAttempts(abc.ABC, Generic[Login, Place]):
     """The part of `base.Provider` that is the same. What takes a login blocks, and is asked in a thread."""
 
-    def __init__(self, host: Host, session: Asking[Login]) -> None:
+    def __init__(
+        self, host: Host, session: Asking[Login], machines: Machines[Place], deployment: Deployment[Place]
+    ) -> None:
         self._host = host
         self._session = session
+        self._machines = machines
+        self._deployment = deployment
 
     async def vms(self) -> Sequence[FoundVm]:
         """All VMs that the login sees."""
-        return await self._session.ask(lambda login: tuple(self._vms(login)))
+        return await self._session.ask(lambda login: tuple(self._machines.vms(self._place(login))))
 
     async def find(self, owner_id: str) -> Machine | None:
         """The machine with this owner id, or the VM with this id of the host's."""
-        return await self._session.ask(lambda login: self._find(login, owner_id))
+        return await self._session.ask(lambda login: self._machines.find(self._place(login), owner_id))
 
     async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
         """Make the machine in an attempt; it has its own name once it is whole."""
@@ -64,7 +100,9 @@ class ByAttempts(abc.ABC, Generic[Login]):
         finally:
             # Also of who was second: what he made is not needed.
             await uploads.taken_back(
-                lambda: self._session.ask(lambda login: self._take_back(login, spec.owner_id, attempt))
+                lambda: self._session.ask(
+                    lambda login: self._deployment.take_back(self._place(login), spec.owner_id, attempt)
+                )
             )
         await self._session.ask(lambda login: self._tidy(login, spec.owner_id))
         found = await self.find(spec.owner_id)
@@ -77,10 +115,12 @@ class ByAttempts(abc.ABC, Generic[Login]):
         """Power on or off; asked to shut down first, and cut after `grace` seconds."""
         if not on and grace > 0:
             deadline = time.monotonic() + grace
-            await self._session.ask(lambda login: self._ask_to_stop(login, owner_id))
+            await self._session.ask(lambda login: self._machines.ask_to_stop(self._place(login), owner_id))
             if await uploads.stopped(functools.partial(self.find, owner_id), deadline):
                 return
-        await self._session.ask(lambda login: self._power(login, owner_id, on=on), seconds=POWER_SECONDS)
+        await self._session.ask(
+            lambda login: self._machines.power(self._place(login), owner_id, on=on), seconds=POWER_SECONDS
+        )
 
     async def close(self) -> None:
         """Log out: hosts have room for so many logins, and keep idle ones for long."""
@@ -95,25 +135,16 @@ class ByAttempts(abc.ABC, Generic[Login]):
         """The VM of this attempt. Ends when nothing moves any more, and when it is cancelled."""
 
     @abc.abstractmethod
-    def _commit(self, login: Login, spec: MachineSpec, attempt: str) -> None:
-        """Have the attempt be the machine, unless another one is by now."""
+    def _place(self, login: Login) -> Place:
+        """Where machines are. Raises HypervisorError."""
 
-    @abc.abstractmethod
+    def _commit(self, login: Login, spec: MachineSpec, attempt: str) -> None:
+        place = self._place(login)
+        if self._machines.ours(place, spec.owner_id) is None:
+            self._deployment.commit(place, spec, attempt)
+
     def _tidy(self, login: Login, owner_id: str) -> None:
         """Finish what a killed controller did not, and remove others' attempts."""
-
-    @abc.abstractmethod
-    def _take_back(self, login: Login, owner_id: str, attempt: str) -> None:
-        """Delete what is left of an attempt."""
-
-    @abc.abstractmethod
-    def _find(self, login: Login, owner_id: str) -> Machine | None: ...
-
-    @abc.abstractmethod
-    def _vms(self, login: Login) -> Iterable[FoundVm]: ...
-
-    @abc.abstractmethod
-    def _ask_to_stop(self, login: Login, owner_id: str) -> None: ...
-
-    @abc.abstractmethod
-    def _power(self, login: Login, owner_id: str, *, on: bool) -> None: ...
+        place = self._place(login)
+        self._deployment.settle(place, owner_id)
+        self._deployment.remove_abandoned(place, owner_id, all_of_them=True)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.attempts import POWER_SECONDS, ByAttempts
 from causeway_controller.hypervisors.base import (
-    FoundVm,
     HypervisorError,
     Inspection,
-    Machine,
     MachineSpec,
     Progress,
 )
@@ -26,7 +24,7 @@ from causeway_controller.inventory import hyperv_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
 
-class HypervProvider(ByAttempts[Login]):
+class HypervProvider(ByAttempts[Login, places.Place]):
     """Appliances in one folder of one host. Other VMs are only powered, by their ids.
 
     An attempt is a VM in a folder of its own; it is the machine once its claim has the name.
@@ -34,7 +32,7 @@ class HypervProvider(ByAttempts[Login]):
 
     def __init__(self, *, host: Host, session: Session, image: Path) -> None:
         """`image`: the appliance's VHDX, only read."""
-        super().__init__(host, session)
+        super().__init__(host, session, machines, deployment)
         self._image = image
 
     async def segment(self, switch: str, vlan: int) -> str:
@@ -100,29 +98,3 @@ class HypervProvider(ByAttempts[Login]):
             deployment.make(place, spec, self._image, attempt=attempt, upload=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
-
-    def _commit(self, login: Login, spec: MachineSpec, attempt: str) -> None:
-        place = self._place(login)
-        if machines.ours(place, spec.owner_id) is None:
-            deployment.commit(place, spec, attempt)
-
-    def _tidy(self, login: Login, owner_id: str) -> None:
-        """Finish what a killed controller did not: the machine's name, and others' attempts."""
-        place = self._place(login)
-        deployment.settle(place, owner_id)
-        deployment.remove_abandoned(place, owner_id, all_of_them=True)
-
-    def _take_back(self, login: Login, owner_id: str, attempt: str) -> None:
-        deployment.take_back(self._place(login), owner_id, attempt)
-
-    def _find(self, login: Login, owner_id: str) -> Machine | None:
-        return machines.find(self._place(login), owner_id)
-
-    def _vms(self, login: Login) -> Iterable[FoundVm]:
-        return machines.vms(self._place(login))
-
-    def _ask_to_stop(self, login: Login, owner_id: str) -> None:
-        machines.ask_to_stop(self._place(login), owner_id)
-
-    def _power(self, login: Login, owner_id: str, *, on: bool) -> None:
-        machines.power(self._place(login), owner_id, on=on)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.attempts import POWER_SECONDS, ByAttempts
 from causeway_controller.hypervisors.base import (
-    FoundVm,
     HypervisorError,
     Inspection,
-    Machine,
     MachineSpec,
     Progress,
 )
@@ -29,7 +27,7 @@ from causeway_controller.inventory.host_needs import HostNeeds
 _MADE_SECONDS: Final = 300.0
 
 
-class VsphereProvider(ByAttempts[Any]):
+class VsphereProvider(ByAttempts[Any, places.Place]):
     """Appliances in one folder and resource pool. Other VMs are only powered, by their ids.
 
     An attempt is an import of the OVA under a name of its own. What is asked is the service instance.
@@ -37,7 +35,7 @@ class VsphereProvider(ByAttempts[Any]):
 
     def __init__(self, *, host: Host, session: Session, endpoint: Endpoint, image: Path) -> None:
         """`image`: the appliance's OVA, only read."""
-        super().__init__(host, session)
+        super().__init__(host, session, machines, deployment)
         self._endpoint = endpoint
         self._image = image
 
@@ -106,32 +104,6 @@ class VsphereProvider(ByAttempts[Any]):
             deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, watch=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
-
-    def _commit(self, login: Any, spec: MachineSpec, attempt: str) -> None:
-        place = self._place(login)
-        if machines.ours(place, spec.owner_id) is None:
-            deployment.commit(place, spec, attempt)
-
-    def _tidy(self, login: Any, owner_id: str) -> None:
-        """Finish what a killed controller did not: the second mark of the machine, and others' attempts."""
-        place = self._place(login)
-        deployment.settle(place, owner_id)
-        deployment.remove_abandoned(place, owner_id, all_of_them=True)
-
-    def _take_back(self, login: Any, owner_id: str, attempt: str) -> None:
-        deployment.take_back(self._place(login), owner_id, attempt)
-
-    def _find(self, login: Any, owner_id: str) -> Machine | None:
-        return machines.find(self._place(login), owner_id)
-
-    def _vms(self, login: Any) -> Iterable[FoundVm]:
-        return machines.vms(self._place(login))
-
-    def _ask_to_stop(self, login: Any, owner_id: str) -> None:
-        machines.ask_to_stop(self._place(login), owner_id)
-
-    def _power(self, login: Any, owner_id: str, *, on: bool) -> None:
-        machines.power(self._place(login), owner_id, on=on)
 
     def _remove(self, service: Any, owner_id: str) -> None:
         place = self._place(service)
