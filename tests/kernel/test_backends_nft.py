@@ -15,6 +15,7 @@ import pytest
 from causeway_agent import errors
 from causeway_agent.backends.filter import nft, nft_channel
 from causeway_agent.backends.kernel import kernel_events
+from causeway_agent.plan.filter.public_rules import MAX_ELEMENTS
 from causeway_agent.plan.model.policy import Forward, ManagementDoor, Policy, Relay
 from tests import real_firewall
 from tests.real_firewall import nft_command
@@ -135,6 +136,17 @@ async def test_a_look_costs_the_same_with_a_hundred_thousand_public_rules(firewa
     started = time.monotonic()
     assert await firewall.loaded() == POLICY
     assert time.monotonic() - started < 3 * without + 0.3
+
+
+async def test_sets_of_public_rules_hold_all_ports_in_a_small_table(firewall: nft.NftFirewall) -> None:
+    await firewall.load(POLICY)
+    await firewall.load(POLICY)
+    keys = ", ".join(f"192.0.2.{n // 60_000} . 6 . {n % 60_000}" for n in range(MAX_ELEMENTS))
+    nft_command(f"add element inet causeway published4 {{ {keys} }}")
+    with pytest.raises(subprocess.CalledProcessError):
+        nft_command("add element inet causeway published4 { 192.0.2.9 . 6 . 1 }")
+    await firewall.load(OTHER)
+    assert await firewall.loaded() == OTHER
 
 
 async def test_counters_are_read_and_are_no_change(firewall: nft.NftFirewall) -> None:

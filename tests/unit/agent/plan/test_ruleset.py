@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from causeway_agent.plan.compile.compiler import compile_document
-from causeway_agent.plan.filter import bridge, fragments, neighbours, ruleset
+from causeway_agent.plan.filter import bridge, fragments, neighbours, public_rules, ruleset
 from causeway_agent.plan.model.policy import ManagementDoor, Policy
 from causeway_wire.desired import Desired, Partial
 from tests import documents
@@ -75,6 +75,13 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
         "flush table arp causeway",
         "flush table bridge causeway",
     ]
+
+
+@pytest.mark.parametrize("name", ["public4", "public6", "published4", "published6"])
+def test_sets_of_public_rules_are_made_small_and_may_then_hold_all_ports(name: str) -> None:
+    text = ruleset.render(Policy())
+    made, raised = map(int, re.findall(rf"^  (?:set|map) {name} .* size (\d+);", text, flags=re.MULTILINE))
+    assert 4 * made < raised == public_rules.MAX_ELEMENTS
 
 
 ASKED = {"origin": "g", "by_source": "gs", "by_destination": "d", "outside": "f", "everything": "gsdfr"}

@@ -34,9 +34,13 @@ COUNTERS: Final = (
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
 PUBLIC_PORTS: Final = PORTS
-"""Ports that all public rules of a family may have. A set that says its size is a table of fixed buckets: it
-takes 100,000 elements in a third of the time, and a dump of it is whole, whatever was added a moment ago. The
-kernel makes the table at once, and rounds it up: 4 MiB for each set of 131,072, 0.5 MiB for 24,576.
+"""Ports that all public rules of a family may have."""
+_BUCKETED: Final = 24_576
+"""What their sets are made for. A set that says its size is a table of fixed buckets, made at once: it takes
+100,000 elements in a third of the time that one takes which grows, and a dump of it is whole, whatever was
+added a moment ago. For this size the table has 32,768 buckets and 0.5 MiB, for `PUBLIC_PORTS` it had 4 MiB,
+and four of those were an eighth of what a small appliance uses. What a set may hold is raised afterwards
+(nf_tables_newset, Linux 6.6 and later; one before refuses elements beyond); buckets of a full one hold four.
 """
 
 FORWARD_SHAPES: Final = (
@@ -111,10 +115,16 @@ def _rule_sets(version: int) -> str:
     address = f"ipv{version}_addr"
     key = f"{address} . inet_proto . inet_service"
     to = f"{address} . inet_service"
+    plain = "".join(
+        f"""\
+  map public{version} {{ type {key} : {to}; size {size}; }}
+  set published{version} {{ type {key}; size {size}; counter; }}
+"""
+        for size in (_BUCKETED, PUBLIC_PORTS)
+    )
     return f"""\
-  map public{version} {{ type {key} : {to}; size {PUBLIC_PORTS}; }}
+{plain}\
   map public_from{version} {{ type {key} . {address} : {to}; flags interval; }}
-  set published{version} {{ type {key}; size {PUBLIC_PORTS}; counter; }}
   set published_from{version} {{ type {key} . {address}; flags interval; counter; }}
   map source{version} {{ type {address} : {address}; size {TARGETS}; }}
 """
