@@ -190,7 +190,7 @@ async def test_the_worker_gives_back_what_a_policy_leaves(firewall: nft.NftFirew
     before = own()
     await firewall.load(POLICY)
     await firewall.run("list tables")  # it trims after its answer
-    assert own() - before < 4600, "kB"
+    assert own() - before < 3400, "kB"
 
 
 async def test_requests_of_several_tasks_get_their_own_answers(firewall: nft.NftFirewall) -> None:

@@ -45,9 +45,10 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
         code, output, error = context.cmd(commands)
         answers.write(_CODE.pack(code) + _framed(output) + _framed(error))
         answers.flush()
-        # After the answer: nobody waits for this (malloc_trim(3)).
+        # After the answer: nobody waits for this (malloc_trim(3)). A context remembers tables; that goes too.
         if max(len(commands), len(output)) > _LARGE:
-            del commands, output, error
+            del commands, output, error, context
+            context = nftables.Nftables()
             trim(0)
 
 
