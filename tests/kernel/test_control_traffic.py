@@ -1,7 +1,7 @@
 """Floods of echo requests and our own control traffic: a tunnel is alive whatever a guest sends.
 
-A provider appliance whose tunnel is a cable: the agent's own liveness asks through it from the far end, while
-guests and neighbours send as fast as they like.
+An appliance whose tunnel is a cable: the agent's own liveness asks through it from the far end, or from the
+appliance, while guests and neighbours send as fast as they like.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ _LIVENESS = """
     from causeway_agent.backends.processes import liveness
     from causeway_agent.plan.steer.silence import Verdict
     async def main():
-        ends = ipaddress.ip_address(sys.argv[1]), ipaddress.ip_address(sys.argv[2])
-        with liveness.probe("host", ends) as probe:
+        ends = ipaddress.ip_address(sys.argv[2]), ipaddress.ip_address(sys.argv[3])
+        with liveness.probe(sys.argv[1], ends) as probe:
             running = asyncio.create_task(probe.run())
             try:
-                async with asyncio.timeout(float(sys.argv[3])):
+                async with asyncio.timeout(float(sys.argv[4])):
                     await probe.becomes(Verdict.DOUBTFUL, Verdict.LOST)
                 print("doubted")
             except TimeoutError:
@@ -116,10 +116,10 @@ def answered(sender: subprocess.Popen[str]) -> int:
     return int(sender.stdout.readline())
 
 
-def liveness(version: int) -> str:
-    """What the far end of the tunnel believes after most of a flood's time."""
-    arguments = (PEER[version], LOCAL[version], str(SECONDS - 1))
-    command = ("ip", "netns", "exec", FAR, sys.executable, "-c", textwrap.dedent(_LIVENESS), *arguments)
+def liveness(space: str, device: str, local: str, peer: str) -> str:
+    """What this end of the tunnel believes of the other after most of a flood's time."""
+    arguments = (device, local, peer, str(SECONDS - 1))
+    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(_LIVENESS), *arguments)
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout.strip()
 
 
@@ -161,7 +161,41 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_of_echo_requests_leaves_liveness_alone(provider: None, flood: str, version: int) -> None:
     with flooding(*FLOODS[flood]):
-        assert liveness(version) == "alive"
+        assert liveness(FAR, "host", PEER[version], LOCAL[version]) == "alive"
+
+
+@pytest.fixture
+def tenant() -> Iterator[None]:
+    """Production on a cable, and its tunnel's far end, which it asks and which asks nothing."""
+    build(("eth1", VLAN), ("cwtun0", FAR))
+    try:
+        addresses(BOX, "eth1", "192.168.0.6/24", "2001:db8::6/64")
+        addresses(BOX, "cwtun0", f"{PEER[4]}/30", f"{PEER[6]}/126")
+        addresses(VLAN, "host", "192.168.0.30/24", "2001:db8::30/64")
+        addresses(FAR, "host", f"{LOCAL[4]}/30", f"{LOCAL[6]}/126")
+        for space, device, other, other_device in (
+            (FAR, "host", BOX, "cwtun0"),
+            (BOX, "cwtun0", FAR, "host"),
+        ):
+            mac = within(other, "cat", f"/sys/class/net/{other_device}/address").strip()
+            for peer in (PEER if space == FAR else LOCAL).values():
+                run("ip", "-n", space, "neigh", "add", peer, "lladdr", mac, "dev", device, "nud", "permanent")
+        load(ruleset.render(compile_document(documents.tenant(PARTIAL), documents.FACTS).policy))
+        yield
+    finally:
+        tear_down()
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize(
+    ("loud", "own"), [("192.168.0.30", "192.168.0.6"), ("2001:db8::30", "2001:db8::6")], ids=["4", "6"]
+)
+def test_a_flood_from_production_leaves_a_tenant_s_liveness_alone(
+    tenant: None, loud: str, own: str, version: int
+) -> None:
+    with flooding(VLAN, loud, own) as sender:
+        assert liveness(BOX, "cwtun0", PEER[version], LOCAL[version]) == "alive"
+        assert answered(sender) <= LIMIT + SLACK
 
 
 @pytest.mark.parametrize("flood", FLOODS)

@@ -12,7 +12,19 @@ from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Partial, TenantRole
 from tests import documents
-from tests.neighbour_wire import SHARE, arp, colon, mac_of, neighbours, scan, send, solicitation, soon
+from tests.neighbour_wire import (
+    OTHER_MAC,
+    SHARE,
+    arp,
+    claimed,
+    colon,
+    mac_of,
+    neighbours,
+    scan,
+    send,
+    solicitation,
+    soon,
+)
 from tests.wired import BOX, FAR, VLAN, addresses, build, counted, load, pings, run, tear_down, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -97,3 +109,9 @@ def test_a_machine_that_asks_under_many_names_takes_few_places(
     before = neighbours(BOX, version)
     send(VLAN, *asked)
     assert neighbours(BOX, version) - before < SHARE / 3
+
+
+def test_a_probe_for_a_failed_over_address_is_answered(tenant: None) -> None:
+    """Over IPv6 by the kernel (RFC 4862, 5.4.3); over IPv4 by the watch: `test_neighbour_watch`."""
+    assert claimed(VLAN, solicitation(OTHER_MAC, "::", VIP6)) == {VIP6}
+    assert not claimed(VLAN, solicitation(OTHER_MAC, "::", "2001:db8::22"))

@@ -14,6 +14,7 @@ from ipaddress import ip_address, ip_interface
 import pytest
 
 from causeway_agent.backends.host.clock import SystemClock
+from causeway_agent.backends.segment import frames
 from causeway_agent.backends.segment.neighbours import PacketNeighbours
 from causeway_agent.engine import watch
 from causeway_agent.engine.state import InForce, State
@@ -37,19 +38,28 @@ DEFAULTS = Claims()
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", FOUR, SIX),))
 
 _LATE = """
-    import socket, sys, time
-    device, wanted, seconds = sys.argv[1], socket.inet_aton(sys.argv[2]), float(sys.argv[3])
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
-    sock.bind((device, 0x0806))
+    import ipaddress, socket, sys, time
+    from causeway_agent.backends.segment import frames
+    device, wanted, seconds = sys.argv[1], ipaddress.ip_address(sys.argv[2]), float(sys.argv[3])
+    kind = 0x0806 if wanted.version == 4 else 0x86dd
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
+    sock.bind((device, kind))
     mac = sock.getsockname()[4]
+    def asks(frame):
+        if wanted.version == 6:
+            return frame[20] == 58 and frame[54] == 135 and frame[62:78] == wanted.packed
+        return frame[20:22] == b"\\0\\1" and frame[38:42] == wanted.packed != frame[28:32]
     print("ready", flush=True)
     while True:
         frame, origin = sock.recvfrom(200)
-        if origin[2] == 4 or frame[20:22] != b"\\0\\1" or frame[38:42] != wanted or frame[28:32] == wanted:
+        if origin[2] == 4 or not asks(frame):
             continue
         time.sleep(seconds)
+        if wanted.version == 6:
+            sock.send(*frames.announcements(wanted, mac))
+            continue
         head = frame[6:12] + mac + frame[12:20] + b"\\0\\2"
-        sock.send(head + mac + wanted + frame[22:32])
+        sock.send(head + mac + wanted.packed + frame[22:32])
 """
 """A machine that answers for an address, but not at once."""
 
@@ -150,8 +160,9 @@ async def test_a_neighbour_that_missed_the_announcement_hears_the_next(quick: No
         (FOUR, arp(2, OTHER_MAC, FOUR, FOUR)),
         (OWN, arp(1, OTHER_MAC, OWN, OWN)),
         (SIX, solicitation(OTHER_MAC, SIX, "2001:db8::1")),
+        *((SIX, frame) for frame in frames.announcements(ip_address(SIX), OTHER_MAC)),
     ],
-    ids=["asks", "announces", "is the appliance", "asks over IPv6"],
+    ids=["asks", "announces", "is the appliance", "asks over IPv6", "announces over IPv6"],
 )
 async def test_a_machine_that_uses_an_address_of_ours_is_told(
     quick: None, address: str, frame: bytes
@@ -200,25 +211,28 @@ def answering_late(address: str, seconds: float) -> Iterator[None]:
             machine.kill()
 
 
-async def claim(appliance: Appliance) -> None:
+async def claim(appliance: Appliance, address: str = FOUR) -> None:
     """As a change does it: ask, and announce when nobody answers."""
-    wanted = Claim(NIC, ip_address(FOUR))
+    wanted = Claim(NIC, ip_address(address))
     assert await appliance.watch.probe([wanted]) == {}
     await appliance.watch.announce(wanted)
 
 
-async def test_a_late_answer_takes_the_claim_back_until_its_machine_is_silent(quick: None) -> None:
+@pytest.mark.parametrize(("address", "other"), [(FOUR, SIX), (SIX, FOUR)])
+async def test_a_late_answer_takes_the_claim_back_until_its_machine_is_silent(
+    quick: None, address: str, other: str
+) -> None:
     theirs = colon(mac_of(SPACE))
     async with watching() as appliance:
-        with answering_late(FOUR, 0.3):
-            await claim(appliance)
-            await becomes(lambda: appliance.told(FOUR) == {DuplicateState.RELEASED: theirs})
+        with answering_late(address, 0.3):
+            await claim(appliance, address)
+            await becomes(lambda: appliance.told(address) == {DuplicateState.RELEASED: theirs})
             appliance.recompile()
             assert appliance.state.target is not None
-            assert {each.address for each in appliance.state.target.proxies} == {ip_address(SIX)}
+            assert {each.address for each in appliance.state.target.proxies} == {ip_address(other)}
             assert appliance.state.trouble is not None
             await asyncio.sleep(2.5)
-            assert appliance.told(FOUR)
+            assert appliance.told(address)
         await becomes(lambda: not appliance.state.contested)
         appliance.recompile()
         assert appliance.state.target == appliance.whole
@@ -232,16 +246,24 @@ async def test_a_late_answer_is_only_told_where_the_document_says_so(quick: None
         assert not appliance.state.released
 
 
-async def test_a_stale_answer_that_the_document_names_is_told_and_no_trouble(quick: None) -> None:
-    stale = StaleAnswer(address=ip_address(FOUR), mac=colon(OTHER_MAC))
+def says(mac: bytes, address: str) -> bytes:
+    """A frame by which this machine has the address."""
+    return frames.announcements(ip_address(address), mac)[-1]
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+async def test_a_stale_answer_that_the_document_names_is_told_and_no_trouble(
+    quick: None, address: str
+) -> None:
+    stale = StaleAnswer(address=ip_address(address), mac=colon(OTHER_MAC))
     async with watching(Claims(anyway=(stale,))) as appliance:
         await becomes(lambda: bool(appliance.neighbours._held))
-        await asyncio.to_thread(send, SPACE, arp(2, OTHER_MAC, FOUR, FOUR))
-        await becomes(lambda: appliance.told(FOUR) == {DuplicateState.OVERRIDDEN: colon(OTHER_MAC)})
+        await asyncio.to_thread(send, SPACE, says(OTHER_MAC, address))
+        await becomes(lambda: appliance.told(address) == {DuplicateState.OVERRIDDEN: colon(OTHER_MAC)})
         assert appliance.state.trouble is None
         another = bytes.fromhex("020000009902")
-        await asyncio.to_thread(send, SPACE, arp(2, another, FOUR, FOUR))
-        await becomes(lambda: appliance.told(FOUR) == {DuplicateState.CONTESTED: colon(another)})
+        await asyncio.to_thread(send, SPACE, says(another, address))
+        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: colon(another)})
 
 
 async def test_a_probe_for_a_held_address_is_answered_as_its_owner_would(quick: None) -> None:

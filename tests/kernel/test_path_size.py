@@ -61,8 +61,8 @@ async def follow(lab: Lab, up: int, down: int) -> PathReport:
         await asyncio.sleep(0.2)
 
 
-async def change(lab: Lab, up: int, down: int, *, icmp: bool) -> None:
-    conditions = CLEAR.changed(Direction.UP, mtu=up, icmp=icmp).changed(Direction.DOWN, mtu=down, icmp=icmp)
+async def change(lab: Lab, up: int, down: int, *, icmp: bool, line: Conditions = CLEAR) -> None:
+    conditions = line.changed(Direction.UP, mtu=up, icmp=icmp).changed(Direction.DOWN, mtu=down, icmp=icmp)
     await lab.lines.change("acme", conditions)
 
 
@@ -118,6 +118,41 @@ async def test_a_path_is_followed_down_and_up_each_way(
     for guest, to, size in ((web, four, known.sends), (extended.replica(DB), WEB4, known.receives)):
         await told(guest, to, size)
     assert (known.problem is not None) == (min(known.sends, known.receives) < path_size.IPV6_LEAST)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def outside_ipv6(extended: Lab) -> AsyncIterator[Conditions]:
+    """A line that carries IPv6 only, the tunnel having found its way over it."""
+    line = CLEAR.changed(blocked=(Blocked.IPV4,))
+    await extended.lines.change("acme", line)
+    deadline = time.monotonic() + PATIENCE
+    while not (await tunnel(extended)).startswith("udp ["):
+        assert time.monotonic() < deadline, await tunnel(extended)
+        await asyncio.sleep(0.2)
+    yield line
+    await extended.lines.change("acme", CLEAR)
+
+
+async def tunnel(lab: Lab) -> str:
+    """By which transport db1's tunnel goes, and where to; empty while it is down."""
+    found = (await lab.agent(TENANT).observed()).tunnels[0]
+    return f"{found.transport} {found.remote}" if found.state == "connected" else ""
+
+
+@pytest.mark.parametrize(
+    ("up", "down", "icmp"), [(1400, 1400, False), (1500, 1300, True), (1500, 1500, True)]
+)
+async def test_a_path_over_ipv6_is_followed_down_and_up_each_way(
+    extended: Lab, outside_ipv6: Conditions, up: int, down: int, *, icmp: bool
+) -> None:
+    """Routers do not cut IPv6: what does not fit is lost, whatever its sender allows."""
+    await change(extended, up, down, icmp=icmp, line=outside_ipv6)
+    known = await follow(extended, up, down)
+    await streams(extended)
+    four = extended.vm(DB).addresses[0]
+    size = min(known.sends, known.receives) - 28
+    assert (await extended.original(WEB).ping(four, size=size, df=True, count=2)).received
+    await told(extended.original(WEB), four, known.sends)
 
 
 async def test_a_connection_survives_a_path_that_shrinks(extended: Lab) -> None:
