@@ -25,7 +25,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
 from tests import joining
-from tests.fakes.appliance_service import FakeAppliances
+from tests.fakes.appliance_service import FakeAppliances, FakeHosts
 from tests.fakes.run_service import FakeRunService
 from tests.provider_inventory import seed_example, tenant
 
@@ -56,6 +56,7 @@ class Served:
     database: Database
     runs: FakeRunService
     appliances: FakeAppliances
+    hosts: FakeHosts
     session: ClientSession
     url: str
     stop: Callable[[], Awaitable[None]]
@@ -112,10 +113,12 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
     moments = Moments()
     if inventory is not None:
         Inventories(database, now=lambda: moments.now).replace(inventory, expected=0, actor="test")
-    service, appliances = FakeRunService(database), FakeAppliances()
+    service, appliances, hosts = FakeRunService(database), FakeAppliances(), FakeHosts()
     parts = Parts(
         database=database,
-        services=joining.services(database, runs=service, appliances=appliances, now=lambda: moments.now),
+        services=joining.services(
+            database, runs=service, appliances=appliances, now=lambda: moments.now, hosts=hosts
+        ),
         now=lambda: moments.now,
         clock=lambda: moments.seconds,
         random=numbered_octets,
@@ -129,6 +132,7 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
                 database=database,
                 runs=service,
                 appliances=appliances,
+                hosts=hosts,
                 session=session,
                 url=str(server.make_url("/")).rstrip("/"),
                 moments=moments,

@@ -11,7 +11,14 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from causeway_controller.api.ports import ApplianceService, Peering, RunService, Services, UpdateService
+from causeway_controller.api.ports import (
+    ApplianceService,
+    HostService,
+    Peering,
+    RunService,
+    Services,
+    UpdateService,
+)
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
 from causeway_controller.store import authorities, vault
@@ -68,6 +75,7 @@ def services(
     appliances: ApplianceService,
     now: Callable[[], datetime],
     updates: UpdateService | None = None,
+    hosts: HostService | None = None,
 ) -> Services:
     """Services whose both sides of joining are real."""
     sealing = unlocked(database, now=now)
@@ -79,7 +87,7 @@ def services(
         providers=Providers(links, Told(database, sealing, now=now)),
         links=links,
         explaining=FakeExplaining(),
-        hosts=FakeHosts(),
+        hosts=hosts or FakeHosts(),
         peering=peering(database, sealing, now=now),
     )
 

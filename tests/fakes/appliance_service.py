@@ -81,6 +81,10 @@ class FakeExplaining:
 class FakeHosts:
     """Every host lacks a network, but `good`; `dead` does not answer."""
 
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.refuses: Exception | None = None
+
     async def check(self, name: Name) -> HostReport:
         good = Finding(topic=Topic.REACHED, grade=Grade.GOOD, text="it answers")
         lacking = Finding(topic=Topic.NETWORKS, grade=Grade.PROBLEM, text="no bridge br7", advice="make it")
@@ -92,4 +96,10 @@ class FakeHosts:
             raise HypervisorError("host dead cannot be reached")
         nic = VmNic(mac="02:00:00:00:00:07", network="bridge:br7")
         one = HostVm(id="7c1f", name="db1", powered_on=False, nics=(nic,), known_as="replica acme/db1")
-        return HostVms(host=name, vms=(one,))
+        free = HostVm(id="9e2a", name="Web1_replica", powered_on=False)
+        return HostVms(host=name, vms=(one, free))
+
+    async def fit(self, name: Name, vm_id: str) -> None:
+        self.asked.append((name, vm_id))
+        if self.refuses is not None:
+            raise self.refuses

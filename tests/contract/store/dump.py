@@ -19,6 +19,7 @@ from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.inventory.replicas import Told
 from causeway_controller.store import authorities, migrate, vault
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
@@ -29,6 +30,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standing, Standings
@@ -44,6 +46,10 @@ AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLIENT = certificates.of_client("acme", "t1", "acme-lan-tenant")
 PASSWORD = Secret("correct horse")
 LEFT = Standing(mode=modes.Full(frozenset({"db", "web"}), frozenset({"lan"})), publications=())
+
+REPLICA = Told(
+    host="esx1", vm_id="vm-db1", restored_to=AT, addresses=(ip_address("192.168.10.12"),), at=AT, by="robot"
+)
 
 
 def keys() -> MasterKeys:
@@ -89,6 +95,7 @@ def fill(url: str) -> None:
     told = Invitation(
         url=joined.url, pins=joined.keys.pins().both, secret=line.secret, expires=AT, tenant="acme"
     )
+    Replicas(database).keep("acme", "db1", REPLICA)
     Links(database, sealing, now=lambda: AT).begin("north", told, actor="anna")
     database.close()
 

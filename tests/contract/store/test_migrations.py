@@ -21,9 +21,10 @@ from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.runs import Runs
 from causeway_controller.store.secrets import Secrets
-from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, keys
+from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, REPLICA, keys
 from tests.provider_inventory import host, seed_example, tenant, with_
 
 WITHOUT_LOGIN = with_(host(), login=UNSET)
@@ -79,7 +80,8 @@ def migrated(empty_url: str, tmp_path: Path, revision: str) -> str:
 def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
     database = connect(migrated(empty_url, tmp_path, revision))
     stored = Inventories(database, now=lambda: AT).load()
-    entered = seed_example(hosts=(WITHOUT_LOGIN,), tenants=(tenant(more_public_ipv4=1),))
+    known = WITHOUT_LOGIN if revision <= "0010" else host()
+    entered = seed_example(hosts=(known,), tenants=(tenant(more_public_ipv4=1),))
     assert (stored.revision, stored.inventory) == (1, entered)
     assert [lease.vlan for lease in stored.allocation.vlans] == [100, 150, 101, 151, 102]
     assert [str(lease.address) for lease in stored.allocation.public] == ["198.51.100.10"]
@@ -106,6 +108,13 @@ def test_what_an_older_version_issued_is_in_the_ledger(empty_url: str, tmp_path:
     issued = Ledger(database, now=lambda: AT).history("acme")
     assert [(each.subject, each.installed) for each in issued] == [(CLIENT, AT)]
     assert isinstance(Authorities(database, sealing, now=lambda: AT).phase(authorities.vpn("acme")), Steady)
+    database.close()
+
+
+@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0011"])
+def test_what_an_older_version_was_told_of_replicas(empty_url: str, tmp_path: Path, revision: str) -> None:
+    database = connect(migrated(empty_url, tmp_path, revision))
+    assert Replicas(database).of_tenant("acme") == {"db1": REPLICA}
     database.close()
 
 

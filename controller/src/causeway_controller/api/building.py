@@ -23,6 +23,7 @@ from causeway_controller.api.members import MemberHandlers
 from causeway_controller.api.metrics import Metrics
 from causeway_controller.api.ports import Peering, Services, Watcher
 from causeway_controller.api.providers import ProviderHandlers
+from causeway_controller.api.replicas import ReplicaHandlers
 from causeway_controller.api.run_events import RunEvents
 from causeway_controller.api.runs import RunHandlers
 from causeway_controller.api.status import StatusHandlers
@@ -39,8 +40,10 @@ from causeway_controller.store.halves import Halves
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.rebuilds import Rebuilds
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.runs import Runs
+from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.tokens import Tokens
 
 
@@ -80,6 +83,15 @@ def build(parts: Parts) -> web.Application:
     deployed = AppliancesTold(
         Appliances(database), Rebuilds(database), inventories, now=now, interval=parts.interval
     )
+    replicas = ReplicaHandlers(
+        inventories=inventories,
+        told=Replicas(database),
+        standings=Standings(database),
+        runs=Runs(database),
+        audit=audit,
+        hosts=parts.services.hosts,
+        now=now,
+    )
     members = MemberHandlers(peering=parts.services.peering)
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
     watchers = (*parts.watchers, members, providers)
@@ -97,6 +109,7 @@ def build(parts: Parts) -> web.Application:
             **HostHandlers(service=parts.services.hosts).handlers(),
             **runs.handlers(),
             **runs.of_staff(),
+            **replicas.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),
             **AuditHandlers(audit=audit).handlers(),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import HostService
 from causeway_controller.contract import host_routes
 from causeway_controller.errors import ControllerError, StoreError
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import Name
+
+Told = TypeVar("Told")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +33,15 @@ class HostHandlers:
     async def vms(self, ask: Ask) -> Answer:
         """List its VMs."""
         name = ask.places["host"]
-        try:
-            return Answer(document=await self.service.vms(name))
-        except StoreError:
-            raise
-        except ControllerError as error:
-            detail = f"{error}; `causeway host check {name}` says what is wrong"
-            raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error
+        return Answer(document=await answered(self.service.vms(name), name))
+
+
+async def answered(asked: Awaitable[Told], host: Name) -> Told:
+    """Return what a host answered. Raises ProblemError (`unavailable`) where it cannot be, StoreError."""
+    try:
+        return await asked
+    except StoreError:
+        raise
+    except ControllerError as error:
+        detail = f"{error}; `causeway host check {host}` says what is wrong"
+        raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 import msgspec
 
+from causeway_controller.api import tags
 from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import routes
@@ -25,8 +25,6 @@ from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.entry import enter
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_wire.problem import ProblemError, ProblemType, problem
-
-ANY: Final = "*"
 
 
 class InventoryHandlers:
@@ -49,8 +47,7 @@ class InventoryHandlers:
         """The inventory in force, unless the caller has it."""
         stored = await asyncio.to_thread(self._inventories.load)
         tag = etag(stored.revision)
-        held = [each.removeprefix("W/") for each in _tags(ask.headers.get(routes.IF_NONE_MATCH, ""))]
-        if tag in held or ANY in held:
+        if tags.has(ask.headers, tag):
             return Answer(status=304, headers={routes.ETAG: tag})
         return Answer(document=stored.inventory, headers={routes.ETAG: tag})
 
@@ -107,7 +104,7 @@ class InventoryHandlers:
 
 def etag(revision: int) -> str:
     """The strong entity tag of a revision."""
-    return f'"{revision}"'
+    return tags.strong(str(revision))
 
 
 def _check(before: Stored, wanted: Inventory, match: str) -> None:
@@ -116,15 +113,10 @@ def _check(before: Stored, wanted: Inventory, match: str) -> None:
     Not where that is the wanted one already: the answer to the request that entered it may have been lost
     (RFC 9110, 13.1.1).
     """
-    tags = _tags(match)
-    if ANY in tags or etag(before.revision) in tags or before.inventory == wanted:
+    if tags.names(match, etag(before.revision)) or before.inventory == wanted:
         return
     detail = f"the inventory is at revision {before.revision}; read it again and repeat the change there"
     raise ProblemError(problem(ProblemType.PRECONDITION_FAILED, detail, pointer="", revision=before.revision))
-
-
-def _tags(text: str) -> list[str]:
-    return [tag.strip() for tag in text.split(",")]
 
 
 def _changed(before: Stored, after: tuple[Inventory, Allocation], revision: int) -> Answer:

@@ -98,6 +98,9 @@ class HostService(Protocol):
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, ControllerError."""
 
+    async def fit(self, name: Name, vm_id: str) -> None:
+        """See that the host has a VM of this id that is off. Raises ProblemError, ControllerError."""
+
 
 class ProviderService(Protocol):
     """Joins providers, at a tenant's controller."""

@@ -18,6 +18,7 @@ from causeway_controller.cli import (
     inventory,
     members,
     providers,
+    replicas,
     runs,
     status,
 )
@@ -111,6 +112,7 @@ app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
 app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
 app.add_typer(gateways.gateway, name="gateway", rich_help_panel=INVENTORY)
 app.add_typer(hosts.host, name="host", rich_help_panel=INVENTORY)
+app.add_typer(replicas.replica, name="replica", rich_help_panel=INVENTORY)
 app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
 app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
 app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)

@@ -24,6 +24,9 @@ class Permission(StrEnum):
     """Invite tenants' controllers, expel them, and replace the key that they know the provider by."""
     MANAGE_PROVIDERS = "manage-providers"
     """At a tenant's controller: join providers and leave them."""
+    READ_REPLICAS = "read-replicas"
+    """Which VM at the provider stands in for which of production, and how old it is."""
+    REGISTER_REPLICAS = "register-replicas"
     READ_AUDIT = "read-audit"
     METRICS = "metrics"
 
@@ -38,16 +41,20 @@ class Role(StrEnum):
     BREAK_GLASS = "break-glass"
     """Of a tenant's staff, whose own site is gone: starts one full failover, and nothing else ever."""
     AUDITOR = "auditor"
+    REPLICATOR = "replicator"
+    """A program that replicates one tenant's VMs: says which replicas there are, and how old they are."""
 
 
 _P = Permission
+_LOOK: Final = frozenset({_P.OBSERVE, _P.READ_REPLICAS})
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS}),
-    Role.TENANT_ADMIN: frozenset({_P.OBSERVE, _P.FAIL_OVER, _P.MANAGE_TOKENS}),
-    Role.TENANT_OPERATOR: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
-    Role.BREAK_GLASS: frozenset({_P.OBSERVE, _P.FAIL_OVER}),
-    Role.AUDITOR: frozenset({_P.OBSERVE, _P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS}),
+    Role.OPERATOR: _LOOK | {_P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS, _P.REGISTER_REPLICAS},
+    Role.TENANT_ADMIN: _LOOK | {_P.FAIL_OVER, _P.MANAGE_TOKENS},
+    Role.TENANT_OPERATOR: _LOOK | {_P.FAIL_OVER},
+    Role.BREAK_GLASS: _LOOK | {_P.FAIL_OVER},
+    Role.AUDITOR: _LOOK | {_P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS},
+    Role.REPLICATOR: frozenset({_P.READ_REPLICAS, _P.REGISTER_REPLICAS}),
 }
 
 WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, _P.METRICS, _P.DEPLOY}) | {
@@ -56,7 +63,7 @@ WHOLE: Final = frozenset({_P.READ_INVENTORY, _P.WRITE_INVENTORY, _P.READ_AUDIT, 
 }
 """Never for who sees one tenant only, whatever the role: what they give is every tenant's."""
 
-OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR, Role.BREAK_GLASS})
+OF_TENANTS: Final = frozenset({Role.TENANT_ADMIN, Role.TENANT_OPERATOR, Role.BREAK_GLASS, Role.REPLICATOR})
 """Roles that are always bound to a tenant."""
 OF_PROVIDER: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 """Roles that never are."""

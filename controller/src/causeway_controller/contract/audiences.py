@@ -10,6 +10,7 @@ from causeway_controller.contract.explain_routes import EXPLAIN_ROUTES
 from causeway_controller.contract.gateway_routes import GATEWAY_ROUTES
 from causeway_controller.contract.host_routes import HOST_ROUTES
 from causeway_controller.contract.member_routes import MEMBER_ROUTES, PROVIDER_ROUTES
+from causeway_controller.contract.replica_routes import REPLICA_ROUTES
 from causeway_controller.contract.routes import ROUTES, Route
 from causeway_controller.contract.tenant_routes import TENANT_ROUTES
 from causeway_controller.contract.update_routes import UPDATE_ROUTES
@@ -38,6 +39,7 @@ STAFF: Final = Audience(
         *EXPLAIN_ROUTES,
         *GATEWAY_ROUTES,
         *HOST_ROUTES,
+        *REPLICA_ROUTES,
         *ASKING_ROUTES,
         *MEMBER_ROUTES,
         *PROVIDER_ROUTES,

@@ -39,6 +39,7 @@ _PATH_PARAMETERS: dict[str, Any] = {
     "invitation": joining.InvitationId,
     "provider": types.Name,
     "token": tokens.TokenId,
+    "vm": types.VmName,
 }
 _QUERY_PARAMETERS: dict[str, Schema] = {
     "after": {
@@ -130,8 +131,8 @@ _OWN_QUERY: dict[tuple[str, str], Schema] = {
 """Parameters that mean something of their own to one route."""
 _HEADERS: dict[str, Schema] = {
     routes.IF_MATCH: {
-        "description": "The ETag of the inventory that is replaced, `*` for any (RFC 9110, 13.1.1). "
-        "Needed unless `dry_run` is asked for",
+        "description": "The ETag of what is replaced, `*` for any (RFC 9110, 13.1.1). Needed for an "
+        "inventory unless `dry_run` is asked for",
         "schema": {"type": "string"},
     },
     routes.IF_NONE_MATCH: {
@@ -149,7 +150,7 @@ _HEADERS: dict[str, Schema] = {
     },
 }
 _ANSWERS: dict[str, Schema] = {
-    routes.ETAG: {"description": "Strong: the revision of the inventory", "schema": {"type": "string"}},
+    routes.ETAG: {"description": "Strong; of an inventory its revision", "schema": {"type": "string"}},
     routes.LOCATION: {
         "description": "Where what was made is found",
         "schema": {"type": "string", "format": "uri-reference"},

@@ -208,4 +208,6 @@ class Tenant(Document, frozen=True, kw_only=True):
     networks: Annotated[tuple[TenantNetwork, ...], Meta(max_length=128)] = ()
     subscriptions: Annotated[tuple[Subscription, ...], Meta(max_length=64)] = ()
     vms: Annotated[tuple[ProtectedVm, ...], Meta(max_length=9999)] = ()
+    stale_after: Annotated[int, Meta(ge=60, le=31_536_000)] = 86_400
+    """Seconds after its last restore point when a replica counts as stale; a day unless said."""
     failover_plans: Annotated[tuple[FailoverPlan, ...], Meta(max_length=64)] = ()

@@ -51,23 +51,19 @@ def _entries(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: st
 
 def _hosts(findings: Findings, tenant: Tenant, plan: FailoverPlan, book: Book, pointer: str) -> None:
     """A run is of one host: nobody waits for a VM of another. Replicas on hosts without a subscription have
-    findings of their own.
+    findings of their own. Replicas may come one by one: a plan that lacks one is refused when it is begun.
     """
-    hosts = {vm.name: None if vm.replica is UNSET else vm.replica.host for vm in tenant.vms}
-    known = {None, *(hardware.host for _, _, hardware in book.subscribed(tenant))}
+    hosts = {vm.name: vm.replica.host for vm in tenant.vms if vm.replica is not UNSET}
+    known = {hardware.host for _, _, hardware in book.subscribed(tenant)}
     for n, entry in enumerate(plan.entries):
         for m, other in enumerate(entry.after):
             here, there = hosts.get(entry.vm), hosts.get(other)
-            if other in hosts and here != there and {here, there} <= known:
+            if here != there and {here, there} <= known:
                 detail = (
-                    f"{entry.vm} waits for {other}, whose replica is on {_place(hosts, other)} and not on "
-                    f"{_place(hosts, entry.vm)}; a run is of one host: leave {other} out of `after`"
+                    f"{entry.vm} waits for {other}, whose replica is on {there} and not on {here}; a run "
+                    f"is of one host: leave {other} out of `after`"
                 )
                 findings.add(ProblemType.INVALID, f"{pointer}/entries/{n}/after/{m}", detail)
-
-
-def _place(hosts: Mapping[VmName, Name | None], vm: VmName) -> str:
-    return hosts.get(vm) or "no host"
 
 
 def _order(findings: Findings, plan: FailoverPlan, pointer: str) -> None:

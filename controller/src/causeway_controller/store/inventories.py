@@ -28,6 +28,7 @@ from causeway_controller.store.tables import (
     inventory_revision,
     mac_lease,
     public_lease,
+    replica_told,
     tunnel_lease,
     vlan_lease,
 )
@@ -111,6 +112,7 @@ class Inventories:
         for tenant in sorted(_tenants(before) - _tenants(after)):
             # Another customer may get the name later, and must not meet this one's controller.
             members.put_out(connection, tenant, action="member.expel", actor=actor, at=at)
+            connection.execute(delete(replica_told).where(replica_told.c.tenant == tenant))
         act = audit.Act(
             at=at,
             actor=actor,

@@ -294,3 +294,16 @@ appliance = Table(
     UniqueConstraint("tenant", "host"),
     sqlite_strict=True,
 )
+replica_told = Table(
+    "replica_told",
+    METADATA,
+    Column("tenant", Words, primary_key=True),
+    Column("vm", Words, primary_key=True),
+    Column("host", Words, nullable=False),
+    Column("vm_id", Words, nullable=False),
+    Column("restored_to", Moment),
+    Column("addresses", Words, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", Words, nullable=False),
+    sqlite_strict=True,
+)

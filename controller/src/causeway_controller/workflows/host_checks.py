@@ -14,7 +14,7 @@ from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good
 from causeway_controller.hypervisors.findings import problem as found_problem
-from causeway_controller.inventory import book, host_needs
+from causeway_controller.inventory import book, host_needs, matching
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_controller.store.inventories import Inventories
@@ -86,11 +86,7 @@ class HostChecks:
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, HypervisorError, StoreError, SealBroken."""
         host, needs = await asyncio.to_thread(self._needs, name)
-        try:
-            async with asyncio.timeout(self.seconds):
-                found = await _inspecting(await self.hosts(host), host).vms()
-        except TimeoutError as error:
-            raise HypervisorError(f"host {name} did not answer within {self.seconds:.0f} s") from error
+        found = await self._listed(host)
         known = {one.vm_id: f"replica {one.tenant}/{one.vm}" for one in needs.replicas}
         told = (
             HostVm(
@@ -103,6 +99,32 @@ class HostChecks:
             for one in found
         )
         return HostVms(host=name, vms=tuple(sorted(told, key=lambda one: (one.name, one.id))))
+
+    async def fit(self, name: Name, vm_id: str) -> None:
+        """See that the host has such a VM, that it is no appliance of ours, and off: what runs is no replica.
+
+        Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
+        """
+        host, _ = await asyncio.to_thread(self._needs, name)
+        found = await self._listed(host)
+        there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
+        if there is None:
+            detail = f"host {name} has no VM {vm_id}; `causeway host vms {name}` shows those that it has"
+            raise _unfit(detail)
+        if there.owner_id is not None:
+            raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
+        if there.powered_on:
+            raise _unfit(
+                f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
+            )
+
+    async def _listed(self, host: Host) -> Sequence[FoundVm]:
+        """Raises ProblemError, HypervisorError, StoreError, SealBroken."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await _inspecting(await self.hosts(host), host).vms()
+        except TimeoutError as error:
+            raise HypervisorError(f"host {host.id} did not answer within {self.seconds:.0f} s") from error
 
     def _needs(self, name: Name) -> tuple[Host, HostNeeds]:
         stored = self.inventories.load()
@@ -151,6 +173,10 @@ def replicas(
         yield good(Topic.REPLICAS, text)
 
 
+def _unfit(detail: str) -> ProblemError:
+    return ProblemError(problem(ProblemType.INVALID, detail, pointer="/vm_id"))
+
+
 def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:
     for known in (one.id, *one.other_ids):
         if known in replica_of:
@@ -160,12 +186,7 @@ def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:
 
 def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
     """What replicates may have made it anew: then it has another id, and its old name or MAC address."""
-    macs = {mac.lower() for mac in one.macs}
-    alike = [
-        vm
-        for vm in found
-        if vm.owner_id is None and (vm.name == one.vm or macs & {nic.mac.lower() for nic in vm.nics})
-    ]
+    alike = matching.alike(one.vm, one.macs, [vm for vm in found if vm.owner_id is None])
     if len(alike) == 1:
         text = f"{who} has another id: {one.vm_id} is gone, and {alike[0].name} has {alike[0].id}"
         return found_problem(Topic.REPLICAS, text, f"if it is the same VM, enter vm_id {alike[0].id}")

@@ -25,6 +25,7 @@ PLACES = {
     "invitation": "0" * 12,
     "provider": "north",
     "gateway": "gw1",
+    "vm": "db1",
 }
 ACME = codec.encode(FailOver(tenant="acme", vms=frozenset({"db1"})))
 WHO: tuple[tuple[Role, str | None], ...] = (
@@ -35,6 +36,7 @@ WHO: tuple[tuple[Role, str | None], ...] = (
     (Role.TENANT_ADMIN, "acme"),
     (Role.TENANT_OPERATOR, "acme"),
     (Role.BREAK_GLASS, "acme"),
+    (Role.REPLICATOR, "acme"),
 )
 
 
@@ -151,6 +153,8 @@ async def test_another_tenants_things_are_not_found_like_what_does_not_exist(tmp
             ("POST", f"/v1/runs/{run['id']}/stop"),
             ("POST", f"/v1/runs/{run['id']}/retry"),
             ("GET", "/v1/runs?tenant=acme"),
+            ("GET", "/v1/tenants/acme/replicas"),
+            ("GET", "/v1/tenants/acme/replicas/db1"),
         )
         nobodys = await answers(
             ("GET", "/v1/tenants/gone"),
@@ -160,6 +164,8 @@ async def test_another_tenants_things_are_not_found_like_what_does_not_exist(tmp
             ("POST", "/v1/runs/gone/stop"),
             ("POST", "/v1/runs/gone/retry"),
             ("GET", "/v1/runs?tenant=gone"),
+            ("GET", "/v1/tenants/gone/replicas"),
+            ("GET", "/v1/tenants/gone/replicas/db1"),
         )
         assert theirs == nobodys
         assert {status for status, _, _ in theirs} == {404}
@@ -190,6 +196,9 @@ async def test_a_tenant_sees_itself_alone(tmp_path: Path) -> None:
         (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.AUDITOR, tenant="acme"), None),
         (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.AUDITOR), "not-allowed"),
         (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.ADMIN), "not-allowed"),
+        (Role.ADMIN, None, NewToken(name="x", role=Role.REPLICATOR, tenant="acme"), None),
+        (Role.ADMIN, None, NewToken(name="x", role=Role.REPLICATOR), "invalid"),
+        (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.REPLICATOR, tenant="acme"), "not-allowed"),
         (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.TENANT_ADMIN, tenant="zeta"), "not-allowed"),
         (Role.TENANT_ADMIN, "acme", NewToken(name="x", role=Role.TENANT_ADMIN, tenant="gone"), "not-allowed"),
     ],
@@ -218,7 +227,7 @@ async def test_who_guesses_has_to_wait_and_others_have_not(tmp_path: Path) -> No
 
 def test_permissions_that_reach_every_tenant_are_never_within_one() -> None:
     assert Permission.READ_AUDIT in granted(Role.AUDITOR, None)
-    assert granted(Role.AUDITOR, "acme") == {Permission.OBSERVE}
+    assert granted(Role.AUDITOR, "acme") == {Permission.OBSERVE, Permission.READ_REPLICAS}
     caller = callers.Caller(name="x", role=Role.AUDITOR, tenant="acme", identity="token:x")
     with pytest.raises(ProblemError) as caught:
         caller.check(Permission.READ_AUDIT)

@@ -47,7 +47,10 @@ def test_programs_get_the_report_and_the_same_exit_code(controller: AtSocket) ->
 
 def test_vms_are_listed_with_what_a_replica_is_entered_with(controller: AtSocket) -> None:
     done = ask(controller, "vms", "kvm1")
-    assert done.stdout == "7c1f  db1  off  02:00:00:00:00:07 bridge:br7  replica acme/db1\n"
+    assert done.stdout.splitlines() == [
+        "7c1f  db1           off  02:00:00:00:00:07 bridge:br7  replica acme/db1",
+        "9e2a  Web1_replica  off  -                             -",
+    ]
     assert json.loads(ask(controller, "vms", "kvm1", "--json").stdout)["vms"][0]["id"] == "7c1f"
 
 

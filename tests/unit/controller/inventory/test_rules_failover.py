@@ -89,11 +89,6 @@ FAILOVER = [
         "unknown-reference",
     ),
     (
-        of_tenant(vms=(vm("web1", 11), with_(vm("db1", 12), replica=UNSET))),
-        "/tenants/0/failover_plans/0/entries/1/after/0",
-        "invalid",
-    ),
-    (
         of_plan(entries=(PlanEntry(vm="db1"), PlanEntry(vm="db1"))),
         "/tenants/0/failover_plans/0/entries/1/vm",
         "duplicate",
@@ -130,6 +125,12 @@ def test_nobody_waits_for_a_vm_of_another_host() -> None:
     (both,) = two_hosts().tenants
     inventory = with_(two_hosts(), tenants=(with_(both, vms=(vm("web1", 11), far)),))
     assert found(inventory) == [("/tenants/0/failover_plans/0/entries/1/after/0", "invalid")]
+
+
+@pytest.mark.parametrize("without", ["web1", "db1"])
+def test_replicas_come_one_by_one_also_to_vms_that_wait_for_each_other(without: str) -> None:
+    entered = (with_(one, replica=UNSET) if one.name == without else one for one in tenant().vms)
+    assert found(of_tenant(vms=tuple(entered))()) == []
 
 
 @pytest.mark.parametrize(("uplinks", "kinds"), [(("203.0.113.10/24",), ["unsupported"]), (BOTH, [])])

@@ -103,6 +103,28 @@ async def test_the_host_is_asked_for_what_the_inventory_needs_there(world: World
     assert all(switch and 1 <= vlan <= 4094 for switch, vlan in needs.vlans)
 
 
+@pytest.mark.parametrize(
+    ("vm", "said"),
+    [
+        (FoundVm(id="vm-7", name="db1", powered_on=False), None),
+        (FoundVm(id="uuid", name="db1", powered_on=False, other_ids=("vm-7",)), None),
+        (FoundVm(id="vm-8", name="db1", powered_on=False), "has no VM vm-7"),
+        (FoundVm(id="vm-7", name="db1", powered_on=True), "db1 is powered on"),
+        (FoundVm(id="vm-7", name="a1", powered_on=False, owner_id="acme-esx1"), "a1 is an appliance"),
+    ],
+)
+async def test_what_stands_in_for_a_vm_is_there_off_and_nobody_elses(
+    world: World, vm: FoundVm, said: str | None
+) -> None:
+    world.host.found = [vm]
+    if said is None:
+        await world.checks.fit("esx1", "vm-7")
+        return
+    with pytest.raises(ProblemError, match=said) as caught:
+        await world.checks.fit("esx1", "vm-7")
+    assert caught.value.problem.pointer == "/vm_id"
+
+
 async def test_a_problem_makes_it_not_ready_and_a_warning_does_not(world: World) -> None:
     warned = Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text="slow")
     world.host.inspection = Inspection(findings=(warned,), clock=START)

@@ -1,0 +1,169 @@
+"""The command `replica`: which VM at the provider stands in for which of production."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+from msgspec import UNSET, UnsetType
+
+from causeway_controller.cli import errors, telling
+from causeway_controller.cli.connection import Client
+from causeway_controller.cli.options import DryRun, Json, client
+from causeway_controller.contract import host_routes, replica_routes, routes
+from causeway_controller.contract.change import TenantReport
+from causeway_controller.contract.hosts import HostVm, HostVms
+from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
+from causeway_controller.contract.tenant import ProtectedVm
+from causeway_controller.inventory import matching
+from causeway_wire.types import IPAddress
+
+replica = typer.Typer(
+    help="Replicas: which there are, how old they are, entered by hand, by discovery, by what replicates.",
+    no_args_is_help=True,
+)
+
+TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
+VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]
+OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
+
+
+@replica.command("list")
+def list_replicas(context: typer.Context, tenant: TenantName, *, json_wanted: Json = False) -> None:
+    """A tenant's replicas: VM, host, id, restore point, what is wrong. Exit code 1 when anything is."""
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(replica_routes.REPLICAS, {"tenant": tenant})
+    found = reply.read(Replicas).replicas
+    if json_wanted:
+        telling.as_json(reply.value)
+    else:
+        telling.table(
+            ((one.vm, one.host, one.vm_id, _point(one), "; ".join(one.wrong) or "-") for one in found),
+            ("VM", "host", "id", "restore point (UTC)", "wrong"),
+        )
+    if any(one.wrong for one in found):
+        raise typer.Exit(errors.REFUSED)
+
+
+@replica.command()
+def register(
+    context: typer.Context,
+    tenant: TenantName,
+    vm: VmName,
+    *,
+    host: OnHost,
+    vm_id: Annotated[str, typer.Option("--id", help="As `causeway host vms` shows it.", show_default=False)],
+    restored_to: Annotated[
+        str, typer.Option(help="Its last restore point, RFC 3339 with a zone.", show_default=False)
+    ] = "",
+    address: Annotated[
+        list[str] | None, typer.Option(help="Of the VM in production; may be repeated.", show_default=False)
+    ] = None,
+    json_wanted: Json = False,
+) -> None:
+    """Enter what stands in for a VM, and its restore point. A VM that is new there is looked for, and is off.
+
+    The same again changes nothing but when it was told.
+    """
+    asked = RegisterReplica(
+        host=host, vm_id=vm_id, restored_to=_moment(restored_to), addresses=_addresses(address or [])
+    )
+    with telling.told(json_wanted=json_wanted):
+        reply = client(context).ask(replica_routes.REGISTER_REPLICA, {"tenant": tenant, "vm": vm}, body=asked)
+    if json_wanted:
+        telling.as_json(reply.value)
+        return
+    found = reply.read(ReplicaReport)
+    typer.echo(f"{tenant}/{vm}: {found.vm_id} on {found.host}, restore point {_point(found)}.")
+    for wrong in found.wrong:
+        typer.echo(f"  {wrong}")
+
+
+@replica.command()
+def discover(
+    context: typer.Context,
+    tenant: TenantName,
+    host: Annotated[str, typer.Argument(metavar="HOST", show_default=False)],
+    *,
+    suffix: Annotated[str, typer.Option(help="What replicas have behind the VM's name.")] = "",
+    dry_run: DryRun = False,
+    json_wanted: Json = False,
+) -> None:
+    """Look on a host for replicas of those VMs that have none, by name or MAC address, and enter them.
+
+    Exit code 1 when one of them was not found, or several were found for it.
+    """
+    with telling.told(json_wanted=json_wanted):
+        asked = client(context)
+        entered = asked.ask(routes.TENANT, {"tenant": tenant}).read(TenantReport).tenant
+        there = asked.ask(host_routes.HOST_VMS, {"host": host}).read(HostVms).vms
+        free = [one for one in there if not one.known_as]
+        wanted = [vm for vm in entered.vms if vm.replica is UNSET]
+        rows = []
+        for vm in wanted:
+            found = matching.alike(vm.name, vm.macs, free, suffix=suffix)
+            if len(found) == 1 and not dry_run:
+                _enter(asked, tenant, vm, host, found[0])
+            rows.append((vm.name, [one.id for one in found], _verdict(found, dry=dry_run)))
+    if json_wanted:
+        telling.as_json(
+            [{"vm": vm, "found": found, "entered": said == "entered"} for vm, found, said in rows]
+        )
+    else:
+        telling.table(
+            ((vm, ", ".join(found) or "-", said) for vm, found, said in rows), ("VM", "found", "what")
+        )
+        if not wanted:
+            typer.echo(f"Every VM of {tenant} has a replica.")
+    if any(len(found) != 1 for _, found, _ in rows):
+        raise typer.Exit(errors.REFUSED)
+
+
+@replica.command()
+def remove(context: typer.Context, tenant: TenantName, vm: VmName, *, json_wanted: Json = False) -> None:
+    """Forget the replica of a VM. Nothing is done to the VM at the provider."""
+    with telling.told(json_wanted=json_wanted):
+        client(context).ask(replica_routes.REMOVE_REPLICA, {"tenant": tenant, "vm": vm})
+    if json_wanted:
+        telling.as_json({"vm": vm})
+    else:
+        typer.echo(f"{tenant}/{vm} has no replica any more.")
+
+
+def _enter(asked: Client, tenant: str, vm: ProtectedVm, host: str, found: HostVm) -> None:
+    where = {"tenant": tenant, "vm": vm.name}
+    asked.ask(replica_routes.REGISTER_REPLICA, where, body=RegisterReplica(host=host, vm_id=found.id))
+
+
+def _verdict(found: list[HostVm], *, dry: bool) -> str:
+    match found:
+        case [_]:
+            return "would be entered" if dry else "entered"
+        case []:
+            return "nobody has its name or MAC address there; replicate it, or enter it with its id"
+        case _:
+            return "several look like it; enter the right one with its id"
+
+
+def _point(one: ReplicaReport) -> str:
+    return "-" if one.restored_to is UNSET else f"{one.restored_to:%Y-%m-%d %H:%M:%S}"
+
+
+def _moment(text: str) -> datetime | UnsetType:
+    if not text:
+        return UNSET
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found
+    raise typer.BadParameter(f"{text} is no moment as RFC 3339 writes it: 2026-01-31T23:59:00Z")
+
+
+def _addresses(texts: list[str]) -> tuple[IPAddress, ...]:
+    try:
+        return tuple(ip_address(text) for text in texts)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -1,0 +1,47 @@
+"""Replicas: which VM at the provider stands in for one of production, and how old what is on its disks is."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from causeway_controller.contract.provider import ForeignId
+from causeway_wire.desired import Document, PerVm
+from causeway_wire.types import IPAddress, Name, NetworkId, Timestamp, VmName
+
+
+class RegisterReplica(Document, frozen=True, kw_only=True):
+    """What stands in for a VM, said by who replicates it."""
+
+    host: Name
+    """Of the inventory's hosts."""
+    vm_id: ForeignId
+    """As `causeway host vms` shows it."""
+    restored_to: Timestamp | UnsetType = UNSET
+    """The moment of production that the replica would start with: its last restore point."""
+    addresses: PerVm = ()
+    """The VM's in production, as far as who replicates knows them. They change nothing: where the inventory
+    has others, that is told.
+    """
+
+
+class ReplicaReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A replica, as the inventory has it and as was told of it last."""
+
+    vm: VmName
+    network: NetworkId
+    addresses: tuple[IPAddress, ...]
+    host: Name
+    vm_id: str
+    restored_to: Timestamp | UnsetType = UNSET
+    """Nothing while nobody told of it, or of another VM of the host only."""
+    told: Timestamp | UnsetType = UNSET
+    """When somebody told of this replica last, and who (`told_by`)."""
+    told_by: str | UnsetType = UNSET
+    wrong: tuple[str, ...] = ()
+    """What is wrong with it as far as the controller knows without asking its host, and what to do."""
+
+
+class Replicas(Struct, frozen=True, kw_only=True):
+    """A tenant's replicas, in the order of its VMs."""
+
+    replicas: tuple[ReplicaReport, ...]

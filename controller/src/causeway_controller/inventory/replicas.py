@@ -1,0 +1,105 @@
+"""What was told of replicas, and what is wrong with them as far as that shows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.replicas import ReplicaReport
+from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
+from causeway_controller.inventory.health import age
+from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import IPAddress, Name, TenantId, VmName
+
+AHEAD: Final = timedelta(minutes=5)
+"""How far the clock of who replicates may be ahead of ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What who replicates a VM said last. It counts for the replica of this host and id, for no other."""
+
+    host: Name
+    vm_id: str
+    restored_to: datetime | None
+    addresses: tuple[IPAddress, ...]
+    """The VM's in production; none where that was not said."""
+    at: datetime
+    by: str
+
+
+def reports(tenant: Tenant, told: Mapping[VmName, Told], *, now: datetime) -> Iterator[ReplicaReport]:
+    """Yield the tenant's replicas, with what is wrong with each."""
+    for vm in tenant.vms:
+        found = report(tenant, vm, told.get(vm.name), now=now)
+        if found is not None:
+            yield found
+
+
+def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime) -> ReplicaReport | None:
+    """Return the VM's replica; None where it has none."""
+    if vm.replica is UNSET:
+        return None
+    about = told if told is not None and (told.host, told.vm_id) == _place(vm) else None
+    restored = None if about is None else about.restored_to
+    return ReplicaReport(
+        vm=vm.name,
+        network=vm.network,
+        addresses=vm.addresses,
+        host=vm.replica.host,
+        vm_id=vm.replica.vm_id,
+        restored_to=UNSET if restored is None else restored,
+        told=UNSET if about is None else about.at,
+        told_by=UNSET if about is None else about.by,
+        wrong=tuple(_wrong(tenant, vm, about, now=now)),
+    )
+
+
+def _place(vm: ProtectedVm) -> tuple[Name, str] | None:
+    return None if vm.replica is UNSET else (vm.replica.host, vm.replica.vm_id)
+
+
+def _wrong(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime) -> Iterator[str]:
+    if told is None:
+        return
+    limit = timedelta(seconds=tenant.stale_after)
+    if told.restored_to is not None and now - told.restored_to > limit:
+        yield (
+            f"its last restore point is {age(now - told.restored_to)} old, and it counts as stale after "
+            f"{age(limit)}; see why {vm.name} is not replicated"
+        )
+    if told.addresses and set(told.addresses) != set(vm.addresses):
+        theirs, ours = (", ".join(map(str, each)) for each in (told.addresses, vm.addresses))
+        yield (
+            f"{vm.name} was renumbered: who replicates it says {theirs}, the inventory {ours}; enter its "
+            "addresses as they are, or nobody reaches it after a failover"
+        )
+
+
+def with_replica(
+    inventory: Inventory, tenant: TenantId, vm: VmName, replica: ReplicaVm | UnsetType
+) -> tuple[Inventory, str]:
+    """Return the inventory in which this is the VM's replica, and the RFC 6901 pointer to that.
+
+    Raises ProblemError (`not-found`) where the tenant or the VM is not in it.
+    """
+    for n, entry in enumerate(inventory.tenants):
+        for m, one in enumerate(entry.vms):
+            if (entry.id, one.name) == (tenant, vm):
+                vms = (*entry.vms[:m], replace(one, replica=replica), *entry.vms[m + 1 :])
+                tenants = (*inventory.tenants[:n], replace(entry, vms=vms), *inventory.tenants[n + 1 :])
+                pointer = f"/tenants/{n}/vms/{m}/replica"
+                return replace(inventory, tenants=tenants), pointer
+    raise no_vm(tenant, vm)
+
+
+def no_vm(tenant: TenantId, vm: VmName) -> ProblemError:
+    """The problem of a VM that the inventory has not: a replica has its network and addresses from there."""
+    detail = f"there is no VM {vm} of tenant {tenant}; have it entered, with its network and addresses"
+    return ProblemError(problem(ProblemType.NOT_FOUND, detail))
