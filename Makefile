@@ -6,7 +6,7 @@ BIN := .venv/bin
 # FLAVOUR=offload: another image than the stable one, in directories of its own (image/flavour.py).
 FLAVOUR ?= stable
 IMAGE = $(lastword $(sort $(wildcard dist/$(patsubst %,%/,$(filter-out stable,$(FLAVOUR)))causeway-*.qcow2)))
-BENCHES := tunnel lines heal growth agent rules forward takeover controller heartbeats
+BENCHES := tunnel lines heal growth agent rules forward takeover controller heartbeats deploy
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image packaging)
@@ -16,7 +16,7 @@ YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -nam
 .PHONY: help setup lock demo bare test unit contract kernel crash-matrix model simulate fuzz lint format openapi rooms clean \
 	image power-cuts image-boot image-boots image-reproducible image-sizes image-test image-ungated pair booted \
 	conformance e2e vsphere release hardening hardening-check deb deb-check monitoring-check \
-	agent-packages bench bench-image bench-offload $(BENCHES:%=bench-%)
+	agent-packages host-packages bench bench-image bench-offload $(BENCHES:%=bench-%)
 
 help: ## this guide
 	@printf 'Causeway: network extension appliances for disaster recovery.\n\nSee it work, then check it:\n'
@@ -144,10 +144,7 @@ vsphere: ## import the OVA into a simulated vCenter and compare its octets (buil
 	@scripts/setup vsphere
 	@$(BIN)/python scripts/run_tests.py vsphere
 
-conformance: ## every kind of host through every verb and fault: a real libvirtd, counterparts of vCenter and Hyper-V; a table at the end (as root; some minutes)
-	@scripts/setup libvirt
-	@scripts/setup vsphere
-	@scripts/setup hyperv
+conformance: host-packages ## every kind of host through every verb and fault: a real libvirtd, counterparts of vCenter and Hyper-V; a table at the end (as root; some minutes)
 	@$(BIN)/python scripts/run_tests.py conformance
 
 e2e: ## a controller deploys the image onto a libvirt host, fails a site over; every claim checked (as root; some minutes)
@@ -191,8 +188,15 @@ $(BENCHES:%=bench-%): bench-%: setup
 
 bench-agent: agent-packages
 
+bench-deploy: host-packages
+
 agent-packages: setup
 	@scripts/setup agent
+
+host-packages: setup
+	@scripts/setup libvirt
+	@scripts/setup vsphere
+	@scripts/setup hyperv
 
 bench-image: ## size and boot of the image in dist, and the chart of it in docs/reference
 	@scripts/setup image

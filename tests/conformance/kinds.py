@@ -174,15 +174,7 @@ class VsphereKind:
 
     def at(self, port: int, **changes: object) -> VsphereProvider:
         """What commands it by way of this port."""
-        host = Host(
-            id="esx1",
-            kind=HostKind.VSPHERE,
-            endpoint=f"https://127.0.0.1:{port}/sdk",
-            storage=Storage(id=self.centre.id(vim.Datastore, "LocalDS_0")),
-            cluster=self.centre.id(vim.ComputeResource, self.compute),
-            pin=self.centre.pin,
-            login="esx1",
-        )
+        host = vsphere_entry(self.centre, port, compute=self.compute)
         login = Secret(f"{vcenter.USER}\n{vcenter.PASSWORD}\n")
         return open_host(msgspec.structs.replace(host, **changes), login, self.image)
 
@@ -229,14 +221,7 @@ class HypervKind:
         self, port: int, smb: int, *, password: str = hyperv_host.PASSWORD, **changes: object
     ) -> HypervProvider:
         """What commands it by way of these ports."""
-        host = Host(
-            id="hv1",
-            kind=HostKind.HYPERV,
-            endpoint=f"https://127.0.0.1:{port}/wsman",
-            storage=Storage(id=hyperv_host.DIRECTORY, kind=StorageKind.DIRECTORY),
-            pin=self.host.pin,
-            login="hv1",
-        )
+        host = hyperv_entry(self.host, port)
         login = Secret(f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}\n{password}\n")
         return hyperv_opening.open_host(msgspec.structs.replace(host, **changes), login, self.image, smb=smb)
 
@@ -247,6 +232,31 @@ class HypervKind:
         """Its shells end, as after an hour, and so do connections; VMs are left alone."""
         self.host.remoting.expire()
         self.proxy.cut()
+
+
+def vsphere_entry(centre: Centre, port: int, *, compute: str = "DC0_C0") -> Host:
+    """As an inventory has it, reached by way of this port."""
+    return Host(
+        id="esx1",
+        kind=HostKind.VSPHERE,
+        endpoint=f"https://127.0.0.1:{port}/sdk",
+        storage=Storage(id=centre.id(vim.Datastore, "LocalDS_0")),
+        cluster=centre.id(vim.ComputeResource, compute),
+        pin=centre.pin,
+        login="esx1",
+    )
+
+
+def hyperv_entry(host: HypervHost, port: int) -> Host:
+    """As an inventory has it, reached by way of this port."""
+    return Host(
+        id="hv1",
+        kind=HostKind.HYPERV,
+        endpoint=f"https://127.0.0.1:{port}/wsman",
+        storage=Storage(id=hyperv_host.DIRECTORY, kind=StorageKind.DIRECTORY),
+        pin=host.pin,
+        login="hv1",
+    )
 
 
 class NoReplicas:

@@ -139,7 +139,7 @@ class Windows:
     def _new_vm(self, _one: None, parameters: Mapping[str, Any]) -> list[Any]:
         self._permitted()
         disk = self.local(parameters["VHDPath"])
-        if not disk.is_file() or not disk.read_bytes().startswith(b"vhdxfile"):
+        if not disk.is_file() or not _is_vhdx(disk):
             raise RefusedError(f"Failed to add device 'Virtual Hard Disk': {parameters['VHDPath']}")
         if parameters["Generation"] != 2 or parameters["BootDevice"] != "VHD":
             raise RefusedError("The VM is to be of generation 2 and to boot from its disk.")
@@ -276,6 +276,11 @@ class Windows:
             raise RefusedError("That format is not used here.")
         # Seven digits of a second, as .NET writes them.
         return [datetime.now(tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0+00:00")]
+
+
+def _is_vhdx(disk: Path) -> bool:
+    with disk.open("rb") as file:
+        return file.read(8) == b"vhdxfile"
 
 
 def _vlan(number: int) -> int:
