@@ -195,6 +195,36 @@ async def test_a_replica_is_powered_by_its_uuid_and_never_removed(host: LibvirtK
         host.daemon.ask(lambda connection: connection.lookupByUUIDString(REPLICA).undefine())
 
 
+@pytest.mark.shows(operation="power on", fault="vNICs changed meanwhile")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (MACS[0], "02:00:00:00:00:99", "its vNICs are"),
+        ("network='left'", "bridge='cw-vlan7'", "its vNICs are"),
+        ("<model type='virtio'/>", "<model type='virtio'/><link state='down'/>", "is not connected"),
+    ],
+    ids=["mac", "network", "cable"],
+)
+async def test_a_machine_that_was_rewired_is_not_started(
+    host: LibvirtKind, old: str, new: str, said: str
+) -> None:
+    await host.provider().deploy(host.spec, unwatched)
+
+    def rewire(connection: Any) -> None:
+        text = connection.lookupByUUIDString(domain.identity(OWNER)).XMLDesc()
+        head, tail = text.split("<interface type='network'>")
+        kind = "bridge" if "bridge" in new else "network"
+        assert old in tail
+        connection.defineXML(f"{head}<interface type='{kind}'>{tail.replace(old, new, 1)}")
+
+    host.daemon.ask(rewire)
+    with pytest.raises(HypervisorError, match=f"{OWNER} is not started: .*{said}"):
+        await host.provider().power(OWNER, on=True, grace=0)
+    found = await host.provider().find(OWNER)
+    assert found is not None
+    assert not found.powered_on
+
+
 @pytest.mark.shows(operation="destroy", fault="a domain of somebody else's")
 async def test_a_domain_with_our_uuid_and_without_our_metadata_is_left_alone(host: LibvirtKind) -> None:
     text = _FOREIGN.format(name="copied", uuid=domain.identity(OWNER))

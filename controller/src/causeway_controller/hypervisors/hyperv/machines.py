@@ -6,13 +6,13 @@ once (see `deployment`). Others are powered by their ids, never changed and neve
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from causeway_controller.contract.hosts import VmNic
+from causeway_controller.hypervisors import wiring
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Machine, NicSpec
 from causeway_controller.hypervisors.hyperv import networks
 from causeway_controller.hypervisors.hyperv.binding import Call, CmdletError, Login
@@ -161,24 +161,18 @@ def by_id(identifier: str) -> Call:
 
 def noted(owner_id: str, nics: Sequence[NicSpec]) -> str:
     """The notes of a machine."""
-    described = [{"mac": nic.mac.lower(), "network": _canonical(nic.segment)} for nic in nics]
+    described = wiring.noted(VmNic(mac=nic.mac, network=_canonical(nic.segment)) for nic in nics)
     told = (
         f"Network extension appliance {owner_id}, kept by Causeway: change neither hardware nor these lines.",
         f"{OWNER}={owner_id}",
-        f"{NICS}={json.dumps(described)}",
+        f"{NICS}={described}",
     )
     return "\r\n".join(told)
 
 
 def verify(login: Login, vm: Vm) -> None:
     """Raise HypervisorError unless every vNIC has the MAC and segment that it was deployed with."""
-    wanted = [(one["mac"], one["network"]) for one in json.loads(vm.notes.get(NICS, "[]"))]
-    found = [(nic.mac, nic.network) for _, nic in _nics(login, by_id(vm.id))]
-    if sorted(wanted) != sorted(found):
-        raise HypervisorError(
-            f"{vm.name} is not started: its vNICs are {_told(found)}, and were deployed as {_told(wanted)}; "
-            "put them back, or have it deployed anew"
-        )
+    wiring.compare(vm.name, vm.notes.get(NICS, "[]"), (nic for _, nic in _nics(login, by_id(vm.id))))
 
 
 def _nics(login: Login, source: Call) -> Iterator[tuple[str, VmNic]]:
@@ -207,7 +201,3 @@ def _other(login: Login, identifier: str) -> Vm | None:
 
 def _canonical(segment: str) -> str:
     return str(hyperv_names.segment(segment))
-
-
-def _told(nics: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(f"{mac} on {network or 'nothing'}" for mac, network in nics) or "none"

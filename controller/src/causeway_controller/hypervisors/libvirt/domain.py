@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from causeway_controller.contract.hosts import VmNic
+from causeway_controller.hypervisors import wiring
 from causeway_controller.hypervisors.base import MachineSpec, NicSpec
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.libvirt_names import SegmentKind
@@ -21,6 +23,7 @@ from causeway_controller.inventory.libvirt_names import SegmentKind
 NAMESPACE: Final = "urn:causeway:libvirt:1"
 _UUIDS: Final = uuid.uuid5(uuid.NAMESPACE_URL, NAMESPACE)
 _APPLIANCE: Final = f"{{{NAMESPACE}}}appliance"
+_NICS: Final = "nics"
 _AGENT: Final = "org.qemu.guest_agent.0"
 
 ARCHITECTURE: Final = "x86_64"
@@ -59,7 +62,9 @@ def describe(spec: MachineSpec, *, name: str, hardware: Hardware, disk: str, dis
     """
     root = ET.Element("domain", type=hardware.domain)
     _texts(root, name=name, uuid=identity(spec.owner_id), title=spec.name)
-    ET.SubElement(ET.SubElement(root, "metadata"), _APPLIANCE, owner=spec.owner_id, name=spec.name)
+    appliance = ET.SubElement(
+        ET.SubElement(root, "metadata"), _APPLIANCE, owner=spec.owner_id, name=spec.name
+    )
     ET.SubElement(root, "memory", unit="MiB").text = str(hardware.mebibytes)
     _texts(root, vcpu=str(hardware.processors))
     _start(root, hardware.firmware)
@@ -76,6 +81,7 @@ def describe(spec: MachineSpec, *, name: str, hardware: Hardware, disk: str, dis
         _disk(devices, disc, kind="cdrom", form="raw", target="sda", bus="scsi")
     for nic in spec.nics:
         _interface(devices, nic)
+    appliance.set(_NICS, wiring.noted(_nics(root)))
     ET.SubElement(devices, "serial", type="pty")
     ET.SubElement(devices, "console", type="pty")
     channel = ET.SubElement(devices, "channel", type="unix")
@@ -91,6 +97,29 @@ def owner(described: str) -> tuple[str, str] | None:
     """Return the owner id and our name of the machine; None for a domain that is not ours."""
     found = ET.fromstring(described).find(f"metadata/{_APPLIANCE}")  # noqa: S314 - the host's, which may do worse
     return None if found is None else (found.get("owner", ""), found.get("name", ""))
+
+
+def nics(described: str) -> Iterator[VmNic]:
+    """Its vNICs, with what they are plugged into as segments are called."""
+    return _nics(ET.fromstring(described))  # noqa: S314 - as above
+
+
+def verify(described: str) -> None:
+    """Raise HypervisorError unless its vNICs are as it was deployed with, and each is connected.
+
+    One that an older controller deployed has no note of them, and is not looked at.
+    """
+    root = ET.fromstring(described)  # noqa: S314 - as above
+    appliance = root.find(f"metadata/{_APPLIANCE}")
+    note = None if appliance is None else appliance.get(_NICS)
+    if appliance is None or note is None:
+        return
+    name = appliance.get("name", "")
+    wiring.compare(name, note, _nics(root))
+    for interface in root.iterfind("devices/interface"):
+        if interface.find("link[@state='down']") is not None:
+            mac = interface.find("mac")
+            raise wiring.disconnected(name, "" if mac is None else mac.get("address", ""))
 
 
 def guest_answers(described: str) -> bool | None:
@@ -139,6 +168,20 @@ def _start(root: ET.Element, firmware: Firmware) -> None:
     features = ET.SubElement(system, "firmware")
     secure = "yes" if firmware is Firmware.SECURE else "no"
     ET.SubElement(features, "feature", enabled=secure, name="secure-boot")
+
+
+def _nics(root: ET.Element) -> Iterator[VmNic]:
+    for interface in root.iterfind("devices/interface"):
+        mac, source, tag = interface.find("mac"), interface.find("source"), interface.find("vlan/tag")
+        network = ""
+        if source is not None:
+            bridge = source.get("bridge") if interface.get("type") == "bridge" else None
+            switch = interface.find("virtualport[@type='openvswitch']") is not None
+            prefix = "openvswitch:" if switch else "bridge:"
+            network = f"{prefix}{bridge}" if bridge else source.get("network") or source.get("dev") or ""
+        if tag is not None:
+            network = f"{network}/{tag.get('id')}"
+        yield VmNic(mac="" if mac is None else mac.get("address", ""), network=network)
 
 
 def _texts(parent: ET.Element, **texts: str) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from causeway_controller.contract.hosts import Finding, Grade, Topic, VmNic
+from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
 from causeway_controller.hypervisors.findings import good, missing, problem, room, trap
 from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
@@ -51,26 +51,9 @@ def vms(connection: Any) -> Iterator[FoundVm]:
             id=one.UUIDString(),
             name=one.name(),
             powered_on=on,
-            nics=tuple(_nics(described)),
+            nics=tuple(domain.nics(described)),
             owner_id=owner[0] if owner is not None and ours else None,
         )
-
-
-def _nics(described: str) -> Iterator[VmNic]:
-    for interface in ET.fromstring(described).iterfind("devices/interface"):  # noqa: S314 - the host's
-        mac, source, tag = interface.find("mac"), interface.find("source"), interface.find("vlan/tag")
-        network = ""
-        if source is not None:
-            bridge = source.get("bridge") if interface.get("type") == "bridge" else None
-            prefix = (
-                "openvswitch:"
-                if interface.find("virtualport[@type='openvswitch']") is not None
-                else "bridge:"
-            )
-            network = f"{prefix}{bridge}" if bridge else source.get("network") or source.get("dev") or ""
-        if tag is not None:
-            network = f"{network}/{tag.get('id')}"
-        yield VmNic(mac="" if mac is None else mac.get("address", ""), network=network)
 
 
 def _identity(connection: Any) -> Iterator[Finding]:

@@ -37,8 +37,11 @@ def find(connection: Any, owner_id: str) -> Machine | None:
 
 
 def start(connection: Any, owner_id: str) -> None:
-    """Power it on, unless it is."""
-    _switch(_known(connection, owner_id), on=True)
+    """Power it on, unless it is. One of ours is only started with the vNICs that it is to have."""
+    mine = ours(connection, owner_id)
+    if mine is not None and not mine.isActive():
+        domain.verify(mine.XMLDesc())
+    _switch(_known(connection, owner_id) if mine is None else mine, on=True)
 
 
 def ask_to_stop(connection: Any, owner_id: str) -> None:

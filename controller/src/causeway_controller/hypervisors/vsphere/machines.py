@@ -7,13 +7,13 @@ Others are powered by their ids, never changed and never removed.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from causeway_controller.contract.hosts import VmNic
+from causeway_controller.hypervisors import wiring
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Machine, NicSpec
 from causeway_controller.hypervisors.vsphere import api, binding, networks
 from causeway_controller.hypervisors.vsphere.place import Place
@@ -112,7 +112,7 @@ def vms(place: Place) -> Iterator[FoundVm]:
             other_ids=(api.identifier(one),),
             name=told["name"],
             powered_on=told.get("runtime.powerState") == vim.VirtualMachine.PowerState.poweredOn,
-            nics=tuple(VmNic(**nic) for nic in _nics(told.get("config.hardware.device", ()))),
+            nics=tuple(_nics(told.get("config.hardware.device", ()))),
             owner_id=_owner(one, told["name"]) if api.identifier(one) in mine else None,
         )
 
@@ -158,32 +158,16 @@ def switch(vm: Any, *, on: bool) -> None:
 
 def noted(nics: Sequence[NicSpec]) -> str:
     """How the vNICs are to be, as a variable of the VM."""
-    return json.dumps([{"mac": nic.mac.lower(), "network": nic.segment} for nic in nics])
+    return wiring.noted(VmNic(mac=nic.mac, network=nic.segment) for nic in nics)
 
 
 def verify(vm: Any) -> None:
     """Raise HypervisorError unless every vNIC has the MAC, port group and flags that it was deployed with."""
-    wanted = json.loads(variable(vm, NICS) or "[]")
     devices = vm.config.hardware.device
-    found = list(_nics(devices))
-    if sorted(map(_key, wanted)) != sorted(map(_key, found)):
-        raise HypervisorError(
-            f"{vm.name} is not started: its vNICs are {_told(found)}, and were deployed as {_told(wanted)}; "
-            "put them back, or have it deployed anew"
-        )
+    wiring.compare(vm.name, variable(vm, NICS) or "[]", _nics(devices))
     for one in devices:
         if _is_nic(one) and (one.connectable is None or not one.connectable.startConnected):
-            raise HypervisorError(
-                f"{vm.name} is not started: vNIC {one.macAddress} is not connected at power on; change that"
-            )
-
-
-def _key(nic: dict[str, str]) -> tuple[str, str]:
-    return nic["mac"], nic["network"]
-
-
-def _told(nics: Sequence[dict[str, str]]) -> str:
-    return ", ".join(f"{nic['mac']} on {nic['network']}" for nic in nics) or "none"
+            raise wiring.disconnected(vm.name, one.macAddress)
 
 
 def _is_nic(device: Any) -> bool:
@@ -191,10 +175,10 @@ def _is_nic(device: Any) -> bool:
     return isinstance(device, vim.vm.device.VirtualEthernetCard)
 
 
-def _nics(devices: Sequence[Any]) -> Iterator[dict[str, str]]:
+def _nics(devices: Sequence[Any]) -> Iterator[VmNic]:
     for one in devices:
         if _is_nic(one):
-            yield {"mac": (one.macAddress or "").lower(), "network": networks.plugged(one)}
+            yield VmNic(mac=(one.macAddress or "").lower(), network=networks.plugged(one))
 
 
 def _owner(vm: Any, name: str) -> str | None:
@@ -216,4 +200,4 @@ def _others(service: Any, identifier: str) -> Any:
 def port_groups(vm: Any) -> Iterator[str]:
     """Return the ids of what its vNICs are plugged into."""
     for nic in _nics(vm.config.hardware.device):
-        yield nic["network"]
+        yield nic.network

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from causeway_controller.hypervisors.base import MachineSpec, NicSpec
+from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec
 from causeway_controller.hypervisors.libvirt import domain
 from causeway_controller.hypervisors.libvirt.domain import Firmware, Hardware
 
@@ -103,3 +103,39 @@ def test_a_machine_starts_by_uefi_and_says_whether_securely(firmware: Firmware, 
     feature = system.find("firmware/feature[@name='secure-boot']")
     assert feature is not None
     assert feature.get("enabled") == wanted
+
+
+def test_the_vnics_are_as_they_were_asked_for() -> None:
+    assert [(one.mac, one.network) for one in domain.nics(described())] == [
+        (nic.mac, nic.segment) for nic in SPEC.nics
+    ]
+    domain.verify(described())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("02:00:00:00:00:01", "02:00:00:00:00:09", "its vNICs are"),
+        ('network="public"', 'network="elsewhere"', "its vNICs are"),
+        ('<tag id="7"', '<tag id="8"', "its vNICs are"),
+        (
+            '<model type="virtio" /><rom',
+            '<model type="virtio" /><link state="down" /><rom',
+            "is not connected",
+        ),
+    ],
+    ids=["mac", "network", "vlan", "cable"],
+)
+def test_a_machine_that_was_rewired_is_refused(old: str, new: str, said: str) -> None:
+    text = described()
+    head, tail = text.split("</metadata>")
+    assert old in tail
+    with pytest.raises(HypervisorError, match=f"acme-kvm1 is not started: .*{said}"):
+        domain.verify(f"{head}</metadata>{tail.replace(old, new, 1)}")
+
+
+def test_what_an_older_controller_deployed_has_no_note_and_is_started() -> None:
+    root = ET.fromstring(described())  # noqa: S314 - our own
+    (appliance,) = root.findall("metadata/*")
+    del appliance.attrib["nics"]
+    domain.verify(ET.tostring(root, encoding="unicode").replace("public", "elsewhere"))
