@@ -8,13 +8,8 @@ Where there is none this fails: it was asked for by name.
 
 from __future__ import annotations
 
-import lzma
 import shlex
-import shutil
-import subprocess
-import tarfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -24,11 +19,11 @@ from causeway_controller.errors import UpdateFailed
 from causeway_controller.fleet import client, enrolment, update_file, updates
 from causeway_controller.trust.identity import make_office
 from causeway_lab.assembly import credentials
-from causeway_wire import codec
-from causeway_wire.update import Manifest, Slot, SlotState, UpdateState, UpdateStatus
-from image import layout, update, verity
-from tests import restarting
+from causeway_wire.update import Slot, SlotState, UpdateState, UpdateStatus
+from image import layout
+from tests import restarting, update_parts
 from tests.booted.updated_machine import DOCUMENT, Appliance, enrol, image, settings
+from tests.update_parts import Parts
 
 AGENT = "opt/causeway/lib/python3.13/site-packages/causeway_agent"
 LASTING = (
@@ -40,62 +35,9 @@ LASTING = (
 pytestmark = [pytest.mark.booted, pytest.mark.timeout(3600)]
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The update file that was built, taken apart."""
-
-    directory: Path
-    manifest: Manifest
-
-    def remade(self, version: str, change: Callable[[Path], None]) -> Path:
-        """An update file whose system, unpacked in a directory, was changed so."""
-        root, tree = self.directory / f"{version}.img", self.directory / version
-        subprocess.run(
-            ["unsquashfs", "-quiet", "-no-progress", "-dest", tree, self.directory / "root.img"], check=True
-        )
-        change(tree)
-        packing = ("-noappend", "-quiet", "-no-progress", "-comp", "zstd", "-Xcompression-level", "1")
-        subprocess.run(["mksquashfs", tree, root, *packing], check=True)
-        shutil.rmtree(tree)
-        words = [word for word in self.manifest.options.split() if not word.startswith(f"{verity.OPTION}=")]
-        system = update.System(
-            version=version,
-            commit=self.manifest.commit,
-            options=" ".join([*words, verity.append(root).option]),
-            linux=self.directory / "linux",
-            initrd=self.directory / "initrd",
-            root=root,
-        )
-        file = self.directory / f"causeway-{version}.update"
-        update.pack(
-            file,
-            system=system,
-            text=update.manifest(system, epoch=_released(self.manifest)),
-            epoch=0,
-            key=None,
-        )
-        root.unlink()
-        return file
-
-
-def _released(manifest: Manifest) -> int:
-    """When the image in `dist` was released, in seconds since 1970: what is made of it is as old."""
-    return int(manifest.released.timestamp()) if manifest.released else 0
-
-
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
-    directory = tmp_path_factory.mktemp("update")
-    with tarfile.open(image().with_suffix(".update")) as whole:
-        for name in ("manifest.json", "linux", "initrd", "root.xz"):
-            packed_part = whole.extractfile(name)
-            assert packed_part is not None
-            with (directory / name).open("wb") as part:
-                shutil.copyfileobj(packed_part, part)
-    with lzma.open(directory / "root.xz") as packed, (directory / "root.img").open("wb") as root:
-        while piece := packed.read(1 << 20):
-            root.write(piece)
-    return Parts(directory, codec.decode((directory / "manifest.json").read_bytes(), Manifest))
+    return update_parts.taken_apart(image(), tmp_path_factory.mktemp("update"))
 
 
 @pytest_asyncio.fixture
