@@ -20,7 +20,8 @@ from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab, LabError, VmRef
 from causeway_lab.assembly.two_sites import OWN_HOST
 from causeway_lab.demo import proofs
-from causeway_lab.service.two_sites import PROVIDER, TwoSites
+from causeway_lab.service.two_controllers import PROVIDER
+from causeway_lab.service.two_sites import TwoSites
 from causeway_lab.world.inward import Inward
 from causeway_lab.world.topology import INTERNET_HOST, original_of, replica_of
 from causeway_wire import codec
@@ -104,7 +105,7 @@ async def site(lab: Lab, inward: Inward) -> AsyncIterator[Site]:
     """Joined to a provider that has deployed what is its own."""
     with tempfile.TemporaryDirectory(prefix="cw-") as place:
         async with TwoSites(lab, "acme", Path(place)) as made:
-            await asyncio.gather(made.join(), made.deploy_provider())
+            await asyncio.gather(made.controllers.join(), made.controllers.deploy_provider())
             yield Site(lab, made, Path(place))
         await lab.machines.power_on(original_of("acme", DB.vm))
 

@@ -18,7 +18,8 @@ from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab, VmRef
 from causeway_lab.demo import proofs, proofs_full
 from causeway_lab.demo.claims import Ledger, require
-from causeway_lab.service.two_sites import PROVIDER, TwoSites
+from causeway_lab.service.two_controllers import PROVIDER
+from causeway_lab.service.two_sites import TwoSites
 from causeway_lab.world.inward import Inward
 from causeway_lab.world.topology import original_of, replica_of
 
@@ -66,7 +67,7 @@ class _Story:
         self._end = ""
 
     async def join(self) -> str:
-        said = await self._sites.join()
+        said = await self._sites.controllers.join()
         shown = dict(
             line.split(maxsplit=1) for line in said.splitlines() if line.startswith(("url", "state"))
         )
@@ -76,7 +77,8 @@ class _Story:
         proposed = await self._sites.propose()
         (entry,) = proposed["production"]
         networks = ", ".join(one["id"] for one in entry["networks"])
-        _, self._end = await asyncio.gather(self._sites.deploy_provider(), self._sites.deploy_tenant(NETWORK))
+        both = self._sites.controllers
+        _, self._end = await asyncio.gather(both.deploy_provider(), both.deploy_tenant(NETWORK))
         return f"{entry['id']} extends {networks}; {self._end} runs in {NETWORK}, certified by both"
 
     async def fail_over(self) -> str:
