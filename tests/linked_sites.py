@@ -50,7 +50,7 @@ TIMING = Timing(
     first_poll=0.01,
     longest_poll=0.05,
 )
-PATIENCE = HalfPatience(order=5.0, open=20.0, end=20.0, pause=0.1)
+PATIENCE = HalfPatience(order=5.0, open=20.0, hold=5.0, end=20.0, pause=0.1)
 SHORT, DEADLINES = 4, 16.0
 """Seconds until an appliance takes back what awaits, and by when all that awaits has gone back."""
 
@@ -60,6 +60,8 @@ class TimedAgent(FakeAgent):
     """An appliance that takes back by itself what nobody confirms in time."""
 
     turned: Callable[[], None] = lambda: None
+    slow: list[float] = field(default_factory=list)
+    """Seconds that it takes to be told to wait longer, one time after the other."""
     _timer: asyncio.TimerHandle | None = None
 
     async def apply(
@@ -76,6 +78,8 @@ class TimedAgent(FakeAgent):
         return change
 
     async def extend(self, identifier: str, *, seconds: int, epoch: int) -> Change:
+        if self.slow:
+            await asyncio.sleep(self.slow.pop(0))
         change = await super().extend(identifier, seconds=seconds, epoch=epoch)
         self._arm(seconds)
         return change

@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from causeway_controller.api import halves
 from causeway_controller.contract.requests import (
     FailBack,
     FailOver,
@@ -152,6 +153,19 @@ async def test_stopped_by_the_providers_staff_it_waits_until_nothing_relies_on_i
     run = await both.start(BEGIN)
     assert await both.ended(run) == "failed"
     agree(both, "failed")
+
+
+async def test_a_providers_appliance_that_is_slow_to_answer_is_waited_for(
+    both: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that a busy machine emulates takes longer than an order waits at the provider's controller."""
+    monkeypatch.setattr(halves, "_GRANT_SECONDS", 0.3)
+    slow = cast(TimedAgent, both.provider.agents["acme-provider"])
+    slow.slow = [1.0]
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    assert not slow.slow
+    agree(both, "finished")
 
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.REPEATED])

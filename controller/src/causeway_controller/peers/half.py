@@ -37,6 +37,8 @@ class HalfPatience:
     """For an order to be heard, over a line that is cut for a moment."""
     open: float = 420.0
     """For an appliance that boots and replicas that start."""
+    hold: float = 60.0
+    """For the provider's appliance, which may be slow to answer, to be told to wait longer."""
     end: float = 1200.0
     """For the other half's controller to find that nothing relies on it any more, or to give it back."""
     pause: float = 0.5
@@ -112,11 +114,18 @@ class HalfClient:
         return report
 
     async def extend(self, identifier: ChangeId, *, seconds: int, epoch: Epoch) -> HalfReport:
-        """Have it held for so long from now. Raises HalfGone."""
-        report = await self._order(identifier, HalfOrder(epoch=epoch, hold=seconds))
-        if report.state is not HalfState.HELD or not report.granted:
-            raise HalfGone(f"the provider's half is not held on: {report.why or report.state.value}")
-        return report
+        """Have it held for so long from now. Raises HalfGone.
+
+        Ordered again while it is held and its appliance was not reached yet: an order is done after it came.
+        """
+        until = time.monotonic() + self.patience.hold
+        while True:
+            report = await self._order(identifier, HalfOrder(epoch=epoch, hold=seconds))
+            if report.state is HalfState.HELD and report.granted:
+                return report
+            if report.state is not HalfState.HELD or time.monotonic() >= until:
+                raise HalfGone(f"the provider's half is not held on: {report.why or report.state.value}")
+            await asyncio.sleep(self.patience.pause)
 
     async def fence(self, epoch: Epoch) -> HalfReport:
         """Have it obey no older epoch any more."""

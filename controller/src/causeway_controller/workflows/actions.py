@@ -333,14 +333,16 @@ class Executor:
             run.awaiting[action.appliance] = Awaited(change=change.id, until=sent + seconds)
 
     async def _outlast(self, run: Run, appliance: ApplianceId, seconds: float) -> None:
-        """Have the appliance's change wait longer than another's that is about to be made."""
-        awaited = run.awaiting.get(appliance)
-        now = time.monotonic()
-        if awaited is None or awaited.until - now >= seconds:
-            return
-        longer = math.ceil(seconds + self._timing.courtesy)
-        await self._party(run, appliance).extend(awaited.change, seconds=longer, epoch=run.epoch)
-        run.awaiting[appliance] = replace(awaited, until=now + longer)
+        """Have the appliance's change wait longer than another's that is about to be made.
+
+        Again when that itself took longer than what was allowed for it.
+        """
+        awaited, spent = run.awaiting.get(appliance), 0.0
+        while awaited is not None and awaited.until - (now := time.monotonic()) < seconds:
+            longer = math.ceil(seconds + self._timing.courtesy + spent)
+            await self._party(run, appliance).extend(awaited.change, seconds=longer, epoch=run.epoch)
+            awaited = run.awaiting[appliance] = replace(awaited, until=now + longer)
+            spent = time.monotonic() - now
 
     async def _confirm(self, run: Run, appliance: ApplianceId) -> bool:
         awaited = run.awaiting.get(appliance)
