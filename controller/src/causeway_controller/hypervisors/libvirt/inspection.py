@@ -112,7 +112,7 @@ def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
             Topic.NETWORKS, reason, "an appliance that the inventory needs would be plugged in there"
         )
     if wanted and not absent:
-        yield good(Topic.NETWORKS, f"all {len(wanted)} networks that appliances are plugged into are there")
+        yield good(Topic.NETWORKS, f"all networks that appliances are plugged into are there: {len(wanted)}")
     for pool in needs.pools:
         yield from _pool_of_vlans(connection, pool, known=frozenset(needs.vlans))
     for name in wanted:
