@@ -15,6 +15,7 @@ from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Pr
 from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.inventory.production import Place
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki, tls_crypt
 from causeway_controller.workflows.providers import client_of
 from causeway_controller.workflows.tunnels import ClientCertificates
@@ -79,6 +80,17 @@ async def test_the_same_key_gets_the_same_and_another_one_in_a_minute(world: Wor
         second = await asked(acme, pki.make_request(OTHER))
     assert pki.certified(second.certificate) == pki.fingerprint(OTHER.public_key())
     assert second.tls_crypt == first.tls_crypt
+
+
+async def test_a_revoked_key_is_refused_and_another_one_need_not_wait(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        first = await asked(acme, pki.make_request(KEY))
+        ledger = Ledger(world.database, now=world.clock)
+        ledger.revoke(pki.serial(first.certificate), actor="anna", reason="the disk is gone")
+        assert await refused(acme, pki.make_request(KEY)) == ("invalid", "/request")
+        second = await asked(acme, pki.make_request(OTHER))
+    assert pki.certified(second.certificate) == pki.fingerprint(OTHER.public_key())
 
 
 async def test_other_tenants_have_other_authorities_and_keys(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from sqlalchemy import text
 
-from causeway_controller.errors import SealBroken, StoreError
+from causeway_controller.errors import RequestRefused, SealBroken, StoreError
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.rotation import Add, Distribute, Install, Reissue, Retire, Steady
@@ -228,6 +228,32 @@ def test_revocation_is_written_once_and_reaches_the_documents(provider: Provider
         provider.ledger.revoke("ff", actor="bert", reason="x")
 
 
+def test_a_revoked_key_gets_no_certificate_any_more_whatever_its_tunnel_is_called(provider: Provider) -> None:
+    key = pki.make_key().public_key()
+
+    def signed(subject: Subject) -> str:
+        issuer = provider.authorities.issuer(VPN, subject, actor="anna", key="vpn-server-1195")
+        made = issuer.issue(key, common_name=subject.name, usage=pki.Usage.SERVER, now=START)
+        return f"{made.serial_number:x}"
+
+    renamed = certificates.of_server("acme", "t2", "acme-lan-provider")
+    first, second, third = signed(SERVER), signed(SERVER), signed(renamed)
+    other = pki.serial(provider.server())
+    assert provider.ledger.key_name(SERVER, base="vpn-server-1195") == "vpn-server-1195"
+    assert [one.serial for one in provider.ledger.of_same_key(second)] == [first, second, third]
+    revoked = provider.ledger.revoke(second, actor="bert", reason="the disk is gone")
+    assert [(one.serial, one.key) for one in revoked] == [
+        (one, "vpn-server-1195") for one in (first, second, third)
+    ]
+    assert provider.ledger.revoke(first, actor="bert", reason="again") == ()
+    for subject in (SERVER, renamed):
+        with pytest.raises(RequestRefused, match="the key was revoked"):
+            signed(subject)
+        assert provider.ledger.key_name(subject, base="vpn-server-1195") == "vpn-server-1195-3"
+    assert provider.ledger.get(other).revoked is None
+    assert [one.serial for one in provider.ledger.history("acme")] == [first, second, third, other]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -278,7 +304,7 @@ def test_credentials_are_what_counts_now(provider: Provider) -> None:
     provider.ledger.revoke(pki.serial(second), actor="bert", reason="gone")
     without = credentials.of_tenant("acme")
     assert without is not None
-    assert without.tunnels == {}
+    assert without.tunnels["t1"] == replace(tunnel, client_certificate=""), "the far end goes on without it"
     assert credentials.of_tenant("globex") is None
 
 

@@ -7,21 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
 from msgspec import UNSET
 
 from causeway_controller import __version__
+from causeway_controller.api import signing
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.member_callers import MemberCaller
 from causeway_controller.api.ports import Peering
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.joining import Certified, Join, Membership, Renew
-from causeway_controller.errors import RequestRefused
 from causeway_controller.store.members import Member
-from causeway_controller.trust import pki
-from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Pem
+from causeway_wire.problem import ProblemError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +43,12 @@ class JoinHandlers:
         source = ask.http.remote or ""
         self.throttle.check(source)
         asked = ask.document(Join)
-        request = _request(asked.request)
+        request = signing.read(asked.request)
         try:
-            made = await asyncio.to_thread(self.peering.members.join, asked.secret, request, source=source)
+            with signing.refusals():
+                made = await asyncio.to_thread(
+                    self.peering.members.join, asked.secret, request, source=source
+                )
         except ProblemError:
             self.throttle.failed(source)
             raise
@@ -73,8 +73,9 @@ class JoinHandlers:
 
     async def renew(self, ask: Ask) -> Answer:
         """A certificate for the next key."""
-        request = _request(ask.document(Renew).request)
-        made: Certified = await asyncio.to_thread(self.peering.members.renew, _member(ask), request)
+        request = signing.read(ask.document(Renew).request)
+        with signing.refusals():
+            made: Certified = await asyncio.to_thread(self.peering.members.renew, _member(ask), request)
         return Answer(document=made)
 
     async def leave(self, ask: Ask) -> Answer:
@@ -90,11 +91,3 @@ def _member(ask: Ask) -> Member:
         raise TypeError(f"{ask.route.name} was asked by {ask.caller.name}, which is no member")
     return ask.caller.member
 
-
-def _request(text: Pem) -> x509.CertificateSigningRequest:
-    """Raises ProblemError (`invalid`) for one that we do not sign."""
-    try:
-        return pki.read_request(text)
-    except RequestRefused as error:
-        detail = f"{error}; send a PKCS #10 request for an EC P-256 key, signed by it"
-        raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/request")) from error

@@ -6,14 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from causeway_controller.api import signing
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
-from causeway_controller.errors import RequestRefused
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tunnels import Tunnels
-from causeway_controller.trust import pki
-from causeway_wire.problem import ProblemError, ProblemType, problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +27,7 @@ class TunnelHandlers:
 
     async def sign(self, ask: Ask) -> Answer:
         """Give the end of a tunnel for a key."""
-        try:
-            request = pki.read_request(ask.document(AskTunnel).request)
-        except RequestRefused as error:
-            raise ProblemError(problem(ProblemType.INVALID, str(error), pointer="/request")) from error
+        request = signing.read(ask.document(AskTunnel).request)
 
         def signed() -> TunnelEnd:
             tenant = ask.caller.tenant or ""
@@ -40,4 +35,5 @@ class TunnelHandlers:
             network = ask.places["network"]
             return self.tunnels.sign(stored.inventory, stored.allocation, tenant, network, request)
 
-        return Answer(document=await asyncio.to_thread(signed))
+        with signing.refusals():
+            return Answer(document=await asyncio.to_thread(signed))

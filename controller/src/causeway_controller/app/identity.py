@@ -33,9 +33,9 @@ def establish(
     """Return the identity of the controller of this name, whose key is below this directory and nowhere else.
 
     Key and certificate are made when there are none that go together, and made anew when two thirds of the
-    certificate's life are over, when it is not the last one that was issued, and when another generation of
-    the authority signs by now. Other controllers may keep theirs in this directory too. Raises StartError,
-    StoreError.
+    certificate's life are over, when it is not the last one that was issued or was revoked, and when another
+    generation of the authority signs by now. Other controllers may keep theirs in this directory too. Raises
+    StartError, StoreError.
     """
     management = authorities.management(PROVIDER)
     kept.establish(management, actor=name)
@@ -103,8 +103,8 @@ def _make(
 
 
 def _usable(pair: ControllerIdentity, last: Issued, signing: Generation | None, *, now: datetime) -> bool:
-    """Whether key and certificate are there, are a pair, last, and are what the ledger has."""
-    if signing is None or last.generation < signing.number:
+    """Whether key and certificate are there, are a pair, last, are what the ledger has and not revoked."""
+    if signing is None or last.generation < signing.number or last.revoked is not None:
         return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(pair.certificate, pair.key)

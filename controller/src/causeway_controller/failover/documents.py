@@ -165,7 +165,7 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
     role = GatewayRole(
         public=gateway.public.name,
         inside=gateway.inside.name,
-        key=GATEWAY_KEY,
+        key=site.gateway_credentials.keys.get(gateway.id, GATEWAY_KEY),
         certificate=_gateway_certificate(site, gateway),
         port=gateway.port,
         tenants=tuple(
@@ -276,6 +276,14 @@ def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> Tunnel
     return credentials
 
 
+def _counting(certificate: str, network: Network) -> str:
+    """Raises ProblemError where it was revoked and the next one is not there."""
+    if not certificate:
+        hint = "its appliance gets another one by itself, or by `causeway appliance deploy`"
+        raise _unknown(f"the certificate of network {network.id}'s tunnel was revoked; {hint}")
+    return certificate
+
+
 def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
     if tenant not in site.credentials:
         raise _unknown(f"tenant {tenant} has no VPN authority yet; `causeway appliance deploy` makes it")
@@ -298,8 +306,8 @@ def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
         listen=server_address(tenant),
         second_listen=second_server_address(tenant),
         port=network.port,
-        key=server_key(network),
-        certificate=credentials.server_certificate,
+        key=credentials.server_key or server_key(network),
+        certificate=_counting(credentials.server_certificate, network),
         ca=authority.ca,
         peer_name=credentials.client_name,
         tls_crypt=authority.tls_crypt,
@@ -326,8 +334,8 @@ def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppli
         id=network.tunnel,
         inner=_inner(((client, provider) for provider, client in network.inner), network.extension),
         remotes=remotes(site, appliance),
-        key=CLIENT_KEY,
-        certificate=credentials.client_certificate,
+        key=credentials.client_key or CLIENT_KEY,
+        certificate=_counting(credentials.client_certificate, network),
         ca=_tenant_credentials(site, tenant.id).ca,
         peer_name=credentials.server_name,
         tls_crypt=credentials.client_tls_crypt,

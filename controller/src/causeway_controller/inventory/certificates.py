@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final
 
 from causeway_controller.inventory.tenancy import Holder, Revocation
-from causeway_wire.types import ApplianceId, Name, NetworkId, SerialNumber, TenantId, TunnelId
+from causeway_wire.types import ApplianceId, KeyName, Name, NetworkId, SerialNumber, TenantId, TunnelId
 
 RENEW_AFTER: Final = 2 / 3
 """Fraction of a certificate's life after which it is renewed: the rest is for the attempts that fail."""
@@ -114,6 +114,8 @@ class Issued:
     installed: datetime | None = None
     """When its bearer was seen with it."""
     revoked: datetime | None = None
+    key: KeyName | None = None
+    """What its key is called on the appliance; None where it was not written down."""
 
 
 def due(newest: Iterable[Issued], *, now: datetime) -> tuple[Issued, ...]:

@@ -20,6 +20,7 @@ from causeway_wire.types import (
     IPAddress,
     IPInterface,
     IPNetwork,
+    KeyName,
     MacAddress,
     Name,
     NetworkId,
@@ -211,10 +212,14 @@ class TunnelCredentials:
     """Certificates and tls-crypt-v2 client key of one tunnel."""
 
     server_certificate: str
+    """Empty where there is none that counts, or where it is another controller's affair; the client's too."""
     client_certificate: str
     server_name: Name
     client_name: Name
     client_tls_crypt: Secret
+    server_key: KeyName | None = None
+    """What the certified key is called on the appliance; None: as the first one is. The client's too."""
+    client_key: KeyName | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,6 +237,8 @@ class GatewayCredentials:
 
     ca: str
     certificates: Mapping[ApplianceId, str]
+    keys: Mapping[ApplianceId, KeyName] = field(default_factory=dict)
+    """What the certified keys are called, where they are not called as the first one is."""
 
 
 class Holder(enum.Enum):

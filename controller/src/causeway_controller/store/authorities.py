@@ -26,7 +26,7 @@ from causeway_controller.store.secrets import Kind
 from causeway_controller.store.tables import authority, certificate
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
-from causeway_wire.types import Name, Pem, Secret, TenantId
+from causeway_wire.types import KeyName, Name, Pem, Secret, TenantId
 
 _MOST_ALIVE: Final = 2
 """Documents have room for two authorities of elliptic curves."""
@@ -154,9 +154,14 @@ class Authorities:
             secrets.forget(connection, Kind.AUTHORITY, _key_name(name, generation))
             self._audit(connection, "authority.retire", name, generation, actor)
 
-    def issuer(self, name: AuthorityName, subject: Subject, *, actor: str) -> Issuing:
-        """What signs certificates for this subject, as `pki.issue_agent` and its like want it."""
-        return Issuing(self._database, self._vault, name, subject, actor=actor)
+    def issuer(
+        self, name: AuthorityName, subject: Subject, *, actor: str, key: KeyName | None = None
+    ) -> Issuing:
+        """What signs certificates for this subject, as `pki.issue_agent` and its like want it.
+
+        `key`: what the key is called where it was born, for documents to name it.
+        """
+        return Issuing(self._database, self._vault, name, subject, actor=actor, key=key)
 
     def _make(
         self,
@@ -203,13 +208,21 @@ class Issuing:
     """An authority that signs for one subject, and has the ledger know it first (`pki.Issuer`)."""
 
     def __init__(
-        self, database: Database, sealing: Vault, name: AuthorityName, subject: Subject, *, actor: str
+        self,
+        database: Database,
+        sealing: Vault,
+        name: AuthorityName,
+        subject: Subject,
+        *,
+        actor: str,
+        key: KeyName | None = None,
     ) -> None:
         self._database = database
         self._vault = sealing
         self._name = name
         self._subject = subject
         self._actor = actor
+        self._key = key
 
     def issue(
         self,
@@ -222,13 +235,15 @@ class Issuing:
     ) -> x509.Certificate:
         """Sign with the generation that signs now; return the certificate after it was committed.
 
-        Raises StoreError when there is no such authority or it has ended, SealBroken, ValueError when the
-        certificate is asked for somebody else.
+        Raises RequestRefused for a key that was revoked, StoreError when there is no such authority or it has
+        ended, SealBroken, ValueError when the certificate is asked for somebody else.
         """
         if common_name != self._subject.name:
             raise ValueError(f"a certificate for {self._subject.name} cannot name {common_name}")
         with self._database.write() as connection:
-            within = IssuingWithin(connection, self._vault, self._name, self._subject, actor=self._actor)
+            within = IssuingWithin(
+                connection, self._vault, self._name, self._subject, actor=self._actor, key=self._key
+            )
             return within.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
 
 
@@ -236,13 +251,21 @@ class IssuingWithin:
     """As `Issuing`, within the caller's transaction: nobody may have the certificate before its commit."""
 
     def __init__(
-        self, connection: Connection, sealing: Vault, name: AuthorityName, subject: Subject, *, actor: str
+        self,
+        connection: Connection,
+        sealing: Vault,
+        name: AuthorityName,
+        subject: Subject,
+        *,
+        actor: str,
+        key: KeyName | None = None,
     ) -> None:
         self._connection = connection
         self._vault = sealing
         self._name = name
         self._subject = subject
         self._actor = actor
+        self._key = key
 
     def issue(
         self,
@@ -254,6 +277,7 @@ class IssuingWithin:
         names: Iterable[x509.GeneralName] = (),
     ) -> x509.Certificate:
         """Sign with the generation that signs now, and have the ledger know it. Raises as `Issuing.issue`."""
+        ledger.refuse_revoked(self._connection, self._subject, pki.fingerprint(public_key))
         generation, signer = _signer(self._connection, self._vault, self._name, now=now)
         made = signer.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
         ledger.record(
@@ -263,6 +287,7 @@ class IssuingWithin:
             signer=(self._name.kind, self._name.owner, generation),
             validity=(made.not_valid_before_utc, made.not_valid_after_utc),
             pem=pki.pem(made),
+            key=self._key,
             actor=self._actor,
             at=now,
         )

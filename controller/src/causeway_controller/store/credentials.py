@@ -5,7 +5,7 @@ Keys of tls-crypt-v2 are made here when they are first asked for, and kept in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.engine import Connection
@@ -46,8 +46,9 @@ class Credentials:
             return found
 
     def of_tenant(self, tenant: TenantId) -> TenantCredentials | None:
-        """The tenant's authority and keys, and each tunnel of which both ends have a certificate that counts.
+        """The tenant's authority and keys, and each tunnel of which both ends have had a certificate.
 
+        An end whose last one was revoked has none: the other end's document is made without it.
         None before its authority and server key were made. Raises StoreError, SealBroken.
         """
         with self._database.read() as connection:
@@ -66,19 +67,20 @@ class Credentials:
             ca = authorities.bundle(connection, authorities.gateways(dns_name))
             if ca is None:
                 return None
-            found = ledger.newest(connection, certificate.c.purpose == Purpose.GATEWAY)
+            found = [
+                (issued.subject.appliance, issued, pem)
+                for issued, pem in ledger.newest(connection, certificate.c.purpose == Purpose.GATEWAY)
+                if issued.revoked is None and issued.subject.appliance and issued.subject.name == dns_name
+            ]
             return GatewayCredentials(
                 ca=ca,
-                certificates={
-                    issued.subject.appliance: pem
-                    for issued, pem in _counting(found)
-                    if issued.subject.appliance is not None and issued.subject.name == dns_name
-                },
+                certificates={appliance: pem for appliance, _, pem in found},
+                keys={appliance: issued.key for appliance, issued, _ in found if issued.key is not None},
             )
 
     def _tunnels(self, connection: Connection, tenant: TenantId) -> dict[TunnelId, TunnelCredentials]:
         ends: dict[TunnelId, dict[Purpose, tuple[Issued, Pem]]] = {}
-        for issued, pem in _counting(ledger.newest(connection, certificate.c.tenant == tenant)):
+        for issued, pem in ledger.newest(connection, certificate.c.tenant == tenant):
             if issued.subject.tunnel is not None:
                 ends.setdefault(issued.subject.tunnel, {})[issued.subject.purpose] = issued, pem
         return {
@@ -99,11 +101,13 @@ class Credentials:
             return None
         (server, server_pem), (client, client_pem) = ends[Purpose.SERVER], ends[Purpose.CLIENT]
         return TunnelCredentials(
-            server_certificate=server_pem,
-            client_certificate=client_pem,
+            server_certificate="" if server.revoked else server_pem,
+            client_certificate="" if client.revoked else client_pem,
             server_name=server.subject.name,
             client_name=client.subject.name,
             client_tls_crypt=key,
+            server_key=server.key,
+            client_key=client.key,
         )
 
     def _server_key(self, connection: Connection, tenant: TenantId) -> Secret:
@@ -115,7 +119,3 @@ class Credentials:
     def _first(self, connection: Connection, kind: Kind, name: str, made: Secret) -> Secret:
         """The key, or the one that another controller made at the same moment."""
         return secrets.keep_first(connection, self._vault, kind, name, made, at=self._now())
-
-
-def _counting(newest: Iterable[tuple[Issued, Pem]]) -> Iterable[tuple[Issued, Pem]]:
-    return (each for each in newest if each[0].revoked is None)

@@ -13,14 +13,15 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, func, insert, select
 from sqlalchemy.engine import Connection, Row
 
-from causeway_controller.errors import StoreError
+from causeway_controller.errors import RequestRefused, StoreError
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Issued, Purpose, Subject
 from causeway_controller.inventory.tenancy import Revocation
 from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import certificate, certificate_event
-from causeway_wire.types import ApplianceId, Pem, SerialNumber, TenantId
+from causeway_controller.trust import pki
+from causeway_wire.types import ApplianceId, KeyName, Pem, SerialNumber, TenantId
 
 INSTALLED: Final = "installed"
 REVOKED: Final = "revoked"
@@ -99,16 +100,45 @@ class Ledger:
             _one(connection, serial)
             self._append(connection, serial, INSTALLED, reason="", actor=actor)
 
-    def revoke(self, serial: SerialNumber, *, actor: str, reason: str) -> None:
-        """Revoke a certificate, for ever; the first reason stays. Raises StoreError."""
+    def of_same_key(self, serial: SerialNumber) -> tuple[Issued, ...]:
+        """What `revoke` would revoke of this serial number, in the order of issue. Raises StoreError."""
+        with self._database.read() as connection:
+            return _of_same_key(connection, _one(connection, serial))
+
+    def revoke(self, serial: SerialNumber, *, actor: str, reason: str) -> tuple[Issued, ...]:
+        """Revoke a certificate for ever, and all others of its key; the first reason stays.
+
+        Return those that were not revoked before, as they were; again changes nothing. Raises StoreError.
+        """
         with self._database.write() as connection:
-            issued = _one(connection, serial)
-            if self._append(connection, serial, REVOKED, reason=reason, actor=actor):
-                subject = f"{serial} of {issued.subject.slot}"
-                act = audit.Act(
-                    at=self._now(), actor=actor, action="certificate.revoke", subject=subject, detail=reason
-                )
-                audit.append(connection, act)
+            return tuple(
+                issued
+                for issued in _of_same_key(connection, _one(connection, serial))
+                if self._revoke(connection, issued, actor=actor, reason=reason)
+            )
+
+    def key_name(self, subject: Subject, *, base: KeyName) -> KeyName:
+        """Name the key that the subject's next certificate is for, where it has none that counts.
+
+        It is another one than any that was revoked, and the same when it is asked again. Raises StoreError.
+        """
+        with self._database.read() as connection:
+            question = select(func.max(certificate.c.number)).where(*_revoked_of(subject))
+            last = connection.execute(question).scalar_one()
+        return base if last is None else f"{base}-{last}"
+
+    def _revoke(self, connection: Connection, issued: Issued, *, actor: str, reason: str) -> bool:
+        if not self._append(connection, issued.serial, REVOKED, reason=reason, actor=actor):
+            return False
+        act = audit.Act(
+            at=self._now(),
+            actor=actor,
+            action="certificate.revoke",
+            subject=f"{issued.serial} of {issued.subject.slot}",
+            detail=reason,
+        )
+        audit.append(connection, act)
+        return True
 
     def _append(
         self, connection: Connection, serial: SerialNumber, event: str, *, reason: str, actor: str
@@ -124,10 +154,13 @@ def record(
     signer: tuple[str, str, int],
     validity: tuple[datetime, datetime],
     pem: Pem,
+    key: KeyName | None,
     actor: str,
     at: datetime,
 ) -> None:
-    """Write down a certificate within the transaction that signs it. `signer` is the authority's key."""
+    """Write down a certificate within the transaction that signs it. `signer` is the authority's key, `key`
+    what the certified one is called where it was born, if that is known.
+    """
     kind, owner, generation = signer
     not_before, not_after = validity
     values = {
@@ -145,6 +178,7 @@ def record(
         "not_before": not_before,
         "not_after": not_after,
         "pem": pem,
+        "key": key,
         "actor": actor,
         "at": at,
     }
@@ -170,6 +204,33 @@ def _one(connection: Connection, serial: SerialNumber) -> Issued:
         hint = "serial numbers are lower-case hexadecimal without leading zeros"
         raise StoreError(f"no certificate {serial} is in the ledger; {hint}")
     return found[0]
+
+
+def refuse_revoked(connection: Connection, subject: Subject, key: str) -> None:
+    """Raise RequestRefused for a key (its fingerprint) of which a certificate of this bearer was revoked."""
+    question = select(certificate.c.pem).where(*_revoked_of(subject))
+    if key in {pki.certified(pem) for pem in connection.execute(question).scalars()}:
+        raise RequestRefused(f"the key was revoked, and gets no certificate for {subject.slot}; make another")
+
+
+def _revoked_of(subject: Subject) -> tuple[ColumnElement[bool], ...]:
+    """Revoked certificates of everything for which a bearer may show the subject's keys: those of one
+    appliance, or of one tenant's appliances, whose tunnels may have had other names.
+    """
+    revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
+    return certificate.c.serial.in_(revoked), *_borne_by(subject)
+
+
+def _borne_by(subject: Subject) -> tuple[ColumnElement[bool], ...]:
+    same = certificate.c.slot if subject.tenant is None else certificate.c.tenant
+    return certificate.c.purpose == subject.purpose, same == (subject.tenant or subject.slot)
+
+
+def _of_same_key(connection: Connection, issued: Issued) -> tuple[Issued, ...]:
+    key = pki.certified(text(connection, issued.serial))
+    return tuple(
+        each for each, pem in _texts(connection, *_borne_by(issued.subject)) if pki.certified(pem) == key
+    )
 
 
 def _question() -> Select[Any]:
@@ -200,6 +261,7 @@ def _issued(row: Row[Any]) -> Issued:
         not_after=row.not_after,
         installed=row.installed,
         revoked=row.revoked,
+        key=row.key,
     )
 
 
@@ -221,7 +283,11 @@ def mark(
 
 def texts(connection: Connection, slot: str) -> tuple[tuple[Issued, Pem], ...]:
     """All certificates of a slot with their texts, in the order in which they were issued."""
-    question = _question().add_columns(certificate.c.pem).where(certificate.c.slot == slot)
+    return _texts(connection, certificate.c.slot == slot)
+
+
+def _texts(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
+    question = _question().add_columns(certificate.c.pem).where(*conditions)
     found = connection.execute(question.order_by(certificate.c.number))
     return tuple((_issued(row), row.pem) for row in found)
 

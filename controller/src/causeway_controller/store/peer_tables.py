@@ -78,6 +78,14 @@ provider_told = Table(
     Column("document", Words, nullable=False),
     sqlite_strict=True,
 )
+told_revocation = Table(
+    "told_revocation",
+    METADATA,
+    Column("provider", Words, primary_key=True),
+    Column("serial", Words, primary_key=True),
+    Column("at", Moment, nullable=False),
+    sqlite_strict=True,
+)
 tunnel_end = Table(
     "tunnel_end",
     METADATA,

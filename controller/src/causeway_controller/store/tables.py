@@ -149,6 +149,7 @@ certificate = Table(
     Column("pem", Words, nullable=False),
     Column("actor", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("key", Words),
     ForeignKeyConstraint(
         ["kind", "owner", "generation"], ["authority.kind", "authority.owner", "authority.generation"]
     ),

@@ -9,7 +9,7 @@ from datetime import datetime
 from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import certificates
-from causeway_controller.inventory.certificates import Subject
+from causeway_controller.inventory.certificates import Issued, Subject
 from causeway_controller.store.authorities import Authorities, AuthorityName
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki
@@ -29,9 +29,13 @@ class Certifying:
         self._actor = actor
 
     async def due(self, subject: Subject) -> bool:
-        """Whether its certificate is to be renewed now; a revoked one is not renewed by itself."""
+        """Whether its certificate is to be renewed now: it is old, or was revoked and the next key has none.
+
+        Who holds the next key shows another certificate when it has it made, its agent's; one that does not
+        count either gets nothing.
+        """
         last = await asyncio.to_thread(self._ledger.last, subject)
-        return last is not None and last.revoked is None and self._now() >= certificates.renewal(last)
+        return last is not None and not self._lasts(last)
 
     async def ensure(
         self,
@@ -47,12 +51,17 @@ class Certifying:
         """Have a certificate that counts for the agent's key of this name; whether a new one was made.
 
         `compared`: the agent is asked whether the key is the certified one. Another machine in the place of
-        the one before has made its own. Raises AgentUnreachable, RequestRefused, StoreError.
+        the one before has made its own. A key that was revoked is left alone: the next one has another name,
+        which `key` begins. Raises AgentUnreachable, RequestRefused, StoreError.
         """
         last = await asyncio.to_thread(self._ledger.last, subject)
-        lasts = last is not None and last.revoked is None and self._now() < certificates.renewal(last)
+        lasts = last is not None and self._lasts(last)
         if lasts and not compared:
             return False
+        if last is not None and last.revoked is None:
+            key = last.key or key
+        else:
+            key = await asyncio.to_thread(self._ledger.key_name, subject, base=key)
         asked = await enrolment.signing_request(agent, key=key, purpose=purpose, common_name=common_name)
         if last is not None and lasts:
             certificate = await asyncio.to_thread(self._ledger.pem, last.serial)
@@ -63,7 +72,10 @@ class Certifying:
             asked,
             purpose=purpose,
             common_name=common_name,
-            authority=self._authorities.issuer(authority, subject, actor=self._actor),
+            authority=self._authorities.issuer(authority, subject, actor=self._actor, key=key),
             now=self._now(),
         )
         return True
+
+    def _lasts(self, last: Issued) -> bool:
+        return last.revoked is None and self._now() < certificates.renewal(last)

@@ -77,6 +77,15 @@ def test_a_pair_that_is_in_use_stays_as_it_is_until_the_one_after_the_next(world
     assert {path.parent for path in world.place.rglob("*.key")} == {second.key.parent, third.key.parent}
 
 
+def test_one_that_was_revoked_is_not_used_again(world: World) -> None:
+    first = world.establish()
+    revoked = first.key.parent.name
+    Ledger(world.database, now=world.time).revoke(revoked, actor="anna", reason="the laptop is gone")
+    second = world.establish()
+    assert second.key.read_bytes() != first.key.read_bytes()
+    assert world.establish() == second
+
+
 def test_controllers_that_share_a_directory_leave_each_other_alone(world: World) -> None:
     first, second = world.establish("ctl1"), world.establish("ctl2")
     assert (world.establish("ctl1"), world.establish("ctl2")) == (first, second)

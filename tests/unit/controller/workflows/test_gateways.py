@@ -172,6 +172,22 @@ async def test_its_certificate_is_renewed_at_two_thirds_of_its_life(world: World
     assert world.role().certificate != before
 
 
+async def test_a_revoked_certificate_is_replaced_by_itself_for_another_key(world: World) -> None:
+    await world.provisioning.ensure(NOBODY, GATEWAY)
+    stolen, before = world.agent.key("gateway").public_key(), pki.serial(world.role().certificate)
+    world.one.ledger.revoke(before, actor="anna", reason="a copy of its disk left the house")
+    await world.look()
+    now = x509.load_pem_x509_certificate(world.role().certificate.encode()).public_key()
+    name = f"gateway-{world.one.ledger.get(before).number}"
+    assert (world.role().key, now) == (name, world.agent.key(name).public_key())
+    assert now != stolen
+    await world.look()
+    assert world.documents == 2
+    world.one.now += timedelta(days=300)
+    await world.look()
+    assert (world.role().key, world.documents) == (name, 3), "a renewal keeps the key"
+
+
 async def test_what_fails_is_tried_after_the_next_look_and_stops_nobody(world: World) -> None:
     await world.provisioning.ensure(NOBODY, GATEWAY)
     world.tenants = False

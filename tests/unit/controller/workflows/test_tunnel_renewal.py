@@ -166,3 +166,7 @@ async def test_a_servers_certificate_is_due_at_two_thirds(database: Database) ->
     assert not await servers.due(tenant)
     now[0] += timedelta(minutes=1)
     assert await servers.due(tenant)
+    renewed = pki.issue_vpn(issuer, request, common_name=name, usage=pki.Usage.SERVER, now=now[0])
+    assert not await servers.due(tenant)
+    ledger.revoke(pki.serial(renewed), actor="test", reason="the disk is gone")
+    assert await servers.due(tenant), "one that was revoked is replaced at once"
