@@ -51,6 +51,7 @@ class Clock:
 class Tenant:
     """A tenant's controller: its store, and what asks."""
 
+    database: Database
     links: Links
     told: Told
     providers: Providers
@@ -100,7 +101,7 @@ class World:
 
         sealing = joining.unlocked(database, now=now)
         links, told = Links(database, sealing, now=now), Told(database, sealing, now=now)
-        yield Tenant(links=links, told=told, providers=Providers(links, told))
+        yield Tenant(database=database, links=links, told=told, providers=Providers(links, told))
         database.close()
 
     def acts(self) -> list[str]:

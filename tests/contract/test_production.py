@@ -99,7 +99,7 @@ async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_
         async with client_of(acme.link()) as client:
             body = AskTunnel(request=pki.make_request(key))
             end = (await client.ask(tenant_routes.TUNNEL, {"network": LAN.id}, body=body)).read(TunnelEnd)
-        acme.told.keep_end(NAME, end)
+        acme.told.keep_end(NAME, end, key="vpn-client")
         database = connect(f"sqlite:///{tmp_path}/acme.db")
         sealing = joining.unlocked(database, now=world.clock)
         Inventories(database, now=world.clock).replace(site(), expected=0, actor="anna")

@@ -9,16 +9,22 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
+from causeway_controller.inventory import production
+from causeway_controller.inventory.modes import Partial
 from causeway_controller.inventory.production import Place
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki, tls_crypt
 from causeway_controller.workflows.providers import client_of
 from causeway_controller.workflows.tunnels import ClientCertificates
+from causeway_wire.identity import Csr, CsrRequest
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import Secret
 from tests.provider_inventory import tenant
@@ -93,6 +99,53 @@ async def test_a_revoked_key_is_refused_and_another_one_need_not_wait(world: Wor
     assert pki.certified(second.certificate) == pki.fingerprint(OTHER.public_key())
 
 
+class Keys:
+    """An appliance that makes keys, and has them certified."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, ec.EllipticCurvePrivateKey] = {}
+
+    async def csr(self, asked: CsrRequest) -> Csr:
+        key = self.made.setdefault(asked.key, pki.make_key())
+        return Csr(csr=pki.make_request(key), proof=None)
+
+
+async def test_what_the_provider_revokes_is_told_and_replaced_under_another_key(world: World) -> None:
+    agent = Keys()
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
+        await ends.ensure(agent, PLACE)  # type: ignore[arg-type] # only its keys are asked for
+        first = acme.told.end(NAME, LAN.id)
+        assert first is not None
+        serial = pki.serial(first.certificate)
+        Ledger(world.database, now=world.clock).revoke(serial, actor="anna", reason="the disk is gone")
+        with pytest.raises(ProblemError, match="key was revoked"):
+            await ends.ensure(agent, PLACE)  # type: ignore[arg-type] # as above
+        told = await acme.providers.resources(NAME)
+        assert await acme.providers.resources(NAME) == told
+        assert [(one.serial, one.bearer, one.tunnel) for one in told.revoked] == [
+            (serial, "client", first.tunnel)
+        ]
+        acts = [record.act for record in Audit(acme.database).records()]
+        refused_ = [(act.actor, act.subject) for act in acts if act.action == "certificate.refuse"]
+        assert refused_ == [(f"provider {NAME}", f"{serial} of client of tunnel {first.tunnel}")]
+        assert Intentions(acme.database).revoked() == 1
+        assert await ends.due(PLACE)
+        without = production.site(
+            PLACE, told=told, end=acme.told.end(NAME, LAN.id), mode=Partial(frozenset()), controllers=()
+        )
+        assert [one.serial for one in without.revoked] == [serial]
+        assert without.credentials["acme"].tunnels[first.tunnel].client_certificate == ""
+        await ends.ensure(agent, PLACE)  # type: ignore[arg-type] # as above
+        assert not await ends.due(PLACE)
+        second = acme.told.end(NAME, LAN.id)
+    assert second is not None
+    assert (first.key, second.key) == ("vpn-client", f"vpn-client-{serial}")
+    assert pki.certified(second.certificate) == pki.fingerprint(agent.made[second.key].public_key())
+    assert not second.revoked
+
+
 async def test_other_tenants_have_other_authorities_and_keys(world: World) -> None:
     async with world.tenant() as acme, world.tenant("zeta") as zeta:
         await acme.join(world.invited())
@@ -114,14 +167,14 @@ async def test_the_same_key_gets_another_certificate_once_two_thirds_are_over(wo
         await acme.join(world.invited())
         ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
         assert not await ends.due(PLACE), "what never was is deployed, not renewed"
-        acme.told.keep_end(NAME, first := await asked(acme, pki.make_request(KEY)))
+        acme.told.keep_end(NAME, first := await asked(acme, pki.make_request(KEY)), key="vpn-client")
         begins, over = pki.validity(first.certificate)
         world.clock.now = begins + (over - begins) * 2 / 3 - timedelta(minutes=1)
         assert not await ends.due(PLACE)
         assert await asked(acme, pki.make_request(KEY)) == first
         world.clock.pass_(minutes=1)
         assert await ends.due(PLACE)
-        acme.told.keep_end(NAME, second := await asked(acme, pki.make_request(KEY)))
+        acme.told.keep_end(NAME, second := await asked(acme, pki.make_request(KEY)), key="vpn-client")
         assert not await ends.due(PLACE)
     assert second.certificate != first.certificate
     assert pki.certified(second.certificate) == pki.certified(first.certificate)

@@ -13,6 +13,7 @@ from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.appliances import ApplianceHandlers
 from causeway_controller.api.audit import AuditHandlers
 from causeway_controller.api.callers import Resolver
+from causeway_controller.api.certificates import CertificateHandlers
 from causeway_controller.api.explaining import ExplainHandlers
 from causeway_controller.api.halves import HalfHandlers
 from causeway_controller.api.hosts import HostHandlers
@@ -39,6 +40,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.idempotency import Keys
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
@@ -104,6 +106,9 @@ def build(parts: Parts) -> web.Application:
             **ApplianceHandlers(
                 service=parts.services.appliances, told=deployed, audit=audit, now=now
             ).handlers(),
+            **CertificateHandlers(
+                ledger=Ledger(database, now=now), appliances=Appliances(database), now=now
+            ).handlers(),
             **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
             **ExplainHandlers(service=parts.services.explaining).handlers(),
             **HostHandlers(service=parts.services.hosts).handlers(),
@@ -144,6 +149,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
     resources = ResourceHandlers(
         database=database,
         inventories=inventories,
+        ledger=Ledger(database, now=now),
         pulse=Pulse(database, parts.clock),
         resolver=resolver,
     )

@@ -90,4 +90,3 @@ def _member(ask: Ask) -> Member:
     if not isinstance(ask.caller, MemberCaller):
         raise TypeError(f"{ask.route.name} was asked by {ask.caller.name}, which is no member")
     return ask.caller.member
-

@@ -17,6 +17,7 @@ from causeway_controller.inventory import tenant_view
 from causeway_controller.store import marks
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.marks import Mark
 from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
@@ -53,6 +54,7 @@ class ResourceHandlers:
 
     database: Database
     inventories: Inventories
+    ledger: Ledger
     pulse: Pulse
     resolver: Knows
 
@@ -86,6 +88,7 @@ class ResourceHandlers:
             open_runs=marks.open_runs(self.database, tenant),
             standing=Standings(self.database).of_tenant(tenant),
             asked=marks.asked(self.database, tenant),
+            revoked=self.ledger.revocations_for(tenant),
         )
         return VersionedResources(version=codec.digest(found), resources=found)
 

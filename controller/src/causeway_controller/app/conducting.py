@@ -244,7 +244,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 ),
                 TunnelRenewal(
                     due=provisioning.due,
-                    ensure=life.ensure,
+                    conform=life.conform,
                     audit=Audit(database),
                     now=utc_now,
                     actor=settings.name,
@@ -260,6 +260,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 ),
             ),
             refresh=refresh,
+            revoked=Intentions(database).revoked,
             interval=settings.interval,
         )
         members = await peering.establish(settings, database, sealing, kept)

@@ -113,6 +113,7 @@ class Sites:
             end=self._told.end(provider, network),
             mode=self._standings.get(place.tenant, network).mode,
             controllers=self._controllers,
+            revoked=self._ledger.revocations(),
         )
 
     def half(self, name: ApplianceId, run: str) -> Half | None:

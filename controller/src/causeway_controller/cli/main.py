@@ -12,6 +12,7 @@ from causeway_controller import __version__
 from causeway_controller.cli import (
     access,
     appliances,
+    certificates,
     failover,
     gateways,
     hosts,
@@ -120,6 +121,7 @@ app.add_typer(runs.run, name="run", rich_help_panel=FAILOVER)
 app.add_typer(members.invitation, name="invitation", rich_help_panel=SITES)
 app.add_typer(members.member, name="member", rich_help_panel=SITES)
 app.add_typer(providers.provider, name="provider", rich_help_panel=SITES)
+app.add_typer(certificates.certificate, name="certificate", rich_help_panel=ACCESS)
 app.add_typer(access.token, name="token", rich_help_panel=ACCESS)
 app.add_typer(access.audit, name="audit", rich_help_panel=ACCESS)
 app.command(short_help="Why a packet passes or does not.", rich_help_panel=APPLIANCES)(explain)

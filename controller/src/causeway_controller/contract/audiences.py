@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_controller.contract.asking_routes import ASKING_ROUTES
+from causeway_controller.contract.certificate_routes import CERTIFICATE_ROUTES
 from causeway_controller.contract.explain_routes import EXPLAIN_ROUTES
 from causeway_controller.contract.gateway_routes import GATEWAY_ROUTES
 from causeway_controller.contract.host_routes import HOST_ROUTES
@@ -38,6 +39,7 @@ STAFF: Final = Audience(
         *UPDATE_ROUTES,
         *EXPLAIN_ROUTES,
         *GATEWAY_ROUTES,
+        *CERTIFICATE_ROUTES,
         *HOST_ROUTES,
         *REPLICA_ROUTES,
         *ASKING_ROUTES,

@@ -36,6 +36,7 @@ _PATH_PARAMETERS: dict[str, Any] = {
     "half": runs.RunId,
     "network": types.NetworkId,
     "run": runs.RunId,
+    "serial": types.SerialNumber,
     "invitation": joining.InvitationId,
     "provider": types.Name,
     "token": tokens.TokenId,
@@ -105,6 +106,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
     },
     "revoke": {
         "description": "Refuse the certificates before it from now on",
+        "schema": {"type": "boolean"},
+    },
+    "revoked": {
+        "description": "Only those that were revoked",
         "schema": {"type": "boolean"},
     },
     "source": {

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.provider import NetworkClass
 from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.tenant import Starter
@@ -19,6 +20,7 @@ from causeway_wire.types import (
     Name,
     NetworkId,
     Port,
+    SerialNumber,
     TenantId,
     TunnelId,
     VmName,
@@ -94,6 +96,15 @@ class AskedFailover(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the failover of these VMs is to be ended, rather than begun."""
 
 
+class RevokedCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A certificate that counts no more: the tenant's appliances must refuse it, or must not show it."""
+
+    serial: SerialNumber
+    bearer: Bearer
+    """A gateway, or an end of a tunnel."""
+    tunnel: TunnelId | UnsetType = UNSET
+
+
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is the tenant's."""
 
@@ -107,6 +118,7 @@ class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     open_runs: tuple[RunId, ...]
     failovers: tuple[FailoverView, ...] = ()
     asked: tuple[AskedFailover, ...] = ()
+    revoked: tuple[RevokedCertificate, ...] = ()
     gateways: GatewayEndpoints | UnsetType = UNSET
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from causeway_wire.desired import Document
-from causeway_wire.types import IPAddress, Name, NetworkId, Pem, TunnelId
+from causeway_wire.types import IPAddress, KeyName, Name, NetworkId, Pem, TunnelId
 
 
 class AskTunnel(Document, frozen=True, kw_only=True):
@@ -40,3 +40,12 @@ class TunnelEnd(Struct, frozen=True, kw_only=True):
     gateway_authority: Pem
     """Of the gateways' TLS certificates, for tunnels over TCP."""
     inner: tuple[InnerEnds, ...]
+
+
+class KeptEnd(TunnelEnd, frozen=True, kw_only=True):
+    """As the tenant's controller keeps it."""
+
+    key: KeyName = "vpn-client"
+    """What the certified key is called on the appliance."""
+    revoked: bool = False
+    """Whether the provider has revoked the certificate since."""

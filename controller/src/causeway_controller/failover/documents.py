@@ -70,6 +70,10 @@ GATEWAY_KEY: KeyName = "gateway"
 """Name of the key born on a gateway for its TLS certificate."""
 
 
+class EndRevoked(ProblemError):  # noqa: N818
+    """The certificate of a tunnel's end was revoked, and the next one is not there yet."""
+
+
 def server_key(network: Network) -> KeyName:
     """Name of the key born on a provider appliance for this network's tunnel."""
     return f"vpn-server-{network.port}"
@@ -277,10 +281,11 @@ def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> Tunnel
 
 
 def _counting(certificate: str, network: Network) -> str:
-    """Raises ProblemError where it was revoked and the next one is not there."""
+    """Raises EndRevoked."""
     if not certificate:
         hint = "its appliance gets another one by itself, or by `causeway appliance deploy`"
-        raise _unknown(f"the certificate of network {network.id}'s tunnel was revoked; {hint}")
+        detail = f"the certificate of network {network.id}'s tunnel was revoked; {hint}"
+        raise EndRevoked(problem(ProblemType.NOT_FOUND, detail))
     return certificate
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from msgspec import UNSET, UnsetType, structs
@@ -78,3 +79,25 @@ def _serials(
     wanted = (holder, tenant, tunnel)
     found = (each.serial for each in site.revoked if (each.holder, each.tenant, each.tunnel) == wanted)
     return tuple(found) or UNSET
+
+
+def named(document: Desired) -> frozenset[SerialNumber]:
+    """All that the document has its appliance refuse, wherever it may be shown."""
+    return frozenset(_named(document))
+
+
+def _named(document: Desired) -> Iterator[SerialNumber]:
+    yield from document.management.revoked or ()
+    match document.role:
+        case ProviderRole(networks=networks):
+            for network in networks:
+                if network.tunnel is not None:
+                    yield from network.tunnel.revoked or ()
+        case TenantRole(tunnel=tunnel) if tunnel is not None:
+            yield from tunnel.revoked or ()
+            yield from tunnel.gateway_revoked or ()
+        case GatewayRole(tunnels=tunnels):
+            for each in tunnels:
+                yield from each.revoked or ()
+        case TenantRole():
+            pass

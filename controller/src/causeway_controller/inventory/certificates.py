@@ -114,6 +114,9 @@ class Issued:
     installed: datetime | None = None
     """When its bearer was seen with it."""
     revoked: datetime | None = None
+    revoked_by: str = ""
+    reason: str = ""
+    """Why it was revoked."""
     key: KeyName | None = None
     """What its key is called on the appliance; None where it was not written down."""
 

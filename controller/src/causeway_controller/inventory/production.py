@@ -5,18 +5,19 @@ Here a network is to runs and appliances what a host is at the provider's: one a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from msgspec import UNSET
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
 from causeway_controller.contract.tenant_view import TenantResources
-from causeway_controller.contract.tunnels import TunnelEnd
+from causeway_controller.contract.tunnels import KeptEnd
 from causeway_controller.inventory import appliances, certificates
 from causeway_controller.inventory.allocation import mac_candidates
 from causeway_controller.inventory.modes import Full, Mode, Partial
@@ -24,9 +25,11 @@ from causeway_controller.inventory.tenancy import (
     Adapter,
     Entrance,
     GatewayCredentials,
+    Holder,
     ManagementAccess,
     Network,
     ProviderHalf,
+    Revocation,
     Site,
     Tenant,
     TenantAppliance,
@@ -40,6 +43,12 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, IPNetwork, NetworkId, Secret, TenantId, VmName
 
 ADAPTER: Final = "lan"
+_HOLDERS: Final[Mapping[Bearer, Holder]] = {
+    Bearer.GATEWAY: Holder.GATEWAY,
+    Bearer.CLIENT: Holder.CLIENT,
+    Bearer.SERVER: Holder.SERVER,
+}
+"""Of what a provider may have our appliances refuse: never a controller, which is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +129,15 @@ def site(
     place: Place,
     *,
     told: TenantResources,
-    end: TunnelEnd | None,
+    end: KeptEnd | None,
     mode: Mode,
     controllers: tuple[IPNetwork, ...],
+    revoked: tuple[Revocation, ...] = (),
 ) -> Site:
     """Return the network as a site of its own, with the provider's half in place of its appliance.
 
-    `told`: what the provider said last; `end`: what it gave for the tunnel, None before that. Raises
-    ProblemError (`unsupported`) for what cannot be.
+    `told`: what the provider said last; `end`: what it gave for the tunnel, None before that; `revoked`: by
+    us, to which comes what the provider revoked. Raises ProblemError (`unsupported`) for what cannot be.
     """
     own, tenant, nic = place.network, place.tenant, place.adapter()
     seen = next((one for one in told.networks if one.id == own.id), None)
@@ -163,11 +173,22 @@ def site(
             ca="" if end is None else end.gateway_authority, certificates={}
         ),
         modes={tenant: mode},
+        revoked=(*revoked, *_revocations(tenant, told)),
         told=tuple(_entrances(told)),
     )
 
 
-def _credentials(end: TunnelEnd) -> TenantCredentials:
+def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation]:
+    for one in told.revoked:
+        if one.bearer not in _HOLDERS:
+            continue
+        if one.tunnel:
+            yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer], tenant=tenant, tunnel=one.tunnel)
+        else:
+            yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer])
+
+
+def _credentials(end: KeptEnd) -> TenantCredentials:
     """The server's certificate and key are the provider's: no document made here names them."""
     return TenantCredentials(
         ca=end.authority,
@@ -175,7 +196,8 @@ def _credentials(end: TunnelEnd) -> TenantCredentials:
         tunnels={
             end.tunnel: TunnelCredentials(
                 server_certificate="",
-                client_certificate=end.certificate,
+                client_certificate="" if end.revoked else end.certificate,
+                client_key=end.key,
                 server_name=end.server_name,
                 client_name=end.client_name,
                 client_tls_crypt=Secret(end.tls_crypt),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import UNSET, UnsetType
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.tenant import ProtectedVm, Tenant, TenantNetwork
@@ -17,12 +18,14 @@ from causeway_controller.contract.tenant_view import (
     NetworkView,
     PlanView,
     ReplicaView,
+    RevokedCertificate,
     TenantResources,
 )
 from causeway_controller.inventory import book
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Idle, Mode
+from causeway_controller.inventory.tenancy import Revocation
 from causeway_wire.types import Name, TenantId
 
 
@@ -34,10 +37,12 @@ def resources(
     open_runs: tuple[RunId, ...],
     standing: Mapping[Name, Mode],
     asked: tuple[AskedFailover, ...] = (),
+    revoked: Iterable[Revocation] = (),
 ) -> TenantResources:
     """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides.
 
-    `standing`: the tenant's mode on each host where a run left one; `asked`: of the tenant's controller.
+    `standing`: the tenant's mode on each host where a run left one; `asked`: of the tenant's controller;
+    `revoked`: what may be shown to the tenant's appliances, or by them.
     """
     names = book.index(inventory)
     entry = names.tenants[tenant]
@@ -59,8 +64,13 @@ def resources(
             if not isinstance(mode, Idle)
         ),
         asked=asked,
+        revoked=tuple(_revoked(each) for each in revoked),
         gateways=_gateways(names, entry),
     )
+
+
+def _revoked(one: Revocation) -> RevokedCertificate:
+    return RevokedCertificate(serial=one.serial, bearer=Bearer(one.holder.value), tunnel=one.tunnel or UNSET)
 
 
 def _network(names: Book, tenant: Tenant, network: TenantNetwork) -> NetworkView:

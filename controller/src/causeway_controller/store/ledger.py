@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select
 from sqlalchemy.engine import Connection, Row
 
 from causeway_controller.errors import RequestRefused, StoreError
@@ -45,9 +45,17 @@ class Ledger:
 
     def revocations(self) -> tuple[Revocation, ...]:
         """What documents must refuse now, for all tenants. Raises StoreError."""
+        return self._revocations()
+
+    def revocations_for(self, tenant: TenantId) -> tuple[Revocation, ...]:
+        """Those of them that a tenant's controller is told. Raises StoreError."""
+        gateway = certificate.c.purpose == Purpose.GATEWAY
+        return self._revocations(or_(gateway, certificate.c.tenant == tenant))
+
+    def _revocations(self, *conditions: ColumnElement[bool]) -> tuple[Revocation, ...]:
         revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
         with self._database.read() as connection:
-            found = records(connection, certificate.c.serial.in_(revoked))
+            found = records(connection, certificate.c.serial.in_(revoked), *conditions)
             return certificates.revocations(found, now=self._now())
 
     def newest_of_agents(self, appliances: Iterable[ApplianceId]) -> dict[ApplianceId, Issued]:
@@ -88,6 +96,25 @@ class Ledger:
         """One certificate. Raises StoreError when it is not in the ledger."""
         with self._database.read() as connection:
             return _one(connection, serial)
+
+    def find(self, serial: SerialNumber) -> Issued | None:
+        """As `get`; None when it is not in the ledger. Raises StoreError."""
+        with self._database.read() as connection:
+            return next(iter(records(connection, certificate.c.serial == serial)), None)
+
+    def page(self, *, tenant: TenantId | None, revoked: bool, after: int, limit: int) -> tuple[Issued, ...]:
+        """Some certificates after the one of this number, in the order of issue: a tenant's tunnels and its
+        controller's, or everybody's; only those that were `revoked`, or all. Raises StoreError.
+        """
+        conditions = [certificate.c.number > after]
+        if tenant is not None:
+            member = certificates.of_member(tenant).slot
+            conditions.append(or_(certificate.c.tenant == tenant, certificate.c.slot == member))
+        if revoked:
+            events = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
+            conditions.append(certificate.c.serial.in_(events))
+        with self._database.read() as connection:
+            return records(connection, *conditions, limit=limit)
 
     def history(self, tenant: TenantId) -> tuple[Issued, ...]:
         """All certificates of a tenant's tunnels, in the order of issue. Raises StoreError."""
@@ -185,9 +212,11 @@ def record(
     connection.execute(insert(certificate).values(values))
 
 
-def records(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Issued, ...]:
+def records(
+    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
+) -> tuple[Issued, ...]:
     """Certificates that meet the conditions, in the order in which they were issued."""
-    question = _question().where(*conditions).order_by(certificate.c.number)
+    question = _question().where(*conditions).order_by(certificate.c.number).limit(limit)
     return tuple(_issued(row) for row in connection.execute(question))
 
 
@@ -239,9 +268,13 @@ def _question() -> Select[Any]:
         seen, and_(seen.c.serial == certificate.c.serial, seen.c.event == INSTALLED)
     ).outerjoin(taken_back, and_(taken_back.c.serial == certificate.c.serial, taken_back.c.event == REVOKED))
     columns = [each for each in certificate.c if each.name != "pem"]
-    return select(*columns, seen.c.at.label("installed"), taken_back.c.at.label("revoked")).select_from(
-        joined
-    )
+    return select(
+        *columns,
+        seen.c.at.label("installed"),
+        taken_back.c.at.label("revoked"),
+        taken_back.c.actor.label("revoked_by"),
+        taken_back.c.reason.label("reason"),
+    ).select_from(joined)
 
 
 def _issued(row: Row[Any]) -> Issued:
@@ -261,6 +294,8 @@ def _issued(row: Row[Any]) -> Issued:
         not_after=row.not_after,
         installed=row.installed,
         revoked=row.revoked,
+        revoked_by=row.revoked_by or "",
+        reason=row.reason or "",
         key=row.key,
     )
 

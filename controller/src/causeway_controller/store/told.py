@@ -7,16 +7,18 @@ from datetime import datetime
 
 from msgspec import structs
 from sqlalchemy import select
+from sqlalchemy.engine import Connection
 
-from causeway_controller.contract.tenant_view import TenantResources
-from causeway_controller.contract.tunnels import TunnelEnd
-from causeway_controller.store import secrets
+from causeway_controller.contract.tenant_view import RevokedCertificate, TenantResources
+from causeway_controller.contract.tunnels import KeptEnd, TunnelEnd
+from causeway_controller.store import audit, secrets
 from causeway_controller.store.database import Database, upsert
-from causeway_controller.store.peer_tables import provider_told, tunnel_end
+from causeway_controller.store.peer_tables import provider_told, told_revocation, tunnel_end
 from causeway_controller.store.secrets import Kind
+from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire import codec
-from causeway_wire.types import Name, NetworkId, Secret
+from causeway_wire.types import KeyName, Name, NetworkId, Secret
 
 
 class Told:
@@ -34,6 +36,8 @@ class Told:
             row = upsert(connection, provider_told).values(provider=provider, **values)
             kept = row.on_conflict_do_update(index_elements=[provider_told.c.provider], set_=values)
             connection.execute(kept)
+            for one in resources.revoked:
+                self._revoked(connection, provider, one)
 
     def all(self) -> dict[Name, TenantResources]:
         """Everybody's resources; nobody's, at a provider's own controller. Raises StoreError."""
@@ -51,26 +55,46 @@ class Told:
             found = connection.execute(question).scalar_one_or_none()
         return None if found is None else codec.decode(found.encode(), TenantResources)
 
-    def keep_end(self, provider: Name, end: TunnelEnd) -> None:
-        """Keep what was given for a tunnel; its key in the vault. Raises StoreError."""
-        key, network = Secret(end.tls_crypt), end.network
-        values = {"document": codec.encode(structs.replace(end, tls_crypt="")).decode()}
+    def _revoked(self, connection: Connection, provider: Name, one: RevokedCertificate) -> None:
+        """Write down, once, that the provider revoked it."""
+        at = self._now()
+        values = {"provider": provider, "serial": one.serial, "at": at}
+        row = upsert(connection, told_revocation).values(values).on_conflict_do_nothing()
+        if connection.execute(row.returning(told_revocation.c.serial)).one_or_none() is None:
+            return
+        subject = f"{one.serial} of {one.bearer}" + (f" of tunnel {one.tunnel}" if one.tunnel else "")
+        actor = f"provider {provider}"
+        act = audit.Act(at=at, actor=actor, action="certificate.refuse", subject=subject)
+        audit.append(connection, act)
+
+    def keep_end(self, provider: Name, end: TunnelEnd, *, key: KeyName) -> None:
+        """Keep what was given for a tunnel and a key of this name; its tls-crypt-v2 key in the vault.
+
+        Raises StoreError.
+        """
+        sealed, network = Secret(end.tls_crypt), end.network
+        kept = KeptEnd(**{**structs.asdict(end), "tls_crypt": "", "key": key})
+        values = {"document": codec.encode(kept).decode()}
         with self._database.write() as connection:
             row = upsert(connection, tunnel_end).values(provider=provider, network=network, **values)
             keys = [tunnel_end.c.provider, tunnel_end.c.network]
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_=values))
             place = _place(provider, network)
-            secrets.keep(connection, self._vault, Kind.TUNNEL_END, place, key, at=self._now())
+            secrets.keep(connection, self._vault, Kind.TUNNEL_END, place, sealed, at=self._now())
 
-    def end(self, provider: Name, network: NetworkId) -> TunnelEnd | None:
+    def end(self, provider: Name, network: NetworkId) -> KeptEnd | None:
         """What was given for a network's tunnel; None before that. Raises StoreError, SealBroken."""
         this = (tunnel_end.c.provider == provider, tunnel_end.c.network == network)
         with self._database.read() as connection:
             found = connection.execute(select(tunnel_end.c.document).where(*this)).scalar_one_or_none()
             key = secrets.find(connection, self._vault, Kind.TUNNEL_END, _place(provider, network))
+            of_provider = told_revocation.c.provider == provider
+            refused = connection.execute(select(told_revocation.c.serial).where(of_provider)).scalars().all()
         if found is None or key is None:
             return None
-        return structs.replace(codec.decode(found.encode(), TunnelEnd), tls_crypt=key.reveal())
+        kept = codec.decode(found.encode(), KeptEnd)
+        revoked = pki.serial(kept.certificate) in refused
+        return structs.replace(kept, tls_crypt=key.reveal(), revoked=revoked)
 
 
 def _place(provider: Name, network: NetworkId) -> str:

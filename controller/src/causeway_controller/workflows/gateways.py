@@ -112,6 +112,14 @@ class GatewayProvisioning:
         await asyncio.to_thread(self._appliances.changed, gateway.id)
         return gateway.id
 
+    async def conform(self, tenant: TenantId, host: Name) -> None:  # noqa: ARG002 - nobody's
+        """Give a gateway that runs the certificate and the document of now. Nothing is deployed.
+
+        Raises as `ensure`, and nothing of a host.
+        """
+        await asyncio.to_thread(self._runs.refuse_open, NOBODY, host)
+        await self._served(*await self._site(host), None, compared=False)
+
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
         """Give those gateways that just answered the certificate and the document that are due.
 
@@ -193,6 +201,8 @@ class Deployments(Protocol):
 
     async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
 
+    async def conform(self, tenant: TenantId, host: Name) -> None: ...
+
 
 class ByKind:
     """Tenants' appliances by one, gateways by the other."""
@@ -208,6 +218,10 @@ class ByKind:
     async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId:
         """As `Deployment.ensure`."""
         return await self._of(tenant).ensure(tenant, host, under=under)
+
+    async def conform(self, tenant: TenantId, host: Name) -> None:
+        """As `Deployment.conform`."""
+        await self._of(tenant).conform(tenant, host)
 
     def _of(self, tenant: TenantId) -> Deployments:
         return self._gateways if tenant == NOBODY else self._tenants

@@ -35,6 +35,8 @@ class Deployment(Protocol):
 
     async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
 
+    async def conform(self, tenant: TenantId, host: Name) -> None: ...
+
 
 class Life:
     """The appliances of one provider. One act at a time for each, within this controller."""
@@ -70,6 +72,15 @@ class Life:
         """As `Provisioning.ensure`."""
         async with self._acting[tenant, host]:
             return await self._provisioning.ensure(tenant, host)
+
+    async def conform(self, tenant: TenantId, host: Name) -> None:
+        """As `Provisioning.conform`, of an appliance that was not retired meanwhile.
+
+        Raises ProblemError (`not-found`) for one that was.
+        """
+        async with self._acting[tenant, host]:
+            await self._deployed(tenant, host)
+            await self._provisioning.conform(tenant, host)
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
         """Raise what `bring` raises before it touches anything."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.provider import Host
-from causeway_controller.failover import documents
+from causeway_controller.failover import documents, revocation
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import appliances, book, production, tenancy
@@ -114,15 +114,34 @@ class Provisioning:
         return wanted.id
 
     async def due(self, tenant: TenantId, host: Name) -> bool:
-        """Whether a tunnel of the appliance has a certificate that is to be renewed now: `ensure` does it.
+        """Whether `conform` is needed now: a tunnel of the appliance has a certificate that is to be renewed
+        or was revoked, or the appliance does not refuse yet what it is to refuse.
 
-        Raises ProblemError (`not-found`, `unsupported`), StoreError, SealBroken.
+        Raises ProblemError (`not-found`, `unsupported`), AgentUnreachable, StoreError, SealBroken.
         """
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
-        if (place := production.find(stored.inventory, tenant, host)) is not None:
-            return await self._ends.due(place)
         site = await self._tenancies.load(tenant, host)
-        return await self._servers.due(site.tenants[tenant])
+        if (place := production.find(stored.inventory, tenant, host)) is not None:
+            due, appliance = await self._ends.due(place), site.tenants[tenant].appliances[place.network.id]
+            return due or await self._accepts(site, appliance.id, appliance.management)
+        found = site.tenants[tenant]
+        due = await self._servers.due(found)
+        return due or await self._accepts(site, found.server.id, found.server.management)
+
+    async def conform(self, tenant: TenantId, host: Name) -> None:
+        """Give an appliance that runs the certificates and the document of now. Nothing is deployed.
+
+        Raises as `ensure`, and nothing of a host.
+        """
+        await self._configure(await self._checked(tenant, host, None), tenant, host, None)
+
+    async def _accepts(self, site: Site, appliance: ApplianceId, access: ManagementAccess) -> bool:
+        """Whether it takes a certificate for good that its document would have it refuse."""
+        if not site.revoked:
+            return False
+        wanted = revocation.named(documents.document(site, appliance, generation=1, epoch=0))
+        said = await (await self._clients(appliance, access)).observed()
+        return not wanted <= {one.serial for one in said.revoked}
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
         """Raise what `ensure` raises before it touches anything."""

@@ -73,22 +73,33 @@ class ClientCertificates:
         self._now = now
 
     async def due(self, place: Place) -> bool:
-        """Whether that of the network's tunnel is to be renewed now. Raises StoreError, SealBroken."""
+        """Whether that of the network's tunnel is to be renewed now, or the provider has revoked it.
+
+        Raises StoreError, SealBroken.
+        """
         end = await asyncio.to_thread(self._told.end, place.production.id, place.network.id)
-        return end is not None and self._now() >= certificates.renew_at(*pki.validity(end.certificate))
+        if end is None:
+            return False
+        old = self._now() >= certificates.renew_at(*pki.validity(end.certificate))
+        return old or end.revoked
 
     async def ensure(self, agent: AgentClient, place: Place) -> None:
-        """Have the tunnel of the appliance's network certified for the key that is born on it.
+        """Have the tunnel of the appliance's network certified for the key that is born on it: another one
+        where the provider has revoked the one before.
 
         Raises AgentUnreachable, RequestRefused, ProblemError, PeerUnreachable, StoreError.
         """
         provider, network = place.production.id, place.network.id
+        end = await asyncio.to_thread(self._told.end, provider, network)
+        key = documents.CLIENT_KEY if end is None else end.key
+        if end is not None and end.revoked:
+            key = f"{documents.CLIENT_KEY}-{pki.serial(end.certificate)}"
         request = await enrolment.signing_request(
-            agent, key=documents.CLIENT_KEY, purpose=Purpose.VPN_CLIENT, common_name=place.id
+            agent, key=key, purpose=Purpose.VPN_CLIENT, common_name=place.id
         )
         link = await asyncio.to_thread(self._links.get, provider)
         async with client_of(link) as client:
             reply = await client.ask(
                 tenant_routes.TUNNEL, {"network": network}, body=AskTunnel(request=request)
             )
-        await asyncio.to_thread(self._told.keep_end, provider, reply.read(TunnelEnd))
+        await asyncio.to_thread(self._told.keep_end, provider, reply.read(TunnelEnd), key=key)

@@ -45,10 +45,13 @@ class Upkeep:
         bringing_back: BringingBack,
         cares: Iterable[Care],
         refresh: Callable[[], Awaitable[None]],
+        revoked: Callable[[], int],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`refresh` is done by every controller once in an interval: it sees to its own certificate."""
+        """`refresh` is done by every controller once in an interval: it sees to its own certificate. When
+        more are `revoked` than before it is done at once, and every appliance is asked.
+        """
         self._lease = lease
         self._leases = leases
         self._watch = watch
@@ -56,6 +59,8 @@ class Upkeep:
         self._bringing_back = bringing_back
         self._cares = tuple(cares)
         self._refresh = refresh
+        self._count_revoked = revoked
+        self._revoked: int | None = None
         self._interval = interval
         self._clock = clock
         self._refreshed = float("-inf")
@@ -86,7 +91,12 @@ class Upkeep:
         is: they go on beside the rounds, one after the other, with what was seen meanwhile.
         """
         self._lease.in_charge()
-        if self._clock() >= self._refreshed + self._interval:
+        before, self._revoked = self._revoked, await asyncio.to_thread(self._count_revoked)
+        more = before not in {None, self._revoked}
+        if more:
+            self._watch.hasten()
+        if more or self._clock() >= self._refreshed + self._interval:
+            self._refreshed = float("-inf")
             await self._refresh()
             self._refreshed = self._clock()
         alive = await asyncio.to_thread(self._leases.alive)

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from causeway_controller.errors import AgentUnreachable, ControllerError, UnexpectedAnswer, WrongPeer
+from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import health, tenancy
 from causeway_controller.inventory.allocation import UPLINK
@@ -108,6 +109,11 @@ class Watch:
         self._compared: dict[ApplianceId, _Compared] = {}
         self._met: dict[ApplianceId, _Met] = {}
 
+    def hasten(self) -> None:
+        """Ask everybody now, those first that serve a failover: what appliances should be has changed."""
+        names = [one.id for one in sorted(self.roll.values(), key=health.rank)]
+        self._due = {name: self._clock() + place / _FIRST_A_SECOND for place, name in enumerate(names)}
+
     async def look(self) -> tuple[Deployed, ...]:
         """Ask those whose turn it is, keep and return what they are now. Raises StoreError."""
         if self._clock() >= self._roll_due:
@@ -178,7 +184,8 @@ class Watch:
         except ProblemError as error:
             if error.problem.type != ProblemType.NOT_FOUND.urn:
                 raise
-            return None, True  # the inventory needs it no longer
+            revoked = isinstance(error, documents.EndRevoked)
+            return None, not revoked  # else the inventory needs it no longer
         if await self._changing(one):
             return None, True
         self._compared[one.id] = _Compared(key, intended, current)

@@ -26,6 +26,7 @@ PLACES = {
     "provider": "north",
     "gateway": "gw1",
     "vm": "db1",
+    "serial": "1f",
 }
 ACME = codec.encode(FailOver(tenant="acme", vms=frozenset({"db1"})))
 WHO: tuple[tuple[Role, str | None], ...] = (

@@ -26,6 +26,19 @@ def document(site: Site, name: str) -> Desired:
     return documents.document(site, name, generation=3, epoch=5)
 
 
+def test_what_a_document_refuses_is_read_out_of_it() -> None:
+    everything = (
+        of_tunnel(Holder.CLIENT, "1f"),
+        of_tunnel(Holder.SERVER, "2f"),
+        Revocation(serial="3f", holder=Holder.GATEWAY),
+        Revocation(serial="4f", holder=Holder.CONTROLLER),
+    )
+    site = revocation.revoke(SITE, *everything)
+    names = [TENANT.provider.id, TENANT.appliances[NETWORKS[0].id].id, site.gateways[0].id]
+    found = [revocation.named(document(site, name)) for name in names]
+    assert found == [{"1f", "4f"}, {"2f", "3f", "4f"}, {"1f", "4f"}]
+
+
 def holding(site: Site, serial: str) -> dict[str, int]:
     """How often each appliance's document names the serial number, where it does."""
     counts = {name: text.count(f'"{serial}"'.encode()) for name, text in written(site).items()}

@@ -225,10 +225,18 @@ async def test_tenants_appliances_and_gateways_go_different_ways(world: World) -
         async def ensure(self, tenant: TenantId, host: Name, **_: object) -> str:
             return f"{tenant}-{host}"
 
+        async def conform(self, tenant: TenantId, host: Name) -> None:
+            conformed.append(f"{tenant}-{host}")
+
+    conformed: list[str] = []
     both = ByKind(Other(), world.provisioning)
     assert await both.ensure("acme", "esx1") == "acme-esx1"
     assert await both.ensure(NOBODY, GATEWAY) == GATEWAY
     await both.check(NOBODY, GATEWAY)
+    await both.conform("acme", "esx1")
+    world.tenants = False
+    await both.conform(NOBODY, GATEWAY)
+    assert (conformed, world.role().tunnels) == (["acme-esx1"], ())
     assert sites.site().gateways
 
 

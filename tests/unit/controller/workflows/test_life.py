@@ -34,6 +34,9 @@ class NoDeployment:
         self.asked.append("ensure" if under is None else f"ensure under {under.run}")
         return ME
 
+    async def conform(self, tenant: TenantId, host: Name) -> None:
+        self.asked.append("conform")
+
 
 class World:
     """A deployed appliance, and who acts on it."""
@@ -85,6 +88,15 @@ async def test_what_is_retired_is_off_gone_revoked_and_forgotten(world: World) -
     assert world.one.appliances.all() == ()
     with pytest.raises(ProblemError, match="is deployed on esx1"):
         await world.retire()
+
+
+async def test_one_that_was_retired_meanwhile_is_not_brought_back_by_a_renewal(world: World) -> None:
+    await world.life.conform(TENANT, HOST)
+    assert world.deployment.asked == ["conform"]
+    await world.retire()
+    with pytest.raises(ProblemError, match="is deployed on esx1"):
+        await world.life.conform(TENANT, HOST)
+    assert world.deployment.asked == ["conform"]
 
 
 async def test_an_appliance_that_serves_a_failover_is_not_retired(world: World) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +17,13 @@ from causeway_controller.contract.tenant import Adapters
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import HypervisorError, Provider, unwatched
 from causeway_controller.inventory import appliances, book
-from causeway_controller.inventory.tenancy import GatewayCredentials, ManagementAccess, Site
+from causeway_controller.inventory.tenancy import (
+    GatewayCredentials,
+    Holder,
+    ManagementAccess,
+    Revocation,
+    Site,
+)
 from causeway_controller.inventory.views import Known, tenancy
 from causeway_controller.inventory.vnics import of_provider_appliance
 from causeway_controller.store.appliances import Appliances
@@ -33,6 +42,7 @@ from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire import seed
+from causeway_wire.observed import RevokedCertificate
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
@@ -63,6 +73,9 @@ class World:
             ssh_keys=(KEY,),
             time_servers=(ip_address("192.0.2.123"),),
         )
+        self.revoked: tuple[Revocation, ...] = ()
+        self.refuses: tuple[str, ...] | None = None
+        """What the appliance says that it refuses; None where nobody is to ask it."""
         self.provisioning = Provisioning(
             inventories=self.inventories,
             tenancies=self,
@@ -101,7 +114,8 @@ class World:
             controllers=self.controllers, gateway_credentials=GatewayCredentials(ca="", certificates={})
         )
         stored = self.inventories.load()
-        return tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+        site = tenancy(stored.inventory, stored.allocation, tenant, host, known=known)
+        return dataclasses.replace(site, revoked=self.revoked)
 
     async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
         """No run ends here."""
@@ -116,7 +130,14 @@ class World:
         return self.host
 
     async def _client(self, appliance: ApplianceId, _access: ManagementAccess) -> AgentClient:
-        raise AssertionError(f"nobody asks {appliance}")
+        if self.refuses is None:
+            raise AssertionError(f"nobody asks {appliance}")
+        return self  # type: ignore[return-value] # only how it is is asked
+
+    async def observed(self) -> Any:
+        assert self.refuses is not None
+        found = tuple(RevokedCertificate(serial=each, at="api") for each in self.refuses)
+        return SimpleNamespace(revoked=found)
 
     async def refused(self, tenant: str = "acme", host: str = "esx1") -> str:
         """Why it is refused; no machine is there afterwards."""
@@ -134,6 +155,14 @@ def world(tmp_path: Path, database: Database) -> World:
 async def test_where_nothing_is_subscribed_nothing_is_deployed(world: World) -> None:
     assert "no subscription on host esx2" in await world.refused(host="esx2")
     assert "tenant zeta has no subscription" in await world.refused(tenant="zeta")
+
+
+async def test_an_appliance_that_takes_what_was_revoked_for_good_is_to_get_its_document(world: World) -> None:
+    assert not await world.provisioning.due("acme", "esx1"), "nobody is asked where nothing is revoked"
+    world.revoked = (Revocation(serial="1f", holder=Holder.CONTROLLER),)
+    for refuses, due in (((), True), (("2f",), True), (("1f", "2f"), False)):
+        world.refuses = refuses
+        assert await world.provisioning.due("acme", "esx1") is due
 
 
 async def test_while_a_run_is_open_the_appliance_is_the_runs(world: World) -> None:

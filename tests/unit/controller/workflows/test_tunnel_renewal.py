@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+from causeway_controller.contract.appliances import Condition
 from causeway_controller.errors import PeerUnreachable
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.health import NOBODY, Deployed
@@ -18,7 +19,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.tunnels import end_names
 from causeway_controller.trust import pki
 from causeway_controller.workflows.certifying import Certifying
-from causeway_controller.workflows.tunnel_renewal import AGAIN, AT_ONCE, CHECK, TunnelRenewal
+from causeway_controller.workflows.tunnel_renewal import AGAIN, AT_ONCE, CHECK, SOON, TunnelRenewal
 from causeway_controller.workflows.tunnels import ServerCertificates
 from tests import joining, sites
 
@@ -45,7 +46,7 @@ class Appliances:
         self.audit = Audit(database)
         self.renewal = TunnelRenewal(
             due=self._due,
-            ensure=self._ensure,
+            conform=self._conform,
             audit=self.audit,
             now=lambda: AT,
             actor="ctl1",
@@ -56,7 +57,7 @@ class Appliances:
     async def _due(self, tenant: str, host: str) -> bool:
         return self.due
 
-    async def _ensure(self, tenant: str, host: str) -> str:
+    async def _conform(self, tenant: str, host: str) -> None:
         if self.failing is not None:
             raise self.failing
         self.now += 1
@@ -67,7 +68,6 @@ class Appliances:
         self.now -= 1
         self.done.append((tenant, host))
         self.ended.release()
-        return SEEN.id
 
     async def look(self, *seen: Deployed, after: float = 0.0) -> None:
         self.seconds += after
@@ -100,6 +100,21 @@ async def test_who_did_not_answer_and_gateways_are_left_alone(database: Database
     appliances = Appliances(database)
     await appliances.look(replace(SEEN, seen=AT - timedelta(minutes=1)), replace(SEEN, tenant=NOBODY))
     assert appliances.done == []
+
+
+async def test_one_that_is_not_what_it_should_be_is_looked_at_soon(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.chance = 0.5
+    appliances.due = False
+    behind = replace(SEEN, condition=Condition.OUTDATED)
+    await appliances.look(behind)
+    appliances.due = True
+    await appliances.look(SEEN, behind, after=SOON - 1)
+    assert appliances.done == []
+    await appliances.look(SEEN, after=1)
+    assert appliances.done == []
+    await appliances.look(behind)
+    assert appliances.done == [("acme", "esx1")]
 
 
 async def test_what_fails_is_tried_again_soon(database: Database) -> None:

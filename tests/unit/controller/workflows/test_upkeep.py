@@ -35,6 +35,7 @@ class Controller:
         self.begun, self.held = asyncio.Event(), asyncio.Event()
         self.held.set()
         self.failing: Exception | None = None
+        self.revoked = 0
         self.upkeep = Upkeep(
             lease=self.lease,
             leases=leases,
@@ -43,6 +44,7 @@ class Controller:
             bringing_back=one.bringing_back(),
             cares=(self,),
             refresh=self._refresh,
+            revoked=lambda: self.revoked,
             interval=INTERVAL,
             clock=lambda: one.seconds,
         )
@@ -86,6 +88,26 @@ async def test_every_controller_sees_to_its_own_certificate_once_in_an_interval(
     one.pass_(seconds=INTERVAL)
     await second.upkeep.look()
     assert (first.refreshed, second.refreshed) == (1, 2)
+    first.lease.end()
+    second.lease.end()
+
+
+async def test_when_something_was_revoked_all_are_asked_and_it_is_read_anew_at_once(one: Watched) -> None:
+    first, second = Controller(one, "a"), Controller(one, "b")
+    for each in (first, second):
+        each.lease.begin()
+        await each.upkeep.look()
+        await each.upkeep.look()
+    asked = len(one.agent.requests)
+    first.revoked = second.revoked = 1
+    for each in (first, second):
+        await each.upkeep.look()
+    assert (first.refreshed, second.refreshed) == (2, 2)
+    assert len(one.agent.requests) > asked
+    asked = len(one.agent.requests)
+    for each in (first, second):
+        await each.upkeep.look()
+    assert (first.refreshed, second.refreshed, len(one.agent.requests)) == (2, 2, asked)
     first.lease.end()
     second.lease.end()
 

@@ -1,0 +1,128 @@
+"""Handlers of certificates: told as the ledger has them, and revoked.
+
+To write into the ledger is all that is done here. What follows from that, controllers do as soon as they see
+it, also when this one dies at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import UNSET, UnsetType
+
+from causeway_controller.api.callers import not_found
+from causeway_controller.api.exchange import Answer, Ask, Handler
+from causeway_controller.contract import certificate_routes
+from causeway_controller.contract.certificates import (
+    Bearer,
+    CertificateReport,
+    Certificates,
+    CertificateState,
+    RevokeCertificate,
+    Revoked,
+    RevokedBy,
+)
+from causeway_controller.inventory import revoking
+from causeway_controller.inventory.certificates import Issued, Purpose
+from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.ledger import Ledger
+from causeway_wire.types import SerialNumber, TenantId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateHandlers:
+    """Reads the ledger, and writes revocations into it."""
+
+    ledger: Ledger
+    appliances: Appliances
+    now: Callable[[], datetime]
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {
+            certificate_routes.CERTIFICATES.name: self.list,
+            certificate_routes.CERTIFICATE.name: self.show,
+            certificate_routes.REVOKE_CERTIFICATE.name: self.revoke,
+        }
+
+    async def list(self, ask: Ask) -> Answer:
+        """Some of those that the caller sees, after the cursor, which is a certificate's number."""
+        tenant, revoked = ask.query.get("tenant", ask.caller.tenant), ask.flag("revoked")
+        if tenant is not None:
+            ask.caller.see(tenant, f"tenant {tenant}")
+        after, limit = ask.number("cursor", 0), ask.limit
+        found = await asyncio.to_thread(
+            self.ledger.page, tenant=tenant, revoked=revoked, after=after, limit=limit + 1
+        )
+        told = tuple(self._told(one) for one in found[:limit])
+        more = str(told[-1].number) if len(found) > limit else UNSET
+        return Answer(document=Certificates(certificates=told, next=more))
+
+    async def show(self, ask: Ask) -> Answer:
+        """One of them."""
+        return Answer(document=self._told(await self._seen(ask)))
+
+    async def revoke(self, ask: Ask) -> Answer:
+        """Have it count no more, and tell what comes of that."""
+        asked, dry = ask.document(RevokeCertificate), ask.flag("dry_run")
+        named = await self._seen(ask)
+        done = await asyncio.to_thread(
+            self._revoke, named.serial, asked.reason, actor=None if dry else ask.caller.name
+        )
+        return Answer(document=done)
+
+    def _revoke(self, serial: SerialNumber, reason: str, *, actor: str | None) -> Revoked:
+        """Without an actor nothing is changed."""
+        if actor is not None:
+            self.ledger.revoke(serial, actor=actor, reason=reason)
+        found = self.ledger.of_same_key(serial)
+        last = (self.ledger.last(subject) for subject in {one.subject for one in found})
+        newest = {one.subject.slot: one.number for one in last if one is not None}
+        deployed = {one.id: one for one in self.appliances.all()}
+        return Revoked(
+            certificates=tuple(self._told(one) for one in found),
+            next=revoking.consequences(found, newest=newest, deployed=deployed),
+        )
+
+    async def _seen(self, ask: Ask) -> Issued:
+        serial = ask.places["serial"]
+        found = await asyncio.to_thread(self.ledger.find, serial)
+        if found is None or ask.caller.tenant not in {None, _tenant(found)}:
+            raise not_found(f"certificate {serial}")
+        return found
+
+    def _told(self, one: Issued) -> CertificateReport:
+        subject = one.subject
+        return CertificateReport(
+            serial=one.serial,
+            number=one.number,
+            bearer=Bearer(subject.purpose),
+            name=subject.name,
+            begins=one.not_before,
+            ends=one.not_after,
+            state=_state(one, self.now()),
+            appliance=subject.appliance or UNSET,
+            tenant=_tenant(one) or UNSET,
+            tunnel=subject.tunnel or UNSET,
+            seen=one.installed or UNSET,
+            revoked=_revoked(one),
+        )
+
+
+def _tenant(one: Issued) -> TenantId | None:
+    return one.subject.name if one.subject.purpose is Purpose.MEMBER else one.subject.tenant
+
+
+def _state(one: Issued, now: datetime) -> CertificateState:
+    if now >= one.not_after:
+        return CertificateState.ENDED
+    return CertificateState.COUNTS if one.revoked is None else CertificateState.REVOKED
+
+
+def _revoked(one: Issued) -> RevokedBy | UnsetType:
+    if one.revoked is None:
+        return UNSET
+    return RevokedBy(at=one.revoked, actor=one.revoked_by, reason=one.reason)

@@ -1,0 +1,110 @@
+"""Certificates over the API: read as the ledger has them, revoked with their key, once and for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from causeway_controller.contract.access import Role
+from causeway_controller.inventory import certificates
+from causeway_controller.inventory.certificates import Subject
+from causeway_controller.store import authorities
+from causeway_controller.store.audit import Audit
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.ledger import Ledger
+from causeway_controller.trust import pki
+from tests import joining
+from tests.controller_api import Served, serving, two_tenants
+
+CLIENT = certificates.of_client("acme", "t1", "acme-lan-tenant")
+OTHER = certificates.of_client("zeta", "t1", "zeta-lan-tenant")
+WHY = b'{"reason": "a disk was stolen"}'
+
+
+def issued(served: Served, subject: Subject, key: Any) -> str:
+    """The serial number of a certificate of a tunnel's client."""
+
+    def now() -> Any:
+        return served.moments.now
+
+    kept = Authorities(served.database, joining.unlocked(served.database, now=now), now=now)
+    name = authorities.vpn(subject.tenant or "")
+    kept.establish(name, actor="test")
+    made = kept.issuer(name, subject, actor="test").issue(
+        key.public_key(), common_name=subject.name, usage=pki.Usage.CLIENT, now=now()
+    )
+    return f"{made.serial_number:x}"
+
+
+async def test_one_is_revoked_with_all_of_its_key_and_again_changes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        key = pki.make_key()
+        first, second = issued(served, CLIENT, key), issued(served, CLIENT, key)
+        other = issued(served, CLIENT, pki.make_key())
+        path = f"/v1/certificates/{first}/revoke"
+        status, dry, _ = await served.ask("POST", f"{path}?dry_run=true", data=WHY)
+        assert (status, [one["state"] for one in dry["certificates"]]) == (200, ["counts"] * 2)
+        ledger = Ledger(served.database, now=lambda: served.moments.now)
+        assert ledger.revocations() == ()
+        status, done, _ = await served.ask("POST", path, data=WHY)
+        assert status == 200
+        assert [(one["serial"], one["state"]) for one in done["certificates"]] == [
+            (first, "revoked"),
+            (second, "revoked"),
+        ]
+        assert done["certificates"][0]["revoked"]["reason"] == "a disk was stolen"
+        assert done["next"] == dry["next"]
+        assert any("gateways refuse it" in sentence for sentence in done["next"])
+        served.moments.pass_(minutes=1)
+        _, again, _ = await served.ask("POST", path, data=b'{"reason": "another"}')
+        assert again == done, "the first reason stays"
+        acts = [record.act for record in Audit(served.database).records()]
+        told = [(act.actor, act.detail) for act in acts if act.action == "certificate.revoke"]
+        assert told == [("admin-1", "a disk was stolen")] * 2
+        _, shown, _ = await served.ask("GET", f"/v1/certificates/{other}")
+        assert (shown["state"], shown["bearer"], shown["tenant"]) == ("counts", "client", "acme")
+
+
+async def test_the_list_is_read_page_by_page_and_may_be_of_the_revoked_only(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        made = [issued(served, each, pki.make_key()) for each in (CLIENT, OTHER, CLIENT)]
+        _, page, _ = await served.ask("GET", "/v1/certificates?limit=2")
+        assert [one["serial"] for one in page["certificates"]] == made[:2]
+        _, rest, _ = await served.ask("GET", f"/v1/certificates?cursor={page['next']}")
+        assert ([one["serial"] for one in rest["certificates"]], "next" in rest) == (made[2:], False)
+        await served.ask("POST", f"/v1/certificates/{made[1]}/revoke", data=WHY)
+        _, revoked, _ = await served.ask("GET", "/v1/certificates?revoked=true")
+        assert [one["serial"] for one in revoked["certificates"]] == [made[1]]
+        _, ours, _ = await served.ask("GET", "/v1/certificates?tenant=acme")
+        assert [one["serial"] for one in ours["certificates"]] == [made[0], made[2]]
+
+
+async def test_who_is_bound_to_a_tenant_sees_its_own_and_revokes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        own, other = issued(served, CLIENT, pki.make_key()), issued(served, OTHER, pki.make_key())
+
+        async def ask(method: str, path: str) -> tuple[int, Any]:
+            data = WHY if method == "POST" else None
+            status, body, _ = await served.ask(
+                method, f"/v1/certificates{path}", role=Role.TENANT_ADMIN, whose="acme", data=data
+            )
+            return status, body
+
+        _, listed = await ask("GET", "")
+        assert [one["serial"] for one in listed["certificates"]] == [own]
+        assert (await ask("GET", "?tenant=zeta"))[0] == 404
+        assert [(await ask("GET", f"/{serial}"))[0] for serial in (own, other, "1f")] == [200, 404, 404]
+        assert (await ask("POST", f"/{own}/revoke"))[0] == 403
+
+
+async def test_what_is_wrong_is_named_and_changes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        serial = issued(served, CLIENT, pki.make_key())
+        path = f"/v1/certificates/{serial}/revoke"
+        for body in (b'{"reason": ""}', b"{}"):
+            status, told, _ = await served.ask("POST", path, data=body)
+            assert (status, told["type"].rpartition(":")[2]) == (422, "invalid")
+        status, told, _ = await served.ask("POST", path, data=b'{"reason": ""}')
+        assert told["pointer"] == "/reason"
+        assert (await served.ask("POST", "/v1/certificates/1f/revoke", data=WHY))[0] == 404
+        assert Ledger(served.database, now=lambda: served.moments.now).revocations() == ()
