@@ -61,6 +61,26 @@ while True:
 """
 
 
+REVOKER = """
+import sys, time
+from datetime import UTC, datetime
+from causeway_controller.store import audit
+from causeway_controller.store.database import connect
+from causeway_controller.store.ledger import Ledger
+append, left = audit.append, ["first", "second"].index(sys.argv[3])
+def halfway(*arguments):
+    global left
+    append(*arguments)
+    if left == 0:
+        print("halfway", flush=True)
+        time.sleep(600)
+    left -= 1
+audit.append = halfway
+now = lambda: datetime(2026, 3, 1, 12, tzinfo=UTC)
+Ledger(connect(sys.argv[1]), now=now).revoke(sys.argv[2], actor="bert", reason="gone")
+"""
+
+
 @dataclass
 class Clock:
     now: datetime = START
@@ -252,6 +272,24 @@ def test_a_revoked_key_gets_no_certificate_any_more_whatever_its_tunnel_is_calle
         assert provider.ledger.key_name(subject, base="vpn-server-1195") == "vpn-server-1195-3"
     assert provider.ledger.get(other).revoked is None
     assert [one.serial for one in provider.ledger.history("acme")] == [first, second, third, other]
+
+
+def test_who_is_killed_while_revoking_leaves_all_of_a_key_or_none(provider: Provider, url: str) -> None:
+    key = pki.make_key().public_key()
+    issuer = provider.authorities.issuer(VPN, CLIENT, actor="anna")
+    made = [issuer.issue(key, common_name=CLIENT.name, usage=pki.Usage.CLIENT, now=START) for _ in range(2)]
+    serials = [f"{one.serial_number:x}" for one in made]
+    for expected in ("first", "second"):
+        command = [sys.executable, "-c", REVOKER, url, serials[1], expected]
+        revoker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert revoker.stdout is not None
+        assert revoker.stdout.readline() == "halfway\n"
+        revoker.send_signal(signal.SIGKILL)
+        revoker.communicate()
+        assert provider.ledger.revocations() == ()
+        assert "certificate.revoke" not in {one.act.action for one in Audit(provider.database).records()}
+    assert len(provider.ledger.revoke(serials[1], actor="bert", reason="gone")) == 2
+    assert {one.serial for one in provider.ledger.revocations()} == set(serials)
 
 
 @pytest.mark.parametrize(

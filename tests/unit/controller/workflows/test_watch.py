@@ -80,6 +80,16 @@ async def test_a_document_that_the_inventory_has_overtaken_is_known(one: Watched
     assert (await one.look()).condition is Condition.OUTDATED
 
 
+async def test_one_whose_own_certificate_was_revoked_is_not_what_it_should_be(one: Watched) -> None:
+    one.standings.put(TENANT, HOST, Standing(mode=modes.partial(frozenset(one.site.tenants[TENANT].vms))))
+    tunnels = one.site.credentials[TENANT].tunnels
+    revoked = {name: replace(tunnel, server_certificate="") for name, tunnel in tunnels.items()}
+    credentials = replace(one.site.credentials[TENANT], tunnels=revoked)
+    one.site = replace(one.site, credentials={TENANT: credentials})
+    found = await one.look()
+    assert (found.condition, "overtaken" in found.cause) == (Condition.OUTDATED, True)
+
+
 async def test_another_mode_than_the_last_run_left_is_known_but_not_while_one_is_open(one: Watched) -> None:
     one.standings.put(TENANT, HOST, FULL)
     one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))

@@ -1,0 +1,66 @@
+"""`causeway certificate`: what was issued, what was revoked, by whom and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from causeway_controller.cli import errors
+from causeway_controller.cli.main import app
+from causeway_controller.inventory import certificates
+from causeway_controller.store import authorities
+from causeway_controller.store.authorities import Authorities
+from causeway_controller.trust import pki
+from tests import joining
+from tests.controller_socket import AtSocket, at_socket
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[AtSocket]:
+    with at_socket(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def serial(controller: AtSocket) -> str:
+    """Of the tenant's end of a tunnel."""
+    sealing = joining.unlocked(controller.database, now=controller.now)
+    kept = Authorities(controller.database, sealing, now=controller.now)
+    kept.establish(authorities.vpn("acme"), actor="test")
+    subject = certificates.of_client("acme", "t1", "acme-lan-tenant")
+    issuer = kept.issuer(authorities.vpn("acme"), subject, actor="test")
+    key = pki.make_key().public_key()
+    made = issuer.issue(key, common_name=subject.name, usage=pki.Usage.CLIENT, now=controller.now())
+    return f"{made.serial_number:x}"
+
+
+def ask(controller: AtSocket, *words: str) -> Result:
+    return CliRunner().invoke(app, ["--socket", str(controller.socket), "certificate", *words])
+
+
+def test_one_is_tried_and_revoked_and_told_as_such(controller: AtSocket, serial: str) -> None:
+    assert serial in ask(controller, "list", "--tenant", "acme").stdout
+    tried = ask(controller, "revoke", serial, "--reason", "a disk was stolen", "--dry-run")
+    assert (tried.exit_code, "nothing was changed" in tried.stderr) == (0, True)
+    assert ask(controller, "list", "--revoked").stdout == ""
+    done = ask(controller, "revoke", serial, "--reason", "a disk was stolen")
+    assert (done.exit_code, f"{serial} of client acme-lan-tenant: revoked" in done.stdout) == (0, True)
+    assert "has another key certified by itself" in done.stdout
+    assert serial in ask(controller, "list", "--revoked").stdout
+    shown = ask(controller, "show", serial).stdout
+    assert "a disk was stolen" in shown
+    assert json.loads(ask(controller, "show", serial, "--json").stdout)["state"] == "revoked"
+    again = json.loads(ask(controller, "revoke", serial, "--reason", "again", "--json").stdout)
+    assert again["certificates"][0]["revoked"]["reason"] == "a disk was stolen"
+
+
+def test_what_is_wrong_is_told(controller: AtSocket, serial: str) -> None:
+    unknown = ask(controller, "revoke", "1f", "--reason", "x")
+    assert (unknown.exit_code, "there is no certificate 1f" in unknown.stderr) == (errors.REFUSED, True)
+    empty = ask(controller, "revoke", serial, "--reason", "")
+    assert (empty.exit_code, "/reason" in empty.stderr) == (errors.REFUSED, True)
+    assert ask(controller, "revoke", serial).exit_code == errors.USAGE
