@@ -197,3 +197,18 @@ def test_a_member_named_twice_is_found(text: bytes, pointer: str) -> None:
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_no_document_that_we_write_names_a_member_twice(document: Desired) -> None:
     codec.refuse_repeated(codec.encode(document))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("appliance",), "Acme SP", "expected a name: 1 to 63 lower-case letters, digits, hyphens and dots"),
+        (("appliance",), "-acme", "the first and the last of them a letter or a digit"),
+        (("nics", 0, "mac"), "02-00-00-00-00-01", "six pairs of lower-case hexadecimal digits"),
+    ],
+)
+def test_what_a_text_may_be_is_said_in_words(path: tuple[str | int, ...], value: str, words: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        codec.decode(edited(*path, value=value), Desired)
+    assert words in caught.value.problem.detail
+    assert "regex" not in caught.value.problem.detail

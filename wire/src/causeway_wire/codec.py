@@ -12,11 +12,12 @@ import msgspec
 
 from causeway_wire import limits
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import format_scalar, format_scalar_masked, parse_scalar
+from causeway_wire.types import PATTERN_WORDS, format_scalar, format_scalar_masked, parse_scalar
 
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
+_UNLIKE = {f"Expected `str` matching regex {pattern!r}": said for pattern, said in PATTERN_WORDS.items()}
 _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
@@ -110,6 +111,8 @@ def _locate(message: str) -> tuple[str, str]:
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         pointer += "/" + _token(unknown["name"])
+    if message in _UNLIKE:
+        message = f"expected {_UNLIKE[message]}"
     too_long = _TOO_LONG.search(message)
     if too_long is not None:
         message = f"{message}; {limits.refusal(pointer, int(too_long['limit']))}"

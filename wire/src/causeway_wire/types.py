@@ -25,6 +25,15 @@ NAME_PATTERN = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?(?!\n)$"
 Without the look-ahead, Python's `$` would let a line feed at the end through.
 """
 
+_MAC_PATTERN = r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$"
+PATTERN_WORDS = {
+    NAME_PATTERN: "a name: 1 to 63 lower-case letters, digits, hyphens and dots, the first and the last of "
+    "them a letter or a digit",
+    _MAC_PATTERN: "a MAC address: six pairs of lower-case hexadecimal digits with colons between",
+    r"^[0-9a-f]{64}(?!\n)$": "a SHA-256: 64 lower-case hexadecimal digits",
+}
+"""What a text is to be that does not match, for who wrote it: few read regular expressions."""
+
 Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="lower-case DNS-like name, 1 to 63 characters")]
 ApplianceId = Name
 TenantId = Name
@@ -35,9 +44,7 @@ VmName = Name
 ChangeId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}(?!\n)$")]
 KeyName = Name
 
-MacAddress = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$", description="EUI-48, lower case, colons")
-]
+MacAddress = Annotated[str, Meta(pattern=_MAC_PATTERN, description="EUI-48, lower case, colons")]
 VlanId = Annotated[int, Meta(ge=1, le=4094, description="IEEE 802.1Q VLAN identifier")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 UnprivilegedPort = Annotated[int, Meta(ge=1024, le=65535)]
