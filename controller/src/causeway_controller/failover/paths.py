@@ -93,7 +93,7 @@ def _decided(tenant: Tenant, mode: Mode, source: End, destination: End) -> tuple
     if isinstance(mode, Idle):
         return (
             f"nothing of {tenant.id} is failed over here, so production itself carries it, and no appliance",
-            f"if it should be at the provider, `causeway failover partial {tenant.id} VM`",
+            f"if it should be at the provider, {_begun(tenant)}",
         )
     if places == {Place.REPLICA} and source.network == destination.network:
         return (
@@ -103,9 +103,17 @@ def _decided(tenant: Tenant, mode: Mode, source: End, destination: End) -> tuple
     if places <= {Place.PRODUCTION, Place.ELSEWHERE} and isinstance(mode, Partial):
         return (
             f"neither end is failed over, so production itself carries it; failed over are {_names(mode)}",
-            f"`causeway failover partial {tenant.id} VM` brings one to the provider",
+            f"to bring one to the provider, {_begun(tenant)}",
         )
     return "", ""
+
+
+def _begun(tenant: Tenant) -> str:
+    """How a partial failover is begun here: at a provider's, by asking who leads it."""
+    if tenant.appliances:
+        return f"`causeway failover partial {tenant.id} VM`"
+    asked = f"`causeway failover ask {tenant.id} VM --host HOST --reason WHY`"
+    return f"{asked} asks the tenant's controller, which leads it"
 
 
 def _crosses(mode: Mode, source: End, destination: End) -> NetworkId | None:

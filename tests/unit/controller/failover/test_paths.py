@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -27,6 +28,15 @@ def test_while_nothing_is_failed_over_no_appliance_decides() -> None:
     assert "nothing of acme is failed over" in found.decided
     assert "causeway failover partial acme" in found.advice
     assert found.crosses is None
+
+
+def test_at_a_providers_it_is_advised_to_ask_the_tenants_controller_which_leads() -> None:
+    alone = replace(TENANT, appliances={})
+    router = ip_address(str(ROUTER))
+    for mode, source in ((Idle(), FIRST.addresses[0]), (PARTIAL, STRANGER)):
+        found = paths.path(alone, mode, source, router)
+        assert "causeway failover ask acme VM --host" in found.advice
+        assert "failover partial" not in found.advice
 
 
 def test_from_production_to_a_replica_goes_through_the_networks_tunnel() -> None:
