@@ -26,7 +26,7 @@ from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.workflows.host_checks import SECONDS, refused
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Secret
+from causeway_wire.types import Name, Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,8 @@ def add(
         kept = upkeep.vault_in(settings, database)
         if host.login is not UNSET and login is None:
             login = kept.get(host.login)
+        elif host.login is not UNSET and login is not None:
+            _refuse_foreign(before.inventory, kept, host, host.login, login)
         needs = host_needs.of_host(inventory, given, host.id)
         found = masked(asyncio.run(_looked_at(settings, host, login, needs)), masking(login))
         may = anyway or all(one.grade is not Grade.PROBLEM for one in found)
@@ -88,6 +90,21 @@ def _candidate(before: Stored, host: Host) -> tuple[Inventory, Allocation]:
         return before.inventory, before.allocation
     inventory = msgspec.structs.replace(before.inventory, hosts=(*there, host))
     return inventory, enter(inventory, before=before.inventory, held=before.allocation)
+
+
+def _refuse_foreign(inventory: Inventory, kept: Secrets, host: Host, name: Name, login: Secret) -> None:
+    """Raise ProblemError where the vault has another secret of this name, which is not this host's.
+
+    It may be a hook's, or of a host that is about to be entered.
+    """
+    known = any(one.name == name for one in kept.entries())
+    if host in inventory.hosts or not known or kept.get(name) == login:
+        return
+    detail = (
+        f"the vault has another secret {name}, which is no login of this host; name another with --login, "
+        f"or remove that one with `causeway vault remove {name}`"
+    )
+    raise ProblemError(problem(ProblemType.INVALID, detail, pointer=f"/hosts/{len(inventory.hosts)}/login"))
 
 
 def _has(kept: Secrets, name: str, value: Secret) -> bool:

@@ -19,7 +19,7 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.contract.selftest import SelftestReport, SelftestStep
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Progress, log_out
-from causeway_controller.inventory import appliances, book, host_needs
+from causeway_controller.inventory import appliances, book, host_needs, production
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.settings import Settings
@@ -124,6 +124,7 @@ def _host(stored: Stored, name: Name) -> Host:
     host = book.host(book.index(stored.inventory), name)
     ours = {one.id for one in appliances.needed(stored.inventory)}
     ours |= {one.id for one in stored.inventory.gateways}
+    ours |= {one.id for one in production.places(stored.inventory)}
     if owner_of(name) in ours:
         detail = f"{owner_of(name)} is an appliance of the inventory, and would be taken for a throw-away one"
         raise ProblemError(problem(ProblemType.INVALID, detail))

@@ -160,6 +160,9 @@ def _make_file(path: str | None) -> None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, files.PRIVATE))
     except FileExistsError:
         pass  # another process made it a moment ago
+    except FileNotFoundError as error:
+        hint = "run `causeway setup` first, or correct where the settings say that it is"
+        raise StoreError(f"the store {Path(path)} cannot be opened: there is no directory; {hint}") from error
     except OSError as error:
         raise StoreError(f"the store {Path(path)} cannot be opened: {error.strerror}") from error
     if Path(path).is_symlink():

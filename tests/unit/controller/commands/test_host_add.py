@@ -191,6 +191,15 @@ def test_what_cannot_be_meant_is_refused_by_its_pointer(
     assert (world.opened, world.entered(), world.secrets()) == ([], before, "")
 
 
+def test_a_secret_that_is_not_this_hosts_is_not_overwritten(world: World) -> None:
+    world.run("vault", "put", "other", text="the password of something else\n")
+    said = world.run("add", "vc9", *PINNED, "--login", "other", code=1).output
+    assert f"/hosts/{len(world.entered())}/login: the vault has another secret other" in said
+    assert world.opened == []
+    world.run("add", "vc9", *VSPHERE, "--pin", PIN, "--login", "other")
+    assert world.opened[0][1] == "the password of something else"
+
+
 def test_a_login_of_a_user_is_kept_as_two_lines(world: World) -> None:
     world.run("vault", "put", "vc9", "--user", "causeway@vsphere.local")
     world.run("add", "vc9", *VSPHERE, "--pin", PIN, "--login", "vc9")

@@ -6,10 +6,13 @@ import fcntl
 import functools
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 import typer
+from msgspec import structs
 from typer.testing import CliRunner, Result
 
 from causeway_controller.app import hosting, preparing
@@ -18,7 +21,10 @@ from causeway_controller.cli.hosts import check
 from causeway_controller.commands.host_selftest import selftest
 from causeway_controller.commands.vault import vault
 from causeway_controller.contract.hosts import VmNic
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.provider import Host
+from causeway_controller.contract.tenant import Static
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection
 from causeway_controller.inventory.host_needs import HostNeeds
@@ -27,6 +33,7 @@ from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.workflows import selftest as sequence
 from causeway_controller.workflows.selftest import Selftest
+from causeway_wire.problem import ProblemError
 from causeway_wire.types import Secret
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.provider_inventory import seed_example
@@ -146,6 +153,27 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(world: World) 
     for words, code, said in cases:
         assert said in world.run("selftest", *words, code=code).output
     assert (world.logins, world.found.on) == ([], {})
+
+
+def test_an_appliance_of_production_is_not_taken_for_a_throw_away_one(world: World) -> None:
+    host = structs.replace(world.stored.inventory.hosts[0], id="lan-tenant")
+    address = Static(addresses=(ip_interface("10.9.9.250/24"),))
+    own = OwnAppliance(host=host.id, network="pg", address=address)
+    network = OwnNetwork(id="lan", prefixes=(ip_network("10.9.9.0/24"),), appliance=own)
+    inventory = Inventory(
+        hosts=(host,), production=(Production(id="north", tenant="selftest", networks=(network,)),)
+    )
+    stored = replace(world.stored, inventory=inventory)
+    with pytest.raises(ProblemError, match="selftest-lan-tenant is an appliance of the inventory"):
+        hosting._host(stored, host.id)
+
+
+def test_before_setup_it_says_what_to_do_first(tmp_path: Path) -> None:
+    config = tmp_path / "two.yaml"
+    for state in (tmp_path / "nowhere", tmp_path):
+        config.write_text(f"state: {state}\n")
+        done = CliRunner().invoke(COMMANDS, ["selftest", "esx1", "--config", str(config)])
+        assert (done.exit_code, "run `causeway setup` first" in done.output) == (1, True), done.output
 
 
 def test_one_at_a_time_goes_through_a_host(world: World) -> None:
