@@ -20,9 +20,11 @@ class FakeAppliances:
         self.asked: list[tuple[TenantId, Name]] = []
         self.told: list[tuple[str, bool, str]] = []
         self.failing: Exception | None = None
+        self.overruled = False
 
-    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+    async def ensure(self, tenant: TenantId, host: Name, *, overrule: bool = False) -> ApplianceId:
         self.asked.append((tenant, host))
+        self.overruled |= overrule
         if self.failing is not None:
             raise self.failing
         return f"{tenant}-{host}" if tenant else host

@@ -59,7 +59,8 @@ class ApplianceHandlers:
 
     async def ensure(self, ask: Ask) -> Answer:
         """Have it there."""
-        return await self._done(ask, "appliance.ensure", self.service.ensure)
+        act = functools.partial(self.service.ensure, overrule=ask.flag("overrule"))
+        return await self._done(ask, "appliance.ensure", act)
 
     async def rotate(self, ask: Ask) -> Answer:
         """Have it under a new key and certificate."""

@@ -57,8 +57,10 @@ class RunService(Protocol):
 class ApplianceService(Protocol):
     """Deploys appliances."""
 
-    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+    async def ensure(self, tenant: TenantId, host: Name, *, overrule: bool) -> ApplianceId:
         """Have the tenant's appliance on the host deployed, enrolled and configured; its name.
+
+        `overrule`: also where it serves a failover that nobody here knows of, which ends then.
 
         Raises ProblemError, ControllerError.
         """

@@ -132,6 +132,12 @@ def deploy(
     tenant: Tenant,
     host: Host,
     *,
+    overrule: Annotated[
+        bool,
+        typer.Option(
+            "--overrule", help="End what it serves and this controller knows nothing of: see `restore`."
+        ),
+    ] = False,
     json_wanted: Json = False,
 ) -> None:
     """Deploy the tenant's appliance on the host, enrol and configure it. What is so already stays.
@@ -139,7 +145,8 @@ def deploy(
     It takes as long as the machine boots. Interrupted or failed, it goes on where it was when it is repeated.
     """
     with telling.told(json_wanted=json_wanted):
-        reply = client(context).ask(routes.ENSURE_APPLIANCE, {"tenant": tenant, "host": host})
+        asked = {"overrule": "true"} if overrule else {}
+        reply = client(context).ask(routes.ENSURE_APPLIANCE, {"tenant": tenant, "host": host}, query=asked)
     if json_wanted:
         telling.as_json(reply.value)
     else:

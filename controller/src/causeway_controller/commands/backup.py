@@ -29,7 +29,9 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
     """Fill the empty store that the settings name with a backup.
 
     Numbers of documents and failovers are raised, so that appliances take what the controller sends. Tokens,
-    certificates and secrets that were taken back after the backup count again: take them back once more.
+    certificates and secrets that were taken back after the backup count again: take them back once more. An
+    appliance that serves a failover which the backup knows nothing of goes on with it, until you say
+    `causeway appliance deploy --overrule`.
     """
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
@@ -38,4 +40,5 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
         held = upkeep.restore(settings_as_owner(config), source)
         made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
         typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
+        typer.echo("Ask again for failovers that were begun since: `causeway status` names them.")
         typer.echo("Take back again what was taken back since: `causeway audit` of the old store says what.")

@@ -100,6 +100,10 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "The most entries to answer with",
         "schema": {"type": "integer", "minimum": 1, "maximum": routes.PAGE},
     },
+    "overrule": {
+        "description": "Also where it serves a failover that this controller does not know, which ends then",
+        "schema": {"type": "boolean"},
+    },
     "port": {
         "description": "The packet's destination port",
         "schema": {"type": "integer", "minimum": 0, "maximum": 65535},

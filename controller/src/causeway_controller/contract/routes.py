@@ -152,6 +152,7 @@ ENSURE_APPLIANCE = Route(
     summary="The tenant's appliance on the host, deployed, enrolled and configured unless it is so already",
     permission=Permission.DEPLOY,
     response=DeployedAppliance,
+    query=("overrule",),
     problems=(*READ, P.UNSUPPORTED, P.FAILOVER_IN_PROGRESS),
 )
 ROTATE_APPLIANCE = Route(

@@ -87,6 +87,7 @@ class GatewayProvisioning:
         progress: Progress = unwatched,
         *,
         under: Under | None = None,
+        overrule: bool = False,  # noqa: ARG002 - it serves no failover
     ) -> ApplianceId:
         """Have the gateway of this name deployed, running, enrolled, certified and configured.
 
@@ -199,7 +200,9 @@ class Deployments(Protocol):
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
 
-    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
+    async def ensure(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+    ) -> ApplianceId: ...
 
     async def conform(self, tenant: TenantId, host: Name) -> None: ...
 
@@ -215,9 +218,11 @@ class ByKind:
         """As `Deployment.check`."""
         await self._of(tenant).check(tenant, host, under=under)
 
-    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId:
+    async def ensure(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+    ) -> ApplianceId:
         """As `Deployment.ensure`."""
-        return await self._of(tenant).ensure(tenant, host, under=under)
+        return await self._of(tenant).ensure(tenant, host, under=under, overrule=overrule)
 
     async def conform(self, tenant: TenantId, host: Name) -> None:
         """As `Deployment.conform`."""

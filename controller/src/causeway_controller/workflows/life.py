@@ -33,7 +33,9 @@ class Deployment(Protocol):
 
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
 
-    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId: ...
+    async def ensure(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+    ) -> ApplianceId: ...
 
     async def conform(self, tenant: TenantId, host: Name) -> None: ...
 
@@ -68,10 +70,10 @@ class Life:
         self._refresh = refresh
         self._acting: defaultdict[tuple[TenantId, Name], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def ensure(self, tenant: TenantId, host: Name) -> ApplianceId:
+    async def ensure(self, tenant: TenantId, host: Name, *, overrule: bool) -> ApplianceId:
         """As `Provisioning.ensure`."""
         async with self._acting[tenant, host]:
-            return await self._provisioning.ensure(tenant, host)
+            return await self._provisioning.ensure(tenant, host, overrule=overrule)
 
     async def conform(self, tenant: TenantId, host: Name) -> None:
         """As `Provisioning.conform`, of an appliance that was not retired meanwhile.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.provider import Host
-from causeway_controller.failover import documents, revocation
+from causeway_controller.failover import documents, losing, revocation
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
 from causeway_controller.inventory import appliances, book, production, tenancy
@@ -27,6 +27,7 @@ from causeway_controller.workflows import rules
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
+from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
@@ -88,15 +89,23 @@ class Provisioning:
         self._apply_seconds = patience * APPLY_SECONDS
 
     async def ensure(
-        self, tenant: TenantId, host: Name, progress: Progress = unwatched, *, under: Under | None = None
+        self,
+        tenant: TenantId,
+        host: Name,
+        progress: Progress = unwatched,
+        *,
+        under: Under | None = None,
+        overrule: bool = False,
     ) -> ApplianceId:
         """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
 
-        What is so already is left as it is. `under`: the run that this is part of.
+        What is so already is left as it is. `under`: the run that this is part of; `overrule`: also where it
+        serves a failover that the store knows nothing of, as after the restore of a backup: that ends then.
 
         Raises ProblemError (`not-found`, `unsupported`, and `failover-in-progress` while a run is open
-        there), with nothing touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed,
-        ChangePending, StoreError.
+        there), with nothing touched, and `failover-in-progress` without `overrule` before it has another
+        document; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending,
+        StoreError.
         """
         checked = await self._checked(tenant, host, under)
         wanted = checked.wanted
@@ -109,7 +118,7 @@ class Provisioning:
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(wanted, await checked.provider(), progress)
-        await self._configure(checked, tenant, host, under)
+        await self._configure(checked, tenant, host, under, overrule=overrule)
         await asyncio.to_thread(self._appliances.changed, wanted.id)
         return wanted.id
 
@@ -133,7 +142,7 @@ class Provisioning:
 
         Raises as `ensure`, and nothing of a host.
         """
-        await self._configure(await self._checked(tenant, host, None), tenant, host, None)
+        await self._configure(await self._checked(tenant, host, None), tenant, host, None, overrule=False)
 
     async def _accepts(self, site: Site, appliance: ApplianceId, access: ManagementAccess) -> bool:
         """Whether it takes a certificate for good that its document would have it refuse."""
@@ -184,7 +193,9 @@ class Provisioning:
         provider = functools.partial(self._hosts, host)
         return _Checked(site=site, wanted=wanted, provider=provider, own=place)
 
-    async def _configure(self, checked: _Checked, tenant: TenantId, host: Name, under: Under | None) -> None:
+    async def _configure(
+        self, checked: _Checked, tenant: TenantId, host: Name, under: Under | None, *, overrule: bool
+    ) -> None:
         """Give it the document of the mode that it is in, and the public rules of that.
 
         Outside of a run under the epoch of the last one, not a newer one: a run that began meanwhile is not
@@ -200,6 +211,8 @@ class Provisioning:
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
         generation = await self._generations.next(wanted.id)
         document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
+        if under is None and not overrule:
+            await _refuse_loss(client, document, f"{tenant} {host}")
         await client.apply(document, timeout=self._apply_seconds)
         if checked.own is not None:
             return
@@ -208,6 +221,23 @@ class Provisioning:
 
     def _epoch(self, tenant: TenantId, host: Name) -> Epoch:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
+
+
+async def _refuse_loss(agent: AgentClient, document: Desired, place: str) -> None:
+    """Raise ProblemError (`failover-in-progress`) where the appliance serves what the document would end.
+
+    Only runs end failovers, and what they leave is remembered: the memory is older than the appliance.
+    """
+    if await agent.etag() is None:
+        return
+    lost = losing.lost(await agent.get_desired(), document)
+    if lost:
+        detail = (
+            f"appliance {document.appliance} serves what this controller does not know, {', '.join(lost)}: "
+            "an older backup may have been restored. It is left as it is: ask for the same failover again, or "
+            f"end it by `causeway appliance deploy {place} --overrule`"
+        )
+        raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
 
 def refuse_unheard(what: str, access: ManagementAccess) -> None:

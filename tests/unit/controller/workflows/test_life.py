@@ -30,7 +30,9 @@ class NoDeployment:
     async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
         self.asked.append("check")
 
-    async def ensure(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> ApplianceId:
+    async def ensure(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+    ) -> ApplianceId:
         self.asked.append("ensure" if under is None else f"ensure under {under.run}")
         return ME
 

@@ -14,15 +14,17 @@ from msgspec.structs import replace
 
 from causeway_controller.contract.provider import Host
 from causeway_controller.contract.tenant import Adapters
+from causeway_controller.failover import documents
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import HypervisorError, Provider, unwatched
-from causeway_controller.inventory import appliances, book
+from causeway_controller.inventory import appliances, book, modes
 from causeway_controller.inventory.tenancy import (
     GatewayCredentials,
     Holder,
     ManagementAccess,
     Revocation,
     Site,
+    with_mode,
 )
 from causeway_controller.inventory.views import Known, tenancy
 from causeway_controller.inventory.vnics import of_provider_appliance
@@ -37,15 +39,18 @@ from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.told import Told
 from causeway_controller.trust.identity import make_office
+from causeway_controller.workflows import provisioning
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire import seed
+from causeway_wire.desired import Desired
 from causeway_wire.observed import RevokedCertificate
-from causeway_wire.problem import ProblemError
+from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.seed import RoleName
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId
+from tests import sites
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.joining import unlocked
 from tests.provider_inventory import seed_example
@@ -225,3 +230,33 @@ async def test_where_no_host_gives_a_trunk_nothing_is_made(world: World) -> None
     with pytest.raises(HypervisorError, match="adapters: access"):
         await deployed(world, WithoutTrunks(world.host))  # type: ignore[arg-type] # it has no more
     assert world.host.on == {}
+
+
+class Serving:
+    """An appliance that runs a document, or none."""
+
+    def __init__(self, document: Desired | None) -> None:
+        self.document = document
+
+    async def etag(self) -> str | None:
+        return None if self.document is None else '"1-f"'
+
+    async def get_desired(self) -> Desired:
+        assert self.document is not None
+        return self.document
+
+
+async def test_what_serves_more_than_is_remembered_is_left_as_it_is() -> None:
+    def document(mode: modes.Mode) -> Desired:
+        site = with_mode(sites.site(), "acme", mode)
+        return documents.document(site, site.tenants["acme"].provider.id, generation=1, epoch=1)
+
+    full, idle = document(modes.Full(frozenset(sites.site().tenants["acme"].vms))), document(modes.Idle())
+    for runs, wanted in ((None, idle), (idle, full), (full, full)):
+        agent: Any = Serving(runs)
+        await provisioning._refuse_loss(agent, wanted, "acme esx1")
+    agent = Serving(full)
+    with pytest.raises(ProblemError, match="deploy acme esx1 --overrule") as caught:
+        await provisioning._refuse_loss(agent, idle, "acme esx1")
+    assert caught.value.problem.type == ProblemType.FAILOVER_IN_PROGRESS.urn
+    assert "full failover of network" in caught.value.problem.detail
