@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from sqlalchemy import text
 
-from causeway_controller.errors import RequestRefused, SealBroken, StoreError
+from causeway_controller.errors import SealBroken, StoreError
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.rotation import Add, Distribute, Install, Reissue, Retire, Steady
@@ -58,26 +58,6 @@ key = pki.make_key().public_key()
 while True:
     made = issuer.issue(key, common_name=subject.name, usage=pki.Usage.CLIENT, now=now())
     print(pki.serial(pki.pem(made)), flush=True)
-"""
-
-
-REVOKER = """
-import sys, time
-from datetime import UTC, datetime
-from causeway_controller.store import audit
-from causeway_controller.store.database import connect
-from causeway_controller.store.ledger import Ledger
-append, left = audit.append, ["first", "second"].index(sys.argv[3])
-def halfway(*arguments):
-    global left
-    append(*arguments)
-    if left == 0:
-        print("halfway", flush=True)
-        time.sleep(600)
-    left -= 1
-audit.append = halfway
-now = lambda: datetime(2026, 3, 1, 12, tzinfo=UTC)
-Ledger(connect(sys.argv[1]), now=now).revoke(sys.argv[2], actor="bert", reason="gone")
 """
 
 
@@ -246,50 +226,6 @@ def test_revocation_is_written_once_and_reaches_the_documents(provider: Provider
     assert provider.ledger.revocations() == ()
     with pytest.raises(StoreError, match="no certificate ff is in the ledger"):
         provider.ledger.revoke("ff", actor="bert", reason="x")
-
-
-def test_a_revoked_key_gets_no_certificate_any_more_whatever_its_tunnel_is_called(provider: Provider) -> None:
-    key = pki.make_key().public_key()
-
-    def signed(subject: Subject) -> str:
-        issuer = provider.authorities.issuer(VPN, subject, actor="anna", key="vpn-server-1195")
-        made = issuer.issue(key, common_name=subject.name, usage=pki.Usage.SERVER, now=START)
-        return f"{made.serial_number:x}"
-
-    renamed = certificates.of_server("acme", "t2", "acme-lan-provider")
-    first, second, third = signed(SERVER), signed(SERVER), signed(renamed)
-    other = pki.serial(provider.server())
-    assert provider.ledger.key_name(SERVER, base="vpn-server-1195") == "vpn-server-1195"
-    assert [one.serial for one in provider.ledger.of_same_key(second)] == [first, second, third]
-    revoked = provider.ledger.revoke(second, actor="bert", reason="the disk is gone")
-    assert [(one.serial, one.key) for one in revoked] == [
-        (one, "vpn-server-1195") for one in (first, second, third)
-    ]
-    assert provider.ledger.revoke(first, actor="bert", reason="again") == ()
-    for subject in (SERVER, renamed):
-        with pytest.raises(RequestRefused, match="the key was revoked"):
-            signed(subject)
-        assert provider.ledger.key_name(subject, base="vpn-server-1195") == "vpn-server-1195-3"
-    assert provider.ledger.get(other).revoked is None
-    assert [one.serial for one in provider.ledger.history("acme")] == [first, second, third, other]
-
-
-def test_who_is_killed_while_revoking_leaves_all_of_a_key_or_none(provider: Provider, url: str) -> None:
-    key = pki.make_key().public_key()
-    issuer = provider.authorities.issuer(VPN, CLIENT, actor="anna")
-    made = [issuer.issue(key, common_name=CLIENT.name, usage=pki.Usage.CLIENT, now=START) for _ in range(2)]
-    serials = [f"{one.serial_number:x}" for one in made]
-    for expected in ("first", "second"):
-        command = [sys.executable, "-c", REVOKER, url, serials[1], expected]
-        revoker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert revoker.stdout is not None
-        assert revoker.stdout.readline() == "halfway\n"
-        revoker.send_signal(signal.SIGKILL)
-        revoker.communicate()
-        assert provider.ledger.revocations() == ()
-        assert "certificate.revoke" not in {one.act.action for one in Audit(provider.database).records()}
-    assert len(provider.ledger.revoke(serials[1], actor="bert", reason="gone")) == 2
-    assert {one.serial for one in provider.ledger.revocations()} == set(serials)
 
 
 @pytest.mark.parametrize(

@@ -234,8 +234,8 @@ async def _refuse_loss(agent: AgentClient, document: Desired, place: str) -> Non
     if lost:
         detail = (
             f"appliance {document.appliance} serves what this controller does not know, {', '.join(lost)}: "
-            "an older backup may have been restored. It is left as it is: ask for the same failover again, or "
-            f"end it by `causeway appliance deploy {place} --overrule`"
+            "an older backup may have been restored. It is left as it is: ask for the same failover again, "
+            f"or end it by `causeway appliance deploy {place} --overrule`"
         )
         raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
