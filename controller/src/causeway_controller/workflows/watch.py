@@ -110,9 +110,13 @@ class Watch:
         self._met: dict[ApplianceId, _Met] = {}
 
     def hasten(self) -> None:
-        """Ask everybody now, those first that serve a failover: what appliances should be has changed."""
-        names = [one.id for one in sorted(self.roll.values(), key=health.rank)]
-        self._due = {name: self._clock() + place / _FIRST_A_SECOND for place, name in enumerate(names)}
+        """Ask everybody soon, those first that serve a failover: what appliances should be has changed.
+
+        Nobody is asked later than before, however often it is called.
+        """
+        for place, one in enumerate(sorted(self.roll.values(), key=health.rank)):
+            soon = self._clock() + place / _FIRST_A_SECOND
+            self._due[one.id] = min(soon, self._due.get(one.id, soon))
 
     async def look(self) -> tuple[Deployed, ...]:
         """Ask those whose turn it is, keep and return what they are now. Raises StoreError."""

@@ -117,6 +117,21 @@ async def test_each_has_its_turn_once_in_an_interval(one: Watched) -> None:
     assert one.agent.requests == []
 
 
+async def test_who_is_hastened_again_and_again_has_its_turn_all_the_same(one: Watched) -> None:
+    await one.look()
+    for number in range(150):
+        one.appliances.enter(replace(one.watch.roll[ME], id=f"a{number}", host=f"h{number}"), at=one.now)
+    one.pass_(seconds=INTERVAL)
+    await one.watch._call_the_roll()
+    one.watch._due = dict.fromkeys(one.watch.roll, one.seconds + INTERVAL)
+    one.watch.hasten()
+    last = max(one.watch._due.values())
+    assert last < one.seconds + 2
+    one.pass_(seconds=1)
+    one.watch.hasten()
+    assert max(one.watch._due.values()) == last
+
+
 async def test_what_is_deployed_no_longer_is_not_revived(one: Watched) -> None:
     await one.look()
     one.appliances.forget(ME)
