@@ -103,14 +103,24 @@ def _circle(after: Mapping[VmName, tuple[VmName, ...]]) -> tuple[VmName, ...]:
 
 
 def _gateways(findings: Findings, tenant: Tenant, plan: FailoverPlan, pointer: str) -> None:
-    """The appliance becomes these networks' default gateway: it must know the address. None is guessed."""
-    networks, vms = names_of.networks(tenant), {vm.name: vm.network for vm in tenant.vms}
-    asked: set[NetworkId] = set()
+    """The appliance becomes these networks' default gateway: it must know the address, of each IP version
+    that the VMs have. None is guessed.
+    """
+    networks, vms = names_of.networks(tenant), {vm.name: vm for vm in tenant.vms}
+    asked: set[tuple[NetworkId, int]] = set()
     for n, entry in enumerate(plan.entries):
-        network = networks.get(vms.get(entry.vm, ""))
-        if network is not None and not network.gateways and network.id not in asked:
-            asked.add(network.id)
-            detail = f"network {network.id} of {entry.vm} has no gateways; enter those of production"
+        vm = vms.get(entry.vm)
+        network = None if vm is None else networks.get(vm.network)
+        if vm is None or network is None:
+            continue
+        wanted = {(network.id, address.version) for address in vm.addresses}
+        lacking = wanted - {(network.id, gateway.version) for gateway in network.gateways} - asked
+        asked |= lacking
+        for _, version in sorted(lacking):
+            detail = (
+                f"{entry.vm} has an IPv{version} address, and network {network.id} no IPv{version} gateway, "
+                "which full failover takes over; enter production's, or leave the address out"
+            )
             findings.add(ProblemType.INVALID, f"{pointer}/entries/{n}/vm", detail)
 
 

@@ -127,6 +127,17 @@ def test_nobody_waits_for_a_vm_of_another_host() -> None:
     assert found(inventory) == [("/tenants/0/failover_plans/0/entries/1/after/0", "invalid")]
 
 
+def test_a_gateway_of_each_ip_version_that_vms_have_is_known_before_the_disaster() -> None:
+    six = ip_network("2001:db8:10::/80")
+    both = with_(network(), prefixes=(*network().prefixes, six))
+    vms = (vm("web1", 11), with_(vm("db1", 12), addresses=(*vm("db1", 12).addresses, six[12])))
+    assert found(of_tenant(networks=(both, network("dmz", 20)), vms=vms)()) == [
+        ("/tenants/0/failover_plans/0/entries/0/vm", "invalid")
+    ]
+    gated = with_(both, gateways=(*both.gateways, six[1]))
+    assert found(of_tenant(networks=(gated, network("dmz", 20)), vms=vms)()) == []
+
+
 @pytest.mark.parametrize("without", ["web1", "db1"])
 def test_replicas_come_one_by_one_also_to_vms_that_wait_for_each_other(without: str) -> None:
     entered = (with_(one, replica=UNSET) if one.name == without else one for one in tenant().vms)
