@@ -10,6 +10,7 @@ import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore, FailOver, FailOverSite, Request
+from causeway_controller.contract.runs import PlannedReplica, PlannedRun
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run, Runs
@@ -42,11 +43,15 @@ class FakeRunService:
         await asyncio.to_thread(self.runs.start, run)
         return run
 
-    async def plan(self, request: Request, *, host: str) -> tuple[tuple[str, ...], ...]:
+    async def plan(self, request: Request, *, host: str) -> PlannedRun:
         if isinstance(request, FailOver | FailOverSite) and "nobody" in request.vms:
             detail = "no VM is called nobody; correct the name"
             raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail, pointer="/vms/0"))
-        return ((f"Fail over on {host}",), ("Confirm both halves",))
+        point = datetime(2026, 1, 31, 9, tzinfo=UTC)
+        return PlannedRun(
+            stages=((f"Fail over on {host}",), ("Confirm both halves",)),
+            replicas=(PlannedReplica(vm="db1", restored_to=point), PlannedReplica(vm="web1")),
+        )
 
     async def start_chore(
         self,

@@ -98,7 +98,13 @@ def build(parts: Parts) -> web.Application:
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
     watchers = (*parts.watchers, members, providers)
     status = StatusHandlers(
-        inventories=inventories, runs=told, appliances=deployed, watchers=watchers, metrics=metrics
+        inventories=inventories,
+        runs=told,
+        appliances=deployed,
+        watchers=watchers,
+        metrics=metrics,
+        replicas=Replicas(database),
+        now=now,
     )
     built = application.create(
         {

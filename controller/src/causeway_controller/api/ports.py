@@ -11,6 +11,7 @@ from causeway_controller.contract.explain import Asked, PathAnswer
 from causeway_controller.contract.hosts import HostReport, HostVms
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
+from causeway_controller.contract.runs import PlannedRun
 from causeway_controller.contract.status import Trouble
 from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.store.invitations import Invitations
@@ -28,8 +29,8 @@ class RunService(Protocol):
     async def start(self, request: Request, *, host: Name, actor: str, identifier: str | None = None) -> Run:
         """Plan, then open the run and begin it. Raises ProblemError with nothing changed, StoreError."""
 
-    async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
-        """The sentences of each stage; nothing is changed. Raises ProblemError, StoreError."""
+    async def plan(self, request: Request, *, host: Name) -> PlannedRun:
+        """What the request would do; nothing is changed. Raises ProblemError, StoreError."""
 
     async def start_chore(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -18,9 +19,10 @@ from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
 from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
-from causeway_controller.inventory import production, undeployed
+from causeway_controller.inventory import production, replicas, undeployed
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
@@ -41,6 +43,8 @@ class StatusHandlers:
     appliances: AppliancesTold
     watchers: tuple[Watcher, ...]
     metrics: Metrics
+    replicas: Replicas
+    now: Callable[[], datetime]
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the names of their routes."""
@@ -73,7 +77,8 @@ class StatusHandlers:
         others = await self._troubles(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
         wanted, notices = _undeployed(stored, deployed, gateways=tenant is None)
-        troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *others]
+        old = await asyncio.to_thread(self._replicas, stored)
+        troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *_some(old), *others]
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -111,7 +116,8 @@ class StatusHandlers:
         all_of_them = await asyncio.to_thread(self.appliances.all, None)
         deployed = await asyncio.to_thread(self.appliances.troubles, all_of_them)
         wanted, _ = _undeployed(stored, all_of_them, gateways=True)
-        self.metrics.troubles.set(len([*deployed, *wanted, *await self._troubles(stored)]))
+        old = await asyncio.to_thread(self._replicas, stored)
+        self.metrics.troubles.set(len([*deployed, *wanted, *old, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
 
@@ -121,6 +127,17 @@ class StatusHandlers:
         for watcher in self.watchers:
             found += await watcher.troubles()
         return found
+
+    def _replicas(self, stored: Stored) -> tuple[Trouble, ...]:
+        """What is wrong with replicas as far as it was told, of the tenants that are in this."""
+        told = self.replicas.all()
+        return tuple(
+            Trouble(subject=f"replica {tenant.id}/{one.vm}", detail=wrong)
+            for tenant in stored.inventory.tenants
+            if tenant.id in told
+            for one in replicas.reports(tenant, told[tenant.id], now=self.now())
+            for wrong in one.wrong
+        )
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
@@ -138,6 +155,14 @@ def _undeployed(
     found = undeployed.find(inventory, deployed)
     told = [(Trouble(subject=one.subject, detail=one.detail), one.wanted) for one in found]
     return tuple(one for one, wanted in told if wanted), tuple(one for one, wanted in told if not wanted)
+
+
+def _some(old: tuple[Trouble, ...]) -> tuple[Trouble, ...]:
+    """Some of many: whoever replicates may have stopped as a whole."""
+    if len(old) <= _NOTICES:
+        return old
+    detail = f"{len(old) - _NOTICES} more are wrong; `causeway replica list TENANT` has all of a tenant"
+    return (*old[:_NOTICES], Trouble(subject="replicas", detail=detail))
 
 
 def _more(count: int) -> Trouble:

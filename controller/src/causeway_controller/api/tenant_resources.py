@@ -19,6 +19,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.marks import Mark
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
 
@@ -89,6 +90,7 @@ class ResourceHandlers:
             standing=Standings(self.database).of_tenant(tenant),
             asked=marks.asked(self.database, tenant),
             revoked=self.ledger.revocations_for(tenant),
+            told=Replicas(self.database).of_tenant(tenant),
         )
         return VersionedResources(version=codec.digest(found), resources=found)
 

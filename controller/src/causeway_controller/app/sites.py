@@ -30,6 +30,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.told import Told
@@ -65,6 +66,7 @@ class Sites:
         self._controllers = controllers
         self._image = image
         self._links = Links(database, vault, now=now)
+        self._replicas = Replicas(database)
         self._told = Told(database, vault, now=now)
         self._halves: set[ApplianceId] = set()
         """Names of the providers' halves of sites that were loaded."""
@@ -198,6 +200,7 @@ class Sites:
             mode=standing.mode,
             publications=standing.publications,
             revoked=tuple(self._ledger.revocations()),
+            replicas=self._replicas.of_tenant(tenant),
         )
         site = views.tenancy(
             stored.inventory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import uuid4
 
@@ -322,7 +323,10 @@ class Start:
         if self._json:
             telling.as_json(reply.value)
             return
-        for number, stage in enumerate(reply.read(PlannedRun).stages, 1):
+        planned = reply.read(PlannedRun)
+        for number, stage in enumerate(planned.stages, 1):
             for step in stage:
                 typer.echo(f"{number:>3}  {step}")
+        for one in planned.replicas:
+            typer.echo(f"{one.vm} starts {telling.as_of(one.restored_to, now=datetime.now(UTC))}")
         typer.echo("Nothing was changed.")

@@ -101,5 +101,7 @@ def _words(detail: bytes) -> str:
         error = f": {value['error']}" if "error" in value else ""
         return f"{value['step']}: {value['state']}{seconds}{error}"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {inner}" for name, inner in value.items() if inner not in (None, "", []))
+        return ", ".join(
+            f"{name}: {inner}" for name, inner in value.items() if inner not in (None, "", [], {})
+        )
     return str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -89,7 +90,11 @@ def resources(context: typer.Context, name: Annotated[str, _PROVIDER], *, json_w
         ("network", one.id, "no partial failover" if one.tunnel is UNSET else f"tunnel {one.tunnel}")
         for one in found.networks
     ]
-    rows += [("replica", one.vm, f"{one.network} at {one.host}") for one in found.replicas]
+    now = datetime.now(UTC)
+    rows += [
+        ("replica", one.vm, f"{one.network} at {one.host}, {telling.as_of(one.restored_to, now=now)}")
+        for one in found.replicas
+    ]
     rows += [("plan", one.id, telling.counted(len(one.vms), "VM")) for one in found.plans]
     rows += [("public address", address, "") for address in found.public_addresses]
     rows += [("open run", one, "") for one in found.open_runs]

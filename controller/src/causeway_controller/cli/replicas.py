@@ -41,7 +41,10 @@ def list_replicas(context: typer.Context, tenant: TenantName, *, json_wanted: Js
         telling.as_json(reply.value)
     else:
         telling.table(
-            ((one.vm, one.host, one.vm_id, _point(one), "; ".join(one.wrong) or "-") for one in found),
+            (
+                (one.vm, one.host, one.vm_id, telling.moment(one.restored_to), "; ".join(one.wrong) or "-")
+                for one in found
+            ),
             ("VM", "host", "id", "restore point (UTC)", "wrong"),
         )
     if any(one.wrong for one in found):
@@ -77,7 +80,9 @@ def register(
         telling.as_json(reply.value)
         return
     found = reply.read(ReplicaReport)
-    typer.echo(f"{tenant}/{vm}: {found.vm_id} on {found.host}, restore point {_point(found)}.")
+    typer.echo(
+        f"{tenant}/{vm}: {found.vm_id} on {found.host}, restore point {telling.moment(found.restored_to)}."
+    )
     for wrong in found.wrong:
         typer.echo(f"  {wrong}")
 
@@ -146,10 +151,6 @@ def _verdict(found: list[HostVm], *, dry: bool) -> str:
             return "nobody has its name or MAC address there; replicate it, or enter it with its id"
         case _:
             return "several look like it; enter the right one with its id"
-
-
-def _point(one: ReplicaReport) -> str:
-    return "-" if one.restored_to is UNSET else f"{one.restored_to:%Y-%m-%d %H:%M:%S}"
 
 
 def _moment(text: str) -> datetime | UnsetType:

@@ -9,6 +9,7 @@ from typing import Final
 
 from msgspec import UNSET, Raw, UnsetType
 
+from causeway_controller.cli import telling
 from causeway_controller.contract.run_summary import RunSummary
 
 _STYLE: Final = """
@@ -73,7 +74,7 @@ def _vms(summary: RunSummary) -> Iterable[str]:
     longest = max((vm.seconds for vm in summary.vms if not isinstance(vm.seconds, UnsetType)), default=0.0)
     yield "<h2>Time to ready</h2>"
     yield "<table><tr><th>VM</th><th>state</th><th class='num'>from power on</th><th></th>"
-    yield "<th class='num'>from the beginning</th></tr>"
+    yield "<th class='num'>from the beginning</th><th>restore point (UTC)</th></tr>"
     for vm in summary.vms:
         share = 0.0 if vm.seconds is UNSET or not longest else 100 * vm.seconds / longest
         bar = f"<div class='bar' style='width:{share:.1f}%'></div>" if vm.seconds is not UNSET else ""
@@ -81,7 +82,7 @@ def _vms(summary: RunSummary) -> Iterable[str]:
         yield (
             f"<tr><td>{escape(vm.vm)}</td><td class='{escape(vm.state)}'>{said}</td>"
             f"<td class='num'>{_seconds(vm.seconds)}</td><td style='width:30%'>{bar}</td>"
-            f"<td class='num'>{_seconds(vm.since)}</td></tr>"
+            f"<td class='num'>{_seconds(vm.since)}</td><td>{telling.moment(vm.restored_to)}</td></tr>"
         )
     yield "</table>"
 

@@ -101,8 +101,18 @@ def report(
         if sentence:
             typer.echo(sentence)
     telling.table(
-        ((vm.vm, vm.state, _seconds(vm.seconds), _seconds(vm.since), vm.error or "") for vm in found.vms),
-        ("VM", "state", "from power on", "from the beginning", "why"),
+        (
+            (
+                vm.vm,
+                vm.state,
+                _seconds(vm.seconds),
+                _seconds(vm.since),
+                telling.moment(vm.restored_to),
+                vm.error or "",
+            )
+            for vm in found.vms
+        ),
+        ("VM", "state", "from power on", "from the beginning", "restore point (UTC)", "why"),
     )
     for title, heads in _WHERE.items():
         telling.table(found.now.get(title, {}).items(), heads)

@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
+from msgspec import UNSET, UnsetType
 
 from causeway_controller import yaml_text
 from causeway_controller.cli import errors
+from causeway_controller.inventory.health import age
 from causeway_wire.problem import Problem, ProblemError
 
 
@@ -87,6 +90,18 @@ def problems(name: str, found: list[dict[str, Any]], *, json_wanted: bool) -> No
         pointer = f"{one['pointer']}: " if one.get("pointer") else ""
         typer.echo(f"{place}{pointer}{one['detail']}")
     note(f"{counted(len(found), 'problem')}; nothing was changed")
+
+
+def moment(at: datetime | UnsetType) -> str:
+    """A moment in UTC, as it stands in tables; `-` for none."""
+    return "-" if at is UNSET else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def as_of(restored_to: datetime | UnsetType, *, now: datetime) -> str:
+    """Which state of production a replica starts with, and how old that is."""
+    if restored_to is UNSET:
+        return "as it is: nobody has told its restore point"
+    return f"as of {moment(restored_to)} UTC, {age(now - restored_to)} ago"
 
 
 def counted(number: int, what: str) -> str:

@@ -33,6 +33,8 @@ class VmSummary(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From power on to ready, whichever controllers carried the run out."""
     since: Seconds | UnsetType = UNSET
     """From the beginning of the run to ready."""
+    restored_to: Timestamp | UnsetType = UNSET
+    """The moment of production that the replica started with; nothing where nobody told."""
     error: str | None = None
 
 

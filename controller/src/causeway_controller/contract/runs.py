@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from causeway_wire.types import Name, TenantId, Timestamp
+from causeway_wire.types import Name, TenantId, Timestamp, VmName
 
 RunId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$")]
 
@@ -62,8 +62,18 @@ class RunEventReports(Struct, frozen=True, kw_only=True):
     open: bool
 
 
-class PlannedRun(Struct, frozen=True, kw_only=True):
+class PlannedRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a request would do now; nothing has been done."""
 
     stages: tuple[tuple[str, ...], ...]
     """In their order; the steps of a stage, in words, are done at once."""
+    replicas: tuple[PlannedReplica, ...] = ()
+    """Those that would be started."""
+
+
+class PlannedReplica(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A replica that a run would start."""
+
+    vm: VmName
+    restored_to: Timestamp | UnsetType = UNSET
+    """The moment of production that it would start with; nothing where nobody told."""

@@ -22,6 +22,7 @@ from causeway_wire.types import (
     Port,
     SerialNumber,
     TenantId,
+    Timestamp,
     TunnelId,
     VmName,
 )
@@ -60,13 +61,15 @@ class NetworkView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     at: tuple[NetworkAtHost, ...] = ()
 
 
-class ReplicaView(Struct, frozen=True, kw_only=True):
+class ReplicaView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A VM that has a replica."""
 
     vm: VmName
     network: NetworkId
     addresses: tuple[IPAddress, ...]
     host: Name
+    restored_to: Timestamp | UnsetType = UNSET
+    """The moment of production that the replica would start with; nothing where nobody told."""
 
 
 class PlanView(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 
 import msgspec
@@ -130,6 +131,17 @@ def _linked(request: Request, site: Site) -> tuple[Step, ...]:
         case _:
             detail = "this is the provider's to carry out: ask its controller, or its staff"
             raise ProblemError(problem(ProblemType.UNSUPPORTED, detail, pointer="/request"))
+
+
+def started(plan: Plan) -> dict[VmName, datetime | None]:
+    """Return the VMs whose replicas the plan starts, with their restore points as far as anybody told."""
+    tenant = plan.site.tenants[plan.request.tenant]
+    if isinstance(tenant.provider, ProviderHalf) and isinstance(plan.request, FailOver):
+        names = plan.request.vms  # the other controller starts them
+    else:
+        powers = (step.action for step in plan.steps if isinstance(step.action, Power) and step.action.on)
+        names = frozenset(one.machine.name for one in powers if one.machine.kind is MachineKind.REPLICA)
+    return {name: tenant.vms[name].restored_to for name in sorted(names & tenant.vms.keys())}
 
 
 def fingerprint(plan: Plan) -> str:

@@ -39,6 +39,7 @@ class _Told:
     steps: dict[str, StepSummary] = field(default_factory=dict)
     vms: dict[str, _Vm] = field(default_factory=dict)
     mode_before: Raw | UnsetType = UNSET
+    restored: Mapping[str, str] = field(default_factory=dict)
     end: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -78,6 +79,7 @@ def _hear(told: _Told, event: RunEventReport) -> None:
         case "started":
             told.began, told.stages = event.at, detail.get("stages", ())
             told.mode_before = Raw(msgspec.json.encode(detail["mode"])) if "mode" in detail else UNSET
+            told.restored = detail.get("restored", {})
             _carried_out_by(told, detail)
         case "taken-over":
             _carried_out_by(told, detail)
@@ -128,7 +130,11 @@ def _vm(told: _Told, name: str, vm: _Vm) -> VmSummary:
     if vm.ready is not None and vm.began is not None:
         seconds = _between(vm.began, vm.ready)
         since = UNSET if told.began is None else _between(told.began, vm.ready)
-    return VmSummary(vm=name, state=vm.state, seconds=seconds, since=since, error=vm.error)
+    point = told.restored.get(name)
+    restored = UNSET if point is None else datetime.fromisoformat(point)
+    return VmSummary(
+        vm=name, state=vm.state, seconds=seconds, since=since, restored_to=restored, error=vm.error
+    )
 
 
 def _between(first: datetime, second: datetime) -> float:

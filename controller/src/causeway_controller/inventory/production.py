@@ -16,7 +16,7 @@ from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
-from causeway_controller.contract.tenant_view import TenantResources
+from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
 from causeway_controller.contract.tunnels import KeptEnd
 from causeway_controller.inventory import appliances, certificates
 from causeway_controller.inventory.allocation import mac_candidates
@@ -163,7 +163,7 @@ def site(
             serves=frozenset(vm for one in told.failovers if one.mode == Partial.name for vm in one.vms),
         ),
         appliances={own.id: TenantAppliance(id=place.id, management=access, network=own.id, nic=nic)},
-        vms={one.vm: Vm(name=one.vm, network=own.id, addresses=one.addresses) for one in replicas},
+        vms={one.vm: _vm(one) for one in replicas},
     )
     return Site(
         tenants={tenant: found},
@@ -186,6 +186,11 @@ def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation
             yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer], tenant=tenant, tunnel=one.tunnel)
         else:
             yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer])
+
+
+def _vm(told: ReplicaView) -> Vm:
+    restored = None if told.restored_to is UNSET else told.restored_to
+    return Vm(name=told.vm, network=told.network, addresses=told.addresses, restored_to=restored)
 
 
 def _credentials(end: KeptEnd) -> TenantCredentials:

@@ -46,8 +46,8 @@ def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
     """Return the VM's replica; None where it has none."""
     if vm.replica is UNSET:
         return None
-    about = told if told is not None and (told.host, told.vm_id) == _place(vm) else None
-    restored = None if about is None else about.restored_to
+    about = _about(vm, told)
+    restored = restored_to(vm, told)
     return ReplicaReport(
         vm=vm.name,
         network=vm.network,
@@ -59,6 +59,17 @@ def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
         told_by=UNSET if about is None else about.by,
         wrong=tuple(_wrong(tenant, vm, about, now=now)),
     )
+
+
+def restored_to(vm: ProtectedVm, told: Told | None) -> datetime | None:
+    """Return the restore point of the VM's replica, as far as this tells of it."""
+    about = _about(vm, told)
+    return None if about is None else about.restored_to
+
+
+def _about(vm: ProtectedVm, told: Told | None) -> Told | None:
+    """What was told, where it was about the replica that the VM has."""
+    return told if told is not None and (told.host, told.vm_id) == _place(vm) else None
 
 
 def _place(vm: ProtectedVm) -> tuple[Name, str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.tenant import Hooks, Readiness
@@ -126,6 +127,8 @@ class Vm:
     addresses: tuple[IPAddress, ...]
     macs: tuple[MacAddress, ...] = ()
     """Of the replica's vNICs in the network; needed where that is extended bridged."""
+    restored_to: datetime | None = None
+    """The moment of production that its replica would start with, as far as anybody told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

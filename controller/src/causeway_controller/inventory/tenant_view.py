@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from msgspec import UNSET, UnsetType
 
@@ -21,12 +22,13 @@ from causeway_controller.contract.tenant_view import (
     RevokedCertificate,
     TenantResources,
 )
-from causeway_controller.inventory import book
+from causeway_controller.inventory import book, replicas
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Idle, Mode
+from causeway_controller.inventory.replicas import Told
 from causeway_controller.inventory.tenancy import Revocation
-from causeway_wire.types import Name, TenantId
+from causeway_wire.types import Name, TenantId, VmName
 
 
 def resources(
@@ -38,11 +40,12 @@ def resources(
     standing: Mapping[Name, Mode],
     asked: tuple[AskedFailover, ...] = (),
     revoked: Iterable[Revocation] = (),
+    told: Mapping[VmName, Told] = MappingProxyType({}),
 ) -> TenantResources:
     """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides.
 
     `standing`: the tenant's mode on each host where a run left one; `asked`: of the tenant's controller;
-    `revoked`: what may be shown to the tenant's appliances, or by them.
+    `revoked`: what may be shown to the tenant's appliances, or by them; `told`: of its replicas.
     """
     names = book.index(inventory)
     entry = names.tenants[tenant]
@@ -51,7 +54,7 @@ def resources(
         tenant=tenant,
         hosts=tuple(dict.fromkeys(plan.host for _, _, plan in names.subscribed(entry))),
         networks=tuple(_network(names, entry, network) for network in entry.networks),
-        replicas=tuple(view for vm in entry.vms for view in _replica(vm)),
+        replicas=tuple(view for vm in entry.vms for view in _replica(vm, told.get(vm.name))),
         plans=tuple(
             PlanView(id=plan.id, vms=tuple(each.vm for each in plan.entries)) for plan in entry.failover_plans
         ),
@@ -92,9 +95,16 @@ def _at(names: Book, tenant: Tenant, network: TenantNetwork) -> Iterator[Network
                 yield NetworkAtHost(host=plan.host, network_class=kind, extension=each.extension)
 
 
-def _replica(vm: ProtectedVm) -> Iterator[ReplicaView]:
+def _replica(vm: ProtectedVm, told: Told | None) -> Iterator[ReplicaView]:
     if vm.replica is not UNSET:
-        yield ReplicaView(vm=vm.name, network=vm.network, addresses=vm.addresses, host=vm.replica.host)
+        point = replicas.restored_to(vm, told)
+        yield ReplicaView(
+            vm=vm.name,
+            network=vm.network,
+            addresses=vm.addresses,
+            host=vm.replica.host,
+            restored_to=UNSET if point is None else point,
+        )
 
 
 def _gateways(names: Book, tenant: Tenant) -> GatewayEndpoints | UnsetType:

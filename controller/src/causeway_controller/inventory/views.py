@@ -18,11 +18,12 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import NetworkClass
 from causeway_controller.contract.tenant import FailoverPlan, Hooks, Static
 from causeway_controller.contract.tenant import Tenant as TenantEntry
-from causeway_controller.inventory import appliances, book, start_order, vnics
+from causeway_controller.inventory import appliances, book, replicas, start_order, vnics
 from causeway_controller.inventory.allocation import NOTHING, TRUNK, UPLINK, Allocation
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.modes import Mode
+from causeway_controller.inventory.replicas import Told
 from causeway_controller.inventory.tenancy import (
     STARTED_TOGETHER,
     Adapter,
@@ -58,6 +59,8 @@ class Known:
     ends: Mapping[NetworkId, TenantAppliance] = field(default_factory=dict)
     """The tenant's appliances, where this controller may command them."""
     revoked: tuple[Revocation, ...] = ()
+    replicas: Mapping[VmName, Told] = field(default_factory=dict)
+    """What was told of the tenant's replicas."""
 
 
 def tenancy(
@@ -154,7 +157,13 @@ class _View:
         entry, known = self._entry, self._known
         networks = dict(self._networks())
         vms = {
-            vm.name: Vm(name=vm.name, network=vm.network, addresses=vm.addresses, macs=vm.macs)
+            vm.name: Vm(
+                name=vm.name,
+                network=vm.network,
+                addresses=vm.addresses,
+                macs=vm.macs,
+                restored_to=replicas.restored_to(vm, known.replicas.get(vm.name)),
+            )
             for vm in entry.vms
             if vm.replica is not UNSET and vm.replica.host == self._needed.host and vm.network in networks
         }

@@ -125,6 +125,9 @@ class Execution:
                 mode=mode,
                 stages=sentences(plan.steps),
                 fingerprint=planning.fingerprint(plan),
+                restored={
+                    vm: point.isoformat() for vm, point in planning.started(plan).items() if point is not None
+                },
             )
         else:
             await self._take_over(acting, plan.steps)

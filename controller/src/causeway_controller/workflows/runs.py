@@ -18,9 +18,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore, FailOverSite, Request
+from causeway_controller.contract.runs import PlannedReplica, PlannedRun
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning
 from causeway_controller.failover.planning import Plan
@@ -88,15 +90,22 @@ class Runs:
         """Submit runs to this engine, whose body is `carry_out`. Called once, before the first run."""
         self._engine = engine
 
-    async def plan(self, request: Request, *, host: Name) -> tuple[tuple[str, ...], ...]:
-        """Return the sentences of each stage that the request would have now; nothing is changed.
+    async def plan(self, request: Request, *, host: Name) -> PlannedRun:
+        """Return what the request would do now: its stages in words, and the replicas; nothing is changed.
 
         Raises ProblemError with every reason why it cannot be meant, or that the provider's appliance is
         missing or has failed (`unavailable`).
         """
         site, planned = await self._planned(request, host)
         await self._means.executor.can_begin(request, site, host)
-        return sentences(planned.steps)
+        points = planning.started(planned)
+        return PlannedRun(
+            stages=sentences(planned.steps),
+            replicas=tuple(
+                PlannedReplica(vm=vm, restored_to=UNSET if point is None else point)
+                for vm, point in points.items()
+            ),
+        )
 
     async def _planned(self, request: Request, host: Name) -> tuple[Site, Plan]:
         site = await self._tenancies.load(request.tenant, host, requests.plan(request))

@@ -191,6 +191,22 @@ async def test_what_grew_old_and_what_was_renumbered_is_told_with_what_to_do(tmp
         assert told["wrong"][1] == renumbered
 
 
+async def test_the_status_names_what_grew_old_to_those_who_see_the_tenant(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        await served.ask("PUT", PATH, SAME, **ROBOT)
+        before = {one["subject"] for one in (await served.ask("GET", "/v1/status"))[1]["troubles"]}
+        served.moments.pass_(days=3)
+        for role, whose in ((Role.ADMIN, None), (Role.TENANT_OPERATOR, "acme")):
+            _, told, _ = await served.ask("GET", "/v1/status", role=role, whose=whose)
+            (found,) = (one for one in told["troubles"] if one["subject"] == "replica acme/db1")
+            assert found["detail"].endswith("see why db1 is not replicated")
+        assert "replica acme/db1" not in before
+        _, told, _ = await served.ask("GET", "/v1/status", role=Role.TENANT_OPERATOR, whose="zeta")
+        assert "acme" not in str(told)
+        _, measured, _ = await served.ask("GET", "/metrics")
+        assert f"causeway_troubles {len(before) + 1}.0" in measured
+
+
 async def test_a_program_that_replicates_may_do_nothing_else(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
         for method, path in (

@@ -70,6 +70,16 @@ def test_time_to_ready_counts_from_the_first_power_on_under_whichever_controller
     ]
 
 
+def test_the_restore_point_that_a_replica_started_with_is_told_whatever_came_later() -> None:
+    restored = {"restored": {"db1": "2026-01-02T00:00:00+00:00"}}
+    begun = (BEGUN[0], BEGUN[1], {**BEGUN[2], **restored})
+    ons = ((2.0, "step", step(ON, "done", "db1", "start")), (2.0, "step", step(WEB, "done", "web1", "start")))
+    found = summary.of(RUN, events(begun, *ons, (3.0, "taken-over", {"controller": "two", "silent": []})))
+    points = {one.vm: one.restored_to for one in found.vms}
+    assert points == {"db1": datetime(2026, 1, 2, tzinfo=UTC), "web1": UNSET}
+    assert "<td>2026-01-02 00:00:00</td>" in report_page.page(found)
+
+
 def test_who_did_not_come_is_last_and_says_why() -> None:
     found = summary.of(
         RUN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
@@ -13,6 +14,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import Adapters, Dhcp, FailoverPlan, PlanEntry
 from causeway_controller.inventory import modes
 from causeway_controller.inventory.entry import enter
+from causeway_controller.inventory.replicas import Told
 from causeway_controller.inventory.start_order import planned
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known, of_pool, tenancy
@@ -98,6 +100,18 @@ def test_the_mode_and_the_gateways_come_along() -> None:
     (gateway,) = site.gateways
     assert (gateway.id, gateway.name, gateway.management.nic) == ("gw1", "gw.example", "inside")
     assert gateway.public.mac != gateway.inside.mac
+
+
+def test_restore_points_come_along_for_the_replicas_that_they_are_of() -> None:
+    point = datetime(2026, 5, 6, tzinfo=UTC)
+    told = Told(host="esx1", vm_id="vm-db1", restored_to=point, addresses=(), at=point, by="robot")
+    known = replace(KNOWN, replicas={"db1": told, "web1": told})
+    inventory = seed_example()
+    site = tenancy(inventory, enter(inventory), "acme", "esx1", known=known)
+    assert {one.name: one.restored_to for one in site.tenants["acme"].vms.values()} == {
+        "db1": point,
+        "web1": None,
+    }
 
 
 def test_rules_that_were_published_take_the_place_of_the_plans() -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
+from msgspec import UNSET
 
 from causeway_controller.contract.requests import Request, UndoSite
 from causeway_controller.store.database import Database
@@ -10,7 +15,7 @@ from causeway_controller.workflows import readiness
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.runs_bench import HOST, RunsBench
 from tests.workflow_bench import SITE
-from tests.workflows import BEGIN, SEQUENCES
+from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
 PROVIDER = SITE.tenants["acme"].provider.id
 BEGINNINGS = (BEGIN, SEQUENCES["fail-over-site"][0], SEQUENCES["rehearse"][0])
@@ -48,6 +53,23 @@ async def test_one_that_is_off_is_powered_on_by_the_run(bench: RunsBench) -> Non
     bench.hypervisor.on[PROVIDER] = False
     await bench.runs.start(BEGIN, host=HOST, actor="anna")
     assert len(bench.runs_kept.open()) == 1
+
+
+async def test_a_plan_and_its_run_say_from_which_restore_points_replicas_start(bench: RunsBench) -> None:
+    point = datetime(2026, 5, 6, tzinfo=UTC)
+    acme = bench.tenancies.site.tenants["acme"]
+    dated = {**acme.vms, VM: replace(acme.vms[VM], restored_to=point)}
+    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": replace(acme, vms=dated)})
+    site = SEQUENCES["fail-over-site"][0]
+    planned = await bench.runs.plan(site, host=HOST)
+    assert {one.vm: one.restored_to for one in planned.replicas} == {
+        vm: point if vm == VM else UNSET for vm in ALL
+    }
+    run = await bench.runs.start(site, host=HOST, actor="anna")
+    await bench.engine.carry_out(run.id)
+    (begun,) = (one.detail for one in bench.runs_kept.events(run.id) if one.kind == "started")
+    assert msgspec.json.decode(begun)["restored"] == {VM: point.isoformat()}
+    assert (await bench.runs.plan(UndoSite(tenant="acme"), host=HOST)).replicas == ()
 
 
 async def test_what_ends_a_failover_is_never_refused_for_that(bench: RunsBench) -> None:

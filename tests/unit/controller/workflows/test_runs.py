@@ -100,9 +100,9 @@ async def test_the_same_asked_twice_is_one_run(bench: RunsBench) -> None:
 
 
 async def test_a_plan_changes_nothing(bench: RunsBench) -> None:
-    stages = await bench.runs.plan(BEGIN, host=HOST)
+    planned = await bench.runs.plan(BEGIN, host=HOST)
     run = await through(bench, BEGIN)
-    assert [list(stage) for stage in stages] == detail(bench.runs_kept.events(run)[0])["stages"]
+    assert [list(stage) for stage in planned.stages] == detail(bench.runs_kept.events(run)[0])["stages"]
 
 
 async def killed(bench: RunsBench, run: str, *, stage: str, moment: str) -> bool:
