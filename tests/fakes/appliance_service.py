@@ -6,7 +6,16 @@ from collections.abc import AsyncIterator
 
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
 from causeway_controller.contract.explain import Asked, Leg, PathAnswer
-from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, Topic, VmNic
+from causeway_controller.contract.hosts import (
+    Finding,
+    Grade,
+    HostReport,
+    HostVm,
+    HostVms,
+    LintReport,
+    Topic,
+    VmNic,
+)
 from causeway_controller.contract.provider import HostKind
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_wire.explanation import PathStage
@@ -100,6 +109,17 @@ class FakeHosts:
         one = HostVm(id="7c1f", name="db1", powered_on=False, nics=(nic,), known_as="replica acme/db1")
         free = HostVm(id="9e2a", name="Web1_replica", powered_on=False)
         return HostVms(host=name, vms=(one, free))
+
+    async def lint(self) -> LintReport:
+        gone = Finding(topic=Topic.REPLICAS, grade=Grade.PROBLEM, text="db1 is gone", advice="replicate it")
+        well = Finding(topic=Topic.REPLICAS, grade=Grade.GOOD, text="1 of 1 are well")
+        reports = (("esx1", well, True), ("kvm1", gone, False))
+        return LintReport(
+            hosts=tuple(
+                HostReport(host=name, kind=HostKind.LIBVIRT, ready=ready, findings=(one,))
+                for name, one, ready in reports
+            )
+        )
 
     async def fit(self, name: Name, vm_id: str) -> None:
         self.asked.append((name, vm_id))

@@ -47,6 +47,15 @@ def problems(found: dict[Topic, list[Finding]]) -> list[str]:
     return [one.text for each in found.values() for one in each if one.grade is Grade.PROBLEM]
 
 
+async def test_vms_are_listed_with_the_addresses_that_their_guests_say(host: VsphereKind) -> None:
+    machine = host.centre.vms()[0]
+    name = machine.config.instanceUuid
+    spoken = vim.option.OptionValue(key="SET.guest.ipAddress", value="192.168.10.12")
+    WaitForTask(machine.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[spoken])))
+    (found,) = (one for one in await host.direct().vms() if one.id == name)
+    assert found.addresses == ("192.168.10.12",)
+
+
 async def test_a_host_with_everything_has_no_problem_and_tells_its_time(host: VsphereKind) -> None:
     needs = HostNeeds(
         networks=tuple(nic.segment for nic in host.spec.nics),

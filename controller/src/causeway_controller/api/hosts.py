@@ -24,11 +24,19 @@ class HostHandlers:
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the names of their routes."""
-        return {host_routes.CHECK_HOST.name: self.check, host_routes.HOST_VMS.name: self.vms}
+        return {
+            host_routes.CHECK_HOST.name: self.check,
+            host_routes.HOST_VMS.name: self.vms,
+            host_routes.LINT.name: self.lint,
+        }
 
     async def check(self, ask: Ask) -> Answer:
         """Look at the host; one that cannot be asked is a finding."""
         return Answer(document=await self.service.check(ask.places["host"]))
+
+    async def lint(self, ask: Ask) -> Answer:  # noqa: ARG002 - handlers are alike
+        """Look at the replicas of all hosts."""
+        return Answer(document=await self.service.lint())
 
     async def vms(self, ask: Ask) -> Answer:
         """List its VMs."""

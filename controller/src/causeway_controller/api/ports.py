@@ -8,7 +8,7 @@ from typing import Protocol
 
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
 from causeway_controller.contract.explain import Asked, PathAnswer
-from causeway_controller.contract.hosts import HostReport, HostVms
+from causeway_controller.contract.hosts import HostReport, HostVms, LintReport
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.runs import PlannedRun
@@ -100,6 +100,9 @@ class HostService(Protocol):
 
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, ControllerError."""
+
+    async def lint(self) -> LintReport:
+        """Return what is wrong with replicas, on each host that has some. Raises StoreError."""
 
     async def fit(self, name: Name, vm_id: str) -> None:
         """See that the host has a VM of this id that is off. Raises ProblemError, ControllerError."""

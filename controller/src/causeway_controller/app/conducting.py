@@ -35,6 +35,7 @@ from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.rebuilds import Rebuilds
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.told import Told
@@ -281,6 +282,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 inventories=Inventories(database, now=utc_now),
                 standings=Standings(database),
                 hosts=sites.host,
+                told=Replicas(database),
                 now=utc_now,
             ),
             peering=members,

@@ -1,35 +1,70 @@
-"""The command `causeway lint`: an inventory in YAML, checked before anybody relies on it."""
+"""The command `causeway lint`: an inventory in YAML, or replicas on all hosts, checked beforehand."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from causeway_controller.cli import inventory_file, telling
+from causeway_controller.cli import errors, inventory_file, telling
+from causeway_controller.cli.hosts import marked
+from causeway_controller.cli.options import client
+from causeway_controller.contract import host_routes
+from causeway_controller.contract.hosts import Grade, LintReport
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.inventory import appliances
 from causeway_controller.inventory.entry import enter
 from causeway_wire import codec
 
+_WRONG: Final = frozenset({Grade.WARNING, Grade.PROBLEM})
+
 
 def lint(
+    context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="The inventory as YAML or JSON; - reads standard input.")
-    ],
+        str,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The inventory as YAML or JSON; - reads standard input. Without it, replicas are checked.",
+            show_default=False,
+        ),
+    ] = "",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: problems, or appliances.")] = False,
 ) -> None:
     """Check an inventory without touching anything: every problem with its line and what to do about it.
 
-    When there is none, the appliances that the provider needs for it. Exit code 1 when there are problems.
+    When there is none, the appliances that the provider needs for it. Without a file, have the controller
+    look at the replicas of the inventory in force on all hosts: which are gone, renumbered, powered on or
+    stale, each with what to do; fit to be run daily. Exit code 1 when anything is found.
     """
+    if not file:
+        _live(context, as_json=as_json)
+        return
     read = inventory_file.read(file, json_wanted=as_json)
     with telling.told(read.name, read.places, json_wanted=as_json):
         inventory = codec.decode(read.text, Inventory)
         enter(inventory)
     _tell(inventory, as_json=as_json)
+
+
+def _live(context: typer.Context, *, as_json: bool) -> None:
+    with telling.told(json_wanted=as_json):
+        reply = client(context).ask(host_routes.LINT)
+    found = reply.read(LintReport).hosts
+    wrong = {host.host: tuple(one for one in host.findings if one.grade in _WRONG) for host in found}
+    if as_json:
+        telling.as_json(reply.value)
+    else:
+        for host, findings in wrong.items():
+            typer.echo(f"{host}: {telling.counted(len(findings), 'finding')}")
+            for line in marked(findings):
+                typer.echo(f"  {line}")
+        if not found:
+            typer.echo("The inventory in force has no replica.")
+    if any(wrong.values()):
+        raise typer.Exit(errors.REFUSED)
 
 
 def _tell(inventory: Inventory, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_controller.contract.access import Permission
-from causeway_controller.contract.hosts import HostReport, HostVms
+from causeway_controller.contract.hosts import HostReport, HostVms, LintReport
 from causeway_controller.contract.routes import READ, Route
 from causeway_wire.problem import ProblemType as P
 
@@ -30,5 +30,14 @@ HOST_VMS = Route(
     response=HostVms,
     problems=(*READ, P.UNSUPPORTED),
 )
+LINT = Route(
+    name="lint",
+    method="GET",
+    path="/v1/lint",
+    summary="Which replicas are gone, have another id, run, are stale or renumbered, on all hosts",
+    permission=Permission.DEPLOY,
+    response=LintReport,
+    problems=READ,
+)
 
-HOST_ROUTES: Final = (CHECK_HOST, HOST_VMS)
+HOST_ROUTES: Final = (CHECK_HOST, HOST_VMS, LINT)

@@ -55,6 +55,12 @@ class HostReport(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
+class LintReport(Struct, frozen=True, kw_only=True):
+    """What is wrong with replicas, on each host that has some."""
+
+    hosts: tuple[HostReport, ...]
+
+
 class VmNic(Struct, frozen=True, kw_only=True):
     """A vNIC; `network` as the hypervisor calls what it is plugged into, empty when it is into nothing."""
 

@@ -65,6 +65,8 @@ class FoundVm:
     """Of our own machines."""
     other_ids: tuple[str, ...] = ()
     """What else `find` and `power` know it by."""
+    addresses: tuple[str, ...] = ()
+    """That its guest says it has, while it runs; none where nobody tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from causeway_controller.inventory.allocation import Allocation, VlanLease
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_wire.desired import Extension
-from causeway_wire.types import ApplianceId, MacAddress, Name, TenantId, VlanId, VmName
+from causeway_wire.types import ApplianceId, IPAddress, MacAddress, Name, TenantId, VlanId, VmName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class Replica:
     vm_id: str
     macs: tuple[MacAddress, ...]
     """Of the production VM; a replica has the same or others, as what replicates likes it."""
+    addresses: tuple[IPAddress, ...] = ()
+    """Of both."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,4 +121,6 @@ def _replicas(names: Book, host: Name) -> Iterator[Replica]:
     for tenant in names.tenants.values():
         for vm in tenant.vms:
             if vm.replica is not UNSET and vm.replica.host == host:
-                yield Replica(tenant=tenant.id, vm=vm.name, vm_id=vm.replica.vm_id, macs=vm.macs)
+                yield Replica(
+                    tenant=tenant.id, vm=vm.name, vm_id=vm.replica.vm_id, macs=vm.macs, addresses=vm.addresses
+                )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.replicas import ReplicaReport
 from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
@@ -57,7 +58,7 @@ def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
         restored_to=UNSET if restored is None else restored,
         told=UNSET if about is None else about.at,
         told_by=UNSET if about is None else about.by,
-        wrong=tuple(_wrong(tenant, vm, about, now=now)),
+        wrong=tuple(f"{text}; {advice}" for text, advice in _wrong(tenant, vm, about, now=now)),
     )
 
 
@@ -76,21 +77,32 @@ def _place(vm: ProtectedVm) -> tuple[Name, str] | None:
     return None if vm.replica is UNSET else (vm.replica.host, vm.replica.vm_id)
 
 
-def _wrong(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime) -> Iterator[str]:
+def findings(
+    tenants: Iterable[Tenant], told: Mapping[TenantId, Mapping[VmName, Told]], host: Name, *, now: datetime
+) -> Iterator[Finding]:
+    """Yield what was told that is wrong with the replicas that the tenants have on this host."""
+    for tenant in tenants:
+        for vm in tenant.vms:
+            about = _about(vm, told.get(tenant.id, {}).get(vm.name))
+            if about is not None and about.host == host:
+                for text, advice in _wrong(tenant, vm, about, now=now):
+                    said = f"the replica of {tenant.id}/{vm.name}: {text}"
+                    yield Finding(topic=Topic.REPLICAS, grade=Grade.WARNING, text=said, advice=advice)
+
+
+def _wrong(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong, and what to do about it."""
     if told is None:
         return
     limit = timedelta(seconds=tenant.stale_after)
     if told.restored_to is not None and now - told.restored_to > limit:
-        yield (
-            f"its last restore point is {age(now - told.restored_to)} old, and it counts as stale after "
-            f"{age(limit)}; see why {vm.name} is not replicated"
-        )
+        old, patience = age(now - told.restored_to), age(limit)
+        text = f"its last restore point is {old} old, and it counts as stale after {patience}"
+        yield text, f"see why {vm.name} is not replicated"
     if told.addresses and set(told.addresses) != set(vm.addresses):
         theirs, ours = (", ".join(map(str, each)) for each in (told.addresses, vm.addresses))
-        yield (
-            f"{vm.name} was renumbered: who replicates it says {theirs}, the inventory {ours}; enter its "
-            "addresses as they are, or nobody reaches it after a failover"
-        )
+        text = f"{vm.name} was renumbered: who replicates it says {theirs}, the inventory {ours}"
+        yield text, "enter its addresses as they are, or nobody reaches it after a failover"
 
 
 def with_replica(

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, Topic
+from msgspec import UNSET
+
+from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, LintReport, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good
 from causeway_controller.hypervisors.findings import problem as found_problem
 from causeway_controller.inventory import book, host_needs, matching
+from causeway_controller.inventory import replicas as told_of
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
@@ -28,6 +32,11 @@ _NOTICED: Final = 5.0
 _TOO_MUCH: Final = 300.0
 """Seconds between two clocks: what is worth a word, and what makes enrolments and certificates fail."""
 _ANYTHING: Final = "see that its endpoint is right, that it runs, and that a firewall lets us through"
+_STATIC: Final = (
+    "nobody reaches it: give its guest those as static addresses (DHCP finds no server there), on the "
+    "adapter that the replica has: Linux may call it otherwise, Windows may keep them for a hidden one"
+)
+_AT_ONCE: Final = 8
 _REMEDIES: Final[Mapping[Cause, tuple[Topic, str]]] = {
     Cause.UNREACHED: (Topic.REACHED, _ANYTHING),
     Cause.SLOW: (Topic.REACHED, "look at its management service, its storage and its load"),
@@ -52,6 +61,7 @@ class HostChecks:
     inventories: Inventories
     standings: Standings
     hosts: Callable[[Host], Awaitable[Provider]]
+    told: Replicas
     now: Callable[[], datetime]
     seconds: float = SECONDS
 
@@ -61,27 +71,61 @@ class HostChecks:
         Raises ProblemError (`not-found`), StoreError.
         """
         host, needs = await asyncio.to_thread(self._needs, name)
+
+        async def inspected(asked: Inspecting, findings: list[Finding]) -> None:
+            inspection = await asked.inspect(needs)
+            findings.append(good(Topic.REACHED, f"{host.endpoint} answers"))
+            findings += (*inspection.findings, self._time(host, inspection.clock))
+            await self._replicas(asked, findings, needs, name)
+
+        return await self._report(host, inspected)
+
+    async def lint(self) -> LintReport:
+        """Return what is wrong with replicas, on each host that has some; that one cannot be asked is found.
+
+        Raises StoreError.
+        """
+        inventory = (await asyncio.to_thread(self.inventories.load)).inventory
+        vms = (vm for tenant in inventory.tenants for vm in tenant.vms)
+        names = {vm.replica.host for vm in vms if vm.replica is not UNSET}
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(name: Name) -> HostReport:
+            async with room:
+                host, needs = await asyncio.to_thread(self._needs, name)
+                return await self._report(
+                    host, lambda asked, found: self._replicas(asked, found, needs, name)
+                )
+
+        return LintReport(hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))))
+
+    async def _replicas(
+        self, asked: Inspecting, findings: list[Finding], needs: HostNeeds, name: Name
+    ) -> None:
         modes = await asyncio.to_thread(self._modes, needs, name)
+        findings += await asyncio.to_thread(self._told, name)
+        findings += replicas(needs.replicas, await asked.vms(), modes)
+
+    def _told(self, name: Name) -> tuple[Finding, ...]:
+        tenants = self.inventories.load().inventory.tenants
+        return tuple(told_of.findings(tenants, self.told.all(), name, now=self.now()))
+
+    async def _report(
+        self, host: Host, ask: Callable[[Inspecting, list[Finding]], Awaitable[None]]
+    ) -> HostReport:
         findings: list[Finding] = []
         try:
             async with asyncio.timeout(self.seconds):
-                asked = _inspecting(await self.hosts(host), host)
-                inspection = await asked.inspect(needs)
-                findings += (
-                    good(Topic.REACHED, f"{host.endpoint} answers"),
-                    *inspection.findings,
-                    self._time(host, inspection.clock),
-                )
-                findings += replicas(needs.replicas, await asked.vms(), modes)
+                await ask(_inspecting(await self.hosts(host), host), findings)
         except (StoreError, SealBroken) as error:
             findings.append(found_problem(Topic.IDENTITY, str(error), "put the secret that `login` names"))
         except TimeoutError:
-            text = f"host {name} did not answer everything within {self.seconds:.0f} s"
+            text = f"host {host.id} did not answer everything within {self.seconds:.0f} s"
             findings.append(found_problem(Topic.REACHED, text, "look at its management service and its load"))
         except ControllerError as error:
             findings.append(refused(error))
         ready = all(one.grade is not Grade.PROBLEM for one in findings)
-        return HostReport(host=name, kind=host.kind, ready=ready, findings=tuple(findings))
+        return HostReport(host=host.id, kind=host.kind, ready=ready, findings=tuple(findings))
 
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, HypervisorError, StoreError, SealBroken."""
@@ -166,6 +210,8 @@ def replicas(
             text = f"{who}, {there.name}, is powered on, and {one.vm} is not failed over"
             advice = "power it off, unless somebody tests with it: it has the addresses of production"
             yield Finding(topic=Topic.REPLICAS, grade=Grade.WARNING, text=text, advice=advice)
+        elif (others := _other_addresses(one, there)) is not None:
+            yield found_problem(Topic.REPLICAS, f"{who} runs {others}", _STATIC)
         else:
             well += 1
     if well:
@@ -175,6 +221,14 @@ def replicas(
 
 def _unfit(detail: str) -> ProblemError:
     return ProblemError(problem(ProblemType.INVALID, detail, pointer="/vm_id"))
+
+
+def _other_addresses(one: Replica, there: FoundVm) -> str | None:
+    """What its guest says, where that is not what is failed over; None where it is, or nobody says."""
+    if not (there.powered_on and there.addresses):
+        return None
+    lacking = [str(each) for each in one.addresses if str(each) not in there.addresses]
+    return f"with {', '.join(there.addresses)} and without {', '.join(lacking)}" if lacking else None
 
 
 def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:

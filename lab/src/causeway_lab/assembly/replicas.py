@@ -38,6 +38,12 @@ class Replicas:
                 name=one.name,
                 powered_on=self._machines.powered_on(one.name),
                 nics=tuple(VmNic(mac=port.mac, network=port.segment) for port in one.ports),
+                addresses=tuple(
+                    str(each.ip)
+                    for port in one.ports
+                    for each in port.addresses
+                    if self._machines.powered_on(one.name)
+                ),
             )
             for one in self._machines.guests()
             if one.name.endswith(_SUFFIX)

@@ -72,6 +72,17 @@ def test_what_is_no_moment_and_no_address_is_a_wrong_command_line(
     assert (done.exit_code, entered(controller, "web1")) == (2, UNSET)
 
 
+def test_lint_without_a_file_looks_at_the_replicas_of_all_hosts(controller: AtSocket) -> None:
+    done = CliRunner().invoke(app, ["--socket", str(controller.socket), "lint"])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        "esx1: 0 findings",
+        "kvm1: 1 finding",
+        "  STOP replicas: db1 is gone",
+        "         Next: replicate it",
+    ]
+
+
 def test_a_refusal_names_the_member(controller: AtSocket) -> None:
     done = ask(controller, "register", "acme", "web1", "--host", "esx9", "--id", "vm-5")
     assert done.exit_code == 1

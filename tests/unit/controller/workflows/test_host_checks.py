@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,11 @@ from causeway_controller.errors import SecretMissing
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspection
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.inventory.modes import Partial
+from causeway_controller.inventory.replicas import Told
 from causeway_controller.store import migrate
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.host_checks import HostChecks
 from causeway_wire.problem import ProblemError, ProblemType
@@ -56,6 +60,7 @@ class World:
         inventories = Inventories(self.database, now=lambda: START)
         inventories.replace(seed_example(), expected=0, actor="test")
         self.standings = Standings(self.database)
+        self.told = Replicas(self.database)
         self.host = InspectedHost()
         self.replicas = {
             vm.name: vm.replica.vm_id
@@ -69,7 +74,12 @@ class World:
         ]
         self.opening: Exception | None = None
         self.checks = HostChecks(
-            inventories=inventories, standings=self.standings, hosts=self.open, now=lambda: START, seconds=0.5
+            inventories=inventories,
+            standings=self.standings,
+            hosts=self.open,
+            told=self.told,
+            now=lambda: START,
+            seconds=0.5,
         )
 
     async def open(self, host: Host) -> InspectedHost:
@@ -211,6 +221,55 @@ async def test_a_replica_that_runs_beside_production_is_warned_of(world: World) 
     assert (found.grade, "is powered on, and db1 is not failed over" in found.text) == (Grade.WARNING, True)
     world.standings.put("acme", "esx1", Standing(mode=Partial(frozenset({"db1"}))))
     assert {one.grade for one in about(await world.checks.check("esx1"), Topic.REPLICAS)} == {Grade.GOOD}
+
+
+def of_db1(world: World, *, on: bool, addresses: tuple[str, ...] = ()) -> None:
+    """The host has the replica of db1 so, and the others as they should be."""
+    world.host.found = [
+        replace(one, powered_on=on, addresses=addresses) if one.id == world.replicas["db1"] else one
+        for one in world.host.found
+    ]
+
+
+async def test_a_replica_that_runs_with_other_addresses_than_those_that_failed_over(world: World) -> None:
+    """By DHCP, or with another adapter: else the failover would be successful and the VM unreachable."""
+    world.standings.put("acme", "esx1", Standing(mode=Partial(frozenset({"db1"}))))
+    of_db1(world, on=True, addresses=("169.254.3.4", "fe80::1"))
+    (found, _) = about(await world.checks.check("esx1"), Topic.REPLICAS)
+    assert found.grade is Grade.PROBLEM
+    assert found.text.endswith("runs with 169.254.3.4, fe80::1 and without 192.168.10.12")
+    assert "static" in found.advice
+    there: tuple[str, ...]
+    for there in (("192.168.10.12", "fe80::1"), ()):  # as it should be; nobody tells
+        of_db1(world, on=True, addresses=there)
+        assert {one.grade for one in about(await world.checks.check("esx1"), Topic.REPLICAS)} == {Grade.GOOD}
+
+
+async def test_lint_finds_what_is_gone_renumbered_on_or_stale_and_nothing_else(world: World) -> None:
+    (clean,) = (await world.checks.lint()).hosts
+    assert [(one.topic, one.grade) for one in clean.findings] == [(Topic.REPLICAS, Grade.GOOD)]
+    told = Told(
+        host="esx1",
+        vm_id=world.replicas["web1"],
+        restored_to=START - timedelta(days=2),
+        addresses=(ip_address("192.168.10.99"),),
+        at=START,
+        by="robot",
+    )
+    world.told.keep("acme", "web1", told)
+    of_db1(world, on=True)
+    (found,) = (await world.checks.lint()).hosts
+    wrong = [one for one in found.findings if one.grade is Grade.WARNING]
+    assert wrong[0].text.startswith("the replica of acme/web1: its last restore point is 2 d old")
+    assert wrong[1].text.startswith("the replica of acme/web1: web1 was renumbered")
+    assert "is powered on" in wrong[2].text
+    assert all(one.advice for one in wrong)
+    world.host.found = []
+    (found,) = (await world.checks.lint()).hosts
+    assert sum("is gone" in one.text and one.grade is Grade.PROBLEM for one in found.findings) == 2
+    world.opening = HypervisorError("host esx1 cannot be reached", cause=Cause.UNREACHED)
+    (found,) = (await world.checks.lint()).hosts
+    assert [one.topic for one in found.findings] == [Topic.REACHED]
 
 
 async def test_vms_are_told_with_what_they_are_to_the_inventory(world: World) -> None:

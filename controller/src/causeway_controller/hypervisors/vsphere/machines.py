@@ -101,6 +101,7 @@ def vms(place: Place) -> Iterator[FoundVm]:
         "config.template",
         "config.hardware.device",
         "runtime.powerState",
+        "guest.net",
     )
     folder = place.folder
     mine = {} if folder is None else {one._GetMoId(): one for one in folder.childEntity}  # noqa: SLF001
@@ -114,6 +115,7 @@ def vms(place: Place) -> Iterator[FoundVm]:
             powered_on=told.get("runtime.powerState") == vim.VirtualMachine.PowerState.poweredOn,
             nics=tuple(_nics(told.get("config.hardware.device", ()))),
             owner_id=_owner(one, told["name"]) if api.identifier(one) in mine else None,
+            addresses=tuple(each for nic in told.get("guest.net") or () for each in nic.ipAddress),
         )
 
 
