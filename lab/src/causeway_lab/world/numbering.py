@@ -8,11 +8,14 @@ from causeway_wire.types import IPAddress, IPInterface
 
 
 def production(index: int, host: int) -> tuple[IPInterface, IPInterface]:
-    """Both addresses of a host on production network `index` (0, 1): the decimal digits read the same."""
-    tens = 10 * (index + 1)
+    """Both addresses of a host on production network `index` (0, 1): the decimal digits read the same.
+
+    The second one is no /64: whoever works only where guests could make their own addresses is found out.
+    """
+    tens, length = 10 * (index + 1), (64, 80)[index]
     return (
         ipaddress.ip_interface(f"192.168.{tens}.{host}/24"),
-        ipaddress.ip_interface(f"2001:db8:{tens}::{host}/64"),
+        ipaddress.ip_interface(f"2001:db8:{tens}::{host}/{length}"),
     )
 
 
