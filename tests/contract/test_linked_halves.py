@@ -212,7 +212,7 @@ async def test_a_site_that_is_lost_while_its_half_is_only_held_fails_over_as_a_w
     run = await both.start(BEGIN)
     await both.tenant.engine.died.wait()
     request = FailOverSite(tenant="acme", vms=ONES)
-    assert await both.provider.runs.plan(request, host="esx1")
+    assert (await both.provider.runs.plan(request, host="esx1")).stages
     async with asyncio.timeout(4):
         full = await both.provider.runs.start(request, host="esx1", actor="otto")
         await both.provider.engine.tasks[full.id]

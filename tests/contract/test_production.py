@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+from typer.testing import CliRunner, Result
 
 from causeway_controller.app.sites import Sites
+from causeway_controller.cli.main import app
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
@@ -33,6 +38,7 @@ from causeway_wire.desired import Partial, TenantRole
 from causeway_wire.problem import ProblemError
 from tests import joining
 from tests.controller_api import serving
+from tests.controller_socket import at_socket
 from tests.provider_inventory import tenant
 from tests.two_sites import NAME, World, two_sites
 
@@ -87,6 +93,62 @@ def test_a_network_without_an_appliance_needs_none() -> None:
     assert [one.id for one in production.places(whole)] == [f"acme-{LAN.id}-tenant"]
     assert list(production.places(without)) == []
     assert there.networks[0].appliance
+
+
+def three_networks() -> Inventory:
+    """A site of three networks, one of them without an appliance."""
+    whole = site()
+    (there,) = whole.production
+    (lan,) = there.networks
+    more = [
+        replace(
+            lan,
+            id=name,
+            prefixes=(ip_network(f"192.168.{third}.0/24"),),
+            gateways=(),
+            appliance=OwnAppliance(
+                host="esx9",
+                network=f"pg-{name}",
+                address=Static(addresses=(ip_interface(f"192.168.{third}.250/24"),)),
+            )
+            if kept
+            else UNSET,
+        )
+        for name, third, kept in (("dmz", 20, True), ("old", 30, False))
+    ]
+    return replace(whole, production=(replace(there, networks=(lan, *more)),))
+
+
+def test_a_network_whose_appliance_was_left_out_is_named_with_what_follows(tmp_path: Path) -> None:
+    with at_socket(tmp_path) as controller:
+        Inventories(controller.database, now=controller.now).replace(
+            three_networks(), expected=0, actor="test"
+        )
+
+        def ask(*words: str) -> Result:
+            return CliRunner().invoke(app, ["--socket", str(controller.socket), *words])
+
+        needed = json.loads(ask("appliance", "needed", "--json").stdout)["appliances"]
+        assert [one["host"] for one in needed] == [LAN.id, "dmz"]
+        partial = ("failover", "partial", "acme", "db9", "--host")
+        for dry in ((), ("--dry-run",)):
+            done = ask(*partial, "old", *dry)
+            assert done.exit_code == 1
+            assert "network old has no appliance here" in done.stderr
+            assert "/production/0/networks/2/appliance" in done.stderr
+        assert ask(*partial, "dmz", "--dry-run").exit_code == 0
+        assert "there is no tenant" in ask(*partial, "gone").stderr
+        assert "say --host" in ask(*partial[:-1]).stderr
+
+
+def test_a_vm_of_another_network_is_told_with_its_network(tmp_path: Path) -> None:
+    (place,) = production.places(site())
+    other = replace(joining.resources(network="old").replicas[0], vm="db9")
+    told = joining.resources(network=LAN.id)
+    told = replace(told, replicas=(*told.replicas, other))
+    found = production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
+    with pytest.raises(ProblemError, match=r"db9: it is of network old.*without an appliance here"):
+        planning.plan(FailOver(tenant="acme", vms=frozenset({"db9"})), found)
 
 
 async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_told(

@@ -182,6 +182,7 @@ class RunHandlers:
         inventory = self.inventories.of_tenant(request.tenant).inventory
         if production.find(inventory, request.tenant, host) is not None:
             return
+        production.refuse_omitted(inventory, request.tenant, host)
         if not inventory.tenants:
             raise not_found(f"tenant {request.tenant}")
         hosts = {one.host for one in appliances.needed(inventory)}

@@ -114,6 +114,19 @@ def find(inventory: Inventory, tenant: TenantId, network: NetworkId) -> Place | 
     return next(found, None)
 
 
+def refuse_omitted(inventory: Inventory, tenant: TenantId, network: NetworkId) -> None:
+    """Raise ProblemError (`unsupported`) for a network of this site whose appliance was left out (seed)."""
+    for n, entry in enumerate(inventory.production):
+        for m, one in enumerate(entry.networks):
+            if (entry.tenant, one.id) == (tenant, network) and one.appliance is UNSET:
+                detail = (
+                    f"network {network} has no appliance here, so its VMs are not failed over partially: "
+                    f"enter one as /production/{n}/networks/{m}/appliance, as `causeway appliance proposed "
+                    f"{entry.id}` shows, or have the provider fail the whole site over, which needs none"
+                )
+                raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+
+
 def overtaken(mode: Mode, told: TenantResources | None) -> frozenset[VmName]:
     """Return the VMs that this site answers for, although the provider has failed their host over as a whole.
 
@@ -160,6 +173,7 @@ def site(
         provider=ProviderHalf(
             id=place.production.id,
             hosts={one.vm: one.host for one in replicas},
+            elsewhere={one.vm: one.network for one in told.replicas if one.network != own.id},
             serves=frozenset(vm for one in told.failovers if one.mode == Partial.name for vm in one.vms),
         ),
         appliances={own.id: TenantAppliance(id=place.id, management=access, network=own.id, nic=nic)},

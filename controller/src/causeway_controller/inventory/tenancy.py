@@ -101,6 +101,8 @@ class ProviderHalf:
     """What runs call it."""
     hosts: Mapping[VmName, Name]
     """Of the provider's, on which each VM's replica is."""
+    elsewhere: Mapping[VmName, NetworkId] = field(default_factory=dict)
+    """VMs of the tenant's other networks, which have appliances of their own, or none."""
     serves: frozenset[VmName] = frozenset()
     """What it said last that it serves partially: what is not failed over here was left by a failed run."""
 
