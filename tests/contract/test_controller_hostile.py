@@ -32,6 +32,7 @@ THERE = {
     "token": "0" * 12,
     "invitation": "0" * 12,
     "provider": "north",
+    "vm": "db1",
 }
 """Names in paths that lead somewhere; drawn ones rarely do."""
 
