@@ -14,13 +14,15 @@ from msgspec.structs import replace
 from typer.testing import CliRunner, Result
 
 from causeway_controller.app.sites import Sites
+from causeway_controller.cli.appliances import proposal
 from causeway_controller.cli.main import app
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
-from causeway_controller.contract.provider import Host, HostKind, Storage, StorageKind
+from causeway_controller.contract.provider import Host, HostKind, NetworkClass, Storage, StorageKind
 from causeway_controller.contract.requests import FailOver, FailOverSite
 from causeway_controller.contract.tenant import Assignment, Dhcp, Static
+from causeway_controller.contract.tenant_view import NetworkAtHost, NetworkView
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.failover import documents, planning
 from causeway_controller.failover.steps import OpenHalf, Power
@@ -34,8 +36,8 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.providers import client_of
-from causeway_wire.desired import Partial, TenantRole
-from causeway_wire.problem import ProblemError
+from causeway_wire.desired import Extension, Partial, TenantRole
+from causeway_wire.problem import ProblemError, ProblemType
 from tests import joining
 from tests.controller_api import serving
 from tests.controller_socket import at_socket
@@ -149,6 +151,25 @@ def test_a_vm_of_another_network_is_told_with_its_network(tmp_path: Path) -> Non
     found = production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
     with pytest.raises(ProblemError, match=r"db9: it is of network old.*without an appliance here"):
         planning.plan(FailOver(tenant="acme", vms=frozenset({"db9"})), found)
+
+
+def test_a_network_that_is_extended_bridged_is_not_offered_and_refused() -> None:
+    """Over two controllers that is not done yet: nobody may find it out in a failover."""
+    at = [
+        NetworkAtHost(host="theirs", network_class=NetworkClass.INTERNET, extension=one) for one in Extension
+    ]
+    views = [
+        NetworkView(id=name, prefixes=LAN.prefixes, tunnel=f"{name}-tunnel", at=where)
+        for name, where in (("routed", (at[0],)), (LAN.id, (at[1],)), ("both", tuple(at)))
+    ]
+    assert [one.extension for one in at] == [Extension.ROUTED, Extension.BRIDGED]
+    told = replace(joining.resources(network=LAN.id), networks=tuple(views))
+    offered = {str(one["id"]): "appliance" in one for one in proposal(told)}
+    assert offered == {"routed": True, LAN.id: False, "both": True}
+    (place,) = production.places(site())
+    with pytest.raises(ProblemError, match=f"network {LAN.id} bridged, which over two controllers") as caught:
+        production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
+    assert caught.value.problem.type == ProblemType.UNSUPPORTED.urn
 
 
 async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_told(
