@@ -15,7 +15,7 @@ from tests.simulation.scenario import run
 
 pytestmark = pytest.mark.timeout(300)
 
-SEEDS, LINKED, AT_ONCE = 100, 50, 25
+SEEDS, LINKED, BACK, AT_ONCE = 100, 50, 25, 25
 """About half a minute of a processor's time in all; `make simulate` plays a thousand."""
 ROOT = Path(__file__).parents[2]
 
@@ -31,6 +31,11 @@ def test_every_property_holds_where_each_site_has_controllers_of_its_own(first: 
     seeds = range(first, first + AT_ONCE)
     broken = {seed: told for seed in seeds if (told := run(seed, linked=True).broken) is not None}
     assert broken == {}, "see one with: python -m tests.simulation --linked --trace --seed N"
+
+
+def test_every_property_holds_where_some_of_a_full_failover_are_kept() -> None:
+    broken = {seed: told for seed in range(BACK) if (told := run(seed, back=True).broken) is not None}
+    assert broken == {}, "see one with: python -m tests.simulation --back --trace --seed N"
 
 
 def test_a_seed_has_the_same_history_each_time_and_in_every_process() -> None:

@@ -1,6 +1,6 @@
 """Plays seeded histories of agents and controllers, and looks whether five properties hold in each.
 
-Usage: python -m tests.simulation [--seeds N] [--seed S [--trace]] [--mutants]
+Usage: python -m tests.simulation [--seeds N] [--seed S [--trace]] [--linked | --back] [--mutants]
 """
 
 from __future__ import annotations
@@ -26,29 +26,30 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="only the history of this seed")
     parser.add_argument("--trace", action="store_true", help="tell what happens in it")
     parser.add_argument("--linked", action="store_true", help="each site has controllers of its own")
+    parser.add_argument("--back", action="store_true", help="so, and back from a full failover, some kept")
     parser.add_argument("--mutants", action="store_true", help="plant faults, and see them found")
     parser.add_argument("names", nargs="*", help="only these faults")
     asked = parser.parse_args()
     if asked.mutants:
         return _mutants(asked.seeds, frozenset(asked.names))
     if asked.seed is not None:
-        return _one(asked.seed, trace=asked.trace, linked=asked.linked)
-    return _all(range(asked.first, asked.first + asked.seeds), linked=asked.linked)
+        return _one(asked.seed, trace=asked.trace, linked=asked.linked, back=asked.back)
+    return _all(range(asked.first, asked.first + asked.seeds), linked=asked.linked, back=asked.back)
 
 
-def _one(seed: int, *, trace: bool, linked: bool) -> int:
-    history = run(seed, linked=linked)
+def _one(seed: int, *, trace: bool, linked: bool, back: bool) -> int:
+    history = run(seed, linked=linked, back=back)
     if trace:
         _say("\n".join(history.trace))
     _say(f"seed {seed}: {history.broken or 'holds'}; trace {_digest((history,))}")
     return 1 if history.broken else 0
 
 
-def _all(seeds: range, *, linked: bool) -> int:
+def _all(seeds: range, *, linked: bool, back: bool) -> int:
     began, counts, broken = time.process_time(), Counter[str](), 0
     elapsed, steps, digest = 0.0, 0, hashlib.sha256()
     for seed in seeds:
-        history = run(seed, linked=linked)
+        history = run(seed, linked=linked, back=back)
         counts.update(history.counts)
         elapsed, steps = elapsed + history.elapsed, steps + history.steps
         digest.update(_digest((history,)).encode())

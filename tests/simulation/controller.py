@@ -20,7 +20,8 @@ from causeway_controller.store.runs import Runs as StoredRuns
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.guardian import Guardian
-from causeway_controller.workflows.ports import Halves
+from causeway_controller.workflows.hook_calls import NO_HOOKS
+from causeway_controller.workflows.ports import Halves, Hooks
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from tests.simulation.loop import Process, VirtualLoop
@@ -54,6 +55,8 @@ class Machines:
         self.on: dict[str, bool] = {}
         self.refuses = refuses
         """Share of orders that are refused."""
+        self.slow = 0.0
+        """Most seconds that a replica takes besides to shut down."""
         self._loop = loop
         self._switch = switch
 
@@ -73,7 +76,10 @@ class Machines:
                 done.set_result(None)
 
         # In no process of anybody's: an order that was given is obeyed, whoever gave it is dead or not.
-        self._loop.call_later(self._loop.random.uniform(0.05, 1.0), act, context=Context())
+        takes = self._loop.random.uniform(0.05, 1.0)
+        if self.slow and not on and "/" in owner_id:
+            takes += self._loop.random.uniform(0.0, self.slow)
+        self._loop.call_later(takes, act, context=Context())
         await done
         if refused:
             raise HypervisorError(f"power of {owner_id}: no host has enough memory")
@@ -111,6 +117,7 @@ class Surroundings:
     tell: Callable[[str], None]
     host: str = HOST
     """Where their runs are."""
+    hooks: Hooks = NO_HOOKS
     halves: Halves = _no_half
     """The provider's half of a run, at a tenant's controllers."""
 
@@ -135,6 +142,7 @@ class Controller:
             generations=StoredGenerations(database),
             answers=_answers,
             timing=TIMING,
+            hooks=around.hooks,
             halves=around.halves,
             words=StoredHalves(database),
             in_charge=self._lease.in_charge,

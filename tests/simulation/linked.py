@@ -290,6 +290,10 @@ class _Runs:
     def service(self) -> object:
         return self.controller.runs
 
+    @property
+    def stored(self) -> StoredRuns:
+        return StoredRuns(self.controller.around.shared.database)
+
     def may_start(self, *_: object) -> None:
         """Who has joined may."""
 

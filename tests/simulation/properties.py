@@ -217,7 +217,8 @@ class Properties:
             return
         state = engine.state
         held = [one.document.generation for one in (state.in_force, state.tentative) if one is not None]
-        if known.generation in held:
+        same = (one for one in ledger.changes.values() if one.generation == known.generation)
+        if known.generation in held and not any(one.asked for one in same):
             self.breaks(3, f"{appliance.name} keeps generation {known.generation}, which nobody confirmed")
 
     def _in_force(self, appliance: Appliance) -> None:

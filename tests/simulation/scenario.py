@@ -25,6 +25,7 @@ from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 from tests import sites
 from tests.simulation import schedule as schedules
+from tests.simulation.back import BackWorld, back_site
 from tests.simulation.controller import Controller, start
 from tests.simulation.linked import LinkedWorld
 from tests.simulation.loop import VirtualLoop, virtual
@@ -66,12 +67,14 @@ def _shared() -> tuple[Shared, Shared]:
     return Shared(), Shared()
 
 
-def run(seed: int, *, linked: bool = False) -> History:
-    """The history of this seed; the same each time. `linked`: each site has controllers of its own."""
+def run(seed: int, *, linked: bool = False, back: bool = False) -> History:
+    """The history of this seed; the same each time. `linked`: each site has controllers of its own; `back`:
+    so, and the tenant's is back from a full failover of which it keeps some.
+    """
     for one in _shared():
         one.clear()
     with _quiet(), virtual(seed) as loop:
-        return _told(loop, seed, linked=linked)
+        return _told(loop, seed, linked=linked, back=back)
 
 
 @contextlib.contextmanager
@@ -87,11 +90,13 @@ def _quiet() -> Iterator[None]:
         structlog.configure(**before)
 
 
-def _told(loop: VirtualLoop, seed: int, *, linked: bool) -> History:
+def _told(loop: VirtualLoop, seed: int, *, linked: bool, back: bool) -> History:
     schedule, (ours, theirs) = schedules.draw(seed), _shared()
     how = schedule.conditions
-    if linked:
-        world: World = LinkedWorld(loop, _site(1), ours, how, refuses=schedule.refuses, theirs=theirs)
+    if back:
+        world: World = BackWorld(loop, back_site(), ours, how, refuses=schedule.refuses, theirs=theirs)
+    elif linked:
+        world = LinkedWorld(loop, _site(1), ours, how, refuses=schedule.refuses, theirs=theirs)
     else:
         world = World(loop, _site(schedule.networks), ours, how, refuses=schedule.refuses)
     properties = Properties(world)
@@ -158,6 +163,7 @@ class _Telling:
         await asyncio.sleep(BOOT_SECONDS)
         for _ in range(schedule.controllers):
             world.new_controller()
+        await world.begin()
         self._misfortune.begin(schedule.blows)
         people = self._loop.create_task(self._people())
         await asyncio.wait([people], timeout=schedules.SECONDS)
@@ -180,9 +186,8 @@ class _Telling:
     # People
 
     async def _people(self) -> None:
-        for number, (wish, pause) in enumerate(
-            zip(self._schedule.wishes, self._schedule.pauses, strict=True), 1
-        ):
+        wishes = self._world.wishes(self._schedule.wishes)
+        for number, (wish, pause) in enumerate(zip(wishes, self._schedule.pauses, strict=False), 1):
             await asyncio.sleep(pause)
             request = self._request(wish)
             if wish != "undo" and not self._schedule.mistaken:
@@ -218,6 +223,8 @@ class _Telling:
         match wish:
             case "fail-over":
                 return FailOver(tenant=TENANT, vms=first)
+            case "keep":
+                return FailOver(tenant=TENANT, vms=first, end_full=True)
             case "more":
                 return FailOver(tenant=TENANT, vms=frozenset(self._world.tenant.vms) - first)
             case _:
@@ -273,14 +280,16 @@ class _Telling:
         kept = "; ".join(told.get("kept", ()))
         why = f" ({told['why']})" if "why" in told else ""
         self._world.tell(f"{run} {last.kind}{why}{f', not undone: {kept}' if kept else ''}")
-        if last.kind != FINISHED and self._undisturbed:
-            self._properties.breaks(5, f"nothing was in the way, and {run} failed: {told['why']}")
         request = self._asked[run]
+        early = self._world.hurried and isinstance(request, Undo)
+        if last.kind != FINISHED and self._undisturbed and not early:
+            self._properties.breaks(5, f"nothing was in the way, and {run} failed: {told['why']}")
         self._left = last.kind != FINISHED and (self._left or bool(kept))
         if last.kind == FINISHED and isinstance(request, Undo):
             self._world.originals.on |= request.vms
             self._properties.owners()
-        if last.kind != FINISHED and not self._left and isinstance(request, FailOver):
+        gone = last.kind != FINISHED and not self._left and not self._world.is_full()
+        if gone and isinstance(request, FailOver):
             self._world.originals.on |= request.vms - self._mode()
             self._properties.owners()
         return {"kind": last.kind, **told}
@@ -349,6 +358,9 @@ class _Telling:
         said = {originals.addresses[vm] for vm in self._mode() - originals.on}
         doubtful = {originals.addresses[vm] for vm in self._mode() & originals.on}
         claimed = frozenset[IPAddress]().union(*(one.hardware.claims() for one in world.tenants())) - doubtful
+        if world.is_full() and not said and not claimed:
+            world.tell("all agree: the full failover goes on")
+            return
         served = world.provider.hardware.routed() - doubtful
         # What a run left standing serves what nobody asks for, until it is undone (decision 36).
         others = [

@@ -111,6 +111,20 @@ class World:
         made.begin()
         return made
 
+    async def begin(self) -> None:
+        """Come to where the history begins, before anything is in the way."""
+
+    def wishes(self, drawn: tuple[str, ...]) -> tuple[str, ...]:
+        """What people ask for, of what was drawn."""
+        return drawn
+
+    hurried = False
+    """Whether people ask for the end of a failover before the provider may be through with its beginning."""
+
+    def is_full(self) -> bool:
+        """Whether the provider has the site failed over as a whole."""
+        return False
+
     def living(self) -> list[Controller]:
         """Controllers that are not dead; one that is stopped looks alive."""
         return [one for one in self.controllers if one.alive]

@@ -68,7 +68,10 @@ class HalfHandlers:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _checked(self, ask: Ask, wanted: HalfOrder, run: str) -> Answer:
-        """Refuse an end that cannot be, and older epochs. Raises ProblemError."""
+        """Refuse an end that cannot be, or not before an open run is over; and older epochs.
+
+        Raises ProblemError.
+        """
         tenant, name, end = ask.caller.tenant or "", _name(ask), wanted.end
         if end is UNSET:
             raise malformed("`dry_run` is for an `end`")
@@ -77,6 +80,7 @@ class HalfHandlers:
         request = _ending(tenant, end)
         await asyncio.to_thread(self.runs.may_start, ask.caller, request, end.host)
         await self.runs.service.plan(request, host=end.host)
+        await asyncio.to_thread(self.runs.stored.refuse_open, tenant, end.host)
         return Answer(document=await asyncio.to_thread(self._report, tenant, name))
 
     async def _start(self, ask: Ask, wanted: HalfOrder, run: str) -> None:
@@ -131,10 +135,12 @@ class HalfHandlers:
 
 
 def _state(half: Half, run: RunReport) -> HalfState:
+    serves = isinstance(requests.read(bytes(run.request)), Serve)
+    if serves and half.kept:
+        return HalfState.KEPT
     if run.open:
         return HalfState.HELD if half.held else HalfState.PREPARING
     went_through = run.last is not UNSET and run.last.kind == _FINISHED
-    serves = isinstance(requests.read(bytes(run.request)), Serve)
     return HalfState.KEPT if serves is went_through else HalfState.GONE
 
 

@@ -301,7 +301,13 @@ def back_to_partial(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName])
 def others_ended(
     tenant: Tenant, before: modes.Mode, kept: frozenset[VmName], *, request: str
 ) -> Iterator[Stage]:
-    """Return the stages that end the full failover of all but these VMs, which stay in a partial one."""
-    yield from _stop(tenant, before.vms - kept)
+    """Return the stages that end the full failover of all but these VMs, which stay in a partial one.
+
+    What replicates is released only when all of them are off: it would write under one that runs.
+    """
+    ended = before.vms - kept
+    yield from _stop(tenant, ended)
     yield (Step("Remove all public rules", PutRules(appliance=tenant.provider.id, rules=())),)
-    yield from hooks.call(tenant, HookMoment.RELEASE, request=request, vms=before.vms - kept)
+    stopped = tuple(switched(vm, on=False) for vm in sorted(ended))
+    for stage in hooks.call(tenant, HookMoment.RELEASE, request=request, vms=ended):
+        yield tuple(replace(step, needs=stopped) for step in stage)

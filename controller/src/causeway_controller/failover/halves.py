@@ -12,13 +12,15 @@ The tenant's run has the provider's open its half first, and has it held; then i
     4  4-8 the tunnel carries packets
     5  the provider's half is to be kept                  5  4 its end of the tunnel is up too
                                                           6  its appliance is told to keep what it has
-    6  the tenant's appliance too
+                                                          7  that the half is kept is told from now on
+    6  the tenant's appliance too                         8  what is left of a full failover that it ends
 
 It is the protocol of `partial`, with the provider's controller between the tenant's and the provider's
 appliance; tests/model/partial_failover.pml has its laws. The tenant's appliance is applied within the
 provider's half, which is confirmed first and ended last. The provider's run ends its half by itself in two
 cases only: the tenant's controller said that its appliance relies on it no more, or the deadline is over
-inside which that appliance has gone back by itself.
+inside which that appliance has gone back by itself. From its stage 7 on the tenant's appliance is confirmed:
+what takes long comes after that, and sends nothing back (`steps.Settle`).
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from causeway_controller.failover.steps import (
     HookMoment,
     LetGo,
     OpenHalf,
+    Settle,
     Stage,
     Step,
     VerifyTunnel,
@@ -58,14 +61,14 @@ _ENDED: Final = {
 def serve(site: Site, tenant: TenantId, vms: Iterable[VmName], *, end_full: bool = False) -> tuple[Step, ...]:
     """Return the steps of the provider's half for these VMs, besides those that it serves already.
 
-    `end_full`: they run in full failover, which ends for the others. Raises ProblemError carrying every
-    reason why this cannot be meant, each naming its VM.
+    `end_full`: they run in full failover, which ends for the others; a run before may have ended it, and left
+    them. Raises ProblemError carrying every reason why this cannot be meant, each naming its VM.
     """
     chosen, before = frozenset(vms), tenancy.mode(site, tenant)
-    if end_full:
+    if end_full and not _ended(before, chosen):
         return numbered(_serve_kept(checks.keepable(site, tenant, chosen), before, chosen))
     found = checks.servable(site, tenant, chosen)
-    return numbered(_serve(found, chosen, before.vms))
+    return numbered(_serve(found, chosen, before))
 
 
 def stop_serving(site: Site, request: StopServing) -> tuple[Step, ...]:
@@ -112,24 +115,31 @@ def undo(
     return numbered(_undo(found, ending, chosen, after, stop_appliances=stop_appliances))
 
 
-def _serve(tenant: Tenant, chosen: frozenset[VmName], before: frozenset[VmName]) -> Iterator[Stage]:
-    after = before | chosen
+def _ended(mode: modes.Mode, vms: frozenset[VmName]) -> bool:
+    """Whether of a full failover of these VMs only the partial one is left that was to stay of it."""
+    return isinstance(mode, modes.Partial) and vms <= mode.vms
+
+
+def _serve(tenant: Tenant, chosen: frozenset[VmName], before: modes.Mode) -> Iterator[Stage]:
+    after = before.vms | chosen
     yield from hooks.call(tenant, HookMoment.HOLD, request="serve", vms=chosen)
-    yield (partial.provider_on(tenant, before),)
-    yield (partial.servers_started(tenant, before, after),)
-    yield partial.replicas_on(tenant, chosen, before)
-    yield from _held(tenant, chosen)
+    yield (partial.provider_on(tenant, before.vms),)
+    yield (partial.servers_started(tenant, before.vms, after),)
+    yield partial.replicas_on(tenant, chosen, before.vms)
+    yield from _held(tenant, chosen, modes.partial(after, modes.permanent(before)))
 
 
 def _serve_kept(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Iterator[Stage]:
     """From full failover: taken back to that unless the tenant's half comes; the others stop after it."""
     yield (full.back_to_partial(tenant, before, kept),)
-    yield from _held(tenant, kept)
+    yield from _held(tenant, kept, modes.partial(kept, modes.permanent(before)))
     yield from full.others_ended(tenant, before, kept, request="serve")
 
 
-def _held(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Stage]:
-    """What was given to the appliance waits for the tenant's half, and is confirmed then."""
+def _held(tenant: Tenant, vms: frozenset[VmName], after: modes.Mode) -> Iterator[Stage]:
+    """What was given to the appliance waits for the tenant's half, and is confirmed then; it is in the mode
+    `after` from then on.
+    """
     appliance = tenant.provider.id
     yield (
         Step(
@@ -148,6 +158,7 @@ def _held(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Stage]:
         for network in documents.covered(tenant, vms)
     )
     yield from confirmations(appliance)
+    yield (Step("Tell the tenant's controller that this half stays", Settle(mode=after)),)
 
 
 def _stop_serving(tenant: Tenant, request: StopServing, after: modes.Mode) -> Iterator[Stage]:

@@ -162,7 +162,7 @@ def after(plan: Plan, events: Iterable[Event]) -> modes.Mode:
     before = tenancy.mode(site, name)
     mode: modes.Mode
     match request:
-        case Serve(vms=vms, end_full=True):
+        case Serve(vms=vms, end_full=True) if isinstance(before, modes.Full):
             mode = modes.partial(vms, modes.permanent(before))
         case FailOver() | Serve():
             mode = modes.partial(before.vms | request.vms, modes.permanent(before))

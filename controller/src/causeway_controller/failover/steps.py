@@ -234,6 +234,18 @@ class CloseHalf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Keep now, not at the end of the run, that the tenant is in this mode: others rely on it, and the run
+    takes nothing back any more. What is left of it goes on whatever fails, but not when it is to stop.
+    """
+
+    mode: Mode
+
+    def __str__(self) -> str:
+        return f"keep that it is in mode {self.mode.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyMode:
     """Wait until an appliance reports this mode, these addresses on its adapters, and none of the others."""
 
@@ -322,6 +334,7 @@ Action = (
     | OpenHalf
     | AskHalf
     | CloseHalf
+    | Settle
 )
 
 
@@ -356,15 +369,6 @@ def appliances(steps: Iterable[Step]) -> tuple[ApplianceId, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def replicas(steps: Iterable[Step]) -> frozenset[VmName]:
-    """Return every VM whose replica the steps power or wait for."""
-    return frozenset(
-        step.action.machine.name
-        for step in steps
-        if isinstance(step.action, Power | Ready) and step.action.machine.kind is MachineKind.REPLICA
-    )
-
-
 def _appliances(action: Action) -> tuple[ApplianceId, ...]:
     match action:
         case Apply() | Confirm() | PutRules() | EditRules() | VerifyMode() | AwaitTenant() | LetGo():
@@ -375,7 +379,7 @@ def _appliances(action: Action) -> tuple[ApplianceId, ...]:
             return (action.half,)
         case Power(machine=machine) if machine.appliance is not None:
             return (machine.appliance,)
-        case Power() | Pause() | Ready() | Call():
+        case Power() | Pause() | Ready() | Call() | Settle():
             return ()
 
 

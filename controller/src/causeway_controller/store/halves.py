@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import UNSET
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.halves import HalfOrder, Word
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.peer_tables import half
-from causeway_controller.store.tables import open_run
+from causeway_controller.store.runs import SETTLED
+from causeway_controller.store.tables import open_run, run_event
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
@@ -28,6 +29,9 @@ _MOST: Final = 1000
 """Of one tenant."""
 _OVERTAKEN: Final = "overtaken"
 """In place of a word: this provider's own, which no order carries."""
+_KEPT_TOO: Final = select(
+    half, exists().where(run_event.c.run == half.c.run, run_event.c.kind == SETTLED).label("kept")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Half:
     given: int
     """How many of those were done."""
     word: Word | None
+    kept: bool = False
+    """Whether its appliance keeps it: the tenant's controller relies on it, whatever becomes of the run."""
     overtaken: bool = False
     """Whether a full failover takes its place: then it goes, whatever relies on it."""
 
@@ -71,7 +77,7 @@ class Halves:
             if connection.execute(made.returning(half.c.name)).one_or_none() is not None:
                 _tidy(connection, tenant, before=at - _KEPT)
             this = (half.c.tenant == tenant, half.c.name == name)
-            row = connection.execute(select(half).where(*this).with_for_update()).mappings().one()
+            row = connection.execute(_KEPT_TOO.where(*this).with_for_update(of=half)).mappings().one()
             if wanted.epoch < row["epoch"]:
                 detail = f"epoch {wanted.epoch} of {name} is over, {row['epoch']} has taken it over"
                 raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=row["epoch"]))
@@ -81,7 +87,7 @@ class Halves:
 
     def get(self, tenant: TenantId, name: Name) -> Half | None:
         """One half; None before the first order about it. Raises StoreError."""
-        question = select(half).where(half.c.tenant == tenant, half.c.name == name)
+        question = _KEPT_TOO.where(half.c.tenant == tenant, half.c.name == name)
         with self._database.read() as connection:
             row = connection.execute(question).mappings().one_or_none()
         return None if row is None else _half(row)
@@ -89,7 +95,7 @@ class Halves:
     def of_run(self, run: RunId) -> Half | None:
         """The half that a run carries out; None when it carries out none. Raises StoreError."""
         with self._database.read() as connection:
-            row = connection.execute(select(half).where(half.c.run == run)).mappings().one_or_none()
+            row = connection.execute(_KEPT_TOO.where(half.c.run == run)).mappings().one_or_none()
         return None if row is None else _half(row)
 
     def hold(self, run: RunId) -> None:
@@ -153,6 +159,7 @@ def _half(row: Any) -> Half:
         asked=row["asked"],
         seconds=row["seconds"],
         given=row["given"],
+        kept=bool(row["kept"]),
         word=None if row["word"] in {None, _OVERTAKEN} else Word(row["word"]),
         overtaken=row["word"] == _OVERTAKEN,
     )

@@ -22,6 +22,8 @@ from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
+SETTLED: Final = "settled"
+"""Kind of an event: the tenant is in this `mode` from now on, however the run ends."""
 _SERVES: Final = '%"request":"serve"%'
 
 
@@ -120,6 +122,14 @@ class Runs:
             row = connection.execute(ended.returning(open_run.c.tenant, open_run.c.host)).one()
             if left is not None:
                 tenancies.put(connection, row.tenant, row.host, left)
+            return number
+
+    def settle(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing) -> int:
+        """Keep an event of an open run with what its tenant's is from now on; as `append`."""
+        with self._database.write() as connection:
+            number = _append(connection, name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
+            found = _locked(connection, name)
+            tenancies.put(connection, found.tenant, found.host, left)
             return number
 
     def ended_before(

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import modes, tenancy
 from causeway_wire.types import ApplianceId, ChangeId, Epoch
 
 
@@ -27,6 +27,10 @@ async def _never() -> bool:
 
 async def _nobody_newer(_accepted: Epoch) -> Epoch | None:
     return None
+
+
+async def _nowhere(_mode: modes.Mode) -> None:
+    """A run that ends with its process keeps nothing."""
 
 
 @dataclass(slots=True)
@@ -51,6 +55,8 @@ class Run:
     """
     stop_requested: Callable[[], Awaitable[bool]] = _never
     """Whether somebody asked that the run go no further; asked where a step waits for somebody else."""
+    settle: Callable[[modes.Mode], Awaitable[None]] = _nowhere
+    """Keeps that the tenant is in this mode, before the run ends."""
     unheard: set[ApplianceId] = field(default_factory=set)
     """Appliances that may still obey another controller, or have done what they did not answer."""
 

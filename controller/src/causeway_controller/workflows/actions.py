@@ -37,6 +37,7 @@ from causeway_controller.failover.steps import (
     Power,
     PutRules,
     Ready,
+    Settle,
     VerifyMode,
     VerifyTunnel,
     appliance_machine,
@@ -213,6 +214,9 @@ class Executor:
                 await self._waits.until(action)
             case Call():
                 await self._hooks.call(action, run.id)
+                changed = True
+            case Settle(mode=mode):
+                await run.settle(mode)
                 changed = True
             case AwaitTenant() | LetGo() | OpenHalf() | AskHalf() | CloseHalf():
                 changed = await self._other_site.act(run, action)

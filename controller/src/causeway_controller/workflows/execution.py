@@ -17,11 +17,19 @@ from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
-from causeway_controller.failover.steps import Power, Step, appliances, replicas, switched, switches
+from causeway_controller.failover.steps import (
+    MachineKind,
+    Power,
+    Ready,
+    Step,
+    appliances,
+    switched,
+    switches,
+)
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import Run, RunEvent, Runs
+from causeway_controller.store.runs import SETTLED, Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
@@ -99,12 +107,16 @@ class Execution:
         request = requests.read(self._asked.request.encode())
         for event in before:
             self._remember(event)
-        site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, requests.plan(request))
-        self._site = site
         started = next((event for event in before if event.kind == STARTED), None)
         began: dict[str, Any] = {}
         if started is not None:
             began = msgspec.json.decode(started.detail, type=dict[str, Any])
+        followed = requests.plan(request)
+        if any(event.kind == SETTLED for event in before):
+            followed = followed or modes.plan(modes.read(began["mode"]))  # the mode of now tells it no more
+        site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, followed)
+        self._site = site
+        if started is not None:
             site = tenancy.with_mode(site, self._asked.tenant, modes.read(began["mode"]))
         plan = planning.plan(request, site)
         self._planned = plan.steps
@@ -113,6 +125,7 @@ class Execution:
         acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
         acting.stop_requested = self._journal.stop_requested
         acting.inherits = bool(self._inherited.kept)
+        acting.settle = self._record.settle
         if started is None:
             standing = tenancy.mode(site, self._asked.tenant)
             known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)
@@ -181,7 +194,7 @@ class Execution:
             _log.exception("nobody heard how a run ended", extra={"run": self._asked.id})
 
     async def _fail(self, error: Exception) -> None:
-        """The tenant's mode stays what it was: what can be is taken back, and what stands is said."""
+        """The tenant's mode stays what it was, or was settled to be: what stands is said."""
         undone, kept = (error.undone, error.kept) if isinstance(error, StepFailed) else ((), ())
         stand = [sentence for sentence, state in self._steps.items() if state in _STANDING]
         kept = (*kept, *self._still_kept((*undone, *kept)))
@@ -214,7 +227,7 @@ class Execution:
         if self._site is None:
             return {}
         tenant = self._site.tenants[self._asked.tenant]
-        vms = tenancy.mode(self._site, self._asked.tenant).vms | replicas(self._planned)
+        vms = tenancy.mode(self._site, self._asked.tenant).vms | _replicas(self._planned)
         return await self._means.executor.survey.now(tenant, self._planned, vms)
 
 
@@ -239,6 +252,15 @@ class _Told:
     async def stop_requested(self) -> bool:
         """As `Journal.stop_requested`."""
         return await self._journal.stop_requested()
+
+
+def _replicas(steps: Sequence[Step]) -> frozenset[VmName]:
+    """Every VM whose replica the steps power or wait for."""
+    return frozenset(
+        step.action.machine.name
+        for step in steps
+        if isinstance(step.action, Power | Ready) and step.action.machine.kind is MachineKind.REPLICA
+    )
 
 
 def _about(told: str, way_back: str) -> bool:

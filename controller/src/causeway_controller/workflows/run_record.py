@@ -13,8 +13,9 @@ import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.errors import ControllerError, StoreError, Superseded
+from causeway_controller.inventory import modes
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import News, Run, RunEvent, Runs
+from causeway_controller.store.runs import SETTLED, News, Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.telling import Telling, text
 from causeway_wire.problem import ProblemError, ProblemType
@@ -121,12 +122,23 @@ class Record:
             _log.exception("a run ended by a defect", extra={"run": self.asked.id})
             await fail(error)
 
+    async def settle(self, mode: modes.Mode) -> None:
+        """Keep that the tenant is in this mode while the run goes on. Raises Superseded, StoreError."""
+        await self.telling.kept()
+        detail = {"mode": modes.members(mode)}
+        await self._to_store(self._runs.settle, SETTLED, detail, Standing(mode=mode))
+
     async def close(self, kind: str, detail: dict[str, Any], left: Standing | None = None) -> None:
         """Keep the last event, with what the run left. Raises Superseded, StoreError."""
         await self.telling.kept()
+        await self._to_store(self._runs.finish, kind, detail, left)
+
+    async def _to_store(
+        self, keep: Callable[..., object], kind: str, detail: dict[str, Any], left: Standing | None
+    ) -> None:
         try:
             await asyncio.to_thread(
-                self._runs.finish,
+                keep,
                 self.asked.id,
                 epoch=self.epoch,
                 kind=kind,

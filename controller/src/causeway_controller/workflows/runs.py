@@ -198,6 +198,8 @@ class Runs:
     async def stop(self, run: str, *, actor: str = "") -> None:
         """Have the run stop before its next stage, and take back what it did as if that stage had failed.
 
+        What is settled stays (`failover.steps.Settle`).
+
         Raises ProblemError (`not-found`) when it is over.
         """
         await asyncio.to_thread(self._runs.ask_to_stop, run, actor=actor, at=self._now())

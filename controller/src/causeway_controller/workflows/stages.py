@@ -4,7 +4,8 @@ A stage's steps run at once and the stage is complete when all of them are. When
 siblings still run to their end (each has a deadline), then everything done is compensated, last stage first.
 What a stage did is remembered in the run's journal: whoever carries the run on skips it, and confirms or
 cancels what it left awaiting. Every effect may be repeated, because between an effect and the memory of it a
-controller may die. A cancelled run undoes nothing; what it left unconfirmed the appliances take back.
+controller may die. A cancelled run undoes nothing; what it left unconfirmed the appliances take back. Once
+the tenant's mode is settled (`steps.Settle`) nothing is taken back any more, for others rely on it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from causeway_controller.errors import ControllerError, RunStopped, StepFailed, Superseded, Unheard
+from causeway_controller.errors import (
+    ControllerError,
+    RunStopped,
+    StepFailed,
+    StoreError,
+    Superseded,
+    Unheard,
+)
 from causeway_controller.failover.events import Event, StepState
-from causeway_controller.failover.steps import Apply, Power, Step
+from causeway_controller.failover.steps import Apply, Power, Settle, Step
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.workflows import records
 from causeway_controller.workflows.acting import Run
@@ -63,6 +71,7 @@ class Stages:
         self._failed: set[str] = set()
         """Steps that did not end well, by their sentences; also those of a controller before us."""
         self._relying: frozenset[ApplianceId] = frozenset()
+        self._settled = False
         self._begun = run.taken_over
         """Whether another controller may have begun the stage that comes next."""
 
@@ -76,6 +85,9 @@ class Stages:
         for number, group in itertools.groupby(steps, key=lambda step: step.stage):
             stage = _Stage(number=number, steps=tuple(group))
             events, stopped = await self._stage(stage)
+            if self._settled:
+                ended += self._left_out(stage.steps) if stopped else events
+                continue
             ended += events
             if stopped:
                 undone, kept = await self._compensate(ended)
@@ -85,7 +97,17 @@ class Stages:
                 if event.error is not None and event.step.required:
                     undone, kept = await self._compensate(ended)
                     raise StepFailed(event.step.sentence, event.error, undone, kept) from event.error
+            self._settled = any(isinstance(event.step.action, Settle) for event in events)
         return tuple(ended)
+
+    def _left_out(self, steps: Sequence[Step]) -> tuple[Event, ...]:
+        """Steps that are not begun, or not known to have ended, because somebody asked that the run stop."""
+        error = ControllerError("somebody asked that the run stop")
+        events = tuple(Event(step=step, state=StepState.SKIPPED, error=error) for step in steps)
+        for event in events:
+            self._failed.add(event.step.sentence)
+            self._progress(event)
+        return events
 
     async def _stage(self, stage: _Stage) -> tuple[tuple[Event, ...], bool]:
         """How its steps ended, now or before, and whether the run was to stop instead.
@@ -106,6 +128,7 @@ class Stages:
             lived.extend(task.result() for task in tasks.values())
             for event in lived:
                 _refuse_superseded(event.error)
+                _refuse_doubtful(event)
             return records.write(records.record(lived, self._awaiting()))
 
         found = records.read(await self._journal.stage(f"stage {stage.number}", act))
@@ -221,6 +244,12 @@ def _relying(steps: Iterable[Step]) -> frozenset[ApplianceId]:
         for step in steps
         if isinstance(step.action, Apply) and step.action.within is not None
     )
+
+
+def _refuse_doubtful(event: Event) -> None:
+    """Raises the store's error of what may be settled all the same: the run is carried on from there."""
+    if isinstance(event.step.action, Settle) and isinstance(event.error, StoreError):
+        raise event.error
 
 
 def _refuse_superseded(error: Exception | None) -> None:
