@@ -128,7 +128,9 @@ class _Life:
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
         return _deployed(ME, tenant, host)
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None, in_place: bool = False
+    ) -> None:
         """It can be."""
 
     async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from causeway_controller.hypervisors.base import HypervisorError, Machine, MachineSpec, Progress
+from causeway_controller.hypervisors.findings import too_full
 
 
 class FakeHypervisor:
@@ -15,6 +16,10 @@ class FakeHypervisor:
     ) -> None:
         self.on = dict(machines)
         self.broken: set[str] = set()
+        self.full = False
+        """Whether no room is left for another machine."""
+        self.reasons: tuple[str, ...] = ()
+        """Why no machine can be made, however much room is left."""
         self.specs: dict[str, MachineSpec] = {}
         """Of what was deployed here."""
         self._switched = switched
@@ -26,7 +31,8 @@ class FakeHypervisor:
         return f"{switch}-trunk-{'-'.join(map(str, vlans))}"
 
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
-        return ()
+        room = too_full("it", left=0, needed=int(self.full), in_place=spec.in_place, instead="wait")
+        return (*self.reasons, *room)
 
     async def find(self, owner_id: str) -> Machine | None:
         if owner_id not in self.on:

@@ -39,6 +39,8 @@ class MachineSpec:
     nics: tuple[NicSpec, ...]
     seed: bytes
     """First-boot envelope. Holds no private key. Empty: the machine waits for one."""
+    in_place: bool = False
+    """It is made when the machine of its owner id is gone: what that one takes is free then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,12 +38,12 @@ def room(where: str, *, left: int, each: int, missing: int, instead: str) -> Fin
     return problem(Topic.STORAGE, text, f"make room, or {instead}")
 
 
-def too_full(where: str, *, left: int, needed: int, instead: str) -> Iterator[str]:
+def too_full(where: str, *, left: int, needed: int, in_place: bool, instead: str) -> Iterator[str]:
     """Yield why an appliance has no room there, if it has none.
 
-    `left`, `needed`: octets. `instead`: as of `room`.
+    `left`, `needed`: octets. `in_place`: as of `MachineSpec`. `instead`: as of `room`.
     """
-    if left < needed:
+    if left < needed and not in_place:
         yield (
             f"{where} has {left >> 20} MiB left, and an appliance's disk may grow to "
             f"{-(-needed >> 20)} MiB; make room, or {instead}"

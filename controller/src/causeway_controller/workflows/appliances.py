@@ -111,14 +111,19 @@ class Onboarding:
         """
         if await provider.find(wanted.id) is not None:
             return
-        nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
         token = await self._tokens.get(wanted.id)
         seed = seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
         seed = replace(seed, ssh_authorized_keys=self._ssh_keys, time_servers=self._time_servers)
-        spec = MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed_image.encode(seed))
-        if reasons := await provider.preflight(spec):
-            raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {'; '.join(reasons)}")
+        spec = await _spec(wanted, provider, seed_image.encode(seed), in_place=False)
+        await _refuse(spec, provider)
         await provider.deploy(spec, progress)
+
+    async def check_in_place(self, wanted: Wanted, provider: Provider) -> None:
+        """Raise HypervisorError when another machine could not be made in the place of the one that is there.
+
+        Without an envelope: its token would be a new one.
+        """
+        await _refuse(await _spec(wanted, provider, b"", in_place=True), provider)
 
     async def enrol(self, wanted: Wanted, provider: Provider) -> None:
         """Give the appliance its first certificate, unless it has one of ours; waits while it boots."""
@@ -187,6 +192,16 @@ def _nics(adapters: Iterable[Adapter], management: str) -> Iterable[Nic]:
     for one in adapters:
         if one.name == management:
             yield Nic(name=one.name, mac=one.mac, addresses=one.addresses, gateways=one.gateways)
+
+
+async def _spec(wanted: Wanted, provider: Provider, seed: bytes, *, in_place: bool) -> MachineSpec:
+    nics = [NicSpec(mac=vnic.mac, segment=await _segment(provider, vnic)) for vnic in wanted.vnics]
+    return MachineSpec(owner_id=wanted.id, name=wanted.id, nics=tuple(nics), seed=seed, in_place=in_place)
+
+
+async def _refuse(spec: MachineSpec, provider: Provider) -> None:
+    if reasons := await provider.preflight(spec):
+        raise HypervisorError(f"appliance {spec.name} cannot be deployed: {'; '.join(reasons)}")
 
 
 async def _segment(provider: Provider, vnic: Vnic) -> str:

@@ -76,9 +76,18 @@ class GatewayProvisioning:
         self._now = now
         self._apply_seconds = patience * APPLY_SECONDS
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:  # noqa: ARG002 - see `Deployment`
-        """Raise what `ensure` raises before it touches anything."""
-        await self._checked(host, under)
+    async def check(
+        self,
+        tenant: TenantId,  # noqa: ARG002 - nobody's
+        host: Name,
+        *,
+        under: Under | None = None,
+        in_place: bool = False,
+    ) -> None:
+        """Raise what `ensure` raises before it touches anything; `in_place` as of `Provisioning.check`."""
+        gateway, entry, provider = await self._checked(host, under)
+        if in_place:
+            await self._onboarding.check_in_place(_wanted(gateway, entry), provider)
 
     async def ensure(
         self,
@@ -101,14 +110,7 @@ class GatewayProvisioning:
             id=gateway.id, tenant=NOBODY, host=gateway.id, address=access.address, port=access.port
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
-        wanted = Wanted(
-            id=gateway.id,
-            role=RoleName.GATEWAY,
-            management=access,
-            adapters=(gateway.public, gateway.inside),
-            vnics=vnics.of_gateway(entry),
-        )
-        await self._onboarding.bring_up(wanted, provider, progress)
+        await self._onboarding.bring_up(_wanted(gateway, entry), provider, progress)
         await self._served(*await self._site(gateway.id), under, compared=True)
         await asyncio.to_thread(self._appliances.changed, gateway.id)
         return gateway.id
@@ -195,10 +197,22 @@ class GatewayProvisioning:
         return self._epochs.current(NOBODY, gateway) or self._epochs.take(NOBODY, gateway)
 
 
+def _wanted(gateway: Gateway, entry: provided.Gateway) -> Wanted:
+    return Wanted(
+        id=gateway.id,
+        role=RoleName.GATEWAY,
+        management=gateway.management,
+        adapters=(gateway.public, gateway.inside),
+        vnics=vnics.of_gateway(entry),
+    )
+
+
 class Deployments(Protocol):
     """`life.Deployment`, twice."""
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
+    ) -> None: ...
 
     async def ensure(
         self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
@@ -214,9 +228,11 @@ class ByKind:
         self._tenants = tenants
         self._gateways = gateways
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
+    ) -> None:
         """As `Deployment.check`."""
-        await self._of(tenant).check(tenant, host, under=under)
+        await self._of(tenant).check(tenant, host, under=under, in_place=in_place)
 
     async def ensure(
         self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False

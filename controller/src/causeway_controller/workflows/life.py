@@ -31,7 +31,9 @@ _GRACE_SECONDS: Final = 20.0
 class Deployment(Protocol):
     """Has appliances there; `provisioning.Provisioning` does."""
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None: ...
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
+    ) -> None: ...
 
     async def ensure(
         self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
@@ -84,9 +86,11 @@ class Life:
             await self._deployed(tenant, host)
             await self._provisioning.conform(tenant, host)
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
-        """Raise what `bring` raises before it touches anything."""
-        await self._provisioning.check(tenant, host, under=under)
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None, in_place: bool = False
+    ) -> None:
+        """Raise what `bring` raises before it touches anything; `in_place` as of `Provisioning.check`."""
+        await self._provisioning.check(tenant, host, under=under, in_place=in_place)
 
     async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId:
         """As `ensure`, as a part of a run."""

@@ -152,9 +152,16 @@ class Provisioning:
         said = await (await self._clients(appliance, access)).observed()
         return not wanted <= {one.serial for one in said.revoked}
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
-        """Raise what `ensure` raises before it touches anything."""
-        await self._checked(tenant, host, under)
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
+    ) -> None:
+        """Raise what `ensure` raises before it touches anything.
+
+        `in_place`: also HypervisorError when its host could not make another machine in its place.
+        """
+        checked = await self._checked(tenant, host, under)
+        if in_place:
+            await self._onboarding.check_in_place(checked.wanted, await checked.provider())
 
     async def _checked(self, tenant: TenantId, host: Name, under: Under | None) -> _Checked:
         stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)

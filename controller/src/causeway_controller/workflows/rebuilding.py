@@ -104,7 +104,10 @@ class Rebuilding:
         return Done(detail="it was started anew and answers", enough=True)
 
     async def _remove(self, record: Record, one: Deployed) -> Done:
-        """Somebody may have started or deployed it meanwhile, and waited for longer than we did."""
+        """Somebody may have started or deployed it meanwhile, and waited for longer than we did. While its
+        host could make no other one, it stays: what starts later may answer again.
+        """
+        await self._life.check(one.tenant, one.host, under=redeploying.under(record), in_place=True)
 
         async def answers() -> bool:
             found = await self._answers(one)

@@ -28,7 +28,9 @@ class Bringing(Protocol):
 
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed: ...
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None: ...
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None, in_place: bool = False
+    ) -> None: ...
 
     async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId: ...
 
@@ -46,9 +48,12 @@ class Redeploying:
         self._in_charge = in_charge
 
     async def plan(self, asked: Run) -> Sequence[Unit]:
-        """As `Kind.plan`; raises ProblemError when it is not deployed, or cannot be (any more)."""
-        await self._life.check(asked.tenant, asked.host, under=Under(run=asked.id, epoch=0))
+        """As `Kind.plan`; raises ProblemError when it is not deployed, or cannot be (any more), and
+        HypervisorError when its host could not make another one in its place.
+        """
         one = await self._life.deployed(asked.tenant, asked.host)
+        begun = Under(run=asked.id, epoch=0)
+        await self._life.check(asked.tenant, asked.host, under=begun, in_place=True)
         removing = "keep" if _keep(asked) else "revoke"
         return (
             Unit(
@@ -89,14 +94,14 @@ async def bring(life: Bringing, record: Record, one: Deployed) -> None:
     what `life.bring` raises.
     """
     try:
-        await life.bring(one.tenant, one.host, under=_under(record))
+        await life.bring(one.tenant, one.host, under=under(record))
     except ProblemError as error:
         accepted = error.problem.epoch
         if error.problem.type != ProblemType.STALE_EPOCH.urn or not isinstance(accepted, int):
             raise
         if await record.newer(accepted) is None:
             raise
-        await life.bring(one.tenant, one.host, under=_under(record))
+        await life.bring(one.tenant, one.host, under=under(record))
 
 
 def kind(one: Deployed) -> str:
@@ -109,5 +114,6 @@ def _keep(asked: Run) -> bool:
     return isinstance(found, Redeploy | RedeployGateway) and found.keep_certificates
 
 
-def _under(record: Record) -> Under:
+def under(record: Record) -> Under:
+    """Return the run, with the epoch of who carries it out."""
     return Under(run=record.asked.id, epoch=record.epoch)

@@ -27,7 +27,9 @@ class NoDeployment:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None = None) -> None:
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
+    ) -> None:
         self.asked.append("check")
 
     async def ensure(

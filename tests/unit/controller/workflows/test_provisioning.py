@@ -260,3 +260,16 @@ async def test_what_serves_more_than_is_remembered_is_left_as_it_is() -> None:
         await provisioning._refuse_loss(agent, idle, "acme esx1")
     assert caught.value.problem.type == ProblemType.FAILOVER_IN_PROGRESS.urn
     assert "full failover of network" in caught.value.problem.detail
+
+
+async def test_before_a_machine_is_removed_its_host_says_whether_it_could_make_another_one(
+    world: World,
+) -> None:
+    """What the machine itself takes is not counted: it is gone by then."""
+    await deployed(world, world.host)
+    world.host.full = True
+    await world.provisioning.check("acme", "esx1", in_place=True)
+    world.host.reasons = ("there is no network vlan-7",)
+    await world.provisioning.check("acme", "esx1")
+    with pytest.raises(HypervisorError, match="cannot be deployed: there is no network vlan-7"):
+        await world.provisioning.check("acme", "esx1", in_place=True)

@@ -60,7 +60,11 @@ class World(RunsBench):
     async def deployed(self, _tenant: TenantId, _host: Name) -> Deployed:
         return ONE
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None, in_place: bool = False
+    ) -> None:
+        if in_place and self.host.reasons:
+            raise HypervisorError(self.host.reasons[0])
         but = "" if under is None else under.run
         await asyncio.to_thread(self.runs_kept.refuse_open, tenant, host, but=but)
 
@@ -126,6 +130,16 @@ async def test_what_does_not_come_back_is_replaced(database: Database) -> None:
     world = World(database, there=True, hopeless=True)
     assert (await world.through())[0] == "finished"
     assert (world.cleared, world.host.on, world.well) == (["ctl1: rebuilt"], {ME: True}, True)
+
+
+async def test_what_does_not_come_back_stays_while_its_host_could_make_no_other_one(
+    database: Database,
+) -> None:
+    world = World(database, there=True, hopeless=True)
+    world.host.reasons = ("there is no network vlan-7",)
+    kind, told = await world.through()
+    assert (kind, told["why"]) == ("failed", "there is no network vlan-7")
+    assert (world.cleared, world.host.on) == ([], {ME: True})
 
 
 async def test_what_the_host_does_not_start_is_replaced(database: Database) -> None:

@@ -34,6 +34,7 @@ class World(RunsBench):
         self.epochs_used: list[int] = []
         self.ahead: int | None = None
         self.broken = False
+        self.unable = False
         super().__init__(database)
 
     def chores(self) -> dict[type[Chore], Any]:
@@ -43,7 +44,11 @@ class World(RunsBench):
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
         return Deployed(id=ME, tenant=tenant, host=host, address=ip_address("192.0.2.1"), port=8443)
 
-    async def check(self, tenant: TenantId, host: Name, *, under: Under | None) -> None:
+    async def check(
+        self, tenant: TenantId, host: Name, *, under: Under | None, in_place: bool = False
+    ) -> None:
+        if in_place and self.unable:
+            raise HypervisorError("there is no network vlan-7")
         but = "" if under is None else under.run
         await asyncio.to_thread(self.runs_kept.refuse_open, tenant, host, but=but)
 
@@ -91,6 +96,20 @@ async def test_what_it_would_do_is_said_and_nothing_done(
     (removal,), (deployment,) = await world.runs.plan_chore(request, tenant="acme", host=HOST)
     assert f"{word} its certificates" in removal
     assert "new certificates" in deployment, "its keys are born on the new machine, whatever is revoked"
+    assert (world.machine, world.cleared) == (1, [])
+
+
+async def test_a_machine_stays_when_its_host_could_make_no_other_one(database: Database) -> None:
+    world = World(database)
+    world.unable = True
+    with pytest.raises(HypervisorError, match="there is no network"):
+        await world.begin()
+    world.unable = False
+    run = await world.begin()
+    world.unable = True
+    await world.engine.carry_out(run)
+    kind, told = world.last(run)
+    assert (kind, told["why"]) == ("failed", "there is no network vlan-7")
     assert (world.machine, world.cleared) == (1, [])
 
 

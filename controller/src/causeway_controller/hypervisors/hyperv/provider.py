@@ -84,7 +84,11 @@ class HypervProvider(ByAttempts[Login, places.Place]):
             return [str(error)]
         reasons = list(networks.missing(networks.switches(login), spec.nics))
         reasons += too_full(
-            self._host.storage.id, left=left, needed=capacity, instead="name another directory"
+            self._host.storage.id,
+            left=left,
+            needed=capacity,
+            in_place=spec.in_place,
+            instead="name another directory",
         )
         return reasons
 

@@ -147,7 +147,13 @@ class LibvirtProvider:
         except HypervisorError as error:
             return [*reasons, str(error)]
         needed += len(seed_image.iso(spec.seed))
-        reasons += too_full(f"pool {self._pool}", left=left, needed=needed, instead="name another pool")
+        reasons += too_full(
+            f"pool {self._pool}",
+            left=left,
+            needed=needed,
+            in_place=spec.in_place,
+            instead="name another pool",
+        )
         return reasons
 
     def _machines(self, connection: Any) -> Hardware:

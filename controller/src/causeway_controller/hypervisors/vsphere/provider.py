@@ -89,6 +89,7 @@ class VsphereProvider(ByAttempts[Any, places.Place]):
             f"datastore {place.datastore.name}",
             left=left,
             needed=image.capacity,
+            in_place=spec.in_place,
             instead="name another datastore",
         )
         return reasons
