@@ -24,13 +24,13 @@ from typing import Final
 import msgspec
 from pyVmomi import vim
 
-from benchmarks.deploying import Done, Work
+from benchmarks.deploying import Done
 from benchmarks.report import Figure, figure, publish
-from causeway_controller.contract.provider import Host, HostKind, Storage, StorageKind
+from causeway_controller.contract.provider import Host
 from tests import libvirtd, vcenter
-from tests.conformance import kinds
+from tests.conformance import entries, kinds
+from tests.conformance.deploying import Deployed, Work
 from tests.hyperv import host as hyperv_host
-from tests.libvirtd import POOL
 
 RUNS: Final = 3
 COUNT: Final = int(os.environ.get("CAUSEWAY_APPLIANCES", "20"))
@@ -140,14 +140,15 @@ def _figures(kind: str, rounds: list[Round]) -> list[Figure]:
 
 
 def _work(host: Host, image: Path, segments: tuple[str, ...], login: str | None = None, smb: int = 0) -> Work:
-    spec = kinds.spec(segments)
+    machine = Deployed.of(kinds.spec(segments))
+    # Their last octet is the number of the machine.
+    nics = tuple((f"02:00:00:{place:02x}:00:00", one) for place, one in enumerate(segments))
     return Work(
         host=host,
         login=login,
         image=str(image.with_suffix(".qcow2")),
         smb=smb,
-        segments=segments,
-        seed=spec.seed,
+        machine=msgspec.structs.replace(machine, nics=nics),
         counts=(1, COUNT),
     )
 
@@ -168,12 +169,7 @@ async def _libvirt(home: Path) -> AsyncIterator[Asked]:
     daemon.make_network("left", "cw-left")
     image = kinds.image(directory)
     _noise(image)
-    host = Host(
-        id="kvm1",
-        kind=HostKind.LIBVIRT,
-        endpoint=daemon.uri,
-        storage=Storage(id=POOL, kind=StorageKind.DIRECTORY),
-    )
+    host = entries.libvirt_entry(daemon.uri)
     yield Asked(work=_work(host, image, ("left", "bridge:cw-right")), disk=image, into=directory)
     next(begun, None)
 
@@ -184,10 +180,9 @@ async def _vsphere(home: Path) -> AsyncIterator[Asked]:
     directory.mkdir()
     image = vcenter.ova(directory, noise=MEBIBYTES << 20)
     with vcenter.running(vcenter.build(directory / "simulator"), directory) as centre:
-        host = kinds.vsphere_entry(centre, centre.port)
+        host = entries.vsphere_entry(centre, centre.port)
         networks = (centre.id(vim.Network, "VM Network"), centre.id(vim.Network, "DC0_DVPG0"))
-        login = f"{vcenter.USER}\n{vcenter.PASSWORD}\n"
-        yield Asked(work=_work(host, image, networks, login), disk=image, into=directory)
+        yield Asked(work=_work(host, image, networks, entries.vsphere_login()), disk=image, into=directory)
 
 
 @asynccontextmanager
@@ -198,9 +193,8 @@ async def _hyperv(home: Path) -> AsyncIterator[Asked]:
     _noise(image)
     first, second = map(str, hyperv_host.SWITCHES)
     async with hyperv_host.running(directory) as one:
-        host = kinds.hyperv_entry(one, one.port)
-        login = f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}\n{hyperv_host.PASSWORD}\n"
-        work = _work(host, image, (first, f"{second}/101"), login, smb=one.smb)
+        host = entries.hyperv_entry(one, one.port)
+        work = _work(host, image, (first, f"{second}/101"), entries.hyperv_login(), smb=one.smb)
         yield Asked(work=work, disk=image, into=directory)
 
 

@@ -13,28 +13,10 @@ from typing import Final
 
 import msgspec
 
-from causeway_controller.contract.provider import Host, HostKind
-from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import MachineSpec, NicSpec, Provider, log_out, unwatched
-from causeway_controller.hypervisors.hyperv import opening as hyperv_opening
-from causeway_wire.types import Secret
+from causeway_controller.hypervisors.base import MachineSpec, Provider, log_out, unwatched
+from tests.conformance.deploying import Deployed, Work
 
 _KIBIBYTES: Final = 1024
-
-
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be deployed where."""
-
-    host: Host
-    login: str | None
-    image: str
-    """The appliance's qcow2, beside which its OVA and VHDX are."""
-    smb: int = 0
-    """The port of a Hyper-V host's files."""
-    segments: tuple[str, ...]
-    seed: bytes
-    counts: tuple[int, ...]
-    """So many, one after the other; all are removed before the next."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +35,7 @@ def main() -> None:
 
 
 async def _all(asked: Work) -> list[Done]:
-    provider = _provider(asked)
+    provider = asked.provider()
     try:
         await provider.find("bench-0")  # connected, and all that is loaded for it
         return [await _deployed(provider, asked, count) for count in asked.counts]
@@ -61,16 +43,8 @@ async def _all(asked: Work) -> list[Done]:
         await log_out(provider)
 
 
-def _provider(asked: Work) -> Provider:
-    login = None if asked.login is None else Secret(asked.login)
-    if asked.host.kind is HostKind.HYPERV:
-        # The inventory says no port of SMB: on Windows it is always the same.
-        return hyperv_opening.open_host(asked.host, login, Path(asked.image), smb=asked.smb)
-    return hosts.provider(asked.host, login, image=Path(asked.image))
-
-
 async def _deployed(provider: Provider, asked: Work, count: int) -> Done:
-    specs = [_spec(asked, number) for number in range(count)]
+    specs = [_numbered(asked.machine, number) for number in range(count)]
     began, cpu = time.monotonic(), time.process_time()
     for spec in specs:
         await provider.deploy(spec, unwatched)
@@ -91,13 +65,10 @@ def _peak() -> float:
     return int(line.split()[1]) / _KIBIBYTES
 
 
-def _spec(asked: Work, number: int) -> MachineSpec:
-    nics = tuple(
-        NicSpec(mac=f"02:00:00:{place:02x}:00:{number:02x}", segment=segment)
-        for place, segment in enumerate(asked.segments)
-    )
-    name = f"bench-{number}"
-    return MachineSpec(owner_id=name, name=name, nics=nics, seed=asked.seed)
+def _numbered(machine: Deployed, number: int) -> MachineSpec:
+    """Another machine that is alike."""
+    nics = tuple((f"{mac[:-2]}{number:02x}", segment) for mac, segment in machine.nics)
+    return msgspec.structs.replace(machine, owner_id=f"bench-{number}", nics=nics).spec()
 
 
 if __name__ == "__main__":

@@ -82,22 +82,10 @@ def vhdx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(params=KINDS)
-async def kind(request: pytest.FixtureRequest, place: Path) -> AsyncIterator[Kind]:
+async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
     """One kind of host with nothing of ours on it."""
-    directory = Path(tempfile.mkdtemp(dir=place))
-    if request.param == "lab":
-        async with kinds.lab(directory) as lab:
-            yield lab
-    elif request.param == "vsphere":
-        centre, image = request.getfixturevalue("centre"), request.getfixturevalue("ova")
-        async with kinds.vsphere(centre, image) as vsphere:
-            yield vsphere
-    elif request.param == "hyperv":
-        async with kinds.hyperv(directory, request.getfixturevalue("vhdx")) as hyperv:
-            yield hyperv
-    else:
-        async with kinds.libvirt(request.getfixturevalue("daemon"), directory) as libvirt:
-            yield libvirt
+    async with kinds.opened(request, request.param) as one:
+        yield one
 
 
 @pytest.hookimpl(wrapper=True)
@@ -108,11 +96,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if mark is not None and HERE in item.path.parents and (report.when == "call" or report.failed):
         parameters = getattr(item, "callspec", None)
         chosen = parameters.params if parameters is not None else {}
-        operation = chosen.get("verb", mark.kwargs.get("operation"))
-        row = _HELD.setdefault((str(operation), str(chosen.get("fault", mark.kwargs.get("fault")))), {})
+        fault = str(chosen.get("fault", mark.kwargs.get("fault")))
         kind = str(chosen.get("kind", mark.kwargs.get("kind", "libvirt")))
-        if row.get(kind) != "FAILED":
-            row[kind] = "held" if report.passed else "FAILED"
+        for operation in mark.kwargs.get("operations", (chosen.get("verb", mark.kwargs.get("operation")),)):
+            row = _HELD.setdefault((str(operation), fault), {})
+            if row.get(kind) != "FAILED":
+                row[kind] = "held" if report.passed else "FAILED"
     return report  # type: ignore[return-value]
 
 

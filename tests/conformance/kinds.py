@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+import pytest
 from pyVmomi import vim
 
-from causeway_controller.contract.provider import Host, HostKind, Storage, StorageKind
+from causeway_controller.contract.provider import Host, HostKind, Storage
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec, NicSpec, Provider
 from causeway_controller.hypervisors.hyperv import opening as hyperv_opening
 from causeway_controller.hypervisors.hyperv.provider import HypervProvider
@@ -29,7 +31,9 @@ from causeway_lab.service.host_server import HostServer
 from causeway_lab.world import namespaces
 from causeway_wire import seed as wire_seed
 from causeway_wire.types import Secret
-from tests import seeds, vcenter
+from tests import seeds
+from tests.conformance import entries
+from tests.conformance.deploying import Deployed, Work
 from tests.cutting_proxy import Proxy, between
 from tests.hyperv import host as hyperv_host
 from tests.hyperv.host import HypervHost
@@ -78,6 +82,13 @@ class Kind(Protocol):
     def there(self) -> frozenset[str]:
         """All that the host has, ours and others'."""
 
+    def work(self) -> Work:
+        """What a controller in a process of its own is told, to deploy the machine by way of the proxies."""
+
+    @property
+    def way(self) -> Proxy:
+        """What disks go through."""
+
     async def restart(self) -> None:
         """The host's service ends at once and begins again; machines are left alone."""
 
@@ -122,6 +133,14 @@ class LibvirtKind:
         found: frozenset[str] = self.daemon.ask(look)
         return found
 
+    def work(self) -> Work:
+        host = entries.libvirt_entry(f"qemu+unix:///system?socket={self.place}")
+        return Work(host=host, login=None, image=str(self.image), machine=Deployed.of(self.spec))
+
+    @property
+    def way(self) -> Proxy:
+        return self.proxy
+
     async def restart(self) -> None:
         def again() -> None:
             self.daemon.kill()
@@ -150,6 +169,15 @@ class LabKind:
     def there(self) -> frozenset[str]:
         return frozenset(namespaces.run(None, "ip", "netns", "list").split("\n"))
 
+    def work(self) -> Work:
+        endpoint = f"unix://{self.place}"
+        host = Host(id="lab1", kind=HostKind.LAB, endpoint=endpoint, storage=Storage(id="lab"))
+        return Work(host=host, login=None, image="/none", machine=Deployed.of(self.spec))
+
+    @property
+    def way(self) -> Proxy:
+        return self.proxy
+
     async def restart(self) -> None:
         await self.server.__aexit__(None, None, None)
         await self.server.__aenter__()
@@ -174,9 +202,19 @@ class VsphereKind:
 
     def at(self, port: int, **changes: object) -> VsphereProvider:
         """What commands it by way of this port."""
-        host = vsphere_entry(self.centre, port, compute=self.compute)
-        login = Secret(f"{vcenter.USER}\n{vcenter.PASSWORD}\n")
+        host = entries.vsphere_entry(self.centre, port, compute=self.compute)
+        login = Secret(entries.vsphere_login())
         return open_host(msgspec.structs.replace(host, **changes), login, self.image)
+
+    def work(self) -> Work:
+        host = entries.vsphere_entry(self.centre, self.proxy.port, compute=self.compute)
+        return Work(
+            host=host, login=entries.vsphere_login(), image=str(self.image), machine=Deployed.of(self.spec)
+        )
+
+    @property
+    def way(self) -> Proxy:
+        return self.proxy
 
     @property
     def disk(self) -> Path:
@@ -221,9 +259,20 @@ class HypervKind:
         self, port: int, smb: int, *, password: str = hyperv_host.PASSWORD, **changes: object
     ) -> HypervProvider:
         """What commands it by way of these ports."""
-        host = hyperv_entry(self.host, port)
-        login = Secret(f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}\n{password}\n")
+        host = entries.hyperv_entry(self.host, port)
+        login = Secret(entries.hyperv_login(password))
         return hyperv_opening.open_host(msgspec.structs.replace(host, **changes), login, self.image, smb=smb)
+
+    def work(self) -> Work:
+        host, image = entries.hyperv_entry(self.host, self.proxy.port), str(self.image)
+        smb = self.files.port
+        return Work(
+            host=host, login=entries.hyperv_login(), image=image, smb=smb, machine=Deployed.of(self.spec)
+        )
+
+    @property
+    def way(self) -> Proxy:
+        return self.files
 
     def there(self) -> frozenset[str]:
         return self.host.there()
@@ -232,31 +281,6 @@ class HypervKind:
         """Its shells end, as after an hour, and so do connections; VMs are left alone."""
         self.host.remoting.expire()
         self.proxy.cut()
-
-
-def vsphere_entry(centre: Centre, port: int, *, compute: str = "DC0_C0") -> Host:
-    """As an inventory has it, reached by way of this port."""
-    return Host(
-        id="esx1",
-        kind=HostKind.VSPHERE,
-        endpoint=f"https://127.0.0.1:{port}/sdk",
-        storage=Storage(id=centre.id(vim.Datastore, "LocalDS_0")),
-        cluster=centre.id(vim.ComputeResource, compute),
-        pin=centre.pin,
-        login="esx1",
-    )
-
-
-def hyperv_entry(host: HypervHost, port: int) -> Host:
-    """As an inventory has it, reached by way of this port."""
-    return Host(
-        id="hv1",
-        kind=HostKind.HYPERV,
-        endpoint=f"https://127.0.0.1:{port}/wsman",
-        storage=Storage(id=hyperv_host.DIRECTORY, kind=StorageKind.DIRECTORY),
-        pin=host.pin,
-        login="hv1",
-    )
 
 
 class NoReplicas:
@@ -318,6 +342,25 @@ async def hyperv(place: Path, image: Path) -> AsyncIterator[HypervKind]:
         )
         yield kind
         await kind.direct().destroy(OWNER)
+
+
+@asynccontextmanager
+async def opened(request: pytest.FixtureRequest, name: str) -> AsyncIterator[Kind]:
+    """A host of this kind with nothing of ours on it."""
+    directory = Path(tempfile.mkdtemp(dir=request.getfixturevalue("place")))
+    get = request.getfixturevalue
+    if name == "lab":
+        async with lab(directory) as in_lab:
+            yield in_lab
+    elif name == "vsphere":
+        async with vsphere(get("centre"), get("ova")) as on_vsphere:
+            yield on_vsphere
+    elif name == "hyperv":
+        async with hyperv(directory, get("vhdx")) as on_hyperv:
+            yield on_hyperv
+    else:
+        async with libvirt(get("daemon"), directory) as on_libvirt:
+            yield on_libvirt
 
 
 def vhdx(place: Path) -> Path:

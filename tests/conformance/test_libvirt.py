@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -27,6 +25,7 @@ from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
 from causeway_controller.hypervisors.libvirt.session import Session
 from tests.conformance import kinds
+from tests.conformance.killing import killed_half_way
 from tests.conformance.kinds import MACS, OWNER, LibvirtKind
 from tests.cutting_proxy import Way
 from tests.libvirtd import POOL, Libvirtd
@@ -276,27 +275,12 @@ async def test_what_does_not_shut_down_in_time_is_cut(host: LibvirtKind) -> None
 async def test_a_controller_killed_while_it_deploys_leaves_what_the_next_one_removes(
     host: LibvirtKind, part: float
 ) -> None:
-    had, whole = host.there(), await _octets(host)
-    killed = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.conformance.deploying", str(host.place), str(host.image)
-    )
-    host.proxy.arm(Way.ASKED, int(part * whole))
-    host.proxy.act = killed.kill
-    assert await asyncio.wait_for(killed.wait(), 20) == -signal.SIGKILL
-    host.proxy.act = lambda: None
+    had = host.there()
+    await killed_half_way(host, part)
     await host.provider().deploy(host.spec, unwatched)
     assert len(host.there() - had) == len(("domain", "disk", "disc"))
     await host.provider().destroy(OWNER)
     assert host.there() == had
-
-
-async def _octets(host: LibvirtKind) -> int:
-    """How many a controller sends that begins and deploys."""
-    host.proxy.arm(Way.ASKED, 1 << 40)
-    await host.provider().deploy(host.spec, unwatched)
-    whole = host.proxy.passed[Way.ASKED]
-    await host.direct().destroy(OWNER)
-    return whole
 
 
 async def test_what_an_attempt_left_long_ago_goes_even_if_the_next_one_fails(host: LibvirtKind) -> None:

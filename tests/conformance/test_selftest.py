@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from causeway_controller.contract.provider import Host, HostKind, Storage
 from causeway_controller.contract.selftest import Outcome, SelftestStep
-from causeway_controller.hypervisors.base import unwatched
+from causeway_controller.hypervisors.base import Provider, Sweeping, unwatched
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.workflows.selftest import Selftest, _Way, owner_of
 from tests.conformance.kinds import Kind, VsphereKind
@@ -80,6 +82,76 @@ async def test_what_a_killed_one_left_goes_with_the_next_and_with_cleaning(kind:
         report = await (again.run() if killed_after % 2 else again.clean())
         assert report.passed, report
         assert kind.there() == had, killed_after
+
+
+class Died(BaseException):
+    """As SIGKILL is: nothing else is done."""
+
+
+class Mortal:
+    """A provider of a process that ends after so many calls: none is made any more, whoever asks."""
+
+    def __init__(self, provider: Provider, calls: int) -> None:
+        self._provider = provider
+        self.calls = calls
+
+    async def _call(self, name: str, *told: object, **named: object) -> Any:
+        if self.calls == 0:
+            raise Died
+        self.calls -= 1
+        return await getattr(self._provider, name)(*told, **named)
+
+    async def segment(self, *told: Any) -> Any:
+        return await self._call("segment", *told)
+
+    async def preflight(self, *told: Any) -> Any:
+        return await self._call("preflight", *told)
+
+    async def deploy(self, *told: Any) -> Any:
+        return await self._call("deploy", *told)
+
+    async def destroy(self, *told: Any) -> Any:
+        return await self._call("destroy", *told)
+
+    async def find(self, *told: Any) -> Any:
+        return await self._call("find", *told)
+
+    async def power(self, *told: Any, **named: Any) -> Any:
+        return await self._call("power", *told, **named)
+
+    async def inspect(self, *told: Any) -> Any:
+        return await self._call("inspect", *told)
+
+    async def vms(self, *told: Any) -> Any:
+        return await self._call("vms", *told)
+
+
+class SweepingMortal(Mortal):
+    """The same of a kind of host that says what is left."""
+
+    async def sweep(self, *told: Any) -> Any:
+        return await self._call("sweep", *told)
+
+
+def mortal(provider: Provider, calls: int) -> Mortal:
+    return (SweepingMortal if isinstance(provider, Sweeping) else Mortal)(provider, calls)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.shows(operation="selftest", fault="killed between any two calls")
+async def test_one_that_dies_before_any_call_of_the_hosts_is_cleaned_up_after(kind: Kind) -> None:
+    had, whole = kind.there(), 1 << 10
+    one = asked(kind)
+    immortal = mortal(one.provider, whole)
+    assert (await replace(one, provider=immortal).run()).passed
+    calls = whole - immortal.calls
+    assert calls > len(STEPS), "each step calls once at least"
+    for lives in range(calls):
+        with pytest.raises(Died):
+            await replace(one, provider=mortal(one.provider, lives)).run()
+        cleaned = await asked(kind).clean()
+        assert cleaned.passed, (lives, cleaned)
+        assert kind.there() == had, lives
 
 
 @pytest.mark.shows(operation="selftest", fault="interrupted")

@@ -10,6 +10,7 @@ import pytest
 from causeway_controller.contract.hosts import Grade
 from causeway_controller.hypervisors.base import HypervisorError, Inspecting, Provider, unwatched
 from causeway_controller.inventory.host_needs import HostNeeds
+from tests.conformance.killing import killed_half_way
 from tests.conformance.kinds import OWNER, Kind
 from tests.cutting_proxy import Way
 
@@ -148,7 +149,7 @@ async def test_a_connection_that_was_lost_before_is_made_anew(kind: Kind, verb: 
     await check(kind, verb, had)
 
 
-@pytest.mark.shows(fault="service restarted")
+@pytest.mark.shows(fault="service restarted, login expired")
 @verbs
 async def test_a_host_whose_service_began_anew_is_asked_again(kind: Kind, verb: str) -> None:
     had = await prepare(kind, verb)
@@ -196,3 +197,30 @@ async def test_a_slow_host_is_waited_for(kind: Kind, verb: str) -> None:
     await VERBS[verb](kind.provider(), kind)
     kind.proxy.pause = 0
     await check(kind, verb, had)
+
+
+@pytest.mark.shows(
+    operations=("find", "check", "list", "power on", "power off", "deploy"),
+    fault="half made, its controller killed",
+)
+async def test_what_is_half_made_is_no_machine_and_the_next_deployment_makes_it(kind: Kind) -> None:
+    had = kind.there()
+    await killed_half_way(kind)
+    provider = kind.provider()
+    assert await find(provider, kind) is None
+    await inspect(provider, kind)
+    assert isinstance(provider, Inspecting)
+    assert OWNER not in {one.owner_id for one in await provider.vms()}
+    for act in (power_on, power_off):
+        with pytest.raises(HypervisorError, match="no machine"):
+            await act(provider, kind)
+    await deploy(provider, kind)
+    await check(kind, "deploy", had)
+
+
+@pytest.mark.shows(operation="destroy", fault="half made, its controller killed")
+async def test_what_is_half_made_goes_with_a_removal(kind: Kind) -> None:
+    had = kind.there()
+    await killed_half_way(kind)
+    await destroy(kind.provider(), kind)
+    assert kind.there() == had
