@@ -26,8 +26,8 @@ _SETTINGS = """
   printing = bsd
   printcap name = /dev/null
   server min protocol = SMB3
-  server smb encrypt = required
-  map to guest = never
+  server smb encrypt = {encrypt}
+  map to guest = {guests}
   username map = {place}/users
   passdb backend = tdbsam:{place}/passdb.tdb
   private dir = {place}/private
@@ -51,15 +51,22 @@ def available() -> bool:
 
 
 @contextmanager
-def running(place: Path, *, share: str, root: Path, user: str, password: str) -> Iterator[int]:
-    """The port where `root` is shared with this user, who is root to the file system."""
+def running(
+    place: Path, *, share: str, root: Path, user: str, password: str, anybody: bool = False
+) -> Iterator[int]:
+    """The port where `root` is shared with this user, who is root to the file system.
+
+    `anybody`: as of somebody who wants to be sent what is not his; whoever comes is let in.
+    """
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = int(chosen.getsockname()[1])
     for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
         (place / name).mkdir()
     settings = place / "smb.conf"
-    settings.write_text(_SETTINGS.format(port=port, place=place, share=share, root=root))
+    encrypt, guests = ("off", "bad password") if anybody else ("required", "never")
+    text = _SETTINGS.format(port=port, place=place, share=share, root=root, encrypt=encrypt, guests=guests)
+    settings.write_text(f"{text}  guest ok = yes\n" if anybody else text)
     # As much as is always left: the machine's own disk is written to by others meanwhile.
     left = place / "left"
     left.write_text("#!/bin/sh\necho 83886080 83886080 1024\n")

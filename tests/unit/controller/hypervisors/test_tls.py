@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,30 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from causeway_controller.hypervisors import tls
+from tests.tls_listener import Server
 
 pytestmark = pytest.mark.timeout(30)
-
-
-class Server:
-    """Shakes hands at a port of loopback until it is closed; what it then reads is kept."""
-
-    def __init__(self, issued: trustme.LeafCert) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        issued.configure_cert(self.context)
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.heard: list[bytes] = []
-        self.thread = threading.Thread(target=self.serve, daemon=True)
-        self.thread.start()
-
-    def serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self.socket.accept()
-                with connection, contextlib.suppress(OSError):
-                    connection.settimeout(5)
-                    with self.context.wrap_socket(connection, server_side=True) as secured:
-                        self.heard.append(secured.recv(100))
 
 
 @pytest.fixture
@@ -50,9 +27,7 @@ def issued() -> trustme.LeafCert:
 def server(issued: trustme.LeafCert) -> Iterator[Server]:
     one = Server(issued)
     yield one
-    one.socket.shutdown(socket.SHUT_RDWR)
-    one.socket.close()
-    one.thread.join(5)
+    one.close()
 
 
 def der(issued: trustme.LeafCert) -> bytes:

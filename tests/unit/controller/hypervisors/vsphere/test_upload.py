@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
+import ssl
+import tarfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trustme
 
 from causeway_controller.contract.provider import Host, HostKind, Storage
 from causeway_controller.hypervisors import tls
@@ -16,6 +21,7 @@ from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.hypervisors.vsphere import place, rights, upload
 from causeway_controller.hypervisors.vsphere.ova import Ova
 from causeway_controller.hypervisors.vsphere.upload import Endpoint
+from tests.tls_listener import Server
 
 
 class Lease:
@@ -94,6 +100,28 @@ def test_the_disk_goes_where_the_lease_says(endpoint: Endpoint) -> None:
     for url, thumbprint in (("http://esx7.example/nfc/1", ""), ("https://esx7.example/nfc/1", "00")):
         with pytest.raises(HypervisorError):
             endpoint.connect(url, thumbprint)
+
+
+@pytest.mark.parametrize("names", ["another", "none"])
+def test_a_disk_is_not_sent_to_a_host_that_shows_another_certificate_than_vcenter_names(
+    endpoint: Endpoint, tmp_path: Path, names: str
+) -> None:
+    """Nor to one that vCenter names none of and no authority knows; the lease is given back."""
+    archive = tmp_path / "one.ova"
+    with tarfile.open(archive, "w") as made:
+        made.addfile(tarfile.TarInfo("d"), io.BytesIO())
+    server = Server(trustme.CA().issue_cert("127.0.0.1"))
+    lease = Lease()
+    (device,) = lease.info.deviceUrl
+    device.url = f"https://127.0.0.1:{server.port}/nfc/1/disk-0.vmdk"
+    device.sslThumbprint = "00" * 20 if names == "another" else ""
+    try:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            upload.import_disk(lease, [ITEM], dataclasses.replace(OVA, path=archive), endpoint, watch())
+    finally:
+        server.close()
+    assert lease.done == ["abort"]
+    assert server.heard in ([], [b""])
 
 
 def test_a_datastore_of_several_clusters_needs_to_be_told_which() -> None:
