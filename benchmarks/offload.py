@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and publish; the exit code is 0 whatever the figures are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.offload", description=__doc__)
     parser.add_argument("--image", type=Path, help="the newest in dist/offload unless given")
-    parser.add_argument(
-        "--jobs", default="compare,restarts,interrupted", help="compare, restarts, interrupted (all)"
-    )
+    parser.add_argument("--jobs", default="compare,restarts", help="compare, restarts (both)")
     options = parser.parse_args(arguments)
     image = options.image or next(iter(sorted(OFFLOAD.dist(ROOT).glob("causeway-*.qcow2"))[-1:]), None)
     if image is None:
@@ -159,9 +157,6 @@ def publish(results: Sequence[Mapping[str, object]], *, counted: bool) -> None:
         )
         if passed:
             figures.append(report.figure(f"{end} killed: first packet after", passed, "s", better="lower"))
-    for result in (r for r in results if r["what"] == "interrupted"):
-        name = f"client killed during the next one's handshake, {result['server']} server: passed again"
-        figures.append(report.figure(name, [float(result["passed"] is not None)], "of 1", better="higher"))
     report.publish("offload", figures)
 
 

@@ -28,11 +28,14 @@ from benchmarks.offload_world import (
 
 WORK = Path("/run/bench-offload")
 ENDS = ("tapp", "sapp")
-DEVICE, NEXT = "cwtun0", "cwtun1"
+DEVICE = "cwtun0"
 INNER = {"tapp": ("10.255.0.2", "fd00:ff::2"), "sapp": ("10.255.0.1", "fd00:ff::1")}
 TABLE = "1195"
-HELD = 8.0
-"""Seconds; longer than an impatient server waits."""
+REVERSE = "65536"
+"""Where the kernel finds the way to an inner source, looked up as if this machine sent there."""
+PEER = {4: "192.0.0.8", 6: "100::8"}
+"""The address that OpenVPN and the kernel know the server's one client by (RFC 7600, RFC 6666)."""
+_ICMP = {4: "1", 6: "58"}
 OFFLOADED, USER_SPACE, FORWARDED = "offload", "user space", "forwarding"
 _COMMON = """\
 dev {device}
@@ -59,7 +62,8 @@ dh none
 proto udp4
 local 10.10.0.20
 lport 1194
-{patience}cert server.crt
+keepalive 1 4
+cert server.crt
 key server.key
 tls-crypt-v2 server.tlscrypt
 remote-cert-tls client
@@ -78,17 +82,14 @@ key client.key
 tls-crypt-v2 client.tlscrypt
 remote-cert-tls server
 """
-IMPATIENT = "keepalive 1 4\n"
-"""As in `mode server`, where it ends one client's session and no other's."""
-PATIENT = "ping 1\nping-restart 86400\n"
-"""A server of one client must not begin anew by itself: that would end the handshake of the next client, too.
-Without any ping-restart nothing would be sent (OpenVPN 2.7 with ovpn).
-"""
 # As the agent configures them (plan/compile/openvpn_config.py).
 _BY_PROCESS = "disable-dco\nfast-io\ntxqueuelen 2000\n"
 _MODE_SERVER = "mode server\ntopology subnet\nclient-config-dir ccd\n"
 _MODE_CLIENT = "pull\nroute-nopull\n"
-_BEHIND_CLIENT = "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"
+_BEHIND_CLIENT = {
+    USER_SPACE: "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n",
+    OFFLOADED: f"ifconfig-push {PEER[4]} 255.255.255.0\nifconfig-ipv6-push {PEER[6]}/64 100::9\n",
+}
 
 
 def start(machine: str, words: tuple[str, ...], log: Path) -> subprocess.Popen[bytes]:
@@ -106,22 +107,17 @@ class Pair:
     kind: str
     user: tuple[str, ...] = ()
     """What drops rights before OpenVPN starts; nothing runs it as root."""
-    patience: str = PATIENT
-    """When the server gives its client up."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def configure(self) -> None:
         """Write both ends' configurations."""
         (WORK / "ccd").mkdir(exist_ok=True)
-        (WORK / "ccd/DEFAULT").write_text(_BEHIND_CLIENT)
-        common = _COMMON.format(device=DEVICE)
-        if self.kind == OFFLOADED:
-            ends = {"sapp": common + _SERVER.format(patience=self.patience), "tapp": common + _CLIENT}
-        else:
-            ends = {
-                "sapp": common + _SERVER.format(patience=IMPATIENT) + _MODE_SERVER + _BY_PROCESS,
-                "tapp": common + _CLIENT + _MODE_CLIENT + _BY_PROCESS,
-            }
+        (WORK / "ccd/DEFAULT").write_text(_BEHIND_CLIENT[self.kind])
+        common = _COMMON.format(device=DEVICE) + ("" if self.kind == OFFLOADED else _BY_PROCESS)
+        ends = {
+            "sapp": common + _SERVER + _MODE_SERVER,
+            "tapp": common + _CLIENT + _MODE_CLIENT,
+        }
         for machine, text in ends.items():
             (WORK / f"{machine}.conf").write_text(text)
 
@@ -150,15 +146,15 @@ class Pair:
             if machine == "tapp":
                 ip(machine, f"-{version}", "route", "replace", BEHIND[version], "dev", device)
             else:
-                _policy(version)
+                _policy(version, self.kind)
         return seen
 
     def stop(self) -> None:
         """End both and take away what they leave."""
         for machine in tuple(self.processes):
             self.end(machine, signal.SIGTERM)
-        for machine, device in (*((machine, DEVICE) for machine in ENDS), ("tapp", NEXT)):
-            ip(machine, "link", "del", device, check=False)
+        for machine in ENDS:
+            ip(machine, "link", "del", DEVICE, check=False)
 
     def end(self, machine: str, number: signal.Signals) -> None:
         """End one process with this signal."""
@@ -167,15 +163,42 @@ class Pair:
         process.wait()
 
 
-def _policy(version: int) -> None:
+def _policy(version: int, kind: str) -> None:
     """The provider's end: a table chosen by the device that a packet enters by, nothing in the main one."""
+    by = ("via", PEER[version], "dev", DEVICE, "onlink") if kind == OFFLOADED else ("dev", DEVICE)
+    if kind == OFFLOADED:
+        _reverse(version)
     here = f"-{version}"
     for device in ("vlan", DEVICE):
         ip("sapp", here, "rule", "del", "iif", device, "lookup", TABLE, check=False)
         ip("sapp", here, "rule", "add", "pref", "1000", "iif", device, "lookup", TABLE)
     for prefix in (NEAR[version], "default"):
-        ip("sapp", here, "route", "replace", prefix, "dev", DEVICE, "table", TABLE)
+        ip("sapp", here, "route", "replace", prefix, *by, "table", TABLE)
     ip("sapp", here, "route", "replace", FAR[version], "dev", "vlan", "table", TABLE)
+
+
+def _reverse(version: int) -> None:
+    """The way to any inner source leads by the peer, for lookups of no protocol: those of ovpn."""
+    here = f"-{version}"
+    ip("sapp", here, "rule", "flush", "pref", "1002", check=False)
+    ip("sapp", here, "rule", "flush", "pref", "1003", check=False)
+    for number in ("6", "17", _ICMP[version]):
+        ip("sapp", here, "rule", "add", "pref", "1002", "iif", "lo", "ipproto", number, "lookup", "main")
+    ip("sapp", here, "rule", "add", "pref", "1003", "iif", "lo", "lookup", REVERSE)
+    ip(
+        "sapp",
+        here,
+        "route",
+        "replace",
+        "default",
+        "via",
+        PEER[version],
+        "dev",
+        DEVICE,
+        "onlink",
+        "table",
+        REVERSE,
+    )
 
 
 def tail(machine: str, lines: int = 12) -> str:
@@ -241,40 +264,6 @@ def restarts(times: int, user: tuple[str, ...]) -> None:
     pair.stop()
 
 
-def interrupted(user: tuple[str, ...]) -> None:
-    """A client is killed while the next one's handshake is under way, which then takes longer than the server
-    waits for the dead one: with a server that gives clients up, and with one that does not.
-    """
-    for name, patience in (("impatient", IMPATIENT), ("patient", PATIENT)):
-        pair = Pair(OFFLOADED, user, patience)
-        bring_up(pair)
-        text = (WORK / "tapp.conf").read_text().replace(DEVICE, NEXT)
-        (WORK / "next.conf").write_text(text)
-        seen = _greetings()
-        following = start("tapp", (*user, "openvpn", "--config", "next.conf"), WORK / "next.log")
-        while _greetings() == seen:
-            time.sleep(0.002)
-        following.send_signal(signal.SIGSTOP)
-        pair.end("tapp", signal.SIGKILL)
-        time.sleep(HELD)
-        following.send_signal(signal.SIGCONT)
-        ip("tapp", "link", "del", DEVICE)
-        pair.processes["tapp"] = following
-        pair.equip("tapp", device=NEXT)
-        passed = first_answer(patience=30.0)
-        log = (WORK / "sapp.log").read_text(errors="replace")
-        tell(
-            what="interrupted", server=name, passed=passed, unroutable=log.count("Unroutable control packet")
-        )
-        pair.stop()
-        (WORK / "sapp.log").unlink()
-
-
-def _greetings() -> int:
-    """First packets of clients that the server has told of."""
-    return (WORK / "sapp.log").read_text(errors="replace").count("TLS: Initial packet")
-
-
 def main(given: dict[str, Any]) -> None:
     """Do what was asked for."""
     WORK.mkdir(mode=0o755, exist_ok=True)
@@ -285,7 +274,6 @@ def main(given: dict[str, Any]) -> None:
     jobs: dict[str, Callable[[], None]] = {
         "compare": lambda: compare(given["seconds"], user),
         "restarts": lambda: restarts(given["restarts"], user),
-        "interrupted": lambda: interrupted(user),
     }
     for job in given["jobs"]:
         jobs[job]()

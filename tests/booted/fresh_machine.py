@@ -63,7 +63,7 @@ listed() {
 }
 ip link add cwbase type dummy
 can="wireguard=$(try type wireguard) vrf=$(try type vrf table 4711)"
-can="$can vlan_8021q=$(try link cwbase type vlan id 7) openvpn_dco=$(listed ovpn ovpn-dco-v2)"
+can="$can vlan_8021q=$(try link cwbase type vlan id 7) openvpn_dco=$(listed ovpn)"
 ip link delete cwbase
 while :; do
   addresses=$(ip -oneline address show scope global)

@@ -25,7 +25,7 @@ MODULES = {
     "vlan_8021q": ("8021q",),
     "vrf": ("vrf",),
     "wireguard": ("wireguard",),
-    "openvpn_dco": ("ovpn", "ovpn_dco_v2"),
+    "openvpn_dco": ("ovpn",),
 }
 NEEDED = (
     "8021q",

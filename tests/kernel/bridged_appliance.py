@@ -87,6 +87,7 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
             clock=SystemClock(),
             nft=firewall,
             responder=neighbour_responder.respond,
+            no_offload="no kernel module ovpn",
         )
         async with supervisor:
             machine = Machine(

@@ -89,6 +89,7 @@ async def agent(run_directory: Path, key_directory: Path, user: str | None) -> N
         clock=Clock(),
         nft=Nft(),
         responder=respond,
+        no_offload="no kernel module ovpn",
     )
     async with supervisor:
         routes = asyncio.create_task(_follow_active(supervisor))

@@ -167,6 +167,9 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
         NftPublications.open() as publications,
         watcher,
     ):
+        constants = await asyncio.to_thread(
+            offline.constants, settings, vlan_8021q=await kernel.makes_vlans()
+        )
         supervisor = Supervisor(
             run_directory=Path(settings.run_directory),
             key_directory=offline.key_directory(settings),
@@ -174,6 +177,7 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
             clock=clock,
             nft=firewall,
             responder=neighbour_responder.respond,
+            no_offload=constants.no_offload,
         )
         async with contextlib.aclosing(PacketNeighbours()) as neighbours, supervisor:
             yield Machine(
@@ -185,7 +189,7 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
                 clock=clock,
                 dead_man=watcher,
                 slots=SocketSlots(),
-                constants=offline.constants(settings, vlan_8021q=await kernel.makes_vlans()),
+                constants=constants,
             )
 
 

@@ -69,7 +69,7 @@ def constants(settings: Settings, *, vlan_8021q: bool) -> Facts:
         key_directory=str(key_directory(settings)),
         run_directory=settings.run_directory,
         vlan_8021q=vlan_8021q,
-        offloads=capabilities.offloads(),
+        no_offload=capabilities.no_offload(),
     )
 
 

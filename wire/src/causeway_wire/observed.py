@@ -83,6 +83,8 @@ class TunnelReport(Report, frozen=True, kw_only=True):
     """What is wrong with it, since when and where to look, while it works only by a way that was not meant or
     does not work for a while; the appliance is `degraded` then.
     """
+    no_offload: str | None = None
+    """Why OpenVPN's process carries its packets at this end, and not the kernel; null while not connected."""
     path: PathReport | None = None
     """What size of packets passes; null until that is known."""
 
@@ -229,7 +231,9 @@ class Capabilities(Report, frozen=True, kw_only=True):
     vlan_8021q: bool
     wireguard: bool
     openvpn_dco: bool
-    """The kernel could carry a tunnel's packets itself, which no tunnel lets it do yet."""
+    """The kernel has the module that can carry a tunnel's packets."""
+    no_offload: str | None = None
+    """Why kernel and OpenVPN together cannot do that; null where they can. No tunnel lets them yet."""
     openvpn: str | None = None
     """OpenVPN's version; null where there is none, or none that says."""
     vrf: bool

@@ -49,6 +49,9 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_generation": About(_GAUGE, "Generation in force."),
     "causeway_conforming_generation": About(_GAUGE, "Generation last conformed to."),
     "causeway_epoch": About(_GAUGE, "Highest epoch accepted."),
+    "causeway_kernel_offload": About(
+        _GAUGE, "1 when the kernel could carry tunnels; else `reason` says why not.", ("reason",)
+    ),
     "causeway_settled": About(_GAUGE, "1 when nothing is left to repair."),
     "causeway_duplicate_addresses": About(_GAUGE, "Addresses another machine answers for."),
     "causeway_contested_addresses": About(
@@ -145,6 +148,8 @@ class _EngineCollector(Collector):
         yield "causeway_generation", (), state.in_force.document.generation if state.in_force else 0
         yield "causeway_conforming_generation", (), state.conforming or 0
         yield "causeway_epoch", (), state.epoch
+        why_not = self._engine.machine.constants.no_offload
+        yield "causeway_kernel_offload", (why_not or "",), int(why_not is None)
         yield "causeway_settled", (), int(state.settled)
         yield "causeway_duplicate_addresses", (), len(state.duplicates) + len(state.contested)
         for kind in DuplicateState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter import counters
 from causeway_wire.observed import Transport
-from tests.agents import REPLICA, Bench, partial, tenant
+from tests.agents import CONSTANTS, REPLICA, Bench, partial, tenant
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs/reference/metrics.md"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<labels>[^|]*) \| (?P<help>[^|]*) \|$", re.MULTILINE)
@@ -55,6 +56,14 @@ async def test_the_state_of_the_appliance_is_exposed() -> None:
     assert value(found, "causeway_filter_packets", counter="drop_input") == 1
     assert value(found, "causeway_tunnel_up", tunnel="acme-0", transport="udp") == 1
     assert value(found, "causeway_filter_readable") == 1
+
+
+@pytest.mark.parametrize(("why_not", "expected"), [("no kernel module ovpn", 0), (None, 1)])
+async def test_whether_the_kernel_could_carry_tunnels_is_exposed_with_the_reason(
+    why_not: str | None, expected: int
+) -> None:
+    found = await exposed(Bench(constants=replace(CONSTANTS, no_offload=why_not)))
+    assert value(found, "causeway_kernel_offload", reason=why_not or "") == expected
 
 
 async def test_memory_and_start_of_the_agent_are_exposed() -> None:

@@ -35,7 +35,7 @@ def test_a_kernel_without_modules_has_none(modules: Path) -> None:
 def test_what_is_there_to_be_loaded_counts_compressed_or_not(modules: Path) -> None:
     (modules / "modules.dep").write_text(
         "kernel/drivers/net/wireguard/wireguard.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"
-        "kernel/drivers/net/ovpn-dco-v2.ko:\n"
+        "kernel/drivers/net/ovpn/ovpn.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"
     )
     found = detected()
     assert found.wireguard
@@ -56,12 +56,34 @@ def test_a_module_that_another_one_needs_is_not_taken_for_itself(modules: Path) 
     assert not detected().vrf
 
 
-def test_a_kernel_that_has_openvpns_module_could_carry_its_packets(modules: Path) -> None:
-    assert not capabilities.offloads()
+def says(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    # Some versions end with 1 after they have said it.
+    monkeypatch.setattr(capabilities, "COMMAND", ("sh", "-c", 'echo "$0"; exit 1', text))
+
+
+@pytest.mark.parametrize(
+    ("said", "why_not"),
+    [
+        ("OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]", None),
+        ("OpenVPN 2.10_git x86_64-pc-linux-gnu [DCO]", None),
+        ("OpenVPN 2.6.14 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]", "OpenVPN 2.6.14 is older than 2.7"),
+        (
+            "OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)]\nDCO version: [DCO]",
+            "OpenVPN 2.7.8 was built without data channel offload",
+        ),
+        ("", "OpenVPN does not tell its version"),
+    ],
+)
+def test_the_kernel_carries_tunnels_with_its_module_and_an_openvpn_that_knows_it(
+    modules: Path, monkeypatch: pytest.MonkeyPatch, said: str, why_not: str | None
+) -> None:
+    says(monkeypatch, said)
+    assert capabilities.no_offload() == "no kernel module ovpn"
     (modules / "modules.dep").write_text(
         "kernel/drivers/net/ovpn/ovpn.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"
     )
-    assert capabilities.offloads()
+    assert capabilities.no_offload() == why_not
+    assert detected().no_offload == why_not
 
 
 @pytest.mark.parametrize(
@@ -73,10 +95,15 @@ def test_a_kernel_that_has_openvpns_module_could_carry_its_packets(modules: Path
         ("", None),
     ],
 )
-def test_openvpn_says_which_version_it_is(said: str, version: str | None) -> None:
-    # Some versions end with 1 after they have said it.
-    assert capabilities.openvpn_version(("sh", "-c", 'echo "$0"; exit 1', said)) == version
+@pytest.mark.usefixtures("modules")
+def test_openvpn_says_which_version_it_is(
+    monkeypatch: pytest.MonkeyPatch, said: str, version: str | None
+) -> None:
+    says(monkeypatch, said)
+    assert detected().openvpn == version
 
 
-def test_without_openvpn_there_is_no_version() -> None:
-    assert capabilities.openvpn_version(("no-such-program",)) is None
+@pytest.mark.usefixtures("modules")
+def test_without_openvpn_there_is_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capabilities, "COMMAND", ("no-such-program",))
+    assert detected().openvpn is None

@@ -78,6 +78,7 @@ async def supervising(tmp_path: Path, responders: Responders | None = None) -> A
         clock=Clock(),
         nft=Nft(),
         responder=responders or Responders(),
+        no_offload="no kernel module ovpn",
     )
     async with supervisor:
         yield supervisor

@@ -172,6 +172,15 @@ def test_tunnels_and_adapters_are_told() -> None:
         assert line in told
 
 
+def test_why_the_kernel_carries_no_tunnel_is_told_of_the_machine_and_of_each_tunnel() -> None:
+    told = page(observed(), capabilities={**CAPABILITIES, "no_offload": "no kernel module ovpn"})
+    assert "            the kernel cannot carry tunnels: no kernel module ovpn\n" in told
+    tunnel = TunnelReport(id="acme-0", state=TunnelState.CONNECTED, no_offload="the transport is TCP")
+    told = page(observed(tunnels=(tunnel,)))
+    assert "            carried by OpenVPN's process: the transport is TCP\n" in told
+    assert "carried" not in page(observed(tunnels=(TunnelReport(id="acme-0", state=TunnelState.CONNECTING),)))
+
+
 def test_revoked_certificates_are_told_those_that_were_shown_first() -> None:
     text = page(
         observed(

@@ -101,7 +101,7 @@ def test_no_privilege_is_asked_for() -> None:
 
 @pytest.mark.parametrize("transport", list(Transport))
 def test_a_kernel_that_could_carry_the_packets_is_told_not_to(transport: Transport) -> None:
-    capable = dataclasses.replace(documents.FACTS, offloads=True)
+    capable = dataclasses.replace(documents.FACTS, no_offload=None)
     for told, untold in (
         (server_lines(transport, facts=capable), server_lines(transport)),
         (client_lines(transport, facts=capable), client_lines(transport)),

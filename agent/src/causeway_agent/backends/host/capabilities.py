@@ -1,4 +1,7 @@
-"""What this machine can do, found out once at the start."""
+"""What this machine can do, found out once at the start.
+
+Who carries a tunnel's packets is decided by it (`no_offload`): the kernel's module, an OpenVPN that knows it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from causeway_wire.observed import Capabilities
 
 _MODULES = Path("/lib/modules")
 _LOADED = Path("/sys/module")
+COMMAND: tuple[str, ...] = ("openvpn", "--version")
+OVPN = "ovpn"
+"""The module of Linux 6.16 and later; OpenVPN 2.7 knows no older one."""
+OLDEST = (2, 7)
 _PATIENCE = 10.0
 """Seconds; it says so at once, but for a machine that is emulated and busy."""
 
@@ -22,31 +29,53 @@ def detect(*, vlan_8021q: bool, unprivileged_vpn: bool) -> Capabilities:
     while OpenVPN is asked for its version.
     """
     known = _known()
+    told = _openvpn()
     return Capabilities(
         kernel=os.uname().release,
         vlan_8021q=vlan_8021q,
         wireguard=_has("wireguard", known),
-        openvpn_dco=_offloads(known),
-        openvpn=openvpn_version(),
+        openvpn_dco=_has(OVPN, known),
+        openvpn=_version(told),
+        no_offload=_no_offload(known, told),
         vrf=_has("vrf", known),
         unprivileged_vpn=unprivileged_vpn,
     )
 
 
-def offloads() -> bool:
-    """Whether this kernel could carry an OpenVPN tunnel's packets itself."""
-    return _offloads(_known())
+def no_offload() -> str | None:
+    """Why this machine's kernel cannot carry tunnels' packets; None where it can. Blocks like `detect`."""
+    known = _known()
+    # Where there is no module, OpenVPN need not be asked.
+    return _no_offload(known, _openvpn() if _has(OVPN, known) else "")
 
 
-def openvpn_version(command: tuple[str, ...] = ("openvpn", "--version")) -> str | None:
-    """OpenVPN's version, in its own words; None where it is not there or does not say."""
+def _no_offload(known: frozenset[str], told: str) -> str | None:
+    if not _has(OVPN, known):
+        return f"no kernel module {OVPN}"
+    version = _version(told)
+    if version is None:
+        return "OpenVPN does not tell its version"
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST:
+        return f"OpenVPN {version} is older than {OLDEST[0]}.{OLDEST[1]}"
+    if "[DCO]" not in told.partition("\n")[0]:
+        return f"OpenVPN {version} was built without data channel offload"
+    return None
+
+
+def _openvpn() -> str:
+    """What OpenVPN tells about itself, version and build first; nothing where it is not there."""
     try:
         done = subprocess.run(
-            command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE
+            COMMAND, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_PATIENCE
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.match(r"OpenVPN (\d[\w.~+-]{0,31})\s", done.stdout)
+        return ""
+    return done.stdout
+
+
+def _version(told: str) -> str | None:
+    """OpenVPN's version, in its own words; None where it does not say."""
+    found = re.match(r"OpenVPN (\d[\w.~+-]{0,31})\s", told)
     return None if found is None else found[1]
 
 
@@ -54,11 +83,6 @@ def _known() -> frozenset[str]:
     """Modules that are built in, or there to be loaded."""
     place = _MODULES / os.uname().release
     return _listed(place / "modules.builtin") | _listed(place / "modules.dep")
-
-
-def _offloads(known: frozenset[str]) -> bool:
-    # `ovpn` is the module of Linux 6.16 and later, `ovpn-dco-v2` the one packaged before.
-    return _has("ovpn", known) or _has("ovpn-dco-v2", known)
 
 
 def _has(module: str, known: frozenset[str]) -> bool:

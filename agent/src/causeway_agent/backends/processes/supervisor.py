@@ -29,6 +29,7 @@ from causeway_agent.backends.processes.tunnel_servers import TunnelServers
 from causeway_agent.backends.segment import loop_guard, router_advertiser
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
+from causeway_agent.plan.model import offload
 from causeway_agent.plan.model.path_size import PathSize
 from causeway_agent.plan.model.processes import (
     FirstPacketFilter,
@@ -88,6 +89,7 @@ class Supervisor:
         clock: Clock,
         nft: runner.NftRunner,
         responder: Responder,
+        no_offload: str | None,
     ) -> None:
         self._door = first_packet.Memory()
         self.admissions = self._door.counters
@@ -99,6 +101,7 @@ class Supervisor:
             clock=clock,
             changed=self._tell,
         )
+        self._no_offload = no_offload
         self._store = records.Records(run_directory / "records")
         self._nft = nft
         self._responder = responder
@@ -187,8 +190,19 @@ class Supervisor:
         )
         why = self._guards[report.id].problem if running else None
         watch = self._paths.get(report.id)
-        report = structs.replace(report, path=None if watch is None else watch.report)
+        report = structs.replace(
+            report, path=None if watch is None else watch.report, no_offload=self._why_not(report)
+        )
         return report if why is None else structs.replace(report, last_error=why)
+
+    def _why_not(self, report: TunnelReport) -> str | None:
+        """Why the kernel does not carry a connected tunnel's packets."""
+        if report.transport is None:
+            return None
+        for one in self._running.values():
+            if isinstance(one.spec, VpnServer | VpnClient) and one.spec.tunnel == report.id:
+                return offload.why_not(self._no_offload, one.spec, report.transport)
+        return None
 
     def active(self) -> Mapping[TunnelId, str]:
         """The device that carries each tunnel now."""

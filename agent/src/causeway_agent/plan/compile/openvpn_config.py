@@ -146,7 +146,7 @@ def _by_process(facts: Facts) -> tuple[str, ...]:
     """OpenVPN itself carries the packets. Where the kernel could, OpenVPN would leave them to it whenever it
     finds no tun device, on one of its own that is no part of any target (decision 46).
     """
-    return ("disable-dco",) if facts.offloads else ()
+    return ("disable-dco",) if facts.no_offload is None else ()
 
 
 def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ class Facts:
     """Where sockets and rendered files of supervised processes go."""
     vlan_8021q: bool = False
     """Whether this kernel makes 802.1Q subinterfaces."""
-    offloads: bool = False
-    """Whether this kernel could carry a tunnel's packets itself (module `ovpn`)."""
+    no_offload: str | None = "no kernel module ovpn"
+    """Why kernel and OpenVPN cannot carry the packets of tunnels; None where they could."""
     active: Mapping[TunnelId, str] = field(default_factory=dict)
     """The tun device that carries each tunnel now."""
     paths: Mapping[TunnelId, PathSize] = field(default_factory=dict)
