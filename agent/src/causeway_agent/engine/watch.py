@@ -8,6 +8,7 @@ back. One that comes later is told about and not fought: the failover is a decis
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import random
 from collections import deque
@@ -21,7 +22,7 @@ from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.objects import Claim
 from causeway_agent.plan.model.target import Target
-from causeway_agent.plan.steer import holdings
+from causeway_agent.plan.steer import beats, holdings
 from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.desired import LateAnswer
 from causeway_wire.observed import DuplicateAddress, DuplicateState, NeighbourTableReport
@@ -147,15 +148,15 @@ class Watch:
                 _log.debug(events.WATCH_LOST, reason=str(error))
             except Exception:  # noqa: BLE001 - the top of a round: the agent must go on
                 _log.exception(events.RECONCILE_INCIDENT)
-            before = now
-            await asyncio.sleep(min(SHARE * (self._clock.monotonic() - now), LONGEST_REST))
+            before, now = now, self._clock.monotonic()
+            rested = now + min(SHARE * (now - before), LONGEST_REST)
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
-            try:
-                async with asyncio.timeout(max(min(due - self._clock.monotonic(), TICK), 0.01)):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(min(due, beats.following(now, TICK)) - now, 0.01)):
                     await self._woken.wait()
-            except TimeoutError:
-                continue
+            if (rest := rested - self._clock.monotonic()) > 0:
+                await asyncio.sleep(rest)
 
     async def round(self, now: float, *, elapsed: float) -> None:
         """One look at everything that is due; `elapsed` seconds after the one before."""

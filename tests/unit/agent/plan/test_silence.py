@@ -22,6 +22,8 @@ class Line:
         self.now = 0.0
         self._fate, self._busy, self._received, self._sequence = fate, busy, 0, 0
         self._flying: list[tuple[float, int]] = []
+        self.ticks = 0
+        """Times that we were woken."""
 
     def until(self, end: float, *wanted: Verdict, stop: tuple[float, float] | None = None) -> float | None:
         """When the verdict is first one of these; `stop`: from when for how long we do not run."""
@@ -40,16 +42,20 @@ class Line:
         return None
 
     def _pass(self) -> None:
-        """Until the next tick; answers that arrive before it move it."""
-        tick = self.now + self.pulse.next_tick(self.now)
+        """Until the next tick. Answers that arrive before it move it, unless all is well: then they wait."""
+        tick = self.pulse.next_tick(self.now)
+        waiting = self.pulse.calm
         while self._flying and min(self._flying)[0] <= tick:
             landed = min(self._flying)
             self._flying.remove(landed)
-            self.now = landed[0]
-            self.pulse.hear(landed[1], self.now)
+            self.pulse.hear(landed[1], landed[0])
             self._received += 1
-            tick = self.now + self.pulse.next_tick(self.now)
+            if not waiting:
+                self.ticks += 1
+                self.now = landed[0]
+                tick = self.pulse.next_tick(self.now)
         self.now = tick
+        self.ticks += 1
 
 
 def dies(at: float, delay: float = 0.01) -> Fate:
@@ -110,6 +116,15 @@ def test_a_busy_tunnel_whose_answers_are_queued_is_not_doubted() -> None:
     assert line.until(5.0 + LONGEST - 0.2, *DOUBTS) is None
 
 
+@pytest.mark.parametrize(("delay", "ticks"), [(0.0005, 10), (0.02, 10), (0.08, 10), (0.3, 20)])
+def test_while_all_is_well_one_waking_serves_question_and_answer(delay: float, ticks: int) -> None:
+    line = Line(lambda _: delay)
+    line.until(10.0)
+    line.ticks = 0
+    line.until(20.0)
+    assert line.ticks / 10 == pytest.approx(ticks, abs=1)
+
+
 def test_packets_in_one_direction_alone_are_no_tunnel() -> None:
     assert Line(dies(at=5.0), busy=1).until(30.0, Verdict.LOST) == pytest.approx(5.0 + LONGEST, abs=0.2)
 
@@ -129,10 +144,10 @@ def test_a_far_end_that_need_not_answer_is_never_doubted_before_it_did() -> None
     for sequence in range(1000):
         assert pulse.beat(now, 0) is Verdict.ALIVE
         pulse.ask(sequence, now)
-        now += pulse.next_tick(now)
+        now = pulse.next_tick(now)
     pulse.hear(999, now)
     for _ in range(100):
-        now += pulse.next_tick(now)
+        now = pulse.next_tick(now)
         if pulse.beat(now, 0) in DOUBTS:
             return
         pulse.ask(1000, now)

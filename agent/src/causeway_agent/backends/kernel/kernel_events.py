@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from causeway_agent import errors
 from causeway_agent.backends.filter import nft_generation
+from causeway_agent.plan.steer import beats
 
 _COALESCE = 0.02
 """Seconds; a change by a program is a burst of messages."""
@@ -76,7 +77,7 @@ class _Watch:
 
     def _ask_later(self, found: asyncio.Future[frozenset[str]]) -> None:
         wait = _ALERT_SECONDS if self._alert else _ASK_SECONDS
-        self._timer = self._loop.call_later(wait, self._look, found)
+        self._timer = self._loop.call_at(beats.following(self._loop.time(), wait), self._look, found)
 
     def _wake(self, found: asyncio.Future[frozenset[str]]) -> None:
         self._loop.remove_reader(self._routing)

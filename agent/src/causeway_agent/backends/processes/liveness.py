@@ -1,4 +1,4 @@
-"""Is the far end of a tunnel there? Asked a dozen times a second: by ICMP echo (RFC 792, RFC 4443) to its
+"""Is the far end of a tunnel there? Asked ten times a second: by ICMP echo (RFC 792, RFC 4443) to its
 inner address, or, where a tunnel carries frames and has no addresses, by frames that its loop guard answers.
 
 What silence means is `plan.steer.silence`'s decision. A question says whether the tunnel it goes through
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
+from causeway_agent.backends.host import arrival
 from causeway_agent.backends.segment import guard_frames, packet_socket
 from causeway_agent.backends.segment.guard_frames import Frame, Kind
 from causeway_agent.engine.signal import Signal
@@ -30,6 +31,8 @@ from causeway_wire.types import IPAddress
 TRIAL = b"trial"
 """What a question carries through a tunnel that is tried beside the one in use; others carry nothing."""
 
+_WAITING = 64
+"""Packets taken at a tick at most; those of a pause fit."""
 _HEADER = struct.Struct("!BBHHH")
 _RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
 _ICMP6_FILTER = 1  # linux/icmpv6.h
@@ -52,8 +55,8 @@ class Exchange(Protocol):
     def close(self) -> None:
         """Close what was opened."""
 
-    def answer(self, sock: socket.socket) -> int | None:
-        """The sequence number of the answer that waits there, None when it is none. Raises OSError."""
+    def answer(self, packet: bytes) -> int | None:
+        """The sequence number of the answer that this is, None when it is none."""
 
 
 def probe(
@@ -79,6 +82,7 @@ class Liveness:
         self._pulse = Pulse(time.monotonic())
         self._news = Signal()
         self._timer: asyncio.TimerHandle | None = None
+        self._listening = False
         self.verdict = Verdict.ALIVE
 
     def __enter__(self) -> Self:
@@ -90,12 +94,12 @@ class Liveness:
             raise
         self._pulse = Pulse(time.monotonic(), settling=self._exchange.settling)
         for sock in self._exchange.sockets:
-            asyncio.get_running_loop().add_reader(sock, self._hear, sock)
+            arrival.note(sock)
+        self._listen()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for sock in self._exchange.sockets:
-            asyncio.get_running_loop().remove_reader(sock)
+        self._ignore()
         self._exchange.close()
         os.close(self._counters)
 
@@ -116,15 +120,46 @@ class Liveness:
                 self._timer.cancel()
 
     def _tick(self) -> None:
+        if not self._listening:
+            self._catch_up()
         now = time.monotonic()
         self._conclude(self._pulse.beat(now, self._received() if self._pulse.silent else None))
+        if self._pulse.calm:
+            self._ignore()
+        else:
+            self._listen()
         self._probe(now)
         self._wait(now)
 
     def _wait(self, now: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(self._pulse.next_tick(now), self._tick)
+        self._timer = asyncio.get_running_loop().call_at(self._pulse.next_tick(now), self._tick)
+
+    def _listen(self) -> None:
+        """Hear answers as they come."""
+        if not self._listening:
+            self._listening = True
+            for sock in self._exchange.sockets:
+                asyncio.get_running_loop().add_reader(sock, self._hear, sock)
+
+    def _ignore(self) -> None:
+        """Let answers wait until the next tick."""
+        if self._listening:
+            self._listening = False
+            for sock in self._exchange.sockets:
+                asyncio.get_running_loop().remove_reader(sock)
+
+    def _catch_up(self) -> None:
+        """Hear what has arrived since the last tick."""
+        for sock in self._exchange.sockets:
+            for _ in range(_WAITING):
+                try:
+                    self._take(sock)
+                except BlockingIOError:
+                    break
+                except OSError:  # an ICMP error about a probe: silence, which `lost` judges
+                    continue
 
     async def becomes(self, *wanted: Verdict) -> None:
         """Return when the verdict is one of these; `run` must be running."""
@@ -151,17 +186,24 @@ class Liveness:
     def _hear(self, sock: socket.socket) -> None:
         """Take one packet; the loop calls again while there are more."""
         try:
-            sequence = self._exchange.answer(sock)
+            heard = self._take(sock)
         except OSError:  # an ICMP error about a probe: silence, which `lost` judges
             return
-        if sequence is not None:
-            now = time.monotonic()
-            first = not self.answered
-            self._pulse.hear(sequence, now)
-            if first:
-                self._news.send()
+        if heard:
             self._conclude(Verdict.ALIVE)
-            self._wait(now)
+            self._wait(time.monotonic())
+
+    def _take(self, sock: socket.socket) -> bool:
+        """Whether the packet that waits there is an answer; its moment counts. Raises OSError."""
+        packet, when = arrival.receive(sock)
+        sequence = self._exchange.answer(packet)
+        if sequence is None:
+            return False
+        first = not self.answered
+        self._pulse.hear(sequence, when)
+        if first:
+            self._news.send()
+        return True
 
     def _received(self) -> int:
         """Packets received on the device, from /proc/net/dev (proc(5))."""
@@ -191,9 +233,8 @@ class IcmpEcho:
     def ask(self, sequence: int, *, trial: bool) -> None:
         self.sockets[0].send(_request(self._version, self._identifier, sequence, TRIAL if trial else b""))
 
-    def answer(self, sock: socket.socket) -> int | None:
+    def answer(self, packet: bytes) -> int | None:
         offset = 20 if self._version == 4 else 0  # noqa: PLR2004 - a raw IPv4 socket shows the header
-        packet = sock.recv(256)
         if len(packet) < offset + _HEADER.size:
             return None
         kind, _, _, identifier, sequence = _HEADER.unpack_from(packet, offset)
@@ -221,8 +262,8 @@ class FrameEcho:
         frame = Frame(Kind.ECHO, self._own, sequence)
         self.sockets[0].send(guard_frames.build(frame, packet_socket.mac_of(self.sockets[0])))
 
-    def answer(self, sock: socket.socket) -> int | None:
-        frame = guard_frames.parse(sock.recv(256))
+    def answer(self, packet: bytes) -> int | None:
+        frame = guard_frames.parse(packet)
         return (
             frame.sequence
             if frame is not None and (frame.kind, frame.number) == (Kind.REPLY, self._own)

@@ -29,6 +29,7 @@ from causeway_agent.errors import BackendError
 from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.path_size import PathSize, Search
 from causeway_agent.plan.model.processes import PathProbe
+from causeway_agent.plan.steer import beats
 from causeway_wire.observed import PathReport, Transport
 from causeway_wire.types import IPAddress
 
@@ -48,7 +49,7 @@ _NOT_NOW: Final = frozenset(
 )
 """A tun device takes nothing while no process is attached; a route may be on its way."""
 _ATTENTION: Final = 0.2
-_GLANCE: Final = 0.5
+_GLANCE: Final = 0.6
 """Seconds between looks whether the tunnel is connected, and whether it still is the same connection."""
 
 _log = structlog.get_logger()
@@ -239,9 +240,10 @@ class Watch:
 
     async def _rest(self, seconds: float) -> None:
         """Ends early when the tunnel is connected anew."""
-        until = asyncio.get_running_loop().time() + seconds
-        while (left := until - asyncio.get_running_loop().time()) > 0 and self.link() == self._link:
-            await self._sleep(min(left, _GLANCE))
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while (now := loop.time()) < until and self.link() == self._link:
+            await self._sleep(min(until, beats.following(now, _GLANCE)) - now)
 
     async def _sleep(self, seconds: float) -> None:
         try:
