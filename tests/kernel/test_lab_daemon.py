@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from causeway_controller.failover.extension import told as limits_of
+from causeway_lab.commands import line_options
 from causeway_lab.service import daemon
 from causeway_lab.service.client import LabClient
 from causeway_wire.desired import Extension
@@ -21,6 +25,7 @@ from causeway_wire.desired import Extension
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(180)]
 
 ADDRESS = "192.168.10.12"
+PAGE = Path(__file__).parents[2] / "docs/how-to/try-a-bad-line.md"
 
 
 class Commands:
@@ -166,3 +171,21 @@ def test_a_line_by_commands(causeway: Commands) -> None:
     assert "--line" in causeway("demo", "--line", "--nonsense", code=1)
     causeway("line", "acme", "--clear", *lab)
     assert "without ICMP" not in causeway("status", *lab)
+
+
+def test_the_page_about_bad_lines_does_what_it_says(causeway: Commands) -> None:
+    """Its first commands, word for word; and the lines that people have are lines."""
+    text = PAGE.read_text(encoding="utf-8")
+    block = itertools.takewhile(str.strip, text[text.index("\n    causeway lab up") + 1 :].splitlines())
+    commands = [line.removeprefix("    causeway lab ") for line in block]
+    assert commands[-1] == "down"
+    shown = {command.split()[0]: causeway(*shlex.split(command)) for command in commands}
+    answered = re.search(r"10 packets transmitted, (\d+) received", shown["exec"])
+    assert answered is not None
+    assert int(answered[1]) > 5
+    assert "40 ms ± 20 ms, 1 % lost, MTU 1400 without ICMP" in shown["status"]
+    assert "there is no lab" in causeway("status", code=1)
+    people = text[text.index("Lines that people have:") : text.index("## What became of packets")]
+    lines = re.findall(r"^\| .+ \| `(--.+)` \|$", people, re.MULTILINE)
+    assert len(lines) > 5
+    assert not any(line_options.conditions(line).clear for line in lines)
