@@ -35,9 +35,9 @@ async def sites(lab: Lab) -> AsyncIterator[TwoSites]:
     """A VM that is failed over by two controllers."""
     with tempfile.TemporaryDirectory(prefix="cw-") as place:
         async with TwoSites(lab, "acme", Path(place)) as made:
-            await asyncio.gather(made.join(), made.deploy_provider())
+            await asyncio.gather(made.controllers.join(), made.controllers.deploy_provider())
             await made.propose()
-            await made.deploy_tenant("net1")
+            await made.controllers.deploy_tenant("net1")
             await lab.machines.power_off(original_of("acme", DB.vm))
             await made.tenant.ask("failover", "partial", "acme", DB.vm, "--host", "net1")
             yield made
