@@ -36,11 +36,9 @@ from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
-from causeway_agent.errors import BackendError
 from causeway_agent.plan.compile.base import compile_base
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
-from causeway_wire.problem import ProblemError
 from causeway_wire.types import ChangeId
 
 ROLLBACK_SECONDS = 60.0
@@ -108,23 +106,11 @@ async def _run(settings: Settings, path: Path) -> None:
                 directory=Path(settings.run_directory),
                 ready=lambda: notify.notify("READY=1"),
             )
-            await _open(store, serving, engine)
-            keeper = tasks.create_task(serving.follow())
+            keepers = [tasks.create_task(one) for one in (serving.open(store.open), serving.follow())]
             await stop.wait()
-            keeper.cancel()
+            for keeper in keepers:
+                keeper.cancel()
     _log.info(events.AGENT_STOPPED)
-
-
-async def _open(store: KeyStore, serving: Serving, engine: Engine) -> None:
-    """Show the identity that is kept. Without one nobody gets in from afar; the agent goes on all the same:
-    what it filters and repairs needs none, and `causeway-agent status` tells.
-    """
-    try:
-        await store.open(serving.use)
-    except (BackendError, ProblemError) as error:
-        engine.state.damage["identity"] = (f"nobody is let in but on the console: {error}",)
-        _log.exception(events.IDENTITY_DAMAGED, reason=str(error))
-        notify.notify("READY=1")
 
 
 def make_engine(settings: Settings, machine: Machine) -> Engine:

@@ -37,8 +37,8 @@ from causeway_wire.identity import (
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Secret
 
-WORKER_SECONDS = 60.0
-"""A bound for a worker that hangs: it needs a second, on an emulated and busy processor half a minute."""
+WORKER_SECONDS = 300.0
+"""A bound for a worker that hangs: it needs a second, on an emulated and busy processor above a minute."""
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
