@@ -52,11 +52,12 @@ def available() -> bool:
 
 @contextmanager
 def running(
-    place: Path, *, share: str, root: Path, user: str, password: str, anybody: bool = False
+    place: Path, *, share: str, root: Path, user: str, password: str, anybody: str = ""
 ) -> Iterator[int]:
     """The port where `root` is shared with this user, who is root to the file system.
 
-    `anybody`: as of somebody who wants to be sent what is not his; whoever comes is let in.
+    `anybody`: as of somebody who wants to be sent what is not his, whoever comes is let in; says whether he
+    encrypts (`server smb encrypt` in smb.conf(5)).
     """
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
@@ -64,7 +65,7 @@ def running(
     for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
         (place / name).mkdir()
     settings = place / "smb.conf"
-    encrypt, guests = ("off", "bad password") if anybody else ("required", "never")
+    encrypt, guests = (anybody, "bad password") if anybody else ("required", "never")
     text = _SETTINGS.format(port=port, place=place, share=share, root=root, encrypt=encrypt, guests=guests)
     settings.write_text(f"{text}  guest ok = yes\n" if anybody else text)
     # As much as is always left: the machine's own disk is written to by others meanwhile.

@@ -128,15 +128,16 @@ def test_who_does_not_know_the_password_is_not_let_in(port: int, who: dict[str, 
     assert refused.value.cause is Cause.LOGIN
 
 
+@pytest.mark.parametrize("anybody", ["off", "desired"])
 def test_a_server_in_its_place_that_lets_anybody_in_is_sent_nothing(
-    tmp_path: Path, root: Path, image: Path
+    tmp_path: Path, root: Path, image: Path, anybody: str
 ) -> None:
     """It does not know the password, so it has no key to encrypt with."""
     place = tmp_path / "other"
     place.mkdir()
     root.chmod(0o777)
     with samba.running(
-        place, share="Hyper-V", root=root, user="svc", password="of theirs", anybody=True
+        place, share="Hyper-V", root=root, user="svc", password="of theirs", anybody=anybody
     ) as port:
         theirs = folder(port)
         with pytest.raises(HypervisorError):
