@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import tarfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,16 @@ class Centre:
         manager = self.service.content.sessionManager
         mine = manager.currentSession.key
         manager.TerminateSession([one.key for one in manager.sessionList if one.key != mine])
+
+    def leave(self, octets: int | None) -> None:
+        """Have LocalDS_0 have so many octets left; None: as many as at the beginning."""
+        query = "" if octets is None else f"?octets={octets}"
+        with urllib.request.urlopen(
+            urllib.request.Request(f"https://{self.host}:{self.port}/tests/room{query}", method="POST"),
+            context=self.trusted,
+            timeout=30,
+        ):
+            pass
 
     def vms(self) -> list[Any]:
         view = self.service.content.viewManager.CreateContainerView(

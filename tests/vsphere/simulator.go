@@ -3,7 +3,8 @@
 //	simulator -certificate FILE -key FILE -uploads DIRECTORY [-esx] [-lost HOST] [-deny PRIVILEGE@OBJECT]
 //
 // A vCenter has three datastores, of which LocalDS_1 is of Virtual Volumes, and an empty datastore cluster; with -esx it
-// is an ESXi host by itself. The ESXi host -lost does not respond; whoever logs in lacks what -deny says.
+// is an ESXi host by itself. POST /tests/room?octets=N has LocalDS_0 have so many left, and refuse an upload of more;
+// without octets it has as many as at the beginning. The ESXi host -lost does not respond; whoever logs in lacks what -deny says.
 // Prints its address as one line. By itself the simulator throws the octets of an import away; here each request
 // below /nfc/ also goes into a file of that directory, named after the last part of its path.
 package main
@@ -19,7 +20,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
@@ -74,6 +77,15 @@ func main() {
 // keeping lets a copy of what is uploaded go into a file while the simulator reads it.
 func keeping(next http.Handler, uploads string) http.Handler {
 	return http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		if request.URL.Path == "/tests/room" {
+			leave(request.URL.Query().Get("octets"))
+			return
+		}
+		if left := atomic.LoadInt64(&room); left >= 0 && strings.HasPrefix(request.URL.Path, "/nfc/") && request.ContentLength > left {
+			io.CopyN(io.Discard, request.Body, left)
+			http.Error(answer, "No space left on device", http.StatusInternalServerError)
+			return
+		}
 		if strings.HasPrefix(request.URL.Path, "/nfc/") {
 			file, err := os.Create(filepath.Join(uploads, path.Base(request.URL.Path)))
 			if err != nil {
@@ -85,6 +97,35 @@ func keeping(next http.Handler, uploads string) http.Handler {
 		}
 		next.ServeHTTP(answer, request)
 	})
+}
+
+// room is how many octets LocalDS_0 has left, where a test said so.
+var room int64 = -1
+
+// usual is what it has otherwise.
+var usual int64 = -1
+
+func leave(octets string) {
+	left, err := strconv.ParseInt(octets, 10, 64)
+	if err != nil {
+		left = -1
+	}
+	atomic.StoreInt64(&room, left)
+	for _, one := range simulator.Map.All("Datastore") {
+		datastore := one.(*simulator.Datastore)
+		if datastore.Name != "LocalDS_0" {
+			continue
+		}
+		simulator.Map.WithLock(datastore.Reference(), func() {
+			if usual < 0 {
+				usual = datastore.Summary.FreeSpace
+			}
+			datastore.Summary.FreeSpace = usual
+			if left >= 0 {
+				datastore.Summary.FreeSpace = left
+			}
+		})
+	}
 }
 
 // lostNetworks are those of an ESXi host that vCenter does not reach: it tells nothing of them, and changes nothing.
