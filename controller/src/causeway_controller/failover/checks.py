@@ -276,17 +276,7 @@ def _each(
         if name in tenant.vms:
             yield from check(tenant.vms[name])
         else:
-            yield _about(name, ProblemType.UNKNOWN_REFERENCE, _unknown(tenant, name))
-
-
-def _unknown(tenant: Tenant, vm: VmName) -> str:
-    elsewhere = tenant.provider.elsewhere if isinstance(tenant.provider, ProviderHalf) else {}
-    if vm in elsewhere:
-        return (
-            f"it is of network {elsewhere[vm]}, which fails over by itself: say `--host {elsewhere[vm]}`; a "
-            "network without an appliance here has no partial failover"
-        )
-    return f"tenant {tenant.id} has no VM of this name"
+            yield _about(name, ProblemType.UNKNOWN_REFERENCE, tenant.lacks(name))
 
 
 def _not_running(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:

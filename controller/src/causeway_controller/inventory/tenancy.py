@@ -188,6 +188,16 @@ class Tenant:
             raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
         return self.provider
 
+    def lacks(self, vm: VmName) -> str:
+        """Say why the tenant has no such VM here, and what to ask for instead."""
+        elsewhere = self.provider.elsewhere if isinstance(self.provider, ProviderHalf) else {}
+        if vm not in elsewhere:
+            return f"tenant {self.id} has no VM of this name"
+        return (
+            f"it is of network {elsewhere[vm]}, which fails over by itself: say `--host {elsewhere[vm]}`; a "
+            "network without an appliance here has no partial failover"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gateway:
