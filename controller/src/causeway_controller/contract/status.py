@@ -48,7 +48,7 @@ class Status(Struct, frozen=True, kw_only=True):
     summary: str
     """One line."""
     troubles: tuple[Trouble, ...]
-    notices: tuple[Trouble, ...]
+    notices: tuple[Trouble, ...] = ()
     """What is not wrong and worth knowing: needed appliances and gateways that nothing uses yet."""
     revision: Counted
     """Of the inventory; 0 before the first."""

@@ -55,6 +55,8 @@ class Run:
     """
     stop_requested: Callable[[], Awaitable[bool]] = _never
     """Whether somebody asked that the run go no further; asked where a step waits for somebody else."""
+    waits: Callable[[str, float], None] = lambda _why, _seconds: None
+    """Is told what a step waits for, and for how many seconds at most."""
     settle: Callable[[modes.Mode], Awaitable[None]] = _nowhere
     """Keeps that the tenant is in this mode, before the run ends."""
     unheard: set[ApplianceId] = field(default_factory=set)

@@ -181,6 +181,7 @@ class Executor:
             lambda: self._obeyed(run, action, courtesy=False),
             timing=self._timing,
             stop_requested=run.stop_requested,
+            waits=run.waits,
         )
 
     async def _obeyed(self, run: Run, action: Action, *, courtesy: bool) -> bool:

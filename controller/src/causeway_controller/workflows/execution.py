@@ -125,7 +125,7 @@ class Execution:
         acting = Acting(plan.site, self._record.epoch, self._asked.id, newer=self._record.newer)
         acting.stop_requested = self._journal.stop_requested
         acting.inherits = bool(self._inherited.kept)
-        acting.settle = self._record.settle
+        acting.settle, acting.waits = self._record.settle, self._record.waits
         if started is None:
             standing = tenancy.mode(site, self._asked.tenant)
             known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from causeway_controller.contract.requests import UpdateFleet
-from causeway_controller.errors import AgentUnreachable, ControllerError
+from causeway_controller.errors import AgentUnreachable, ControllerError, RunStopped
 from causeway_controller.fleet import updates
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.fleet.update_file import UpdateFile
@@ -94,7 +94,7 @@ class FleetUpdate:
         tenant, _, host = unit.name.partition("/")
         file = await self._files(request.build)
         try:
-            await self._refuse_serving(tenant, host, interrupt=request.interrupt)
+            await self._refuse_serving(record, unit, interrupt=request.interrupt)
             one = await asyncio.to_thread(self._appliances.find, tenant, host)
             if one is None:
                 return Done(detail="it is deployed no longer")
@@ -108,29 +108,40 @@ class FleetUpdate:
                 seconds=self._trial.seconds,
                 within=self._trial.within,
                 allow_older=request.allow_older,
-                may_restart=lambda: self._refuse_serving(tenant, host, interrupt=request.interrupt),
+                may_restart=lambda: self._refuse_serving(record, unit, interrupt=request.interrupt),
             )
         except _LeftOut as left:
             return Done(detail=str(left))
         running = status.report(status.running)
         return Done(detail=f"it runs {running.version} in slot {status.running}")
 
-    async def _refuse_serving(self, tenant: TenantId, host: Name, *, interrupt: bool) -> None:
+    async def _refuse_serving(self, record: Record, unit: Unit, *, interrupt: bool) -> None:
         """Wait while a run changes the appliance; raise _LeftOut when it serves a failover then."""
-        await self._until_free(tenant, host)
+        tenant, _, host = unit.name.partition("/")
+        await self._until_free(record, unit, tenant, host)
         mode = (await asyncio.to_thread(self._standings.get, tenant, host)).mode
         if mode.name != IDLE and not interrupt:
             raise _LeftOut(f"left out: it serves a failover ({mode.name})")
 
-    async def _until_free(self, tenant: str, host: str) -> None:
-        """Wait while a run changes the appliance. Raises ProblemError (`failover-in-progress`)."""
-        deadline = time.monotonic() + self._patience
+    async def _until_free(self, record: Record, unit: Unit, tenant: TenantId, host: Name) -> None:
+        """Wait while a run changes the appliance, and tell so.
+
+        Raises ProblemError (`failover-in-progress`), and RunStopped when somebody asks for that meanwhile.
+        """
+        deadline, told = time.monotonic() + self._patience, False
         while True:
             try:
                 await asyncio.to_thread(self._runs.refuse_open, tenant, host)
-            except ProblemError:
+            except ProblemError as error:
                 if time.monotonic() >= deadline:
                     raise
+                if await asyncio.to_thread(self._runs.stop_asked_by, record.asked.id) is not None:
+                    raise RunStopped(
+                        unit.sentence, ControllerError("somebody asked for it"), (), ()
+                    ) from error
+                if not told:
+                    record.waits(error.problem.detail, self._patience)
+                    told = True
                 await asyncio.sleep(self._poll)
             else:
                 return

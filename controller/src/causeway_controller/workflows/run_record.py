@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +28,8 @@ TAKEN_OVER: Final = "taken-over"
 STEP: Final = "step"
 STAGE: Final = "stage"
 """Everything of the stage has ended, and is remembered."""
+WAITING: Final = "waiting"
+"""A step waits: `why`, and `until` when at the latest."""
 FAILED: Final = "failed"
 """It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`, and which
 besides may have left a replica on (`reached`).
@@ -121,6 +123,11 @@ class Record:
         except Exception as error:  # noqa: BLE001 - the top of a run: whatever it was, the run ends
             _log.exception("a run ended by a defect", extra={"run": self.asked.id})
             await fail(error)
+
+    def waits(self, why: str, seconds: float) -> None:
+        """Tell that something is waited for, and until when at the latest."""
+        until = self._now() + timedelta(seconds=seconds)
+        self.telling.tell(WAITING, why=why, until=until.isoformat(timespec="seconds"))
 
     async def settle(self, mode: modes.Mode) -> None:
         """Keep that the tenant is in this mode while the run goes on. Raises Superseded, StoreError."""

@@ -21,13 +21,18 @@ Answer = TypeVar("Answer")
 
 
 async def outlast(
-    act: Callable[[], Awaitable[Answer]], *, timing: Timing, stop_requested: Callable[[], Awaitable[bool]]
+    act: Callable[[], Awaitable[Answer]],
+    *,
+    timing: Timing,
+    stop_requested: Callable[[], Awaitable[bool]],
+    waits: Callable[[str, float], None],
 ) -> Answer:
     """Return what `act` returns, acting again while the appliance is on trial, and while it restarts from it.
 
-    Raises what `act` raises: of a trial only after `timing.trial` seconds, and when the run is to stop.
+    `waits` is told once why it is waited, and for how many seconds at most. Raises what `act` raises: of a
+    trial only after `timing.trial` seconds, and when the run is to stop.
     """
-    until, on_trial = time.monotonic() + timing.trial, False
+    until, on_trial, told = time.monotonic() + timing.trial, False, False
     while True:
         try:
             return await act()
@@ -40,6 +45,9 @@ async def outlast(
                 raise
             if time.monotonic() >= until:
                 raise _told(error, timing.trial) from error
+            if not told:
+                waits(error.problem.detail, timing.trial)
+                told = True
         await asyncio.sleep(timing.longest_poll)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.fleet_update import FleetUpdate
+from causeway_controller.workflows.run_record import WAITING
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import Killed, killed_once
@@ -38,6 +41,7 @@ class World(RunsBench):
         self.here = True
         """Whether this controller has the file."""
         self.trial = updates.USUAL
+        self.patience = 1.0
         self.acts: list[str] = []
         self.kept = Appliances(database)
         self.machines = {f"{tenant}-esx1": TwoSlots(tenant, self.acts) for tenant in ("acme", "beta", "zeta")}
@@ -60,7 +64,7 @@ class World(RunsBench):
             files=self._file,
             clients=self._client,
             in_charge=self._in_charge,
-            patience=1.0,
+            patience=self.patience,
             poll=0.01,
             trial=self.trial,
         )
@@ -133,6 +137,39 @@ async def test_nor_while_a_run_is_open_that_was_begun_meanwhile(world: World) ->
     kind, told = await world.through(interrupt=True)
     assert (kind, world.acts) == ("failed", ["send beta"])
     assert "run f1" in told["why"]
+
+
+async def test_who_asks_that_it_stop_ends_it_before_the_next_appliance(world: World) -> None:
+    run = await world.begin()
+
+    async def stop(stage: str, moment: str) -> None:
+        if (stage, moment) == ("beta/esx1", "after"):
+            await world.runs.stop(run, actor="otto")
+
+    world.engine.at = stop
+    await world.engine.carry_out(run)
+    kind, told = world.last(run)
+    assert (kind, world.acts) == ("failed", ["send beta", "restart beta"])
+    assert "Stopped before Update appliance zeta-esx1" in told["why"]
+    assert told["stand"] == ["Update appliance beta-esx1 to 2"]
+
+
+async def test_so_does_who_asks_while_it_waits_for_another_run_which_it_tells(world: World) -> None:
+    failover = Run(id="f1", tenant="beta", host="esx1", request="{}", actor="anna", at=START)
+    world.runs_kept.start(failover)
+    world.patience = 60.0
+    world.controller("two")
+    run = await world.begin()
+    task = asyncio.create_task(world.engine.carry_out(run))
+    while WAITING not in world.kinds(run):  # noqa: ASYNC110 - the store tells nobody
+        await asyncio.sleep(0.01)
+    (waiting,) = (detail(each) for each in world.runs_kept.events(run) if each.kind == WAITING)
+    assert "run f1" in waiting["why"]
+    assert datetime.fromisoformat(waiting["until"]) > START
+    await world.runs.stop(run, actor="otto")
+    await task
+    assert (world.last(run)[0], world.acts) == ("failed", [])
+    assert "somebody asked for it" in world.last(run)[1]["why"]
 
 
 async def test_after_the_first_that_falls_back_none_is_begun_and_a_retry_goes_on(world: World) -> None:

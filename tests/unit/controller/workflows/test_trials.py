@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
+from causeway_controller.contract.requests import FailOverSite
 from causeway_controller.errors import AgentUnreachable, StepFailed
 from causeway_controller.inventory.modes import Full, Idle
 from causeway_controller.inventory.tenancy import mode
+from causeway_controller.store.database import Database
 from causeway_controller.workflows import trials
+from causeway_controller.workflows.run_record import FINISHED, STARTED, WAITING
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from tests.runs_bench import HOST, START, RunsBench, detail
 from tests.workflow_bench import SITE, TIMING, Bench
 
 ALL = frozenset(SITE.tenants["acme"].vms)
@@ -26,6 +32,10 @@ class Appliance:
 
     def __init__(self, *answers: Exception | str) -> None:
         self.answers = list(answers)
+        self.told: list[tuple[str, float]] = []
+
+    def waits(self, why: str, seconds: float) -> None:
+        self.told.append((why, seconds))
 
     async def act(self) -> str:
         answer = self.answers.pop(0)
@@ -79,13 +89,14 @@ async def test_who_asks_that_the_run_stop_does_not_wait() -> None:
 
     one = Appliance(REFUSED, "taken")
     with pytest.raises(ProblemError, match="on trial"):
-        await trials.outlast(one.act, timing=TIMING, stop_requested=asked)
+        await trials.outlast(one.act, timing=TIMING, stop_requested=asked, waits=one.waits)
     assert one.answers == ["taken"]
 
 
 async def test_the_restart_into_the_system_before_is_waited_out_too() -> None:
     one = Appliance(REFUSED, SILENT, SILENT, REFUSED, "taken")
-    assert await trials.outlast(one.act, timing=TIMING, stop_requested=never) == "taken"
+    assert await trials.outlast(one.act, timing=TIMING, stop_requested=never, waits=one.waits) == "taken"
+    assert one.told == [("this system is on trial", TIMING.trial)], "once"
 
 
 @pytest.mark.parametrize(
@@ -94,5 +105,17 @@ async def test_the_restart_into_the_system_before_is_waited_out_too() -> None:
 async def test_what_is_no_trial_is_raised_at_once(other: Exception) -> None:
     one = Appliance(other, "taken")
     with pytest.raises(type(other)):
-        await trials.outlast(one.act, timing=TIMING, stop_requested=never)
+        await trials.outlast(one.act, timing=TIMING, stop_requested=never, waits=one.waits)
     assert one.answers == ["taken"]
+
+
+async def test_a_run_tells_what_it_waits_for_and_until_when(database: Database) -> None:
+    bench = RunsBench(database)
+    bench.agents["acme-provider"].trial = 3
+    request = FailOverSite(tenant="acme", vms=ALL)
+    run = (await bench.runs.start(request, host=HOST, actor="anna")).id
+    await bench.engine.carry_out(run)
+    assert bench.kinds(run) == [STARTED, WAITING, FINISHED]
+    (waiting,) = (detail(one) for one in bench.runs_kept.events(run) if one.kind == WAITING)
+    assert waiting["why"].endswith("this system is on trial")
+    assert datetime.fromisoformat(waiting["until"]) > START
