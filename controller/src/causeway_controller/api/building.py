@@ -105,6 +105,7 @@ def build(parts: Parts) -> web.Application:
         metrics=metrics,
         replicas=Replicas(database),
         now=now,
+        standings=Standings(database),
     )
     built = application.create(
         {

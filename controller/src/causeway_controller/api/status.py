@@ -19,11 +19,13 @@ from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
 from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
+from causeway_controller.failover import leaving_out
 from causeway_controller.inventory import production, replicas, undeployed
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
+from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
 _NOTICES: Final = 10
@@ -41,6 +43,7 @@ class StatusHandlers:
     inventories: Inventories
     runs: RunsTold
     appliances: AppliancesTold
+    standings: Standings
     watchers: tuple[Watcher, ...]
     metrics: Metrics
     replicas: Replicas
@@ -79,6 +82,7 @@ class StatusHandlers:
         wanted, notices = _undeployed(stored, deployed, gateways=tenant is None)
         old = await asyncio.to_thread(self._replicas, stored)
         troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *_some(old), *others]
+        notices = (*await asyncio.to_thread(self._left_out, stored), *notices)
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -139,6 +143,18 @@ class StatusHandlers:
             for wrong in one.wrong
         )
 
+    def _left_out(self, stored: Stored) -> tuple[Trouble, ...]:
+        modes = {place: standing.mode for place, standing in self.standings.all().items()}
+        return tuple(
+            Trouble(
+                subject=f"{one.tenant} on {one.host}",
+                detail=f"not failed over, in a full failover of the others: {', '.join(one.vms[:_NOTICES])}"
+                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; "
+                f"`causeway failover full {one.tenant} --host {one.host}` goes on with them",
+            )
+            for one in leaving_out.missing(stored.inventory, modes)
+        )
+
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
 
@@ -166,7 +182,7 @@ def _some(old: tuple[Trouble, ...]) -> tuple[Trouble, ...]:
 
 
 def _more(count: int) -> Trouble:
-    detail = f"{count - _NOTICES} more are not deployed; `causeway appliance needed` has all"
+    detail = f"{count - _NOTICES} more notices; `causeway appliance needed` has all that are not deployed"
     return Trouble(subject="appliances", detail=detail)
 
 

@@ -60,6 +60,15 @@ PlanName = Annotated[
         show_default=False,
     ),
 ]
+But = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--but",
+        metavar="VM",
+        help="Leave this VM out, such as one whose replica somebody else has powered on; repeatable.",
+        show_default=False,
+    ),
+]
 StopAppliances = Annotated[
     bool, typer.Option("--stop-appliances", help="And power the appliances off, which nothing needs then.")
 ]
@@ -95,6 +104,7 @@ def full(
     vms: PlanVms = None,
     *,
     plan: PlanName = "",
+    but: But = None,
     host: Host = "",
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -102,7 +112,7 @@ def full(
 ) -> None:
     """Fail the whole site over: production is gone, the provider's appliance becomes the gateway."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(start.site(vms, plan))
+        start.run(start.site(vms, plan, but))
 
 
 @failover.command()
@@ -112,6 +122,7 @@ def escalate(
     vms: PlanVms = None,
     *,
     plan: PlanName = "",
+    but: But = None,
     host: Host = "",
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -119,7 +130,7 @@ def escalate(
 ) -> None:
     """Go from a partial failover to the full one: production died while some of it was failed over."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        start.run(structs.replace(start.site(vms, plan), escalate=True))
+        start.run(structs.replace(start.site(vms, plan, but), escalate=True))
 
 
 @failover.command()
@@ -208,6 +219,7 @@ def start_rehearsal(
     vms: PlanVms = None,
     *,
     plan: PlanName = "",
+    but: But = None,
     internet: Annotated[
         bool, typer.Option("--internet", help="Let the replicas open connections to the internet.")
     ] = False,
@@ -218,8 +230,8 @@ def start_rehearsal(
 ) -> None:
     """Start replicas beside the running production, cut off from it; they stay until it is ended."""
     with starting(context, tenant, host, dry=dry_run, detach=detach, json_wanted=json_wanted) as start:
-        meant = start.site(vms, plan)
-        start.run(Rehearse(tenant=tenant, vms=meant.vms, plan=meant.plan, internet=internet))
+        meant = start.site(vms, plan, but)
+        start.run(Rehearse(tenant=tenant, vms=meant.vms, but=meant.but, plan=meant.plan, internet=internet))
 
 
 @rehearsal.command("end")
@@ -301,11 +313,12 @@ class Start:
             raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; enter one")
         return there
 
-    def site(self, named: list[str] | None, plan: str) -> FailOverSite:
+    def site(self, named: list[str] | None, plan: str, but: list[str] | None) -> FailOverSite:
         """The request of all that is meant; a plan names its VMs itself."""
+        left_out = frozenset(but or ())
         if plan and not named:
-            return FailOverSite(tenant=self._tenant, plan=plan)
-        return FailOverSite(tenant=self._tenant, vms=self.vms(named), plan=plan or UNSET)
+            return FailOverSite(tenant=self._tenant, but=left_out, plan=plan)
+        return FailOverSite(tenant=self._tenant, vms=self.vms(named), but=left_out, plan=plan or UNSET)
 
     def run(self, request: Request) -> None:
         """Start the run and follow it, or say what it would do."""
@@ -329,4 +342,6 @@ class Start:
                 typer.echo(f"{number:>3}  {step}")
         for one in planned.replicas:
             typer.echo(f"{one.vm} starts {telling.as_of(one.restored_to, now=datetime.now(UTC))}")
+        if isinstance(request, FailOverSite | Rehearse) and request.but:
+            typer.echo(f"Left out: {', '.join(sorted(request.but))}")
         typer.echo("Nothing was changed.")

@@ -59,6 +59,8 @@ class FailOverSite(_Request, tag="fail-over-site", frozen=True, kw_only=True):
     """Fail the whole site over to these VMs, or without any to those of the plan."""
 
     vms: frozenset[VmName] = frozenset()
+    but: frozenset[VmName] = frozenset()
+    """Those of them that are left out; asked for again without it, they are failed over as well."""
     plan: Name | UnsetType = UNSET
     """The failover plan that is followed; without it the tenant's first, where there is one."""
     escalate: bool = False
@@ -79,6 +81,8 @@ class Rehearse(_Request, tag="rehearse", frozen=True, kw_only=True):
     """
 
     vms: frozenset[VmName] = frozenset()
+    but: frozenset[VmName] = frozenset()
+    """As of `FailOverSite`."""
     plan: Name | UnsetType = UNSET
     """As of `FailOverSite`."""
     internet: bool = False

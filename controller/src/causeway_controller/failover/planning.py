@@ -29,7 +29,15 @@ from causeway_controller.contract.requests import (
     Undo,
     UndoSite,
 )
-from causeway_controller.failover import documents, failback, full, halves, partial, publications
+from causeway_controller.failover import (
+    documents,
+    failback,
+    full,
+    halves,
+    leaving_out,
+    partial,
+    publications,
+)
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import (
     Apply,
@@ -65,6 +73,7 @@ def plan(request: Request, site: Site) -> Plan:
     touched then.
     """
     name, request = request.tenant, _named(request, site)
+    site = _known(request, site)
     match request:
         case _ if _is_linked(site, name):
             steps = _linked(request, site)
@@ -191,19 +200,31 @@ def _named(request: Request, site: Site) -> Request:
     """The request with the VMs that it means where it names none."""
     match request:
         case FailOverSite() | Rehearse():
-            return structs.replace(request, vms=_meant(site, request))
+            running = tenancy.mode(site, request.tenant).vms
+            rest = leaving_out.rest(_meant(site, request), request.but, running=running)
+            return structs.replace(request, vms=rest)
         case MakePermanent() | FailBack():
             return structs.replace(request, vms=_failed_over(site, request))
         case _:
             return request
 
 
+def _known(request: Request, site: Site) -> Site:
+    """The site without what the request leaves out."""
+    if isinstance(request, FailOverSite | Rehearse) and request.but:
+        return leaving_out.known(site, request.tenant, request.but)
+    return site
+
+
 def _meant(site: Site, request: FailOverSite | Rehearse) -> frozenset[VmName]:
-    """The VMs that are named, or those of the plan."""
+    """The VMs that are named, or those of the plan; also without a replica, where some are left out: what is
+    meant of these is refused.
+    """
     tenant = site.tenants.get(request.tenant)
     if request.vms or tenant is None:
         return request.vms
-    return frozenset(item.vm for item in tenant.plan)
+    planned = frozenset(item.vm for item in tenant.plan)
+    return planned | frozenset(tenant.unreplicated) if request.but else planned
 
 
 def _failed_over(site: Site, request: MakePermanent | FailBack) -> frozenset[VmName]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Publish
+from causeway_controller.contract.requests import FailOverSite, Publish, Rehearse
 from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning
 from causeway_controller.failover.events import Event, StepState
@@ -141,6 +141,7 @@ class Execution:
                 restored={
                     vm: point.isoformat() for vm, point in planning.started(plan).items() if point is not None
                 },
+                **_left_out(request),
             )
         else:
             await self._take_over(acting, plan.steps)
@@ -252,6 +253,11 @@ class _Told:
     async def stop_requested(self) -> bool:
         """As `Journal.stop_requested`."""
         return await self._journal.stop_requested()
+
+
+def _left_out(request: requests.Request) -> dict[str, Any]:
+    but = request.but if isinstance(request, FailOverSite | Rehearse) else frozenset()
+    return {"left_out": sorted(but)} if but else {}
 
 
 def _replicas(steps: Sequence[Step]) -> frozenset[VmName]:

@@ -22,7 +22,9 @@ from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Epoch
 
 STARTED: Final = "started"
-"""Planned, and about to begin: `stages` are its sentences; of a failover `mode` is the one it begins in."""
+"""Planned, and about to begin: `stages` are its sentences; of a failover `mode` is the one it begins in, and
+`left_out` are VMs that were to be.
+"""
 TAKEN_OVER: Final = "taken-over"
 """Another controller carries it on; `silent` are appliances that could not be told of it."""
 STEP: Final = "step"

@@ -188,7 +188,7 @@ def _running(machine: MachineRef) -> str:
     return (
         f"the replica of {machine.name} runs already, and no run of {machine.tenant} has powered it on: what "
         f"it did since nobody knows, and it has the addresses of production; power {machine.owner_id} off at "
-        "its host, then ask again"
+        f"its host, or leave it out (`--but {machine.name}`, of a full failover or rehearsal), then ask again"
     )
 
 

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from causeway_controller.api.callers import not_found
@@ -14,14 +15,17 @@ from causeway_controller.contract import requests
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway
+from causeway_controller.contract.status import Status
 from causeway_controller.errors import AgentUnreachable, SecretMissing, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.inventory.health import NOBODY, Deployed
+from causeway_controller.inventory.modes import Full
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.controller_api import Served, serving, two_tenants
-from tests.provider_inventory import seed_example
+from tests.provider_inventory import seed_example, two_hosts
 
 PATH = "/v1/tenants/acme/hosts/esx1/appliance"
 
@@ -131,6 +135,26 @@ async def test_a_tenant_is_told_nothing_of_gateways(tmp_path: Path) -> None:
         assert "gateway gw1" in str(body["notices"])
         _, body, _ = await served.ask("GET", "/v1/status", role=Role.TENANT_ADMIN, whose="acme")
         assert body["notices"] == [], "those that are deployed are not its own, and none can be seen"
+
+
+async def test_what_is_not_failed_over_of_a_site_that_is_as_a_whole_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_hosts()) as served:
+        (tenant,) = (one for one in two_hosts().tenants if one.id == "acme")
+        host = next(vm.replica.host for vm in tenant.vms if vm.replica)
+        there = sorted(vm.name for vm in tenant.vms if vm.replica and vm.replica.host == host)
+        full = Standing(mode=Full(frozenset(there[1:])))
+        Standings(served.database).put("acme", host, full)
+        _, body, _ = await served.ask("GET", "/v1/status", role=Role.TENANT_ADMIN, whose="acme")
+        told = body["notices"][0]
+        assert told["subject"] == f"acme on {host}"
+        assert f"not failed over, in a full failover of the others: {there[0]};" in told["detail"]
+
+
+async def test_a_status_without_what_older_controllers_do_not_tell_is_read(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        _, body, _ = await served.ask("GET", "/v1/status")
+        del body["notices"]
+        assert msgspec.convert(body, Status).notices == ()
 
 
 async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -> None:

@@ -156,11 +156,21 @@ def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
     [
         (
             ("failover", "full", "acme"),
-            {"request": "fail-over-site", "vms": ["db1", "web1"], "escalate": False},
+            {"request": "fail-over-site", "vms": ["db1", "web1"], "but": [], "escalate": False},
         ),
         (
             ("failover", "full", "acme", "--plan", "site"),
-            {"request": "fail-over-site", "vms": [], "plan": "site", "escalate": False},
+            {"request": "fail-over-site", "vms": [], "but": [], "plan": "site", "escalate": False},
+        ),
+        (
+            ("failover", "full", "acme", "--plan", "site", "--but", "web1", "--but", "db1"),
+            {
+                "request": "fail-over-site",
+                "vms": [],
+                "but": ["db1", "web1"],
+                "plan": "site",
+                "escalate": False,
+            },
         ),
         (("failover", "permanent", "acme", "db1"), {"request": "make-permanent", "vms": ["db1"]}),
         (
@@ -169,7 +179,7 @@ def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
         ),
         (
             ("failover", "escalate", "acme", "db1"),
-            {"request": "fail-over-site", "vms": ["db1"], "escalate": True},
+            {"request": "fail-over-site", "vms": ["db1"], "but": [], "escalate": True},
         ),
         (("failover", "undo", "acme", "db1"), {"request": "undo", "vms": ["db1"], "stop_appliances": False}),
         (
@@ -177,8 +187,8 @@ def test_a_run_is_stopped_and_retried(controller: AtSocket) -> None:
             {"request": "undo-site", "keep_partial": ["db1"], "stop_appliances": True},
         ),
         (
-            ("rehearsal", "start", "acme", "--internet"),
-            {"request": "rehearse", "vms": ["db1", "web1"], "internet": True},
+            ("rehearsal", "start", "acme", "--internet", "--but", "web1"),
+            {"request": "rehearse", "vms": ["db1", "web1"], "but": ["web1"], "internet": True},
         ),
         (("rehearsal", "end", "acme"), {"request": "end-rehearsal", "stop_appliances": False}),
     ],
