@@ -16,7 +16,14 @@ from typing import cast
 from msgspec import structs
 
 from causeway_controller.api.ports import RunService
-from causeway_controller.contract.requests import FailBack, FailOver, Undo
+from causeway_controller.contract.requests import (
+    FailBack,
+    FailOver,
+    FailOverSite,
+    MakePermanent,
+    Undo,
+    UndoSite,
+)
 from causeway_controller.inventory.tenancy import ProviderHalf, Site
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient, HalfPatience
@@ -277,3 +284,22 @@ async def _stopped(*engines: Engine) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def agree(both: Linked, ended: str) -> None:
+    """What the runs say is so, at both sites."""
+    there = ONES if ended == "finished" else frozenset()
+    assert (both.at_provider(), both.at_tenant()) == (there, there), (both.provider.log, both.tenant.log)
+    assert both.provider.running() == there
+    assert all(
+        agent.awaiting is None for site in (both.provider, both.tenant) for agent in site.agents.values()
+    )
+    assert both.tenant.standings.get("acme", NETWORK).mode.vms == there
+    assert both.provider.standings.get("acme", "esx1").mode.vms == there
+
+
+async def there(both: Linked, request: FailOverSite | MakePermanent | UndoSite) -> str:
+    """How a run of the provider's staff ends."""
+    run = await both.provider.runs.start(request, host="esx1", actor="otto")
+    await both.provider.engine.tasks[run.id]
+    return both.provider.last(run.id)[0]
