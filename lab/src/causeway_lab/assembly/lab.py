@@ -145,10 +145,13 @@ class Lab:
             await asyncio.gather(*(self._apply(name, epoch) for name in self.appliances.agents))
 
     async def down(self) -> None:
-        """Power everything off and remove it."""
+        """Power everything off and remove it, so that another lab may follow in the same sandbox."""
         with step("power everything off", self.listener):
             self.lines.close()
             await asyncio.gather(self.machines.down(), self.appliances.down())
+            for machine in self.topology.machines.values():
+                namespaces.destroy(machine)
+            namespaces.destroy_fabric()
 
     def override(self, tenant: TenantId, stale: tuple[StaleAnswer, ...]) -> None:
         """From the tenant's next document on these answers are stale, and no others."""

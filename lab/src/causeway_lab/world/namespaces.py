@@ -126,6 +126,12 @@ def create_fabric(segments: Sequence[str]) -> None:
                 path.write_text("0", encoding="ascii")
 
 
+def destroy_fabric() -> None:
+    """Remove what joins machines, after them."""
+    with contextlib.suppress(WiringError):  # none was made
+        run(None, "ip", "netns", "delete", FABRIC)
+
+
 def create(machines: Iterable[Machine], segments: Sequence[str]) -> None:
     """Namespaces with their adapters attached and down: machines that are powered off."""
     wanted = tuple(machines)

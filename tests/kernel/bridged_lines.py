@@ -1,0 +1,101 @@
+"""A bridged extension over a bad line, by each transport and over each IP version outside.
+
+    python -m causeway_lab.sandbox -- python -m tests.kernel.bridged_lines WAY
+
+A lab of its own needs a sandbox of its own. What was seen is printed, a line of JSON each; in the end, which
+network namespaces are left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.service import drill
+from causeway_lab.world import topology
+from causeway_lab.world.line.conditions import Blocked, Conditions
+from causeway_wire.desired import Extension
+
+VM, NEIGHBOUR = VmRef("acme", "db1"), VmRef("acme", "web1")
+PATIENCE = 30.0
+CLEAR = Conditions()
+WAYS = {
+    "udp over ipv4": CLEAR.changed(blocked=(Blocked.IPV6,)),
+    "udp over ipv6": CLEAR.changed(blocked=(Blocked.IPV4,)),
+    "tcp over ipv4": CLEAR.changed(blocked=(Blocked.IPV6, Blocked.UDP)),
+    "tcp over ipv6": CLEAR.changed(blocked=(Blocked.IPV4, Blocked.UDP)),
+}
+
+
+async def way_of(lab: Lab) -> str:
+    """How the tunnel goes while it is up."""
+    found = (await lab.agent("acme-nea1").observed()).tunnels[0]
+    version = "ipv6" if (found.remote or "").startswith("[") else "ipv4"
+    return f"{found.transport} over {version}" if found.state == "connected" else ""
+
+
+async def crossed(lab: Lab) -> bool:
+    """Whether whole packets and streams cross, each way and over each IP version inside."""
+    for guest, addresses in (
+        (lab.original(NEIGHBOUR), lab.vm(VM).addresses),
+        (lab.replica(VM), lab.vm(NEIGHBOUR).addresses),
+    ):
+        for address in addresses:
+            whole = 1500 - (28 if address.version == 4 else 48)
+            if not (await guest.ping(address, size=whole, df=True, count=3)).received:
+                return False
+            stream = await guest.call("tcp", address=str(address), size=600_000, patience=PATIENCE)
+            if not stream["answered"]:
+                return False
+    return True
+
+
+async def paused(lab: Lab, line: Conditions) -> dict[str, float]:
+    """What pauses of 0.8 s do to echoes and to the tunnel."""
+    before = (await lab.agent("acme-nea1").observed()).tunnels[0].restarts
+    watch = lab.original(NEIGHBOUR).watch(lab.vm(VM).addresses[0], seconds=PATIENCE, interval=0.008)
+    await watch.wait_first(10.0)
+    await lab.lines.change("acme", line.changed(pause_every=2.5, pause_for=0.8))
+    await asyncio.sleep(3.0)
+    await lab.lines.change("acme", line)
+    await asyncio.sleep(1.5)
+    found = await watch.stop()
+    after = (await lab.agent("acme-nea1").observed()).tunnels[0].restarts
+    return {
+        "gap": found.longest_gap or 0.0,
+        "lost": found.sent - found.received,
+        "restarts": after - before,
+    }
+
+
+def left() -> list[str]:
+    """The sandbox's network namespaces."""
+    return sorted(path.name for path in Path("/run/netns").iterdir())
+
+
+async def main(ways: list[str]) -> None:
+    """Try these ways, one after another, in one lab."""
+    lab = Lab(topology.build(tenants=1, networks=1, gateways=1, extension=Extension.BRIDGED))
+    await lab.up()
+    try:
+        await drill.fail_over(lab, [VM])
+        for way in ways:
+            await lab.lines.change("acme", WAYS[way])
+            until = time.monotonic() + PATIENCE
+            while await way_of(lab) != way and time.monotonic() < until:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+            seen = {"went": await way_of(lab), "crossed": await crossed(lab)}
+            seen |= await paused(lab, WAYS[way])
+            sys.stdout.write(json.dumps({**seen, "goes": await way_of(lab)}) + "\n")
+            sys.stdout.flush()
+    finally:
+        await lab.down()
+    sys.stdout.write(json.dumps(left()) + "\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:] or list(WAYS)))
