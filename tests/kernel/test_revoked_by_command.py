@@ -59,7 +59,7 @@ async def status(appliance: str) -> dict[str, Any]:
         *namespaces.within(appliance, *command), stdout=asyncio.subprocess.PIPE
     )
     said, _ = await process.communicate()
-    return dict(json.loads(said))
+    return dict(json.loads(said)["observed"])
 
 
 async def refuses(appliance: str, serial: str) -> bool:
