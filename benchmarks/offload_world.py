@@ -17,7 +17,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 MACHINES = ("vm", "tapp", "gw", "sapp", "rep")
@@ -26,6 +26,24 @@ FAR = {4: "192.168.20.12", 6: "fd00:20::12"}
 NEAR = {4: "192.168.10.0/24", 6: "fd00:10::/64"}
 BEHIND = {4: "192.168.20.0/24", 6: "fd00:20::/64"}
 PORT = 5201
+ADDRESSES = (
+    ("vm", "eth0", "192.168.10.11/24", "fd00:10::11/64"),
+    ("tapp", "lan", "192.168.10.250/24", "fd00:10::250/64"),
+    ("tapp", "wan", "203.0.113.2/24", "fd00:1::2/64"),
+    ("gw", "pub", "203.0.113.10/24", "fd00:1::10/64"),
+    ("gw", "inside", "10.10.0.5/24", "fd00:2::5/64"),
+    ("sapp", "upl", "10.10.0.20/24", "fd00:2::20/64"),
+    ("sapp", "vlan", "192.168.20.251/24", "fd00:20::251/64"),
+    ("rep", "eth0", f"{FAR[4]}/24", f"{FAR[6]}/64"),
+)
+"""Of the machines, by device."""
+DEFAULTS = (
+    ("vm", "192.168.10.250"),
+    ("vm", "fd00:10::250"),
+    ("rep", "192.168.20.251"),
+    ("rep", "fd00:20::251"),
+)
+Rows = tuple[tuple[str, ...], ...]
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _BUFFER = 1 << 17
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -33,7 +51,7 @@ _CLONE_NEWNET = 0x40000000
 """sched.h; os.setns is in later versions of Python than this project's oldest."""
 _RELAY = """\
 table ip relay {
-  chain pre { type nat hook prerouting priority dstnat; udp dport 6180 dnat to 10.10.0.20:1194; }
+  chain pre { type nat hook prerouting priority dstnat; udp dport 6180 dnat to 10.10.0.20:@PORT@; }
   chain post { type nat hook postrouting priority srcnat; ct status dnat masquerade; }
 }
 """
@@ -64,8 +82,8 @@ def _enter(descriptor: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def build() -> None:
-    """Machines, wires, addresses, the relay."""
+def build(addresses: Rows = ADDRESSES, defaults: Rows = DEFAULTS, *, server_port: int = 1194) -> None:
+    """Machines, wires, addresses, the relay to the port of sapp's VPN server."""
     for module in ("veth", "tun", "ovpn"):
         subprocess.run(("modprobe", module), check=True)
     for machine in MACHINES:
@@ -86,26 +104,14 @@ def build() -> None:
     _wire("tapp", "wan", "gw", "pub", OUTSIDE_MTU)
     _wire("gw", "inside", "sapp", "upl", OUTSIDE_MTU)
     _wire("sapp", "vlan", "rep", "eth0", 1500)
-    for machine, device, *addresses in (
-        ("vm", "eth0", "192.168.10.11/24", "fd00:10::11/64"),
-        ("tapp", "lan", "192.168.10.250/24", "fd00:10::250/64"),
-        ("tapp", "wan", "203.0.113.2/24", "fd00:1::2/64"),
-        ("gw", "pub", "203.0.113.10/24", "fd00:1::10/64"),
-        ("gw", "inside", "10.10.0.5/24", "fd00:2::5/64"),
-        ("sapp", "upl", "10.10.0.20/24", "fd00:2::20/64"),
-        ("sapp", "vlan", "192.168.20.251/24", "fd00:20::251/64"),
-        ("rep", "eth0", f"{FAR[4]}/24", f"{FAR[6]}/64"),
-    ):
-        for address in addresses:
+    for machine, device, *held in addresses:
+        for address in held:
             ip(machine, "addr", "add", address, "dev", device)
-    for machine, vias in (
-        ("vm", ("192.168.10.250", "fd00:10::250")),
-        ("rep", ("192.168.20.251", "fd00:20::251")),
-    ):
-        for via in vias:
-            ip(machine, "route", "add", "default", "via", via)
+    for machine, via in defaults:
+        ip(machine, "route", "add", "default", "via", via)
+    rules = _RELAY.replace("@PORT@", str(server_port))
     with inside("gw"):
-        subprocess.run(("nft", "-f", "-"), input=_RELAY, text=True, check=True)
+        subprocess.run(("nft", "-f", "-"), input=rules, text=True, check=True)
 
 
 def _wire(one: str, name: str, other: str, end: str, mtu: int) -> None:
@@ -128,7 +134,7 @@ def forward_plainly(action: str) -> None:
             ip(machine, f"-{version}", "route", action, to[version], "via", via)
 
 
-def first_answer(version: int = 4, *, patience: float = 30.0) -> float | None:
+def first_answer(version: int = 4, *, patience: float = 30.0, far: Mapping[int, str] = FAR) -> float | None:
     """Seconds until a question from VM to replica is answered; None when none is in time."""
     with inside("vm"):
         asking = socket.socket(FAMILIES[version], socket.SOCK_DGRAM)
@@ -141,7 +147,7 @@ def first_answer(version: int = 4, *, patience: float = 30.0) -> float | None:
         answering.settimeout(0)
         while time.monotonic() - began < patience:
             with contextlib.suppress(OSError):
-                asking.sendto(b"q", (FAR[version], PORT))
+                asking.sendto(b"q", (far[version], PORT))
             time.sleep(0.02)
             with contextlib.suppress(OSError):
                 while True:

@@ -1,0 +1,66 @@
+"""A real agent without its API, in the namespace that it is started in: one document, and what it observes.
+
+    python -m tests.booted.carried_agent SETTINGS DOCUMENT OBSERVED
+
+Runs in a booted appliance: nothing but the agent and what is there for it may be imported. Writes the change
+and what the agent observes, each second, to OBSERVED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from causeway_agent import app, settings
+from causeway_agent.engine import machine, service
+from causeway_agent.engine.admission import Preconditions
+from causeway_agent.plan.steer import remotes
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+
+PACE = 1.0
+"""Seconds; each look costs, where processors are emulated."""
+SLOWNESS = 20.0
+"""How much longer than elsewhere a handshake may take there."""
+
+
+async def run(where: Path, wanted: Desired, observed: Path) -> None:
+    """Until cancelled; raises what the agent raises."""
+    read = settings.load(where)
+    async with (
+        app.machine(read, where) as here,
+        service.running(app.make_engine(read, here)) as engine,
+    ):
+        change, _ = await engine.changes.submit(
+            wanted, requested_by="test", preconditions=Preconditions(if_none_match=("*",))
+        )
+        while True:
+            ended = engine.records.get(change.id) or change
+            text = b'{"change": %b, "observed": %b}' % (
+                codec.encode_masked(ended),
+                codec.encode_masked(await engine.observed()),
+            )
+            await asyncio.to_thread(_replace, observed, text)
+            await asyncio.sleep(PACE)
+
+
+def _replace(path: Path, text: bytes) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_bytes(text)
+    beside.replace(path)
+
+
+def _be_patient() -> None:
+    """A handshake gets the time that it takes on emulated and busy processors."""
+    for name in ("FIRST_DEADLINE", "NEXT_DEADLINE", "LONGEST_DEADLINE", "PATIENCE"):
+        setattr(remotes, name, SLOWNESS * getattr(remotes, name))
+    machine.OPERATION_SECONDS *= SLOWNESS
+    machine.OBSERVE_SECONDS *= SLOWNESS
+
+
+if __name__ == "__main__":
+    app.configure_logs()
+    _be_patient()
+    where, document, observed = map(Path, sys.argv[1:])
+    asyncio.run(run(where, codec.decode(document.read_bytes(), Desired), observed))
