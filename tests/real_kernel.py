@@ -35,7 +35,14 @@ def route(text: str, device: str = NIC, **options: object) -> Route:
 
 
 def everything(seen: Observation) -> frozenset[KernelObject]:
-    devices: set[KernelObject] = {*seen.links, *seen.vlans, *seen.tuns, *seen.bridges, *seen.ports}
+    devices: set[KernelObject] = {
+        *seen.links,
+        *seen.vlans,
+        *seen.tuns,
+        *seen.lent,
+        *seen.bridges,
+        *seen.ports,
+    }
     rest: set[KernelObject] = {*seen.addresses, *seen.routes, *seen.rules, *seen.proxies, *seen.sysctls}
     return frozenset(devices | rest)
 

@@ -15,6 +15,7 @@ from causeway_agent.plan.model.objects import (
     Claim,
     KernelObject,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -44,6 +45,8 @@ class KernelModel:
     links: set[Link] = field(default_factory=set)
     vlans: set[Vlan] = field(default_factory=set)
     tuns: set[Tun] = field(default_factory=set)
+    lent: set[ProcessDevice] = field(default_factory=set)
+    """Made by processes; of one that is down the MTU is 0."""
     bridges: set[Bridge] = field(default_factory=set)
     ports: set[BridgePort] = field(default_factory=set)
     addresses: set[Address] = field(default_factory=set)
@@ -62,13 +65,16 @@ class KernelModel:
     def observe(self, *targets: Target) -> Observation:
         """What is ours, as the kernel port shows it."""
         devices = {device for target in targets for device in target.devices}
-        devices |= {tun.device for tun in self.tuns} | {vlan.device for vlan in self.vlans}
+        devices |= (
+            {t.device for t in self.tuns} | {v.device for v in self.vlans} | {d.device for d in self.lent}
+        )
         bridges, up = {bridge.device for bridge in self.bridges}, {link.device for link in self.links}
         keys = {setting.key for target in targets for setting in target.sysctls}
         return Observation(
             links=frozenset(link for link in self.links if link.device in devices),
             vlans=frozenset(v if v.parent in up else replace(v, mtu=0) for v in self.vlans),
             tuns=frozenset(self.tuns),
+            lent=frozenset(self.lent),
             bridges=frozenset(self.bridges),
             ports=frozenset(p for p in self.ports if p.device in devices or p.bridge in bridges),
             addresses=frozenset(a for a in self.addresses if a.device in devices),
@@ -90,17 +96,25 @@ class KernelModel:
             case LoadPolicy(policy):
                 self.policy = policy
             case Start(process):
+                self._make_device(process)
                 if isinstance(process, VpnServer | VpnClient):
-                    self._require(process.device)
+                    self._require(process.device, up=False)
                 self.processes[process.name] = process
             case Stop(process):
                 self.processes.pop(process.name, None)
+                if isinstance(process, VpnServer) and process.makes_device:
+                    self._forget(process.device)
             case Announce(claim):
                 if claim not in {p.claim for p in self.proxies} | {a.claim for a in self.addresses}:
                     raise RefusedError(f"announced {claim} without answering for it")
                 self.announced.append(claim)
 
-    def _put(self, item: KernelObject) -> None:  # noqa: C901 - one per kind
+    def _make_device(self, process: Process) -> None:
+        if isinstance(process, VpnServer) and process.makes_device:
+            self._forget(process.device)
+            self.lent.add(ProcessDevice(process.device, mtu=0))
+
+    def _put(self, item: KernelObject) -> None:  # noqa: C901, PLR0912 - one per kind
         match item:
             case Link():
                 self._replace(self.links, item, lambda link: link.device)
@@ -115,6 +129,9 @@ class KernelModel:
                 if any(tun.device == item.device and tun.ethernet != item.ethernet for tun in self.tuns):
                     raise RefusedError(f"{item}: the device is of the other kind")
                 self._replace(self.tuns, item, lambda tun: tun.device)
+            case ProcessDevice():
+                if any(there.device == item.device for there in self.lent):
+                    self._replace(self.lent, item, lambda there: there.device)
             case Address():
                 self._put_address(item)
             case Route():
@@ -130,7 +147,7 @@ class KernelModel:
         match item:
             case Link():
                 self.links.discard(item)
-            case Tun() | Vlan() | Bridge():
+            case Tun() | Vlan() | Bridge() | ProcessDevice():
                 self._forget(item.device)
             case BridgePort():
                 self.ports.discard(item)
@@ -150,6 +167,7 @@ class KernelModel:
         """A device of our making takes along what rests on it; the ports of a bridge go free."""
         self.vlans -= {vlan for vlan in self.vlans if vlan.device == device}
         self.tuns -= {tun for tun in self.tuns if tun.device == device}
+        self.lent -= {there for there in self.lent if there.device == device}
         self.bridges -= {bridge for bridge in self.bridges if bridge.device == device}
         self.ports -= {port for port in self.ports if device in {port.device, port.bridge}}
         self.addresses -= {a for a in self.addresses if a.device == device}
@@ -210,6 +228,8 @@ class KernelModel:
         self._replace(self.routes, item, lambda route: (route.destination, route.table, route.metric))
 
     def _on_link(self, item: Route) -> bool:
+        if item.device in {tun.device for tun in self.tuns} | {there.device for there in self.lent}:
+            return True  # the kernel is told so (RTNH_F_ONLINK)
         near = {a.interface.network for a in self.addresses if a.device == item.device and a.prefix_route}
         tables = {item.table, MAIN_TABLE}
         near |= {r.destination for r in self.routes if r.device == item.device and r.table in tables}
@@ -226,7 +246,8 @@ class KernelModel:
         links = {link.device for link in self.links}
         usable = links if up else {*self.adapters, *(bridge.device for bridge in self.bridges)}
         vlans = {vlan.device for vlan in self.vlans if not up or vlan.parent in links}
-        if device not in usable | vlans | {tun.device for tun in self.tuns}:
+        lent = {there.device for there in self.lent if there.mtu or not up}
+        if device not in usable | vlans | lent | {tun.device for tun in self.tuns}:
             raise RefusedError(f"there is no device {device}, or it is down")
 
     def _replace(self, items: set[_Item], new: _Item, key: Callable[[_Item], object]) -> None:

@@ -14,6 +14,7 @@ from causeway_agent.plan.model.objects import (
     Claim,
     KernelObject,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -53,13 +54,14 @@ class FakeKernel:
         """Ours: devices we make, routes and rules everywhere; the rest on the named devices and these."""
         self.observations += 1
         here = list(self.objects.values())
-        named = {*devices, *(o.device for o in here if isinstance(o, Tun | Vlan))}
+        named = {*devices, *(o.device for o in here if isinstance(o, Tun | Vlan | ProcessDevice))}
         bridges = {o.device for o in here if isinstance(o, Bridge)}
         asked = {sysctl.key for sysctl in sysctls}
         return Observation(
             links=frozenset(o for o in here if isinstance(o, Link) and o.device in named),
             vlans=frozenset(o for o in here if isinstance(o, Vlan)),
             tuns=frozenset(o for o in here if isinstance(o, Tun)),
+            lent=frozenset(o for o in here if isinstance(o, ProcessDevice)),
             bridges=frozenset(o for o in here if isinstance(o, Bridge)),
             ports=frozenset(
                 o for o in here if isinstance(o, BridgePort) and (o.device in named or o.bridge in bridges)
@@ -74,6 +76,8 @@ class FakeKernel:
     async def put(self, item: KernelObject) -> None:
         """Make it exist; refused on a device that does not."""
         self._fuse.enter(f"put {item}")
+        if isinstance(item, ProcessDevice) and _identity(item) not in self.objects:
+            return
         missing = [device for device in _needed(item) if not self._exists(device)]
         present = self.objects.get(_identity(item))
         if missing or self._refuses(item):
@@ -99,7 +103,7 @@ class FakeKernel:
             free = [key for key, o in self.objects.items() if _place(o) == gone.device]
             here |= {key: self.objects[key] for key in free}
         for key, other in here.items():
-            if isinstance(gone, Tun | Vlan | Bridge) or (
+            if isinstance(gone, Tun | Vlan | Bridge | ProcessDevice) or (
                 isinstance(gone, Address)
                 and isinstance(other, Route | ProxyNeighbour)
                 and _version(other) == gone.interface.version == IPV4
@@ -117,13 +121,27 @@ class FakeKernel:
         """What the test feeds."""
         return self.feed.stream()
 
+    def make(self, device: str) -> None:
+        """A process has the kernel make its device, in the place of any before."""
+        made = ProcessDevice(device, mtu=0)
+        self.vanish(device)
+        self.objects[_identity(made)] = made
+        self.feed.emit("a device came")
+
+    def vanish(self, device: str) -> None:
+        """The device of a process goes, with all that rests on it."""
+        gone = ProcessDevice(device, mtu=0)
+        self.objects.pop(_identity(gone), None)
+        self._forget_dependents(gone)
+        self.feed.emit("a device went")
+
     def meddle(self, item: KernelObject) -> None:
         """Someone removes an object of ours, and the kernel tells."""
         self.objects.pop(_identity(item), None)
         self.feed.emit("something was removed")
 
     def _exists(self, device: str) -> bool:
-        made = {o.device for o in self.objects.values() if isinstance(o, Tun | Vlan | Bridge)}
+        made = {o.device for o in self.objects.values() if isinstance(o, Tun | Vlan | Bridge | ProcessDevice)}
         return device in made or device in self.adapters.values()
 
     def _refuses(self, item: KernelObject) -> bool:
@@ -172,7 +190,7 @@ def _version(item: Route | ProxyNeighbour) -> int:
 def _identity(item: KernelObject) -> object:
     """What makes the kernel see two objects as one."""
     match item:
-        case Link() | Tun() | Vlan() | Bridge() | BridgePort():
+        case Link() | Tun() | Vlan() | Bridge() | BridgePort() | ProcessDevice():
             return type(item), item.device
         case Address():
             return Address, item.device, item.interface

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from causeway_agent.plan.model.path_size import PathSize
 from causeway_agent.plan.model.processes import Process, VpnClient, VpnServer
-from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.observed import Carrier, Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 from tests.fakes.events import EventFeed
 from tests.fakes.fuse import Fuse
@@ -18,13 +18,18 @@ class FakeProcesses:
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.processes: dict[str, Process] = {}
         self.transports: dict[TunnelId, Transport] = {}
+        self.carrier: tuple[Carrier | None, str | None] = None, None
+        """Of every tunnel, and why not the kernel."""
         self.feed = EventFeed()
+        self.started: Callable[[], None] = lambda: None
+        """Called when one was started."""
         self._fuse = fuse or Fuse()
 
     async def start(self, process: Process) -> None:
         """Run it."""
         self._fuse.enter(f"start {process.name}")
         self.processes[process.name] = process
+        self.started()
         self._fuse.leave(f"start {process.name}")
 
     async def stop(self, process: Process) -> None:
@@ -45,6 +50,8 @@ class FakeProcesses:
                 id=tunnel,
                 state=TunnelState.CONNECTED if tunnel in self.transports else TunnelState.CONNECTING,
                 transport=self.transports.get(tunnel),
+                carrier=self.carrier[0],
+                no_offload=self.carrier[1],
             )
             for tunnel in sorted(ids)
         )

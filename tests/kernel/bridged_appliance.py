@@ -29,6 +29,7 @@ from causeway_wire.desired import Desired
 from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.publications import FakePublications
 from tests.fakes.slots import FakeSlots
+from tests.fakes.tunnel_devices import NO_MODULE, nothing_left
 
 
 class Appliance:
@@ -87,7 +88,8 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
             clock=SystemClock(),
             nft=firewall,
             responder=neighbour_responder.respond,
-            no_offload="no kernel module ovpn",
+            discard=nothing_left,
+            no_offload=NO_MODULE,
         )
         async with supervisor:
             machine = Machine(

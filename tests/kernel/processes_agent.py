@@ -31,6 +31,7 @@ from causeway_agent.backends.host.task_unit import Ready
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import NeighbourResponder
+from tests.fakes.tunnel_devices import NO_MODULE, nothing_left
 
 ECHO_PORT = 7777
 PROBE_INTERVAL = 0.008
@@ -89,7 +90,8 @@ async def agent(run_directory: Path, key_directory: Path, user: str | None) -> N
         clock=Clock(),
         nft=Nft(),
         responder=respond,
-        no_offload="no kernel module ovpn",
+        discard=nothing_left,
+        no_offload=NO_MODULE,
     )
     async with supervisor:
         routes = asyncio.create_task(_follow_active(supervisor))

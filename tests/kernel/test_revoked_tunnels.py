@@ -73,7 +73,7 @@ def servers(site: Site, *revoked: str) -> list[VpnServer]:
                 name=standing.name,
                 facts=lab.facts(site.keys),
             ),
-            files=openvpn_config.server_files(tunnel),
+            files=openvpn_config.server_files(tunnel, Transport.UDP, lab.facts(site.keys)),
         )
         for standing in (lab.server(site.keys, transport) for transport in Transport)
     ]

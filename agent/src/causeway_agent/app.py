@@ -37,6 +37,7 @@ from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan.compile.base import compile_base
+from causeway_agent.plan.model.objects import ProcessDevice
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
 from causeway_wire.types import ChangeId
@@ -163,6 +164,7 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
             clock=clock,
             nft=firewall,
             responder=neighbour_responder.respond,
+            discard=lambda device: kernel.drop(ProcessDevice(device, mtu=0)),
             no_offload=constants.no_offload,
         )
         async with contextlib.aclosing(PacketNeighbours()) as neighbours, supervisor:

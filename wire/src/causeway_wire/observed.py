@@ -50,6 +50,15 @@ class Transport(StrEnum):
     TCP = "tcp"
 
 
+class Carrier(StrEnum):
+    """Who encrypts, sends and receives a tunnel's packets."""
+
+    PROCESS = "process"
+    """OpenVPN's process."""
+    KERNEL = "kernel"
+    """The kernel, for OpenVPN (data channel offload)."""
+
+
 class PathReport(Report, frozen=True, kw_only=True):
     """What size of packets a tunnel's path carries, as found by trying; octets."""
 
@@ -83,8 +92,10 @@ class TunnelReport(Report, frozen=True, kw_only=True):
     """What is wrong with it, since when and where to look, while it works only by a way that was not meant or
     does not work for a while; the appliance is `degraded` then.
     """
+    carrier: Carrier | None = None
+    """Who carries its packets at this end, once connected; the far end decides for itself."""
     no_offload: str | None = None
-    """Why OpenVPN's process carries its packets at this end, and not the kernel; null while not connected."""
+    """Why that is not the kernel."""
     path: PathReport | None = None
     """What size of packets passes; null until that is known."""
 
@@ -231,9 +242,9 @@ class Capabilities(Report, frozen=True, kw_only=True):
     vlan_8021q: bool
     wireguard: bool
     openvpn_dco: bool
-    """The kernel has the module that can carry a tunnel's packets."""
+    """The kernel has the module that carries a tunnel's packets."""
     no_offload: str | None = None
-    """Why kernel and OpenVPN together cannot do that; null where they can. No tunnel lets them yet."""
+    """Why the kernel does not carry tunnels' packets; null where it does, of routed ones over UDP."""
     openvpn: str | None = None
     """OpenVPN's version; null where there is none, or none that says."""
     vrf: bool

@@ -18,7 +18,14 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from causeway_agent import __version__
 from causeway_agent.engine.service import Engine
 from causeway_wire.change import Change, ChangeState
-from causeway_wire.observed import ApplianceState, DuplicateState, Observed, TunnelReport, TunnelState
+from causeway_wire.observed import (
+    ApplianceState,
+    Carrier,
+    DuplicateState,
+    Observed,
+    TunnelReport,
+    TunnelState,
+)
 
 CONTENT_TYPE = exposition.CONTENT_TYPE_LATEST
 MODES: Final = ("idle", "partial", "full", "rehearsal")
@@ -50,7 +57,7 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_conforming_generation": About(_GAUGE, "Generation last conformed to."),
     "causeway_epoch": About(_GAUGE, "Highest epoch accepted."),
     "causeway_kernel_offload": About(
-        _GAUGE, "1 when the kernel could carry tunnels; else `reason` says why not.", ("reason",)
+        _GAUGE, "1 when the kernel carries routed tunnels over UDP; else `reason` says why not.", ("reason",)
     ),
     "causeway_settled": About(_GAUGE, "1 when nothing is left to repair."),
     "causeway_duplicate_addresses": About(_GAUGE, "Addresses another machine answers for."),
@@ -91,6 +98,9 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_tunnel_received_bytes": About(_COUNTER, "Octets received.", ("tunnel",)),
     "causeway_tunnel_sent_bytes": About(_COUNTER, "Octets sent.", ("tunnel",)),
     "causeway_tunnel_restarts": About(_COUNTER, "Restarts of its process.", ("tunnel",)),
+    "causeway_tunnel_offloaded": About(
+        _GAUGE, "1 when the kernel carries its packets; else `reason` says why not.", ("tunnel", "reason")
+    ),
     "causeway_tunnel_path_bytes": About(
         _GAUGE, "Largest packet inside the tunnel that passes; 0 until known.", ("tunnel", "direction")
     ),
@@ -212,6 +222,8 @@ def _tunnel(report: TunnelReport) -> _Samples:
     yield "causeway_tunnel_received_bytes", (report.id,), report.received_bytes
     yield "causeway_tunnel_sent_bytes", (report.id,), report.sent_bytes
     yield "causeway_tunnel_restarts", (report.id,), report.restarts
+    by_kernel = report.carrier is Carrier.KERNEL
+    yield "causeway_tunnel_offloaded", (report.id, report.no_offload or ""), int(by_kernel)
     path = report.path
     yield "causeway_tunnel_path_bytes", (report.id, "sends"), 0 if path is None else path.sends
     yield "causeway_tunnel_path_bytes", (report.id, "receives"), 0 if path is None else path.receives

@@ -120,7 +120,7 @@ def _kernel(capabilities: Mapping[str, Any] | None) -> Iterator[str]:
     if capabilities.get("openvpn") is not None:
         yield from entry("", f"OpenVPN {capabilities['openvpn']}")
     if capabilities.get("no_offload") is not None:
-        yield from entry("", f"the kernel cannot carry tunnels: {capabilities['no_offload']}")
+        yield from entry("", f"tunnels are carried by OpenVPN's process: {capabilities['no_offload']}")
 
 
 def _problem(observed: Mapping[str, Any]) -> Iterator[str]:
@@ -204,8 +204,9 @@ def _tunnel(tunnel: Mapping[str, Any], now: datetime) -> Iterator[str]:
     yield from entry("tunnel", text)
     traffic = f"{octets(tunnel['received_bytes'])} in, {octets(tunnel['sent_bytes'])} out"
     yield from entry("", f"{traffic}, {tunnel['restarts']} restarts")
-    if tunnel.get("no_offload"):
-        yield from entry("", f"carried by OpenVPN's process: {tunnel['no_offload']}")
+    if tunnel.get("carrier"):
+        why = f": {tunnel['no_offload']}" if tunnel.get("no_offload") else ""
+        yield from entry("", f"packets carried by the {tunnel['carrier']}{why}")
     if tunnel.get("impairment"):
         yield from entry("", f"IMPAIRED: {tunnel['impairment']}")
     if (path := tunnel.get("path")) is not None:

@@ -20,8 +20,8 @@ from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
-from causeway_agent.plan.model.target import Facts, Target
-from causeway_agent.plan.steer import closed, describe, diff
+from causeway_agent.plan.model.target import Facts, Observation, Target
+from causeway_agent.plan.steer import closed, describe, diff, lent
 from causeway_agent.plan.steer.operations import Operation
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 
@@ -71,6 +71,8 @@ class Reconciler:
         self._guard = FilterGuard(machine=machine, state=state)
         self._woken = asyncio.Event()
         self._released = state.released
+        self._lent = frozenset[str]()
+        """Devices of processes that were there at the last look."""
         self.looked = Signal()
 
     def wake(self) -> None:
@@ -175,21 +177,33 @@ class Reconciler:
         await self._guard.close()
         if observation.policy is None:
             self._rules.suspect()
-        if operations and not errors and was_settled and target == before:
+        came, self._lent = lent.names(observation.lent) != self._lent, lent.names(observation.lent)
+        # A device that its process made anew lost what is put here to nobody else.
+        if operations and not errors and was_settled and target == before and not came:
             self._report_drift(operations)
         unpublished = await self._rules.look()
         found = (objection, withheld, *map(_unrepaired, errors), unpublished)
         problems = [each for each in found if each is not None]
         if not problems and plan:
-            observation = await self._machine.observe(*seen)
-            left = diff.diff(observation, self._permitted(target), target.policy).operations
-            problems.extend(_unlasting(op) for op in left)
+            problems.extend(map(_unlasting, await self._left(target, seen, observation)))
         if self._machine.lockdown.active:
             problems.insert(0, self._machine.lockdown.problem())
         if problems:
             return self._failed(combine(tuple(problems)))
         state.settle()
         return True
+
+    async def _left(
+        self, target: Target, seen: tuple[Target, ...], before: Observation
+    ) -> tuple[Operation, ...]:
+        """What is still to do after a repair; what waited for devices that processes made is done here."""
+        after = await self._machine.observe(*seen)
+        left = diff.diff(after, self._permitted(target), target.policy).operations
+        if left and lent.names(after.lent) - lent.names(before.lent):
+            await self._machine.carry_out(left, keep_going=True)
+            after = await self._machine.observe(*seen)
+            left = diff.diff(after, self._permitted(target), target.policy).operations
+        return left
 
     async def _make_ready(self, target: Target, seen: tuple[Target, ...]) -> None:
         """Build everything behind closed doors first; raises BackendError when that does not succeed."""

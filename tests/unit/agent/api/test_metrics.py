@@ -15,7 +15,7 @@ from causeway_agent.engine import service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter import counters
-from causeway_wire.observed import Transport
+from causeway_wire.observed import Carrier, Transport
 from tests.agents import CONSTANTS, REPLICA, Bench, partial, tenant
 
 DOCUMENTATION = Path(__file__).parents[4] / "docs/reference/metrics.md"
@@ -59,11 +59,23 @@ async def test_the_state_of_the_appliance_is_exposed() -> None:
 
 
 @pytest.mark.parametrize(("why_not", "expected"), [("no kernel module ovpn", 0), (None, 1)])
-async def test_whether_the_kernel_could_carry_tunnels_is_exposed_with_the_reason(
+async def test_whether_the_kernel_carries_tunnels_is_exposed_with_the_reason(
     why_not: str | None, expected: int
 ) -> None:
     found = await exposed(Bench(constants=replace(CONSTANTS, no_offload=why_not)))
     assert value(found, "causeway_kernel_offload", reason=why_not or "") == expected
+
+
+@pytest.mark.parametrize(
+    ("carrier", "why", "expected"), [(Carrier.KERNEL, None, 1), (Carrier.PROCESS, "the transport is TCP", 0)]
+)
+async def test_who_carries_a_tunnel_is_exposed_with_the_reason(
+    carrier: Carrier, why: str | None, expected: int
+) -> None:
+    bench = Bench()
+    bench.processes.carrier = carrier, why
+    found = await exposed(bench)
+    assert value(found, "causeway_tunnel_offloaded", tunnel="acme-0", reason=why or "") == expected
 
 
 async def test_memory_and_start_of_the_agent_are_exposed() -> None:

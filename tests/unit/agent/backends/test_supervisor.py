@@ -23,6 +23,7 @@ from causeway_agent.engine import sealed
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import FirstPacketFilter, NeighbourResponder, TlsProxy
 from causeway_wire.types import Secret
+from tests.fakes.tunnel_devices import NO_MODULE, nothing_left
 
 RESPONDER = NeighbourResponder(device="eth1", prefixes=(ipaddress.IPv6Network("2001:db8::/64"),), excluded=())
 STAND_IN = """\
@@ -78,7 +79,8 @@ async def supervising(tmp_path: Path, responders: Responders | None = None) -> A
         clock=Clock(),
         nft=Nft(),
         responder=responders or Responders(),
-        no_offload="no kernel module ovpn",
+        discard=nothing_left,
+        no_offload=NO_MODULE,
     )
     async with supervisor:
         yield supervisor

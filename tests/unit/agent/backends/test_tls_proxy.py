@@ -12,6 +12,7 @@ from causeway_agent.backends.processes.tls_proxy import ProxyUnit
 from causeway_agent.plan.model.processes import TlsProxy
 from causeway_wire.types import Secret
 from tests.fakes.clock import FakeClock
+from tests.fakes.tunnel_devices import nothing_left
 
 
 def sleeper() -> subprocess.Popen[bytes]:
@@ -27,6 +28,7 @@ async def test_a_predecessor_that_was_not_asked_to_stop_is_asked_by_the_next_age
         account=None,
         clock=FakeClock(),
         changed=lambda _reason: None,
+        discard=nothing_left,
     )
     with sleeper() as current, sleeper() as predecessor:
         found = {

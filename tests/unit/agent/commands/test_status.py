@@ -18,6 +18,7 @@ from causeway_wire import codec
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.observed import (
     ApplianceState,
+    Carrier,
     CounterReport,
     DriftReport,
     DuplicateAddress,
@@ -172,13 +173,29 @@ def test_tunnels_and_adapters_are_told() -> None:
         assert line in told
 
 
-def test_why_the_kernel_carries_no_tunnel_is_told_of_the_machine_and_of_each_tunnel() -> None:
+@pytest.mark.parametrize(
+    ("carrier", "why", "words"),
+    [
+        (Carrier.KERNEL, None, "packets carried by the kernel\n"),
+        (
+            Carrier.PROCESS,
+            "the transport is TCP",
+            "packets carried by the process: the transport is TCP\n",
+        ),
+    ],
+)
+def test_who_carries_a_tunnel_is_told_and_why_not_the_kernel(
+    carrier: Carrier, why: str | None, words: str
+) -> None:
+    tunnel = TunnelReport(id="acme-0", state=TunnelState.CONNECTED, carrier=carrier, no_offload=why)
+    assert words in page(observed(tunnels=(tunnel,)))
+    closed = TunnelReport(id="acme-0", state=TunnelState.CONNECTING)
+    assert "carried" not in page(observed(tunnels=(closed,)))
+
+
+def test_a_machine_whose_kernel_carries_no_tunnel_says_why() -> None:
     told = page(observed(), capabilities={**CAPABILITIES, "no_offload": "no kernel module ovpn"})
-    assert "            the kernel cannot carry tunnels: no kernel module ovpn\n" in told
-    tunnel = TunnelReport(id="acme-0", state=TunnelState.CONNECTED, no_offload="the transport is TCP")
-    told = page(observed(tunnels=(tunnel,)))
-    assert "            carried by OpenVPN's process: the transport is TCP\n" in told
-    assert "carried" not in page(observed(tunnels=(TunnelReport(id="acme-0", state=TunnelState.CONNECTING),)))
+    assert "tunnels are carried by OpenVPN's process: no kernel module ovpn\n" in told
 
 
 def test_revoked_certificates_are_told_those_that_were_shown_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -12,12 +13,12 @@ from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.model.objects import ProxyNeighbour, Route, Sysctl
+from causeway_agent.plan.model.objects import Address, ProxyNeighbour, Route, Sysctl
 from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState, Transport
 from causeway_wire.problem import Problem, ProblemType
-from tests.agents import PRODUCTION_MAC, REPLICA, Bench, partial, provider, tenant
+from tests.agents import CONSTANTS, PRODUCTION_MAC, REPLICA, Bench, partial, provider, tenant
 
 EVENTS_ONLY = Pace(debounce=0.0, interval=60.0, first_rest=0.01, longest_rest=0.05, share=0.0)
 
@@ -55,6 +56,39 @@ async def test_what_someone_removes_is_put_back_on_the_event_and_counted() -> No
         assert route in bench.kernel.objects.values()
         assert engine.state.drift.last is not None
         assert len(engine.state.drift.last_operations) == 1
+
+
+def resting_on(bench: Bench, device: str) -> set[type]:
+    """Kinds of what is on the device, settings apart."""
+    here = bench.kernel.objects.values()
+    return {type(o) for o in here if isinstance(o, Address | Route) and o.device == device}
+
+
+async def test_a_device_that_its_process_makes_anew_gets_all_again_and_nobody_is_blamed() -> None:
+    bench = Bench(constants=replace(CONSTANTS, no_offload=None))
+    async with service.running(bench.engine(pace=EVENTS_ONLY)) as engine:
+        bench.processes.transports["acme-0"] = Transport.UDP
+        await apply(engine, provider(1, failover=partial(REPLICA)))
+        for _ in range(2):
+            bench.kernel.make("cwu1195")
+            await until(engine, lambda: resting_on(bench, "cwu1195") == {Address, Route})
+            await until(engine, lambda: engine.state.settled)
+            bench.kernel.vanish("cwu1195")
+            assert await engine.reconciler.look()
+            assert resting_on(bench, "cwu1195") == set()
+        assert engine.state.drift.repairs == 0
+        assert engine.state.problem is None
+
+
+async def test_what_a_process_makes_during_a_look_is_set_up_by_the_same_look() -> None:
+    bench = Bench(constants=replace(CONSTANTS, no_offload=None))
+    async with service.running(bench.engine(pace=EVENTS_ONLY)) as engine:
+        bench.processes.transports["acme-0"] = Transport.UDP
+        await apply(engine, provider(1, failover=partial(REPLICA)))
+        bench.processes.crash()
+        bench.processes.started = lambda: bench.kernel.make("cwu1195")
+        assert await engine.reconciler.look()
+        assert resting_on(bench, "cwu1195") == {Address, Route}
 
 
 async def test_the_timer_finds_what_no_event_told() -> None:

@@ -99,15 +99,31 @@ def test_no_privilege_is_asked_for() -> None:
         assert not any(line.startswith(("user ", "group ", "up ", "down ", "plugin ")) for line in lines)
 
 
-@pytest.mark.parametrize("transport", list(Transport))
-def test_a_kernel_that_could_carry_the_packets_is_told_not_to(transport: Transport) -> None:
-    capable = dataclasses.replace(documents.FACTS, no_offload=None)
-    for told, untold in (
-        (server_lines(transport, facts=capable), server_lines(transport)),
-        (client_lines(transport, facts=capable), client_lines(transport)),
+CAPABLE = dataclasses.replace(documents.FACTS, no_offload=None)
+
+
+def test_a_kernel_that_can_carry_the_packets_does_over_udp_and_is_told_not_to_over_tcp() -> None:
+    for transport, of_server, of_client in (
+        (Transport.UDP, {"topology subnet"}, set[str]()),
+        (Transport.TCP, {"disable-dco"}, {"disable-dco"}),
     ):
-        assert told - untold == {"disable-dco"}
-        assert not untold - told
+        for told, untold, more in (
+            (server_lines(transport, facts=CAPABLE), server_lines(transport), of_server),
+            (client_lines(transport, facts=CAPABLE), client_lines(transport), of_client),
+        ):
+            assert told - untold == more
+            assert not untold - told
+
+
+def test_a_server_that_the_kernel_carries_for_knows_its_client_by_address_and_installs_no_route() -> None:
+    tunnel = documents.server(0)
+    ((_, by_process),) = openvpn_config.server_files(tunnel, Transport.UDP, documents.FACTS)
+    assert (("ccd/DEFAULT", by_process),) == openvpn_config.server_files(tunnel, Transport.TCP, CAPABLE)
+    ((_, by_kernel),) = openvpn_config.server_files(tunnel, Transport.UDP, CAPABLE)
+    # OpenVPN would put a route for each `iroute` into the main table (dco_install_iroute).
+    assert "iroute" in by_process
+    assert "iroute" not in by_kernel
+    assert by_kernel.startswith("ifconfig-push 192.0.0.8 ")
 
 
 GATEWAY_ADDRESSES = ip_address("203.0.113.10"), ip_address("2001:db8:f::10")

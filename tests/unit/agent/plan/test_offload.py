@@ -1,6 +1,8 @@
-"""Why a tunnel is carried by its process."""
+"""Who carries a tunnel, as it is told."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
@@ -12,23 +14,23 @@ from causeway_wire.observed import Transport
 from tests import documents
 
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", "192.168.0.20", "2001:db8:0::20"),))
-ROUTED = (documents.provider(PARTIAL), documents.tenant(PARTIAL))
-NO_MODULE = "no kernel module ovpn"
 
 
-def told(document: Desired, machine: str | None, transport: Transport) -> set[str]:
-    """What is told of all processes of the document's tunnels."""
-    target = compile_document(document, documents.FACTS)
+@pytest.mark.parametrize("document", [documents.provider(PARTIAL), documents.tenant(PARTIAL)])
+@pytest.mark.parametrize(
+    ("why_not", "expected"), [(None, {Transport.UDP}), ("no kernel module ovpn", set[Transport]())]
+)
+def test_only_what_goes_over_udp_is_the_kernels_and_only_where_it_can(
+    document: Desired, why_not: str | None, expected: set[Transport]
+) -> None:
+    target = compile_document(document, replace(documents.FACTS, no_offload=why_not))
     ours = [process for process in target.processes if isinstance(process, VpnServer | VpnClient)]
-    assert ours
-    return {offload.why_not(machine, process, transport) for process in ours}
+    assert {
+        transport for transport in Transport for process in ours if offload.carried(process, transport)
+    } == expected
 
 
-@pytest.mark.parametrize("document", ROUTED)
-def test_the_machines_reason_comes_first_then_the_transports_then_the_extensions(document: Desired) -> None:
-    bridged = documents.bridged(document)
-    for each in (document, bridged):
-        assert told(each, NO_MODULE, Transport.TCP) == told(each, NO_MODULE, Transport.UDP) == {NO_MODULE}
-        assert told(each, None, Transport.TCP) == {"the transport is TCP"}
-    assert told(bridged, None, Transport.UDP) == {"the extension is bridged"}
-    assert told(document, None, Transport.UDP) == {"tunnels are not left to the kernel yet"}
+def test_the_machines_reason_comes_before_the_tunnels() -> None:
+    assert offload.why_not("no kernel module ovpn", Transport.TCP) == "no kernel module ovpn"
+    assert offload.why_not(None, Transport.TCP) == "the transport is TCP"
+    assert offload.why_not(None, Transport.UDP) == "the extension is bridged"

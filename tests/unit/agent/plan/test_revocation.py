@@ -19,6 +19,7 @@ from causeway_agent.plan.model.processes import Process, VpnServer
 from causeway_controller.trust import pki
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Extension, GatewayRole, Partial
+from causeway_wire.observed import Transport
 from causeway_wire.problem import ProblemError, ProblemType
 from tests import documents
 
@@ -156,7 +157,7 @@ def test_revoking_starts_the_servers_of_that_tunnel_anew_and_no_others() -> None
 
 def test_a_bridged_tunnel_refuses_as_a_routed_one_does() -> None:
     bridged = structs.replace(documents.server(0), extension=Extension.BRIDGED, revoked=("ff",))
-    assert openvpn_config.server_files(bridged) == (("revoked/255", ""),)
+    assert openvpn_config.server_files(bridged, Transport.UDP, documents.FACTS) == (("revoked/255", ""),)
     network = structs.replace(
         documents.provider_network(0), tunnel=structs.replace(documents.server(0), revoked=("ff",))
     )

@@ -34,6 +34,7 @@ from causeway_agent.plan.model.objects import (
     BridgePort,
     KernelObject,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -81,8 +82,9 @@ class RtnlKernel:
         tuns = links.tuns()
         asked = {item.key for item in sysctls}
         settings = await sysctl.read(asked.union(item.key for item in rtnl_l2.FILTER_CALLS))
-        vlans, bridges = links.vlans(), links.bridges(settings)
+        vlans, bridges, lent = links.vlans(), links.bridges(settings), links.lent()
         ours = named | {item.device for item in tuns} | {item.device for item in vlans}
+        ours |= {item.device for item in lent}
         addresses = await rtnl_observe.addresses(self._netlink, names)
         proxies = await rtnl_observe.proxies(self._netlink, names, self._proxy_decoder)
         rules = await rtnl_observe.rules(self._netlink)
@@ -90,6 +92,7 @@ class RtnlKernel:
             links=links.up(named - {item.device for item in vlans}),
             vlans=vlans,
             tuns=tuns,
+            lent=lent,
             bridges=bridges,
             ports=links.ports(ours | {item.device for item in bridges}),
             addresses=frozenset(item for item in addresses if item.device in ours),
@@ -113,6 +116,8 @@ class RtnlKernel:
                 await rtnl_l2.put_port(self._netlink, item)
             case Tun():
                 await self._put_tun(item)
+            case ProcessDevice():
+                await self._put_lent(item)
             case Address():
                 await self._put_address(item)
             case Route():
@@ -131,7 +136,7 @@ class RtnlKernel:
         match item:
             case Link():
                 await self._set_down(item)
-            case Tun() | Vlan() | Bridge():
+            case Tun() | Vlan() | Bridge() | ProcessDevice():
                 await rtnl_l2.delete(self._netlink, item.device)
             case BridgePort():
                 await rtnl_l2.drop_port(self._netlink, item)
@@ -180,6 +185,11 @@ class RtnlKernel:
         if item.ethernet:
             await rtnl_l2.silence(item.device)
         await self._set_link(doing, item.device, mtu=item.mtu, queue_length=item.queue_length)
+
+    async def _put_lent(self, item: ProcessDevice) -> None:
+        """Nothing is made: once its process has gone, there is nothing to set up until the next one."""
+        if rtnl_requests.index_or_none(item.device) is not None:
+            await self._set_link(f"set up {item.device}", item.device, mtu=item.mtu)
 
     async def _put_address(self, item: Address) -> None:
         doing = f"add {item.interface} to {item.device}"

@@ -17,6 +17,7 @@ from causeway_agent.plan.model.objects import (
     PROTOCOL,
     Address,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -102,6 +103,12 @@ def read_tun(message: Message) -> Tun:
         owner=data.get_attr("IFLA_TUN_OWNER") if data is not None else None,
         ethernet=data is not None and data.get_attr("IFLA_TUN_TYPE") == _TAP,
     )
+
+
+def read_lent(message: Message) -> ProcessDevice:
+    """The device that a process made; MTU 0 while it is down, as of `read_tun`."""
+    mtu = message.get_attr("IFLA_MTU") if message["flags"] & _UP else 0
+    return ProcessDevice(device=message.get_attr("IFLA_IFNAME"), mtu=mtu)
 
 
 def address(item: Address, index: int) -> Message:
@@ -231,6 +238,8 @@ def rule(item: Rule) -> Message:
     message.add("FRA_PROTOCOL", PROTOCOL)
     if item.input_device is not None:
         message.add("FRA_IIFNAME", item.input_device)
+    if item.protocol is not None:
+        message.add("FRA_IP_PROTO", item.protocol)
     if item.source is not None:
         message["src_len"] = item.source.max_prefixlen
         message.add("FRA_SRC", item.source)
@@ -260,6 +269,7 @@ def plain_rule(message: Message) -> Rule | None:
         table=message.get_attr("FRA_TABLE") or message["table"],
         input_device=message.get_attr("FRA_IIFNAME"),
         source=source,
+        protocol=message.get_attr("FRA_IP_PROTO") or None,
     )
 
 

@@ -17,6 +17,7 @@ from causeway_agent.plan.model.objects import (
     Bridge,
     BridgePort,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -27,10 +28,12 @@ from causeway_agent.plan.model.objects import (
 from causeway_wire.observed import NicReport
 from causeway_wire.types import MacAddress
 
+OVPN = "ovpn"
+"""Kind of links whose packets the kernel carries for OpenVPN."""
 _ETHERNET = 1
 _LOOPBACK = 0x8
 _UP_AND_CARRIER = 0x1 | 0x10000
-_NOT_ADAPTERS = frozenset({"tun", "bridge", "vlan", "bond"})
+_NOT_ADAPTERS = frozenset({"tun", "bridge", "vlan", "bond", OVPN})
 """Kinds of links built on adapters; several carry the MAC address of an adapter below them."""
 
 _VERSIONS = (4, 6)
@@ -65,6 +68,11 @@ class Links:
         """Our tun devices."""
         ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
         return frozenset(rtnl_messages.read_tun(m) for m in ours if rtnl_messages.link_kind(m) == "tun")
+
+    def lent(self) -> frozenset[ProcessDevice]:
+        """Devices with our names that OpenVPN had the kernel make."""
+        ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
+        return frozenset(rtnl_messages.read_lent(m) for m in ours if rtnl_messages.link_kind(m) == OVPN)
 
     def vlans(self) -> frozenset[Vlan]:
         """Our 802.1Q subinterfaces."""

@@ -185,6 +185,7 @@ RULE = Family(
         "FRA_SUPPRESS_PREFIXLEN": (14, U32),
         "FRA_TABLE": (15, U32),
         "FRA_PROTOCOL": (21, U8),
+        "FRA_IP_PROTO": (22, U8),
     },
 )
 NEIGHBOUR = Family(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from causeway_wire.types import Secret, TunnelId
 
 CONFIGURATION = "openvpn.conf"
 COMMAND = ("openvpn", "--config", CONFIGURATION)
+MAKING_DEVICES = ("net_admin",)
+"""The one right of a process that has the kernel make its device and carry its packets."""
 
 _HOUSEKEEPING = 10.0
 """Seconds between looks at a server's clients and at the size of the output file."""
@@ -65,6 +67,8 @@ class Context:
     clock: Clock
     changed: Callable[[str], None]
     """Told a short reason each time a tunnel changes state."""
+    discard: Callable[[str], Awaitable[None]]
+    """Takes a device away that a process made and left behind; raises BackendError."""
 
 
 @dataclass(slots=True, kw_only=True)

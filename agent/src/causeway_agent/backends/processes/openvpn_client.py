@@ -46,7 +46,8 @@ class ClientUnit:
         """The way in use; what else runs is on trial, or finishing."""
         self._trial: Leg | None = None
         self._former: Leg | None = None
-        self._slot = 0
+        # Where routes lead before the first way is up, so that they need not change then.
+        self._slot = spec.suiting(remotes.attempt(self._remotes).endpoint)[0]
         self._started = asyncio.Event()
         self._asked = 0.0
         self._heard = False
@@ -224,7 +225,7 @@ class ClientUnit:
         if not await self._talks(attempt):
             self._explain("no answer")
             return None
-        slot = await self._free_slot()
+        slot = await self._free_slot(attempt.endpoint)
         began = self._context.clock.monotonic()
         try:
             self._trial = leg = await Leg.launch(self.spec, attempt.endpoint, slot, self._context)
@@ -289,12 +290,12 @@ class ClientUnit:
                 return
             await asyncio.sleep(1.0)
 
-    async def _free_slot(self) -> int:
-        """A device that no process of ours holds; the one used last, so that no route has to change."""
+    async def _free_slot(self, endpoint: int) -> int:
+        """A suiting device that no process of ours holds; the one used last, so that no route changes."""
         while True:
             legs = (self._carrier, self._trial, self._former)
             taken = {leg.slot for leg in legs if leg is not None}
-            free = [slot for slot in range(len(self.spec.devices)) if slot not in taken]
+            free = [slot for slot in self.spec.suiting(endpoint) if slot not in taken]
             if free:
                 return self._slot if self._slot in free else free[0]
             await asyncio.sleep(openvpn_trial.LOOK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -13,6 +14,7 @@ from causeway_agent.backends.host.race import race
 from causeway_agent.backends.processes import openvpn, records, spawn
 from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.engine.signal import Signal
+from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import VpnClient
 
 PARTING = 0.5
@@ -32,6 +34,8 @@ class Leg:
     child: spawn.Child
     directory: Path
     digest: str
+    discard: Callable[[str], Awaitable[None]] | None
+    """Takes its device away, where the process made that."""
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     counted: Signal = field(default_factory=Signal)
     """Sent when octets were counted."""
@@ -58,9 +62,18 @@ class Leg:
             files=spec.files,
             device=device if slot else None,
         )
-        child = spawn.launch(openvpn.COMMAND, directory=directory, account=context.account)
+        making = device in spec.made
+        if making:
+            await context.discard(device)
+        child = spawn.launch(
+            openvpn.COMMAND,
+            directory=directory,
+            account=context.account,
+            rights=openvpn.MAKING_DEVICES if making else (),
+        )
         _log.info("process_started", process=directory.name, pid=child.pid, endpoint=endpoint)
-        return cls(endpoint, slot, device, child, directory, digest(text, spec))
+        discard = context.discard if making else None
+        return cls(endpoint, slot, device, child, directory, digest(text, spec), discard)
 
     @classmethod
     def adopt(cls, spec: VpnClient, entry: records.Record, context: openvpn.Context) -> Self | None:
@@ -77,7 +90,10 @@ class Leg:
             return None
         child = spawn.adopt(entry.process.pid, entry.process.start_time)
         where = place(spec, entry.slot, context)
-        return None if child is None else cls(entry.endpoint, entry.slot, device, child, where, entry.digest)
+        if child is None:
+            return None
+        discard = context.discard if device in spec.made else None
+        return cls(entry.endpoint, entry.slot, device, child, where, entry.digest, discard)
 
     def record(self, spec: VpnClient) -> records.Record:
         """What the next agent needs to adopt it."""
@@ -110,16 +126,27 @@ class Leg:
         """End it without a word."""
         self._unfollow()
         await self.child.kill()
+        await self._leave_nothing()
 
     async def part(self) -> None:
         """End it with an exit notice, so that the server forgets it at once."""
         self._unfollow()
         await self.child.terminate(PARTING)
+        await self._leave_nothing()
 
     def release(self) -> None:
         """Leave the process running."""
         self._unfollow()
         self.child.release()
+
+    async def _leave_nothing(self) -> None:
+        """A device that outlives its process would go on answering the far end for it."""
+        if self.discard is not None:
+            try:
+                await self.discard(self.device)
+            except BackendError as error:
+                # Whoever starts the next process on it tries again, and is told.
+                _log.warning("device_left", process=self.directory.name, reason=error.reason)
 
     def _unfollow(self) -> None:
         if self._follower is not None:

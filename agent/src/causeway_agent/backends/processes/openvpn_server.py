@@ -91,8 +91,15 @@ class ServerUnit:
 
     async def _launch(self) -> spawn.Child:
         text = await asyncio.to_thread(self._prepare)
+        making = self.spec.makes_device
+        if making:
+            # OpenVPN takes no device that is there (decision 46), and one that was killed leaves its own.
+            await self._context.discard(self.spec.device)
         self._child = child = spawn.launch(
-            openvpn.COMMAND, directory=self._directory, account=self._context.account
+            openvpn.COMMAND,
+            directory=self._directory,
+            account=self._context.account,
+            rights=openvpn.MAKING_DEVICES if making else (),
         )
         process = records.Identity(pid=child.pid, start_time=child.started)
         entry = records.record(self.spec, process=process, digest=self._digest(text))

@@ -13,13 +13,12 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -109,6 +108,40 @@ def open_frames(device: str) -> Wire:
     return Wire(sock, build, head=len(head) + _IPV4.size)
 
 
+class Wires:
+    """Open wires by device, each heard; a context manager that closes them."""
+
+    def __init__(self, open_one: Callable[[str], Wire], hear: Callable[[Wire], None]) -> None:
+        self._open = open_one
+        self._hear = hear
+        self._wires: dict[str, Wire] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for device in tuple(self._wires):
+            self._close(device)
+
+    def __contains__(self, device: str) -> bool:
+        return device in self._wires
+
+    def __getitem__(self, device: str) -> Wire:
+        return self._wires[device]
+
+    def renew(self, device: str) -> None:
+        """Open one through this device, in the place of any before. Raises OSError."""
+        self._close(device)
+        self._wires[device] = wire = self._open(device)
+        asyncio.get_running_loop().add_reader(wire.socket, self._hear, wire)
+
+    def _close(self, device: str) -> None:
+        wire = self._wires.pop(device, None)
+        if wire is not None:
+            asyncio.get_running_loop().remove_reader(wire.socket)
+            wire.socket.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a connected tunnel goes over, outside."""
@@ -182,16 +215,12 @@ class Watch:
         It is ready at once: no failover waits, or fails, because a size cannot be found out.
         """
         ready()
-        loop = asyncio.get_running_loop()
         self._failure = None
         try:
-            with ExitStack() as stack:
-                wires = {}
+            with Wires(self._open, self._hear) as wires:
                 for device in self.spec.devices:
-                    wires[device] = wire = self._open(device)
-                    stack.callback(wire.socket.close)
-                    loop.add_reader(wire.socket, self._hear, wire)
-                    stack.callback(loop.remove_reader, wire.socket)
+                    if device not in self.spec.lent:
+                        wires.renew(device)
                 await self._ask(wires)
         except OSError as error:
             doing = f"watch the path of tunnel {self.spec.tunnel}"
@@ -200,13 +229,14 @@ class Watch:
     def _open(self, device: str) -> Wire:
         return open_frames(device) if self.spec.ends is None else open_udp(device, *self.spec.ends)
 
-    async def _ask(self, wires: Mapping[str, Wire]) -> None:
+    async def _ask(self, wires: Wires) -> None:
         while True:
             link = self.link()
-            if link is not None and link != self._link:
+            anew = link is not None and link != self._link
+            if link is not None and anew:
                 self._begin(link)
             self._link = link
-            if link is None:
+            if link is None or not self._reaches(wires, link.device, anew=anew):
                 await self._sleep(_ATTENTION)
             elif link.transport is Transport.UDP:
                 await self._look(wires[link.device], link.device)
@@ -215,6 +245,17 @@ class Watch:
                 self._told = path_size.stream().receives
                 self._publish(path_size.stream().sends)
                 await self._rest(path_size.BUSY)
+
+    def _reaches(self, wires: Wires, device: str, *, anew: bool) -> bool:
+        """Whether questions can go through the device; one that a process makes is another each time, and
+        gets its address a moment later.
+        """
+        if device in self.spec.lent and (anew or device not in wires):
+            try:
+                wires.renew(device)
+            except OSError:
+                return False
+        return True
 
     def _begin(self, link: Link) -> None:
         """Another connection may take another path; none over UDP carries what one over TCP does."""

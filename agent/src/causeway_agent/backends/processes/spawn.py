@@ -206,12 +206,15 @@ class Child:
         self._exited.set()
 
 
-def launch(arguments: tuple[str, ...], *, directory: Path, account: Account | None) -> Child:
+def launch(
+    arguments: tuple[str, ...], *, directory: Path, account: Account | None, rights: tuple[str, ...] = ()
+) -> Child:
     """Start a program in its directory; raises BackendError when it cannot be executed.
 
-    With an account, setpriv(1) drops to it before the program starts, with no way back.
+    With an account, setpriv(1) drops to it before the program starts, with no way back, and with no
+    capability but `rights` (as setpriv names them).
     """
-    command = arguments if account is None else (*_drop_to(account), *arguments)
+    command = arguments if account is None else (*_drop_to(account, rights), *arguments)
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         output = os.open(directory / OUTPUT, flags, 0o600)
@@ -245,6 +248,9 @@ def adopt(pid: int, started: int) -> Child | None:
     return Child(pid, started, descriptor, None)
 
 
-def _drop_to(account: Account) -> tuple[str, ...]:
+def _drop_to(account: Account, rights: tuple[str, ...]) -> tuple[str, ...]:
     user = ("--reuid", str(account.uid), "--regid", str(account.gid), "--clear-groups")
-    return ("setpriv", *user, "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--")
+    kept = ",".join(("-all", *(f"+{right}" for right in rights)))
+    ambient = (f"--ambient-caps={kept}",) if rights else ()
+    bounds = (f"--inh-caps={kept}", *ambient, f"--bounding-set={kept}")
+    return ("setpriv", *user, "--no-new-privs", *bounds, "--")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -42,7 +42,7 @@ from causeway_agent.plan.model.processes import (
     VpnClient,
     VpnServer,
 )
-from causeway_wire.observed import Transport, TunnelReport, TunnelState
+from causeway_wire.observed import Carrier, Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
@@ -89,6 +89,7 @@ class Supervisor:
         clock: Clock,
         nft: runner.NftRunner,
         responder: Responder,
+        discard: Callable[[str], Awaitable[None]],
         no_offload: str | None,
     ) -> None:
         self._door = first_packet.Memory()
@@ -100,6 +101,7 @@ class Supervisor:
             account=spawn.unprivileged_account(user),
             clock=clock,
             changed=self._tell,
+            discard=discard,
         )
         self._no_offload = no_offload
         self._store = records.Records(run_directory / "records")
@@ -190,19 +192,21 @@ class Supervisor:
         )
         why = self._guards[report.id].problem if running else None
         watch = self._paths.get(report.id)
+        carrier, why_not = self._carrier(report)
         report = structs.replace(
-            report, path=None if watch is None else watch.report, no_offload=self._why_not(report)
+            report, path=None if watch is None else watch.report, carrier=carrier, no_offload=why_not
         )
         return report if why is None else structs.replace(report, last_error=why)
 
-    def _why_not(self, report: TunnelReport) -> str | None:
-        """Why the kernel does not carry a connected tunnel's packets."""
+    def _carrier(self, report: TunnelReport) -> tuple[Carrier | None, str | None]:
+        """Who carries a connected tunnel's packets, and why not the kernel."""
         if report.transport is None:
-            return None
+            return None, None
         for one in self._running.values():
-            if isinstance(one.spec, VpnServer | VpnClient) and one.spec.tunnel == report.id:
-                return offload.why_not(self._no_offload, one.spec, report.transport)
-        return None
+            ours = one.spec if isinstance(one.spec, VpnServer | VpnClient) else None
+            if ours is not None and ours.tunnel == report.id and offload.carried(ours, report.transport):
+                return Carrier.KERNEL, None
+        return Carrier.PROCESS, offload.why_not(self._no_offload, report.transport)
 
     def active(self) -> Mapping[TunnelId, str]:
         """The device that carries each tunnel now."""

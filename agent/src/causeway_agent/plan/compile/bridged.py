@@ -122,7 +122,7 @@ def provider(
                 name=f"vpn-{tunnel.id}-{transport.value}",
                 facts=facts,
             ),
-            files=openvpn_config.server_files(tunnel),
+            files=openvpn_config.server_files(tunnel, transport, facts),
         )
         for transport, tap in taps.items()
     )

@@ -85,6 +85,7 @@ def _target(
         links=frozenset[Link]().union(*(each.link() for each in everyone)),
         vlans=frozenset[Vlan]().union(*(each.vlan() for each in everyone)),
         tuns=role.tuns,
+        lent=role.lent,
         bridges=role.bridges,
         ports=role.ports,
         addresses=role.addresses,

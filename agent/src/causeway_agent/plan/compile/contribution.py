@@ -12,6 +12,7 @@ from causeway_agent.plan.model.objects import (
     Bridge,
     BridgePort,
     Claim,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -80,6 +81,7 @@ class Contribution:
     """What a role adds. `addresses` and `sysctls` cover every adapter of the document."""
 
     tuns: frozenset[Tun] = frozenset()
+    lent: frozenset[ProcessDevice] = frozenset()
     bridges: frozenset[Bridge] = frozenset()
     ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()

@@ -23,6 +23,8 @@ class Extension:
     """The tunnel device in use; none while no client is connected."""
     path: PathSize
     """What the tunnel's path carries."""
+    by_kernel: bool
+    """Whether the kernel carries the tunnel over UDP."""
 
     @property
     def vlan(self) -> str:
@@ -56,6 +58,11 @@ class Extension:
     def tun(self, transport: Transport) -> str:
         """Device of the tunnel over this transport."""
         return f"cw{transport.value[0]}{self.tunnel.port}"
+
+    @property
+    def lent(self) -> tuple[str, ...]:
+        """Those of the tunnel's devices that OpenVPN makes."""
+        return (self.tun(Transport.UDP),) if self.by_kernel else ()
 
     @property
     def tuns(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from causeway_agent.plan.compile import kernel_carried
 from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import Extension, TunnelClient, TunnelServer
@@ -87,15 +88,18 @@ def server(tunnel: TunnelServer, *, transport: Transport, device: str, name: str
         *_reach(tunnel),
         "keepalive 1 4",
         *_socket_options(transport, tunnel.extension),
-        *_by_process(facts),
+        *_carried(tunnel, transport, facts),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
 
 
-def server_files(tunnel: TunnelServer) -> tuple[tuple[str, str], ...]:
+def server_files(tunnel: TunnelServer, transport: Transport, facts: Facts) -> tuple[tuple[str, str], ...]:
     """What the server's configuration refers to."""
-    behind = () if tunnel.extension is Extension.BRIDGED else SERVER_FILES
+    if tunnel.extension is Extension.BRIDGED:
+        return revoked_files(tunnel)
+    by_kernel = (("ccd/DEFAULT", kernel_carried.CLIENT_FILE),)
+    behind = by_kernel if kernel_carried.carries(tunnel, transport, facts) else SERVER_FILES
     return (*behind, *revoked_files(tunnel))
 
 
@@ -136,17 +140,21 @@ def client(
         "connect-timeout 5",
         *parting,
         *_socket_options(transport, tunnel.extension),
-        *_by_process(facts),
+        *_carried(tunnel, transport, facts),
         *_identity(tunnel, name=name, facts=facts),
     )
     return Secret("\n".join(lines) + "\n")
 
 
-def _by_process(facts: Facts) -> tuple[str, ...]:
-    """OpenVPN itself carries the packets. Where the kernel could, OpenVPN would leave them to it whenever it
-    finds no tun device, on one of its own that is no part of any target (decision 46).
+def _carried(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Facts) -> tuple[str, ...]:
+    """By whom the packets are carried. Where the kernel can, OpenVPN must be told when it is not to: it would
+    leave them to it whenever it finds no tun device, on one of its own that is no part of any target.
     """
-    return ("disable-dco",) if facts.no_offload is None else ()
+    if facts.no_offload is not None:
+        return ()
+    if not kernel_carried.carries(tunnel, transport, facts):
+        return ("disable-dco",)
+    return ("topology subnet",) if isinstance(tunnel, TunnelServer) else ()
 
 
 def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:

@@ -17,7 +17,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from causeway_agent.plan.compile import adapters as nics
 from causeway_agent.plan.compile import bridged as compile_bridged
-from causeway_agent.plan.compile import checks_full, checks_listen, openvpn_config, revocation, tunnel_path
+from causeway_agent.plan.compile import (
+    checks_full,
+    checks_listen,
+    kernel_carried,
+    openvpn_config,
+    revocation,
+    tunnel_path,
+)
 from causeway_agent.plan.compile import full as compile_full
 from causeway_agent.plan.compile.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.compile.contribution import Contribution, Surroundings
@@ -68,6 +75,7 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
             Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, around.facts.vpn_uid)
             for extension in extensions
             for device in extension.tuns
+            if device not in extension.lent
         ),
         addresses=_addresses(around, vlans, extensions),
         routes=frozenset(route for extension in extensions for route in _routes(extension)),
@@ -81,8 +89,11 @@ def compile_role(role: ProviderRole, around: Surroundings) -> Contribution | Non
             Claim(extension.vlan, address) for extension in extensions for address in extension.distant
         ),
     )
-    paths = (tunnel_path.watched(each.tunnel, around.facts, *each.tuns) for each in extensions)
-    return functools.reduce(operator.or_, (*paths, *_bridged(role, around, uplink)), routed)
+    paths = (
+        tunnel_path.watched(each.tunnel, around.facts, *each.tuns, lent=each.lent) for each in extensions
+    )
+    carried = kernel_carried.servers(extensions)
+    return functools.reduce(operator.or_, (*paths, carried, *_bridged(role, around, uplink)), routed)
 
 
 def _bridged(role: ProviderRole, around: Surroundings, uplink: Adapter) -> Iterator[Contribution]:
@@ -230,6 +241,7 @@ def _extensions(role: ProviderRole, around: Surroundings) -> tuple[Extension, ..
                 replicas=addresses,
                 active=around.facts.active.get(network.tunnel.id),
                 path=tunnel_path.size(network.tunnel, around.facts),
+                by_kernel=kernel_carried.carries(network.tunnel, Transport.UDP, around.facts),
             )
             extensions.append(extension)
     return tuple(extensions)
@@ -255,7 +267,10 @@ def _routes(extension: Extension) -> set[Route]:
     far = [*extension.network.prefixes, *(EVERYWHERE[version] for version in extension.versions)]
     near = [host(address) for address in extension.replicas]
     sends = extension.path.sends
-    away = {Route(to, tun, table, mtu=path_size.route_mtu(to.version, sends)) for to in far}
+    away = set()
+    for to in far:
+        gateway, mtu = kernel_carried.via(extension, tun, to.version), path_size.route_mtu(to.version, sends)
+        away.add(Route(to, tun, table, via=gateway, mtu=mtu))
     return away | {Route(to, extension.vlan, table) for to in near}
 
 
@@ -372,5 +387,6 @@ def _server(extension: Extension, transport: Transport, facts: Facts) -> VpnServ
         configuration=openvpn_config.server(
             extension.tunnel, transport=transport, device=device, name=name, facts=facts
         ),
-        files=openvpn_config.server_files(extension.tunnel),
+        files=openvpn_config.server_files(extension.tunnel, transport, facts),
+        makes_device=device in extension.lent,
     )

@@ -13,12 +13,26 @@ from typing import Final
 
 from causeway_agent.plan.compile import adapters as nics
 from causeway_agent.plan.compile import bridged as compile_bridged
-from causeway_agent.plan.compile import haproxy_config, openvpn_config, revocation, tunnel_path
+from causeway_agent.plan.compile import (
+    haproxy_config,
+    kernel_carried,
+    openvpn_config,
+    revocation,
+    tunnel_path,
+)
 from causeway_agent.plan.compile.adapters import EVERYWHERE, Adapter
 from causeway_agent.plan.compile.contribution import Contribution, Surroundings
 from causeway_agent.plan.model import checks, path_size
 from causeway_agent.plan.model.checks import Segment, host
-from causeway_agent.plan.model.objects import Address, ProxyNeighbour, Route, Rule, Sysctl, Tun
+from causeway_agent.plan.model.objects import (
+    Address,
+    ProcessDevice,
+    ProxyNeighbour,
+    Route,
+    Rule,
+    Sysctl,
+    Tun,
+)
 from causeway_agent.plan.model.policy import Forward, Policy, SourceGuard
 from causeway_agent.plan.model.processes import Endpoint, FrameProbe, Process, VpnClient
 from causeway_agent.plan.model.target import Facts
@@ -29,6 +43,8 @@ from causeway_wire.types import IPAddress, IPNetwork
 
 DEVICES: Final = ("cwtun0", "cwtun1")
 """One carries the tunnel; on the other a new way is tried beside it."""
+MADE: Final = ("cwtun2", "cwtun3")
+"""The same where the kernel carries what goes over UDP; then the first two are for TCP."""
 TABLE: Final = 1194
 """Routing table of what comes out of the tunnel."""
 PRIORITY: Final = 1000
@@ -145,35 +161,38 @@ def _extend(
     peers = tuple(pair.peer for pair in tunnel.inner)
     asked = min(tunnel.inner, key=lambda pair: pair.local.version)
     active = facts.active.get(tunnel.id)
-    tun = active if active in DEVICES else DEVICES[0]
+    made = MADE if kernel_carried.carries(tunnel, Transport.UDP, facts) else ()
+    devices = (*DEVICES, *made)
+    tun = active if active is not None and active in devices else (*made, *DEVICES)[0]
     sends = tunnel_path.size(tunnel, facts).sends
     here = Contribution(
         tuns=frozenset(
             Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
             for device in DEVICES
         ),
-        addresses=base.addresses | _ends(tunnel),
+        lent=frozenset(ProcessDevice(device, openvpn_config.TUNNEL_MTU) for device in made),
+        addresses=base.addresses | _ends(tunnel, devices),
         routes=_routes(role, adapter.device)
         | {Route(host(end), tun, mtu=path_size.route_mtu(end.version, sends)) for end in (*replicas, *peers)},
         rules=frozenset(
             Rule(gateway.version, PRIORITY, TABLE, input_device=device)
             for gateway in role.network.gateways
-            for device in DEVICES
+            for device in devices
         ),
         proxies=frozenset(ProxyNeighbour(adapter.device, address, claimed=True) for address in replicas),
-        sysctls=base.sysctls.union(*(nics.tunnel_settings(device) for device in DEVICES)),
-        policy=_policy(adapter.device, role.network.prefixes, replicas, peers),
-        processes=_processes(tunnel, facts, devices=DEVICES, probe=(asked.local, asked.peer)),
+        sysctls=base.sysctls.union(*(nics.tunnel_settings(device) for device in devices)),
+        policy=_policy(adapter.device, role.network.prefixes, replicas, peers, tuns=devices),
+        processes=_processes(tunnel, facts, devices=DEVICES, made=made, probe=(asked.local, asked.peer)),
     )
-    return here | tunnel_path.watched(tunnel, facts, *DEVICES) | _remotes(tunnel)
+    return here | tunnel_path.watched(tunnel, facts, *devices, lent=made) | _remotes(tunnel)
 
 
-def _ends(tunnel: TunnelClient) -> frozenset[Address]:
-    """The tunnel's own addresses, on both devices."""
+def _ends(tunnel: TunnelClient, devices: tuple[str, ...]) -> frozenset[Address]:
+    """The tunnel's own addresses, on all devices."""
     return frozenset(
         Address(device, ipaddress.ip_interface(pair.local), prefix_route=False)
         for pair in tunnel.inner
-        for device in DEVICES
+        for device in devices
     )
 
 
@@ -199,15 +218,15 @@ def _policy(
     prefixes: tuple[IPNetwork, ...],
     replicas: tuple[IPAddress, ...],
     peers: tuple[IPAddress, ...],
+    *,
+    tuns: tuple[str, ...],
 ) -> Policy:
-    toward = {Forward(device, tun, destination=address) for address in replicas for tun in DEVICES}
-    back = {Forward(tun, device, source=address) for address in replicas for tun in DEVICES}
-    errors = {Forward(tun, device, source=address, errors_only=True) for address in peers for tun in DEVICES}
+    toward = {Forward(device, tun, destination=address) for address in replicas for tun in tuns}
+    back = {Forward(tun, device, source=address) for address in replicas for tun in tuns}
+    errors = {Forward(tun, device, source=address, errors_only=True) for address in peers for tun in tuns}
     return Policy(
-        guarded=frozenset(DEVICES),
-        sources=frozenset(
-            SourceGuard(tun, host(address)) for address in (*replicas, *peers) for tun in DEVICES
-        ),
+        guarded=frozenset(tuns),
+        sources=frozenset(SourceGuard(tun, host(address)) for address in (*replicas, *peers) for tun in tuns),
         forwards=frozenset(toward | back | errors),
         neighbours=frozenset(SourceGuard(device, prefix) for prefix in prefixes),
     )
@@ -218,6 +237,7 @@ def _processes(
     facts: Facts,
     *,
     devices: tuple[str, str],
+    made: tuple[str, ...] = (),
     probe: tuple[IPAddress, IPAddress] | FrameProbe,
 ) -> frozenset[Process]:
     """The client, and the wrapper that its TCP endpoints go through."""
@@ -264,5 +284,6 @@ def _processes(
         probe=probe,
         tls_crypt=tunnel.tls_crypt,
         files=openvpn_config.revoked_files(tunnel),
+        made=made,
     )
     return frozenset({client, haproxy_config.wrapper(tunnel)})

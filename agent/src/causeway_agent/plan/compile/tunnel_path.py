@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from causeway_agent.plan.compile.contribution import Contribution
 from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.path_size import PathSize
@@ -17,7 +19,9 @@ def size(tunnel: TunnelClient | TunnelServer, facts: Facts) -> PathSize:
     return facts.paths.get(tunnel.id, full)
 
 
-def watched(tunnel: TunnelClient | TunnelServer, facts: Facts, *devices: str) -> Contribution:
+def watched(
+    tunnel: TunnelClient | TunnelServer, facts: Facts, *devices: str, lent: Iterable[str] = ()
+) -> Contribution:
     """The watch, and TCP through any of the devices that may carry the tunnel is told the size."""
     known = size(tunnel, facts)
     pair = None if _bridged(tunnel) else min(tunnel.inner, key=lambda pair: pair.local.version)
@@ -26,6 +30,7 @@ def watched(tunnel: TunnelClient | TunnelServer, facts: Facts, *devices: str) ->
         devices=devices,
         ends=None if pair is None else (pair.local, pair.peer),
         version=_version(tunnel),
+        lent=frozenset(lent),
     )
     peers = () if pair is None else [PathPeer(device, pair.local, pair.peer) for device in devices]
     policy = Policy(

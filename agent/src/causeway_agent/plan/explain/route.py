@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from causeway_agent.plan.model import checks
-from causeway_agent.plan.model.objects import MAIN_TABLE, TUN_PREFIXES, Bridge, Link, Route, Tun, Vlan
+from causeway_agent.plan.model.objects import (
+    MAIN_TABLE,
+    TUN_PREFIXES,
+    Bridge,
+    Link,
+    ProcessDevice,
+    Route,
+    Tun,
+    Vlan,
+)
 from causeway_agent.plan.model.policy import Forward, Policy
 from causeway_agent.plan.model.target import Observation
 from causeway_wire.types import IPAddress
@@ -23,10 +32,11 @@ def own(seen: Observation, address: IPAddress) -> bool:
 
 def up(seen: Observation) -> set[str]:
     """Devices that are up, as far as they are ours."""
-    groups: tuple[frozenset[Link | Vlan | Tun | Bridge], ...] = (
+    groups: tuple[frozenset[Link | Vlan | Tun | ProcessDevice | Bridge], ...] = (
         frozenset(seen.links),
         frozenset(seen.vlans),
         frozenset(seen.tuns),
+        frozenset(seen.lent),
         frozenset(bridge for bridge in seen.bridges if bridge.up),
     )
     return {item.device for group in groups for item in group}

@@ -37,6 +37,13 @@ PRIORITY_DEVICE = 1000
 table.
 """
 PRIORITY_SOURCE = 1001
+PRIORITY_PROTOCOL = 1002
+PRIORITY_REVERSE = 1003
+"""Where the kernel carries tunnels: what this machine sends itself by the main table, whatever is left by a
+table that leads into tunnels (see `reverse_path`).
+"""
+LOOPBACK = "lo"
+"""As a rule's input device: what does not come in, but is sent, or looked up, by this machine."""
 _LOCAL_TABLE, _DEFAULT_TABLE = 255, 253
 
 
@@ -116,6 +123,16 @@ class Tun:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessDevice:
+    """A tunnel device of the kernel's own kind (`ovpn`), which OpenVPN makes when it starts and takes away
+    when it ends: while it is there, it is up with this MTU in octets. What is planned on it waits (`lent`).
+    """
+
+    device: str
+    mtu: int
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """An address on a device. With `prefix_route` False the kernel adds no route for its prefix.
     With `peer` set, the far end of a point-to-point pair. A `claimed` one is probed for before it is
@@ -149,7 +166,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A policy routing rule with our protocol number: by input device or by source address."""
+    """A policy routing rule with our protocol number: by input device, source address or IP protocol."""
 
     version: int
     """4 or 6."""
@@ -157,6 +174,8 @@ class Rule:
     table: int
     input_device: str | None = None
     source: IPAddress | None = None
+    protocol: int | None = None
+    """Of the packet to be sent (`ipproto`); None: of any, and what the kernel looks up for no packet."""
 
 
 KERNEL_RULES: frozenset[Rule] = frozenset(
@@ -198,4 +217,6 @@ class Sysctl:
     value: str
 
 
-KernelObject = Link | Vlan | Bridge | BridgePort | Tun | Address | Route | Rule | ProxyNeighbour | Sysctl
+KernelObject = (
+    Link | Vlan | Bridge | BridgePort | Tun | ProcessDevice | Address | Route | Rule | ProxyNeighbour | Sysctl
+)

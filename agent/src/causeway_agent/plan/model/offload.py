@@ -1,25 +1,20 @@
-"""Why a tunnel's packets are carried by OpenVPN's process and not by the kernel (decision 46)."""
+"""Who carries a tunnel's packets, as it is told; what makes it so is in `kernel_carried`."""
 
 from __future__ import annotations
 
-from causeway_agent.plan.model.processes import FrameProbe, VpnClient, VpnServer
+from causeway_agent.plan.model.processes import VpnClient, VpnServer
 from causeway_wire.observed import Transport
 
 
-def why_not(machine: str | None, process: VpnServer | VpnClient, transport: Transport) -> str:
-    """The reason for a tunnel of this process over this transport; `machine`: why its kernel cannot at all
-    (None: it could).
-    """
+def carried(process: VpnServer | VpnClient, transport: Transport) -> bool:
+    """Whether the kernel carries what this process brings up over this transport."""
+    if isinstance(process, VpnServer):
+        return process.makes_device and process.transport is transport
+    return bool(process.made) and transport is Transport.UDP
+
+
+def why_not(machine: str | None, transport: Transport) -> str:
+    """Why the process carries them itself, given why this machine's kernel cannot (None: it can)."""
     if machine is not None:
         return machine
-    if transport is Transport.TCP:
-        return "the transport is TCP"
-    if _bridged(process):
-        return "the extension is bridged"
-    return "tunnels are not left to the kernel yet"
-
-
-def _bridged(process: VpnServer | VpnClient) -> bool:
-    if isinstance(process, VpnClient):
-        return isinstance(process.probe, FrameProbe)
-    return "dev-type tap" in process.configuration.reveal().splitlines()
+    return "the transport is TCP" if transport is Transport.TCP else "the extension is bridged"

@@ -27,6 +27,8 @@ class VpnServer:
     """Complete OpenVPN configuration, keys by file name, tls-crypt and certificates inline."""
     files: tuple[tuple[str, str], ...] = ()
     """Further files by name relative to the configuration (`DIRECTORY/NAME`), readable by the process."""
+    makes_device: bool = False
+    """Whether OpenVPN has the kernel make the device, and carry the packets."""
 
     @property
     def name(self) -> str:
@@ -81,6 +83,8 @@ class VpnClient:
     """tls-crypt-v2 client key, PEM, for questions to gateways (`gateway_echo`); without it none is asked."""
     files: tuple[tuple[str, str], ...] = ()
     """As of a server; the same for every endpoint."""
+    made: tuple[str, ...] = ()
+    """Devices for ways over UDP that OpenVPN has the kernel make; the others are then for TCP alone."""
 
     @property
     def name(self) -> str:
@@ -89,8 +93,17 @@ class VpnClient:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Its tun devices, the one it begins with first."""
-        return (self.device,) if self.spare is None else (self.device, self.spare)
+        """All its devices: of them, a way is on one that suits it (`suiting`)."""
+        return (self.device, *(() if self.spare is None else (self.spare,)), *self.made)
+
+    def suiting(self, endpoint: int) -> tuple[int, ...]:
+        """Places in `devices` of those that a way to this endpoint may be on."""
+        udp = self.endpoints[endpoint].transport is Transport.UDP
+        return tuple(
+            place
+            for place, device in enumerate(self.devices)
+            if not self.made or (device in self.made) is udp
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +188,8 @@ class PathProbe:
     """Inner (local, peer) addresses; None where the tunnel carries frames."""
     version: int
     """IP version outside that is expected; the connection's own counts once there is one."""
+    lent: frozenset[str] = frozenset()
+    """Of the devices, those that a process makes: there only while it runs, and others each time."""
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from causeway_agent.plan.model.objects import (
     BridgePort,
     Claim,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -41,7 +42,7 @@ class Facts:
     vlan_8021q: bool = False
     """Whether this kernel makes 802.1Q subinterfaces."""
     no_offload: str | None = "no kernel module ovpn"
-    """Why kernel and OpenVPN cannot carry the packets of tunnels; None where they could."""
+    """Why the kernel cannot carry the packets of tunnels (`kernel_carried`); None where it can."""
     active: Mapping[TunnelId, str] = field(default_factory=dict)
     """The tun device that carries each tunnel now."""
     paths: Mapping[TunnelId, PathSize] = field(default_factory=dict)
@@ -59,6 +60,8 @@ class Target:
     links: frozenset[Link] = frozenset()
     vlans: frozenset[Vlan] = frozenset()
     tuns: frozenset[Tun] = frozenset()
+    lent: frozenset[ProcessDevice] = frozenset()
+    """Devices that processes make and take away; what is planned on them waits until they are there."""
     bridges: frozenset[Bridge] = frozenset()
     ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()
@@ -89,6 +92,8 @@ class Observation:
     links: frozenset[Link] = frozenset()
     vlans: frozenset[Vlan] = frozenset()
     tuns: frozenset[Tun] = frozenset()
+    lent: frozenset[ProcessDevice] = frozenset()
+    """Those that are there."""
     bridges: frozenset[Bridge] = frozenset()
     ports: frozenset[BridgePort] = frozenset()
     addresses: frozenset[Address] = frozenset()

@@ -11,6 +11,7 @@ from causeway_agent.plan.model.objects import (
     BridgePort,
     KernelObject,
     Link,
+    ProcessDevice,
     ProxyNeighbour,
     Route,
     Rule,
@@ -63,6 +64,8 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
             owner = "root" if item.owner is None else f"uid {item.owner}"
             kind = "tap" if item.ethernet else "tun"
             return f"{kind} device {item.device}, MTU {item.mtu}, queue {item.queue_length}, owner {owner}"
+        case ProcessDevice():
+            return f"device {item.device} of the kernel's OpenVPN, MTU {item.mtu}"
         case Vlan():
             return f"VLAN {item.id} on {item.parent} as {item.device}, MTU {item.mtu}"
         case Bridge():
@@ -83,6 +86,7 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
                 if item.input_device is None
                 else f"from device {item.input_device}"
             )
+            selector += "" if item.protocol is None else f" protocol {item.protocol}"
             return f"IPv{item.version} rule {item.priority}: {selector}{_table(item.table)}"
         case ProxyNeighbour():
             return f"{'claim' if item.claimed else 'proxy'} for {item.address} on {item.device}"

@@ -41,7 +41,7 @@ from causeway_agent.plan.model.processes import (
     VpnServer,
 )
 from causeway_agent.plan.model.target import Observation, Target
-from causeway_agent.plan.steer import layer2
+from causeway_agent.plan.steer import layer2, lent
 from causeway_agent.plan.steer.operations import Announce, Drop, LoadPolicy, Operation, Plan, Put, Start, Stop
 from causeway_wire.types import IPAddress, IPInterface
 
@@ -55,6 +55,8 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
 
     `previous_policy` stands in for a policy that cannot be read back (`observation.policy` is None).
     """
+    left_behind, devices = lent.drops(observation, target), _tunnel_devices(target)
+    target = lent.standing(target, observation)
     below = layer2.changes(observation, target)
     observation = below.remaining
     claimed = _claimed_addresses(observation, target)
@@ -67,15 +69,17 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     prompt, successors, fallbacks = _starts(observation, target)
     remove: tuple[Operation, ...] = (
         *_drops(released),
-        *_stops(observation, target),
+        *_stops(observation, target, devices),
         *_drops(observation.rules - target.rules),
         *_drops(routes),
         *below.release,
+        *left_behind,
     )
     add: tuple[Operation, ...] = (
         *successors,
         *_puts(target.links - observation.links),
         *below.make,
+        *lent.puts(observation, target),
         *settings,
         *addresses,
         *below.join,
@@ -148,6 +152,7 @@ def _forgotten(observation: Observation, target: Target) -> frozenset[Sysctl]:
     """
     named = {setting.key for setting in target.sysctls}
     made = layer2.names(observation.tuns, observation.vlans, observation.bridges)
+    made |= lent.names(observation.lent)
     return frozenset(
         Sysctl(setting.key, "0")
         for setting in observation.sysctls
@@ -250,10 +255,13 @@ def _heralds(lost: set[Route], target: Target) -> tuple[Announce, ...]:
     return tuple(Announce(claim) for claim in sorted(target.heralded, key=repr) if claim.device in devices)
 
 
-def _stops(observation: Observation, target: Target) -> tuple[Stop, ...]:
+def _tunnel_devices(target: Target) -> frozenset[str]:
+    return frozenset(tun.device for tun in target.tuns) | lent.names(target.lent)
+
+
+def _stops(observation: Observation, target: Target, devices: frozenset[str]) -> tuple[Stop, ...]:
     """Processes without a successor, and those whose tun device goes away under them."""
     names = {process.name for process in target.processes}
-    devices = {tun.device for tun in target.tuns}
     return tuple(
         Stop(process)
         for process in sorted(observation.processes, key=_start_rank, reverse=True)

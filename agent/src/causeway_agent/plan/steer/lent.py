@@ -1,0 +1,45 @@
+"""What of a target can stand now, given the devices that processes have made (`Target.lent`).
+
+OpenVPN makes the device of a tunnel that the kernel carries when it starts, and takes it away when it ends:
+whatever is planned on such a device waits for it, and comes back each time that it does. Nothing is open
+meanwhile: packets have no way, and the filter knows devices by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from causeway_agent.plan.model.objects import ProcessDevice
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer.operations import Drop, Put
+
+
+def standing(target: Target, observation: Observation) -> Target:
+    """The target without what rests on devices that are not there."""
+    missing = names(target.lent) - names(observation.lent)
+    if not missing:
+        return target
+    return replace(
+        target,
+        lent=frozenset(item for item in target.lent if item.device not in missing),
+        addresses=frozenset(item for item in target.addresses if item.device not in missing),
+        routes=frozenset(item for item in target.routes if item.device not in missing),
+        sysctls=frozenset(item for item in target.sysctls if missing.isdisjoint(item.key.split("/"))),
+    )
+
+
+def puts(observation: Observation, standing_target: Target) -> tuple[Put, ...]:
+    """Set up what is there and not as it should be."""
+    return tuple(Put(item) for item in sorted(standing_target.lent - observation.lent, key=repr))
+
+
+def drops(observation: Observation, target: Target) -> tuple[Drop, ...]:
+    """Take away what a process that is no more has left."""
+    wanted = names(target.lent)
+    return tuple(Drop(item) for item in sorted(observation.lent, key=repr) if item.device not in wanted)
+
+
+def names(devices: Iterable[ProcessDevice]) -> frozenset[str]:
+    """Their names."""
+    return frozenset(item.device for item in devices)
