@@ -9,7 +9,7 @@ IMAGE = $(lastword $(sort $(wildcard dist/$(patsubst %,%/,$(filter-out stable,$(
 BENCHES := tunnel lines heal growth agent rules forward takeover controller heartbeats deploy
 # Debian keeps ip, nft, openvpn and haproxy there, off the path of ordinary users.
 export PATH := $(if $(PATH),$(PATH):)/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-SHELL_FILES = $(shell grep -rlE '^\#!/(usr/)?bin/(env )?(ba)?sh' scripts .ci image packaging)
+SHELL_FILES = $(shell grep -rlIE '^\#!/(usr/)?bin/(env |busybox )?(ba)?sh' scripts .ci image packaging tests)
 YAML_FILES = $(shell find . \( -name .venv -o -path ./build \) -prune -o \( -name '*.yaml' -o -name '*.yml' \) -print)
 
 .DEFAULT_GOAL := help
@@ -147,11 +147,11 @@ vsphere: ## import the OVA into a simulated vCenter and compare its octets (buil
 conformance: host-packages ## every kind of host through every verb and fault: a real libvirtd, counterparts of vCenter and Hyper-V; a table at the end (as root; some minutes)
 	@$(BIN)/python scripts/run_tests.py conformance
 
-e2e: ## a controller deploys the image onto a libvirt host, fails a site over; every claim checked (as root; some minutes)
+e2e: ## a controller deploys the image onto a libvirt host, fails a site over; both sites with ARGS=--whole (as root)
 	@scripts/setup image
 	@scripts/setup libvirt
 	@test -n "$(IMAGE)" || { echo 'e2e: there is no image yet: make image' >&2; exit 1; }
-	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m tests.e2e "$(IMAGE)"
+	@$(BIN)/python -m causeway_lab.sandbox -- $(BIN)/python -m tests.e2e $(ARGS) "$(IMAGE)"
 
 deb: setup ## the controller as a Debian package in dist, for apt install
 	@packaging/build_deb dist

@@ -1,8 +1,8 @@
-"""What the provider's controller is told: a tenant on a libvirt host whose bridges are the lab's. Pure."""
+"""What controllers are told: a provider and a tenant on libvirt hosts whose bridges are the lab's. Pure."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -59,6 +59,23 @@ def of(world: Topology, uri: str, pool: str, tenant: TenantId, replicas: dict[Vm
             ),
         ),
     )
+
+
+def completed(proposed: dict[str, Any], world: Topology, uri: str, pool: str) -> dict[str, Any]:
+    """Return the tenant's inventory: the proposal with its own libvirt host."""
+    told = two_sites.completed(proposed, uri)
+    storage = {"id": pool, "kind": StorageKind.DIRECTORY.value}
+    hosts = [{**one, "kind": HostKind.LIBVIRT.value, "storage": storage} for one in told["hosts"]]
+    production = [
+        {**entry, "networks": [_placed(world, one) for one in entry["networks"]]}
+        for entry in told["production"]
+    ]
+    return {"hosts": hosts, "production": production}
+
+
+def _placed(world: Topology, network: dict[str, Any]) -> dict[str, Any]:
+    appliance = network["appliance"]
+    return {**network, "appliance": {**appliance, "network": segment(world, appliance["network"])}}
 
 
 def segment(world: Topology, name: str) -> str:

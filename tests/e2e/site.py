@@ -1,14 +1,14 @@
-"""The world of the end-to-end run: the lab's networks, a libvirt host in them, a provider's controller."""
+"""The provider's side of the end-to-end run: the lab's networks, a libvirt host in them, a controller."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from causeway_lab.assembly.machines import Machines
 from causeway_lab.qemu import acceleration
@@ -16,32 +16,43 @@ from causeway_lab.service.controllers import Controller
 from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import Topology
 from causeway_wire import codec
-from tests import libvirtd
-from tests.e2e import inventory
-from tests.e2e.replicas import Replicas
+from tests import libvirtd, update_parts
+from tests.e2e import guest, inventory, replicas
 from tests.libvirtd import POOL, Libvirtd
+from tests.update_parts import Parts
 
 TENANT: Final = "acme"
-ANSWER_SECONDS: Final = 900.0
-"""For one command, which may wait for machines that boot under emulation."""
-
-
+ANSWER_SECONDS: Final = 2400.0
+"""For one command, which may wait for machines that boot under emulation, one after the other."""
 EMULATED: Final = 8
 """The controller's patience with appliances that are emulated (pace.MACHINES)."""
 
 
 @dataclass(frozen=True)
-class Site:
-    """Everything there is; appliances come by the controller's commands."""
+class Ground:
+    """What there is before any controller."""
 
     world: Topology
     machines: Machines
     host: Libvirtd
+    inventory: bytes
+    """What the provider's controller is told."""
+    parts: Parts
+    """Of the update file beside the image."""
+    means: dict[str, Any]
+    """Of every controller."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A provider's; appliances come by the controller's commands."""
+
+    ground: Ground
     controller: Controller
 
 
 @asynccontextmanager
-async def built(image: Path, place: Path) -> AsyncIterator[Site]:
+async def ground(image: Path, place: Path) -> AsyncIterator[Ground]:
     """Build it in a sandbox, whose end ends all of it. `place`: an empty directory with a short path."""
     chosen = await acceleration.choose()
     patience = 1 if chosen.name == acceleration.KVM else EMULATED
@@ -52,35 +63,31 @@ async def built(image: Path, place: Path) -> AsyncIterator[Site]:
         stack.push_async_callback(machines.down)
         stack.callback(libvirtd.kill_machines)
         await machines.up()
-        daemon = await _host(stack, place / "h", chosen.name)
-        replicas = Replicas(daemon, machines, TENANT, tuple(world.tenants[TENANT].vms))
-        replicas.define()
-        await _followed(stack, replicas)
-        controller = Controller(
-            "north-1", _made(place / "c"), image=image, patience=patience, seconds=ANSWER_SECONDS
-        )
+        host = await started(stack, place / "h", chosen.name)
+        parts = await asyncio.to_thread(update_parts.taken_apart, image, _made(place / "u"))
+        system = await asyncio.to_thread(guest.made, parts, _made(place / "g"))
+        identities = replicas.define(host, world, TENANT, system)
+        told = inventory.of(world, host.uri, POOL, TENANT, identities)
+        means = {"image": image, "patience": patience, "seconds": ANSWER_SECONDS}
+        yield Ground(world, machines, host, codec.encode(told), parts, means)
+
+
+@asynccontextmanager
+async def built(image: Path, place: Path) -> AsyncIterator[Site]:
+    """A provider's site, with its controller."""
+    async with ground(image, place) as there, AsyncExitStack() as stack:
+        controller = Controller("north-1", _made(place / "c"), **there.means)
         await controller.set_up()
         stack.push_async_callback(controller.kill)
         await controller.start()
         file = place / "inventory.json"
-        file.write_bytes(codec.encode(inventory.of(world, daemon.uri, POOL, TENANT, replicas.ids)))
+        file.write_bytes(there.inventory)
         await controller.ask("apply", "-f", str(file))
-        yield Site(world=world, machines=machines, host=daemon, controller=controller)
+        yield Site(there, controller)
 
 
-async def _followed(stack: AsyncExitStack, replicas: Replicas) -> None:
-    following = asyncio.create_task(replicas.follow())
-
-    async def ended() -> None:
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
-
-    stack.push_async_callback(ended)
-
-
-async def _host(stack: AsyncExitStack, directory: Path, accelerated: str) -> Libvirtd:
-    """Start a libvirt host in the networks of the lab."""
+async def started(stack: AsyncExitStack, directory: Path, accelerated: str) -> Libvirtd:
+    """Start a libvirt host in the networks of the lab. `directory`: not there yet."""
     daemon = Libvirtd(directory)
     daemon.within = namespaces.within(
         namespaces.FABRIC,

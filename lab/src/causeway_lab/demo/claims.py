@@ -37,10 +37,13 @@ def require(condition: object, seen: str) -> None:
 class Ledger:
     """Tests claims one by one, prints each with its evidence, and remembers."""
 
-    def __init__(self, console: Console, *, patience: float = pace.PROCESSES.claim) -> None:
-        """`patience`: seconds for one claim."""
+    def __init__(
+        self, console: Console, *, patience: float = pace.PROCESSES.claim, clocked: bool = False
+    ) -> None:
+        """`patience`: seconds for one claim. `clocked`: say when each ended, and how long it took."""
         self._console = console
         self._patience = patience
+        self._clocked = clocked
         self.outcomes: list[Outcome] = []
 
     @property
@@ -71,7 +74,8 @@ class Ledger:
         outcome = Outcome(claim=sentence, held=held, evidence=evidence, seconds=time.monotonic() - started)
         self.outcomes.append(outcome)
         mark = "[green]holds[/] " if held else "[red]BROKEN[/]"
-        self._console.print(f"  {mark} {sentence}", highlight=False)
+        clock = f" [dim]({time.strftime('%H:%M:%S')}, {outcome.seconds:.1f} s)[/]" if self._clocked else ""
+        self._console.print(f"  {mark} {sentence}{clock}", highlight=False)
         self._console.print(
             f"         {evidence}", style="dim" if held else "red", highlight=False, markup=False
         )
