@@ -146,6 +146,10 @@ class Remoting:
             self._feed(shell, line.findtext("rsp:Arguments", "", _NAMES), command)
             told = f"<rsp:CommandResponse><rsp:CommandId>{command}</rsp:CommandId></rsp:CommandResponse>"
             return _say(f"{_SHELL}CommandResponse", message, told)
+        if verb == "Signal":
+            signal = body.find("rsp:Signal", _NAMES)
+            assert signal is not None
+            shell.pipelines.pop(signal.attrib["CommandId"].upper(), None)
         if verb == "Send":
             for stream in body.iter(f"{{{_NAMES['rsp']}}}Stream"):
                 self._feed(shell, stream.text or "", stream.attrib.get("CommandId"))

@@ -157,6 +157,20 @@ async def test_the_shell_is_closed_at_the_end(host: HypervHost) -> None:
     assert host.remoting.shells == {}
 
 
+async def test_of_what_was_answered_nothing_is_kept(host: HypervHost) -> None:
+    """Neither there nor here, where a login lasts as long as the controller; also of what was refused."""
+
+    def often(one: Login) -> tuple[int, int]:
+        for _ in range(3):
+            one.run(("Get-VM", {}))
+            with pytest.raises(CmdletError):
+                one.run(("Get-VM", {"Id": "db1"}))
+        (shell,) = host.remoting.shells.values()
+        return len(shell.pipelines), len(one._pool.pipelines)
+
+    assert await ask(host, often) == (0, 0)
+
+
 def test_every_cmdlet_that_is_called_is_in_the_table() -> None:
     """And the table has none that nobody calls."""
     sources = Path(binding.__file__).parent.glob("*.py")

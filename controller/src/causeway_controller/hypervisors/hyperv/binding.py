@@ -119,6 +119,10 @@ class Login:
                 shell.add_cmdlet(name).add_parameters(dict(parameters))
             with self._told():
                 output = shell.invoke()
+            # Else both sides keep the pipeline until the login ends, and a host has room for so many. That
+            # nobody hears it is noticed with the next question.
+            with contextlib.suppress(Exception):
+                shell.close()
         if shell.had_errors or shell.streams.error:
             said = (
                 "; ".join(dict.fromkeys(_words(one) for one in shell.streams.error)) or "no reason was given"
