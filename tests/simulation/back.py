@@ -78,11 +78,11 @@ class BackWorld(LinkedWorld):
         """Have everything failed over, as runs would have left it: what they do is no part of the history."""
         mode, database = Full(frozenset(self.tenant.vms)), self.their_around.shared.database
         self.originals.on.clear()
+        lossy, refuses = self.network.conditions.loss, self.machines.refuses
+        self.network.conditions.loss, self.machines.refuses = 0.0, 0.0
         if not self.provider.on:
             await self.machines.power(PROVIDER, on=True, grace=0.0)
             await asyncio.sleep(BOOT_SECONDS)
-        lossy, refuses = self.network.conditions.loss, self.machines.refuses
-        self.network.conditions.loss, self.machines.refuses = 0.0, 0.0
         wanted = documents.document(
             tenancy.with_mode(self.their_around.site, TENANT, mode),
             PROVIDER,
