@@ -57,6 +57,7 @@ GENERATED = (
     ("opt/causeway/.gitignore", OURS),
     ("opt/causeway/pyvenv.cfg", OURS),
     ("opt/causeway/bin/causeway-agent", "causeway-agent"),
+    ("opt/causeway/*/causeway_agent/compiled.bin", OURS),
     # copied or put together by maintainer scripts
     ("etc/nsswitch.conf", "base-files"),
     ("etc/profile", "base-files"),
@@ -239,8 +240,9 @@ def origins(*, owners: str, wheelhouse: Path, tree: Path, static: Path) -> Origi
     kernel = next(owner for path, owner in known.items() if _KERNEL.match(path))
     # Where its modules are in a package of their own, those in the initramfs came from that one.
     modules = next((owner for path, owner in known.items() if path.endswith((".ko.xz", ".ko"))), kernel)
+    unpacked = {path.removesuffix(".xz"): owner for path, owner in known.items() if path.endswith(".ko.xz")}
     return Origins(
-        owners={**elements(static), **known, **wheels(wheelhouse, str(site.relative_to(tree)))},
+        owners={**elements(static), **unpacked, **known, **wheels(wheelhouse, str(site.relative_to(tree)))},
         generated=(
             ("efi/causeway/a/linux", kernel),
             ("usr/lib/modules/*/modules.*", kernel),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from causeway_agent import __version__, settings
+from causeway_agent import __version__, compiled, settings
 from causeway_agent.commands import capture, changes, local, path, rules, status
 from causeway_agent.errors import AgentError
 from causeway_agent.first_boot import command as first_boot
@@ -116,6 +116,7 @@ def _run(loaded: Settings, options: argparse.Namespace) -> int:
     gc.disable()  # modules are not garbage
     from causeway_agent import app  # noqa: PLC0415
 
+    compiled.forget()
     collect_rarely()
     app.configure_logs()
     asyncio.run(app.run(loaded, options.settings))
