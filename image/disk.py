@@ -8,7 +8,7 @@ import struct
 from collections.abc import Sequence
 from pathlib import Path
 
-from image import layout, update, verity
+from image import boot_order, layout, update, verity
 from image.layout import ESP, MIB, ROOT_A, SECTOR, STATE, Partition
 from image.update import System
 from image.workshop import Step
@@ -35,7 +35,7 @@ def assemble(
 ) -> None:
     """Make the disk from the tree of the root file system, whose `/efi` becomes the EFI system partition.
 
-    `order`: a file of paths in the tree that are read one after the other.
+    `order`: a file of paths in the tree that are read one after the other, behind those of `boot_order`.
     """
     esp = work / "esp"
     shutil.move(tree / "efi", esp)
@@ -44,7 +44,8 @@ def assemble(
     os.utime(tree, (step.epoch, step.epoch))
     images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
     ranks = work / "ranks"
-    ranks.write_text(ranked(order.read_text().splitlines()))
+    read = dict.fromkeys((*boot_order.paths(tree), *order.read_text().splitlines()))
+    ranks.write_text(ranked(tuple(read)))
     make_squashfs(step, tree, work / images[ROOT_A.name], ranks=ranks)
     hashes = verity.append(work / images[ROOT_A.name])
     add_option(esp / "loader/entries/a.conf", hashes.option)
