@@ -90,6 +90,11 @@ def test_the_packages_of_an_appliance_are_there_and_those_of_a_workstation_are_n
     assert set(UNWANTED) & found == set()
 
 
+def test_methods_of_dataclasses_were_compiled_for_this_python(host: Host) -> None:
+    code = "import dataclasses; from causeway_agent import compiled; compiled.use(); print(dataclasses.exec)"
+    assert "use.<locals>" in host.check_output("/opt/causeway/bin/python -c %s", code)
+
+
 def test_nothing_can_be_installed_and_no_mirror_is_known(host: Host) -> None:
     assert [name for name in PROGRAMS_UNWANTED if host.run("command -v %s", name).rc == 0] == []
     assert not host.file("/etc/apt").exists

@@ -150,6 +150,13 @@ def test_what_the_elements_put_there_is_ours(tmp_path: Path) -> None:
     assert contents.elements(tmp_path) == {"etc/issue": contents.OURS}
 
 
+def test_a_module_that_was_unpacked_is_its_packages(tmp_path: Path) -> None:
+    (tmp_path / SITE).mkdir(parents=True)
+    owners = OWNERS + "./modules.list\t/lib/modules/6/kernel/tun.ko.xz\n"
+    known = contents.origins(owners=owners, wheelhouse=tmp_path, tree=tmp_path, static=tmp_path)
+    assert known.of("usr/lib/modules/6/kernel/tun.ko") == known.of("initramfs/modules/tun.ko") == "modules"
+
+
 def test_the_kernel_on_the_boot_partition_is_the_kernel_packages(tmp_path: Path) -> None:
     (tmp_path / SITE).mkdir(parents=True)
     known = contents.origins(owners=OWNERS, wheelhouse=tmp_path, tree=tmp_path, static=tmp_path)
