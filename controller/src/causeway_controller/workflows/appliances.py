@@ -93,18 +93,22 @@ class Onboarding:
         self._patience = patience
         self._boot = boot
 
-    async def bring_up(self, wanted: Wanted, provider: Provider, progress: Progress) -> None:
-        """Deploy what is not there, power on what is off, enrol what is new.
+    async def bring_up(
+        self, wanted: Wanted, provider: Provider, progress: Progress, *, in_place: bool = False
+    ) -> None:
+        """Deploy what is not there, power on what is off, enrol what is new; `in_place` as of `MachineSpec`.
 
         Raises HypervisorError, EnrolmentRefused, RequestRefused, WrongPeer, AgentUnreachable, StoreError.
         """
-        await self.deploy(wanted, provider, progress)
+        await self.deploy(wanted, provider, progress, in_place=in_place)
         await provider.power(wanted.id, on=True, grace=0.0)
         progress(f"{wanted.id} boots", 0.5)
         await self.enrol(wanted, provider)
         progress(f"{wanted.id} is enrolled", 1.0)
 
-    async def deploy(self, wanted: Wanted, provider: Provider, progress: Progress) -> None:
+    async def deploy(
+        self, wanted: Wanted, provider: Provider, progress: Progress, *, in_place: bool = False
+    ) -> None:
         """Create the machine, powered off, unless it is there. Nothing is created when it cannot run there.
 
         Raises HypervisorError, StoreError.
@@ -114,7 +118,7 @@ class Onboarding:
         token = await self._tokens.get(wanted.id)
         seed = seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
         seed = replace(seed, ssh_authorized_keys=self._ssh_keys, time_servers=self._time_servers)
-        spec = await _spec(wanted, provider, seed_image.encode(seed), in_place=False)
+        spec = await _spec(wanted, provider, seed_image.encode(seed), in_place=in_place)
         await _refuse(spec, provider)
         await provider.deploy(spec, progress)
 

@@ -97,12 +97,14 @@ class GatewayProvisioning:
         *,
         under: Under | None = None,
         overrule: bool = False,  # noqa: ARG002 - it serves no failover
+        in_place: bool = False,
     ) -> ApplianceId:
         """Have the gateway of this name deployed, running, enrolled, certified and configured.
 
-        What is so already is left as it is. `under`: the run that this is part of. Raises ProblemError
-        (`not-found`, `unsupported`, and `failover-in-progress` while a run is open on it) with nothing
-        touched; HypervisorError, EnrolmentRefused, AgentUnreachable, ChangeFailed, ChangePending, StoreError.
+        What is so already is left as it is. `under`: the run that this is part of; `in_place` as of
+        `Provisioning.ensure`. Raises ProblemError (`not-found`, `unsupported`, and `failover-in-progress`
+        while a run is open on it) with nothing touched; HypervisorError, EnrolmentRefused, AgentUnreachable,
+        ChangeFailed, ChangePending, StoreError.
         """
         gateway, entry, provider = await self._checked(host, under)
         access = gateway.management
@@ -110,7 +112,7 @@ class GatewayProvisioning:
             id=gateway.id, tenant=NOBODY, host=gateway.id, address=access.address, port=access.port
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
-        await self._onboarding.bring_up(_wanted(gateway, entry), provider, progress)
+        await self._onboarding.bring_up(_wanted(gateway, entry), provider, progress, in_place=in_place)
         await self._served(*await self._site(gateway.id), under, compared=True)
         await asyncio.to_thread(self._appliances.changed, gateway.id)
         return gateway.id
@@ -215,7 +217,13 @@ class Deployments(Protocol):
     ) -> None: ...
 
     async def ensure(
-        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+        self,
+        tenant: TenantId,
+        host: Name,
+        *,
+        under: Under | None = None,
+        overrule: bool = False,
+        in_place: bool = False,
     ) -> ApplianceId: ...
 
     async def conform(self, tenant: TenantId, host: Name) -> None: ...
@@ -235,10 +243,16 @@ class ByKind:
         await self._of(tenant).check(tenant, host, under=under, in_place=in_place)
 
     async def ensure(
-        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+        self,
+        tenant: TenantId,
+        host: Name,
+        *,
+        under: Under | None = None,
+        overrule: bool = False,
+        in_place: bool = False,
     ) -> ApplianceId:
         """As `Deployment.ensure`."""
-        return await self._of(tenant).ensure(tenant, host, under=under, overrule=overrule)
+        return await self._of(tenant).ensure(tenant, host, under=under, overrule=overrule, in_place=in_place)
 
     async def conform(self, tenant: TenantId, host: Name) -> None:
         """As `Deployment.conform`."""

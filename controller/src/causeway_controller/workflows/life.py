@@ -36,7 +36,13 @@ class Deployment(Protocol):
     ) -> None: ...
 
     async def ensure(
-        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+        self,
+        tenant: TenantId,
+        host: Name,
+        *,
+        under: Under | None = None,
+        overrule: bool = False,
+        in_place: bool = False,
     ) -> ApplianceId: ...
 
     async def conform(self, tenant: TenantId, host: Name) -> None: ...
@@ -93,9 +99,9 @@ class Life:
         await self._provisioning.check(tenant, host, under=under, in_place=in_place)
 
     async def bring(self, tenant: TenantId, host: Name, *, under: Under) -> ApplianceId:
-        """As `ensure`, as a part of a run."""
+        """As `ensure`, as a part of a run, which may have removed its machine and must not stop there."""
         async with self._acting[tenant, host]:
-            return await self._provisioning.ensure(tenant, host, under=under)
+            return await self._provisioning.ensure(tenant, host, under=under, in_place=True)
 
     async def clear(
         self, one: Deployed, *, actor: str, reason: str, revoke: bool, unless: Callable[[], Awaitable[bool]]

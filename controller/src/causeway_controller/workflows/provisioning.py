@@ -96,11 +96,13 @@ class Provisioning:
         *,
         under: Under | None = None,
         overrule: bool = False,
+        in_place: bool = False,
     ) -> ApplianceId:
         """Have the tenant's appliance on this host deployed, running, enrolled and configured; its name.
 
         What is so already is left as it is. `under`: the run that this is part of; `overrule`: also where it
-        serves a failover that the store knows nothing of, as after the restore of a backup: that ends then.
+        serves a failover that the store knows nothing of, as after the restore of a backup: that ends then;
+        `in_place`: its machine was removed to be made anew, and the room that it had is room enough.
 
         Raises ProblemError (`not-found`, `unsupported`, and `failover-in-progress` while a run is open
         there), with nothing touched, and `failover-in-progress` without `overrule` before it has another
@@ -117,7 +119,7 @@ class Provisioning:
             port=wanted.management.port,
         )
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
-        await self._onboarding.bring_up(wanted, await checked.provider(), progress)
+        await self._onboarding.bring_up(wanted, await checked.provider(), progress, in_place=in_place)
         await self._configure(checked, tenant, host, under, overrule=overrule)
         await asyncio.to_thread(self._appliances.changed, wanted.id)
         return wanted.id

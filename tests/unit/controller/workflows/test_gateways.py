@@ -68,7 +68,7 @@ class World:
             now=self.one.time,
         )
 
-    async def bring_up(self, wanted: Wanted, *_: object) -> None:
+    async def bring_up(self, wanted: Wanted, *_: object, **__: object) -> None:
         self.brought.append(wanted)
 
     async def _host(self, _host: object) -> Any:

@@ -33,9 +33,16 @@ class NoDeployment:
         self.asked.append("check")
 
     async def ensure(
-        self, tenant: TenantId, host: Name, *, under: Under | None = None, overrule: bool = False
+        self,
+        tenant: TenantId,
+        host: Name,
+        *,
+        under: Under | None = None,
+        overrule: bool = False,
+        in_place: bool = False,
     ) -> ApplianceId:
-        self.asked.append("ensure" if under is None else f"ensure under {under.run}")
+        place = " in place" if in_place else ""
+        self.asked.append("ensure" if under is None else f"ensure under {under.run}{place}")
         return ME
 
     async def conform(self, tenant: TenantId, host: Name) -> None:
@@ -165,7 +172,7 @@ async def test_what_is_cleared_is_gone_and_revoked_unless_kept_and_still_to_be_t
     assert world.one.appliances.find(TENANT, HOST) is not None
     await clear()
     await world.life.bring(TENANT, HOST, under=Under(run="r1", epoch=2))
-    assert world.deployment.asked == ["ensure under r1"]
+    assert world.deployment.asked == ["ensure under r1 in place"]
 
 
 async def test_nothing_is_waited_for_between_the_last_look_and_the_machines_end(world: World) -> None:

@@ -192,7 +192,9 @@ class WithoutTrunks:
         )
 
 
-async def deployed(world: World, provider: Provider) -> tuple[tuple[str, str], ...]:
+async def deployed(
+    world: World, provider: Provider, *, in_place: bool = False
+) -> tuple[tuple[str, str], ...]:
     """MAC address and segment of each adapter of the appliance, deployed on this host."""
     stored = world.inventories.load()
     needed = appliances.of_tenant_on(book.index(stored.inventory), "acme", "esx1")
@@ -204,7 +206,7 @@ async def deployed(world: World, provider: Provider) -> tuple[tuple[str, str], .
         adapters=(appliance.uplink,),
         vnics=of_provider_appliance(needed, stored.allocation),
     )
-    await world.onboarding.deploy(wanted, provider, unwatched)
+    await world.onboarding.deploy(wanted, provider, unwatched, in_place=in_place)
     return tuple((nic.mac, nic.segment) for nic in world.host.specs[appliance.id].nics)
 
 
@@ -273,3 +275,16 @@ async def test_before_a_machine_is_removed_its_host_says_whether_it_could_make_a
     await world.provisioning.check("acme", "esx1")
     with pytest.raises(HypervisorError, match="cannot be deployed: there is no network vlan-7"):
         await world.provisioning.check("acme", "esx1", in_place=True)
+
+
+async def test_where_a_machine_was_removed_another_one_is_made_whatever_room_its_disk_left(
+    world: World,
+) -> None:
+    """A disk takes what was written to it, and may grow to more: what comes free is not what is counted."""
+    await deployed(world, world.host)
+    world.host.on.clear()
+    world.host.full = True
+    with pytest.raises(HypervisorError, match="make room"):
+        await deployed(world, world.host)
+    await deployed(world, world.host, in_place=True)
+    assert world.host.on
