@@ -84,9 +84,11 @@ def test_the_kernels_question_about_a_source_finds_the_client_and_what_is_sent_d
     )
     for version, protocols in ((4, {1, 6, 17}), (6, {6, 17, 58})):
         *sent, last = [rule for rule in asked if rule.version == version]
-        assert {rule.protocol for rule in sent} == protocols
-        assert {rule.table for rule in sent} == {MAIN_TABLE}
-        assert last == Rule(version, 1003, kernel_carried.TABLE, input_device="lo")
+        # What the main table has no way for must not go into a tunnel: it goes nowhere.
+        for table, some in ((MAIN_TABLE, sent[:3]), (None, sent[3:])):
+            assert {rule.protocol for rule in some} == protocols
+            assert {rule.table for rule in some} == {table}
+        assert last == Rule(version, 1004, kernel_carried.TABLE, input_device="lo")
     # Networks come first: what has an address of theirs, or came in on their devices, is theirs.
     assert max(rule.priority for rule in target.rules - set(asked)) < min(rule.priority for rule in asked)
 
@@ -166,3 +168,16 @@ def test_a_process_is_not_stopped_because_its_device_is_not_there() -> None:
     carry_out(machine, target, target)
     machine.apply(Drop(ProcessDevice(SERVERS_DEVICE, 1500)))
     assert diff(machine.observe(target), target).operations == ()
+
+
+def test_at_no_moment_what_this_machine_sends_itself_finds_the_table_that_leads_into_a_tunnel() -> None:
+    """A plan may stop anywhere."""
+    target, idle = carried(PROVIDER), carried(documents.provider())
+    machine = booted(idle)
+    for after in (target, idle):
+        for operation in diff(machine.observe(target, idle), after).operations:
+            machine.apply(operation)
+            for last in (rule for rule in machine.rules if rule.table == kernel_carried.TABLE):
+                ahead = [rule for rule in machine.rules if rule.protocol and rule.version == last.version]
+                assert len(ahead) == 6, operation
+        assert any(rule.table == kernel_carried.TABLE for rule in machine.rules) is (after is target)

@@ -245,7 +245,7 @@ class RtnlKernel:
         return [seen for seen in routes if (seen.destination, seen.table) == (item.destination, item.table)]
 
     async def _put_rule(self, item: Rule) -> None:
-        doing = f"add rule {item.priority} for table {item.table}"
+        doing = f"add rule {item.priority}" + ("" if item.table is None else f" for table {item.table}")
         code = await self._create(doing, netlink.NEW_RULE, rtnl_messages.rule(item))
         if code == errno.EEXIST:
             rules = await rtnl_observe.rules(self._netlink)

@@ -36,6 +36,7 @@ _SCOPE_UNIVERSE, _SCOPE_LINK, _SCOPE_ANY = 0, 253, 255
 _UNICAST = 1
 _ON_LINK = 4
 _TO_TABLE = 1
+_UNREACHABLE = 7  # FR_ACT_UNREACHABLE, linux/fib_rules.h
 _RULE_INVERTED = 0x2
 _NOTHING_SUPPRESSED = 0xFFFFFFFF
 _PROXY = 8
@@ -232,9 +233,10 @@ def rule(item: Rule) -> Message:
     """The rule."""
     message = Message(rtnl_schema.RULE)
     message["family"] = family(item.version)
-    message["action"] = _TO_TABLE
+    message["action"] = _UNREACHABLE if item.table is None else _TO_TABLE
     message.add("FRA_PRIORITY", item.priority)
-    message.add("FRA_TABLE", item.table)
+    if item.table is not None:
+        message.add("FRA_TABLE", item.table)
     message.add("FRA_PROTOCOL", PROTOCOL)
     if item.input_device is not None:
         message.add("FRA_IIFNAME", item.input_device)
@@ -257,7 +259,7 @@ def plain_rule(message: Message) -> Rule | None:
     whole = source.max_prefixlen if source is not None else 0
     asked = (message["src_len"], message["dst_len"], message["tos"], message["flags"] & _RULE_INVERTED)
     if (
-        message["action"] != _TO_TABLE
+        message["action"] not in {_TO_TABLE, _UNREACHABLE}
         or asked != (whole, 0, 0, 0)
         or message.get_attr("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOTHING_SUPPRESSED}
         or message.has_others()
@@ -266,7 +268,9 @@ def plain_rule(message: Message) -> Rule | None:
     return Rule(
         version=rule_version(message),
         priority=message.get_attr("FRA_PRIORITY") or 0,
-        table=message.get_attr("FRA_TABLE") or message["table"],
+        table=(
+            None if message["action"] == _UNREACHABLE else message.get_attr("FRA_TABLE") or message["table"]
+        ),
         input_device=message.get_attr("FRA_IIFNAME"),
         source=source,
         protocol=message.get_attr("FRA_IP_PROTO") or None,

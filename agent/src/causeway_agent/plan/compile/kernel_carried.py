@@ -7,8 +7,8 @@ device knows one peer. The server's knows clients by an address inside, which is
 Before a packet is let out of a server's device, the kernel asks by which gateway its source would be reached
 (drivers/net/ovpn/peer.c, ovpn_peer_check_by_src). It asks without a device, as for a packet that this machine
 sends itself, so that no rule of a network is heard. But it asks for no IP protocol either: whatever has one
-goes on by the main table, and the rest finds a table of one route, by that gateway. Which network a packet
-may come from and go to is the packet filter's to judge, as always.
+goes on by the main table, or nowhere when that has no way, and the rest finds a table of one route, by that
+gateway. Which network a packet may come from and go to is the packet filter's to judge, as always.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.objects import (
     LOOPBACK,
     MAIN_TABLE,
+    PRIORITY_NOWHERE,
     PRIORITY_PROTOCOL,
     PRIORITY_REVERSE,
     ProcessDevice,
@@ -74,9 +75,10 @@ def servers(networks: Iterable[ExtendedNetwork]) -> Contribution:
 def _reverse_path(versions: frozenset[int], device: str) -> Contribution:
     """The route's device is any that is always there: nothing is sent."""
     sent = {
-        Rule(version, PRIORITY_PROTOCOL, MAIN_TABLE, input_device=LOOPBACK, protocol=protocol)
+        Rule(version, priority, table, input_device=LOOPBACK, protocol=protocol)
         for version in versions
         for protocol in _SENT[version]
+        for priority, table in ((PRIORITY_PROTOCOL, MAIN_TABLE), (PRIORITY_NOWHERE, None))
     }
     rest = {Rule(version, PRIORITY_REVERSE, TABLE, input_device=LOOPBACK) for version in versions}
     ways = {Route(EVERYWHERE[version], device, TABLE, via=CLIENT[version]) for version in versions}

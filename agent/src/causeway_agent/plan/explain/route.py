@@ -59,7 +59,8 @@ def tables(seen: Observation, entry: str | None, source: IPAddress) -> list[int]
     return [
         rule.table
         for rule in sorted(seen.rules, key=lambda rule: rule.priority)
-        if rule.version == source.version
+        if rule.table is not None
+        and rule.version == source.version
         and rule.input_device in {None, entry}
         and rule.source in {None, source}
     ]

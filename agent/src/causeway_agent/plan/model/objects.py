@@ -38,9 +38,10 @@ table.
 """
 PRIORITY_SOURCE = 1001
 PRIORITY_PROTOCOL = 1002
-PRIORITY_REVERSE = 1003
-"""Where the kernel carries tunnels: what this machine sends itself by the main table, whatever is left by a
-table that leads into tunnels (see `reverse_path`).
+PRIORITY_NOWHERE = 1003
+PRIORITY_REVERSE = 1004
+"""Where the kernel carries tunnels: what this machine sends itself by the main table and else nowhere,
+whatever is left by a table that leads into tunnels (see `kernel_carried`).
 """
 LOOPBACK = "lo"
 """As a rule's input device: what does not come in, but is sent, or looked up, by this machine."""
@@ -171,7 +172,8 @@ class Rule:
     version: int
     """4 or 6."""
     priority: int
-    table: int
+    table: int | None
+    """None: it is unreachable."""
     input_device: str | None = None
     source: IPAddress | None = None
     protocol: int | None = None

@@ -87,7 +87,8 @@ def describe_object(item: KernelObject) -> str:  # noqa: C901, PLR0911 - one per
                 else f"from device {item.input_device}"
             )
             selector += "" if item.protocol is None else f" protocol {item.protocol}"
-            return f"IPv{item.version} rule {item.priority}: {selector}{_table(item.table)}"
+            where = " unreachable" if item.table is None else _table(item.table)
+            return f"IPv{item.version} rule {item.priority}: {selector}{where}"
         case ProxyNeighbour():
             return f"{'claim' if item.claimed else 'proxy'} for {item.address} on {item.device}"
         case Sysctl():

@@ -70,7 +70,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
     remove: tuple[Operation, ...] = (
         *_drops(released),
         *_stops(observation, target, devices),
-        *_drops(observation.rules - target.rules),
+        *_rule_drops(observation.rules - target.rules),
         *_drops(routes),
         *below.release,
         *left_behind,
@@ -323,6 +323,11 @@ def _puts(items: Iterable[KernelObject]) -> tuple[Put, ...]:
 
 def _drops(items: Iterable[KernelObject]) -> tuple[Drop, ...]:
     return tuple(Drop(item) for item in _ordered(items))
+
+
+def _rule_drops(rules: frozenset[Rule]) -> tuple[Drop, ...]:
+    """The last one that is asked first: what an earlier one keeps from it must not find it meanwhile."""
+    return tuple(Drop(rule) for rule in sorted(rules, key=lambda rule: (-rule.priority, repr(rule))))
 
 
 def _ordered(items: Iterable[_Object]) -> list[_Object]:
