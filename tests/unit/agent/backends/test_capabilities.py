@@ -82,8 +82,16 @@ def test_the_kernel_carries_tunnels_with_its_module_and_an_openvpn_that_knows_it
     (modules / "modules.dep").write_text(
         "kernel/drivers/net/ovpn/ovpn.ko.xz: kernel/net/ipv4/udp_tunnel.ko.xz\n"
     )
+    assert capabilities.no_offload() == "the kernel module ovpn is not loaded"
+    (modules.parents[1] / "loaded/ovpn").mkdir()
     assert capabilities.no_offload() == why_not
     assert detected().no_offload == why_not
+
+
+def test_a_module_that_is_built_in_need_not_be_loaded(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, "OpenVPN 2.7.8 x86_64-pc-linux-gnu [DCO]")
+    (modules / "modules.builtin").write_text("kernel/drivers/net/ovpn/ovpn.ko\n")
+    assert capabilities.no_offload() is None
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,9 @@ def no_offload() -> str | None:
 def _no_offload(known: frozenset[str], told: str) -> str | None:
     if not _has(OVPN, known):
         return f"no kernel module {OVPN}"
+    if not _works(OVPN):
+        # OpenVPN would make a tun device of its own instead, which is no part of any target.
+        return f"the kernel module {OVPN} is not loaded"
     version = _version(told)
     if version is None:
         return "OpenVPN does not tell its version"
@@ -83,6 +86,12 @@ def _known() -> frozenset[str]:
     """Modules that are built in, or there to be loaded."""
     place = _MODULES / os.uname().release
     return _listed(place / "modules.builtin") | _listed(place / "modules.dep")
+
+
+def _works(module: str) -> bool:
+    """Whether it is loaded, or built in: what is there to be loaded may be refused, and we load none."""
+    built_in = _listed(_MODULES / os.uname().release / "modules.builtin")
+    return (_LOADED / module).exists() or module in built_in
 
 
 def _has(module: str, known: frozenset[str]) -> bool:
