@@ -177,7 +177,8 @@ class Reconciler:
         await self._guard.close()
         if observation.policy is None:
             self._rules.suspect()
-        came, self._lent = lent.names(observation.lent) != self._lent, lent.names(observation.lent)
+        came = lent.names(observation.lent) != self._lent or lent.anew(observation)
+        self._lent = lent.names(observation.lent)
         # A device that its process made anew lost what is put here to nobody else.
         if operations and not errors and was_settled and target == before and not came:
             self._report_drift(operations)

@@ -40,6 +40,11 @@ def drops(observation: Observation, target: Target) -> tuple[Drop, ...]:
     return tuple(Drop(item) for item in sorted(observation.lent, key=repr) if item.device not in wanted)
 
 
+def anew(observation: Observation) -> bool:
+    """Whether a process has made one that nobody has set up yet: it is down."""
+    return any(item.mtu == 0 for item in observation.lent)
+
+
 def names(devices: Iterable[ProcessDevice]) -> frozenset[str]:
     """Their names."""
     return frozenset(item.device for item in devices)
