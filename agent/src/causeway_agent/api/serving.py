@@ -104,11 +104,11 @@ class Serving:
     async def _refresh(self) -> bool:
         """Serve where it is wanted now; False when that address cannot be bound yet.
 
-        Nowhere without credentials: no connection could be met. It is asked again when there are any.
+        Nowhere without credentials: no connection could be met.
         """
         async with self._lock:
             if self._context.current is None:
-                return True
+                return False
             management = self._engine.management
             try:
                 await self._listener.serve(management.address, management.port)

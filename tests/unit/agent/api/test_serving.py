@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import cast
 
 import pytest
 
-from causeway_agent.api import tls
+from causeway_agent.api import serving, tls
 from causeway_agent.api.listener import Listener
 from causeway_agent.api.serving import Serving, Use
 from causeway_agent.engine.ports import Credentials
 from causeway_agent.engine.service import Engine
+from causeway_agent.engine.signal import Signal
 from causeway_agent.errors import BackendError
 from causeway_wire.types import IPAddress
 
@@ -28,8 +30,16 @@ class Doors:
     """Where it was served."""
 
     served: list[str] = field(default_factory=list)
+    shut: int = 0
+    """How often the address cannot be bound."""
+
+    def turn_out(self, _unwelcome: object) -> None:
+        pass
 
     async def serve(self, address: IPAddress, port: int) -> None:
+        if self.shut:
+            self.shut -= 1
+            raise OSError(errno.EADDRNOTAVAIL, "not here yet")
         self.served.append(f"{address} {port}")
 
 
@@ -59,6 +69,7 @@ class Scene:
     def serving(self) -> Serving:
         engine = SimpleNamespace(
             revocations=SimpleNamespace(refuses=lambda _: False),
+            reconciler=SimpleNamespace(looked=Signal()),
             management=SimpleNamespace(address="192.0.2.1", port=8443),
             state=SimpleNamespace(damage=self.damage),
         )
@@ -88,7 +99,7 @@ async def test_until_then_the_agent_is_ready_tells_and_meets_nobody(scene: Scene
     there = scene.serving()
     waiting = asyncio.create_task(there.open(Store([BUSY] * 9).open, again=60))
     await asyncio.wait_for(scene.told.wait(), 5)
-    assert await there._refresh()
+    assert not await there._refresh()
     assert (scene.ready, scene.doors.served) == ([""], [])
     assert scene.damage == {"identity": (f"nobody is let in but on the console: {BUSY}",)}
     waiting.cancel()
@@ -97,3 +108,16 @@ async def test_until_then_the_agent_is_ready_tells_and_meets_nobody(scene: Scene
 async def test_it_is_ready_once_where_it_serves(scene: Scene) -> None:
     await scene.serving().open(Store([]).open)
     assert scene.ready == ["192.0.2.1 8443"]
+
+
+async def test_an_address_that_cannot_be_bound_at_first_is_tried_again_though_nobody_looks(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "RETRY_SECONDS", 0.01)
+    there, scene.doors.shut = scene.serving(), 2
+    following = asyncio.create_task(there.follow())
+    await asyncio.sleep(0)
+    await there.open(Store([]).open)
+    await asyncio.wait_for(scene.told.wait(), 5)
+    assert scene.doors.served == ["192.0.2.1 8443"]
+    following.cancel()
