@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_network
 
@@ -11,7 +12,8 @@ from causeway_agent.plan.compile import kernel_carried
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.objects import MAIN_TABLE, ProcessDevice, Route, Rule
 from causeway_agent.plan.model.processes import PathProbe, VpnClient, VpnServer
-from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.model.target import Observation, Target
+from causeway_agent.plan.steer import lent
 from causeway_agent.plan.steer.diff import diff
 from causeway_agent.plan.steer.operations import Drop
 from causeway_wire.desired import Desired, Partial
@@ -106,13 +108,32 @@ def test_the_client_has_devices_of_either_kind_and_each_way_one_that_suits_it() 
 
 def test_before_the_first_way_is_up_routes_lead_where_it_will_be() -> None:
     for target, device in ((carried(TENANT), "cwtun2"), (compiled(TENANT), "cwtun0")):
-        into = {route.device for route in target.routes if route.mtu is not None}
+        into = {route.device for route in target.routes if route.mtu is not None and not route.metric}
         assert into == {device}
 
 
 def test_without_the_kernel_each_way_may_be_on_any_device() -> None:
     (client,) = [one for one in compiled(TENANT).processes if isinstance(one, VpnClient)]
     assert {client.suiting(place) for place in range(len(client.endpoints))} == {(0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("document", "device", "always"), [(PROVIDER, SERVERS_DEVICE, FALLBACK), (TENANT, "cwtun2", "cwtun0")]
+)
+def test_while_a_device_is_not_there_packets_for_it_find_no_way_by_another_table(
+    document: Desired, device: str, always: str
+) -> None:
+    target = carried(document, device)
+
+    def ways(routes: Iterable[Route], by: str) -> set[tuple[object, int]]:
+        return {(route.destination, route.table) for route in routes if route.device == by}
+
+    missing = lent.standing(target, Observation())
+    wanted = {way for way in ways(target.routes, device) if way[1] != kernel_carried.TABLE}
+    assert wanted
+    assert not ways(missing.routes, device)
+    assert wanted <= ways(missing.routes, always)
+    assert all(route.metric for route in missing.routes if route.device == always and route.via is None)
 
 
 @pytest.mark.parametrize("device", ["cwtun2", SERVERS_DEVICE])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from causeway_agent.plan.compile.adapters import EVERYWHERE
@@ -46,6 +47,8 @@ CLIENT: Final[Mapping[int, IPAddress]] = {
 (RFC 6666), the same for every tunnel.
 """
 CLIENT_FILE: Final = f"ifconfig-push {CLIENT[4]} 255.255.255.0\nifconfig-ipv6-push {CLIENT[6]}/64 100::9\n"
+_BEHIND: Final = 4096
+"""Metric; IPv6's own is 1024."""
 _SENT: Final = {4: (6, 17, 1), 6: (6, 17, 58)}
 """TCP, UDP, ICMP: what this machine sends."""
 
@@ -59,6 +62,13 @@ def carries(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Fa
 def via(network: ExtendedNetwork, device: str, version: int) -> IPAddress | None:
     """The gateway of routes of this IP version through this device of a server; None where none is needed."""
     return CLIENT[version] if device in network.lent else None
+
+
+def behind(routes: Iterable[Route], device: str) -> set[Route]:
+    """The same ways by a device that is always there, behind those by one that OpenVPN makes: while that is
+    not there, nothing finds a way by another table.
+    """
+    return {replace(route, device=device, via=None, metric=_BEHIND) for route in routes}
 
 
 def servers(networks: Iterable[ExtendedNetwork]) -> Contribution:

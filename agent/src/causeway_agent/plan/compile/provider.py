@@ -271,6 +271,8 @@ def _routes(extension: Extension) -> set[Route]:
     for to in far:
         gateway, mtu = kernel_carried.via(extension, tun, to.version), path_size.route_mtu(to.version, sends)
         away.add(Route(to, tun, table, via=gateway, mtu=mtu))
+    if tun in extension.lent:
+        away |= kernel_carried.behind(away, extension.tun(Transport.TCP))
     return away | {Route(to, extension.vlan, table) for to in near}
 
 

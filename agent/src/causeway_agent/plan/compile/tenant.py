@@ -165,6 +165,9 @@ def _extend(
     devices = (*DEVICES, *made)
     tun = active if active is not None and active in devices else (*made, *DEVICES)[0]
     sends = tunnel_path.size(tunnel, facts).sends
+    into = {Route(host(end), tun, mtu=path_size.route_mtu(end.version, sends)) for end in (*replicas, *peers)}
+    if tun in made:
+        into |= kernel_carried.behind(into, DEVICES[0])
     here = Contribution(
         tuns=frozenset(
             Tun(device, openvpn_config.TUNNEL_MTU, openvpn_config.QUEUE_LENGTH, facts.vpn_uid)
@@ -172,8 +175,7 @@ def _extend(
         ),
         lent=frozenset(ProcessDevice(device, openvpn_config.TUNNEL_MTU) for device in made),
         addresses=base.addresses | _ends(tunnel, devices),
-        routes=_routes(role, adapter.device)
-        | {Route(host(end), tun, mtu=path_size.route_mtu(end.version, sends)) for end in (*replicas, *peers)},
+        routes=_routes(role, adapter.device) | into,
         rules=frozenset(
             Rule(gateway.version, PRIORITY, TABLE, input_device=device)
             for gateway in role.network.gateways

@@ -68,7 +68,7 @@ def tables(seen: Observation, entry: str | None, source: IPAddress) -> list[int]
 
 def entry_of(seen: Observation, policy: Policy, source: IPAddress, destination: IPAddress) -> str | None:
     """The device a packet of these ends enters on: named by the policy, else where its source lives."""
-    used = frozenset(route.device for route in seen.routes)
+    used = frozenset(route.device for route in seen.routes if not route.metric)
     forwards = _by_preference(policy.forwards, used)
     for forward in forwards:
         if forward.source == source:
@@ -83,7 +83,7 @@ def entry_of(seen: Observation, policy: Policy, source: IPAddress, destination: 
         return local
     routed = [r for r in seen.routes if r.destination.prefixlen and checks.contains(r.destination, source)]
     particular = min(
-        routed, key=lambda r: (is_tun(r.device), -r.destination.prefixlen, repr(r)), default=None
+        routed, key=lambda r: (is_tun(r.device), -r.destination.prefixlen, r.metric, repr(r)), default=None
     )
     if particular is not None:
         return particular.device
