@@ -71,7 +71,7 @@ GATEWAY_KEY: KeyName = "gateway"
 
 
 class EndRevoked(ProblemError):  # noqa: N818
-    """The certificate of a tunnel's end was revoked, and the next one is not there yet."""
+    """The certificate of a tunnel's end or a gateway was revoked, and the next one is not there yet."""
 
 
 def server_key(network: Network) -> KeyName:
@@ -298,7 +298,7 @@ def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
 def _gateway_certificate(site: Site, gateway: Gateway) -> str:
     certificate = site.gateway_credentials.certificates.get(gateway.id)
     if certificate is None:
-        raise _unknown(f"gateway {gateway.id} has no TLS certificate yet")
+        raise EndRevoked(problem(ProblemType.NOT_FOUND, f"gateway {gateway.id} has no TLS certificate yet"))
     return certificate
 
 

@@ -90,6 +90,16 @@ async def test_one_whose_own_certificate_was_revoked_is_not_what_it_should_be(on
     assert (found.condition, "overtaken" in found.cause) == (Condition.OUTDATED, True)
 
 
+async def test_a_gateway_whose_certificate_was_revoked_answers_and_is_not_what_it_should_be(
+    one: Watched,
+) -> None:
+    gateway = replace(one.site.gateways[0], id=ME)
+    none = replace(one.site.gateway_credentials, certificates={})
+    one.site = replace(one.site, tenants={}, gateways=(gateway,), gateway_credentials=none)
+    found = await one.look()
+    assert (found.condition, found.seen) == (Condition.OUTDATED, one.now), "else nobody looks after it"
+
+
 async def test_another_mode_than_the_last_run_left_is_known_but_not_while_one_is_open(one: Watched) -> None:
     one.standings.put(TENANT, HOST, FULL)
     one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
