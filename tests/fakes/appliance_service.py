@@ -121,7 +121,7 @@ class FakeHosts:
             )
         )
 
-    async def fit(self, name: Name, vm_id: str) -> None:
+    async def fit(self, name: Name, vm_id: str, **_: object) -> None:
         self.asked.append((name, vm_id))
         if self.refuses is not None:
             raise self.refuses

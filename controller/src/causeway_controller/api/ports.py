@@ -20,7 +20,7 @@ from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tunnels import Tunnels
-from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.types import ApplianceId, Name, TenantId, VmName
 
 
 class RunService(Protocol):
@@ -104,8 +104,11 @@ class HostService(Protocol):
     async def lint(self) -> LintReport:
         """Return what is wrong with replicas, on each host that has some. Raises StoreError."""
 
-    async def fit(self, name: Name, vm_id: str) -> None:
-        """See that the host has a VM of this id that is off. Raises ProblemError, ControllerError."""
+    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
+        """See that the host has a VM of this id that is off, and stands in for no other VM than this one.
+
+        Raises ProblemError, ControllerError.
+        """
 
 
 class ProviderService(Protocol):

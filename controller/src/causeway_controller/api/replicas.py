@@ -80,7 +80,9 @@ class ReplicaHandlers:
         if before is None or (before.host, before.vm_id) != (asked.host, asked.vm_id):
             wanted = ReplicaVm(host=asked.host, vm_id=asked.vm_id)
             await asyncio.to_thread(self._known, ask, wanted, before)
-            await hosts.answered(self.hosts.fit(asked.host, asked.vm_id), asked.host)
+            tenant, vm = _places(ask)
+            fit = self.hosts.fit(asked.host, asked.vm_id, tenant=tenant, vm=vm)
+            await hosts.answered(fit, asked.host)
             await asyncio.to_thread(self._enter, ask, wanted)
         told = Told(
             host=asked.host,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Name, TenantId
+from causeway_wire.types import Name, TenantId, VmName
 
 SECONDS: Final = 90.0
 """For all that a host is asked."""
@@ -144,8 +144,9 @@ class HostChecks:
         )
         return HostVms(host=name, vms=tuple(sorted(told, key=lambda one: (one.name, one.id))))
 
-    async def fit(self, name: Name, vm_id: str) -> None:
-        """See that the host has such a VM, that it is no appliance of ours, and off: what runs is no replica.
+    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
+        """See that the host has such a VM, that it is no appliance of ours and no replica of another VM than
+        this one, and off: what runs is no replica.
 
         Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
@@ -157,10 +158,27 @@ class HostChecks:
             raise _unfit(detail)
         if there.owner_id is not None:
             raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
+        whose = await asyncio.to_thread(self._stand_ins, host.endpoint, (there.id, *there.other_ids))
+        if whose - {(tenant, vm)}:
+            detail = (
+                f"VM {vm_id} of host {name} is another VM's replica, by this or another id; one is of one VM"
+            )
+            raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
         if there.powered_on:
             raise _unfit(
                 f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
             )
+
+    def _stand_ins(self, endpoint: str, ids: Collection[str]) -> frozenset[tuple[TenantId, VmName]]:
+        """VMs that one of these stands in for, on whichever host: one endpoint may command several."""
+        inventory = self.inventories.load().inventory
+        same = {host.id for host in inventory.hosts if host.endpoint == endpoint}
+        return frozenset(
+            (tenant.id, vm.name)
+            for tenant in inventory.tenants
+            for vm in tenant.vms
+            if vm.replica is not UNSET and vm.replica.host in same and vm.replica.vm_id in ids
+        )
 
     async def _listed(self, host: Host) -> Sequence[FoundVm]:
         """Raises ProblemError, HypervisorError, StoreError, SealBroken."""

@@ -26,7 +26,7 @@ from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.host_checks import HostChecks
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.fakes.hypervisor import FakeHypervisor
-from tests.provider_inventory import seed_example
+from tests.provider_inventory import seed_example, with_
 from tests.runs_bench import START
 
 
@@ -57,7 +57,7 @@ class World:
     def __init__(self, place: Path) -> None:
         self.database = connect(f"sqlite:///{place}/causeway.db")
         migrate.upgrade(self.database)
-        inventories = Inventories(self.database, now=lambda: START)
+        self.inventories = inventories = Inventories(self.database, now=lambda: START)
         inventories.replace(seed_example(), expected=0, actor="test")
         self.standings = Standings(self.database)
         self.told = Replicas(self.database)
@@ -83,7 +83,7 @@ class World:
         )
 
     async def open(self, host: Host) -> InspectedHost:
-        assert host.id == "esx1"
+        assert host.id in {"esx1", "esx2"}
         if self.opening is not None:
             raise self.opening
         return self.host
@@ -128,11 +128,28 @@ async def test_what_stands_in_for_a_vm_is_there_off_and_nobody_elses(
 ) -> None:
     world.host.found = [vm]
     if said is None:
-        await world.checks.fit("esx1", "vm-7")
+        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1")
         return
     with pytest.raises(ProblemError, match=said) as caught:
-        await world.checks.fit("esx1", "vm-7")
+        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1")
     assert caught.value.problem.pointer == "/vm_id"
+
+
+@pytest.mark.parametrize("host", ["esx1", "esx2"])
+async def test_what_is_a_replica_by_another_of_its_ids_or_on_another_host_of_the_endpoint_is_no_other_ones(
+    world: World, host: str
+) -> None:
+    stored = world.inventories.load()
+    second = with_(stored.inventory.hosts[0], id="esx2")
+    changed = with_(stored.inventory, hosts=(*stored.inventory.hosts, second))
+    world.inventories.replace(changed, expected=stored.revision, actor="test")
+    (known,) = (one for name, one in world.replicas.items() if name == "web1")
+    world.host.found = [FoundVm(id="5012-ab", name="web1-r", powered_on=False, other_ids=(known,))]
+    await world.checks.fit(host, "5012-ab", tenant="acme", vm="web1")
+    for tenant, vm in (("acme", "db1"), ("bolt", "web1")):
+        with pytest.raises(ProblemError, match="is another VM's replica") as caught:
+            await world.checks.fit(host, "5012-ab", tenant=tenant, vm=vm)
+        assert caught.value.problem.pointer == "/vm_id"
 
 
 async def test_a_problem_makes_it_not_ready_and_a_warning_does_not(world: World) -> None:
