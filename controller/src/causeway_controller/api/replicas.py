@@ -154,9 +154,16 @@ class ReplicaHandlers:
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer=""))
 
     def _enter(self, ask: Ask, wanted: ReplicaVm | UnsetType) -> None:
-        """Have the inventory say so. Raises ProblemError under the members of the request."""
+        """Have the inventory say so. Raises ProblemError under the members of the request.
+
+        What was looked at before is looked at again: the host was asked meanwhile, which takes its time.
+        """
         for left in reversed(range(_TRIES)):
             stored = self.inventories.load()
+            now = self._found(ask)
+            _check(ask, now)
+            for host in {one.host for one in (now, wanted) if isinstance(one, ReplicaReport | ReplicaVm)}:
+                self._refuse_in_use(ask, host)
             changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
             try:
                 self.inventories.replace(changed, expected=stored.revision, actor=ask.caller.name)

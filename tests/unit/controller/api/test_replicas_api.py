@@ -179,6 +179,30 @@ async def test_a_replica_that_is_needed_now_stays_where_it_is(tmp_path: Path) ->
         assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-db1")
 
 
+async def test_what_becomes_so_while_the_host_is_asked_counts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        _, _, response = await served.ask("GET", PATH, **ROBOT)
+        held = {"If-Match": response.headers["ETag"]}
+        third = with_(OTHER, vm_id="vm-79")
+
+        async def registered(name: str, vm_id: str, **_: object) -> None:
+            monkeypatch.undo()
+            assert (await served.ask("PUT", PATH, third, **ROBOT))[0] == 200
+
+        monkeypatch.setattr(served.hosts, "fit", registered)
+        assert (await served.ask("PUT", PATH, OTHER, headers=held, **ROBOT))[0] == 412
+
+        async def begun(name: str, vm_id: str, **_: object) -> None:
+            started = Run(id="r9", tenant="acme", host="esx1", request="{}", actor="x", at=served.moments.now)
+            Runs(served.database).start(started)
+
+        monkeypatch.setattr(served.hosts, "fit", begun)
+        assert (await served.ask("PUT", PATH, OTHER, **ROBOT))[0] == 409
+        assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-79")
+
+
 async def test_what_grew_old_and_what_was_renumbered_is_told_with_what_to_do(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
         said = with_(SAME, addresses=(ip_address("192.168.10.99"),))
