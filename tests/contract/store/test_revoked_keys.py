@@ -5,7 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from causeway_controller.errors import RequestRefused
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Subject
-from causeway_controller.store import authorities
+from causeway_controller.store import authorities, ledger
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database
@@ -86,6 +90,25 @@ def test_a_revoked_key_gets_no_certificate_any_more_whatever_its_tunnel_is_calle
         assert provider.ledger.key_name(subject, base=KEY) == f"{KEY}-3"
     assert provider.ledger.get(other).revoked is None
     assert [one.serial for one in provider.ledger.history("acme")] == [first, second, third, other]
+
+
+def test_what_is_signed_while_its_key_is_revoked_is_revoked_too(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = pki.make_key().public_key()
+    first, halfway, record = provider.signed(SERVER, key), threading.Event(), ledger.record
+
+    def slowly(*arguments: Any, **members: Any) -> None:
+        halfway.set()
+        time.sleep(1)
+        record(*arguments, **members)
+
+    monkeypatch.setattr(ledger, "record", slowly)
+    with ThreadPoolExecutor() as pool:
+        signing = pool.submit(provider.signed, SERVER, key)
+        assert halfway.wait(30)
+        provider.ledger.revoke(first, actor="bert", reason="the disk is gone")
+        assert provider.ledger.get(signing.result()).revoked is not None
 
 
 def test_who_is_killed_while_revoking_leaves_all_of_a_key_or_none(provider: Provider, url: str) -> None:

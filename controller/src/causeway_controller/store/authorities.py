@@ -277,8 +277,8 @@ class IssuingWithin:
         names: Iterable[x509.GeneralName] = (),
     ) -> x509.Certificate:
         """Sign with the generation that signs now, and have the ledger know it. Raises as `Issuing.issue`."""
-        ledger.refuse_revoked(self._connection, self._subject, pki.fingerprint(public_key))
         generation, signer = _signer(self._connection, self._vault, self._name, now=now)
+        ledger.refuse_revoked(self._connection, self._subject, pki.fingerprint(public_key))
         made = signer.issue(public_key, common_name=common_name, usage=usage, now=now, names=names)
         ledger.record(
             self._connection,

@@ -19,7 +19,7 @@ from causeway_controller.inventory.certificates import Issued, Purpose, Subject
 from causeway_controller.inventory.tenancy import Revocation
 from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
-from causeway_controller.store.tables import certificate, certificate_event
+from causeway_controller.store.tables import authority, certificate, certificate_event
 from causeway_controller.trust import pki
 from causeway_wire.types import ApplianceId, KeyName, Pem, SerialNumber, TenantId
 
@@ -138,6 +138,7 @@ class Ledger:
         Return those that were not revoked before, as they were; again changes nothing. Raises StoreError.
         """
         with self._database.write() as connection:
+            _hold_signing(connection, serial)
             return tuple(
                 issued
                 for issued in _of_same_key(connection, _one(connection, serial))
@@ -233,6 +234,16 @@ def _one(connection: Connection, serial: SerialNumber) -> Issued:
         hint = "serial numbers are lower-case hexadecimal without leading zeros"
         raise StoreError(f"no certificate {serial} is in the ledger; {hint}")
     return found[0]
+
+
+def _hold_signing(connection: Connection, serial: SerialNumber) -> None:
+    """Have the certificate's authority sign nothing before the commit, and see what it has signed: who signs
+    locks its generations first.
+    """
+    same = and_(certificate.c.kind == authority.c.kind, certificate.c.owner == authority.c.owner)
+    question = select(authority.c.generation).join(certificate, same).where(certificate.c.serial == serial)
+    locked = question.order_by(authority.c.generation).with_for_update(of=authority)
+    connection.execute(locked).all()
 
 
 def refuse_revoked(connection: Connection, subject: Subject, key: str) -> None:
