@@ -88,6 +88,17 @@ async def test_the_same_key_gets_the_same_and_another_one_in_a_minute(world: Wor
     assert second.tls_crypt == first.tls_crypt
 
 
+async def test_two_keys_by_turns_fill_no_list_of_what_is_revoked(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        first = await asked(acme, pki.make_request(KEY))
+        for key in (OTHER, KEY) * 3:
+            world.clock.pass_(minutes=1)
+            await asked(acme, pki.make_request(key))
+    ledger = Ledger(world.database, now=world.clock)
+    assert len(ledger.revoke(pki.serial(first.certificate), actor="anna", reason="the disk is gone")) == 1
+
+
 async def test_a_revoked_key_is_refused_and_another_one_need_not_wait(world: World) -> None:
     async with world.tenant() as acme:
         await acme.join(world.invited())

@@ -85,9 +85,10 @@ class Tunnels:
         now, key = self._now(), pki.fingerprint(pki.requested_key(request))
         with self._database.write() as connection:
             before = [each for each in ledger.texts(connection, subject.slot) if each[0].revoked is None]
+            for issued, pem in reversed(before):
+                if pki.certified(pem) == key and now < certificates.renewal(issued):
+                    return pem
             last = before[-1] if before else None
-            if last is not None and pki.certified(last[1]) == key and now < certificates.renewal(last[0]):
-                return last[1]
             if (
                 last is not None
                 and pki.certified(last[1]) != key
