@@ -246,6 +246,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 TunnelRenewal(
                     due=provisioning.due,
                     conform=life.conform,
+                    revoked=Intentions(database).revoked,
                     audit=Audit(database),
                     now=utc_now,
                     actor=settings.name,

@@ -44,6 +44,7 @@ class TunnelRenewal:
         *,
         due: Callable[[TenantId, Name], Awaitable[bool]],
         conform: Callable[[TenantId, Name], Awaitable[None]],
+        revoked: Callable[[], int],
         audit: Audit,
         now: Callable[[], datetime],
         actor: Name,
@@ -51,10 +52,13 @@ class TunnelRenewal:
         random: Callable[[], float] = random.random,
     ) -> None:
         """`due`, `conform`: as `provisioning.Provisioning` has them. `random`, from 0 to 1, spreads the first
-        looks after a start: thousands of appliances answer in its first seconds.
+        looks after a start: thousands of appliances answer in its first seconds. When more are `revoked`
+        than before everybody's turn comes: an idle appliance does not show that an end of it is without.
         """
         self._due = due
         self._conform = conform
+        self._count_revoked = revoked
+        self._revoked: int | None = None
         self._audit = audit
         self._now = now
         self._actor = actor
@@ -67,6 +71,9 @@ class TunnelRenewal:
 
     async def look(self, seen: Iterable[Deployed], in_charge: Callable[[], None]) -> None:
         """Renew what is due on those that just answered, some at once. Raises StoreError."""
+        before, self._revoked = self._revoked, await asyncio.to_thread(self._count_revoked)
+        if before not in {None, self._revoked}:
+            self._next = dict.fromkeys(self._next, self._clock())
         room = asyncio.Semaphore(AT_ONCE)
         cared = [self._care(one, in_charge, room) for one in seen if self._turn(one)]
         for ended in await asyncio.gather(*cared, return_exceptions=True):

@@ -35,6 +35,7 @@ class Appliances:
     def __init__(self, database: Database) -> None:
         self.seconds = 0.0
         self.chance = 0.0
+        self.revoked = 3
         self.due = True
         self.failing: Exception | None = None
         self.hangs: asyncio.Event | None = None
@@ -47,6 +48,7 @@ class Appliances:
         self.renewal = TunnelRenewal(
             due=self._due,
             conform=self._conform,
+            revoked=lambda: self.revoked,
             audit=self.audit,
             now=lambda: AT,
             actor="ctl1",
@@ -84,6 +86,18 @@ async def test_what_is_due_is_renewed_and_written_down(database: Database) -> No
     await appliances.look(SEEN, after=1)
     assert appliances.done == [("acme", "esx1")]
     assert [one.act.action for one in appliances.audit.records()] == ["tunnel.renew"]
+
+
+async def test_when_more_are_revoked_those_are_looked_at_too_that_are_idle(database: Database) -> None:
+    appliances = Appliances(database)
+    appliances.due = False
+    await appliances.look(SEEN)
+    appliances.due = True
+    await appliances.look(SEEN, after=1)
+    assert appliances.done == []
+    appliances.revoked += 1
+    await appliances.look(SEEN, after=1)
+    assert appliances.done == [("acme", "esx1")]
 
 
 async def test_all_are_not_looked_at_in_the_first_moment(database: Database) -> None:
