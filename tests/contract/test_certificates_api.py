@@ -95,6 +95,14 @@ async def test_who_is_bound_to_a_tenant_sees_its_own_and_revokes_nothing(tmp_pat
         assert (await ask("GET", "?tenant=zeta"))[0] == 404
         assert [(await ask("GET", f"/{serial}"))[0] for serial in (own, other, "1f")] == [200, 404, 404]
         assert (await ask("POST", f"/{own}/revoke"))[0] == 403
+        await served.ask("POST", f"/v1/certificates/{own}/revoke", data=WHY)
+        for path in ("", f"/{own}"):
+            told = (await ask("GET", path))[1]
+            assert ("revoked" in str(told), "stolen" in str(told), "admin" in str(told)) == (
+                True,
+                False,
+                False,
+            )
 
 
 async def test_what_is_wrong_is_named_and_changes_nothing(tmp_path: Path) -> None:

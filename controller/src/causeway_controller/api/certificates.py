@@ -13,7 +13,7 @@ from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 
-from causeway_controller.api.callers import not_found
+from causeway_controller.api.callers import Caller, not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import certificate_routes
 from causeway_controller.contract.certificates import (
@@ -57,33 +57,30 @@ class CertificateHandlers:
         found = await asyncio.to_thread(
             self.ledger.page, tenant=tenant, revoked=revoked, after=after, limit=limit + 1
         )
-        told = tuple(self._told(one) for one in found[:limit])
+        told = tuple(self._told(one, ask.caller) for one in found[:limit])
         more = str(told[-1].number) if len(found) > limit else UNSET
         return Answer(document=Certificates(certificates=told, next=more))
 
     async def show(self, ask: Ask) -> Answer:
         """One of them."""
-        return Answer(document=self._told(await self._seen(ask)))
+        return Answer(document=self._told(await self._seen(ask), ask.caller))
 
     async def revoke(self, ask: Ask) -> Answer:
         """Have it count no more, and tell what comes of that."""
         asked, dry = ask.document(RevokeCertificate), ask.flag("dry_run")
         named = await self._seen(ask)
-        done = await asyncio.to_thread(
-            self._revoke, named.serial, asked.reason, actor=None if dry else ask.caller.name
-        )
+        done = await asyncio.to_thread(self._revoke, named.serial, asked.reason, ask.caller, dry=dry)
         return Answer(document=done)
 
-    def _revoke(self, serial: SerialNumber, reason: str, *, actor: str | None) -> Revoked:
-        """Without an actor nothing is changed."""
-        if actor is not None:
-            self.ledger.revoke(serial, actor=actor, reason=reason)
+    def _revoke(self, serial: SerialNumber, reason: str, caller: Caller, *, dry: bool) -> Revoked:
+        if not dry:
+            self.ledger.revoke(serial, actor=caller.name, reason=reason)
         found = self.ledger.of_same_key(serial)
         last = (self.ledger.last(subject) for subject in {one.subject for one in found})
         newest = {one.subject.slot: one.number for one in last if one is not None}
         deployed = {one.id: one for one in self.appliances.all()}
         return Revoked(
-            certificates=tuple(self._told(one) for one in found),
+            certificates=tuple(self._told(one, caller) for one in found),
             next=revoking.consequences(found, newest=newest, deployed=deployed),
         )
 
@@ -94,7 +91,7 @@ class CertificateHandlers:
             raise not_found(f"certificate {serial}")
         return found
 
-    def _told(self, one: Issued) -> CertificateReport:
+    def _told(self, one: Issued, caller: Caller) -> CertificateReport:
         subject = one.subject
         return CertificateReport(
             serial=one.serial,
@@ -108,7 +105,7 @@ class CertificateHandlers:
             tenant=_tenant(one) or UNSET,
             tunnel=subject.tunnel or UNSET,
             seen=one.installed or UNSET,
-            revoked=_revoked(one),
+            revoked=_revoked(one, caller),
         )
 
 
@@ -122,7 +119,10 @@ def _state(one: Issued, now: datetime) -> CertificateState:
     return CertificateState.COUNTS if one.revoked is None else CertificateState.REVOKED
 
 
-def _revoked(one: Issued) -> RevokedBy | UnsetType:
+def _revoked(one: Issued, caller: Caller) -> RevokedBy | UnsetType:
+    """Who and why is the provider's affair."""
     if one.revoked is None:
         return UNSET
+    if caller.tenant is not None:
+        return RevokedBy(at=one.revoked, actor="", reason="")
     return RevokedBy(at=one.revoked, actor=one.revoked_by, reason=one.reason)

@@ -38,7 +38,7 @@ class CertificateState(StrEnum):
 
 
 class RevokedBy(Struct, frozen=True, kw_only=True):
-    """Who revoked it, when and why."""
+    """Who revoked it, when and why; to who is bound to a tenant only when."""
 
     at: Timestamp
     actor: str
