@@ -32,6 +32,12 @@ from causeway_wire.types import TenantId, VmName
 
 _TRIES: Final = 8
 """Somebody else may change the inventory between two looks at it."""
+_ELSEWHERE: Final = problem(
+    ProblemType.INVALID,
+    "an entry that is not yours is refused, and nothing is entered before that is mended; tell the provider, "
+    "who sees it when the inventory is entered again",
+    pointer="",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +149,7 @@ class ReplicaHandlers:
         try:
             enter(changed, before=stored.inventory, held=stored.allocation)
         except ProblemError as error:
-            raise _about(error.problem, pointer) from error
+            raise _about(ask, error.problem, pointer) from error
 
     def _refuse_in_use(self, ask: Ask, host: str) -> None:
         """Raise ProblemError while the replica runs by a failover, or one may just power it on."""
@@ -170,7 +176,7 @@ class ReplicaHandlers:
             except ProblemError as error:
                 if error.problem.type == ProblemType.PRECONDITION_FAILED.urn and left:
                     continue
-                raise _about(error.problem, pointer) from error
+                raise _about(ask, error.problem, pointer) from error
             break
         self._record(ask, wanted)
 
@@ -219,9 +225,18 @@ def _check(ask: Ask, before: ReplicaReport | None) -> None:
     raise ProblemError(problem(ProblemType.PRECONDITION_FAILED, detail, pointer=""))
 
 
-def _about(found: Problem, pointer: str) -> ProblemError:
-    """The problem of the inventory, told of the request: only the replica was changed in it."""
-    return ProblemError(combine(tuple(_moved(one, pointer) for one in found.each)))
+def _about(ask: Ask, found: Problem, pointer: str) -> ProblemError:
+    """The problem of the inventory, told of the request: only the replica was changed in it.
+
+    What is wrong elsewhere was entered under other rules, and is told in full only to who sees it all.
+    """
+    own = pointer[: pointer.index("/vms/") + 1]
+    told = (_moved(one, pointer) if _is_seen(ask, one, own) else _ELSEWHERE for one in found.each)
+    return ProblemError(combine(tuple(dict.fromkeys(told))))
+
+
+def _is_seen(ask: Ask, one: Problem, own: str) -> bool:
+    return ask.caller.tenant is None or (one.pointer is not UNSET and one.pointer.startswith(own))
 
 
 def _moved(one: Problem, pointer: str) -> Problem:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
+from causeway_controller.api import replicas as api
 from causeway_controller.api.tags import ANY
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.replicas import RegisterReplica
@@ -21,7 +22,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire import codec
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.problem import ProblemError, ProblemType, combine, problem
 from tests.controller_api import Served, serving, two_tenants
 from tests.provider_inventory import other_tenant, seed_example, tenant, vm, with_
 
@@ -156,6 +157,26 @@ async def test_another_tenants_replica_is_told_without_naming_them(tmp_path: Pat
         assert (status, told["pointer"]) == (422, "/vm_id")
         assert "acme" not in str(told)
         assert "db1 is" not in str(told)
+
+
+async def test_what_is_wrong_with_other_tenants_is_told_to_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules may be others than when the inventory was entered."""
+
+    def refused(*_: object, **__: object) -> None:
+        theirs = [
+            problem(ProblemType.INVALID, f"web{n} of zeta", pointer=f"/tenants/1/vms/{n}") for n in (1, 2)
+        ]
+        ours = problem(ProblemType.INVALID, "the network of db1", pointer="/tenants/0/networks/0")
+        raise ProblemError(combine((*theirs, ours)))
+
+    monkeypatch.setattr(api, "enter", refused)
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        status, told, _ = await served.ask("PUT", PATH, OTHER, **ROBOT)
+        assert (status, "zeta" in str(told), "network of db1" in str(told)) == (422, False, True)
+        assert len(told["errors"]) == 2
+        assert "web2 of zeta" in str((await served.ask("PUT", PATH, OTHER))[1])
 
 
 async def test_a_vm_that_nobody_entered_is_not_found(tmp_path: Path) -> None:
