@@ -20,7 +20,8 @@ from causeway_controller.inventory import book, host_needs, matching
 from causeway_controller.inventory import replicas as told_of
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
-from causeway_controller.store.inventories import Inventories
+from causeway_controller.inventory.replicas import Told
+from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -54,6 +55,24 @@ _REMEDIES: Final[Mapping[Cause, tuple[Topic, str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """What is entered and told, read once however many hosts are looked at."""
+
+    stored: Stored
+    told: Mapping[TenantId, Mapping[VmName, Told]]
+
+    def needs(self, name: Name) -> tuple[Host, HostNeeds]:
+        """A host and what is to be there. Raises ProblemError (`not-found`)."""
+        inventory = self.stored.inventory
+        host = book.host(book.index(inventory), name)
+        return host, host_needs.of_host(inventory, self.stored.allocation, name)
+
+    def findings(self, name: Name, *, now: datetime) -> tuple[Finding, ...]:
+        """What was told that is wrong with replicas on this host."""
+        return tuple(told_of.findings(self.stored.inventory.tenants, self.told, name, now=now))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostChecks:
     """Asks hosts."""
@@ -70,13 +89,13 @@ class HostChecks:
 
         Raises ProblemError (`not-found`), StoreError.
         """
-        host, needs = await asyncio.to_thread(self._needs, name)
+        entered, host, needs = await asyncio.to_thread(self._needs, name)
 
         async def inspected(asked: Inspecting, findings: list[Finding]) -> None:
             inspection = await asked.inspect(needs)
             findings.append(good(Topic.REACHED, f"{host.endpoint} answers"))
             findings += (*inspection.findings, self._time(host, inspection.clock))
-            await self._replicas(asked, findings, needs, name)
+            await self._replicas(asked, findings, needs, entered, name)
 
         return await self._report(host, inspected)
 
@@ -85,30 +104,34 @@ class HostChecks:
 
         Raises StoreError.
         """
-        inventory = (await asyncio.to_thread(self.inventories.load)).inventory
-        vms = (vm for tenant in inventory.tenants for vm in tenant.vms)
+        entered = await asyncio.to_thread(self._entered)
+        vms = (vm for tenant in entered.stored.inventory.tenants for vm in tenant.vms)
         names = {vm.replica.host for vm in vms if vm.replica is not UNSET}
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(name: Name) -> HostReport:
             async with room:
-                host, needs = await asyncio.to_thread(self._needs, name)
+                host, needs = await asyncio.to_thread(entered.needs, name)
                 return await self._report(
-                    host, lambda asked, found: self._replicas(asked, found, needs, name)
+                    host, lambda asked, found: self._replicas(asked, found, needs, entered, name)
                 )
 
         return LintReport(hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))))
 
     async def _replicas(
-        self, asked: Inspecting, findings: list[Finding], needs: HostNeeds, name: Name
+        self, asked: Inspecting, findings: list[Finding], needs: HostNeeds, entered: _Entered, name: Name
     ) -> None:
-        modes = await asyncio.to_thread(self._modes, needs, name)
-        findings += await asyncio.to_thread(self._told, name)
+        standing = await asyncio.to_thread(self.standings.all)
+        modes = {tenant: one.mode for (tenant, host), one in standing.items() if host == name}
+        findings += await asyncio.to_thread(entered.findings, name, now=self.now())
         findings += replicas(needs.replicas, await asked.vms(), modes)
 
-    def _told(self, name: Name) -> tuple[Finding, ...]:
-        tenants = self.inventories.load().inventory.tenants
-        return tuple(told_of.findings(tenants, self.told.all(), name, now=self.now()))
+    def _entered(self) -> _Entered:
+        return _Entered(self.inventories.load(), self.told.all())
+
+    def _needs(self, name: Name) -> tuple[_Entered, Host, HostNeeds]:
+        entered = self._entered()
+        return entered, *entered.needs(name)
 
     async def _report(
         self, host: Host, ask: Callable[[Inspecting, list[Finding]], Awaitable[None]]
@@ -129,7 +152,7 @@ class HostChecks:
 
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, HypervisorError, StoreError, SealBroken."""
-        host, needs = await asyncio.to_thread(self._needs, name)
+        _, host, needs = await asyncio.to_thread(self._needs, name)
         found = await self._listed(host)
         known = {one.vm_id: f"replica {one.tenant}/{one.vm}" for one in needs.replicas}
         told = (
@@ -150,7 +173,7 @@ class HostChecks:
 
         Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
-        host, _ = await asyncio.to_thread(self._needs, name)
+        _, host, _ = await asyncio.to_thread(self._needs, name)
         found = await self._listed(host)
         there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
         if there is None:
@@ -187,15 +210,6 @@ class HostChecks:
                 return await _inspecting(await self.hosts(host), host).vms()
         except TimeoutError as error:
             raise HypervisorError(f"host {host.id} did not answer within {self.seconds:.0f} s") from error
-
-    def _needs(self, name: Name) -> tuple[Host, HostNeeds]:
-        stored = self.inventories.load()
-        host = book.host(book.index(stored.inventory), name)
-        return host, host_needs.of_host(stored.inventory, stored.allocation, name)
-
-    def _modes(self, needs: HostNeeds, name: Name) -> Mapping[TenantId, Mode]:
-        tenants = {one.tenant for one in needs.replicas}
-        return {tenant: self.standings.get(tenant, name).mode for tenant in tenants}
 
     def _time(self, host: Host, clock: datetime | None) -> Finding:
         if clock is None:

@@ -20,7 +20,7 @@ from causeway_controller.inventory.modes import Partial
 from causeway_controller.inventory.replicas import Told
 from causeway_controller.store import migrate
 from causeway_controller.store.database import connect
-from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.host_checks import HostChecks
@@ -161,6 +161,20 @@ async def test_a_problem_makes_it_not_ready_and_a_warning_does_not(world: World)
     report = await world.checks.check("esx1")
     assert not report.ready
     assert broken in report.findings
+
+
+async def test_the_inventory_is_read_once_however_many_hosts_are_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, load = [], world.inventories.load
+
+    def loaded() -> Stored:
+        read.append(1)
+        return load()
+
+    monkeypatch.setattr(world.inventories, "load", loaded)
+    assert len((await world.checks.lint()).hosts) == 1
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize(
