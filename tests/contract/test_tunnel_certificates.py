@@ -141,7 +141,7 @@ async def test_what_the_provider_revokes_is_told_and_replaced_under_another_key(
         acts = [record.act for record in Audit(acme.database).records()]
         refused_ = [(act.actor, act.subject) for act in acts if act.action == "certificate.refuse"]
         assert refused_ == [(f"provider {NAME}", f"{serial} of client of tunnel {first.tunnel}")]
-        assert Intentions(acme.database).revoked() == 1
+        assert Intentions(acme.database).revoked() == (1, 1)
         assert await ends.due(PLACE)
         without = production.site(
             PLACE, told=told, end=acme.told.end(NAME, LAN.id), mode=Partial(frozenset()), controllers=()

@@ -246,7 +246,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 TunnelRenewal(
                     due=provisioning.due,
                     conform=life.conform,
-                    revoked=Intentions(database).revoked,
+                    revoked=lambda: Intentions(database).revoked().named,
                     audit=Audit(database),
                     now=utc_now,
                     actor=settings.name,

@@ -180,6 +180,8 @@ _HOLDERS: Final[Mapping[Purpose, Holder]] = {
     Purpose.CLIENT: Holder.CLIENT,
     Purpose.SERVER: Holder.SERVER,
 }
+NAMED: Final = frozenset(_HOLDERS)
+"""Whose certificates documents name when they are revoked."""
 
 
 def _since_installed(slot: list[Issued]) -> Iterator[Issued]:

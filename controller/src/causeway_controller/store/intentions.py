@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
+from causeway_controller.inventory.certificates import NAMED
 from causeway_controller.store.database import Database
 from causeway_controller.store.ledger import REVOKED
 from causeway_controller.store.peer_tables import told_revocation
-from causeway_controller.store.tables import certificate_event, inventory_head, open_run
+from causeway_controller.store.tables import certificate, certificate_event, inventory_head, open_run
 from causeway_wire.types import Name, TenantId
+
+_TOLD: Final = select(func.count()).select_from(told_revocation)
+
+
+class Revoked(NamedTuple):
+    """How many certificates: all of them, and those of whom documents have appliances refuse them."""
+
+    all: int
+    named: int
 
 
 class Intentions:
@@ -24,10 +36,14 @@ class Intentions:
             revision = connection.execute(select(inventory_head.c.revision)).scalar_one()
             return f"{revision}/{_revoked(connection)}"
 
-    def revoked(self) -> int:
-        """How many certificates were revoked, here and by providers. Raises StoreError."""
+    def revoked(self) -> Revoked:
+        """Count the certificates that were revoked, here and by providers. Raises StoreError."""
         with self._database.read() as connection:
-            return _revoked(connection)
+            named = select(func.count()).select_from(certificate_event)
+            named = named.join(certificate, certificate.c.serial == certificate_event.c.serial)
+            named = named.where(certificate_event.c.event == REVOKED, certificate.c.purpose.in_(NAMED))
+            own, told = (connection.execute(each).scalar_one() for each in (named, _TOLD))
+            return Revoked(all=_revoked(connection), named=own + told)
 
     def changing(self, tenant: TenantId, host: Name) -> bool:
         """Whether a run of the tenant on the host is open. Raises StoreError."""
@@ -38,5 +54,4 @@ class Intentions:
 
 def _revoked(connection: Connection) -> int:
     own = select(func.count()).where(certificate_event.c.event == REVOKED).scalar_subquery()
-    told = select(func.count()).select_from(told_revocation).scalar_subquery()
-    return int(connection.execute(select(own + told)).scalar_one())
+    return int(connection.execute(select(own + _TOLD.scalar_subquery())).scalar_one())

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Protocol
 
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.intentions import Revoked
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.leases import Lease
@@ -45,12 +46,13 @@ class Upkeep:
         bringing_back: BringingBack,
         cares: Iterable[Care],
         refresh: Callable[[], Awaitable[None]],
-        revoked: Callable[[], int],
+        revoked: Callable[[], Revoked],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`refresh` is done by every controller once in an interval: it sees to its own certificate. When
-        more are `revoked` than before it is done at once, and every appliance is asked.
+        more are `revoked` than before it is done at once, and every appliance is asked where documents name
+        them.
         """
         self._lease = lease
         self._leases = leases
@@ -60,7 +62,7 @@ class Upkeep:
         self._cares = tuple(cares)
         self._refresh = refresh
         self._count_revoked = revoked
-        self._revoked: int | None = None
+        self._revoked: Revoked | None = None
         self._interval = interval
         self._clock = clock
         self._refreshed = float("-inf")
@@ -92,8 +94,8 @@ class Upkeep:
         """
         self._lease.in_charge()
         before, self._revoked = self._revoked, await asyncio.to_thread(self._count_revoked)
-        more = before not in {None, self._revoked}
-        if more:
+        more = before is not None and before != self._revoked
+        if before is not None and before.named != self._revoked.named:
             self._watch.hasten()
         if more or self._clock() >= self._refreshed + self._interval:
             self._refreshed = float("-inf")

@@ -12,6 +12,7 @@ import pytest_asyncio
 from causeway_controller.errors import StoreError
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.intentions import Revoked
 from causeway_controller.store.leases import Leases
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.upkeep import Upkeep
@@ -35,7 +36,7 @@ class Controller:
         self.begun, self.held = asyncio.Event(), asyncio.Event()
         self.held.set()
         self.failing: Exception | None = None
-        self.revoked = 0
+        self.revoked = Revoked(all=0, named=0)
         self.upkeep = Upkeep(
             lease=self.lease,
             leases=leases,
@@ -99,7 +100,7 @@ async def test_when_something_was_revoked_all_are_asked_and_it_is_read_anew_at_o
         await each.upkeep.look()
         await each.upkeep.look()
     asked = len(one.agent.requests)
-    first.revoked = second.revoked = 1
+    first.revoked = second.revoked = Revoked(all=1, named=1)
     for each in (first, second):
         await each.upkeep.look()
     assert (first.refreshed, second.refreshed) == (2, 2)
@@ -110,6 +111,18 @@ async def test_when_something_was_revoked_all_are_asked_and_it_is_read_anew_at_o
     assert (first.refreshed, second.refreshed, len(one.agent.requests)) == (2, 2, asked)
     first.lease.end()
     second.lease.end()
+
+
+async def test_an_agent_that_is_believed_no_more_has_nobody_else_asked(one: Watched) -> None:
+    first = Controller(one, "a")
+    first.lease.begin()
+    await first.upkeep.look()
+    await first.upkeep.look()
+    asked = len(one.agent.requests)
+    first.revoked = Revoked(all=1, named=0)
+    await first.upkeep.look()
+    assert (first.refreshed, len(one.agent.requests)) == (2, asked)
+    first.lease.end()
 
 
 async def test_a_care_that_takes_long_keeps_nobody_from_being_asked(one: Watched) -> None:
