@@ -8,6 +8,7 @@ from dataclasses import replace
 from msgspec import UNSET, UnsetType, structs
 
 from causeway_controller.inventory.tenancy import Holder, Revocation, Site
+from causeway_controller.trust import pki
 from causeway_wire.desired import (
     Desired,
     GatewayRole,
@@ -84,6 +85,19 @@ def _serials(
 def named(document: Desired) -> frozenset[SerialNumber]:
     """All that the document has its appliance refuse, wherever it may be shown."""
     return frozenset(_named(document))
+
+
+def shown(document: Desired) -> frozenset[SerialNumber]:
+    """All that the document has its appliance show at its ends of tunnels."""
+    tunnels: tuple[TunnelServer | TunnelClient | None, ...] = ()
+    match document.role:
+        case ProviderRole(networks=networks):
+            tunnels = tuple(network.tunnel for network in networks)
+        case TenantRole(tunnel=tunnel):
+            tunnels = (tunnel,)
+        case GatewayRole():
+            pass
+    return frozenset(pki.serial(one.certificate) for one in tunnels if one is not None)
 
 
 def _named(document: Desired) -> Iterator[SerialNumber]:

@@ -126,7 +126,7 @@ class Provisioning:
 
     async def due(self, tenant: TenantId, host: Name) -> bool:
         """Whether `conform` is needed now: a tunnel of the appliance has a certificate that is to be renewed
-        or was revoked, or the appliance does not refuse yet what it is to refuse.
+        or was revoked, the appliance does not refuse yet what it is to refuse, or it shows what was revoked.
 
         Raises ProblemError (`not-found`, `unsupported`), AgentUnreachable, StoreError, SealBroken.
         """
@@ -147,12 +147,18 @@ class Provisioning:
         await self._configure(await self._checked(tenant, host, None), tenant, host, None, overrule=False)
 
     async def _accepts(self, site: Site, appliance: ApplianceId, access: ManagementAccess) -> bool:
-        """Whether it takes a certificate for good that its document would have it refuse."""
+        """Whether it takes a certificate for good that its document would have it refuse, or shows one that
+        was revoked: the next one may have been made by a controller that died before it was sent.
+        """
         if not site.revoked:
             return False
         wanted = revocation.named(documents.document(site, appliance, generation=1, epoch=0))
-        said = await (await self._clients(appliance, access)).observed()
-        return not wanted <= {one.serial for one in said.revoked}
+        agent = await self._clients(appliance, access)
+        said = await agent.observed()
+        if not wanted <= {one.serial for one in said.revoked}:
+            return True
+        shown = frozenset() if await agent.etag() is None else revocation.shown(await agent.get_desired())
+        return not shown.isdisjoint(one.serial for one in site.revoked)
 
     async def check(
         self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False

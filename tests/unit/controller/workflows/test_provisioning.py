@@ -38,6 +38,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.told import Told
+from causeway_controller.trust import pki
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows import provisioning
 from causeway_controller.workflows.appliances import Onboarding, Wanted
@@ -81,6 +82,7 @@ class World:
         self.revoked: tuple[Revocation, ...] = ()
         self.refuses: tuple[str, ...] | None = None
         """What the appliance says that it refuses; None where nobody is to ask it."""
+        self.agent = Serving(None)
         self.provisioning = Provisioning(
             inventories=self.inventories,
             tenancies=self,
@@ -137,12 +139,8 @@ class World:
     async def _client(self, appliance: ApplianceId, _access: ManagementAccess) -> AgentClient:
         if self.refuses is None:
             raise AssertionError(f"nobody asks {appliance}")
-        return self  # type: ignore[return-value] # only how it is is asked
-
-    async def observed(self) -> Any:
-        assert self.refuses is not None
-        found = tuple(RevokedCertificate(serial=each, at="api") for each in self.refuses)
-        return SimpleNamespace(revoked=found)
+        self.agent.refuses = self.refuses
+        return self.agent  # type: ignore[return-value] # no more of it is asked
 
     async def refused(self, tenant: str = "acme", host: str = "esx1") -> str:
         """Why it is refused; no machine is there afterwards."""
@@ -167,6 +165,27 @@ async def test_an_appliance_that_takes_what_was_revoked_for_good_is_to_get_its_d
     world.revoked = (Revocation(serial="1f", holder=Holder.CONTROLLER),)
     for refuses, due in (((), True), (("2f",), True), (("1f", "2f"), False)):
         world.refuses = refuses
+        assert await world.provisioning.due("acme", "esx1") is due
+
+
+@pytest.mark.parametrize("tenants", [True, False])
+async def test_an_appliance_that_shows_what_was_revoked_is_to_get_its_document(
+    world: World, *, tenants: bool
+) -> None:
+    """The next certificate was made, and nobody remembers that it was not sent."""
+    site, real = sites.site(), pki.make_vpn_authority("acme", now=AT).pem
+    site = with_mode(site, "acme", modes.Partial(frozenset(site.tenants["acme"].vms)))
+    tenant, known = site.tenants["acme"], site.credentials["acme"]
+    tunnels = {
+        name: dataclasses.replace(one, server_certificate=real, client_certificate=real)
+        for name, one in known.tunnels.items()
+    }
+    site = dataclasses.replace(site, credentials={"acme": dataclasses.replace(known, tunnels=tunnels)})
+    ends = [one.id for one in tenant.appliances.values()]
+    document = documents.document(site, ends[0] if tenants else tenant.server.id, generation=1, epoch=1)
+    world.refuses, world.agent.document = (), document
+    for serial, due in (("1f", False), (pki.serial(real), True)):
+        world.revoked = (Revocation(serial=serial, holder=Holder.SERVER, tenant="acme", tunnel="t1"),)
         assert await world.provisioning.due("acme", "esx1") is due
 
 
@@ -239,6 +258,11 @@ class Serving:
 
     def __init__(self, document: Desired | None) -> None:
         self.document = document
+        self.refuses: tuple[str, ...] = ()
+
+    async def observed(self) -> Any:
+        found = tuple(RevokedCertificate(serial=each, at="api") for each in self.refuses)
+        return SimpleNamespace(revoked=found)
 
     async def etag(self) -> str | None:
         return None if self.document is None else '"1-f"'
