@@ -231,7 +231,8 @@ def _unreplicated(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Problem]:
     """VMs of the plan that nothing stands in for, where the plan as a whole is meant."""
     if vms == frozenset(item.vm for item in tenant.plan):
         for name in tenant.unreplicated:
-            detail = f"plan {tenant.plan_name} has it, and it has no replica; enter one, or name the VMs"
+            remedy = f"enter one, or leave it out with --but {name}"
+            detail = f"plan {tenant.plan_name} has it, and it has no replica; {remedy}"
             yield _about(name, ProblemType.UNKNOWN_REFERENCE, detail)
 
 

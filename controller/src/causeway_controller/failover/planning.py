@@ -218,13 +218,17 @@ def _known(request: Request, site: Site) -> Site:
 
 def _meant(site: Site, request: FailOverSite | Rehearse) -> frozenset[VmName]:
     """The VMs that are named, or those of the plan; also without a replica, where some are left out: what is
-    meant of these is refused.
+    meant of these is refused. What is named has none of them but those that are left out, for commands name
+    all that have a replica.
     """
     tenant = site.tenants.get(request.tenant)
-    if request.vms or tenant is None:
+    if tenant is None:
         return request.vms
+    without = frozenset(tenant.unreplicated)
+    if request.vms:
+        return request.vms | (without & request.but)
     planned = frozenset(item.vm for item in tenant.plan)
-    return planned | frozenset(tenant.unreplicated) if request.but else planned
+    return planned | without if request.but else planned
 
 
 def _failed_over(site: Site, request: MakePermanent | FailBack) -> frozenset[VmName]:

@@ -66,6 +66,17 @@ def test_one_without_a_replica_is_left_out_by_its_name_only() -> None:
     assert "/vms/db9" in refused(site, ["vm-1-0"])
 
 
+def test_it_is_left_out_also_where_all_others_are_named_as_commands_do() -> None:
+    tenant = replace(PLANNED.tenants["acme"], unreplicated=("db9",))
+    site = replace(PLANNED, tenants={"acme": tenant})
+    everything = frozenset(item.vm for item in tenant.plan)
+    named = FailOverSite(tenant="acme", vms=everything)
+    with pytest.raises(ProblemError, match="leave it out with --but db9"):
+        planning.plan(named, site)
+    rest = FailOverSite(tenant="acme", vms=everything, but=frozenset({"db9"}))
+    assert started(site, rest) == everything
+
+
 def test_what_is_not_failed_over_is_told_of_sites_that_are() -> None:
     inventory = two_hosts()
     tenant = next(one for one in inventory.tenants if any(vm.replica for vm in one.vms))
