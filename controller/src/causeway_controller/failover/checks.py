@@ -229,7 +229,7 @@ def _takeable(
 
 def _unreplicated(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Problem]:
     """VMs of the plan that nothing stands in for, where the plan as a whole is meant."""
-    if vms == frozenset(item.vm for item in tenant.plan):
+    if vms >= frozenset(item.vm for item in tenant.plan):
         for name in tenant.unreplicated:
             remedy = f"enter one, or leave it out with --but {name}"
             detail = f"plan {tenant.plan_name} has it, and it has no replica; {remedy}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from causeway_controller.contract.requests import FailOverSite, Rehearse
 from causeway_controller.failover import leaving_out, planning
@@ -75,6 +76,9 @@ def test_it_is_left_out_also_where_all_others_are_named_as_commands_do() -> None
         planning.plan(named, site)
     rest = FailOverSite(tenant="acme", vms=everything, but=frozenset({"db9"}))
     assert started(site, rest) == everything
+    besides = structs.replace(named, vms=everything | {"vm-1-1"})
+    with pytest.raises(ProblemError, match="plan site has it, and it has no replica"):
+        planning.plan(besides, site)
 
 
 def test_what_is_not_failed_over_is_told_of_sites_that_are() -> None:
