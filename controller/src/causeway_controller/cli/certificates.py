@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import hexdigits
 from typing import Annotated
 
 import typer
@@ -19,8 +20,21 @@ from causeway_controller.contract.certificates import (
 certificate = typer.Typer(
     help="Certificates of appliances, tunnels, gateways and controllers.", no_args_is_help=True
 )
+
+
+def _serial(text: str) -> str:
+    """In the form of the ledger; openssl shows it in capitals, with a leading zero or colons."""
+    serial = text.replace(":", "").lower().lstrip("0")
+    if not serial or set(serial) - set(hexdigits):
+        raise typer.BadParameter(
+            f"{text} is no serial number: hexadecimal, as `causeway certificate list` shows it"
+        )
+    return serial
+
+
 Serial = Annotated[
-    str, typer.Argument(metavar="SERIAL", help="In lower-case hexadecimal, as the list shows it.")
+    str,
+    typer.Argument(metavar="SERIAL", help="In hexadecimal, as the list or openssl shows it.", parser=_serial),
 ]
 
 

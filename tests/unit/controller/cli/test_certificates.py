@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +65,11 @@ def test_what_is_wrong_is_told(controller: AtSocket, serial: str) -> None:
     empty = ask(controller, "revoke", serial, "--reason", "")
     assert (empty.exit_code, "/reason" in empty.stderr) == (errors.REFUSED, True)
     assert ask(controller, "revoke", serial).exit_code == errors.USAGE
+
+
+def test_a_serial_number_is_taken_as_openssl_shows_it(controller: AtSocket, serial: str) -> None:
+    octets = f"{int(serial, 16):040X}"
+    assert serial in ask(controller, "show", octets).stdout
+    assert serial in ask(controller, "show", ":".join(re.findall("..", octets))).stdout
+    wrong = ask(controller, "revoke", "acme-sp", "--reason", "x")
+    assert (wrong.exit_code, "acme-sp is no serial number" in wrong.stderr) == (errors.USAGE, True)
