@@ -50,7 +50,10 @@ def list_certificates(
     limit: Annotated[int, typer.Option(min=1, max=routes.PAGE, help="The most that are shown.")] = 100,
     json_wanted: Json = False,
 ) -> None:
-    """Certificates, the oldest first: number, serial number, whose, until when."""
+    """Certificates, the oldest first: number, serial number, whose, on which appliance or tunnel, until when.
+
+    Gateways of one pool have one name.
+    """
     query = {"cursor": str(after), "limit": str(limit)}
     query |= {"tenant": tenant} if tenant else {}
     query |= {"revoked": "true"} if revoked else {}
@@ -61,8 +64,11 @@ def list_certificates(
         return
     found = reply.read(Certificates)
     telling.table(
-        ((one.number, one.serial, one.bearer, one.name, _standing(one)) for one in found.certificates),
-        ("number", "serial", "of", "name", "counts"),
+        (
+            (one.number, one.serial, one.bearer, one.name, one.appliance or one.tunnel or "-", _standing(one))
+            for one in found.certificates
+        ),
+        ("number", "serial", "of", "name", "appliance or tunnel", "counts"),
     )
     if found.next:
         telling.note(f"there are more: causeway certificate list --after {found.next}")

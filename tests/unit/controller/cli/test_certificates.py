@@ -59,6 +59,19 @@ def test_one_is_tried_and_revoked_and_told_as_such(controller: AtSocket, serial:
     assert again["certificates"][0]["revoked"]["reason"] == "a disk was stolen"
 
 
+def test_gateways_of_one_pool_have_one_name_and_are_told_apart(controller: AtSocket) -> None:
+    sealing = joining.unlocked(controller.database, now=controller.now)
+    kept = Authorities(controller.database, sealing, now=controller.now)
+    pool = authorities.gateways("gw.example")
+    kept.establish(pool, actor="test")
+    for name in ("edge1", "edge2"):
+        issuer = kept.issuer(pool, certificates.of_gateway(name, "gw.example"), actor="test")
+        key = pki.make_key().public_key()
+        issuer.issue(key, common_name="gw.example", usage=pki.Usage.SERVER, now=controller.now())
+    first, second = ask(controller, "list").stdout.splitlines()[-2:]
+    assert ("edge1" in first, "edge2" in second) == (True, True)
+
+
 def test_what_is_wrong_is_told(controller: AtSocket, serial: str) -> None:
     unknown = ask(controller, "revoke", "1f", "--reason", "x")
     assert (unknown.exit_code, "there is no certificate 1f" in unknown.stderr) == (errors.REFUSED, True)
