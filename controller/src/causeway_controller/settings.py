@@ -226,7 +226,7 @@ def _gather(
             if name not in SETTINGS and not name.startswith(_HOOKS):
                 wrong.append(f"{name} ({where}): no such setting; there are {', '.join(SETTINGS)}")
             elif text is None:
-                wrong.append(f"{name} ({where}): neither text nor a number")
+                wrong.append(f"{name} ({where}): neither text nor a number; several values are one text")
             else:
                 found[name] = (text, where)
     for name, setting in SETTINGS.items():
@@ -342,7 +342,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "CAUSEWAY_SOURCES",
         words.networks,
         "",
-        "addresses or prefixes that controllers reach appliances from",
+        "addresses or prefixes, with commas, that controllers reach appliances from",
     ),
     "lease": Setting(
         "CAUSEWAY_LEASE", words.number(2, 300), "10", "seconds until another takes over, 2 to 300"

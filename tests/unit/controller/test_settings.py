@@ -184,6 +184,7 @@ def test_without_a_name_it_has_the_hosts(tmp_path: Path, monkeypatch: pytest.Mon
         ("name: Ctl_1", "lower-case DNS name"),
         ("sources: 192.0.2.1/24", "has host bits set"),
         ("sources: here", "192.0.2.10"),
+        ("sources: [192.0.2.1]", "several values are one text"),
         ("lease: 1", "from 2 to 300"),
         ("lease: 5s", "from 2 to 300"),
     ],
