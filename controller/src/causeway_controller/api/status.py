@@ -133,15 +133,21 @@ class StatusHandlers:
         return found
 
     def _replicas(self, stored: Stored) -> tuple[Trouble, ...]:
-        """What is wrong with replicas as far as it was told, of the tenants that are in this."""
-        told = self.replicas.all()
-        return tuple(
-            Trouble(subject=f"replica {tenant.id}/{one.vm}", detail=wrong)
-            for tenant in stored.inventory.tenants
+        """Plans that lack some, and what was told that is wrong with others, of the tenants in this."""
+        told, tenants = self.replicas.all(), stored.inventory.tenants
+        lacking = (
+            Trouble(subject=f"tenant {tenant.id}", detail=text)
+            for tenant in tenants
+            for text in replicas.lacking(tenant)
+        )
+        wrong = (
+            Trouble(subject=f"replica {tenant.id}/{one.vm}", detail=text)
+            for tenant in tenants
             if tenant.id in told
             for one in replicas.reports(tenant, told[tenant.id], now=self.now())
-            for wrong in one.wrong
+            for text in one.wrong
         )
+        return (*lacking, *wrong)
 
     def _left_out(self, stored: Stored) -> tuple[Trouble, ...]:
         modes = {place: standing.mode for place, standing in self.standings.all().items()}
@@ -177,7 +183,7 @@ def _some(old: tuple[Trouble, ...]) -> tuple[Trouble, ...]:
     """Some of many: whoever replicates may have stopped as a whole."""
     if len(old) <= _NOTICES:
         return old
-    detail = f"{len(old) - _NOTICES} more are wrong; `causeway replica list TENANT` has all of a tenant"
+    detail = f"{len(old) - _NOTICES} more are wrong; `causeway replica list TENANT` has a tenant's"
     return (*old[:_NOTICES], Trouble(subject="replicas", detail=detail))
 
 

@@ -62,6 +62,19 @@ def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
     )
 
 
+def lacking(tenant: Tenant) -> Iterator[str]:
+    """Say of each failover plan that it lacks replicas, and what to do: it is refused when it is begun, which
+    is better found out before.
+    """
+    without = {vm.name for vm in tenant.vms if vm.replica is UNSET}
+    for plan in tenant.failover_plans:
+        bare = [entry.vm for entry in plan.entries if entry.vm in without]
+        if bare:
+            whose = f"{bare[0]} has" if len(bare) == 1 else f"{bare[0]} and {len(bare) - 1} more have"
+            command = f"causeway replica register {tenant.id} {bare[0]} --host HOST --id ID"
+            yield f"failover plan {plan.id} is refused, for {whose} no replica; enter it: `{command}`"
+
+
 def restored_to(vm: ProtectedVm, told: Told | None) -> datetime | None:
     """Return the restore point of the VM's replica, as far as this tells of it."""
     about = _about(vm, told)

@@ -62,6 +62,11 @@ def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:
     assert ask(controller, "list", "acme").exit_code == 0
 
 
+def test_status_names_what_a_plan_is_refused_for(controller: AtSocket) -> None:
+    told = CliRunner().invoke(app, ["--socket", str(controller.socket), "status"])
+    assert (told.exit_code, "tenant acme: failover plan site is refused" in told.stdout) == (1, True)
+
+
 @pytest.mark.parametrize(
     "words", [("--restored-to", "2026-01-31 10:00"), ("--restored-to", "now"), ("--address", "x")]
 )

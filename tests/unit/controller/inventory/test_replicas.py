@@ -58,6 +58,14 @@ def test_vms_without_a_replica_are_none() -> None:
     assert list(replicas.reports(bare, {"db1": told()}, now=NOW)) == []
 
 
+def test_a_plan_is_told_whose_vms_have_none() -> None:
+    assert list(replicas.lacking(tenant())) == []
+    without = tuple(with_(vm(name, n), replica=UNSET) for n, name in enumerate(("db1", "unplanned"), 12))
+    (said,) = replicas.lacking(tenant(vms=(*without, vm("web1", 11))))
+    assert said.startswith("failover plan site is refused, for db1 has no replica;")
+    assert "`causeway replica register acme db1 --host HOST --id ID`" in said
+
+
 def test_one_replica_is_changed_and_nothing_else() -> None:
     wanted = ReplicaVm(host="esx1", vm_id="vm-9")
     changed, pointer = replicas.with_replica(seed_example(), "acme", "db1", wanted)
