@@ -69,7 +69,8 @@ def register(
 ) -> None:
     """Enter what stands in for a VM, and its restore point. A VM that is new there is looked for, and is off.
 
-    The same again changes nothing but when it was told.
+    The same again changes nothing but when it was told. A restore point or addresses that are left out are
+    forgotten.
     """
     asked = RegisterReplica(
         host=host, vm_id=vm_id, restored_to=_moment(restored_to), addresses=_addresses(address or [])
@@ -80,9 +81,11 @@ def register(
         telling.as_json(reply.value)
         return
     found = reply.read(ReplicaReport)
-    typer.echo(
-        f"{tenant}/{vm}: {found.vm_id} on {found.host}, restore point {telling.moment(found.restored_to)}."
-    )
+    if found.restored_to is UNSET:
+        point = "without a restore point; any told before is forgotten"
+    else:
+        point = f"restore point {telling.moment(found.restored_to)} UTC"
+    typer.echo(f"{tenant}/{vm}: {found.vm_id} on {found.host}, {point}.")
     for wrong in found.wrong:
         typer.echo(f"  {wrong}")
 

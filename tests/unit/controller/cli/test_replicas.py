@@ -52,8 +52,11 @@ def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:
     words = ("register", "acme", "web1", "--host", "esx1", "--id", "vm-5")
     done = ask(controller, *words, "--restored-to", "2026-01-31T10:00:00+01:00", "--address", "192.168.10.9")
     assert done.exit_code == 0, done.output
-    assert done.stdout.splitlines()[0] == "acme/web1: vm-5 on esx1, restore point 2026-01-31 09:00:00."
+    assert done.stdout.splitlines()[0] == "acme/web1: vm-5 on esx1, restore point 2026-01-31 09:00:00 UTC."
     assert "web1 was renumbered" in done.stdout
+    silent = ask(controller, *words).stdout
+    assert silent == "acme/web1: vm-5 on esx1, without a restore point; any told before is forgotten.\n"
+    assert ask(controller, *words, "--address", "192.168.10.9").exit_code == 0
     listed = ask(controller, "list", "acme")
     assert listed.exit_code == 1
     assert listed.stdout.splitlines()[1].split() == ["db1", "esx1", "vm-db1", "-", "-"]
