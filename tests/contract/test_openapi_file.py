@@ -36,6 +36,18 @@ def test_the_committed_file_is_valid_openapi(file: Path) -> None:
     )
 
 
+def test_what_is_removed_is_said_to_be_gone() -> None:
+    """204 means another thing where a run's events are followed."""
+    paths = json.loads((REFERENCE / "controller-openapi.json").read_text())["paths"]
+    said = {
+        method: operation["responses"]["204"]["description"]
+        for path in ("/v1/runs/{run}/events", "/v1/tenants/{tenant}/replicas/{vm}")
+        for method, operation in paths[path].items()
+        if "204" in operation["responses"]
+    }
+    assert said == {"get": "Nothing more will come", "delete": "It is gone"}
+
+
 def test_the_validator_finds_a_planted_mistake() -> None:
     broken = json.loads(FILE.read_text())
     del broken["paths"]["/v1/changes/{id}"]["get"]["parameters"]

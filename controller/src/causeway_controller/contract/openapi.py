@@ -248,7 +248,8 @@ def _parameters(route: routes.Route) -> list[Schema]:
 
 
 def _success(route: routes.Route, status: int) -> Schema:
-    said = {201: "Made", 202: "Accepted", 204: "Nothing more will come", 304: "It is what one has"}
+    gone = "It is gone" if route.method == "DELETE" else "Nothing more will come"
+    said = {201: "Made", 202: "Accepted", 204: gone, 304: "It is what one has"}
     response: Schema = {"description": said.get(status, "OK")}
     if status not in _NO_BODY:
         response["content"] = _content(route)
