@@ -12,7 +12,7 @@ from causeway_wire.types import ApplianceId, Name, SerialNumber, TenantId, Times
 
 
 class Bearer(StrEnum):
-    """Who shows a certificate."""
+    """Who shows it. `client`: the tenant's end of a tunnel. `server`: the other. `member`: its controller."""
 
     AGENT = "agent"
     """An appliance, to controllers."""
@@ -29,7 +29,7 @@ class Bearer(StrEnum):
 
 
 class CertificateState(StrEnum):
-    """Whether it counts."""
+    """Whether it counts. One whose time is over is `ended`, also when it was revoked before."""
 
     COUNTS = "counts"
     REVOKED = "revoked"

@@ -17,7 +17,9 @@ class RegisterReplica(Document, frozen=True, kw_only=True):
     vm_id: ForeignId
     """As `causeway host vms` shows it."""
     restored_to: Timestamp | UnsetType = UNSET
-    """The moment of production that the replica would start with: its last restore point."""
+    """The moment of production that the replica would start with: its last restore point, at most five
+    minutes ahead of the controller's clock. Left out, one that was told before is forgotten.
+    """
     addresses: PerVm = ()
     """The VM's in production, as far as who replicates knows them. They change nothing: where the inventory
     has others, that is told.
