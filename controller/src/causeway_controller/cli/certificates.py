@@ -70,6 +70,8 @@ def list_certificates(
         ),
         ("number", "serial", "of", "name", "appliance or tunnel", "counts"),
     )
+    if not found.certificates and tenant and not revoked and not after:
+        telling.note(f"no certificate of {tenant} was issued here")
     if found.next:
         telling.note(f"there are more: causeway certificate list --after {found.next}")
 

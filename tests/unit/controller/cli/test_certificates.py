@@ -73,6 +73,9 @@ def test_gateways_of_one_pool_have_one_name_and_are_told_apart(controller: AtSoc
 
 
 def test_what_is_wrong_is_told(controller: AtSocket, serial: str) -> None:
+    mistyped = ask(controller, "list", "--tenant", "acmee")
+    assert (mistyped.exit_code, mistyped.stdout) == (0, "")
+    assert mistyped.stderr == "causeway: no certificate of acmee was issued here\n"
     unknown = ask(controller, "revoke", "1f", "--reason", "x")
     assert (unknown.exit_code, "there is no certificate 1f" in unknown.stderr) == (errors.REFUSED, True)
     empty = ask(controller, "revoke", serial, "--reason", "")
