@@ -273,6 +273,14 @@ def _ending(one: Deployed, *, now: datetime) -> str:
     return f"its certificate ends at {one.shown.ends:%Y-%m-%d %H:%M} UTC and was not renewed; {hint}"
 
 
+def not_deployed(tenant: TenantId, host: Name) -> str:
+    """Say that there is no such appliance, or of `NOBODY` no such cloud gateway, and where to see what is."""
+    what = (
+        f"gateway {host} is deployed" if tenant == NOBODY else f"appliance of {tenant} is deployed on {host}"
+    )
+    return f"no {what}; see `causeway appliance list`"
+
+
 def age(passed: timedelta) -> str:
     """A time in the largest unit of which there are at least two: `90 s`, `3 min`, `5 h`, `4 d`."""
     seconds = max(round(passed.total_seconds()), 0)

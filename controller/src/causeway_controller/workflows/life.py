@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import health, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
@@ -161,8 +161,7 @@ class Life:
     async def _deployed(self, tenant: TenantId, host: Name) -> Deployed:
         found = await asyncio.to_thread(self._appliances.find, tenant, host)
         if found is None:
-            detail = f"no appliance of {tenant} is deployed on {host}; see `causeway appliance list`"
-            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+            raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
         return found
 
     async def _refuse_failed_over(self, one: Deployed) -> None:

@@ -18,6 +18,7 @@ from causeway_controller.errors import AgentUnreachable, ControllerError, StoreE
 from causeway_controller.fleet import update_file, updates
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.fleet.update_file import UpdateFile
+from causeway_controller.inventory import health
 from causeway_controller.inventory.health import IDLE, Deployed
 from causeway_controller.inventory.tenancy import ManagementAccess
 from causeway_controller.store.appliances import Appliances
@@ -140,9 +141,7 @@ class Updating:
     ) -> tuple[Deployed, UpdateFile]:
         one = await asyncio.to_thread(self._appliances.find, tenant, host)
         if one is None:
-            what = f"appliance of {tenant} is deployed on {host}" if tenant else f"gateway {host} is deployed"
-            detail = f"no {what}; see `causeway appliance list`"
-            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
+            raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
         await self._refuse_serving(one, interrupt=interrupt)
         return one, await self.file(build)
 

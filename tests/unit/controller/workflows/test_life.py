@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory import modes
+from causeway_controller.inventory.health import NOBODY
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.life import Life
@@ -133,6 +134,13 @@ async def test_a_retirement_that_failed_half_way_goes_on_when_it_is_repeated(wor
     world.host.broken.clear()
     await world.retire()
     assert (world.host.on, world.one.appliances.all()) == ({}, ())
+
+
+async def test_what_is_not_deployed_is_called_by_its_name(world: World) -> None:
+    with pytest.raises(ProblemError, match="no appliance of bolt is deployed on esx9; see"):
+        await world.life.deployed("bolt", "esx9")
+    with pytest.raises(ProblemError, match="no gateway gw9 is deployed; see"):
+        await world.life.deployed(NOBODY, "gw9")
 
 
 async def test_what_is_said_to_be_gone_is_not_asked_for(world: World) -> None:
