@@ -91,7 +91,8 @@ def _foreign(request: web.Request, error: web.HTTPException) -> web.Response:
 def _words(request: web.Request, kind: ProblemType) -> str:
     match kind:
         case ProblemType.NOT_FOUND:
-            return "there is nothing at this path; the API's description lists all paths"
+            known = "the API's description lists all paths, and names in a path are lower-case"
+            return f"there is nothing at this path; {known}"
         case ProblemType.METHOD_NOT_ALLOWED:
             return f"{request.method} is none of the methods in the header Allow"
         case _:

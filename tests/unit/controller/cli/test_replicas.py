@@ -70,6 +70,11 @@ def test_status_names_what_a_plan_is_refused_for(controller: AtSocket) -> None:
     assert (told.exit_code, "tenant acme: failover plan site is refused" in told.stdout) == (1, True)
 
 
+def test_a_name_that_the_hypervisor_shows_in_capitals_is_told_as_such(controller: AtSocket) -> None:
+    told = ask(controller, "register", "acme", "DB1", "--host", "esx1", "--id", "vm-db1")
+    assert (told.exit_code, "names in a path are lower-case" in told.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     "words", [("--restored-to", "2026-01-31 10:00"), ("--restored-to", "now"), ("--address", "x")]
 )
