@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import UNSET
 
 from causeway_controller.api.ports import Peering
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.joining import invited, peering, unlocked
@@ -48,6 +50,17 @@ def test_a_member_is_let_in_found_and_put_out(provider: Peering) -> None:
     provider.members.end("acme", action="member.expel", actor="test")
     assert provider.members.find(shown) is None
     assert provider.members.list(next_key=None) == ()
+
+
+def test_a_member_whose_certificate_was_revoked_is_told_as_such(
+    provider: Peering, database: Database
+) -> None:
+    joined = provider.members.join(invited(provider).secret, request(pki.make_key()), source="192.0.2.1")
+    (well,) = provider.members.list(next_key=None)
+    ledger = Ledger(database, now=lambda: AT)
+    ledger.revoke(pki.serial(joined.certificate), actor="test", reason="a laptop was stolen")
+    (refused,) = provider.members.list(next_key=None)
+    assert (well.revoked, refused.revoked) == (UNSET, AT)
 
 
 def test_the_key_is_exchanged_once_members_know_the_next_one(provider: Peering) -> None:

@@ -157,7 +157,7 @@ def _tell(reply: Reply, *, json_wanted: bool) -> None:
                 one.tenant,
                 f"{one.joined:%Y-%m-%d}",
                 f"{one.seen:%Y-%m-%d %H:%M}" if one.seen else "never",
-                f"{one.ends:%Y-%m-%d}",
+                f"revoked {one.revoked:%Y-%m-%d}" if one.revoked else f"{one.ends:%Y-%m-%d}",
                 ("yes" if one.knows_next_key else "no") if found.next_key else "",
                 one.key,
             )

@@ -121,6 +121,8 @@ class MemberReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the newest key that it was given a certificate for."""
     ends: Timestamp
     """When that certificate does."""
+    revoked: Timestamp | UnsetType = UNSET
+    """When that was revoked, if it was: it is refused, and the tenant is invited anew."""
     seen: Timestamp | UnsetType = UNSET
     """When it last asked, to the minute."""
     knows_next_key: bool = False
