@@ -73,11 +73,6 @@ class Fleet:
                 return ", ".join(conditions)
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def versions(self) -> list[tuple[str, str]]:
-        """Appliances, and what each runs."""
-        found = await self._controller.ask_json("appliance", "list", ok=(0, 1))
-        return [(one["appliance"], one.get("agent", "")) for one in found["appliances"]]
-
     async def again(self, *words: str) -> str:
         before = self._volumes()
         seconds = await seconds_of(self.deployed(*words))

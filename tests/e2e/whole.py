@@ -93,7 +93,7 @@ class Whole:
             controller = self._provider if words == ("--all",) else self._tenant
             asked = controller.ask("appliance", "update", *words, "--interrupt", "--file", str(file))
             await told(sentence, self._watched(here, asked), patience=UPDATE_SECONDS)
-        await told("Every appliance runs the new system", self._runs(NEWER), patience=CLAIM_SECONDS)
+        await told("Each runs the new system, and stays when asked again", self._runs(file))
         await told("All are healthy", self._healthy(), patience=CLAIM_SECONDS)
         await self._extended()
         return True
@@ -192,12 +192,18 @@ class Whole:
         require(seen.moments, "no echo was answered")
         return f"in {seconds:.0f} s; {seen.told()}"
 
-    async def _runs(self, version: str) -> str:
-        while True:
-            found = [*await self._fleet.versions(), *await self._own.versions()]
-            if {one for _, one in found} == {version}:
-                return ", ".join(f"{name} {one}" for name, one in found)
-            await asyncio.sleep(_LOOK_SECONDS)
+    async def _runs(self, file: Path) -> str:
+        """Agents of both systems are of the same version: what an appliance runs, an update says again."""
+        found = []
+        for controller, *words in (
+            (self._provider, "appliance", "update", TENANT, HOST, "--interrupt"),
+            (self._provider, "gateway", "update", EDGE),
+            (self._tenant, "appliance", "update", TENANT, NETWORK, "--interrupt"),
+        ):
+            (one,) = (await controller.ask_json(*words, "--file", str(file)))["appliances"]
+            require(f"runs {NEWER} " in one["detail"], f"{words[2]}: {one['detail']}")
+            found.append(f"{' '.join(words[2:4])}: {one['detail']}")
+        return "; ".join(found)
 
     async def _escalated(self) -> str:
         await self._tenant.kill()
