@@ -33,6 +33,7 @@ THERE = {
     "invitation": "0" * 12,
     "provider": "north",
     "vm": "db1",
+    "serial": "1a",
 }
 """Names in paths that lead somewhere; drawn ones rarely do."""
 
