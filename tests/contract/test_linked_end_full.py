@@ -168,6 +168,28 @@ async def test_what_is_left_of_a_full_failover_sends_no_half_back(
         assert released == ([] if left_on else ["release"]), "never under a replica that runs"
 
 
+async def test_who_takes_over_what_is_settled_and_is_to_stop_sends_no_half_back(both: Linked) -> None:
+    """That it is settled was kept, and the controller was killed before it remembered the stage."""
+    assert await there(both, BOTH) == "finished"
+    both.provider.engine.kill_at = at = ("stage 5", "after")
+    usual = both.provider.engine.at
+
+    async def stop(stage: str, moment: str) -> None:
+        if (stage, moment) == at:
+            for one in both.provider.runs_kept.open():
+                await both.provider.runs.stop(one.id, actor="otto")
+        await usual(stage, moment)
+
+    both.provider.engine.at = stop
+    run = await both.start(KEEP)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    assert both.provider.engine.kills == [at]
+    (serving,) = (one for one in both.provider.engine.ended if one.startswith("h-"))
+    assert both.provider.last(serving)[0] == "finished", both.provider.last(serving)
+    assert (both.at_provider(), both.at_tenant()) == (ONES, ONES)
+    assert both.provider.standings.get("acme", "esx1").mode == Partial(ONES)
+
+
 async def test_an_undo_while_the_others_are_ended_still_is_refused_before_anything_is_done(
     both: Linked,
 ) -> None:

@@ -59,6 +59,8 @@ class Run:
     """Is told what a step waits for, and for how many seconds at most."""
     settle: Callable[[modes.Mode], Awaitable[None]] = _nowhere
     """Keeps that the tenant is in this mode, before the run ends."""
+    settled: bool = False
+    """Whether that was kept by another controller, which may have told nobody else of it."""
     unheard: set[ApplianceId] = field(default_factory=set)
     """Appliances that may still obey another controller, or have done what they did not answer."""
 

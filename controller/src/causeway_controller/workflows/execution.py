@@ -112,7 +112,7 @@ class Execution:
         if started is not None:
             began = msgspec.json.decode(started.detail, type=dict[str, Any])
         followed = requests.plan(request)
-        if any(event.kind == SETTLED for event in before):
+        if settled := any(event.kind == SETTLED for event in before):
             followed = followed or modes.plan(modes.read(began["mode"]))  # the mode of now tells it no more
         site = await self._means.tenancies.load(self._asked.tenant, self._asked.host, followed)
         self._site = site
@@ -126,6 +126,7 @@ class Execution:
         acting.stop_requested = self._journal.stop_requested
         acting.inherits = bool(self._inherited.kept)
         acting.settle, acting.waits = self._record.settle, self._record.waits
+        acting.settled = settled
         if started is None:
             standing = tenancy.mode(site, self._asked.tenant)
             known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)

@@ -71,7 +71,7 @@ class Stages:
         self._failed: set[str] = set()
         """Steps that did not end well, by their sentences; also those of a controller before us."""
         self._relying: frozenset[ApplianceId] = frozenset()
-        self._settled = False
+        self._settled = run.settled
         self._begun = run.taken_over
         """Whether another controller may have begun the stage that comes next."""
 
