@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from causeway_controller.contract import provider as provided
 from causeway_controller.errors import ControllerError, StoreError
@@ -31,6 +31,7 @@ from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.conforming import conforms
+from causeway_controller.workflows.life import Deployment
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under, refuse_unheard
 from causeway_wire.identity import Purpose
@@ -209,30 +210,10 @@ def _wanted(gateway: Gateway, entry: provided.Gateway) -> Wanted:
     )
 
 
-class Deployments(Protocol):
-    """`life.Deployment`, twice."""
-
-    async def check(
-        self, tenant: TenantId, host: Name, *, under: Under | None = None, in_place: bool = False
-    ) -> None: ...
-
-    async def ensure(
-        self,
-        tenant: TenantId,
-        host: Name,
-        *,
-        under: Under | None = None,
-        overrule: bool = False,
-        in_place: bool = False,
-    ) -> ApplianceId: ...
-
-    async def conform(self, tenant: TenantId, host: Name) -> None: ...
-
-
 class ByKind:
     """Tenants' appliances by one, gateways by the other."""
 
-    def __init__(self, tenants: Deployments, gateways: Deployments) -> None:
+    def __init__(self, tenants: Deployment, gateways: Deployment) -> None:
         self._tenants = tenants
         self._gateways = gateways
 
@@ -258,5 +239,5 @@ class ByKind:
         """As `Deployment.conform`."""
         await self._of(tenant).conform(tenant, host)
 
-    def _of(self, tenant: TenantId) -> Deployments:
+    def _of(self, tenant: TenantId) -> Deployment:
         return self._gateways if tenant == NOBODY else self._tenants
