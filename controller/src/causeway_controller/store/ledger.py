@@ -28,6 +28,9 @@ REVOKED: Final = "revoked"
 
 _NUMBERS: Final = ("ledger", "certificates")
 """The counter of the order in which certificates were issued."""
+_IS_REVOKED: Final = certificate.c.serial.in_(
+    select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
+)
 
 
 class Ledger:
@@ -53,9 +56,8 @@ class Ledger:
         return self._revocations(or_(gateway, certificate.c.tenant == tenant))
 
     def _revocations(self, *conditions: ColumnElement[bool]) -> tuple[Revocation, ...]:
-        revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
         with self._database.read() as connection:
-            found = records(connection, certificate.c.serial.in_(revoked), *conditions)
+            found = records(connection, _IS_REVOKED, *conditions)
             return certificates.revocations(found, now=self._now())
 
     def newest_of_agents(self, appliances: Iterable[ApplianceId]) -> dict[ApplianceId, Issued]:
@@ -73,10 +75,8 @@ class Ledger:
 
     def refused_agents(self) -> frozenset[SerialNumber]:
         """Certificates of agents that controllers must not believe. Raises StoreError."""
-        revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
-        agents = certificate.c.purpose == Purpose.AGENT
         with self._database.read() as connection:
-            found = records(connection, agents, certificate.c.serial.in_(revoked))
+            found = records(connection, certificate.c.purpose == Purpose.AGENT, _IS_REVOKED)
         return frozenset(one.serial for one in found if self._now() < one.not_after)
 
     def alive_of_agent(self, appliance: ApplianceId) -> tuple[SerialNumber, ...]:
@@ -111,8 +111,7 @@ class Ledger:
             member = certificates.of_member(tenant).slot
             conditions.append(or_(certificate.c.tenant == tenant, certificate.c.slot == member))
         if revoked:
-            events = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
-            conditions.append(certificate.c.serial.in_(events))
+            conditions.append(_IS_REVOKED)
         with self._database.read() as connection:
             return records(connection, *conditions, limit=limit)
 
@@ -257,8 +256,7 @@ def _revoked_of(subject: Subject) -> tuple[ColumnElement[bool], ...]:
     """Revoked certificates of everything for which a bearer may show the subject's keys: those of one
     appliance, or of one tenant's appliances, whose tunnels may have had other names.
     """
-    revoked = select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
-    return certificate.c.serial.in_(revoked), *_borne_by(subject)
+    return _IS_REVOKED, *_borne_by(subject)
 
 
 def _borne_by(subject: Subject) -> tuple[ColumnElement[bool], ...]:
