@@ -157,7 +157,8 @@ class Provisioning:
         said = await agent.observed()
         if not wanted <= {one.serial for one in said.revoked}:
             return True
-        shown = frozenset() if await agent.etag() is None else revocation.shown(await agent.get_desired())
+        runs = await _running(agent)
+        shown = frozenset() if runs is None else revocation.shown(runs)
         return not shown.isdisjoint(one.serial for one in site.revoked)
 
     async def check(
@@ -238,15 +239,18 @@ class Provisioning:
         return self._epochs.current(tenant, host) or self._epochs.take(tenant, host)
 
 
+async def _running(agent: AgentClient) -> Desired | None:
+    """The document that the agent has; None before its first."""
+    return None if await agent.etag() is None else await agent.get_desired()
+
+
 async def _refuse_loss(agent: AgentClient, document: Desired, place: str) -> None:
     """Raise ProblemError (`failover-in-progress`) where the appliance serves what the document would end.
 
     Only runs end failovers, and what they leave is remembered: the memory is older than the appliance.
     """
-    if await agent.etag() is None:
-        return
-    lost = losing.lost(await agent.get_desired(), document)
-    if lost:
+    runs = await _running(agent)
+    if runs is not None and (lost := losing.lost(runs, document)):
         detail = (
             f"appliance {document.appliance} serves what this controller does not know, {', '.join(lost)}: "
             "an older backup may have been restored. It is left as it is: ask for the same failover again, "
