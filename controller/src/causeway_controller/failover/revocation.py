@@ -89,29 +89,26 @@ def named(document: Desired) -> frozenset[SerialNumber]:
 
 def shown(document: Desired) -> frozenset[SerialNumber]:
     """All that the document has its appliance show at its ends of tunnels."""
-    tunnels: tuple[TunnelServer | TunnelClient | None, ...] = ()
-    match document.role:
-        case ProviderRole(networks=networks):
-            tunnels = tuple(network.tunnel for network in networks)
-        case TenantRole(tunnel=tunnel):
-            tunnels = (tunnel,)
-        case GatewayRole():
-            pass
-    return frozenset(pki.serial(one.certificate) for one in tunnels if one is not None)
+    return frozenset(pki.serial(one.certificate) for one in _ends(document.role))
 
 
 def _named(document: Desired) -> Iterator[SerialNumber]:
     yield from document.management.revoked or ()
-    match document.role:
+    for end in _ends(document.role):
+        yield from end.revoked or ()
+        if isinstance(end, TunnelClient):
+            yield from end.gateway_revoked or ()
+    if isinstance(document.role, GatewayRole):
+        for each in document.role.tunnels:
+            yield from each.revoked or ()
+
+
+def _ends(role: Role) -> Iterator[TunnelServer | TunnelClient]:
+    """The appliance's ends of tunnels; a gateway has none."""
+    match role:
         case ProviderRole(networks=networks):
-            for network in networks:
-                if network.tunnel is not None:
-                    yield from network.tunnel.revoked or ()
+            yield from (network.tunnel for network in networks if network.tunnel is not None)
         case TenantRole(tunnel=tunnel) if tunnel is not None:
-            yield from tunnel.revoked or ()
-            yield from tunnel.gateway_revoked or ()
-        case GatewayRole(tunnels=tunnels):
-            for each in tunnels:
-                yield from each.revoked or ()
-        case TenantRole():
+            yield tunnel
+        case _:
             pass
