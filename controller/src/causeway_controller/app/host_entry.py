@@ -70,7 +70,8 @@ def add(
         may = anyway or all(one.grade is not Grade.PROBLEM for one in found)
         if dry or not may:
             return Entered(findings=found, entered=False, may=may, revision=before.revision)
-        if host.login is not UNSET and login is not None and not _has(kept, host.login, login):
+        # Its history tells of changes only.
+        if host.login is not UNSET and login is not None and _held(kept, host.login) != login:
             kept.put(host.login, login, actor=upkeep.actor())
         after = inventories.replace(inventory, expected=before.revision, actor=upkeep.actor())
         return Entered(findings=found, entered=True, may=True, revision=after.revision)
@@ -97,8 +98,7 @@ def _refuse_foreign(inventory: Inventory, kept: Secrets, host: Host, name: Name,
 
     It may be a hook's, or of a host that is about to be entered.
     """
-    known = any(one.name == name for one in kept.entries())
-    if host in inventory.hosts or not known or kept.get(name) == login:
+    if host in inventory.hosts or _held(kept, name) in {None, login}:
         return
     detail = (
         f"the vault has another secret {name}, which is no login of this host; name another with --login, "
@@ -107,9 +107,9 @@ def _refuse_foreign(inventory: Inventory, kept: Secrets, host: Host, name: Name,
     raise ProblemError(problem(ProblemType.INVALID, detail, pointer=f"/hosts/{len(inventory.hosts)}/login"))
 
 
-def _has(kept: Secrets, name: str, value: Secret) -> bool:
-    """Whether the vault has that already, so that its history tells of changes only."""
-    return any(one.name == name for one in kept.entries()) and kept.get(name) == value
+def _held(kept: Secrets, name: Name) -> Secret | None:
+    """The vault's secret of this name; None where it has none."""
+    return kept.get(name) if any(one.name == name for one in kept.entries()) else None
 
 
 async def _looked_at(

@@ -57,11 +57,10 @@ def open_store(settings: Settings) -> Database:
     """
     database = connect(settings.store.reveal())
     missing = migrate.missing(database)
-    if missing == migrate.revisions():
-        database.close()
-        raise StartError("the store is empty: nothing was set up here yet; run `causeway setup` first")
     if missing:
         database.close()
+        if missing == migrate.revisions():
+            raise StartError("the store is empty: nothing was set up here yet; run `causeway setup` first")
         detail = f"the store lacks the tables {', '.join(missing)}; back it up, then run `causeway setup`"
         raise StartError(detail)
     return database
