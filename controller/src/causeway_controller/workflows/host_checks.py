@@ -62,12 +62,6 @@ class _Entered:
     stored: Stored
     told: Mapping[TenantId, Mapping[VmName, Told]]
 
-    def needs(self, name: Name) -> tuple[Host, HostNeeds]:
-        """A host and what is to be there. Raises ProblemError (`not-found`)."""
-        inventory = self.stored.inventory
-        host = book.host(book.index(inventory), name)
-        return host, host_needs.of_host(inventory, self.stored.allocation, name)
-
     def findings(self, name: Name, *, now: datetime) -> tuple[Finding, ...]:
         """What was told that is wrong with replicas on this host."""
         return tuple(told_of.findings(self.stored.inventory.tenants, self.told, name, now=now))
@@ -89,7 +83,8 @@ class HostChecks:
 
         Raises ProblemError (`not-found`), StoreError.
         """
-        entered, host, needs = await asyncio.to_thread(self._needs, name)
+        entered = await asyncio.to_thread(self._entered)
+        host, needs = await asyncio.to_thread(_needs, entered.stored, name)
 
         async def inspected(asked: Inspecting, findings: list[Finding]) -> None:
             inspection = await asked.inspect(needs)
@@ -111,7 +106,7 @@ class HostChecks:
 
         async def one(name: Name) -> HostReport:
             async with room:
-                host, needs = await asyncio.to_thread(entered.needs, name)
+                host, needs = await asyncio.to_thread(_needs, entered.stored, name)
                 return await self._report(
                     host, lambda asked, found: self._replicas(asked, found, needs, entered, name)
                 )
@@ -128,10 +123,6 @@ class HostChecks:
 
     def _entered(self) -> _Entered:
         return _Entered(self.inventories.load(), self.told.all())
-
-    def _needs(self, name: Name) -> tuple[_Entered, Host, HostNeeds]:
-        entered = self._entered()
-        return entered, *entered.needs(name)
 
     async def _report(
         self, host: Host, ask: Callable[[Inspecting, list[Finding]], Awaitable[None]]
@@ -152,7 +143,8 @@ class HostChecks:
 
     async def vms(self, name: Name) -> HostVms:
         """Return the VMs that the host has. Raises ProblemError, HypervisorError, StoreError, SealBroken."""
-        _, host, needs = await asyncio.to_thread(self._needs, name)
+        stored = await asyncio.to_thread(self.inventories.load)
+        host, needs = await asyncio.to_thread(_needs, stored, name)
         found = await self._listed(host)
         known = {one.vm_id: f"replica {one.tenant}/{one.vm}" for one in needs.replicas}
         told = (
@@ -173,7 +165,7 @@ class HostChecks:
 
         Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
-        _, host, _ = await asyncio.to_thread(self._needs, name)
+        host = await asyncio.to_thread(self._host, name)
         found = await self._listed(host)
         there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
         if there is None:
@@ -191,6 +183,9 @@ class HostChecks:
             raise _unfit(
                 f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
             )
+
+    def _host(self, name: Name) -> Host:
+        return book.host(book.index(self.inventories.load().inventory), name)
 
     def _stand_ins(self, endpoint: str, ids: Collection[str]) -> frozenset[tuple[TenantId, VmName]]:
         """VMs that one of these stands in for, on whichever host: one endpoint may command several."""
@@ -287,6 +282,12 @@ def refused(error: ControllerError) -> Finding:
     cause = error.cause if isinstance(error, HypervisorError) else Cause.UNKNOWN
     topic, advice = _REMEDIES[cause]
     return found_problem(topic, str(error), advice)
+
+
+def _needs(stored: Stored, name: Name) -> tuple[Host, HostNeeds]:
+    """A host and what is to be there. Raises ProblemError (`not-found`)."""
+    host = book.host(book.index(stored.inventory), name)
+    return host, host_needs.of_host(stored.inventory, stored.allocation, name)
 
 
 def _inspecting(provider: Provider, host: Host) -> Inspecting:
