@@ -93,7 +93,7 @@ class ReplicaHandlers:
         told = Told(
             host=asked.host,
             vm_id=asked.vm_id,
-            restored_to=None if asked.restored_to is UNSET else asked.restored_to,
+            restored_to=asked.restored_to or None,
             addresses=asked.addresses,
             at=self.now(),
             by=ask.caller.name,

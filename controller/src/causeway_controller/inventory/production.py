@@ -196,15 +196,18 @@ def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation
     for one in told.revoked:
         if one.bearer not in _HOLDERS:
             continue
-        if one.tunnel:
-            yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer], tenant=tenant, tunnel=one.tunnel)
-        else:
-            yield Revocation(serial=one.serial, holder=_HOLDERS[one.bearer])
+        yield Revocation(
+            serial=one.serial,
+            holder=_HOLDERS[one.bearer],
+            tenant=tenant if one.tunnel else None,
+            tunnel=one.tunnel or None,
+        )
 
 
 def _vm(told: ReplicaView) -> Vm:
-    restored = None if told.restored_to is UNSET else told.restored_to
-    return Vm(name=told.vm, network=told.network, addresses=told.addresses, restored_to=restored)
+    return Vm(
+        name=told.vm, network=told.network, addresses=told.addresses, restored_to=told.restored_to or None
+    )
 
 
 def _credentials(end: KeptEnd) -> TenantCredentials:

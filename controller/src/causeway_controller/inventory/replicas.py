@@ -48,14 +48,13 @@ def report(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
     if vm.replica is UNSET:
         return None
     about = _about(vm, told)
-    restored = restored_to(vm, told)
     return ReplicaReport(
         vm=vm.name,
         network=vm.network,
         addresses=vm.addresses,
         host=vm.replica.host,
         vm_id=vm.replica.vm_id,
-        restored_to=UNSET if restored is None else restored,
+        restored_to=restored_to(vm, told) or UNSET,
         told=UNSET if about is None else about.at,
         told_by=UNSET if about is None else about.by,
         wrong=tuple(f"{text}; {advice}" for text, advice in _wrong(tenant, vm, about, now=now)),

@@ -97,13 +97,12 @@ def _at(names: Book, tenant: Tenant, network: TenantNetwork) -> Iterator[Network
 
 def _replica(vm: ProtectedVm, told: Told | None) -> Iterator[ReplicaView]:
     if vm.replica is not UNSET:
-        point = replicas.restored_to(vm, told)
         yield ReplicaView(
             vm=vm.name,
             network=vm.network,
             addresses=vm.addresses,
             host=vm.replica.host,
-            restored_to=UNSET if point is None else point,
+            restored_to=replicas.restored_to(vm, told) or UNSET,
         )
 
 

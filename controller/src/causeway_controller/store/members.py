@@ -213,7 +213,7 @@ class Members:
             joined=row["joined"],
             key=pki.certified(pem),
             ends=issued.not_after,
-            revoked=UNSET if issued.revoked is None else issued.revoked,
+            revoked=issued.revoked or UNSET,
             seen=UNSET if row["seen"] is None else row["seen"],
             knows_next_key=next_key is not None and row["knows"] == next_key,
         )

@@ -101,10 +101,7 @@ class Runs:
         points = planning.started(planned)
         return PlannedRun(
             stages=sentences(planned.steps),
-            replicas=tuple(
-                PlannedReplica(vm=vm, restored_to=UNSET if point is None else point)
-                for vm, point in points.items()
-            ),
+            replicas=tuple(PlannedReplica(vm=vm, restored_to=point or UNSET) for vm, point in points.items()),
         )
 
     async def _planned(self, request: Request, host: Name) -> tuple[Site, Plan]:
