@@ -26,7 +26,7 @@ from causeway_controller.contract.certificates import (
     RevokedBy,
 )
 from causeway_controller.inventory import revoking
-from causeway_controller.inventory.certificates import Issued, Purpose
+from causeway_controller.inventory.certificates import Issued
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.ledger import Ledger
 from causeway_wire.types import SerialNumber, TenantId
@@ -96,7 +96,7 @@ class CertificateHandlers:
         return CertificateReport(
             serial=one.serial,
             number=one.number,
-            bearer=Bearer(subject.purpose),
+            bearer=subject.purpose,
             name=subject.name,
             begins=one.not_before,
             ends=one.not_after,
@@ -110,7 +110,7 @@ class CertificateHandlers:
 
 
 def _tenant(one: Issued) -> TenantId | None:
-    return one.subject.name if one.subject.purpose is Purpose.MEMBER else one.subject.tenant
+    return one.subject.name if one.subject.purpose is Bearer.MEMBER else one.subject.tenant
 
 
 def _state(one: Issued, now: datetime) -> CertificateState:

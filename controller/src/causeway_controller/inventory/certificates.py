@@ -6,13 +6,13 @@ that was installed before it is still shown.
 
 from __future__ import annotations
 
-import enum
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.inventory.tenancy import Holder, Revocation
 from causeway_wire.types import ApplianceId, KeyName, Name, NetworkId, SerialNumber, TenantId, TunnelId
 
@@ -23,27 +23,11 @@ RENEW_AFTER: Final = 2 / 3
 _NAME_LENGTH: Final = 63
 
 
-class Purpose(enum.StrEnum):
-    """What a certificate's bearer does with it."""
-
-    AGENT = "agent"
-    """An appliance shows it to controllers."""
-    CONTROLLER = "controller"
-    GATEWAY = "gateway"
-    """Its TLS certificate, for the TCP fallback."""
-    CLIENT = "client"
-    """A tenant appliance's, of a tunnel."""
-    SERVER = "server"
-    """A provider appliance's, of a tunnel."""
-    MEMBER = "member"
-    """A tenant's controller shows it to the provider's."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """For whom a certificate is: an appliance, one end of a tunnel, or a controller by its name."""
 
-    purpose: Purpose
+    purpose: Bearer
     name: Name
     """The certificate's common name."""
     appliance: ApplianceId | None = None
@@ -54,32 +38,32 @@ class Subject:
     def slot(self) -> str:
         """What it takes the place of: certificates of one slot follow each other, also under a new name."""
         match self.purpose:
-            case Purpose.AGENT | Purpose.GATEWAY:
+            case Bearer.AGENT | Bearer.GATEWAY:
                 return f"{self.purpose}/{self.appliance}"
-            case Purpose.CLIENT | Purpose.SERVER:
+            case Bearer.CLIENT | Bearer.SERVER:
                 return f"{self.purpose}/{self.tenant}/{self.tunnel}"
-            case Purpose.CONTROLLER | Purpose.MEMBER:
+            case Bearer.CONTROLLER | Bearer.MEMBER:
                 return f"{self.purpose}/{self.name}"
 
 
 def of_agent(appliance: ApplianceId) -> Subject:
     """An appliance, as controllers meet it."""
-    return Subject(purpose=Purpose.AGENT, name=appliance, appliance=appliance)
+    return Subject(purpose=Bearer.AGENT, name=appliance, appliance=appliance)
 
 
 def of_controller(name: Name) -> Subject:
     """A controller, as agents meet it."""
-    return Subject(purpose=Purpose.CONTROLLER, name=name)
+    return Subject(purpose=Bearer.CONTROLLER, name=name)
 
 
 def of_member(tenant: TenantId) -> Subject:
     """A tenant's controller, as the provider's meets it."""
-    return Subject(purpose=Purpose.MEMBER, name=tenant)
+    return Subject(purpose=Bearer.MEMBER, name=tenant)
 
 
 def of_gateway(appliance: ApplianceId, dns_name: Name) -> Subject:
     """A gateway, as tunnels over TCP meet it."""
-    return Subject(purpose=Purpose.GATEWAY, name=dns_name, appliance=appliance)
+    return Subject(purpose=Bearer.GATEWAY, name=dns_name, appliance=appliance)
 
 
 def end_name(tenant: TenantId, network: NetworkId, side: str) -> Name:
@@ -92,12 +76,12 @@ def end_name(tenant: TenantId, network: NetworkId, side: str) -> Name:
 
 def of_server(tenant: TenantId, tunnel: TunnelId, name: Name) -> Subject:
     """The provider's end of a tunnel."""
-    return Subject(purpose=Purpose.SERVER, name=name, tenant=tenant, tunnel=tunnel)
+    return Subject(purpose=Bearer.SERVER, name=name, tenant=tenant, tunnel=tunnel)
 
 
 def of_client(tenant: TenantId, tunnel: TunnelId, name: Name) -> Subject:
     """The tenant's end of a tunnel."""
-    return Subject(purpose=Purpose.CLIENT, name=name, tenant=tenant, tunnel=tunnel)
+    return Subject(purpose=Bearer.CLIENT, name=name, tenant=tenant, tunnel=tunnel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,11 +158,11 @@ def revocations(records: Iterable[Issued], *, now: datetime) -> tuple[Revocation
     )
 
 
-_HOLDERS: Final[Mapping[Purpose, Holder]] = {
-    Purpose.CONTROLLER: Holder.CONTROLLER,
-    Purpose.GATEWAY: Holder.GATEWAY,
-    Purpose.CLIENT: Holder.CLIENT,
-    Purpose.SERVER: Holder.SERVER,
+_HOLDERS: Final[Mapping[Bearer, Holder]] = {
+    Bearer.CONTROLLER: Holder.CONTROLLER,
+    Bearer.GATEWAY: Holder.GATEWAY,
+    Bearer.CLIENT: Holder.CLIENT,
+    Bearer.SERVER: Holder.SERVER,
 }
 NAMED: Final = frozenset(_HOLDERS)
 """Whose certificates documents name when they are revoked."""

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy.engine import Connection
 
-from causeway_controller.inventory.certificates import Issued, Purpose
+from causeway_controller.contract.certificates import Bearer
+from causeway_controller.inventory.certificates import Issued
 from causeway_controller.inventory.tenancy import GatewayCredentials, TenantCredentials, TunnelCredentials
 from causeway_controller.store import authorities, ledger, secrets
 from causeway_controller.store.database import Database
@@ -69,7 +70,7 @@ class Credentials:
                 return None
             found = [
                 (issued.subject.appliance, issued, pem)
-                for issued, pem in ledger.newest(connection, certificate.c.purpose == Purpose.GATEWAY)
+                for issued, pem in ledger.newest(connection, certificate.c.purpose == Bearer.GATEWAY)
                 if issued.revoked is None and issued.subject.appliance and issued.subject.name == dns_name
             ]
             return GatewayCredentials(
@@ -79,7 +80,7 @@ class Credentials:
             )
 
     def _tunnels(self, connection: Connection, tenant: TenantId) -> dict[TunnelId, TunnelCredentials]:
-        ends: dict[TunnelId, dict[Purpose, tuple[Issued, Pem]]] = {}
+        ends: dict[TunnelId, dict[Bearer, tuple[Issued, Pem]]] = {}
         for issued, pem in ledger.newest(connection, certificate.c.tenant == tenant):
             if issued.subject.tunnel is not None:
                 ends.setdefault(issued.subject.tunnel, {})[issued.subject.purpose] = issued, pem
@@ -94,12 +95,12 @@ class Credentials:
         connection: Connection,
         tenant: TenantId,
         tunnel: TunnelId,
-        ends: dict[Purpose, tuple[Issued, Pem]],
+        ends: dict[Bearer, tuple[Issued, Pem]],
     ) -> TunnelCredentials | None:
         key = secrets.find(connection, self._vault, Kind.TLS_CRYPT_CLIENT, f"{tenant}/{tunnel}")
-        if key is None or set(ends) != {Purpose.SERVER, Purpose.CLIENT}:
+        if key is None or set(ends) != {Bearer.SERVER, Bearer.CLIENT}:
             return None
-        (server, server_pem), (client, client_pem) = ends[Purpose.SERVER], ends[Purpose.CLIENT]
+        (server, server_pem), (client, client_pem) = ends[Bearer.SERVER], ends[Bearer.CLIENT]
         return TunnelCredentials(
             server_certificate="" if server.revoked else server_pem,
             client_certificate="" if client.revoked else client_pem,

@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select
 from sqlalchemy.engine import Connection, Row
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.errors import RequestRefused, StoreError
 from causeway_controller.inventory import certificates
-from causeway_controller.inventory.certificates import Issued, Purpose, Subject
+from causeway_controller.inventory.certificates import Issued, Subject
 from causeway_controller.inventory.tenancy import Revocation
 from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
@@ -52,7 +53,7 @@ class Ledger:
 
     def revocations_for(self, tenant: TenantId) -> tuple[Revocation, ...]:
         """Those of them that a tenant's controller is told. Raises StoreError."""
-        gateway = certificate.c.purpose == Purpose.GATEWAY
+        gateway = certificate.c.purpose == Bearer.GATEWAY
         return self._revocations(or_(gateway, certificate.c.tenant == tenant))
 
     def _revocations(self, *conditions: ColumnElement[bool]) -> tuple[Revocation, ...]:
@@ -76,7 +77,7 @@ class Ledger:
     def refused_agents(self) -> frozenset[SerialNumber]:
         """Certificates of agents that controllers must not believe. Raises StoreError."""
         with self._database.read() as connection:
-            found = records(connection, certificate.c.purpose == Purpose.AGENT, _IS_REVOKED)
+            found = records(connection, certificate.c.purpose == Bearer.AGENT, _IS_REVOKED)
         return frozenset(one.serial for one in found if self._now() < one.not_after)
 
     def alive_of_agent(self, appliance: ApplianceId) -> tuple[SerialNumber, ...]:
@@ -288,7 +289,7 @@ def _question() -> Select[Any]:
 
 def _issued(row: Row[Any]) -> Issued:
     subject = Subject(
-        purpose=Purpose(row.purpose),
+        purpose=Bearer(row.purpose),
         name=row.name,
         appliance=row.appliance,
         tenant=row.tenant,

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import Connection
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.joining import Certified, MemberReport
 from causeway_controller.inventory import certificates, rotation
 from causeway_controller.inventory.certificates import Issued
@@ -168,7 +169,7 @@ class Members:
 
     def _find(self, connection: Connection, serial: str, pem: Pem) -> Member | None:
         question = select(certificate.c.slot, certificate.c.pem, certificate.c.name).where(
-            certificate.c.serial == serial, certificate.c.purpose == certificates.Purpose.MEMBER
+            certificate.c.serial == serial, certificate.c.purpose == Bearer.MEMBER
         )
         row = connection.execute(question).one_or_none()
         if row is None or row.pem != pem or _member(connection, row.name) is None:
