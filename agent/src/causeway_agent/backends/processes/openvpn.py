@@ -1,6 +1,7 @@
 """What OpenVPN servers and clients have in common: configuration, status, the management console.
 
-OpenVPN gets a persistent tun device, no scripts and no privileges; the agent owns addresses and routes.
+OpenVPN gets a persistent tun device, no scripts and no privileges, or makes its device, with one right to do
+so; the agent owns addresses and routes.
 """
 
 from __future__ import annotations
@@ -143,6 +144,18 @@ def ending(child: spawn.Child, directory: Path) -> str:
     return (
         f"process ended by {signal.Signals(-status).name}" if status < 0 else f"process ended with {status}"
     )
+
+
+async def launch(directory: Path, context: Context, *, made: str | None) -> spawn.Child:
+    """Start a process in its prepared directory; raises BackendError when it cannot be.
+
+    `made`: the device that it has the kernel make, if it does. OpenVPN takes none that is there (decision
+    46), and a process that was killed leaves its own.
+    """
+    if made is not None:
+        await context.discard(made)
+    rights = MAKING_DEVICES if made is not None else ()
+    return spawn.launch(COMMAND, directory=directory, account=context.account, rights=rights)
 
 
 def prepare(

@@ -62,17 +62,10 @@ class Leg:
             files=spec.files,
             device=device if slot else None,
         )
-        making = device in spec.made
-        if making:
-            await context.discard(device)
-        child = spawn.launch(
-            openvpn.COMMAND,
-            directory=directory,
-            account=context.account,
-            rights=openvpn.MAKING_DEVICES if making else (),
-        )
+        made = device if device in spec.made else None
+        child = await openvpn.launch(directory, context, made=made)
         _log.info("process_started", process=directory.name, pid=child.pid, endpoint=endpoint)
-        discard = context.discard if making else None
+        discard = None if made is None else context.discard
         return cls(endpoint, slot, device, child, directory, digest(text, spec), discard)
 
     @classmethod

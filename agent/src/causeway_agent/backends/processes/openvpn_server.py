@@ -91,16 +91,8 @@ class ServerUnit:
 
     async def _launch(self) -> spawn.Child:
         text = await asyncio.to_thread(self._prepare)
-        making = self.spec.makes_device
-        if making:
-            # OpenVPN takes no device that is there (decision 46), and one that was killed leaves its own.
-            await self._context.discard(self.spec.device)
-        self._child = child = spawn.launch(
-            openvpn.COMMAND,
-            directory=self._directory,
-            account=self._context.account,
-            rights=openvpn.MAKING_DEVICES if making else (),
-        )
+        made = self.spec.device if self.spec.makes_device else None
+        self._child = child = await openvpn.launch(self._directory, self._context, made=made)
         process = records.Identity(pid=child.pid, start_time=child.started)
         entry = records.record(self.spec, process=process, digest=self._digest(text))
         self._store.write(self.spec.name, entry)
