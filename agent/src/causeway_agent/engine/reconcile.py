@@ -21,7 +21,7 @@ from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError, CompileError
 from causeway_agent.plan.model.target import Facts, Observation, Target
-from causeway_agent.plan.steer import closed, describe, diff, lent
+from causeway_agent.plan.steer import closed, describe, diff, layer2, lent
 from causeway_agent.plan.steer.operations import Operation
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 
@@ -177,8 +177,9 @@ class Reconciler:
         await self._guard.close()
         if observation.policy is None:
             self._rules.suspect()
-        came = lent.names(observation.lent) != self._lent or lent.anew(observation)
-        self._lent = lent.names(observation.lent)
+        there = layer2.names(observation.lent)
+        came = there != self._lent or lent.anew(observation)
+        self._lent = there
         # A device that its process made anew lost what is put here to nobody else.
         if operations and not errors and was_settled and target == before and not came:
             self._report_drift(operations)
@@ -200,7 +201,7 @@ class Reconciler:
         """What is still to do after a repair; what waited for devices that processes made is done here."""
         after = await self._machine.observe(*seen)
         left = diff.diff(after, self._permitted(target), target.policy).operations
-        if left and lent.names(after.lent) - lent.names(before.lent):
+        if left and layer2.names(after.lent) - layer2.names(before.lent):
             await self._machine.carry_out(left, keep_going=True)
             after = await self._machine.observe(*seen)
             left = diff.diff(after, self._permitted(target), target.policy).operations

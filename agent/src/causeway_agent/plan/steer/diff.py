@@ -55,7 +55,8 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
 
     `previous_policy` stands in for a policy that cannot be read back (`observation.policy` is None).
     """
-    left_behind, devices = lent.drops(observation, target), _tunnel_devices(target)
+    left_behind = _drops(layer2.surplus(observation.lent, target.lent))
+    devices = layer2.names(target.tuns, target.lent)
     target = lent.standing(target, observation)
     below = layer2.changes(observation, target)
     observation = below.remaining
@@ -79,7 +80,7 @@ def diff(observation: Observation, target: Target, previous_policy: Policy | Non
         *successors,
         *_puts(target.links - observation.links),
         *below.make,
-        *lent.puts(observation, target),
+        *_puts(target.lent - observation.lent),
         *settings,
         *addresses,
         *below.join,
@@ -151,8 +152,7 @@ def _forgotten(observation: Observation, target: Target) -> frozenset[Sysctl]:
     off. Devices that we make take their settings along when they go.
     """
     named = {setting.key for setting in target.sysctls}
-    made = layer2.names(observation.tuns, observation.vlans, observation.bridges)
-    made |= lent.names(observation.lent)
+    made = layer2.names(observation.tuns, observation.vlans, observation.bridges, observation.lent)
     return frozenset(
         Sysctl(setting.key, "0")
         for setting in observation.sysctls
@@ -253,10 +253,6 @@ def _heralds(lost: set[Route], target: Target) -> tuple[Announce, ...]:
     """Announcements due where a route to a device goes: what was next door there is far away now."""
     devices = {route.device for route in lost}
     return tuple(Announce(claim) for claim in sorted(target.heralded, key=repr) if claim.device in devices)
-
-
-def _tunnel_devices(target: Target) -> frozenset[str]:
-    return frozenset(tun.device for tun in target.tuns) | lent.names(target.lent)
 
 
 def _stops(observation: Observation, target: Target, devices: frozenset[str]) -> tuple[Stop, ...]:

@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from causeway_agent.plan.model.objects import Bridge, BridgePort, KernelObject, Tun, Vlan
+from causeway_agent.plan.model.objects import Bridge, BridgePort, KernelObject, ProcessDevice, Tun, Vlan
 from causeway_agent.plan.model.processes import NeighbourResponder, RouterAdvertiser, VpnClient, VpnServer
 from causeway_agent.plan.model.target import Observation, Target
 from causeway_agent.plan.steer.operations import Drop, Operation, Put, Stop
 
 Made = Bridge | Tun | Vlan
 """Devices of our making."""
+_Device = Made | ProcessDevice
 _OnDevice = VpnServer | VpnClient | NeighbourResponder | RouterAdvertiser
 """Processes that hold on to a device."""
 
@@ -58,9 +59,9 @@ def changes(observation: Observation, target: Target) -> Layer2:
         ),
         join=_puts(target.ports - remaining.ports),
         abolish=(
-            *_drops(_surplus(remaining.bridges, target.bridges)),
-            *_drops(_surplus(remaining.tuns, target.tuns)),
-            *_drops(_surplus(remaining.vlans, target.vlans)),
+            *_drops(surplus(remaining.bridges, target.bridges)),
+            *_drops(surplus(remaining.tuns, target.tuns)),
+            *_drops(surplus(remaining.vlans, target.vlans)),
         ),
         remaining=remaining,
         fresh=names(target.vlans, target.tuns, target.bridges)
@@ -121,14 +122,14 @@ def _without(
     )
 
 
-def names(*groups: frozenset[Made]) -> frozenset[str]:
+def names(*groups: frozenset[_Device]) -> frozenset[str]:
     """The devices in these groups."""
     return frozenset(item.device for group in groups for item in group)
 
 
-def _surplus(observed: frozenset[Made], wanted: frozenset[Made]) -> frozenset[Made]:
+def surplus(observed: frozenset[_Device], wanted: frozenset[_Device]) -> frozenset[_Device]:
     """Devices of names that are not wanted; others are put as they should be."""
-    devices = {item.device for item in wanted}
+    devices = names(wanted)
     return frozenset(item for item in observed if item.device not in devices)
 
 

@@ -7,17 +7,15 @@ meanwhile: packets have no way, and the filter knows devices by their names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
-from causeway_agent.plan.model.objects import ProcessDevice
 from causeway_agent.plan.model.target import Observation, Target
-from causeway_agent.plan.steer.operations import Drop, Put
+from causeway_agent.plan.steer import layer2
 
 
 def standing(target: Target, observation: Observation) -> Target:
     """The target without what rests on devices that are not there."""
-    missing = names(target.lent) - names(observation.lent)
+    missing = layer2.names(target.lent) - layer2.names(observation.lent)
     if not missing:
         return target
     return replace(
@@ -29,22 +27,6 @@ def standing(target: Target, observation: Observation) -> Target:
     )
 
 
-def puts(observation: Observation, standing_target: Target) -> tuple[Put, ...]:
-    """Set up what is there and not as it should be."""
-    return tuple(Put(item) for item in sorted(standing_target.lent - observation.lent, key=repr))
-
-
-def drops(observation: Observation, target: Target) -> tuple[Drop, ...]:
-    """Take away what a process that is no more has left."""
-    wanted = names(target.lent)
-    return tuple(Drop(item) for item in sorted(observation.lent, key=repr) if item.device not in wanted)
-
-
 def anew(observation: Observation) -> bool:
     """Whether a process has made one that nobody has set up yet: it is down."""
     return any(item.mtu == 0 for item in observation.lent)
-
-
-def names(devices: Iterable[ProcessDevice]) -> frozenset[str]:
-    """Their names."""
-    return frozenset(item.device for item in devices)
