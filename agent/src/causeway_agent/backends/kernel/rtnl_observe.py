@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -66,13 +66,16 @@ class Links:
 
     def tuns(self) -> frozenset[Tun]:
         """Our tun devices."""
-        ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
-        return frozenset(rtnl_messages.read_tun(m) for m in ours if rtnl_messages.link_kind(m) == "tun")
+        return frozenset(map(rtnl_messages.read_tun, self._ours("tun")))
 
     def lent(self) -> frozenset[ProcessDevice]:
         """Devices with our names that OpenVPN had the kernel make."""
+        return frozenset(map(rtnl_messages.read_lent, self._ours(OVPN)))
+
+    def _ours(self, kind: str) -> Iterator[Message]:
+        """Messages of the links of this kind that have our names."""
         ours = (m for m in self.messages if m.get_attr("IFLA_IFNAME").startswith(OWN_PREFIX))
-        return frozenset(rtnl_messages.read_lent(m) for m in ours if rtnl_messages.link_kind(m) == OVPN)
+        return (m for m in ours if rtnl_messages.link_kind(m) == kind)
 
     def vlans(self) -> frozenset[Vlan]:
         """Our 802.1Q subinterfaces."""
