@@ -26,11 +26,12 @@ Without the look-ahead, Python's `$` would let a line feed at the end through.
 """
 
 _MAC_PATTERN = r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$"
+SHA256_PATTERN = r"^[0-9a-f]{64}(?!\n)$"
 PATTERN_WORDS = {
     NAME_PATTERN: "a name: 1 to 63 lower-case letters, digits, hyphens and dots, the first and the last of "
     "them a letter or a digit",
     _MAC_PATTERN: "a MAC address: six pairs of lower-case hexadecimal digits with colons between",
-    r"^[0-9a-f]{64}(?!\n)$": "a SHA-256: 64 lower-case hexadecimal digits",
+    SHA256_PATTERN: "a SHA-256: 64 lower-case hexadecimal digits",
 }
 """What a text is to be that does not match, for who wrote it: few read regular expressions."""
 

@@ -13,12 +13,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from causeway_wire.desired import Document
 from causeway_wire.observed import Report
-from causeway_wire.types import Timestamp
+from causeway_wire.types import SHA256_PATTERN, Timestamp
 
 FORMAT = 1
 """Of update files; one with a higher number is refused."""
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256 in hex")]
+Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN, description="SHA-256 in hex")]
 Octets = Annotated[int, Meta(ge=1, le=2**40)]
 KernelOptions = Annotated[str, Meta(pattern=r"^[ -~]{0,1024}(?!\n)$")]
 Words = Annotated[str, Meta(pattern=r"^[ -~]{1,100}(?!\n)$")]
