@@ -130,21 +130,21 @@ class Pair:
         words = (*self.user, "openvpn", "--config", f"{machine}.conf")
         self.processes[machine] = start(machine, words, WORK / f"{machine}.log")
 
-    def equip(self, machine: str, *, device: str = DEVICE, patience: float = 60.0) -> float:
+    def equip(self, machine: str, *, patience: float = 60.0) -> float:
         """Addresses, routes and rules for the device, as soon as it is there; how many seconds that took."""
         began = time.monotonic()
-        while not ip(machine, "link", "show", device, check=False):
+        while not ip(machine, "link", "show", DEVICE, check=False):
             if time.monotonic() - began > patience:
                 raise RuntimeError(f"no device in {machine}:\n{tail(machine)}")
             time.sleep(0.01)
         seen = time.monotonic() - began
-        ip(machine, "link", "set", device, "mtu", "1500", "up")
+        ip(machine, "link", "set", DEVICE, "mtu", "1500", "up")
         other = INNER["sapp" if machine == "tapp" else "tapp"]
         for address, peer, length in zip(INNER[machine], other, ("32", "128"), strict=True):
-            ip(machine, "addr", "replace", address, "peer", f"{peer}/{length}", "dev", device)
+            ip(machine, "addr", "replace", address, "peer", f"{peer}/{length}", "dev", DEVICE)
         for version in (4, 6):
             if machine == "tapp":
-                ip(machine, f"-{version}", "route", "replace", BEHIND[version], "dev", device)
+                ip(machine, f"-{version}", "route", "replace", BEHIND[version], "dev", DEVICE)
             else:
                 _policy(version, self.kind)
         return seen
