@@ -165,9 +165,10 @@ class Pair:
 
 def _policy(version: int, kind: str) -> None:
     """The provider's end: a table chosen by the device that a packet enters by, nothing in the main one."""
-    by = ("via", PEER[version], "dev", DEVICE, "onlink") if kind == OFFLOADED else ("dev", DEVICE)
+    by: tuple[str, ...] = ("dev", DEVICE)
     if kind == OFFLOADED:
-        _reverse(version)
+        by = ("via", PEER[version], *by, "onlink")
+        _reverse(version, by)
     here = f"-{version}"
     for device in ("vlan", DEVICE):
         ip("sapp", here, "rule", "del", "iif", device, "lookup", TABLE, check=False)
@@ -177,7 +178,7 @@ def _policy(version: int, kind: str) -> None:
     ip("sapp", here, "route", "replace", FAR[version], "dev", "vlan", "table", TABLE)
 
 
-def _reverse(version: int) -> None:
+def _reverse(version: int, by: tuple[str, ...]) -> None:
     """The way to any inner source leads by the peer, for lookups of no protocol: those of ovpn."""
     here = f"-{version}"
     ip("sapp", here, "rule", "flush", "pref", "1002", check=False)
@@ -185,20 +186,7 @@ def _reverse(version: int) -> None:
     for number in ("6", "17", _ICMP[version]):
         ip("sapp", here, "rule", "add", "pref", "1002", "iif", "lo", "ipproto", number, "lookup", "main")
     ip("sapp", here, "rule", "add", "pref", "1003", "iif", "lo", "lookup", REVERSE)
-    ip(
-        "sapp",
-        here,
-        "route",
-        "replace",
-        "default",
-        "via",
-        PEER[version],
-        "dev",
-        DEVICE,
-        "onlink",
-        "table",
-        REVERSE,
-    )
+    ip("sapp", here, "route", "replace", "default", *by, "table", REVERSE)
 
 
 def tail(machine: str, lines: int = 12) -> str:
