@@ -8,11 +8,11 @@ from typing import Final
 from causeway_controller.contract.hosts import VmNic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Machine
 from causeway_lab.assembly.machines import Machines
+from causeway_lab.world import topology
 from causeway_lab.world.console import GuestError
 from causeway_lab.world.namespaces import WiringError
-from causeway_lab.world.topology import replica_of
 
-_SUFFIX: Final = replica_of("", "").removeprefix("-")
+_SUFFIX: Final = topology.replica_of("", "").removeprefix("-")
 
 
 class Replicas:
@@ -32,21 +32,17 @@ class Replicas:
 
     def listed(self) -> Sequence[FoundVm]:
         """All replicas, by `tenant/vm`: the lab's tenants have no hyphen in their names."""
-        return tuple(
-            FoundVm(
-                id=one.name.removesuffix(_SUFFIX).replace("-", "/", 1),
-                name=one.name,
-                powered_on=self._machines.powered_on(one.name),
-                nics=tuple(VmNic(mac=port.mac, network=port.segment) for port in one.ports),
-                addresses=tuple(
-                    str(each.ip)
-                    for port in one.ports
-                    for each in port.addresses
-                    if self._machines.powered_on(one.name)
-                ),
-            )
-            for one in self._machines.guests()
-            if one.name.endswith(_SUFFIX)
+        return tuple(self._found(one) for one in self._machines.guests() if one.name.endswith(_SUFFIX))
+
+    def _found(self, one: topology.Machine) -> FoundVm:
+        on = self._machines.powered_on(one.name)
+        told = (str(each.ip) for port in one.ports for each in port.addresses)
+        return FoundVm(
+            id=one.name.removesuffix(_SUFFIX).replace("-", "/", 1),
+            name=one.name,
+            powered_on=on,
+            nics=tuple(VmNic(mac=port.mac, network=port.segment) for port in one.ports),
+            addresses=tuple(told) if on else (),
         )
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - nothing to ask
@@ -60,4 +56,4 @@ class Replicas:
 
 def _name(owner_id: str) -> str:
     tenant, _, vm = owner_id.partition("/")
-    return replica_of(tenant, vm)
+    return topology.replica_of(tenant, vm)
