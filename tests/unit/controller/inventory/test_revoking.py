@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
 
 from causeway_controller.inventory import certificates, revoking
-from causeway_controller.inventory.certificates import Issued, Subject
+from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.health import Deployed
+from tests.certificates import issued
 
-AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DEPLOYED = Deployed(id="acme-esx1", tenant="acme", host="esx1", address=ip_address("192.0.2.1"), port=8443)
-
-
-def issued(subject: Subject, number: int = 7) -> Issued:
-    return Issued(
-        number=number,
-        serial=f"{number:x}",
-        subject=subject,
-        generation=1,
-        not_before=AT,
-        not_after=AT + timedelta(days=1),
-    )
 
 
 @pytest.mark.parametrize(
@@ -40,7 +28,7 @@ def issued(subject: Subject, number: int = 7) -> Issued:
 def test_the_last_one_of_its_bearer_is_followed_by_another(subject: Subject, word: str) -> None:
     def told(newest: int) -> tuple[str, ...]:
         return revoking.consequences(
-            [issued(subject, 6), issued(subject)],
+            [issued(6, subject), issued(7, subject)],
             newest={subject.slot: newest},
             deployed={DEPLOYED.id: DEPLOYED},
         )
