@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from contextlib import ExitStack
+
 import pytest
 
 from causeway_lab.assembly.lab import Lab
@@ -9,21 +12,9 @@ from causeway_lab.service import drill
 from causeway_lab.world import namespaces
 from causeway_lab.world.line.conditions import Conditions
 from tests.kernel.bad_lines import VM, WAYS, goes
+from tests.kernel.lost_datagrams import losing
 
 pytestmark = pytest.mark.kernel
-
-LOSSY = """
-table netdev lossy
-delete table netdev lossy
-table netdev lossy {{
-  chain door {{
-    type filter hook ingress device {device} priority 0;
-    meta protocol ip6 udp {direction} 6180 @th,64,5 != {{ 30, 31 }} numgen inc mod 65536 {nth} drop
-  }}
-}}
-"""
-"""The so-and-so-many-th datagram that is no question or answer of ours gets lost."""
-KEPT = "table netdev lossy\ndelete table netdev lossy\n"
 
 
 @pytest.mark.parametrize(("direction", "nth"), [("dport", 1), ("dport", 3), ("sport", 2)])
@@ -32,18 +23,21 @@ async def test_a_lost_datagram_of_the_handshake_does_not_cost_udp_over_ipv6(
 ) -> None:
     places = _gateways(lab) if direction == "dport" else [_router(lab)]
     await lab.lines.change("acme", WAYS["udp over ipv6"])
-    for machine, device in places:
-        namespaces.run(
-            machine, "nft", "-f", "-", text=LOSSY.format(device=device, direction=direction, nth=nth - 1)
-        )
     try:
-        await drill.fail_over(lab, [VM])
-        await goes(lab, "udp over ipv6")
+        with ExitStack() as stack:
+            for machine, device in places:
+                load = functools.partial(_load, machine)
+                lost = losing(nth, protocol="ip6", direction=direction, device=device, load=load)
+                stack.enter_context(lost)
+            await drill.fail_over(lab, [VM])
+            await goes(lab, "udp over ipv6")
     finally:
-        for machine, _ in places:
-            namespaces.run(machine, "nft", "-f", "-", text=KEPT)
         await lab.lines.change("acme", Conditions())
         await drill.undo(lab, [VM])
+
+
+def _load(machine: str, text: str) -> None:
+    namespaces.run(machine, "nft", "-f", "-", text=text)
 
 
 def _gateways(lab: Lab) -> list[tuple[str, str]]:

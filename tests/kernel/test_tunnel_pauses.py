@@ -5,6 +5,7 @@ And one that really is broken is left, told, and returned to when it works again
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
@@ -16,23 +17,13 @@ from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
 from causeway_lab.world.line.line import Line
 from causeway_wire.observed import Transport
 from tests.kernel import lines
+from tests.kernel.lost_datagrams import losing
 from tests.kernel.processes_lab import GATEWAYS, TUNNEL, Site, client, site, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
 UDP, TCP = Transport.UDP, Transport.TCP
 WAYS = ((0, UDP), (1, UDP), (0, TCP), (1, TCP))
-NTH = """
-table netdev lossy
-delete table netdev lossy
-table netdev lossy {{
-  chain door {{
-    type filter hook ingress device pub priority 0;
-    udp {direction} 6180 @th,64,5 != {{ 30, 31 }} numgen inc mod 65536 {nth} drop
-  }}
-}}
-"""
-"""The so-and-so-many-th datagram that is no question or answer of ours gets lost."""
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +47,6 @@ def tunnel(running: tuple[Site, Line]) -> Iterator[tuple[Site, Line]]:
     time.sleep(1.0)
     yield made, line
     line.change(Conditions())
-
-
-def _lose(made: Site, place: str, direction: str, nth: int) -> None:
-    made.load(place, NTH.format(direction=direction, nth=nth - 1))
-
-
-def _keep(made: Site, place: str) -> None:
-    made.load(place, "table netdev lossy\ndelete table netdev lossy\n")
 
 
 @pytest.mark.parametrize("length", [0.5, 0.8, 0.95])
@@ -130,13 +113,11 @@ def test_a_lost_datagram_of_the_handshake_does_not_cost_udp(
     agent = made.agents["c"]
     agent.stop(client(made.keys, *WAYS))
     place, port = ("g0", "dport") if direction == "up" else ("c", "sport")
-    _lose(made, place, port, nth)
-    try:
+    load = functools.partial(made.load, place)
+    with losing(nth, protocol="ip", direction=port, device="pub", load=load):
         agent.start(client(made.keys, *WAYS))
         until(lambda: agent.report()["state"] == "connected", 10)
         assert agent.report()["transport"] == UDP
-    finally:
-        _keep(made, place)
 
 
 def test_a_stopped_server_leaves_a_tunnel_over_tcp_that_says_why_and_returns(
