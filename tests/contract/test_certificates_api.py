@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from causeway_controller.contract.access import Role
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.store import authorities
 from causeway_controller.store.audit import Audit
-from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki
-from tests import joining
+from tests.certificates import signed
 from tests.controller_api import Served, serving, two_tenants
 
 CLIENT = certificates.of_client("acme", "t1", "acme-lan-tenant")
@@ -21,19 +22,16 @@ OTHER = certificates.of_client("zeta", "t1", "zeta-lan-tenant")
 WHY = b'{"reason": "a disk was stolen"}'
 
 
-def issued(served: Served, subject: Subject, key: Any) -> str:
+def issued(served: Served, subject: Subject, key: ec.EllipticCurvePrivateKey) -> str:
     """The serial number of a certificate of a tunnel's client."""
-
-    def now() -> Any:
-        return served.moments.now
-
-    kept = Authorities(served.database, joining.unlocked(served.database, now=now), now=now)
-    name = authorities.vpn(subject.tenant or "")
-    kept.establish(name, actor="test")
-    made = kept.issuer(name, subject, actor="test").issue(
-        key.public_key(), common_name=subject.name, usage=pki.Usage.CLIENT, now=now()
+    return signed(
+        served.database,
+        authorities.vpn(subject.tenant or ""),
+        subject,
+        key=key.public_key(),
+        usage=pki.Usage.CLIENT,
+        now=lambda: served.moments.now,
     )
-    return f"{made.serial_number:x}"
 
 
 async def test_one_is_revoked_with_all_of_its_key_and_again_changes_nothing(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from typer.testing import CliRunner, Result
 from causeway_controller.cli import errors
 from causeway_controller.cli.main import app
 from causeway_controller.inventory import certificates
+from causeway_controller.inventory.certificates import Subject
 from causeway_controller.store import authorities
-from causeway_controller.store.authorities import Authorities
+from causeway_controller.store.authorities import AuthorityName
 from causeway_controller.trust import pki
-from tests import joining
+from tests.certificates import signed
 from tests.controller_socket import AtSocket, at_socket
 
 
@@ -29,14 +30,14 @@ def controller(tmp_path: Path) -> Iterator[AtSocket]:
 @pytest.fixture
 def serial(controller: AtSocket) -> str:
     """Of the tenant's end of a tunnel."""
-    sealing = joining.unlocked(controller.database, now=controller.now)
-    kept = Authorities(controller.database, sealing, now=controller.now)
-    kept.establish(authorities.vpn("acme"), actor="test")
     subject = certificates.of_client("acme", "t1", "acme-lan-tenant")
-    issuer = kept.issuer(authorities.vpn("acme"), subject, actor="test")
+    return certified(controller, authorities.vpn("acme"), subject, pki.Usage.CLIENT)
+
+
+def certified(controller: AtSocket, name: AuthorityName, subject: Subject, usage: pki.Usage) -> str:
+    """The serial number of a certificate for a new key."""
     key = pki.make_key().public_key()
-    made = issuer.issue(key, common_name=subject.name, usage=pki.Usage.CLIENT, now=controller.now())
-    return f"{made.serial_number:x}"
+    return signed(controller.database, name, subject, key=key, usage=usage, now=controller.now)
 
 
 def ask(controller: AtSocket, *words: str) -> Result:
@@ -60,14 +61,9 @@ def test_one_is_tried_and_revoked_and_told_as_such(controller: AtSocket, serial:
 
 
 def test_gateways_of_one_pool_have_one_name_and_are_told_apart(controller: AtSocket) -> None:
-    sealing = joining.unlocked(controller.database, now=controller.now)
-    kept = Authorities(controller.database, sealing, now=controller.now)
-    pool = authorities.gateways("gw.example")
-    kept.establish(pool, actor="test")
     for name in ("edge1", "edge2"):
-        issuer = kept.issuer(pool, certificates.of_gateway(name, "gw.example"), actor="test")
-        key = pki.make_key().public_key()
-        issuer.issue(key, common_name="gw.example", usage=pki.Usage.SERVER, now=controller.now())
+        subject = certificates.of_gateway(name, "gw.example")
+        certified(controller, authorities.gateways("gw.example"), subject, pki.Usage.SERVER)
     first, second = ask(controller, "list").stdout.splitlines()[-2:]
     assert ("edge1" in first, "edge2" in second) == (True, True)
 
