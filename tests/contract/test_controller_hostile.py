@@ -12,12 +12,17 @@ import schemathesis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from causeway_controller.inventory import certificates
+from causeway_controller.store import authorities
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tokens import Tokens
+from causeway_controller.trust import pki
 from causeway_wire import codec
 from tests import hostile
+from tests.certificates import signed
 from tests.controller_socket import AtSocket, at_socket
 from tests.described import CHECKS, MORE, drawn, operations
 from tests.provider_inventory import seed_example
@@ -33,20 +38,23 @@ THERE = {
     "invitation": "0" * 12,
     "provider": "north",
     "vm": "db1",
-    "serial": "1a",
 }
-"""Names in paths that lead somewhere; drawn ones rarely do."""
+"""Names in paths that lead somewhere, with a certificate's `serial`; drawn ones rarely do."""
 
 pytestmark = pytest.mark.timeout(120 + 60 * MORE)
 
 
 @pytest.fixture
-def controller(tmp_path: Path) -> Iterator[AtSocket]:
+def controller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AtSocket]:
     with at_socket(tmp_path) as found:
         inventories = Inventories(found.database, now=found.now)
         inventories.replace(seed_example(), expected=0, actor="test")
         run = Run(id="r1", tenant="acme", host="esx1", request="{}", actor="test", at=found.now())
         found.runs.runs.start(run)
+        client, key = certificates.of_client("acme", "t1", "acme-lan-tenant"), pki.make_key().public_key()
+        vpn, usage = authorities.vpn("acme"), pki.Usage.CLIENT
+        serial = signed(found.database, vpn, client, key=key, usage=usage, now=found.now)
+        monkeypatch.setitem(THERE, "serial", serial)
         yield found
 
 
@@ -55,7 +63,8 @@ def state(controller: AtSocket) -> tuple[object, ...]:
     tokens = Tokens(database=controller.database, now=controller.now, random=bytes)
     runs = RunsTold(controller.database).list(tenant=None, cursor=None, limit=1000)
     revision = Inventories(controller.database, now=controller.now).load().revision
-    return revision, tokens.list(), [run.id for run in runs.runs]
+    revoked = Ledger(controller.database, now=controller.now).revocations()
+    return revision, tokens.list(), [run.id for run in runs.runs], revoked
 
 
 def called(controller: AtSocket, case: schemathesis.Case[Any]) -> int:
