@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec import structs
 
 from causeway_controller.contract.requests import FailOver, FailOverSite, Undo, UndoSite
 from causeway_controller.contract.tenant import Hook, Hooks
@@ -40,11 +41,12 @@ async def both(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Linked]:
 
 
 OTHER = "vm-0-1"
+BOTH = FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))
 KEEP = FailOver(tenant="acme", vms=ONES, end_full=True)
 
 
 async def test_some_of_a_full_failover_stay_in_a_partial_one_that_the_tenant_leads(both: Linked) -> None:
-    assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+    assert await there(both, BOTH) == "finished"
     with pytest.raises(ProblemError, match="own controller leads its partial failovers"):
         await both.provider.runs.plan(UndoSite(tenant="acme", keep_partial=ONES), host="esx1")
     run = await both.start(KEEP)
@@ -54,7 +56,7 @@ async def test_some_of_a_full_failover_stay_in_a_partial_one_that_the_tenant_lea
 
 async def test_what_a_run_left_of_a_full_failover_that_it_ended_the_same_one_takes_up(both: Linked) -> None:
     """Its half was kept, and its appliance had gone back by then: it is asked for again in the same words."""
-    assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+    assert await there(both, BOTH) == "finished"
 
     async def expire(stage: str, moment: str) -> None:
         if (stage, moment) == ("stage 6", "before"):
@@ -82,7 +84,7 @@ async def test_a_full_failover_goes_on_when_the_tenants_half_does_not_come(
     tmp_path: Path, unused_tcp_port: int, stage: str
 ) -> None:
     async with linked(tmp_path, unused_tcp_port, confirm=SHORT) as both:
-        assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+        assert await there(both, BOTH) == "finished"
         both.tenant.engine.kill_at, both.tenant.engine.rest = (stage, "after"), DEADLINES
         run = await both.start(KEEP)
         assert await both.ended(run) == "failed"
@@ -101,16 +103,13 @@ async def test_whoever_is_killed_while_some_are_kept_another_one_goes_on(
         place = tmp_path / str(number)
         place.mkdir()
         async with linked(place, unused_tcp_port_factory(), confirm=60) as both:
-            assert await there(both, FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))) == "finished"
+            assert await there(both, BOTH) == "finished"
             site = both.provider if side == "provider" else both.tenant
             site.engine.kill_at = at
             run = await both.start(KEEP)
             assert await both.ended(run) == "finished", both.tenant.last(run.id)
             assert both.faults == []
             agree(both, "finished")
-
-
-BOTH = FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}))
 
 
 async def slow_hook(both: Linked) -> None:
@@ -222,8 +221,7 @@ async def test_who_takes_over_what_is_left_follows_the_plan_of_the_full_failover
     both: Linked, at: tuple[str, str]
 ) -> None:
     """The tenant's mode is a partial failover by then, which tells of no plan."""
-    full = FailOverSite(tenant="acme", vms=frozenset({VM, OTHER}), plan=PLAN)
-    assert await there(both, full) == "finished"
+    assert await there(both, structs.replace(BOTH, plan=PLAN)) == "finished"
     both.provider.engine.kill_at = at
     both.provider.hooks.calls.clear()
     run = await both.start(KEEP)
