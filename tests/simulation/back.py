@@ -26,14 +26,13 @@ from tests.simulation.controller import HOST
 from tests.simulation.linked import LinkedWorld
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import client
-from tests.simulation.world import PROVIDER, TENANT
+from tests.simulation.world import BOOT_SECONDS, PROVIDER, TENANT
 
 VMS: Final = 12
 """Eleven of them are powered off, five at a time."""
 SLOW: Final = 20.0
 """Seconds to shut down; the longest are not waited for (`controller.TIMING`)."""
 HOOK_SECONDS: Final = 90.0
-BOOT_SECONDS: Final = 8.0
 FAILING: Final = 0.1
 """Share of a hook's calls that fail."""
 

@@ -34,10 +34,8 @@ from tests.simulation.network import client
 from tests.simulation.properties import Properties
 from tests.simulation.schedule import Schedule
 from tests.simulation.store import Shared
-from tests.simulation.world import GATEWAY, TENANT, World
+from tests.simulation.world import BOOT_SECONDS, GATEWAY, TENANT, World
 
-BOOT_SECONDS: Final = 8.0
-"""Until the appliances are up, and the controllers begin."""
 ATTEMPTS: Final = 4
 """How often people ask again for what left something standing."""
 

@@ -26,6 +26,8 @@ PROVIDER: Final = "acme-provider"
 GATEWAY: Final = "gateway-0"
 ORIGINAL: Final[MacAddress] = "02:00:00:00:07:01"
 """Of every original: only one is asked for at a time."""
+BOOT_SECONDS: Final = 8.0
+"""Until appliances that were switched on are up."""
 HANDSHAKE: Final = (0.05, 0.6)
 """Seconds from two ends that run to a tunnel."""
 
@@ -58,6 +60,9 @@ class World:
 
     rest_seconds = 0.0
     """Which people let pass before they ask for something once more."""
+
+    hurried = False
+    """Whether people ask for the end of a failover before the provider may be through with its beginning."""
 
     def __init__(
         self, loop: VirtualLoop, site: Site, shared: Shared, conditions: Conditions, *, refuses: float
@@ -117,9 +122,6 @@ class World:
     def wishes(self, drawn: tuple[str, ...]) -> tuple[str, ...]:
         """What people ask for, of what was drawn."""
         return drawn
-
-    hurried = False
-    """Whether people ask for the end of a failover before the provider may be through with its beginning."""
 
     def is_full(self) -> bool:
         """Whether the provider has the site failed over as a whole."""
