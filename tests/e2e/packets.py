@@ -65,6 +65,12 @@ async def outward(
     return f"{', '.join(map(str, targets))} answer it, and see it as {', '.join(seen)}"
 
 
+async def abroad(world: Topology, tenant: TenantId) -> str:
+    """A replica of the site that is lost reaches the internet, which sees the tenant's public addresses."""
+    public = world.tenants[tenant].public_addresses
+    return await outward(topology.INTERNET_HOST, public[0], topology.INTERNET_ADDRESSES, seen_as=public)
+
+
 def _host(address: IPAddress) -> str:
     """As in a URL (RFC 3986, 3.2.2)."""
     return f"[{address}]" if address.version == 6 else str(address)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_lab.demo.claims import Ledger
-from causeway_lab.world import topology
 from causeway_lab.world.topology import original_of
 from causeway_wire.types import VmName
 from tests.e2e import packets
@@ -47,7 +46,7 @@ class Story:
         if await told("All of it fails over", self.failed_over(), patience=CLAIM_SECONDS):
             published = packets.soon(self.published)
             await told("The internet reaches it at its public addresses", published, patience=CLAIM_SECONDS)
-            await told("A replica reaches the internet", self.outward(), patience=60)
+            await told("A replica reaches the internet", packets.abroad(self._world, TENANT), patience=60)
 
     async def failed_over(self) -> str:
         for vm in self._world.tenants[TENANT].vms:
@@ -56,9 +55,3 @@ class Story:
 
     async def published(self) -> str:
         return await packets.published(self._world, self._machines, TENANT, WEB)
-
-    async def outward(self) -> str:
-        public = self._world.tenants[TENANT].public_addresses
-        return await packets.outward(
-            topology.INTERNET_HOST, public[0], topology.INTERNET_ADDRESSES, seen_as=public
-        )

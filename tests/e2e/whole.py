@@ -108,7 +108,7 @@ class Whole:
             return False
         published = packets.soon(self._published)
         await told("The internet reaches the site at its public addresses", published, patience=CLAIM_SECONDS)
-        await told("A replica reaches the internet", self._outward())
+        await told("A replica reaches the internet", packets.abroad(self._world, TENANT))
         return True
 
     async def given_back(self) -> bool:
@@ -210,18 +210,11 @@ class Whole:
         namespaces.unplug(self._world.machines[self._world.routers[TENANT]])
         await self._machines.power_off(original_of(TENANT, WEB))
         await asyncio.to_thread(self._both.own_host.ask, lambda one: _powered(one, on=False))
-        return (
-            f"in {await seconds_of(self._provider.ask('failover', 'escalate', TENANT, '--host', HOST)):.1f} s"
-        )
+        words = ("failover", "escalate", TENANT, "--host", HOST)
+        return f"in {await run_of(self._provider, *words):.1f} s"
 
     async def _published(self) -> str:
         return await packets.published(self._world, self._machines, TENANT, WEB)
-
-    async def _outward(self) -> str:
-        public = self._world.tenants[TENANT].public_addresses
-        return await packets.outward(
-            topology.INTERNET_HOST, public[0], topology.INTERNET_ADDRESSES, seen_as=public
-        )
 
     async def _restored(self) -> str:
         namespaces.plug(self._world.machines[self._world.routers[TENANT]])
