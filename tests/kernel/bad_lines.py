@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.world.console import Gaps
 from causeway_lab.world.line.conditions import Blocked, Conditions
 from causeway_wire.observed import TunnelReport
 
@@ -20,9 +23,23 @@ async def tunnel(lab: Lab) -> TunnelReport:
     return (await lab.agent(APPLIANCE).observed()).tunnels[0]
 
 
-async def goes(lab: Lab, way: str) -> None:
-    """Raise unless the tunnel goes as it has to over the line."""
+async def way_of(lab: Lab) -> str:
+    """How the tunnel goes while it is up."""
     report = await tunnel(lab)
-    transport, _, version = way.partition(" over ")
-    assert (report.state, report.transport) == ("connected", transport)
-    assert (report.remote or "").startswith("[") == (version == "ipv6")
+    version = "ipv6" if (report.remote or "").startswith("[") else "ipv4"
+    return f"{report.transport} over {version}" if report.state == "connected" else ""
+
+
+async def watched(lab: Lab, way: Conditions, line: Conditions, seconds: float) -> tuple[Gaps, int]:
+    """What became of echoes while the line was so and until what it held has arrived, and how often the
+    tunnel started anew.
+    """
+    before = (await tunnel(lab)).restarts
+    watch = lab.original(NEIGHBOUR).watch(lab.vm(VM).addresses[0], seconds=60.0, interval=0.008)
+    await watch.wait_first(10.0)
+    await lab.lines.change("acme", line)
+    await asyncio.sleep(seconds)
+    await lab.lines.change("acme", way)
+    await asyncio.sleep(1.5)
+    found = await watch.stop()
+    return found, (await tunnel(lab)).restarts - before

@@ -14,28 +14,16 @@ import sys
 import time
 from pathlib import Path
 
-from causeway_lab.assembly.lab import Lab, VmRef
+from causeway_lab.assembly.lab import Lab
 from causeway_lab.service import drill
 from causeway_lab.world import topology
 from causeway_lab.world.line.conditions import Blocked, Conditions
 from causeway_wire.desired import Extension
+from tests.kernel import bad_lines
+from tests.kernel.bad_lines import NEIGHBOUR, VM, watched, way_of
 
-VM, NEIGHBOUR = VmRef("acme", "db1"), VmRef("acme", "web1")
 PATIENCE = 30.0
-CLEAR = Conditions()
-WAYS = {
-    "udp over ipv4": CLEAR.changed(blocked=(Blocked.IPV6,)),
-    "udp over ipv6": CLEAR.changed(blocked=(Blocked.IPV4,)),
-    "tcp over ipv4": CLEAR.changed(blocked=(Blocked.IPV6, Blocked.UDP)),
-    "tcp over ipv6": CLEAR.changed(blocked=(Blocked.IPV4, Blocked.UDP)),
-}
-
-
-async def way_of(lab: Lab) -> str:
-    """How the tunnel goes while it is up."""
-    found = (await lab.agent("acme-nea1").observed()).tunnels[0]
-    version = "ipv6" if (found.remote or "").startswith("[") else "ipv4"
-    return f"{found.transport} over {version}" if found.state == "connected" else ""
+WAYS = {"udp over ipv4": Conditions().changed(blocked=(Blocked.IPV6,)), **bad_lines.WAYS}
 
 
 async def crossed(lab: Lab) -> bool:
@@ -56,19 +44,11 @@ async def crossed(lab: Lab) -> bool:
 
 async def paused(lab: Lab, line: Conditions) -> dict[str, float]:
     """What pauses of 0.8 s do to echoes and to the tunnel."""
-    before = (await lab.agent("acme-nea1").observed()).tunnels[0].restarts
-    watch = lab.original(NEIGHBOUR).watch(lab.vm(VM).addresses[0], seconds=PATIENCE, interval=0.008)
-    await watch.wait_first(10.0)
-    await lab.lines.change("acme", line.changed(pause_every=2.5, pause_for=0.8))
-    await asyncio.sleep(3.0)
-    await lab.lines.change("acme", line)
-    await asyncio.sleep(1.5)
-    found = await watch.stop()
-    after = (await lab.agent("acme-nea1").observed()).tunnels[0].restarts
+    found, restarts = await watched(lab, line, line.changed(pause_every=2.5, pause_for=0.8), 3.0)
     return {
         "gap": found.longest_gap or 0.0,
         "lost": found.sent - found.received,
-        "restarts": after - before,
+        "restarts": restarts,
     }
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,7 +14,7 @@ from causeway_lab.assembly.lab import Lab
 from causeway_lab.service import drill
 from causeway_lab.world.console import Gaps
 from causeway_lab.world.line.conditions import Conditions
-from tests.kernel.bad_lines import NEIGHBOUR, VM, WAYS, goes, tunnel
+from tests.kernel.bad_lines import VM, WAYS, watched, way_of
 
 pytestmark = pytest.mark.kernel
 
@@ -34,16 +33,9 @@ async def way(lab: Lab, request: pytest.FixtureRequest) -> AsyncIterator[str]:
 
 async def looking(lab: Lab, way: str, line: Conditions, seconds: float) -> Gaps:
     """Echoes while the line is so, and until what it held has arrived; the tunnel is the same afterwards."""
-    before = await tunnel(lab)
-    watch = lab.original(NEIGHBOUR).watch(lab.vm(VM).addresses[0], seconds=60.0, interval=0.008)
-    await watch.wait_first(10.0)
-    await lab.lines.change("acme", line)
-    await asyncio.sleep(seconds)
-    await lab.lines.change("acme", WAYS[way])
-    await asyncio.sleep(1.5)
-    found = await watch.stop()
-    await goes(lab, way)
-    assert (await tunnel(lab)).restarts == before.restarts
+    found, restarts = await watched(lab, WAYS[way], line, seconds)
+    assert await way_of(lab) == way
+    assert restarts == 0
     return found
 
 

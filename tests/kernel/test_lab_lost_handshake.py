@@ -11,7 +11,7 @@ from causeway_lab.assembly.lab import Lab
 from causeway_lab.service import drill
 from causeway_lab.world import namespaces
 from causeway_lab.world.line.conditions import Conditions
-from tests.kernel.bad_lines import VM, WAYS, goes
+from tests.kernel.bad_lines import VM, WAYS, way_of
 from tests.kernel.lost_datagrams import losing
 
 pytestmark = pytest.mark.kernel
@@ -30,7 +30,7 @@ async def test_a_lost_datagram_of_the_handshake_does_not_cost_udp_over_ipv6(
                 lost = losing(nth, protocol="ip6", direction=direction, device=device, load=load)
                 stack.enter_context(lost)
             await drill.fail_over(lab, [VM])
-            await goes(lab, "udp over ipv6")
+            assert await way_of(lab) == "udp over ipv6"
     finally:
         await lab.lines.change("acme", Conditions())
         await drill.undo(lab, [VM])

@@ -19,6 +19,7 @@ from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
 from causeway_lab.world.topology import original_of
 from causeway_wire.observed import PathReport, Transport
 from causeway_wire.types import IPAddress
+from tests.kernel.bad_lines import WAYS, way_of
 
 pytestmark = pytest.mark.kernel
 
@@ -123,20 +124,15 @@ async def test_a_path_is_followed_down_and_up_each_way(
 @pytest_asyncio.fixture(loop_scope="session")
 async def outside_ipv6(extended: Lab) -> AsyncIterator[Conditions]:
     """A line that carries IPv6 only, the tunnel having found its way over it."""
-    line = CLEAR.changed(blocked=(Blocked.IPV4,))
+    way = "udp over ipv6"
+    line = WAYS[way]
     await extended.lines.change("acme", line)
     deadline = time.monotonic() + PATIENCE
-    while not (await tunnel(extended)).startswith("udp ["):
-        assert time.monotonic() < deadline, await tunnel(extended)
+    while await way_of(extended) != way:
+        assert time.monotonic() < deadline, await way_of(extended)
         await asyncio.sleep(0.2)
     yield line
     await extended.lines.change("acme", CLEAR)
-
-
-async def tunnel(lab: Lab) -> str:
-    """By which transport db1's tunnel goes, and where to; empty while it is down."""
-    found = (await lab.agent(TENANT).observed()).tunnels[0]
-    return f"{found.transport} {found.remote}" if found.state == "connected" else ""
 
 
 @pytest.mark.parametrize(
