@@ -18,6 +18,7 @@ from causeway_agent.api.door import Door
 from causeway_agent.api.guests import Guests
 from causeway_agent.engine import events
 from causeway_agent.web.server import Server
+from causeway_wire import segments
 from causeway_wire.types import IPAddress
 
 SHUTDOWN_SECONDS = 1.0
@@ -112,7 +113,7 @@ def _bind(address: IPAddress, port: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((str(address), port))
+        segments.keep_small(made).bind((str(address), port))
         made.listen(128)
         made.setblocking(False)  # noqa: FBT003 - the signature is the standard library's
     except OSError:

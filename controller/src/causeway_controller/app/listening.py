@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from causeway_controller.errors import StartError
-from causeway_controller.settings import Tls
+from causeway_controller.settings import Listen, Tls
+from causeway_wire import segments
 
 _BACKLOG: Final = 128
 _ONLY_OWNER: Final = 0o177
@@ -43,6 +44,24 @@ def unix_socket(path: Path, group: int | None = None) -> socket.socket:
     except OSError as error:
         detail = f"the socket {path} cannot be made ({error.strerror}); check the directory, or name another"
         raise StartError(detail) from error
+
+
+def tcp_socket(where: Listen, setting: str) -> socket.socket:
+    """Listen there, for segments that every path carries. Raises StartError, which names the setting."""
+    (family, *_, place), *_ = socket.getaddrinfo(
+        where.address, where.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )
+    channel = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            channel.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        segments.keep_small(channel).bind(place)
+        channel.listen(_BACKLOG)
+    except OSError as error:
+        channel.close()
+        raise StartError(f"{where} cannot be listened at ({error.strerror}); correct {setting}") from error
+    return channel
 
 
 def _bound(path: Path, group: int | None) -> socket.socket:

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from causeway_controller.errors import ControllerError, StartError
+from causeway_controller.app import listening
+from causeway_controller.errors import ControllerError
 from causeway_controller.inventory.rotation import Add, Distribute, Retire
 from causeway_controller.settings import ForTenants
 from causeway_controller.store.authorities import Authorities, AuthorityName
@@ -107,7 +108,8 @@ async def serving(
     await runner.setup()
     keeping = asyncio.create_task(tls.keep(actor=actor))
     try:
-        await _listen(runner, tls.context, settings)
+        channel = listening.tcp_socket(settings.listen, "tenants.listen")
+        await web.SockSite(runner, channel, ssl_context=tls.context).start()
         _log.info("serving tenants' controllers", extra={"at": str(settings.listen), "url": settings.url})
         yield
     finally:
@@ -115,15 +117,6 @@ async def serving(
         with suppress(asyncio.CancelledError):
             await keeping
         await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, context: ssl.SSLContext, settings: ForTenants) -> None:
-    site = web.TCPSite(runner, settings.listen.address, settings.listen.port, ssl_context=context)
-    try:
-        await site.start()
-    except OSError as error:
-        detail = f"{settings.listen} cannot be listened at ({error.strerror}); correct tenants.listen"
-        raise StartError(detail) from error
 
 
 def _context() -> ssl.SSLContext:

@@ -111,12 +111,8 @@ def _watchers(settings: Settings) -> tuple[Watcher, ...]:
 
 async def _listen_tls(runner: web.AppRunner, tls: Tls, context: ssl.SSLContext) -> str:
     """Listen over TLS and return where; SIGHUP reads certificate and key anew. Raises StartError."""
-    site = web.TCPSite(runner, tls.listen.address, tls.listen.port, ssl_context=context)
-    try:
-        await site.start()
-    except OSError as error:
-        detail = f"{tls.listen} cannot be listened at ({error.strerror}); correct tls.listen"
-        raise StartError(detail) from error
+    channel = listening.tcp_socket(tls.listen, "tls.listen")
+    await web.SockSite(runner, channel, ssl_context=context).start()
 
     def read_again() -> None:
         try:

@@ -5,6 +5,7 @@ Only this side ever connects. Whatever came of a request that was not answered, 
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import msgspec
 
 from causeway_controller.contract.routes import Route
 from causeway_controller.errors import PeerForeign, PeerUnknown, PeerUnreachable
-from causeway_wire import codec
+from causeway_wire import codec, segments
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
 from causeway_wire.types import parse_scalar
 
@@ -56,7 +57,9 @@ class ProviderClient:
 
     async def __aenter__(self) -> Self:
         # limit: a long question and one beside it.
-        connector = aiohttp.TCPConnector(ssl=self._context, limit=4, keepalive_timeout=_ALIVE_SECONDS)
+        connector = aiohttp.TCPConnector(
+            ssl=self._context, limit=4, keepalive_timeout=_ALIVE_SECONDS, socket_factory=_socket
+        )
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self
 
@@ -107,6 +110,11 @@ class ProviderClient:
             return PeerUnknown(detail)
         reason = str(error) or type(error).__name__
         return PeerUnreachable(f"no controller answers at {self._url} ({reason}); it is asked again")
+
+
+def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = found
+    return segments.keep_small(socket.socket(family, kind, protocol))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
