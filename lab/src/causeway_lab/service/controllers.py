@@ -127,7 +127,8 @@ class Controller:
         said, complained = await asyncio.wait_for(asked.communicate(), self._seconds)
         if asked.returncode not in ok:
             words = " ".join(arguments)
-            raise LabError(f"causeway {words}: {complained.decode().strip()}; {self._last_words()}")
+            why = (complained or said).decode().strip()  # with --json, what is wrong is printed as well
+            raise LabError(f"causeway {words}: {why}; {self._last_words()}")
         return said.decode()
 
     async def _end(self, number: signal.Signals) -> None:
