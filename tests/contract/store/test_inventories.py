@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Final
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.errors import StoreError
+from causeway_controller.inventory.in_use import InUse
+from causeway_controller.store import in_use
+from causeway_controller.store import inventories as inventories_module
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.provider_inventory import plan, seed_example, tenant, with_
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_SECONDS: Final = 20
 
 
 @pytest.fixture
@@ -104,3 +116,53 @@ def test_one_tenant_is_read_without_the_others(inventories: Inventories) -> None
     assert alone.allocation.vlans == tuple(e for e in whole.allocation.vlans if e.tenant == "acme")
     assert len(alone.allocation.macs) == 6
     assert inventories.of_tenant("nobody").inventory.tenants == ()
+
+
+def test_an_open_run_is_seen_by_who_replaces_the_inventory(
+    inventories: Inventories, database: Database
+) -> None:
+    inventories.replace(seed_example(), expected=0, actor="anna")
+    runs = Runs(database)
+    request = '{"request":"fail-over","tenant":"acme","vms":["db1"]}'
+    runs.start(Run(id="r1", tenant="acme", host="esx1", request=request, actor="anna", at=AT))
+    for change in (lambda one: inventories.replace(one, expected=1, actor="bert"), _tried(inventories)):
+        with pytest.raises(ProblemError) as caught:
+            change(with_(seed_example(), tenants=(with_(tenant(), vms=tenant().vms[:1], failover_plans=()),)))
+        assert {one.type for one in caught.value.problem.each} == {ProblemType.FAILOVER_IN_PROGRESS.urn}
+        assert "run r1 of tenant acme at esx1 is not over" in caught.value.problem.detail
+    assert inventories.load().revision == 1
+    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT, left=Standing())
+    assert inventories.replace(with_(seed_example(), tenants=()), expected=1, actor="bert").revision == 2
+
+
+def _tried(inventories: Inventories) -> Callable[[Inventory], object]:
+    return lambda one: inventories.tried(one, before=inventories.load())
+
+
+def test_a_run_that_begins_waits_for_who_replaces_the_inventory(
+    inventories: Inventories, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it would be carried out with what the inventory was, and neither would see the other."""
+    inventories.replace(seed_example(), expected=0, actor="anna")
+    asked, order = threading.Event(), []
+
+    def looked(connection: Connection) -> tuple[InUse, ...]:
+        found = in_use.of(connection)
+        starting.start()
+        asked.wait(_SECONDS)
+        time.sleep(0.3)  # it has come to the store by now, and waits there
+        order.append("entered")
+        return found
+
+    def start() -> None:
+        asked.set()
+        request = '{"request":"fail-over","tenant":"acme","vms":["db1"]}'
+        run = Run(id="r1", tenant="acme", host="esx1", request=request, actor="anna", at=AT)
+        Runs(database).start(run)
+        order.append("started")
+
+    starting = threading.Thread(target=start)
+    monkeypatch.setattr(inventories_module, "in_use", SimpleNamespace(of=looked))
+    inventories.replace(with_(seed_example(), tenants=()), expected=1, actor="bert")
+    starting.join(_SECONDS)
+    assert order == ["entered", "started"]

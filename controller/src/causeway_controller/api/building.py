@@ -88,8 +88,6 @@ def build(parts: Parts) -> web.Application:
     replicas = ReplicaHandlers(
         inventories=inventories,
         told=Replicas(database),
-        standings=Standings(database),
-        runs=Runs(database),
         audit=audit,
         hosts=parts.services.hosts,
         now=now,

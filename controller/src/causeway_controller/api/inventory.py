@@ -22,7 +22,6 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import Tenant
 from causeway_controller.inventory import book, difference, production
 from causeway_controller.inventory.allocation import Allocation
-from causeway_controller.inventory.entry import enter
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
@@ -65,7 +64,7 @@ class InventoryHandlers:
         if match is not None:
             _check(before, wanted, match)
         if dry:
-            given = enter(wanted, before=before.inventory, held=before.allocation)
+            given = self._inventories.tried(wanted, before=before)
             return _changed(before, (wanted, given), before.revision)
         after = self._inventories.replace(wanted, expected=before.revision, actor=actor)
         return _changed(before, (after.inventory, after.allocation), after.revision)

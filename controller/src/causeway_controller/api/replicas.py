@@ -19,13 +19,10 @@ from causeway_controller.contract import replica_routes, routes
 from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
 from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
 from causeway_controller.inventory import replicas
-from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.replicas import Told
 from causeway_controller.store import replicas as store
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.inventories import Inventories
-from causeway_controller.store.runs import Runs
-from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import TenantId, VmName
@@ -46,8 +43,6 @@ class ReplicaHandlers:
 
     inventories: Inventories
     told: store.Replicas
-    standings: Standings
-    runs: Runs
     audit: Audit
     hosts: HostService
     now: Callable[[], datetime]
@@ -85,7 +80,7 @@ class ReplicaHandlers:
         self._refuse_future(asked)
         if before is None or (before.host, before.vm_id) != (asked.host, asked.vm_id):
             wanted = ReplicaVm(host=asked.host, vm_id=asked.vm_id)
-            await asyncio.to_thread(self._known, ask, wanted, before)
+            await asyncio.to_thread(self._known, ask, wanted)
             tenant, vm = _places(ask)
             fit = self.hosts.fit(asked.host, asked.vm_id, tenant=tenant, vm=vm)
             await hosts.answered(fit, asked.host)
@@ -109,7 +104,6 @@ class ReplicaHandlers:
         before = await asyncio.to_thread(self._found, ask)
         _check(ask, before)
         if before is not None:
-            await asyncio.to_thread(self._refuse_in_use, ask, before.host)
             await asyncio.to_thread(self._enter, ask, UNSET)
         await asyncio.to_thread(self.told.forget, ask.places["tenant"], ask.places["vm"])
         return Answer(status=204)
@@ -134,10 +128,8 @@ class ReplicaHandlers:
             detail = f"{asked.restored_to.isoformat()} is to come; synchronise the clock of who replicates"
             raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/restored_to"))
 
-    def _known(self, ask: Ask, wanted: ReplicaVm, before: ReplicaReport | None) -> None:
+    def _known(self, ask: Ask, wanted: ReplicaVm) -> None:
         """Raise ProblemError unless the inventory could have it, before the host is asked."""
-        for host in {wanted.host, wanted.host if before is None else before.host}:
-            self._refuse_in_use(ask, host)
         stored = self.inventories.load()
         for tenant in stored.inventory.tenants:
             for vm in tenant.vms:
@@ -147,17 +139,9 @@ class ReplicaHandlers:
                     raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
         changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
         try:
-            enter(changed, before=stored.inventory, held=stored.allocation)
+            self.inventories.tried(changed, before=stored)
         except ProblemError as error:
             raise _about(ask, error.problem, pointer) from error
-
-    def _refuse_in_use(self, ask: Ask, host: str) -> None:
-        """Raise ProblemError while the replica runs by a failover, or one may just power it on."""
-        tenant, vm = _places(ask)
-        self.runs.refuse_open(tenant, host)
-        if vm in self.standings.get(tenant, host).mode.vms:
-            detail = f"{vm} is failed over to its replica on {host}; bring it back, or undo that, first"
-            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer=""))
 
     def _enter(self, ask: Ask, wanted: ReplicaVm | UnsetType) -> None:
         """Have the inventory say so. Raises ProblemError under the members of the request.
@@ -166,10 +150,7 @@ class ReplicaHandlers:
         """
         for left in reversed(range(_TRIES)):
             stored = self.inventories.load()
-            now = self._found(ask)
-            _check(ask, now)
-            for host in {one.host for one in (now, wanted) if isinstance(one, ReplicaReport | ReplicaVm)}:
-                self._refuse_in_use(ask, host)
+            _check(ask, self._found(ask))
             changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
             try:
                 self.inventories.replace(changed, expected=stored.revision, actor=ask.caller.name)

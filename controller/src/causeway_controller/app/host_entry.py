@@ -19,7 +19,6 @@ from causeway_controller.hypervisors.base import HypervisorError, Inspecting, lo
 from causeway_controller.hypervisors.findings import good, masked
 from causeway_controller.inventory import host_needs
 from causeway_controller.inventory.allocation import Allocation
-from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.settings import Settings
 from causeway_controller.store.inventories import Inventories, Stored
@@ -44,7 +43,8 @@ class Entered:
 def verify(settings: Settings, host: Host) -> None:
     """Raise ProblemError unless the inventory could have this host; StartError, StoreError."""
     with upkeep.stored(settings) as database:
-        _candidate(Inventories(database, now=utc_now).load(), host)
+        inventories = Inventories(database, now=utc_now)
+        _candidate(inventories, inventories.load(), host)
 
 
 def add(
@@ -59,7 +59,7 @@ def add(
     with upkeep.stored(settings) as database:
         inventories = Inventories(database, now=utc_now)
         before = inventories.load()
-        inventory, given = _candidate(before, host)
+        inventory, given = _candidate(inventories, before, host)
         kept = upkeep.vault_in(settings, database)
         if host.login is not UNSET and login is None:
             login = kept.get(host.login)
@@ -77,7 +77,7 @@ def add(
         return Entered(findings=found, entered=True, may=True, revision=after.revision)
 
 
-def _candidate(before: Stored, host: Host) -> tuple[Inventory, Allocation]:
+def _candidate(inventories: Inventories, before: Stored, host: Host) -> tuple[Inventory, Allocation]:
     """The inventory with this host, and what tenants have then. Raises ProblemError."""
     there = before.inventory.hosts
     for place, one in enumerate(there):
@@ -90,7 +90,7 @@ def _candidate(before: Stored, host: Host) -> tuple[Inventory, Allocation]:
     if host in there:
         return before.inventory, before.allocation
     inventory = msgspec.structs.replace(before.inventory, hosts=(*there, host))
-    return inventory, enter(inventory, before=before.inventory, held=before.allocation)
+    return inventory, inventories.tried(inventory, before=before)
 
 
 def _refuse_foreign(inventory: Inventory, kept: Secrets, host: Host, name: Name, login: Secret) -> None:

@@ -98,7 +98,14 @@ PUT_INVENTORY = Route(
     headers=(IF_MATCH,),
     answers=(ETAG,),
     body_bytes=BODY_BYTES,
-    problems=(*BODY, *RULES, *_PUBLIC, P.PRECONDITION_FAILED, P.PRECONDITION_REQUIRED),
+    problems=(
+        *BODY,
+        *RULES,
+        *_PUBLIC,
+        P.FAILOVER_IN_PROGRESS,
+        P.PRECONDITION_FAILED,
+        P.PRECONDITION_REQUIRED,
+    ),
 )
 TENANTS = Route(
     name="tenants",

@@ -5,6 +5,8 @@ Pure. Nothing raises before everything has been looked at: one answer names all 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.inventory import (
     book,
@@ -12,6 +14,7 @@ from causeway_controller.inventory import (
     rules_change,
     rules_failover,
     rules_hyperv,
+    rules_in_use,
     rules_libvirt,
     rules_production,
     rules_provider,
@@ -21,13 +24,21 @@ from causeway_controller.inventory import (
 )
 from causeway_controller.inventory.allocation import NOTHING, Allocation
 from causeway_controller.inventory.findings import Findings
+from causeway_controller.inventory.in_use import InUse
 from causeway_wire.types import IPAddress, TenantId
 
 
-def check(inventory: Inventory, *, before: Inventory | None = None, held: Allocation = NOTHING) -> Findings:
+def check(
+    inventory: Inventory,
+    *,
+    before: Inventory | None = None,
+    held: Allocation = NOTHING,
+    in_use: Iterable[InUse] = (),
+) -> Findings:
     """Everything wrong with the inventory, by itself and as a change of `before`.
 
-    `held` is what tenants have been given so far, which a change may not take from them.
+    `held` is what tenants have been given so far, and `in_use` where failovers stand and runs are under way:
+    a change may not take from them what they have.
     """
     findings = Findings()
     names = book.index(inventory)
@@ -47,4 +58,5 @@ def check(inventory: Inventory, *, before: Inventory | None = None, held: Alloca
     rules_apart.check(findings, inventory, names, held)
     if before is not None:
         rules_change.check(findings, inventory, before)
+        rules_in_use.check(findings, inventory, before, in_use)
     return findings

@@ -20,7 +20,7 @@ from causeway_controller.inventory.allocation import (
     VlanLease,
 )
 from causeway_controller.inventory.entry import enter
-from causeway_controller.store import audit, members
+from causeway_controller.store import audit, in_use, members
 from causeway_controller.store.database import Database
 from causeway_controller.store.tables import (
     entry,
@@ -79,11 +79,20 @@ class Inventories:
             revision = int(connection.execute(select(inventory_head.c.revision)).scalar_one())
             return _load(connection, revision, tenant=tenant)
 
+    def tried(self, inventory: Inventory, *, before: Stored) -> Allocation:
+        """What tenants would have if it took the place of `before` now; nothing is kept.
+
+        Raises ProblemError when a rule is broken, StoreError.
+        """
+        with self._database.read() as connection:
+            return _enter(connection, inventory, before)
+
     def replace(self, inventory: Inventory, *, expected: int, actor: str) -> Stored:
         """Enter the inventory in place of the one at revision `expected`.
 
         An equal inventory changes nothing, its revision neither. Raises ProblemError, with nothing changed,
-        when another revision is in force (`precondition-failed`) or a rule is broken; StoreError.
+        when another revision is in force (`precondition-failed`) or a rule is broken, among them
+        `failover-in-progress` for what a failover that stands or a run rests on; StoreError.
         """
         with self._database.write() as connection:
             revision = _locked_revision(connection)
@@ -93,7 +102,7 @@ class Inventories:
                     problem(ProblemType.PRECONDITION_FAILED, detail, pointer="", revision=revision)
                 )
             before = _load(connection, revision)
-            given = enter(inventory, before=before.inventory, held=before.allocation)
+            given = _enter(connection, inventory, before)
             after = Stored(revision=revision + 1, inventory=inventory, allocation=given)
             if (inventory, given) == (before.inventory, before.allocation):
                 return before
@@ -121,6 +130,11 @@ class Inventories:
             detail=digest,
         )
         audit.append(connection, act)
+
+
+def _enter(connection: Connection, inventory: Inventory, before: Stored) -> Allocation:
+    used = in_use.of(connection)
+    return enter(inventory, before=before.inventory, held=before.allocation, in_use=used)
 
 
 def _tenants(stored: Stored) -> set[TenantId]:

@@ -17,7 +17,7 @@ from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters, tenancies
 from causeway_controller.store.database import Database, upsert
-from causeway_controller.store.tables import open_run, run, run_event, run_stop
+from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stop
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
@@ -69,6 +69,7 @@ class Runs:
         """Keep the run and open it. Raises ProblemError (`failover-in-progress`) while another is open."""
         members = ("id", "tenant", "host", "request", "actor", "at")
         with self._database.write() as connection:
+            _hold_inventory(connection)
             connection.execute(insert(run).values({name: getattr(asked, name) for name in members}))
             row = {"tenant": asked.tenant, "host": asked.host, "run": asked.id}
             opened = (
@@ -212,6 +213,11 @@ class Runs:
         with self._database.read() as connection:
             runs = [Run(**row) for row in connection.execute(question).mappings()]
         return tuple(sorted(runs, key=lambda each: (each.at, each.id)))
+
+
+def _hold_inventory(connection: Connection) -> None:
+    """Have who replaces the inventory see the run, or be through before it: what the run rests on stays."""
+    connection.execute(select(inventory_head.c.revision).with_for_update(read=True)).one()
 
 
 def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:

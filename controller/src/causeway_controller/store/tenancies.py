@@ -47,13 +47,18 @@ class Standings:
     def all(self) -> dict[tuple[TenantId, Name], Standing]:
         """Those that a run left, by tenant and host. Raises StoreError."""
         with self._database.read() as connection:
-            rows = connection.execute(select(tenancy)).all()
-        return {(row.tenant, row.host): _standing(row.mode, row.publications) for row in rows}
+            return all_of(connection)
 
     def put(self, tenant: TenantId, host: Name, standing: Standing) -> None:
         """Keep it. Raises StoreError."""
         with self._database.write() as connection:
             put(connection, tenant, host, standing)
+
+
+def all_of(connection: Connection) -> dict[tuple[TenantId, Name], Standing]:
+    """As `Standings.all`, within the caller's transaction."""
+    rows = connection.execute(select(tenancy)).all()
+    return {(row.tenant, row.host): _standing(row.mode, row.publications) for row in rows}
 
 
 def put(connection: Connection, tenant: TenantId, host: Name, standing: Standing) -> None:

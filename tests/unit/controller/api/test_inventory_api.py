@@ -9,10 +9,13 @@ import pytest
 from causeway_controller.api.inventory import etag
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tenant import ReplicaVm
+from causeway_controller.inventory import modes
 from causeway_controller.store.audit import Audit
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire import codec
 from tests.controller_api import serving, two_tenants
-from tests.provider_inventory import seed_example, tenant, with_
+from tests.provider_inventory import seed_example, tenant, vm, with_
 
 
 async def test_entered_read_changed_and_read_again(tmp_path: Path) -> None:
@@ -74,6 +77,23 @@ async def test_a_broken_rule_is_named_by_pointer_and_nothing_changes(tmp_path: P
         assert len(body["errors"]) > 1
         _, _, response = await served.ask("GET", "/v1/inventory")
         assert response.headers["ETag"] == etag(1)
+
+
+@pytest.mark.parametrize("dry", ["", "?dry_run=true"])
+async def test_what_a_failover_rests_on_is_refused_and_nothing_changes(tmp_path: Path, dry: str) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        Standings(served.database).put("acme", "esx1", Standing(mode=modes.partial(frozenset({"db1"}))))
+        other = with_(vm("db1", 12), replica=ReplicaVm(host="esx1", vm_id="vm-99"))
+        wanted = seed_example(tenants=(tenant(vms=(vm("web1", 11), other)),))
+        held = {"If-Match": etag(1)}
+        status, told, _ = await served.ask("PUT", "/v1/inventory" + dry, wanted, headers=held)
+        assert (status, told["pointer"]) == (409, "/tenants/0/vms/1/replica/vm_id")
+        assert told["type"].endswith(":failover-in-progress")
+        assert "tenant acme at esx1 is in a partial failover (db1)" in told["detail"]
+        assert (await served.ask("GET", "/v1/inventory"))[2].headers["ETag"] == etag(1)
+        web1 = with_(vm("web1", 11), replica=ReplicaVm(host="esx1", vm_id="vm-99"))
+        runs_on = seed_example(tenants=(tenant(vms=(web1, vm("db1", 12))),))
+        assert (await served.ask("PUT", "/v1/inventory" + dry, runs_on, headers=held))[0] == 200
 
 
 async def test_a_precondition_is_needed_and_must_hold(tmp_path: Path) -> None:

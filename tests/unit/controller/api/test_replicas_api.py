@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from causeway_controller.api import replicas as api
 from causeway_controller.api.tags import ANY
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.replicas import RegisterReplica
@@ -171,7 +170,7 @@ async def test_what_is_wrong_with_other_tenants_is_told_to_none(
         ours = problem(ProblemType.INVALID, "the network of db1", pointer="/tenants/0/networks/0")
         raise ProblemError(combine((*theirs, ours)))
 
-    monkeypatch.setattr(api, "enter", refused)
+    monkeypatch.setattr(Inventories, "tried", refused)
     async with serving(tmp_path, inventory=two_tenants()) as served:
         status, told, _ = await served.ask("PUT", PATH, OTHER, **ROBOT)
         assert (status, "zeta" in str(told), "network of db1" in str(told)) == (422, False, True)
@@ -189,9 +188,12 @@ async def test_a_vm_that_nobody_entered_is_not_found(tmp_path: Path) -> None:
 async def test_a_replica_that_is_needed_now_stays_where_it_is(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
         Standings(served.database).put("acme", "esx1", Standing(mode=modes.partial(frozenset({"db1"}))))
-        for method, body in (("PUT", OTHER), ("DELETE", None)):
+        for method, body, pointer in (("PUT", OTHER, "/vm_id"), ("DELETE", None, "")):
             status, told, _ = await served.ask(method, PATH, body, **ROBOT)
             assert (status, told["type"].rpartition(":")[2]) == (409, "failover-in-progress")
+            assert told["pointer"] == pointer
+            assert "causeway failover failback acme --host esx1" in told["detail"]
+        assert served.hosts.asked == []
         assert (await served.ask("PUT", PATH, SAME, **ROBOT))[0] == 200
         Standings(served.database).put("acme", "esx1", Standing())
         started = Run(id="r9", tenant="acme", host="esx1", request="{}", actor="x", at=served.moments.now)
