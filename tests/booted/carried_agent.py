@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from causeway_agent import app, settings
+from causeway_agent.backends.host import capabilities
 from causeway_agent.engine import machine, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.plan.steer import remotes
@@ -28,8 +29,9 @@ SLOWNESS = 20.0
 async def run(where: Path, wanted: Desired, observed: Path) -> None:
     """Until cancelled; raises what the agent raises."""
     read = settings.load(where)
+    no_offload = await asyncio.to_thread(capabilities.no_offload)
     async with (
-        app.machine(read, where) as here,
+        app.machine(read, where, no_offload=no_offload) as here,
         service.running(app.make_engine(read, here)) as engine,
     ):
         change, _ = await engine.changes.submit(

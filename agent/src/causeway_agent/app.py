@@ -81,13 +81,18 @@ async def _run(settings: Settings, path: Path) -> None:
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
     neighbour_tables.make_room()
     store = key_store(settings)
-    async with machine(settings, path) as here, service.running(make_engine(settings, here)) as engine:
+    program = await asyncio.to_thread(capabilities.openvpn)
+    async with (
+        machine(settings, path, no_offload=program.no_offload) as here,
+        service.running(make_engine(settings, here)) as engine,
+    ):
         versions = Versions(
             appliance=settings.appliance,
             agent=__version__,
             api=("v1",),
             capabilities=await asyncio.to_thread(
                 capabilities.detect,
+                program,
                 vlan_8021q=here.constants.vlan_8021q,
                 unprivileged_vpn=here.constants.vpn_uid is not None,
             ),
@@ -142,8 +147,11 @@ def key_store(settings: Settings) -> KeyStore:
 
 
 @contextlib.asynccontextmanager
-async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
-    """The machine that this process runs on, through its real ports."""
+async def machine(settings: Settings, path: Path, *, no_offload: str | None) -> AsyncIterator[Machine]:
+    """The machine that this process runs on, through its real ports.
+
+    `no_offload`: why its kernel cannot carry tunnels' packets; None where it can.
+    """
     clock = SystemClock()
     watcher = dead_man.make(
         directory=Path(settings.run_directory) / "dead-man", command=lambda change: _roll_back(path, change)
@@ -155,7 +163,10 @@ async def machine(settings: Settings, path: Path) -> AsyncIterator[Machine]:
         watcher,
     ):
         constants = await asyncio.to_thread(
-            offline.constants, settings, vlan_8021q=await kernel.makes_vlans()
+            offline.constants,
+            settings,
+            vlan_8021q=await kernel.makes_vlans(),
+            no_offload=no_offload,
         )
         supervisor = Supervisor(
             run_directory=Path(settings.run_directory),

@@ -60,7 +60,7 @@ def key_directory(settings: Settings) -> Path:
     return Path(settings.state_directory) / "keys"
 
 
-def constants(settings: Settings, *, vlan_8021q: bool) -> Facts:
+def constants(settings: Settings, *, vlan_8021q: bool, no_offload: str | None) -> Facts:
     """Facts that never change while the agent runs."""
     return Facts(
         appliance=settings.appliance,
@@ -69,7 +69,7 @@ def constants(settings: Settings, *, vlan_8021q: bool) -> Facts:
         key_directory=str(key_directory(settings)),
         run_directory=settings.run_directory,
         vlan_8021q=vlan_8021q,
-        no_offload=capabilities.no_offload(),
+        no_offload=no_offload,
     )
 
 
@@ -77,7 +77,9 @@ async def look(settings: Settings) -> Sight:
     """Read journal and kernel, change nothing; raises CompileError or BackendError."""
     document = journal(settings).recover().document
     async with RtnlKernel.open() as kernel:
-        known = constants(settings, vlan_8021q=await kernel.makes_vlans())
+        known = constants(
+            settings, vlan_8021q=await kernel.makes_vlans(), no_offload=capabilities.no_offload()
+        )
         facts = dataclasses.replace(known, devices=await kernel.devices())
         if document is not None:
             target = compiler.compile_document(document, facts)

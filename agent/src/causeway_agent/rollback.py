@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from causeway_agent import app, offline
+from causeway_agent.backends.host import capabilities
 from causeway_agent.backends.processes import lock
 from causeway_agent.commands.local import AgentDownError, LocalAgent, RefusedError
 from causeway_agent.errors import HeldError
@@ -107,7 +108,8 @@ def _final_state(settings: Settings, change: ChangeId) -> str | None:
 
 async def _recover(settings: Settings, path: Path, change: ChangeId, say: Say) -> None:
     """Do what an agent does when it starts, until the machine is as the document in force says."""
-    async with app.machine(settings, path) as machine:
+    no_offload = await asyncio.to_thread(capabilities.no_offload)
+    async with app.machine(settings, path, no_offload=no_offload) as machine:
         engine = app.make_engine(settings, machine)
         await engine.boot()
         for rest in _RESTS:

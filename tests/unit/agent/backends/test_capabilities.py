@@ -23,7 +23,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def detected() -> Capabilities:
-    return capabilities.detect(vlan_8021q=False, unprivileged_vpn=False)
+    return capabilities.detect(capabilities.openvpn(), vlan_8021q=False, unprivileged_vpn=False)
 
 
 def test_a_kernel_without_modules_has_none(modules: Path) -> None:
@@ -86,6 +86,26 @@ def test_the_kernel_carries_tunnels_with_its_module_and_an_openvpn_that_knows_it
     (modules.parents[1] / "loaded/ovpn").mkdir()
     assert capabilities.no_offload() == why_not
     assert detected().no_offload == why_not
+
+
+@pytest.mark.usefixtures("modules")
+def test_openvpn_is_asked_once_for_all_that_an_agent_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    script = f"echo >> {asked}; echo 'OpenVPN 2.7.8 x86_64-pc-linux-gnu [DCO]'"
+    monkeypatch.setattr(capabilities, "COMMAND", ("sh", "-c", script))
+    program = capabilities.openvpn()
+    found = capabilities.detect(program, vlan_8021q=False, unprivileged_vpn=False)
+    assert (
+        (found.openvpn, found.no_offload)
+        == ("2.7.8", "no kernel module ovpn")
+        == (
+            program.version,
+            program.no_offload,
+        )
+    )
+    assert asked.read_text() == "\n"
 
 
 def test_a_module_that_is_built_in_need_not_be_loaded(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:

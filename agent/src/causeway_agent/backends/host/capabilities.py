@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_wire.observed import Capabilities
@@ -22,28 +23,42 @@ _PATIENCE = 10.0
 """Seconds; it says so at once, but for a machine that is emulated and busy."""
 
 
-def detect(*, vlan_8021q: bool, unprivileged_vpn: bool) -> Capabilities:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenVpn:
+    """What OpenVPN tells about itself."""
+
+    version: str | None
+    """In its own words; None where it does not say."""
+    no_offload: str | None
+    """Why the kernel cannot carry its tunnels' packets; None where it can."""
+
+
+def openvpn() -> OpenVpn:
+    """Asks OpenVPN, once. Blocks while it answers."""
+    told = _openvpn()
+    return OpenVpn(version=_version(told), no_offload=_no_offload(_known(), told))
+
+
+def detect(program: OpenVpn, *, vlan_8021q: bool, unprivileged_vpn: bool) -> Capabilities:
     """The capabilities of the running kernel: loaded, built in, or there to be loaded.
 
-    Whether it makes VLANs decides what is refused, so that the kernel itself was asked (`rtnl_l2`). Blocks
-    while OpenVPN is asked for its version.
+    Whether it makes VLANs decides what is refused, so that the kernel itself was asked (`rtnl_l2`).
     """
     known = _known()
-    told = _openvpn()
     return Capabilities(
         kernel=os.uname().release,
         vlan_8021q=vlan_8021q,
         wireguard=_has("wireguard", known),
         openvpn_dco=_has(OVPN, known),
-        openvpn=_version(told),
-        no_offload=_no_offload(known, told),
+        openvpn=program.version,
+        no_offload=program.no_offload,
         vrf=_has("vrf", known),
         unprivileged_vpn=unprivileged_vpn,
     )
 
 
 def no_offload() -> str | None:
-    """Why this machine's kernel cannot carry tunnels' packets; None where it can. Blocks like `detect`."""
+    """Why this machine's kernel cannot carry tunnels' packets; None where it can. Blocks like `openvpn`."""
     known = _known()
     # Where there is no module, OpenVPN need not be asked.
     return _no_offload(known, _openvpn() if _has(OVPN, known) else "")
