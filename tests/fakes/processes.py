@@ -20,6 +20,8 @@ class FakeProcesses:
         self.transports: dict[TunnelId, Transport] = {}
         self.carrier: tuple[Carrier | None, str | None] = None, None
         """Of every tunnel, and why not the kernel."""
+        self.refusals: dict[TunnelId, str] = {}
+        """Why OpenVPN would not leave these tunnels to the kernel."""
         self.feed = EventFeed()
         self.started: Callable[[], None] = lambda: None
         """Called when one was started."""
@@ -62,6 +64,10 @@ class FakeProcesses:
 
     def paths(self) -> dict[TunnelId, PathSize]:
         return {}
+
+    def declined(self) -> dict[TunnelId, str]:
+        """What the test says."""
+        return dict(self.refusals)
 
     def active(self) -> dict[TunnelId, str]:
         """Devices of the transports set by the test."""

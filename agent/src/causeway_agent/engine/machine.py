@@ -51,7 +51,7 @@ class Machine:
     dead_man: ports.DeadMan
     slots: ports.Slots
     constants: Facts
-    """`devices`, `active` and `paths` are filled in by `facts`."""
+    """`devices`, `active`, `paths` and `declined` are filled in by `facts`."""
     lockdown: Lockdown = field(default_factory=Lockdown)
 
     async def facts(self) -> Facts:
@@ -63,6 +63,7 @@ class Machine:
             devices=devices,
             active=dict(self.processes.active()),
             paths=dict(self.processes.paths()),
+            declined=dict(self.processes.declined()),
         )
 
     async def observe(self, *targets: Target) -> Observation:

@@ -114,6 +114,9 @@ class Processes(Protocol):
     def paths(self) -> Mapping[TunnelId, PathSize]:
         """What size each tunnel's path carries, where that is known and not the full size."""
 
+    def declined(self) -> Mapping[TunnelId, str]:
+        """Why OpenVPN would not leave a tunnel's packets to the kernel, of those of which that is known."""
+
     def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""
 

@@ -50,6 +50,7 @@ class Machine:
             clock=FakeClock(),
             changed=lambda _reason: None,
             discard=self._discard,
+            declined=lambda tunnel, why: self.done.append(f"{tunnel} declined: {why}"),
         )
         really = spawn.launch
 

@@ -71,7 +71,15 @@ class Responders:
 
 
 @asynccontextmanager
-async def supervising(tmp_path: Path, responders: Responders | None = None) -> AsyncIterator[Supervisor]:
+async def supervising(
+    tmp_path: Path, responders: Responders | None = None, *, able: bool = False
+) -> AsyncIterator[Supervisor]:
+    """`able`: whether the kernel can carry tunnels' packets. There are no devices to take away."""
+
+    async def discard(device: str) -> None:
+        if not able:
+            await nothing_left(device)
+
     supervisor = Supervisor(
         run_directory=tmp_path / "run",
         key_directory=tmp_path,
@@ -79,8 +87,8 @@ async def supervising(tmp_path: Path, responders: Responders | None = None) -> A
         clock=Clock(),
         nft=Nft(),
         responder=responders or Responders(),
-        discard=nothing_left,
-        no_offload=NO_MODULE,
+        discard=discard,
+        no_offload=None if able else NO_MODULE,
     )
     async with supervisor:
         yield supervisor

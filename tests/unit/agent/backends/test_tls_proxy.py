@@ -29,6 +29,7 @@ async def test_a_predecessor_that_was_not_asked_to_stop_is_asked_by_the_next_age
         clock=FakeClock(),
         changed=lambda _reason: None,
         discard=nothing_left,
+        declined=lambda _tunnel, _why: None,
     )
     with sleeper() as current, sleeper() as predecessor:
         found = {

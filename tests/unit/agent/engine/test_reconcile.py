@@ -14,6 +14,7 @@ from causeway_agent.engine.reconcile import Pace
 from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.objects import Address, ProxyNeighbour, Route, Sysctl
+from causeway_agent.plan.model.processes import VpnServer
 from causeway_agent.plan.model.target import Observation
 from causeway_wire.desired import Desired
 from causeway_wire.observed import ApplianceState, Transport
@@ -102,6 +103,25 @@ async def test_what_a_process_makes_during_a_look_is_set_up_by_the_same_look() -
         bench.processes.started = lambda: bench.kernel.make("cwu1195")
         assert await engine.reconciler.look()
         assert resting_on(bench, "cwu1195") == {Address, Route}
+
+
+async def test_a_tunnel_that_openvpn_declined_is_its_processs_by_itself_and_that_is_no_drift() -> None:
+    bench = Bench(constants=replace(CONSTANTS, no_offload=None))
+    async with service.running(bench.engine(pace=EVENTS_ONLY)) as engine:
+        bench.processes.transports["acme-0"] = Transport.UDP
+        await apply(engine, provider(1, failover=partial(REPLICA)))
+        assert resting_on(bench, "cwu1195") == set()
+        bench.processes.refusals["acme-0"] = "OpenVPN: no such module"
+        bench.processes.feed.emit("acme-0 is not carried by the kernel")
+        await until(engine, lambda: resting_on(bench, "cwu1195") == {Address, Route})
+        await until(engine, lambda: engine.state.settled)
+        servers = [one for one in bench.processes.running() if isinstance(one, VpnServer)]
+        assert not any(one.makes_device for one in servers)
+        assert engine.state.target is not None
+        assert not engine.state.target.lent
+        assert await engine.reconciler.look()
+        assert engine.state.drift.repairs == 0
+        assert engine.state.problem is None
 
 
 async def test_the_timer_finds_what_no_event_told() -> None:

@@ -9,6 +9,7 @@ import pytest
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model import offload
 from causeway_agent.plan.model.processes import VpnClient, VpnServer
+from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import Desired, Partial
 from causeway_wire.observed import Transport
 from tests import documents
@@ -31,6 +32,32 @@ def test_only_what_goes_over_udp_is_the_kernels_and_only_where_it_can(
 
 
 def test_the_machines_reason_comes_before_the_tunnels() -> None:
-    assert offload.why_not("no kernel module ovpn", Transport.TCP) == "no kernel module ovpn"
-    assert offload.why_not(None, Transport.TCP) == "the transport is TCP"
-    assert offload.why_not(None, Transport.UDP) == "the extension is bridged"
+    assert offload.why_not("no kernel module ovpn", Transport.TCP, "older") == "no kernel module ovpn"
+    assert offload.why_not(None, Transport.TCP, "older") == "the transport is TCP"
+    assert offload.why_not(None, Transport.UDP, "older") == "older"
+    assert offload.why_not(None, Transport.UDP, None) == "the extension is bridged"
+
+
+@pytest.mark.parametrize("document", [documents.provider(PARTIAL), documents.tenant(PARTIAL)])
+def test_a_tunnel_that_openvpn_declined_is_the_processs_and_is_known_for_it(document: Desired) -> None:
+    able = replace(documents.FACTS, no_offload=None)
+    tunnels = {process.tunnel: "older" for process in vpns(document, able)}
+    assert not any(map(offload.declined, vpns(document, able)))
+    assert not any(map(offload.declined, vpns(document, documents.FACTS)))
+    instead = vpns(document, replace(able, declined=tunnels))
+    assert not any(offload.carried(process, Transport.UDP) for process in instead)
+    assert {process.tunnel for process in instead if offload.declined(process)} == tunnels.keys()
+
+
+def test_another_tunnel_than_the_one_that_was_declined_stays_the_kernels() -> None:
+    other = documents.replica(21, "net-1", "192.168.1.21", "2001:db8:1::21")
+    document = documents.provider(Partial(replicas=(*PARTIAL.replicas, other)))
+    able = replace(documents.FACTS, no_offload=None)
+    first, second = sorted({process.tunnel for process in vpns(document, able)})
+    instead = vpns(document, replace(able, declined={first: "older"}))
+    assert {process.tunnel for process in instead if offload.carried(process, Transport.UDP)} == {second}
+
+
+def vpns(document: Desired, facts: Facts) -> list[VpnServer | VpnClient]:
+    found = compile_document(document, facts).processes
+    return [process for process in found if isinstance(process, VpnServer | VpnClient)]

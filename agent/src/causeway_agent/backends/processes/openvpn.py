@@ -70,6 +70,8 @@ class Context:
     """Told a short reason each time a tunnel changes state."""
     discard: Callable[[str], Awaitable[None]]
     """Takes a device away that a process made and left behind; raises BackendError."""
+    declined: Callable[[TunnelId, str], None]
+    """Told why OpenVPN would not leave a tunnel's packets to the kernel; its process has ended."""
 
 
 @dataclass(slots=True, kw_only=True)

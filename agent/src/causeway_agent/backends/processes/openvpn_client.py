@@ -234,7 +234,15 @@ class ClientUnit:
             return None
         finally:
             self._started.set()
-        if await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock):
+        connected = await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock)
+        refusal = await asyncio.to_thread(leg.refusal)
+        if refusal is not None:
+            # It would carry the packets itself, on a device that is no part of any target.
+            await leg.kill()
+            self._explain(refusal)
+            self._context.declined(self.spec.tunnel, refusal)
+            return None
+        if connected:
             leg.took = self._context.clock.monotonic() - began
             return leg
         self._explain(leg.why or "no answer")

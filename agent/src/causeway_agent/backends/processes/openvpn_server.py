@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 import structlog
 
-from causeway_agent.backends.processes import openvpn, records, spawn
+from causeway_agent.backends.processes import offload_refusal, openvpn, records, spawn
 from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import VpnServer
@@ -36,6 +37,10 @@ class ServerUnit:
         self._child: spawn.Child | None = None
         self._settled = asyncio.Event()
         self._announced = False
+        self._unproven = False
+        """Whether it is still to be seen that the process leaves packets to the kernel, as it is meant to."""
+        self._refusal: str | None = None
+        """Why it does not."""
         self._tallies: tuple[int, int] = (0, 0)
 
     def adopt(self, entry: records.Record) -> bool:
@@ -66,11 +71,23 @@ class ServerUnit:
                 self._blame(await asyncio.to_thread(openvpn.ending, child, self._directory))
             except (BackendError, OSError) as error:
                 self._blame(openvpn.explain(error))
+            if self._unproven:
+                self._refusal = await asyncio.to_thread(offload_refusal.once_ended, self._directory)
             await self._discard()
+            if self._refusal is not None:
+                await self._give_way(self._refusal)
             self._down()
             delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
             await asyncio.sleep(delay)
             self.status.restarts += 1
+
+    async def _give_way(self, why: str) -> None:
+        """Not start it again as it is: whoever hears why puts another one in its place."""
+        self._blame(why)
+        self._down(TunnelState.CONNECTING)
+        self._settled.set()
+        self._context.declined(self.spec.tunnel, why)
+        await asyncio.Event().wait()
 
     async def _discard(self) -> None:
         """Let go of the process, which has ended unless something failed right after its start."""
@@ -92,6 +109,7 @@ class ServerUnit:
     async def _launch(self) -> spawn.Child:
         text = await asyncio.to_thread(self._prepare)
         made = self.spec.device if self.spec.makes_device else None
+        self._unproven = made is not None
         self._child = child = await openvpn.launch(self._directory, self._context, made=made)
         process = records.Identity(pid=child.pid, start_time=child.started)
         entry = records.record(self.spec, process=process, digest=self._digest(text))
@@ -113,7 +131,7 @@ class ServerUnit:
 
     def _handle(self, event: management.Event, connection: management.Connection) -> None:
         match event:
-            case management.StateChanged(state="CONNECTED"):
+            case management.StateChanged(state="CONNECTED") if not self._refuses():
                 if self.status.state is TunnelState.STOPPED:
                     self.status.state = TunnelState.CONNECTING
                     self._settled.set()
@@ -127,6 +145,17 @@ class ServerUnit:
                 self._peers(peers)
             case _:
                 pass
+
+    def _refuses(self) -> bool:
+        """Whether the process, which listens, carries packets itself that were meant for the kernel; it is
+        ended then.
+        """
+        if self._unproven and self._child is not None:
+            self._unproven = False
+            self._refusal = offload_refusal.once_up(self._directory, self.spec.device)
+            if self._refusal is not None:
+                self._child.send(signal.SIGKILL)
+        return self._refusal is not None
 
     def _peers(self, peers: tuple[management.PeerRow, ...]) -> None:
         if not peers:

@@ -46,6 +46,7 @@ from causeway_wire.observed import Carrier, Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
+DECLINED_BEFORE = "OpenVPN would not leave it to the kernel, before this agent was started"
 
 _log = structlog.get_logger()
 
@@ -102,8 +103,10 @@ class Supervisor:
             clock=clock,
             changed=self._tell,
             discard=discard,
+            declined=self._decline,
         )
         self._no_offload = no_offload
+        self._declined: dict[TunnelId, str] = {}
         self._store = records.Records(run_directory / "records")
         self._nft = nft
         self._responder = responder
@@ -206,7 +209,17 @@ class Supervisor:
             ours = one.spec if isinstance(one.spec, VpnServer | VpnClient) else None
             if ours is not None and ours.tunnel == report.id and offload.carried(ours, report.transport):
                 return Carrier.KERNEL, None
-        return Carrier.PROCESS, offload.why_not(self._no_offload, report.transport)
+        declined = self._declined.get(report.id)
+        return Carrier.PROCESS, offload.why_not(self._no_offload, report.transport, declined)
+
+    def declined(self) -> Mapping[TunnelId, str]:
+        """Why OpenVPN would not leave these tunnels' packets to the kernel, as long as this agent runs."""
+        return self._declined
+
+    def _decline(self, tunnel: TunnelId, why: str) -> None:
+        _log.warning("offload_declined", tunnel=tunnel, reason=why)
+        self._declined[tunnel] = why
+        self._tell(f"{tunnel} is not carried by the kernel")
 
     def active(self) -> Mapping[TunnelId, str]:
         """The device that carries each tunnel now."""
@@ -324,6 +337,9 @@ class Supervisor:
             _log.warning("process_not_adopted", process=unit.spec.name, reason=error.reason)
         if adopted:
             self._supervise(unit.spec, unit)
+            if isinstance(unit.spec, VpnServer | VpnClient) and offload.declined(unit.spec):
+                # So that it stays as it is: an end of a tunnel that works is no price for asking again.
+                self._declined.setdefault(unit.spec.tunnel, DECLINED_BEFORE)
             _log.info("process_adopted", process=unit.spec.name, pid=entry.process.pid)
             return
         for old in (entry.process, *entry.lingering):

@@ -56,7 +56,8 @@ _SENT: Final = {4: (6, 17, 1), 6: (6, 17, 58)}
 def carries(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Facts) -> bool:
     """Whether the kernel carries this tunnel's packets over this transport."""
     routed = tunnel.extension is not Extension.BRIDGED
-    return facts.no_offload is None and transport is Transport.UDP and routed
+    able = facts.no_offload is None and tunnel.id not in facts.declined
+    return able and transport is Transport.UDP and routed
 
 
 def via(network: ExtendedNetwork, device: str, version: int) -> IPAddress | None:

@@ -43,6 +43,8 @@ class Facts:
     """Whether this kernel makes 802.1Q subinterfaces."""
     no_offload: str | None = "no kernel module ovpn"
     """Why the kernel cannot carry the packets of tunnels (`kernel_carried`); None where it can."""
+    declined: Mapping[TunnelId, str] = field(default_factory=dict)
+    """Why OpenVPN would not leave a tunnel's packets to the kernel, although that can."""
     active: Mapping[TunnelId, str] = field(default_factory=dict)
     """The tun device that carries each tunnel now."""
     paths: Mapping[TunnelId, PathSize] = field(default_factory=dict)

@@ -1,0 +1,217 @@
+"""A tunnel that OpenVPN does not leave to the kernel although it was meant to: its process does not live, and
+who plans hears of it. Messages are those of OpenVPN 2.6 and 2.7, with the time that they begin with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from causeway_agent.backends.processes import offload_refusal, openvpn, records, spawn
+from causeway_agent.backends.processes.openvpn_client import ClientUnit
+from causeway_agent.backends.processes.openvpn_server import ServerUnit
+from causeway_agent.backends.processes.supervisor import DECLINED_BEFORE
+from causeway_agent.engine.ports import Clock
+from causeway_agent.plan.model.processes import Endpoint, VpnServer
+from causeway_wire.observed import Carrier, Transport, TunnelState
+from causeway_wire.types import Secret
+from tests.unit.agent.backends.test_made_devices import CLIENT, PLACE
+from tests.unit.agent.backends.test_supervisor import Clock as RealClock
+from tests.unit.agent.backends.test_supervisor import supervising, until
+
+TIME = "2026-11-30 00:28:02 "
+DISABLING = "disabling data channel offload"
+MISSING = f"Kernel support for ovpn missing, {DISABLING}."
+VERSION = f"{TIME}OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]"
+OPENED = f"{TIME}DCO device cwu1195 opened"
+TUN = f"{TIME}TUN/TAP device cwu1195 opened"
+STAND_IN = """\
+import pathlib, socket, sys, time
+lines = open("openvpn.conf").read().splitlines()
+for line in lines:
+    if line.startswith("# "):
+        print(line[2:], flush=True)
+if "# ends" in lines:
+    sys.exit(1)
+pathlib.Path("management.sock").unlink(missing_ok=True)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("management.sock")
+listener.listen()
+one = listener.accept()[0]
+one.sendall(b"1764460000,CONNECTED,SUCCESS,,,,,,\\nEND\\n")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("time", [TIME, f"{TIME}us=718854 "])
+@pytest.mark.parametrize(
+    ("before", "why"),
+    [
+        ("Note: ", MISSING),
+        ("Note: ", MISSING.replace("ovpn", "ovpn-dco")),
+        ("Note: ", f"cipher 'AES-256-CBC' in --data-ciphers is not supported by ovpn-dco, {DISABLING}."),
+        ("Note: ", "--fragment disables data channel offload."),
+        ("", "Interface cwu1195 exists and is non-DCO. Disabling data channel offload"),
+        ("", "Cannot open DCO device cwu1195: Operation not supported (-95): Success (errno=0)"),
+        ("", "Cannot find ovpn_dco netlink component: Object not found"),
+    ],
+)
+def test_why_it_would_not_is_told_in_openvpns_words(tmp_path: Path, time: str, before: str, why: str) -> None:
+    said = f"{time}{before}{why}"
+    (tmp_path / spawn.OUTPUT).write_text(f"{said}\n{VERSION}\n{TUN}\n")
+    assert offload_refusal.once_up(tmp_path, "cwu1195") == f"OpenVPN: {why}"
+    assert offload_refusal.once_ended(tmp_path) == f"OpenVPN: {why}"
+
+
+def test_a_process_whose_device_the_kernel_made_has_left_its_packets_to_it(tmp_path: Path) -> None:
+    (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{OPENED}\n")
+    assert offload_refusal.once_up(tmp_path, "cwu1195") is None
+    assert offload_refusal.once_up(tmp_path, "cwu1196") == offload_refusal.UNTOLD
+
+
+def test_one_that_is_up_without_such_a_device_declined_whatever_it_says(tmp_path: Path) -> None:
+    (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{TUN}\n")
+    assert offload_refusal.once_up(tmp_path, "cwu1195") == offload_refusal.UNTOLD
+
+
+def test_an_end_for_another_reason_is_no_refusal(tmp_path: Path) -> None:
+    assert offload_refusal.once_ended(tmp_path) is None
+    (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{TIME}Socket bind failed on local address\n")
+    assert offload_refusal.once_ended(tmp_path) is None
+
+
+class Place:
+    """What units need, with a stand-in for OpenVPN that says what its configuration tells it to."""
+
+    def __init__(self, root: Path) -> None:
+        self.declined: list[tuple[str, str]] = []
+        self.clock: Clock = RealClock()
+        self.context = openvpn.Context(
+            run_directory=root / "run",
+            key_directory=root,
+            account=None,
+            clock=self.clock,
+            changed=lambda _reason: None,
+            discard=self._discard,
+            declined=lambda tunnel, why: self.declined.append((tunnel, why)),
+        )
+        self.store = records.Records(root / "records")
+
+    async def _discard(self, device: str) -> None:
+        """There is none."""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    return Place(tmp_path)
+
+
+def says(*lines: str) -> Secret:
+    return Secret("\n".join(f"# {line}" for line in lines) + "\n")
+
+
+def server(configuration: Secret, *, makes_device: bool = True) -> VpnServer:
+    return VpnServer(
+        tunnel="acme-0",
+        transport=Transport.UDP,
+        device="cwu1195",
+        configuration=configuration,
+        makes_device=makes_device,
+    )
+
+
+@asynccontextmanager
+async def running(unit: ServerUnit | ClientUnit) -> AsyncIterator[None]:
+    task = asyncio.create_task(unit.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+        await unit.stop()
+
+
+@pytest.mark.parametrize("ending", [(), ("ends",)])
+async def test_a_server_that_declined_is_ended_and_not_started_again_and_its_start_is_no_failure(
+    place: Place, ending: tuple[str, ...]
+) -> None:
+    unit = ServerUnit(server(says(f"{TIME}Note: {MISSING}", TUN, *ending)), place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await unit.ready()
+        await until(lambda: bool(place.declined))
+        pid = place.store.read()[unit.spec.name].process.pid
+        assert place.declined == [("acme-0", f"OpenVPN: {MISSING}")]
+        assert unit.status.state is TunnelState.CONNECTING
+        await asyncio.sleep(0.3)
+        assert place.store.read()[unit.spec.name].process.pid == pid
+        assert spawn.start_time(pid) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "makes_device"), [(OPENED, True), (f"{TIME}Note: {MISSING}", False), (TUN, False)]
+)
+async def test_a_server_lives_that_left_packets_to_the_kernel_or_never_was_to(
+    place: Place, said: str, *, makes_device: bool
+) -> None:
+    unit = ServerUnit(server(says(said), makes_device=makes_device), place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await unit.ready()
+        assert not place.declined
+        assert unit.status.restarts == 0
+
+
+@pytest.mark.parametrize("ending", [(), ("ends",)])
+async def test_a_client_that_declined_is_ended_though_it_connected(
+    place: Place, ending: tuple[str, ...]
+) -> None:
+    way = Endpoint(
+        address=PLACE,
+        port=6180,
+        transport=Transport.UDP,
+        configuration=says(f"{TIME}Note: {MISSING}", *ending),
+    )
+    unit = ClientUnit(replace(CLIENT, endpoints=(way,)), place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await unit.ready()
+        await until(lambda: bool(place.declined))
+        assert place.declined[0] == ("acme-0", f"OpenVPN: {MISSING}")
+        assert unit.status.state is TunnelState.CONNECTING
+
+
+async def test_who_plans_hears_why_and_reports_tell_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        events = supervisor.events()
+        heard = asyncio.ensure_future(anext(events))
+        await supervisor.start(server(says(f"{TIME}Note: {MISSING}")))
+        await heard
+        await until(lambda: bool(supervisor.declined()))
+        assert supervisor.declined() == {"acme-0": f"OpenVPN: {MISSING}"}
+        instead = server(Secret("dev-type tun\ndisable-dco\n"), makes_device=False)
+        await supervisor.start(instead)
+        (report,) = supervisor.tunnels()
+        report = structs.replace(report, transport=Transport.UDP)
+        assert supervisor._carrier(report) == (Carrier.PROCESS, f"OpenVPN: {MISSING}")
+
+
+async def test_the_next_agent_leaves_such_a_tunnel_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    instead = server(Secret("dev-type tun\ndisable-dco\n"), makes_device=False)
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        await supervisor.start(instead)
+        assert not supervisor.declined()
+    async with supervising(tmp_path, able=True) as supervisor:
+        assert supervisor.running() == {instead}
+        assert supervisor.declined() == {"acme-0": DECLINED_BEFORE}
+        await supervisor.stop_all()
