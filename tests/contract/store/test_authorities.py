@@ -217,7 +217,7 @@ def test_revocation_is_written_once_and_reaches_the_documents(provider: Provider
     provider.ledger.revoke(serial, actor="bert", reason="the laptop is gone")
     provider.ledger.revoke(serial, actor="carl", reason="again")
     assert provider.ledger.revocations() == (
-        Revocation(serial=serial, holder=Holder.CLIENT, tenant="acme", tunnel="t1"),
+        Revocation(serial=serial, holder=Holder.CLIENT, tenant="acme", tunnel="t1", name=CLIENT.name),
     )
     acts = [each.act for each in Audit(provider.database).records()]
     told = [(act.actor, act.subject, act.detail) for act in acts if act.action == "certificate.revoke"]

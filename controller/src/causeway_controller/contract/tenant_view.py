@@ -106,6 +106,9 @@ class RevokedCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     bearer: Bearer
     """A gateway, or an end of a tunnel."""
     tunnel: TunnelId | UnsetType = UNSET
+    """As it was called when the certificate was issued."""
+    name: Name | UnsetType = UNSET
+    """Of an end of a tunnel: the certificate's common name. Without it every end refuses it."""
 
 
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -18,7 +18,7 @@ from causeway_wire.desired import (
     TunnelClient,
     TunnelServer,
 )
-from causeway_wire.types import SerialNumber, TenantId, TunnelId
+from causeway_wire.types import Name, SerialNumber, TenantId
 
 Serials = tuple[SerialNumber, ...] | UnsetType
 
@@ -52,7 +52,7 @@ def _in_role(site: Site, role: Role) -> Role:
             return structs.replace(role, tunnel=_client(site, tenant, role.tunnel))
         case GatewayRole():
             tunnels = tuple(
-                structs.replace(each, revoked=_serials(site, Holder.CLIENT, each.tenant, each.tunnel))
+                structs.replace(each, revoked=_serials(site, Holder.CLIENT, each.tenant, each.client_name))
                 for each in role.tunnels
             )
             return structs.replace(role, tunnels=tunnels)
@@ -61,7 +61,7 @@ def _in_role(site: Site, role: Role) -> Role:
 def _server(site: Site, tenant: TenantId, tunnel: TunnelServer | None) -> TunnelServer | None:
     if tunnel is None:
         return None
-    return structs.replace(tunnel, revoked=_serials(site, Holder.CLIENT, tenant, tunnel.id))
+    return structs.replace(tunnel, revoked=_serials(site, Holder.CLIENT, tenant, tunnel.peer_name))
 
 
 def _client(site: Site, tenant: TenantId, tunnel: TunnelClient | None) -> TunnelClient | None:
@@ -69,16 +69,20 @@ def _client(site: Site, tenant: TenantId, tunnel: TunnelClient | None) -> Tunnel
         return None
     return structs.replace(
         tunnel,
-        revoked=_serials(site, Holder.SERVER, tenant, tunnel.id),
+        revoked=_serials(site, Holder.SERVER, tenant, tunnel.peer_name),
         gateway_revoked=_serials(site, Holder.GATEWAY),
     )
 
 
-def _serials(
-    site: Site, holder: Holder, tenant: TenantId | None = None, tunnel: TunnelId | None = None
-) -> Serials:
-    wanted = (holder, tenant, tunnel)
-    found = (each.serial for each in site.revoked if (each.holder, each.tenant, each.tunnel) == wanted)
+def _serials(site: Site, holder: Holder, tenant: TenantId | None = None, name: Name | None = None) -> Serials:
+    """Those that would be taken there otherwise: of the tenant's authority, under the one name that is
+    accepted. What the tunnel is called has nothing to do with it.
+    """
+    found = (
+        each.serial
+        for each in site.revoked
+        if (each.holder, each.tenant) == (holder, tenant) and each.name in {None, name}
+    )
     return tuple(found) or UNSET
 
 

@@ -201,6 +201,7 @@ def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation
             holder=_HOLDERS[one.bearer],
             tenant=tenant if one.tunnel else None,
             tunnel=one.tunnel or None,
+            name=one.name or None,
         )
 
 

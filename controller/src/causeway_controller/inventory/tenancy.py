@@ -275,8 +275,11 @@ class Revocation:
     serial: SerialNumber
     holder: Holder
     tenant: TenantId | None = None
-    """Of a tunnel's certificate, as is `tunnel`."""
+    """Of a tunnel's certificate, as are `tunnel` and `name`."""
     tunnel: TunnelId | None = None
+    """What it was called when the certificate was issued. It may have another name by now."""
+    name: Name | None = None
+    """The certificate's common name, which says where it would be taken; None: at any end of the tenant's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

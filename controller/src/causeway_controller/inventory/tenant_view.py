@@ -73,7 +73,12 @@ def resources(
 
 
 def _revoked(one: Revocation) -> RevokedCertificate:
-    return RevokedCertificate(serial=one.serial, bearer=Bearer(one.holder.value), tunnel=one.tunnel or UNSET)
+    return RevokedCertificate(
+        serial=one.serial,
+        bearer=Bearer(one.holder.value),
+        tunnel=one.tunnel or UNSET,
+        name=one.name or UNSET,
+    )
 
 
 def _network(names: Book, tenant: Tenant, network: TenantNetwork) -> NetworkView:

@@ -56,9 +56,14 @@ def _of_tunnel(lab: Lab, holder: Holder, order: protocol.RevocationOrder) -> Rev
         raise LabError(f"{order.of!r} is no network; write one of {', '.join(_names(tenant, networks))}")
     tunnel = networks[network].tunnel
     held = lab.site.credentials[tenant].tunnels[tunnel]
-    shown = held.client_certificate if holder is Holder.CLIENT else held.server_certificate
+    of_client = holder is Holder.CLIENT
+    name, shown = (
+        (held.client_name, held.client_certificate)
+        if of_client
+        else (held.server_name, held.server_certificate)
+    )
     serial = order.serial or pki.serial(shown)
-    return Revocation(serial=serial, holder=holder, tenant=tenant, tunnel=tunnel)
+    return Revocation(serial=serial, holder=holder, tenant=tenant, tunnel=tunnel, name=name)
 
 
 def _of_gateway(lab: Lab, name: str | None) -> str:

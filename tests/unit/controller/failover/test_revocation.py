@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from causeway_controller.failover import documents, revocation
 from causeway_controller.inventory.tenancy import Holder, Revocation, Site
 from causeway_wire import codec
@@ -75,4 +79,26 @@ def test_revoking_twice_is_revoking_once_and_what_is_taken_back_leaves_no_trace(
 
 
 def of_tunnel(holder: Holder, serial: str) -> Revocation:
-    return Revocation(serial=serial, holder=holder, tenant="acme", tunnel=TUNNEL)
+    known = SITE.credentials["acme"].tunnels[TUNNEL]
+    name = known.client_name if holder is Holder.CLIENT else known.server_name
+    return Revocation(serial=serial, holder=holder, tenant="acme", tunnel=TUNNEL, name=name)
+
+
+@pytest.mark.parametrize("holder", [Holder.CLIENT, Holder.SERVER])
+def test_a_tunnel_that_has_another_name_by_now_forgets_nothing(holder: Holder) -> None:
+    """Its ends are known by the same names: what was revoked would be taken there."""
+    before = replace(of_tunnel(holder, "1f"), tunnel="as-it-was")
+    assert holding(revocation.revoke(SITE, before), "1f") == holding(
+        revocation.revoke(SITE, of_tunnel(holder, "1f")), "1f"
+    )
+
+
+def test_names_of_tunnels_that_were_exchanged_exchange_nothing_that_was_revoked() -> None:
+    other = NETWORKS[1].tunnel
+    exchanged = replace(of_tunnel(Holder.SERVER, "2f"), tunnel=other)
+    assert holding(revocation.revoke(SITE, exchanged), "2f") == {TENANT.appliances[NETWORKS[0].id].id: 1}
+
+
+def test_what_nobody_knows_the_name_of_is_refused_by_all_who_may_be_shown_it() -> None:
+    bare = replace(of_tunnel(Holder.SERVER, "2f"), name=None)
+    assert holding(revocation.revoke(SITE, bare), "2f") == {end.id: 1 for end in TENANT.appliances.values()}

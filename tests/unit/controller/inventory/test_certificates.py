@@ -66,8 +66,8 @@ def test_documents_refuse_what_is_revoked_until_it_ends() -> None:
     revoked = [issued(number, each, revoked=True) for number, each in enumerate(subjects)]
     ended, good = issued(8, CLIENT, days=-1, revoked=True), issued(9, CLIENT)
     assert certificates.revocations([*revoked, ended, good], now=NOW) == (
-        Revocation(serial="a0", holder=Holder.CLIENT, tenant="acme", tunnel="t1"),
-        Revocation(serial="a1", holder=Holder.SERVER, tenant="acme", tunnel="t1"),
+        Revocation(serial="a0", holder=Holder.CLIENT, tenant="acme", tunnel="t1", name=CLIENT.name),
+        Revocation(serial="a1", holder=Holder.SERVER, tenant="acme", tunnel="t1", name=SERVER.name),
         Revocation(serial="a2", holder=Holder.GATEWAY),
         Revocation(serial="a3", holder=Holder.CONTROLLER),
     )
