@@ -168,6 +168,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             appliances=Appliances(database),
             ledger=ledger,
             runs=StoredRuns(database),
+            inventories=Inventories(database, now=utc_now),
             tenancies=sites,
             hosts=sites.host_of,
             forget=pool.forget,

@@ -78,6 +78,17 @@ def of_tenant(tenant: Tenant, names: Book) -> Iterator[NeededAppliance]:
         )
 
 
+def networks_elsewhere(names: Book, tenant: TenantId, host: Name) -> frozenset[NetworkId]:
+    """Return the tenant's production networks that its appliances on other hosts carry."""
+    entry = names.tenants.get(tenant)
+    return frozenset(
+        each.network
+        for _, subscription, plan in (() if entry is None else names.subscribed(entry))
+        if plan.host != host
+        for each in subscription.networks
+    )
+
+
 def of_tenant_on(names: Book, tenant: TenantId, host: Name) -> NeededAppliance:
     """Return the tenant's appliance on the host. Raises ProblemError (`not-found`) when none is needed."""
     entry = names.tenants.get(tenant)

@@ -31,6 +31,7 @@ class Subject:
     name: Name
     """The certificate's common name."""
     appliance: ApplianceId | None = None
+    """On which its key was born, as far as that was written down."""
     tenant: TenantId | None = None
     tunnel: TunnelId | None = None
 
@@ -74,9 +75,11 @@ def end_name(tenant: TenantId, network: NetworkId, side: str) -> Name:
     return f"{whole[: _NAME_LENGTH - 9]}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
-def of_server(tenant: TenantId, tunnel: TunnelId, name: Name) -> Subject:
-    """The provider's end of a tunnel."""
-    return Subject(purpose=Bearer.SERVER, name=name, tenant=tenant, tunnel=tunnel)
+def of_server(
+    tenant: TenantId, tunnel: TunnelId, name: Name, *, appliance: ApplianceId | None = None
+) -> Subject:
+    """The provider's end of a tunnel, on this appliance."""
+    return Subject(purpose=Bearer.SERVER, name=name, appliance=appliance, tenant=tenant, tunnel=tunnel)
 
 
 def of_client(tenant: TenantId, tunnel: TunnelId, name: Name) -> Subject:

@@ -6,7 +6,7 @@ gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import authority, certificate, certificate_event
 from causeway_controller.trust import pki
-from causeway_wire.types import ApplianceId, KeyName, Pem, SerialNumber, TenantId
+from causeway_wire.types import ApplianceId, KeyName, Name, Pem, SerialNumber, TenantId
 
 INSTALLED: Final = "installed"
 REVOKED: Final = "revoked"
@@ -84,6 +84,24 @@ class Ledger:
         """Certificates of the appliance that still count. Raises StoreError."""
         with self._database.read() as connection:
             found = records(connection, certificate.c.slot == certificates.of_agent(appliance).slot)
+        return tuple(one.serial for one in found if one.revoked is None and self._now() < one.not_after)
+
+    def alive_on(
+        self, appliance: ApplianceId, *, tenant: TenantId, elsewhere: Collection[Name]
+    ) -> tuple[SerialNumber, ...]:
+        """Certificates that still count and whose keys are on this appliance: for controllers, for tunnels.
+
+        Of a tunnel's end of which it was not written down where its key was born, those of the tenant that
+        are not called as one of the ends `elsewhere`. Raises StoreError.
+        """
+        unknown = and_(
+            certificate.c.appliance.is_(None),
+            certificate.c.purpose == Bearer.SERVER,
+            certificate.c.tenant == tenant,
+            certificate.c.name.not_in(elsewhere),
+        )
+        with self._database.read() as connection:
+            found = records(connection, or_(certificate.c.appliance == appliance, unknown))
         return tuple(one.serial for one in found if one.revoked is None and self._now() < one.not_after)
 
     def pem(self, serial: SerialNumber) -> Pem:

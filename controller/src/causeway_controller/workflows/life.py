@@ -12,17 +12,18 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import health, tenancy
+from causeway_controller.inventory import appliances, book, certificates, health, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.renewal import Renewal
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.types import ApplianceId, Name, SerialNumber, TenantId
 
 _GRACE_SECONDS: Final = 20.0
 """For an orderly shutdown before power is cut."""
@@ -59,6 +60,7 @@ class Life:
         appliances: Appliances,
         ledger: Ledger,
         runs: Runs,
+        inventories: Inventories,
         tenancies: Tenancies,
         hosts: Callable[[TenantId, Name], Awaitable[Provider]],
         forget: Callable[[ApplianceId], Awaitable[None]],
@@ -71,6 +73,7 @@ class Life:
         self._appliances = appliances
         self._ledger = ledger
         self._runs = runs
+        self._inventories = inventories
         self._tenancies = tenancies
         self._hosts = hosts
         self._forget = forget
@@ -107,7 +110,7 @@ class Life:
         self, one: Deployed, *, actor: str, reason: str, revoke: bool, unless: Callable[[], Awaitable[bool]]
     ) -> bool:
         """Delete the appliance's machine, which stays one that is to be there; with `revoke` the certificates
-        by which it was known are refused from now on.
+        whose keys were on it are refused from now on, to controllers and in tunnels.
 
         `unless` is asked last, when nobody here acts on it any more; whether it was deleted. Raises
         HypervisorError, ProblemError (`not-found` without the host), StoreError.
@@ -135,7 +138,8 @@ class Life:
             return one.id
 
     async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
-        """Power the appliance off, delete its machine, revoke its certificates, and forget it.
+        """Power the appliance off, delete its machine, revoke its certificates, those of its ends of tunnels
+        among them, and forget it.
 
         `gone`: its host and machine are no more, nobody asks them. Raises ProblemError
         (`failover-in-progress`) with nothing touched while it serves a failover or a run is open;
@@ -179,11 +183,18 @@ class Life:
     async def _forgotten(self, one: Deployed, *, revoke: bool, actor: str, reason: str) -> None:
         """Nothing that the old machine holds opens anything any more."""
         if revoke:
-            before = await asyncio.to_thread(self._ledger.alive_of_agent, one.id)
+            before = await asyncio.to_thread(self._borne, one)
             await self._revoke(before, actor=actor, reason=reason)
         await self._forget_token(one.id)
         await self._forget(one.id)
         await asyncio.to_thread(self._appliances.trusts, one.id, "")
+
+    def _borne(self, one: Deployed) -> tuple[SerialNumber, ...]:
+        """Certificates of all keys that are on its disk."""
+        names = book.index(self._inventories.of_tenant(one.tenant).inventory)
+        others = appliances.networks_elsewhere(names, one.tenant, one.host)
+        ends = {certificates.end_name(one.tenant, network, "provider") for network in others}
+        return self._ledger.alive_on(one.id, tenant=one.tenant, elsewhere=ends)
 
     async def _revoke(self, serials: tuple[str, ...], *, actor: str, reason: str) -> None:
         for serial in serials:

@@ -61,7 +61,11 @@ def _servers(tenant: Tenant) -> Iterator[tuple[Network, Name, Subject]]:
     for network in tenant.networks.values():
         if network.port:
             _, name = end_names(tenant.id, network.id)
-            yield network, name, certificates.of_server(tenant.id, network.tunnel, name)
+            yield (
+                network,
+                name,
+                certificates.of_server(tenant.id, network.tunnel, name, appliance=tenant.server.id),
+            )
 
 
 class ClientCertificates:

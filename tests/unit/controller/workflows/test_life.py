@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.hypervisors.base import HypervisorError, Provider
-from causeway_controller.inventory import modes
+from causeway_controller.inventory import certificates, modes
+from causeway_controller.inventory.certificates import Subject
 from causeway_controller.inventory.health import NOBODY
+from causeway_controller.store import authorities
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.trust import pki
 from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.provisioning import Under
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, Name, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
+from tests.provider_inventory import two_hosts
 from tests.watched import HOST, ME, TENANT, Watched, watched
 
 
@@ -65,6 +71,7 @@ class World:
             appliances=one.appliances,
             ledger=one.ledger,
             runs=one.runs,
+            inventories=Inventories(one.database, now=one.time),
             tenancies=one,
             hosts=self._host,
             forget=one.pool.forget,
@@ -100,6 +107,66 @@ async def test_what_is_retired_is_off_gone_revoked_and_forgotten(world: World) -
     assert world.one.appliances.all() == ()
     with pytest.raises(ProblemError, match="is deployed on esx1"):
         await world.retire()
+
+
+def server(network: str, *, appliance: ApplianceId | None = None) -> Subject:
+    return certificates.of_server(
+        TENANT, f"{network}-tunnel", f"acme-{network}-provider", appliance=appliance
+    )
+
+
+ENDS = (
+    (server("lan", appliance=ME), True),
+    (certificates.of_server(TENANT, "as-it-was", "acme-lan-provider", appliance=ME), True),
+    (server("dmz", appliance="acme-esx2"), False),
+    (certificates.of_server(TENANT, "of-old", "acme-gone-provider"), True),
+    (certificates.of_server(TENANT, "of-old-2", "acme-dmz-provider"), False),
+    (certificates.of_client(TENANT, "lan-tunnel", "acme-lan-tenant"), False),
+    (certificates.of_server("zeta", "lan-tunnel", "zeta-lan-provider"), False),
+)
+"""Ends of tunnels, and whether their keys are on the appliance of the first host, or may be."""
+
+
+def issue_ends(one: Watched) -> list[str]:
+    for subject, _ in ENDS:
+        name = authorities.vpn(subject.tenant or "")
+        one.kept.establish(name, actor="test")
+        usage = pki.Usage.CLIENT if subject.purpose is Bearer.CLIENT else pki.Usage.SERVER
+        issuer = one.kept.issuer(name, subject, actor="test")
+        issuer.issue(
+            pki.make_key().public_key(), common_name=subject.name, usage=usage, names=(), now=one.now
+        )
+    return [last.serial for subject, _ in ENDS if (last := one.ledger.last(subject)) is not None]
+
+
+@pytest.mark.parametrize("act", ["retire", "clear"])
+async def test_an_appliance_that_is_thrown_away_with_its_keys_does_not_come_back(
+    world: World, act: str
+) -> None:
+    """Not as the end of a tunnel either, whatever it was called, nor where nobody wrote down whose it is."""
+    stored = Inventories(world.one.database, now=world.one.time)
+    stored.replace(two_hosts(), expected=0, actor="anna")
+    serials = issue_ends(world.one)
+    if act == "retire":
+        await world.retire()
+    else:
+        found = world.one.appliances.find(TENANT, HOST)
+        assert found is not None
+        await world.life.clear(found, actor="anna", reason="redeployed", revoke=True, unless=no)
+    revoked = [world.one.ledger.get(serial).revoked is not None for serial in serials]
+    assert revoked == [borne for _, borne in ENDS]
+    assert world.alive == 0
+
+
+async def no() -> bool:
+    return False
+
+
+async def test_what_keeps_its_certificates_keeps_those_of_its_tunnels(world: World) -> None:
+    serials, found = issue_ends(world.one), world.one.appliances.find(TENANT, HOST)
+    assert found is not None
+    await world.life.clear(found, actor="anna", reason="redeployed", revoke=False, unless=no)
+    assert all(world.one.ledger.get(serial).revoked is None for serial in serials)
 
 
 async def test_one_that_was_retired_meanwhile_is_not_brought_back_by_a_renewal(world: World) -> None:
