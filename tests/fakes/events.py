@@ -10,7 +10,8 @@ class EventFeed:
     """Fans each event out to every open stream, as a netlink group does."""
 
     def __init__(self) -> None:
-        self._queues: set[asyncio.Queue[str | Exception]] = set()
+        # In the order in which they were opened: a set's is that of memory, another one in each process.
+        self._queues: dict[asyncio.Queue[str | Exception], None] = {}
 
     def emit(self, reason: str) -> None:
         """Tell every stream."""
@@ -25,7 +26,7 @@ class EventFeed:
     async def stream(self) -> AsyncIterator[str]:
         """Events from now on."""
         queue: asyncio.Queue[str | Exception] = asyncio.Queue()
-        self._queues.add(queue)
+        self._queues[queue] = None
         try:
             while True:
                 event = await queue.get()
@@ -33,4 +34,4 @@ class EventFeed:
                     raise event
                 yield event
         finally:
-            self._queues.discard(queue)
+            del self._queues[queue]

@@ -55,7 +55,8 @@ def _all(seeds: range, *, linked: bool, back: bool) -> int:
         digest.update(_digest((history,)).encode())
         if history.broken is not None:
             broken += 1
-            _say(f'seed {seed}: {history.broken}; see it with ARGS="--seed {seed} --trace"')
+            kind = " --linked" if linked else " --back" if back else ""
+            _say(f'seed {seed}: {history.broken}; see it with ARGS="--seed {seed} --trace{kind}"')
     seconds = time.process_time() - began
     told = ", ".join(f"{number} {name}" for name, number in counts.items())
     _say(

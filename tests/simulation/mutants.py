@@ -8,10 +8,11 @@ from typing import Final
 
 from tests.simulation.agent_faults import FAULTS as OF_AGENTS
 from tests.simulation.controller_faults import FAULTS as OF_CONTROLLERS
+from tests.simulation.half_faults import FAULTS as OF_HALVES
 from tests.simulation.planting import Fault, planted
 from tests.simulation.scenario import History, run
 
-FAULTS: Final = (*OF_CONTROLLERS, *OF_AGENTS)
+FAULTS: Final = (*OF_CONTROLLERS, *OF_AGENTS, *OF_HALVES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,8 @@ def hunt(*, seeds: int, names: frozenset[str] = frozenset()) -> Iterator[Hunt]:
 def _hunted(fault: Fault, seeds: int) -> Hunt:
     for seed in range(seeds):
         with planted(fault):
-            history = run(seed)
+            history = run(seed, linked=fault.linked)
         # What breaks without the fault, too, shows nothing of it.
-        if history.broken is not None and run(seed).broken is None:
+        if history.broken is not None and run(seed, linked=fault.linked).broken is None:
             return Hunt(fault, history, seed + 1)
     return Hunt(fault, None, seeds)

@@ -37,6 +37,8 @@ class Fault:
     plant: Callable[[Plant], object]
     stands: str = ""
     """Why it need not be found: what else guards the same."""
+    linked: bool = False
+    """Whether it is one of two sites, and looked for where each has controllers of its own."""
 
 
 @contextmanager
