@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -16,17 +16,21 @@ from causeway_controller.contract.requests import (
     FailOver,
     FailOverSite,
     MakePermanent,
+    StopServing,
     Undo,
 )
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.failover.steps import Call, Ending
 from causeway_controller.inventory.tenancy import ProviderHalf
 from causeway_controller.peers import half
+from causeway_controller.store.runs import Run
+from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType
 from tests import linked_sites
 from tests.faulty_line import Fault
 from tests.linked_sites import (
     DEADLINES,
+    HOST,
     NETWORK,
     ONES,
     SHORT,
@@ -37,6 +41,7 @@ from tests.linked_sites import (
     linked,
     there,
 )
+from tests.runs_bench import START
 from tests.two_sites import NAME
 
 pytestmark = pytest.mark.timeout(300)
@@ -60,6 +65,36 @@ async def test_both_halves_and_back(both: Linked) -> None:
     assert await both.ended(back) == "finished", both.tenant.last(back.id)
     agree(both, "failed")
     assert VM not in both.provider.running()
+
+
+@pytest.mark.parametrize("kind", ["begin", "undo"])
+async def test_a_half_waits_for_another_run_of_the_providers_host(both: Linked, kind: str) -> None:
+    """The tenant's other network's, for one: a site of several networks fails over all of them at once."""
+    if kind == "undo":
+        assert await both.ended(await both.start(BEGIN)) == "finished"
+    kept, at = both.provider.runs_kept, START
+    words = codec.encode(StopServing(tenant="acme", vms=frozenset({"vm-0-1"}))).decode()
+    another = Run(id="r-9", tenant="acme", host=HOST, request=words, actor="otto", at=at)
+    if kind == "begin":
+        kept.start(another)
+    else:
+        both.tenant.engine.at = occupied(both, another)
+    run = await both.start(BEGIN if kind == "begin" else Undo(tenant="acme", vms=ONES))
+    await asyncio.sleep(1.0)
+    assert not both.tenant.engine.tasks[run.id].done()
+    kept.finish(another.id, epoch=1, kind="finished", detail="{}", at=at)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    agree(both, "finished" if kind == "begin" else "failed")
+
+
+def occupied(both: Linked, another: Run) -> Callable[[str, str], Awaitable[None]]:
+    """Once the tenant's appliance has stopped answering, another run begins at the provider's."""
+
+    async def at(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 2", "after"):
+            both.provider.runs_kept.start(another)
+
+    return at
 
 
 async def cut(place: Path, port: int, side: str, at: tuple[str, str], *, rest: float) -> str:

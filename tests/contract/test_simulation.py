@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.events import EventFeed
 from tests.simulation import mutants
 from tests.simulation.planting import Fault, planted
 from tests.simulation.scenario import run
 
 pytestmark = pytest.mark.timeout(300)
 
-SEEDS, LINKED, BACK, AT_ONCE = 100, 50, 25, 25
-"""About half a minute of a processor's time in all; `make simulate` plays a thousand."""
+SEEDS, LINKED, BACK, AT_ONCE = 200, 100, 25, 25
+"""About a minute of a processor's time in all; `make simulate` plays a thousand."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,12 +40,14 @@ def test_every_property_holds_where_some_of_a_full_failover_are_kept() -> None:
     assert broken == {}, "see one with: python -m tests.simulation --back --trace --seed N"
 
 
-def test_a_seed_has_the_same_history_each_time_and_in_every_process() -> None:
-    here = run(17)
-    assert here == run(17)
+@pytest.mark.parametrize(("seed", "kind"), [(17, ()), (25, ("linked",)), (17, ("back",))])
+def test_a_seed_has_the_same_history_each_time_and_in_every_process(seed: int, kind: tuple[str, ...]) -> None:
+    here = run(seed, linked="linked" in kind, back="back" in kind)
+    assert here == run(seed, linked="linked" in kind, back="back" in kind)
     assert len(here.trace) > 10
     for seed_of_hashes in ("1", "2"):
-        command = (sys.executable, "-m", "tests.simulation", "--seed", "17", "--trace")
+        how = [f"--{one}" for one in kind]
+        command = (sys.executable, "-m", "tests.simulation", "--seed", str(seed), "--trace", *how)
         environment = {**os.environ, "PYTHONHASHSEED": seed_of_hashes}
         told = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True, timeout=120
@@ -51,7 +55,31 @@ def test_a_seed_has_the_same_history_each_time_and_in_every_process() -> None:
         assert tuple(told.splitlines()[:-1]) == here.trace
 
 
-@pytest.mark.parametrize("name", ["undo-half", "commit-at-once", "shorter-wait", "take-back-forwards"])
+async def test_who_listens_is_told_in_the_order_of_listening_wherever_it_lies_in_memory() -> None:
+    feed, heard = EventFeed(), list[int]()
+
+    async def listen(number: int) -> None:
+        async for _ in feed.stream():
+            heard.append(number)
+            return
+
+    listeners = [asyncio.create_task(listen(number)) for number in range(50)]
+    await asyncio.sleep(0)
+    feed.emit("a tunnel is up")
+    await asyncio.gather(*listeners)
+    assert heard == list(range(50))
+
+
+def test_half_that_was_taken_back_but_for_what_an_appliance_out_of_reach_has_is_asked_for_again() -> None:
+    """The provider's run had said what stands, and the tenant's that all is undone."""
+    told = run(84, linked=True)
+    assert told.broken is None
+    assert any("could not take back all of its half" in line for line in told.trace)
+
+
+@pytest.mark.parametrize(
+    "name", ["undo-half", "commit-at-once", "shorter-wait", "take-back-forwards", "half-ends-first"]
+)
 def test_a_planted_fault_is_found(name: str) -> None:
     (hunt,) = mutants.hunt(seeds=60, names=frozenset({name}))
     assert hunt.found is not None

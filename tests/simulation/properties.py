@@ -131,10 +131,12 @@ class Properties:
             self._later(max(first + OWNERS_SECONDS - now, 0.0) + 0.01, self.owners)
 
     def _told(self, appliance: Appliance, address: IPAddress) -> bool:
-        """Whether it is for people to decide: an answer came too late for the claim, and was told."""
+        """Whether it is for people to decide: an answer came too late for the claim, and was told. An agent
+        that is dead hears and tells nothing; its next life does.
+        """
         engine = appliance.engine
         late = self.world.originals.deaf > 1 or appliance.lives > 1
-        return late and engine is not None and any(one.address == address for one in engine.state.contested)
+        return late and (engine is None or any(one.address == address for one in engine.state.contested))
 
     def _later(self, seconds: float, look: Callable[[], None]) -> None:
         self.world.loop.call_later(seconds, look, context=Context())

@@ -122,8 +122,10 @@ class HalfHandlers:
             state = HalfState.GONE if half.word is Word.TAKE_BACK else HalfState.PREPARING
             return HalfReport(epoch=half.epoch, state=state)
         state = _state(half, run)
-        why = "" if run.open or run.last is UNSET else _why(bytes(run.last.detail))
-        return HalfReport(epoch=half.epoch, state=state, run=run.id, why=why)
+        if run.open or run.last is UNSET:
+            return HalfReport(epoch=half.epoch, state=state, run=run.id)
+        why, stands = _why(bytes(run.last.detail))
+        return HalfReport(epoch=half.epoch, state=state, run=run.id, why=why, stands=stands)
 
     def _found(self, run: str) -> RunReport | None:
         try:
@@ -144,12 +146,13 @@ def _state(half: Half, run: RunReport) -> HalfState:
     return HalfState.KEPT if serves is went_through else HalfState.GONE
 
 
-def _why(detail: bytes) -> str:
-    """What the run that failed ended with, and what of it stands."""
+def _why(detail: bytes) -> tuple[str, bool]:
+    """What the run that failed ended with, with what of it stands; and whether anything does."""
     found = msgspec.json.decode(detail, type=dict[str, object])
     kept = found.get("kept")
-    stands = f"; not taken back: {', '.join(map(str, kept))}" if isinstance(kept, list) and kept else ""
-    return f"{found.get('why', '')}{stands}"
+    stands = isinstance(kept, list) and bool(kept)
+    told = f"; not taken back: {', '.join(map(str, kept))}" if isinstance(kept, list) and stands else ""
+    return f"{found.get('why', '')}{told}", stands
 
 
 def _name(ask: Ask) -> str:

@@ -87,3 +87,5 @@ class HalfReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the order's `hold` was done."""
     why: str = ""
     """Of one that is gone: what its run ended with."""
+    stands: bool = False
+    """Of one that is gone: whether something could not be taken back; `why` names it."""

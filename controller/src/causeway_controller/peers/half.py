@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import UNSET
+
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.tenant_view import VersionedResources
@@ -36,7 +38,7 @@ class HalfPatience:
     order: float = 25.0
     """For an order to be heard, over a line that is cut for a moment."""
     open: float = 420.0
-    """For an appliance that boots and replicas that start."""
+    """For an appliance that boots and replicas that start; before that, for a run of another network."""
     hold: float = 60.0
     """For the provider's appliance, which may be slow to answer, to be told to wait longer."""
     end: float = 1200.0
@@ -57,7 +59,7 @@ class HalfClient:
     async def open(self, host: Name, vms: frozenset[VmName], *, end_full: bool, epoch: Epoch) -> ChangeId:
         """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
         order = HalfOrder(epoch=epoch, open=Open(host=host, vms=vms, end_full=end_full))
-        report = await self._order(self.run, order)
+        report = await self._started(self.run, order)
         report = await self._until(self.run, report, HalfState.PREPARING, self.patience.open)
         if report.state is not HalfState.HELD:
             raise HalfGone(f"the provider could not do its half: {report.why or 'it is not held'}")
@@ -85,8 +87,10 @@ class HalfClient:
             report = await self._order(self.run, HalfOrder(epoch=epoch, word=Word.TAKE_BACK))
             for state in (HalfState.PREPARING, HalfState.HELD):
                 report = await self._until(self.run, report, state, self.patience.end)
-            if report.state is HalfState.GONE:
+            if report.state is HalfState.GONE and not report.stands:
                 return True
+            if report.state is HalfState.GONE:
+                raise HalfStands(f"the provider could not take back all of its half: {report.why}")
             if report.state is not HalfState.KEPT:
                 raise HalfStands("the provider's controller has not ended its half yet")
             if ending is Ending.STAYS:
@@ -98,7 +102,7 @@ class HalfClient:
         if not served:
             return False
         name = f"{self.run}-end"
-        report = await self._order(name, HalfOrder(epoch=epoch, end=_end(host, served, ending)))
+        report = await self._started(name, HalfOrder(epoch=epoch, end=_end(host, served, ending)))
         report = await self._until(name, report, HalfState.PREPARING, self.patience.end)
         if report.state is not HalfState.GONE:
             raise HalfStands(f"the provider could not end its half: {report.why or 'it has not yet'}")
@@ -167,6 +171,17 @@ class HalfClient:
         if found.mode != Partial.name:
             raise HalfStands(f"the provider's host {host} is in {found.mode}: have that ended first")
         return frozenset(found.vms)
+
+    async def _started(self, half: str, order: HalfOrder) -> HalfReport:
+        """As `_order`, of what begins a run there: a host does one at a time, another network's maybe."""
+        until = time.monotonic() + self.patience.open
+        while True:
+            try:
+                return await self._order(half, order)
+            except ProblemError as error:
+                if error.problem.retry_after is UNSET or time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(self.patience.pause)
 
     async def _order(self, half: str, order: HalfOrder) -> HalfReport:
         """Raises ProblemError, PeerUnreachable when nobody answered for a while."""

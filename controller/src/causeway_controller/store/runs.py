@@ -24,6 +24,8 @@ from causeway_wire.types import Epoch, Name, TenantId
 
 SETTLED: Final = "settled"
 """Kind of an event: the tenant is in this `mode` from now on, however the run ends."""
+_AGAIN_SECONDS: Final = 5.0
+"""After which who found another run open may ask again: it ends by itself."""
 _SERVES: Final = '%"request":"serve"%'
 
 
@@ -232,7 +234,7 @@ def _not_over(name: str | None, tenant: TenantId, host: Name) -> Problem:
     if tenant:
         where = f"tenant {tenant} on host {host}" if host else f"tenant {tenant}"
     detail = f"run {name} of {where} is not over; wait for it or stop it"
-    return problem(ProblemType.FAILOVER_IN_PROGRESS, detail)
+    return problem(ProblemType.FAILOVER_IN_PROGRESS, detail, retry_after=_AGAIN_SECONDS)
 
 
 def _event(row: Row[Any]) -> RunEvent:
