@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from causeway_controller.contract.halves import HalfOrder, HalfReport, HalfState, Word
-from causeway_controller.failover import halves
+from causeway_controller.failover import halves, steps
 from causeway_controller.failover.steps import CloseHalf, OpenHalf, Stage
 from causeway_controller.peers.half import HalfClient
 from causeway_controller.store import halves as stored_halves
@@ -78,7 +78,7 @@ class _Heedless(HalfClient):
 def _ended_unheard(plant: Plant) -> None:
     async def close(self: HalfClient, *arguments: Any, **more: Any) -> bool:
         told = _Heedless(connect=self.connect, name=self.name, run=self.run, patience=self.patience)
-        return await real(told, *arguments, **more)
+        return bool(await real(told, *arguments, **more))
 
     real = plant.put(HalfClient, "close", close)
 
@@ -91,7 +91,7 @@ def _never_ended(plant: Plant) -> None:
 
 
 def _confirm_backwards(plant: Plant) -> None:
-    real = halves.confirmations
+    real = steps.confirmations
 
     def confirmations(first: str, *others: str) -> list[Stage]:
         return list(reversed(list(real(first, *others))))
@@ -111,7 +111,7 @@ def _reordered(plant: Plant, name: str, kind: type, *, by: float) -> None:
     """Have the stage of this kind of action come so much later."""
     real = getattr(halves, name)
 
-    def steps(*arguments: Any, **more: Any) -> tuple[Any, ...]:
+    def reordered(*arguments: Any, **more: Any) -> tuple[Any, ...]:
         found = real(*arguments, **more)
 
         def place(stage: float) -> float:
@@ -124,7 +124,7 @@ def _reordered(plant: Plant, name: str, kind: type, *, by: float) -> None:
             sorted((replace(one, stage=numbers[one.stage]) for one in found), key=lambda one: one.stage)
         )
 
-    plant.put(halves, name, steps)
+    plant.put(halves, name, reordered)
 
 
 async def _forget_hold(self: Holding, run: Any, _appliance: str, half: Any) -> None:
