@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from causeway_wire import limits
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import PATTERN_WORDS, format_scalar, format_scalar_masked, parse_scalar
+from causeway_wire.types import WORDS, format_scalar, format_scalar_masked, parse_scalar
 
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
-_UNLIKE = {f"Expected `str` matching regex {pattern!r}": said for pattern, said in PATTERN_WORDS.items()}
+_UNLIKE = "Expected `str` matching regex "
 _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
@@ -30,7 +30,7 @@ def decode(data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind, dec_hook=parse_scalar)
     except msgspec.ValidationError as error:
-        detail, pointer = _locate(str(error))
+        detail, pointer = _locate(str(error), kind)
         raise ProblemError(problem(ProblemType.INVALID, detail, pointer=pointer)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(problem(ProblemType.MALFORMED, str(error))) from error
@@ -73,6 +73,26 @@ def digest(document: object) -> str:
     return hashlib.sha256(encode(document)).hexdigest()
 
 
+def _in_words(message: str, kind: object) -> str:
+    """What a text is to be that does not match, as a document of this kind says it."""
+    for pattern, words in _shapes(kind, set()):
+        if message == f"{_UNLIKE}{pattern!r}":
+            return f"expected {words}"
+    return message
+
+
+def _shapes(kind: object, seen: set[object]) -> Iterator[tuple[str | None, str]]:
+    """Patterns with their words (`types.shaped`) of a document and of all that is in it."""
+    if isinstance(kind, msgspec.Meta) and kind.extra is not None and WORDS in kind.extra:
+        yield kind.pattern, kind.extra[WORDS]
+    inside = get_args(kind)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
+        seen.add(kind)
+        inside = tuple(get_type_hints(kind, include_extras=True).values())
+    for one in inside:
+        yield from _shapes(one, seen)
+
+
 class _Repeating(dict[str, object]):
     """An object with a member named twice."""
 
@@ -99,7 +119,7 @@ def _token(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _locate(message: str) -> tuple[str, str]:
+def _locate(message: str, kind: object) -> tuple[str, str]:
     """Split msgspec's message into a sentence and the RFC 6901 pointer of the member it is about."""
     match = _PATH.search(message)
     pointer = ""
@@ -111,8 +131,8 @@ def _locate(message: str) -> tuple[str, str]:
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         pointer += "/" + _token(unknown["name"])
-    if message in _UNLIKE:
-        message = f"expected {_UNLIKE[message]}"
+    if message.startswith(_UNLIKE):
+        message = _in_words(message, kind)
     too_long = _TOO_LONG.search(message)
     if too_long is not None:
         message = f"{message}; {limits.refusal(pointer, int(too_long['limit']))}"

@@ -15,16 +15,17 @@ from msgspec import Meta
 
 from causeway_wire.desired import Document
 from causeway_wire.observed import Report
-from causeway_wire.types import Epoch, IPAddress, IPNetwork, Name, Port, VmName
+from causeway_wire.types import Epoch, IPAddress, IPNetwork, Name, Port, VmName, shaped
 
 RuleId = Name
 Revision = Annotated[int, Meta(ge=0, le=2**53 - 1, description="numbered by the controller, only grows")]
 Description = Annotated[
     str,
-    Meta(
-        max_length=200,
+    shaped(
         # Control characters, line and paragraph separators, and what turns the direction of writing.
-        pattern="^[^\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]*(?!\\n)$",
+        "^[^\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069]*(?!\\n)$",
+        "one line without control characters",
+        max_length=200,
         description="one line for people",
     ),
 ]

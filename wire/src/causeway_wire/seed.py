@@ -11,12 +11,11 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
 
 from causeway_wire import codec
 from causeway_wire.desired import Document, Management, Nic, Vlan
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret, Timestamp
+from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret, Timestamp, shaped
 
 MAX_OCTETS = 16 * 1024
 """Longest seed. Carriers hold more; a seed that needs more is none of ours."""
@@ -37,9 +36,11 @@ _PRIVATE_KEY = b"PRIVATE KEY-----"
 
 AuthorizedKey = Annotated[
     str,
-    Meta(
-        pattern=r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
+    shaped(
+        r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
         r" [A-Za-z0-9+/]{16,}={0,2}( [\x20-\x7e]*)?(?!\n)$",
+        "an SSH key as ssh-keygen writes it into its .pub: kind, base64 and, if you like, a comment of ASCII "
+        "characters",
         max_length=2048,
         description="a line of authorized_keys without options (sshd(8))",
     ),

@@ -27,25 +27,52 @@ Without the look-ahead, Python's `$` would let a line feed at the end through.
 
 _MAC_PATTERN = r"^[0-9a-f]{2}(:[0-9a-f]{2}){5}(?!\n)$"
 SHA256_PATTERN = r"^[0-9a-f]{64}(?!\n)$"
-PATTERN_WORDS = {
-    NAME_PATTERN: "a name: 1 to 63 lower-case letters, digits, hyphens and dots, the first and the last of "
-    "them a letter or a digit",
-    _MAC_PATTERN: "a MAC address: six pairs of lower-case hexadecimal digits with colons between",
-    SHA256_PATTERN: "a SHA-256: 64 lower-case hexadecimal digits",
-}
-"""What a text is to be that does not match, for who wrote it: few read regular expressions."""
+WORDS = "words"
+"""Member of `Meta.extra`: what a text is to be that does not match."""
 
-Name = Annotated[str, Meta(pattern=NAME_PATTERN, description="lower-case DNS-like name, 1 to 63 characters")]
+
+def shaped(
+    pattern: str, words: str, *, description: str | None = None, max_length: int | None = None
+) -> Meta:
+    """Return what a text must match, with what that is in words, for who wrote it: few read regular
+    expressions. They follow "expected".
+    """
+    return Meta(pattern=pattern, description=description, max_length=max_length, extra={WORDS: words})
+
+
+def sha256(description: str) -> Meta:
+    """Return what a hash in hexadecimal must match, as `shaped`."""
+    return shaped(SHA256_PATTERN, "a SHA-256: 64 lower-case hexadecimal digits", description=description)
+
+
+Name = Annotated[
+    str,
+    shaped(
+        NAME_PATTERN,
+        "a name: 1 to 63 lower-case letters, digits, hyphens and dots, the first and the last of them a "
+        "letter or a digit",
+        description="lower-case DNS-like name, 1 to 63 characters",
+    ),
+]
 ApplianceId = Name
 TenantId = Name
 NetworkId = Name
 TunnelId = Name
 NicName = Name
 VmName = Name
-ChangeId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,64}(?!\n)$")]
+ChangeId = Annotated[
+    str, shaped(r"^[a-z0-9-]{1,64}(?!\n)$", "1 to 64 lower-case letters, digits and hyphens")
+]
 KeyName = Name
 
-MacAddress = Annotated[str, Meta(pattern=_MAC_PATTERN, description="EUI-48, lower case, colons")]
+MacAddress = Annotated[
+    str,
+    shaped(
+        _MAC_PATTERN,
+        "a MAC address: six pairs of lower-case hexadecimal digits with colons between",
+        description="EUI-48, lower case, colons",
+    ),
+]
 VlanId = Annotated[int, Meta(ge=1, le=4094, description="IEEE 802.1Q VLAN identifier")]
 Port = Annotated[int, Meta(ge=1, le=65535)]
 UnprivilegedPort = Annotated[int, Meta(ge=1024, le=65535)]
@@ -58,15 +85,17 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 """A moment, aware (RFC 3339)."""
 KeyTag = Annotated[
     str,
-    Meta(
-        pattern=r"^[0-9a-f]{64}(?!\n)$",
+    shaped(
+        SHA256_PATTERN,
+        "64 lower-case hexadecimal digits",
         description="the first 32 octets of a wrapped tls-crypt-v2 client key, lower-case hexadecimal",
     ),
 ]
 SerialNumber = Annotated[
     str,
-    Meta(
-        pattern=r"^[1-9a-f][0-9a-f]{0,39}(?!\n)$",
+    shaped(
+        r"^[1-9a-f][0-9a-f]{0,39}(?!\n)$",
+        "a serial number: 1 to 40 lower-case hexadecimal digits, the first not 0, without colons",
         description="a certificate's serial number (RFC 5280, 4.1.2.2): lower-case hexadecimal, no leading "
         "zeros, no colons",
     ),

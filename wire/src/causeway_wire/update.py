@@ -13,15 +13,17 @@ from msgspec import UNSET, Meta, UnsetType
 
 from causeway_wire.desired import Document
 from causeway_wire.observed import Report
-from causeway_wire.types import SHA256_PATTERN, Timestamp
+from causeway_wire.types import Timestamp, sha256, shaped
 
 FORMAT = 1
 """Of update files; one with a higher number is refused."""
 
-Sha256 = Annotated[str, Meta(pattern=SHA256_PATTERN, description="SHA-256 in hex")]
+Sha256 = Annotated[str, sha256("SHA-256 in hex")]
 Octets = Annotated[int, Meta(ge=1, le=2**40)]
-KernelOptions = Annotated[str, Meta(pattern=r"^[ -~]{0,1024}(?!\n)$")]
-Words = Annotated[str, Meta(pattern=r"^[ -~]{1,100}(?!\n)$")]
+KernelOptions = Annotated[
+    str, shaped(r"^[ -~]{0,1024}(?!\n)$", "at most 1024 printable ASCII characters and spaces")
+]
+Words = Annotated[str, shaped(r"^[ -~]{1,100}(?!\n)$", "1 to 100 printable ASCII characters and spaces")]
 
 
 class Slot(StrEnum):

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from causeway_wire.types import Timestamp
+from causeway_wire.types import Timestamp, sha256
 
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256, lower-case hexadecimal")]
+Hash = Annotated[str, sha256("SHA-256, lower-case hexadecimal")]
 
 
 class AuditRecord(Struct, frozen=True, kw_only=True):

@@ -17,17 +17,27 @@ from causeway_controller.contract.provider import Fingerprint
 from causeway_wire import codec
 from causeway_wire.desired import Document
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Name, Pem, Secret, TenantId, Timestamp
+from causeway_wire.types import Name, Pem, Secret, TenantId, Timestamp, shaped
 
 InvitationId = Annotated[
     str,
-    Meta(pattern=r"^[0-9a-f]{12}(?!\n)$", description="the part of an invitation's secret that names it"),
+    shaped(
+        r"^[0-9a-f]{12}(?!\n)$",
+        "the id of an invitation: 12 lower-case hexadecimal digits",
+        description="the part of an invitation's secret that names it",
+    ),
 ]
-InvitationSecret = Annotated[str, Meta(pattern=r"^cwi_[0-9a-f]{12}_[A-Za-z0-9_-]{43}(?!\n)$")]
+InvitationSecret = Annotated[
+    str,
+    shaped(
+        r"^cwi_[0-9a-f]{12}_[A-Za-z0-9_-]{43}(?!\n)$", "an invitation's secret, whole: it begins with cwi_"
+    ),
+]
 PeerUrl = Annotated[
     str,
-    Meta(
-        pattern=r"^https://[a-z0-9.:\[\]-]{1,255}(?!\n)$",
+    shaped(
+        r"^https://[a-z0-9.:\[\]-]{1,255}(?!\n)$",
+        "https:// with a lower-case host name or an address, and its port where it is not 443",
         description="where a provider's controller is for its tenants' controllers",
     ),
 ]

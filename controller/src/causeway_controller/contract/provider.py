@@ -8,20 +8,36 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from causeway_wire.desired import Document, PerVersion
-from causeway_wire.types import ApplianceId, IPAddress, IPInterface, Name, NetworkId, Port, VlanId
+from causeway_wire.types import (
+    ApplianceId,
+    IPAddress,
+    IPInterface,
+    Name,
+    NetworkId,
+    Port,
+    VlanId,
+    sha256,
+    shaped,
+)
 
 ForeignId = Annotated[
     str,
-    Meta(
-        pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?(?!\n)$",
+    shaped(
+        r"^[\x21-\x7e]([\x20-\x7e]{0,126}[\x21-\x7e])?(?!\n)$",
+        "1 to 128 printable ASCII characters, such as dvs-21; spaces only between others",
         description="what a hypervisor calls an object of its own, such as dvs-21 or a GUID; never its "
         "title, which people change",
     ),
 ]
-Url = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]{1,20}://[\x21-\x7e]{1,500}(?!\n)$")]
-Fingerprint = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="SHA-256 of a public key, lower-case hexadecimal")
+Url = Annotated[
+    str,
+    shaped(
+        r"^[a-z][a-z0-9+.-]{1,20}://[\x21-\x7e]{1,500}(?!\n)$",
+        "a URL, such as https://vcenter.example/sdk or qemu:///system: lower-case letters, ://, and 1 to 500 "
+        "ASCII characters without spaces",
+    ),
 ]
+Fingerprint = Annotated[str, sha256("SHA-256 of a public key, lower-case hexadecimal")]
 Many = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 

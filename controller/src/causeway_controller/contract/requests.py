@@ -13,6 +13,7 @@ from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import ApplianceId, Name, TenantId, VmName
+from causeway_wire.update import Sha256
 
 
 class _Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"):
@@ -179,7 +180,7 @@ class UpdateFleet(
 ):
     """Have every deployed appliance run one build, one appliance after the other."""
 
-    build: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+    build: Sha256
     """SHA-256 of the update's manifest, in hex."""
     allow_older: bool = False
     """Also over a system that is newer."""

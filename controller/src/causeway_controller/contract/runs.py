@@ -6,9 +6,15 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from causeway_wire.types import Name, TenantId, Timestamp, VmName
+from causeway_wire.types import Name, TenantId, Timestamp, VmName, shaped
 
-RunId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$")]
+RunId = Annotated[
+    str,
+    shaped(
+        r"^[a-z0-9][a-z0-9-]{0,63}(?!\n)$",
+        "the name of a run: 1 to 64 lower-case letters, digits and hyphens, the first no hyphen",
+    ),
+]
 
 
 class RunReport(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.provider import NetworkClass
@@ -25,11 +25,10 @@ from causeway_wire.types import (
     Timestamp,
     TunnelId,
     VmName,
+    sha256,
 )
 
-Version = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}(?!\n)$", description="of what was answered: another differs")
-]
+Version = Annotated[str, sha256("of what was answered: another differs")]
 
 
 class GatewayEndpoints(Struct, frozen=True, kw_only=True):

@@ -8,11 +8,15 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from causeway_controller.contract.access import Role
 from causeway_wire.desired import Document
-from causeway_wire.types import Name, TenantId, Timestamp
+from causeway_wire.types import Name, TenantId, Timestamp, shaped
 
 TokenId = Annotated[
     str,
-    Meta(pattern=r"^[0-9a-f]{12}(?!\n)$", description="the part of a token by which it is recognised"),
+    shaped(
+        r"^[0-9a-f]{12}(?!\n)$",
+        "the id of a token, as `causeway token list` shows it: 12 lower-case hexadecimal digits",
+        description="the part of a token by which it is recognised",
+    ),
 ]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 
