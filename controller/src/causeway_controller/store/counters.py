@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql import Executable
 
-from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.tables import counter
 from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
 
 GENERATION: Final = "generation"
 EPOCH: Final = "epoch"
 
+_LAST: Final = select(counter.c.last).where(
+    counter.c.kind == bindparam("which"), counter.c.owner == bindparam("whose")
+)
+"""Made once: each event of a run asks it."""
+
 
 def advance(connection: Connection, kind: str, owner: str) -> int:
     """The number after the last, now the last. Another writer of the same counter waits for the commit."""
-    statement = (
-        upsert(connection, counter)
-        .values(kind=kind, owner=owner, last=1)
-        .on_conflict_do_update(
-            index_elements=[counter.c.kind, counter.c.owner], set_={"last": counter.c.last + 1}
-        )
+    asked = {"kind": kind, "owner": owner, "last": 1}
+    return int(connection.execute(_advance(connection.dialect.name), asked).scalar_one())
+
+
+@functools.cache
+def _advance(dialect: str) -> Executable:
+    statement = upsert_on(dialect, counter).on_conflict_do_update(
+        index_elements=[counter.c.kind, counter.c.owner], set_={"last": counter.c.last + 1}
     )
-    return int(connection.execute(statement.returning(counter.c.last)).scalar_one())
+    return statement.returning(counter.c.last)
 
 
 def raise_to(connection: Connection, kind: str, owner: str, number: int) -> None:
@@ -50,8 +59,7 @@ def raise_all(connection: Connection, margin: int) -> None:
 
 def last(connection: Connection, kind: str, owner: str) -> int:
     """The last number; 0 before the first."""
-    found = select(counter.c.last).where(counter.c.kind == kind, counter.c.owner == owner)
-    return int(connection.execute(found).scalar_one_or_none() or 0)
+    return int(connection.execute(_LAST, {"whose": owner, "which": kind}).scalar_one_or_none() or 0)
 
 
 class StoredGenerations:

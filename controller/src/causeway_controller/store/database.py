@@ -41,8 +41,8 @@ _DRIVERS: Final = {
 class Database:
     """Transactions of one database. Safe to share between threads."""
 
-    def __init__(self, engine: Engine, *, turns: Turns | None = None) -> None:
-        """`turns` are taken by each transaction that writes."""
+    def __init__(self, engine: Engine, *, turns: Turns[Connection] | None = None) -> None:
+        """`turns` are taken by everybody who writes."""
         self._engine = engine
         self._turns = turns
 
@@ -66,9 +66,15 @@ class Database:
 
         `urgent`: before others of this process that wait for their turn.
         """
-        turn = contextlib.nullcontext() if self._turns is None else self._turns.turn(urgent=urgent)
-        with turn, self._transaction({_WRITING: True}) as connection:
-            yield connection
+        if self._turns is None:
+            with self._transaction({_WRITING: True}) as connection:
+                yield connection
+        else:
+            with _translated(), self._turns.turn(self._begun, urgent=urgent) as connection:
+                yield connection
+
+    def _begun(self) -> _Joint:
+        return _Joint(self._engine.connect().execution_options(**{_WRITING: True}))
 
     @contextmanager
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
@@ -84,12 +90,63 @@ class Database:
         self._engine.dispose()
 
 
+class _Joint:
+    """A transaction of SQLite whose parts are savepoints: https://www.sqlite.org/lang_savepoint.html.
+
+    SQLite itself ends a transaction when the disk is full or fails; a savepoint after that would be a
+    transaction of its own, so each looks whether this one is still there.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        """Begin it. Raises what SQLAlchemy raises."""
+        self._connection = connection
+        try:
+            self._transaction = connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        self.broken = False
+
+    @contextmanager
+    def part(self) -> Iterator[Connection]:
+        self._say("SAVEPOINT part")
+        try:
+            yield self._connection
+        except BaseException:
+            self._say("ROLLBACK TO part")
+            raise
+        finally:
+            self._say("RELEASE part")
+
+    def commit(self) -> None:
+        with self._connection:
+            if self.broken:
+                raise StoreError("the database ended a transaction by itself, so nothing of it is kept")
+            self._transaction.commit()
+
+    def _say(self, statement: str) -> None:
+        """Speak to SQLite past SQLAlchemy, which keeps count of savepoints that it made itself."""
+        driver = self._connection.connection.driver_connection
+        if self.broken or driver is None or not driver.in_transaction:
+            self.broken = True
+            return
+        try:
+            driver.execute(statement).close()
+        except sqlite3.Error:
+            self.broken = True
+
+
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that may say what to do on a conflict: each database has its own, alike in what we use of it.
 
     Where another writer is about to insert the same key, it waits for the end of that transaction.
     """
-    return sqlite.insert(table) if connection.dialect.name == SQLITE else postgresql.insert(table)
+    return upsert_on(connection.dialect.name, table)
+
+
+def upsert_on(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """As `upsert`, for a statement that is made once and executed often."""
+    return sqlite.insert(table) if dialect == SQLITE else postgresql.insert(table)
 
 
 def connect(url: str) -> Database:
@@ -119,19 +176,19 @@ def is_absent(url: str) -> bool:
     return parsed.drivername.startswith(SQLITE) and not Path(parsed.database or "").exists()
 
 
-_TURNS: Final[dict[str, Turns]] = {}
+_TURNS: Final[dict[str, Turns[Connection]]] = {}
 """By file: all connections of this process to a file of SQLite take turns."""
 
 
-def _turns(path: str) -> Turns:
+def _turns(path: str) -> Turns[Connection]:
     return _TURNS.setdefault(str(Path(path).resolve()), Turns())
 
 
 def beside(url: str, name: str) -> str:
     """Return the URL where something keeps tables of its own beside a store's.
 
-    For a file of SQLite that is another file, made when there is none; on PostgreSQL the same database, for a
-    schema of its own.
+    For a file of SQLite that is another file, made when there is none, whose readers wait for no writer; on
+    PostgreSQL the same database, for a schema of its own.
 
     It names no driver. Raises StoreError.
     """
@@ -142,6 +199,7 @@ def beside(url: str, name: str) -> str:
     path = Path(parsed.database or "")
     other = str(path.with_name(f"{path.stem}-{name}{path.suffix}"))
     _make_file(other)
+    _log_ahead(other)
     return parsed.set(drivername=kind, database=other).render_as_string(hide_password=False)
 
 
@@ -169,6 +227,18 @@ def _make_file(path: str | None) -> None:
         raise StoreError(f"the store {Path(path)} cannot be opened: it is a symbolic link")
     if not os.access(path, os.R_OK | os.W_OK):
         raise StoreError(f"the store {Path(path)} cannot be opened: it may not be written")
+
+
+def _log_ahead(path: str) -> None:
+    """Give the file a write-ahead log, which it keeps whoever opens it: https://www.sqlite.org/wal.html.
+
+    SQLite's default has a writer shut out all readers, and sync three times for what needs one.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+    except sqlite3.Error as error:
+        raise StoreError(f"the store {Path(path)} cannot be used: {error}") from error
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:

@@ -5,18 +5,20 @@ One run at a time is open for a tenant on a host: their appliance does one failo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, select
 from sqlalchemy.engine import Connection, Row
+from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters, tenancies
-from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stop
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
@@ -27,6 +29,31 @@ SETTLED: Final = "settled"
 _AGAIN_SECONDS: Final = 5.0
 """After which who found another run open may ask again: it ends by itself."""
 _SERVES: Final = '%"request":"serve"%'
+
+# To make a statement costs several times what it costs to have it executed, and each run asks these often.
+_RUN: Final[BindParameter[str]] = bindparam("name")
+_FIND: Final = select(run).where(run.c.id == _RUN)
+_IS_OPEN: Final = select(open_run.c.run).where(open_run.c.run == _RUN)
+_LOCK: Final = select(open_run).where(open_run.c.run == _RUN).with_for_update()
+_STOP: Final = select(run_stop.c.actor).where(run_stop.c.run == _RUN)
+_LAST_NUMBER: Final = select(func.coalesce(func.max(run_event.c.number), 0)).where(run_event.c.run == _RUN)
+_INSERT_EVENT: Final = insert(run_event)
+_INSERT_RUN: Final = insert(run)
+_INVENTORY: Final = select(inventory_head.c.revision).with_for_update(read=True)
+_BEFORE: Final = (
+    select(run.c.request, run_event)
+    .join(run_event, run_event.c.run == run.c.id)
+    .where(
+        run.c.tenant == bindparam("whose"),
+        run.c.host == bindparam("where"),
+        run.c.id != bindparam("but"),
+        run.c.at <= bindparam("until"),
+        run_event.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+    .order_by(run.c.at.desc(), run.c.id.desc())
+    .offset(bindparam("skip"))
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +99,9 @@ class Runs:
         members = ("id", "tenant", "host", "request", "actor", "at")
         with self._database.write() as connection:
             _hold_inventory(connection)
-            connection.execute(insert(run).values({name: getattr(asked, name) for name in members}))
+            connection.execute(_INSERT_RUN, {name: getattr(asked, name) for name in members})
             row = {"tenant": asked.tenant, "host": asked.host, "run": asked.id}
-            opened = (
-                upsert(connection, open_run)
-                .values(row)
-                .on_conflict_do_nothing(index_elements=[open_run.c.tenant, open_run.c.host])
-                .returning(open_run.c.run)
-            )
-            if connection.execute(opened).one_or_none() is None:
+            if connection.execute(_opened(connection.dialect.name), row).one_or_none() is None:
                 other = _open(connection, asked.tenant, asked.host)
                 raise ProblemError(_not_over(other, asked.tenant, asked.host))
 
@@ -143,22 +164,10 @@ class Runs:
         Each with its last event, which is of one of these kinds; after `skip` of them so many at most. Raises
         StoreError.
         """
-        question = (
-            select(run.c.request, run_event)
-            .join(run_event, run_event.c.run == run.c.id)
-            .where(
-                run.c.tenant == asked.tenant,
-                run.c.host == asked.host,
-                run.c.id != asked.id,
-                run.c.at <= asked.at,
-                run_event.c.kind.in_(kinds),
-            )
-            .order_by(run.c.at.desc(), run.c.id.desc())
-            .offset(skip)
-            .limit(most)
-        )
+        about = {"whose": asked.tenant, "where": asked.host, "but": asked.id, "until": asked.at}
+        chosen = {**about, "kinds": sorted(kinds), "skip": skip, "most": most}
         with self._database.read() as connection:
-            return tuple((row.request, _event(row)) for row in connection.execute(question))
+            return tuple((row.request, _event(row)) for row in connection.execute(_BEFORE, chosen))
 
     def ask_to_stop(self, name: str, *, actor: str, at: datetime) -> None:
         """Have an open run stop before its next stage; asking again changes nothing.
@@ -173,8 +182,7 @@ class Runs:
     def stop_asked_by(self, name: str) -> str | None:
         """Who asked that the run stop; None when nobody did. Raises StoreError."""
         with self._database.read() as connection:
-            asked = select(run_stop.c.actor).where(run_stop.c.run == name)
-            found: str | None = connection.execute(asked).scalar_one_or_none()
+            found: str | None = connection.execute(_STOP, {"name": name}).scalar_one_or_none()
             return found
 
     def events(self, name: str, *, after: int = 0) -> tuple[RunEvent, ...]:
@@ -193,7 +201,7 @@ class Runs:
     def find(self, name: str) -> Run | None:
         """The run as it was asked for; None when there is none. Raises StoreError."""
         with self._database.read() as connection:
-            row = connection.execute(select(run).where(run.c.id == name)).mappings().one_or_none()
+            row = connection.execute(_FIND, {"name": name}).mappings().one_or_none()
         return None if row is None else Run(**row)
 
     def last(self, name: str) -> RunEvent | None:
@@ -206,8 +214,7 @@ class Runs:
     def is_open(self, name: str) -> bool:
         """Whether the run is not over. Raises StoreError."""
         with self._database.read() as connection:
-            found = select(open_run.c.run).where(open_run.c.run == name)
-            return connection.execute(found).scalar_one_or_none() is not None
+            return connection.execute(_IS_OPEN, {"name": name}).scalar_one_or_none() is not None
 
     def open(self) -> tuple[Run, ...]:
         """Runs that are not over, the oldest first: what a controller that starts goes on with."""
@@ -219,7 +226,16 @@ class Runs:
 
 def _hold_inventory(connection: Connection) -> None:
     """Have who replaces the inventory see the run, or be through before it: what the run rests on stays."""
-    connection.execute(select(inventory_head.c.revision).with_for_update(read=True)).one()
+    connection.execute(_INVENTORY).one()
+
+
+@functools.cache
+def _opened(dialect: str) -> Executable:
+    """Open a run where no other is; returns nothing where one is."""
+    nothing = upsert_on(dialect, open_run).on_conflict_do_nothing(
+        index_elements=[open_run.c.tenant, open_run.c.host]
+    )
+    return nothing.returning(open_run.c.run)
 
 
 def _open(connection: Connection, tenant: TenantId, host: Name) -> str | None:
@@ -243,7 +259,7 @@ def _event(row: Row[Any]) -> RunEvent:
 
 def _locked(connection: Connection, name: str) -> Row[Any]:
     """The open run; other writers of it wait until the commit."""
-    found = connection.execute(select(open_run).where(open_run.c.run == name).with_for_update()).one_or_none()
+    found = connection.execute(_LOCK, {"name": name}).one_or_none()
     if found is None:
         raise ProblemError(problem(ProblemType.NOT_FOUND, f"no run {name} is open; start another"))
     return found
@@ -255,8 +271,7 @@ def _append(connection: Connection, name: str, news: Sequence[News], *, epoch: E
     if epoch < newest:
         detail = f"epoch {epoch} of run {name} is over, {newest} has taken it over; stop acting for it"
         raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=newest))
-    last = select(func.coalesce(func.max(run_event.c.number), 0)).where(run_event.c.run == name)
-    before = int(connection.execute(last).scalar_one())
+    before = int(connection.execute(_LAST_NUMBER, {"name": name}).scalar_one())
     rows = [
         {
             "run": name,
@@ -268,5 +283,5 @@ def _append(connection: Connection, name: str, news: Sequence[News], *, epoch: E
         }
         for number, each in enumerate(news, before + 1)
     ]
-    connection.execute(insert(run_event), rows)
+    connection.execute(_INSERT_EVENT, rows)
     return before + len(rows)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection
 
 from causeway_controller.inventory import modes
@@ -13,6 +14,10 @@ from causeway_controller.store.tables import tenancy
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
 from causeway_wire.types import Name, TenantId
+
+_GET: Final = select(tenancy).where(
+    tenancy.c.tenant == bindparam("whose"), tenancy.c.host == bindparam("where")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +37,8 @@ class Standings:
 
     def get(self, tenant: TenantId, host: Name) -> Standing:
         """What the last run left. Raises StoreError."""
-        question = select(tenancy).where(tenancy.c.tenant == tenant, tenancy.c.host == host)
         with self._database.read() as connection:
-            row = connection.execute(question).one_or_none()
+            row = connection.execute(_GET, {"whose": tenant, "where": host}).one_or_none()
         return Standing() if row is None else _standing(row.mode, row.publications)
 
     def of_tenant(self, tenant: TenantId) -> dict[Name, modes.Mode]:

@@ -6,13 +6,21 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
-from causeway_controller.store.database import connect
+from causeway_controller.store.database import Database, beside, connect
+
+FULL = 2
+"""https://www.sqlite.org/pragma.html#pragma_synchronous"""
 
 _PASS_BY = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM t'); c.close()"
 
@@ -50,3 +58,89 @@ def test_a_file_is_made_for_its_owner_only_and_no_link_is_followed(tmp_path: Pat
     with pytest.raises(StoreError, match="cannot be opened"):
         connect(f"sqlite:///{tmp_path}/nowhere/causeway.db")
     assert sqlite3.connect(path).execute("PRAGMA journal_mode").fetchone() is not None
+
+
+def test_what_stands_beside_a_store_is_synced_and_keeps_no_reader_waiting(tmp_path: Path) -> None:
+    url = beside(f"sqlite:///{tmp_path}/causeway.db", "engine")
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (FULL,), "nothing weaker by default"
+    assert beside(f"sqlite:///{tmp_path}/causeway.db", "engine") == url
+
+
+def waiting(database: Database, write: Callable[[Connection], object]) -> threading.Thread:
+    """A thread that writes and waits for its turn, because the caller is in a transaction."""
+
+    def act() -> None:
+        with database.write() as connection:
+            write(connection)
+
+    thread = threading.Thread(target=act)
+    thread.start()
+    assert database._turns is not None
+    deadline = time.monotonic() + 10
+    while not database._turns._waiting and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return thread
+
+
+def insert(number: int) -> Callable[[Connection], object]:
+    return lambda connection: connection.execute(text("INSERT INTO t VALUES (:x)"), {"x": number})
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = connect(f"sqlite:///{tmp_path}/causeway.db")
+    with opened.write() as connection:
+        connection.execute(text("CREATE TABLE t (x INTEGER PRIMARY KEY)"))
+    yield opened
+    opened.close()
+
+
+def kept(database: Database) -> list[int]:
+    with database.read() as connection:
+        return list(connection.execute(text("SELECT x FROM t ORDER BY x")).scalars())
+
+
+def test_who_waits_writes_into_one_transaction_and_what_one_undoes_is_its_own(database: Database) -> None:
+    begun: list[str] = []
+    event.listen(database._engine, "begin", lambda _: begun.append("begin"))
+    with pytest.raises(ValueError, match="mine"), database.write() as connection:  # noqa: PT012
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+        thread = waiting(database, insert(2))
+        raise ValueError("mine")
+    thread.join()
+    assert begun == ["begin"], "one transaction, and one commit"
+    assert kept(database) == [2]
+
+
+def test_what_was_written_before_the_database_ended_the_transaction_is_not_taken_for_kept(
+    database: Database,
+) -> None:
+    """SQLite does that when the disk is full; the next one must not begin one of its own by chance."""
+    failures: list[StoreError] = []
+
+    def end_it(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("ROLLBACK")
+
+    def late() -> None:
+        try:
+            with database.write() as connection:
+                end_it(connection)
+        except StoreError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=late)
+    with pytest.raises(StoreError, match="nothing of it is kept"), database.write() as connection:  # noqa: PT012
+        connection.execute(text("INSERT INTO t VALUES (1)"))
+        thread.start()
+        while database._turns is not None and not database._turns._waiting:
+            time.sleep(0.001)
+    thread.join()
+    assert len(failures) == 1
+    assert kept(database) == []
+    with database.write() as connection:
+        insert(3)(connection)
+    assert kept(database) == [3]
