@@ -41,6 +41,7 @@ class FakeEngine:
         self.remembered: dict[str, dict[str, str]] = {}
         self.submitted: dict[str, str] = {}
         self.ended: set[str] = set()
+        self.given_up: set[str] = set()
         self.ended_at: dict[str, datetime] = {}
         self.at: Hook = _nothing
         self.body: Body
@@ -49,11 +50,15 @@ class FakeEngine:
     async def submit(self, run: str, *, key: str) -> None:
         self.submitted[run] = key
 
+    async def resume(self, run: str) -> None:
+        self.given_up.discard(run)
+
     async def adopt(self, alive: frozenset[str]) -> int:
         return 0
 
     async def states(self, runs: tuple[str, ...]) -> dict[str, EngineState]:
         known = {run: EngineState.GOES_ON for run in runs if run in self.submitted}
+        known |= {run: EngineState.GIVEN_UP for run in runs if run in self.given_up}
         return known | {run: EngineState.ENDED for run in runs if run in self.ended}
 
     async def forget(self, before: datetime, *, but: frozenset[str]) -> int:

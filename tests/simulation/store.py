@@ -115,6 +115,9 @@ class MemoryEngine:
     async def submit(self, run: str, *, key: str) -> None:
         self._kept.keys.setdefault(run, key)
 
+    async def resume(self, run: str) -> None:
+        """Gives none up."""
+
     async def adopt(self, alive: frozenset[str]) -> int:
         dead = [
             run

@@ -106,6 +106,24 @@ async def test_an_error_is_not_remembered(empty_url: str) -> None:
     assert tries == ["the world is not there", "now"]
 
 
+async def test_a_run_that_was_given_up_is_carried_on_when_it_is_asked_for(empty_url: str) -> None:
+    began: list[str] = []
+
+    async def body(run: str, journal: Journal) -> None:
+        began.append(run)
+
+    async with engine(empty_url, "one", body) as one:
+        await DBOS.register_queue_async("runs", partition_concurrency=1, worker_concurrency=0)
+        await one.submit("r1", key="acme/esx1")
+        await DBOS.cancel_workflow_async("r1")
+        assert await one.states(("r1",)) == {"r1": EngineState.GIVEN_UP}
+        await one.submit("r1", key="acme/esx1")
+        assert await one.states(("r1",)) == {"r1": EngineState.GIVEN_UP}, "again changes nothing"
+        await one.resume("r1")
+        await DBOS.register_queue_async("runs", partition_concurrency=1, worker_concurrency=9)
+        await until(lambda: began == ["r1"])
+
+
 async def test_one_run_of_a_key_at_a_time_and_others_beside_it(empty_url: str) -> None:
     began: list[str] = []
     gates = {run: asyncio.Event() for run in ("a1", "a2", "b1")}

@@ -31,7 +31,7 @@ _THREADS: Final = 64
 _AT_ONCE: Final = 200
 """Runs that one controller carries out at once; the others wait for their turn."""
 _ATTEMPTS: Final = 1000
-"""Before DBOS gives a run up; `submit` begins the count anew."""
+"""Before DBOS gives a run up; `resume` begins the count anew."""
 _CHUNK: Final = 200
 """Runs that are forgotten at once."""
 _STATES: Final = {
@@ -90,7 +90,7 @@ class DurableEngine:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor())
 
     async def submit(self, run: str, *, key: str) -> None:
-        """Have the run carried out; again changes nothing, but that a run that was given up goes on."""
+        """Have the run carried out; again changes nothing."""
         await DBOS.enqueue_workflow_with_options_async(
             {
                 "workflow_name": _WORKFLOW,
@@ -101,8 +101,10 @@ class DurableEngine:
             },
             run,
         )
-        if (await self.states((run,))).get(run) is EngineState.GIVEN_UP:
-            await DBOS.resume_workflow_async(run, queue_name=_QUEUE)
+
+    async def resume(self, run: str) -> None:
+        """Have a run that was given up tried again."""
+        await DBOS.resume_workflow_async(run, queue_name=_QUEUE)
 
     async def adopt(self, alive: frozenset[Name]) -> int:
         """Put what dead controllers hold back into the queue; say how many runs that is.

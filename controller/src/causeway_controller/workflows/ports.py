@@ -169,7 +169,7 @@ class EngineState(enum.Enum):
 
     GOES_ON = "goes-on"
     GIVEN_UP = "given-up"
-    """Tried too often, or cancelled by hand; `submit` has it tried again."""
+    """Tried too often, or cancelled by hand; `resume` has it tried again."""
     ENDED = "ended"
 
 
@@ -178,6 +178,9 @@ class Engine(Protocol):
 
     async def submit(self, run: str, *, key: str) -> None:
         """Have the run carried out by some controller, one run of a key at a time; again changes nothing."""
+
+    async def resume(self, run: str) -> None:
+        """Have a run that was given up carried on after all."""
 
     async def adopt(self, alive: frozenset[Name]) -> int:
         """Have what other controllers than these hold carried on, and say how many runs that is."""

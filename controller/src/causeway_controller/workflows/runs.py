@@ -275,8 +275,10 @@ class Runs:
         states = await self._using().states(tuple(one.id for one in opened))
         for one in opened:
             match states.get(one.id):
-                case None | EngineState.GIVEN_UP:
+                case None:
                     await self._submit(one)
+                case EngineState.GIVEN_UP:
+                    await self._using().resume(one.id)
                 case EngineState.ENDED if await asyncio.to_thread(self._runs.is_open, one.id):
                     error = ControllerError(
                         "the engine ended it without a word; look at the controllers' logs"

@@ -364,6 +364,15 @@ async def test_an_open_run_that_the_engine_never_heard_of_is_submitted(bench: Ru
     assert bench.engine.submitted == {run: f"acme/{HOST}"}
 
 
+async def test_an_open_run_that_the_engine_gave_up_is_tried_again(bench: RunsBench) -> None:
+    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
+    bench.engine.given_up.add(run)
+    await bench.runs.resubmit(after=3600)
+    assert bench.engine.given_up == {run}
+    await bench.runs.resubmit(after=0)
+    assert bench.engine.given_up == set()
+
+
 async def test_a_run_that_the_engine_ended_without_a_word_has_failed(bench: RunsBench) -> None:
     run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
     bench.engine.ended.add(run)
