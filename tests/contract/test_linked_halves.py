@@ -344,6 +344,26 @@ async def test_a_hook_that_brings_production_up_to_date_has_longer_than_a_start(
     agree(both, "failed")
 
 
+async def test_a_hook_that_holds_replication_may_take_longer_than_a_start(
+    both: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as the provider says that it prepares its half, nothing relies on it, and it is waited for."""
+    hooked = replace(both.provider.tenancies.site.tenants["acme"], hooks=Hooks(hold=Hook(name="hold")))
+    both.provider.tenancies.site = replace(both.provider.tenancies.site, tenants={"acme": hooked})
+    usual = both.provider.hooks.call
+
+    async def slow(call: Call, run: str) -> None:
+        await asyncio.sleep(5)
+        await usual(call, run)
+
+    monkeypatch.setattr(both.provider.hooks, "call", slow)
+    monkeypatch.setattr(linked_sites, "PATIENCE", replace(linked_sites.PATIENCE, open=1.5))
+    monkeypatch.setattr(half, "_WAIT", 1)
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "finished", both.tenant.last(run.id)
+    agree(both, "finished")
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

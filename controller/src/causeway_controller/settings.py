@@ -20,6 +20,8 @@ from causeway_wire.seed import AuthorizedKey
 from causeway_wire.types import NAME_PATTERN, IPAddress, IPNetwork, Name, Secret
 
 FILE: Final = Path("/etc/causeway/controller.yaml")
+PATIENCE: Final = 10
+"""Times at the most: with more, deadlines would not nest (`workflows.timing.Timing.apart`)."""
 PORT: Final = 8444
 """The API's over TLS, where only an address is said."""
 TENANTS_PORT: Final = 8445
@@ -367,9 +369,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "appliances.patience": Setting(
         "CAUSEWAY_APPLIANCES_PATIENCE",
-        words.number(1, 20, ""),
+        words.number(1, PATIENCE, ""),
         "1",
-        "times longer to wait for slow ones, 1 to 20",
+        f"times longer to wait for slow ones, 1 to {PATIENCE}",
     ),
     "appliances.ssh_keys": Setting(
         "CAUSEWAY_APPLIANCES_SSH_KEYS",

@@ -38,7 +38,9 @@ class HalfPatience:
     order: float = 25.0
     """For an order to be heard, over a line that is cut for a moment."""
     open: float = 420.0
-    """For an appliance that boots and replicas that start; before that, for a run of another network."""
+    """For news of a half that is prepared: an appliance boots, replicas start, a hook may take hours. As long
+    as the provider says that it is prepared, it is waited for; before that, for a run of another network.
+    """
     hold: float = 60.0
     """For the provider's appliance, which may be slow to answer, to be told to wait longer."""
     end: float = 1200.0
@@ -60,7 +62,7 @@ class HalfClient:
         """Have it serve these VMs on the host, held; what confirms it. Raises HalfGone when it could not."""
         order = HalfOrder(epoch=epoch, open=Open(host=host, vms=vms, end_full=end_full))
         report = await self._started(self.run, order)
-        report = await self._until(self.run, report, HalfState.PREPARING, self.patience.open)
+        report = await self._until(self.run, report, HalfState.PREPARING, self.patience.open, heard=True)
         if report.state is not HalfState.HELD:
             raise HalfGone(f"the provider could not do its half: {report.why or 'it is not held'}")
         return self.run
@@ -199,8 +201,13 @@ class HalfClient:
         reply = await client.ask(tenant_routes.ORDER_HALF, {"half": half}, body=order)
         return reply.read(HalfReport)
 
-    async def _until(self, half: str, report: HalfReport, state: HalfState, patience: float) -> HalfReport:
-        """Wait until it is not in this state any more, or for `patience` seconds."""
+    async def _until(
+        self, half: str, report: HalfReport, state: HalfState, patience: float, *, heard: bool = False
+    ) -> HalfReport:
+        """Wait until it is not in this state any more, or for `patience` seconds.
+
+        `heard`: so many since it was last heard to be in it.
+        """
         until = time.monotonic() + patience
         while report.state is state and time.monotonic() < until:
             query = {"after": state.value, "wait": str(_WAIT)}
@@ -210,6 +217,8 @@ class HalfClient:
                         tenant_routes.HALF, {"half": half}, query=query, patience=_WAIT + _SLACK
                     )
                 report = reply.read(HalfReport)
+                if heard:
+                    until = time.monotonic() + patience
             except PeerUnreachable:
                 await asyncio.sleep(self.patience.pause)
         return report

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Final, Self
+
+from causeway_controller.contract.halves import HOLD_SECONDS
+
+_ORDER: Final = 60
+"""Seconds that an order to hold may be on its way (`peers.half.HalfPatience.hold`)."""
+_MARGIN: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +38,30 @@ class Timing:
     first_poll: float = 0.02
     longest_poll: float = 0.5
 
+    def apart(self) -> tuple[str, ...]:
+        """Return which deadlines do not nest, in words; decision 36 needs that they do."""
+        tenant = self.tunnel + self.courtesy
+        held = math.ceil(self.change + self.confirm + self.courtesy) + _ORDER
+        found = []
+        if tenant >= self.confirm:
+            found.append(
+                f"a tunnel is waited for {tenant:.0f} s, and after {self.confirm} s the tenant's appliance "
+                "takes back what needs it"
+            )
+        if held > HOLD_SECONDS:
+            found.append(
+                f"the provider's half would be held for {held} s, and is for {HOLD_SECONDS} s at the most"
+            )
+        return tuple(found)
+
     def longer(self, times: float) -> Self:
-        """Return the same with as many times the patience with appliances; hosts and replicas are as fast."""
+        """Return the same with as many times the patience with appliances; hosts and replicas are as fast.
+
+        What awaits a confirmation waits at least as long as what has to be seen before it is given.
+        """
         return replace(
             self,
+            confirm=max(self.confirm, math.ceil(times * (self.tunnel + self.courtesy + _MARGIN))),
             boot=times * self.boot,
             change=times * self.change,
             courtesy=times * self.courtesy,

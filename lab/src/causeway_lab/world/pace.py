@@ -49,6 +49,6 @@ MACHINES = Pace(
     answers=8.0,
     at_once=1,
     boots_at_once=3,
-    workflow=Timing(change=180.0, courtesy=30.0, tunnel=120.0, mode=60.0),
+    workflow=Timing(change=180.0, courtesy=30.0, confirm=160, tunnel=120.0, mode=60.0),
 )
 """Appliances that boot, emulated by a busy machine: tens of times slower than the real thing."""

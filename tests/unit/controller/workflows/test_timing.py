@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from causeway_controller.settings import PATIENCE
 from causeway_controller.workflows.timing import Timing
+from causeway_lab.world import pace
 
 
 def test_patience_is_with_appliances_alone() -> None:
@@ -12,4 +16,23 @@ def test_patience_is_with_appliances_alone() -> None:
     longer = usual.longer(8.0)
     assert (longer.boot, longer.change, longer.tunnel) == (8 * 180.0, 8 * 30.0, 8 * 15.0)
     same = {name: getattr(usual, name) for name in ("boot", "change", "courtesy", "tunnel", "mode", "trial")}
-    assert replace(longer, **same) == usual
+    assert replace(longer, **same, confirm=usual.confirm) == usual
+
+
+@pytest.mark.parametrize("times", range(1, PATIENCE + 1))
+def test_deadlines_nest_however_patient_the_settings_may_be(times: int) -> None:
+    longer = Timing().longer(float(times))
+    assert longer.apart() == ()
+    assert longer.tunnel < longer.confirm
+
+
+def test_more_patience_than_the_settings_take_would_not_nest() -> None:
+    (said,) = Timing().longer(float(PATIENCE + 1)).apart()
+    assert "for 600 s at the most" in said
+    (said,) = replace(Timing(), tunnel=120.0).apart()
+    assert said.startswith("a tunnel is waited for 123 s, and after 120 s")
+
+
+@pytest.mark.parametrize("one", [pace.PROCESSES, pace.LINES, pace.MACHINES])
+def test_deadlines_of_the_lab_nest(one: pace.Pace) -> None:
+    assert one.workflow.apart() == ()
