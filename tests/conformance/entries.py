@@ -23,9 +23,11 @@ def vsphere_login() -> str:
     return f"{vcenter.USER}\n{vcenter.PASSWORD}\n"
 
 
-def hyperv_login(password: str = hyperv_host.PASSWORD) -> str:
+def hyperv_login(
+    password: str = hyperv_host.PASSWORD, *, user: str = rf"{hyperv_host.DOMAIN}\{hyperv_host.USER}"
+) -> str:
     """The secret of the counterpart's login."""
-    return f"{hyperv_host.DOMAIN}\\{hyperv_host.USER}\n{password}\n"
+    return f"{user}\n{password}\n"
 
 
 def vsphere_entry(centre: Centre, port: int, *, compute: str = "DC0_C0") -> Host:
@@ -41,12 +43,12 @@ def vsphere_entry(centre: Centre, port: int, *, compute: str = "DC0_C0") -> Host
     )
 
 
-def hyperv_entry(host: HypervHost, port: int) -> Host:
+def hyperv_entry(host: HypervHost, port: int, *, at: str = "127.0.0.1") -> Host:
     """As an inventory has it, reached by way of this port."""
     return Host(
         id="hv1",
         kind=HostKind.HYPERV,
-        endpoint=f"https://127.0.0.1:{port}/wsman",
+        endpoint=f"https://{at}:{port}/wsman",
         storage=Storage(id=hyperv_host.DIRECTORY, kind=StorageKind.DIRECTORY),
         pin=host.pin,
         login="hv1",

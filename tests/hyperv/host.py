@@ -1,4 +1,4 @@
-"""A Hyper-V host of the tests: cmdlets that are modelled, behind real TLS, NTLM, WSMan, PSRP and SMB 3."""
+"""A Hyper-V host of the tests: modelled cmdlets behind real TLS, NTLM, Kerberos, WSMan, PSRP, SMB 3."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Final
 import trustme
 
 from tests.hyperv import remoting, samba
+from tests.hyperv.domain import REALM, Domain
 from tests.hyperv.remoting import Remoting
 from tests.hyperv.things import Vm
 from tests.hyperv.windows import DIRECTORY, SHARE, Windows
@@ -55,8 +56,13 @@ class HypervHost:
 
 
 @asynccontextmanager
-async def running(place: Path, *, files: bool = True) -> AsyncIterator[HypervHost]:
-    """It, with a certificate of an authority of its own and, with `files`, its share."""
+async def running(
+    place: Path, *, files: bool = True, domain: Domain | None = None
+) -> AsyncIterator[HypervHost]:
+    """It, with a certificate of an authority of its own and, with `files`, its share.
+
+    `domain`: which it belongs to, if to any.
+    """
     own = trustme.CA().issue_cert("127.0.0.1")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     own.configure_cert(context)
@@ -66,13 +72,15 @@ async def running(place: Path, *, files: bool = True) -> AsyncIterator[HypervHos
     windows = Windows(root, switches=dict(SWITCHES), vms=[Vm(name="db1", path=r"C:\VMs\db1", id=THEIRS)])
     served = Remoting(windows, ssl.PEM_cert_to_DER_cert(pem.decode()))
     users = place / "ntlm"
-    users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n")
+    users.write_text(f"{DOMAIN}:{USER}:{PASSWORD}\n:{USER}@{REALM.lower()}:{PASSWORD}\n")
     with ExitStack() as stack:
         port = 0
         if files:
             (place / "samba").mkdir()
             port = stack.enter_context(
-                samba.running(place / "samba", share=SHARE, root=root, user=USER, password=PASSWORD)
+                samba.running(
+                    place / "samba", share=SHARE, root=root, user=USER, password=PASSWORD, domain=domain
+                )
             )
         before = os.environ.get("NTLM_USER_FILE")
         os.environ["NTLM_USER_FILE"] = str(users)

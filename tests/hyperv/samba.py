@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.hyperv.domain import REALM, Domain
+
 SMBD, PDBEDIT = "/usr/sbin/smbd", "/usr/bin/pdbedit"
 _SETTINGS = """
 [global]
@@ -43,6 +45,11 @@ _SETTINGS = """
   store dos attributes = no
   dfree command = {place}/left
 """
+_DOMAIN = """  realm = {realm}
+  log level = 0 auth_audit:5
+  kerberos method = dedicated keytab
+  dedicated keytab file = FILE:{keytab}
+"""
 
 
 def available() -> bool:
@@ -52,12 +59,19 @@ def available() -> bool:
 
 @contextmanager
 def running(
-    place: Path, *, share: str, root: Path, user: str, password: str, anybody: str = ""
+    place: Path,
+    *,
+    share: str,
+    root: Path,
+    user: str,
+    password: str,
+    anybody: str = "",
+    domain: Domain | None = None,
 ) -> Iterator[int]:
     """The port where `root` is shared with this user, who is root to the file system.
 
     `anybody`: as of somebody who wants to be sent what is not his, whoever comes is let in; says whether he
-    encrypts (`server smb encrypt` in smb.conf(5)).
+    encrypts (`server smb encrypt` in smb.conf(5)). `domain`: whose tickets are taken, too.
     """
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
@@ -67,12 +81,15 @@ def running(
     settings = place / "smb.conf"
     encrypt, guests = (anybody, "bad password") if anybody else ("required", "never")
     text = _SETTINGS.format(port=port, place=place, share=share, root=root, encrypt=encrypt, guests=guests)
+    if domain is not None:
+        own = _DOMAIN.format(realm=REALM, keytab=domain.keytab)
+        text = text.replace("[global]\n", f"[global]\n{own}")
     settings.write_text(f"{text}  guest ok = yes\n" if anybody else text)
     # As much as is always left: the machine's own disk is written to by others meanwhile.
     left = place / "left"
     left.write_text("#!/bin/sh\necho 83886080 83886080 1024\n")
     left.chmod(0o755)
-    (place / "users").write_text(f"root = {user}\n")
+    (place / "users").write_text(f"root = {user} HVLAB\\{user} {user}@{REALM.lower()}\n")
     adding = (PDBEDIT, "--configfile", settings, "--create", "--user", "root", "--password-from-stdin")
     subprocess.run(
         adding, input=f"{password}\n{password}\n", text=True, check=True, capture_output=True, timeout=60

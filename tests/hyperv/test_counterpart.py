@@ -21,6 +21,7 @@ from causeway_controller.hypervisors.hyperv.binding import (
     Login,
     LostError,
 )
+from causeway_controller.hypervisors.hyperv.identity import Identities
 from causeway_wire.types import Secret
 from tests.hyperv import cmdlets
 from tests.hyperv import host as counterpart
@@ -46,8 +47,7 @@ def login(
             host="127.0.0.1",
             port=host.port,
             context=tls.by_key(pin or host.pin),
-            user=user,
-            password=Secret(password),
+            who=Identities(user, Secret(password)),
             smb=1,
         )
     )

@@ -16,9 +16,14 @@ def good(topic: Topic, text: str) -> Finding:
     return Finding(topic=topic, grade=Grade.GOOD, text=text)
 
 
+def warning(topic: Topic, text: str, advice: str) -> Finding:
+    """Return that this works, and could be better."""
+    return Finding(topic=topic, grade=Grade.WARNING, text=text, advice=advice)
+
+
 def trap(text: str, advice: str) -> Finding:
     """Return that the host does something that nobody expects of it."""
-    return Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
+    return warning(Topic.TRAPS, text, advice)
 
 
 def problem(topic: Topic, text: str, advice: str) -> Finding:

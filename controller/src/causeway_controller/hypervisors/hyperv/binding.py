@@ -8,15 +8,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import os
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import Cause, HypervisorError
-from causeway_wire.types import Secret
+from causeway_controller.hypervisors.hyperv import identity
+from causeway_controller.hypervisors.hyperv.identity import EndedError, Identities
 
 Call = tuple[str, Mapping[str, object]]
 """A cmdlet and its parameters; what comes out of one goes into the next."""
@@ -25,6 +28,8 @@ Row = Mapping[str, Any]
 SMB: Final = 445
 _IDLE_SECONDS: Final = 600
 """After so long the host ends the shell of a controller that was killed: a user may have 30 of them."""
+_SERVICE: Final = "host"
+"""Of whom a ticket is for: every computer of a domain has this name, others may be another account's."""
 _NO_SHELL: Final = frozenset({2150858843, 2150858778})
 """The shell is not there any more (ERROR_WSMAN_UNEXPECTED_SELECTORS, ERROR_WSMAN_INVALID_SELECTORS)."""
 
@@ -57,8 +62,7 @@ class Endpoint:
     host: str
     port: int
     context: ssl.SSLContext
-    user: str
-    password: Secret
+    who: Identities
     smb: int
     """The port of its files."""
 
@@ -66,6 +70,8 @@ class Endpoint:
 @functools.cache
 def load(name: str) -> Any:
     """Return a module of a package that is loaded when it is needed."""
+    with contextlib.suppress(ImportError):
+        identity.prepare()
     return importlib.import_module(name)
 
 
@@ -90,23 +96,29 @@ class Login:
         self.files: dict[str, Any] = {}
         """Connections to them."""
         self._lock = threading.Lock()
+        self.identity = _identity(endpoint)
         self._wsman = load("pypsrp.wsman").WSMan(
             endpoint.host,
             port=endpoint.port,
-            username=endpoint.user,
-            password=endpoint.password.reveal(),
+            username=self.identity.user,
+            password=self.identity.password,
             ssl=True,
-            auth="negotiate",
+            auth=self.identity.protocol,
+            negotiate_service=_SERVICE,
             no_proxy=True,
             connection_timeout=tls.SECONDS,
             read_timeout=tls.SECONDS,
         )
-        _secured(self._wsman, endpoint.context)
+        self._sockets = _secured(self._wsman, endpoint.context)
         self._pool = load("pypsrp.powershell").RunspacePool(
             self._wsman, no_profile=True, idle_timeout=_IDLE_SECONDS
         )
-        with self._told():
-            self._pool.open()
+        try:
+            with self._told():
+                self._pool.open()
+        except HypervisorError:
+            self._disconnect()
+            raise
 
     def run(self, *calls: Call) -> list[Row]:
         """Return what comes out of a pipeline of these calls.
@@ -134,20 +146,27 @@ class Login:
         """Close the shell and all connections; raises nothing, for there may be nobody who listens."""
         with contextlib.suppress(Exception):
             self._pool.close()
-        with contextlib.suppress(Exception):
-            self._wsman.close()
+        self._disconnect()
         with contextlib.suppress(Exception):
             load("smbclient").reset_connection_cache(fail_on_error=False, connection_cache=self.files)
 
-    @staticmethod
+    def _disconnect(self) -> None:
+        with contextlib.suppress(Exception):
+            self._wsman.close()
+        # The package forgets a connection in the middle of a login that failed; its answer, which nobody
+        # reads, keeps the socket open.
+        for one in tuple(self._sockets):
+            if (descriptor := one.detach()) >= 0:
+                os.close(descriptor)
+
     @contextlib.contextmanager
-    def _told() -> Iterator[None]:
+    def _told(self) -> Iterator[None]:
         """Have what the packages raise be one of ours."""
         requests, errors = load("requests.exceptions"), load("pypsrp.exceptions")
         try:
             yield
-        except errors.AuthenticationError as error:
-            raise DeniedError("refuses user or password; put them into the secret of its login") from error
+        except (load("spnego.exceptions").SpnegoError, errors.AuthenticationError) as error:
+            raise refused(self.endpoint, error, _SERVICE) from error
         except errors.WSManFaultError as error:
             if error.code in _NO_SHELL:
                 raise LostError("its shell has ended") from error
@@ -159,14 +178,32 @@ class Login:
             raise LostError(str(error)[:500]) from error
 
 
-def _secured(wsman: Any, context: ssl.SSLContext) -> None:
-    """Have each connection shake hands by our context.
+def _identity(endpoint: Endpoint) -> identity.Identity:
+    try:
+        return endpoint.who.current()
+    except EndedError as error:
+        raise LostError(str(error), cause=error.cause) from error
+    except HypervisorError as error:
+        raise DeniedError(str(error), cause=error.cause) from error
+
+
+def refused(endpoint: Endpoint, error: BaseException, service: str) -> HypervisorError:
+    """Return what a login's refusal means; one whose ticket was too old is lost, and made anew."""
+    said = endpoint.who.refusal(error, f"{service}/{endpoint.host}")
+    kind = LostError if isinstance(said, EndedError) else DeniedError
+    return kind(str(said), cause=said.cause)
+
+
+def _secured(wsman: Any, context: ssl.SSLContext) -> weakref.WeakSet[ssl.SSLSocket]:
+    """Have each connection shake hands by our context; their sockets are in what is returned, while they are.
 
     The package's own way would have a certificate file or no verification; ours compares the pin each time.
     """
     plain, pools, adapters = (
         load(name) for name in ("urllib3.connection", "urllib3.connectionpool", "requests.adapters")
     )
+
+    sockets: weakref.WeakSet[ssl.SSLSocket] = weakref.WeakSet()
 
     class Connection(plain.HTTPSConnection):  # type: ignore[misc, name-defined]
         """One whose socket is ours."""
@@ -178,6 +215,7 @@ def _secured(wsman: Any, context: ssl.SSLContext) -> None:
             except BaseException:
                 connected.close()
                 raise
+            sockets.add(self.sock)
             self.is_verified = True
 
     class Pool(pools.HTTPSConnectionPool):  # type: ignore[misc, name-defined]
@@ -194,6 +232,7 @@ def _secured(wsman: Any, context: ssl.SSLContext) -> None:
     session.adapters.clear()
     session.mount("https://", adapter)
     transport.session = session
+    return sockets
 
 
 def _words(record: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 from causeway_controller.hypervisors.base import HypervisorError
-from causeway_controller.hypervisors.hyperv.binding import DeniedError, Endpoint, LostError, load
+from causeway_controller.hypervisors.hyperv.binding import Endpoint, LostError, load, refused
 
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 4096
@@ -50,11 +50,17 @@ class Folder:
     """What of a share is ours: the folder of appliances."""
 
     def __init__(self, endpoint: Endpoint, connections: dict[str, Any], *, root: str) -> None:
-        r"""`root`: as `\\HOST\SHARE\...`; it need not be there yet. Nothing is connected by this."""
+        r"""`root`: as `\\HOST\SHARE\...`; it need not be there yet. Nothing is connected by this.
+
+        Raises HypervisorError where a KDC refuses another ticket.
+        """
         self._root = root
+        self._endpoint = endpoint
+        identity = endpoint.who.current()
         self._options = {
-            "username": endpoint.user,
-            "password": endpoint.password.reveal(),
+            "username": identity.user,
+            "password": identity.password,
+            "auth_protocol": identity.protocol,
             "port": endpoint.smb,
             "encrypt": True,
             "connection_timeout": 30,
@@ -67,13 +73,13 @@ class Folder:
 
     def make(self, *parts: str) -> None:
         """Make the folder, or a folder in it, unless it is there."""
-        with _told(self.path(*parts)):
+        with self._told(self.path(*parts)):
             load("smbclient").makedirs(self.path(*parts), exist_ok=True, **self._options)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return what is in the folder; nothing where there is none."""
         try:
-            with _told(self._root), load("smbclient").scandir(self._root, **self._options) as found:
+            with self._told(self._root), load("smbclient").scandir(self._root, **self._options) as found:
                 return tuple(
                     Entry(
                         name=one.name,
@@ -91,14 +97,14 @@ class Folder:
         `above`: the last one to ask, as `\\HOST\SHARE\...`.
         """
         for path in (self._root, above):
-            with contextlib.suppress(MissingError), _told(path):
+            with contextlib.suppress(MissingError), self._told(path):
                 return int(load("smbclient").stat_volume(path, **self._options).caller_available_size)
         raise MissingError(f"{above} is not there")
 
     def write(self, parts: tuple[str, ...], content: BinaryIO, sent: Callable[[int], None]) -> None:
         """Write a new file; `sent` is told of each piece, and ends it by raising."""
         path = self.path(*parts)
-        with _told(path), load("smbclient").open_file(path, mode="xb", **self._options) as file:
+        with self._told(path), load("smbclient").open_file(path, mode="xb", **self._options) as file:
             while piece := content.read(_PIECE):
                 file.write(piece)
                 sent(len(piece))
@@ -108,7 +114,7 @@ class Folder:
         path = self.path(name)
         try:
             with (
-                _told(path),
+                self._told(path),
                 load("smbclient").open_file(path, mode="rb", share_access="rwd", **self._options) as file,
             ):
                 return bytes(file.read(_LONGEST))
@@ -117,7 +123,7 @@ class Folder:
 
     def rename(self, old: tuple[str, ...], new: str) -> None:
         """Give a file another name, as one act. Raises TakenError where somebody has it."""
-        with _told(self.path(new)):
+        with self._told(self.path(new)):
             load("smbclient").rename(self.path(*old), self.path(new), **self._options)
 
     def delete_if(self, name: str, content: bytes) -> bool:
@@ -125,7 +131,7 @@ class Folder:
         path = self.path(name)
         try:
             with (
-                _told(path),
+                self._told(path),
                 load("smbclient").open_file(
                     path, mode="rb", buffering=0, desired_access=_READ | _DELETE, **self._options
                 ) as file,
@@ -139,8 +145,39 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Delete a folder with all that is in it, or nothing where there is none."""
-        with contextlib.suppress(MissingError), _told(self.path(name)):
+        with contextlib.suppress(MissingError), self._told(self.path(name)):
             load("smbclient.shutil").rmtree(self.path(name), **self._options)
+
+    @contextlib.contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        """Have what the package raises be one of ours."""
+        errors = load("smbprotocol.exceptions")
+        try:
+            yield
+        except errors.SMBOSError as error:
+            if error.errno in _MISSING:
+                raise MissingError(f"{path} is not there") from error
+            if error.errno == errno.EEXIST:
+                raise TakenError(f"{path} is there already") from error
+            if error.ntstatus == _NO_LOGON:
+                raise self._refused(path, error) from error
+            raise HypervisorError(f"{path}: {_words(error.ntstatus, error)}") from error
+        except (
+            errors.LogonFailure,
+            errors.SMBAuthenticationError,
+            load("spnego.exceptions").SpnegoError,
+        ) as error:
+            raise self._refused(path, error) from error
+        except errors.SMBConnectionClosed as error:
+            raise LostError(f"the connection to {path} was lost") from error
+        except errors.SMBResponseException as error:
+            raise HypervisorError(f"{path}: {_words(error.status, error)}") from error
+        except (OSError, EOFError, ValueError, errors.SMBException) as error:
+            raise LostError(f"{path}: {error}") from error
+
+    def _refused(self, path: str, error: BaseException) -> HypervisorError:
+        said = refused(self._endpoint, error, "cifs")
+        return type(said)(f"{said} (at its files, {path})", cause=said.cause)
 
 
 def _delete_open(opened: Any) -> None:
@@ -155,34 +192,6 @@ def _delete_open(opened: Any) -> None:
     tree = opened.tree_connect
     sent = opened.connection.send(request, tree.session.session_id, tree.tree_connect_id)
     opened.connection.receive(sent)
-
-
-@contextlib.contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Have what the package raises be one of ours."""
-    errors = load("smbprotocol.exceptions")
-    try:
-        yield
-    except errors.SMBOSError as error:
-        if error.errno in _MISSING:
-            raise MissingError(f"{path} is not there") from error
-        if error.errno == errno.EEXIST:
-            raise TakenError(f"{path} is there already") from error
-        if error.ntstatus == _NO_LOGON:
-            raise DeniedError(f"refuses user or password at its files ({path})") from error
-        raise HypervisorError(f"{path}: {_words(error.ntstatus, error)}") from error
-    except (
-        errors.LogonFailure,
-        errors.SMBAuthenticationError,
-        load("spnego.exceptions").SpnegoError,
-    ) as error:
-        raise DeniedError(f"refuses user or password at its files ({path})") from error
-    except errors.SMBConnectionClosed as error:
-        raise LostError(f"the connection to {path} was lost") from error
-    except errors.SMBResponseException as error:
-        raise HypervisorError(f"{path}: {_words(error.status, error)}") from error
-    except (OSError, EOFError, ValueError, errors.SMBException) as error:
-        raise LostError(f"{path}: {error}") from error
 
 
 def _words(status: int, error: Exception) -> str:

@@ -5,23 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap
+from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap, warning
 from causeway_controller.hypervisors.hyperv import machines, networks, vhdx
 from causeway_controller.hypervisors.hyperv import place as places
 from causeway_controller.hypervisors.hyperv.binding import Login
 from causeway_controller.inventory import hyperv_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
+_KERBEROS: Final = (
+    "apt-get install python3-gssapi on the controller's host, and have its DNS or /etc/krb5.conf name KDCs"
+)
+
 
 def findings(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
     """Say of each thing that a deployment there needs how it is."""
     (row,) = login.run(("Get-VMHost", {}), ("Select-Object", {"Property": ["Name"]}))
     yield good(Topic.IDENTITY, f"it calls itself {row['Name']}, known by {known_by(host)}")
-    yield good(Topic.RIGHTS, "this login may command Hyper-V")
+    yield good(Topic.RIGHTS, f"this login may command Hyper-V; it was let in {login.identity.said}")
+    if login.identity.weaker:
+        text = f"this account of a domain is let in {login.identity.said}"
+        yield warning(Topic.RIGHTS, text, _KERBEROS)
     yield from _storage(login, host, needs, image)
     yield from _networks(login, needs)
     if needs.bridged:

@@ -8,6 +8,7 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import credentials
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import SMB, CmdletError, DeniedError, Endpoint, Login
+from causeway_controller.hypervisors.hyperv.identity import Identities
 from causeway_controller.hypervisors.hyperv.provider import HypervProvider
 from causeway_controller.hypervisors.hyperv.session import Session
 from causeway_controller.inventory import hyperv_names
@@ -26,7 +27,7 @@ def open_host(host: Host, login: Secret | None, image: Path, *, smb: int = SMB) 
     except ValueError as error:
         raise HypervisorError(f"host {host.id}: {error}") from error
     context = credentials.context(host)
-    endpoint = Endpoint(host=address, port=port, context=context, user=name, password=password, smb=smb)
+    endpoint = Endpoint(host=address, port=port, context=context, who=Identities(name, password), smb=smb)
     return HypervProvider(
         host=host,
         session=Session(host.id, lambda: _logged_in(endpoint)),

@@ -46,10 +46,10 @@ class Session:
                 raise HypervisorError(text, cause=Cause.SLOW) from error
             except (LostError, DroppedError) as error:
                 self._kept.drop(login)
-                if not again:
+                if not again and isinstance(error, LostError):
                     text = f"host {self._host}: {str(error) or 'the connection was lost'}"
                     raise HypervisorError(text, cause=getattr(error, "cause", Cause.UNREACHED)) from error
-                again = False
+                again = again and isinstance(error, DroppedError)
             except HypervisorError as error:
                 raise HypervisorError(f"host {self._host}: {error}", cause=error.cause) from error
 
@@ -72,4 +72,9 @@ class Session:
 
 
 async def _answer(login: Shared[Login], question: Callable[[Login], Answer]) -> Answer:
-    return await in_thread(lambda: login.ask(question), name="hyperv")
+    def asked(login: Login) -> Answer:
+        if login.identity.stale():
+            raise DroppedError
+        return question(login)
+
+    return await in_thread(lambda: login.ask(asked), name="hyperv")

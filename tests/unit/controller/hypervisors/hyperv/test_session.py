@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.hyperv import session
 from causeway_controller.hypervisors.hyperv.binding import CmdletError, DeniedError, Login, LostError
+from causeway_controller.hypervisors.hyperv.identity import Identity
 from causeway_controller.hypervisors.hyperv.session import Session
 
 
@@ -22,11 +24,13 @@ class Host:
         self.made = 0
         self.ended = threading.Event()
         self.refusal: HypervisorError | None = None
+        self.identity = Identity(user="svc", password="right", protocol="negotiate", said="by NTLM")
 
     def connect(self) -> Login:
         if self.refusal is not None:
             raise self.refusal
         self.made += 1
+        self.identity = replace(self.identity, until=None)
         return cast("Login", self)
 
     def end(self) -> None:
@@ -144,3 +148,13 @@ async def test_the_end_waits_for_the_host_and_the_next_question_begins_anew(
     assert await asked.ask(failing(0, LostError(""))) == "answered"
     assert host.made == 2
     assert session.END_SECONDS < session.SECONDS
+
+
+async def test_a_login_whose_ticket_ends_is_made_anew_before_anything_is_asked(
+    asked: Session, host: Host
+) -> None:
+    """Also for what may be asked once only: it was not asked yet."""
+    await asked.ask(failing(0, LostError("")))
+    host.identity = replace(host.identity, until=0.0)
+    assert await asked.ask(failing(0, LostError("")), again=False) == "answered"
+    assert host.made == 2
