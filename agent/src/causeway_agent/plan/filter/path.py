@@ -6,7 +6,8 @@ the kernel never raises it. Established connections learn it from the MTU of the
 
 A bridge cannot tell senders of datagrams, so what a bridged tunnel sends may be fragmented on the way, and
 only the questions about the path are kept whole: OpenVPN copies the type of service of what is inside to the
-outside (openvpn(8), `--passtos`), and it ends here, so that guests' stays inside.
+outside (openvpn(8), `--passtos`), and it ends here, so that guests' stays inside. It ends first: a kernel may
+refuse to write the field about fragments (Linux 7.3 does), and a rule ends where it is refused.
 
 OpenVPN forbids fragments of what it sends for a routed tunnel; the kernel, which carries some (decision 46),
 does not (drivers/net/ovpn/udp.c), so that it is done here.
@@ -122,8 +123,8 @@ RULES: Final = f"""\
 {_deaf("icmpv6 type packet-too-big", ip=40, protocol=6)}\
   }}
   chain whole {{
-    ip dscp {WHOLE >> 2} ip ecn {WHOLE & 3} ip frag-off set {_DONT_FRAGMENT} ip dscp set 0 ip ecn set 0 return
-    ip frag-off set 0 ip dscp set 0 ip ecn set 0
+    ip dscp {WHOLE >> 2} ip ecn {WHOLE & 3} ip dscp set 0 ip ecn set 0 ip frag-off set {_DONT_FRAGMENT} return
+    ip dscp set 0 ip ecn set 0 ip frag-off set 0
   }}
 """
 
