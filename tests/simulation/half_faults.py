@@ -71,7 +71,15 @@ def _ordered_is_granted(plant: Plant) -> None:
 
 
 class _Heedless(HalfClient):
-    async def _until(self, _half: str, report: HalfReport, *_: object) -> HalfReport:
+    async def _until(
+        self,
+        half: str,
+        report: HalfReport,
+        state: HalfState,
+        patience: float,
+        *,
+        heard: bool = False,
+    ) -> HalfReport:
         return msgspec.structs.replace(report, state=HalfState.GONE)
 
 
