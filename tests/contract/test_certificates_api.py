@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from causeway_controller.contract.access import Role
@@ -67,17 +68,64 @@ async def test_the_list_is_read_page_by_page_and_may_be_of_the_revoked_only(tmp_
     async with serving(tmp_path, inventory=two_tenants()) as served:
         made = [issued(served, each, pki.make_key()) for each in (CLIENT, OTHER, CLIENT)]
         _, page, _ = await served.ask("GET", "/v1/certificates?limit=2")
-        assert [one["serial"] for one in page["certificates"]] == made[:2]
+        assert [one["serial"] for one in page["certificates"]] == made[:0:-1]
         _, rest, _ = await served.ask("GET", f"/v1/certificates?cursor={page['next']}")
-        assert ([one["serial"] for one in rest["certificates"]], "next" in rest) == (made[2:], False)
+        assert ([one["serial"] for one in rest["certificates"]], "next" in rest) == (made[:1], False)
         await served.ask("POST", f"/v1/certificates/{made[1]}/revoke", data=WHY)
         _, revoked, _ = await served.ask("GET", "/v1/certificates?revoked=true")
         assert [one["serial"] for one in revoked["certificates"]] == [made[1]]
         _, ours, _ = await served.ask("GET", "/v1/certificates?tenant=acme")
-        assert [one["serial"] for one in ours["certificates"]] == [made[0], made[2]]
+        assert [one["serial"] for one in ours["certificates"]] == [made[2], made[0]]
 
 
-async def test_who_is_bound_to_a_tenant_sees_its_own_and_revokes_nothing(tmp_path: Path) -> None:
+SERVER = certificates.of_server("acme", "t1", "acme-lan-provider", appliance="acme-esx1")
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [3, 2, 1, 0]),
+        ("bearer=client", [3, 2, 0]),
+        ("bearer=server&tenant=acme", [1]),
+        ("bearer=agent", []),
+        ("appliance=acme-esx1", [1]),
+        ("appliance=acme-lan-tenant", [3, 0]),
+        ("counts=true", [3, 2, 1]),
+        ("revoked=true", [0]),
+        ("counts=true&appliance=acme-lan-tenant&limit=1", [3]),
+        ("counts=true&revoked=true", []),
+    ],
+)
+async def test_the_list_is_of_those_that_are_asked_for(tmp_path: Path, query: str, found: list[int]) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        made = [issued(served, each, pki.make_key()) for each in (CLIENT, SERVER, OTHER, CLIENT)]
+        await served.ask("POST", f"/v1/certificates/{made[0]}/revoke", data=WHY)
+        _, told, _ = await served.ask("GET", f"/v1/certificates?{query}")
+        assert [made.index(one["serial"]) for one in told["certificates"]] == found
+
+
+async def test_a_bearer_that_is_none_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        status, told, _ = await served.ask("GET", "/v1/certificates?bearer=tunnel")
+        assert status == 400
+        assert "bearer is one of agent, controller, gateway, client, server, member" in told["detail"]
+
+
+async def test_a_tenants_staff_revokes_its_own_ends_of_tunnels_and_nothing_else(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        made = [issued(served, each, pki.make_key()) for each in (CLIENT, SERVER, OTHER)]
+        for serial, expected in zip(made, (200, 403, 404), strict=True):
+            path = f"/v1/certificates/{serial}/revoke"
+            status, told, _ = await served.ask("POST", path, role=Role.TENANT_ADMIN, whose="acme", data=WHY)
+            assert status == expected
+        ledger = Ledger(served.database, now=lambda: served.moments.now)
+        assert [ledger.get(serial).revoked is not None for serial in made] == [True, False, False]
+        status, told, _ = await served.ask("POST", "/v1/certificates/1f/revoke", data=WHY)
+        assert status == 404
+        assert "signed, and revoked, by the provider's controller" in told["detail"]
+
+
+async def test_who_is_bound_to_a_tenant_sees_its_own_and_not_who_revoked_it_why(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=two_tenants()) as served:
         own, other = issued(served, CLIENT, pki.make_key()), issued(served, OTHER, pki.make_key())
 
@@ -92,7 +140,8 @@ async def test_who_is_bound_to_a_tenant_sees_its_own_and_revokes_nothing(tmp_pat
         assert [one["serial"] for one in listed["certificates"]] == [own]
         assert (await ask("GET", "?tenant=zeta"))[0] == 404
         assert [(await ask("GET", f"/{serial}"))[0] for serial in (own, other, "1f")] == [200, 404, 404]
-        assert (await ask("POST", f"/{own}/revoke"))[0] == 403
+        role: dict[str, Any] = {"role": Role.TENANT_OPERATOR, "whose": "acme"}
+        assert (await served.ask("POST", f"/v1/certificates/{own}/revoke", data=WHY, **role))[0] == 403
         await served.ask("POST", f"/v1/certificates/{own}/revoke", data=WHY)
         for path in ("", f"/{own}"):
             told = (await ask("GET", path))[1]

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from msgspec import UNSET, UnsetType
 
-from causeway_controller.api.callers import Caller, not_found
+from causeway_controller.api.callers import Caller
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.contract import certificate_routes
 from causeway_controller.contract.certificates import (
@@ -28,7 +28,8 @@ from causeway_controller.contract.certificates import (
 from causeway_controller.inventory import revoking
 from causeway_controller.inventory.certificates import Issued
 from causeway_controller.store.appliances import Appliances
-from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.ledger import Ledger, Wanted
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import SerialNumber, TenantId
 
 
@@ -49,14 +50,20 @@ class CertificateHandlers:
         }
 
     async def list(self, ask: Ask) -> Answer:
-        """Some of those that the caller sees, after the cursor, which is a certificate's number."""
-        tenant, revoked = ask.query.get("tenant", ask.caller.tenant), ask.flag("revoked")
+        """Some of those that the caller sees, the newest first; the cursor is a certificate's number."""
+        tenant = ask.query.get("tenant", ask.caller.tenant)
         if tenant is not None:
             ask.caller.see(tenant, f"tenant {tenant}")
-        after, limit = ask.number("cursor", 0), ask.limit
-        found = await asyncio.to_thread(
-            self.ledger.page, tenant=tenant, revoked=revoked, after=after, limit=limit + 1
+        wanted = Wanted(
+            tenant=tenant,
+            bearer=ask.choice("bearer", Bearer),
+            appliance=ask.query.get("appliance"),
+            counts=ask.flag("counts"),
+            revoked=ask.flag("revoked"),
         )
+        before = ask.number("cursor", 0) if "cursor" in ask.query else None
+        limit = ask.limit
+        found = await asyncio.to_thread(self.ledger.page, wanted, before=before, limit=limit + 1)
         told = tuple(self._told(one, ask.caller) for one in found[:limit])
         more = str(told[-1].number) if len(found) > limit else UNSET
         return Answer(document=Certificates(certificates=told, next=more))
@@ -69,6 +76,9 @@ class CertificateHandlers:
         """Have it count no more, and tell what comes of that."""
         asked, dry = ask.document(RevokeCertificate), ask.flag("dry_run")
         named = await self._seen(ask)
+        if ask.caller.tenant is not None and named.subject.purpose is not Bearer.CLIENT:
+            detail = "you may revoke your own ends of tunnels; the rest is the provider's, so ask its staff"
+            raise ProblemError(problem(ProblemType.NOT_ALLOWED, detail))
         done = await asyncio.to_thread(self._revoke, named.serial, asked.reason, ask.caller, dry=dry)
         return Answer(document=done)
 
@@ -88,7 +98,12 @@ class CertificateHandlers:
         serial = ask.places["serial"]
         found = await asyncio.to_thread(self.ledger.find, serial)
         if found is None or ask.caller.tenant not in {None, _tenant(found)}:
-            raise not_found(f"certificate {serial}")
+            detail = (
+                f"there is no certificate {serial} that this controller signed (`causeway certificate list` "
+                "shows those); what a tenant's appliances show in tunnels is signed, and revoked, by the "
+                "provider's controller"
+            )
+            raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
         return found
 
     def _told(self, one: Issued, caller: Caller) -> CertificateReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeVar
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from causeway_controller.contract.routes import PAGE, Route
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
 T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,14 @@ class Ask:
     def number(self, name: str, default: int, *, lowest: int = 0, highest: int = 2**53 - 1) -> int:
         """A query parameter that is a whole number. Raises ProblemError."""
         return whole(name, self.query.get(name, str(default)), lowest=lowest, highest=highest)
+
+    def choice(self, name: str, kind: type[Choice]) -> Choice | None:
+        """A query parameter that is one of a few words; None where it is left out. Raises ProblemError."""
+        value = self.query.get(name)
+        try:
+            return None if value is None else kind(value)
+        except ValueError:
+            raise malformed(f"the parameter {name} is one of {', '.join(kind)}") from None
 
     @property
     def limit(self) -> int:

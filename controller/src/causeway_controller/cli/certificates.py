@@ -11,6 +11,7 @@ from causeway_controller.cli import telling
 from causeway_controller.cli.options import DryRun, Json, client
 from causeway_controller.contract import certificate_routes, routes
 from causeway_controller.contract.certificates import (
+    Bearer,
     CertificateReport,
     Certificates,
     RevokeCertificate,
@@ -45,18 +46,26 @@ def list_certificates(
     tenant: Annotated[
         str, typer.Option(help="Only of this tenant's tunnels and controller.", show_default=False)
     ] = "",
+    bearer: Annotated[
+        Bearer | None, typer.Option("--of", help="Only of those who show them as this.", show_default=False)
+    ] = None,
+    appliance: Annotated[str, typer.Option(help="Only of keys on this appliance.", show_default=False)] = "",
+    valid: Annotated[bool, typer.Option("--valid", help="Only those that count.")] = False,
     revoked: Annotated[bool, typer.Option("--revoked", help="Only those that were revoked.")] = False,
-    after: Annotated[int, typer.Option(min=0, help="Only certificates after this number.")] = 0,
+    before: Annotated[
+        int | None, typer.Option(min=0, help="Only certificates before this number.", show_default=False)
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=routes.PAGE, help="The most that are shown.")] = 100,
     json_wanted: Json = False,
 ) -> None:
-    """Certificates, the oldest first: number, serial number, whose, on which appliance or tunnel, until when.
+    """Certificates, the newest first: number, serial number, whose, on which appliance or tunnel, until when.
 
     Gateways of one pool have one name.
     """
-    query = {"cursor": str(after), "limit": str(limit)}
-    query |= {"tenant": tenant} if tenant else {}
-    query |= {"revoked": "true"} if revoked else {}
+    query = {"limit": str(limit)}
+    said = {"tenant": tenant, "appliance": appliance, "bearer": bearer or "", "cursor": before}
+    query |= {name: str(value) for name, value in said.items() if value not in {"", None}}
+    query |= {name: "true" for name, wanted in (("counts", valid), ("revoked", revoked)) if wanted}
     with telling.told(json_wanted=json_wanted):
         reply = client(context).ask(certificate_routes.CERTIFICATES, query=query)
     if json_wanted:
@@ -65,15 +74,15 @@ def list_certificates(
     found = reply.read(Certificates)
     telling.table(
         (
-            (one.number, one.serial, one.bearer, one.name, one.appliance or one.tunnel or "-", _standing(one))
+            (one.number, one.serial, one.bearer, one.name, _where(one), _standing(one))
             for one in found.certificates
         ),
         ("number", "serial", "of", "name", "appliance or tunnel", "counts"),
     )
-    if not found.certificates and tenant and not revoked and not after:
+    if not found.certificates and query.keys() <= {"limit", "tenant"} and tenant:
         telling.note(f"no certificate of {tenant} was issued here")
     if found.next:
-        telling.note(f"there are more: causeway certificate list --after {found.next}")
+        telling.note(f"there are more: causeway certificate list --before {found.next}")
 
 
 @certificate.command()
@@ -130,6 +139,10 @@ def revoke(
         typer.echo(sentence)
     if dry_run:
         telling.note("nothing was changed")
+
+
+def _where(one: CertificateReport) -> str:
+    return " ".join(name for name in (one.appliance, one.tunnel) if name) or "-"
 
 
 def _standing(one: CertificateReport) -> str:

@@ -29,6 +29,8 @@ class Permission(StrEnum):
     REGISTER_REPLICAS = "register-replicas"
     READ_AUDIT = "read-audit"
     METRICS = "metrics"
+    REVOKE = "revoke"
+    """Have certificates count no more; a tenant's staff those of its own ends of tunnels."""
 
 
 class Role(StrEnum):
@@ -49,8 +51,9 @@ _P = Permission
 _LOOK: Final = frozenset({_P.OBSERVE, _P.READ_REPLICAS})
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
     Role.ADMIN: frozenset(Permission),
-    Role.OPERATOR: _LOOK | {_P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS, _P.REGISTER_REPLICAS},
-    Role.TENANT_ADMIN: _LOOK | {_P.FAIL_OVER, _P.MANAGE_TOKENS},
+    Role.OPERATOR: _LOOK
+    | {_P.READ_INVENTORY, _P.DEPLOY, _P.FAIL_OVER, _P.METRICS, _P.REGISTER_REPLICAS, _P.REVOKE},
+    Role.TENANT_ADMIN: _LOOK | {_P.FAIL_OVER, _P.MANAGE_TOKENS, _P.REVOKE},
     Role.TENANT_OPERATOR: _LOOK | {_P.FAIL_OVER},
     Role.BREAK_GLASS: _LOOK | {_P.FAIL_OVER},
     Role.AUDITOR: _LOOK | {_P.READ_INVENTORY, _P.READ_AUDIT, _P.METRICS},

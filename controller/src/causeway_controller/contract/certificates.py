@@ -66,7 +66,7 @@ class CertificateReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Certificates(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Certificates, the oldest first."""
+    """Certificates, the newest first."""
 
     certificates: tuple[CertificateReport, ...]
     next: str | UnsetType = UNSET

@@ -25,6 +25,7 @@ from causeway_controller.contract import (
     tokens,
 )
 from causeway_controller.contract.audiences import Audience
+from causeway_controller.contract.certificates import Bearer
 from causeway_controller.contract.halves import HalfState
 from causeway_wire import openapi_parts, problem, public_rules, types
 from causeway_wire.openapi_parts import Schema
@@ -51,9 +52,21 @@ _QUERY_PARAMETERS: dict[str, Schema] = {
         "description": "Also a system that is older than the one that runs",
         "schema": {"type": "boolean"},
     },
+    "appliance": {
+        "description": "Only of keys on this appliance, as far as that was written down",
+        "schema": msgspec.json.schema(types.ApplianceId),
+    },
+    "bearer": {
+        "description": "Only of those who show them as this",
+        "schema": {"type": "string", "enum": [one.value for one in Bearer]},
+    },
     "build": {
         "description": "What storing the file answered",
         "schema": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    },
+    "counts": {
+        "description": "Only those that count",
+        "schema": {"type": "boolean"},
     },
     "cursor": {
         "description": "`next` of the answer before",

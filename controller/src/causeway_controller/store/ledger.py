@@ -6,11 +6,12 @@ gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, not_, or_, select
 from sqlalchemy.engine import Connection, Row
 
 from causeway_controller.contract.certificates import Bearer
@@ -32,6 +33,19 @@ _NUMBERS: Final = ("ledger", "certificates")
 _IS_REVOKED: Final = certificate.c.serial.in_(
     select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which certificates are asked for: all, unless something is said."""
+
+    tenant: TenantId | None = None
+    """Of a tenant's tunnels and its controller."""
+    bearer: Bearer | None = None
+    appliance: ApplianceId | None = None
+    """Whose keys are there, as far as that was written down."""
+    counts: bool = False
+    revoked: bool = False
 
 
 class Ledger:
@@ -121,18 +135,14 @@ class Ledger:
         with self._database.read() as connection:
             return next(iter(records(connection, certificate.c.serial == serial)), None)
 
-    def page(self, *, tenant: TenantId | None, revoked: bool, after: int, limit: int) -> tuple[Issued, ...]:
-        """Some certificates after the one of this number, in the order of issue: a tenant's tunnels and its
-        controller's, or everybody's; only those that were `revoked`, or all. Raises StoreError.
-        """
-        conditions = [certificate.c.number > after]
-        if tenant is not None:
-            member = certificates.of_member(tenant).slot
-            conditions.append(or_(certificate.c.tenant == tenant, certificate.c.slot == member))
-        if revoked:
-            conditions.append(_IS_REVOKED)
+    def page(self, wanted: Wanted, *, before: int | None, limit: int) -> tuple[Issued, ...]:
+        """Some certificates before the one of this number, the newest first. Raises StoreError."""
+        conditions = list(_wanted(wanted, self._now()))
+        if before is not None:
+            conditions.append(certificate.c.number < before)
+        question = _question().where(*conditions).order_by(certificate.c.number.desc()).limit(limit)
         with self._database.read() as connection:
-            return records(connection, *conditions, limit=limit)
+            return tuple(_issued(row) for row in connection.execute(question))
 
     def history(self, tenant: TenantId) -> tuple[Issued, ...]:
         """All certificates of a tenant's tunnels, in the order of issue. Raises StoreError."""
@@ -231,11 +241,9 @@ def record(
     connection.execute(insert(certificate).values(values))
 
 
-def records(
-    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None
-) -> tuple[Issued, ...]:
+def records(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Issued, ...]:
     """Certificates that meet the conditions, in the order in which they were issued."""
-    question = _question().where(*conditions).order_by(certificate.c.number).limit(limit)
+    question = _question().where(*conditions).order_by(certificate.c.number)
     return tuple(_issued(row) for row in connection.execute(question))
 
 
@@ -244,6 +252,22 @@ def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tu
     latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
     question = _question().add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
     return tuple((_issued(row), row.pem) for row in connection.execute(question))
+
+
+def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
+    if wanted.tenant is not None:
+        member = certificates.of_member(wanted.tenant).slot
+        yield or_(certificate.c.tenant == wanted.tenant, certificate.c.slot == member)
+    if wanted.bearer is not None:
+        yield certificate.c.purpose == wanted.bearer
+    if wanted.appliance is not None:
+        # The tenant's end of a tunnel is called as the appliance that has it.
+        client = and_(certificate.c.purpose == Bearer.CLIENT, certificate.c.name == wanted.appliance)
+        yield or_(certificate.c.appliance == wanted.appliance, client)
+    if wanted.counts:
+        yield and_(not_(_IS_REVOKED), certificate.c.not_after > now)
+    if wanted.revoked:
+        yield _IS_REVOKED
 
 
 def _one(connection: Connection, serial: SerialNumber) -> Issued:

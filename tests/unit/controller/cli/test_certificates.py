@@ -64,8 +64,15 @@ def test_gateways_of_one_pool_have_one_name_and_are_told_apart(controller: AtSoc
     for name in ("edge1", "edge2"):
         subject = certificates.of_gateway(name, "gw.example")
         certified(controller, authorities.gateways("gw.example"), subject, pki.Usage.SERVER)
-    first, second = ask(controller, "list").stdout.splitlines()[-2:]
+    second, first = ask(controller, "list").stdout.splitlines()[-2:]
     assert ("edge1" in first, "edge2" in second) == (True, True)
+    only = ask(controller, "list", "--of", "gateway", "--appliance", "edge1", "--valid").stdout
+    assert ("edge1" in only, "edge2" in only) == (True, False)
+    assert ask(controller, "list", "--of", "server").stdout == ""
+    limited = ask(controller, "list", "--limit", "1")
+    assert "causeway certificate list --before 2" in limited.stderr
+    assert "edge1" in ask(controller, "list", "--before", "2").stdout
+    assert ask(controller, "list", "--of", "nobody").exit_code == errors.USAGE
 
 
 def test_what_is_wrong_is_told(controller: AtSocket, serial: str) -> None:
