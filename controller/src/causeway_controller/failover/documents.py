@@ -285,7 +285,7 @@ def _counting(certificate: str, network: Network) -> str:
     if not certificate:
         hint = "its appliance gets another one by itself, or by `causeway appliance deploy`"
         detail = f"the certificate of network {network.id}'s tunnel was revoked; {hint}"
-        raise EndRevoked(problem(ProblemType.NOT_FOUND, detail))
+        raise EndRevoked(problem(ProblemType.UNAVAILABLE, detail))
     return certificate
 
 
@@ -298,7 +298,7 @@ def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
 def _gateway_certificate(site: Site, gateway: Gateway) -> str:
     certificate = site.gateway_credentials.certificates.get(gateway.id)
     if certificate is None:
-        raise EndRevoked(problem(ProblemType.NOT_FOUND, f"gateway {gateway.id} has no TLS certificate yet"))
+        raise EndRevoked(problem(ProblemType.UNAVAILABLE, f"gateway {gateway.id} has no TLS certificate yet"))
     return certificate
 
 

@@ -14,7 +14,7 @@ import msgspec
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import FailOverSite, Publish, Rehearse
 from causeway_controller.errors import PlanChanged, StepFailed
-from causeway_controller.failover import planning
+from causeway_controller.failover import planning, writable
 from causeway_controller.failover.events import Event, StepState
 from causeway_controller.failover.planning import Plan
 from causeway_controller.failover.steps import (
@@ -128,6 +128,7 @@ class Execution:
         acting.settle, acting.waits = self._record.settle, self._record.waits
         acting.settled = settled
         if started is None:
+            writable.refuse(plan)
             standing = tenancy.mode(site, self._asked.tenant)
             known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)
             own = standing.vms | frozenset(self._left_on(plan.steps))

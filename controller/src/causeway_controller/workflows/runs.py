@@ -24,7 +24,7 @@ from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore, FailOverSite, Request
 from causeway_controller.contract.runs import PlannedReplica, PlannedRun
 from causeway_controller.errors import ControllerError, StoreError, Superseded
-from causeway_controller.failover import planning
+from causeway_controller.failover import planning, writable
 from causeway_controller.failover.planning import Plan
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
@@ -94,9 +94,10 @@ class Runs:
         """Return what the request would do now: its stages in words, and the replicas; nothing is changed.
 
         Raises ProblemError with every reason why it cannot be meant, or that the provider's appliance is
-        missing or has failed (`unavailable`).
+        missing or has failed (`unavailable`), or a document cannot be written.
         """
         site, planned = await self._planned(request, host)
+        writable.refuse(planned)
         await self._means.executor.can_begin(request, site, host)
         points = planning.started(planned)
         return PlannedRun(
