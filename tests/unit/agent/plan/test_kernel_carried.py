@@ -10,7 +10,6 @@ import pytest
 
 from causeway_agent.plan.compile import kernel_carried
 from causeway_agent.plan.compile.compiler import compile_document
-from causeway_agent.plan.filter import ruleset
 from causeway_agent.plan.model.objects import MAIN_TABLE, ProcessDevice, Route, Rule
 from causeway_agent.plan.model.processes import PathProbe, VpnClient, VpnServer
 from causeway_agent.plan.model.target import Observation, Target
@@ -144,18 +143,6 @@ def test_all_devices_of_a_tunnel_are_guarded_before_they_are_there(device: str) 
     assert device in policy.guarded
     assert device in {guard.device for guard in policy.sources}
     assert device in {clamp.device for clamp in policy.clamps}
-
-
-@pytest.mark.parametrize(("document", "port"), [(PROVIDER, 1195), (TENANT, 6180)])
-def test_what_the_kernel_sends_for_a_tunnel_over_ipv4_is_never_fragmented_and_openvpn_sees_to_its_own(
-    document: Desired, port: int
-) -> None:
-    rules = ruleset.render(carried(document).policy)
-    assert carried(document).policy.whole == {port}
-    for end in ("sport", "dport"):
-        assert f"meta nfproto ipv4 udp {end} @whole_ports ip frag-off set 16384" in " ".join(rules.split())
-    assert compiled(document).policy.whole == frozenset()
-    assert carried(documents.bridged(document)).policy.whole == frozenset()
 
 
 def test_the_plan_to_an_extension_ends_with_the_servers_device_set_up_once_its_process_made_it() -> None:

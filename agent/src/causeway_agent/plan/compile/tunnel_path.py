@@ -35,7 +35,6 @@ def watched(
     peers = () if pair is None else [PathPeer(device, pair.local, pair.peer) for device in devices]
     policy = Policy(
         fragmented=_ports(tunnel) if _bridged(tunnel) else frozenset(),
-        whole=_ports(tunnel) if probe.lent else frozenset(),
         path_peers=frozenset(peers),
         clamps=frozenset(Clamp(device, known.sends, known.receives) for device in devices),
     )

@@ -9,9 +9,6 @@ only the questions about the path are kept whole: OpenVPN copies the type of ser
 outside (openvpn(8), `--passtos`), and it ends here, so that guests' stays inside. It ends first: a kernel may
 refuse to write the field about fragments (Linux 7.3 does), and a rule ends where it is refused.
 
-OpenVPN forbids fragments of what it sends for a routed tunnel; the kernel, which carries some (decision 46),
-does not (drivers/net/ovpn/udp.c), so that it is done here.
-
 Anyone can forge ICMP that makes a tunnel's path small (RFC 5927, 7), and what is true in it is found out by
 trying anyway (`path_size`), up as well as down.
 """
@@ -37,7 +34,6 @@ SETS: Final = {
     },
     "tunnel_ports": "typeof ip id",
     "fragmented_ports": "type inet_service",
-    "whole_ports": "type inet_service",
     **{f"path_peers{version}": f"type ifname . ipv{version}_addr . ipv{version}_addr" for version in (4, 6)},
 }
 """`tunnel_ports` holds ports of the packet that an ICMP error quotes: for nft 1.0.6 just 16-bit numbers."""
@@ -64,13 +60,9 @@ INPUT: Final = f"""\
 """The far end's question, in chain `input`."""
 
 SAY: Final = "".join(
-    f"    meta nfproto ipv4 udp {end} @fragmented_ports goto whole\n"
-    f"    meta nfproto ipv4 udp {end} @whole_ports ip frag-off set {_DONT_FRAGMENT}\n"
-    for end in ("sport", "dport")
+    f"    meta nfproto ipv4 udp {end} @fragmented_ports goto whole\n" for end in ("sport", "dport")
 )
-"""Of chain `say`: what bridged tunnels, and those that the kernel carries, send over IPv4, not yet in
-fragments. In IPv6 no router makes any.
-"""
+"""Of chain `say`: what bridged tunnels send over IPv4, not yet in fragments. In IPv6 no router makes any."""
 
 BRIDGE_DECLARATIONS: Final = """\
   chain clamp4 { }
@@ -147,7 +139,6 @@ def elements(policy: Policy) -> dict[str, list[str]]:
         **segments(policy.clamps),
         "tunnel_ports": [str(port) for port in ports],
         "fragmented_ports": [str(port) for port in policy.fragmented],
-        "whole_ports": [str(port) for port in policy.whole],
         **peers,
     }
 

@@ -206,8 +206,6 @@ class Policy:
     path_peers: frozenset[PathPeer] = frozenset()
     fragmented: frozenset[int] = frozenset()
     """UDP ports of tunnels whose packets routers may fragment, but for questions about the path's size."""
-    whole: frozenset[int] = frozenset()
-    """UDP ports of tunnels whose packets the kernel sends, that no router may fragment."""
     clamps: frozenset[Clamp] = frozenset()
     """At most one per device."""
     owned: frozenset[IPAddress] = frozenset()
