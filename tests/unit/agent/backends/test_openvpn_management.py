@@ -64,6 +64,13 @@ def test_a_status_lists_clients_whose_handshake_is_done() -> None:
     assert feed(STATUS + STATUS) == [PeersListed((row,))] * 2
 
 
+@pytest.mark.parametrize("place", ["10.0.0.1:5000", "[fd00::1]:5000"])
+@pytest.mark.parametrize("protocol", ["", "udp4:", "udp6:", "udp:", "tcp4-server:", "tcp6-server:"])
+def test_a_clients_address_is_the_same_whether_its_protocol_is_said_or_not(place: str, protocol: str) -> None:
+    row = PeerRow("acme-web.client", place, 100, 200, 1767323045)
+    assert feed(STATUS.replace("10.0.0.1:5000", f"{protocol}{place}")) == [PeersListed((row,))]
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_survived(text: str) -> None:
     feed(text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ _RETRY = 0.005
 """Seconds between attempts to connect while the process starts."""
 _BYTECOUNT_INTERVAL = 5
 _LINE_LIMIT = 1 << 16
+_PROTOCOL = re.compile("^(?:udp|tcp)[46]?(?:-server)?:")
+"""From 2.7 on a server says it before a client's address: it may listen for several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _peer(fields: list[str]) -> PeerRow | None:
     """A row of `status 3`: name, real address, virtual addresses, received, sent, since (text, Unix time)."""
     try:
         name, remote, received, sent, since = (fields[i] for i in (1, 2, 5, 6, 8))
-        row = PeerRow(name, remote, int(received), int(sent), int(since))
+        row = PeerRow(name, _PROTOCOL.sub("", remote), int(received), int(sent), int(since))
     except (IndexError, ValueError):
         return None
     return None if name == "UNDEF" else row  # UNDEF: the handshake is not done
