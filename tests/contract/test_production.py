@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec import UNSET
@@ -22,12 +23,12 @@ from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Pr
 from causeway_controller.contract.provider import Host, HostKind, NetworkClass, Storage, StorageKind
 from causeway_controller.contract.requests import FailOver, FailOverSite
 from causeway_controller.contract.tenant import Assignment, Dhcp, Static
-from causeway_controller.contract.tenant_view import NetworkAtHost, NetworkView
+from causeway_controller.contract.tenant_view import NetworkAtHost, NetworkView, TenantResources
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.failover import documents, planning
 from causeway_controller.failover.steps import OpenHalf, Power
 from causeway_controller.fleet.pool import Pool
-from causeway_controller.inventory import difference, entry, modes, production, tenancy
+from causeway_controller.inventory import difference, entry, host_needs, modes, production, tenancy
 from causeway_controller.inventory.allocation import NOTHING
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.store.appliances import Appliances
@@ -153,23 +154,76 @@ def test_a_vm_of_another_network_is_told_with_its_network(tmp_path: Path) -> Non
         planning.plan(FailOver(tenant="acme", vms=frozenset({"db9"})), found)
 
 
-def test_a_network_that_is_extended_bridged_is_not_offered_and_refused() -> None:
-    """Over two controllers that is not done yet: nobody may find it out in a failover."""
-    at = [
-        NetworkAtHost(host="theirs", network_class=NetworkClass.INTERNET, extension=one) for one in Extension
-    ]
-    views = [
-        NetworkView(id=name, prefixes=LAN.prefixes, tunnel=f"{name}-tunnel", at=where)
-        for name, where in (("routed", (at[0],)), (LAN.id, (at[1],)), ("both", tuple(at)))
-    ]
-    assert [one.extension for one in at] == [Extension.ROUTED, Extension.BRIDGED]
-    told = replace(joining.resources(network=LAN.id), networks=tuple(views))
-    offered = {str(one["id"]): "appliance" in one for one in proposal(told)}
-    assert offered == {"routed": True, LAN.id: False, "both": True}
-    (place,) = production.places(site())
-    with pytest.raises(ProblemError, match=f"network {LAN.id} bridged, which over two controllers") as caught:
-        production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
+def extended(*ways: Extension, mac: str = "") -> TenantResources:
+    """What the provider tells of a network that its hosts extend so."""
+    at = tuple(
+        NetworkAtHost(host=f"theirs-{n}", network_class=NetworkClass.INTERNET, extension=one)
+        for n, one in enumerate(ways)
+    )
+    view = NetworkView(id=LAN.id, prefixes=LAN.prefixes, gateways=LAN.gateways, tunnel="t", at=at)
+    told = joining.resources(network=LAN.id, networks=(view,))
+    return replace(told, replicas=tuple(replace(one, macs=(mac,) if mac else ()) for one in told.replicas))
+
+
+def ours(extension: Extension, told: TenantResources) -> tenancy.Site:
+    """The site whose appliance was entered so."""
+    (entered,) = site().production
+    (network,) = entered.networks
+    assert network.appliance is not UNSET
+    network = replace(network, appliance=replace(network.appliance, extension=extension))
+    inventory = replace(site(), production=(replace(entered, networks=(network,)),))
+    (place,) = production.places(inventory)
+    return production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
+
+
+def test_an_appliance_is_proposed_for_a_network_as_the_provider_extends_it() -> None:
+    def proposed(*ways: Extension) -> object:
+        (network,) = proposal(extended(*ways))
+        appliance = network.get("appliance")
+        return (
+            appliance if appliance is None else cast(dict[str, object], appliance).get("extension", "routed")
+        )
+
+    assert proposed(Extension.ROUTED) == "routed"
+    assert proposed(Extension.BRIDGED, Extension.BRIDGED) == "bridged"
+    assert proposed(Extension.ROUTED, Extension.BRIDGED) is None, "it has one tunnel"
+
+
+def test_a_bridged_network_has_a_second_vnic_and_needs_the_macs_of_replicas() -> None:
+    found = ours(Extension.BRIDGED, extended(Extension.BRIDGED))
+    (tenant,) = found.tenants.values()
+    (appliance,) = tenant.appliances.values()
+    assert appliance.extension_nic is not None
+    assert (appliance.extension_nic.addresses, appliance.extension_nic.mac) != ((), appliance.nic.mac)
+    document = documents.document(found, appliance.id, generation=1, epoch=1)
+    assert [nic.name for nic in document.nics] == ["lan", "extension"]
+    wanted = FailOver(tenant="acme", vms=frozenset({"db1"}))
+    with pytest.raises(ProblemError) as caught:
+        planning.plan(wanted, found)
+    lacks = "network lan is bridged: say which MAC addresses its replica has there"
+    assert any(lacks in each.detail for each in caught.value.problem.each)
+    known = ours(Extension.BRIDGED, extended(Extension.BRIDGED, mac="02:00:00:00:00:01"))
+    assert known.tenants["acme"].vms["db1"].macs == ("02:00:00:00:00:01",)
+
+
+@pytest.mark.parametrize("theirs", list(Extension))
+def test_an_appliance_that_extends_otherwise_than_the_provider_is_refused(theirs: Extension) -> None:
+    """Nobody may find it out in a failover: both ends of a tunnel carry the same."""
+    (other,) = set(Extension) - {theirs}
+    with pytest.raises(ProblemError, match=f"{theirs.value} at its host theirs-0.*{other.value}") as caught:
+        ours(other, extended(theirs))
     assert caught.value.problem.type == ProblemType.UNSUPPORTED.urn
+
+
+def test_what_a_bridged_network_needs_of_the_tenants_host_is_compared_with_it() -> None:
+    (entered,) = site().production
+    (network,) = entered.networks
+    assert network.appliance is not UNSET
+    network = replace(network, appliance=replace(network.appliance, extension=Extension.BRIDGED))
+    inventory = replace(site(), production=(replace(entered, networks=(network,)),))
+    assert host_needs.of_host(site(), NOTHING, "esx9").bridged == ()
+    assert host_needs.of_host(inventory, NOTHING, "esx9").bridged == ("acme",)
+    assert [one.adapters for one in production.needed(inventory)] == [("lan", "extension")]
 
 
 async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_told(

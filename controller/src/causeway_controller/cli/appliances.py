@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated
 
@@ -11,11 +12,13 @@ from msgspec import UNSET, UnsetType
 from causeway_controller import yaml_text
 from causeway_controller.cli import errors, fleet_update, redeploying, telling
 from causeway_controller.cli.options import Json, client
-from causeway_controller.contract import member_routes, routes
+from causeway_controller.contract import host_routes, member_routes, routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
 from causeway_controller.contract.change import AppliancesNeeded
+from causeway_controller.contract.hosts import HostVms
 from causeway_controller.contract.tenant_view import NetworkView, TenantResources
 from causeway_wire.desired import Extension
+from causeway_wire.types import VmName
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Host = Annotated[str, typer.Argument(metavar="HOST", show_default=False)]
@@ -47,6 +50,14 @@ def proposed(
         str, typer.Argument(metavar="PROVIDER", help="As `causeway provider list` shows it.")
     ],
     *,
+    on: Annotated[
+        str,
+        typer.Option(
+            "--host",
+            metavar="HOST",
+            help="A host of this site's inventory with production's VMs, whose port groups are put in.",
+        ),
+    ] = "",
     json_wanted: Json = False,
 ) -> None:
     """At a tenant's controller: an appliance for each network that the provider extends, to be completed.
@@ -54,9 +65,10 @@ def proposed(
     What is printed is a part of the inventory. Host, port group and address are this site's own: put them in.
     """
     with telling.told(json_wanted=json_wanted):
-        reply = client(context).ask(member_routes.PROVIDER_RESOURCES, {"provider": provider})
-    found = reply.read(TenantResources)
-    part = {"production": [{"id": provider, "tenant": found.tenant, "networks": proposal(found)}]}
+        site = client(context)
+        found = site.ask(member_routes.PROVIDER_RESOURCES, {"provider": provider}).read(TenantResources)
+        vms = site.ask(host_routes.HOST_VMS, {"host": on}).read(HostVms) if on else None
+    part = {"production": [{"id": provider, "tenant": found.tenant, "networks": proposal(found, vms)}]}
     if json_wanted:
         telling.as_json(part)
         return
@@ -64,24 +76,42 @@ def proposed(
     telling.note("a network whose `appliance` is left out has no partial failover; full failover needs none")
 
 
-def proposal(found: TenantResources) -> list[dict[str, object]]:
-    """Return the tenant's networks for the inventory of its site, each with what is to be completed."""
-    own = {"host": "HOST", "network": "PORT-GROUP", "address": {"assignment": "static", "addresses": ["A/N"]}}
+def proposal(found: TenantResources, vms: HostVms | None = None) -> list[dict[str, object]]:
+    """Return the tenant's networks for the inventory of its site, each with what is to be completed.
+
+    `vms`: of the host that the appliances are to be on, where production's are.
+    """
     return [
         {
             "id": one.id,
             "prefixes": [str(prefix) for prefix in one.prefixes],
             "gateways": [str(gateway) for gateway in one.gateways],
-            **({"appliance": own} if _extended(one) else {}),
+            **_appliance(one, vms, {each.vm for each in found.replicas if each.network == one.id}),
         }
         for one in found.networks
     ]
 
 
-def _extended(network: NetworkView) -> bool:
-    """Whether it could be failed over partially: over two controllers no bridged network is yet."""
-    bridged = [one.extension is Extension.BRIDGED for one in network.at]
-    return network.tunnel is not UNSET and not (bridged and all(bridged))
+def _appliance(network: NetworkView, vms: HostVms | None, there: Collection[VmName]) -> dict[str, object]:
+    """The appliance of a network that could be failed over partially: not of one that hosts of the provider's
+    extend in different ways.
+    """
+    ways = {one.extension for one in network.at}
+    if network.tunnel is UNSET or len(ways) > 1:
+        return {}
+    own = {
+        "host": "HOST" if vms is None else vms.host,
+        "network": (None if vms is None else detected(vms, there)) or "PORT-GROUP",
+        "address": {"assignment": "static", "addresses": ["A/N"]},
+    }
+    return {"appliance": own | ({"extension": "bridged"} if Extension.BRIDGED in ways else {})}
+
+
+def detected(vms: HostVms, names: Collection[VmName]) -> str | None:
+    """Return the host's network that all its VMs of these names are in; None where that is not one."""
+    networks = [{nic.network for nic in one.nics if nic.network} for one in vms.vms if one.name in names]
+    shared = set.intersection(*networks) if networks else set[str]()
+    return shared.pop() if len(shared) == 1 else None
 
 
 @appliance.command("list")

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from causeway_controller.contract.provider import ForeignId
 from causeway_controller.contract.tenant import Assignment, Starter
-from causeway_wire.desired import Document, PerVersion, Prefixes
+from causeway_wire.desired import Document, Extension, PerVersion, Prefixes
 from causeway_wire.types import Name, NetworkId, TenantId
 
 
@@ -21,6 +21,8 @@ class OwnAppliance(Document, frozen=True, kw_only=True):
     """The hypervisor's network or port group that is the production network."""
     address: Assignment
     """Its own address in the network."""
+    extension: Extension = Extension.ROUTED
+    """As the provider extends the network. `bridged` gives it a second vNIC there, without addresses."""
 
 
 class OwnNetwork(Document, frozen=True, kw_only=True):

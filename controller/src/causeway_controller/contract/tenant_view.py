@@ -17,6 +17,7 @@ from causeway_wire.desired import Extension
 from causeway_wire.types import (
     IPAddress,
     IPNetwork,
+    MacAddress,
     Name,
     NetworkId,
     Port,
@@ -67,6 +68,8 @@ class ReplicaView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     network: NetworkId
     addresses: tuple[IPAddress, ...]
     host: Name
+    macs: tuple[MacAddress, ...] = ()
+    """Of the replica's vNICs, as far as the provider entered them; a bridged network needs them."""
     restored_to: Timestamp | UnsetType = UNSET
     """The moment of production that the replica would start with; nothing where nobody told."""
 

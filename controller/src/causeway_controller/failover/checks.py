@@ -125,8 +125,7 @@ def full_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, esc
 
 def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
     """The tenant; raises ProblemError when it is not in full failover or cannot keep these VMs in partial."""
-    found = _tenant(site, tenant)
-    mode = tenancy.mode(site, tenant)
+    found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
     if not isinstance(mode, modes.Full):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
     problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
@@ -242,8 +241,7 @@ def _ungated(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
     network = tenant.networks.get(vm.network)
     if network is None:
         return
-    if network.id not in tenant.server.vlans:
-        yield _no_adapter(tenant, vm)
+    yield from _unplugged(tenant, vm)
     gated = {gateway.version for gateway in network.gateways}
     for address in vm.addresses:
         if address.version not in gated:
@@ -319,6 +317,8 @@ def _unreached(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -
     network = tenant.networks.get(vm.network)
     if network is not None:
         yield from _unanswered(site, tenant, vm, network)
+        for lack in extension.unmet(tenant, network, vm):
+            yield _about(vm.name, ProblemType.INVALID, lack)
         yield from _uncertified(site, tenant, vm, network)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from causeway_controller.inventory.tenancy import Network, Tenant, Vm
+from causeway_controller.inventory.tenancy import Network, ProviderHalf, Tenant, Vm
 from causeway_wire.desired import Extension
 
 ABOUT: Final[Mapping[Extension, str]] = {
@@ -46,9 +46,10 @@ def unmet(tenant: Tenant, network: Network, vm: Vm) -> Iterator[str]:
 def _lacks(tenant: Tenant, network: Network, vm: Vm) -> Iterator[str]:
     if not vm.macs:
         yield "say which MAC addresses its replica has there"
-    vlan = tenant.server.vlans.get(network.id)
+    there = tenant.provider
+    vlan = None if isinstance(there, ProviderHalf) else there.vlans.get(network.id)
     if vlan is not None and vlan.addresses:
-        yield f"adapter {vlan.name} of {tenant.provider.id} cannot have addresses"
+        yield f"adapter {vlan.name} of {there.id} cannot have addresses"
     appliance = tenant.appliances.get(network.id)
     if appliance is None:
         return

@@ -12,6 +12,7 @@ from causeway_controller.inventory import appliances, book, production
 from causeway_controller.inventory.allocation import Allocation, VlanLease
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
+from causeway_controller.inventory.production import Place
 from causeway_wire.desired import Extension
 from causeway_wire.types import ApplianceId, IPAddress, MacAddress, Name, TenantId, VlanId, VmName
 
@@ -85,7 +86,7 @@ def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
             if pool.host == host
         ),
         trunks=tuple(_trunk(given, one) for one in needed if one.trunk and _vlans(given, one)),
-        bridged=tuple(_bridged(names, host)),
+        bridged=tuple(dict.fromkeys((*_bridged(names, host), *_bridged_here(own)))),
         appliances=(
             *(one.id for one in needed),
             *(one.id for one in gateways),
@@ -115,6 +116,12 @@ def _bridged(names: Book, host: Name) -> Iterator[TenantId]:
         ]
         if any(one.extension is Extension.BRIDGED for one in networks):
             yield tenant.id
+
+
+def _bridged_here(own: list[Place]) -> Iterator[TenantId]:
+    for place in own:
+        if place.appliance.extension is Extension.BRIDGED:
+            yield place.tenant
 
 
 def _replicas(names: Book, host: Name) -> Iterator[Replica]:

@@ -16,7 +16,7 @@ from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
-from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
+from causeway_controller.contract.tenant_view import NetworkAtHost, ReplicaView, TenantResources
 from causeway_controller.contract.tunnels import KeptEnd
 from causeway_controller.inventory import appliances, certificates
 from causeway_controller.inventory.allocation import mac_candidates
@@ -43,6 +43,8 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, IPNetwork, NetworkId, Secret, TenantId, VmName
 
 ADAPTER: Final = "lan"
+EXTENSION: Final = "extension"
+"""The second vNIC, whose frames are bridged."""
 _HOLDERS: Final[Mapping[Bearer, Holder]] = {
     Bearer.GATEWAY: Holder.GATEWAY,
     Bearer.CLIENT: Holder.CLIENT,
@@ -70,19 +72,30 @@ class Place:
         return certificates.end_name(self.tenant, self.network.id, "tenant")
 
     @property
-    def vnic(self) -> Vnic:
-        """Its one vNIC, and where that is plugged in."""
-        mac = next(mac_candidates(self.tenant, self.network.id, ADAPTER))
-        return Vnic(adapter=ADAPTER, mac=mac, place=InNetwork(network=self.appliance.network))
+    def vnics(self) -> tuple[Vnic, ...]:
+        """Its vNICs, and where they are plugged in: one, or two for a network that is extended bridged."""
+        names = (ADAPTER, EXTENSION) if self.appliance.extension is Extension.BRIDGED else (ADAPTER,)
+        return tuple(
+            Vnic(
+                adapter=name,
+                mac=next(mac_candidates(self.tenant, self.network.id, name)),
+                place=InNetwork(network=self.appliance.network),
+            )
+            for name in names
+        )
 
     def adapter(self) -> Adapter:
-        """The vNIC with its addresses. Raises ProblemError (`unsupported`) where the network gives them."""
+        """The first vNIC with its addresses. Raises ProblemError (`unsupported`) where it is to get them."""
         address = self.appliance.address
         if not isinstance(address, Static):
             detail = f"appliance {self.id} has no address of its own; enter one"
             raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
         gateways = address.gateways or self.network.gateways
-        return Adapter(name=ADAPTER, mac=self.vnic.mac, addresses=address.addresses, gateways=gateways)
+        return Adapter(name=ADAPTER, mac=self.vnics[0].mac, addresses=address.addresses, gateways=gateways)
+
+    def extending(self) -> Adapter | None:
+        """The second vNIC, if it has one."""
+        return next((Adapter(name=one.adapter, mac=one.mac) for one in self.vnics[1:]), None)
 
 
 def places(inventory: Inventory) -> Iterator[Place]:
@@ -102,7 +115,11 @@ def needed(inventory: Inventory) -> tuple[ApplianceNeeded, ...]:
         for one in appliances.needed(inventory)
     )
     ours = (
-        ApplianceNeeded(tenant=one.tenant, host=one.network.id, adapters=(one.vnic.adapter,))
+        ApplianceNeeded(
+            tenant=one.tenant,
+            host=one.network.id,
+            adapters=tuple(vnic.adapter for vnic in one.vnics),
+        )
         for one in places(inventory)
     )
     return (*theirs, *ours)
@@ -155,9 +172,7 @@ def site(
     own, tenant, nic = place.network, place.tenant, place.adapter()
     seen = next((one for one in told.networks if one.id == own.id), None)
     replicas = [one for one in told.replicas if one.network == own.id]
-    if seen is not None and any(one.extension is Extension.BRIDGED for one in seen.at):
-        detail = f"the provider extends network {own.id} bridged, which over two controllers is not done yet"
-        raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
+    _refuse_otherwise(place, () if seen is None else seen.at)
     access = ManagementAccess(nic=ADAPTER, address=nic.addresses[0].ip, sources=controllers)
     network = Network(
         id=own.id,
@@ -166,6 +181,7 @@ def site(
         tunnel=own.id if end is None else end.tunnel,
         inner=() if end is None else tuple((one.provider, one.tenant) for one in end.inner),
         port=0,
+        extension=place.appliance.extension,
     )
     found = Tenant(
         id=tenant,
@@ -176,7 +192,11 @@ def site(
             elsewhere={one.vm: one.network for one in told.replicas if one.network != own.id},
             serves=frozenset(vm for one in told.failovers if one.mode == Partial.name for vm in one.vms),
         ),
-        appliances={own.id: TenantAppliance(id=place.id, management=access, network=own.id, nic=nic)},
+        appliances={
+            own.id: TenantAppliance(
+                id=place.id, management=access, network=own.id, nic=nic, extension_nic=place.extending()
+            )
+        },
         vms={one.vm: _vm(one) for one in replicas},
     )
     return Site(
@@ -190,6 +210,19 @@ def site(
         revoked=(*revoked, *_revocations(tenant, told)),
         told=tuple(_entrances(told)),
     )
+
+
+def _refuse_otherwise(place: Place, at: tuple[NetworkAtHost, ...]) -> None:
+    """Raise ProblemError (`unsupported`) where the provider extends the network in another way than we do."""
+    ours = place.appliance.extension
+    for one in at:
+        if one.extension is not ours:
+            detail = (
+                f"the provider extends network {place.network.id} {one.extension.value} at its host "
+                f"{one.host}, and its appliance here is entered as {ours.value}: enter the same `extension` "
+                f"here and apply, then `causeway appliance redeploy {place.tenant} {place.network.id}`"
+            )
+            raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
 
 
 def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation]:
@@ -207,7 +240,11 @@ def _revocations(tenant: TenantId, told: TenantResources) -> Iterator[Revocation
 
 def _vm(told: ReplicaView) -> Vm:
     return Vm(
-        name=told.vm, network=told.network, addresses=told.addresses, restored_to=told.restored_to or None
+        name=told.vm,
+        network=told.network,
+        addresses=told.addresses,
+        macs=told.macs,
+        restored_to=told.restored_to or None,
     )
 
 

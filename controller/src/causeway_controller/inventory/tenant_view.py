@@ -107,6 +107,7 @@ def _replica(vm: ProtectedVm, told: Told | None) -> Iterator[ReplicaView]:
             network=vm.network,
             addresses=vm.addresses,
             host=vm.replica.host,
+            macs=vm.macs,
             restored_to=replicas.restored_to(vm, told) or UNSET,
         )
 

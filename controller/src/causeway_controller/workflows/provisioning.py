@@ -204,7 +204,7 @@ class Provisioning:
             role=RoleName.TENANT,
             management=appliance.management,
             adapters=(appliance.nic,),
-            vnics=(place.vnic,),
+            vnics=place.vnics,
         )
         provider = functools.partial(self._hosts, host)
         return _Checked(site=site, wanted=wanted, provider=provider, own=place)

@@ -16,6 +16,7 @@ from causeway_lab.assembly import inventory
 from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.world import numbering, topology
 from causeway_lab.world.topology import Topology
+from causeway_wire.desired import Extension
 from causeway_wire.types import Name, TenantId
 
 EDGE: Final[Name] = "edge9"
@@ -41,7 +42,9 @@ def provider(world: Topology, url: str, tenant: TenantId) -> Inventory:
     (entry,) = told.tenants
     (subscription,) = entry.subscriptions
     networks = tuple(
-        replace(each, appliance_addresses=numbering.production(k, _VLAN))
+        each
+        if each.extension is Extension.BRIDGED
+        else replace(each, appliance_addresses=numbering.production(k, _VLAN))
         for k, each in enumerate(subscription.networks)
     )
     return replace(
@@ -65,6 +68,7 @@ def completed(proposed: dict[str, Any], url: str) -> dict[str, Any]:
 def _placed(tenant: TenantId, k: int, network: dict[str, Any]) -> dict[str, Any]:
     addresses = [str(one) for one in numbering.production(k, _OWN)]
     own = {
+        **network["appliance"],
         "host": OWN_HOST,
         "network": f"{tenant}-{network['id']}",
         "address": {**network["appliance"]["address"], "addresses": addresses},
