@@ -22,7 +22,7 @@ from causeway_lab.service.protocol import Line, Request, Status
 from causeway_wire.desired import Extension
 
 START_SECONDS = 20.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 _POLL = 0.05
 _PEER_CREDENTIALS = struct.Struct("iII")
 _SOCKET_PATH_LIMIT = 107

@@ -28,6 +28,7 @@ from causeway_lab.service import (
     protocol,
     publishing,
     revoking,
+    sites,
     stale_answers,
 )
 from causeway_lab.world import topology
@@ -46,8 +47,9 @@ Measures = tuple[drill.Measure, ...]
 class Daemon:
     """The operations of one lab; one at a time."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, directory: Path) -> None:
         self._lab = lab
+        self._sites = sites.Sites(lab, directory)
         self._lab.listener = self._hear
         self._busy = asyncio.Lock()
         self._listeners: set[asyncio.Queue[protocol.Line]] = set()
@@ -71,10 +73,17 @@ class Daemon:
                 web.post("/line", lambda request: self._operate(request, self._line)),
                 web.post("/revoke", lambda request: self._operate(request, self._revoke)),
                 web.post("/take-back", lambda request: self._operate(request, self._take_back)),
+                web.post("/sites", lambda request: self._operate(request, self._begin_sites)),
+                web.post("/power", lambda request: self._operate(request, self._power)),
                 web.post("/down", lambda request: self._operate(request, self._bring_down)),
             ]
         )
         return app
+
+    async def end(self) -> None:
+        """End the controllers and the lab; nothing of them is left."""
+        await self._sites.end()
+        await self._lab.down()
 
     def _hear(self, step: Step) -> None:
         line = protocol.StepLine(name=step.name, seconds=step.seconds, error=step.error)
@@ -199,9 +208,23 @@ class Daemon:
         await revoking.take_back(self._lab, order.serial)
         return ()
 
-    def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:
+    async def _begin_sites(self, order: protocol.Request) -> Measures:
+        self._refs(order)
+        for tenant in order.tenants:
+            await self._sites.begin(tenant)
+        return ()
+
+    async def _power(self, order: protocol.Request) -> Measures:
+        self._started()
+        await sites.power(self._lab, order.vms, on=order.on)
+        return ()
+
+    def _started(self) -> None:
         if not self._up:
             raise LabError("the lab is still starting; try again in some seconds")
+
+    def _refs(self, order: protocol.Request) -> tuple[VmRef, ...]:
+        self._started()
         return tuple(VmRef.parse(text) for text in order.vms)
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -223,7 +246,7 @@ def lock(directory: Path) -> IO[str]:
 async def serve(directory: Path, extension: Extension) -> None:
     """Serve until `/down`, or until bringing the lab up failed."""
     lab = Lab(topology.build(extension=extension))
-    daemon = Daemon(lab)
+    daemon = Daemon(lab, directory)
     runner = web.AppRunner(daemon.application(), access_log=None)
     await runner.setup()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -234,7 +257,7 @@ async def serve(directory: Path, extension: Extension) -> None:
         await web.UnixSite(runner, path).start()
         path.chmod(0o600)
         await daemon.ended.wait()
-        await lab.down()
+        await daemon.end()
     finally:
         path.unlink(missing_ok=True)
         await runner.cleanup()

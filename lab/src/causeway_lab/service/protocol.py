@@ -69,6 +69,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     escalate: bool = False
     claim_anyway: tuple[str, ...] = ()
     """As `ADDRESS=MAC`: answers that are stale."""
+    on: bool = True
+    """Of `power`."""
     internet: bool = False
     publication: Publication | None = None
     rule: str = ""
