@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
@@ -72,8 +71,7 @@ def main() -> int:
         console.print("e2e: there is no image yet: make image")
         return 1
     PLACE.mkdir(mode=0o700)
-    # Who ends it otherwise than by Ctrl-C wants as orderly an end.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    demonstration.end_in_order()
     try:
         seconds = options.seconds or (WHOLE_DEADLINE if options.whole else DEADLINE)
         told = run(console, options.image.resolve(), whole=options.whole, seconds=seconds)

@@ -142,11 +142,16 @@ def _steps(console: Console, steps: view.StepView) -> None:
     console.print(table)
 
 
+def end_in_order() -> None:
+    """Let SIGTERM end it as Ctrl-C does, also in a script's background, where a shell has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+
+
 def main(shown: Play = DEMO) -> int:
     """Show it; the exit code."""
     console = Console()
-    # Who ends it otherwise than by Ctrl-C wants as orderly an end.
-    signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    end_in_order()
     try:
         return 0 if asyncio.run(play(console, shown)) else 1
     except KeyboardInterrupt:
