@@ -110,6 +110,9 @@ class FakeHosts:
         free = HostVm(id="9e2a", name="Web1_replica", powered_on=False)
         return HostVms(host=name, vms=(one, free))
 
+    async def renamed(self, name: Name, before: str, vm_id: str, **_: object) -> None:
+        await self.fit(name, f"{before} -> {vm_id}")
+
     async def lint(self) -> LintReport:
         gone = Finding(topic=Topic.REPLICAS, grade=Grade.PROBLEM, text="db1 is gone", advice="replicate it")
         well = Finding(topic=Topic.REPLICAS, grade=Grade.GOOD, text="1 of 1 are well")

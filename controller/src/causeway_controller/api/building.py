@@ -88,6 +88,7 @@ def build(parts: Parts) -> web.Application:
     replicas = ReplicaHandlers(
         inventories=inventories,
         told=Replicas(database),
+        standings=Standings(database),
         audit=audit,
         hosts=parts.services.hosts,
         now=now,

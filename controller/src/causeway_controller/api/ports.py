@@ -104,6 +104,12 @@ class HostService(Protocol):
     async def lint(self) -> LintReport:
         """Return what is wrong with replicas, on each host that has some. Raises StoreError."""
 
+    async def renamed(self, name: Name, before: str, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
+        """See that the host has the replica of a VM that is failed over under this id, and not as before.
+
+        Raises ProblemError, ControllerError.
+        """
+
     async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
         """See that the host has a VM of this id that is off, and stands in for no other VM than this one.
 

@@ -16,13 +16,16 @@ from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import HostService
 from causeway_controller.contract import replica_routes, routes
+from causeway_controller.contract.access import Permission
 from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
 from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
 from causeway_controller.inventory import replicas
 from causeway_controller.inventory.replicas import Told
 from causeway_controller.store import replicas as store
 from causeway_controller.store.audit import Act, Audit
+from causeway_controller.store.in_use import Renamed
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import TenantId, VmName
@@ -43,6 +46,7 @@ class ReplicaHandlers:
 
     inventories: Inventories
     told: store.Replicas
+    standings: Standings
     audit: Audit
     hosts: HostService
     now: Callable[[], datetime]
@@ -80,11 +84,10 @@ class ReplicaHandlers:
         self._refuse_future(asked)
         if before is None or (before.host, before.vm_id) != (asked.host, asked.vm_id):
             wanted = ReplicaVm(host=asked.host, vm_id=asked.vm_id)
-            await asyncio.to_thread(self._known, ask, wanted)
-            tenant, vm = _places(ask)
-            fit = self.hosts.fit(asked.host, asked.vm_id, tenant=tenant, vm=vm)
-            await hosts.answered(fit, asked.host)
-            await asyncio.to_thread(self._enter, ask, wanted)
+            renamed = _places(ask) if await asyncio.to_thread(self._may_rename, ask, wanted, before) else None
+            await asyncio.to_thread(self._known, ask, wanted, renamed)
+            await hosts.answered(self._asked_host(ask, wanted, before, renamed), asked.host)
+            await asyncio.to_thread(self._enter, ask, wanted, renamed)
         told = Told(
             host=asked.host,
             vm_id=asked.vm_id,
@@ -128,7 +131,24 @@ class ReplicaHandlers:
             detail = f"{asked.restored_to.isoformat()} is to come; synchronise the clock of who replicates"
             raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/restored_to"))
 
-    def _known(self, ask: Ask, wanted: ReplicaVm) -> None:
+    def _may_rename(self, ask: Ask, wanted: ReplicaVm, before: ReplicaReport | None) -> bool:
+        """Whether the provider's staff says of a VM that is failed over what its replica is called by now."""
+        if before is None or before.host != wanted.host or Permission.DEPLOY not in ask.caller.permissions:
+            return False
+        tenant, vm = _places(ask)
+        return vm in self.standings.get(tenant, wanted.host).mode.vms
+
+    async def _asked_host(
+        self, ask: Ask, wanted: ReplicaVm, before: ReplicaReport | None, renamed: Renamed | None
+    ) -> None:
+        """Raise ProblemError unless its host has it; ControllerError where that cannot be asked."""
+        tenant, vm = _places(ask)
+        if before is not None and renamed is not None:
+            await self.hosts.renamed(wanted.host, before.vm_id, wanted.vm_id, tenant=tenant, vm=vm)
+        else:
+            await self.hosts.fit(wanted.host, wanted.vm_id, tenant=tenant, vm=vm)
+
+    def _known(self, ask: Ask, wanted: ReplicaVm, renamed: Renamed | None) -> None:
         """Raise ProblemError unless the inventory could have it, before the host is asked."""
         stored = self.inventories.load()
         for tenant in stored.inventory.tenants:
@@ -139,11 +159,11 @@ class ReplicaHandlers:
                     raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
         changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
         try:
-            self.inventories.tried(changed, before=stored)
+            self.inventories.tried(changed, before=stored, renamed=renamed)
         except ProblemError as error:
             raise _about(ask, error.problem, pointer) from error
 
-    def _enter(self, ask: Ask, wanted: ReplicaVm | UnsetType) -> None:
+    def _enter(self, ask: Ask, wanted: ReplicaVm | UnsetType, renamed: Renamed | None = None) -> None:
         """Have the inventory say so. Raises ProblemError under the members of the request.
 
         What was looked at before is looked at again: the host was asked meanwhile, which takes its time.
@@ -153,7 +173,9 @@ class ReplicaHandlers:
             _check(ask, self._found(ask))
             changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
             try:
-                self.inventories.replace(changed, expected=stored.revision, actor=ask.caller.name)
+                self.inventories.replace(
+                    changed, expected=stored.revision, actor=ask.caller.name, renamed=renamed
+                )
             except ProblemError as error:
                 if error.problem.type == ProblemType.PRECONDITION_FAILED.urn and left:
                     continue

@@ -9,7 +9,7 @@ from typing import Final
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.modes import Full, Idle, Mode, Partial, Rehearsal
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import Name, TenantId
+from causeway_wire.types import Name, TenantId, VmName
 
 _NAMES: Final = 4
 """Told in a sentence."""
@@ -35,6 +35,8 @@ class InUse:
     """The failover plan that the open run names."""
     published: bool = False
     """A run published rules, which count in place of the plan's."""
+    renamed: frozenset[VmName] = frozenset()
+    """VMs whose replicas their host has under other ids by now: it was asked."""
 
     @property
     def tunnelled(self) -> bool:

@@ -176,7 +176,10 @@ class _Tenancy:
             self._refuse(f"/vms/{n}/replica", f"{was.name} would have no replica")
         else:
             pointer, what = f"{where}/replica", f"the replica of {was.name}"
-            self._same(was.replica, now.replica, "host", "vm_id", pointer=pointer, what=what)
+            self._same(was.replica, now.replica, "host", pointer=pointer, what=what)
+            if self._use.run or was.name not in self._use.renamed:
+                what += " (if its host calls it so by now, use `causeway replica register`)"
+                self._same(was.replica, now.replica, "vm_id", pointer=pointer, what=what)
 
     def _check_plans(self) -> None:
         """The one that is followed. While a run is under way it means what it meant when that began."""

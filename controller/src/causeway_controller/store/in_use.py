@@ -14,15 +14,18 @@ from causeway_controller.store import tenancies
 from causeway_controller.store.tables import open_run, run
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import ProblemError
-from causeway_wire.types import Name
+from causeway_wire.types import Name, TenantId, VmName
+
+Renamed = tuple[TenantId, VmName]
+"""A VM whose replica its host has under another id by now."""
 
 
-def of(connection: Connection) -> tuple[InUse, ...]:
+def of(connection: Connection, renamed: Renamed | None = None) -> tuple[InUse, ...]:
     """Return every place, within the caller's transaction. What is asked of all appliances is at none."""
-    return tuple(_of(connection))
+    return tuple(_of(connection, renamed))
 
 
-def _of(connection: Connection) -> Iterator[InUse]:
+def _of(connection: Connection, renamed: Renamed | None) -> Iterator[InUse]:
     # Runs first: the end of one writes what it leaves in the same transaction, and PostgreSQL lets the second
     # question see what was committed after the first.
     asked = select(open_run, run.c.request).join(run, open_run.c.run == run.c.id)
@@ -40,6 +43,7 @@ def _of(connection: Connection) -> Iterator[InUse]:
             run="" if row is None else row.run,
             plan="" if row is None else _plan(row.request),
             published=standing.publications is not None,
+            renamed=frozenset({renamed[1]} if renamed is not None and renamed[0] == tenant else ()),
         )
 
 

@@ -22,6 +22,7 @@ from causeway_controller.inventory.allocation import (
 from causeway_controller.inventory.entry import enter
 from causeway_controller.store import audit, in_use, members
 from causeway_controller.store.database import Database
+from causeway_controller.store.in_use import Renamed
 from causeway_controller.store.tables import (
     entry,
     inventory_head,
@@ -79,16 +80,19 @@ class Inventories:
             revision = int(connection.execute(select(inventory_head.c.revision)).scalar_one())
             return _load(connection, revision, tenant=tenant)
 
-    def tried(self, inventory: Inventory, *, before: Stored) -> Allocation:
+    def tried(self, inventory: Inventory, *, before: Stored, renamed: Renamed | None = None) -> Allocation:
         """What tenants would have if it took the place of `before` now; nothing is kept.
 
         Raises ProblemError when a rule is broken, StoreError.
         """
         with self._database.read() as connection:
-            return _enter(connection, inventory, before)
+            return _enter(connection, inventory, before, renamed)
 
-    def replace(self, inventory: Inventory, *, expected: int, actor: str) -> Stored:
-        """Enter the inventory in place of the one at revision `expected`.
+    def replace(
+        self, inventory: Inventory, *, expected: int, actor: str, renamed: Renamed | None = None
+    ) -> Stored:
+        """Enter the inventory in place of the one at revision `expected`. The replica of the VM that is
+        `renamed` may have another id although it is failed over: its host was asked.
 
         An equal inventory changes nothing, its revision neither. Raises ProblemError, with nothing changed,
         when another revision is in force (`precondition-failed`) or a rule is broken, among them
@@ -102,7 +106,7 @@ class Inventories:
                     problem(ProblemType.PRECONDITION_FAILED, detail, pointer="", revision=revision)
                 )
             before = _load(connection, revision)
-            given = _enter(connection, inventory, before)
+            given = _enter(connection, inventory, before, renamed)
             after = Stored(revision=revision + 1, inventory=inventory, allocation=given)
             if (inventory, given) == (before.inventory, before.allocation):
                 return before
@@ -132,8 +136,10 @@ class Inventories:
         audit.append(connection, act)
 
 
-def _enter(connection: Connection, inventory: Inventory, before: Stored) -> Allocation:
-    used = in_use.of(connection)
+def _enter(
+    connection: Connection, inventory: Inventory, before: Stored, renamed: Renamed | None
+) -> Allocation:
+    used = in_use.of(connection, renamed)
     return enter(inventory, before=before.inventory, held=before.allocation, in_use=used)
 
 

@@ -166,23 +166,40 @@ class HostChecks:
         Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
         host = await asyncio.to_thread(self._host, name)
-        found = await self._listed(host)
-        there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
-        if there is None:
-            detail = f"host {name} has no VM {vm_id}; `causeway host vms {name}` shows those that it has"
-            raise _unfit(detail)
-        if there.owner_id is not None:
-            raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
-        whose = await asyncio.to_thread(self._stand_ins, host.endpoint, (there.id, *there.other_ids))
-        if whose - {(tenant, vm)}:
-            detail = (
-                f"VM {vm_id} of host {name} is another VM's replica, by this or another id; one is of one VM"
-            )
-            raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
+        there = await self._nobodys(host, await self._listed(host), vm_id, (tenant, vm))
         if there.powered_on:
             raise _unfit(
                 f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
             )
+
+    async def _nobodys(
+        self, host: Host, found: Sequence[FoundVm], vm_id: str, but: tuple[TenantId, VmName]
+    ) -> FoundVm:
+        """The VM of this id, which stands in for none `but` this one. Raises ProblemError, StoreError."""
+        there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
+        if there is None:
+            detail = f"host {host.id} has no VM {vm_id}; `causeway host vms {host.id}` shows what it has"
+            raise _unfit(detail)
+        if there.owner_id is not None:
+            raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
+        whose = await asyncio.to_thread(self._stand_ins, host.endpoint, (there.id, *there.other_ids))
+        if whose - {but}:
+            detail = f"VM {vm_id} of {host.id} is another VM's replica, by this id or another; name its own"
+            raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
+        return there
+
+    async def renamed(self, name: Name, before: str, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
+        """See that the host has no VM of the id before any more and has one of this id, that it is no
+        appliance of ours and no replica of another VM. It may run: its VM is failed over.
+
+        Raises as `fit`.
+        """
+        host = await asyncio.to_thread(self._host, name)
+        found = await self._listed(host)
+        if any(before in (one.id, *one.other_ids) for one in found):
+            detail = f"{vm} is failed over to VM {before}, which host {name} still has; bring it back first"
+            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer="/vm_id"))
+        await self._nobodys(host, found, vm_id, (tenant, vm))
 
     def _host(self, name: Name) -> Host:
         return book.host(book.index(self.inventories.load().inventory), name)

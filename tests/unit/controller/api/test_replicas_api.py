@@ -202,6 +202,21 @@ async def test_a_replica_that_is_needed_now_stays_where_it_is(tmp_path: Path) ->
         assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-db1")
 
 
+async def test_a_replica_that_its_host_calls_otherwise_by_now_is_found_again(tmp_path: Path) -> None:
+    """A hypervisor that was set up anew gives other ids, and the way back has to find what runs."""
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        Standings(served.database).put("acme", "esx1", Standing(mode=modes.partial(frozenset({"db1"}))))
+        assert (await served.ask("PUT", PATH, OTHER, **ROBOT))[0] == 409
+        served.hosts.refuses = UNFIT
+        assert (await served.ask("PUT", PATH, OTHER))[0] == 422
+        assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-db1")
+        served.hosts.refuses = None
+        assert (await served.ask("PUT", PATH, OTHER))[0] == 200
+        assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-77")
+        assert served.hosts.asked == [("esx1", "vm-db1 -> vm-77")] * 2
+        assert (await served.ask("DELETE", PATH))[0] == 409
+
+
 async def test_what_becomes_so_while_the_host_is_asked_counts_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

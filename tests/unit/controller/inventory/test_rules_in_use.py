@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import get_args, get_type_hints
 
@@ -200,6 +201,17 @@ def test_a_replica_that_was_taken_away_before_that_was_refused_may_be_put_back()
     assert refused(BEFORE, *in_use(PARTIAL), before=before) == []
 
 
+def test_a_replica_that_its_host_calls_otherwise_by_now_may_be_entered_so() -> None:
+    """Unless a run is under way, and that of no other VM."""
+    renamed = InUse(tenant="acme", host="esx1", mode=PARTIAL, renamed=frozenset({"db1"}))
+    assert refused(db1(replica=ANOTHER)(BEFORE), renamed) == []
+    running = replace(renamed, run="r-1")
+    assert refused(db1(replica=ANOTHER)(BEFORE), running) == [f"{TENANT}/vms/1/replica/vm_id"]
+    web1 = acme(vms=(with_(WEB1, replica=ANOTHER), DB1))(BEFORE)
+    assert refused(web1, renamed) == [f"{TENANT}/vms/0/replica/vm_id"]
+    assert refused(db1(replica=UNSET)(BEFORE), renamed) == [f"{TENANT}/vms/1/replica"]
+
+
 def test_rules_that_a_run_published_are_not_the_plans_any_more() -> None:
     use = InUse(tenant="acme", host="esx1", mode=FULL, published=True)
     assert refused(site_plan(rules=())(BEFORE), use) == []
@@ -263,5 +275,5 @@ def test_the_network_that_a_dead_site_still_answers_for_stays() -> None:
 )
 def test_it_says_what_stands_and_what_to_do(use: tuple[InUse, ...], told: tuple[str, ...]) -> None:
     (found,) = check(db1(replica=ANOTHER)(BEFORE), before=BEFORE, in_use=use).problems
-    assert found.detail.startswith("vm_id of the replica of db1 would change, and ")
+    assert found.detail.startswith("vm_id of the replica of db1 (if its host calls it so by now, ")
     assert all(one in found.detail for one in told)

@@ -135,6 +135,34 @@ async def test_what_stands_in_for_a_vm_is_there_off_and_nobody_elses(
     assert caught.value.problem.pointer == "/vm_id"
 
 
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([FoundVm(id="vm-7", name="db1", powered_on=True)], None),
+        ([FoundVm(id="vm-1", name="x", powered_on=True)], "has no VM vm-7"),
+        ([FoundVm(id="vm-7", name="a1", powered_on=True, owner_id="acme-esx1")], "a1 is an appliance"),
+        (
+            [
+                FoundVm(id="vm-7", name="db1", powered_on=True),
+                FoundVm(id="uuid", name="db1", powered_on=True, other_ids=("vm-db1",)),
+            ],
+            "still has",
+        ),
+    ],
+)
+async def test_a_replica_that_runs_has_another_id_only_where_that_of_before_is_gone(
+    world: World, found: list[FoundVm], said: str | None
+) -> None:
+    world.host.found = found
+    asked = world.checks.renamed("esx1", "vm-db1", "vm-7", tenant="acme", vm="db1")
+    if said is None:
+        await asked
+        return
+    with pytest.raises(ProblemError, match=said) as caught:
+        await asked
+    assert caught.value.problem.pointer == "/vm_id"
+
+
 @pytest.mark.parametrize("host", ["esx1", "esx2"])
 async def test_what_is_a_replica_by_another_of_its_ids_or_on_another_host_of_the_endpoint_is_no_other_ones(
     world: World, host: str
