@@ -91,7 +91,7 @@ class Database:
 
 
 class _Joint:
-    """A transaction of SQLite whose parts are savepoints: https://www.sqlite.org/lang_savepoint.html.
+    """A transaction of SQLite whose parts are savepoints: SQLite's lang_savepoint.html.
 
     SQLite itself ends a transaction when the disk is full or fails; a savepoint after that would be a
     transaction of its own, so each looks whether this one is still there.
@@ -230,7 +230,7 @@ def _make_file(path: str | None) -> None:
 
 
 def _log_ahead(path: str) -> None:
-    """Give the file a write-ahead log, which it keeps whoever opens it: https://www.sqlite.org/wal.html.
+    """Give the file a write-ahead log, which it keeps whoever opens it: SQLite's wal.html.
 
     SQLite's default has a writer shut out all readers, and sync three times for what needs one.
     """

@@ -20,7 +20,7 @@ from causeway_controller.errors import StoreError
 from causeway_controller.store.database import Database, beside, connect
 
 FULL = 2
-"""https://www.sqlite.org/pragma.html#pragma_synchronous"""
+"""SQLite's pragma.html, synchronous."""
 
 _PASS_BY = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM t'); c.close()"
 
