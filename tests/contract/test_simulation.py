@@ -22,6 +22,11 @@ SEEDS, LINKED, BACK, AT_ONCE = 200, 100, 25, 25
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.parametrize("kind", [{}, {"linked": True}, {"back": True}])
+def test_requests_are_accepted_so_that_the_properties_hold_of_something(kind: dict[str, bool]) -> None:
+    assert sum(run(seed, **kind).counts["runs"] for seed in range(3)) >= 3
+
+
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_every_property_holds_in_every_history(first: int) -> None:
     broken = {seed: told for seed in range(first, first + AT_ONCE) if (told := run(seed).broken) is not None}

@@ -63,6 +63,9 @@ def _all(seeds: range, *, linked: bool, back: bool) -> int:
         f"{len(seeds)} histories, {elapsed:,.0f} virtual s in {seconds:.1f} s of CPU, {steps:,} steps: {told}"
     )
     _say(f"traces {digest.hexdigest()[:16]}")
+    if not counts["runs"] and len(seeds) > 1:
+        _say("simulate: nobody's request was accepted in any history, so nothing was shown")
+        return 1
     _say("simulate: " + (f"{broken} histories break a property" if broken else "every property holds"))
     return 1 if broken else 0
 

@@ -19,6 +19,7 @@ from causeway_controller.store import (
 from causeway_controller.store.columns import METADATA
 from causeway_controller.store.database import Database
 from causeway_controller.store.leases import Leases
+from causeway_controller.store.tables import inventory_head
 from causeway_controller.workflows.leases import Lease
 from causeway_controller.workflows.ports import Body, EngineState
 from tests.simulation.loop import VirtualLoop
@@ -36,12 +37,14 @@ class Shared:
         event.listen(self._engine, "begin", database._begin_sqlite)
         METADATA.create_all(self._engine)
         self.database = Database(self._engine)
+        self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, but that nothing was entered yet, which a migration says."""
         with self.database.write() as connection:
             for table in reversed(METADATA.sorted_tables):
                 connection.execute(table.delete())
+            connection.execute(inventory_head.insert().values(id=1, revision=0))
 
 
 def _configure(connection: Any, _record: object) -> None:
