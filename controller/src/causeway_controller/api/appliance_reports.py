@@ -55,12 +55,14 @@ class AppliancesTold:
         *,
         now: Callable[[], datetime],
         interval: float,
+        restart: timedelta = health.RESTART,
     ) -> None:
-        """`interval`: seconds between two looks at an appliance."""
+        """`interval`: seconds between two looks at an appliance; `restart`: for one that is updated."""
         self._appliances = appliances
         self._rebuilds = rebuilds
         self._inventories = inventories
         self._now = now
+        self._restart = restart
         self._patience = timedelta(seconds=interval * _INTERVALS) + _SLACK
 
     def all(self, tenant: TenantId | None) -> tuple[Deployed, ...]:
@@ -74,7 +76,7 @@ class AppliancesTold:
 
     def troubles(self, deployed: Iterable[Deployed]) -> tuple[Trouble, ...]:
         """What is wrong with them and what becomes of it, the worst first. Raises StoreError."""
-        found = health.troubles(deployed, now=self._now(), patience=self._patience)
+        found = health.troubles(deployed, now=self._now(), patience=self._patience, restart=self._restart)
         lately = self._lately() if found else None
         return tuple(
             Trouble(
@@ -106,7 +108,8 @@ class AppliancesTold:
         return f"{trouble}; {remedy}" if remedy else trouble
 
     def _report(self, one: Deployed, lately: _Lately | None) -> ApplianceReport:
-        shown, trouble = one.shown, health.trouble(one, now=self._now(), patience=self._patience)
+        shown = one.shown
+        trouble = health.trouble(one, now=self._now(), patience=self._patience, restart=self._restart)
         return ApplianceReport(
             appliance=one.id,
             tenant=UNSET if one.gateway else one.tenant,

@@ -34,6 +34,7 @@ from causeway_controller.api.tokens import TokenHandlers
 from causeway_controller.api.tunnels import TunnelHandlers
 from causeway_controller.api.updates import UpdateHandlers
 from causeway_controller.contract.audiences import TENANTS
+from causeway_controller.inventory.health import RESTART
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
@@ -61,6 +62,8 @@ class Parts:
     random: Callable[[int], bytes]
     interval: float
     """Seconds between two looks at an appliance."""
+    patience: float = 1.0
+    """How many times slower than usual appliances are."""
     watchers: tuple[Watcher, ...] = ()
     socket_group: int | None = None
     """Whose members are admins at the Unix socket."""
@@ -83,7 +86,12 @@ def build(parts: Parts) -> web.Application:
         tokens=tokens,
     )
     deployed = AppliancesTold(
-        Appliances(database), Rebuilds(database), inventories, now=now, interval=parts.interval
+        Appliances(database),
+        Rebuilds(database),
+        inventories,
+        now=now,
+        interval=parts.interval,
+        restart=parts.patience * RESTART,
     )
     replicas = ReplicaHandlers(
         inventories=inventories,

@@ -74,6 +74,7 @@ async def for_tenants(
         clock=time.monotonic,
         random=secrets.token_bytes,
         interval=settings.interval,
+        patience=settings.patience,
     )
     application = build_for_tenants(parts, services.peering)
     tls = members_tls.MemberTls(

@@ -78,6 +78,7 @@ async def _serving(settings: Settings, database: Database, services: Services) -
         clock=time.monotonic,
         random=secrets.token_bytes,
         interval=settings.interval,
+        patience=settings.patience,
         watchers=_watchers(settings),
         socket_group=group,
     )

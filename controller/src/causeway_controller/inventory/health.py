@@ -32,6 +32,12 @@ _SAID: Final[Mapping[Condition, str]] = {
     Condition.OTHER_MODE: "{cause}; " + _DEPLOY,
     Condition.OUTDATED: "{cause}; " + _DEPLOY,
 }
+_RESTARTING: Final = (
+    "has not answered for {ago} ({cause}); one that is being updated, or starts anew, answers within "
+    "{restart}: wait for that, then look at its console"
+)
+RESTART: Final = timedelta(minutes=10)
+"""An appliance that has answered before may be silent for so long: it tries a new system, or boots."""
 _NEVER: Final = (
     "has not answered once in {ago} ({cause}); repeat `causeway {where.deploy}`, which says what stops it; "
     "where its console says that the seed has expired, `causeway {where.redeploy}`"
@@ -226,10 +232,15 @@ class Trouble:
         return self.appliance.subject
 
 
-def troubles(appliances: Iterable[Deployed], *, now: datetime, patience: timedelta) -> tuple[Trouble, ...]:
-    """Return what is wrong, the worst first. `patience`: after how long not to have asked is a trouble."""
+def troubles(
+    appliances: Iterable[Deployed], *, now: datetime, patience: timedelta, restart: timedelta = RESTART
+) -> tuple[Trouble, ...]:
+    """Return what is wrong, the worst first.
+
+    `patience`: after how long not to have asked is a trouble; `restart`: how long one may take for that.
+    """
     found = (
-        Trouble(appliance=one, detail=trouble(one, now=now, patience=patience))
+        Trouble(appliance=one, detail=trouble(one, now=now, patience=patience, restart=restart))
         for one in sorted(appliances, key=rank)
     )
     return tuple(each for each in found if each.detail)
@@ -240,7 +251,7 @@ def rank(one: Deployed) -> tuple[bool, int, str]:
     return (not one.serves, _RANKS[one.condition], one.id)
 
 
-def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
+def trouble(one: Deployed, *, now: datetime, patience: timedelta, restart: timedelta = RESTART) -> str:
     """Return what is wrong with it and what to do; empty when nothing is.
 
     An idle appliance may be powered off: a failover powers it on. A gateway is always needed.
@@ -252,12 +263,17 @@ def trouble(one: Deployed, *, now: datetime, patience: timedelta) -> str:
         return ""
     if one.condition not in _SAID:
         return _ending(one, now=now)
-    never = one.condition is Condition.SILENT and one.seen is None
-    said = _NEVER if never else _SAID[one.condition]
+    said = _SAID[one.condition]
+    if one.condition is Condition.SILENT:
+        if one.seen is None:
+            said = _NEVER
+        elif now - one.seen < restart:
+            said = _RESTARTING
     return said.format(
         where=one,
         cause=one.cause,
         intended=one.intended,
+        restart=age(restart),
         ago=age(now - (one.seen or one.since or now)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,30 @@ async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(t
         _, text, _ = await served.ask("GET", "/metrics")
         assert 'causeway_appliances{condition="silent"} 1.0' in text
         assert 'causeway_appliances{condition="missing"} 0.0' in text
+
+
+async def test_nobody_is_sent_to_redeploy_an_appliance_that_may_be_in_the_middle_of_its_update(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        entered(
+            served, "acme", condition=Condition.SILENT, cause="connection refused", seen=served.moments.now
+        )
+        served.moments.pass_(minutes=1, seconds=30)
+        _, listed, _ = await served.ask("GET", "/v1/appliances")
+        told = listed["appliances"][0]["trouble"]
+        assert "being updated, or starts anew, answers within 10 min: wait for that" in told
+        assert "redeploy" not in told
+        served.moments.pass_(minutes=9)
+        entered(
+            served,
+            "acme",
+            condition=Condition.SILENT,
+            cause="connection refused",
+            seen=served.moments.now - timedelta(minutes=11),
+        )
+        _, listed, _ = await served.ask("GET", "/v1/appliances")
+        assert "`causeway appliance redeploy acme esx1`" in listed["appliances"][0]["trouble"]
 
 
 async def test_a_tenant_is_told_of_its_own_appliance_alone(tmp_path: Path) -> None:
