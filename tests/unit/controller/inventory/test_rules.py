@@ -27,6 +27,7 @@ from causeway_controller.contract.tenant import (
 )
 from causeway_controller.inventory.allocation import Allocation, PublicLease
 from causeway_controller.inventory.entry import enter
+from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemError
 from tests.provider_inventory import (
     found,
@@ -38,6 +39,7 @@ from tests.provider_inventory import (
     seed_example,
     subscription,
     tenant,
+    two_hosts,
     uplink,
     vlan_pool,
     vm,
@@ -286,6 +288,18 @@ def test_a_replica_is_where_its_network_is_subscribed() -> None:
     moved = with_(vm("web1", 11), replica=ReplicaVm(host="esx2", vm_id="vm-1"))
     inventory = seed_example(hosts=(host(), host("esx2")), tenants=(tenant(vms=(moved, vm("db1", 12))),))
     assert found(inventory) == [("/tenants/0/vms/0/replica/host", "invalid")]
+
+
+def test_a_network_is_not_extended_in_one_way_on_one_host_and_otherwise_on_another() -> None:
+    """One tunnel and one appliance of the tenant's are in it, so one subscription carries it."""
+    (acme,) = two_hosts().tenants
+    routed, large = (
+        subscription("small", "lan"),
+        subscription("large", "lan", at=acme.subscriptions[1].uplink),
+    )
+    bridged = with_(large, networks=(with_(large.networks[0], extension=Extension.BRIDGED),))
+    told = found(with_(two_hosts(), tenants=(with_(acme, subscriptions=(routed, bridged)),)))
+    assert ("/tenants/0/subscriptions/1/networks/0/network", "duplicate") in told
 
 
 def test_an_address_belongs_to_one_tenant() -> None:
