@@ -111,6 +111,7 @@ def build(parts: Parts) -> web.Application:
         watchers=watchers,
         metrics=metrics,
         replicas=Replicas(database),
+        database=database,
         now=now,
         standings=Standings(database),
     )

@@ -22,11 +22,14 @@ from causeway_controller.contract.status import About, Caller, Health, Status, T
 from causeway_controller.failover import leaving_out
 from causeway_controller.inventory import production, replicas, undeployed
 from causeway_controller.inventory.health import NOBODY, Deployed
+from causeway_controller.store import left_on
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.types import TenantId
 
 _NOTICES: Final = 10
 """So many at most are told one by one."""
@@ -47,6 +50,7 @@ class StatusHandlers:
     watchers: tuple[Watcher, ...]
     metrics: Metrics
     replicas: Replicas
+    database: Database
     now: Callable[[], datetime]
 
     def handlers(self) -> Mapping[str, Handler]:
@@ -81,7 +85,8 @@ class StatusHandlers:
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
         wanted, notices = _undeployed(stored, deployed, gateways=tenant is None)
         old = await asyncio.to_thread(self._replicas, stored)
-        troubles = [*wrong, *_needless(deployed, needed, stored), *wanted, *_some(old), *others]
+        left = await asyncio.to_thread(self._left_on, tenant)
+        troubles = [*left, *wrong, *_needless(deployed, needed, stored), *wanted, *_some(old), *others]
         notices = (*await asyncio.to_thread(self._left_out, stored), *notices)
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
@@ -121,7 +126,8 @@ class StatusHandlers:
         deployed = await asyncio.to_thread(self.appliances.troubles, all_of_them)
         wanted, _ = _undeployed(stored, all_of_them, gateways=True)
         old = await asyncio.to_thread(self._replicas, stored)
-        self.metrics.troubles.set(len([*deployed, *wanted, *old, *await self._troubles(stored)]))
+        left = await asyncio.to_thread(self._left_on, None)
+        self.metrics.troubles.set(len([*left, *deployed, *wanted, *old, *await self._troubles(stored)]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
 
@@ -148,6 +154,20 @@ class StatusHandlers:
             for text in one.wrong
         )
         return (*lacking, *wrong)
+
+    def _left_on(self, tenant: TenantId | None) -> tuple[Trouble, ...]:
+        """Replicas that a run left on and no mode names."""
+        return tuple(
+            Trouble(
+                subject=f"{one.tenant} on {one.host}",
+                detail=f"run {one.run} ended the full failover, and these replicas may be on all the same: "
+                f"{', '.join(one.vms[:_NOTICES])}"
+                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; "
+                f"`causeway failover undo {one.tenant} --full --host {one.host} "
+                f"{' '.join(f'--keep-partial {vm}' for vm in one.kept)}` powers off all but those that stay",
+            )
+            for one in left_on.find(self.database, tenant)
+        )
 
     def _left_out(self, stored: Stored) -> tuple[Trouble, ...]:
         modes = {place: standing.mode for place, standing in self.standings.all().items()}

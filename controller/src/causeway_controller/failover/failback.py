@@ -84,7 +84,7 @@ def _of_full(
     kept = before.vms - chosen
     after = modes.partial(kept, before.permanent)
     if kept:
-        yield from full.de_escalate(tenant, before, kept, request=_REQUEST)
+        yield from full.de_escalate(tenant, before, kept, request=_REQUEST, settles=False)
     else:
         yield from full.end(tenant, before, before.behind, request=_REQUEST, stop_appliances=False)
     given = (*_gateways(tenant, before.vms), *tenant.public_addresses)

@@ -36,6 +36,7 @@ from causeway_controller.failover.steps import (
     HookMoment,
     Power,
     PutRules,
+    Settle,
     Stage,
     Step,
     VerifyMode,
@@ -95,13 +96,16 @@ def undo_full(
 
     `keep_partial` VMs stay at the provider, in partial failover with a production site that is back; that
     change is taken back when their tunnel does not come up, and the others' replicas stop only after it.
+    When they are all that is failed over, a run before has ended the rest, and may have left replicas on.
+
     Raises ProblemError carrying every reason why this cannot be meant.
     """
-    kept = frozenset(keep_partial)
+    kept, before = frozenset(keep_partial), tenancy.mode(site, tenant)
+    if isinstance(before, modes.Partial) and kept == before.vms:
+        return numbered(_left_on(site.tenants[tenant], kept))
     found = checks.full_undoable(site, tenant, kept)
-    before = tenancy.mode(site, tenant)
     if kept:
-        return numbered(de_escalate(found, before, kept, request="undo-site"))
+        return numbered(de_escalate(found, before, kept, request="undo-site", settles=True))
     behind = before.behind if isinstance(before, modes.Full) else frozenset[NetworkId]()
     return numbered(end(found, before, behind, request="undo-site", stop_appliances=stop_appliances))
 
@@ -256,9 +260,13 @@ def end(
 
 
 def de_escalate(
-    tenant: Tenant, before: modes.Mode, kept: frozenset[VmName], *, request: str
+    tenant: Tenant, before: modes.Mode, kept: frozenset[VmName], *, request: str, settles: bool
 ) -> Iterator[Stage]:
-    """Return the stages from full failover to partial failover of those that are kept."""
+    """Return the stages from full failover to partial failover of those that are kept.
+
+    `settles`: nothing is taken back once production answers for them. The others are powered off after that,
+    and one that cannot be does not send back those that are. What has to be given back must not be forgotten.
+    """
     after = modes.partial(kept, modes.permanent(before))
     networks = documents.covered(tenant, kept)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
@@ -289,7 +297,18 @@ def de_escalate(
         for network in networks
     )
     yield from confirmations(tenant.provider.id, *ends.values())
+    if settles:
+        yield (Step("Keep that only these VMs are failed over, and partially", Settle(mode=after)),)
     yield from others_ended(tenant, before, kept, request=request)
+
+
+def _left_on(tenant: Tenant, kept: frozenset[VmName]) -> Iterator[Stage]:
+    """End of a full failover what a settled run may have left: what is off already stays so."""
+    everything = modes.Full(frozenset(tenant.vms), plan=tenant.plan_name)
+    for stage in others_ended(tenant, everything, kept, request="undo-site"):
+        yield tuple(
+            replace(step, required=False) if isinstance(step.action, Power) else step for step in stage
+        )
 
 
 def back_to_partial(tenant: Tenant, before: modes.Mode, kept: frozenset[VmName]) -> Step:

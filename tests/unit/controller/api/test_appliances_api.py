@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
@@ -23,6 +24,7 @@ from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.inventory.modes import Full
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.controller_api import Served, serving, two_tenants
@@ -138,6 +140,27 @@ async def test_nobody_is_sent_to_redeploy_an_appliance_that_may_be_in_the_middle
         )
         _, listed, _ = await served.ask("GET", "/v1/appliances")
         assert "`causeway appliance redeploy acme esx1`" in listed["appliances"][0]["trouble"]
+
+
+async def test_replicas_that_a_settled_run_left_on_are_told_with_what_ends_them(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        runs, at = Runs(served.database), served.moments.now
+        runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=at))
+        full = {"mode": {"mode": "full", "vms": ["db1", "web1"]}}
+        partial = {"mode": {"mode": "partial", "vms": ["db1"]}}
+        for kind, told in (("started", full), ("settled", partial), ("failed", {"why": "another plan"})):
+            detail = json.dumps(told)
+            if kind == "failed":
+                runs.finish("r1", epoch=1, kind=kind, detail=detail, at=at)
+            else:
+                runs.append("r1", epoch=1, kind=kind, detail=detail, at=at)
+        _, body, _ = await served.ask("GET", "/v1/status")
+        told = body["troubles"][0]
+        assert told["subject"] == "acme on esx1"
+        assert "may be on all the same: web1;" in told["detail"]
+        assert "`causeway failover undo acme --full --host esx1 --keep-partial db1`" in told["detail"]
+        _, text, _ = await served.ask("GET", "/metrics")
+        assert f"causeway_troubles {float(len(body['troubles']))}" in text
 
 
 async def test_a_tenant_is_told_of_its_own_appliance_alone(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from causeway_controller.failover.steps import (
     Pause,
     Power,
     Ready,
+    Settle,
     Step,
     VerifyMode,
     VerifyTunnel,
@@ -237,9 +238,12 @@ def test_de_escalation_confirms_the_tunnel_before_the_other_replicas_stop() -> N
         "VerifyTunnel",
         "Confirm",
         "Confirm",
+        "Settle",
         "Power",
         "PutRules",
     ]
+    (settled,) = (step.action for step in steps if isinstance(step.action, Settle))
+    assert settled.mode == Partial(ONE)
     switch = next(step for step in steps if isinstance(step.action, Apply))
     assert switch.action == Apply(
         appliance=PROVIDER, tenant="acme", mode=Partial(ONE), escalate=True, confirmed=True, holds=True
@@ -248,6 +252,15 @@ def test_de_escalation_confirms_the_tunnel_before_the_other_replicas_stop() -> N
     assert {vm for group in powered(steps, on=False) for vm in group} == ALL - ONE
     verified = next(step for step in steps if isinstance(step.action, VerifyTunnel))
     assert verified.seed == 4
+
+
+def test_what_a_settled_run_left_on_the_same_request_ends() -> None:
+    steps = full.undo_full(at(Partial(ONE)), "acme", keep_partial=ONE)
+    assert {vm for group in powered(steps, on=False) for vm in group} == ALL - ONE
+    assert not [step for step in steps if isinstance(step.action, Apply)], "what is partial stays as it is"
+    assert not [step for step in steps if isinstance(step.action, Power) and step.required]
+    with pytest.raises(ProblemError, match="not in full failover"):
+        full.undo_full(at(Partial(ALL)), "acme", keep_partial=ONE)
 
 
 def test_only_vms_of_the_full_failover_can_stay_in_partial() -> None:

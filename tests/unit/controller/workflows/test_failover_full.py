@@ -136,6 +136,18 @@ async def test_de_escalation_keeps_one_vm_and_stops_the_others() -> None:
     assert bench.agents["acme-provider"].table == {}
 
 
+async def test_a_replica_that_cannot_be_powered_off_does_not_send_back_what_production_answers_for() -> None:
+    bench = Bench()
+    _, outcome = await escalated(bench)
+    stuck = min(ALL - ONE)
+    bench.hypervisor.broken.add(f"acme/{stuck}")
+    less = await bench.undo_full(outcome.site, epoch=3, keep_partial=ONE)
+    assert mode(less.site, "acme") == Partial(ONE)
+    assert list(less.failures) == [f"Power off the replica of {stuck}"]
+    assert bench.running() == ONE | {stuck}
+    assert bench.agents["acme-provider"].mode == bench.agents["acme-tenant-0"].mode == "vm-0-0"
+
+
 async def test_a_tunnel_that_does_not_come_up_leaves_the_full_failover_as_it_was() -> None:
     bench = Bench()
     _, outcome = await escalated(bench)
