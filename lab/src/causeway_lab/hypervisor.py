@@ -181,7 +181,10 @@ class LabProvider:
             raise HypervisorError(f"there is no machine {owner_id}; deploy it first") from None
 
     async def _start(self, appliance: _Appliance) -> None:
-        command = (str(self._agent_python), *_prepare(appliance))
+        try:
+            command = (str(self._agent_python), *_prepare(appliance))
+        except OSError as error:
+            raise HypervisorError(f"cannot start {appliance.spec.name}: {error}") from error
         namespaces.plug(appliance.wiring)
         with appliance.log.open("ab") as log:
             appliance.process = await asyncio.create_subprocess_exec(
