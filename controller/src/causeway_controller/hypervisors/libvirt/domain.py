@@ -175,10 +175,12 @@ def _nics(root: ET.Element) -> Iterator[VmNic]:
         mac, source, tag = interface.find("mac"), interface.find("source"), interface.find("vlan/tag")
         network = ""
         if source is not None:
-            bridge = source.get("bridge") if interface.get("type") == "bridge" else None
+            # While it runs, a network over a bridge shows as both.
+            named = source.get("network")
+            bridge = source.get("bridge") if interface.get("type") == "bridge" and not named else None
             switch = interface.find("virtualport[@type='openvswitch']") is not None
             prefix = "openvswitch:" if switch else "bridge:"
-            network = f"{prefix}{bridge}" if bridge else source.get("network") or source.get("dev") or ""
+            network = f"{prefix}{bridge}" if bridge else named or source.get("dev") or ""
         if tag is not None:
             network = f"{network}/{tag.get('id')}"
         yield VmNic(mac="" if mac is None else mac.get("address", ""), network=network)

@@ -112,6 +112,16 @@ def test_the_vnics_are_as_they_were_asked_for() -> None:
     domain.verify(described())
 
 
+def test_a_vnic_on_a_network_over_a_bridge_is_on_that_network_also_while_it_runs() -> None:
+    """As libvirt 9 describes one that is plugged in."""
+    running = (
+        "<domain><devices><interface type='bridge'><mac address='02:00:00:00:00:01'/>"
+        "<source network='left' portid='7c1f6c3e-5a0e-4a53-9b1c-0242ac120002' bridge='br0'/></interface>"
+        "</devices></domain>"
+    )
+    assert [one.network for one in domain.nics(running)] == ["left"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
