@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from causeway_lab import sandbox
 from tests import libvirtd, vcenter
-from tests.conformance import kinds
+from tests.conformance import holes, kinds, volatile
 from tests.conformance.kinds import Kind
 from tests.hyperv import samba
 from tests.libvirtd import Libvirtd
@@ -50,7 +50,8 @@ def daemon(place: Path) -> Iterator[Libvirtd]:
     begun = libvirtd.running(directory, BRIDGES)
     one = next(begun)
     one.make_network("left", "cw-left")
-    yield one
+    with volatile.mounted(one.pool):
+        yield one
     next(begun, None)
 
 
@@ -112,7 +113,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     line = "{:<12} {:<34}" + " {:<8}" * len(KINDS)
     terminalreporter.section(f"conformance of {os.uname().machine}")
     terminalreporter.line(line.format("operation", "fault", *KINDS))
+    reasons: dict[str, str] = {}
     for (operation, fault), row in sorted(_HELD.items()):
-        terminalreporter.line(line.format(operation, fault, *(row.get(kind, "-") for kind in KINDS)))
+        cells = (row.get(kind) or _note(reasons, kind, fault) for kind in KINDS)
+        terminalreporter.line(line.format(operation, fault, *cells))
+    for reason, number in reasons.items():
+        terminalreporter.line(f"{number} {reason}")
     for kind, what in COUNTERPARTS.items():
         terminalreporter.line(f"{kind} is {what}")
+
+
+def _note(reasons: dict[str, str], kind: str, fault: str) -> str:
+    """The number of the reason why nothing is shown there; a hole is one where nobody has said any."""
+    reason = holes.why(kind, fault)
+    return "HOLE" if reason is None else reasons.setdefault(reason, f"({len(reasons) + 1})")

@@ -32,7 +32,7 @@ from causeway_lab.world import namespaces
 from causeway_wire import seed as wire_seed
 from causeway_wire.types import Secret
 from tests import seeds
-from tests.conformance import entries
+from tests.conformance import entries, volatile
 from tests.conformance.deploying import Deployed, Work
 from tests.cutting_proxy import Proxy, between
 from tests.hyperv import host as hyperv_host
@@ -157,6 +157,8 @@ class LabKind:
     proxy: Proxy
     place: Path
     socket: Path
+    machines: Path
+    """Where they keep what they write."""
     spec: MachineSpec
     pieces: int = 1
 
@@ -311,11 +313,20 @@ async def libvirt(daemon: Libvirtd, place: Path) -> AsyncIterator[LibvirtKind]:
 @asynccontextmanager
 async def lab(place: Path) -> AsyncIterator[LabKind]:
     namespaces.create_fabric(SEGMENTS)
-    provider = LabProvider(segments=SEGMENTS, directory=place / "machines")
-    server = HostServer(provider, NoReplicas(), place / "s")
-    async with server, between(place / "s", place / "p") as proxy:
-        yield LabKind(server=server, proxy=proxy, place=place / "p", socket=place / "s", spec=spec(SEGMENTS))
-        await provider.destroy(OWNER)
+    socket = place / "s"
+    with volatile.mounted(place / "machines") as machines:
+        provider = LabProvider(segments=SEGMENTS, directory=machines)
+        server = HostServer(provider, NoReplicas(), socket)
+        async with server, between(socket, place / "p") as proxy:
+            yield LabKind(
+                server=server,
+                proxy=proxy,
+                place=place / "p",
+                socket=socket,
+                machines=machines,
+                spec=spec(SEGMENTS),
+            )
+            await provider.destroy(OWNER)
     namespaces.run(None, "ip", "netns", "delete", namespaces.FABRIC)
 
 

@@ -1,6 +1,7 @@
 """Hosts without room: what is refused before anything is sent, what is taken back, what works all the same.
 
-libvirt's are in `test_libvirt`: there a pool is really full.
+Of libvirt and the lab it is a file system that really is full; how a deployment ends then on libvirt is in
+`test_libvirt`.
 """
 
 from __future__ import annotations
@@ -14,18 +15,25 @@ import pytest
 
 from causeway_controller.hypervisors.base import HypervisorError, unwatched
 from tests.conformance import test_verbs as verbs
-from tests.conformance.kinds import HypervKind, Kind, VsphereKind
+from tests.conformance import volatile
+from tests.conformance.kinds import HypervKind, Kind, LabKind, LibvirtKind, VsphereKind
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(120)]
 
 _MIB = 1 << 20
 _ROOMLESS = pytest.mark.parametrize("kind", ["vsphere", "hyperv"], indirect=True)
+_NO_ROOM_NEEDED = ("find", "check", "list", "power off", "destroy")
+"""By any kind of host: to power on writes on the lab's."""
 
 
 def leave(kind: Kind, octets: int | None) -> None:
     """Have so much room left, as the host says; None: as much as usual."""
     if isinstance(kind, VsphereKind):
         kind.centre.leave(octets)
+    elif isinstance(kind, LibvirtKind):
+        volatile.leave(kind.daemon.pool, octets)
+    elif isinstance(kind, LabKind):
+        volatile.leave(kind.machines, octets)
     else:
         assert isinstance(kind, HypervKind)
         script = kind.host.windows.root.parent / "samba/left"
@@ -59,17 +67,39 @@ async def test_a_host_without_room_for_the_whole_disk_is_refused(kind: Kind) -> 
     await verbs.check(kind, "deploy", had)
 
 
-@_ROOMLESS
-@pytest.mark.shows(
-    operations=("find", "check", "list", "power on", "power off", "destroy"), fault="host full, seen before"
-)
+@pytest.mark.shows(operations=_NO_ROOM_NEEDED, fault="host full, seen before")
 async def test_what_needs_no_room_is_done_on_a_full_host(kind: Kind) -> None:
     had = kind.there()
     await verbs.deploy(kind.provider(), kind)
+    await verbs.power_on(kind.provider(), kind)
     with full(kind, 0):
-        for name in ("find", "check", "list", "power on", "power off", "destroy"):
+        for name in _NO_ROOM_NEEDED:
             await verbs.VERBS[name](kind.provider(), kind)
     assert kind.there() == had
+
+
+@pytest.mark.parametrize("kind", ["libvirt", "vsphere", "hyperv"], indirect=True)
+@pytest.mark.shows(operation="power on", fault="host full, seen before")
+async def test_a_machine_is_started_on_a_full_host(kind: Kind) -> None:
+    had = kind.there()
+    await verbs.deploy(kind.provider(), kind)
+    with full(kind, 0):
+        await verbs.power_on(kind.provider(), kind)
+    await verbs.check(kind, "power on", had)
+
+
+@pytest.mark.parametrize("kind", ["lab"], indirect=True)
+@pytest.mark.shows(operations=("deploy", "power on"), fault="host full, seen before")
+async def test_a_machine_of_the_lab_is_wired_without_room_and_not_started(kind: LabKind) -> None:
+    """Its agent keeps its state in files of this machine."""
+    had = kind.there()
+    with full(kind, 0):
+        await verbs.deploy(kind.provider(), kind)
+        with pytest.raises(HypervisorError, match="No space left on device"):
+            await verbs.power_on(kind.provider(), kind)
+    await verbs.check(kind, "deploy", had)
+    await verbs.power_on(kind.provider(), kind)
+    await verbs.check(kind, "power on", had)
 
 
 @pytest.mark.parametrize("kind", ["vsphere"], indirect=True)

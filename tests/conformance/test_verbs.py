@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from causeway_controller.contract.hosts import Grade
 from causeway_controller.hypervisors.base import HypervisorError, Inspecting, Provider, unwatched
 from causeway_controller.inventory.host_needs import HostNeeds
 from tests.conformance.killing import killed_half_way
-from tests.conformance.kinds import OWNER, Kind
+from tests.conformance.kinds import OWNER, HypervKind, Kind, LabKind, LibvirtKind, VsphereKind
 from tests.cutting_proxy import Way
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(60)]
@@ -187,6 +188,25 @@ async def _octets(kind: Kind, verb: str, way: Way) -> int:
     for act in BEFORE[verb]:
         await act(kind.direct(), kind)
     return whole
+
+
+_NOWHERE: Mapping[type[Kind], str] = {
+    LabKind: "nowhere",
+    LibvirtKind: "nowhere",
+    VsphereKind: "network-99999",
+    HypervKind: "00000000-0000-4000-8000-00000000dead",
+}
+"""What each kind of host does not have, in its own words."""
+
+
+@pytest.mark.shows(operation="deploy", fault="nothing to plug into")
+async def test_a_network_that_is_not_there_is_named_and_nothing_is_made(kind: Kind) -> None:
+    had, absent = kind.there(), _NOWHERE[type(kind)]
+    nics = (kind.spec.nics[0], replace(kind.spec.nics[1], segment=absent))
+    with pytest.raises(HypervisorError, match=f"no (segment|network|switch) {absent}"):
+        await kind.provider().deploy(replace(kind.spec, nics=nics), unwatched)
+    assert kind.there() == had
+    assert await kind.direct().find(OWNER) is None
 
 
 @pytest.mark.shows(fault="host slow")
