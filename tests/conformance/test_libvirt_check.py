@@ -111,6 +111,19 @@ async def test_traps_of_a_network_are_named(host: LibvirtKind) -> None:
     assert "network cwtrap0 is not active" in "\n".join(problems(found))
 
 
+async def test_a_network_whose_bridge_learns_nothing_stops_only_a_bridge(
+    host: LibvirtKind,
+) -> None:
+    described = "<network><name>cwtrap1</name><bridge name='cwtrap1' macTableManager='libvirt'/></network>"
+    needs = replace(NEEDS, vlans=(("cwtrap{vlan}", 1),))
+    with network(host, described):
+        routed = problems(await look(host, needs))
+        bridged = problems(await look(host, replace(needs, bridged_vlans=needs.vlans)))
+    (said,) = set(bridged) - set(routed)
+    assert said.startswith("libvirt keeps the MAC addresses of network cwtrap1")
+    assert set(routed) < set(bridged)
+
+
 async def test_a_pool_without_room_and_one_that_is_not_there(host: LibvirtKind) -> None:
     left = host.daemon.ask(lambda connection: volumes.available(volumes.pool(connection, POOL)))
     many = left // volumes.disk_size(host.image) + 1

@@ -16,6 +16,7 @@ from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
 from tests.conformance.kinds import MACS, OWNER, HypervKind
 from tests.hyperv import host as counterpart
 from tests.hyperv.host import SWITCHES
+from tests.hyperv.things import OnOff
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(60)]
 
@@ -64,6 +65,20 @@ async def test_what_is_not_there_is_said_with_what_there_is(hyperv: HypervKind) 
     assert [text.partition(";")[0] for text in problems(found)] == [f"there is no switch {ABSENT}"] * 2
     assert f"{FIRST} (Production)" in problems(found)[0]
     assert "MacAddressSpoofing" in found[Topic.TRAPS][0].advice
+
+
+async def test_a_vnic_of_a_bridge_that_sends_only_its_own_frames_is_a_problem_until_it_is_changed(
+    hyperv: HypervKind,
+) -> None:
+    await hyperv.direct().deploy(hyperv.spec, unwatched)
+    switch, _, vlan = hyperv.spec.nics[1].segment.partition("/")
+    needs = HostNeeds(bridged=("acme",), bridged_vlans=((switch, int(vlan)),), appliances=(OWNER,))
+    (said,) = problems(await look(hyperv, needs))
+    assert f"of VM {OWNER} is in a network that is extended by a bridge" in said
+    for vm in hyperv.host.windows.vms:
+        for nic in vm.nics:
+            nic.spoofing = OnOff.On
+    assert problems(await look(hyperv, needs)) == []
 
 
 async def test_switches_of_one_name_are_told_apart_before_anything_is_made(hyperv: HypervKind) -> None:

@@ -38,6 +38,14 @@ class Mode(types.PSEnumBase):
     Trunk = 2
 
 
+@types.PSType(["Microsoft.HyperV.PowerShell.OnOffState", *_ENUMERATION])
+class OnOff(types.PSEnumBase):
+    """Of a setting."""
+
+    On = 0
+    Off = 1
+
+
 @dataclass
 class Vlan:
     """Of a vNIC."""
@@ -68,6 +76,7 @@ class Nic:
     switch_name: str
     mac: str
     vlan: Vlan = field(default_factory=Vlan)
+    spoofing: OnOff = OnOff.Off
     kind: str = "VMNetworkAdapterBase"
 
     def properties(self) -> Mapping[str, object]:
@@ -79,6 +88,7 @@ class Nic:
             "SwitchName": self.switch_name,
             "MacAddress": self.mac,
             "DynamicMacAddressEnabled": not self.mac.strip("0"),
+            "MacAddressSpoofing": self.spoofing,
             "VlanSetting": self.vlan,
         }
 

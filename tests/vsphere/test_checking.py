@@ -96,6 +96,64 @@ async def test_what_is_not_there_is_said_with_what_there_is(host: VsphereKind) -
     assert any("accept forged transmits" in one.advice for one in found[Topic.TRAPS])
 
 
+async def test_a_standard_switch_that_stops_a_bridge_is_told(host: VsphereKind) -> None:
+    """By the port group where there is one, else by the switch, which the next one takes it from."""
+    where = "vswitch:vSwitch0"
+    moid = await host.direct().segment(where, 7)
+    needs = HostNeeds(bridged=("acme",), bridged_vlans=((where, 0), (where, 7), (where, 8)))
+    try:
+        found = await look(host, needs)
+    finally:
+        await host.direct().sweep("nobody", (moid,))
+    said = [one for one in problems(found) if "extended by a bridge" in one]
+    assert any("VLAN 0 of" in one and "port group VM Network of ESXi host" in one for one in said)
+    assert all("promiscuous mode" in one for one in said)
+    # The simulator works out no policy of a port group that was added, and has none of a switch.
+    told = {one.text.partition(", and ")[2] for one in found[Topic.TRAPS] if one.grade is Grade.UNKNOWN}
+    assert any(one.startswith("port group causeway-vSwitch0-vlan-7 of ESXi host") for one in told)
+    assert any(one.startswith("switch vSwitch0 of ESXi host") for one in told)
+
+
+async def test_a_distributed_port_group_that_stops_a_bridge_is_told_until_it_is_changed(
+    host: VsphereKind,
+) -> None:
+    where = switch(host)
+    moid = await host.direct().segment(where, 7)
+    needs = HostNeeds(bridged=("acme",), bridged_vlans=((where, 7),))
+    try:
+        assert _graded(await look(host, needs)) == {Grade.UNKNOWN}
+        allow(host, moid, forged=False, promiscuous=True)
+        (said,) = (one for one in problems(await look(host, needs)) if "extended by a bridge" in one)
+        assert said.endswith("refuses forged transmits")
+        allow(host, moid, forged=True, promiscuous=False)
+        (said,) = (one for one in problems(await look(host, needs)) if "extended by a bridge" in one)
+        assert said.endswith("refuses MAC learning")
+        allow(host, moid, forged=True, promiscuous=True)
+        assert _graded(await look(host, needs)) == {Grade.GOOD}
+    finally:
+        await host.direct().sweep("nobody", (moid,))
+
+
+def _graded(found: dict[Topic, list[Finding]]) -> set[Grade]:
+    return {one.grade for one in found[Topic.TRAPS] if "extended by a bridge" in one.text}
+
+
+def allow(host: VsphereKind, moid: str, *, forged: bool, promiscuous: bool) -> None:
+    """Have the port group accept so much."""
+    (group,) = (one for one in host.centre.datacenter.network if one._moId == moid)
+    security = vim.dvs.VmwareDistributedVirtualSwitch.SecurityPolicy(
+        inherited=False,
+        forgedTransmits=vim.BoolPolicy(inherited=False, value=forged),
+        allowPromiscuous=vim.BoolPolicy(inherited=False, value=promiscuous),
+    )
+    config = group.config.defaultPortConfig
+    config.securityPolicy = security
+    spec = vim.dvs.DistributedVirtualPortgroup.ConfigSpec(
+        configVersion=group.config.configVersion, defaultPortConfig=config
+    )
+    WaitForTask(group.ReconfigureDVPortgroup_Task(spec))
+
+
 async def test_a_host_in_maintenance_and_none_that_runs_vms(host: VsphereKind) -> None:
     hosts = host.centre.named(vim.ComputeResource, "DC0_C0").host
     WaitForTask(hosts[0].EnterMaintenanceMode_Task(0))

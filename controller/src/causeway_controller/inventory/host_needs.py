@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tenant import Tenant
 from causeway_controller.inventory import appliances, book, production
 from causeway_controller.inventory.allocation import Allocation, VlanLease
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.production import Place
 from causeway_wire.desired import Extension
-from causeway_wire.types import ApplianceId, IPAddress, MacAddress, Name, TenantId, VlanId, VmName
+from causeway_wire.types import ApplianceId, IPAddress, MacAddress, Name, NetworkId, TenantId, VlanId, VmName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class HostNeeds:
     trunks: tuple[TrunkNeed, ...] = ()
     bridged: tuple[TenantId, ...] = ()
     """Tenants with networks there that are extended by a bridge."""
+    bridged_vlans: tuple[tuple[str, VlanId], ...] = ()
+    """Switch and VLAN of those networks, as far as they have been given one."""
     appliances: tuple[ApplianceId, ...] = ()
     replicas: tuple[Replica, ...] = ()
 
@@ -87,6 +90,7 @@ def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
         ),
         trunks=tuple(_trunk(given, one) for one in needed if one.trunk and _vlans(given, one)),
         bridged=tuple(dict.fromkeys((*_bridged(names, host), *_bridged_here(own)))),
+        bridged_vlans=tuple(one for each in names.tenants for one in bridged_vlans(names, given, each, host)),
         appliances=(
             *(one.id for one in needed),
             *(one.id for one in gateways),
@@ -108,13 +112,7 @@ def _trunk(given: Allocation, one: NeededAppliance) -> TrunkNeed:
 
 def _bridged(names: Book, host: Name) -> Iterator[TenantId]:
     for tenant in names.tenants.values():
-        networks = [
-            network
-            for _, subscription, plan in names.subscribed(tenant)
-            if plan.host == host
-            for network in subscription.networks
-        ]
-        if any(one.extension is Extension.BRIDGED for one in networks):
+        if any(_extended(names, tenant, host)):
             yield tenant.id
 
 
@@ -122,6 +120,23 @@ def _bridged_here(own: list[Place]) -> Iterator[TenantId]:
     for place in own:
         if place.appliance.extension is Extension.BRIDGED:
             yield place.tenant
+
+
+def bridged_vlans(
+    names: Book, given: Allocation, tenant: TenantId, host: Name
+) -> tuple[tuple[str, VlanId], ...]:
+    """Return switch and VLAN of the tenant's networks there that are extended by a bridge, where given."""
+    leases = given.vlans_on(tenant, host)
+    extended = (leases.get(place) for place in _extended(names, names.tenants[tenant], host))
+    return tuple((lease.switch, lease.vlan) for lease in extended if lease is not None)
+
+
+def _extended(names: Book, tenant: Tenant, host: Name) -> Iterator[tuple[Name, NetworkId]]:
+    """Plan and network of those that are extended by a bridge."""
+    for _, subscription, plan in names.subscribed(tenant):
+        for network in subscription.networks:
+            if plan.host == host and network.extension is Extension.BRIDGED:
+                yield subscription.plan, network.plan_network
 
 
 def _replicas(names: Book, host: Name) -> Iterator[Replica]:

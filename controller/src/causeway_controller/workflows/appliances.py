@@ -15,25 +15,28 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from causeway_controller.contract.hosts import Grade, Topic
 from causeway_controller.errors import AgentUnreachable, MachineMissing, WrongPeer
 from causeway_controller.fleet import client, enrolment
 from causeway_controller.fleet.connection import SocketFactory
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import (
     HypervisorError,
+    Inspecting,
     MachineSpec,
     NicSpec,
     Progress,
     Provider,
     Trunking,
 )
+from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.inventory.vnics import InNetwork, InVlan, OnTrunk, Vnic
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import ControllerIdentity
 from causeway_wire.desired import Management, Nic
 from causeway_wire.seed import AuthorizedKey, Enrolment, RoleName, Seed
-from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret
+from causeway_wire.types import ApplianceId, IPAddress, Pem, Secret, VlanId
 
 TOKEN_LIFE: Final = timedelta(hours=1)
 """From deployment to enrolment."""
@@ -51,6 +54,8 @@ class Wanted:
     management: ManagementAccess
     adapters: tuple[Adapter, ...]
     vnics: tuple[Vnic, ...]
+    bridged: tuple[tuple[str, VlanId], ...] = ()
+    """Switch and VLAN of networks that it extends by a bridge."""
 
 
 class Tokens(Protocol):
@@ -115,6 +120,7 @@ class Onboarding:
         """
         if await provider.find(wanted.id) is not None:
             return
+        await _refuse_bridge(wanted, provider)
         token = await self._tokens.get(wanted.id)
         seed = seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
         seed = replace(seed, ssh_authorized_keys=self._ssh_keys, time_servers=self._time_servers)
@@ -206,6 +212,18 @@ async def _spec(wanted: Wanted, provider: Provider, seed: bytes, *, in_place: bo
 async def _refuse(spec: MachineSpec, provider: Provider) -> None:
     if reasons := await provider.preflight(spec):
         raise HypervisorError(f"appliance {spec.name} cannot be deployed: {'; '.join(reasons)}")
+
+
+async def _refuse_bridge(wanted: Wanted, provider: Provider) -> None:
+    """Raise HypervisorError where the host would keep the frames of a bridge: nothing would say so later."""
+    if not wanted.bridged or not isinstance(provider, Inspecting):
+        return
+    needs = HostNeeds(bridged=(wanted.id,), bridged_vlans=wanted.bridged, vlans=wanted.bridged)
+    found = (await provider.inspect(needs)).findings
+    stopped = [one for one in found if one.topic is Topic.TRAPS and one.grade is Grade.PROBLEM]
+    if stopped:
+        said = "; ".join(f"{one.text}: {one.advice}" for one in stopped)
+        raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {said}")
 
 
 async def _segment(provider: Provider, vnic: Vnic) -> str:

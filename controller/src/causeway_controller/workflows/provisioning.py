@@ -13,7 +13,7 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.failover import documents, losing, revocation
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.hypervisors.base import Progress, Provider, unwatched
-from causeway_controller.inventory import appliances, book, production, tenancy
+from causeway_controller.inventory import appliances, book, host_needs, production, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.production import Place
 from causeway_controller.inventory.tenancy import ManagementAccess, Site
@@ -189,6 +189,7 @@ class Provisioning:
             management=appliance.management,
             adapters=(appliance.uplink,),
             vnics=of_provider_appliance(needed, stored.allocation),
+            bridged=host_needs.bridged_vlans(names, stored.allocation, tenant, host),
         )
         return _Checked(site=site, wanted=wanted, provider=functools.partial(self._hosts, names.hosts[host]))
 

@@ -32,10 +32,31 @@ def findings(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterato
         yield warning(Topic.RIGHTS, text, _KERBEROS)
     yield from _storage(login, host, needs, image)
     yield from _networks(login, needs)
+    yield from _bridged(login, needs)
+
+
+def _bridged(login: Login, needs: HostNeeds) -> Iterator[Finding]:
+    """What a bridge needs of the vNICs that it is made of."""
     if needs.bridged:
         text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
         advice = "Set-VMNetworkAdapter -MacAddressSpoofing On for the appliances' adapters on them"
         yield trap(text, advice)
+    if not needs.bridged_vlans:
+        return
+    for one in machines.unspoofed(login, needs.appliances):
+        if any(_carries(one.network, switch, vlan) for switch, vlan in needs.bridged_vlans):
+            what = f"adapter {one.adapter} of VM {one.vm} is in a network that is extended by a bridge"
+            text = f"{what}, and may send no frames of others' MAC addresses"
+            command = f"Set-VMNetworkAdapter -VMName '{one.vm}' -Name '{one.adapter}' -MacAddressSpoofing On"
+            yield problem(Topic.TRAPS, text, command)
+
+
+def _carries(network: str, switch: str, vlan: int) -> bool:
+    try:
+        segment, wanted = hyperv_names.segment(network), hyperv_names.switch(switch)
+    except ValueError:
+        return False  # plugged in nowhere, or no switch, which is said with the networks
+    return segment.switch == wanted and (segment.vlan == vlan or vlan in segment.trunk)
 
 
 def _storage(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:

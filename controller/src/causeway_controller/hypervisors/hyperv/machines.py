@@ -7,7 +7,7 @@ once (see `deployment`). Others are powered by their ids, never changed and neve
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -189,6 +189,30 @@ def _nics(login: Login, source: Call) -> Iterator[tuple[str, VmNic]]:
     for one in rows:
         nic = VmNic(mac=networks.mac(str(one["MacAddress"] or "")), network=networks.plugged(one))
         yield str(one["VMId"]).lower(), nic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unspoofed:
+    """A vNIC of an appliance that is not let send frames of others' MAC addresses."""
+
+    vm: str
+    adapter: str
+    network: str
+
+
+def unspoofed(login: Login, appliances: Container[str]) -> Iterator[Unspoofed]:
+    """Each of those appliances' vNICs that is one."""
+    names = {one.id: one.name for one in listed(login) if one.notes.get(OWNER) in appliances}
+    places = {(vm, nic.mac): nic.network for vm, nic in _nics(login, ("Get-VM", {}))}
+    rows = login.run(
+        ("Get-VM", {}),
+        ("Get-VMNetworkAdapter", {}),
+        ("Select-Object", {"Property": ["VMId", "Name", "MacAddress", "MacAddressSpoofing"]}),
+    )
+    for one in rows:
+        vm, mac = str(one["VMId"]).lower(), networks.mac(str(one["MacAddress"] or ""))
+        if vm in names and str(one["MacAddressSpoofing"]) != "On":
+            yield Unspoofed(vm=names[vm], adapter=str(one["Name"]), network=places.get((vm, mac), ""))
 
 
 def _other(login: Login, identifier: str) -> Vm | None:

@@ -115,8 +115,16 @@ def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
         yield good(Topic.NETWORKS, f"all networks that appliances are plugged into are there: {len(wanted)}")
     for pool in needs.pools:
         yield from _pool_of_vlans(connection, pool, known=frozenset(needs.vlans))
+    bridged = {_segment(*one) for one in needs.bridged_vlans}
     for name in wanted:
-        yield from _trap(connection, name)
+        yield from _trap(connection, name, bridged=name in bridged)
+
+
+def _segment(switch: str, vlan: int) -> str:
+    try:
+        return libvirt_names.segment_of(switch, vlan)
+    except ValueError:
+        return ""  # said already
 
 
 def _plugged(names: Iterable[str]) -> tuple[NicSpec, ...]:
@@ -148,8 +156,11 @@ def _pool_of_vlans(
         yield Finding(topic=Topic.NETWORKS, grade=Grade.WARNING, text=text, advice=advice)
 
 
-def _trap(connection: Any, name: str) -> Iterator[Finding]:
-    """What a network of libvirt's does besides carrying frames."""
+def _trap(connection: Any, name: str, *, bridged: bool) -> Iterator[Finding]:
+    """What a network of libvirt's does besides carrying frames.
+
+    `bridged`: a tenant's network is extended by a bridge there, with frames of others' MAC addresses.
+    """
     libvirt = binding.load()
     try:
         if libvirt_names.segment(name).kind is not SegmentKind.NETWORK:
@@ -170,7 +181,15 @@ def _trap(connection: Any, name: str) -> Iterator[Finding]:
         text = (
             f"network {name} is macvtap, which passes no frames for MAC addresses that a vNIC does not have"
         )
-        yield trap(text, "use a network over a bridge where a tenant's network is extended by a bridge")
+        advice = "use a network over a bridge where a tenant's network is extended by a bridge"
+        yield problem(Topic.TRAPS, text, advice) if bridged else trap(text, advice)
+    bridge = described.find("bridge")
+    if bridged and bridge is not None and bridge.get("macTableManager") == "libvirt":
+        text = (
+            f"libvirt keeps the MAC addresses of network {name}: its bridge passes no frames for those that "
+            "vNICs do not have, and a network is extended by a bridge there"
+        )
+        yield problem(Topic.TRAPS, text, f"`virsh net-edit {name}`: take macTableManager out of <bridge>")
     port = described.find("port")
     if port is not None and port.get("isolated") == "yes":
         text = f"the ports of network {name} are isolated: the appliance cannot talk to replicas"

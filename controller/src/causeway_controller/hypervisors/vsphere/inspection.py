@@ -11,13 +11,14 @@ from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
 from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap
-from causeway_controller.hypervisors.vsphere import binding, machines, networks, ova, rights
+from causeway_controller.hypervisors.vsphere import binding, machines, networks, ova, policies, rights
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.place import Place
 from causeway_controller.inventory import vsphere_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
 _PROMISCUOUS: Final = "Net.ReversePathFwdCheckPromisc"
+_ACCEPT: Final = "let its port group accept forged transmits, and MAC learning or else promiscuous mode"
 
 
 def findings(service: Any, host: Host, needs: HostNeeds, image: Path) -> Iterator[Finding]:
@@ -114,10 +115,29 @@ def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
         yield problem(
             Topic.TRAPS, f"no ESXi host of {place.compute.name} can run VMs", "look at them in vSphere"
         )
-    if needs.bridged:
+    yield from _bridged(place, needs)
+
+
+def _bridged(place: Place, needs: HostNeeds) -> Iterator[Finding]:
+    """What a bridge needs of the port groups that it is in."""
+    if needs.bridged and not needs.bridged_vlans:
         text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
-        advice = "let their port groups accept forged transmits, with MAC learning or promiscuous mode"
-        yield trap(text, advice)
+        yield trap(text, _ACCEPT)
+    for switch, vlan in needs.bridged_vlans:
+        what = f"a network that is extended by a bridge is VLAN {vlan} of {switch}"
+        try:
+            found = tuple(policies.refusals(place, switch, vlan))
+        except (HypervisorError, ValueError):
+            continue  # a switch that is not there, which is said with the networks
+        for one in found:
+            if one.lacks:
+                text = f"{what}, and {one.where} refuses {' and '.join(one.lacks)}"
+                yield problem(Topic.TRAPS, text, _ACCEPT)
+            else:
+                text = f"{what}, and {one.where} does not tell what it refuses"
+                yield Finding(topic=Topic.TRAPS, grade=Grade.UNKNOWN, text=text, advice=_ACCEPT)
+        if not found:
+            yield good(Topic.TRAPS, f"{what}, whose port groups let a bridge work")
 
 
 def _promiscuous(host: Any) -> Iterator[Finding]:

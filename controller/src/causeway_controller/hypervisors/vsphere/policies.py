@@ -1,0 +1,95 @@
+"""Whether a VLAN's port groups let an appliance be a bridge, with frames of others' MAC addresses.
+
+A standard switch needs forged transmits and promiscuous mode. A distributed one has MAC learning (vSphere
+6.7) in place of the latter. What a port group does not say it has from its switch. Blocking; changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from causeway_controller.hypervisors.vsphere import networks
+from causeway_controller.hypervisors.vsphere.place import Place
+from causeway_controller.inventory import vsphere_names
+
+FORGED: Final = "forged transmits"
+PROMISCUOUS: Final = "promiscuous mode"
+LEARNING: Final = "MAC learning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What somewhere is refused, or not known."""
+
+    where: str
+    lacks: tuple[str, ...]
+    """Empty: it does not tell."""
+
+
+def refusals(place: Place, switch: str, vlan: int) -> Iterator[Refusal]:
+    """Say of each port group of this VLAN, or of the switch that the next one is made on, what it refuses.
+
+    Raises HypervisorError where there is no such switch, ValueError for what is none.
+    """
+    found = vsphere_names.switch(switch)
+    if found.distributed:
+        yield from _of_distributed(networks.distributed(place, found.name), vlan)
+    else:
+        networks.standard(place, found.name)
+        yield from _of_standard(place, found.name, vlan)
+
+
+def _of_distributed(switch: Any, vlan: int) -> Iterator[Refusal]:
+    groups = [one for one in switch.portgroup if networks.vlan_of(one) == vlan or _in_our_trunk(one, vlan)]
+    for one in groups:
+        lacks = _lacking(one.config.defaultPortConfig)
+        if lacks is None or lacks:
+            yield Refusal(where=f"port group {one.name}", lacks=lacks or ())
+    if not groups:
+        lacks = _lacking(switch.config.defaultPortConfig)
+        if lacks is None or lacks:
+            yield Refusal(where=f"distributed switch {switch.name}", lacks=lacks or ())
+
+
+def _in_our_trunk(group: Any, vlan: int) -> bool:
+    return group.name.startswith(networks.PREFIX) and vlan in (networks.passes(group) or ())
+
+
+def _lacking(config: Any) -> tuple[str, ...] | None:
+    """What these settings of ports refuse; None where they do not say."""
+    since, before = (getattr(config, name, None) for name in ("macManagementPolicy", "securityPolicy"))
+    if since is not None:
+        learns = since.macLearningPolicy is not None and since.macLearningPolicy.enabled
+        heard, forged = since.allowPromiscuous or learns, since.forgedTransmits
+    elif before is not None and before.forgedTransmits is not None and before.allowPromiscuous is not None:
+        heard, forged = before.allowPromiscuous.value, before.forgedTransmits.value
+    else:
+        return None
+    return (*(() if forged else (FORGED,)), *(() if heard else (LEARNING,)))
+
+
+def _of_standard(place: Place, switch: str, vlan: int) -> Iterator[Refusal]:
+    for host in place.hosts:
+        info = host.configManager.networkSystem.networkInfo
+        if info is None:
+            continue  # an ESXi host that cannot be asked, which is said with the hosts
+        groups = [one for one in info.portgroup if one.spec.vswitchName == switch and one.spec.vlanId == vlan]
+        policies = [(f"port group {one.spec.name}", one.computedPolicy) for one in groups] or [
+            (f"switch {one.name}", one.spec.policy) for one in info.vswitch if one.name == switch
+        ]
+        for what, policy in policies:
+            security = getattr(policy, "security", None)
+            where = f"{what} of ESXi host {host.name}"
+            if security is None:
+                yield Refusal(where=where, lacks=())
+            elif lacks := tuple(
+                word
+                for word, accepted in (
+                    (FORGED, security.forgedTransmits),
+                    (PROMISCUOUS, security.allowPromiscuous),
+                )
+                if not accepted
+            ):
+                yield Refusal(where=where, lacks=lacks)
