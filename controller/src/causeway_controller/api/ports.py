@@ -110,8 +110,9 @@ class HostService(Protocol):
         Raises ProblemError, ControllerError.
         """
 
-    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
-        """See that the host has a VM of this id that is off, and stands in for no other VM than this one.
+    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName, staff: bool) -> None:
+        """See that the host has a VM of this id that is off, and stands in for no other VM than this one;
+        where none of the provider's `staff` says so, that it is in no network of the provider's own machines.
 
         Raises ProblemError, ControllerError.
         """

@@ -146,7 +146,8 @@ class ReplicaHandlers:
         if before is not None and renamed is not None:
             await self.hosts.renamed(wanted.host, before.vm_id, wanted.vm_id, tenant=tenant, vm=vm)
         else:
-            await self.hosts.fit(wanted.host, wanted.vm_id, tenant=tenant, vm=vm)
+            staff = ask.caller.tenant is None
+            await self.hosts.fit(wanted.host, wanted.vm_id, tenant=tenant, vm=vm, staff=staff)
 
     def _known(self, ask: Ask, wanted: ReplicaVm, renamed: Renamed | None) -> None:
         """Raise ProblemError unless the inventory could have it, before the host is asked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from msgspec import UNSET, UnsetType
@@ -19,6 +19,7 @@ from causeway_controller.contract.hosts import HostVm, HostVms
 from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
 from causeway_controller.contract.tenant import ProtectedVm
 from causeway_controller.inventory import matching
+from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress
 
 replica = typer.Typer(
@@ -28,6 +29,11 @@ replica = typer.Typer(
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]
+_ENTERED, _WOULD_BE = "entered", "would be entered"
+_NOT_TRIED = "not tried: see below"
+_ABOUT_ONE: Final = frozenset({404, 409, 412, 422})
+"""Statuses of refusals that say nothing of the next VM."""
+
 OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
 
 
@@ -102,7 +108,8 @@ def discover(
 ) -> None:
     """Look on a host for replicas of those VMs that have none, by name or MAC address, and enter them.
 
-    Exit code 1 when one of them was not found, or several were found for it.
+    One that is refused keeps no other from being entered. Exit code 1 when one of them was refused or not
+    found, or several were found for it.
     """
     with telling.told(json_wanted=json_wanted):
         asked = client(context)
@@ -110,15 +117,25 @@ def discover(
         there = asked.ask(host_routes.HOST_VMS, {"host": host}).read(HostVms).vms
         free = [one for one in there if not one.known_as]
         wanted = [vm for vm in entered.vms if vm.replica is UNSET]
-        rows = []
+        rows: list[tuple[str, list[str], str]] = []
+        stopped: Exception | None = None
         for vm in wanted:
             found = matching.alike(vm.name, vm.macs, free, suffix=suffix)
-            if len(found) == 1 and not dry_run:
-                _enter(asked, tenant, vm, host, found[0])
-            rows.append((vm.name, [one.id for one in found], _verdict(found, dry=dry_run)))
+            said = _verdict(found, dry=dry_run)
+            if stopped is not None:
+                said = _NOT_TRIED
+            elif len(found) == 1 and not dry_run:
+                try:
+                    said = _enter(asked, tenant, vm, host, found[0]) or said
+                except (ProblemError, errors.UnreachableError) as error:
+                    stopped, said = error, _NOT_TRIED
+            rows.append((vm.name, [one.id for one in found], said))
     if json_wanted:
         telling.as_json(
-            [{"vm": vm, "found": found, "entered": said == "entered"} for vm, found, said in rows]
+            [
+                {"vm": vm, "found": found, "entered": said == _ENTERED, "why": _why(said)}
+                for vm, found, said in rows
+            ]
         )
     else:
         telling.table(
@@ -126,7 +143,10 @@ def discover(
         )
         if not wanted:
             typer.echo(f"Every VM of {tenant} has a replica.")
-    if any(len(found) != 1 for _, found, _ in rows):
+    if stopped is not None:
+        with telling.told(json_wanted=json_wanted):
+            raise stopped
+    if any(_why(said) for _, _, said in rows):
         raise typer.Exit(errors.REFUSED)
 
 
@@ -141,15 +161,27 @@ def remove(context: typer.Context, tenant: TenantName, vm: VmName, *, json_wante
         typer.echo(f"{tenant}/{vm} has no replica any more.")
 
 
-def _enter(asked: Client, tenant: str, vm: ProtectedVm, host: str, found: HostVm) -> None:
+def _enter(asked: Client, tenant: str, vm: ProtectedVm, host: str, found: HostVm) -> str:
+    """Enter it; why it was refused, empty where it was not. What is not about this one VM is raised."""
     where = {"tenant": tenant, "vm": vm.name}
-    asked.ask(replica_routes.REGISTER_REPLICA, where, body=RegisterReplica(host=host, vm_id=found.id))
+    try:
+        asked.ask(replica_routes.REGISTER_REPLICA, where, body=RegisterReplica(host=host, vm_id=found.id))
+    except ProblemError as error:
+        if error.problem.status not in _ABOUT_ONE:
+            raise
+        return f"refused: {'; '.join(one.detail for one in error.problem.each)}"
+    return ""
+
+
+def _why(said: str) -> str:
+    """What keeps it from being entered."""
+    return "" if said in {_ENTERED, _WOULD_BE} else said
 
 
 def _verdict(found: list[HostVm], *, dry: bool) -> str:
     match found:
         case [_]:
-            return "would be entered" if dry else "entered"
+            return _WOULD_BE if dry else _ENTERED
         case []:
             return "nobody has its name or MAC address there; replicate it, or enter it with its id"
         case _:

@@ -159,10 +159,11 @@ class HostChecks:
         )
         return HostVms(host=name, vms=tuple(sorted(told, key=lambda one: (one.name, one.id))))
 
-    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
+    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName, staff: bool) -> None:
         """See that the host has such a VM, that it is no appliance of ours and no replica of another VM than
         this one, and off: what runs is no replica.
 
+        Who is not the provider's `staff` names none that is in a network of the provider's own machines.
         Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
         host = await asyncio.to_thread(self._host, name)
@@ -171,6 +172,14 @@ class HostChecks:
             raise _unfit(
                 f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
             )
+        if not staff:
+            stored = await asyncio.to_thread(self.inventories.load)
+            theirs = set(_needs(stored, name)[1].networks) & {nic.network for nic in there.nics}
+            if theirs:
+                raise _unfit(
+                    f"{there.name} is in network {', '.join(sorted(theirs))}, where the provider's own "
+                    "machines are and no replica is; plug it elsewhere, or let their staff register it"
+                )
 
     async def _nobodys(
         self, host: Host, found: Sequence[FoundVm], vm_id: str, but: tuple[TenantId, VmName]
@@ -186,6 +195,12 @@ class HostChecks:
         if whose - {but}:
             detail = f"VM {vm_id} of {host.id} is another VM's replica, by this id or another; name its own"
             raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
+        tenants = (await asyncio.to_thread(self.inventories.load)).inventory.tenants
+        if matching.is_another(there, but, tenants):
+            raise _unfit(
+                f"{there.name} has the MAC address of another VM than {but[1]}; give the id of its replica, "
+                "or correct the `macs` of both in the inventory"
+            )
         return there
 
     async def renamed(self, name: Name, before: str, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:

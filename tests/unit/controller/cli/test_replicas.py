@@ -11,9 +11,12 @@ from msgspec import UNSET
 from typer.testing import CliRunner, Result
 
 from causeway_controller.cli.main import app
+from causeway_controller.contract.hosts import HostVm, HostVms
 from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.store.inventories import Inventories
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.controller_socket import AtSocket, at_socket
+from tests.fakes.appliance_service import FakeHosts
 from tests.provider_inventory import seed_example, tenant, vm, with_
 
 
@@ -42,10 +45,62 @@ def test_what_has_the_vms_name_on_a_host_is_entered(controller: AtSocket) -> Non
     done = ask(controller, "discover", "acme", "esx1", "--suffix", "_replica", "--json")
     assert done.exit_code == 1
     assert json.loads(done.stdout) == [
-        {"vm": "web1", "found": ["9e2a"], "entered": True},
-        {"vm": "app1", "found": [], "entered": False},
+        {"vm": "web1", "found": ["9e2a"], "entered": True, "why": ""},
+        {
+            "vm": "app1",
+            "found": [],
+            "entered": False,
+            "why": "nobody has its name or MAC address there; replicate it, or enter it with its id",
+        },
     ]
     assert entered(controller, "web1") == ReplicaVm(host="esx1", vm_id="9e2a")
+
+
+UNFIT = ProblemError(problem(ProblemType.INVALID, "it is powered on; power it off", pointer="/vm_id"))
+AWAY = ProblemError(problem(ProblemType.UNAVAILABLE, "the host went away"))
+
+
+@pytest.fixture
+def both(controller: AtSocket, monkeypatch: pytest.MonkeyPatch) -> AtSocket:
+    """Both VMs that have no replica are there."""
+
+    async def vms(_: object, name: str) -> HostVms:
+        there = (HostVm(id=f"vm-{one}", name=one, powered_on=False) for one in ("web1", "app1"))
+        return HostVms(host=name, vms=tuple(there))
+
+    monkeypatch.setattr(FakeHosts, "vms", vms)
+    return controller
+
+
+def test_one_that_is_refused_keeps_no_other_from_being_entered(
+    both: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fit(_: object, name: str, vm_id: str, **__: object) -> None:
+        if vm_id == "vm-web1":
+            raise UNFIT
+
+    monkeypatch.setattr(FakeHosts, "fit", fit)
+    done = ask(both, "discover", "acme", "esx1")
+    assert done.exit_code == 1
+    first, second = done.stdout.splitlines()[-2:]
+    assert first.split(maxsplit=2) == ["web1", "vm-web1", "refused: it is powered on; power it off"]
+    assert second.split(maxsplit=2) == ["app1", "vm-app1", "entered"]
+    assert (entered(both, "web1"), entered(both, "app1")) == (UNSET, ReplicaVm(host="esx1", vm_id="vm-app1"))
+
+
+def test_a_host_that_goes_away_ends_it_and_what_was_done_is_told(
+    both: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fit(_: object, name: str, vm_id: str, **__: object) -> None:
+        if vm_id == "vm-app1":
+            raise AWAY
+
+    monkeypatch.setattr(FakeHosts, "fit", fit)
+    done = ask(both, "discover", "acme", "esx1")
+    assert (done.exit_code != 0, "the host went away" in done.stderr) == (True, True)
+    first, second = done.stdout.splitlines()[-2:]
+    assert first.split(maxsplit=2) == ["web1", "vm-web1", "entered"]
+    assert second.split(maxsplit=2) == ["app1", "vm-app1", "not tried: see below"]
 
 
 def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:

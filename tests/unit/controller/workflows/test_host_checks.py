@@ -128,11 +128,47 @@ async def test_what_stands_in_for_a_vm_is_there_off_and_nobody_elses(
 ) -> None:
     world.host.found = [vm]
     if said is None:
-        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1")
+        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1", staff=True)
         return
     with pytest.raises(ProblemError, match=said) as caught:
-        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1")
+        await world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1", staff=True)
     assert caught.value.problem.pointer == "/vm_id"
+
+
+@pytest.mark.parametrize("staff", [True, False])
+async def test_who_replicates_names_no_machine_in_the_providers_own_networks(
+    world: World, *, staff: bool
+) -> None:
+    nics = (VmNic(mac="02:00:00:00:00:07", network="network-3"),)
+    world.host.found = [FoundVm(id="vm-7", name="vcenter", powered_on=False, nics=nics)]
+    asked = world.checks.fit("esx1", "vm-7", tenant="acme", vm="db1", staff=staff)
+    if staff:
+        await asked
+        return
+    with pytest.raises(ProblemError, match="where the provider's own machines are") as caught:
+        await asked
+    assert caught.value.problem.pointer == "/vm_id"
+
+
+@pytest.mark.parametrize(("mac", "whose"), [("52:54:00:00:00:01", "db1"), ("52:54:00:00:00:02", "web1")])
+async def test_a_vm_with_the_mac_address_of_another_one_is_its_replica(
+    world: World, mac: str, whose: str
+) -> None:
+    stored = world.inventories.load()
+    tenant = stored.inventory.tenants[0]
+    macs = {"db1": "52:54:00:00:00:01", "web1": "52:54:00:00:00:02"}
+    vms = tuple(with_(one, macs=(macs[one.name],) if one.name in macs else ()) for one in tenant.vms)
+    changed = with_(stored.inventory, tenants=(with_(tenant, vms=vms), *stored.inventory.tenants[1:]))
+    world.inventories.replace(changed, expected=stored.revision, actor="test")
+    nic = VmNic(mac=mac.upper(), network="dvportgroup-9")
+    world.host.found = [FoundVm(id="vm-7", name="x", powered_on=False, nics=(nic,))]
+    for vm in ("db1", "web1"):
+        asked = world.checks.fit("esx1", "vm-7", tenant="acme", vm=vm, staff=True)
+        if vm == whose:
+            await asked
+            continue
+        with pytest.raises(ProblemError, match=f"MAC address of another VM than {vm}"):
+            await asked
 
 
 @pytest.mark.parametrize(
@@ -173,10 +209,10 @@ async def test_what_is_a_replica_by_another_of_its_ids_or_on_another_host_of_the
     world.inventories.replace(changed, expected=stored.revision, actor="test")
     (known,) = (one for name, one in world.replicas.items() if name == "web1")
     world.host.found = [FoundVm(id="5012-ab", name="web1-r", powered_on=False, other_ids=(known,))]
-    await world.checks.fit(host, "5012-ab", tenant="acme", vm="web1")
+    await world.checks.fit(host, "5012-ab", tenant="acme", vm="web1", staff=True)
     for tenant, vm in (("acme", "db1"), ("bolt", "web1")):
         with pytest.raises(ProblemError, match="is another VM's replica") as caught:
-            await world.checks.fit(host, "5012-ab", tenant=tenant, vm=vm)
+            await world.checks.fit(host, "5012-ab", tenant=tenant, vm=vm, staff=True)
         assert caught.value.problem.pointer == "/vm_id"
 
 
