@@ -26,7 +26,7 @@ from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from causeway_wire.types import Name, TenantId
-from tests.fakes.engine import FakeEngine
+from tests.fakes.engine import FakeEngine, Killed
 from tests.fakes.hooks import FakeHooks
 from tests.workflow_bench import PLAN, SITE, TIMING, Bench, planned
 
@@ -126,6 +126,21 @@ class RunsBench(Bench):
         event = self.runs_kept.last(run)
         assert event is not None
         return event.kind, detail(event)
+
+
+async def killed(bench: RunsBench, run: str, *, stage: str, moment: str) -> bool:
+    """Carry the run out until this controller is killed there; False when it never came there."""
+
+    async def kill(at: str, when: str) -> None:
+        if (at, when) == (stage, moment):
+            raise Killed
+
+    bench.engine.at = kill
+    try:
+        await bench.engine.carry_out(run)
+    except Killed:
+        return True
+    return False
 
 
 def detail(event: RunEvent) -> dict[str, Any]:

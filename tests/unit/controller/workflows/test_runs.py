@@ -13,7 +13,6 @@ import pytest
 from causeway_controller.contract.requests import FailOver, FailOverSite, Request, UndoSite
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.inventory.modes import Full, Idle, Partial
-from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import left_on
 from causeway_controller.store.database import Database
 from causeway_controller.store.left_on import LeftOn
@@ -21,7 +20,7 @@ from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed
-from tests.runs_bench import HOST, Died, RunsBench, detail, made
+from tests.runs_bench import HOST, Died, RunsBench, detail, killed, made
 from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
@@ -111,21 +110,6 @@ async def test_a_plan_changes_nothing(bench: RunsBench) -> None:
     assert [list(stage) for stage in planned.stages] == detail(bench.runs_kept.events(run)[0])["stages"]
 
 
-async def killed(bench: RunsBench, run: str, *, stage: str, moment: str) -> bool:
-    """Carry the run out until this controller is killed there; False when it never came there."""
-
-    async def kill(at: str, when: str) -> None:
-        if (at, when) == (stage, moment):
-            raise Killed
-
-    bench.engine.at = kill
-    try:
-        await bench.engine.carry_out(run)
-    except Killed:
-        return True
-    return False
-
-
 def world(bench: RunsBench) -> object:
     """What agents and hypervisor are, whatever they were in between."""
     agents = {name: (agent.mode, agent.awaiting, sorted(agent.table)) for name, agent in bench.agents.items()}
@@ -159,41 +143,6 @@ async def test_killed_at_any_boundary_another_controller_brings_it_to_the_same_e
         assert {bench.agents[PROVIDER].epoch, bench.epochs.current("acme", HOST)} == {epoch + 1}
         database.close()
     calm_database.close()
-
-
-def without_server(site: Site) -> Site:
-    """The site whose provider's ends of tunnels were revoked, and have no other certificate yet."""
-    known = site.credentials["acme"]
-    tunnels = {name: replace(one, server_certificate="") for name, one in known.tunnels.items()}
-    return replace(site, credentials={"acme": replace(known, tunnels=tunnels)})
-
-
-async def test_an_end_that_was_revoked_is_told_before_anything_begins(bench: RunsBench) -> None:
-    bench.tenancies.site = without_server(SITE)
-    for asked in (bench.runs.plan(BEGIN, host=HOST), bench.runs.start(BEGIN, host=HOST, actor="anna")):
-        found = await refused(asked, ProblemType.UNAVAILABLE)
-        assert "was revoked; its appliance gets another one by itself" in found.detail
-    assert (bench.runs_kept.open(), bench.engine.submitted, bench.log) == ((), {}, [])
-
-
-async def test_one_that_is_revoked_before_its_run_begins_stops_it_with_nothing_touched(
-    bench: RunsBench,
-) -> None:
-    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
-    bench.tenancies.site = without_server(SITE)
-    await bench.engine.carry_out(run)
-    assert bench.kinds(run) == [FAILED]
-    assert "was revoked" in detail(bench.runs_kept.events(run)[-1])["why"]
-    assert [line for line in bench.log if " on" in line or "applied" in line] == []
-
-
-async def test_who_takes_a_run_over_goes_on_although_an_end_was_revoked_meanwhile(bench: RunsBench) -> None:
-    run = (await bench.runs.start(BEGIN, host=HOST, actor="anna")).id
-    assert await killed(bench, run, stage="stage 4", moment="remembered")
-    bench.tenancies.site = without_server(SITE)
-    bench.controller("two")
-    assert not await killed(bench, run, stage="", moment="")
-    assert bench.kinds(run) == [STARTED, TAKEN_OVER, FINISHED]
 
 
 async def test_what_awaited_a_confirmation_is_confirmed_by_the_successor(bench: RunsBench) -> None:
