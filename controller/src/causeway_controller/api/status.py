@@ -25,6 +25,7 @@ from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store import left_on
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
+from causeway_controller.store.left_on import LeftOn
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.tenancies import Standings
@@ -160,11 +161,9 @@ class StatusHandlers:
         return tuple(
             Trouble(
                 subject=f"{one.tenant} on {one.host}",
-                detail=f"run {one.run} ended the full failover, and these replicas may be on all the same: "
+                detail=f"run {one.run} is over, and these replicas may be on, though no failover has them: "
                 f"{', '.join(one.vms[:_NOTICES])}"
-                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; "
-                f"`causeway failover undo {one.tenant} --full --host {one.host} "
-                f"{' '.join(f'--keep-partial {vm}' for vm in one.kept)}` powers off all but those that stay",
+                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; {_ends(one)}",
             )
             for one in left_on.find(self.database, tenant)
         )
@@ -197,6 +196,15 @@ def _undeployed(
     found = undeployed.find(inventory, deployed)
     told = [(Trouble(subject=one.subject, detail=one.detail), one.wanted) for one in found]
     return tuple(one for one, wanted in told if wanted), tuple(one for one, wanted in told if not wanted)
+
+
+def _ends(one: LeftOn) -> str:
+    """What has them in a failover, or off."""
+    if one.full:
+        return f"`causeway failover full {one.tenant} --host {one.host}` goes on with them"
+    kept = " ".join(f"--keep-partial {vm}" for vm in one.kept)
+    undo = f"`causeway failover undo {one.tenant} --full --host {one.host} {kept}`"
+    return f"{undo} powers off all but those that stay"
 
 
 def _some(old: tuple[Trouble, ...]) -> tuple[Trouble, ...]:

@@ -19,9 +19,10 @@ retry. In rehearsal the same happens with test addresses in place of public ones
 and each replica's time-to-ready is measured.
 
 Escalation of a running partial failover is stage 3 in one change at the appliance: its replicas keep running,
-the tunnel ends and the gateway appears together, and no moment allows what neither mode allows. Tenant
-appliances are told last and at leisure: their site may be dead. De-escalation is the same change backwards,
-and is confirmed only when the tunnel carries packets.
+the tunnel ends and the gateway appears together, and no moment allows what neither mode allows. That it is
+full is kept then (`steps.Settle`): a tenant's controller that led the partial one ends its half as soon as it
+hears of that, so nothing goes back. Tenant appliances are told last and at leisure: their site may be dead.
+De-escalation is the same change backwards, and is confirmed only when the tunnel carries packets.
 """
 
 from __future__ import annotations
@@ -143,6 +144,10 @@ def _begin(
     yield (_take_over(tenant, before, after),)
     yield (_verify(tenant, after),)
     yield (Step("Confirm the takeover over a new connection", Confirm(appliance=tenant.provider.id)),)
+    if isinstance(before, modes.Partial):
+        yield (
+            Step("Keep that the site is failed over", Settle(mode=replace(after, vms=after.vms - starting))),
+        )
     yield from starts.stages(tenant, after, starting)
     yield from hooks.call(tenant, HookMoment.AFTER, request=request, vms=after.vms)
     if isinstance(before, modes.Partial):

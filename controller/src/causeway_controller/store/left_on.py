@@ -36,7 +36,8 @@ class LeftOn:
     host: Name
     vms: tuple[VmName, ...]
     kept: tuple[VmName, ...]
-    """VMs that are failed over there, partially."""
+    """VMs that are failed over there, partially unless `full`."""
+    full: bool = False
 
 
 def find(database: Database, tenant: TenantId | None = None) -> tuple[LeftOn, ...]:
@@ -76,21 +77,33 @@ def _of_replicas(request: str) -> bool:
 
 
 def _left(row: RowMapping, events: Iterable[RowMapping]) -> LeftOn | None:
-    before, after, states = frozenset[VmName](), frozenset[VmName](), dict[str, str]()
+    before, started, states, failed = frozenset[VmName](), set[VmName](), dict[str, str](), False
+    after: modes.Mode = modes.Idle()
     for event in events:
         told = msgspec.json.decode(event["detail"], type=dict[str, Any])
         match event["kind"]:
             case "started":
                 before = modes.read(told["mode"]).vms
             case "settled":
-                after = modes.read(told["mode"]).vms
+                after = modes.read(told["mode"])
             case "step":
                 states[told["step"]] = told["state"]
+                if told.get("does") == "start":
+                    started.add(told["vm"])
+            case "failed":
+                failed = True
             case _:
                 pass
-    left = [vm for vm in sorted(before - after) if states.get(switched(vm, on=False)) not in _OFF]
+    if failed:  # otherwise its mode names what it started
+        before |= started
+    left = [vm for vm in sorted(before - after.vms) if states.get(switched(vm, on=False)) not in _OFF]
     if not left:
         return None
     return LeftOn(
-        run=row["id"], tenant=row["tenant"], host=row["host"], vms=tuple(left), kept=tuple(sorted(after))
+        run=row["id"],
+        tenant=row["tenant"],
+        host=row["host"],
+        vms=tuple(left),
+        kept=tuple(sorted(after.vms)),
+        full=isinstance(after, modes.Full),
     )

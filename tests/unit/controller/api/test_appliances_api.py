@@ -157,7 +157,7 @@ async def test_replicas_that_a_settled_run_left_on_are_told_with_what_ends_them(
         _, body, _ = await served.ask("GET", "/v1/status")
         told = body["troubles"][0]
         assert told["subject"] == "acme on esx1"
-        assert "may be on all the same: web1;" in told["detail"]
+        assert "may be on, though no failover has them: web1;" in told["detail"]
         assert "`causeway failover undo acme --full --host esx1 --keep-partial db1`" in told["detail"]
         _, text, _ = await served.ask("GET", "/metrics")
         assert f"causeway_troubles {float(len(body['troubles']))}" in text

@@ -436,5 +436,36 @@ async def test_a_settled_run_whose_plan_has_become_another_one_leaves_nothing_un
     assert (bench.running(), left_on.find(database)) == ({VM}, ())
 
 
+async def test_an_escalation_is_kept_when_the_appliance_keeps_it_and_is_not_taken_back(
+    bench: RunsBench, database: Database
+) -> None:
+    """The tenant's controller, which led the partial one, hears of it then, and ends its half."""
+    await through(bench, BEGIN)
+    run = (await bench.runs.start(SEQUENCES["escalate"][-1], host=HOST, actor="anna")).id
+
+    async def die_when_some_run(stage: str, moment: str) -> None:
+        if bench.running() > {VM} and moment == "remembered":
+            raise Killed
+
+    bench.engine.at = die_when_some_run
+    with pytest.raises(Killed):
+        await bench.engine.carry_out(run)
+    assert bench.standings.get("acme", HOST).mode == Full(frozenset({VM}), frozenset({"net-0"}))
+    bench.engine.at = _goes_on
+    tenant = bench.tenancies.site.tenants["acme"]
+    hooked = replace(tenant, hooks=Hooks(after=Hook(name="after")))
+    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": hooked})
+    bench.controller("two")
+    await bench.engine.carry_out(run)
+    assert bench.last(run)[0] == FAILED
+    assert bench.agents[PROVIDER].mode.startswith("full"), "nothing relies on the tunnel any more"
+    (left,) = left_on.find(database)
+    assert (set(left.vms), left.full) == (bench.running() - {VM}, True)
+    again = FailOverSite(tenant="acme", vms=ALL)
+    assert bench.last(await through(bench, again))[0] == FINISHED
+    assert bench.standings.get("acme", HOST).mode.vms == ALL
+    assert left_on.find(database) == ()
+
+
 async def _goes_on(_stage: str, _moment: str) -> None:
     """Nobody dies."""
