@@ -231,3 +231,25 @@ async def test_who_takes_over_what_is_left_follows_the_plan_of_the_full_failover
     assert both.provider.last(serving)[0] == "finished", both.provider.last(serving)
     agree(both, "finished")
     assert {call.hook for call, _ in both.provider.hooks.calls} == {"release"}
+
+
+async def test_an_escalation_is_heard_of_before_the_last_replica_has_started(both: Linked) -> None:
+    run = await both.start(FailOver(tenant="acme", vms=ONES))
+    assert await both.ended(run) == "finished"
+    usual, heard = both.provider.engine.at, list[str]()
+
+    async def meanwhile(stage: str, moment: str) -> None:
+        await usual(stage, moment)
+        if not heard and both.provider.standings.get("acme", "esx1").mode.name == "full":
+            heard.append(f"with {len(both.provider.running())} on")
+            back = await both.start(Undo(tenant="acme", vms=ONES))
+            await both.tenant.engine.tasks[back.id]
+            heard.append(both.tenant.last(back.id)[0])
+
+    both.provider.engine.at = meanwhile
+    request = FailOverSite(tenant="acme", vms=ONES | {OTHER}, escalate=True)
+    assert await there(both, request) == "finished"
+    assert heard == ["with 1 on", "finished"]
+    assert both.at_tenant() == frozenset()
+    assert both.provider.running() == ONES | {OTHER}
+    both.faults.clear()  # until it hears of it, its appliance answers for what has no tunnel any more

@@ -257,28 +257,6 @@ async def test_a_site_that_is_lost_while_its_half_is_only_held_fails_over_as_a_w
     both.faults.clear()
 
 
-async def test_an_escalation_is_heard_of_before_the_last_replica_has_started(both: Linked) -> None:
-    run = await both.start(BEGIN)
-    assert await both.ended(run) == "finished"
-    usual, heard = both.provider.engine.at, list[str]()
-
-    async def meanwhile(stage: str, moment: str) -> None:
-        await usual(stage, moment)
-        if not heard and both.provider.standings.get("acme", "esx1").mode.name == "full":
-            heard.append(f"with {len(both.provider.running())} on")
-            back = await both.start(Undo(tenant="acme", vms=ONES))
-            await both.tenant.engine.tasks[back.id]
-            heard.append(both.tenant.last(back.id)[0])
-
-    both.provider.engine.at = meanwhile
-    request = FailOverSite(tenant="acme", vms=ONES | {"vm-0-1"}, escalate=True)
-    assert await there(both, request) == "finished"
-    assert heard == ["with 1 on", "finished"]
-    assert both.at_tenant() == frozenset()
-    assert both.provider.running() == ONES | {"vm-0-1"}
-    both.faults.clear()  # until it hears of it, its appliance answers for what has no tunnel any more
-
-
 async def test_the_provider_escalates_when_the_tenants_site_is_gone(both: Linked) -> None:
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished"

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from causeway_controller.contract.requests import FailOver, FailOverSite, Request, UndoSite
-from causeway_controller.contract.tenant import Hook, Hooks
+from causeway_controller.contract.requests import FailOver, FailOverSite, Request
 from causeway_controller.inventory.modes import Full, Idle, Partial
-from causeway_controller.store import left_on
 from causeway_controller.store.database import Database
-from causeway_controller.store.left_on import LeftOn
 from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
@@ -385,87 +381,3 @@ async def test_the_engine_forgets_what_is_over_and_the_history_does_not(bench: R
         over
     )
     assert over not in bench.engine.submitted, "what is over is not carried out again"
-
-
-KEEP = UndoSite(tenant="acme", keep_partial=frozenset({VM}))
-
-
-async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_it(
-    bench: RunsBench, database: Database
-) -> None:
-    stuck = min(ALL - {VM})
-    await through(bench, FailOverSite(tenant="acme", vms=ALL))
-    bench.hypervisor.broken.add(f"acme/{stuck}")
-    run = await through(bench, KEEP)
-    assert bench.last(run)[0] == FINISHED
-    assert bench.standings.get("acme", HOST).mode == Partial(frozenset({VM}))
-    told = LeftOn(run=run, tenant="acme", host=HOST, vms=(stuck,), kept=(VM,))
-    assert left_on.find(database) == left_on.find(database, "acme") == (told,)
-    assert left_on.find(database, "another") == ()
-    bench.hypervisor.broken.clear()
-    assert bench.last(await through(bench, KEEP))[0] == FINISHED
-    assert bench.running() == {VM}
-    assert left_on.find(database) == ()
-
-
-async def test_a_settled_run_whose_plan_has_become_another_one_leaves_nothing_untold(
-    bench: RunsBench, database: Database
-) -> None:
-    """Nothing was begun of what was to be powered off, so no step tells of it."""
-    await through(bench, FailOverSite(tenant="acme", vms=ALL))
-    run = (await bench.runs.start(KEEP, host=HOST, actor="anna")).id
-
-    async def die_when_settled(stage: str, moment: str) -> None:
-        if any(event.kind == SETTLED for event in bench.runs_kept.events(run)) and moment == "remembered":
-            raise Killed
-
-    bench.engine.at = die_when_settled
-    with pytest.raises(Killed):
-        await bench.engine.carry_out(run)
-    bench.engine.at = _goes_on
-    tenant = bench.tenancies.site.tenants["acme"]
-    hooked = replace(tenant, hooks=Hooks(release=Hook(name="release")))
-    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": hooked})
-    bench.controller("two")
-    await bench.engine.carry_out(run)
-    kind, told = bench.last(run)
-    assert (kind, bench.running()) == (FAILED, set(ALL)), told
-    (left,) = left_on.find(database)
-    assert (left.vms, left.kept) == (tuple(sorted(ALL - {VM})), (VM,))
-    assert bench.last(await through(bench, KEEP))[0] == FINISHED
-    assert (bench.running(), left_on.find(database)) == ({VM}, ())
-
-
-async def test_an_escalation_is_kept_when_the_appliance_keeps_it_and_is_not_taken_back(
-    bench: RunsBench, database: Database
-) -> None:
-    """The tenant's controller, which led the partial one, hears of it then, and ends its half."""
-    await through(bench, BEGIN)
-    run = (await bench.runs.start(SEQUENCES["escalate"][-1], host=HOST, actor="anna")).id
-
-    async def die_when_some_run(stage: str, moment: str) -> None:
-        if bench.running() > {VM} and moment == "remembered":
-            raise Killed
-
-    bench.engine.at = die_when_some_run
-    with pytest.raises(Killed):
-        await bench.engine.carry_out(run)
-    assert bench.standings.get("acme", HOST).mode == Full(frozenset({VM}), frozenset({"net-0"}))
-    bench.engine.at = _goes_on
-    tenant = bench.tenancies.site.tenants["acme"]
-    hooked = replace(tenant, hooks=Hooks(after=Hook(name="after")))
-    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": hooked})
-    bench.controller("two")
-    await bench.engine.carry_out(run)
-    assert bench.last(run)[0] == FAILED
-    assert bench.agents[PROVIDER].mode.startswith("full"), "nothing relies on the tunnel any more"
-    (left,) = left_on.find(database)
-    assert (set(left.vms), left.full) == (bench.running() - {VM}, True)
-    again = FailOverSite(tenant="acme", vms=ALL)
-    assert bench.last(await through(bench, again))[0] == FINISHED
-    assert bench.standings.get("acme", HOST).mode.vms == ALL
-    assert left_on.find(database) == ()
-
-
-async def _goes_on(_stage: str, _moment: str) -> None:
-    """Nobody dies."""
