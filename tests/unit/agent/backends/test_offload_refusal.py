@@ -27,7 +27,11 @@ from tests.unit.agent.backends.test_supervisor import supervising, until
 
 TIME = "2026-11-30 00:28:02 "
 DISABLING = "disabling data channel offload"
-MISSING = f"Kernel support for ovpn missing, {DISABLING}."
+MISSING = (
+    f"Kernel support for ovpn interfaces missing, {DISABLING}. Use Linux 6.16.0 or newer with ovpn support "
+    "or use ovpn-backports for interface support."
+)
+"""As 2.7.8 said it when the module had gone."""
 VERSION = f"{TIME}OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]"
 OPENED = f"{TIME}DCO device cwu1195 opened"
 TUN = f"{TIME}TUN/TAP device cwu1195 opened"
@@ -45,6 +49,9 @@ listener.bind("management.sock")
 listener.listen()
 one = listener.accept()[0]
 one.sendall(b"1764460000,CONNECTED,SUCCESS,,,,,,\\nEND\\n")
+if "# restarts" in lines:
+    one.sendall(b">STATE:1764460001,RECONNECTING,dco peer stats error,,,,,\\n")
+    one.sendall(b">STATE:1764460002,CONNECTED,SUCCESS,,,,10.10.0.20,1195\\n")
 time.sleep(60)
 """
 
@@ -54,7 +61,7 @@ time.sleep(60)
     ("before", "why"),
     [
         ("Note: ", MISSING),
-        ("Note: ", MISSING.replace("ovpn", "ovpn-dco")),
+        ("Note: ", f"Kernel support for ovpn-dco missing, {DISABLING}."),
         ("Note: ", f"cipher 'AES-256-CBC' in --data-ciphers is not supported by ovpn-dco, {DISABLING}."),
         ("Note: ", "--fragment disables data channel offload."),
         ("", "Interface cwu1195 exists and is non-DCO. Disabling data channel offload"),
@@ -165,6 +172,23 @@ async def test_a_server_lives_that_left_packets_to_the_kernel_or_never_was_to(
         await unit.ready()
         assert not place.declined
         assert unit.status.restarts == 0
+
+
+@pytest.mark.parametrize("makes_device", [True, False])
+async def test_a_server_that_goes_on_with_the_kernels_device_of_before_is_started_anew(
+    place: Place, *, makes_device: bool
+) -> None:
+    spec = server(says(OPENED, "restarts"), makes_device=makes_device)
+    unit = ServerUnit(spec, place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await unit.ready()
+        first = place.store.read()[spec.name].process.pid
+        if makes_device:
+            await until(lambda: place.store.read()[spec.name].process.pid != first)
+            assert spawn.start_time(first) is None
+        else:
+            await asyncio.sleep(0.5)
+            assert place.store.read()[spec.name].process.pid == first
 
 
 @pytest.mark.parametrize("ending", [(), ("ends",)])

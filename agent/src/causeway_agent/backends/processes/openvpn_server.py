@@ -135,6 +135,8 @@ class ServerUnit:
                 if self.status.state is TunnelState.STOPPED:
                     self.status.state = TunnelState.CONNECTING
                     self._settled.set()
+            case management.StateChanged(state="RECONNECTING") if self.spec.makes_device:
+                self._begin_anew()
             case management.LogLine(text=text):
                 if openvpn.reason(text) is not None:
                     self._blame(openvpn.latest(self.status.last_error, text))
@@ -145,6 +147,13 @@ class ServerUnit:
                 self._peers(peers)
             case _:
                 pass
+
+    def _begin_anew(self) -> None:
+        """End a process that restarts inside itself: it goes on with the device that it had, which may be
+        gone with the kernel's module, and then does the same for ever.
+        """
+        if self._child is not None:
+            self._child.send(signal.SIGKILL)
 
     def _refuses(self) -> bool:
         """Whether the process, which listens, carries packets itself that were meant for the kernel; it is
