@@ -1,5 +1,5 @@
 """What runs in the booted appliance: two real agents in namespaces (`offload_world`), and traffic between two
-machines behind them. Prints a line of JSON per result. Only Python's standard library is there for it.
+machines behind them. What is asked is in `carried_questions`. Only Python's standard library is there.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ ADDRESSES = (
     ("rep", "eth0", "192.168.10.12/24", "fd00:10::12/64", f"{OTHER}/24"),
 )
 ENDS = ("tapp", "sapp")
+PORT = 1195
+"""Of the tunnel's server."""
 PATIENCE = 900.0
 """Seconds; processors may be emulated, and busy."""
 
@@ -40,29 +42,57 @@ def tell(**facts: object) -> None:
     sys.stdout.flush()
 
 
-@contextlib.contextmanager
-def agent(machine: str, given: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The real agent of this machine, from its settings, with its document."""
-    place = WORK / machine
-    (place / "state/keys").mkdir(parents=True)
-    for name, text in given.items():
-        (place / name).write_text(_with_adapters(text, machine))
-        (place / name).chmod(0o600)
-    command = (PYTHON, "-m", "tests.booted.carried_agent", "settings.json", "document.json", "observed.json")
-    with (place / "agent.log").open("ab") as log:
-        process = subprocess.Popen(
-            ("ip", "netns", "exec", machine, *command),
-            cwd=place,
-            env={**os.environ, "PYTHONPATH": str(WORK / "source")},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-        for pid in openvpns(machine):
+class Agent:
+    """The real agent of a machine, from its settings, with the document that is `document.json`."""
+
+    def __init__(self, machine: str, given: dict[str, str]) -> None:
+        self.machine = machine
+        self.place = WORK / machine
+        (self.place / "state/keys").mkdir(parents=True)
+        for name, text in given.items():
+            (self.place / name).write_text(_with_adapters(text, machine))
+            (self.place / name).chmod(0o600)
+        self._process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        module = "tests.booted.carried_agent"
+        command = (PYTHON, "-m", module, "settings.json", "document.json", "observed.json")
+        with (self.place / "agent.log").open("ab") as log:
+            return subprocess.Popen(
+                ("ip", "netns", "exec", self.machine, *command),
+                cwd=self.place,
+                env={**os.environ, "PYTHONPATH": str(WORK / "source")},
+                stdout=log,
+                stderr=log,
+            )
+
+    def take(self, name: str) -> None:
+        """Put another document in the place of the one in force, and wait until that is done."""
+        generation = json.loads((self.place / name).read_text())["generation"]
+        beside = self.place / "document.new"
+        beside.write_bytes((self.place / name).read_bytes())
+        beside.replace(self.place / "document.json")
+        until(lambda: self._finished(generation), f"{name} at {self.machine}")
+
+    def _finished(self, generation: int) -> bool:
+        change = observed(self.machine).get("change", {})
+        return bool(change.get("generation") == generation and change.get("finished"))
+
+    def kill(self) -> None:
+        """End it as a failure of memory would; what it supervised goes on."""
+        self._process.kill()
+        self._process.wait()
+
+    def restart(self) -> None:
+        """Start another one in its place."""
+        (self.place / "observed.json").unlink()
+        self._process = self._started()
+
+    def end(self) -> None:
+        """End it and its processes."""
+        self._process.terminate()
+        self._process.wait()
+        for pid in openvpns(self.machine):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -122,24 +152,40 @@ def passes(version: int = 4, *, patience: float = PATIENCE) -> float | None:
     return world.first_answer(version, patience=patience, far=REPLICA)
 
 
-def carried() -> None:
+def kinds(machine: str) -> dict[str, str | None]:
+    """The kinds of its devices."""
+    links = json.loads(world.ip(machine, "-j", "-d", "link", "show"))
+    return {row["ifname"]: row.get("linkinfo", {}).get("info_kind") for row in links}
+
+
+def made(machine: str) -> list[str]:
+    """Devices there whose packets the kernel carries."""
+    return sorted(name for name, kind in kinds(machine).items() if kind == "ovpn")
+
+
+def tunnel(machine: str) -> dict[str, Any]:
+    """What the agent says of its tunnel; empty before it said anything."""
+    told: list[dict[str, Any]] = observed(machine).get("observed", {}).get("tunnels", [])
+    return told[0] if told else {}
+
+
+def carried(what: str) -> None:
     """Who carries the tunnel at each end, with which rights, on which kind of device."""
     for machine in ENDS:
-        tunnel = observed(machine)["observed"]["tunnels"][0]
+        told = tunnel(machine)
         (pid,) = openvpns(machine)
         status = Path(f"/proc/{pid}/status").read_text()
         rights = {name: int(value, 16) for name, value in re.findall(r"(Cap\w+):\s*([0-9a-f]+)", status)}
-        links = json.loads(world.ip(machine, "-j", "-d", "link", "show"))
-        kinds = {row["ifname"]: row.get("linkinfo", {}).get("info_kind") for row in links}
         tell(
-            what="carried",
+            what=what,
             end=machine,
-            carrier=tunnel["carrier"],
-            why_not=tunnel["no_offload"],
-            transport=tunnel["transport"],
+            carrier=told["carrier"],
+            why_not=told["no_offload"],
+            transport=told["transport"],
+            repairs=observed(machine)["observed"]["drift"]["repairs"],
             rights=rights,
             user=int(re.findall(r"Uid:\s+(\d+)", status)[0]),
-            devices=sorted(name for name, kind in kinds.items() if kind == "ovpn"),
+            devices=made(machine),
         )
 
 
@@ -156,7 +202,7 @@ def _ping(source: str) -> bool:
     return subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
-def restarts(times: int) -> None:
+def restarts(times: int, *, carrier: str) -> None:
     """Kill OpenVPN at each end, so that its device stays behind: how long until a packet passes again."""
     for machine in ENDS:
         for number in range(times):
@@ -164,7 +210,7 @@ def restarts(times: int) -> None:
             os.kill(pid, signal.SIGKILL)
             until(lambda gone=pid: not Path(f"/proc/{gone}").exists(), "killed")  # type: ignore[misc]
             took = passes()
-            tell(what="restart", end=machine, number=number, passed=took)
+            tell(what="restart", carrier=carrier, end=machine, number=number, passed=took)
             if took is None:
                 sys.stdout.write(_last_words())
             until(settled, "everything as it should be")
@@ -173,24 +219,24 @@ def restarts(times: int) -> None:
 def settled() -> bool:
     """Whether both agents have nothing to repair and one tunnel process over UDP."""
     return all(
-        observed(machine)["observed"]["state"] == "ready" and len(openvpns(machine)) == 1 for machine in ENDS
+        observed(machine).get("observed", {}).get("state") == "ready" and len(openvpns(machine)) == 1
+        for machine in ENDS
     )
 
 
-def main(given: dict[str, Any]) -> None:
-    """Fail a machine over through a tunnel that the kernel carries."""
-    world.build(ADDRESSES, (), server_port=1195)
+@contextlib.contextmanager
+def failed_over(files: dict[str, dict[str, str]]) -> Iterator[dict[str, Agent]]:
+    """Both ends, a machine failed over between them, while the block runs."""
+    world.build(ADDRESSES, (), server_port=PORT)
+    agents: dict[str, Agent] = {}
     with contextlib.ExitStack() as stack:
         for machine in reversed(ENDS):
-            stack.enter_context(agent(machine, given["files"][machine]))
+            agents[machine] = Agent(machine, files[machine])
+            stack.callback(agents[machine].end)
         for machine in reversed(ENDS):
             until(lambda end=machine: observed(end).get("change", {}).get("finished"), f"change at {machine}")  # type: ignore[misc]
             tell(what="change", end=machine, state=observed(machine)["change"]["state"])
         for version in (4, 6):
             tell(what="passes", version=version, passed=passes(version))
         until(settled, "everything as it should be")
-        carried()
-        isolated()
-        restarts(given["restarts"])
-        for version in (4, 6):
-            tell(what="flow", version=version, passed=passes(version))
+        yield agents
