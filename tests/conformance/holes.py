@@ -60,6 +60,7 @@ WHY: Final = {
     "SSH: lost in the middle of an upload": dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way"),
     "variables of UEFI": _FIRMWARE,
     "host without UEFI": _FIRMWARE,
+    "a host of another kind beside it": {"lab": "a world of the lab is one host"},
     "tenant on another kind of host": {"lab": "its replicas are of its own world: tests/kernel"},
 }
 """By fault and kind."""
