@@ -185,11 +185,12 @@ class Watch:
             return None, True
         try:
             intended, current = await self._compare(one, agent, said)
+        except documents.EndRevoked:
+            return None, False
         except ProblemError as error:
             if error.problem.type != ProblemType.NOT_FOUND.urn:
                 raise
-            revoked = isinstance(error, documents.EndRevoked)
-            return None, not revoked  # else the inventory needs it no longer
+            return None, True  # the inventory needs it no longer
         if await self._changing(one):
             return None, True
         self._compared[one.id] = _Compared(key, intended, current)
