@@ -37,6 +37,7 @@ _PATIENCE = 2.0
 """Seconds for the agent's answer; the console must not hang with it."""
 _HOST_KEYS = (Path("/state/ssh"), Path("/etc/ssh"))
 _VIRTUAL_TERMINAL = re.compile(r"/dev/tty\d+")
+_BACKSLASH = "\\"
 _CLEAR = "\x1b[H\x1b[2J"
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\n]")
@@ -61,16 +62,27 @@ def show(
     subject: Subject, *, terminals: Sequence[Path], issue: Path | None, pause: Callable[[float], None]
 ) -> None:
     """Keep the page on these terminals until the process is ended."""
-    before = None
+    before: str | None = None
     while True:
-        text = compose(subject)
-        for terminal in terminals or (None,):
-            if text != before or _redrawn(terminal):
-                _put(text, terminal)
-        if issue is not None and text != before:
-            _put_issue(text, issue)
-        before = text
+        before = _show(compose(subject), before, terminals=terminals, issue=issue)
         pause(REFRESH_SECONDS)
+
+
+def renew(subject: Subject, *, terminals: Sequence[Path], issue: Path) -> None:
+    """The same, once: the file is what was shown before."""
+    before = None
+    with contextlib.suppress(OSError):
+        before = issue.read_text(encoding="ascii", errors="replace").replace(_BACKSLASH * 2, _BACKSLASH)
+    _show(compose(subject), before, terminals=terminals, issue=issue)
+
+
+def _show(text: str, before: str | None, *, terminals: Sequence[Path], issue: Path | None) -> str:
+    for terminal in terminals or (None,):
+        if text != before or _redrawn(terminal):
+            _put(text, terminal)
+    if issue is not None and text != before:
+        _put_issue(text, issue)
+    return text
 
 
 def show_once(subject: Subject, *, terminals: Sequence[Path], issue: Path | None) -> None:
@@ -205,4 +217,4 @@ def _put_issue(text: str, path: Path) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # agetty(8) reads a backslash as the beginning of an escape.
-        rendering.publish(path, text.replace("\\", "\\\\"), mode=0o644)
+        rendering.publish(path, text.replace(_BACKSLASH, _BACKSLASH * 2), mode=0o644)

@@ -8,7 +8,6 @@ import json
 import ssl
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -136,18 +135,22 @@ def test_the_command_prints_the_page(subject: Subject, capsys: pytest.CaptureFix
 def test_the_service_shows_the_page_and_loads_little(
     subject: Subject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def stop(_seconds: float) -> None:
-        raise KeyboardInterrupt
-
     configure(subject)
     terminal = tmp_path / "tty"
     terminal.write_bytes(b"")
     monkeypatch.setattr(settings, "DEFAULT_PATH", subject.settings)
-    monkeypatch.setattr(time, "sleep", stop)
-    with pytest.raises(KeyboardInterrupt):
-        console_service.main([str(tmp_path / "issue"), str(terminal)])
+    monkeypatch.setattr(console_service, "RUN_DIRECTORY", subject.run_directory)
+    (subject.run_directory / rendering.STATUS).write_text("a \\ in it\n")
+    words = [str(tmp_path / "issue"), str(terminal)]
+    console_service.main(words)
     assert "acme-provider" in terminal.read_text()
     assert "acme-provider" in (tmp_path / "issue").read_text()
+    terminal.write_bytes(b"")
+    console_service.main(words)
+    assert terminal.read_bytes() == b"", "a line that is recorded gets a page once"
+    (subject.run_directory / rendering.STATUS).write_text("changed\n")
+    console_service.main(words)
+    assert "changed" in terminal.read_text()
     loaded = subprocess.run(
         [sys.executable, "-c", f"import sys, {console_service.__name__}; print(*sys.modules)"],
         check=True,
