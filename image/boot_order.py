@@ -1,18 +1,22 @@
-"""Which files a start reads, in which order, so that they can lie together in the root file system.
+"""Which files a start reads, so that they lie together in the root file system and are read once through.
 
-Files smaller than a block share blocks of 1 MiB. The kernel unpacks the whole of one for any file in it, and
-keeps the last three (squashfs, fragments). Files that are read one after the other but lie apart cost as many
-times a megabyte as there are files.
+Files smaller than a block share blocks of 1 MiB. The kernel verifies and unpacks the whole of one for any file
+in it, and keeps the last three (squashfs, fragments). Programs that start side by side read a file here and a
+file there: each of them cost a block. So the initramfs reads all of them before anything runs, as they lie
+there, and what programs read then is at hand.
 
 How the list was made is said at its head. What is missing in it costs time, and nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 LIST = Path(__file__).with_name("boot-order.txt")
+PLACE = "usr/share/causeway/boot-order"
+"""In the tree: what the initramfs reads."""
 
 
 def paths(tree: Path, lines: Iterable[str] | None = None) -> list[str]:
@@ -25,3 +29,15 @@ def paths(tree: Path, lines: Iterable[str] | None = None) -> list[str]:
         if line and not line.startswith("#"):
             found.update(dict.fromkeys(str(path.relative_to(tree)) for path in sorted(tree.glob(line))))
     return list(found)
+
+
+def leave(tree: Path, behind: Sequence[str], *, epoch: int) -> tuple[str, ...]:
+    """The files in order, those of `behind` last; leaves their names in the tree, a line each, dated `epoch`."""
+    read = tuple(dict.fromkeys((*paths(tree), *behind)))
+    place = tree / PLACE
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("".join(f"{path}\n" for path in read))
+    place.chmod(0o644)
+    for path in (place, place.parent):
+        os.utime(path, (epoch, epoch))
+    return read

@@ -44,8 +44,7 @@ def assemble(
     os.utime(tree, (step.epoch, step.epoch))
     images = {part.name: f"{part.name}.img" for part in (ESP, ROOT_A, STATE)}
     ranks = work / "ranks"
-    read = dict.fromkeys((*boot_order.paths(tree), *order.read_text().splitlines()))
-    ranks.write_text(ranked(tuple(read)))
+    ranks.write_text(ranked(boot_order.leave(tree, order.read_text().splitlines(), epoch=step.epoch)))
     make_squashfs(step, tree, work / images[ROOT_A.name], ranks=ranks)
     hashes = verity.append(work / images[ROOT_A.name])
     add_option(esp / "loader/entries/a.conf", hashes.option)

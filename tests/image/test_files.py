@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from image import layout
+from image import boot_order, layout
 
 if TYPE_CHECKING:
     from testinfra.host import Host
@@ -167,6 +167,17 @@ def test_every_block_of_the_system_is_verified_and_a_wrong_one_is_a_panic(host: 
     assert option is not None
     assert int(host.file("/sys/block/dm-0/size").content_string) == int(option[1]) * 8
     assert host.file("/sys/block/dm-0/ro").content_string.strip() == "1"
+
+
+def test_the_kernel_neither_tries_its_ciphers_at_each_start_nor_keeps_memory_for_huge_pages(host: Host) -> None:
+    assert "cryptomgr.notests" in host.file("/proc/cmdline").content_string.split()
+    assert "[never]" in host.file("/sys/kernel/mm/transparent_hugepage/enabled").content_string
+
+
+def test_what_a_start_reads_is_there(host: Host) -> None:
+    listed = f"/{boot_order.PLACE}"
+    assert int(host.check_output("wc -l <%s", listed)) > 400
+    assert host.check_output("cd / && for file in $(cat %s); do [ -f $file ] || echo $file; done", listed) == ""
 
 
 def test_the_machine_keeps_its_identity_with_its_state(host: Host) -> None:

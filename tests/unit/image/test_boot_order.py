@@ -20,3 +20,22 @@ def test_the_list_is_of_files_below_the_root_and_names_none_twice() -> None:
     lines = [line for line in boot_order.LIST.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) == len(set(lines)) > 100
     assert not [line for line in lines if line.startswith("/") or ".." in line]
+
+
+def test_the_tree_is_left_the_list_that_the_initramfs_reads(tmp_path: Path) -> None:
+    libc = tmp_path / "usr/lib/x86_64-linux-gnu/libc.so.6"
+    libc.parent.mkdir(parents=True)
+    libc.touch()
+    name = str(libc.relative_to(tmp_path))
+    order = boot_order.leave(tmp_path, ["opt/app.pyc", name], epoch=1_700_000_000)
+    assert order == (name, "opt/app.pyc"), "each once, where it is read first"
+    left = tmp_path / boot_order.PLACE
+    assert left.read_text() == f"{name}\nopt/app.pyc\n"
+    assert left.stat().st_mtime == left.parent.stat().st_mtime == 1_700_000_000
+
+
+def test_the_initramfs_reads_that_list_and_no_name_in_it_is_two_words() -> None:
+    init = boot_order.LIST.parent / "elements/causeway-kernel/static/usr/share/causeway/initramfs/init"
+    assert f"cat $(cat {boot_order.PLACE})" in init.read_text()
+    lines = [line for line in boot_order.LIST.read_text().splitlines() if not line.startswith("#")]
+    assert not [line for line in lines if len(line.split()) != 1]
