@@ -1,9 +1,9 @@
 """Which files a start reads, so that they lie together in the root file system and are read once through.
 
-Files smaller than a block share blocks of 1 MiB. The kernel verifies and unpacks the whole of one for any file
-in it, and keeps the last three (squashfs, fragments). Programs that start side by side read a file here and a
-file there: each of them cost a block. So the initramfs reads all of them before anything runs, as they lie
-there, and what programs read then is at hand.
+Files smaller than a block share blocks of 1 MiB. The kernel verifies and unpacks the whole of one for any
+file in it, and keeps the last three (squashfs, fragments). Programs that start side by side read a file here
+and a file there: each of them cost a block. So the initramfs reads all of them before anything runs, as they
+lie there, and what programs read then is at hand.
 
 How the list was made is said at its head. What is missing in it costs time, and nothing else.
 """
@@ -32,7 +32,7 @@ def paths(tree: Path, lines: Iterable[str] | None = None) -> list[str]:
 
 
 def leave(tree: Path, behind: Sequence[str], *, epoch: int) -> tuple[str, ...]:
-    """The files in order, those of `behind` last; leaves their names in the tree, a line each, dated `epoch`."""
+    """The files in order, those of `behind` last; leaves their names in the tree, in lines dated `epoch`."""
     read = tuple(dict.fromkeys((*paths(tree), *behind)))
     place = tree / PLACE
     place.parent.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,7 @@ def test_the_console_page_has_no_right_at_all(host: Host) -> None:
 
 
 def test_the_console_page_takes_little_memory(host: Host) -> None:
-    """Proportional set size (proc_pid_smaps(5)) of what is there between two pages; what composes them has 9 MB."""
+    """Proportional set size (proc_pid_smaps(5)) between two pages; what composes them has 9 MB."""
     rollup = host.file(f"/proc/{main_pid(host, 'causeway-console')}/smaps_rollup").content_string
     found = re.search(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE)
     assert found is not None

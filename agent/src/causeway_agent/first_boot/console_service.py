@@ -1,8 +1,8 @@
 """`python -m causeway_agent.first_boot.console_service ISSUE TTY...`: the page of the machine's consoles.
 
 Brings it up to date, once. An appliance does so in every minute of its life (`keep-page` of the image), so it
-loads nothing but what the page needs: a third less memory than the command `causeway-agent console`, which shows
-the same page to a person.
+loads nothing but what the page needs: a third less memory than the command `causeway-agent console`, which
+shows the same page to a person.
 """
 
 from __future__ import annotations
