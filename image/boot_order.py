@@ -33,7 +33,9 @@ def paths(tree: Path, lines: Iterable[str] | None = None) -> list[str]:
 
 def leave(tree: Path, behind: Sequence[str], *, epoch: int) -> tuple[str, ...]:
     """The files in order, those of `behind` last; leaves their names in the tree, in lines dated `epoch`."""
-    read = tuple(dict.fromkeys((*paths(tree), *behind)))
+    # What a module calls its bytecode is not there where only its source is.
+    there = (path for path in behind if (tree / path).is_file())
+    read = tuple(dict.fromkeys((*paths(tree), *there)))
     place = tree / PLACE
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("".join(f"{path}\n" for path in read))

@@ -27,8 +27,10 @@ def test_the_tree_is_left_the_list_that_the_initramfs_reads(tmp_path: Path) -> N
     libc.parent.mkdir(parents=True)
     libc.touch()
     name = str(libc.relative_to(tmp_path))
-    order = boot_order.leave(tmp_path, ["opt/app.pyc", name], epoch=1_700_000_000)
-    assert order == (name, "opt/app.pyc"), "each once, where it is read first"
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/app.pyc").touch()
+    order = boot_order.leave(tmp_path, ["opt/app.pyc", "opt/gone.pyc", name], epoch=1_700_000_000)
+    assert order == (name, "opt/app.pyc"), "each that is there, once, where it is read first"
     left = tmp_path / boot_order.PLACE
     assert left.read_text() == f"{name}\nopt/app.pyc\n"
     assert left.stat().st_mtime == left.parent.stat().st_mtime == 1_700_000_000
