@@ -20,6 +20,7 @@ from causeway_controller.store import in_use
 from causeway_controller.store import inventories as inventories_module
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import Database
+from causeway_controller.store.in_use import Renamed
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing
@@ -146,8 +147,8 @@ def test_a_run_that_begins_waits_for_who_replaces_the_inventory(
     inventories.replace(seed_example(), expected=0, actor="anna")
     asked, order = threading.Event(), []
 
-    def looked(connection: Connection) -> tuple[InUse, ...]:
-        found = in_use.of(connection)
+    def looked(connection: Connection, renamed: Renamed | None) -> tuple[InUse, ...]:
+        found = in_use.of(connection, renamed)
         starting.start()
         asked.wait(_SECONDS)
         time.sleep(0.3)  # it has come to the store by now, and waits there
