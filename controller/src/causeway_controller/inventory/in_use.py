@@ -37,6 +37,8 @@ class InUse:
     """A run published rules, which count in place of the plan's."""
     renamed: frozenset[VmName] = frozenset()
     """VMs whose replicas their host has under other ids by now: it was asked."""
+    own: bool = False
+    """`host` is a network of production: this controller leads its failovers, and so ends them."""
 
     @property
     def tunnelled(self) -> bool:
@@ -66,6 +68,9 @@ class InUse:
         whose = f"{self.tenant} --host {self.host}"
         if isinstance(self.mode, Rehearsal):
             return f"end it first with `causeway rehearsal end {whose}`"
+        if isinstance(self.mode, Partial) and not self.own:
+            asked = f"causeway failover ask {self.tenant} VM... --host {self.host} --end --reason WHY"
+            return f"the tenant's controller leads it, and is asked to end it first with `{asked}`"
         named = f"{self.tenant} --full" if isinstance(self.mode, Full) else f"{self.tenant} VM..."
         return (
             f"end it first with `causeway failover failback {whose}` or `causeway failover undo {named} "

@@ -8,6 +8,7 @@ asked for when an appliance is deployed, or the next failover begins, may change
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from msgspec import UNSET
 
@@ -26,7 +27,7 @@ Uses = Mapping[str, Sequence[InUse]]
 
 def check(findings: Findings, inventory: Inventory, before: Inventory, in_use: Iterable[InUse]) -> None:
     """Note where the inventory changes what one of these rests on."""
-    uses = tuple(in_use)
+    uses = tuple(_led(before, use) for use in in_use)
     if not uses:
         return
     looked = Looked(before=before, after=inventory, old=names_of.index(before), new=names_of.index(inventory))
@@ -44,6 +45,10 @@ def check(findings: Findings, inventory: Inventory, before: Inventory, in_use: I
         _gateway(findings, looked, name, by)
     for name, by in _by_name(_hosts_of(looked, uses, gateways)).items():
         _host(findings, looked, name, by)
+
+
+def _led(before: Inventory, use: InUse) -> InUse:
+    return replace(use, own=production.find(before, use.tenant, use.host) is not None)
 
 
 def _by_name(found: Iterable[tuple[Name | None, InUse]]) -> Uses:

@@ -266,7 +266,7 @@ def test_the_network_that_a_dead_site_still_answers_for_stays() -> None:
     [
         (
             in_use(PARTIAL),
-            ("in a partial failover (db1, web1)", "failback acme --host esx1", "undo acme VM..."),
+            ("in a partial failover (db1, web1)", "causeway failover ask acme VM... --host esx1 --end"),
         ),
         (in_use(FULL), ("in full failover", "causeway failover undo acme --full --host esx1")),
         (in_use(REHEARSAL), ("in a rehearsal", "causeway rehearsal end acme --host esx1")),
@@ -277,3 +277,11 @@ def test_it_says_what_stands_and_what_to_do(use: tuple[InUse, ...], told: tuple[
     (found,) = check(db1(replica=ANOTHER)(BEFORE), before=BEFORE, in_use=use).problems
     assert found.detail.startswith("vm_id of the replica of db1 (if its host calls it so by now, ")
     assert all(one in found.detail for one in told)
+
+
+def test_a_partial_failover_is_ended_where_it_is_led() -> None:
+    """The provider's controller refuses to end one that a tenant's leads, so it advises to ask that one."""
+    use = InUse(tenant="acme", host="lan", mode=PARTIAL)
+    (found,) = check(own(gateways=()), before=SITE, in_use=(use,)).problems
+    assert "causeway failover undo acme VM... --host lan" in found.detail
+    assert "failover ask" not in found.detail
