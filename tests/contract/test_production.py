@@ -165,7 +165,7 @@ def extended(*ways: Extension, mac: str = "") -> TenantResources:
     return replace(told, replicas=tuple(replace(one, macs=(mac,) if mac else ()) for one in told.replicas))
 
 
-def ours(extension: Extension, told: TenantResources) -> tenancy.Site:
+def ours(extension: Extension, told: TenantResources, mode: modes.Mode = modes.Idle()) -> tenancy.Site:  # noqa: B008 - it is frozen
     """The site whose appliance was entered so."""
     (entered,) = site().production
     (network,) = entered.networks
@@ -173,7 +173,7 @@ def ours(extension: Extension, told: TenantResources) -> tenancy.Site:
     network = replace(network, appliance=replace(network.appliance, extension=extension))
     inventory = replace(site(), production=(replace(entered, networks=(network,)),))
     (place,) = production.places(inventory)
-    return production.site(place, told=told, end=None, mode=modes.Idle(), controllers=())
+    return production.site(place, told=told, end=None, mode=mode, controllers=())
 
 
 def test_an_appliance_is_proposed_for_a_network_as_the_provider_extends_it() -> None:
@@ -213,6 +213,8 @@ def test_an_appliance_that_extends_otherwise_than_the_provider_is_refused(theirs
     with pytest.raises(ProblemError, match=f"{theirs.value} at its host theirs-0.*{other.value}") as caught:
         ours(other, extended(theirs))
     assert caught.value.problem.type == ProblemType.UNSUPPORTED.urn
+    standing = ours(other, extended(theirs), modes.partial(frozenset({"db1"})))
+    assert standing.tenants["acme"].networks[LAN.id].extension is other, "else nothing could end it"
 
 
 def test_what_a_bridged_network_needs_of_the_tenants_host_is_compared_with_it() -> None:

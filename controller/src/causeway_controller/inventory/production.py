@@ -172,7 +172,8 @@ def site(
     own, tenant, nic = place.network, place.tenant, place.adapter()
     seen = next((one for one in told.networks if one.id == own.id), None)
     replicas = [one for one in told.replicas if one.network == own.id]
-    _refuse_otherwise(place, () if seen is None else seen.at)
+    if not isinstance(mode, Partial):  # what stands ends as it is, whatever was entered since
+        _refuse_otherwise(place, () if seen is None else seen.at)
     access = ManagementAccess(nic=ADAPTER, address=nic.addresses[0].ip, sources=controllers)
     network = Network(
         id=own.id,

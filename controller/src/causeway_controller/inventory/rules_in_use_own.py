@@ -38,6 +38,6 @@ def _network(findings: Findings, place: Place, now: OwnNetwork, pointer: str, us
     if now.appliance is UNSET:
         refuse(findings, f"{pointer}/appliance", f"the appliance of {what} would go", [use])
     else:
-        members, what = ("host", "address"), f"the appliance of {what}"
+        members, what = ("host", "address", "extension"), f"the appliance of {what}"
         where = f"{pointer}/appliance"
         unchanged(findings, [use], place.appliance, now.appliance, *members, pointer=where, what=what)

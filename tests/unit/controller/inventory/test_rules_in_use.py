@@ -20,6 +20,7 @@ from causeway_controller.inventory import modes
 from causeway_controller.inventory.in_use import InUse
 from causeway_controller.inventory.modes import Full, Mode
 from causeway_controller.inventory.rules import check
+from causeway_wire.desired import Extension
 from causeway_wire.problem import ProblemType
 from tests.changes_in_use import (
     ACME,
@@ -151,6 +152,7 @@ OWN_REFUSED += [
     (own(appliance=UNSET), "/production/0/networks/0/appliance"),
     (own_appliance(host="esx2"), "/production/0/networks/0/appliance/host"),
     (own_appliance(address=Dhcp()), "/production/0/networks/0/appliance/address"),
+    (own_appliance(extension=Extension.BRIDGED), "/production/0/networks/0/appliance/extension"),
     (with_(SITE, hosts=()), "/hosts"),
 ]
 
