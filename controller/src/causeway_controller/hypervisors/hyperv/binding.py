@@ -13,7 +13,7 @@ import ssl
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from causeway_controller.hypervisors import tls
@@ -65,6 +65,8 @@ class Endpoint:
     who: Identities
     smb: int
     """The port of its files."""
+    logins: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    """Held by whoever logs in to its files."""
 
 
 @functools.cache

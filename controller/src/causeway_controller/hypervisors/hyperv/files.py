@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Final
 
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.hyperv.binding import Endpoint, LostError, load, refused
+from causeway_controller.hypervisors.hyperv.listening import LOGIN_SECONDS, Connections
 
 _PIECE: Final = 1 << 20
 _LONGEST: Final = 4096
@@ -63,8 +64,8 @@ class Folder:
             "auth_protocol": identity.protocol,
             "port": endpoint.smb,
             "encrypt": True,
-            "connection_timeout": 30,
-            "connection_cache": connections,
+            "connection_timeout": LOGIN_SECONDS,
+            "connection_cache": Connections(connections, endpoint, identity),
         }
 
     def path(self, *parts: str) -> str:
