@@ -11,10 +11,13 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
+import threading
 from types import ModuleType
 from typing import Final
 
 _PLACE: Final = "/usr/lib/python3/dist-packages"
+_lock = threading.RLock()
+"""Of who loads: another would find, and be content with, a module of which half is there."""
 
 
 def load(*names: str) -> ModuleType:
@@ -22,19 +25,20 @@ def load(*names: str) -> ModuleType:
 
     These alone: with all of Debian's on the path, some would stand before our own dependencies.
     """
-    try:
-        return importlib.import_module(names[-1])
-    except ModuleNotFoundError:
-        for name in names:
-            if name in sys.modules:
-                continue
-            spec = importlib.machinery.PathFinder.find_spec(name, [_PLACE])
-            if spec is None or spec.loader is None:
-                raise
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            try:
-                spec.loader.exec_module(sys.modules[name])
-            except BaseException:
-                del sys.modules[name]
-                raise
-        return sys.modules[names[-1]]
+    with _lock:
+        try:
+            return importlib.import_module(names[-1])
+        except ModuleNotFoundError:
+            for name in names:
+                if name in sys.modules:
+                    continue
+                spec = importlib.machinery.PathFinder.find_spec(name, [_PLACE])
+                if spec is None or spec.loader is None:
+                    raise
+                sys.modules[name] = importlib.util.module_from_spec(spec)
+                try:
+                    spec.loader.exec_module(sys.modules[name])
+                except BaseException:
+                    del sys.modules[name]
+                    raise
+            return sys.modules[names[-1]]
