@@ -11,7 +11,7 @@ import itertools
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final
 
@@ -47,6 +47,8 @@ _REASONS: Final = {
 }
 """By the protocol's number. A wrong password shows as 24, or as 31 where the KDC asks for no proof before."""
 _LONGEST_MARGIN: Final = 600.0
+_AGAIN_SECONDS: Final = 60.0
+"""After so long a KDC that was not to be had is asked again: to ask one that is silent takes its time."""
 _number = itertools.count()
 
 
@@ -60,7 +62,7 @@ class Identity:
 
     user: Any
     """As the packages take it: a name, or a cache of tickets."""
-    password: str | None
+    password: str | None = field(repr=False)
     protocol: str
     """As the packages call it: "negotiate", which is NTLM here, or "kerberos"."""
     said: str
@@ -84,14 +86,17 @@ class Identities:
         self._password = password
         self._lock = threading.Lock()
         self._held: Identity | None = None
+        self._again = 0.0
+        """On the monotonic clock, when one that has no ticket is looked at anew."""
 
     def current(self) -> Identity:
         """Return it, its ticket good for a while; blocks. Raises HypervisorError where a KDC refuses."""
         with self._lock:
-            # That there is no KDC is looked at each time: one may answer again.
-            if self._held is None or self._held.until is None or self._held.stale():
-                self._held = self._taken()
-            return self._held
+            held = self._held
+            if held is None or held.stale() or (held.until is None and time.monotonic() >= self._again):
+                held = self._held = self._taken()
+                self._again = time.monotonic() + _AGAIN_SECONDS
+            return held
 
     def refusal(self, error: BaseException | None, service: str) -> HypervisorError:
         """Return why this login failed: what Kerberos says in the error or what caused it, if anything.

@@ -40,6 +40,25 @@ def test_without_the_library_an_account_of_a_domain_comes_by_ntlm_and_is_told_wh
     assert "python3-gssapi" in found.said
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(60.0, 1), (0.0, 3)])
+def test_a_kdc_that_is_not_to_be_had_is_not_asked_by_each_who_comes(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, looks: int
+) -> None:
+    looked: list[str] = []
+
+    def none() -> None:
+        looked.append("for a KDC")
+        raise ImportError
+
+    monkeypatch.setattr(identity, "prepare", none)
+    monkeypatch.setattr(identity, "_AGAIN_SECONDS", seconds)
+    who = Identities("svc@corp.example", Secret("right"))
+    found = [who.current() for _ in range(3)]
+    assert {one.protocol for one in found} == {"negotiate"}
+    assert len(looked) == looks
+    assert "right" not in repr(found)
+
+
 @pytest.mark.parametrize(
     ("number", "cause", "said"),
     [
