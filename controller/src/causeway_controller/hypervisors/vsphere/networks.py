@@ -28,7 +28,7 @@ _DIGITS: Final = 8
 
 def segment(place: Place, switch: str, vlan: int) -> str:
     """Return the id of the port group of this VLAN, made when there was none. Raises HypervisorError."""
-    name = _fitting(f"{PREFIX}{switch.removeprefix('vswitch:')}-vlan-{vlan}")
+    name = name_of(switch, vlan)
     found = vsphere_names.switch(switch)
     if not found.distributed:
         return _standard(place, found.name, name, vlan)
@@ -37,6 +37,11 @@ def segment(place: Place, switch: str, vlan: int) -> str:
     there = distributed(place, found.name)
     same = [one for one in there.portgroup if vlan_of(one) == vlan]
     return _of_switch(there, name, spec, (vlan,), same)
+
+
+def name_of(switch: str, vlan: int) -> str:
+    """Return what a port group of this VLAN is called that is ours."""
+    return _fitting(f"{PREFIX}{switch.removeprefix('vswitch:')}-vlan-{vlan}")
 
 
 def trunk(place: Place, switch: str, vlans: Sequence[int]) -> str:

@@ -1,7 +1,9 @@
 """Whether a VLAN's port groups let an appliance be a bridge, with frames of others' MAC addresses.
 
 A standard switch needs forged transmits and promiscuous mode. A distributed one has MAC learning (vSphere
-6.7) in place of the latter. What a port group does not say it has from its switch. Blocking; changes nothing.
+6.7) in place of the latter. What a port group does not say it has from its switch. Only those count that the
+appliance is, or will be, plugged into: others of the VLAN may be as strict as they like. Blocking; changes
+nothing.
 """
 
 from __future__ import annotations
@@ -29,20 +31,23 @@ class Refusal:
 
 
 def refusals(place: Place, switch: str, vlan: int) -> Iterator[Refusal]:
-    """Say of each port group of this VLAN, or of the switch that the next one is made on, what it refuses.
+    """Say of each port group that an appliance has this VLAN by, or else of their switch, what it refuses.
 
     Raises HypervisorError where there is no such switch, ValueError for what is none.
     """
-    found = vsphere_names.switch(switch)
+    found, ours = vsphere_names.switch(switch), networks.name_of(switch, vlan)
     if found.distributed:
-        yield from _of_distributed(networks.distributed(place, found.name), vlan)
+        yield from _of_distributed(networks.distributed(place, found.name), vlan, ours)
     else:
         networks.standard(place, found.name)
-        yield from _of_standard(place, found.name, vlan)
+        yield from _of_standard(place, found.name, vlan, ours)
 
 
-def _of_distributed(switch: Any, vlan: int) -> Iterator[Refusal]:
-    groups = [one for one in switch.portgroup if networks.vlan_of(one) == vlan or _in_our_trunk(one, vlan)]
+def _of_distributed(switch: Any, vlan: int, name: str) -> Iterator[Refusal]:
+    same = [one for one in switch.portgroup if networks.vlan_of(one) == vlan]
+    ours = [one for one in switch.portgroup if one.name == name or _in_our_trunk(one, vlan)]
+    # Where there is none of ours and not just one, the next one is made from the switch's settings.
+    groups = ours or (same if len(same) == 1 else [])
     for one in groups:
         lacks = _lacking(one.config.defaultPortConfig)
         if lacks is None or lacks:
@@ -70,12 +75,13 @@ def _lacking(config: Any) -> tuple[str, ...] | None:
     return (*(() if forged else (FORGED,)), *(() if heard else (LEARNING,)))
 
 
-def _of_standard(place: Place, switch: str, vlan: int) -> Iterator[Refusal]:
+def _of_standard(place: Place, switch: str, vlan: int, name: str) -> Iterator[Refusal]:
     for host in place.hosts:
         info = host.configManager.networkSystem.networkInfo
         if info is None:
             continue  # an ESXi host that cannot be asked, which is said with the hosts
-        groups = [one for one in info.portgroup if one.spec.vswitchName == switch and one.spec.vlanId == vlan]
+        same = [one for one in info.portgroup if one.spec.vswitchName == switch and one.spec.vlanId == vlan]
+        groups = [one for one in same if one.spec.name == name] or same
         policies = [(f"port group {one.spec.name}", one.computedPolicy) for one in groups] or [
             (f"switch {one.name}", one.spec.policy) for one in info.vswitch if one.name == switch
         ]

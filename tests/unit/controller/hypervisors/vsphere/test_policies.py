@@ -62,3 +62,24 @@ def test_a_distributed_port_group_or_else_its_switch_says_what_it_refuses(
     found = [(one.where, one.lacks) for one in policies.refusals(cast("Place", None), "dvs-7", 7)]
     where = "port group vlan-7" if made else "distributed switch dvs"
     assert found == ([] if lacks is None else [(where, lacks)])
+
+
+@pytest.mark.parametrize("ours", ["causeway-dvs-7-vlan-7", "causeway-dvs-7-trunk-7-8", None])
+def test_a_port_group_of_the_vlan_that_no_appliance_is_in_may_be_strict(
+    monkeypatch: pytest.MonkeyPatch, ours: str | None
+) -> None:
+    """Replicas may have two of their own; an appliance's is made then, or is there already."""
+    strict, open_ = before(forged=False, promiscuous=False), before(forged=True, promiscuous=True)
+    names = {"replicas": strict, "others": strict} | ({} if ours is None else {ours: open_})
+    switch = SimpleNamespace(
+        name="dvs",
+        portgroup=[
+            SimpleNamespace(name=name, config=SimpleNamespace(defaultPortConfig=config))
+            for name, config in names.items()
+        ],
+        config=SimpleNamespace(defaultPortConfig=open_),
+    )
+    monkeypatch.setattr(networks, "distributed", lambda _place, _name: switch)
+    monkeypatch.setattr(networks, "vlan_of", lambda group: None if "trunk" in group.name else 7)
+    monkeypatch.setattr(networks, "passes", lambda _group: frozenset((7, 8)))
+    assert list(policies.refusals(cast("Place", None), "dvs-7", 7)) == []
