@@ -137,7 +137,8 @@ def clock(login: Login) -> datetime:
 def _send_disk(place: Place, name: str, image: Path, upload: Upload) -> None:
     digest = hashlib.sha256()
     with image.open("rb") as file:
-        place.folder.write((name, _DISK), _Read(file, digest.update), upload.sent)  # type: ignore[arg-type]
+        read = _Read(file, digest.update)
+        place.folder.write((name, _DISK), read, upload.sent, large=True)  # type: ignore[arg-type]
     upload.waits("read the disk that it was sent", _READ_SECONDS)
     (row,) = place.login.run(
         ("Get-FileHash", {"LiteralPath": place.path(name, _DISK), "Algorithm": "SHA256"}),

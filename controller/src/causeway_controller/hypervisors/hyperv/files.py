@@ -57,7 +57,7 @@ class Folder:
         """
         self._root = root
         self._endpoint = endpoint
-        identity = endpoint.who.current()
+        self._identity = identity = endpoint.who.current()
         self._options = {
             "username": identity.user,
             "password": identity.password,
@@ -102,10 +102,25 @@ class Folder:
                 return int(load("smbclient").stat_volume(path, **self._options).caller_available_size)
         raise MissingError(f"{above} is not there")
 
-    def write(self, parts: tuple[str, ...], content: BinaryIO, sent: Callable[[int], None]) -> None:
-        """Write a new file; `sent` is told of each piece, and ends it by raising."""
+    def write(
+        self,
+        parts: tuple[str, ...],
+        content: BinaryIO,
+        sent: Callable[[int], None],
+        *,
+        large: bool = False,
+    ) -> None:
+        """Write a new file; `sent` is told of each piece, and ends it by raising.
+
+        One that is `large` has a connection of its own: several at once use up the credits of one, and
+        whoever has none is refused by the package (MS-SMB2, 3.2.4.1.2).
+        """
         path = self.path(*parts)
-        with self._told(path), load("smbclient").open_file(path, mode="xb", **self._options) as file:
+        with (
+            self._alone() if large else contextlib.nullcontext(self._options) as options,
+            self._told(path),
+            load("smbclient").open_file(path, mode="xb", **options) as file,
+        ):
             while piece := content.read(_PIECE):
                 file.write(piece)
                 sent(len(piece))
@@ -148,6 +163,15 @@ class Folder:
         """Delete a folder with all that is in it, or nothing where there is none."""
         with contextlib.suppress(MissingError), self._told(self.path(name)):
             load("smbclient.shutil").rmtree(self.path(name), **self._options)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[dict[str, Any]]:
+        """Options by which the package has a connection that nobody else uses, until then."""
+        own: dict[str, Any] = {}
+        try:
+            yield {**self._options, "connection_cache": Connections(own, self._endpoint, self._identity)}
+        finally:
+            load("smbclient").reset_connection_cache(fail_on_error=False, connection_cache=own)
 
     @contextlib.contextmanager
     def _told(self, path: str) -> Iterator[None]:
