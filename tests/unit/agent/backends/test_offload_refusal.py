@@ -87,6 +87,23 @@ def test_one_that_is_up_without_such_a_device_declined_whatever_it_says(tmp_path
     assert offload_refusal.once_up(tmp_path, "cwu1195") == offload_refusal.UNTOLD
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "PUSH: Received control message: 'PUSH_REPLY,{}'",
+        "AUTH: Received control message: AUTH_FAILED,{}",
+        "VERIFY ERROR: depth=0, error=self-signed certificate: CN={}, serial=1",
+        "VERIFY OK: depth=0, CN=one\u2028{}",
+        "[{}] Peer Connection Initiated with [AF_INET]192.0.2.1:1194",
+    ],
+)
+def test_what_the_far_end_says_neither_declines_nor_opens_anything(tmp_path: Path, line: str) -> None:
+    said = "\n".join(TIME + line.format(word) for word in (DISABLING, "DCO device cwu1195 opened"))
+    (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{said}\n")
+    assert offload_refusal.once_ended(tmp_path) is None
+    assert offload_refusal.once_up(tmp_path, "cwu1195") == offload_refusal.UNTOLD
+
+
 def test_an_end_for_another_reason_is_no_refusal(tmp_path: Path) -> None:
     assert offload_refusal.once_ended(tmp_path) is None
     (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{TIME}Socket bind failed on local address\n")

@@ -13,13 +13,16 @@ from typing import Final
 from causeway_agent.backends.processes import spawn
 
 UNTOLD: Final = "OpenVPN did not have the kernel make the tunnel's device"
-_OPENED: Final = "DCO device {} opened"
+_TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:us=\d+ )?")
+_ITS_OWN: Final = r"(?:\w+: )?[^:=\[]*"
+"""How a line begins that tells nothing of the far end's: that is in brackets, behind `NAME=` or a colon."""
+_OPENED: Final = _ITS_OWN + "DCO device {} opened"
 _DECLINES: Final = re.compile(
-    "disabl(?:es|ing) data channel offload|cannot open DCO device|cannot find ovpn\\S* netlink component",
+    f"{_ITS_OWN}(?:disabl(?:es|ing) data channel offload|cannot open DCO device"
+    r"|cannot find ovpn\S* netlink component)",
     re.IGNORECASE,
 )
 """Words of src/openvpn/dco.c, dco_linux.c and tun.c, 2.6 and 2.7."""
-_TIME: Final = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:us=\d+ )?")
 _HEAD: Final = 1 << 16
 """Octets of the output; all of it is told before anybody connects."""
 _LONGEST: Final = 200
@@ -30,7 +33,8 @@ def once_up(directory: Path, device: str) -> str | None:
     None when the kernel carries them.
     """
     told = _told(directory)
-    if any(_OPENED.format(device) in line for line in told):
+    opened = re.compile(_OPENED.format(re.escape(device)))
+    if any(opened.match(line) for line in told):
         return None
     return _reason(told) or UNTOLD
 
@@ -44,14 +48,15 @@ def once_ended(directory: Path) -> str | None:
 
 def _reason(told: list[str]) -> str | None:
     for line in told:
-        if _DECLINES.search(line):
-            return f"OpenVPN: {_TIME.sub('', line).removeprefix('Note: ')}"[:_LONGEST]
+        if _DECLINES.match(line):
+            return f"OpenVPN: {line.removeprefix('Note: ')}"[:_LONGEST]
     return None
 
 
 def _told(directory: Path) -> list[str]:
     try:
         with (directory / spawn.OUTPUT).open("rb") as file:
-            return file.read(_HEAD).decode(errors="replace").splitlines()
+            told = file.read(_HEAD).decode(errors="replace").split("\n")
     except OSError:
         return []
+    return [_TIME.sub("", line) for line in told]
