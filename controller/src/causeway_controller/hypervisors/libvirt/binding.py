@@ -12,11 +12,18 @@ from causeway_controller.hypervisors.base import HypervisorError
 
 _MODULES: Final = ("libvirtmod", "libvirt")
 """The second imports the first."""
+_lock = threading.Lock()
+"""Of who loads: events are run by one thread, and hosts are opened at once."""
+
+
+def load() -> ModuleType:
+    """Return the module, with its events running. Raises HypervisorError where there is none."""
+    with _lock:
+        return _loaded()
 
 
 @functools.cache
-def load() -> ModuleType:
-    """Return the module, with its events running. Raises HypervisorError where there is none."""
+def _loaded() -> ModuleType:
     try:
         libvirt = debian.load(*_MODULES)
     except ImportError as error:
