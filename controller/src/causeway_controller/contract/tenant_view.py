@@ -110,7 +110,7 @@ class RevokedCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tunnel: TunnelId | UnsetType = UNSET
     """As it was called when the certificate was issued."""
     name: Name | UnsetType = UNSET
-    """Of an end of a tunnel: the certificate's common name. Without it every end refuses it."""
+    """The certificate's common name. Without it every end refuses it."""
 
 
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -70,13 +70,14 @@ def _client(site: Site, tenant: TenantId, tunnel: TunnelClient | None) -> Tunnel
     return structs.replace(
         tunnel,
         revoked=_serials(site, Holder.SERVER, tenant, tunnel.peer_name),
-        gateway_revoked=_serials(site, Holder.GATEWAY),
+        gateway_revoked=_serials(site, Holder.GATEWAY, name=tunnel.gateway_name),
     )
 
 
 def _serials(site: Site, holder: Holder, tenant: TenantId | None = None, name: Name | None = None) -> Serials:
-    """Those that would be taken there otherwise: of the tenant's authority, under the one name that is
-    accepted. What the tunnel is called has nothing to do with it.
+    """Those that would be taken there otherwise: of the tenant's authority, or the gateway pool's, under the
+    one name that is accepted. What the tunnel is called has nothing to do with it. A list of a document is
+    short (`Revoked`), so what nobody there would take is not in it.
     """
     found = (
         each.serial

@@ -155,7 +155,7 @@ def revocations(records: Iterable[Issued], *, now: datetime) -> tuple[Revocation
             holder=_HOLDERS[each.subject.purpose],
             tenant=each.subject.tenant,
             tunnel=each.subject.tunnel,
-            name=None if each.subject.tenant is None else each.subject.name,
+            name=None if each.subject.purpose is Bearer.CONTROLLER else each.subject.name,
         )
         for each in refused
         if each.subject.purpose in _HOLDERS

@@ -275,11 +275,13 @@ class Revocation:
     serial: SerialNumber
     holder: Holder
     tenant: TenantId | None = None
-    """Of a tunnel's certificate, as are `tunnel` and `name`."""
+    """Of a tunnel's certificate, as is `tunnel`."""
     tunnel: TunnelId | None = None
     """What it was called when the certificate was issued. It may have another name by now."""
     name: Name | None = None
-    """The certificate's common name, which says where it would be taken; None: at any end of the tenant's."""
+    """The certificate's common name, which says where it would be taken; None: at any end of the tenant's, or
+    of any gateway. Of a controller none is needed.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

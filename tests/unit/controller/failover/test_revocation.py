@@ -64,6 +64,20 @@ def test_a_gateway_s_certificate_is_refused_by_every_client() -> None:
     assert holding(site, "3f") == {end.id: 1 for end in TENANT.appliances.values()}
 
 
+def test_a_gateway_of_another_pool_is_nobodys_here_and_takes_no_room_in_documents() -> None:
+    """A document has room for 256; pools have an authority each, and gateways their pool's name."""
+    name = SITE.gateways[0].name
+    ours = Revocation(serial="3f", holder=Holder.GATEWAY, name=name)
+    others = (
+        Revocation(serial=f"{number:x}", holder=Holder.GATEWAY, name="another.example")
+        for number in range(1000, 1300)
+    )
+    site = revocation.revoke(SITE, ours, *others)
+    end = next(iter(TENANT.appliances.values()))
+    found = codec.decode(codec.encode(document(site, end.id)), Desired)
+    assert revocation.named(found) == {"3f"}
+
+
 def test_a_controller_s_certificate_is_refused_by_every_agent() -> None:
     site = revocation.revoke(SITE, Revocation(serial="4f", holder=Holder.CONTROLLER))
     assert holding(site, "4f") == dict.fromkeys(written(site), 1)

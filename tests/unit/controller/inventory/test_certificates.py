@@ -68,7 +68,7 @@ def test_documents_refuse_what_is_revoked_until_it_ends() -> None:
     assert certificates.revocations([*revoked, ended, good], now=NOW) == (
         Revocation(serial="a0", holder=Holder.CLIENT, tenant="acme", tunnel="t1", name=CLIENT.name),
         Revocation(serial="a1", holder=Holder.SERVER, tenant="acme", tunnel="t1", name=SERVER.name),
-        Revocation(serial="a2", holder=Holder.GATEWAY),
+        Revocation(serial="a2", holder=Holder.GATEWAY, name=GATEWAY.name),
         Revocation(serial="a3", holder=Holder.CONTROLLER),
     )
 
