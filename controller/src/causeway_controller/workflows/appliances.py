@@ -133,6 +133,7 @@ class Onboarding:
 
         Without an envelope: its token would be a new one.
         """
+        await _refuse_bridge(wanted, provider)
         await _refuse(await _spec(wanted, provider, b"", in_place=True), provider)
 
     async def enrol(self, wanted: Wanted, provider: Provider) -> None:

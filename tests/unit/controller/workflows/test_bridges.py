@@ -99,3 +99,12 @@ async def test_what_is_not_bridged_is_deployed_there_and_a_warning_stops_nobody(
     unknown = Looked(Finding(topic=Topic.TRAPS, grade=Grade.UNKNOWN, text="it does not tell", advice="look"))
     await onboarding.deploy(wanted(VLAN), unknown, unwatched)
     assert set(unknown.specs) == {"acme-one"}
+
+
+async def test_where_another_bridge_would_not_work_the_one_that_is_there_is_not_removed(
+    onboarding: Onboarding,
+) -> None:
+    """It is asked before a rebuild or a redeployment deletes its machine."""
+    with pytest.raises(HypervisorError, match="refuses forged transmits: accept them"):
+        await onboarding.check_in_place(wanted(VLAN), Looked(KEPT))
+    await onboarding.check_in_place(wanted(), Looked(KEPT))
