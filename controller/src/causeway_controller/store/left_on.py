@@ -6,15 +6,16 @@ asks for the rest, or begins something else there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import RowMapping, select
+from sqlalchemy.engine import Connection
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Publish
+from causeway_controller.contract.requests import Publish, UndoSite
 from causeway_controller.failover.events import StepState
 from causeway_controller.failover.steps import switched
 from causeway_controller.inventory import modes
@@ -58,15 +59,20 @@ def _found(database: Database, tenant: TenantId | None) -> Iterator[LeftOn]:
     with database.read() as connection:
         last = {(row["tenant"], row["host"]): row for row in connection.execute(settled).mappings()}
         for row in last.values():
-            later = select(run.c.request).join(run_event, run_event.c.run == run.c.id)
+            later = select(run.c.id, run.c.request).join(run_event, run_event.c.run == run.c.id)
             later = later.where(run.c.tenant == row["tenant"], run.c.host == row["host"])
             later = later.where(run.c.at > row["at"], run_event.c.kind == _FINISHED)
-            if any(map(_of_replicas, connection.execute(later).scalars())):
+            ended = [one for one in connection.execute(later).all() if _of_replicas(one.request)]
+            if any(not _ends_the_rest(one.request) for one in ended):
                 continue
-            events = select(run_event.c.kind, run_event.c.detail).where(run_event.c.run == row["id"])
-            told = connection.execute(events.order_by(run_event.c.number)).mappings()
-            if (one := _left(row, told)) is not None:
-                yield one
+            through = {step for one in ended for step in _through(_events(connection, one.id))}
+            if (left := _left(row, _events(connection, row["id"]), through)) is not None:
+                yield left
+
+
+def _events(connection: Connection, name: str) -> Iterable[RowMapping]:
+    events = select(run_event.c.kind, run_event.c.detail).where(run_event.c.run == name)
+    return connection.execute(events.order_by(run_event.c.number)).mappings()
 
 
 def _of_replicas(request: str) -> bool:
@@ -76,7 +82,25 @@ def _of_replicas(request: str) -> bool:
     return not isinstance(requests.read(request.encode()), Publish)
 
 
-def _left(row: RowMapping, events: Iterable[RowMapping]) -> LeftOn | None:
+def _ends_the_rest(request: str) -> bool:
+    """Whether it asked for what `full.undo_full` does of what was left on: it goes through, whatever it could
+    not power off.
+    """
+    asked = requests.read(request.encode())
+    return isinstance(asked, UndoSite) and bool(asked.keep_partial)
+
+
+def _through(events: Iterable[RowMapping]) -> Iterator[str]:
+    """Sentences of steps that are through."""
+    for event in events:
+        if event["kind"] == "step":
+            told = msgspec.json.decode(event["detail"], type=dict[str, Any])
+            if told["state"] in _OFF:
+                yield told["step"]
+
+
+def _left(row: RowMapping, events: Iterable[RowMapping], ended: Collection[str]) -> LeftOn | None:
+    """`ended`: sentences of steps that were through in runs after it."""
     before, started, states, failed = frozenset[VmName](), set[VmName](), dict[str, str](), False
     after: modes.Mode = modes.Idle()
     for event in events:
@@ -96,7 +120,8 @@ def _left(row: RowMapping, events: Iterable[RowMapping]) -> LeftOn | None:
                 pass
     if failed:  # otherwise its mode names what it started
         before |= started
-    left = [vm for vm in sorted(before - after.vms) if states.get(switched(vm, on=False)) not in _OFF]
+    stopped = {step for step, state in states.items() if state in _OFF} | set(ended)
+    left = [vm for vm in sorted(before - after.vms) if switched(vm, on=False) not in stopped]
     if not left:
         return None
     return LeftOn(

@@ -49,6 +49,9 @@ async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_
     told = LeftOn(run=run, tenant="acme", host=HOST, vms=(stuck,), kept=(VM,))
     assert left_on.find(database) == left_on.find(database, "acme") == (told,)
     assert left_on.find(database, "another") == ()
+    assert bench.last(await through(bench, KEEP))[0] == FINISHED
+    assert stuck in bench.running()
+    assert left_on.find(database) == (told,), "asked for again, and powered off no more than before"
     bench.hypervisor.broken.clear()
     assert bench.last(await through(bench, KEEP))[0] == FINISHED
     assert bench.running() == {VM}
