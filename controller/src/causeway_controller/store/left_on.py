@@ -1,31 +1,30 @@
 """Replicas that no mode names: a run settled how its tenant is, and broke off before it had powered them off.
 
-What was settled is never taken back (decision 38), so nothing else ends them: they are told until somebody
-asks for the rest, or begins something else there.
+What was settled is never taken back (decision 38), so nothing else ends them: while a failover stands there,
+they are told until a run has them off, or in a failover.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import RowMapping, select
+from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy.engine import Connection
 
-from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Publish, UndoSite
 from causeway_controller.failover.events import StepState
 from causeway_controller.failover.steps import switched
 from causeway_controller.inventory import modes
+from causeway_controller.store import tenancies
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import SETTLED
 from causeway_controller.store.tables import open_run, run, run_event
 from causeway_wire.types import Name, TenantId, VmName
 
 _OFF: Final = frozenset({StepState.DONE.value, StepState.UNCHANGED.value})
-_FINISHED: Final = "finished"
+_STARTED, _STEP, _FAILED, _FINISHED = "started", "step", "failed", "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +36,12 @@ class LeftOn:
     host: Name
     vms: tuple[VmName, ...]
     kept: tuple[VmName, ...]
-    """VMs that are failed over there, partially unless `full`."""
+    """VMs that are failed over there now, partially unless `full`."""
     full: bool = False
 
 
 def find(database: Database, tenant: TenantId | None = None) -> tuple[LeftOn, ...]:
-    """Return what runs of this tenant, or of all, left on. Raises StoreError."""
+    """Return what runs of this tenant, or of all, left on where a failover stands. Raises StoreError."""
     return tuple(_found(database, tenant))
 
 
@@ -57,78 +56,62 @@ def _found(database: Database, tenant: TenantId | None) -> Iterator[LeftOn]:
     if tenant is not None:
         settled = settled.where(run.c.tenant == tenant)
     with database.read() as connection:
-        last = {(row["tenant"], row["host"]): row for row in connection.execute(settled).mappings()}
-        for row in last.values():
-            later = select(run.c.id, run.c.request).join(run_event, run_event.c.run == run.c.id)
-            later = later.where(run.c.tenant == row["tenant"], run.c.host == row["host"])
-            later = later.where(run.c.at > row["at"], run_event.c.kind == _FINISHED)
-            ended = [one for one in connection.execute(later).all() if _of_replicas(one.request)]
-            if any(not _ends_the_rest(one.request) for one in ended):
+        standings = tenancies.all_of(connection)
+        for row in connection.execute(settled).mappings().all():
+            standing = standings.get((row["tenant"], row["host"]))
+            if standing is None or not isinstance(standing.mode, modes.Partial | modes.Full):
                 continue
-            through = {step for one in ended for step in _through(_events(connection, one.id))}
-            if (left := _left(row, _events(connection, row["id"]), through)) is not None:
-                yield left
+            left = _left(connection, row["id"]) - standing.mode.vms
+            if left and (left := left - _ended(connection, row)):
+                yield LeftOn(
+                    run=row["id"],
+                    tenant=row["tenant"],
+                    host=row["host"],
+                    vms=tuple(sorted(left)),
+                    kept=tuple(sorted(standing.mode.vms)),
+                    full=isinstance(standing.mode, modes.Full),
+                )
 
 
-def _events(connection: Connection, name: str) -> Iterable[RowMapping]:
-    events = select(run_event.c.kind, run_event.c.detail).where(run_event.c.run == name)
-    return connection.execute(events.order_by(run_event.c.number)).mappings()
-
-
-def _of_replicas(request: str) -> bool:
-    """Whether a run that asked for this and went through says what became of replicas."""
-    if requests.chore(request.encode()) is not None:
-        return False
-    return not isinstance(requests.read(request.encode()), Publish)
-
-
-def _ends_the_rest(request: str) -> bool:
-    """Whether it asked for what `full.undo_full` does of what was left on: it goes through, whatever it could
-    not power off.
-    """
-    asked = requests.read(request.encode())
-    return isinstance(asked, UndoSite) and bool(asked.keep_partial)
-
-
-def _through(events: Iterable[RowMapping]) -> Iterator[str]:
-    """Sentences of steps that are through."""
-    for event in events:
-        if event["kind"] == "step":
-            told = msgspec.json.decode(event["detail"], type=dict[str, Any])
-            if told["state"] in _OFF:
-                yield told["step"]
-
-
-def _left(row: RowMapping, events: Iterable[RowMapping], ended: Collection[str]) -> LeftOn | None:
-    """`ended`: sentences of steps that were through in runs after it."""
-    before, started, states, failed = frozenset[VmName](), set[VmName](), dict[str, str](), False
-    after: modes.Mode = modes.Idle()
-    for event in events:
-        told = msgspec.json.decode(event["detail"], type=dict[str, Any])
-        match event["kind"]:
-            case "started":
-                before = modes.read(told["mode"]).vms
-            case "settled":
-                after = modes.read(told["mode"])
-            case "step":
-                states[told["step"]] = told["state"]
-                if told.get("does") == "start":
-                    started.add(told["vm"])
-            case "failed":
-                failed = True
-            case _:
-                pass
+def _left(connection: Connection, name: str) -> frozenset[VmName]:
+    """VMs whose replicas the run may have left on, without those of the mode that it settled."""
+    before, after, failed = frozenset[VmName](), frozenset[VmName](), False
+    its = run_event.c.run == name
+    # They are few; all that it told is read only where it may have left something.
+    for kind, told in _events(connection, its, _STARTED, SETTLED, _FAILED):
+        if kind == _FAILED:
+            failed = True
+        elif kind == SETTLED:
+            after = modes.read(told["mode"]).vms
+        else:
+            before = modes.read(told["mode"]).vms
+    if before <= after and not failed:
+        return frozenset()
+    steps = [told for _, told in _events(connection, its, _STEP)]
     if failed:  # otherwise its mode names what it started
-        before |= started
-    stopped = {step for step, state in states.items() if state in _OFF} | set(ended)
-    left = [vm for vm in sorted(before - after.vms) if switched(vm, on=False) not in stopped]
-    if not left:
-        return None
-    return LeftOn(
-        run=row["id"],
-        tenant=row["tenant"],
-        host=row["host"],
-        vms=tuple(left),
-        kept=tuple(sorted(after.vms)),
-        full=isinstance(after, modes.Full),
+        before |= {told["vm"] for told in steps if told.get("does") == "start"}
+    states = {told["step"]: told["state"] for told in steps}
+    return frozenset(vm for vm in before - after if states.get(switched(vm, on=False)) not in _OFF)
+
+
+def _ended(connection: Connection, row: RowMapping) -> frozenset[VmName]:
+    """VMs whose replicas runs after this one had off, or in a failover."""
+    later = select(run.c.id).where(
+        run.c.tenant == row["tenant"], run.c.host == row["host"], run.c.at > row["at"]
     )
+    found = set[VmName]()
+    for kind, told in _events(connection, run_event.c.run.in_(later), _STEP, SETTLED, _FINISHED):
+        if kind == _STEP and told.get("does") == "stop" and told["state"] in _OFF:
+            found.add(told["vm"])
+        elif kind != _STEP and "mode" in told:
+            found |= modes.read(told["mode"]).vms
+    return frozenset(found)
+
+
+def _events(
+    connection: Connection, which: ColumnElement[bool], *kinds: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What runs told of these kinds, in its order."""
+    asked = select(run_event.c.kind, run_event.c.detail).where(which, run_event.c.kind.in_(kinds))
+    for row in connection.execute(asked.order_by(run_event.c.run, run_event.c.number)):
+        yield row.kind, msgspec.json.decode(row.detail, type=dict[str, Any])

@@ -20,6 +20,7 @@ from causeway_controller.contract.requests import Chore, Redeploy, RedeployGatew
 from causeway_controller.contract.status import Status
 from causeway_controller.errors import AgentUnreachable, SecretMissing, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.inventory import modes
 from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.inventory.modes import Full
 from causeway_controller.store.appliances import Appliances
@@ -150,7 +151,10 @@ async def test_replicas_that_a_settled_run_left_on_are_told_with_what_ends_them(
         partial = {"mode": {"mode": "partial", "vms": ["db1"]}}
         for kind, told in (("started", full), ("settled", partial), ("failed", {"why": "another plan"})):
             detail = json.dumps(told)
-            if kind == "failed":
+            if kind == "settled":
+                left = Standing(mode=modes.read(partial["mode"]))
+                runs.settle("r1", epoch=1, kind=kind, detail=detail, at=at, left=left)
+            elif kind == "failed":
                 runs.finish("r1", epoch=1, kind=kind, detail=detail, at=at)
             else:
                 runs.append("r1", epoch=1, kind=kind, detail=detail, at=at)

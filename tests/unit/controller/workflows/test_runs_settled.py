@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from causeway_controller.contract.requests import FailOverSite, Request, UndoSite
+from causeway_controller.contract.requests import FailOver, FailOverSite, Request, UndoSite
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.store import left_on
@@ -56,6 +56,23 @@ async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_
     assert bench.last(await through(bench, KEEP))[0] == FINISHED
     assert bench.running() == {VM}
     assert left_on.find(database) == ()
+
+
+async def test_what_was_left_on_is_told_although_something_else_was_failed_over_meanwhile(
+    bench: RunsBench, database: Database
+) -> None:
+    """What ends it is asked for with all that is failed over by then."""
+    stuck, another = sorted(ALL - {VM})[:2]
+    await through(bench, FailOverSite(tenant="acme", vms=ALL))
+    bench.hypervisor.broken.add(f"acme/{stuck}")
+    run = await through(bench, KEEP, FailOver(tenant="acme", vms=frozenset({another})))
+    assert bench.last(run)[0] == FINISHED
+    (left,) = left_on.find(database)
+    assert (left.vms, left.kept) == ((stuck,), tuple(sorted({VM, another})))
+    bench.hypervisor.broken.clear()
+    both = UndoSite(tenant="acme", keep_partial=frozenset(left.kept))
+    assert bench.last(await through(bench, both))[0] == FINISHED
+    assert (bench.running(), left_on.find(database)) == ({VM, another}, ())
 
 
 async def test_a_settled_run_whose_plan_has_become_another_one_leaves_nothing_untold(
