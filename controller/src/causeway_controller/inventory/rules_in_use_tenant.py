@@ -135,9 +135,9 @@ class _Tenancy:
             self._refuse(f"/subscriptions/{subscription}/plan", what)
             return
         for n, one in enumerate(self._looked.after.hardware_plans):
-            if one.id == plan:
-                places = [m for m, entry in enumerate(one.networks) if entry.id == network]
-                refuse(self._findings, f"/hardware_plans/{n}/networks/{places[0]}", what, [self._use])
+            for m, entry in enumerate(one.networks):
+                if (one.id, entry.id) == (plan, network):
+                    refuse(self._findings, f"/hardware_plans/{n}/networks/{m}", what, [self._use])
 
     def _check_mapped(self) -> None:
         now = {entry.network: (where, plan, entry) for where, plan, entry in _mapped(self._now)}

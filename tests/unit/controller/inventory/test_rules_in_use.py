@@ -226,6 +226,15 @@ def test_a_trunk_carries_one_more_network() -> None:
     assert refused(after, *in_use(PARTIAL), before=before) == []
 
 
+def test_a_plan_that_is_entered_twice_is_refused_by_every_rule_that_it_breaks() -> None:
+    """The one that counts has an adapter more than the other."""
+    (small, *others) = BEFORE.hardware_plans
+    more = with_(small, networks=plan("small", 3).networks)
+    after = with_(BEFORE, hardware_plans=(more, small, *others))
+    problems = check(after, before=BEFORE, in_use=in_use(PARTIAL)).problems
+    assert {one.pointer for one in problems} >= {"/hardware_plans/1/id", "/hardware_plans/0/networks/2"}
+
+
 def test_another_tenant_of_the_same_host_may_come_and_go() -> None:
     more = with_(BEFORE, tenants=(other_tenant(), ACME))
     assert refused(more, *in_use(PARTIAL)) == []
