@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from causeway_controller.inventory.findings import Findings
-from causeway_controller.inventory.modes import Full, Idle, Mode, Partial, Rehearsal
+from causeway_controller.inventory.modes import Full, Idle, Mode, Partial, Rehearsal, permanent
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import Name, TenantId, VmName
 
@@ -71,11 +71,11 @@ class InUse:
         if isinstance(self.mode, Partial) and not self.own:
             asked = f"causeway failover ask {self.tenant} VM... --host {self.host} --end --reason WHY"
             return f"the tenant's controller leads it, and is asked to end it first with `{asked}`"
+        back = f"end it first with `causeway failover failback {whose}`"
+        if permanent(self.mode):
+            return back
         named = f"{self.tenant} --full" if isinstance(self.mode, Full) else f"{self.tenant} VM..."
-        return (
-            f"end it first with `causeway failover failback {whose}` or `causeway failover undo {named} "
-            f"--host {self.host}`"
-        )
+        return f"{back} or `causeway failover undo {named} --host {self.host}`"
 
 
 def refuse(findings: Findings, pointer: str, what: str, uses: Sequence[InUse]) -> None:

@@ -290,6 +290,11 @@ def test_it_says_what_stands_and_what_to_do(use: tuple[InUse, ...], told: tuple[
     assert all(one in found.detail for one in told)
 
 
+def test_what_was_made_permanent_is_given_back_for_an_undo_of_it_is_refused() -> None:
+    (use,) = in_use(Full(BOTH, permanent=frozenset({"db1"})))
+    assert use.remedy == "end it first with `causeway failover failback acme --host esx1`"
+
+
 def test_a_partial_failover_is_ended_where_it_is_led() -> None:
     """The provider's controller refuses to end one that a tenant's leads, so it advises to ask that one."""
     use = InUse(tenant="acme", host="lan", mode=PARTIAL)
