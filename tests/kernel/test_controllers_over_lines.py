@@ -1,4 +1,4 @@
-"""Two controllers whose line swallows what is larger than it carries, without a word (`field.md` A1)."""
+"""Two controllers whose line swallows what is larger than it carries, without a word."""
 
 from __future__ import annotations
 
