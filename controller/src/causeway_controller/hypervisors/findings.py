@@ -21,6 +21,11 @@ def warning(topic: Topic, text: str, advice: str) -> Finding:
     return Finding(topic=topic, grade=Grade.WARNING, text=text, advice=advice)
 
 
+def unknown(topic: Topic, text: str, advice: str) -> Finding:
+    """Return that the host does not tell this, and where people see it."""
+    return Finding(topic=topic, grade=Grade.UNKNOWN, text=text, advice=advice)
+
+
 def trap(text: str, advice: str) -> Finding:
     """Return that the host does something that nobody expects of it."""
     return warning(Topic.TRAPS, text, advice)

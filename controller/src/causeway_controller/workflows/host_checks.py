@@ -14,7 +14,7 @@ from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostV
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
-from causeway_controller.hypervisors.findings import good
+from causeway_controller.hypervisors.findings import good, unknown, warning
 from causeway_controller.hypervisors.findings import problem as found_problem
 from causeway_controller.inventory import book, host_needs, matching
 from causeway_controller.inventory import replicas as told_of
@@ -242,16 +242,16 @@ class HostChecks:
         if clock is None:
             advice = "see on the host that its clock is synchronised, as `timedatectl` or `chronyc` says"
             text = f"host {host.id} does not tell its time"
-            return Finding(topic=Topic.TIME, grade=Grade.UNKNOWN, text=text, advice=advice)
+            return unknown(Topic.TIME, text, advice)
         apart = abs((clock - self.now()).total_seconds())
         text = f"its clock and ours are {apart:.0f} s apart"
         if apart < _NOTICED:
             return good(Topic.TIME, text)
-        grade = Grade.WARNING if apart < _TOO_MUCH else Grade.PROBLEM
+        said = warning if apart < _TOO_MUCH else found_problem
         advice = (
             "synchronise both by NTP: an appliance begins with its host's time, and judges certificates by it"
         )
-        return Finding(topic=Topic.TIME, grade=grade, text=text, advice=advice)
+        return said(Topic.TIME, text, advice)
 
 
 def replicas(
@@ -268,7 +268,7 @@ def replicas(
         elif there.powered_on and one.vm not in modes.get(one.tenant, Idle()).vms:
             text = f"{who}, {there.name}, is powered on, and {one.vm} is not failed over"
             advice = "power it off, unless somebody tests with it: it has the addresses of production"
-            yield Finding(topic=Topic.REPLICAS, grade=Grade.WARNING, text=text, advice=advice)
+            yield warning(Topic.REPLICAS, text, advice)
         elif (others := _other_addresses(one, there)) is not None:
             yield found_problem(Topic.REPLICAS, f"{who} runs {others}", _STATIC)
         else:

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, missing, problem, room, trap
+from causeway_controller.hypervisors.findings import good, missing, problem, room, trap, warning
 from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.inventory import libvirt_names
@@ -75,7 +75,7 @@ def _hypervisor(connection: Any) -> Iterator[Finding]:
     version = connection.getLibVersion()
     if version < OLDEST:
         text = f"libvirt {_version(version)} is older than {_version(OLDEST)}, the oldest that was tried"
-        yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice="update the host's libvirt")
+        yield warning(Topic.TRAPS, text, "update the host's libvirt")
     try:
         kind = emulator.kind(connection)
         firmware = emulator.firmware(connection, kind)
@@ -86,11 +86,11 @@ def _hypervisor(connection: Any) -> Iterator[Finding]:
     if kind != "kvm":
         text = "it has no KVM: machines are emulated, and many times slower"
         advice = "switch virtualisation on in its firmware, load kvm_intel or kvm_amd"
-        yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
+        yield warning(Topic.TRAPS, text, advice)
     if firmware is not Firmware.SECURE:
         text = "its machines start by UEFI without Secure Boot: nothing verifies an appliance's boot loader"
         advice = "on the host: apt-get install ovmf of Debian 12 or newer, then restart its libvirt daemon"
-        yield Finding(topic=Topic.TRAPS, grade=Grade.WARNING, text=text, advice=advice)
+        yield warning(Topic.TRAPS, text, advice)
     with_kvm = " with KVM" if kind == "kvm" else ""
     yield good(Topic.TRAPS, f"libvirt {_version(version)}{with_kvm}; machines start by {firmware}")
 
@@ -153,7 +153,7 @@ def _pool_of_vlans(
             f"{len(lacking)} of {len(free)} free VLANs of pool {pool.pool} have nothing on the host: {some}"
         )
         advice = "make a bridge or network for each, or make the pool smaller"
-        yield Finding(topic=Topic.NETWORKS, grade=Grade.WARNING, text=text, advice=advice)
+        yield warning(Topic.NETWORKS, text, advice)
 
 
 def _trap(connection: Any, name: str, *, bridged: bool) -> Iterator[Finding]:
@@ -209,9 +209,7 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
         return
     if not found.autostart():
         text = f"pool {name} does not start by itself: after a restart of the host no appliance runs"
-        yield Finding(
-            topic=Topic.STORAGE, grade=Grade.WARNING, text=text, advice=f"`virsh pool-autostart {name}`"
-        )
+        yield warning(Topic.STORAGE, text, f"`virsh pool-autostart {name}`")
     yield room(
         f"pool {name}",
         left=volumes.available(found),

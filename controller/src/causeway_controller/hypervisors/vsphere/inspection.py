@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from causeway_controller.contract.hosts import Finding, Grade, Topic
+from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap
+from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap, unknown
 from causeway_controller.hypervisors.vsphere import binding, machines, networks, ova, policies, rights
 from causeway_controller.hypervisors.vsphere import place as places
 from causeway_controller.hypervisors.vsphere.place import Place
@@ -135,7 +135,7 @@ def _bridged(place: Place, needs: HostNeeds) -> Iterator[Finding]:
                 yield problem(Topic.TRAPS, text, _ACCEPT)
             else:
                 text = f"{what}, and {one.where} does not tell what it refuses"
-                yield Finding(topic=Topic.TRAPS, grade=Grade.UNKNOWN, text=text, advice=_ACCEPT)
+                yield unknown(Topic.TRAPS, text, _ACCEPT)
         if not found:
             yield good(Topic.TRAPS, f"{what}, whose port groups let a bridge work")
 
@@ -146,7 +146,7 @@ def _promiscuous(host: Any) -> Iterator[Finding]:
         (option,) = host.configManager.advancedOption.QueryOptions(_PROMISCUOUS)
     except (vim.fault.InvalidName, vmodl.RuntimeFault, AttributeError, ValueError):
         text = f"ESXi host {host.name} does not tell {_PROMISCUOUS}"
-        yield Finding(topic=Topic.TRAPS, grade=Grade.UNKNOWN, text=text, advice="see that it is 1")
+        yield unknown(Topic.TRAPS, text, "see that it is 1")
         return
     if int(option.value) != 1:
         text = f"{_PROMISCUOUS} is {option.value} on ESXi host {host.name}: frames come twice"
