@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,10 +47,14 @@ def distinct(findings: Findings, entries: Iterable[tuple[Hashable, str]], what: 
             first[value] = pointer
 
 
+def some(names: Sequence[str], *, most: int) -> str:
+    """Return so many of these names for a sentence, and that there are more where there are."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def unknown(findings: Findings, pointer: str, what: str, name: str, known: Iterable[str]) -> None:
     """Note a name that refers to nothing, with some of those that there are."""
     names = sorted(known)
-    some = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
-    there = f"there are {some}" if names else "there is none"
+    there = f"there are {some(names, most=_NAMES)}" if names else "there is none"
     detail = f"no {what} is called {name} ({there}); enter it, or correct the name"
     findings.add(ProblemType.UNKNOWN_REFERENCE, pointer, detail)

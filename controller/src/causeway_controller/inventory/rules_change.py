@@ -5,7 +5,7 @@ from __future__ import annotations
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import HardwarePlan
 from causeway_controller.inventory import book as names_of
-from causeway_controller.inventory.findings import Findings
+from causeway_controller.inventory.findings import Findings, some
 from causeway_wire.problem import ProblemType
 from causeway_wire.types import Name, TenantId
 
@@ -49,8 +49,7 @@ def _plan(
         findings.add(ProblemType.INVALID, f"{pointer}/networks", detail)
     if not subscribers:
         return
-    some = ", ".join(subscribers[:_NAMES]) + (", ..." if len(subscribers) > _NAMES else "")
-    whose = f"the VLANs of {some}"
+    whose = f"the VLANs of {some(subscribers, most=_NAMES)}"
     if plan.host != before.host:
         detail = f"{whose} are on host {before.host} and would move; make another plan on {plan.host}"
         findings.add(ProblemType.INVALID, f"{pointer}/host", detail)

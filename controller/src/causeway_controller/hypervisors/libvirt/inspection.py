@@ -14,6 +14,7 @@ from causeway_controller.hypervisors.findings import good, missing, problem, roo
 from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.inventory import libvirt_names
+from causeway_controller.inventory.findings import some
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
 from causeway_controller.inventory.libvirt_names import SegmentKind
 
@@ -148,9 +149,9 @@ def _pool_of_vlans(
         and any(segments.missing(connection, _plugged((name,))))
     ]
     if lacking:
-        some = ", ".join(map(str, lacking[:_NAMED])) + (", ..." if len(lacking) > _NAMED else "")
+        which = some([str(vlan) for vlan in lacking], most=_NAMED)
         text = (
-            f"{len(lacking)} of {len(free)} free VLANs of pool {pool.pool} have nothing on the host: {some}"
+            f"{len(lacking)} of {len(free)} free VLANs of pool {pool.pool} have nothing on the host: {which}"
         )
         advice = "make a bridge or network for each, or make the pool smaller"
         yield warning(Topic.NETWORKS, text, advice)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.vsphere import binding
+from causeway_controller.inventory.findings import some
 
 TASK_SECONDS: Final = 300.0
 _POLL: Final = 0.05
@@ -85,4 +86,4 @@ def existing(service: Any, kind: Any, moid: str) -> Any:
 def listed(things: Iterable[Any], most: int = 10) -> str:
     """Ids with their names, for whoever has to choose one."""
     told = [f"{identifier(one)} ({one.name})" for one in things]
-    return ", ".join(told[:most]) + (", ..." if len(told) > most else "") or "none"
+    return some(told, most=most) or "none"

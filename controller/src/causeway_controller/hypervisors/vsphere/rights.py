@@ -8,6 +8,7 @@ from typing import Any, Final
 from causeway_controller.hypervisors.vsphere import api, binding, networks
 from causeway_controller.hypervisors.vsphere.place import Place
 from causeway_controller.inventory import vsphere_names
+from causeway_controller.inventory.findings import some
 from causeway_controller.inventory.host_needs import HostNeeds
 
 OF_VMS: Final = (
@@ -84,8 +85,7 @@ def _of_replicas(place: Place, needs: HostNeeds, key: str) -> Iterator[tuple[str
         if absent:
             lacking.setdefault(absent, []).append(f"{replica.tenant}/{replica.vm} ({replica.vm_id})")
     for absent, names in lacking.items():
-        most = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-        yield f"{len(names)} replicas, {most}", absent
+        yield f"{len(names)} replicas, {some(names, most=_NAMED)}", absent
 
 
 def _granted(manager: Any, thing: Any, key: str, wanted: str) -> bool:
