@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -30,7 +30,7 @@ from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.tenancies import Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import TenantId
+from causeway_wire.types import TenantId, VmName
 
 _NOTICES: Final = 10
 """So many at most are told one by one."""
@@ -162,8 +162,7 @@ class StatusHandlers:
             Trouble(
                 subject=f"{one.tenant} on {one.host}",
                 detail=f"run {one.run} is over, and these replicas may be on, though no failover has them: "
-                f"{', '.join(one.vms[:_NOTICES])}"
-                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; {_ends(one)}",
+                f"{_named(one.vms)}; {_ends(one)}",
             )
             for one in left_on.find(self.database, tenant)
         )
@@ -173,8 +172,7 @@ class StatusHandlers:
         return tuple(
             Trouble(
                 subject=f"{one.tenant} on {one.host}",
-                detail=f"not failed over, in a full failover of the others: {', '.join(one.vms[:_NOTICES])}"
-                f"{f' and {len(one.vms) - _NOTICES} more' if len(one.vms) > _NOTICES else ''}; "
+                detail=f"not failed over, in a full failover of the others: {_named(one.vms)}; "
                 f"`causeway failover full {one.tenant} --host {one.host}` goes on with them",
             )
             for one in leaving_out.missing(stored.inventory, modes)
@@ -196,6 +194,11 @@ def _undeployed(
     found = undeployed.find(inventory, deployed)
     told = [(Trouble(subject=one.subject, detail=one.detail), one.wanted) for one in found]
     return tuple(one for one, wanted in told if wanted), tuple(one for one, wanted in told if not wanted)
+
+
+def _named(vms: Sequence[VmName]) -> str:
+    more = len(vms) - _NOTICES
+    return ", ".join(vms[:_NOTICES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _ends(one: LeftOn) -> str:
