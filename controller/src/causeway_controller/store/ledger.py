@@ -96,9 +96,7 @@ class Ledger:
 
     def alive_of_agent(self, appliance: ApplianceId) -> tuple[SerialNumber, ...]:
         """Certificates of the appliance that still count. Raises StoreError."""
-        with self._database.read() as connection:
-            found = records(connection, certificate.c.slot == certificates.of_agent(appliance).slot)
-        return tuple(one.serial for one in found if one.revoked is None and self._now() < one.not_after)
+        return self._alive(certificate.c.slot == certificates.of_agent(appliance).slot)
 
     def alive_on(
         self, appliance: ApplianceId, *, tenant: TenantId, elsewhere: Collection[Name]
@@ -114,9 +112,11 @@ class Ledger:
             certificate.c.tenant == tenant,
             certificate.c.name.not_in(elsewhere),
         )
+        return self._alive(or_(certificate.c.appliance == appliance, unknown))
+
+    def _alive(self, condition: ColumnElement[bool]) -> tuple[SerialNumber, ...]:
         with self._database.read() as connection:
-            found = records(connection, or_(certificate.c.appliance == appliance, unknown))
-        return tuple(one.serial for one in found if one.revoked is None and self._now() < one.not_after)
+            return tuple(one.serial for one in records(connection, condition, _counts(self._now())))
 
     def pem(self, serial: SerialNumber) -> Pem:
         """A certificate's text. Raises StoreError when it is not in the ledger."""
@@ -254,6 +254,10 @@ def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tu
     return tuple((_issued(row), row.pem) for row in connection.execute(question))
 
 
+def _counts(now: datetime) -> ColumnElement[bool]:
+    return and_(not_(_IS_REVOKED), certificate.c.not_after > now)
+
+
 def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
     if wanted.tenant is not None:
         member = certificates.of_member(wanted.tenant).slot
@@ -265,7 +269,7 @@ def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
         client = and_(certificate.c.purpose == Bearer.CLIENT, certificate.c.name == wanted.appliance)
         yield or_(certificate.c.appliance == wanted.appliance, client)
     if wanted.counts:
-        yield and_(not_(_IS_REVOKED), certificate.c.not_after > now)
+        yield _counts(now)
     if wanted.revoked:
         yield _IS_REVOKED
 
