@@ -150,9 +150,9 @@ def _why(detail: bytes) -> tuple[str, bool]:
     """What the run that failed ended with, with what of it stands; and whether anything does."""
     found = msgspec.json.decode(detail, type=dict[str, object])
     kept = found.get("kept")
-    stands = isinstance(kept, list) and bool(kept)
-    told = f"; not taken back: {', '.join(map(str, kept))}" if isinstance(kept, list) and stands else ""
-    return f"{found.get('why', '')}{told}", stands
+    stands = ", ".join(map(str, kept)) if isinstance(kept, list) else ""
+    told = f"; not taken back: {stands}" if stands else ""
+    return f"{found.get('why', '')}{told}", bool(stands)
 
 
 def _name(ask: Ask) -> str:
