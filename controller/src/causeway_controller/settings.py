@@ -21,7 +21,7 @@ from causeway_wire.types import NAME_PATTERN, IPAddress, IPNetwork, Name, Secret
 
 FILE: Final = Path("/etc/causeway/controller.yaml")
 PATIENCE: Final = 10
-"""Times at the most: with more, deadlines would not nest (`workflows.timing.Timing.apart`)."""
+"""Times at the most: with more, deadlines would not nest (`Timing.longer`; its tests see that they do)."""
 PORT: Final = 8444
 """The API's over TLS, where only an address is said."""
 TENANTS_PORT: Final = 8445

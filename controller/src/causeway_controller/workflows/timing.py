@@ -7,10 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from causeway_controller.contract.halves import HOLD_SECONDS
-
-_ORDER: Final = 60
-"""Seconds that an order to hold may be on its way (`peers.half.HalfPatience.hold`)."""
 _MARGIN: Final = 2.0
 
 
@@ -37,22 +33,6 @@ class Timing:
     """From power to a replica that answers."""
     first_poll: float = 0.02
     longest_poll: float = 0.5
-
-    def apart(self) -> tuple[str, ...]:
-        """Return which deadlines do not nest, in words; decision 36 needs that they do."""
-        tenant = self.tunnel + self.courtesy
-        held = math.ceil(self.change + self.confirm + self.courtesy) + _ORDER
-        found = []
-        if tenant >= self.confirm:
-            found.append(
-                f"a tunnel is waited for {tenant:.0f} s, and after {self.confirm} s the tenant's appliance "
-                "takes back what needs it"
-            )
-        if held > HOLD_SECONDS:
-            found.append(
-                f"the provider's half would be held for {held} s, and is for {HOLD_SECONDS} s at the most"
-            )
-        return tuple(found)
 
     def longer(self, times: float) -> Self:
         """Return the same with as many times the patience with appliances; hosts and replicas are as fast.
