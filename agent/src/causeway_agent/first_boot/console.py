@@ -69,7 +69,7 @@ def show(
 
 
 def renew(subject: Subject, *, terminals: Sequence[Path], issue: Path) -> None:
-    """The same, once: the file is what was shown before."""
+    """Bring the page up to date, once: the file is what was shown before."""
     before = None
     with contextlib.suppress(OSError):
         before = issue.read_text(encoding="ascii", errors="replace").replace(_BACKSLASH * 2, _BACKSLASH)
@@ -87,11 +87,7 @@ def _show(text: str, before: str | None, *, terminals: Sequence[Path], issue: Pa
 
 def show_once(subject: Subject, *, terminals: Sequence[Path], issue: Path | None) -> None:
     """Print the page."""
-    text = compose(subject)
-    for terminal in terminals or (None,):
-        _put(text, terminal)
-    if issue is not None:
-        _put_issue(text, issue)
+    _show(compose(subject), None, terminals=terminals, issue=issue)
 
 
 def compose(subject: Subject) -> str:
