@@ -168,48 +168,48 @@ class Daemon:
         return measures
 
     async def _rehearse(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         measures: Measures = ()
         for tenant in order.tenants:
             measures += await drill.rehearse(self._lab, tenant, internet=order.internet)
         return measures
 
     async def _end_rehearsal(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         for tenant in order.tenants:
             await self._lab.end_rehearsal(tenant)
         return ()
 
     async def _publish(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         if order.publication is not None:
             await publishing.publish(self._lab, order.publication)
         return ()
 
     async def _unpublish(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         await publishing.withdraw(self._lab, order.rule)
         return ()
 
     async def _line(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         if order.line is not None:
             await line_orders.obey(self._lab, order.line)
         return ()
 
     async def _revoke(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         if order.revocation is not None:
             await revoking.revoke(self._lab, order.revocation)
         return ()
 
     async def _take_back(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         await revoking.take_back(self._lab, order.serial)
         return ()
 
     async def _begin_sites(self, order: protocol.Request) -> Measures:
-        self._refs(order)
+        self._started()
         for tenant in order.tenants:
             await self._sites.begin(tenant)
         return ()
