@@ -23,6 +23,7 @@ from causeway_wire.desired import Extension
 
 START_SECONDS = 20.0
 STOP_SECONDS = 60.0
+"""Also with two controllers, which end first, and have what they deployed removed."""
 _POLL = 0.05
 _PEER_CREDENTIALS = struct.Struct("iII")
 _SOCKET_PATH_LIMIT = 107

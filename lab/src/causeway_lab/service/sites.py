@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -31,26 +32,26 @@ class Sites:
         """`directory`: the lab's own."""
         self._lab = lab
         self._place = directory / DIRECTORY
-        self._both: TwoSites | None = None
+        self._running: AsyncExitStack | None = None
 
     async def begin(self, tenant: TenantId) -> None:
         """Set both up and start them. Raises LabError."""
-        if self._both is not None:
+        if self._running is not None:
             raise LabError("there are controllers in this lab already; it has those of one tenant")
         self._lab.tenant(tenant)
         shutil.rmtree(self._place, ignore_errors=True)
         self._place.mkdir(mode=0o700)
         with step(f"Start the provider's controller and {tenant}'s own", self._lab.listener):
-            both = TwoSites(self._lab, tenant, self._place)
-            await both.__aenter__()
-        self._both = both
+            running = AsyncExitStack()
+            both = await running.enter_async_context(TwoSites(self._lab, tenant, self._place))
+        self._running = running
         (self._place / CONSOLES).write_text(_consoles(both, tenant), encoding="utf-8")
 
     async def end(self) -> None:
         """End them, and what they deployed."""
-        both, self._both = self._both, None
-        if both is not None:
-            await both.__aexit__(None, None, None)
+        running, self._running = self._running, None
+        if running is not None:
+            await running.aclose()
             shutil.rmtree(self._place, ignore_errors=True)
 
 
