@@ -7,14 +7,14 @@ covered by a mount that only the sandbox sees.
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests import loopback
 
 PROGRAM: Final = "/usr/sbin/sshd"
 _OURS: Final = Path("/root/.ssh")
@@ -62,15 +62,7 @@ class Sshd:
             self._process = subprocess.Popen(
                 (PROGRAM, "-D", "-e", "-f", str(settings)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert time.monotonic() < deadline, (self.place / "log").read_text()
-                time.sleep(0.02)
-            else:
-                return
+        loopback.until_listens(self.port, log=self.place / "log")
 
     def stop(self) -> None:
         """End; connections that are open stay."""
@@ -100,11 +92,8 @@ def running(place: Path) -> Iterator[Sshd]:
     _OURS.mkdir(mode=0o700, exist_ok=True)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     subprocess.run(("mount", "--bind", str(ours), str(_OURS)), check=True)
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = int(chosen.getsockname()[1])
     (place / "authorized").write_text(f"{make_key(_OURS / 'id_ed25519')}\n")
-    server = Sshd(place, port, make_key(place / "host"))
+    server = Sshd(place, loopback.free_port(), make_key(place / "host"))
     server.start()
     try:
         yield server

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from tests import loopback
 
 KDC, CREATE, ADMIN = "/usr/sbin/krb5kdc", "/usr/sbin/kdb5_util", "/usr/sbin/kadmin.local"
 FAKETIME: Final = "/usr/bin/faketime"
@@ -74,13 +73,7 @@ class Domain:
         self._running = subprocess.Popen(
             (*wrapped, KDC, "-n", "-r", REALM), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 30
-        while True:
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            assert time.monotonic() < deadline, (self.place / "log").read_text()
-            time.sleep(0.02)
+        loopback.until_listens(self.port, log=self.place / "log")
 
     def stop(self) -> None:
         """Have nobody answer."""
@@ -93,9 +86,7 @@ class Domain:
 @contextmanager
 def running(place: Path, *, user: str, password: str) -> Iterator[Domain]:
     """It, with this user and the services of a host at 127.0.0.1; this process asks it."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = int(chosen.getsockname()[1])
+    port = loopback.free_port()
     (place / "krb5.conf").write_text(_CLIENTS.format(realm=REALM, port=port))
     (place / "kdc.conf").write_text(_SERVER.format(realm=REALM, port=port, place=place))
     domain = Domain(place, port)

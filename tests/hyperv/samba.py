@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import loopback
 from tests.hyperv.domain import REALM, Domain
 
 SMBD, PDBEDIT = "/usr/sbin/smbd", "/usr/bin/pdbedit"
@@ -73,9 +72,7 @@ def running(
     `anybody`: as of somebody who wants to be sent what is not his, whoever comes is let in; says whether he
     encrypts (`server smb encrypt` in smb.conf(5)). `domain`: whose tickets are taken, too.
     """
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = int(chosen.getsockname()[1])
+    port = loopback.free_port()
     for name in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
         (place / name).mkdir()
     settings = place / "smb.conf"
@@ -103,20 +100,7 @@ def running(
         start_new_session=True,
     ) as process:
         try:
-            _listens(port)
+            loopback.until_listens(port)
             yield port
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # it and its children, which no one else is among
-
-
-def _listens(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
