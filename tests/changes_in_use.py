@@ -270,10 +270,9 @@ ALLOWED: list[tuple[type[Entry], str, Change, tuple[Mode, ...]]] = [
         (provider.VlanPool, name, lambda one: with_(one, vlan_pools=()), STANDING)
         for name in provider.VlanPool.__struct_fields__
     ),
-    *(
-        (provider.PublicPool, name, each("public_pools", last=ip_address("198.51.100.98")), STANDING)
-        for name in provider.PublicPool.__struct_fields__
-    ),
+    (provider.PublicPool, "id", each("public_pools", id="v5"), STANDING),
+    (provider.PublicPool, "first", each("public_pools", first=ip_address("198.51.100.11")), STANDING),
+    (provider.PublicPool, "last", each("public_pools", last=ip_address("198.51.100.98")), STANDING),
     (provider.Gateway, "id", each("gateways", id="gw7"), (FULL, REHEARSAL)),
     (provider.Gateway, "gateways", each("gateways", gateways=(ip_address("198.51.100.1"),)), STANDING),
     (provider.Gateway, "public_network", each("gateways", public_network="n7"), STANDING),
@@ -286,7 +285,7 @@ ALLOWED: list[tuple[type[Entry], str, Change, tuple[Mode, ...]]] = [
     (tenant.Tenant, "full_failover_by", acme(full_failover_by=(Starter.PROVIDER,)), STANDING),
     (tenant.Tenant, "max_vms", acme(max_vms=2), STANDING),
     (tenant.Tenant, "more_public_ipv4", acme(more_public_ipv4=1), STANDING),
-    (tenant.Tenant, "more_public_ipv6", acme(more_public_ipv6=0), STANDING),
+    (tenant.Tenant, "more_public_ipv6", acme(more_public_ipv6=1), STANDING),
     (tenant.Tenant, "stale_after", acme(stale_after=600), STANDING),
     (tenant.Tenant, "vms", acme(vms=(WEB1, DB1, with_(vm("new1", 14), replica=UNSET))), STANDING),
     (
