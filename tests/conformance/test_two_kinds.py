@@ -29,10 +29,10 @@ from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_lab.world import namespaces
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, Secret
 from tests import provider_inventory as example
 from tests.conformance import kinds
 from tests.conformance.kinds import HypervKind, Kind, LibvirtKind, VsphereKind
+from tests.fakes.tokens import FakeTokens
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(120)]
 
@@ -49,16 +49,6 @@ class Wiring:
 
     uplink: str
     switch: str
-
-
-class Tokens:
-    """One for everybody."""
-
-    async def get(self, appliance: ApplianceId) -> Secret:
-        return Secret("token")
-
-    async def drop(self, appliance: ApplianceId) -> None:
-        """It is for everybody."""
 
 
 def wiring(kind: Kind) -> Wiring:
@@ -122,7 +112,7 @@ async def test_each_kind_of_host_of_a_provider_has_the_appliance_that_is_its_own
     onboarding = Onboarding(
         identity=lambda: office.identity,
         issuer=lambda _: office.authority,
-        tokens=Tokens(),
+        tokens=FakeTokens(),
         now=lambda: datetime.now(UTC),
     )
     async with AsyncExitStack() as stack:

@@ -31,24 +31,11 @@ from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import SP_CONTROLLER, Topology
 from causeway_wire.observed import ApplianceState
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, Secret
+from tests.fakes.tokens import FakeTokens
 
 pytestmark = pytest.mark.kernel
 
 TENANT = "acme"
-
-
-class Tokens:
-    """Tokens in memory."""
-
-    def __init__(self) -> None:
-        self.held: dict[ApplianceId, Secret] = {}
-
-    async def get(self, appliance: ApplianceId) -> Secret:
-        return self.held.setdefault(appliance, Secret(f"token-of-{appliance}-and-long-enough"))
-
-    async def drop(self, appliance: ApplianceId) -> None:
-        self.held.pop(appliance, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +46,7 @@ class World:
     site: tenancy.Site
     wanted: Wanted
     office: Office
-    tokens: Tokens
+    tokens: FakeTokens
 
     def onboarding(self) -> Onboarding:
         return Onboarding(
@@ -102,7 +89,7 @@ def _world(made: Topology, url: str, place: Path) -> World:
         site=site,
         wanted=wanted,
         office=make_office("controller", place, now=datetime.now(tz=UTC)),
-        tokens=Tokens(),
+        tokens=FakeTokens(),
     )
 
 

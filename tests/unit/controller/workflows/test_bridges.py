@@ -17,8 +17,8 @@ from causeway_controller.inventory.vnics import InVlan, Vnic
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, Secret
 from tests.fakes.hypervisor import FakeHypervisor
+from tests.fakes.tokens import FakeTokens
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 VLAN = ("vswitch:vSwitch0", 101)
@@ -49,21 +49,14 @@ class Looked(FakeHypervisor):
         return ()
 
 
-class Tokens:
-    """One for everybody."""
-
-    async def get(self, appliance: ApplianceId) -> Secret:
-        return Secret("token")
-
-    async def drop(self, appliance: ApplianceId) -> None:
-        """It is for everybody."""
-
-
 @pytest.fixture
 def onboarding(tmp_path: Path) -> Onboarding:
     office = make_office("controller", tmp_path, now=AT)
     return Onboarding(
-        identity=lambda: office.identity, issuer=lambda _: office.authority, tokens=Tokens(), now=lambda: AT
+        identity=lambda: office.identity,
+        issuer=lambda _: office.authority,
+        tokens=FakeTokens(),
+        now=lambda: AT,
     )
 
 
