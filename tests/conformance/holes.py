@@ -23,6 +23,7 @@ _HANGS: Final = {
     "vsphere": "unit tests of its session: nobody waits for 90 s here",
     "hyperv": "unit tests of its session: nobody waits for 90 s here",
 }
+_NO_SSH: Final = dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way")
 WHY: Final = {
     "none": {"lab": "every other row begins with one", **_ELSEWHERE},
     "host full, while uploading": {
@@ -54,10 +55,10 @@ WHY: Final = {
     "host hangs": _HANGS,
     "TLS: wrong authority, name, or client": _KEYS,
     "TLS: another host in its place": _KEYS,
-    "over SSH": dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way"),
-    "SSH: unknown, exchanged host": dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way"),
-    "SSH: a user who has no key there": dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way"),
-    "SSH: lost in the middle of an upload": dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way"),
+    "over SSH": _NO_SSH,
+    "SSH: unknown, exchanged host": _NO_SSH,
+    "SSH: a user who has no key there": _NO_SSH,
+    "SSH: lost in the middle of an upload": _NO_SSH,
     "variables of UEFI": _FIRMWARE,
     "host without UEFI": _FIRMWARE,
     "a host of another kind beside it": {"lab": "a world of the lab is one host"},
