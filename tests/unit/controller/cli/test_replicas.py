@@ -72,14 +72,20 @@ def both(controller: AtSocket, monkeypatch: pytest.MonkeyPatch) -> AtSocket:
     return controller
 
 
+def refusing(patch: pytest.MonkeyPatch, vm_id: str, error: ProblemError) -> None:
+    """Have the host refuse this VM alone."""
+
+    async def fit(_: object, name: str, asked: str, **__: object) -> None:
+        if asked == vm_id:
+            raise error
+
+    patch.setattr(FakeHosts, "fit", fit)
+
+
 def test_one_that_is_refused_keeps_no_other_from_being_entered(
     both: AtSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fit(_: object, name: str, vm_id: str, **__: object) -> None:
-        if vm_id == "vm-web1":
-            raise UNFIT
-
-    monkeypatch.setattr(FakeHosts, "fit", fit)
+    refusing(monkeypatch, "vm-web1", UNFIT)
     done = ask(both, "discover", "acme", "esx1")
     assert done.exit_code == 1
     first, second = done.stdout.splitlines()[-2:]
@@ -91,11 +97,7 @@ def test_one_that_is_refused_keeps_no_other_from_being_entered(
 def test_a_host_that_goes_away_ends_it_and_what_was_done_is_told(
     both: AtSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fit(_: object, name: str, vm_id: str, **__: object) -> None:
-        if vm_id == "vm-app1":
-            raise AWAY
-
-    monkeypatch.setattr(FakeHosts, "fit", fit)
+    refusing(monkeypatch, "vm-app1", AWAY)
     done = ask(both, "discover", "acme", "esx1")
     assert (done.exit_code != 0, "the host went away" in done.stderr) == (True, True)
     first, second = done.stdout.splitlines()[-2:]
