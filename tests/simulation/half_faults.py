@@ -30,7 +30,8 @@ def _any_epoch(plant: Plant) -> None:
 
 
 def _open_after_all(plant: Plant) -> None:
-    _wishes(plant, {"word": None})
+    real = stored_halves._wishes
+    plant.put(stored_halves, "_wishes", lambda wanted, row, run: real(wanted, {**row, "word": None}, run))
 
 
 def _keep_after_all(plant: Plant) -> None:
@@ -41,11 +42,6 @@ def _keep_after_all(plant: Plant) -> None:
         return found if wanted.word is not Word.KEEP else {**found, "word": Word.KEEP.value}
 
     plant.put(stored_halves, "_wishes", wishes)
-
-
-def _wishes(plant: Plant, forgotten: dict[str, Any]) -> None:
-    real = stored_halves._wishes
-    plant.put(stored_halves, "_wishes", lambda wanted, row, run: real(wanted, {**row, **forgotten}, run))
 
 
 def _kept_unheard(plant: Plant) -> None:
