@@ -17,15 +17,15 @@ from typing import Any
 from causeway_lab.assembly import outage
 from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab, VmRef
-from causeway_lab.demo import proofs, proofs_full
+from causeway_lab.demo import proofs
 from causeway_lab.service.two_sites import TwoSites
 from causeway_lab.world import namespaces, topology
-from causeway_lab.world.topology import original_of, replica_of
+from causeway_lab.world.topology import original_of
 from causeway_wire.desired import Extension
+from tests.kernel.two_controllers import both_ways, widened
 
 TENANT, NETWORK = "acme", "net1"
 DB, WEB = VmRef(TENANT, "db1"), VmRef(TENANT, "web1")
-_IDLE_SECONDS = 60.0
 _OPEN_SECONDS = 20.0
 """A bridge listens for loops before it opens, a second or so after the tunnel is up."""
 
@@ -38,13 +38,11 @@ async def fail_over(lab: Lab, sites: TwoSites) -> None:
 async def crossed(lab: Lab) -> list[str]:
     """Both reach each other by each IP version; the MAC addresses that production has seen meanwhile."""
     web, addresses = lab.original(WEB), lab.vm(DB).addresses
-    here = proofs.addresses_of(lab, web.name)
     async with asyncio.timeout(_OPEN_SECONDS):
         for address in addresses:
             while not (await web.ping(address, count=3)).all_answered:  # noqa: ASYNC110 - there is no event
                 await asyncio.sleep(0.1)
-    await proofs.reachable(web, addresses, host=replica_of(TENANT, DB.vm), client=here)
-    await proofs.reachable(lab.replica(DB), here, host=web.name, client=addresses)
+    await both_ways(lab, DB, WEB)
     known = json.loads(namespaces.run(web.name, "ip", "-j", "neigh", "show"))
     return sorted({one["lladdr"] for one in known if one["dst"] in set(map(str, addresses))})
 
@@ -52,21 +50,6 @@ async def crossed(lab: Lab) -> list[str]:
 async def returned(lab: Lab) -> str:
     await lab.machines.power_on(original_of(TENANT, DB.vm))
     return await proofs.returned(lab, DB, lab.original(WEB))
-
-
-async def widened(lab: Lab, sites: TwoSites) -> str:
-    """The whole site fails over; the mode that the tenant's appliance goes to by itself."""
-    await lab.machines.power_off(original_of(TENANT, WEB.vm))
-    await sites.provider.ask("failover", "escalate", TENANT, "--host", SECOND_HOST)
-    rules = [one for one in lab.tenant(TENANT).publications if one.id.startswith("web-")]
-    await proofs_full.published(lab, rules, host=replica_of(TENANT, WEB.vm))
-    mode = ""
-    async with asyncio.timeout(_IDLE_SECONDS):
-        while mode != "idle":
-            shown = await sites.tenant.ask_json("appliance", "show", TENANT, NETWORK, ok=(0, 1))
-            mode = shown.get("mode", "")
-            await asyncio.sleep(0.5)
-    return mode
 
 
 async def seen(lab: Lab, sites: TwoSites) -> dict[str, Any]:
@@ -80,7 +63,7 @@ async def seen(lab: Lab, sites: TwoSites) -> dict[str, Any]:
     found["undone"] = await returned(lab)
     await fail_over(lab, sites)
     await crossed(lab)
-    found["widened"] = await widened(lab, sites)
+    await widened(lab, sites, stayed=(WEB,), web=WEB)
     await sites.provider.ask("failover", "failback", TENANT, "--synchronised", "--host", SECOND_HOST)
     await lab.machines.power_on(original_of(TENANT, WEB.vm))
     found["failed back"] = await returned(lab)

@@ -25,6 +25,7 @@ from causeway_lab.service.two_sites import TwoSites
 from causeway_lab.world.inward import Inward
 from causeway_lab.world.topology import INTERNET_HOST, original_of, replica_of
 from causeway_wire import codec
+from tests.kernel import two_controllers
 
 pytestmark = pytest.mark.kernel
 
@@ -83,11 +84,7 @@ class Site:
         file.write_bytes(codec.encode(two_sites.completed(proposed, self.sites.own_host)))
 
     async def failed_over(self) -> None:
-        web, addresses = self.lab.original(WEB), self.lab.vm(DB).addresses
-        assert {one.version for one in addresses} == {4, 6}
-        here = proofs.addresses_of(self.lab, web.name)
-        await proofs.reachable(web, addresses, host=replica_of("acme", DB.vm), client=here)
-        await proofs.reachable(self.lab.replica(DB), here, host=web.name, client=addresses)
+        await two_controllers.both_ways(self.lab, DB, WEB)
         theirs = await self.sites.tenant.ask_json("provider", "resources", PROVIDER)
         assert [(one["mode"], one["vms"]) for one in theirs["failovers"]] == [("partial", [DB.vm])]
 

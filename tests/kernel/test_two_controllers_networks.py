@@ -16,9 +16,10 @@ import pytest_asyncio
 from causeway_lab.assembly import outage
 from causeway_lab.assembly.inventory import SECOND_HOST
 from causeway_lab.assembly.lab import Lab, VmRef
-from causeway_lab.demo import proofs, proofs_full
+from causeway_lab.demo import proofs
 from causeway_lab.service.two_sites import TwoSites
-from causeway_lab.world.topology import original_of, replica_of
+from causeway_lab.world.topology import original_of
+from tests.kernel.two_controllers import both_ways, widened
 
 pytestmark = pytest.mark.kernel
 
@@ -54,37 +55,20 @@ async def undo(lab: Lab, sites: TwoSites, network: str) -> None:
     await lab.machines.power_on(original_of(TENANT, MOVED[network].vm))
 
 
-async def extended(lab: Lab, network: str, *, sources: tuple[VmRef, ...] = ()) -> None:
-    """The failed-over VM and those that stayed, of either network, reach each other by both IP versions."""
-    moved = MOVED[network]
-    addresses = lab.vm(moved).addresses
-    assert {one.version for one in addresses} == {4, 6}
-    for source in sources or (STAYED[network],):
-        there = lab.original(source)
-        here = proofs.addresses_of(lab, there.name)
-        await proofs.reachable(there, addresses, host=replica_of(TENANT, moved.vm), client=here)
-        await proofs.reachable(lab.replica(moved), here, host=there.name, client=addresses)
-
-
-async def shown(sites: TwoSites, network: str) -> str:
-    told = await sites.tenant.ask_json("appliance", "show", TENANT, network, ok=(0, 1))
-    return str(told.get("mode"))
-
-
 @pytest.mark.timeout(SECONDS)
 async def test_two_networks_fail_over_at_once_widen_and_come_back(lab: Lab, sites: TwoSites) -> None:
     prefixes = lab.tenant(TENANT).networks["net2"].prefixes
     assert [one.prefixlen for one in prefixes if one.version == 6] == [80]
     await asyncio.gather(*(fail_over(lab, sites, network) for network in MOVED))
-    both = tuple(STAYED.values())
-    for network in MOVED:
-        await extended(lab, network, sources=both)
+    for moved in MOVED.values():
+        for stayed in STAYED.values():
+            await both_ways(lab, moved, stayed)
     await undo(lab, sites, "net1")
     await proofs.returned(lab, MOVED["net1"], lab.original(STAYED["net1"]))
-    await extended(lab, "net2")
+    await both_ways(lab, MOVED["net2"], STAYED["net2"])
     await fail_over(lab, sites, "net1")
-    await extended(lab, "net1")
-    await widened(lab, sites)
+    await both_ways(lab, MOVED["net1"], STAYED["net1"])
+    await widened(lab, sites, stayed=STAYED.values(), web=STAYED["net1"])
     await sites.provider.ask("failover", "failback", TENANT, "--synchronised", "--host", SECOND_HOST)
     await outage.restore_vms(lab, TENANT)
     for network, moved in MOVED.items():
@@ -92,16 +76,3 @@ async def test_two_networks_fail_over_at_once_widen_and_come_back(lab: Lab, site
     for controller in (sites.provider, sites.tenant):
         said = await controller.ask("status", ok=(0, 1))
         assert "Nothing is wrong" in said, said
-
-
-async def widened(lab: Lab, sites: TwoSites) -> None:
-    """Out of both halves of partial failovers, with the site there: it ends what it answers for by itself."""
-    for stayed in STAYED.values():
-        await lab.machines.power_off(original_of(TENANT, stayed.vm))
-    await sites.provider.ask("failover", "escalate", TENANT, "--host", SECOND_HOST)
-    rules = [one for one in lab.tenant(TENANT).publications if one.id.startswith("web-")]
-    await proofs_full.published(lab, rules, host=replica_of(TENANT, STAYED["net1"].vm))
-    for network in MOVED:
-        async with asyncio.timeout(60):
-            while await shown(sites, network) != "idle":  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.5)
