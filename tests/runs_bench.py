@@ -130,16 +130,23 @@ class RunsBench(Bench):
 
 async def killed(bench: RunsBench, run: str, *, stage: str, moment: str) -> bool:
     """Carry the run out until this controller is killed there; False when it never came there."""
+    return await killed_when(bench, run, lambda at, when: (at, when) == (stage, moment))
 
-    async def kill(at: str, when: str) -> None:
-        if (at, when) == (stage, moment):
+
+async def killed_when(bench: RunsBench, run: str, dies: Callable[[str, str], bool]) -> bool:
+    """As `killed`, at the first stage and moment of which this holds. The next controller is not killed."""
+
+    async def kill(stage: str, moment: str) -> None:
+        if dies(stage, moment):
             raise Killed
 
-    bench.engine.at = kill
+    before, bench.engine.at = bench.engine.at, kill
     try:
         await bench.engine.carry_out(run)
     except Killed:
         return True
+    finally:
+        bench.engine.at = before
     return False
 
 

@@ -14,8 +14,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.left_on import LeftOn
 from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED
-from tests.fakes.engine import Killed
-from tests.runs_bench import HOST, RunsBench
+from tests.runs_bench import HOST, RunsBench, killed_when
 from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
@@ -35,6 +34,12 @@ async def through(bench: RunsBench, *requests: Request) -> str:
         run = (await bench.runs.start(request, host=HOST, actor="anna")).id
         await bench.engine.carry_out(run)
     return run
+
+
+def has_hooks(bench: RunsBench, hooks: Hooks) -> None:
+    """Enter them, so that what is planned is another plan than before."""
+    site = bench.tenancies.site
+    bench.tenancies.site = replace(site, tenants={"acme": replace(site.tenants["acme"], hooks=hooks)})
 
 
 async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_it(
@@ -82,17 +87,11 @@ async def test_a_settled_run_whose_plan_has_become_another_one_leaves_nothing_un
     await through(bench, FailOverSite(tenant="acme", vms=ALL))
     run = (await bench.runs.start(KEEP, host=HOST, actor="anna")).id
 
-    async def die_when_settled(stage: str, moment: str) -> None:
-        if any(event.kind == SETTLED for event in bench.runs_kept.events(run)) and moment == "remembered":
-            raise Killed
+    def settled(_stage: str, moment: str) -> bool:
+        return moment == "remembered" and SETTLED in bench.kinds(run)
 
-    bench.engine.at = die_when_settled
-    with pytest.raises(Killed):
-        await bench.engine.carry_out(run)
-    bench.engine.at = _goes_on
-    tenant = bench.tenancies.site.tenants["acme"]
-    hooked = replace(tenant, hooks=Hooks(release=Hook(name="release")))
-    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": hooked})
+    assert await killed_when(bench, run, settled)
+    has_hooks(bench, Hooks(release=Hook(name="release")))
     bench.controller("two")
     await bench.engine.carry_out(run)
     kind, told = bench.last(run)
@@ -110,18 +109,12 @@ async def test_an_escalation_is_kept_when_the_appliance_keeps_it_and_is_not_take
     await through(bench, BEGIN)
     run = (await bench.runs.start(SEQUENCES["escalate"][-1], host=HOST, actor="anna")).id
 
-    async def die_when_some_run(stage: str, moment: str) -> None:
-        if bench.running() > {VM} and moment == "remembered":
-            raise Killed
+    def some_run(_stage: str, moment: str) -> bool:
+        return moment == "remembered" and bench.running() > {VM}
 
-    bench.engine.at = die_when_some_run
-    with pytest.raises(Killed):
-        await bench.engine.carry_out(run)
+    assert await killed_when(bench, run, some_run)
     assert bench.standings.get("acme", HOST).mode == Full(frozenset({VM}), frozenset({"net-0"}))
-    bench.engine.at = _goes_on
-    tenant = bench.tenancies.site.tenants["acme"]
-    hooked = replace(tenant, hooks=Hooks(after=Hook(name="after")))
-    bench.tenancies.site = replace(bench.tenancies.site, tenants={"acme": hooked})
+    has_hooks(bench, Hooks(after=Hook(name="after")))
     bench.controller("two")
     await bench.engine.carry_out(run)
     assert bench.last(run)[0] == FAILED
@@ -132,7 +125,3 @@ async def test_an_escalation_is_kept_when_the_appliance_keeps_it_and_is_not_take
     assert bench.last(await through(bench, again))[0] == FINISHED
     assert bench.standings.get("acme", HOST).mode.vms == ALL
     assert left_on.find(database) == ()
-
-
-async def _goes_on(_stage: str, _moment: str) -> None:
-    """Nobody dies."""
