@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Final
@@ -29,12 +30,21 @@ replica = typer.Typer(
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]
-_ENTERED, _WOULD_BE = "entered", "would be entered"
-_NOT_TRIED = "not tried: see below"
+OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
+_NOT_TRIED: Final = "not tried: see below"
 _ABOUT_ONE: Final = frozenset({404, 409, 412, 422})
 """Statuses of refusals that say nothing of the next VM."""
 
-OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A VM whose replica was looked for."""
+
+    vm: str
+    found: tuple[str, ...]
+    """Ids of what is like it."""
+    why: str
+    """Why none is entered; empty where one is, or would be."""
 
 
 @replica.command("list")
@@ -117,36 +127,35 @@ def discover(
         there = asked.ask(host_routes.HOST_VMS, {"host": host}).read(HostVms).vms
         free = [one for one in there if not one.known_as]
         wanted = [vm for vm in entered.vms if vm.replica is UNSET]
-        rows: list[tuple[str, list[str], str]] = []
+        rows: list[_Looked] = []
         stopped: Exception | None = None
         for vm in wanted:
             found = matching.alike(vm.name, vm.macs, free, suffix=suffix)
-            said = _verdict(found, dry=dry_run)
-            if stopped is not None:
-                said = _NOT_TRIED
-            elif len(found) == 1 and not dry_run:
+            why = _NOT_TRIED if stopped is not None else _unsure(found)
+            if not why and not dry_run:
                 try:
-                    said = _enter(asked, tenant, vm, host, found[0]) or said
+                    why = _enter(asked, tenant, vm, host, found[0])
                 except (ProblemError, errors.UnreachableError) as error:
-                    stopped, said = error, _NOT_TRIED
-            rows.append((vm.name, [one.id for one in found], said))
+                    stopped, why = error, _NOT_TRIED
+            rows.append(_Looked(vm.name, tuple(one.id for one in found), why))
     if json_wanted:
         telling.as_json(
             [
-                {"vm": vm, "found": found, "entered": said == _ENTERED, "why": _why(said)}
-                for vm, found, said in rows
+                {"vm": one.vm, "found": one.found, "entered": not (one.why or dry_run), "why": one.why}
+                for one in rows
             ]
         )
     else:
+        well = "would be entered" if dry_run else "entered"
         telling.table(
-            ((vm, ", ".join(found) or "-", said) for vm, found, said in rows), ("VM", "found", "what")
+            ((one.vm, ", ".join(one.found) or "-", one.why or well) for one in rows), ("VM", "found", "what")
         )
         if not wanted:
             typer.echo(f"Every VM of {tenant} has a replica.")
     if stopped is not None:
         with telling.told(json_wanted=json_wanted):
             raise stopped
-    if any(_why(said) for _, _, said in rows):
+    if any(one.why for one in rows):
         raise typer.Exit(errors.REFUSED)
 
 
@@ -173,15 +182,11 @@ def _enter(asked: Client, tenant: str, vm: ProtectedVm, host: str, found: HostVm
     return ""
 
 
-def _why(said: str) -> str:
-    """What keeps it from being entered."""
-    return "" if said in {_ENTERED, _WOULD_BE} else said
-
-
-def _verdict(found: list[HostVm], *, dry: bool) -> str:
+def _unsure(found: list[HostVm]) -> str:
+    """Why it cannot be said which one is the replica; empty where it can."""
     match found:
         case [_]:
-            return _WOULD_BE if dry else _ENTERED
+            return ""
         case []:
             return "nobody has its name or MAC address there; replicate it, or enter it with its id"
         case _:
