@@ -153,7 +153,7 @@ def discover(
         if not wanted:
             typer.echo(f"Every VM of {tenant} has a replica.")
     if stopped is not None:
-        with telling.told(json_wanted=json_wanted):
+        with telling.told():  # beside what was found, which is the one document of JSON
             raise stopped
     if any(one.why for one in rows):
         raise typer.Exit(errors.REFUSED)

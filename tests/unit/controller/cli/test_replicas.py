@@ -105,6 +105,18 @@ def test_a_host_that_goes_away_ends_it_and_what_was_done_is_told(
     assert second.split(maxsplit=2) == ["app1", "vm-app1", "not tried: see below"]
 
 
+def test_what_was_done_before_a_host_went_away_is_one_document_of_json(
+    both: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusing(monkeypatch, "vm-app1", AWAY)
+    done = ask(both, "discover", "acme", "esx1", "--json")
+    assert (done.exit_code != 0, "the host went away" in done.stderr) == (True, True)
+    assert [(one["vm"], one["entered"]) for one in json.loads(done.stdout)] == [
+        ("web1", True),
+        ("app1", False),
+    ]
+
+
 def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:
     words = ("register", "acme", "web1", "--host", "esx1", "--id", "vm-5")
     done = ask(controller, *words, "--restored-to", "2026-01-31T10:00:00+01:00", "--address", "192.168.10.9")
