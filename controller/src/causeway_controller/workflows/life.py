@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import appliances, book, certificates, health, tenancy
+from causeway_controller.inventory import appliances, book, health, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.runs import Runs
+from causeway_controller.store.tunnels import end_names
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.renewal import Renewal
@@ -193,8 +194,8 @@ class Life:
         """Certificates of all keys that are on its disk."""
         names = book.index(self._inventories.of_tenant(one.tenant).inventory)
         others = appliances.networks_elsewhere(names, one.tenant, one.host)
-        ends = {certificates.end_name(one.tenant, network, "provider") for network in others}
-        return self._ledger.alive_on(one.id, tenant=one.tenant, elsewhere=ends)
+        ends = (end_names(one.tenant, network) for network in others)
+        return self._ledger.alive_on(one.id, tenant=one.tenant, elsewhere={server for _, server in ends})
 
     async def _revoke(self, serials: tuple[str, ...], *, actor: str, reason: str) -> None:
         for serial in serials:
