@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from causeway_controller.failover import documents, extension, hooks, publications
+from causeway_controller.failover import documents, hooks, lacks, publications
 from causeway_controller.failover.steps import HookMoment
 from causeway_controller.inventory import modes, tenancy
-from causeway_controller.inventory.addressing import inside
-from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, Tenant, Vm
+from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
-from causeway_wire.types import IPAddress, NetworkId, TenantId, VmName
+from causeway_wire.types import IPAddress, TenantId, VmName
 
 
 def partial_beginnable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they cannot be failed over partially."""
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    unready = [*_each(found, vms, lambda vm: _unready(site, found, vm, running))]
+    unready = [*_each(found, vms, lambda vm: lacks.unready(site, found, vm, running))]
     return _beside(found, vms, running, unready)
 
 
@@ -31,25 +30,16 @@ def partial_undoable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Te
     running = mode.vms if isinstance(mode, modes.Partial) else frozenset[VmName]()
     if isinstance(found.provider, ProviderHalf):
         running |= found.provider.serves
-    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
-    problems += _each(found, vms & modes.permanent(mode), _permanent)
+    problems = [*_each(found, vms, lambda vm: lacks.not_running(vm, running))]
+    problems += _each(found, vms & modes.permanent(mode), lacks.permanent)
     return _accepted(found, problems, vms)
 
 
 def led_here(tenant: Tenant, vms: frozenset[VmName]) -> None:
     """Raise ProblemError when another controller commands the tenant's appliances of these VMs."""
-    others = [*_each(tenant, vms & tenant.vms.keys(), lambda vm: _led_elsewhere(tenant, vm))]
+    others = [*_each(tenant, vms & tenant.vms.keys(), lambda vm: lacks.led_elsewhere(tenant, vm))]
     if others:
         raise ProblemError(combine(tuple(others)))
-
-
-def _led_elsewhere(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
-    if vm.network not in tenant.appliances:
-        detail = (
-            "the tenant's controller led its failover, and ends it: its appliance must stop answering first; "
-            "when that site is gone, escalate to full failover"
-        )
-        yield _about(vm.name, ProblemType.NOT_ALLOWED, detail)
 
 
 def servable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -59,7 +49,7 @@ def servable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    unserved = [*_each(found, vms, lambda vm: _unserved(site, found, vm))]
+    unserved = [*_each(found, vms, lambda vm: lacks.unserved(site, found, vm))]
     return _beside(found, vms, running, unserved)
 
 
@@ -68,7 +58,7 @@ def _beside(
 ) -> Tenant:
     """The tenant, when nothing is wrong with these VMs, themselves and beside those that run."""
     known = [tenant.vms[name] for name in sorted((vms | running) & tenant.vms.keys())]
-    return _accepted(tenant, [*problems, *_collisions(tenant, known)], vms)
+    return _accepted(tenant, [*problems, *lacks.collisions(tenant, known)], vms)
 
 
 def linkable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
@@ -78,8 +68,8 @@ def linkable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """
     found = _partial_now(site, tenant)
     running = tenancy.mode(site, tenant).vms
-    problems = [*_each(found, vms, lambda vm: _unreached(site, found, vm, running))]
-    problems += _collisions(found, [found.vms[name] for name in sorted(vms & found.vms.keys())])
+    problems = [*_each(found, vms, lambda vm: lacks.unreached(site, found, vm, running))]
+    problems += lacks.collisions(found, [found.vms[name] for name in sorted(vms & found.vms.keys())])
     if isinstance(found.provider, ProviderHalf):
         hosts = {found.provider.hosts[name] for name in (vms | running) & found.provider.hosts.keys()}
         if len(hosts) > 1:
@@ -128,9 +118,9 @@ def full_undoable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tena
     found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
     if not isinstance(mode, modes.Full):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
-    problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
-    problems += _each(found, mode.permanent - keep, _permanent)
-    problems += _each(found, keep & mode.vms, lambda vm: _unready(site, found, vm, frozenset()))
+    problems = [*_each(found, keep, lambda vm: lacks.not_running(vm, mode.vms))]
+    problems += _each(found, mode.permanent - keep, lacks.permanent)
+    problems += _each(found, keep & mode.vms, lambda vm: lacks.unready(site, found, vm, frozenset()))
     return _accepted(found, problems, keep or mode.vms)
 
 
@@ -139,16 +129,16 @@ def keepable(site: Site, tenant: TenantId, keep: frozenset[VmName]) -> Tenant:
     found, mode = _tenant(site, tenant), tenancy.mode(site, tenant)
     if not isinstance(mode, modes.Full):
         raise ProblemError(problem(ProblemType.INVALID, f"tenant {tenant} is not in full failover"))
-    problems = [*_each(found, keep, lambda vm: _not_running(vm, mode.vms))]
-    problems += _each(found, mode.permanent - keep, _permanent)
-    problems += _each(found, keep, lambda vm: _unserved(site, found, vm))
+    problems = [*_each(found, keep, lambda vm: lacks.not_running(vm, mode.vms))]
+    problems += _each(found, mode.permanent - keep, lacks.permanent)
+    problems += _each(found, keep, lambda vm: lacks.unserved(site, found, vm))
     return _beside(found, keep, keep, problems)
 
 
 def permanentable(site: Site, tenant: TenantId, vms: frozenset[VmName]) -> Tenant:
     """The tenant whose VMs these are; raises ProblemError when they do not run at the provider."""
     found, running = _failed_over(site, tenant, "made permanent")
-    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
+    problems = [*_each(found, vms, lambda vm: lacks.not_running(vm, running))]
     return _accepted(found, problems, vms)
 
 
@@ -158,9 +148,9 @@ def returnable(site: Site, tenant: TenantId, vms: frozenset[VmName], *, synchron
     Something must bring production up to date; of a full failover those that stay need a tunnel.
     """
     found, running = _failed_over(site, tenant, "given back")
-    problems = [*_each(found, vms, lambda vm: _not_running(vm, running))]
+    problems = [*_each(found, vms, lambda vm: lacks.not_running(vm, running))]
     if isinstance(tenancy.mode(site, tenant), modes.Full):
-        problems += _each(found, running - vms, lambda vm: _unready(site, found, vm, frozenset()))
+        problems += _each(found, running - vms, lambda vm: lacks.unready(site, found, vm, frozenset()))
     if not synchronised and hooks.of(found, HookMoment.RELEASE) is None:
         plan = f"plan {found.plan_name}" if found.plan_name else "the tenant, which has no failover plan,"
         detail = (
@@ -214,44 +204,16 @@ def _takeable(
     tenant: Tenant, vms: frozenset[VmName], published_on: Collection[IPAddress], lacking: str
 ) -> Tenant:
     """The tenant, when the provider's appliance can be the gateway of all these VMs."""
-    problems = [*_each(tenant, vms, lambda vm: _ungated(tenant, vm))]
-    problems += _unreplicated(tenant, vms)
+    problems = [*_each(tenant, vms, lambda vm: lacks.ungated(tenant, vm))]
+    problems += lacks.unreplicated(tenant, vms)
     known = [tenant.vms[name] for name in sorted(vms & tenant.vms.keys())]
-    problems += _collisions(tenant, known)
+    problems += lacks.collisions(tenant, known)
     addresses = {address for vm in known for address in vm.addresses}
     for rule in tenant.publications:
         if rule.internal_address in addresses and rule.public_address not in published_on:
             detail = f"rule {rule.id}: {rule.public_address} {lacking}"
             problems.append(problem(ProblemType.OUTSIDE_ALLOCATION, detail, pointer=f"/rules/{rule.id}"))
     return _accepted(tenant, problems, vms)
-
-
-def _unreplicated(tenant: Tenant, vms: frozenset[VmName]) -> Iterator[Problem]:
-    """VMs of the plan that nothing stands in for, where the plan as a whole is meant."""
-    if vms >= frozenset(item.vm for item in tenant.plan):
-        for name in tenant.unreplicated:
-            remedy = f"enter one, or leave it out with --but {name}"
-            detail = f"plan {tenant.plan_name} has it, and it has no replica; {remedy}"
-            yield _about(name, ProblemType.UNKNOWN_REFERENCE, detail)
-
-
-def _ungated(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
-    """Why the provider's appliance cannot be this VM's gateway."""
-    yield from _misplaced(tenant, vm)
-    network = tenant.networks.get(vm.network)
-    if network is None:
-        return
-    yield from _unplugged(tenant, vm)
-    gated = {gateway.version for gateway in network.gateways}
-    for address in vm.addresses:
-        if address.version not in gated:
-            detail = f"network {network.id} has no IPv{address.version} gateway; say which address it has"
-            yield _about(vm.name, ProblemType.INVALID, detail)
-
-
-def _no_adapter(tenant: Tenant, vm: Vm) -> Problem:
-    detail = f"appliance {tenant.provider.id} has no adapter in network {vm.network}"
-    return _about(vm.name, ProblemType.UNKNOWN_REFERENCE, detail)
 
 
 def _tenant(site: Site, tenant: TenantId) -> Tenant:
@@ -275,126 +237,4 @@ def _each(
         if name in tenant.vms:
             yield from check(tenant.vms[name])
         else:
-            yield _about(name, ProblemType.UNKNOWN_REFERENCE, tenant.lacks(name))
-
-
-def _not_running(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
-    if vm.name not in running:
-        yield _about(vm.name, ProblemType.INVALID, "it is not failed over")
-
-
-def _permanent(vm: Vm) -> Iterator[Problem]:
-    detail = (
-        "its replica is production now, and what it wrote would be lost; give it back (`failover failback`)"
-    )
-    yield _about(vm.name, ProblemType.INVALID, detail)
-
-
-def _unready(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
-    """What is missing at either end."""
-    yield from _again(vm, running)
-    yield from _misplaced(tenant, vm)
-    network = tenant.networks.get(vm.network)
-    if network is not None:
-        yield from _unplugged(tenant, vm)
-        yield from _unanswered(site, tenant, vm, network)
-        yield from _untunnelled(site, tenant, vm, network)
-
-
-def _unserved(site: Site, tenant: Tenant, vm: Vm) -> Iterator[Problem]:
-    """What is missing at the provider's end."""
-    yield from _misplaced(tenant, vm)
-    network = tenant.networks.get(vm.network)
-    if network is not None:
-        yield from _unplugged(tenant, vm)
-        yield from _untunnelled(site, tenant, vm, network)
-
-
-def _unreached(site: Site, tenant: Tenant, vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
-    """What is missing at the tenant's end."""
-    yield from _again(vm, running)
-    yield from _misplaced(tenant, vm)
-    network = tenant.networks.get(vm.network)
-    if network is not None:
-        yield from _unanswered(site, tenant, vm, network)
-        for lack in extension.unmet(tenant, network, vm):
-            yield _about(vm.name, ProblemType.INVALID, lack)
-        yield from _uncertified(site, tenant, vm, network)
-
-
-def _again(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
-    if vm.name in running:
-        yield _about(vm.name, ProblemType.DUPLICATE, "it is failed over already; undo that first")
-
-
-def _misplaced(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
-    """What is wrong with a VM's network and addresses."""
-    if not vm.addresses:
-        yield _about(vm.name, ProblemType.INVALID, "it has no address; only static addresses fail over")
-    network = tenant.networks.get(vm.network)
-    if network is None:
-        yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, f"there is no network {vm.network}")
-        return
-    for address in vm.addresses:
-        if not inside(network.prefixes, address):
-            detail = f"{address} lies outside network {network.id}"
-            yield _about(vm.name, ProblemType.OUTSIDE_NETWORK, detail)
-
-
-def _unplugged(tenant: Tenant, vm: Vm) -> Iterator[Problem]:
-    if vm.network not in tenant.server.vlans:
-        yield _no_adapter(tenant, vm)
-
-
-def _unanswered(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
-    """What is missing for the tenant's appliance to answer in production."""
-    missing = ProblemType.UNKNOWN_REFERENCE
-    if network.id not in tenant.appliances:
-        detail = (
-            f"network {network.id} has no appliance at the tenant's site that this controller commands; the "
-            "tenant's own controller leads its partial failovers (with `--end-full` out of a full one)"
-        )
-        yield _about(vm.name, missing, detail)
-    elif not documents.remotes(site, tenant.appliances[network.id]):
-        yield _about(vm.name, missing, f"no cloud gateway can be reached from network {network.id}")
-
-
-def _untunnelled(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
-    """What is missing for the provider's appliance to serve the tunnel."""
-    for lack in extension.unmet(tenant, network, vm):
-        yield _about(vm.name, ProblemType.INVALID, lack)
-    try:
-        documents.server_address(tenant)
-    except ProblemError as error:
-        yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)
-    else:
-        yield from _uncertified(site, tenant, vm, network)
-
-
-def _uncertified(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
-    try:
-        documents.tunnel_credentials(site, tenant.id, network)
-    except ProblemError as error:
-        yield _about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)
-
-
-def _collisions(tenant: Tenant, vms: list[Vm]) -> Iterator[Problem]:
-    """Addresses that two VMs would hold at once, or that belong to a gateway or an appliance."""
-    owners: dict[tuple[NetworkId, IPAddress], str] = {}
-    for network in tenant.networks.values():
-        for gateway in network.gateways:
-            owners[network.id, gateway] = "the production gateway"
-        vlans = {} if isinstance(tenant.provider, ProviderHalf) else tenant.provider.vlans
-        adapters = [vlans[network.id]] if network.id in vlans else []
-        adapters += [tenant.appliances[network.id].nic] if network.id in tenant.appliances else []
-        for interface in (interface for adapter in adapters for interface in adapter.addresses):
-            owners[network.id, interface.ip] = "an appliance"
-    for vm in vms:
-        for address in vm.addresses:
-            owner = owners.setdefault((vm.network, address), vm.name)
-            if owner != vm.name:
-                yield _about(vm.name, ProblemType.DUPLICATE, f"{address} belongs to {owner}")
-
-
-def _about(vm: VmName, kind: ProblemType, detail: str) -> Problem:
-    return problem(kind, f"VM {vm}: {detail}", pointer=f"/vms/{vm}")
+            yield lacks.about(name, ProblemType.UNKNOWN_REFERENCE, tenant.lacks(name))
