@@ -16,7 +16,7 @@ from msgspec import structs
 
 from causeway_agent.plan.filter import public_checks
 from causeway_agent.plan.filter.public_rules import Table
-from causeway_controller.failover import checks, documents, publications
+from causeway_controller.failover import checks, documents, publications, tunnel_ends
 from causeway_controller.inventory import modes, tenancy
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError
@@ -31,7 +31,7 @@ TENANT = replace(
 VM = TENANT.vms["vm-0-0"]
 FOUR, SIX = VM.addresses[0], VM.addresses[1]
 NETWORK = TENANT.networks[VM.network]
-LISTENING = documents.server_address(TENANT)
+LISTENING = tunnel_ends.server_address(TENANT)
 GOOD = PublicRule(
     id="web",
     public_address=TENANT.public_addresses[0],

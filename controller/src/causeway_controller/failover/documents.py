@@ -2,17 +2,17 @@
 
 A tunnel is in the documents of its two ends exactly while a VM of its network is in partial failover, so that
 an idle site compiles to idle documents. In full failover and in rehearsal only the provider's appliance takes
-part: no tunnel, and tenant appliances are idle. A gateway's document names the
-tunnels of all tenants and changes with the inventory only: no failover waits for a gateway.
+part: no tunnel, and tenant appliances are idle. A gateway's document names the tunnels of all tenants and
+changes with the inventory only: no failover waits for a gateway.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType, structs
 
+from causeway_controller.failover import tunnel_ends
 from causeway_controller.failover.desired import desired
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import (
@@ -22,8 +22,6 @@ from causeway_controller.inventory.tenancy import (
     Site,
     Tenant,
     TenantAppliance,
-    TenantCredentials,
-    TunnelCredentials,
     Vm,
 )
 from causeway_controller.trust import tls_crypt
@@ -38,18 +36,14 @@ from causeway_wire.desired import (
     GatewayTenant,
     GatewayTunnel,
     Idle,
-    InnerAddresses,
     Partial,
     ProductionNetwork,
     ProviderNetwork,
     ProviderRole,
     Rehearsal,
-    Remote,
     Replica,
     TenantFailover,
     TenantRole,
-    TunnelClient,
-    TunnelServer,
 )
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.public_rules import PublicRule
@@ -60,23 +54,11 @@ from causeway_wire.types import (
     IPAddress,
     KeyName,
     NetworkId,
-    TenantId,
     VmName,
 )
 
-CLIENT_KEY: KeyName = "vpn-client"
-"""Name of the key born on a tenant appliance for its tunnel."""
 GATEWAY_KEY: KeyName = "gateway"
 """Name of the key born on a gateway for its TLS certificate."""
-
-
-class EndRevoked(ProblemError):  # noqa: N818
-    """The certificate of a tunnel's end or a gateway was revoked, and the next one is not there yet."""
-
-
-def server_key(network: Network) -> KeyName:
-    """Name of the key born on a provider appliance for this network's tunnel."""
-    return f"vpn-server-{network.port}"
 
 
 def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoch: Epoch) -> Desired:
@@ -90,7 +72,7 @@ def document(site: Site, appliance: ApplianceId, *, generation: Generation, epoc
     for gateway in site.gateways:
         if gateway.id == appliance:
             return gateway_document(site, gateway, generation=generation, epoch=epoch)
-    raise _unknown(f"the site has no appliance {appliance}")
+    raise ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, f"the site has no appliance {appliance}"))
 
 
 def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epoch: Epoch) -> Desired:
@@ -104,7 +86,7 @@ def provider_document(site: Site, tenant: Tenant, *, generation: Generation, epo
             nic=appliance.vlans[network.id].name,
             prefixes=network.prefixes,
             gateways=network.gateways,
-            tunnel=_server(site, tenant, network) if network.id in extended else None,
+            tunnel=tunnel_ends.server(site, tenant, network) if network.id in extended else None,
             hosts=tuple(
                 address for vm in tenant.vms.values() if vm.network == network.id for address in vm.addresses
             ),
@@ -145,7 +127,7 @@ def tenant_document(
             prefixes=extended.prefixes,
             gateways=extended.gateways,
         ),
-        tunnel=_client(site, tenant, extended, appliance) if vms else None,
+        tunnel=tunnel_ends.client(site, tenant, extended, appliance) if vms else None,
         failover=_partial(vms),
         claims=_claims(tenant),
     )
@@ -182,8 +164,8 @@ def gateway_document(site: Site, gateway: Gateway, *, generation: Generation, ep
             GatewayTunnel(
                 tenant=tenant.id,
                 tunnel=network.tunnel,
-                server=server_address(tenant),
-                second_server=_inside_reach(gateway, second_server_address(tenant)),
+                server=tunnel_ends.server_address(tenant),
+                second_server=_inside_reach(gateway, tunnel_ends.second_server_address(tenant)),
                 port=network.port,
                 client_name=credentials.tunnels[network.tunnel].client_name,
                 tls_crypt_tags=(tls_crypt.read_tag(credentials.tunnels[network.tunnel].client_tls_crypt),),
@@ -256,111 +238,18 @@ def stand_ins(tenant: Tenant) -> Mapping[IPAddress, IPAddress]:
     return pairs
 
 
-def server_address(tenant: Tenant) -> IPAddress:
-    """Where the tenant's VPN servers listen: the first address of the provider appliance's uplink."""
-    addresses = tenant.server.uplink.addresses
-    if not addresses:
-        raise _unknown(f"the uplink of {tenant.provider.id} has no address for VPN servers to listen on")
-    return addresses[0].ip
-
-
-def second_server_address(tenant: Tenant) -> IPAddress | None:
-    """The uplink's first address of the other IP version; the servers listen there for UDP, too."""
-    first = server_address(tenant)
-    others = (one.ip for one in tenant.server.uplink.addresses if one.version != first.version)
-    return next(others, None)
-
-
-def tunnel_credentials(site: Site, tenant: TenantId, network: Network) -> TunnelCredentials:
-    """Certificates and keys of the network's tunnel; raises ProblemError when they were never made."""
-    credentials = _tenant_credentials(site, tenant).tunnels.get(network.tunnel)
-    if credentials is None:
-        hint = "`causeway appliance deploy` makes them"
-        raise _unknown(f"tunnel {network.tunnel} of network {network.id} has no certificates yet; {hint}")
-    return credentials
-
-
-def _counting(certificate: str, network: Network) -> str:
-    """Raises EndRevoked."""
-    if not certificate:
-        hint = "its appliance gets another one by itself, or by `causeway appliance deploy`"
-        detail = f"the certificate of network {network.id}'s tunnel was revoked; {hint}"
-        raise EndRevoked(problem(ProblemType.UNAVAILABLE, detail))
-    return certificate
-
-
-def _tenant_credentials(site: Site, tenant: TenantId) -> TenantCredentials:
-    if tenant not in site.credentials:
-        raise _unknown(f"tenant {tenant} has no VPN authority yet; `causeway appliance deploy` makes it")
-    return site.credentials[tenant]
-
-
 def _gateway_certificate(site: Site, gateway: Gateway) -> str:
     certificate = site.gateway_credentials.certificates.get(gateway.id)
     if certificate is None:
-        raise EndRevoked(problem(ProblemType.UNAVAILABLE, f"gateway {gateway.id} has no TLS certificate yet"))
+        detail = f"gateway {gateway.id} has no TLS certificate yet"
+        raise tunnel_ends.EndRevoked(problem(ProblemType.UNAVAILABLE, detail))
     return certificate
-
-
-def _server(site: Site, tenant: Tenant, network: Network) -> TunnelServer:
-    credentials = tunnel_credentials(site, tenant.id, network)
-    authority = _tenant_credentials(site, tenant.id)
-    return TunnelServer(
-        id=network.tunnel,
-        inner=_inner(network.inner, network.extension),
-        listen=server_address(tenant),
-        second_listen=second_server_address(tenant),
-        port=network.port,
-        key=credentials.server_key or server_key(network),
-        certificate=_counting(credentials.server_certificate, network),
-        ca=authority.ca,
-        peer_name=credentials.client_name,
-        tls_crypt=authority.tls_crypt,
-        extension=network.extension,
-    )
-
-
-def _inner(ends: Iterable[tuple[IPAddress, IPAddress]], extension: Extension) -> tuple[InnerAddresses, ...]:
-    """Addresses of the tunnel; one that carries frames has none."""
-    if extension is Extension.BRIDGED:
-        return ()
-    return tuple(InnerAddresses(local=local, peer=peer) for local, peer in ends)
 
 
 def _production_adapter(network: Network, appliance: TenantAppliance) -> Adapter:
     """The tenant appliance's adapter that the network is extended with."""
     bridged = network.extension is Extension.BRIDGED
     return appliance.extension_nic if bridged and appliance.extension_nic is not None else appliance.nic
-
-
-def _client(site: Site, tenant: Tenant, network: Network, appliance: TenantAppliance) -> TunnelClient:
-    credentials = tunnel_credentials(site, tenant.id, network)
-    return TunnelClient(
-        id=network.tunnel,
-        inner=_inner(((client, provider) for provider, client in network.inner), network.extension),
-        remotes=remotes(site, appliance),
-        key=credentials.client_key or CLIENT_KEY,
-        certificate=_counting(credentials.client_certificate, network),
-        ca=_tenant_credentials(site, tenant.id).ca,
-        peer_name=credentials.server_name,
-        tls_crypt=credentials.client_tls_crypt,
-        gateway_ca=site.gateway_credentials.ca,
-        gateway_name=site.entrances[0].name,
-        extension=network.extension,
-    )
-
-
-def remotes(site: Site, appliance: TenantAppliance) -> tuple[Remote, ...]:
-    """The gateways this appliance can reach, by the IP versions it has: every gateway in the site's order,
-    then every gateway by its other version, so that a lost one is left for the next, not for itself.
-    """
-    families = {address.version for address in appliance.nic.addresses}
-    reachable = [
-        [Remote(address=address, port=gateway.port) for address in gateway.addresses]
-        for gateway in site.entrances
-    ]
-    turns = itertools.zip_longest(*reachable)
-    return tuple(one for turn in turns for one in turn if one is not None and one.address.version in families)
 
 
 def _provider_failover(tenant: Tenant, mode: modes.Mode) -> Failover:
@@ -394,7 +283,3 @@ def _partial(vms: tuple[Vm, ...]) -> TenantFailover:
         return Idle()
     replicas = (Replica(vm=vm.name, network=vm.network, addresses=vm.addresses, macs=vm.macs) for vm in vms)
     return Partial(replicas=tuple(replicas))
-
-
-def _unknown(detail: str) -> ProblemError:
-    return ProblemError(problem(ProblemType.UNKNOWN_REFERENCE, detail))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from causeway_controller.failover import documents, extension
+from causeway_controller.failover import extension, tunnel_ends
 from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, Tenant, Vm
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
@@ -147,7 +147,7 @@ def _unanswered(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterato
             "tenant's own controller leads its partial failovers (with `--end-full` out of a full one)"
         )
         yield about(vm.name, missing, detail)
-    elif not documents.remotes(site, tenant.appliances[network.id]):
+    elif not tunnel_ends.remotes(site, tenant.appliances[network.id]):
         yield about(vm.name, missing, f"no cloud gateway can be reached from network {network.id}")
 
 
@@ -156,7 +156,7 @@ def _untunnelled(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterat
     for lack in extension.unmet(tenant, network, vm):
         yield about(vm.name, ProblemType.INVALID, lack)
     try:
-        documents.server_address(tenant)
+        tunnel_ends.server_address(tenant)
     except ProblemError as error:
         yield about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)
     else:
@@ -165,6 +165,6 @@ def _untunnelled(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterat
 
 def _uncertified(site: Site, tenant: Tenant, vm: Vm, network: Network) -> Iterator[Problem]:
     try:
-        documents.tunnel_credentials(site, tenant.id, network)
+        tunnel_ends.credentials(site, tenant.id, network)
     except ProblemError as error:
         yield about(vm.name, ProblemType.UNKNOWN_REFERENCE, error.problem.detail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from causeway_controller.failover import documents
+from causeway_controller.failover import tunnel_ends
 from causeway_controller.inventory.addressing import inside
 from causeway_controller.inventory.tenancy import Network, Tenant
 from causeway_wire import codec
@@ -145,8 +145,8 @@ def _reserved(tenant: Tenant) -> dict[IPAddress, dict[int, str]]:
     access = tenant.server.management
     found: dict[IPAddress, dict[int, str]] = {access.address: {access.port: "the agent's"}}
     if tenant.server.uplink.addresses:
-        second = documents.second_server_address(tenant)
-        for address in (documents.server_address(tenant), *(() if second is None else (second,))):
+        second = tunnel_ends.second_server_address(tenant)
+        for address in (tunnel_ends.server_address(tenant), *(() if second is None else (second,))):
             at = found.setdefault(address, {})
             at |= {network.port: f"the VPN's for network {network.id}" for network in _networks(tenant)}
     return found

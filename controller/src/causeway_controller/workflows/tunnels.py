@@ -8,7 +8,7 @@ from datetime import datetime
 
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
-from causeway_controller.failover import documents
+from causeway_controller.failover import tunnel_ends
 from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import certificates
@@ -49,7 +49,7 @@ class ServerCertificates:
                 agent,
                 subject,
                 authority=authorities.vpn(tenant.id),
-                key=documents.server_key(network),
+                key=tunnel_ends.server_key(network),
                 purpose=Purpose.VPN_SERVER,
                 common_name=name,
                 compared=True,
@@ -95,9 +95,9 @@ class ClientCertificates:
         """
         provider, network = place.production.id, place.network.id
         end = await asyncio.to_thread(self._told.end, provider, network)
-        key = documents.CLIENT_KEY if end is None else end.key
+        key = tunnel_ends.CLIENT_KEY if end is None else end.key
         if end is not None and end.revoked:
-            key = f"{documents.CLIENT_KEY}-{pki.serial(end.certificate)}"
+            key = f"{tunnel_ends.CLIENT_KEY}-{pki.serial(end.certificate)}"
         request = await enrolment.signing_request(
             agent, key=key, purpose=Purpose.VPN_CLIENT, common_name=place.id
         )

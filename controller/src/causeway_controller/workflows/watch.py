@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from causeway_controller.errors import AgentUnreachable, ControllerError, UnexpectedAnswer, WrongPeer
-from causeway_controller.failover import documents
+from causeway_controller.failover import tunnel_ends
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import health, tenancy
 from causeway_controller.inventory.allocation import UPLINK
@@ -185,7 +185,7 @@ class Watch:
             return None, True
         try:
             intended, current = await self._compare(one, agent, said)
-        except documents.EndRevoked:
+        except tunnel_ends.EndRevoked:
             return None, False
         except ProblemError as error:
             if error.problem.type != ProblemType.NOT_FOUND.urn:

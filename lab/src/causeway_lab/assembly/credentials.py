@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from causeway_controller.failover import documents
+from causeway_controller.failover import documents, tunnel_ends
 from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory.tenancy import (
@@ -81,7 +81,7 @@ async def _tunnel(
     server, client = await asyncio.gather(
         enrolment.request_certificate(
             agents[tenant.provider.id],
-            key=documents.server_key(network),
+            key=tunnel_ends.server_key(network),
             purpose=Purpose.VPN_SERVER,
             common_name=server_name,
             authority=authority,
@@ -89,7 +89,7 @@ async def _tunnel(
         ),
         enrolment.request_certificate(
             agents[tenant.appliances[network.id].id],
-            key=documents.CLIENT_KEY,
+            key=tunnel_ends.CLIENT_KEY,
             purpose=Purpose.VPN_CLIENT,
             common_name=client_name,
             authority=authority,
