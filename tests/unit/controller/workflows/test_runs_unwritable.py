@@ -46,7 +46,7 @@ async def test_one_that_is_revoked_before_its_run_begins_stops_it_with_nothing_t
     await bench.engine.carry_out(run)
     assert bench.kinds(run) == [FAILED]
     assert "was revoked" in detail(bench.runs_kept.events(run)[-1])["why"]
-    assert [line for line in bench.log if " on" in line or "applied" in line] == []
+    assert bench.log == []
 
 
 async def test_who_takes_a_run_over_goes_on_although_an_end_was_revoked_meanwhile(bench: RunsBench) -> None:
