@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from causeway_agent.errors import SeedRefusedError
+from causeway_agent.first_boot import boot
+from causeway_agent.first_boot.decision import Answer
+from causeway_wire.problem import ProblemType, problem
 from image.workshop import ROOT
 
+_STARTS = (Answer.TAKE, Answer.TAKEN)
+"""After which the agent starts."""
 KEEP_PAGE = ROOT / "image/elements/causeway-first-boot/static/usr/lib/causeway/keep-page"
 # A pause takes no time; before the pause of this number, what happens.
 _SLEEP = """#!/bin/sh
@@ -62,9 +68,9 @@ def test_an_agent_that_was_there_before_is_no_reason_to_wait(work: Path) -> None
 @pytest.mark.parametrize(
     ("said", "first"),
     [
-        ("waiting for a seed: attach its ISO image", 0),
-        ("the seed is refused", 0),
-        ("this machine is acme now, by the seed from /dev/sr0", 12),
+        (boot.WAITING, 0),
+        (str(SeedRefusedError("/dev/sr0", (problem(ProblemType.INVALID, "it is of nobody"),))), 0),
+        *((boot._SENTENCES[one].format(appliance="acme", where="/dev/sr0"), 12) for one in _STARTS),
     ],
 )
 def test_what_first_boot_says_is_shown_unless_the_agent_starts_now(work: Path, said: str, first: int) -> None:
