@@ -32,7 +32,7 @@ def paths(tree: Path, lines: Iterable[str] | None = None) -> list[str]:
 
 
 def leave(tree: Path, behind: Sequence[str], *, epoch: int) -> tuple[str, ...]:
-    """The files in order, those of `behind` last; leaves their names in the tree, in lines dated `epoch`."""
+    """Leave the files' names in the tree, in lines dated `epoch`; return them in order, `behind` last."""
     # What a module calls its bytecode is not there where only its source is.
     there = (path for path in behind if (tree / path).is_file())
     read = tuple(dict.fromkeys((*paths(tree), *there)))

@@ -34,8 +34,9 @@ WORDS = "words"
 def shaped(
     pattern: str, words: str, *, description: str | None = None, max_length: int | None = None
 ) -> Meta:
-    """Return what a text must match, with what that is in words, for who wrote it: few read regular
-    expressions. They follow "expected".
+    """Return what a text must match, with what that is in words: few who write it read regular expressions.
+
+    `words`: what follows "expected".
     """
     return Meta(pattern=pattern, description=description, max_length=max_length, extra={WORDS: words})
 

@@ -34,7 +34,7 @@ class OpenVpn:
 
 
 def openvpn() -> OpenVpn:
-    """Asks OpenVPN, once. Blocks while it answers."""
+    """Ask OpenVPN what it tells about itself. Blocks while it answers."""
     told = _openvpn()
     return OpenVpn(version=_version(told), no_offload=_no_offload(_known(), told))
 
