@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Gateway, GatewayPool, HardwarePlan, Host, PlanNetwork
@@ -43,6 +43,22 @@ def index(inventory: Inventory) -> Book:
         gateway_pools={entry.id: entry for entry in reversed(inventory.gateway_pools)},
         tenants={entry.id: entry for entry in reversed(inventory.tenants)},
     )
+
+
+class Entry(Protocol):
+    """What others refer to."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+
+
+One = TypeVar("One", bound=Entry)
+
+
+def placed(entries: Iterable[One], name: str) -> tuple[int, One] | None:
+    """Return the first entry of this name, behind its place among them; None where there is none."""
+    return next(((n, one) for n, one in enumerate(entries) if one.id == name), None)
 
 
 def host(names: Book, name: Name) -> Host:

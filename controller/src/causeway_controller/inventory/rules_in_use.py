@@ -13,7 +13,7 @@ from dataclasses import replace
 from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.contract.provider import Gateway, Host, HostKind
+from causeway_controller.contract.provider import Host, HostKind
 from causeway_controller.inventory import book as names_of
 from causeway_controller.inventory import production, rules_in_use_own, rules_in_use_tenant
 from causeway_controller.inventory.findings import Findings
@@ -85,50 +85,44 @@ def _pool(findings: Findings, looked: Looked, name: Name, by: Sequence[InUse]) -
     """Tunnels are known by its name and come in at its port. Its gateways may be exchanged, not all at once:
     those that were are what sites have been told.
     """
-    was = looked.old.gateway_pools.get(name)
+    was, there = looked.old.gateway_pools.get(name), names_of.placed(looked.after.gateway_pools, name)
     if was is None:
         return
-    for n, now in enumerate(looked.after.gateway_pools):
-        if now.id == name:
-            where = f"/gateway_pools/{n}"
-            unchanged(findings, by, was, now, "name", "port", pointer=where, what=f"gateway pool {name}")
-            if not set(was.gateways) & set(now.gateways):
-                refuse(
-                    findings, f"{where}/gateways", f"no gateway of {name} that there was would be left", by
-                )
-            return
-    refuse(findings, "/gateway_pools", f"gateway pool {name} would go", by)
+    if there is None:
+        refuse(findings, "/gateway_pools", f"gateway pool {name} would go", by)
+        return
+    n, now = there
+    where = f"/gateway_pools/{n}"
+    unchanged(findings, by, was, now, "name", "port", pointer=where, what=f"gateway pool {name}")
+    if not set(was.gateways) & set(now.gateways):
+        refuse(findings, f"{where}/gateways", f"no gateway of {name} that there was would be left", by)
 
 
 def _gateway(findings: Findings, looked: Looked, name: ApplianceId, by: Sequence[InUse]) -> None:
     """Where sites were told that their tunnels come in. One that goes altogether is its pool's concern,
     unless a run is about it.
     """
-    was = looked.old.gateways.get(name)
-    now = next(((n, one) for n, one in enumerate(looked.after.gateways) if one.id == name), None)
+    was, there = looked.old.gateways.get(name), names_of.placed(looked.after.gateways, name)
     if was is None:
         return
-    if now is None:
+    if there is None:
         if own := [use for use in by if not use.tenant]:
             refuse(findings, "/gateways", f"gateway {name} would go", own)
         return
-    _same_place(findings, was, now[1], f"/gateways/{now[0]}", by)
-
-
-def _same_place(findings: Findings, was: Gateway, now: Gateway, pointer: str, by: Sequence[InUse]) -> None:
-    what = f"gateway {was.id}, beside which another one may be entered into its pool,"
-    unchanged(findings, by, was, now, "host", "public", "inside", pointer=pointer, what=what)
+    n, now = there
+    what = f"gateway {name}, beside which another one may be entered into its pool,"
+    unchanged(findings, by, was, now, "host", "public", "inside", pointer=f"/gateways/{n}", what=what)
 
 
 def _host(findings: Findings, looked: Looked, name: Name, by: Sequence[InUse]) -> None:
-    was = looked.old.hosts.get(name)
+    was, there = looked.old.hosts.get(name), names_of.placed(looked.after.hosts, name)
     if was is None:
         return
-    for n, now in enumerate(looked.after.hosts):
-        if now.id == name:
-            unchanged(findings, by, was, now, *_found_by(was), pointer=f"/hosts/{n}", what=f"host {name}")
-            return
-    refuse(findings, "/hosts", f"host {name} would go", by)
+    if there is None:
+        refuse(findings, "/hosts", f"host {name} would go", by)
+        return
+    n, now = there
+    unchanged(findings, by, was, now, *_found_by(was), pointer=f"/hosts/{n}", what=f"host {name}")
 
 
 def _found_by(host: Host) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.production import OwnNetwork
+from causeway_controller.inventory import book
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.in_use import InUse, refuse, unchanged
 from causeway_controller.inventory.production import Place
@@ -14,20 +15,18 @@ from causeway_controller.inventory.production import Place
 def check(findings: Findings, inventory: Inventory, place: Place, use: InUse) -> None:
     """Note where the inventory changes what this network's failover or run rests on."""
     name, network = place.production.id, place.network.id
-    for n, entry in enumerate(inventory.production):
-        if entry.id != name:
-            continue
-        pointer = f"/production/{n}"
-        if entry.tenant != place.tenant:
-            refuse(findings, f"{pointer}/tenant", f"the tenant at provider {name} would be another", [use])
-            return
-        for m, one in enumerate(entry.networks):
-            if one.id == network:
-                _network(findings, place, one, f"{pointer}/networks/{m}", use)
-                return
-        refuse(findings, f"{pointer}/networks", f"network {network} would go", [use])
+    there = book.placed(inventory.production, name)
+    if there is None:
+        refuse(findings, "/production", f"provider {name} would go", [use])
         return
-    refuse(findings, "/production", f"provider {name} would go", [use])
+    pointer, entry = f"/production/{there[0]}", there[1]
+    found = book.placed(entry.networks, network)
+    if entry.tenant != place.tenant:
+        refuse(findings, f"{pointer}/tenant", f"the tenant at provider {name} would be another", [use])
+    elif found is None:
+        refuse(findings, f"{pointer}/networks", f"network {network} would go", [use])
+    else:
+        _network(findings, place, found[1], f"{pointer}/networks/{found[0]}", use)
 
 
 def _network(findings: Findings, place: Place, now: OwnNetwork, pointer: str, use: InUse) -> None:

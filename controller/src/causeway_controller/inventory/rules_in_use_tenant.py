@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tenant import FailoverPlan, ProtectedVm, SubscribedNetwork, Tenant
-from causeway_controller.inventory import appliances, modes
+from causeway_controller.inventory import appliances, book, modes
 from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.in_use import InUse, refuse, unchanged
@@ -29,25 +29,23 @@ class Looked:
 
 def check(findings: Findings, looked: Looked, use: InUse) -> None:
     """Note where the inventory changes what the tenant's failover or run on this host rests on."""
-    was = looked.old.tenants[use.tenant]
-    place = next((n for n, one in enumerate(looked.after.tenants) if one.id == use.tenant), None)
-    if place is None:
+    there = book.placed(looked.after.tenants, use.tenant)
+    if there is None:
         refuse(findings, "/tenants", f"tenant {use.tenant} would go", [use])
-        return
-    if use.host:
-        _Tenancy(findings, looked, use, was, place).check()
+    elif use.host:
+        _Tenancy(findings, looked, use, *there).check()
 
 
 class _Tenancy:
     """The tenant on the host, before and after."""
 
-    def __init__(self, findings: Findings, looked: Looked, use: InUse, was: Tenant, place: int) -> None:
+    def __init__(self, findings: Findings, looked: Looked, use: InUse, place: int, now: Tenant) -> None:
         """`place`: of the tenant, afterwards."""
         self._findings = findings
         self._looked = looked
         self._use = use
-        self._was = was
-        self._now = looked.after.tenants[place]
+        self._was = was = looked.old.tenants[use.tenant]
+        self._now = now
         self._pointer = f"/tenants/{place}"
         here = {vm.name: vm for vm in was.vms if _is_on(vm, use.host)}
         self._running = frozenset(here) if use.run else use.mode.vms
@@ -191,18 +189,16 @@ class _Tenancy:
         if self._use.run and not named and first != [plans[0].id]:
             self._refuse("/failover_plans", f"{plans[0].id} would not be the first failover plan any more")
             return
-        was = next((plan for plan in plans if plan.id == (named or plans[0].id)), None)
+        name = named or plans[0].id
+        was, there = book.placed(plans, name), book.placed(self._now.failover_plans, name)
         if was is None:
             return
-        for n, now in enumerate(self._now.failover_plans):
-            if now.id == was.id:
-                where = f"{self._pointer}/failover_plans/{n}"
-                what = (
-                    f"failover plan {was.id}, which is followed (`causeway rule publish` has others count),"
-                )
-                self._same(was, now, *self._kept_of_plan(), pointer=where, what=what)
-                return
-        self._refuse("/failover_plans", f"failover plan {was.id}, which is followed, would go")
+        if there is None:
+            self._refuse("/failover_plans", f"failover plan {name}, which is followed, would go")
+            return
+        where = f"{self._pointer}/failover_plans/{there[0]}"
+        what = f"failover plan {name}, which is followed (`causeway rule publish` has others count),"
+        self._same(was[1], there[1], *self._kept_of_plan(), pointer=where, what=what)
 
     def _kept_of_plan(self) -> Iterator[str]:
         """What was published by a run is not the plan's any more."""
