@@ -192,7 +192,7 @@ async def test_a_replica_that_is_needed_now_stays_where_it_is(tmp_path: Path) ->
             status, told, _ = await served.ask(method, PATH, body, **ROBOT)
             assert (status, told["type"].rpartition(":")[2]) == (409, "failover-in-progress")
             assert told["pointer"] == pointer
-            assert "causeway failover failback acme --host esx1" in told["detail"]
+            assert "causeway failover ask acme VM... --host esx1 --end --reason WHY" in told["detail"]
         assert served.hosts.asked == []
         assert (await served.ask("PUT", PATH, SAME, **ROBOT))[0] == 200
         Standings(served.database).put("acme", "esx1", Standing())
