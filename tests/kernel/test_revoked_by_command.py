@@ -69,7 +69,7 @@ async def refuses(appliance: str, serial: str) -> bool:
 async def newest(sites: TwoSites, bearer: str) -> str:
     """The serial number of the last certificate of an end of a tunnel of this network."""
     found = (await sites.provider.ask_json("certificate", "list", "--tenant", "acme"))["certificates"]
-    return str([one["serial"] for one in found if one["bearer"] == bearer and "net1" in one["name"]][-1])
+    return next(str(one["serial"]) for one in found if one["bearer"] == bearer and "net1" in one["name"])
 
 
 async def carries(lab: Lab) -> bool:
