@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from causeway_controller.contract.requests import Chore
+from causeway_controller.contract.requests import Chore, Request
+from causeway_controller.contract.tenant import Hooks
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store import migrate
@@ -45,6 +47,10 @@ class StoredTenancies:
         self.site = site
         self.standings = standings
         self.told: list[str] = []
+
+    def hook(self, hooks: Hooks) -> None:
+        """Enter hooks of acme's, so that what is planned is another plan than before."""
+        self.site = replace(self.site, tenants={"acme": replace(self.site.tenants["acme"], hooks=hooks)})
 
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         standing = self.standings.get(tenant, host)
@@ -131,6 +137,15 @@ class RunsBench(Bench):
 async def killed(bench: RunsBench, run: str, *, stage: str, moment: str) -> bool:
     """Carry the run out until this controller is killed there; False when it never came there."""
     return await killed_when(bench, run, lambda at, when: (at, when) == (stage, moment))
+
+
+async def through(bench: RunsBench, *requests: Request) -> str:
+    """Have these carried out, one after the other; the last one's run."""
+    run = ""
+    for request in requests:
+        run = (await bench.runs.start(request, host=HOST, actor="anna")).id
+        await bench.engine.carry_out(run)
+    return run
 
 
 async def killed_when(bench: RunsBench, run: str, dies: Callable[[str, str], bool]) -> bool:

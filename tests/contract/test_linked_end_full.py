@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -148,9 +147,7 @@ async def test_what_is_left_of_a_full_failover_sends_no_half_back(
 ) -> None:
     """The tenant's appliance is confirmed once the provider's is; what comes later takes nothing back."""
     async with linked(tmp_path, unused_tcp_port, confirm=SHORT) as both:
-        site = both.provider.tenancies.site
-        hooked = replace(site.tenants["acme"], hooks=Hooks(release=Hook(name="release")))
-        both.provider.tenancies.site = replace(site, tenants={"acme": hooked})
+        both.provider.tenancies.hook(Hooks(release=Hook(name="release")))
         assert await there(both, BOTH) == "finished"
         await trouble(both)
         run = await both.start(KEEP)

@@ -309,9 +309,7 @@ async def test_what_a_run_left_at_the_provider_is_undone(both: Linked) -> None:
 
 async def test_what_a_replica_wrote_is_given_back_by_the_tenants_run(both: Linked) -> None:
     """By the provider's hook, which is told that production goes on with it."""
-    site = both.provider.tenancies.site
-    hooked = replace(site.tenants["acme"], hooks=Hooks(release=Hook(name="release")))
-    both.provider.tenancies.site = replace(site, tenants={"acme": hooked})
+    both.provider.tenancies.hook(Hooks(release=Hook(name="release")))
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished"
     assert await there(both, MakePermanent(tenant="acme", vms=ONES)) == "finished"
@@ -323,22 +321,24 @@ async def test_what_a_replica_wrote_is_given_back_by_the_tenants_run(both: Linke
     assert (call.hook, call.request, call.vms) == ("release", "fail-back", (VM,))
 
 
+def slower_than_a_start(both: Linked, monkeypatch: pytest.MonkeyPatch, *, hook: float, start: float) -> None:
+    """From now on the provider's hook takes so many seconds, and a start is waited for so many."""
+
+    async def rest(_: Call) -> None:
+        await asyncio.sleep(hook)
+
+    both.provider.hooks.on_call = rest
+    monkeypatch.setattr(linked_sites, "PATIENCE", replace(linked_sites.PATIENCE, open=start))
+    monkeypatch.setattr(half, "_WAIT", 1)
+
+
 async def test_a_hook_that_brings_production_up_to_date_has_longer_than_a_start(
     both: Linked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hooked = replace(both.provider.tenancies.site.tenants["acme"], hooks=Hooks(release=Hook(name="release")))
-    both.provider.tenancies.site = replace(both.provider.tenancies.site, tenants={"acme": hooked})
+    both.provider.tenancies.hook(Hooks(release=Hook(name="release")))
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished"
-    usual = both.provider.hooks.call
-
-    async def slow(call: Call, run: str) -> None:
-        await asyncio.sleep(3)
-        await usual(call, run)
-
-    monkeypatch.setattr(both.provider.hooks, "call", slow)
-    monkeypatch.setattr(linked_sites, "PATIENCE", replace(linked_sites.PATIENCE, open=0.5))
-    monkeypatch.setattr(half, "_WAIT", 1)
+    slower_than_a_start(both, monkeypatch, hook=3.0, start=0.5)
     back = await both.start(FailBack(tenant="acme"))
     assert await both.ended(back) == "finished", both.tenant.last(back.id)
     agree(both, "failed")
@@ -348,17 +348,8 @@ async def test_a_hook_that_holds_replication_may_take_longer_than_a_start(
     both: Linked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as the provider says that it prepares its half, nothing relies on it, and it is waited for."""
-    hooked = replace(both.provider.tenancies.site.tenants["acme"], hooks=Hooks(hold=Hook(name="hold")))
-    both.provider.tenancies.site = replace(both.provider.tenancies.site, tenants={"acme": hooked})
-    usual = both.provider.hooks.call
-
-    async def slow(call: Call, run: str) -> None:
-        await asyncio.sleep(5)
-        await usual(call, run)
-
-    monkeypatch.setattr(both.provider.hooks, "call", slow)
-    monkeypatch.setattr(linked_sites, "PATIENCE", replace(linked_sites.PATIENCE, open=1.5))
-    monkeypatch.setattr(half, "_WAIT", 1)
+    both.provider.tenancies.hook(Hooks(hold=Hook(name="hold")))
+    slower_than_a_start(both, monkeypatch, hook=5.0, start=1.5)
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished", both.tenant.last(run.id)
     agree(both, "finished")

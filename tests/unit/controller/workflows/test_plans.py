@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from causeway_controller.contract.requests import FailBack, FailOverSite, MakePermanent, Request, UndoSite
+from causeway_controller.contract.requests import FailBack, FailOverSite, MakePermanent, UndoSite
 from causeway_controller.contract.tenant import Hook, Hooks, Readiness, ReadyBy
 from causeway_controller.errors import PreflightFailed
 from causeway_controller.failover.steps import Call
@@ -18,7 +18,7 @@ from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.fakes.engine import Killed
 from tests.fakes.hooks import FakeHooks
-from tests.runs_bench import HOST, RunsBench
+from tests.runs_bench import HOST, RunsBench, through
 from tests.workflow_bench import SITE, Bench
 
 ALL = frozenset(SITE.tenants["acme"].vms)
@@ -103,14 +103,6 @@ PLAN = (PlannedVm(vm=DB, ready=READY), PlannedVm(vm=WEB, after=(DB,)), PlannedVm
 @pytest.fixture
 def bench(database: Database) -> RunsBench:
     return RunsBench(database, site=site_of(*PLAN))
-
-
-async def through(bench: RunsBench, *requests: Request) -> str:
-    run = ""
-    for request in requests:
-        run = (await bench.runs.start(request, host=HOST, actor="anna")).id
-        await bench.engine.carry_out(run)
-    return run
 
 
 def called(hooks: FakeHooks) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed
-from tests.runs_bench import HOST, Died, RunsBench, detail, killed, made
+from tests.runs_bench import HOST, Died, RunsBench, detail, killed, made, through
 from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
@@ -27,15 +27,6 @@ TENANT = SITE.tenants["acme"].appliances["net-0"].id
 @pytest.fixture
 def bench(database: Database) -> RunsBench:
     return RunsBench(database)
-
-
-async def through(bench: RunsBench, *requests: Request) -> str:
-    """Have these carried out, one after the other; the last one's run."""
-    run = ""
-    for request in requests:
-        run = (await bench.runs.start(request, host=HOST, actor="anna")).id
-        await bench.engine.carry_out(run)
-    return run
 
 
 async def refused(call: object, kind: ProblemType) -> Problem:

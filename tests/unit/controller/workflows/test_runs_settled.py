@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from causeway_controller.contract.requests import FailOver, FailOverSite, Request, UndoSite
+from causeway_controller.contract.requests import FailOver, FailOverSite, UndoSite
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.store import left_on
@@ -14,7 +12,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.left_on import LeftOn
 from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED
-from tests.runs_bench import HOST, RunsBench, killed_when
+from tests.runs_bench import HOST, RunsBench, killed_when, through
 from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
 
@@ -25,21 +23,6 @@ KEEP = UndoSite(tenant="acme", keep_partial=frozenset({VM}))
 @pytest.fixture
 def bench(database: Database) -> RunsBench:
     return RunsBench(database)
-
-
-async def through(bench: RunsBench, *requests: Request) -> str:
-    """Have these carried out, one after the other; the last one's run."""
-    run = ""
-    for request in requests:
-        run = (await bench.runs.start(request, host=HOST, actor="anna")).id
-        await bench.engine.carry_out(run)
-    return run
-
-
-def has_hooks(bench: RunsBench, hooks: Hooks) -> None:
-    """Enter them, so that what is planned is another plan than before."""
-    site = bench.tenancies.site
-    bench.tenancies.site = replace(site, tenants={"acme": replace(site.tenants["acme"], hooks=hooks)})
 
 
 async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_it(
@@ -91,7 +74,7 @@ async def test_a_settled_run_whose_plan_has_become_another_one_leaves_nothing_un
         return moment == "remembered" and SETTLED in bench.kinds(run)
 
     assert await killed_when(bench, run, settled)
-    has_hooks(bench, Hooks(release=Hook(name="release")))
+    bench.tenancies.hook(Hooks(release=Hook(name="release")))
     bench.controller("two")
     await bench.engine.carry_out(run)
     kind, told = bench.last(run)
@@ -114,7 +97,7 @@ async def test_an_escalation_is_kept_when_the_appliance_keeps_it_and_is_not_take
 
     assert await killed_when(bench, run, some_run)
     assert bench.standings.get("acme", HOST).mode == Full(frozenset({VM}), frozenset({"net-0"}))
-    has_hooks(bench, Hooks(after=Hook(name="after")))
+    bench.tenancies.hook(Hooks(after=Hook(name="after")))
     bench.controller("two")
     await bench.engine.carry_out(run)
     assert bench.last(run)[0] == FAILED

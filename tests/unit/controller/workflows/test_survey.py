@@ -24,7 +24,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.fakes.engine import Killed
-from tests.runs_bench import HOST, START, RunsBench, made
+from tests.runs_bench import HOST, START, RunsBench, made, through
 
 VM, OTHER = "vm-0-0", "vm-0-1"
 ONE, BOTH = frozenset({VM}), frozenset({VM, OTHER})
@@ -33,12 +33,6 @@ ONE, BOTH = frozenset({VM}), frozenset({VM, OTHER})
 @pytest.fixture
 def bench(database: Database) -> RunsBench:
     return RunsBench(database)
-
-
-async def through(bench: RunsBench, request: Request) -> str:
-    run = (await bench.runs.start(request, host=HOST, actor="anna")).id
-    await bench.engine.carry_out(run)
-    return run
 
 
 @pytest.mark.parametrize(
