@@ -14,11 +14,11 @@ import msgspec
 import structlog
 
 from causeway_controller.contract.requests import FailOver, Request, Undo
+from causeway_controller.contract.run_events import FINISHED, LAST
 from causeway_controller.failover import documents
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
-from causeway_controller.workflows.run_record import FINISHED, LAST
 from causeway_controller.workflows.runs import Runs
 from causeway_wire.observed import ApplianceState
 from causeway_wire.problem import ProblemError

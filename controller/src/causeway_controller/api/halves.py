@@ -18,6 +18,7 @@ from causeway_controller.api.runs import RunHandlers
 from causeway_controller.contract import requests, tenant_routes
 from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.requests import Serve, StopServing
+from causeway_controller.contract.run_events import FINISHED
 from causeway_controller.contract.runs import RunReport
 from causeway_controller.store.halves import Half, Halves
 from causeway_wire.problem import ProblemError, ProblemType
@@ -28,7 +29,6 @@ _LOOK_SECONDS: Final = 0.2
 _GRANT_SECONDS: Final = 15.0
 """For the controller that carries the half out to have its appliance wait longer."""
 _WAIT_SECONDS: Final = 25
-_FINISHED: Final = "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ def _state(half: Half, run: RunReport) -> HalfState:
         return HalfState.KEPT
     if run.open:
         return HalfState.HELD if half.held else HalfState.PREPARING
-    went_through = run.last is not UNSET and run.last.kind == _FINISHED
+    went_through = run.last is not UNSET and run.last.kind == FINISHED
     return HalfState.KEPT if serves is went_through else HalfState.GONE
 
 

@@ -12,14 +12,13 @@ import typer
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.connection import Client, Reply
 from causeway_controller.contract import routes
+from causeway_controller.contract.run_events import FINISHED
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 
 END: Final = "end"
 _TRIES: Final = 30
 """To reach a controller again: another one may have to take over."""
 _PAUSE_SECONDS: Final = 2.0
-FINISHED: Final = "finished"
-"""The last event of a run that went through; any other is told with exit code 4."""
 
 
 def follow(client: Client, run: str, *, json_wanted: bool) -> None:

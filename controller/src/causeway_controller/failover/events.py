@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from causeway_controller.failover.steps import Step
 
@@ -20,6 +21,10 @@ class StepState(enum.Enum):
     """Not begun: what it needs failed."""
     UNDONE = "undone"
     UNDO_FAILED = "undo-failed"
+
+
+THROUGH: Final = frozenset({StepState.DONE.value, StepState.UNCHANGED.value})
+"""As they are told: what the step is for is so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from causeway_controller.contract import run_events
 from causeway_controller.contract.run_summary import RunSummary, StepSummary, VmSummary
 from causeway_controller.contract.runs import RunEventReport, RunReport
+from causeway_controller.failover.events import THROUGH
 
-_GOOD: Final = frozenset({"done", "unchanged"})
-_ENDS: Final = frozenset({"finished", "failed"})
 _WAITED: Final = {"started": "under way", "failed": "late", "skipped": "failed", "done": "ready"}
 _STARTED: Final = {"started": "under way", "failed": "failed", "skipped": "skipped", "undone": "undone"}
 
@@ -49,7 +49,7 @@ def of(run: RunReport, events: Iterable[RunEventReport]) -> RunSummary:
     for event in events:
         _hear(told, event)
         last = event
-    ended = last is not None and last.kind in _ENDS
+    ended = last is not None and last.kind in run_events.LAST
     end = told.end
     return RunSummary(
         run=run,
@@ -76,14 +76,14 @@ def of(run: RunReport, events: Iterable[RunEventReport]) -> RunSummary:
 def _hear(told: _Told, event: RunEventReport) -> None:
     detail = msgspec.json.decode(bytes(event.detail), type=dict[str, Any])
     match event.kind:
-        case "started":
+        case run_events.STARTED:
             told.began, told.stages = event.at, detail.get("stages", ())
             told.mode_before = Raw(msgspec.json.encode(detail["mode"])) if "mode" in detail else UNSET
             told.restored = detail.get("restored", {})
             _carried_out_by(told, detail)
-        case "taken-over":
+        case run_events.TAKEN_OVER:
             _carried_out_by(told, detail)
-        case "step":
+        case run_events.STEP:
             told.steps[detail["step"]] = StepSummary(
                 step=detail["step"],
                 state=detail["state"],
@@ -93,7 +93,7 @@ def _hear(told: _Told, event: RunEventReport) -> None:
             if "vm" in detail:
                 _hear_of_vm(told.vms.setdefault(detail["vm"], _Vm()), detail, event.at)
         case _:
-            told.end = detail if event.kind in _ENDS else told.end
+            told.end = detail if event.kind in run_events.LAST else told.end
 
 
 def _carried_out_by(told: _Told, detail: Mapping[str, Any]) -> None:
@@ -105,14 +105,14 @@ def _hear_of_vm(vm: _Vm, detail: Mapping[str, Any], at: datetime) -> None:
     """Time-to-ready counts from the first time that it was powered on: a successor does it once more."""
     state, does = detail["state"], detail["does"]
     if does == "stop":
-        vm.state = "stopped" if state in _GOOD else _STARTED.get(state, vm.state)
+        vm.state = "stopped" if state in THROUGH else _STARTED.get(state, vm.state)
     elif does == "start":
         vm.began = vm.began or at
-        vm.state = "started" if state in _GOOD else _STARTED.get(state, vm.state)
-        vm.ready = at if state in _GOOD else None
+        vm.state = "started" if state in THROUGH else _STARTED.get(state, vm.state)
+        vm.ready = at if state in THROUGH else None
     elif vm.state not in {"failed", "skipped"}:
-        vm.state = "ready" if state in _GOOD else _WAITED.get(state, vm.state)
-        vm.ready = at if state in _GOOD else None
+        vm.state = "ready" if state in THROUGH else _WAITED.get(state, vm.state)
+        vm.ready = at if state in THROUGH else None
     vm.error = detail.get("error", vm.error)
 
 

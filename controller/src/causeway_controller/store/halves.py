@@ -15,10 +15,10 @@ from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.halves import HalfOrder, Word
+from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.peer_tables import half
-from causeway_controller.store.runs import SETTLED
 from causeway_controller.store.tables import open_run, run_event
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId

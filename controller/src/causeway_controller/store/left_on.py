@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy.engine import Connection
 
-from causeway_controller.failover.events import StepState
+from causeway_controller.contract.run_events import FAILED, FINISHED, SETTLED, STARTED, STEP
+from causeway_controller.failover.events import THROUGH
 from causeway_controller.failover.steps import switched
 from causeway_controller.inventory import modes
 from causeway_controller.store import tenancies
 from causeway_controller.store.database import Database
-from causeway_controller.store.runs import SETTLED
 from causeway_controller.store.tables import open_run, run, run_event
 from causeway_wire.types import Name, TenantId, VmName
-
-_OFF: Final = frozenset({StepState.DONE.value, StepState.UNCHANGED.value})
-_STARTED, _STEP, _FAILED, _FINISHED = "started", "step", "failed", "finished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +75,8 @@ def _left(connection: Connection, name: str) -> frozenset[VmName]:
     before, after, failed = frozenset[VmName](), frozenset[VmName](), False
     its = run_event.c.run == name
     # They are few; all that it told is read only where it may have left something.
-    for kind, told in _events(connection, its, _STARTED, SETTLED, _FAILED):
-        if kind == _FAILED:
+    for kind, told in _events(connection, its, STARTED, SETTLED, FAILED):
+        if kind == FAILED:
             failed = True
         elif kind == SETTLED:
             after = modes.read(told["mode"]).vms
@@ -87,11 +84,11 @@ def _left(connection: Connection, name: str) -> frozenset[VmName]:
             before = modes.read(told["mode"]).vms
     if before <= after and not failed:
         return frozenset()
-    steps = [told for _, told in _events(connection, its, _STEP)]
+    steps = [told for _, told in _events(connection, its, STEP)]
     if failed:  # otherwise its mode names what it started
         before |= {told["vm"] for told in steps if told.get("does") == "start"}
     states = {told["step"]: told["state"] for told in steps}
-    return frozenset(vm for vm in before - after if states.get(switched(vm, on=False)) not in _OFF)
+    return frozenset(vm for vm in before - after if states.get(switched(vm, on=False)) not in THROUGH)
 
 
 def _ended(connection: Connection, row: RowMapping) -> frozenset[VmName]:
@@ -100,10 +97,10 @@ def _ended(connection: Connection, row: RowMapping) -> frozenset[VmName]:
         run.c.tenant == row["tenant"], run.c.host == row["host"], run.c.at > row["at"]
     )
     found = set[VmName]()
-    for kind, told in _events(connection, run_event.c.run.in_(later), _STEP, SETTLED, _FINISHED):
-        if kind == _STEP and told.get("does") == "stop" and told["state"] in _OFF:
+    for kind, told in _events(connection, run_event.c.run.in_(later), STEP, SETTLED, FINISHED):
+        if kind == STEP and told.get("does") == "stop" and told["state"] in THROUGH:
             found.add(told["vm"])
-        elif kind != _STEP and "mode" in told:
+        elif kind != STEP and "mode" in told:
             found |= modes.read(told["mode"]).vms
     return frozenset(found)
 

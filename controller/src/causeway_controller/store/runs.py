@@ -24,8 +24,6 @@ from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
-SETTLED: Final = "settled"
-"""Kind of an event: the tenant is in this `mode` from now on, however the run ends."""
 _AGAIN_SECONDS: Final = 5.0
 """After which who found another run open may ask again: it ends by itself."""
 _SERVES: Final = '%"request":"serve"%'

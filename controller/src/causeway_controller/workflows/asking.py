@@ -17,6 +17,7 @@ import msgspec
 from causeway_controller.contract import requests
 from causeway_controller.contract.halves import Word
 from causeway_controller.contract.requests import AskTenant
+from causeway_controller.contract.run_events import FINISHED, LAST
 from causeway_controller.errors import ControllerError, NotGranted
 from causeway_controller.inventory import asked
 from causeway_controller.inventory.modes import Partial
@@ -26,7 +27,7 @@ from causeway_controller.store.members import Members
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.chores import Done, Unit
-from causeway_controller.workflows.run_record import FINISHED, LAST, Record
+from causeway_controller.workflows.run_record import Record
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import NetworkId, TenantId, VmName
 

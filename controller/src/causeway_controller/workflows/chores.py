@@ -17,19 +17,12 @@ from msgspec import Struct
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore
+from causeway_controller.contract.run_events import FAILED, FINISHED, STAGE, STARTED, STEP, TAKEN_OVER
 from causeway_controller.errors import ControllerError, RunStopped
 from causeway_controller.store.runs import Run
 from causeway_controller.workflows.execution import Means
 from causeway_controller.workflows.ports import Journal
-from causeway_controller.workflows.run_record import (
-    FAILED,
-    FINISHED,
-    STAGE,
-    STARTED,
-    STEP,
-    TAKEN_OVER,
-    Record,
-)
+from causeway_controller.workflows.run_record import Record
 from causeway_wire.problem import ProblemError
 
 

@@ -13,9 +13,18 @@ import msgspec
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import FailOverSite, Publish, Rehearse
+from causeway_controller.contract.run_events import (
+    FAILED,
+    FINISHED,
+    SETTLED,
+    STAGE,
+    STARTED,
+    STEP,
+    TAKEN_OVER,
+)
 from causeway_controller.errors import PlanChanged, StepFailed
 from causeway_controller.failover import planning, writable
-from causeway_controller.failover.events import Event, StepState
+from causeway_controller.failover.events import THROUGH, Event, StepState
 from causeway_controller.failover.planning import Plan
 from causeway_controller.failover.steps import (
     MachineKind,
@@ -29,28 +38,18 @@ from causeway_controller.failover.steps import (
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import SETTLED, Run, RunEvent, Runs
+from causeway_controller.store.runs import Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.ports import Journal, Tenancies
-from causeway_controller.workflows.run_record import (
-    FAILED,
-    FINISHED,
-    STAGE,
-    STARTED,
-    STEP,
-    TAKEN_OVER,
-    Inherited,
-    Record,
-)
+from causeway_controller.workflows.run_record import Inherited, Record
 from causeway_controller.workflows.stages import Stages
 from causeway_controller.workflows.survey import Known
 from causeway_controller.workflows.telling import Telling
 from causeway_wire.types import Name, VmName
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
-_THROUGH: Final = frozenset({StepState.DONE.value, StepState.UNCHANGED.value})
 _OPEN_ENDED: Final = frozenset({StepState.STARTED.value, StepState.FAILED.value})
 _UNDONE: Final = StepState.UNDONE.value
 
@@ -211,7 +210,7 @@ class Execution:
         for step in self._planned:
             if isinstance(step.action, Power) and step.action.machine.appliance is None:
                 on, away = (switched(step.action.machine.name, on=each) for each in (True, False))
-                if self._steps.get(on) == _UNDONE or self._steps.get(away) in _THROUGH:
+                if self._steps.get(on) == _UNDONE or self._steps.get(away) in THROUGH:
                     off |= {on, away}
         return frozenset(one for one in self._inherited.reached if switches(one)) - off
 

@@ -12,34 +12,25 @@ from typing import Any, Final
 import msgspec
 
 from causeway_controller.contract import requests
+from causeway_controller.contract.run_events import (
+    FAILED,
+    FINISHED,
+    LAST,
+    SETTLED,
+    STARTED,
+    TAKEN_OVER,
+    WAITING,
+)
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.inventory import modes
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import SETTLED, News, Run, RunEvent, Runs
+from causeway_controller.store.runs import News, Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.telling import Telling, text
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Epoch
 
-STARTED: Final = "started"
-"""Planned, and about to begin: `stages` are its sentences; of a failover `mode` is the one it begins in, and
-`left_out` are VMs that were to be.
-"""
-TAKEN_OVER: Final = "taken-over"
-"""Another controller carries it on; `silent` are appliances that could not be told of it."""
-STEP: Final = "step"
-STAGE: Final = "stage"
-"""Everything of the stage has ended, and is remembered."""
-WAITING: Final = "waiting"
-"""A step waits: `why`, and `until` when at the latest."""
-FAILED: Final = "failed"
-"""It did not go through: `why`, what was `undone`, what could not be (`kept`), which steps `stand`, and which
-besides may have left a replica on (`reached`).
-"""
-FINISHED: Final = "finished"
-"""It went through: the `mode` that it left, its `failures`, and `reached` as above."""
-LAST: Final = frozenset({FAILED, FINISHED})
-"""Nothing comes after these."""
+__all__ = ["FAILED", "FINISHED", "STARTED", "TAKEN_OVER", "Inherited", "Record"]
 
 _PAGE: Final = 64
 """Runs that are read at once."""

@@ -22,6 +22,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore, FailOverSite, Request
+from causeway_controller.contract.run_events import FINISHED, LAST, STARTED
 from causeway_controller.contract.runs import PlannedReplica, PlannedRun
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning, writable
@@ -35,7 +36,6 @@ from causeway_controller.workflows.chores import ChoreExecution, Kind
 from causeway_controller.workflows.execution import Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
-from causeway_controller.workflows.run_record import FINISHED, LAST, STARTED
 from causeway_controller.workflows.stages import Unrecorded
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from causeway_controller.contract.run_events import STEP
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Action, MachineKind, Power, Ready
 from causeway_controller.store.runs import News
@@ -47,7 +48,7 @@ class Telling:
             members["seconds"] = round(event.seconds, 3)
         if event.error is not None:
             members["error"] = str(event.error)
-        self.tell("step", **members)
+        self.tell(STEP, **members)
 
     async def kept(self) -> None:
         """Return when all that was told is kept; raises what `keep` raised."""

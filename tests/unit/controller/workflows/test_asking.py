@@ -13,6 +13,7 @@ import pytest
 from causeway_controller.contract.halves import HalfOrder, Open
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.requests import AskTenant, Serve
+from causeway_controller.contract.run_events import FAILED, FINISHED
 from causeway_controller.errors import NotGranted
 from causeway_controller.inventory import asked
 from causeway_controller.inventory.modes import Full, Partial
@@ -24,7 +25,7 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.chores import Done, Unit
-from causeway_controller.workflows.run_record import FAILED, FINISHED, Record
+from causeway_controller.workflows.run_record import Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from tests import joining

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from causeway_controller.contract.requests import UpdateFleet
+from causeway_controller.contract.run_events import WAITING
 from causeway_controller.fleet import update_file, updates
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_controller.inventory.health import Deployed
@@ -21,7 +22,6 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.fleet_update import FleetUpdate
-from causeway_controller.workflows.run_record import WAITING
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import Killed, killed_once

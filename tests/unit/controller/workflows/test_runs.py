@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from causeway_controller.contract.requests import FailOver, FailOverSite, Request
+from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.inventory.modes import Full, Idle, Partial
 from causeway_controller.store.database import Database
-from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed

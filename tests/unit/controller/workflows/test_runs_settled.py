@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from causeway_controller.contract.requests import FailOver, FailOverSite, UndoSite
+from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.tenant import Hook, Hooks
 from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.store import left_on
 from causeway_controller.store.database import Database
 from causeway_controller.store.left_on import LeftOn
-from causeway_controller.store.runs import SETTLED
 from causeway_controller.workflows.run_record import FAILED, FINISHED
 from tests.runs_bench import HOST, RunsBench, killed_when, through
 from tests.workflow_bench import SITE

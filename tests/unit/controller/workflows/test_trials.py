@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from causeway_controller.contract.requests import FailOverSite
+from causeway_controller.contract.run_events import FINISHED, STARTED, WAITING
 from causeway_controller.errors import AgentUnreachable, StepFailed
 from causeway_controller.inventory.modes import Full, Idle
 from causeway_controller.inventory.tenancy import mode
 from causeway_controller.store.database import Database
 from causeway_controller.workflows import trials
-from causeway_controller.workflows.run_record import FINISHED, STARTED, WAITING
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from tests.runs_bench import HOST, START, RunsBench, detail
 from tests.workflow_bench import SITE, TIMING, Bench
