@@ -44,7 +44,8 @@ class Small:
         command: list[str | Path] = [
             "qemu-system-x86_64",
             *boot.choose("auto").options,
-            *("-machine", "q35", "-smp", "2", "-m", "256", "-no-reboot", "-nic", "none"),
+            # one processor: with two, an emulated kernel that patches itself can trap in its own change
+            *("-machine", "q35", "-smp", "1", "-m", "256", "-no-reboot", "-nic", "none"),
             *("-display", "none", "-monitor", "none", "-serial", "stdio"),
             *("-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", words),
             *("-drive", f"file={disk},format=qcow2,if=virtio"),
