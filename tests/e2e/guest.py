@@ -5,7 +5,6 @@ It answers ARP, neighbour discovery, ICMP and HTTP at its addresses, and asks ot
 
 from __future__ import annotations
 
-import lzma
 import os
 import shutil
 import subprocess
@@ -41,10 +40,10 @@ def made(parts: Parts, place: Path) -> System:
     shutil.copy2(PROGRAM, tree / "init")
     (tree / "init").chmod(0o755)
     unpacked = place / "unpacked"
-    parts.unpack(unpacked, *(f"usr/lib/modules/*/kernel/{name}.ko.xz" for name in _MODULES))
+    parts.unpack(unpacked, *(f"usr/lib/modules/*/kernel/{name}.ko" for name in _MODULES))
     for number, name in enumerate(_MODULES):
-        (packed,) = unpacked.glob(f"usr/lib/modules/*/kernel/{name}.ko.xz")
-        (tree / f"modules/{number}.ko").write_bytes(lzma.decompress(packed.read_bytes()))
+        (module,) = unpacked.glob(f"usr/lib/modules/*/kernel/{name}.ko")
+        shutil.copy2(module, tree / f"modules/{number}.ko")
     names = "\n".join(str(one.relative_to(tree)) for one in sorted(tree.rglob("*")))
     initrd = place / "initrd"
     with initrd.open("wb") as archive:
