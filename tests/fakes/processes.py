@@ -20,7 +20,7 @@ class FakeProcesses:
         self.transports: dict[TunnelId, Transport] = {}
         self.carrier: tuple[Carrier | None, str | None] = None, None
         """Of every tunnel, and why not the kernel."""
-        self.refusals: dict[TunnelId, str] = {}
+        self.declines: dict[TunnelId, str] = {}
         """Why OpenVPN would not leave these tunnels to the kernel."""
         self.feed = EventFeed()
         self.started: Callable[[], None] = lambda: None
@@ -67,7 +67,7 @@ class FakeProcesses:
 
     def declined(self) -> dict[TunnelId, str]:
         """What the test says."""
-        return dict(self.refusals)
+        return dict(self.declines)
 
     def active(self) -> dict[TunnelId, str]:
         """Devices of the transports set by the test."""

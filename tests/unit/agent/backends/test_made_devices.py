@@ -51,6 +51,7 @@ class Machine:
             changed=lambda _reason: None,
             discard=self._discard,
             declined=lambda tunnel, why: self.done.append(f"{tunnel} declined: {why}"),
+            interrupted=lambda tunnel: self.done.append(f"{tunnel} interrupted"),
         )
         really = spawn.launch
 

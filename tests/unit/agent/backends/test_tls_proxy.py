@@ -30,6 +30,7 @@ async def test_a_predecessor_that_was_not_asked_to_stop_is_asked_by_the_next_age
         changed=lambda _reason: None,
         discard=nothing_left,
         declined=lambda _tunnel, _why: None,
+        interrupted=lambda _tunnel: None,
     )
     with sleeper() as current, sleeper() as predecessor:
         found = {

@@ -111,7 +111,7 @@ async def test_a_tunnel_that_openvpn_declined_is_its_processs_by_itself_and_that
         bench.processes.transports["acme-0"] = Transport.UDP
         await apply(engine, provider(1, failover=partial(REPLICA)))
         assert resting_on(bench, "cwu1195") == set()
-        bench.processes.refusals["acme-0"] = "OpenVPN: no such module"
+        bench.processes.declines["acme-0"] = "OpenVPN: no such module"
         bench.processes.feed.emit("acme-0 is not carried by the kernel")
         await until(engine, lambda: resting_on(bench, "cwu1195") == {Address, Route})
         await until(engine, lambda: engine.state.settled)

@@ -42,11 +42,14 @@ def test_the_machines_reason_comes_before_the_tunnels() -> None:
 def test_a_tunnel_that_openvpn_declined_is_the_processs_and_is_known_for_it(document: Desired) -> None:
     able = replace(documents.FACTS, no_offload=None)
     tunnels = {process.tunnel: "older" for process in vpns(document, able)}
-    assert not any(map(offload.declined, vpns(document, able)))
-    assert not any(map(offload.declined, vpns(document, documents.FACTS)))
+    assert {process.declined for process in vpns(document, able)} == {None}
+    nowhere = replace(documents.FACTS, declined=tunnels)
+    assert {process.declined for process in vpns(document, nowhere)} == {None}
     instead = vpns(document, replace(able, declined=tunnels))
     assert not any(offload.carried(process, Transport.UDP) for process in instead)
-    assert {process.tunnel for process in instead if offload.declined(process)} == tunnels.keys()
+    assert {process.tunnel: process.declined for process in instead if process.declined} == tunnels
+    over_tcp = [one for one in instead if isinstance(one, VpnServer) and one.transport is Transport.TCP]
+    assert not any(one.declined for one in over_tcp)
 
 
 def test_another_tunnel_than_the_one_that_was_declined_stays_the_kernels() -> None:

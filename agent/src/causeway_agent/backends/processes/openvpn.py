@@ -72,6 +72,8 @@ class Context:
     """Takes a device away that a process made and left behind; raises BackendError."""
     declined: Callable[[TunnelId, str], None]
     """Told why OpenVPN would not leave a tunnel's packets to the kernel; its process has ended."""
+    interrupted: Callable[[TunnelId], None]
+    """Told that a tunnel which OpenVPN keeps from the kernel has to be brought up anew in any case."""
 
 
 @dataclass(slots=True, kw_only=True)

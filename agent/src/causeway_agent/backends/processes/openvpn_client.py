@@ -235,12 +235,12 @@ class ClientUnit:
         finally:
             self._started.set()
         connected = await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock)
-        refusal = await asyncio.to_thread(leg.refusal)
-        if refusal is not None:
+        declined = await asyncio.to_thread(leg.declined)
+        if declined is not None:
             # It would carry the packets itself, on a device that is no part of any target.
             await leg.kill()
-            self._explain(refusal)
-            self._context.declined(self.spec.tunnel, refusal)
+            self._explain(declined)
+            self._context.declined(self.spec.tunnel, declined)
             return None
         if connected:
             leg.took = self._context.clock.monotonic() - began
@@ -328,6 +328,8 @@ class ClientUnit:
         await carrier.kill()
         self._carrier = None
         self._count(reason)
+        if self.spec.declined is not None:
+            self._context.interrupted(self.spec.tunnel)
 
     def _use(self, leg: Leg) -> None:
         """From now on this way carries the tunnel."""

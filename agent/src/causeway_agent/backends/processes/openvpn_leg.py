@@ -11,7 +11,7 @@ from typing import Self
 import structlog
 
 from causeway_agent.backends.host.race import race
-from causeway_agent.backends.processes import offload_refusal, openvpn, records, spawn
+from causeway_agent.backends.processes import offload_declined, openvpn, records, spawn
 from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.engine.signal import Signal
 from causeway_agent.errors import BackendError
@@ -115,13 +115,13 @@ class Leg:
         """Why it ended, when it is gone."""
         return self.told or (None if self.child.alive else openvpn.ending(self.child, self.directory))
 
-    def refusal(self) -> str | None:
+    def declined(self) -> str | None:
         """Why the process, just started, would not leave packets to the kernel that were meant for it."""
         if self.discard is None:
             return None
         if self.connected.is_set():
-            return offload_refusal.once_up(self.directory, self.device)
-        return offload_refusal.once_ended(self.directory)
+            return offload_declined.once_up(self.directory, self.device)
+        return offload_declined.once_ended(self.directory)
 
     async def kill(self) -> None:
         """End it without a word."""

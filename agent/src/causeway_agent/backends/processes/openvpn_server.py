@@ -6,8 +6,9 @@ import asyncio
 import signal
 
 import structlog
+from msgspec import structs
 
-from causeway_agent.backends.processes import offload_refusal, openvpn, records, spawn
+from causeway_agent.backends.processes import offload_declined, openvpn, records, spawn
 from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import VpnServer
@@ -35,11 +36,12 @@ class ServerUnit:
         self._store = store
         self._directory = context.run_directory / spec.name
         self._child: spawn.Child | None = None
+        self._entry: records.Record | None = None
         self._settled = asyncio.Event()
         self._announced = False
         self._unproven = False
         """Whether it is still to be seen that the process leaves packets to the kernel, as it is meant to."""
-        self._refusal: str | None = None
+        self._declined: str | None = None
         """Why it does not."""
         self._tallies: tuple[int, int] = (0, 0)
 
@@ -48,6 +50,7 @@ class ServerUnit:
         text = openvpn.complete(self.spec.configuration, self._context.key_directory)
         if self._digest(text) == entry.digest:
             self._child = spawn.adopt(entry.process.pid, entry.process.start_time)
+            self._entry, self._unproven = entry, self.spec.makes_device and not entry.carried
         return self._child is not None
 
     async def ready(self) -> None:
@@ -72,11 +75,13 @@ class ServerUnit:
             except (BackendError, OSError) as error:
                 self._blame(openvpn.explain(error))
             if self._unproven:
-                self._refusal = await asyncio.to_thread(offload_refusal.once_ended, self._directory)
+                self._declined = await asyncio.to_thread(offload_declined.once_ended, self._directory)
             await self._discard()
-            if self._refusal is not None:
-                await self._give_way(self._refusal)
+            if self._declined is not None:
+                await self._give_way(self._declined)
             self._down()
+            if self.spec.declined is not None:
+                self._context.interrupted(self.spec.tunnel)
             delay = remotes.restart_delay(delay, lived=self._context.clock.monotonic() - began)
             await asyncio.sleep(delay)
             self.status.restarts += 1
@@ -112,8 +117,8 @@ class ServerUnit:
         self._unproven = made is not None
         self._child = child = await openvpn.launch(self._directory, self._context, made=made)
         process = records.Identity(pid=child.pid, start_time=child.started)
-        entry = records.record(self.spec, process=process, digest=self._digest(text))
-        self._store.write(self.spec.name, entry)
+        self._entry = records.record(self.spec, process=process, digest=self._digest(text))
+        self._store.write(self.spec.name, self._entry)
         _log.info("process_started", process=self.spec.name, pid=child.pid)
         return child
 
@@ -131,7 +136,7 @@ class ServerUnit:
 
     def _handle(self, event: management.Event, connection: management.Connection) -> None:
         match event:
-            case management.StateChanged(state="CONNECTED") if not self._refuses():
+            case management.StateChanged(state="CONNECTED") if not self._declines():
                 if self.status.state is TunnelState.STOPPED:
                     self.status.state = TunnelState.CONNECTING
                     self._settled.set()
@@ -155,16 +160,19 @@ class ServerUnit:
         if self._child is not None:
             self._child.send(signal.SIGKILL)
 
-    def _refuses(self) -> bool:
+    def _declines(self) -> bool:
         """Whether the process, which listens, carries packets itself that were meant for the kernel; it is
         ended then.
         """
         if self._unproven and self._child is not None:
             self._unproven = False
-            self._refusal = offload_refusal.once_up(self._directory, self.spec.device)
-            if self._refusal is not None:
+            self._declined = offload_declined.once_up(self._directory, self.spec.device)
+            if self._declined is not None:
                 self._child.send(signal.SIGKILL)
-        return self._refusal is not None
+            elif self._entry is not None:
+                # The next agent cannot read it again: what is told at the start does not stay for ever.
+                self._store.write(self.spec.name, structs.replace(self._entry, carried=True))
+        return self._declined is not None
 
     def _peers(self, peers: tuple[management.PeerRow, ...]) -> None:
         if not peers:

@@ -45,6 +45,8 @@ class Record(Document, frozen=True, kw_only=True):
     """A client's: index of the endpoint in use."""
     slot: int = 0
     """A client's: index of its device in use."""
+    carried: bool = False
+    """A server's: whether it was seen to leave its packets to the kernel, as it is meant to."""
     lingering: tuple[Identity, ...] = ()
     """Predecessors that still serve connections opened before they were replaced."""
 

@@ -21,7 +21,7 @@ from msgspec import structs
 from causeway_agent.backends.filter import runner
 from causeway_agent.backends.gateway import first_packet
 from causeway_agent.backends.host import task_unit
-from causeway_agent.backends.processes import openvpn, path_probe, records, spawn, strays
+from causeway_agent.backends.processes import declined_tunnels, openvpn, path_probe, records, spawn, strays
 from causeway_agent.backends.processes.openvpn_client import ClientUnit
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
 from causeway_agent.backends.processes.tls_proxy import ProxyUnit
@@ -46,7 +46,6 @@ from causeway_wire.observed import Carrier, Transport, TunnelReport, TunnelState
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
-DECLINED_BEFORE = "OpenVPN would not leave it to the kernel, before this agent was started"
 
 _log = structlog.get_logger()
 
@@ -104,9 +103,10 @@ class Supervisor:
             changed=self._tell,
             discard=discard,
             declined=self._decline,
+            interrupted=self._interrupted,
         )
         self._no_offload = no_offload
-        self._declined: dict[TunnelId, str] = {}
+        self._declined = declined_tunnels.DeclinedTunnels(clock)
         self._store = records.Records(run_directory / "records")
         self._nft = nft
         self._responder = responder
@@ -167,6 +167,8 @@ class Supervisor:
         """Stop it; returns when it is gone."""
         async with self._turn(process.name):
             await self._remove(process.name)
+            if isinstance(process, VpnServer | VpnClient) and process.declined is not None:
+                self._declined.ended(process.tunnel)
 
     async def stop_all(self) -> None:
         """End everything: an orderly end of the appliance's data plane."""
@@ -209,17 +211,21 @@ class Supervisor:
             ours = one.spec if isinstance(one.spec, VpnServer | VpnClient) else None
             if ours is not None and ours.tunnel == report.id and offload.carried(ours, report.transport):
                 return Carrier.KERNEL, None
-        declined = self._declined.get(report.id)
+        declined = self.declined().get(report.id)
         return Carrier.PROCESS, offload.why_not(self._no_offload, report.transport, declined)
 
     def declined(self) -> Mapping[TunnelId, str]:
-        """Why OpenVPN would not leave these tunnels' packets to the kernel, as long as this agent runs."""
-        return self._declined
+        """Why OpenVPN would not leave these tunnels' packets to the kernel when it was asked last."""
+        return self._declined.reasons()
 
     def _decline(self, tunnel: TunnelId, why: str) -> None:
         _log.warning("offload_declined", tunnel=tunnel, reason=why)
-        self._declined[tunnel] = why
+        self._declined.note(tunnel, why)
         self._tell(f"{tunnel} is not carried by the kernel")
+
+    def _interrupted(self, tunnel: TunnelId) -> None:
+        if self._declined.interrupted(tunnel):
+            self._tell(f"{tunnel} may be carried by the kernel")
 
     def active(self) -> Mapping[TunnelId, str]:
         """The device that carries each tunnel now."""
@@ -337,9 +343,8 @@ class Supervisor:
             _log.warning("process_not_adopted", process=unit.spec.name, reason=error.reason)
         if adopted:
             self._supervise(unit.spec, unit)
-            if isinstance(unit.spec, VpnServer | VpnClient) and offload.declined(unit.spec):
-                # So that it stays as it is: an end of a tunnel that works is no price for asking again.
-                self._declined.setdefault(unit.spec.tunnel, DECLINED_BEFORE)
+            if isinstance(unit.spec, VpnServer | VpnClient) and unit.spec.declined is not None:
+                self._declined.note(unit.spec.tunnel, unit.spec.declined)
             _log.info("process_adopted", process=unit.spec.name, pid=entry.process.pid)
             return
         for old in (entry.process, *entry.lingering):

@@ -55,9 +55,17 @@ _SENT: Final = {4: (6, 17, 1), 6: (6, 17, 58)}
 
 def carries(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Facts) -> bool:
     """Whether the kernel carries this tunnel's packets over this transport."""
+    return _could(tunnel, transport, facts) and tunnel.id not in facts.declined
+
+
+def declined(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Facts) -> str | None:
+    """Why OpenVPN would not leave this tunnel's packets to the kernel, where that could carry them."""
+    return facts.declined.get(tunnel.id) if _could(tunnel, transport, facts) else None
+
+
+def _could(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: Facts) -> bool:
     routed = tunnel.extension is not Extension.BRIDGED
-    able = facts.no_offload is None and tunnel.id not in facts.declined
-    return able and transport is Transport.UDP and routed
+    return facts.no_offload is None and transport is Transport.UDP and routed
 
 
 def via(network: ExtendedNetwork, device: str, version: int) -> IPAddress | None:

@@ -391,4 +391,5 @@ def _server(extension: Extension, transport: Transport, facts: Facts) -> VpnServ
         ),
         files=openvpn_config.server_files(extension.tunnel, transport, facts),
         makes_device=device in extension.lent,
+        declined=kernel_carried.declined(extension.tunnel, transport, facts),
     )

@@ -287,5 +287,6 @@ def _processes(
         tls_crypt=tunnel.tls_crypt,
         files=openvpn_config.revoked_files(tunnel),
         made=made,
+        declined=kernel_carried.declined(tunnel, Transport.UDP, facts),
     )
     return frozenset({client, haproxy_config.wrapper(tunnel)})

@@ -13,18 +13,6 @@ def carried(process: VpnServer | VpnClient, transport: Transport) -> bool:
     return bool(process.made) and transport is Transport.UDP
 
 
-def declined(process: VpnServer | VpnClient) -> bool:
-    """Whether it was made to carry a routed tunnel over UDP where the kernel could: OpenVPN had declined
-    before.
-    """
-    if isinstance(process, VpnServer):
-        ways = [(process.transport, process.configuration)]
-    else:
-        ways = [(endpoint.transport, endpoint.configuration) for endpoint in process.endpoints]
-    over_udp = [text.reveal().splitlines() for transport, text in ways if transport is Transport.UDP]
-    return any("disable-dco" in lines and "dev-type tun" in lines for lines in over_udp)
-
-
 def why_not(machine: str | None, transport: Transport, declined: str | None) -> str:
     """Why the process carries them itself, given why this machine's kernel cannot (None: it can) and why
     OpenVPN would not leave them to it.

@@ -29,6 +29,8 @@ class VpnServer:
     """Further files by name relative to the configuration (`DIRECTORY/NAME`), readable by the process."""
     makes_device: bool = False
     """Whether OpenVPN has the kernel make the device, and carry the packets."""
+    declined: str | None = None
+    """OpenVPN's words when it would not leave the packets to the kernel, which could carry them."""
 
     @property
     def name(self) -> str:
@@ -85,6 +87,8 @@ class VpnClient:
     """As of a server; the same for every endpoint."""
     made: tuple[str, ...] = ()
     """Devices for ways over UDP that OpenVPN has the kernel make; the others are then for TCP alone."""
+    declined: str | None = None
+    """As of a server."""
 
     @property
     def name(self) -> str:

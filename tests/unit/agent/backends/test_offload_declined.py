@@ -5,6 +5,7 @@ who plans hears of it. Messages are those of OpenVPN 2.6 and 2.7, with the time 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,14 +14,16 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from causeway_agent.backends.processes import offload_refusal, openvpn, records, spawn
+from causeway_agent.backends.processes import offload_declined, openvpn, records, spawn
+from causeway_agent.backends.processes.declined_tunnels import ASK_AGAIN, DeclinedTunnels
 from causeway_agent.backends.processes.openvpn_client import ClientUnit
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
-from causeway_agent.backends.processes.supervisor import DECLINED_BEFORE
+from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.engine.ports import Clock
 from causeway_agent.plan.model.processes import Endpoint, VpnServer
 from causeway_wire.observed import Carrier, Transport, TunnelState
 from causeway_wire.types import Secret
+from tests.fakes.clock import FakeClock
 from tests.unit.agent.backends.test_made_devices import CLIENT, PLACE
 from tests.unit.agent.backends.test_supervisor import Clock as RealClock
 from tests.unit.agent.backends.test_supervisor import supervising, until
@@ -36,7 +39,7 @@ VERSION = f"{TIME}OpenVPN 2.7.8 x86_64-pc-linux-gnu [SSL (OpenSSL)] [DCO]"
 OPENED = f"{TIME}DCO device cwu1195 opened"
 TUN = f"{TIME}TUN/TAP device cwu1195 opened"
 STAND_IN = """\
-import pathlib, socket, sys, time
+import contextlib, pathlib, socket, sys
 lines = open("openvpn.conf").read().splitlines()
 for line in lines:
     if line.startswith("# "):
@@ -47,12 +50,14 @@ pathlib.Path("management.sock").unlink(missing_ok=True)
 listener = socket.socket(socket.AF_UNIX)
 listener.bind("management.sock")
 listener.listen()
-one = listener.accept()[0]
-one.sendall(b"1764460000,CONNECTED,SUCCESS,,,,,,\\nEND\\n")
-if "# restarts" in lines:
-    one.sendall(b">STATE:1764460001,RECONNECTING,dco peer stats error,,,,,\\n")
-    one.sendall(b">STATE:1764460002,CONNECTED,SUCCESS,,,,10.10.0.20,1195\\n")
-time.sleep(60)
+heard = []
+while True:
+    heard.append(one := listener.accept()[0])
+    with contextlib.suppress(OSError):  # who asked has gone
+        one.sendall(b"1764460000,CONNECTED,SUCCESS,,,,,,\\nEND\\n")
+        if "# restarts" in lines:
+            one.sendall(b">STATE:1764460001,RECONNECTING,dco peer stats error,,,,,\\n")
+            one.sendall(b">STATE:1764460002,CONNECTED,SUCCESS,,,,10.10.0.20,1195\\n")
 """
 
 
@@ -72,19 +77,19 @@ time.sleep(60)
 def test_why_it_would_not_is_told_in_openvpns_words(tmp_path: Path, time: str, before: str, why: str) -> None:
     said = f"{time}{before}{why}"
     (tmp_path / spawn.OUTPUT).write_text(f"{said}\n{VERSION}\n{TUN}\n")
-    assert offload_refusal.once_up(tmp_path, "cwu1195") == f"OpenVPN: {why}"
-    assert offload_refusal.once_ended(tmp_path) == f"OpenVPN: {why}"
+    assert offload_declined.once_up(tmp_path, "cwu1195") == f"OpenVPN: {why}"
+    assert offload_declined.once_ended(tmp_path) == f"OpenVPN: {why}"
 
 
 def test_a_process_whose_device_the_kernel_made_has_left_its_packets_to_it(tmp_path: Path) -> None:
     (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{OPENED}\n")
-    assert offload_refusal.once_up(tmp_path, "cwu1195") is None
-    assert offload_refusal.once_up(tmp_path, "cwu1196") == offload_refusal.UNTOLD
+    assert offload_declined.once_up(tmp_path, "cwu1195") is None
+    assert offload_declined.once_up(tmp_path, "cwu1196") == offload_declined.UNTOLD
 
 
 def test_one_that_is_up_without_such_a_device_declined_whatever_it_says(tmp_path: Path) -> None:
     (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{TUN}\n")
-    assert offload_refusal.once_up(tmp_path, "cwu1195") == offload_refusal.UNTOLD
+    assert offload_declined.once_up(tmp_path, "cwu1195") == offload_declined.UNTOLD
 
 
 @pytest.mark.parametrize(
@@ -100,14 +105,14 @@ def test_one_that_is_up_without_such_a_device_declined_whatever_it_says(tmp_path
 def test_what_the_far_end_says_neither_declines_nor_opens_anything(tmp_path: Path, line: str) -> None:
     said = "\n".join(TIME + line.format(word) for word in (DISABLING, "DCO device cwu1195 opened"))
     (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{said}\n")
-    assert offload_refusal.once_ended(tmp_path) is None
-    assert offload_refusal.once_up(tmp_path, "cwu1195") == offload_refusal.UNTOLD
+    assert offload_declined.once_ended(tmp_path) is None
+    assert offload_declined.once_up(tmp_path, "cwu1195") == offload_declined.UNTOLD
 
 
-def test_an_end_for_another_reason_is_no_refusal(tmp_path: Path) -> None:
-    assert offload_refusal.once_ended(tmp_path) is None
+def test_an_end_for_another_reason_is_no_word_of_one_that_declines(tmp_path: Path) -> None:
+    assert offload_declined.once_ended(tmp_path) is None
     (tmp_path / spawn.OUTPUT).write_text(f"{VERSION}\n{TIME}Socket bind failed on local address\n")
-    assert offload_refusal.once_ended(tmp_path) is None
+    assert offload_declined.once_ended(tmp_path) is None
 
 
 class Place:
@@ -115,6 +120,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.declined: list[tuple[str, str]] = []
+        self.interrupted: list[str] = []
         self.clock: Clock = RealClock()
         self.context = openvpn.Context(
             run_directory=root / "run",
@@ -124,6 +130,7 @@ class Place:
             changed=lambda _reason: None,
             discard=self._discard,
             declined=lambda tunnel, why: self.declined.append((tunnel, why)),
+            interrupted=self.interrupted.append,
         )
         self.store = records.Records(root / "records")
 
@@ -141,13 +148,14 @@ def says(*lines: str) -> Secret:
     return Secret("\n".join(f"# {line}" for line in lines) + "\n")
 
 
-def server(configuration: Secret, *, makes_device: bool = True) -> VpnServer:
+def server(configuration: Secret, *, makes_device: bool = True, declined: str | None = None) -> VpnServer:
     return VpnServer(
         tunnel="acme-0",
         transport=Transport.UDP,
         device="cwu1195",
         configuration=configuration,
         makes_device=makes_device,
+        declined=declined,
     )
 
 
@@ -244,15 +252,101 @@ async def test_who_plans_hears_why_and_reports_tell_it(
         assert supervisor._carrier(report) == (Carrier.PROCESS, f"OpenVPN: {MISSING}")
 
 
+INSTEAD = server(Secret("dev-type tun\ndisable-dco\n"), makes_device=False, declined=f"OpenVPN: {MISSING}")
+
+
 async def test_the_next_agent_leaves_such_a_tunnel_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
-    instead = server(Secret("dev-type tun\ndisable-dco\n"), makes_device=False)
     async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
-        await supervisor.start(instead)
-        assert not supervisor.declined()
+        await supervisor.start(INSTEAD)
     async with supervising(tmp_path, able=True) as supervisor:
-        assert supervisor.running() == {instead}
-        assert supervisor.declined() == {"acme-0": DECLINED_BEFORE}
+        assert supervisor.running() == {INSTEAD}
+        assert supervisor.declined() == {"acme-0": INSTEAD.declined}
+        await supervisor.stop(INSTEAD)
+        assert not supervisor.declined()
+
+
+@pytest.mark.parametrize(
+    ("said", "declined"), [(f"{TIME}Note: {MISSING}", {"acme-0": f"OpenVPN: {MISSING}"}), (OPENED, {})]
+)
+async def test_the_next_agent_looks_at_what_the_one_before_had_just_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, declined: dict[str, str]
+) -> None:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    monkeypatch.setattr(ServerUnit, "_handle", lambda *_: None)  # killed before it heard of that
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        start = asyncio.create_task(supervisor.start(server(says(said))))
+        where = tmp_path / "run/vpn-acme-0-udp"
+        await until((where / "management.sock").exists)
+        start.cancel()
+        await asyncio.wait((start,))
+    monkeypatch.undo()
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        (spec,) = supervisor.running()
+        await until(lambda: supervisor.declined() == declined and settled(supervisor))
+        alive = spawn.start_time(pid_of(tmp_path, spec.name)) is not None
+        assert alive is not bool(declined)
         await supervisor.stop_all()
+
+
+async def test_a_process_that_was_seen_to_leave_packets_to_the_kernel_is_not_asked_for_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    spec = server(says(OPENED))
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        await supervisor.start(spec)
+    before = pid_of(tmp_path, spec.name)
+    (tmp_path / "run" / spec.name / spawn.OUTPUT).write_text("")  # as `trim_output` does in time
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        await until(lambda: settled(supervisor))
+        assert not supervisor.declined()
+        assert pid_of(tmp_path, spec.name) == before
+        await supervisor.stop_all()
+
+
+async def test_what_kept_openvpn_from_it_is_forgotten_when_the_tunnel_is_interrupted_late_enough() -> None:
+    clock = FakeClock()
+    tunnels = DeclinedTunnels(clock)
+    tunnels.note("acme-0", "OpenVPN: out of memory")
+    tunnels.note("acme-0", "OpenVPN: another")
+    clock.advance(ASK_AGAIN - 1)
+    assert not tunnels.interrupted("acme-0")
+    assert tunnels.reasons() == {"acme-0": "OpenVPN: out of memory"}
+    clock.advance(1)
+    assert not tunnels.interrupted("acme-1")
+    assert tunnels.interrupted("acme-0")
+    assert not tunnels.reasons()
+
+
+async def test_a_process_in_the_kernels_place_that_ends_tells_that_the_tunnel_is_interrupted(
+    place: Place,
+) -> None:
+    unit = ServerUnit(INSTEAD, place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await unit.ready()
+        child = unit._child
+        assert child is not None
+        child.send(signal.SIGKILL)
+        await until(lambda: place.interrupted == ["acme-0"])
+    another = ServerUnit(server(says(OPENED)), place.context, place.store)
+    async with running(another), asyncio.timeout(10):
+        await another.ready()
+        child = another._child
+        assert child is not None
+        child.send(signal.SIGKILL)
+        await until(lambda: another.status.restarts == 1)
+    assert place.interrupted == ["acme-0"]
+
+
+def settled(supervisor: Supervisor) -> bool:
+    """Whether the one process has said what it is up to."""
+    (running,) = supervisor._running.values()
+    return isinstance(running.unit, ServerUnit) and running.unit._settled.is_set()
+
+
+def pid_of(root: Path, name: str) -> int:
+    return records.Records(root / "run/records").read()[name].process.pid
