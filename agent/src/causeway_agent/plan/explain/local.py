@@ -25,7 +25,7 @@ def local_delivery(  # noqa: PLR0911 - one per rule of the chain
         return _anything(packet, entry, policy)
     here = (entry, packet.destination)
     if packet.kind is Kind.ICMP_ERROR:
-        return Hop("delivered", "ICMP errors about this appliance's own packets are heard")
+        return Hop("delivered", "ICMP errors about this appliance's own packets are heard, but no sizes")
     if packet.kind is Kind.ICMP:
         if any((echo.device, echo.address) == here for echo in policy.echoes):
             return Hop("delivered", f"echo requests are answered on {entry}")

@@ -17,7 +17,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_loop": "frames that came back to where they are from",
     "drop_management": "management ports, asked from elsewhere than management.sources",
     "drop_scan": "packets to neighbours that nobody has heard, above their sender's ration",
-    "drop_size": "ICMP about the size of a tunnel's own packets, which is found out by trying",
+    "drop_size": "ICMP that tells this appliance the size of a path, which is found out by trying",
     "drop_solicitation": "IPv6 neighbour solicitations from machines that are not answered here",
     "drop_spoofed": "sources that do not belong to the adapter they came from",
     "drop_storm": "broadcast and multicast frames above the limit",

@@ -5,11 +5,15 @@ what guests and strangers send, any of them could have every tunnel of the appli
 peer is named by device and both addresses and is not counted; it came through its own tunnel, where nobody
 else has that address. Others are counted by device and source. Nothing else says yes to an echo request, so
 that a connection table that remembers the first one does not let the rest past the budget.
+
+Nor is heard what size a path is said to have (`path`).
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+from causeway_agent.plan.filter import path
 
 BUDGET: Final = "50/second burst 100 packets"
 """Echo requests answered per device and source address."""
@@ -39,6 +43,7 @@ def _rules(ip: str, version: int, icmp: str) -> str:
   }}
   chain echo{version} {{
     iifname @guarded {icmp} type echo-reply accept
+    {path.TOLD[version]}
     {icmp} type != echo-request return
     iifname . {ip} daddr . {ip} saddr @peers{version} accept
     iifname . {ip} daddr @echoes{version} goto budget{version}

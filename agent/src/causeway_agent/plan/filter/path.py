@@ -9,8 +9,11 @@ only the questions about the path are kept whole: OpenVPN copies the type of ser
 outside (openvpn(8), `--passtos`), and it ends here, so that guests' stays inside. It ends first: a kernel may
 refuse to write the field about fragments (Linux 7.3 does), and a rule ends where it is refused.
 
-Anyone can forge ICMP that makes a tunnel's path small (RFC 5927, 7), and what is true in it is found out by
-trying anyway (`path_size`), up as well as down.
+Anyone can forge ICMP that makes a path small (RFC 5927, 7), and what is true in it is found out by trying
+anyway (`path_size`), up as well as down. So nothing that tells the appliance itself a size is heard, whatever
+it quotes: of an echo's answer the kernel believes it without asking who sent that (net/ipv4/icmp.c, icmp_err;
+net/ipv6/icmp.c, icmpv6_err), and from then on has every packet to that destination so small. What tells
+those behind the appliance passes by on its way to them.
 """
 
 from __future__ import annotations
@@ -32,12 +35,9 @@ SETS: Final = {
         for side, key in zip(_SIDES, ("iifname", "oifname"), strict=True)
         for version in (4, 6)
     },
-    "tunnel_ports": "typeof ip id",
     "fragmented_ports": "type inet_service",
     **{f"path_peers{version}": f"type ifname . ipv{version}_addr . ipv{version}_addr" for version in (4, 6)},
 }
-"""`tunnel_ports` holds ports of the packet that an ICMP error quotes: for nft 1.0.6 just 16-bit numbers."""
-
 BRIDGE_SETS: Final = {name: kind for name, kind in SETS.items() if name.startswith("segment_")}
 
 COUNTERS: Final = ("drop_size",)
@@ -46,12 +46,17 @@ CHAINS: Final = ("clamp",)
 
 DECLARATIONS: Final = """\
   chain segment { }
-  chain deaf { }
   chain whole { }
 """
 
-DEAF: Final = "meta l4proto { 1, 58 } jump deaf"
-"""Of chain `screen`: no packet but ICMP is asked the four questions."""
+TOLD: Final = {
+    version: f"{kind} counter name drop_size drop"
+    for version, kind in (
+        (4, "icmp type destination-unreachable icmp code frag-needed"),
+        (6, "icmpv6 type packet-too-big"),
+    )
+}
+"""By IP version: of ICMP to the appliance itself."""
 
 INPUT: Final = f"""\
     udp dport {PORT} iifname . ip daddr . ip saddr @path_peers4 accept
@@ -93,26 +98,11 @@ BRIDGE_RULES: Final = f"""\
 """
 
 
-def _deaf(kind: str, *, ip: int, protocol: int) -> str:
-    """ICMP that quotes UDP of a tunnel's port. `ip`: octets of the quoted IP header, which follows 8 of
-    ICMP; `protocol`: the octet in it that names the next one.
-    """
-    quoted = f"{kind} @th,{8 * (8 + protocol)},8 17"
-    ports = (8 * (8 + ip), 8 * (8 + ip + 2))
-    return "".join(
-        f"    {quoted} @th,{port},16 @tunnel_ports counter name drop_size drop\n" for port in ports
-    )
-
-
 RULES: Final = f"""\
 {_clamps(4)}{_clamps(6)}\
   chain segment {{
     meta nfproto ipv4 goto clamp4
     goto clamp6
-  }}
-  chain deaf {{
-{_deaf("icmp type destination-unreachable icmp code frag-needed", ip=20, protocol=9)}\
-{_deaf("icmpv6 type packet-too-big", ip=40, protocol=6)}\
   }}
   chain whole {{
     ip dscp {WHOLE >> 2} ip ecn {WHOLE & 3} ip dscp set 0 ip ecn set 0 ip frag-off set {_DONT_FRAGMENT} return
@@ -123,10 +113,6 @@ RULES: Final = f"""\
 
 def elements(policy: Policy) -> dict[str, list[str]]:
     """What the sets of the inet table are filled with."""
-    ports = {port for _, port in policy.remotes}
-    ports |= {entry.port for entry in policy.listeners if entry.protocol == "udp"}
-    ports |= {relay.port for relay in policy.relays}
-    ports |= {port for relay in policy.relays for _, port in relay.servers}
     peers = {
         f"path_peers{version}": [
             f'"{one.device}" . {one.local} . {one.peer}'
@@ -137,7 +123,6 @@ def elements(policy: Policy) -> dict[str, list[str]]:
     }
     return {
         **segments(policy.clamps),
-        "tunnel_ports": [str(port) for port in ports],
         "fragmented_ports": [str(port) for port in policy.fragmented],
         **peers,
     }

@@ -195,7 +195,6 @@ def inet_rules(identity: str) -> str:
 {fragments.RULES}{ruleset_path.RULES}\
   chain screen {{
     meta mark set 0
-    {ruleset_path.DEAF}
     meta nfproto ipv4 goto screen4
     meta nfproto ipv6 goto screen6
   }}
