@@ -134,8 +134,8 @@ def told(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, quoted: bytes
 def standing(role: Role, own: str, far: str) -> Iterator[None]:
     """The role's addresses on its adapter, a way to the far end, and a socket that has sent there."""
     family = "-6" if ":" in own else "-4"
-    build(*{"eth0": UPLINK, "eth1": VLAN, "cwu1195": FAR, role.device: role.space}.items())
     try:
+        build(*{"eth0": UPLINK, "eth1": VLAN, role.device: role.space}.items())
         addresses(BOX, role.device, f"{own}/{'128' if ':' in own else '32'}")
         run("ip", "-n", BOX, family, "route", "add", far, "dev", role.device, "src", own)
         neighbour = ("lladdr", colon(mac_of(role.space)), "dev", role.device)

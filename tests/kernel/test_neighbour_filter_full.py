@@ -7,7 +7,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests import documents, full_site
-from tests.neighbour_wire import OTHER_MAC, SHARE, arp, learned, moves, neighbours, scan, send, soon
+from tests.neighbour_wire import (
+    OTHER_MAC,
+    SHARE,
+    arp,
+    claimed,
+    learned,
+    moves,
+    neighbours,
+    scan,
+    send,
+    solicitation,
+    soon,
+)
 from tests.wired import BOX, FAR, VLAN, counted, pings
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -32,6 +44,20 @@ def test_the_gateway_of_a_full_failover_is_not_taken_over(full: None) -> None:
             send(VLAN, arp(1, OTHER_MAC, gateway, gateway))
         assert learned(BOX, gateway, "eth1") is None
     assert pings(VLAN, "192.168.0.1", source=full_site.VM4)
+
+
+@pytest.mark.parametrize("address", ["192.168.0.1", "192.168.0.5", "2001:db8::1"])
+def test_a_guest_that_would_take_an_address_of_the_appliance_is_told_that_it_is_taken(
+    full: None, address: str
+) -> None:
+    """By ARP as by neighbour discovery; for addresses of nobody's it is told nothing."""
+    probe = (
+        solicitation(OTHER_MAC, "::", address) if ":" in address else arp(1, OTHER_MAC, "0.0.0.0", address)
+    )
+    assert claimed(VLAN, probe) == {address}
+    free = "2001:db8::77" if ":" in address else "192.168.0.77"
+    other = solicitation(OTHER_MAC, "::", free) if ":" in free else arp(1, OTHER_MAC, "0.0.0.0", free)
+    assert not claimed(VLAN, other)
 
 
 def test_a_guest_that_scans_a_routed_network_leaves_room_for_others(full: None) -> None:

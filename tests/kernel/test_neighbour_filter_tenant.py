@@ -19,6 +19,7 @@ from tests.neighbour_wire import (
     claimed,
     colon,
     mac_of,
+    moves,
     neighbours,
     scan,
     send,
@@ -115,3 +116,8 @@ def test_a_probe_for_a_failed_over_address_is_answered(tenant: None) -> None:
     """Over IPv6 by the kernel (RFC 4862, 5.4.3); over IPv4 by the watch: `test_neighbour_watch`."""
     assert claimed(VLAN, solicitation(OTHER_MAC, "::", VIP6)) == {VIP6}
     assert not claimed(VLAN, solicitation(OTHER_MAC, "::", "2001:db8::22"))
+
+
+@pytest.mark.parametrize("address", ["192.168.0.30", "2001:db8::30"])
+def test_an_address_that_moves_within_production_is_learned(tenant: None, address: str) -> None:
+    assert moves(address)

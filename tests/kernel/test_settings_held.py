@@ -41,7 +41,9 @@ HOSTILE = {
     "net.ipv4.conf.eth1.arp_filter": "1",
     "net.ipv4.conf.eth1.route_localnet": "1",
     "net.ipv4.icmp_echo_ignore_all": "1",
+    "net.ipv6.conf.all.accept_dad": "1",
     "net.ipv6.conf.all.proxy_ndp": "1",
+    "net.ipv6.conf.eth1.accept_dad": "1",
     "net.ipv6.conf.eth1.disable_ipv6": "1",
     "net.ipv6.icmp.echo_ignore_all": "1",
 }

@@ -35,6 +35,11 @@ def test_a_whole_site_has_room() -> None:
         assert int(values()[f"net.{family}.neigh.default.gc_thresh3"]) >= 16384
 
 
+def test_no_neighbour_takes_a_link_local_address_away() -> None:
+    """The agent says it of adapters in use; they are up before it runs (`*`: of those that are there)."""
+    assert {values()[f"net.ipv6.conf.{device}.accept_dad"] for device in ("all", "default", "*")} == {"0"}
+
+
 def test_connections_can_be_counted_before_they_are_limited() -> None:
     """systemd-sysctl passes over what is not there, and runs after these modules are (sysctl.d(5))."""
     modules = (SETTINGS.parents[1] / "modules-load.d/causeway.conf").read_text().split()

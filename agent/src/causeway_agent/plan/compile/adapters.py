@@ -177,6 +177,8 @@ def settings(
 
     Sources are checked by our packet filter (`rp_filter` does not know tables chosen by input device);
     `arp_ignore` and `arp_announce` keep addresses of other devices off this one; proxy answers are immediate.
+    The kernel does not ask whether somebody has its link-local address (`accept_dad`): one lie in answer (RFC
+    4862, 5.4.5) would take it away for good, and without it the kernel looks for no IPv6 neighbour there.
     """
     four, six = f"net/ipv4/conf/{device}", f"net/ipv6/conf/{device}"
     return tunnel_settings(device, forwarding=forwarding) | {
@@ -188,6 +190,7 @@ def settings(
         Sysctl(f"{four}/route_localnet", "0"),
         Sysctl(f"{four}/proxy_arp", str(int(proxy_arp))),
         Sysctl(f"{six}/proxy_ndp", str(int(proxy_ndp))),
+        Sysctl(f"{six}/accept_dad", "0"),
         Sysctl(f"net/ipv4/neigh/{device}/proxy_delay", "0"),
         Sysctl(f"net/ipv6/neigh/{device}/proxy_delay", "0"),
     }
@@ -229,6 +232,7 @@ def machine_settings(*, forwarding6: bool, forwarding_default: bool = False) -> 
             Sysctl(f"{four}/proxy_arp", "0"),
             Sysctl(f"{four}/route_localnet", "0"),
             Sysctl(f"{six}/proxy_ndp", "0"),
+            Sysctl(f"{six}/accept_dad", "0"),
             Sysctl("net/ipv4/icmp_echo_ignore_all", "0"),
             Sysctl("net/ipv6/icmp/echo_ignore_all", "0"),
             Sysctl("net/ipv4/icmp_errors_use_inbound_ifaddr", "1"),
