@@ -54,14 +54,15 @@ def tunnel(running: Site) -> Iterator[Site]:
     running.agents["c"].stop(client(running.keys, (0, UDP)))
 
 
-def rebind(made: Site, address: str, first_port: int) -> None:
-    """From now on the client's packets come from this address and one of these ports."""
+def rebind(made: Site, address: str, first_port: int, *, protocol: str = "udp", besides: str = "") -> None:
+    """From now on the client's packets come from this address and one of these ports; `besides`: of nft."""
     text = (
         "table ip nat\ndelete table ip nat\ntable ip nat {\nchain out {\n"
         "type nat hook postrouting priority srcnat;\n"
-        f"udp dport {DOOR} snat to {address}:{first_port}-{first_port + 999} fully-random\n}}\n}}\n"
+        f"{protocol} dport {DOOR} snat to {address}:{first_port}-{first_port + 999} fully-random\n}}\n"
+        f"{besides}\n}}\n"
     )
-    made.inside("c", "sh", "-c", f"printf '{text}' | nft -f -")
+    made.load("c", text)
     made.inside("c", sys.executable, "-c", FORGET)
 
 

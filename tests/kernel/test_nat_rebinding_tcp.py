@@ -21,7 +21,7 @@ from tests.kernel.processes_lab import (
     until,
     wrapper,
 )
-from tests.kernel.test_nat_rebinding import FORGET
+from tests.kernel.test_nat_rebinding import rebind
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
@@ -61,14 +61,7 @@ def forget(made: Site, first_port: int, *, silent: bool) -> None:
         "chain back {\ntype filter hook prerouting priority raw;\n"
         f"tcp sport {DOOR} tcp flags & rst == rst drop\n}}"
     )
-    text = (
-        "table ip nat\ndelete table ip nat\ntable ip nat {\nchain out {\n"
-        "type nat hook postrouting priority srcnat;\n"
-        f"tcp dport {DOOR} snat to {CLIENT}:{first_port}-{first_port + 999} fully-random\n}}\n"
-        f"{drop if silent else ''}\n}}\n"
-    )
-    made.inside("c", "sh", "-c", f"printf '{text}' | nft -f -")
-    made.inside("c", sys.executable, "-c", FORGET)
+    rebind(made, CLIENT, first_port, protocol="tcp", besides=drop if silent else "")
 
 
 @pytest.mark.parametrize(("silent", "most"), [(False, 1.0), (True, 3.0)], ids=["told", "silent"])
