@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent.backends.processes import openvpn, path_probe, records, spawn
+from causeway_agent.backends.processes.openvpn_client import ClientUnit
 from causeway_agent.backends.processes.openvpn_leg import Leg
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
 from causeway_agent.errors import BackendError
@@ -80,7 +81,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @asynccontextmanager
-async def running(unit: ServerUnit) -> AsyncIterator[None]:
+async def running(unit: ServerUnit | ClientUnit) -> AsyncIterator[None]:
     task = asyncio.create_task(unit.run())
     try:
         yield

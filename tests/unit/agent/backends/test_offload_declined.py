@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from causeway_agent.plan.model.processes import Endpoint, VpnServer
 from causeway_wire.observed import Carrier, Transport, TunnelState
 from causeway_wire.types import Secret
 from tests.fakes.clock import FakeClock
-from tests.unit.agent.backends.test_made_devices import CLIENT, PLACE
+from tests.unit.agent.backends.test_made_devices import CLIENT, PLACE, running
 from tests.unit.agent.backends.test_supervisor import Clock as RealClock
 from tests.unit.agent.backends.test_supervisor import supervising, until
 
@@ -157,17 +155,6 @@ def server(configuration: Secret, *, makes_device: bool = True, declined: str | 
         makes_device=makes_device,
         declined=declined,
     )
-
-
-@asynccontextmanager
-async def running(unit: ServerUnit | ClientUnit) -> AsyncIterator[None]:
-    task = asyncio.create_task(unit.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
-        await unit.stop()
 
 
 @pytest.mark.parametrize("ending", [(), ("ends",)])
