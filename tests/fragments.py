@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from causeway_agent.plan.model import reassembly
-from tests.wired import BOX, python, within
+from tests.wired import BOX, beside, python, within
 
 SHAPES = ("first", "later", "tiny", "overlapping")
 
@@ -84,14 +81,8 @@ def flood(
 @contextmanager
 def answering(space: str, address: str, port: int) -> Iterator[None]:
     """An UDP server that sends every datagram back whole."""
-    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(_ECHO), address, str(port))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline() == "ready\n"
-            yield
-        finally:
-            server.kill()
+    with beside(space, _ECHO, address, str(port)):
+        yield
 
 
 def passes(

@@ -20,7 +20,7 @@ import msgspec
 from causeway_wire import codec
 from causeway_wire.desired import Desired, Failover, Management
 from tests import documents
-from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, build, python, run, tear_down, within
+from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, beside, build, python, run, tear_down, within
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -159,14 +159,8 @@ def _uplink() -> None:
 @contextmanager
 def serving(space: str, *own: str) -> Iterator[None]:
     """TCP on 22 and 80, and UDP on 53 of `own`, that answer with the address they are asked from."""
-    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(_SERVER), *own)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline() == "ready\n"
-            yield
-        finally:
-            server.kill()
+    with beside(space, _SERVER, *own):
+        yield
 
 
 def asks(space: str, source: str, destination: str, port: int, *, kind: str = "tcp") -> str:

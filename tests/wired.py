@@ -30,6 +30,19 @@ def python(space: str, script: str, *arguments: str) -> str:
     return within(space, sys.executable, "-c", textwrap.dedent(script), *arguments).strip()
 
 
+@contextmanager
+def beside(space: str, script: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A script that runs meanwhile: it has said `ready`, may read and say more, and is ended in the end."""
+    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(script), *arguments)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
+
+
 def load(text: str) -> None:
     run("ip", "netns", "exec", BOX, "nft", "-f", "-", text=text)
 

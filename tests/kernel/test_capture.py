@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent.commands import capture
-from tests.wired import BOX, VLAN, addresses, build, python, run, tear_down, within
+from tests.wired import BOX, VLAN, addresses, beside, build, python, run, tear_down, within
 
 pytestmark = pytest.mark.kernel
 
@@ -128,11 +127,8 @@ def test_packets_of_a_tun_device_begin_with_ip(tmp_path: Path) -> None:
         print("ready", flush=True)
         input()
     """
-    command = ("ip", "netns", "exec", BOX, sys.executable, "-c", textwrap.dedent(reader))
     file = tmp_path / "file.pcap"
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "ready\n"
+    with beside(BOX, reader) as holder:
         process = begin("cwu1195", "--host", "100.64.0.2", "--packets", "1", "--write", str(file))
         within(BOX, "ping", "-c1", "-W0.3", "100.64.0.2", check=False)
         end(process)

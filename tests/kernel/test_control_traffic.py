@@ -30,7 +30,7 @@ from tests.full_site import (
     document,
     standing,
 )
-from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, build, load, run, tear_down, within
+from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, beside, build, load, run, tear_down, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -99,15 +99,8 @@ def flooding(
     space: str, source: str, destination: str, *, rate: int = RATE
 ) -> Iterator[subprocess.Popen[str]]:
     """Echo requests meanwhile, from one source."""
-    arguments = (source, destination, str(rate), str(SECONDS))
-    command = ("ip", "netns", "exec", space, sys.executable, "-c", textwrap.dedent(_FLOOD), *arguments)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
-        assert sender.stdout is not None
-        try:
-            assert sender.stdout.readline() == "ready\n"
-            yield sender
-        finally:
-            sender.kill()
+    with beside(space, _FLOOD, source, destination, str(rate), str(SECONDS)) as sender:
+        yield sender
 
 
 def answered(sender: subprocess.Popen[str]) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -16,7 +12,7 @@ from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Partial
 from tests import documents
 from tests.neighbour_wire import colon, mac_of, soon
-from tests.wired import BOX, FAR, VLAN, addresses, build, load, pings, run, tear_down, within
+from tests.wired import BOX, FAR, VLAN, addresses, beside, build, load, pings, run, tear_down, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -60,18 +56,6 @@ def provider() -> Iterator[None]:
         tear_down()
 
 
-@contextmanager
-def lying() -> Iterator[None]:
-    command = ("ip", "netns", "exec", VLAN, sys.executable, "-c", textwrap.dedent(_LIAR))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as liar:
-        assert liar.stdout is not None
-        try:
-            assert liar.stdout.readline() == "ready\n"
-            yield
-        finally:
-            liar.kill()
-
-
 def comes_up(*settings: str) -> None:
     """The adapter loses its link and gets it back, with these settings."""
     run("ip", "-n", BOX, "link", "set", "eth1", "down")
@@ -87,7 +71,7 @@ def linked() -> str:
 
 def test_a_guest_that_claims_every_address_takes_ipv6_from_nobody(provider: None) -> None:
     ours = (one for one in adapters.settings("eth1") if one.key.startswith("net/ipv6/conf/"))
-    with lying():
+    with beside(VLAN, _LIAR):
         comes_up()
         assert "dadfailed" in linked(), "the control: so it is with the kernel's settings"
         assert not pings(FAR, REPLICA, source=HOST)

@@ -7,9 +7,6 @@ octets, or 1280, to the other end of the tunnel from then on.
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +21,20 @@ from causeway_wire.desired import Desired, Partial
 from causeway_wire.types import IPAddress
 from tests import documents
 from tests.neighbour_wire import colon, mac_of, send
-from tests.wired import BOX, FAR, UPLINK, VLAN, addresses, build, counted, load, run, tear_down, within
+from tests.wired import (
+    BOX,
+    FAR,
+    UPLINK,
+    VLAN,
+    addresses,
+    beside,
+    build,
+    counted,
+    load,
+    run,
+    tear_down,
+    within,
+)
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -107,14 +117,20 @@ def _ports() -> bytes:
 def _quoted(own: IPAddress, far: IPAddress, protocol: int, data: bytes, *, words: int = 5) -> bytes:
     """The packet that was too large, as it is said to have left."""
     if isinstance(own, IPv4Address):
-        head = bytes([0x40 | words, 0]) + (1400).to_bytes(2, "big")
-        head += bytes([0, 7, 0x40, 0, 64, protocol, 0, 0])
-        header = head + own.packed + far.packed
         options, rest = data[: 4 * words - 20], data[4 * words - 20 :]
-        total = frames.checksum(header + options)
-        return header[:10] + total.to_bytes(2, "big") + header[12:] + options + rest
+        return _ipv4(own, far, protocol, octets=1400, options=options) + rest
     head = bytes([0x60, 0, 0, 0]) + (1360).to_bytes(2, "big") + bytes([protocol, 64])
     return head + own.packed + far.packed + data
+
+
+def _ipv4(
+    source: IPv4Address, destination: IPAddress, protocol: int, *, octets: int, options: bytes = b""
+) -> bytes:
+    """The header of a packet of so many octets, which must not be fragmented."""
+    head = bytes([0x45 + len(options) // 4, 0]) + octets.to_bytes(2, "big")
+    head += bytes([0, 7, 0x40, 0, 64, protocol, 0, 0])
+    header = head + source.packed + destination.packed + options
+    return header[:10] + frames.checksum(header).to_bytes(2, "big") + header[12:]
 
 
 def told(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, quoted: bytes) -> bytes:
@@ -124,10 +140,8 @@ def told(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, quoted: bytes
         return frames.icmpv6(to, mac, source, own, body + bytes(len(body) % 2))
     body = bytes([3, 4, 0, 0, 0, 0]) + (576).to_bytes(2, "big") + quoted
     body = body[:2] + frames.checksum(body).to_bytes(2, "big") + body[4:]
-    head = bytes([0x45, 0]) + (20 + len(body)).to_bytes(2, "big") + bytes([0, 9, 0, 0, 64, 1, 0, 0])
-    header = head + source.packed + own.packed
-    header = header[:10] + frames.checksum(header).to_bytes(2, "big") + header[12:]
-    return to + mac + b"\x08\x00" + header + body
+    assert isinstance(source, IPv4Address)
+    return to + mac + b"\x08\x00" + _ipv4(source, own, 1, octets=20 + len(body)) + body
 
 
 @contextmanager
@@ -140,16 +154,8 @@ def standing(role: Role, own: str, far: str) -> Iterator[None]:
         run("ip", "-n", BOX, family, "route", "add", far, "dev", role.device, "src", own)
         neighbour = ("lladdr", colon(mac_of(role.space)), "dev", role.device)
         run("ip", "-n", BOX, family, "neigh", "add", far, *neighbour)
-        command = (sys.executable, "-c", textwrap.dedent(_TUNNEL), own, str(PORT), far, str(GATEWAY_PORT))
-        with subprocess.Popen(
-            ("ip", "netns", "exec", BOX, *command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as tunnel:
-            assert tunnel.stdout is not None
-            try:
-                assert tunnel.stdout.readline() == "ready\n"
-                yield
-            finally:
-                tunnel.kill()
+        with beside(BOX, _TUNNEL, own, str(PORT), far, str(GATEWAY_PORT)):
+            yield
     finally:
         tear_down()
 

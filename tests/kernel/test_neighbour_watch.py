@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
-import sys
-import textwrap
 from collections.abc import AsyncIterator, Callable, Iterator
 from ipaddress import ip_address, ip_interface
 
@@ -26,7 +23,7 @@ from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAns
 from causeway_wire.observed import DuplicateState
 from tests import documents
 from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation
-from tests.wired import addresses, run, segment
+from tests.wired import addresses, beside, run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -200,15 +197,8 @@ async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:
 
 @contextlib.contextmanager
 def answering_late(address: str, seconds: float) -> Iterator[None]:
-    script = textwrap.dedent(_LATE)
-    command = ("ip", "netns", "exec", SPACE, sys.executable, "-c", script, "host", address, str(seconds))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as machine:
-        assert machine.stdout is not None
-        try:
-            assert machine.stdout.readline() == "ready\n"
-            yield
-        finally:
-            machine.kill()
+    with beside(SPACE, _LATE, "host", address, str(seconds)):
+        yield
 
 
 async def claim(appliance: Appliance, address: str = FOUR) -> None:

@@ -6,7 +6,6 @@ import ipaddress
 import json
 import os
 import re
-import subprocess
 import sys
 import textwrap
 import time
@@ -26,6 +25,7 @@ from tests.wired import (
     FAR,
     UPLINK,
     addresses,
+    beside,
     build,
     counted,
     drops,
@@ -154,11 +154,8 @@ def listening(family: Family) -> Iterator[list[tuple[str, int]]]:
             except BlockingIOError:
                 break
     """
-    command = ("ip", "netns", "exec", BOX, sys.executable, "-c", textwrap.dedent(script), family.public)
     found: list[tuple[str, int]] = []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as listener:
-        assert listener.stdout is not None
-        assert listener.stdout.readline() == "ready\n"
+    with beside(BOX, script, family.public) as listener:
         yield found
         said, _ = listener.communicate("now\n", timeout=20)
         found += [(host, int(port)) for host, port in (line.split() for line in said.splitlines())]
@@ -177,14 +174,8 @@ def answering(address: str, port: int) -> Iterator[None]:
             data, origin = s.recvfrom(2000)
             s.sendto(origin[0].encode(), origin)
     """
-    command = ("ip", "netns", "exec", UPLINK, sys.executable, "-c", textwrap.dedent(script))
-    with subprocess.Popen((*command, address, str(port)), stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline() == "ready\n"
-            yield
-        finally:
-            server.kill()
+    with beside(UPLINK, script, address, str(port)):
+        yield
 
 
 def ask(family: Family, port: int = 5000) -> str:

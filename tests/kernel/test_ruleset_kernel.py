@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +27,7 @@ from tests.wired import (
     UPLINK,
     VLAN,
     addresses,
+    beside,
     build,
     counted,
     load,
@@ -154,14 +152,8 @@ def listening(*places: str) -> Iterator[None]:
         print("ready", flush=True)
         sys.stdin.read()
     """
-    command = ("ip", "netns", "exec", BOX, sys.executable, "-c", textwrap.dedent(script), *places)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline() == "ready\n"
-            yield
-        finally:
-            server.kill()
+    with beside(BOX, script, *places):
+        yield
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.nft")))
