@@ -19,6 +19,7 @@ from causeway_controller.api.ports import (
     Services,
     UpdateService,
 )
+from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
 from causeway_controller.store import authorities, vault
@@ -63,6 +64,7 @@ def peering(
         invitations=Invitations(database=database, now=now, random=random),
         members=Members(database, sealing, authority=AUTHORITY, now=now),
         keys=keys,
+        shown=MemberTls(keys, kept, authority=AUTHORITY, url=url, now=now),
         tunnels=Tunnels(database, sealing, now=now),
         url=url,
     )

@@ -129,7 +129,8 @@ async def two_sites(
     assert services.peering is not None
     kept = Authorities(database, sealing, now=clock)
     where = ForTenants(listen=Listen(address="127.0.0.1", port=port), url=joining.URL)
-    tls = MemberTls(services.peering.keys, kept, authority=joining.AUTHORITY, url=joining.URL, now=clock)
+    tls = services.peering.shown
+    assert isinstance(tls, MemberTls)
     parts = Parts(
         database=database,
         services=services,

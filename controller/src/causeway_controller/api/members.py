@@ -82,9 +82,10 @@ class MemberHandlers:
         return Answer(document=await self._members(peering, pins))
 
     async def switch(self, ask: Ask) -> Answer:
-        """Use the next key."""
+        """Use the next key. It is shown before the answer: whoever is invited then may come at once."""
         peering, force = self._serving(), ask.flag("force")
         pins = await asyncio.to_thread(peering.keys.switch, actor=ask.caller.name, force=force)
+        await asyncio.to_thread(peering.shown.refresh)
         return Answer(document=await self._members(peering, pins))
 
     async def replace_authority(self, ask: Ask) -> Answer:

@@ -140,6 +140,13 @@ class ProviderService(Protocol):
         """
 
 
+class Shown(Protocol):
+    """What a provider shows its tenants' controllers when they connect."""
+
+    def refresh(self) -> None:
+        """Show the key that the store has now, and trust its authorities. Raises StoreError, SealBroken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peering:
     """What a provider knows of its tenants' controllers, and where they find it."""
@@ -147,6 +154,7 @@ class Peering:
     invitations: Invitations
     members: Members
     keys: PeerKeys
+    shown: Shown
     tunnels: Tunnels
     url: str
 

@@ -266,7 +266,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             revoked=Intentions(database).revoked,
             interval=settings.interval,
         )
-        members = await peering.establish(settings, database, sealing, kept)
+        provider = await peering.establish(settings, database, sealing, kept)
         services = Services(
             runs=runs,
             appliances=life,
@@ -287,7 +287,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 told=Replicas(database),
                 now=utc_now,
             ),
-            peering=members,
+            peering=None if provider is None else provider.peering,
         )
         async with (
             _ended(sites.close),
@@ -295,7 +295,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             _carried_out(settings, database, runs, lease),
             _looked_after(upkeep),
             peering.followed(providers),
-            peering.for_tenants(settings, database, kept, services),
+            peering.for_tenants(settings, database, provider, services),
         ):
             yield services
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -55,18 +56,22 @@ class MemberTls:
         self._host = urlsplit(url).hostname or "controller"
         self._now = now
         self._shown = ("", "")
+        self._turn = threading.Lock()
         self.context = _context()
 
     def refresh(self) -> None:
         """Show the key and trust the authorities that the store has. Raises StoreError, SealBroken."""
-        pin, bundle = self._keys.pins().current, self._kept.bundle(self._authority)
-        if self._shown == (pin, bundle):
-            return
-        key = self._keys.key()
-        certificate = server_certificate.self_signed(pki.read_key(key), names=[self._host], now=self._now())
-        tls_files.load(self.context, pki.pem(certificate), key)
-        self.context.load_verify_locations(cadata=bundle)
-        self._shown = (pin, bundle)
+        with self._turn:  # else what was read before a key was replaced may be shown after it
+            pin, bundle = self._keys.pins().current, self._kept.bundle(self._authority)
+            if self._shown == (pin, bundle):
+                return
+            key = self._keys.key()
+            certificate = server_certificate.self_signed(
+                pki.read_key(key), names=[self._host], now=self._now()
+            )
+            tls_files.load(self.context, pki.pem(certificate), key)
+            self.context.load_verify_locations(cadata=bundle)
+            self._shown = (pin, bundle)
 
     def rotate(self, *, actor: Name) -> None:
         """Do what is next to replace the authority, if anything. Members renew by themselves in between.
