@@ -48,6 +48,7 @@ from causeway_controller.workflows import readiness, rules, trials
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
+from causeway_controller.workflows.numbering import numbered
 from causeway_controller.workflows.other_site import OtherSite
 from causeway_controller.workflows.ports import (
     Agent,
@@ -65,9 +66,7 @@ from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.waits import Waits
 from causeway_wire.change import ChangeState
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, Name
-
-_BEHIND = frozenset({ProblemType.STALE_GENERATION.urn, ProblemType.GENERATION_CONFLICT.urn})
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, Generation, Name
 
 
 def _no_half(_name: ApplianceId, _run: str) -> None:
@@ -280,13 +279,11 @@ class Executor:
     async def _make_way(self, run: Run, action: Apply, refusal: ProblemError) -> None:
         """Put right what a second attempt can put right; raises the refusal when there is nothing.
 
-        The epoch fences other workflows off, so a generation behind within our own means a lost book, and a
-        change that awaits confirmation was left by a run that died, or that could not take it back.
+        The epoch fences other workflows off, so a change that awaits confirmation was left by a run that
+        died, or that could not take it back.
         """
         found, appliance = refusal.problem, action.appliance
-        if found.type in _BEHIND and isinstance(found.generation, int):
-            await self._generations.at_least(appliance, found.generation)
-        elif found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
+        if found.type == ProblemType.AWAITING_CONFIRMATION.urn and isinstance(found.change, str):
             if _led_elsewhere(run.site, action) and not run.taken_over:
                 raise refusal  # who relies on it cannot be asked; it goes back by itself, after them
             for one in _relying(run.site, action):
@@ -317,8 +314,14 @@ class Executor:
             raise Unheard(appliance) from error
 
     async def _send(self, run: Run, action: Apply, patience: float) -> None:
+        await numbered(
+            self._generations,
+            action.appliance,
+            lambda generation: self._sent(run, action, patience, generation=generation),
+        )
+
+    async def _sent(self, run: Run, action: Apply, patience: float, *, generation: Generation) -> None:
         site = tenancy.with_mode(run.site, action.tenant, action.mode)
-        generation = await self._generations.next(action.appliance)
         document = documents.document(site, action.appliance, generation=generation, epoch=run.epoch)
         if action.within is not None:
             if action.within in run.unheard and await self.fence(run, (action.within,)):

@@ -32,12 +32,13 @@ from causeway_controller.workflows.appliances import Onboarding, Wanted
 from causeway_controller.workflows.certifying import Certifying
 from causeway_controller.workflows.conforming import conforms
 from causeway_controller.workflows.life import Deployment
+from causeway_controller.workflows.numbering import numbered
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import APPLY_SECONDS, Under, refuse_unheard
 from causeway_wire.identity import Purpose
 from causeway_wire.problem import ProblemError
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
+from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
 
 _CARE_SECONDS: Final = 120.0
 
@@ -191,10 +192,13 @@ class GatewayProvisioning:
         epoch = await asyncio.to_thread(self._epoch, gateway.id) if under is None else under.epoch
         if await conforms(agent, site, gateway.id, epoch=epoch):
             return
-        generation = await self._generations.next(gateway.id)
-        document = documents.document(site, gateway.id, generation=generation, epoch=epoch)
-        await agent.apply(document, timeout=self._apply_seconds)
-        _log.info("gateway configured", extra={"appliance": gateway.id, "generation": generation})
+
+        async def send(generation: Generation) -> None:
+            document = documents.document(site, gateway.id, generation=generation, epoch=epoch)
+            await agent.apply(document, timeout=self._apply_seconds)
+            _log.info("gateway configured", extra={"appliance": gateway.id, "generation": generation})
+
+        await numbered(self._generations, gateway.id, send)
 
     def _epoch(self, gateway: ApplianceId) -> Epoch:
         return self._epochs.current(NOBODY, gateway) or self._epochs.take(NOBODY, gateway)

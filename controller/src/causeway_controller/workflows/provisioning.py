@@ -25,12 +25,13 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Runs
 from causeway_controller.workflows import rules
 from causeway_controller.workflows.appliances import Onboarding, Wanted
+from causeway_controller.workflows.numbering import numbered
 from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.tunnels import ClientCertificates, ServerCertificates
 from causeway_wire.desired import Desired
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.seed import RoleName
-from causeway_wire.types import ApplianceId, Epoch, Name, TenantId
+from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
 
 APPLY_SECONDS: Final = 30.0
 
@@ -226,11 +227,14 @@ class Provisioning:
             await self._servers.ensure(client, site.tenants[tenant])
         site = await self._tenancies.load(tenant, host)  # with the certificates of now
         epoch = await asyncio.to_thread(self._epoch, tenant, host) if under is None else under.epoch
-        generation = await self._generations.next(wanted.id)
-        document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
-        if under is None and not overrule:
-            await _refuse_loss(client, document, f"{tenant} {host}")
-        await client.apply(document, timeout=self._apply_seconds)
+
+        async def send(generation: Generation) -> None:
+            document = documents.document(site, wanted.id, generation=generation, epoch=epoch)
+            if under is None and not overrule:
+                await _refuse_loss(client, document, f"{tenant} {host}")
+            await client.apply(document, timeout=self._apply_seconds)
+
+        await numbered(self._generations, wanted.id, send)
         if checked.own is not None:
             return
         published = documents.public_rules(site.tenants[tenant], tenancy.mode(site, tenant))

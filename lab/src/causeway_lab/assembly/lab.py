@@ -31,6 +31,7 @@ from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import PlannedVm, Revocation, Site, Tenant, Vm
 from causeway_controller.store import generations
 from causeway_controller.workflows import failover as workflow
+from causeway_controller.workflows.numbering import numbered
 from causeway_lab import sandbox
 from causeway_lab.assembly import credentials
 from causeway_lab.assembly.appliances import Appliances
@@ -46,7 +47,7 @@ from causeway_lab.world.steps import Listener, Step, ignore, step
 from causeway_lab.world.topology import Topology, original_of, replica_of
 from causeway_wire.desired import Desired, StaleAnswer
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import ApplianceId, SerialNumber, TenantId, VmName
+from causeway_wire.types import ApplianceId, Generation, SerialNumber, TenantId, VmName
 
 DIRECTORY = Path("/run/causeway-lab")
 """In the sandbox's own tmpfs: keys never reach a disk."""
@@ -321,9 +322,12 @@ class Lab:
         epoch: int,
         change: Callable[[Desired], Desired] = lambda meant: meant,
     ) -> None:
-        generation = await self._generations.next(appliance)
-        document = documents.document(self.site, appliance, generation=generation, epoch=epoch)
-        await self.agent(appliance).apply(change(document), timeout=self.pace.apply)
+
+        async def send(generation: Generation) -> None:
+            document = documents.document(self.site, appliance, generation=generation, epoch=epoch)
+            await self.agent(appliance).apply(change(document), timeout=self.pace.apply)
+
+        await numbered(self._generations, appliance, send)
 
 
 def _hypervisor(topology: Topology, directory: Path, image: Path | None, agent_python: Path) -> Provider:
