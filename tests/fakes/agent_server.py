@@ -195,11 +195,10 @@ class AgentServer:
         current = self.document
         if current is not None and document.epoch < current.epoch:
             raise ProblemError(problem.problem(ProblemType.STALE_EPOCH, "a newer workflow has taken over"))
-        if current is not None and document.generation <= current.generation:
+        highest = max((one.generation for one in self.changes.values()), default=0)
+        if document.generation <= highest:
             raise ProblemError(
-                problem.problem(
-                    ProblemType.STALE_GENERATION, "a newer document", generation=current.generation
-                )
+                problem.problem(ProblemType.STALE_GENERATION, "it was accepted before", generation=highest)
             )
         if current is None and request.headers.get(hdrs.IF_NONE_MATCH) == "*":
             return

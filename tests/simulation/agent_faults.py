@@ -44,6 +44,11 @@ def _epoch_not_prepared(plant: Plant) -> None:
     plant.put(Journal, "prepare", prepare)
 
 
+def _tried_again(plant: Plant) -> None:
+    real = ChangeRunner._standing
+    plant.put(ChangeRunner, "_standing", lambda self: replace(real(self), spent=None))
+
+
 def _commit_at_once(plant: Plant) -> None:
     real = Journal.prepare
 
@@ -178,6 +183,12 @@ FAULTS: Final = (
         "any-generation",
         "a document of an older generation is admitted",
         lambda plant: plant.put(admission, "_check_generation", silence),
+    ),
+    Fault(
+        "tried-again",
+        "what was taken back is admitted once more under its generation",
+        _tried_again,
+        linked=True,
     ),
     Fault("many-in-flight", "a document is admitted while another awaits", _many_in_flight),
     Fault(

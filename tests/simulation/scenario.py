@@ -17,12 +17,14 @@ from causeway_controller.contract.requests import FailOver, Request, Undo
 from causeway_controller.contract.run_events import FINISHED, LAST
 from causeway_controller.failover import documents
 from causeway_controller.inventory.tenancy import Site
+from causeway_controller.store.generations import MemoryBook
 from causeway_controller.store.runs import Run
 from causeway_controller.store.runs import Runs as StoredRuns
+from causeway_controller.workflows.numbering import numbered
 from causeway_controller.workflows.runs import Runs
 from causeway_wire.observed import ApplianceState
 from causeway_wire.problem import ProblemError
-from causeway_wire.types import IPAddress
+from causeway_wire.types import Generation, IPAddress
 from tests import sites
 from tests.simulation import schedule as schedules
 from tests.simulation.back import BackWorld, back_site
@@ -171,11 +173,16 @@ class _Telling:
 
     async def _keep_gateway(self) -> None:
         """What does it for gateways is another workflow; here its document is sent until it is in force."""
-        wanted = documents.document(self._world.site, GATEWAY, generation=1, epoch=1)
+        book = MemoryBook()
         ours = client(self._world.network, sender="keeper", appliance=GATEWAY)
+
+        async def send(generation: Generation) -> None:
+            wanted = documents.document(self._world.site, GATEWAY, generation=generation, epoch=1)
+            await ours.apply(wanted, timeout=20.0)
+
         while True:
             try:
-                await ours.apply(wanted, timeout=20.0)
+                await numbered(book, GATEWAY, send)
             except Exception:  # noqa: BLE001 - whatever it was, once more
                 await asyncio.sleep(2.0)
             else:

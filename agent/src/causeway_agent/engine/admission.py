@@ -1,7 +1,8 @@
 """May this document be tried now? The order of the questions is part of the contract.
 
 A repeat of what is in force is answered before any precondition, or a retry after a lost answer would be
-refused (RFC 9110, 13.1.1 lets a server answer 2xx when the change is already in place).
+refused (RFC 9110, 13.1.1 lets a server answer 2xx when the change is already in place). What was accepted and
+taken back is never tried again under its generation: it may be a request that was long on its way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from causeway_agent.engine.state import InForce
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired, GatewayRole, Idle
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
-from causeway_wire.types import Epoch, Generation
+from causeway_wire.types import ChangeId, Epoch, Generation
 
 IDLE = str(Idle.__struct_config__.tag)
 RETRY_SECONDS = 1.0
@@ -35,6 +36,8 @@ class Standing:
     in_force: InForce | None
     attempted: tuple[Generation, str] | None
     """Generation and digest of the last accepted document, whatever became of it."""
+    spent: ChangeId | None = None
+    """The change that brought `attempted`, unless that was put in force for good."""
     epoch: Epoch
     in_flight: Change | None
 
@@ -96,6 +99,18 @@ def _check_generation(new: InForce, standing: Standing) -> None:
                 f"generation {highest} has been accepted; use {highest + 1} or more",
                 pointer="/generation",
                 generation=highest,
+            )
+        )
+    if standing.spent is not None and (generation, new.digest) == standing.attempted:
+        # Who cancelled it, or heard that it failed, relies on that it is over.
+        raise ProblemError(
+            problem(
+                ProblemType.STALE_GENERATION,
+                f"generation {generation} was tried before, in change {standing.spent}, and is not in force; "
+                f"use {highest + 1} or more",
+                pointer="/generation",
+                generation=highest,
+                change=standing.spent,
             )
         )
 

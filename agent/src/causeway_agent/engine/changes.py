@@ -175,10 +175,12 @@ class ChangeRunner:
             return
 
     def _standing(self) -> Standing:
-        state = self._state
+        state, pointer = self._state, self._journal.pointer
+        spent = pointer.attempted if pointer.attempted != pointer.current else None
         return Standing(
             in_force=state.in_force,
             attempted=state.attempted,
+            spent=spent.change if spent is not None else None,
             epoch=state.epoch,
             in_flight=self._in_flight,
         )

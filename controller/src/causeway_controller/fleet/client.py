@@ -264,7 +264,8 @@ class AgentClient:
         change returned is for `confirm` or `cancel`. It is `done` already where the document was in force.
 
         Raises ProblemError when it is not accepted, ChangeFailed when it is undone, ChangePending or
-        AgentUnreachable when `timeout` (seconds) is over. Sending the same document again is always safe.
+        AgentUnreachable when `timeout` (seconds) is over. Sending the same document again is always safe:
+        what was taken back meanwhile is refused (`stale-generation`).
         """
         deadline = time.monotonic() + timeout
         while True:

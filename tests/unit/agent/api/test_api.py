@@ -70,6 +70,21 @@ async def test_repeating_a_document_is_free_whatever_the_preconditions() -> None
             assert untouched(api) == before
 
 
+async def test_a_document_that_was_cancelled_is_refused_with_the_change_that_brought_it() -> None:
+    async with serving() as api:
+        wanted = tenant(2, failover=partial(REPLICA))
+        answer = await api.client.put("/v1/desired?confirm=60", data=codec.encode(wanted), headers=FIRST)
+        place = answer.headers["Location"]
+        await api.client.get(f"{place}?wait=10s")
+        assert (await api.client.post(f"{place}/cancel?epoch=1")).status == 200
+        before = untouched(api)
+        found = await refused(await api.put(wanted, FIRST), ProblemType.STALE_GENERATION)
+        assert (found.pointer, found.generation) == ("/generation", 2)
+        assert f"/v1/changes/{found.change}" == place
+        assert untouched(api) == before
+        assert (await api.applied(tenant(3, failover=partial(REPLICA)))).state is ChangeState.DONE
+
+
 async def test_documents_that_may_not_be_tried_change_nothing() -> None:
     async with serving() as api:
         await api.applied(tenant(5, epoch=5))

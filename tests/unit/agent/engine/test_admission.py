@@ -28,6 +28,7 @@ def standing(
     document: Desired | None = None,
     *,
     attempted: Desired | None = None,
+    spent: str | None = None,
     epoch: int = 0,
     in_flight: Change | None = None,
 ) -> Standing:
@@ -36,6 +37,7 @@ def standing(
     return Standing(
         in_force=InForce.of(document) if document is not None else None,
         attempted=(last.document.generation, last.digest) if last is not None else None,
+        spent=spent,
         epoch=epoch,
         in_flight=in_flight,
     )
@@ -81,10 +83,23 @@ def test_a_repeat_of_what_is_being_applied_is_known() -> None:
     assert is_repeat(InForce.of(tenant(2)), now)
 
 
-def test_what_failed_may_be_tried_again_unchanged() -> None:
-    now = standing(tenant(1), attempted=tenant(2))
+@pytest.mark.parametrize("before", [None, tenant(1)])
+@pytest.mark.parametrize("preconditions", [match(tenant(1)), FIRST, Preconditions()])
+def test_what_was_tried_and_taken_back_is_not_tried_again_under_its_generation(
+    before: Desired | None, preconditions: Preconditions
+) -> None:
+    now = standing(before, attempted=tenant(2), spent="0000000002-g2")
+    found = refusal(tenant(2), now, preconditions)
+    assert (found.type, found.pointer) == (ProblemType.STALE_GENERATION.urn, "/generation")
+    assert (found.generation, found.change) == (2, "0000000002-g2")
+    assert "use 3 or more" in found.detail
+    admit(InForce.of(tenant(3)), now, FIRST if before is None else match(before))
+
+
+def test_what_was_in_force_and_is_lost_may_be_sent_again() -> None:
+    now = standing(None, attempted=tenant(2))
     assert not is_repeat(InForce.of(tenant(2)), now)
-    admit(InForce.of(tenant(2)), now, match(tenant(1)))
+    admit(InForce.of(tenant(2)), now, FIRST)
 
 
 @pytest.mark.parametrize("attempted", [None, tenant(2)])

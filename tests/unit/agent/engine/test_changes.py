@@ -204,14 +204,21 @@ async def test_a_first_document_that_fails_leaves_the_closed_target() -> None:
         assert engine.appliance_state() is ApplianceState.UNCONFIGURED
 
 
-async def test_what_failed_can_be_tried_again_with_the_same_generation() -> None:
+async def test_what_failed_is_tried_again_under_another_generation_also_after_a_restart() -> None:
     bench = Bench()
     async with service.running(bench.engine()) as engine:
         bench.fuse.mend()
         bench.fuse.refuse = {9}
-        document = tenant(1, failover=partial(REPLICA))
-        assert (await apply(engine, document)).state is ChangeState.FAILED
-        assert (await apply(engine, document)).state is ChangeState.DONE
+        failed = await apply(engine, tenant(1, failover=partial(REPLICA)))
+        assert failed.state is ChangeState.FAILED
+    async with service.running(bench.engine()) as engine:
+        before, files = kernel_of(bench), dict(bench.storage.files)
+        with pytest.raises(ProblemError) as caught:
+            await apply(engine, tenant(1, failover=partial(REPLICA)))
+        assert caught.value.problem.type == ProblemType.STALE_GENERATION.urn
+        assert caught.value.problem.change == failed.id
+        assert (kernel_of(bench), bench.storage.files) == (before, files)
+        assert (await apply(engine, tenant(2, failover=partial(REPLICA)))).state is ChangeState.DONE
 
 
 async def test_going_back_that_fails_is_degraded_and_repaired_later() -> None:

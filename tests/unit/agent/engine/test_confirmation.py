@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -138,7 +139,44 @@ async def test_a_cancelled_change_is_taken_back_at_once_and_cancelling_again_is_
         ended = await engine.changes.decisions.cancel(change.id, epoch=1)
         assert (ended.state, machine(bench)) == (ChangeState.ROLLED_BACK, before)
         assert await engine.changes.decisions.cancel(change.id, epoch=1) == ended
-        assert (await put(engine, tenant(2, failover=partial(REPLICA)))).state is ChangeState.DONE
+        assert (await put(engine, tenant(3, failover=partial(REPLICA)))).state is ChangeState.DONE
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_second_copy_that_comes_after_its_change_was_taken_back_changes_nothing(
+    *, first: bool, late: bool, restarted: bool
+) -> None:
+    """Whoever took it back, or heard of it, has gone on: what it would claim nobody serves any more."""
+    bench, document = Bench(), tenant(2, failover=partial(REPLICA))
+    async with contextlib.AsyncExitStack() as lives:
+        engine = await lives.enter_async_context(service.running(bench.engine()))
+        if not first:
+            await put(engine, tenant(1))
+        change = await put(engine, document, confirm=60)
+        if late:
+            bench.clock.advance(61)
+            await final(engine, change)
+        else:
+            await engine.changes.decisions.cancel(change.id, epoch=1)
+        if restarted:
+            await lives.aclose()
+            engine = await lives.enter_async_context(service.running(bench.engine()))
+        before = machine(bench)
+        found = await refused(ProblemType.STALE_GENERATION, put(engine, document, confirm=60))
+        assert (found.generation, found.change) == (2, change.id)
+        assert machine(bench) == before
+        assert engine.changes.in_flight is None
+
+
+async def test_an_agent_that_died_takes_what_awaited_a_confirmation_under_another_generation() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+    async with service.running(bench.engine()) as engine:
+        await refused(ProblemType.STALE_GENERATION, put(engine, tenant(2, failover=partial(REPLICA))))
+        assert (await put(engine, tenant(3, failover=partial(REPLICA)))).state is ChangeState.DONE
 
 
 async def test_an_extended_deadline_counts_from_now_and_is_told_to_who_watches() -> None:

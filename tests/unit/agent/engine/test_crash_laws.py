@@ -69,6 +69,8 @@ class Appliance(RuleBasedStateMachine):
         self.in_force: Desired | None = None
         self.tentative: Desired | None = None
         self.awaiting: Change | None = None
+        self.taken_back: Desired | None = None
+        """Accepted before, and not in force."""
 
     def teardown(self) -> None:
         self.world.close()
@@ -96,6 +98,8 @@ class Appliance(RuleBasedStateMachine):
             self.awaiting, self.tentative = change, new
         elif change is not None and change.state is ChangeState.DONE:
             self.in_force = new
+        elif change is not None:
+            self.taken_back = new
 
     @precondition(lambda self: self.awaiting is not None)
     @rule(cut=MAYBE, reboot=st.booleans(), again=MAYBE)
@@ -130,6 +134,7 @@ class Appliance(RuleBasedStateMachine):
             return await engine.changes.decisions.cancel(name, epoch=1)
 
         ended = self.world.do(end, self.once_torn(cut))
+        self.taken_back = self.tentative
         self.awaiting = self.tentative = None
         if not self.world.running:
             self.come_back(may_be=(), reboot=reboot, again=again)
@@ -186,6 +191,15 @@ class Appliance(RuleBasedStateMachine):
         assert found.state is ChangeState.DONE
         assert self.world.power.count == 0
 
+    @precondition(lambda self: self.taken_back is not None and self.awaiting is None)
+    @rule(confirmed=st.booleans())
+    def a_copy_of_what_was_taken_back_comes_late(self, *, confirmed: bool) -> None:
+        late = self.taken_back
+        assert late is not None
+        self.world.allow(self.in_force)
+        confirm = CONFIRM if confirmed else None
+        assert self.world.do(lambda engine: submit(engine, late, confirm=confirm)) is None
+
     @invariant()
     def the_machine_is_what_the_document_means(self) -> None:
         if self.world.running:
@@ -221,6 +235,7 @@ class Appliance(RuleBasedStateMachine):
         state = self.world.engine.state
         found = state.in_force.document if state.in_force is not None else None
         assert found in (self.in_force, *may_be)
+        self.taken_back = self.tentative or self.taken_back
         self.in_force, self.tentative, self.awaiting = found, None, None
         assert all(change.final for change in self.world.engine.records.all())
 
