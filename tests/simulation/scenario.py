@@ -313,20 +313,20 @@ class _Telling:
                 one.kill()
         if not await self._until(lambda: not world.open_runs(), "a run never ends"):
             return
-        for number in range(ATTEMPTS):
+        for number in range(1, ATTEMPTS + 2):
             if not self._asked:
                 break
             before, request = list(self._asked.items())[-1]
             told = await self._ended(before)
             if not self._stands(told, request):
                 break
+            if number > ATTEMPTS:
+                self._properties.breaks(5, "what people ask for again and again leaves something standing")
+                return
             await asyncio.sleep(world.rest_seconds)
-            await self._retried(before, f"again-{number + 1}")
+            await self._retried(before, f"again-{number}")
             if not await self._until(lambda: not world.open_runs(), "a run never ends"):
                 return
-        else:
-            self._properties.breaks(5, "what people ask for again and again leaves something standing")
-            return
         if await self._until(self._rests, "the appliances do not come to rest"):
             self._agree()
 
