@@ -16,7 +16,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from causeway_agent.engine import admission, calculation, events, transition
+from causeway_agent.engine import admission, calculation, endings, events, transition
 from causeway_agent.engine.admission import Preconditions, Standing
 from causeway_agent.engine.confirmation import Confirmation, Outcome
 from causeway_agent.engine.decisions import Decisions
@@ -28,7 +28,7 @@ from causeway_agent.engine.records import Records
 from causeway_agent.engine.signal import Signal
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.transition import Way
-from causeway_agent.errors import BackendError, StorageError
+from causeway_agent.errors import BackendError
 from causeway_agent.plan.steer import describe
 from causeway_agent.plan.steer.operations import Plan
 from causeway_wire.change import Change, ChangeState, OperationReport, OperationState, PlanReport
@@ -156,12 +156,12 @@ class ChangeRunner:
             work = await self._queue.get()
             async with self._lock:
                 await self._run_one(work)
-            if self._applied is None:
-                continue
-            outcome = await self._applied.confirmation.ended()
-            async with self._lock:
-                await self._decide(self._applied, outcome)
-            self._applied = self.decisions.awaited = None
+            while (applied := self._applied) is not None:
+                outcome = await applied.confirmation.ended()
+                async with self._lock:
+                    over = await self._decide(applied, outcome)
+                if over:
+                    self._applied = self.decisions.awaited = None
 
     async def drain(self, seconds: float) -> None:
         """Return when no change moves, or after this many seconds. What awaits its confirmation will not get
@@ -217,7 +217,7 @@ class ChangeRunner:
         except ProblemError as refusal:
             return self._final(work.change, ChangeState.REFUSED, refusal.problem)
         except (BackendError, TimeoutError) as error:
-            return self._final(work.change, ChangeState.FAILED, _failure(str(error)))
+            return self._final(work.change, ChangeState.FAILED, endings.failure(str(error)))
         state, change = self._state, work.change
         state.leftovers = way.seen
         try:
@@ -230,7 +230,7 @@ class ChangeRunner:
         except (BackendError, TimeoutError) as error:
             change = self._records.get(change.id) or change
             undone = await transition.go_back(self._machine, state, way.previous, way.seen)
-            return self._final(change, ChangeState.FAILED, _failed(error, undone))
+            return self._final(change, ChangeState.FAILED, endings.failed(error, undone))
         state.aim(way.target)
         state.facts = way.facts
         if work.confirm is None:
@@ -310,39 +310,52 @@ class ChangeRunner:
         confirmation = Confirmation(change.id, clock=clock, seconds=seconds)
         self._applied = _Applied(work, way, confirmation)
         self.decisions.awaited = confirmation
-        if self._state.released.keys() & set(way.plan.probes):
-            self.decisions.refuse()
+        self._refuse_contested(way)
         _log.info(events.CHANGE_AWAITING, change=change.id, deadline=deadline.isoformat())
         return change
 
-    async def _decide(self, applied: _Applied, outcome: Outcome) -> None:
-        """Put the awaiting change in force, or go back to the document before it."""
+    def _refuse_contested(self, way: Way) -> None:
+        """Take back what awaits its confirmation if a machine answered for what it claims."""
+        if self._state.released.keys() & set(way.plan.probes):
+            self.decisions.refuse()
+
+    async def _decide(self, applied: _Applied, outcome: Outcome) -> bool:
+        """Put the awaiting change in force, or go back to the document before it; False when it awaits its
+        confirmation still, because the one that came could not be recorded.
+        """
         change = self._records.get(applied.work.change.id) or applied.work.change
         try:
-            change = await self._decided(applied, change, outcome)
+            ended = await self._decided(applied, change, outcome)
         except Exception as error:  # noqa: BLE001 - the top of a change: whatever it was, the change ends
             self._state.tentative, self._state.facts = None, None
-            change = self._incident(change, ChangeState.ROLLED_BACK, error)
-        await self._finish(change)
+            ended = self._incident(change, ChangeState.ROLLED_BACK, error)
+        if ended is None:
+            return False
+        await self._finish(ended)
+        return True
 
-    async def _decided(self, applied: _Applied, change: Change, outcome: Outcome) -> Change:
+    async def _decided(self, applied: _Applied, change: Change, outcome: Outcome) -> Change | None:
+        """The change, final; None when it awaits its confirmation still."""
         state, reason = self._state, outcome.value
         if outcome is Outcome.CONFIRMED:
             try:
                 await self._commit()
             except BackendError as error:
-                reason = f"confirmed, but could not be recorded: {error}"
-            else:
-                state.in_force, state.tentative = applied.work.new, None
-                state.damage.pop("journal", None)
-                return self._final(change, ChangeState.DONE, None)
+                # Other appliances may rely on what is applied: who confirms takes it back in their order.
+                applied.confirmation.reopen(endings.unrecorded(change, error))
+                self._refuse_contested(applied.way)
+                self._update(change)
+                return None
+            state.in_force, state.tentative = applied.work.new, None
+            state.damage.pop("journal", None)
+            return self._final(change, ChangeState.DONE, None)
         previous = await transition.previous_target(self._machine, state, self._base, applied.way.previous)
         seen = (*applied.way.seen, *([state.target] if state.target is not None else []), previous)
         # The facts that it was compiled under are not remembered: the next look compiles it anew.
         state.tentative, state.facts = None, None
         state.aim(previous)
         undone = await transition.go_back(self._machine, state, previous, seen)
-        return self._final(change, ChangeState.ROLLED_BACK, _failure(f"{reason}; {undone}"))
+        return self._final(change, ChangeState.ROLLED_BACK, endings.failure(f"{reason}; {undone}"))
 
     def _incident(self, change: Change, state: ChangeState, error: Exception) -> Change:
         """The end of a change that met a defect."""
@@ -365,7 +378,7 @@ class ChangeRunner:
         except BackendError as error:
             _log.error(events.JOURNAL_DAMAGED, reason=str(error))
         _log.info(
-            _ENDS.get(change.state, events.CHANGE_FAILED),
+            endings.event(change),
             change=change.id,
             operations=len(change.operations),
             reason=change.problem.detail if change.problem else None,
@@ -383,19 +396,3 @@ class ChangeRunner:
         self._in_flight = None if change.final else change
         current = self._journal.pointer.current
         self._records.update(change, keep=current.change if current else None)
-
-
-_ENDS = {
-    ChangeState.DONE: events.CHANGE_DONE,
-    ChangeState.REFUSED: events.CHANGE_REFUSED,
-    ChangeState.ROLLED_BACK: events.CHANGE_ROLLED_BACK,
-}
-
-
-def _failed(error: Exception, undone: str) -> Problem:
-    kind = ProblemType.STORAGE if isinstance(error, StorageError) else ProblemType.APPLY_FAILED
-    return problem(kind, f"{error}; {undone}")
-
-
-def _failure(detail: str) -> Problem:
-    return problem(ProblemType.APPLY_FAILED, detail)

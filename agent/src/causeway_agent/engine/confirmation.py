@@ -1,4 +1,4 @@
-"""The wait for a change's confirmation: one deadline that may move, one outcome that never does.
+"""The wait for a change's confirmation: one deadline that may move, one outcome that is kept.
 
 As in NETCONF's confirmed commit (RFC 6241, 8.4): who does not hear from the controller in time goes back.
 """
@@ -10,6 +10,7 @@ from enum import Enum
 
 from causeway_agent.engine import ports
 from causeway_agent.engine.signal import Signal
+from causeway_wire.problem import Problem
 from causeway_wire.types import ChangeId
 
 LONGEST_SLEEP = 1.0
@@ -35,6 +36,8 @@ class Confirmation:
         self._clock = clock
         self._until = self.since + seconds
         self._outcome: Outcome | None = None
+        self.unrecorded: Problem | None = None
+        """Why the last confirmation counts for nothing, while there is no newer one."""
         self._moved = Signal()
 
     @property
@@ -48,9 +51,13 @@ class Confirmation:
         """End the wait this way; False when it had ended before."""
         if self.outcome is not None:
             return False
-        self._outcome = outcome
+        self._outcome, self.unrecorded = outcome, None
         self._moved.send()
         return True
+
+    def reopen(self, why: Problem) -> None:
+        """Wait on, until the same deadline: what had ended the wait could not be recorded."""
+        self._outcome, self.unrecorded = None, why
 
     def extend(self, seconds: float) -> bool:
         """Let it end so many seconds from now; False when it had ended before."""

@@ -49,8 +49,8 @@ class Decisions:
         """Put the change that awaits it in force for good; the change, final. Repeating it is harmless.
 
         `connected`: when the connection that this came over was accepted (monotonic seconds), None when it
-        came from this machine. Raises ProblemError when it is not awaited, or proves nothing, or when a newer
-        workflow has taken over (`stale-epoch`), as the others do.
+        came from this machine. Raises ProblemError when it is not awaited, or proves nothing, or could not be
+        recorded and is awaited still, or when a newer workflow has taken over (`stale-epoch`), as others do.
         """
         self._fence.check(epoch, pointer=UNSET)
         found = self._kept(identifier)
@@ -62,7 +62,9 @@ class Decisions:
         await self._fence.raise_to(epoch, pointer=UNSET)
         if not confirmation.end(Outcome.CONFIRMED) and confirmation.outcome is not Outcome.CONFIRMED:
             raise ProblemError(_not_awaiting(found))
-        final = await self._final(found)
+        final = await self._final(found, confirmation)
+        if not final.final and confirmation.unrecorded is not None:
+            raise ProblemError(confirmation.unrecorded)
         if final.state is ChangeState.ROLLED_BACK and isinstance(final.problem, Problem):
             raise ProblemError(final.problem)
         return final
@@ -81,11 +83,11 @@ class Decisions:
         confirmation = self._confirmation(found)
         if epoch is not None:
             await self._fence.raise_to(epoch, pointer=UNSET)
-        confirmation.end(Outcome.CANCELLED)
-        final = await self._final(found)
-        if confirmation.outcome is Outcome.CONFIRMED:
-            raise ProblemError(_not_awaiting(final))
-        return final
+        while not confirmation.end(Outcome.CANCELLED) and confirmation.outcome is Outcome.CONFIRMED:
+            final = await self._final(found, confirmation)
+            if confirmation.outcome is Outcome.CONFIRMED:
+                raise ProblemError(_not_awaiting(final))
+        return await self._final(found, confirmation)
 
     def refuse(self) -> None:
         """Take back the change that awaits its confirmation, if one does: an address it claimed is taken."""
@@ -119,8 +121,15 @@ class Decisions:
             # Nothing depends on it: a restart takes the change back whatever its record says.
             _log.error(events.JOURNAL_DAMAGED, reason=str(error))
 
-    async def _final(self, change: Change) -> Change:
-        return await self._records.wait(change.id, seconds=DECISION_SECONDS, final=True) or change
+    async def _final(self, change: Change, confirmation: Confirmation) -> Change:
+        """The change, final unless that takes long, or unless its confirmation could not be recorded."""
+        found = await self._records.wait(
+            change.id,
+            seconds=DECISION_SECONDS,
+            final=True,
+            unless=lambda: confirmation.unrecorded is not None,
+        )
+        return found or change
 
     def _kept(self, identifier: ChangeId) -> Change:
         found = self._records.get(identifier)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from causeway_agent.engine import journal
 from causeway_agent.engine.signal import Signal
@@ -48,14 +48,21 @@ class Records:
         """How many of the changes kept are in this state."""
         return sum(change.state is state for change in self._changes.values())
 
-    async def wait(self, change: ChangeId, *, seconds: float, final: bool = False) -> Change | None:
+    async def wait(
+        self,
+        change: ChangeId,
+        *,
+        seconds: float,
+        final: bool = False,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> Change | None:
         """The change once it is final or (unless only `final` counts) awaits its confirmation, or as it is
-        after this many seconds.
+        after this many seconds, or when it is stored anew and `unless` holds.
         """
         try:
             async with asyncio.timeout(seconds):
                 while (found := self._changes.get(change)) is not None:
-                    if found.final or (found.resting and not final):
+                    if found.final or (found.resting and not final) or unless():
                         break
                     await self._signal.wait()
         except TimeoutError:

@@ -9,60 +9,18 @@ from datetime import timedelta
 import pytest
 
 from causeway_agent.engine import confirmation, service
-from causeway_agent.engine.admission import Preconditions
-from causeway_agent.engine.service import Engine
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.objects import Tun
-from causeway_wire.change import Change, ChangeState
-from causeway_wire.desired import Desired
+from causeway_wire.change import ChangeState
 from causeway_wire.observed import ApplianceState
-from causeway_wire.problem import Problem, ProblemError, ProblemType
+from causeway_wire.problem import Problem, ProblemType
 from tests.agents import REPLICA, Bench, partial, provider, tenant
-
-ANY = Preconditions(if_match=("*",))
-FIRST = Preconditions(if_none_match=("*",))
-LATER = 1e9
-"""A connection accepted after everything."""
+from tests.unit.agent.engine.confirming import FIRST, LATER, final, forwards, machine, put, refused
 
 
 @pytest.fixture(autouse=True)
 def _short_naps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirmation, "LONGEST_SLEEP", 0.01)
-
-
-async def put(engine: Engine, document: Desired, *, confirm: int | None = None) -> Change:
-    """Submit the document and wait until its change rests."""
-    preconditions = ANY if engine.state.in_force is not None else FIRST
-    change, _ = await engine.changes.submit(
-        document, requested_by="tests", preconditions=preconditions, confirm=confirm
-    )
-    found = await engine.records.wait(change.id, seconds=10)
-    assert found is not None
-    return found
-
-
-async def final(engine: Engine, change: Change) -> Change:
-    found = await engine.records.wait(change.id, seconds=10, final=True)
-    assert found is not None
-    assert found.final
-    return found
-
-
-def machine(bench: Bench) -> tuple[object, ...]:
-    """What lets packets in, out or through."""
-    objects = {item for item in bench.kernel.objects.values() if _forwards(item) or _lasting(item)}
-    return objects, bench.firewall.policy, bench.processes.running()
-
-
-def _lasting(item: object) -> bool:
-    return type(item).__name__ in ("Tun", "Address", "Route", "Rule", "ProxyNeighbour")
-
-
-async def refused(kind: ProblemType, awaitable: object) -> Problem:
-    with pytest.raises(ProblemError) as caught:
-        await awaitable  # type: ignore[misc]
-    assert caught.value.problem.type == kind.urn
-    return caught.value.problem
 
 
 async def test_an_applied_change_awaits_and_is_in_force_once_confirmed() -> None:
@@ -262,23 +220,6 @@ async def test_drift_is_repaired_toward_the_applied_document_while_it_awaits() -
                 await engine.reconciler.looked.wait()
 
 
-async def test_a_confirmation_that_cannot_be_recorded_goes_back_and_says_so() -> None:
-    bench = Bench()
-    async with service.running(bench.engine()) as engine:
-        await put(engine, tenant(1))
-        before = machine(bench)
-        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
-        bench.fuse.mend()
-        bench.fuse.refuse = {1}
-        found = await refused(
-            ProblemType.APPLY_FAILED, engine.changes.decisions.confirm(change.id, connected=LATER, epoch=1)
-        )
-        assert "could not be recorded" in found.detail
-        assert machine(bench) == before
-    async with service.running(bench.engine()) as engine:
-        assert engine.state.conforming == 1
-
-
 async def test_a_change_is_not_begun_when_nobody_would_watch_it() -> None:
     bench = Bench()
     async with service.running(bench.engine()) as engine:
@@ -314,17 +255,13 @@ async def test_going_back_that_fails_closes_the_machine_until_it_succeeds() -> N
             assert policy is not None
             assert policy.management
             assert (policy.forwards, policy.arp, policy.listeners) == (frozenset(),) * 3
-            assert not [item for item in machine(bench)[0] if _forwards(item)]  # type: ignore[attr-defined]
+            assert not [item for item in machine(bench)[0] if forwards(item)]  # type: ignore[attr-defined]
             await engine.reconciler.looked.wait()
         broken = False
         async with asyncio.timeout(5):
             while not engine.health().healthy:
                 await engine.reconciler.looked.wait()
         assert machine(bench) == open_
-
-
-def _forwards(item: object) -> bool:
-    return "forwarding" in repr(item) and "'1'" in repr(item)
 
 
 async def test_a_commit_that_reached_the_disk_but_not_us_is_taken_off_it_again() -> None:

@@ -14,7 +14,7 @@ from causeway_agent.errors import BackendError
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.agents import REPLICA, Bench, partial, tenant
-from tests.unit.agent.engine.test_confirmation import FIRST, LATER, put, refused
+from tests.unit.agent.engine.confirming import FIRST, LATER, put, refused
 
 
 async def awaiting(engine: Engine) -> Change:
