@@ -86,7 +86,7 @@ def test_half_that_was_taken_back_but_for_what_an_appliance_out_of_reach_has_is_
     "name", ["undo-half", "commit-at-once", "shorter-wait", "take-back-forwards", "half-ends-first"]
 )
 def test_a_planted_fault_is_found(name: str) -> None:
-    (hunt,) = mutants.hunt(seeds=60, names=frozenset({name}))
+    (hunt,) = mutants.hunt(seeds=90, names=frozenset({name}))
     assert hunt.found is not None
 
 
