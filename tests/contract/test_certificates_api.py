@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from causeway_controller.contract.access import Role
-from causeway_controller.inventory import certificates
+from causeway_controller.inventory import certificates, refused_lists
 from causeway_controller.inventory.certificates import Subject
 from causeway_controller.store import authorities
 from causeway_controller.store.audit import Audit
@@ -161,3 +161,21 @@ async def test_what_is_wrong_is_named_and_changes_nothing(tmp_path: Path) -> Non
         assert told["pointer"] == "/reason"
         assert (await served.ask("POST", "/v1/certificates/1f/revoke", data=WHY))[0] == 404
         assert Ledger(served.database, now=lambda: served.moments.now).revocations() == ()
+
+
+async def test_a_list_that_fills_is_told_to_the_providers_staff_before_it_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refused_lists, "LIMIT", 2)
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        made = [issued(served, CLIENT, pki.make_key()) for _ in range(2)]
+
+        async def told(role: Role = Role.ADMIN, whose: str | None = None) -> list[str]:
+            _, status, _ = await served.ask("GET", "/v1/status", role=role, whose=whose)
+            return [one["subject"] for one in status["troubles"] if "revoked" in one["subject"]]
+
+        await served.ask("POST", f"/v1/certificates/{made[0]}/revoke", data=WHY)
+        assert await told() == []
+        await served.ask("POST", f"/v1/certificates/{made[1]}/revoke", data=WHY)
+        assert await told() == ["revoked certificates of client acme-lan-tenant"]
+        assert await told(Role.TENANT_ADMIN, "acme") == []

@@ -103,7 +103,10 @@ def build(parts: Parts) -> web.Application:
     )
     members = MemberHandlers(peering=parts.services.peering)
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
-    watchers = (*parts.watchers, members, providers)
+    certificates = CertificateHandlers(
+        ledger=Ledger(database, now=now), appliances=Appliances(database), now=now
+    )
+    watchers = (*parts.watchers, members, providers, certificates)
     status = StatusHandlers(
         inventories=inventories,
         runs=told,
@@ -121,9 +124,7 @@ def build(parts: Parts) -> web.Application:
             **ApplianceHandlers(
                 service=parts.services.appliances, told=deployed, audit=audit, now=now
             ).handlers(),
-            **CertificateHandlers(
-                ledger=Ledger(database, now=now), appliances=Appliances(database), now=now
-            ).handlers(),
+            **certificates.handlers(),
             **UpdateHandlers(service=parts.services.updates, audit=audit, now=now).handlers(),
             **ExplainHandlers(service=parts.services.explaining).handlers(),
             **HostHandlers(service=parts.services.hosts).handlers(),

@@ -25,7 +25,8 @@ from causeway_controller.contract.certificates import (
     Revoked,
     RevokedBy,
 )
-from causeway_controller.inventory import revoking
+from causeway_controller.contract.status import Trouble
+from causeway_controller.inventory import refused_lists, revoking
 from causeway_controller.inventory.certificates import Issued
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.ledger import Ledger, Wanted
@@ -48,6 +49,12 @@ class CertificateHandlers:
             certificate_routes.CERTIFICATE.name: self.show,
             certificate_routes.REVOKE_CERTIFICATE.name: self.revoke,
         }
+
+    async def troubles(self) -> tuple[Trouble, ...]:
+        """Lists of revoked certificates that are nearly full (`ports.Watcher`)."""
+        found = await asyncio.to_thread(self.ledger.refused)
+        crowded = refused_lists.crowded(found, now=self.now())
+        return tuple(Trouble(subject=one.subject, detail=one.detail) for one in crowded)
 
     async def list(self, ask: Ask) -> Answer:
         """Some of those that the caller sees, the newest first; the cursor is a certificate's number."""

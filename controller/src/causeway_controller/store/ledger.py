@@ -70,6 +70,11 @@ class Ledger:
         gateway = certificate.c.purpose == Bearer.GATEWAY
         return self._revocations(or_(gateway, certificate.c.tenant == tenant))
 
+    def refused(self) -> tuple[Issued, ...]:
+        """All that were revoked and have not ended. Raises StoreError."""
+        with self._database.read() as connection:
+            return records(connection, _IS_REVOKED, certificate.c.not_after > self._now())
+
     def _revocations(self, *conditions: ColumnElement[bool]) -> tuple[Revocation, ...]:
         with self._database.read() as connection:
             found = records(connection, _IS_REVOKED, *conditions)
