@@ -189,3 +189,44 @@ async def test_the_same_key_gets_another_certificate_once_two_thirds_are_over(wo
         assert not await ends.due(PLACE)
     assert second.certificate != first.certificate
     assert pki.certified(second.certificate) == pki.certified(first.certificate)
+
+
+async def test_the_key_of_a_machine_that_was_thrown_away_is_revoked_when_the_next_is_certified(
+    world: World,
+) -> None:
+    ledger = Ledger(world.database, now=world.clock)
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
+        acme.told.discard(NAME, LAN.id)
+        assert acme.told.end(NAME, LAN.id) is None, "one that never enrolled has nothing to revoke"
+        await ends.ensure(Keys(), PLACE)  # type: ignore[arg-type] # only its keys are asked for
+        first = acme.told.end(NAME, LAN.id)
+        assert first is not None
+        acme.told.discard(NAME, LAN.id)
+        assert await ends.due(PLACE)
+        world.clock.pass_(minutes=1)
+        new = Keys()
+        await ends.ensure(new, PLACE)  # type: ignore[arg-type] # as above
+        second = acme.told.end(NAME, LAN.id)
+        assert second is not None
+        assert not await ends.due(PLACE)
+        told = await acme.providers.resources(NAME)
+        assert not acme.told.end(NAME, LAN.id).revoked  # type: ignore[union-attr] # it is there
+        acme.told.discard(NAME, LAN.id)
+        await ends.ensure(new, PLACE)  # type: ignore[arg-type] # as above
+    old = pki.serial(first.certificate)
+    assert [one.serial for one in ledger.revocations()] == [old]
+    assert (ledger.get(old).revoked_by, ledger.get(old).reason) == ("acme", "its machine was thrown away")
+    assert [one.serial for one in told.revoked] == [old]
+    assert second.key == first.key
+    assert pki.certified(second.certificate) == pki.fingerprint(new.made[second.key].public_key())
+
+
+async def test_a_key_that_is_kept_over_another_machine_is_not_revoked(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        await asked(acme, pki.make_request(KEY))
+        world.clock.pass_(minutes=1)
+        await asked(acme, pki.make_request(OTHER))
+    assert Ledger(world.database, now=world.clock).revocations() == ()

@@ -27,13 +27,16 @@ class TunnelHandlers:
 
     async def sign(self, ask: Ask) -> Answer:
         """Give the end of a tunnel for a key."""
-        request = signing.read(ask.document(AskTunnel).request)
+        asked = ask.document(AskTunnel)
+        request = signing.read(asked.request)
 
         def signed() -> TunnelEnd:
             tenant = ask.caller.tenant or ""
             stored = self.inventories.of_tenant(tenant)
             network = ask.places["network"]
-            return self.tunnels.sign(stored.inventory, stored.allocation, tenant, network, request)
+            return self.tunnels.sign(
+                stored.inventory, stored.allocation, tenant, network, request, replaces=asked.replaces
+            )
 
         with signing.refusals():
             return Answer(document=await asyncio.to_thread(signed))

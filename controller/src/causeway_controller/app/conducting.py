@@ -174,6 +174,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             forget=pool.forget,
             forget_token=Enrolments(database, sealing, now=utc_now, make=enrolment.make_token).drop,
             refresh=refresh,
+            ends=told,
         )
         rebuilding = Rebuilding(life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge)
         redeploying = Redeploying(life=life, in_charge=lease.in_charge)

@@ -11,11 +11,15 @@ from causeway_wire.desired import Document
 from causeway_wire.types import IPAddress, KeyName, Name, NetworkId, Pem, TunnelId
 
 
-class AskTunnel(Document, frozen=True, kw_only=True):
+class AskTunnel(Document, frozen=True, kw_only=True, omit_defaults=True):
     """A request for the certificate of a tunnel's client."""
 
     request: Pem
     """PKCS #10, signed by the key (RFC 2986)."""
+    replaces: bool = False
+    """Whether the keys that were certified for this tunnel before are on a machine that is thrown away:
+    their certificates are revoked with the signature.
+    """
 
 
 class InnerEnds(Struct, frozen=True, kw_only=True):
@@ -49,3 +53,5 @@ class KeptEnd(TunnelEnd, frozen=True, kw_only=True):
     """What the certified key is called on the appliance."""
     revoked: bool = False
     """Whether the provider has revoked the certificate since."""
+    thrown_away: bool = False
+    """Whether the machine that has the key was thrown away; the provider is told with the next key."""

@@ -158,7 +158,7 @@ class Ledger:
         """Write down that its bearer was seen with it. Again changes nothing. Raises StoreError."""
         with self._database.write() as connection:
             _one(connection, serial)
-            self._append(connection, serial, INSTALLED, reason="", actor=actor)
+            mark(connection, serial, INSTALLED, reason="", actor=actor, at=self._now())
 
     def of_same_key(self, serial: SerialNumber) -> tuple[Issued, ...]:
         """What `revoke` would revoke of this serial number, in the order of issue. Raises StoreError."""
@@ -175,7 +175,7 @@ class Ledger:
             return tuple(
                 issued
                 for issued in _of_same_key(connection, _one(connection, serial))
-                if self._revoke(connection, issued, actor=actor, reason=reason)
+                if revoke_one(connection, issued, actor=actor, reason=reason, at=self._now())
             )
 
     def key_name(self, subject: Subject, *, base: KeyName) -> KeyName:
@@ -187,24 +187,6 @@ class Ledger:
             question = select(func.max(certificate.c.number)).where(*_revoked_of(subject))
             last = connection.execute(question).scalar_one()
         return base if last is None else f"{base}-{last}"
-
-    def _revoke(self, connection: Connection, issued: Issued, *, actor: str, reason: str) -> bool:
-        if not self._append(connection, issued.serial, REVOKED, reason=reason, actor=actor):
-            return False
-        act = audit.Act(
-            at=self._now(),
-            actor=actor,
-            action="certificate.revoke",
-            subject=f"{issued.serial} of {issued.subject.slot}",
-            detail=reason,
-        )
-        audit.append(connection, act)
-        return True
-
-    def _append(
-        self, connection: Connection, serial: SerialNumber, event: str, *, reason: str, actor: str
-    ) -> bool:
-        return mark(connection, serial, event, reason=reason, actor=actor, at=self._now())
 
 
 def record(
@@ -359,6 +341,18 @@ def _issued(row: Row[Any]) -> Issued:
         reason=row.reason or "",
         key=row.key,
     )
+
+
+def revoke_one(connection: Connection, issued: Issued, *, reason: str, actor: str, at: datetime) -> bool:
+    """Revoke a certificate within the caller's transaction, with a line in the audit; whether it was new."""
+    if not mark(connection, issued.serial, REVOKED, reason=reason, actor=actor, at=at):
+        return False
+    subject = f"{issued.serial} of {issued.subject.slot}"
+    audit.append(
+        connection,
+        audit.Act(at=at, actor=actor, action="certificate.revoke", subject=subject, detail=reason),
+    )
+    return True
 
 
 def revoke_slot(connection: Connection, slot: str, *, reason: str, actor: str, at: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from msgspec import structs
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.tenant_view import RevokedCertificate, TenantResources
@@ -81,6 +81,18 @@ class Told:
             connection.execute(row.on_conflict_do_update(index_elements=keys, set_=values))
             place = _place(provider, network)
             secrets.keep(connection, self._vault, Kind.TUNNEL_END, place, sealed, at=self._now())
+
+    def discard(self, provider: Name, network: NetworkId) -> None:
+        """Note that the machine with the key of the network's tunnel was thrown away. Raises StoreError."""
+        this = (tunnel_end.c.provider == provider, tunnel_end.c.network == network)
+        with self._database.write() as connection:
+            question = select(tunnel_end.c.document).where(*this).with_for_update()
+            found = connection.execute(question).scalar_one_or_none()
+            if found is not None:
+                kept = structs.replace(codec.decode(found.encode(), KeptEnd), thrown_away=True)
+                connection.execute(
+                    update(tunnel_end).where(*this).values(document=codec.encode(kept).decode())
+                )
 
     def end(self, provider: Name, network: NetworkId) -> KeptEnd | None:
         """What was given for a network's tunnel; None before that. Raises StoreError, SealBroken."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography import x509
+from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tunnels import InnerEnds, TunnelEnd
 from causeway_controller.inventory import book, certificates
 from causeway_controller.inventory.allocation import Allocation
-from causeway_controller.inventory.certificates import Subject
+from causeway_controller.inventory.certificates import Issued, Subject
 from causeway_controller.store import authorities, ledger
 from causeway_controller.store.authorities import Authorities, IssuingWithin
 from causeway_controller.store.credentials import Credentials
@@ -41,8 +42,11 @@ class Tunnels:
         tenant: TenantId,
         network: NetworkId,
         request: x509.CertificateSigningRequest,
+        *,
+        replaces: bool = False,
     ) -> TunnelEnd:
-        """What the tenant's appliance of this network is given for its key.
+        """What the tenant's appliance of this network is given for its key. With `replaces` what other keys
+        of the tunnel got is revoked, or nothing is done.
 
         Raises ProblemError: `not-found` without such a network or tunnel, `too-many` when another key got one
         just now; StoreError, SealBroken.
@@ -63,7 +67,7 @@ class Tunnels:
         return TunnelEnd(
             network=network,
             tunnel=tunnel,
-            certificate=self._certificate(tenant, subject, request),
+            certificate=self._certificate(tenant, subject, request, replaces=replaces),
             authority=kept.bundle(authorities.vpn(tenant)),
             client_name=client,
             server_name=server,
@@ -80,13 +84,17 @@ class Tunnels:
         return credentials.client_key(tenant, tunnel).reveal()
 
     def _certificate(
-        self, tenant: TenantId, subject: Subject, request: x509.CertificateSigningRequest
+        self, tenant: TenantId, subject: Subject, request: x509.CertificateSigningRequest, *, replaces: bool
     ) -> Pem:
         now, key = self._now(), pki.fingerprint(pki.requested_key(request))
         with self._database.write() as connection:
+            # Who signs meanwhile waits, so that nothing of an old key is missed.
+            authorities.all_generations(connection, authorities.vpn(tenant), locked=True)
             before = [each for each in ledger.texts(connection, subject.slot) if each[0].revoked is None]
             for issued, pem in reversed(before):
                 if pki.certified(pem) == key and now < certificates.renewal(issued):
+                    if replaces:
+                        _revoke_others(connection, before, key, actor=tenant, at=now)
                     return pem
             last = before[-1] if before else None
             if (
@@ -97,7 +105,19 @@ class Tunnels:
                 detail = "another key got a certificate of this tunnel just now; ask again in a minute"
                 raise ProblemError(problem(ProblemType.TOO_MANY, detail))
             issuer = IssuingWithin(connection, self._vault, authorities.vpn(tenant), subject, actor=tenant)
-            return pki.issue_vpn(issuer, request, common_name=subject.name, usage=pki.Usage.CLIENT, now=now)
+            made = pki.issue_vpn(issuer, request, common_name=subject.name, usage=pki.Usage.CLIENT, now=now)
+            if replaces:
+                _revoke_others(connection, before, key, actor=tenant, at=now)
+            return made
+
+
+def _revoke_others(
+    connection: Connection, before: Iterable[tuple[Issued, Pem]], key: str, *, actor: str, at: datetime
+) -> None:
+    """Revoke what still counts of these, unless it is of this key (its fingerprint)."""
+    for issued, pem in before:
+        if at < issued.not_after and pki.certified(pem) != key:
+            ledger.revoke_one(connection, issued, reason="its machine was thrown away", actor=actor, at=at)
 
 
 def end_names(tenant: TenantId, network: NetworkId) -> tuple[Name, Name]:

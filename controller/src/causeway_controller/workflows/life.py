@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import appliances, book, health, tenancy
+from causeway_controller.inventory import appliances, book, health, production, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
@@ -24,7 +24,7 @@ from causeway_controller.workflows.ports import Tenancies
 from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.renewal import Renewal
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import ApplianceId, Name, SerialNumber, TenantId
+from causeway_wire.types import ApplianceId, Name, NetworkId, SerialNumber, TenantId
 
 _GRACE_SECONDS: Final = 20.0
 """For an orderly shutdown before power is cut."""
@@ -50,6 +50,12 @@ class Deployment(Protocol):
     async def conform(self, tenant: TenantId, host: Name) -> None: ...
 
 
+class Ends(Protocol):
+    """What a tenant's controller knows of its ends of tunnels; `store.told.Told` does."""
+
+    def discard(self, provider: Name, network: NetworkId) -> None: ...
+
+
 class Life:
     """The appliances of one provider. One act at a time for each, within this controller."""
 
@@ -67,6 +73,7 @@ class Life:
         forget: Callable[[ApplianceId], Awaitable[None]],
         forget_token: Callable[[ApplianceId], Awaitable[None]],
         refresh: Callable[[], Awaitable[None]],
+        ends: Ends,
     ) -> None:
         """`forget`: speak to the machine of this name no more; `refresh`: read anew what is revoked."""
         self._provisioning = provisioning
@@ -80,6 +87,7 @@ class Life:
         self._forget = forget
         self._forget_token = forget_token
         self._refresh = refresh
+        self._ends = ends
         self._acting: defaultdict[tuple[TenantId, Name], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def ensure(self, tenant: TenantId, host: Name, *, overrule: bool) -> ApplianceId:
@@ -186,6 +194,7 @@ class Life:
         if revoke:
             before = await asyncio.to_thread(self._borne, one)
             await self._revoke(before, actor=actor, reason=reason)
+            await asyncio.to_thread(self._discard, one)
         await self._forget_token(one.id)
         await self._forget(one.id)
         await asyncio.to_thread(self._appliances.trusts, one.id, "")
@@ -196,6 +205,12 @@ class Life:
         others = appliances.networks_elsewhere(names, one.tenant, one.host)
         ends = (end_names(one.tenant, network) for network in others)
         return self._ledger.alive_on(one.id, tenant=one.tenant, elsewhere={server for _, server in ends})
+
+    def _discard(self, one: Deployed) -> None:
+        """The provider signed for its end of a tunnel, and is told when the next key is certified."""
+        inventory = self._inventories.of_tenant(one.tenant).inventory
+        if (place := production.find(inventory, one.tenant, one.host)) is not None:
+            self._ends.discard(place.production.id, place.network.id)
 
     async def _revoke(self, serials: tuple[str, ...], *, actor: str, reason: str) -> None:
         for serial in serials:

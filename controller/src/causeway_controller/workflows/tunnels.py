@@ -77,7 +77,7 @@ class ClientCertificates:
         self._now = now
 
     async def due(self, place: Place) -> bool:
-        """Whether that of the network's tunnel is to be renewed now, or the provider has revoked it.
+        """Whether that of the network's tunnel is to be renewed now, the provider has revoked it or has to.
 
         Raises StoreError, SealBroken.
         """
@@ -85,11 +85,11 @@ class ClientCertificates:
         if end is None:
             return False
         old = self._now() >= certificates.renew_at(*pki.validity(end.certificate))
-        return old or end.revoked
+        return old or end.revoked or end.thrown_away
 
     async def ensure(self, agent: AgentClient, place: Place) -> None:
         """Have the tunnel of the appliance's network certified for the key that is born on it: another one
-        where the provider has revoked the one before.
+        where the provider has revoked the one before. That revokes one of a machine that was thrown away.
 
         Raises AgentUnreachable, RequestRefused, ProblemError, PeerUnreachable, StoreError.
         """
@@ -104,6 +104,8 @@ class ClientCertificates:
         link = await asyncio.to_thread(self._links.get, provider)
         async with client_of(link) as client:
             reply = await client.ask(
-                tenant_routes.TUNNEL, {"network": network}, body=AskTunnel(request=request)
+                tenant_routes.TUNNEL,
+                {"network": network},
+                body=AskTunnel(request=request, replaces=end is not None and end.thrown_away),
             )
         await asyncio.to_thread(self._told.keep_end, provider, reply.read(TunnelEnd), key=key)

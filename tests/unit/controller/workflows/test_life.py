@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from causeway_controller.contract.certificates import Bearer
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
+from causeway_controller.contract.tenant import Static
 from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.certificates import Subject
@@ -22,7 +26,7 @@ from causeway_controller.trust import pki
 from causeway_controller.workflows.life import Life
 from causeway_controller.workflows.provisioning import Under
 from causeway_wire.problem import ProblemError
-from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.types import ApplianceId, Name, NetworkId, TenantId
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.provider_inventory import two_hosts
 from tests.watched import HOST, ME, TENANT, Watched, watched
@@ -77,7 +81,12 @@ class World:
             forget=one.pool.forget,
             forget_token=self._drop,
             refresh=one.refresh,
+            ends=self,
         )
+        self.discarded: list[tuple[Name, NetworkId]] = []
+
+    def discard(self, provider: Name, network: NetworkId) -> None:
+        self.discarded.append((provider, network))
 
     async def _host(self, _tenant: TenantId, _host: Name) -> Provider:
         self.order.append("host")
@@ -160,6 +169,27 @@ async def test_an_appliance_that_is_thrown_away_with_its_keys_does_not_come_back
 
 async def no() -> bool:
     return False
+
+
+@pytest.mark.parametrize("keep", [False, True])
+async def test_the_provider_is_to_learn_that_a_tenants_appliance_was_thrown_away(
+    world: World, *, keep: bool
+) -> None:
+    own = OwnNetwork(
+        id=HOST,
+        prefixes=(ip_network("192.168.10.0/24"),),
+        appliance=OwnAppliance(
+            host=HOST, network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),))
+        ),
+    )
+    entered = Inventory(
+        hosts=two_hosts().hosts, production=(Production(id="north", tenant=TENANT, networks=(own,)),)
+    )
+    Inventories(world.one.database, now=world.one.time).replace(entered, expected=0, actor="anna")
+    found = world.one.appliances.find(TENANT, HOST)
+    assert found is not None
+    await world.life.clear(found, actor="anna", reason="redeployed", revoke=not keep, unless=no)
+    assert world.discarded == ([] if keep else [("north", HOST)])
 
 
 async def test_what_keeps_its_certificates_keeps_those_of_its_tunnels(world: World) -> None:
