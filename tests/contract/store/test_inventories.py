@@ -14,7 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.tenant import PlanEntry
 from causeway_controller.errors import StoreError
+from causeway_controller.inventory import modes
 from causeway_controller.inventory.in_use import InUse
 from causeway_controller.store import in_use
 from causeway_controller.store import inventories as inventories_module
@@ -23,7 +25,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.in_use import Renamed
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
-from causeway_controller.store.tenancies import Standing
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.provider_inventory import plan, seed_example, tenant, with_
 
@@ -134,6 +136,31 @@ def test_an_open_run_is_seen_by_who_replaces_the_inventory(
     assert inventories.load().revision == 1
     runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT, left=Standing())
     assert inventories.replace(with_(seed_example(), tenants=()), expected=1, actor="bert").revision == 2
+
+
+def test_who_lives_at_the_provider_for_good_leaves_the_failover_with_the_inventory(
+    inventories: Inventories, database: Database
+) -> None:
+    inventories.replace(seed_example(), expected=0, actor="anna")
+    both = frozenset({"db1", "web1"})
+    standing = Standing(mode=modes.Full(both, plan="site", permanent=both), publications=())
+    Standings(database).put("acme", "esx1", standing)
+    plans = (with_(tenant().failover_plans[0], entries=(PlanEntry(vm="web1"),)),)
+    without = seed_example(tenants=(tenant(vms=tenant().vms[:1], failover_plans=plans),))
+    inventories.tried(without, before=inventories.load())
+    assert Standings(database).get("acme", "esx1") == standing, "nothing was entered yet"
+    inventories.replace(without, expected=1, actor="bert")
+    web1 = frozenset({"web1"})
+    left = Standing(mode=modes.Full(web1, plan="site", permanent=web1), publications=())
+    assert Standings(database).get("acme", "esx1") == left
+    acts = [record.act for record in Audit(database).records()]
+    assert [(one.actor, one.subject, one.detail) for one in acts if one.action == "failover.let-go"] == [
+        ("bert", "tenant acme at esx1", "db1")
+    ]
+    with pytest.raises(ProblemError, match="the last one that is failed over in network lan"):
+        inventories.replace(
+            with_(without, tenants=(tenant(vms=(), failover_plans=()),)), expected=2, actor="bert"
+        )
 
 
 def _tried(inventories: Inventories) -> Callable[[Inventory], object]:

@@ -9,7 +9,7 @@ from typing import Final
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.modes import Full, Idle, Mode, Partial, Rehearsal, permanent
 from causeway_wire.problem import ProblemType
-from causeway_wire.types import Name, TenantId, VmName
+from causeway_wire.types import IPAddress, Name, TenantId, VmName
 
 _NAMES: Final = 4
 """Told in a sentence."""
@@ -35,6 +35,8 @@ class InUse:
     """The failover plan that the open run names."""
     published: bool = False
     """A run published rules, which count in place of the plan's."""
+    ruled: frozenset[IPAddress] = frozenset()
+    """Where those lead."""
     renamed: frozenset[VmName] = frozenset()
     """VMs whose replicas their host has under other ids by now: it was asked."""
     own: bool = False
@@ -49,6 +51,13 @@ class InUse:
     def open(self) -> bool:
         """Whether the internet may be let in."""
         return bool(self.run) or isinstance(self.mode, Full | Rehearsal)
+
+    @property
+    def settled(self) -> frozenset[VmName]:
+        """VMs that live at the provider for good, and need nothing of their own there: no tunnel, no way back
+        but a failback, which takes them as they are then.
+        """
+        return self.mode.permanent if isinstance(self.mode, Full) and not self.run else frozenset()
 
     @property
     def said(self) -> str:

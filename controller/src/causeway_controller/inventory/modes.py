@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import msgspec
@@ -63,6 +63,11 @@ Mode = Idle | Partial | Full | Rehearsal
 def partial(vms: frozenset[VmName], permanent: frozenset[VmName] = frozenset()) -> Partial | Idle:
     """Return the mode in which these VMs, and no others, run at the provider."""
     return Partial(vms, permanent & vms) if vms else Idle()
+
+
+def without(mode: Full, vms: frozenset[VmName]) -> Full:
+    """Return the full failover of the others."""
+    return replace(mode, vms=mode.vms - vms, permanent=mode.permanent - vms)
 
 
 def permanent(mode: Mode) -> frozenset[VmName]:

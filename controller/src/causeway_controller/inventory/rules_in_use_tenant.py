@@ -14,7 +14,7 @@ from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.in_use import InUse, refuse, unchanged
 from causeway_controller.inventory.modes import Full, Rehearsal
-from causeway_wire.types import Name, NetworkId
+from causeway_wire.types import IPAddress, Name, NetworkId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +155,53 @@ class _Tenancy:
     def _check_vms(self) -> None:
         there = {vm.name: (n, vm) for n, vm in enumerate(self._now.vms)}
         known = {vm.name: vm for vm in self._was.vms}
+        kept = {known[vm].network for vm in self._running & known.keys() & there.keys()}
         for name in sorted(self._running & known.keys()):
             if name not in there:
-                self._refuse("/vms", f"VM {name} would go")
+                self._check_gone(known[name], kept)
             else:
                 self._check_vm(known[name], *there[name])
         for name, (n, vm) in there.items() if self._use.run else ():
             if name not in self._running and _is_on(vm, self._use.host):
                 self._refuse(f"/vms/{n}/replica", f"{name} would have a replica on {self._use.host}")
 
+    def _check_gone(self, was: ProtectedVm, kept: set[NetworkId]) -> None:
+        """What lives at the provider for good may leave: it goes on as it is, for its appliance serves
+        networks (`kept`), and no VM. Nothing is left open to an address that another one may get.
+        """
+        what = f"VM {was.name} would go"
+        if was.name not in self._use.settled:
+            if isinstance(self._use.mode, Full) and not self._use.run:
+                way = f"causeway failover permanent {self._was.id} {was.name} --host {self._use.host}"
+                what += f" (one that stays for good may, after `{way}`)"
+            self._refuse("/vms", what)
+        elif was.network not in kept:
+            self._refuse("/vms", f"{what}, the last one that is failed over in network {was.network}")
+        else:
+            self._check_led_to(was, frozenset(), "/vms", what)
+
+    def _check_led_to(self, was: ProtectedVm, left: frozenset[IPAddress], pointer: str, what: str) -> None:
+        """Note that a public rule leads to an address that the VM has no more."""
+        led = self._use.ruled
+        if not self._use.published:
+            plan = book.placed(self._was.failover_plans, self._followed)
+            led = frozenset(one.internal_address for one in plan[1].rules) if plan else frozenset()
+        if to := sorted(map(str, led & set(was.addresses) - left)):
+            way = "`causeway rule publish` has others count"
+            self._refuse(pointer, f"{what}, and a public rule leads to its {', '.join(to)} ({way})")
+
+    @property
+    def _followed(self) -> Name:
+        """The failover plan that counts there; empty where there is none."""
+        named = self._use.plan or modes.plan(self._use.mode)
+        return named or next((plan.id for plan in self._was.failover_plans), "")
+
     def _check_vm(self, was: ProtectedVm, n: int, now: ProtectedVm) -> None:
         where = f"{self._pointer}/vms/{n}"
-        members = ("network", "addresses", "macs") if self._use.run else ("network", "addresses")
-        self._same(was, now, *members, pointer=where, what=f"VM {was.name}")
+        self._same(was, now, *self._kept_of_vm(was), pointer=where, what=f"VM {was.name}")
+        if was.name in self._use.settled:
+            what = f"VM {was.name} would be renumbered"
+            self._check_led_to(was, frozenset(now.addresses), f"/vms/{n}/addresses", what)
         if was.replica is UNSET or not _is_on(was, self._use.host):
             return  # taken away before that was refused: it may be put back
         if now.replica is UNSET:
@@ -189,7 +223,7 @@ class _Tenancy:
         if self._use.run and not named and first != [plans[0].id]:
             self._refuse("/failover_plans", f"{plans[0].id} would not be the first failover plan any more")
             return
-        name = named or plans[0].id
+        name = self._followed
         was, there = book.placed(plans, name), book.placed(self._now.failover_plans, name)
         if was is None:
             return
@@ -199,6 +233,14 @@ class _Tenancy:
         where = f"{self._pointer}/failover_plans/{there[0]}"
         what = f"failover plan {name}, which is followed (`causeway rule publish` has others count),"
         self._same(was[1], there[1], *self._kept_of_plan(), pointer=where, what=what)
+
+    def _kept_of_vm(self, was: ProtectedVm) -> Iterator[str]:
+        """A settled one may be renumbered: nobody in production is answered in its name any more."""
+        yield "network"
+        if was.name not in self._use.settled:
+            yield "addresses"
+        if self._use.run:
+            yield "macs"
 
     def _kept_of_plan(self) -> Iterator[str]:
         """What was published by a run is not the plan's any more."""

@@ -43,6 +43,7 @@ def _of(connection: Connection, renamed: Renamed | None) -> Iterator[InUse]:
             run="" if row is None else row.run,
             plan="" if row is None else _plan(row.request),
             published=standing.publications is not None,
+            ruled=frozenset(one.internal_address for one in standing.publications or ()),
             renamed=frozenset({renamed[1]} if renamed is not None and renamed[0] == tenant else ()),
         )
 

@@ -20,7 +20,7 @@ from causeway_controller.inventory.allocation import (
     VlanLease,
 )
 from causeway_controller.inventory.entry import enter
-from causeway_controller.store import audit, in_use, members
+from causeway_controller.store import audit, in_use, members, tenancies
 from causeway_controller.store.database import Database
 from causeway_controller.store.in_use import Renamed
 from causeway_controller.store.tables import (
@@ -126,6 +126,16 @@ class Inventories:
             # Another customer may get the name later, and must not meet this one's controller.
             members.put_out(connection, tenant, action="member.expel", actor=actor, at=at)
             connection.execute(delete(replica_told).where(replica_told.c.tenant == tenant))
+        entered = {one.id: frozenset(vm.name for vm in one.vms) for one in after.inventory.tenants}
+        for tenant, host, gone in tenancies.let_go(connection, entered):
+            act = audit.Act(
+                at=at,
+                actor=actor,
+                action="failover.let-go",
+                subject=f"tenant {tenant} at {host}",
+                detail=", ".join(sorted(gone)),
+            )
+            audit.append(connection, act)
         act = audit.Act(
             at=at,
             actor=actor,

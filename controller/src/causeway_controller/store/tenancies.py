@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import bindparam, select
@@ -13,7 +14,7 @@ from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import tenancy
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
-from causeway_wire.types import Name, TenantId
+from causeway_wire.types import Name, TenantId, VmName
 
 _GET: Final = select(tenancy).where(
     tenancy.c.tenant == bindparam("whose"), tenancy.c.host == bindparam("where")
@@ -30,7 +31,7 @@ class Standing:
 
 
 class Standings:
-    """All of them. Only the end of a run writes them."""
+    """All of them. The end of a run writes them, and an inventory without VMs that stay for good."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -73,6 +74,23 @@ def put(connection: Connection, tenant: TenantId, host: Name, standing: Standing
     kept = {name: value for name, value in values.items() if value is not None}
     keys = [tenancy.c.tenant, tenancy.c.host]
     connection.execute(row.on_conflict_do_update(index_elements=keys, set_=kept))
+
+
+def let_go(
+    connection: Connection, known: Mapping[TenantId, frozenset[VmName]]
+) -> Iterator[tuple[TenantId, Name, frozenset[VmName]]]:
+    """Take VMs that were made permanent and that their tenant has no more out of the modes, within the
+    caller's transaction, which has looked whether they may go; yield where which were.
+
+    `known`: the VMs that are entered, of each tenant to look at.
+    """
+    for (tenant, host), standing in all_of(connection).items():
+        if tenant in known and isinstance(standing.mode, modes.Full):
+            gone = standing.mode.permanent - known[tenant]
+            if gone:
+                left = modes.without(standing.mode, gone)
+                put(connection, tenant, host, replace(standing, mode=left))
+                yield tenant, host, gone
 
 
 def _standing(mode: str, publications: str | None) -> Standing:
