@@ -17,7 +17,7 @@ from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
-from causeway_controller.store import counters, tenancies
+from causeway_controller.store import counters, left_on, tenancies
 from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stop
 from causeway_controller.store.tenancies import Standing
@@ -120,6 +120,10 @@ class Runs:
         with self._database.read() as connection:
             found: RunId | None = connection.execute(question).scalar_one_or_none()
         return found
+
+    def left_on(self, tenant: TenantId, host: Name) -> bool:
+        """Whether a run that is over may have left replicas on there, in no mode. Raises StoreError."""
+        return any(one.host == host for one in left_on.find(self._database, tenant))
 
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
         """Keep an event of an open run and return its number.

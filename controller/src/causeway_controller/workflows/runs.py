@@ -21,12 +21,14 @@ import msgspec
 from msgspec import UNSET
 
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Chore, FailOverSite, Request
+from causeway_controller.contract.requests import Chore, FailOverSite, Request, UndoSite
 from causeway_controller.contract.run_events import FINISHED, LAST, STARTED
 from causeway_controller.contract.runs import PlannedReplica, PlannedRun
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.failover import planning, writable
 from causeway_controller.failover.planning import Plan
+from causeway_controller.inventory import tenancy
+from causeway_controller.inventory.modes import Partial
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import Run
@@ -97,6 +99,7 @@ class Runs:
         missing or has failed (`unavailable`), or a document cannot be written.
         """
         site, planned = await self._planned(request, host)
+        await self._refuse_needless(request, site, host)
         writable.refuse(planned)
         await self._means.executor.can_begin(request, site, host)
         points = planning.started(planned)
@@ -104,6 +107,22 @@ class Runs:
             stages=sentences(planned.steps),
             replicas=tuple(PlannedReplica(vm=vm, restored_to=point or UNSET) for vm, point in points.items()),
         )
+
+    async def _refuse_needless(self, request: Request, site: Site, host: Name) -> None:
+        """Raise ProblemError where what is kept partially is all there is, and no run left anything on.
+
+        It would have `release` called for VMs of which nothing was held.
+        """
+        mode = tenancy.mode(site, request.tenant)
+        if not isinstance(request, UndoSite) or not isinstance(mode, Partial):
+            return
+        if not await asyncio.to_thread(self._runs.left_on, request.tenant, host):
+            command = f"causeway failover undo {request.tenant} VM... --host {host}"
+            detail = (
+                f"tenant {request.tenant} on {host} is in a partial failover, and nothing of a full one is "
+                f"left on: `{command}` ends the partial one of VMs"
+            )
+            raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/keep_partial"))
 
     async def _planned(self, request: Request, host: Name) -> tuple[Site, Plan]:
         site = await self._tenancies.load(request.tenant, host, requests.plan(request))

@@ -12,6 +12,7 @@ from causeway_controller.store import left_on
 from causeway_controller.store.database import Database
 from causeway_controller.store.left_on import LeftOn
 from causeway_controller.workflows.run_record import FAILED, FINISHED
+from causeway_wire.problem import ProblemError
 from tests.runs_bench import HOST, RunsBench, killed_when, through
 from tests.workflow_bench import SITE
 from tests.workflows import ALL, BEGIN, SEQUENCES, VM
@@ -44,6 +45,23 @@ async def test_what_a_settled_run_leaves_on_is_told_until_the_same_request_ends_
     assert bench.last(await through(bench, KEEP))[0] == FINISHED
     assert bench.running() == {VM}
     assert left_on.find(database) == ()
+
+
+async def test_what_keeps_all_of_an_ordinary_partial_failover_is_refused(
+    bench: RunsBench, database: Database
+) -> None:
+    """It would power off what nobody powered on, and release what nobody held."""
+    await through(bench, BEGIN)
+    for ask in (bench.runs.plan(KEEP, host=HOST), bench.runs.start(KEEP, host=HOST, actor="anna")):
+        with pytest.raises(ProblemError, match="ends the partial one") as caught:
+            await ask
+        assert caught.value.problem.pointer == "/keep_partial"
+    assert bench.running() == {VM}
+    bench.tenancies.hook(Hooks(release=Hook(name="release")))
+    await through(bench, FailOverSite(tenant="acme", vms=ALL, escalate=True))
+    await through(bench, KEEP)
+    with pytest.raises(ProblemError, match="nothing of a full one is left on"):
+        await bench.runs.plan(KEEP, host=HOST)
 
 
 async def test_what_was_left_on_is_told_although_something_else_was_failed_over_meanwhile(
