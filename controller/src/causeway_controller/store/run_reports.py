@@ -21,8 +21,10 @@ from causeway_controller.store.tables import open_run, run, run_event
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId
 
+_EACH: Final = run_event.alias("each")
+# Of one run: grouped by run, every event of every run would be read for each question.
 _LAST: Final = (
-    select(run_event.c.run, func.max(run_event.c.number).label("number")).group_by(run_event.c.run).subquery()
+    select(func.max(_EACH.c.number)).where(_EACH.c.run == run.c.id).correlate(run).scalar_subquery()
 )
 _RUNS: Final = (
     select(
@@ -34,8 +36,7 @@ _RUNS: Final = (
         run_event.c.at.label("event_at"),
     )
     .outerjoin(open_run, open_run.c.run == run.c.id)
-    .outerjoin(_LAST, _LAST.c.run == run.c.id)
-    .outerjoin(run_event, and_(run_event.c.run == run.c.id, run_event.c.number == _LAST.c.number))
+    .outerjoin(run_event, and_(run_event.c.run == run.c.id, run_event.c.number == _LAST))
 )
 
 
