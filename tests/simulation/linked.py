@@ -227,10 +227,8 @@ class Door:
 
     async def _done(self, controller: Controller, route: Route, asked: _Asked) -> bytes:
         database = self.around.shared.database
-        handlers = HalfHandlers(
-            runs=cast(Any, _Runs(controller, RunsTold(database), self.around.loop.now)),
-            halves=StoredHalves(database),
-        ).handlers()
+        runs = cast(Any, _Runs(controller, RunsTold(database), self.around.loop.now))
+        handlers = HalfHandlers.over(StoredHalves(database), runs=runs).handlers()
         if route.name in handlers:
             answer = cast(Any, await handlers[route.name](cast(Any, asked)))
             return codec.encode(answer.document)

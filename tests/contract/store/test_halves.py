@@ -58,3 +58,19 @@ def test_only_a_run_that_serves_is_one_of_a_half(database: Database) -> None:
     assert [runs.open_half("acme", host) for host in ("esx1", "esx2", "esx3")] == ["r1", None, None]
     runs.finish("r1", epoch=1, kind="failed", detail="{}", at=AT)
     assert runs.open_half("acme", "esx1") is None
+
+
+def test_one_question_tells_all_halves_that_are_open_and_which_shall_stop(
+    halves: Halves, database: Database
+) -> None:
+    runs = Runs(database)
+    assert halves.open() == {}, "its run was not begun"
+    text = codec.encode(Serve(tenant="acme", vms=VMS)).decode()
+    runs.start(Run(id=RUN, tenant="acme", host="esx1", request=text, actor="anna", at=AT))
+    assert halves.open() == {RUN: halves.of_run(RUN)}
+    halves.hold(RUN)
+    runs.ask_to_stop(RUN, actor="anna", at=AT)
+    found = halves.open()[RUN]
+    assert (found.held, found.stop) == (True, True)
+    runs.finish(RUN, epoch=1, kind="failed", detail="{}", at=AT)
+    assert halves.open() == {}

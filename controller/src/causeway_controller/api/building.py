@@ -175,7 +175,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
             **resources.handlers(),
             **within({**runs.handlers(), **events.handlers()}),
             **TunnelHandlers(tunnels=peering.tunnels, inventories=inventories).handlers(),
-            **HalfHandlers(runs=runs, halves=Halves(database)).handlers(),
+            **HalfHandlers.over(Halves(database), runs=runs).handlers(),
         },
         resolver=resolver,
         count=Metrics().count,

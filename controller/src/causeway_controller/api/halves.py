@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 from msgspec import UNSET, structs
@@ -19,10 +19,11 @@ from causeway_controller.contract import requests, tenant_routes
 from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.requests import Serve, StopServing
 from causeway_controller.contract.run_events import FINISHED
-from causeway_controller.contract.runs import RunReport
+from causeway_controller.contract.runs import RunId, RunReport
 from causeway_controller.store.halves import Half, Halves
+from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.types import TenantId
+from causeway_wire.types import Name, TenantId
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _LOOK_SECONDS: Final = 0.2
@@ -37,6 +38,13 @@ class HalfHandlers:
 
     runs: RunHandlers
     halves: Halves
+    looks: SharedLook[Mapping[RunId, Half]]
+    """At all halves that are open."""
+
+    @classmethod
+    def over(cls, halves: Halves, *, runs: RunHandlers) -> Self:
+        """Return the handlers that look at the store once for all who wait."""
+        return cls(runs=runs, halves=halves, looks=SharedLook(halves.open, seconds=_LOOK_SECONDS))
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the names of their routes."""
@@ -45,7 +53,7 @@ class HalfHandlers:
     async def order(self, ask: Ask) -> Answer:
         """Have something become of a half."""
         tenant, name, wanted = ask.caller.tenant or "", _name(ask), ask.document(HalfOrder)
-        run = "h-" + hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:24]
+        run = _run(tenant, name)
         if wanted.dry_run:
             return await self._checked(ask, wanted, run)
         half = await asyncio.to_thread(self.halves.order, tenant, name, wanted, run=run, at=self.runs.now())
@@ -61,10 +69,20 @@ class HalfHandlers:
         if after is not None and after not in set(HalfState):
             raise malformed(f"`after` is one of {', '.join(HalfState)}")
         until = asyncio.get_running_loop().time() + ask.number("wait", 0, highest=_WAIT_SECONDS)
+        run = _run(tenant, name)
         while True:
+            before = (await self.looks.now()).get(run)
             report = await asyncio.to_thread(self._report, tenant, name)
             if report.state != after or asyncio.get_running_loop().time() >= until:
                 return Answer(document=report)
+            await self._moved(run, before, until)
+
+    async def _moved(self, run: RunId, before: Half | None, until: float) -> None:
+        """Wait until what was said of an open half is something else, or there may be more to report."""
+        await asyncio.sleep(_LOOK_SECONDS)
+        while before is not None and asyncio.get_running_loop().time() < until:
+            if (await self.looks.now()).get(run) != before:
+                return
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _checked(self, ask: Ask, wanted: HalfOrder, run: str) -> Answer:
@@ -105,7 +123,10 @@ class HalfHandlers:
         """Whether it is held on, as this order asked; waits for it."""
         until = asyncio.get_running_loop().time() + _GRANT_SECONDS
         while asyncio.get_running_loop().time() < until:
-            half = await asyncio.to_thread(self.halves.get, tenant, name)
+            half = (await self.looks.now()).get(_run(tenant, name))
+            if half is None or not half.held or half.word is not None:
+                # That may be a moment old, and "not held" is final.
+                half = await asyncio.to_thread(self.halves.get, tenant, name)
             if half is None or half.run is None or not half.held or half.word is not None:
                 return False
             if half.given >= asked:
@@ -134,6 +155,11 @@ class HalfHandlers:
             if error.problem.type != ProblemType.NOT_FOUND.urn:
                 raise
             return None
+
+
+def _run(tenant: TenantId, name: Name) -> RunId:
+    """The run that carries the half out, once it is opened."""
+    return "h-" + hashlib.sha256(f"{tenant}\n{name}".encode()).hexdigest()[:24]
 
 
 def _state(half: Half, run: RunReport) -> HalfState:

@@ -18,10 +18,11 @@ from causeway_controller.store import marks
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
-from causeway_controller.store.marks import Mark
+from causeway_controller.store.marks import Mark, Marks
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
+from causeway_wire.types import TenantId
 
 WAIT_SECONDS: Final = 25
 """The longest wait for a difference; proxies cut connections that are silent for 30 and more."""
@@ -30,23 +31,23 @@ LOOK_SECONDS: Final = 1.0
 
 
 class Pulse:
-    """The store's mark, looked at once for all who wait."""
+    """The store's marks, looked at once for all who wait."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         """`clock` gives seconds that only grow."""
         self._database = database
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._seen: tuple[float, Mark] = (-LOOK_SECONDS, ())
+        self._seen = (-LOOK_SECONDS, Marks())
 
-    async def mark(self) -> Mark:
-        """The mark, at most `LOOK_SECONDS` old. Raises StoreError."""
+    async def mark(self, tenant: TenantId) -> tuple[Mark, Mark]:
+        """What moves when anything of the tenant's does, at most `LOOK_SECONDS` old. Raises StoreError."""
         async with self._lock:
             at, found = self._seen
-            if not found or self._clock() - at >= LOOK_SECONDS:
-                found = await asyncio.to_thread(marks.mark, self._database)
+            if not found.everybody or self._clock() - at >= LOOK_SECONDS:
+                found = await asyncio.to_thread(marks.marks, self._database, found)
                 self._seen = (self._clock(), found)
-            return found
+            return found.of(tenant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +66,14 @@ class ResourceHandlers:
 
     async def resources(self, ask: Ask) -> Answer:
         """All that is the tenant's."""
+        tenant = ask.caller.tenant or ""
         after, wait = ask.query.get("after"), ask.number("wait", 0, highest=WAIT_SECONDS)
         until = asyncio.get_running_loop().time() + (wait if after is not None else 0)
-        before = await self.pulse.mark()
+        before = await self.pulse.mark(tenant)
         found = await asyncio.to_thread(self._found, ask)
         while found.version == after and asyncio.get_running_loop().time() < until:
             await asyncio.sleep(LOOK_SECONDS)
-            now = await self.pulse.mark()
+            now = await self.pulse.mark(tenant)
             if now != before:
                 await self.resolver.caller(ask.http)
                 before, found = now, await asyncio.to_thread(self._found, ask)

@@ -6,6 +6,7 @@ was opened before.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.peer_tables import half
-from causeway_controller.store.tables import open_run, run_event
+from causeway_controller.store.tables import open_run, run_event, run_stop
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
@@ -31,6 +32,12 @@ _OVERTAKEN: Final = "overtaken"
 """In place of a word: this provider's own, which no order carries."""
 _KEPT_TOO: Final = select(
     half, exists().where(run_event.c.run == half.c.run, run_event.c.kind == SETTLED).label("kept")
+)
+
+_OPEN: Final = (
+    _KEPT_TOO.add_columns(run_stop.c.run.is_not(None).label("stop"))
+    .join(open_run, open_run.c.run == half.c.run)
+    .outerjoin(run_stop, run_stop.c.run == half.c.run)
 )
 
 
@@ -56,6 +63,8 @@ class Half:
     """Whether its appliance keeps it: the tenant's controller relies on it, whatever becomes of the run."""
     overtaken: bool = False
     """Whether a full failover takes its place: then it goes, whatever relies on it."""
+    stop: bool = False
+    """Whether somebody asked that its run stop; only `Halves.open` tells it."""
 
 
 class Halves:
@@ -97,6 +106,11 @@ class Halves:
         with self._database.read() as connection:
             row = connection.execute(_KEPT_TOO.where(half.c.run == run)).mappings().one_or_none()
         return None if row is None else _half(row)
+
+    def open(self) -> Mapping[RunId, Half]:
+        """All halves that open runs carry out, by their runs. Raises StoreError."""
+        with self._database.read() as connection:
+            return {row["run"]: _half(row) for row in connection.execute(_OPEN).mappings()}
 
     def hold(self, run: RunId) -> None:
         """From now on something may rely on it. Raises StoreError."""
@@ -162,4 +176,5 @@ def _half(row: Any) -> Half:
         kept=bool(row["kept"]),
         word=None if row["word"] in {None, _OVERTAKEN} else Word(row["word"]),
         overtaken=row["word"] == _OVERTAKEN,
+        stop=bool(row.get("stop")),
     )

@@ -1,13 +1,17 @@
-"""A mark of the whole store that moves when anything moved that tenants' controllers wait for.
+"""Marks of the store that move when anything moved that tenants' controllers wait for.
 
-It costs one small question for all who wait; each then looks whether it was about them.
+They cost one small question for all who wait. What moves with the runs of one tenant is its own: when a
+thousand fail over at once, not all of them look again whenever one of them gets on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import AskTenant
@@ -19,15 +23,50 @@ from causeway_controller.store.tables import certificate_event, inventory_head, 
 from causeway_wire.types import TenantId
 
 Mark = tuple[int, ...]
-_COUNTED: Final = (run, open_run, member, certificate_event)
+_EVERYBODY: Final = (member, certificate_event)
+_TENANTS: Final = (run, open_run)
+_ALL: Final = select(
+    inventory_head.c.revision,
+    *(select(func.count()).select_from(one).scalar_subquery() for one in (*_EVERYBODY, *_TENANTS)),
+)
 
 
-def mark(database: Database) -> Mark:
-    """The revision, and how many runs, open ones, members and marks on certificates. Raises StoreError."""
-    counts = (select(func.count()).select_from(table).scalar_subquery() for table in _COUNTED)
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What moved until now: for everybody, and of each tenant that ever had a run."""
+
+    everybody: Mark = ()
+    """The revision, and how many members and marks on certificates."""
+    runs: Mark = ()
+    """How many runs, and open ones, all tenants have."""
+    of_tenants: Mapping[TenantId, Mark] = field(default_factory=dict)
+    """The same of each."""
+
+    def of(self, tenant: TenantId) -> tuple[Mark, Mark]:
+        """What moves when anything of this tenant's does."""
+        return self.everybody, self.of_tenants.get(tenant, ())
+
+
+def marks(database: Database, before: Marks) -> Marks:
+    """Return the marks of now; tenants' are counted only when there are more or fewer runs than `before`.
+
+    Raises StoreError.
+    """
     with database.read() as connection:
-        row = connection.execute(select(inventory_head.c.revision, *counts)).one()
-        return tuple(int(each) for each in row)
+        row = connection.execute(_ALL).one()
+        everybody, runs = tuple(row[: -len(_TENANTS)]), tuple(row[-len(_TENANTS) :])
+        own = before.of_tenants if runs == before.runs else _of_tenants(connection)
+        return Marks(everybody, runs, own)
+
+
+def _of_tenants(connection: Connection) -> Mapping[TenantId, Mark]:
+    found: dict[TenantId, Mark] = {}
+    for table in _TENANTS:
+        for tenant, count in connection.execute(
+            select(table.c.tenant, func.count()).group_by(table.c.tenant)
+        ):
+            found[tenant] = (*found.get(tenant, ()), count)
+    return found
 
 
 def asked(database: Database, tenant: TenantId) -> tuple[AskedFailover, ...]:

@@ -61,6 +61,7 @@ from causeway_controller.workflows.ports import (
     Questioned,
     Words,
 )
+from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_controller.workflows.survey import Survey
 from causeway_controller.workflows.timing import Timing
 from causeway_controller.workflows.waits import Waits
@@ -99,7 +100,8 @@ class Executor:
         self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
         self._hooks = hooks
         self._halves = halves
-        self.holding = Holding(words=words, agents=agents, timing=timing, in_charge=in_charge)
+        looks = None if words is None else SharedLook(words.open, seconds=timing.longest_poll / 2)
+        self.holding = Holding(words=words, looks=looks, agents=agents, timing=timing, in_charge=in_charge)
         self._other_site = OtherSite(halves=halves, holding=self.holding)
         self._in_charge = in_charge
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,6 +19,7 @@ from causeway_controller.errors import ControllerError, HalfGone
 from causeway_controller.store.halves import Half
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.ports import Agents, Words
+from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_controller.workflows.timing import Timing
 from causeway_wire.change import ChangeState
 from causeway_wire.problem import ProblemError, ProblemType
@@ -33,6 +34,8 @@ class Holding:
     """Waits for words, and for the appliance to go back."""
 
     words: Words | None
+    looks: SharedLook[Mapping[str, Half]] | None
+    """At the words of all halves that are open, for all that wait."""
     agents: Agents
     timing: Timing
     in_charge: Callable[[], None]
@@ -45,10 +48,10 @@ class Holding:
         await asyncio.to_thread(self.words.hold, run.id)
         looked = began = time.monotonic()
         while True:
-            half = await self._said(run)
+            half = await self._heard(run)
             if half.word is Word.KEEP:
                 return
-            await _refuse_over(run, half)
+            _refuse_over(half)
             if half.asked > half.given:
                 await self._extend(run, appliance, half)
             elif time.monotonic() - looked >= _LOOK_SECONDS:
@@ -77,6 +80,11 @@ class Holding:
     async def overtake(self, run: str) -> bool:
         """Have it end for a full failover; False when how it ends was said already. Raises StoreError."""
         return self.words is not None and await asyncio.to_thread(self.words.overtake, run)
+
+    async def _heard(self, run: Run) -> Half:
+        """As `_said`, a moment ago; and whether somebody asked that the run stop."""
+        open_: Mapping[str, Half] = {} if self.looks is None else await self.looks.now()
+        return open_[run.id] if run.id in open_ else await self._said(run)
 
     async def _said(self, run: Run) -> Half:
         found = None if self.words is None else await asyncio.to_thread(self.words.of_run, run.id)
@@ -113,11 +121,11 @@ class Holding:
         return change.final and change.state is not ChangeState.DONE
 
 
-async def _refuse_over(run: Run, half: Half) -> None:
+def _refuse_over(half: Half) -> None:
     """Raises HalfGone when it is to be taken back."""
     if half.word is Word.TAKE_BACK:
         raise HalfGone("the tenant's controller took it back")
     if half.overtaken:
         raise HalfGone("a full failover takes its place")
-    if await run.stop_requested():
+    if half.stop:
         raise HalfGone("somebody asked that the run stop")

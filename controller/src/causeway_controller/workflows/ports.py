@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -103,6 +103,9 @@ class Words(Protocol):
 
     def of_run(self, run: str) -> Told | None:
         """What was said of the half that this run carries out; None when nobody opened it."""
+
+    def open(self) -> Mapping[str, Told]:
+        """The same of all halves that open runs carry out, by their runs."""
 
     def hold(self, run: str) -> None:
         """Keep that something may rely on it from now on."""
