@@ -1,7 +1,7 @@
 """A thousand tenants that fail over at once through one controller: `make bench-controller`.
 
 Appliances and hypervisor are simulated, in a process beside it that needs a good part of the machine itself;
-engine, store and lease are real. `CAUSEWAY_TENANTS` is how many.
+engine, store and lease are real. `CAUSEWAY_TENANTS` is how many. Then the same of tenants that joined.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from benchmarks import joined
 from benchmarks.report import Figure, figure, publish
 from causeway_controller.workflows.leases import SECONDS
 from tests.controller_crash.__main__ import DATABASES, databases
@@ -41,6 +42,7 @@ def main() -> None:
     publish(
         "controller", figures, note=f"{TENANTS} tenants; the simulated appliances have the same two cores"
     )
+    joined.main()
 
 
 def _figures(database: str, found: list[Used]) -> list[Figure]:

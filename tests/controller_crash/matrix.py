@@ -89,17 +89,21 @@ class Used:
     """Seconds."""
     peak: int
     """MiB, resident."""
+    resident: int = 0
+    """The same, now."""
     idle: int = 0
-    """The same, before it had anything to do."""
+    """As `peak`, before it had anything to do."""
     lost: tuple[str, ...] = ()
 
 
-def _usage(process: int) -> Used:
+def usage(process: int) -> Used:
+    """What a process has needed until now."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     ticks = int(fields[11]) + int(fields[12])  # utime and stime, proc(5)
     status = Path(f"/proc/{process}/status").read_text()
-    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
-    return Used(cpu=ticks / os.sysconf("SC_CLK_TCK"), peak=int(peak) // 1024)
+    sizes = dict(line.split(":", 1) for line in status.splitlines())
+    peak, resident = (int(sizes[name].split()[0]) // 1024 for name in ("VmHWM", "VmRSS"))
+    return Used(cpu=ticks / os.sysconf("SC_CLK_TCK"), peak=peak, resident=resident)
 
 
 async def stages(directory: Path, workflow: str) -> tuple[list[str], object, object]:
@@ -255,11 +259,11 @@ class Round:
 
     async def _run_calmly(self) -> Used:
         first = await self._controller("first", {})
-        idle = _usage(first.pid)
+        idle = usage(first.pid)
         began = time.monotonic()
         names = [self._order(first, case, 0) for case in self._cases]
         await self._until(partial(self._all_over, names), "the ends")
-        seconds, busy = time.monotonic() - began, _usage(first.pid)
+        seconds, busy = time.monotonic() - began, usage(first.pid)
         lost = tuple(self._lost())
         return Used(seconds=seconds, cpu=busy.cpu - idle.cpu, peak=busy.peak, idle=idle.peak, lost=lost)
 

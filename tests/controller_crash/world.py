@@ -127,6 +127,7 @@ class World:
                 confirm=int(query["confirm"]) if "confirm" in query else None,
                 escalate="escalate" in query,
             ),
+            "change": lambda: agent.change(query["id"]),
             "confirm": lambda: agent.confirm(query["id"], epoch=int(query["epoch"])),
             "cancel": lambda: agent.cancel(query["id"], epoch=int(query["epoch"])),
             "extend": lambda: agent.extend(
