@@ -14,7 +14,7 @@ from causeway_controller.peers.half import HalfClient
 from causeway_controller.store import halves as stored_halves
 from causeway_controller.store.halves import Halves
 from causeway_controller.workflows.holding import Holding
-from tests.simulation.planting import Fault, Plant, nothing
+from tests.simulation.planting import Fault, Plant, nothing, silence
 
 _LATER: Final = 1000
 """Epochs; more than any history takes."""
@@ -131,6 +131,11 @@ def _reordered(plant: Plant, name: str, kind: type, *, by: float) -> None:
     plant.put(halves, name, reordered)
 
 
+def _refused_is_unopened(plant: Plant) -> None:
+    plant.put(Halves, "unopened", lambda self, run: self._set(run, {"run": None}))
+    plant.put(Halves, "opened", silence)
+
+
 async def _forget_hold(self: Holding, run: Any, _appliance: str, half: Any) -> None:
     """Say that it was done."""
     assert self.words is not None
@@ -139,6 +144,12 @@ async def _forget_hold(self: Holding, run: Any, _appliance: str, half: Any) -> N
 
 FAULTS: Final = (
     Fault("any-epoch-of-half", "a half obeys the older of two controllers too", _any_epoch, linked=True),
+    Fault(
+        "refused-is-unopened",
+        "an order that came twice and is refused once parts the half from its run",
+        _refused_is_unopened,
+        linked=True,
+    ),
     Fault("open-after-all", "a half is opened that was taken back before", _open_after_all, linked=True),
     Fault("keep-after-all", "a half is kept that was taken back", _keep_after_all, linked=True),
     Fault(

@@ -60,6 +60,20 @@ def test_only_a_run_that_serves_is_one_of_a_half(database: Database) -> None:
     assert runs.open_half("acme", "esx1") is None
 
 
+def test_an_order_that_came_twice_and_is_refused_once_leaves_the_run_its_half(
+    halves: Halves, database: Database
+) -> None:
+    halves.unopened(RUN)
+    assert halves.of_run(RUN) is None, "nothing was begun"
+    text = codec.encode(Serve(tenant="acme", vms=VMS)).decode()
+    Runs(database).start(Run(id=RUN, tenant="acme", host="esx1", request=text, actor="anna", at=AT))
+    halves.opened("acme", NAME, RUN)
+    halves.unopened(RUN)
+    found = halves.of_run(RUN)
+    assert found is not None
+    assert found.name == NAME
+
+
 def test_one_question_tells_all_halves_that_are_open_and_which_shall_stop(
     halves: Halves, database: Database
 ) -> None:

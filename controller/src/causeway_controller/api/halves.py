@@ -117,6 +117,7 @@ class HalfHandlers:
         except ProblemError:
             await asyncio.to_thread(self.halves.unopened, run)
             raise
+        await asyncio.to_thread(self.halves.opened, tenant, _name(ask), run)
         await self.runs.record(ask.caller, "half.open", await asyncio.to_thread(self.runs.told.get, run))
 
     async def _granted(self, tenant: TenantId, name: str, asked: int) -> bool:

@@ -20,7 +20,7 @@ from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.peer_tables import half
-from causeway_controller.store.tables import open_run, run_event, run_stop
+from causeway_controller.store.tables import open_run, run, run_event, run_stop
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
@@ -130,9 +130,22 @@ class Halves:
         with self._database.write() as connection:
             return connection.execute(taken).one_or_none() is not None
 
-    def unopened(self, run: RunId) -> None:
-        """The run was refused before it began. Raises StoreError."""
-        self._set(run, {"run": None})
+    def unopened(self, name: RunId) -> None:
+        """The run was refused before it began; one that did begin goes on. Raises StoreError.
+
+        The same order may have come twice, and one of the two was let in.
+        """
+        begun = exists().where(run.c.id == name)
+        with self._database.write() as connection:
+            connection.execute(update(half).where(half.c.run == name, ~begun).values(run=None))
+
+    def opened(self, tenant: TenantId, name: Name, run: RunId) -> None:
+        """The run has begun: it carries the half out, whatever was refused meanwhile. Raises StoreError."""
+        if self.of_run(run) is not None:
+            return
+        this = update(half).where(half.c.tenant == tenant, half.c.name == name)
+        with self._database.write() as connection:
+            connection.execute(this.values(run=run))
 
     def _set(self, run: RunId, values: dict[str, Any]) -> None:
         with self._database.write() as connection:
