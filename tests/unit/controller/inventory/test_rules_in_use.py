@@ -35,6 +35,7 @@ from tests.changes_in_use import (
     GIVEN_BEFORE,
     HOOK,
     LAN,
+    MAPPED,
     PARTIAL,
     REFUSED,
     REHEARSAL,
@@ -48,7 +49,9 @@ from tests.changes_in_use import (
     db1,
     each,
     entry,
+    mapped,
     site_plan,
+    small,
 )
 from tests.provider_inventory import network, other_tenant, plan, seed_example, with_
 
@@ -320,3 +323,32 @@ def test_a_partial_failover_is_ended_where_it_is_led() -> None:
     (found,) = check(own(gateways=()), before=SITE, in_use=(use,)).problems
     assert "causeway failover undo acme VM... --host lan" in found.detail
     assert "failover ask" not in found.detail
+
+
+@pytest.mark.parametrize("run", ["", "r-1"])
+def test_an_appliance_that_bridges_stays_on_its_host_until_its_failover_is_over(run: str) -> None:
+    """Its machine would be left behind as a second bridge of the same two segments."""
+    bridging = own_appliance(extension=Extension.BRIDGED)
+    moved = own_appliance(extension=Extension.BRIDGED, host="esx2")
+    use = InUse(tenant="acme", host="lan", mode=PARTIAL, run=run)
+    (found,) = (
+        one
+        for one in check(moved, before=bridging, in_use=(use,)).problems
+        if one.type == ProblemType.FAILOVER_IN_PROGRESS.urn
+    )
+    assert str(found.pointer) == "/production/0/networks/0/appliance/host"
+    assert ("run stop r-1" if run else "failover undo acme VM... --host lan") in found.detail
+    assert refused(moved, before=bridging) == []
+
+
+def test_a_bridged_network_stays_on_its_host_at_the_provider_until_its_failover_is_over() -> None:
+    elsewhere = plan("small2", 2, on="esx2")
+    hosts = (*BEFORE.hosts, with_(BEFORE.hosts[0], id="esx2"))
+    before = with_(
+        mapped(extension=Extension.BRIDGED)(BEFORE),
+        hosts=hosts,
+        hardware_plans=(*BEFORE.hardware_plans, elsewhere),
+    )
+    after = small(plan="small2", networks=(with_(MAPPED, extension=Extension.BRIDGED),))(before)
+    assert f"{TENANT}/subscriptions" in refused(after, *in_use(PARTIAL), before=before)
+    assert refused(after, before=before) == []
