@@ -158,6 +158,10 @@ class PeerUnreachable(ControllerError):  # noqa: N818
     """No answer. Under TLS 1.3 a refused client certificate looks just like this (RFC 8446, 4.4.2.4)."""
 
 
+class PeerSlow(PeerUnreachable):
+    """It was met, and has not answered in time: many may be asking at once. The request may yet be done."""
+
+
 class PeerUnknown(PeerUnreachable):
     """Nothing was sent to it."""
 

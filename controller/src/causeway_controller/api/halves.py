@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 import msgspec
@@ -30,6 +30,8 @@ _LOOK_SECONDS: Final = 0.2
 _GRANT_SECONDS: Final = 15.0
 """For the controller that carries the half out to have its appliance wait longer."""
 _WAIT_SECONDS: Final = 25
+_BEGUN_AT_ONCE: Final = 16
+"""Runs: when a thousand tenants ask at once some are soon through, and not all of them too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class HalfHandlers:
     halves: Halves
     looks: SharedLook[Mapping[RunId, Half]]
     """At all halves that are open."""
+    room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_BEGUN_AT_ONCE))
 
     @classmethod
     def over(cls, halves: Halves, *, runs: RunHandlers) -> Self:
@@ -112,8 +115,9 @@ class HalfHandlers:
         else:
             request = _ending(tenant, place)
         try:
-            await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
-            await self.runs.service.start(request, host=place.host, actor=ask.caller.name, identifier=run)
+            async with self.room:
+                await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
+                await self.runs.service.start(request, host=place.host, actor=ask.caller.name, identifier=run)
         except ProblemError:
             await asyncio.to_thread(self.halves.unopened, run)
             raise

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from causeway_controller.contract.routes import Route
-from causeway_controller.errors import PeerForeign, PeerUnknown, PeerUnreachable
+from causeway_controller.errors import PeerForeign, PeerSlow, PeerUnknown, PeerUnreachable
 from causeway_wire import codec, segments
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
 from causeway_wire.types import parse_scalar
@@ -81,7 +81,7 @@ class ProviderClient:
     ) -> Reply:
         """The answer to a request, whole within `patience` seconds.
 
-        Raises ProblemError for what is refused; PeerUnknown, PeerForeign, PeerUnreachable.
+        Raises ProblemError for what is refused; PeerUnknown, PeerForeign, PeerSlow, PeerUnreachable.
         """
         if self._session is None:
             raise RuntimeError("the client is not open")
@@ -108,6 +108,8 @@ class ProviderClient:
                 "key; nothing was sent to it. Ask the provider, by another way, whether its key was replaced"
             )
             return PeerUnknown(detail)
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
+            return PeerSlow(f"the controller at {self._url} has not answered in time; it is asked again")
         reason = str(error) or type(error).__name__
         return PeerUnreachable(f"no controller answers at {self._url} ({reason}); it is asked again")
 

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.halves import End, HalfOrder, HalfReport, HalfState, Open, Word
 from causeway_controller.contract.tenant_view import VersionedResources
-from causeway_controller.errors import HalfGone, HalfStands, PeerUnreachable
+from causeway_controller.errors import HalfGone, HalfStands, PeerSlow, PeerUnreachable
 from causeway_controller.failover.steps import Ending
 from causeway_controller.inventory.modes import Full, Partial
 from causeway_controller.peers.client import ProviderClient
@@ -175,11 +175,17 @@ class HalfClient:
         return frozenset(found.vms)
 
     async def _started(self, half: str, order: HalfOrder) -> HalfReport:
-        """As `_order`, of what begins a run there: a host does one at a time, another network's maybe."""
+        """As `_order`, of what begins a run there: a host does one at a time, another network's maybe.
+
+        Who is met and does not answer may be asked by a thousand tenants at once; nothing relies on it yet.
+        """
         until = time.monotonic() + self.patience.open
         while True:
             try:
                 return await self._order(half, order)
+            except PeerSlow:
+                if time.monotonic() >= until:
+                    raise
             except ProblemError as error:
                 if error.problem.retry_after is UNSET or time.monotonic() >= until:
                     raise
