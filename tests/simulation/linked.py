@@ -107,6 +107,13 @@ class LinkedWorld(World):
         if not self.asked() or not self._alive(self._theirs):
             self.new_controller()
 
+    def run_to_stop(self, run: str) -> tuple[StoredRuns, str]:
+        """Half of the time that is the provider's staff, who stop what goes on at their site."""
+        runs = StoredRuns(self.their_around.shared.database)
+        if self.loop.random.random() < 0.5 and (there := runs.open()):
+            return runs, there[0].id
+        return super().run_to_stop(run)
+
     def open_runs(self) -> bool:
         both = (self.around, self.their_around)
         return any(StoredRuns(one.shared.database).open() for one in both)

@@ -268,11 +268,12 @@ class _Telling:
 
     async def _stop(self, run: str, after: float) -> None:
         await asyncio.sleep(after)
+        runs, stopped = self._world.run_to_stop(run)
         try:
-            self._runs.ask_to_stop(run, actor="anna", at=self._loop.now())
+            runs.ask_to_stop(stopped, actor="anna", at=self._loop.now())
         except ProblemError:
             return
-        self._world.tell(f"{run} is asked to stop")
+        self._world.tell(f"{stopped} is asked to stop")
 
     async def _ended(self, run: str) -> dict[str, Any]:
         """What its last event tells, once there is one."""

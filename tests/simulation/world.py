@@ -144,6 +144,10 @@ class World:
         if not self.living():
             self.new_controller()
 
+    def run_to_stop(self, run: str) -> tuple[StoredRuns, str]:
+        """What people ask to stop who asked for this run, and where it is kept."""
+        return StoredRuns(self.around.shared.database), run
+
     def open_runs(self) -> bool:
         """Whether a run goes on."""
         return bool(StoredRuns(self.around.shared.database).open())
