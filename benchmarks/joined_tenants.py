@@ -1,8 +1,8 @@
 """Many tenants' controllers in one process, as their provider meets them.
 
 `python -m benchmarks.joined_tenants FILE`: FILE holds their invitations. Each has a key and a certificate of
-its own, joins, follows its provider and leads its half of a failover by the code of a controller; only what it
-would keep in a store is in memory. Words on standard input say what they do, each answered by a line of JSON.
+its own, joins, follows its provider and leads its half of a failover by the code of a controller. Only what
+would be in a store is in memory. Words on standard input say what they do; a line of JSON answers each.
 """
 
 from __future__ import annotations
