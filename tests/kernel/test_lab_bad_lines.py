@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -60,3 +61,12 @@ async def test_a_long_line_that_loses_costs_what_it_loses(lab: Lab, way: str) ->
 async def test_packets_that_are_overtaken_arrive(lab: Lab, way: str) -> None:
     found = await looking(lab, way, WAYS[way].changed(reorder_every=50, reorder_depth=90), 2.5)
     assert found.received == found.sent
+
+
+@pytest.mark.parametrize("way", ["tcp over ipv6"], indirect=True)
+async def test_a_nat_that_forgets_a_connection_costs_a_moment(lab: Lab, way: str) -> None:
+    """`test_nat_rebinding_tcp` has the same over IPv4, and without a word of it."""
+    line = WAYS[way]
+    found, _ = await watched(lab, line, msgspec.structs.replace(line, nat=True), 2.0)
+    assert await way_of(lab) == way
+    assert 0.02 < (found.longest_gap or 0) < 1.5

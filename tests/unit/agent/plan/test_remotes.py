@@ -121,7 +121,13 @@ def test_without_an_alternative_nothing_is_looked_for(transports: tuple[Transpor
 
 
 def test_a_client_found_running_starts_from_its_endpoint() -> None:
-    assert order(remotes.begin(TWO_GATEWAYS, current=3), 4) == [0, 2, 3, 1]
+    assert order(remotes.begin(TWO_GATEWAYS, current=2), 4) == [2, 0, 1, 3]
+
+
+def test_a_tunnel_that_had_to_go_over_tcp_does_so_again_unless_a_gateway_answers_over_udp() -> None:
+    on_tcp = working(TWO_GATEWAYS, 3)
+    assert order(on_tcp, 4) == [3, 1, 0, 2]
+    assert order(on_tcp, 4, frozenset({2})) == [2, 0, 3, 1]
 
 
 EVENTS = st.one_of(

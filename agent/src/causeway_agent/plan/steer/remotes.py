@@ -3,7 +3,8 @@
 The rules: endpoints over UDP before those over TCP, and of several that have not failed in this round the one
 whose gateway answers our question (`gateway_echo`), then the one that carried the tunnel last, then the
 document's order. A working endpoint is kept; a tunnel on TCP looks for UDP beside itself, at once when a
-gateway answers over UDP again, ever more rarely while looking is in vain.
+gateway answers over UDP again, ever more rarely while looking is in vain. One that had to go over TCP and is
+lost goes over TCP first while no gateway answers: each vain attempt over UDP would be a second of silence.
 """
 
 from __future__ import annotations
@@ -86,6 +87,11 @@ class RemoteState:
     looked: int = 0
     """Times in a row that looking for UDP was in vain."""
 
+    @property
+    def on_tcp(self) -> bool:
+        """Whether the tunnel goes over TCP, or did last."""
+        return self.last is not None and self.transports[self.last] is Transport.TCP
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -127,8 +133,13 @@ def attempt(state: RemoteState, answering: AbstractSet[int] = frozenset()) -> At
 
 
 def _rank(state: RemoteState, endpoint: int, answering: AbstractSet[int]) -> tuple[bool, bool, bool, int]:
-    tcp = state.transports[endpoint] is Transport.TCP
-    return tcp, endpoint not in answering, endpoint != state.last, endpoint
+    first = Transport.TCP if state.on_tcp and not answering else Transport.UDP
+    return (
+        state.transports[endpoint] is not first,
+        endpoint not in answering,
+        endpoint != state.last,
+        endpoint,
+    )
 
 
 def advance(state: RemoteState, event: Event) -> RemoteState:
@@ -152,8 +163,7 @@ def advance(state: RemoteState, event: Event) -> RemoteState:
 
 def look_after(state: RemoteState, answering: AbstractSet[int]) -> float | None:
     """Seconds after which a tunnel on TCP should look for UDP again; None where that is pointless."""
-    on_tcp = state.last is not None and state.transports[state.last] is Transport.TCP
-    if not on_tcp or Transport.UDP not in state.transports:
+    if not state.on_tcp or Transport.UDP not in state.transports:
         return None
     return min(LOOK_RARELY, (LOOK_SOON if answering else LOOK_BLINDLY) * float(2 ** min(state.looked, 16)))
 
