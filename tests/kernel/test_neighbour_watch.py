@@ -4,61 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from causeway_agent.backends.host.clock import SystemClock
 from causeway_agent.backends.segment import frames
 from causeway_agent.backends.segment.neighbours import PacketNeighbours
-from causeway_agent.engine import watch
-from causeway_agent.engine.state import InForce, State
-from causeway_agent.engine.watch import Watch
 from causeway_agent.plan.model.objects import Address, Claim, ProxyNeighbour
-from causeway_agent.plan.model.target import Facts, Target
+from causeway_agent.plan.model.target import Target
 from causeway_agent.plan.steer import holdings
 from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAnswer, TenantRole
 from causeway_wire.observed import DuplicateState
 from tests import documents
+from tests.kernel import watching as watched
+from tests.kernel.watching import (
+    NIC,
+    SPACE,
+    Appliance,
+    answering_late,
+    becomes,
+    claim,
+    forget,
+    mac_of_ours,
+    says,
+    turns,
+)
 from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation
-from tests.wired import addresses, beside, run, segment
+from tests.wired import addresses, run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
-NIC, SPACE = "cwwatch0", "cwwatched"
 FOUR, SIX = "192.168.0.20", "2001:db8::20"
 OWN = "192.168.0.6"
 replace = documents.replace
 DEFAULTS = Claims()
 PARTIAL = Partial(replicas=(documents.replica(20, "net-0", FOUR, SIX),))
-
-_LATE = """
-    import ipaddress, socket, sys, time
-    from causeway_agent.backends.segment import frames
-    device, wanted, seconds = sys.argv[1], ipaddress.ip_address(sys.argv[2]), float(sys.argv[3])
-    kind = 0x0806 if wanted.version == 4 else 0x86dd
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(kind))
-    sock.bind((device, kind))
-    mac = sock.getsockname()[4]
-    def asks(frame):
-        if wanted.version == 6:
-            return frame[20] == 58 and frame[54] == 135 and frame[62:78] == wanted.packed
-        return frame[20:22] == b"\\0\\1" and frame[38:42] == wanted.packed != frame[28:32]
-    print("ready", flush=True)
-    while True:
-        frame, origin = sock.recvfrom(200)
-        if origin[2] == 4 or not asks(frame):
-            continue
-        time.sleep(seconds)
-        if wanted.version == 6:
-            sock.send(*frames.announcements(wanted, mac))
-            continue
-        head = frame[6:12] + mac + frame[12:20] + b"\\0\\2"
-        sock.send(head + mac + wanted.packed + frame[22:32])
-"""
-"""A machine that answers for an address, but not at once."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,12 +52,7 @@ def production() -> Iterator[None]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same schedule, in a hurry."""
-    monkeypatch.setattr(holdings, "GAPS", (0.05, 0.3, 0.5, 0.5))
-    monkeypatch.setattr(holdings, "PERIOD", 1.0)
-    monkeypatch.setattr(holdings, "ASK_SECONDS", 0.5)
-    monkeypatch.setattr(holdings, "QUIET_SECONDS", 2.0)
-    monkeypatch.setattr(watch, "COUNT_SECONDS", 1.0)
+    watched.hurry(monkeypatch)
 
 
 def document(claims: Claims) -> Desired:
@@ -85,60 +61,14 @@ def document(claims: Claims) -> Desired:
     return replace(whole, role=replace(whole.role, claims=claims))
 
 
-class Appliance:
-    """A tenant appliance's watch over its segment, without the rest of it."""
-
-    def __init__(self, claims: Claims) -> None:
-        own = Address(NIC, ip_interface(f"{OWN}/24"))
-        proxies = frozenset(ProxyNeighbour(NIC, ip_address(each), claimed=True) for each in (FOUR, SIX))
-        self.whole = Target(
-            management=own, devices=frozenset({NIC}), addresses=frozenset({own}), proxies=proxies
-        )
-        devices = {colon(mac_of_ours()): NIC, "02:00:00:00:00:55": "eth9"}
-        self.state = State(in_force=InForce.of(document(claims)), target=self.whole)
-        self.state.facts = Facts(
-            appliance="a", devices=devices, vpn_uid=None, key_directory="", run_directory=""
-        )
-        self.neighbours = PacketNeighbours()
-        self.watch = Watch(self.neighbours, clock=SystemClock(), state=self.state)
-
-    def told(self, address: str) -> dict[DuplicateState, str]:
-        """What is told about an address: with whose MAC address."""
-        return {each.state: each.mac for each in self.state.contested if each.address == ip_address(address)}
-
-    def recompile(self) -> None:
-        """What the next look of the reconciler does."""
-        self.state.target = holdings.without(self.whole, self.state.released)
-
-
-def mac_of_ours() -> bytes:
-    listed = json.loads(run("ip", "-j", "link", "show", NIC))
-    return bytes.fromhex(listed[0]["address"].replace(":", ""))
-
-
 @contextlib.asynccontextmanager
 async def watching(claims: Claims = DEFAULTS) -> AsyncIterator[Appliance]:
-    appliance = Appliance(claims)
-    task = asyncio.ensure_future(appliance.watch.run())
-    try:
+    """A tenant appliance's watch."""
+    own = Address(NIC, ip_interface(f"{OWN}/24"))
+    proxies = frozenset(ProxyNeighbour(NIC, ip_address(each), claimed=True) for each in (FOUR, SIX))
+    target = Target(management=own, devices=frozenset({NIC}), addresses=frozenset({own}), proxies=proxies)
+    async with watched.watching(document(claims), target) as appliance:
         yield appliance
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await appliance.neighbours.aclose()
-
-
-async def becomes(condition: Callable[[], bool], *, seconds: float = 10) -> bool:
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0.05)
-    return True
-
-
-def forget(address: str) -> None:
-    """The neighbour has another machine's MAC address for it, and no word of ours arrived."""
-    entry = ("ip", "-n", SPACE, "neigh", "replace", address)
-    run(*entry, "lladdr", colon(OTHER_MAC), "dev", "host", "nud", "reachable")
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
@@ -147,7 +77,7 @@ async def test_a_neighbour_that_missed_the_announcement_hears_the_next(quick: No
         await appliance.watch.announce(Claim(NIC, ip_address(address)))
         for _ in range(6):  # more often than the schedule after a claim has entries
             forget(address)
-            await becomes(lambda: learned(SPACE, address, "host") == colon(mac_of_ours()))
+            await turns(address)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +97,7 @@ async def test_a_machine_that_uses_an_address_of_ours_is_told(
     async with watching() as appliance:
         await becomes(lambda: bool(appliance.neighbours._held))
         await asyncio.to_thread(send, SPACE, frame)
-        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: colon(OTHER_MAC)})
+        await appliance.tells(address, DuplicateState.CONTESTED, OTHER_MAC)
         assert appliance.state.trouble is not None
         assert colon(OTHER_MAC) in appliance.state.trouble.detail
         assert str(appliance.state.trouble.pointer).startswith(("/role/failover/replicas/0", "/nics/0"))
@@ -177,13 +107,29 @@ async def test_a_machine_that_uses_an_address_of_ours_is_told(
 @pytest.mark.parametrize("address", [FOUR, SIX])
 async def test_the_original_that_returns_in_silence_is_told(quick: None, address: str) -> None:
     """It says nothing by itself and only answers others, whom we do not hear."""
-    theirs = colon(mac_of(SPACE))
+    theirs = mac_of(SPACE)
     async with watching() as appliance:
         await becomes(lambda: bool(appliance.neighbours._held))
         run("ip", "-n", SPACE, "addr", "add", address, "dev", "host")
-        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: theirs})
+        await appliance.tells(address, DuplicateState.CONTESTED, theirs)
         run("ip", "-n", SPACE, "addr", "del", address, "dev", "host")
         await becomes(lambda: not appliance.state.contested)
+
+
+async def test_neighbours_that_followed_another_machine_are_told_when_it_is_gone(
+    quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A router that keeps what it learned for hours must not wait for the next of the rare announcements."""
+    monkeypatch.setattr(holdings, "PERIOD", 60.0)
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.sleep(holdings.GAPS[-1])  # by then it is said that the address is held, the only time
+        forget(FOUR)
+        await asyncio.to_thread(send, SPACE, says(OTHER_MAC, FOUR))
+        await appliance.tells(FOUR, DuplicateState.CONTESTED, OTHER_MAC)
+        assert learned(SPACE, FOUR, "host") == colon(OTHER_MAC)
+        await becomes(lambda: not appliance.state.contested)
+        await turns(FOUR)
 
 
 async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:
@@ -195,28 +141,15 @@ async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:
         assert not appliance.told(FOUR)
 
 
-@contextlib.contextmanager
-def answering_late(address: str, seconds: float) -> Iterator[None]:
-    with beside(SPACE, _LATE, "host", address, str(seconds)):
-        yield
-
-
-async def claim(appliance: Appliance, address: str = FOUR) -> None:
-    """As a change does it: ask, and announce when nobody answers."""
-    wanted = Claim(NIC, ip_address(address))
-    assert await appliance.watch.probe([wanted]) == {}
-    await appliance.watch.announce(wanted)
-
-
 @pytest.mark.parametrize(("address", "other"), [(FOUR, SIX), (SIX, FOUR)])
 async def test_a_late_answer_takes_the_claim_back_until_its_machine_is_silent(
     quick: None, address: str, other: str
 ) -> None:
-    theirs = colon(mac_of(SPACE))
+    theirs = mac_of(SPACE)
     async with watching() as appliance:
         with answering_late(address, 0.3):
             await claim(appliance, address)
-            await becomes(lambda: appliance.told(address) == {DuplicateState.RELEASED: theirs})
+            await appliance.tells(address, DuplicateState.RELEASED, theirs)
             appliance.recompile()
             assert appliance.state.target is not None
             assert {each.address for each in appliance.state.target.proxies} == {ip_address(other)}
@@ -231,14 +164,9 @@ async def test_a_late_answer_takes_the_claim_back_until_its_machine_is_silent(
 async def test_a_late_answer_is_only_told_where_the_document_says_so(quick: None) -> None:
     async with watching(Claims(late_answer=LateAnswer.KEEP)) as appliance:
         with answering_late(FOUR, 0.3):
-            await claim(appliance)
+            await claim(appliance, FOUR)
             await becomes(lambda: DuplicateState.CONTESTED in appliance.told(FOUR))
         assert not appliance.state.released
-
-
-def says(mac: bytes, address: str) -> bytes:
-    """A frame by which this machine has the address."""
-    return frames.announcements(ip_address(address), mac)[-1]
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
@@ -249,11 +177,11 @@ async def test_a_stale_answer_that_the_document_names_is_told_and_no_trouble(
     async with watching(Claims(anyway=(stale,))) as appliance:
         await becomes(lambda: bool(appliance.neighbours._held))
         await asyncio.to_thread(send, SPACE, says(OTHER_MAC, address))
-        await becomes(lambda: appliance.told(address) == {DuplicateState.OVERRIDDEN: colon(OTHER_MAC)})
+        await appliance.tells(address, DuplicateState.OVERRIDDEN, OTHER_MAC)
         assert appliance.state.trouble is None
         another = bytes.fromhex("020000009902")
         await asyncio.to_thread(send, SPACE, says(another, address))
-        await becomes(lambda: appliance.told(address) == {DuplicateState.CONTESTED: colon(another)})
+        await appliance.tells(address, DuplicateState.CONTESTED, another)
 
 
 async def test_a_probe_for_a_held_address_is_answered_as_its_owner_would(quick: None) -> None:

@@ -303,6 +303,9 @@ class Watch:
             contest = self._contests.pop(claim)
             _log.info(events.ADDRESS_UNCONTESTED, address=str(claim.address), mac=contest.mac)
             self._state.reclaim(claim)
+            if (turn := self._turns.get(claim)) is not None:
+                # Neighbours may look for it at the other machine, which is gone: said as after a claim.
+                turn.due, turn.done = now, 0
         if over:
             self._publish()
             for claim in over:
