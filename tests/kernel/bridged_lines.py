@@ -1,5 +1,7 @@
 """A bridged extension over a bad line, by each transport and over each IP version outside.
 
+Of each handshake over UDP the gateways lose a datagram.
+
     python -m causeway_lab.sandbox -- python -m tests.kernel.bridged_lines WAY
 
 A lab of its own needs a sandbox of its own. What was seen is printed, a line of JSON each; in the end, which
@@ -9,10 +11,15 @@ network namespaces are left.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import msgspec
 
 from causeway_lab.assembly.lab import Lab
 from causeway_lab.service import drill
@@ -21,8 +28,10 @@ from causeway_lab.world.line.conditions import Blocked, Conditions
 from causeway_wire.desired import Extension
 from tests.kernel import bad_lines
 from tests.kernel.bad_lines import NEIGHBOUR, VM, watched, way_of
+from tests.kernel.lost_datagrams import doors, load, losing
 
 PATIENCE = 30.0
+OVER_UDP = ("udp over ipv4", "udp over ipv6")
 WAYS = {"udp over ipv4": Conditions().changed(blocked=(Blocked.IPV6,)), **bad_lines.WAYS}
 
 
@@ -42,14 +51,38 @@ async def crossed(lab: Lab) -> bool:
     return True
 
 
-async def paused(lab: Lab, line: Conditions) -> dict[str, float]:
+async def paused(lab: Lab, way: Conditions) -> dict[str, float]:
     """What pauses of 0.8 s do to echoes and to the tunnel."""
-    found, restarts = await watched(lab, line, line.changed(pause_every=2.5, pause_for=0.8), 3.0)
+    found, restarts = await watched(lab, way, way.changed(pause_every=2.5, pause_for=0.8), 3.0)
     return {
         "gap": found.longest_gap or 0.0,
         "lost": found.sent - found.received,
         "restarts": restarts,
     }
+
+
+async def overtaken(lab: Lab, way: Conditions) -> dict[str, float]:
+    """What becomes of packets that others overtake."""
+    found, restarts = await watched(lab, way, way.changed(reorder_every=50, reorder_depth=90), 1.5)
+    return {"lost": found.sent - found.received, "restarts": restarts}
+
+
+async def rebound(lab: Lab, way: Conditions) -> dict[str, float]:
+    """What it does that a NAT gives every flow another port, and the old one back."""
+    found, restarts = await watched(lab, way, msgspec.structs.replace(way, nat=True), 1.5)
+    return {"gap": found.longest_gap or 0.0, "restarts": restarts}
+
+
+@contextmanager
+def lossy(lab: Lab) -> Iterator[None]:
+    """The gateways lose the third datagram of a handshake."""
+    with ExitStack() as stack:
+        for machine, device in doors(lab):
+            lost = functools.partial(load, machine)
+            stack.enter_context(
+                losing(3, protocol="{ ip, ip6 }", direction="dport", device=device, load=lost)
+            )
+        yield
 
 
 def left() -> list[str]:
@@ -64,12 +97,15 @@ async def main(ways: list[str]) -> None:
     try:
         await drill.fail_over(lab, [VM])
         for way in ways:
-            await lab.lines.change("acme", WAYS[way])
-            until = time.monotonic() + PATIENCE
-            while await way_of(lab) != way and time.monotonic() < until:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.1)
+            with lossy(lab):
+                await lab.lines.change("acme", WAYS[way])
+                until = time.monotonic() + PATIENCE
+                while await way_of(lab) != way and time.monotonic() < until:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.1)
             seen = {"went": await way_of(lab), "crossed": await crossed(lab)}
-            seen |= await paused(lab, WAYS[way])
+            seen |= {"paused": await paused(lab, WAYS[way]), "rebound": await rebound(lab, WAYS[way])}
+            if way in OVER_UDP:
+                seen["overtaken"] = await overtaken(lab, WAYS[way])
             sys.stdout.write(json.dumps({**seen, "goes": await way_of(lab)}) + "\n")
             sys.stdout.flush()
     finally:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from causeway_lab.assembly.lab import Lab
+from causeway_lab.world import namespaces
+
 _NONE = "table netdev lossy\ndelete table netdev lossy\n"
 # 30 and 31 are the opcodes of our own questions and answers.
 _RULE = """
@@ -31,3 +34,18 @@ def losing(
         yield
     finally:
         load(_NONE)
+
+
+def load(machine: str, text: str) -> None:
+    """Have nft load a text on a machine of the lab."""
+    namespaces.run(machine, "nft", "-f", "-", text=text)
+
+
+def doors(lab: Lab) -> list[tuple[str, str]]:
+    """Each gateway's machine, and its device at the internet."""
+    found = []
+    for gateway in lab.topology.gateways:
+        ports = lab.topology.machines[gateway.id].ports
+        own = next(n for n, port in enumerate(ports) if port.mac == gateway.public.mac)
+        found.append((gateway.id, f"eth{own}"))
+    return found

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.bridged_lines import WAYS
+from tests.kernel.bridged_lines import OVER_UDP, WAYS
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(240)]
 
@@ -34,8 +34,21 @@ def test_frames_cross_and_pauses_lose_none(seen: dict[str, Any], way: str) -> No
     found = seen[way]
     assert (found["went"], found["goes"]) == (way, way)
     assert found["crossed"]
-    assert found["gap"] > 0.4, "the line did pause"
-    assert (found["lost"], found["restarts"]) == (0, 0)
+    assert found["paused"]["gap"] > 0.4, "the line did pause"
+    assert (found["paused"]["lost"], found["paused"]["restarts"]) == (0, 0)
+
+
+@pytest.mark.parametrize("way", OVER_UDP)
+def test_packets_that_are_overtaken_arrive(seen: dict[str, Any], way: str) -> None:
+    assert seen[way]["overtaken"] == {"lost": 0, "restarts": 0}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_nat_that_gives_out_other_ports_costs_a_moment(seen: dict[str, Any], way: str) -> None:
+    """Over UDP the same connection goes on; one over TCP is over, and made anew."""
+    found = seen[way]["rebound"]
+    assert found["gap"] < (0.8 if way in OVER_UDP else 1.5)
+    assert (found["restarts"] == 0) == (way in OVER_UDP)
 
 
 def test_a_lab_that_is_down_has_left_nothing(seen: dict[str, Any]) -> None:

@@ -9,10 +9,9 @@ import pytest
 
 from causeway_lab.assembly.lab import Lab
 from causeway_lab.service import drill
-from causeway_lab.world import namespaces
 from causeway_lab.world.line.conditions import Conditions
 from tests.kernel.bad_lines import VM, WAYS, way_of
-from tests.kernel.lost_datagrams import losing
+from tests.kernel.lost_datagrams import doors, load, losing
 
 pytestmark = pytest.mark.kernel
 
@@ -21,33 +20,19 @@ pytestmark = pytest.mark.kernel
 async def test_a_lost_datagram_of_the_handshake_does_not_cost_udp_over_ipv6(
     lab: Lab, direction: str, nth: int
 ) -> None:
-    places = _gateways(lab) if direction == "dport" else [_router(lab)]
+    places = doors(lab) if direction == "dport" else [_router(lab)]
     await lab.lines.change("acme", WAYS["udp over ipv6"])
     try:
         with ExitStack() as stack:
             for machine, device in places:
-                load = functools.partial(_load, machine)
-                lost = losing(nth, protocol="ip6", direction=direction, device=device, load=load)
+                there = functools.partial(load, machine)
+                lost = losing(nth, protocol="ip6", direction=direction, device=device, load=there)
                 stack.enter_context(lost)
             await drill.fail_over(lab, [VM])
             assert await way_of(lab) == "udp over ipv6"
     finally:
         await lab.lines.change("acme", Conditions())
         await drill.undo(lab, [VM])
-
-
-def _load(machine: str, text: str) -> None:
-    namespaces.run(machine, "nft", "-f", "-", text=text)
-
-
-def _gateways(lab: Lab) -> list[tuple[str, str]]:
-    """Each gateway's machine, and its device at the internet."""
-    found = []
-    for gateway in lab.topology.gateways:
-        ports = lab.topology.machines[gateway.id].ports
-        own = next(n for n, port in enumerate(ports) if port.mac == gateway.public.mac)
-        found.append((gateway.id, f"eth{own}"))
-    return found
 
 
 def _router(lab: Lab) -> tuple[str, str]:
