@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address, ip_interface
 
@@ -130,6 +131,40 @@ async def test_neighbours_that_followed_another_machine_are_told_when_it_is_gone
         assert learned(SPACE, FOUR, "host") == colon(OTHER_MAC)
         await becomes(lambda: not appliance.state.contested)
         await turns(FOUR)
+
+
+async def test_a_site_that_comes_back_is_told_and_holds_nobody_up(quick: None) -> None:
+    """Tunnels are asked ten times a second in the same loop whether they live."""
+    many = [str(ip_address("192.168.0.50") + n) for n in range(200)]
+    replicas = tuple(documents.replica(n, "net-0", each) for n, each in enumerate(many))
+    whole = documents.tenant(Partial(replicas=replicas))
+    own = Address(NIC, ip_interface(f"{OWN}/24"))
+    proxies = frozenset(ProxyNeighbour(NIC, ip_address(each), claimed=True) for each in many)
+    target = Target(management=own, devices=frozenset({NIC}), addresses=frozenset({own}), proxies=proxies)
+    async with watched.watching(whole, target) as appliance, stalls() as longest:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.to_thread(send, SPACE, *(says(OTHER_MAC, each) for each in many))
+        await becomes(lambda: len(appliance.state.contested) == len(many))
+        assert appliance.state.trouble is not None
+    assert max(longest) < 0.5
+
+
+@contextlib.asynccontextmanager
+async def stalls() -> AsyncIterator[list[float]]:
+    """How late the event loop comes back to who sleeps a hundredth of a second."""
+    found: list[float] = []
+
+    async def look() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            found.append(time.monotonic() - before - 0.01)
+
+    task = asyncio.create_task(look())
+    try:
+        yield found
+    finally:
+        task.cancel()
 
 
 async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:

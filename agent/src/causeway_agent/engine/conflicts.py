@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from msgspec import UNSET
 
 from causeway_agent.engine import events
 from causeway_agent.engine.state import InForce
+from causeway_agent.plan.model import checks
 from causeway_agent.plan.model.objects import Claim
 from causeway_agent.plan.steer.holdings import QUIET_SECONDS
 from causeway_wire.desired import (
@@ -57,17 +58,9 @@ def standing(rules: Claims, taken: Taken) -> Taken:
 
 
 def address_problem(document: Desired, taken: Taken) -> Problem:
-    """One problem naming every address in use; `taken` must not be empty."""
-    return combine(
-        tuple(
-            problem(
-                ProblemType.ADDRESS_IN_USE,
-                _ANSWERED.format(address=claim.address, mac=mac, device=claim.device),
-                pointer=_pointer(document, claim.address),
-            )
-            for claim, mac in sorted(taken.items(), key=lambda item: str(item[0].address))
-        )
-    )
+    """One problem naming addresses in use, and how many more there are; `taken` must not be empty."""
+    found = sorted(taken.items(), key=lambda item: str(item[0].address))
+    return _problem(document, [(claim.address, claim.device, mac, _ANSWERED) for claim, mac in found])
 
 
 _ANSWERED = (
@@ -88,18 +81,31 @@ _WORDS = {
 
 def contest_problem(document: Desired, contested: Iterable[DuplicateAddress]) -> Problem | None:
     """The problem with addresses that other machines have; None where none is to be told."""
-    told = tuple(
-        problem(
-            ProblemType.ADDRESS_IN_USE,
-            _WORDS[each.state].format(
-                address=each.address, mac=each.mac, device=each.device, quiet=QUIET_SECONDS
-            ),
-            pointer=_pointer(document, each.address),
-        )
+    told = [
+        (each.address, each.device, each.mac, _WORDS[each.state])
         for each in contested
         if each.state in _WORDS
+    ]
+    return _problem(document, told) if told else None
+
+
+def _problem(document: Desired, told: Sequence[tuple[IPAddress, str | None, MacAddress, str]]) -> Problem:
+    """About addresses, with the device, the other machine and what to say of each.
+
+    A site that comes back has every address that is held for it: each is looked up once, and the first are
+    enough to act on.
+    """
+    pointers = _pointers(document)
+    shown = told[: checks.MAX_PROBLEMS]
+    problems = tuple(
+        problem(
+            ProblemType.ADDRESS_IN_USE,
+            words.format(address=address, mac=mac, device=device, quiet=QUIET_SECONDS),
+            pointer=pointers.get(address, "/role"),
+        )
+        for address, device, mac, words in shown
     )
-    return combine(told) if told else None
+    return combine(problems, more=len(told) - len(shown))
 
 
 def duplicates(taken: Taken) -> tuple[DuplicateAddress, ...]:
@@ -107,16 +113,19 @@ def duplicates(taken: Taken) -> tuple[DuplicateAddress, ...]:
     return tuple(DuplicateAddress(address=claim.address, mac=mac) for claim, mac in taken.items())
 
 
-def _pointer(document: Desired, address: IPAddress) -> str:
+def _pointers(document: Desired) -> dict[IPAddress, str]:
+    """Where the document names an address; where it does so more than once, the failover's."""
     role = document.role
-    claimed = () if isinstance(role, GatewayRole) else _claimed(role)
     own = (
         (interface.ip, f"/nics/{i}/addresses/{k}")
         for i, nic in enumerate(document.nics)
         for k, interface in enumerate(nic.addresses)
     )
-    everything = itertools.chain(claimed, own)
-    return next((pointer for candidate, pointer in everything if candidate == address), "/role")
+    claimed = () if isinstance(role, GatewayRole) else _claimed(role)
+    found: dict[IPAddress, str] = {}
+    for address, pointer in itertools.chain(claimed, own):
+        found.setdefault(address, pointer)
+    return found
 
 
 def _claimed(role: ProviderRole | TenantRole) -> Iterator[tuple[IPAddress, str]]:

@@ -77,6 +77,10 @@ class Watch:
         self._state = state
         self._turns: dict[Claim, _Turn] = {}
         self._contests: dict[Claim, _Contest] = {}
+        self._news: set[Claim] = set()
+        """Claims of which there is something to log: a contest that began, changed its kind or ended."""
+        self._stale = False
+        """Whether what is told of contests is not what is known."""
         self._held: dict[Claim, Holding] = {}
         self._following: tuple[Target | None, Mapping[Claim, MacAddress]] = (None, {})
         self._probed: set[Claim] = set()
@@ -137,6 +141,7 @@ class Watch:
     async def _listen(self) -> None:
         async for sighting in self.sightings():
             self.seen(sighting)
+            await asyncio.sleep(0)  # a full queue is no reason to let everything else wait
 
     async def _speak(self) -> None:
         before = self._clock.monotonic()
@@ -160,6 +165,7 @@ class Watch:
 
     async def round(self, now: float, *, elapsed: float) -> None:
         """One look at everything that is due; `elapsed` seconds after the one before."""
+        self._tell()
         await self._follow()
         self._forget(now)
         await self._announce(now)
@@ -254,30 +260,32 @@ class Watch:
             await self._neighbours.ask((*chosen, *sorted(urgent & self._held.keys(), key=str)))
 
     def seen(self, sighting: ports.Sighting) -> None:
-        """Another machine has an address: remember, tell, give back what was claimed over a late answer."""
+        """Another machine has an address: remember, and give back what was claimed over a late answer.
+
+        It is told at the next round, of many at once: a site that comes back has every address, and a liar
+        can be as many machines as it likes.
+        """
         claim, mac, now = sighting.claim, sighting.mac, self._clock.monotonic()
-        self._take_up()  # what was let go a moment ago is no longer ours to defend
+        if self._state.target is not self._following[0]:
+            self._take_up()  # what was let go a moment ago is no longer ours to defend
         if claim not in self._held:
             return
         known = self._contests.get(claim)
         if known is not None and known.mac == mac:
             known.last = now
             return
+        verdict = self._verdict(claim, mac, now)
+        if known is None or known.state is not verdict:
+            self._news.add(claim)
         since = known.since if known is not None else self._clock.now()
-        contest = _Contest(mac, since, now, self._verdict(claim, mac, now))
-        self._contests[claim] = contest
-        _log.warning(
-            events.ADDRESS_CONTESTED,
-            address=str(claim.address),
-            device=claim.device,
-            mac=mac,
-            state=contest.state.value,
-        )
-        self._publish()
-        if contest.state is DuplicateState.RELEASED:
+        self._contests[claim] = _Contest(mac, since, now, verdict)
+        self._stale = True
+        if verdict is DuplicateState.RELEASED and claim not in self._state.released:
             self._fresh.pop(claim, None)
             self._state.release(claim, mac)
-        self.contested(claim)
+            self.contested(claim)
+        if known is None:
+            self._woken.set()
 
     def _verdict(self, claim: Claim, mac: MacAddress, now: float) -> DuplicateState:
         rules = conflicts.claim_rules(self._state.enforced)
@@ -306,13 +314,29 @@ class Watch:
             if (turn := self._turns.get(claim)) is not None:
                 # Neighbours may look for it at the other machine, which is gone: said as after a claim.
                 turn.due, turn.done = now, 0
-        if over:
-            self._publish()
-            for claim in over:
-                self.contested(claim)
+        self._news.update(over)
+        self._stale |= bool(over)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Put into the state what is told to everyone, where it is other than before."""
+        if not self._stale:
+            return
+        self._stale, news = False, sorted(self._news, key=str)
+        self._news.clear()
+        self._publish()
+        for claim in news:
+            if (contest := self._contests.get(claim)) is not None:
+                _log.warning(
+                    events.ADDRESS_CONTESTED,
+                    address=str(claim.address),
+                    device=claim.device,
+                    mac=contest.mac,
+                    state=contest.state.value,
+                )
+            self.contested(claim)
 
     def _publish(self) -> None:
-        """Put into the state what is told to everyone."""
         told = tuple(
             DuplicateAddress(
                 address=claim.address,
@@ -321,7 +345,7 @@ class Watch:
                 state=contest.state,
                 since=contest.since,
             )
-            for claim, contest in sorted(self._contests.items(), key=str)
+            for claim, contest in sorted(self._contests.items(), key=lambda item: str(item[0]))
         )
         enforced = self._state.enforced
         self._state.contested = told

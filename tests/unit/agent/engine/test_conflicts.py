@@ -57,3 +57,11 @@ def test_every_duplicate_is_told() -> None:
     assert conflicts.duplicates(taken) == tuple(
         DuplicateAddress(address=ip_address(text), mac=MAC) for text in ("192.168.0.1", "198.51.100.10")
     )
+
+
+def test_of_very_many_the_first_are_told_and_how_many_more() -> None:
+    first = int(ip_address("192.168.0.20"))
+    taken = {Claim("eth1", ip_address(first + number)): MAC for number in range(130)}
+    found = conflicts.address_problem(documents.tenant(PARTIAL), taken)
+    assert isinstance(found.errors, tuple)
+    assert (len(found.errors), found.more) == (100, 30)
