@@ -69,6 +69,18 @@ def icmpv6(mac: bytes, to: bytes, source: IPv6Address, destination: IPv6Address,
     return to + mac + b"\x86\xdd" + header + body
 
 
+def tagged(frame: bytes, tags: str) -> bytes:
+    """The frame with these tags, in hexadecimal (IEEE 802.1Q, 9.6)."""
+    return frame[:12] + bytes.fromhex(tags) + frame[12:]
+
+
+def untagged(frame: bytes) -> bytes:
+    """The frame without its tags."""
+    while frame[12:14] in {b"\x81\x00", b"\x88\xa8"}:
+        frame = frame[:12] + frame[16:]
+    return frame
+
+
 def send(space: str, *listed: bytes, device: str = "host") -> None:
     """Send these frames."""
     script = _SEND.replace("sys.stdin.read().split()", "sys.argv[2:]")
@@ -87,7 +99,7 @@ def claimed(space: str, frame: bytes, *, device: str = "host", seconds: float = 
     To its sender or to everybody, and for that address alone: kernels look whether their neighbours are still
     there whenever they like, and are answered.
     """
-    asked, mac = _asked(frame), frame[6:12]
+    asked, mac = _asked(untagged(frame)), frame[6:12]
     heard = [each for each in answers(space, frame, device=device, seconds=seconds) if _to(each, mac)]
     claims = (frames.parse_claim(each) for each in heard)
     return {str(claim.address) for claim in claims if claim is not None and claim.address.packed == asked}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -126,6 +127,25 @@ def test_a_frame_that_a_guest_tagged_does_not_cross(world: Lab, source: str, tar
         assert heard(world, target, "any", said(world, source, 3, to))["frames"] == 3, (
             "without the tag it does"
         )
+
+
+@pytest.mark.parametrize(("source", "target"), [("replica", "host"), ("host", "replica")])
+def test_ipv6_in_tags_does_not_cross(world: Lab, source: str, target: str) -> None:
+    """Who is behind may take off tags that name no VLAN, be it one in another."""
+    end = world.provider if source == "replica" else world.tenant
+    addresses = {"replica": REPLICA6, "host": HOST6}
+    ends = b"".join(ipaddress.IPv6Address(addresses[each]).packed for each in (source, target))
+    packet = (bytes.fromhex("86dd6000000000143b40") + ends + b"x" * 20).hex()
+    before = end.drops("drop_tagged")
+
+    def tagged() -> None:
+        for tag in (TAGS["two"], TAGS["priority over customer"], "81000000" * 2, "88a8000081000000"):
+            world.guest(source, "say", tag + packet, "2", MACS[target])
+
+    assert heard(world, target, "any", tagged, 1.2)["frames"] == 0
+    assert end.drops("drop_tagged") == before + 8
+    plain = said(world, source, 2, MACS[target], packet)
+    assert heard(world, target, "any", plain)["frames"] == 2, "without the tag it does"
 
 
 @pytest.mark.parametrize(("loud", "quiet"), [("host", "original")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 
 import pytest
 
@@ -10,7 +11,7 @@ from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
 from tests import documents
-from tests.neighbour_wire import OTHER_MAC, arp, claimed, learned, mac_of, moves, solicitation
+from tests.neighbour_wire import OTHER_MAC, arp, claimed, learned, mac_of, moves, send, solicitation, tagged
 from tests.wired import BOX, FAR, VLAN, addresses, build, counted, load, run, tear_down, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -90,6 +91,25 @@ def test_only_replicas_are_told_the_appliances_address(partial: None) -> None:
         run("ip", "-n", VLAN, "-6", "addr", "del", f"{stranger6}/128", "dev", "host")
     with counted("drop_solicitation"):
         assert not claimed(VLAN, solicitation(mac_of(VLAN), "fe80::22", "2001:db8::5"))
+
+
+def test_tags_of_priority_hide_no_source(partial: None) -> None:
+    """The kernel takes off tags that name no VLAN, also one in another, and drops frames with any other."""
+    mac = mac_of(VLAN)
+    for tags in ("8100e00081000000", "88a8000081000000"):
+        assert claimed(VLAN, tagged(solicitation(mac, VIP6, "2001:db8::5"), tags)) == {"2001:db8::5"}
+        with counted("drop_solicitation"):
+            send(VLAN, tagged(solicitation(mac, "2001:db8::22", "2001:db8::5"), tags))
+        for stranger, reason in (("2001:db8:99::9", "drop_spoofed"), ("2001:db8::22", "drop_forward")):
+            with counted(reason):
+                send(VLAN, tagged(_datagram(mac, stranger, "2001:db8::30"), tags))
+    assert not claimed(VLAN, tagged(solicitation(mac, VIP6, "2001:db8::5"), "8100000081000005"))
+
+
+def _datagram(mac: bytes, source: str, destination: str) -> bytes:
+    """An IPv6 packet to the appliance without anything in it (RFC 8200, 4.7)."""
+    ends = IPv6Address(source).packed + IPv6Address(destination).packed
+    return mac_of(BOX, "eth1") + mac + bytes.fromhex("86dd6000000000003b40") + ends
 
 
 def test_an_idle_network_says_nothing(partial: None) -> None:

@@ -31,7 +31,7 @@ from tests.kernel.watching import (
     says,
     turns,
 )
-from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation
+from tests.neighbour_wire import OTHER_MAC, answers, arp, colon, learned, mac_of, send, solicitation, tagged
 from tests.wired import addresses, run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -217,6 +217,33 @@ async def test_a_stale_answer_that_the_document_names_is_told_and_no_trouble(
         another = bytes.fromhex("020000009902")
         await asyncio.to_thread(send, SPACE, says(another, address))
         await appliance.tells(address, DuplicateState.CONTESTED, another)
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+async def test_a_machine_of_another_vlan_is_none_of_this_segment(quick: None, address: str) -> None:
+    """On a trunk others may have the same address; a tag of priority alone names no VLAN."""
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.to_thread(send, SPACE, tagged(says(OTHER_MAC, address), "81000005"))
+        await asyncio.sleep(0.3)
+        assert not appliance.told(address)
+        await asyncio.to_thread(send, SPACE, tagged(says(OTHER_MAC, address), "8100e000"))
+        await appliance.tells(address, DuplicateState.CONTESTED, OTHER_MAC)
+
+
+async def test_who_answers_in_another_vlan_is_in_the_way_of_no_claim() -> None:
+    neighbours = PacketNeighbours(probes=1, interval=1.0)
+    wanted = [Claim(NIC, ip_address(each)) for each in (FOUR, SIX)]
+    try:
+        for tags, found in (("81000005", {}), ("", dict.fromkeys(wanted, colon(OTHER_MAC)))):
+            probing = asyncio.create_task(neighbours.probe(wanted))
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(
+                send, SPACE, *(tagged(says(OTHER_MAC, each), tags) for each in (FOUR, SIX))
+            )
+            assert await probing == found
+    finally:
+        await neighbours.aclose()
 
 
 async def test_a_probe_for_a_held_address_is_answered_as_its_owner_would(quick: None) -> None:

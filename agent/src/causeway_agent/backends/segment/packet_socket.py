@@ -20,12 +20,32 @@ _EVERY_PROTOCOL = 3  # ETH_P_ALL, linux/if_ether.h
 # Classic BPF (linux/filter.h): load an octet, compare, return.
 _LOAD_OCTET = 0x30
 _LOAD_HALF_WORD = 0x28
+_AND = 0x54
 _JUMP_EQUAL = 0x15
 _RETURN = 0x06
 _INSTRUCTION = struct.Struct("HBBI")
 _WHOLE_FRAME = 0xFFFF
 _ACCEPT = (_INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME),)
 _ETHERTYPE_OFFSET = 12
+# What the kernel knows beside a frame (SKF_AD_OFF): for whom it is, the tag that it took off, and if there
+# was one. Where only one protocol is heard the tag is forgotten by then, and the frame is for others
+# (net/core/dev.c, __netif_receive_skb_core).
+_KIND, _TAG, _TAGGED = (0xFFFFF000 + offset for offset in (4, 44, 48))
+_FOR_OTHERS = 3  # PACKET_OTHERHOST
+_VLAN_ID = 0x0FFF  # IEEE 802.1Q, 9.6; 0: a priority and no VLAN
+_UNTAGGED = (
+    _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _TAGGED),
+    _INSTRUCTION.pack(_JUMP_EQUAL, 4, 0, 0),
+    _INSTRUCTION.pack(_LOAD_HALF_WORD, 0, 0, _TAG),
+    _INSTRUCTION.pack(_AND, 0, 0, _VLAN_ID),
+    _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, 0),
+    _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+)
+_FOR_NO_OTHERS = (
+    _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _KIND),
+    _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, _FOR_OTHERS),
+    _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+)
 _NEXT_HEADER_OFFSET = 14 + 6
 _ICMPV6_TYPE_OFFSET = 14 + 40
 _ICMPV6 = 58
@@ -83,9 +103,18 @@ def open_kept(device: str, version: int, *, port: bool) -> socket.socket:
 
 
 def let_in(sock: socket.socket, program: Sequence[bytes]) -> None:
-    """Let the socket receive what this program of classic BPF accepts. Raises OSError."""
-    code = ctypes.create_string_buffer(b"".join(program))
-    option = struct.pack("HP", len(program), ctypes.addressof(code))
+    """Let the bound socket receive what this program of classic BPF accepts. Raises OSError."""
+    _let_in(sock, sock.getsockname()[1], program)
+
+
+def _let_in(sock: socket.socket, protocol: int, program: Sequence[bytes]) -> None:
+    """Of the device's own segment: on a trunk a socket hears the frames of every VLAN, without their tags. A
+    machine with the same address in another network would be taken for one of this network.
+    """
+    own = _UNTAGGED if protocol == _EVERY_PROTOCOL else _FOR_NO_OTHERS
+    steps = (*own, *program)
+    code = ctypes.create_string_buffer(b"".join(steps))
+    option = struct.pack("HP", len(steps), ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, option)
 
 
@@ -105,7 +134,7 @@ def _bound(device: str, ethertype: int, program: Sequence[bytes] = ()) -> socket
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         if program:
-            let_in(sock, program)
+            _let_in(sock, ethertype, program)
         if ethertype == _EVERY_PROTOCOL:
             sock.setsockopt(_SOL_PACKET, _IGNORE_OUTGOING, 1)
         sock.bind((device, ethertype))
