@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address, ip_interface
 
@@ -19,6 +18,7 @@ from causeway_wire.desired import Claims, Desired, LateAnswer, Partial, StaleAns
 from causeway_wire.observed import DuplicateState
 from tests import documents
 from tests.kernel import watching as watched
+from tests.kernel.stalls import stalls
 from tests.kernel.watching import (
     NIC,
     SPACE,
@@ -147,24 +147,6 @@ async def test_a_site_that_comes_back_is_told_and_holds_nobody_up(quick: None) -
         await becomes(lambda: len(appliance.state.contested) == len(many))
         assert appliance.state.trouble is not None
     assert max(longest) < 0.5
-
-
-@contextlib.asynccontextmanager
-async def stalls() -> AsyncIterator[list[float]]:
-    """How late the event loop comes back to who sleeps a hundredth of a second."""
-    found: list[float] = []
-
-    async def look() -> None:
-        while True:
-            before = time.monotonic()
-            await asyncio.sleep(0.01)
-            found.append(time.monotonic() - before - 0.01)
-
-    task = asyncio.create_task(look())
-    try:
-        yield found
-    finally:
-        task.cancel()
 
 
 async def test_an_adapter_of_our_own_is_no_other_machine(quick: None) -> None:

@@ -19,9 +19,11 @@ from ipaddress import IPv6Network
 from causeway_agent import errors
 from causeway_agent.backends.host.token_bucket import Bucket, Buckets
 from causeway_agent.backends.segment import frames, packet_socket
+from causeway_agent.backends.segment.attention import Attention
 from causeway_agent.plan.model.processes import NeighbourResponder
 
-_FRAME = 2048
+_HEARD = 2000.0
+"""Solicitations looked at per second."""
 _RATE = 1000.0
 """Answers per second to all, on average."""
 _BURST = 200.0
@@ -65,9 +67,10 @@ async def respond(spec: NeighbourResponder, ready: Callable[[], None]) -> None:
         with packet_socket.open_icmpv6(spec.device, kind=frames.SOLICITATION) as sock:
             mac = packet_socket.mac_of(sock)
             desk = _Desk(spec, mac, Bucket(_RATE, _BURST, loop.time()))
+            attention = Attention(sock, _HEARD)
             ready()
             while True:
-                asked = frames.parse_solicitation(await loop.sock_recv(sock, _FRAME))
+                asked = frames.parse_solicitation(await attention.frame())
                 if asked is not None and desk.admits(asked, loop.time()):
                     await loop.sock_sendall(sock, frames.proxy_advertisement(asked, mac))
     except OSError as error:

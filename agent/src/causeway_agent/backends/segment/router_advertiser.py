@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Final
 
 from causeway_agent import errors
-from causeway_agent.backends.host.token_bucket import Bucket
+from causeway_agent.backends.host.token_bucket import Bucket, Buckets
 from causeway_agent.backends.segment import packet_socket, router_frames
+from causeway_agent.backends.segment.attention import Attention
 from causeway_agent.backends.segment.router_frames import Sender
 from causeway_agent.plan.model.processes import RouterAdvertiser
 
@@ -29,9 +30,14 @@ SHORTEST_SECONDS: Final = 200.0
 SPACING_SECONDS: Final = 3.0
 """Between two to everyone."""
 FAREWELLS: Final = 3
-_FRAME = 2048
+_HEARD = 500.0
+"""Solicitations looked at per second."""
 _ANSWERS, _BURST = 50.0, 100.0
 """To hosts that asked, per second and at once."""
+_ANSWERS_OF_ONE, _BURST_OF_ONE = 5.0, 10.0
+"""To one MAC address: who floods must not take the others' answers."""
+_REMEMBERED = 4096
+"""MAC addresses."""
 _LINK, _TENTATIVE = 0x20, 0x40
 """Scope and flag of an address (linux/ipv6.h, linux/if_addr.h)."""
 _PATIENCE = 1.0
@@ -65,10 +71,12 @@ async def advertise(spec: RouterAdvertiser, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     try:
         with packet_socket.open_icmpv6(spec.device, kind=router_frames.SOLICITATION) as sock:
+            attention = Attention(sock, _HEARD)
             ready()
             pace, bucket = _Pace(loop.time()), Bucket(_ANSWERS, _BURST, loop.time())
+            buckets = Buckets(_ANSWERS_OF_ONE, _BURST_OF_ONE, _REMEMBERED)
             while True:
-                asked = await _heard(sock, pace.due)
+                asked = await _heard(attention, pace.due)
                 sender, now = _sender(spec.device, sock), loop.time()
                 if sender is None:
                     pace.due = max(pace.due, now + _PATIENCE)
@@ -77,7 +85,7 @@ async def advertise(spec: RouterAdvertiser, ready: Callable[[], None]) -> None:
                     pace.said(now)
                 elif asked is not None and asked.source.is_unspecified:
                     pace.hurry(now)
-                elif asked is not None and bucket.take(now):
+                elif asked is not None and buckets.take(asked.mac, now) and bucket.take(now):
                     await loop.sock_sendall(sock, router_frames.advertisement(spec, sender, to=asked))
     except OSError as error:
         doing = f"send router advertisements on {spec.device}"
@@ -94,12 +102,11 @@ async def take_leave(spec: RouterAdvertiser) -> None:
                 await asyncio.get_running_loop().sock_sendall(sock, frame)
 
 
-async def _heard(sock: socket.socket, until: float) -> router_frames.Solicitation | None:
+async def _heard(attention: Attention, until: float) -> router_frames.Solicitation | None:
     """The next solicitation, or None at this moment."""
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout_at(until):
-            return router_frames.parse_solicitation(await loop.sock_recv(sock, _FRAME))
+            return router_frames.parse_solicitation(await attention.frame())
     except TimeoutError:
         return None
 
