@@ -10,6 +10,7 @@ from causeway_agent.plan.steer import remotes
 from causeway_agent.plan.steer.remotes import (
     Answering,
     Connected,
+    Ended,
     Event,
     Failed,
     LookedInVain,
@@ -121,19 +122,26 @@ def test_without_an_alternative_nothing_is_looked_for(transports: tuple[Transpor
 
 
 def test_a_client_found_running_starts_from_its_endpoint() -> None:
-    assert order(remotes.begin(TWO_GATEWAYS, current=2), 4) == [2, 0, 1, 3]
+    assert order(remotes.begin(TWO_GATEWAYS, current=3), 4) == [0, 2, 3, 1]
 
 
-def test_a_tunnel_that_had_to_go_over_tcp_does_so_again_unless_a_gateway_answers_over_udp() -> None:
-    on_tcp = working(TWO_GATEWAYS, 3)
-    assert order(on_tcp, 4) == [3, 1, 0, 2]
-    assert order(on_tcp, 4, frozenset({2})) == [2, 0, 3, 1]
+def test_a_lost_connection_over_tcp_is_made_anew_over_tcp_unless_a_gateway_answers_over_udp() -> None:
+    lost = after(working(TWO_GATEWAYS, 3), Ended())
+    assert order(lost, 4) == [3, 1, 0, 2]
+    assert order(lost, 4, frozenset({2})) == [2, 0, 3, 1]
+    assert order(after(working(TWO_GATEWAYS, 2), Ended()), 4) == [2, 0, 1, 3]
+
+
+def test_beside_a_silent_way_over_tcp_udp_is_tried_first() -> None:
+    assert order(working(TWO_GATEWAYS, 3), 4) == [0, 2, 3, 1]
+    back = after(working(TWO_GATEWAYS, 3), Ended(), Connected(1, 0.1))
+    assert order(back, 4) == [0, 2, 1, 3]
 
 
 EVENTS = st.one_of(
     st.builds(Connected, st.integers(0, 5), st.floats(0, 10)),
     st.builds(Failed, st.integers(0, 5)),
-    st.sampled_from([Proven(), LookedInVain(), Answering()]),
+    st.sampled_from([Proven(), Ended(), LookedInVain(), Answering()]),
 )
 
 

@@ -329,6 +329,7 @@ class ClientUnit:
         reason = carrier.why or why
         await carrier.kill()
         self._carrier = None
+        self._remotes = remotes.advance(self._remotes, remotes.Ended())
         self._count(reason)
         if self.spec.declined is not None:
             self._context.interrupted(self.spec.tunnel)

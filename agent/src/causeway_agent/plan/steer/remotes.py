@@ -3,8 +3,8 @@
 The rules: endpoints over UDP before those over TCP, and of several that have not failed in this round the one
 whose gateway answers our question (`gateway_echo`), then the one that carried the tunnel last, then the
 document's order. A working endpoint is kept; a tunnel on TCP looks for UDP beside itself, at once when a
-gateway answers over UDP again, ever more rarely while looking is in vain. One that had to go over TCP and is
-lost goes over TCP first while no gateway answers: each vain attempt over UDP would be a second of silence.
+gateway answers over UDP again, ever more rarely while looking is in vain. One whose connection over TCP ended
+goes over TCP first while no gateway answers: each vain attempt over UDP would be a second of silence.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """The endpoint that carried the tunnel does so no longer, and nothing else does."""
+
+
+@dataclass(frozen=True, slots=True)
 class LookedInVain:
     """UDP was looked for from TCP and did not carry the tunnel."""
 
@@ -68,7 +73,7 @@ class Answering:
     """A gateway answers over UDP where none did before."""
 
 
-Event = Connected | Proven | Failed | LookedInVain | Answering
+Event = Connected | Proven | Failed | Ended | LookedInVain | Answering
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,10 @@ class RemoteState:
     """Longest time a successful attempt took, seconds."""
     looked: int = 0
     """Times in a row that looking for UDP was in vain."""
+    ended: bool = False
+    """Whether nothing carries the tunnel any more. Beside a silent way over TCP another one over TCP would be
+    no trial: the server drops the older of a client's sessions, which may only have paused.
+    """
 
     @property
     def on_tcp(self) -> bool:
@@ -133,7 +142,7 @@ def attempt(state: RemoteState, answering: AbstractSet[int] = frozenset()) -> At
 
 
 def _rank(state: RemoteState, endpoint: int, answering: AbstractSet[int]) -> tuple[bool, bool, bool, int]:
-    first = Transport.TCP if state.on_tcp and not answering else Transport.UDP
+    first = Transport.TCP if state.ended and state.on_tcp and not answering else Transport.UDP
     return (
         state.transports[endpoint] is not first,
         endpoint not in answering,
@@ -146,7 +155,7 @@ def advance(state: RemoteState, event: Event) -> RemoteState:
     """The state after this event."""
     match event:
         case Connected(endpoint=endpoint, after=after):
-            return replace(state, last=endpoint, slowest=max(state.slowest, after))
+            return replace(state, last=endpoint, slowest=max(state.slowest, after), ended=False)
         case Proven():
             udp = state.last is not None and state.transports[state.last] is Transport.UDP
             return replace(state, failed=frozenset(), rounds=0, looked=0 if udp else state.looked)
@@ -155,10 +164,10 @@ def advance(state: RemoteState, event: Event) -> RemoteState:
             if len(failed) < len(state.transports):
                 return replace(state, failed=failed)
             return replace(state, failed=frozenset(), rounds=state.rounds + 1)
-        case LookedInVain():
-            return replace(state, looked=state.looked + 1)
-        case Answering():
-            return replace(state, looked=0)
+        case Ended():
+            return replace(state, ended=True)
+        case LookedInVain() | Answering():
+            return replace(state, looked=state.looked + 1 if isinstance(event, LookedInVain) else 0)
 
 
 def look_after(state: RemoteState, answering: AbstractSet[int]) -> float | None:
