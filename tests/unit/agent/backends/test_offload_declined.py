@@ -303,6 +303,7 @@ async def test_what_kept_openvpn_from_it_is_forgotten_when_the_tunnel_is_interru
     clock.advance(ASK_AGAIN - 1)
     assert not tunnels.interrupted("acme-0")
     assert tunnels.reasons() == {"acme-0": "OpenVPN: out of memory"}
+    assert (tunnels.reason("acme-0"), tunnels.reason("acme-1")) == ("OpenVPN: out of memory", None)
     clock.advance(1)
     assert not tunnels.interrupted("acme-1")
     assert tunnels.interrupted("acme-0")

@@ -35,6 +35,11 @@ class DeclinedTunnels:
         """OpenVPN's words for each tunnel that it was not asked about since."""
         return {tunnel: declined.why for tunnel, declined in self._tunnels.items()}
 
+    def reason(self, tunnel: TunnelId) -> str | None:
+        """The same for this one; None when it did not decline."""
+        declined = self._tunnels.get(tunnel)
+        return None if declined is None else declined.why
+
     def note(self, tunnel: TunnelId, why: str) -> None:
         """Remember why; of several reasons the first, which is part of what is planned instead."""
         self._tunnels.setdefault(tunnel, _Declined(why, self._clock.monotonic()))

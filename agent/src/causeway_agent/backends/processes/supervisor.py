@@ -211,7 +211,7 @@ class Supervisor:
             ours = one.spec if isinstance(one.spec, VpnServer | VpnClient) else None
             if ours is not None and ours.tunnel == report.id and offload.carried(ours, report.transport):
                 return Carrier.KERNEL, None
-        declined = self.declined().get(report.id)
+        declined = self._declined.reason(report.id)
         return Carrier.PROCESS, offload.why_not(self._no_offload, report.transport, declined)
 
     def declined(self) -> Mapping[TunnelId, str]:
