@@ -96,6 +96,13 @@ def test_a_slow_path_gets_the_time_it_once_took() -> None:
     assert remotes.attempt(state).deadline == 1.5 * remotes.SLOW_PATH_FACTOR
 
 
+def test_udp_that_is_looked_for_from_tcp_gets_the_time_that_the_path_took_too() -> None:
+    quick, slow = (after(remotes.begin((UDP, TCP)), Connected(1, took), Proven()) for took in (0.1, 4.0))
+    assert remotes.look(quick, frozenset()).patience == remotes.PATIENCE
+    found = remotes.look(slow, frozenset({0}))
+    assert found.deadline == found.patience == 4.0 * remotes.SLOW_PATH_FACTOR
+
+
 def test_a_tunnel_on_tcp_looks_for_udp_soon_and_ever_more_rarely_while_that_is_in_vain() -> None:
     on_tcp = working((UDP, TCP), 1)
     heard = frozenset({0})

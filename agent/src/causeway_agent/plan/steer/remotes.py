@@ -183,7 +183,8 @@ def look(state: RemoteState, answering: AbstractSet[int]) -> Attempt:
     # In turn, so that one gateway that answers but carries nothing does not hide the others.
     likely = [one for one in udp if one in answering] or udp
     endpoint = likely[state.looked % len(likely)]
-    return Attempt(endpoint=endpoint, delay=0.0, deadline=PATIENCE, patience=PATIENCE)
+    patience = max(PATIENCE, SLOW_PATH_FACTOR * state.slowest)
+    return Attempt(endpoint=endpoint, delay=0.0, deadline=patience, patience=patience)
 
 
 def restart_delay(previous: float, *, lived: float) -> float:
