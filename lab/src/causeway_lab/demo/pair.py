@@ -26,6 +26,7 @@ from causeway_lab.qemu import acceleration
 from causeway_lab.service import drill
 from causeway_lab.world import topology
 from causeway_lab.world.steps import Listener
+from causeway_wire.observed import Carrier, Transport
 
 DEADLINE = 1500.0
 """Seconds for the whole of it, on a busy machine without KVM."""
@@ -46,6 +47,7 @@ async def tell(lab: Lab, ledger: Ledger) -> Sequence[drill.Measure]:
     await ledger.claim("Each appliance's kernel has what the image promises", capable(lab))
     for chapter in (chapters.before, chapters.disaster, chapters.extended):
         await chapter()
+    await ledger.claim("A tunnel's packets are carried by each end's kernel, where that can", carried(lab))
     await trunk(lab, ledger)
     await chapters.undone()
     return measures
@@ -60,6 +62,20 @@ async def capable(lab: Lab) -> str:
         require(not missing, f"{name} lacks {', '.join(missing)}")
         there = [capability for capability, value in found.items() if value is True]
         lines.append(f"{name} ({found['kernel']}): {', '.join(there)}")
+    return "; ".join(lines)
+
+
+async def carried(lab: Lab) -> str:
+    """Both ends of every tunnel tell who carries it over UDP, and why not the kernel."""
+    lines = []
+    for name, agent in lab.appliances.agents.items():
+        why_not = (await agent.versions()).capabilities.no_offload
+        for tunnel in (await agent.observed()).tunnels:
+            told = (tunnel.transport, tunnel.carrier, tunnel.no_offload)
+            carrier = Carrier.KERNEL if why_not is None else Carrier.PROCESS
+            require(told == (Transport.UDP, carrier, why_not), f"{name} tells {told}")
+            lines.append(f"{name}: by its {carrier.value}" + (f", {why_not}" if why_not else ""))
+    require(len(lines) > 1, "there is no tunnel")
     return "; ".join(lines)
 
 
