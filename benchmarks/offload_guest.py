@@ -206,8 +206,14 @@ def measure(kind: str, seconds: float) -> None:
             tell(what="flow", kind=kind, version=version, flows=flows, **flow(version, flows, seconds))
 
 
-def compare(seconds: float, user: tuple[str, ...]) -> None:
-    """Plain forwarding, the tunnel by its process, the tunnel by the kernel."""
+def compare(rounds: int, seconds: float, user: tuple[str, ...]) -> None:
+    """Plain forwarding, the tunnel by its process, the tunnel by the kernel, again and again."""
+    for _ in range(rounds):
+        compare_once(seconds, user)
+
+
+def compare_once(seconds: float, user: tuple[str, ...]) -> None:
+    """Each of them once."""
     forward_plainly("add")
     if first_answer() is None:
         raise RuntimeError("plain forwarding does not work")
@@ -260,7 +266,7 @@ def main(given: dict[str, Any]) -> None:
     user = tuple(given["user"])
     build()
     jobs: dict[str, Callable[[], None]] = {
-        "compare": lambda: compare(given["seconds"], user),
+        "compare": lambda: compare(given["rounds"], given["seconds"], user),
         "restarts": lambda: restarts(given["restarts"], user),
     }
     for job in given["jobs"]:

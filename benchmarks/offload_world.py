@@ -167,6 +167,12 @@ def busy() -> float:
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
+def switches() -> int:
+    """How often a processor of this machine has changed from one process to another."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("ctxt ")).split()[1])
+
+
 def received(machine: str, device: str) -> int:
     """Packets that a device has received."""
     rows = json.loads(ip(machine, "-j", "-s", "link", "show", device))
@@ -174,7 +180,7 @@ def received(machine: str, device: str) -> int:
 
 
 def flow(version: int, flows: int, seconds: float) -> dict[str, float]:
-    """TCP from VM to replica: Mbit/s, packets, and what the processors worked for them."""
+    """TCP from VM to replica: Mbit/s, packets, what the processors worked for them, changes of process."""
     with inside("rep"):
         listener = socket.create_server(("", PORT), family=FAMILIES[version], backlog=flows)
     stopped, counts = threading.Event(), [0] * flows
@@ -200,9 +206,10 @@ def flow(version: int, flows: int, seconds: float) -> dict[str, float]:
         thread.start()
     time.sleep(seconds / 3)
     began, octets, packets, worked = time.monotonic(), sum(counts), received("rep", "eth0"), busy()
+    changed = switches()
     time.sleep(seconds)
     took, octets = time.monotonic() - began, sum(counts) - octets
-    packets, worked = received("rep", "eth0") - packets, busy() - worked
+    packets, worked, changed = received("rep", "eth0") - packets, busy() - worked, switches() - changed
     stopped.set()
     for one in (*senders, *takers, listener):
         with contextlib.suppress(OSError):
@@ -210,4 +217,5 @@ def flow(version: int, flows: int, seconds: float) -> dict[str, float]:
         one.close()
     for thread in threads:
         thread.join(5)
-    return {"mbits": octets * 8 / took / 1e6, "packets": float(packets), "busy": worked, "seconds": took}
+    done = {"packets": float(packets), "busy": worked, "switches": float(changed)}
+    return {"mbits": octets * 8 / took / 1e6, "seconds": took, **done}

@@ -48,6 +48,8 @@ class Machine:
     adapter: str = "virtio-net-pci"
     mebibytes: int = 1024
     """Memory."""
+    processors: int = 2
+    """Virtual ones."""
     acceleration: Acceleration
     seconds: float = 300.0
     """The longest time until SSH has answered; emulated on an idle machine it takes a minute."""
@@ -129,7 +131,8 @@ def _command(image: Path, machine: Machine, work: Path, api_port: int, ssh_port:
     form = FORMATS.get(image.suffix, "raw")
     words = ["qemu-system-x86_64", *machine.acceleration.options]
     words += ["-machine", ("pc" if machine.disk == "ide" else "q35") + (",smm=on" if secure else "")]
-    words += ["-smp", "2", "-m", str(machine.mebibytes), "-display", "none", "-monitor", "none", "-snapshot"]
+    words += ["-smp", str(machine.processors), "-m", str(machine.mebibytes)]
+    words += ["-display", "none", "-monitor", "none", "-snapshot"]
     words += ["-serial", f"file:{work / 'console'}", "-smbios", f"type=11,path={work / 'seed.smbios'}"]
     forward = f"hostfwd=tcp:127.0.0.1:{ssh_port}-:22,hostfwd=tcp:127.0.0.1:{api_port}-:{subject.PORT}"
     words += ["-nic", f"user,restrict=on,model={machine.adapter},mac={subject.MANAGEMENT_MAC},{forward}"]
