@@ -135,10 +135,10 @@ pair: ## boot the image as two appliances and a gateway; a VM fails over between
 	@test -n "$(IMAGE)" || { echo 'pair: there is no image yet: make image' >&2; exit 1; }
 	@$(BIN)/causeway lab demo --image "$(IMAGE)"
 
-booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates, the pair (long without KVM)
+booted: ## tests that boot the image in QEMU: first boot, refused seeds, updates, the pair (long without KVM; FLAVOUR=offload)
 	@scripts/setup image
 	@test -n "$(IMAGE)" || $(MAKE) --no-print-directory image
-	@$(BIN)/python scripts/run_tests.py booted
+	@$(if $(filter-out stable,$(FLAVOUR)),CAUSEWAY_IMAGE="$$(ls dist/$(FLAVOUR)/causeway-*.qcow2 | tail -n 1)") $(BIN)/python scripts/run_tests.py booted
 
 vsphere: ## import the OVA into a simulated vCenter and compare its octets (builds the simulator: Go from Debian)
 	@scripts/setup vsphere

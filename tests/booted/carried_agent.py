@@ -18,6 +18,7 @@ from causeway_agent.backends.host import capabilities
 from causeway_agent.engine import machine, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
+from causeway_agent.plan.compile import openvpn_config
 from causeway_agent.plan.steer import remotes
 from causeway_wire import codec
 from causeway_wire.change import Change
@@ -25,6 +26,8 @@ from causeway_wire.desired import Desired
 
 PACE = 1.0
 """Seconds; each look costs, where processors are emulated."""
+RENEGOTIATE = 60
+"""Seconds from a session's keys to the next ones; it is an hour elsewhere."""
 SLOWNESS = 20.0
 """How much longer than elsewhere a handshake may take there."""
 
@@ -64,6 +67,11 @@ def _replace(path: Path, text: bytes) -> None:
     beside.replace(path)
 
 
+def _rekey_often() -> None:
+    common = (*getattr(openvpn_config, "_COMMON"), f"reneg-sec {RENEGOTIATE}")  # noqa: B009 - a test's business only
+    setattr(openvpn_config, "_COMMON", common)  # noqa: B010 - a test's business only
+
+
 def _be_patient() -> None:
     """A handshake gets the time that it takes on emulated and busy processors."""
     for name in ("FIRST_DEADLINE", "NEXT_DEADLINE", "LONGEST_DEADLINE", "PATIENCE"):
@@ -76,4 +84,5 @@ def _be_patient() -> None:
 if __name__ == "__main__":
     app.configure_logs()
     _be_patient()
+    _rekey_often()
     asyncio.run(run(*map(Path, sys.argv[1:])))

@@ -20,11 +20,12 @@ from benchmarks import offload_world as world
 
 WORK = Path("/run/carried")
 PYTHON = "/opt/causeway/bin/python"
+VM = {4: "192.168.10.11", 6: "fd00:10::11"}
 REPLICA = {4: "192.168.10.12", 6: "fd00:10::12"}
 OTHER = "192.168.10.77"
 """An address on the replica's machine that is not failed over."""
 ADDRESSES = (
-    ("vm", "eth0", "192.168.10.11/24", "fd00:10::11/64"),
+    ("vm", "eth0", f"{VM[4]}/24", f"{VM[6]}/64"),
     ("gw", "pub", "203.0.113.10/24"),
     ("gw", "inside", "10.10.0.5/24"),
     ("rep", "eth0", "192.168.10.12/24", "fd00:10::12/64", f"{OTHER}/24"),
@@ -126,12 +127,12 @@ def openvpns(machine: str) -> list[int]:
     return found
 
 
-def until(done: Callable[[], object], what: str) -> float:
+def until(done: Callable[[], object], what: str, *, patience: float = PATIENCE) -> float:
     """Seconds until it is so. Raises RuntimeError with what the agents said last."""
     began = time.monotonic()
     while not done():
-        if time.monotonic() - began > PATIENCE:
-            raise RuntimeError(f"{what}: not within {PATIENCE:g} s\n{_last_words()}")
+        if time.monotonic() - began > patience:
+            raise RuntimeError(f"{what}: not within {patience:g} s\n{_last_words()}")
         time.sleep(0.05)
     return time.monotonic() - began
 

@@ -5,20 +5,19 @@ One that cannot be asked is told, and the next one is asked.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import subprocess
-import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from benchmarks import offload_world as world
+from tests.booted import carried_credentials as credentials
 from tests.booted import carried_guest as guest
 from tests.booted import carried_packets as packets
+from tests.booted.carried_watch import Watch
 
-VM = {4: "192.168.10.11", 6: "fd00:10::11"}
 OTHER = {4: "10.77.0.5", 6: "fd00:77::5"}
 """Of a network that is not the tunnel's."""
 BESIDE = {4: guest.OTHER, 6: "fd00:10::77"}
@@ -26,12 +25,8 @@ BESIDE = {4: guest.OTHER, 6: "fd00:10::77"}
 COUNT = 20
 SOON = 10.0
 """Seconds in which something comes there if it comes at all."""
-EVERY = 0.02
-"""Seconds between questions to the replica."""
 WHILE = 3.0
 """Seconds for which packets pass before something happens."""
-LONG = 20.0
-"""Seconds for which a refused client tries again and again."""
 MODULES = Path("/run/modprobe.d")
 
 
@@ -54,7 +49,7 @@ class Asked:
         """
         (device,) = guest.made("tapp")
         for version, length in ((4, 32), (6, 128)):
-            vm, replica, strange = VM[version], guest.REPLICA[version], OTHER[version]
+            vm, replica, strange = guest.VM[version], guest.REPLICA[version], OTHER[version]
             ours = tuple(f"{address}/{length}" for address in (strange, BESIDE[version]))
             for address in ours:
                 world.ip("rep", "addr", "add", address, "dev", "eth0", check=False)
@@ -79,7 +74,7 @@ class Asked:
         for end in guest.ENDS:
             guest.tell(what="path", end=end, **guest.tunnel(end)["path"])
         for version in (4, 6):
-            for asks, there, to in (("vm", "rep", guest.REPLICA[version]), ("rep", "vm", VM[version])):
+            for asks, there, to in (("vm", "rep", guest.REPLICA[version]), ("rep", "vm", guest.VM[version])):
                 guest.tell(what="segments", version=version, asks=asks, **_segments(asks, there, to))
 
     def revoked(self) -> None:
@@ -90,7 +85,7 @@ class Asked:
             began = time.monotonic()
             self.agents["sapp"].take("document-revoked.json")
             applied = time.monotonic() - began
-            time.sleep(LONG)
+            time.sleep(credentials.LONG)
             last = watch.last(began)
         why = guest.tunnel("sapp").get("last_error")
         passed = guest.passes(4, patience=SOON)
@@ -105,6 +100,22 @@ class Asked:
             back=guest.passes(4),
         )
         guest.until(guest.settled, "everything as it should be")
+
+    def stolen(self) -> None:
+        """Who may not come in, and who may."""
+        credentials.stolen(self.agents["tapp"])
+
+    def replayed(self) -> None:
+        """Copies of the tunnel's packets."""
+        credentials.replayed()
+
+    def rekeyed(self) -> None:
+        """New keys of the session."""
+        credentials.rekeyed()
+
+    def renewed(self) -> None:
+        """New keys and certificates of both ends."""
+        credentials.renewed(self.agents)
 
     def restarts(self) -> None:
         """Killed processes at each end, carried by the kernel."""
@@ -129,12 +140,13 @@ class Asked:
             guest.tell(what="flow", version=version, passed=guest.passes(version))
         guest.carried("instead")
         guest.restarts(self.given["restarts"], carrier="process")
+        # Another configuration is planned then, as the module has gone.
         one = self.agents["sapp"]
         before = guest.openvpns("sapp")
         one.kill()
         one.restart()
         guest.until(guest.settled, "sapp taken up again")
-        guest.tell(what="left", same=before == guest.openvpns("sapp"), **guest.tunnel("sapp"))
+        guest.tell(what="anew", same=before == guest.openvpns("sapp"), **guest.tunnel("sapp"))
 
 
 def _tell_heard(what: str, version: int, heard: list[bytes]) -> None:
@@ -162,53 +174,6 @@ def _segments(asks: str, there: str, to: str) -> dict[str, list[int]]:
         for name in ("question", "answer")
         for where, seen in (("near", near), ("far", distant))
     }
-
-
-class Watch:
-    """Asks the replica every few milliseconds, and remembers when it answered."""
-
-    def __init__(self) -> None:
-        self._ended = threading.Event()
-        self._answers = [time.monotonic()]
-        with world.inside("vm"):
-            self._asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        with world.inside("rep"):
-            self._answering = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self._answering.bind(("", world.PORT))
-        for one in (self._asking, self._answering):
-            one.settimeout(0)
-        self._thread = threading.Thread(target=self._ask)
-
-    def _ask(self) -> None:
-        while not self._ended.wait(EVERY):
-            with contextlib.suppress(OSError):
-                self._asking.sendto(b"q", (guest.REPLICA[4], world.PORT))
-            with contextlib.suppress(OSError):
-                while True:
-                    _, who = self._answering.recvfrom(64)
-                    self._answering.sendto(b"a", who)
-            with contextlib.suppress(OSError):
-                while self._asking.recv(64):
-                    self._answers.append(time.monotonic())
-
-    @property
-    def answers(self) -> int:
-        """How many came until now."""
-        return len(self._answers) - 1
-
-    def last(self, since: float) -> float:
-        """Seconds from this moment until the last answer."""
-        return self._answers[-1] - since
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._asking.close()
-        self._answering.close()
 
 
 def ask(agents: dict[str, guest.Agent], given: dict[str, Any]) -> None:

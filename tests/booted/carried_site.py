@@ -31,6 +31,9 @@ from tests.booted import carried_guest
 
 TENANT, TUNNEL = "acme", "acme-web"
 CLIENT, SERVER = "acme-web.client", "acme-web.server"
+STRANGER = "acme-mail.client"
+"""Of the same authority, and not this tunnel's."""
+CLAIM = tls_crypt.Claim(tenant=TENANT, tunnel=TUNNEL)
 _PREFIXES = tuple(map(ipaddress.ip_network, ("192.168.10.0/24", "fd00:10::/64")))
 _GATEWAYS = tuple(map(ipaddress.ip_address, ("192.168.10.1", "fd00:10::1")))
 _REPLICAS = Partial(
@@ -81,13 +84,15 @@ class Site:
         """What the machine is given: files by end, adapters named by device."""
         return {
             "files": {
-                "sapp": self._files("sapp", self.provider, self._later_provider(), SERVER),
-                "tapp": self._files("tapp", self.tenant, {}, CLIENT),
+                "sapp": self._files("sapp", self.provider, self._later_provider(), (SERVER, f"new-{SERVER}")),
+                "tapp": self._files(
+                    "tapp", self.tenant, self._later_tenant(), (CLIENT, STRANGER, f"new-{CLIENT}")
+                ),
             }
         }
 
     def _files(
-        self, machine: str, document: Desired, later: Mapping[str, Desired], key: str
+        self, machine: str, document: Desired, later: Mapping[str, Desired], keys: tuple[str, ...]
     ) -> dict[str, str]:
         settings = Settings(
             appliance=document.appliance,
@@ -104,16 +109,23 @@ class Site:
         }
         return {
             **{name: _by_device(codec.encode(text).decode(), document) for name, text in texts.items()},
-            f"state/keys/{key}.key": self.keys[key],
+            **{f"state/keys/{key}.key": self.keys[key] for key in keys},
         }
 
     def _later_provider(self) -> dict[str, Desired]:
-        """Documents that follow, in this order: the client's certificate revoked, and taken back."""
+        """Documents that follow, in this order: the client's certificate revoked, and taken back; a new one
+        of the server's own.
+        """
         (network,) = _provider_role(self.provider).networks
         assert network.tunnel is not None
         tunnels = {
             "revoked": structs.replace(network.tunnel, revoked=(self.serials[CLIENT],)),
             "again": network.tunnel,
+            "renewed": structs.replace(
+                network.tunnel,
+                key=f"new-{SERVER}",
+                certificate=self._certificate(SERVER, pki.Usage.SERVER, key=f"new-{SERVER}"),
+            ),
         }
         found = {}
         for generation, (name, tunnel) in enumerate(tunnels.items(), start=2):
@@ -122,11 +134,37 @@ class Site:
             found[name] = structs.replace(self.provider, generation=generation, role=role)
         return found
 
-    def _certificate(self, name: str, usage: pki.Usage) -> str:
-        key = pki.make_key()
-        self.keys[name] = pki.private_pem(key).decode()
-        certificate = self.authority.issue(key.public_key(), common_name=name, usage=usage, now=self.now)
-        self.serials[name] = f"{certificate.serial_number:x}"
+    def _later_tenant(self) -> dict[str, Desired]:
+        """Documents that follow, in this order: another certificate of the authority, a key of another
+        provider's, its own again; a new certificate of the same name.
+        """
+        role = self.tenant.role
+        assert isinstance(role, TenantRole)
+        assert role.tunnel is not None
+        own, new = role.tunnel, f"new-{CLIENT}"
+        foreign = tls_crypt.make_client_key(tls_crypt.make_server_key(), CLAIM)
+        stranger = self._certificate(STRANGER, pki.Usage.CLIENT, key=STRANGER)
+        tunnels = {
+            "stranger": structs.replace(own, key=STRANGER, certificate=stranger),
+            "foreign": structs.replace(own, tls_crypt=foreign),
+            "own": own,
+            "renewed": structs.replace(
+                own, key=new, certificate=self._certificate(CLIENT, pki.Usage.CLIENT, key=new)
+            ),
+        }
+        return {
+            name: structs.replace(
+                self.tenant, generation=generation, role=structs.replace(role, tunnel=tunnel)
+            )
+            for generation, (name, tunnel) in enumerate(tunnels.items(), start=2)
+        }
+
+    def _certificate(self, name: str, usage: pki.Usage, *, key: str | None = None) -> str:
+        """One of this name, over a new key that is named so, or like it."""
+        made = pki.make_key()
+        self.keys[key or name] = pki.private_pem(made).decode()
+        certificate = self.authority.issue(made.public_key(), common_name=name, usage=usage, now=self.now)
+        self.serials[key or name] = f"{certificate.serial_number:x}"
         return pki.pem(certificate)
 
     def _provider(self) -> Desired:
@@ -152,7 +190,6 @@ class Site:
         return _document("provider", role, "upl", "10.10.0.20", nics)
 
     def _tenant(self) -> Desired:
-        claim = tls_crypt.Claim(tenant=TENANT, tunnel=TUNNEL)
         tunnel = TunnelClient(
             id=TUNNEL,
             inner=_inner(2, 1),
@@ -161,7 +198,7 @@ class Site:
             certificate=self._certificate(CLIENT, pki.Usage.CLIENT),
             ca=self.authority.pem,
             peer_name=SERVER,
-            tls_crypt=tls_crypt.make_client_key(self.server_key, claim),
+            tls_crypt=tls_crypt.make_client_key(self.server_key, CLAIM),
             gateway_ca=self.authority.pem,
             gateway_name="gateway.example",
         )
