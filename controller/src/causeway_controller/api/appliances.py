@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from causeway_controller.api.appliance_reports import AppliancesTold
-from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import ApplianceService
 from causeway_controller.contract import gateway_routes, routes
 from causeway_controller.contract.appliances import ApplianceReports, DeployedAppliance
 from causeway_controller.errors import ControllerError, StoreError
+from causeway_controller.inventory import health
 from causeway_controller.inventory.health import NOBODY
 from causeway_controller.store.audit import Act, Audit
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -38,6 +38,7 @@ class ApplianceHandlers:
             routes.ENSURE_APPLIANCE.name: self.ensure,
             routes.ROTATE_APPLIANCE.name: self.rotate,
             routes.RETIRE_APPLIANCE.name: self.retire,
+            gateway_routes.GATEWAY.name: self.show,
             gateway_routes.ENSURE_GATEWAY.name: self.ensure,
             gateway_routes.ROTATE_GATEWAY.name: self.rotate,
             gateway_routes.RETIRE_GATEWAY.name: self.retire,
@@ -49,13 +50,13 @@ class ApplianceHandlers:
         return Answer(document=ApplianceReports(appliances=found))
 
     async def show(self, ask: Ask) -> Answer:
-        """One of them."""
-        tenant, host = ask.places["tenant"], ask.places["host"]
-        ask.caller.see(tenant, f"tenant {tenant}")
-        for one in await asyncio.to_thread(self.told.reports, tenant):
-            if one.host == host:
+        """One of them, or a gateway."""
+        place = _place(ask)
+        for one in await asyncio.to_thread(self.told.reports, place.tenant):
+            if (one.appliance if place.gateway else one.host) == place.host:
                 return Answer(document=one)
-        raise not_found(f"appliance of {tenant} on {host}")
+        detail = health.not_deployed(place.tenant, place.host)
+        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
 
     async def ensure(self, ask: Ask) -> Answer:
         """Have it there."""
@@ -75,12 +76,10 @@ class ApplianceHandlers:
     async def _done(
         self, ask: Ask, action: str, act: Callable[[TenantId, Name], Awaitable[ApplianceId]]
     ) -> Answer:
-        """Write down who wanted it before anything is done. A gateway is `NOBODY`'s, in its own place."""
-        gateway = ask.places.get("gateway")
-        tenant, host = ask.places.get("tenant", NOBODY), gateway or ask.places["host"]
-        if gateway is None:
-            ask.caller.see(tenant, f"tenant {tenant}")
-        subject = f"{tenant} on {host}" if gateway is None else f"gateway {gateway}"
+        """Write down who wanted it before anything is done."""
+        place = _place(ask)
+        tenant, host = place.tenant, place.host
+        subject = f"gateway {host}" if place.gateway else f"{tenant} on {host}"
         written = Act(at=self.now(), actor=ask.caller.name, action=action, subject=subject)
         await asyncio.to_thread(self.audit.append, written)
         try:
@@ -90,6 +89,29 @@ class ApplianceHandlers:
         except ControllerError as error:
             detail = f"{error}. What was done stays; repeat it to go on"
             raise ProblemError(problem(ProblemType.UNAVAILABLE, detail)) from error
-        if gateway is not None:
+        if place.gateway:
             return Answer(document=DeployedAppliance(appliance=appliance))
         return Answer(document=DeployedAppliance(appliance=appliance, tenant=tenant, host=host))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an appliance is. A gateway is `NOBODY`'s, in its own place."""
+
+    tenant: TenantId
+    host: Name
+
+    @property
+    def gateway(self) -> bool:
+        return self.tenant == NOBODY
+
+
+def _place(ask: Ask) -> _Place:
+    """Raises ProblemError (`not-found`) where it is another's than the caller sees."""
+    gateway = ask.places.get("gateway")
+    if gateway is not None:
+        ask.caller.see(NOBODY, f"gateway {gateway}")
+        return _Place(NOBODY, gateway)
+    tenant = ask.places["tenant"]
+    ask.caller.see(tenant, f"tenant {tenant}")
+    return _Place(tenant, ask.places["host"])

@@ -145,8 +145,15 @@ def list_appliances(context: typer.Context, *, json_wanted: Json = False) -> Non
 @appliance.command()
 def show(context: typer.Context, tenant: Tenant, host: Host, *, json_wanted: Json = False) -> None:
     """How an appliance was when it was asked last. Exit code 1 when something is wrong with it."""
+    show_one(context, routes.APPLIANCE, {"tenant": tenant, "host": host}, json_wanted=json_wanted)
+
+
+def show_one(
+    context: typer.Context, route: routes.Route, places: dict[str, str], *, json_wanted: bool
+) -> None:
+    """Print how an appliance or a gateway was. Raises Exit where something is wrong with it."""
     with telling.told(json_wanted=json_wanted):
-        reply = client(context).ask(routes.APPLIANCE, {"tenant": tenant, "host": host})
+        reply = client(context).ask(route, places)
     found = reply.read(ApplianceReport)
     if json_wanted:
         telling.as_json(reply.value)

@@ -1,4 +1,4 @@
-"""The command `gateway`: the provider's cloud gateways. How they are tells `appliance list`."""
+"""The command `gateway`: the provider's cloud gateways. `appliance list` has a line for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import fleet_update, redeploying, telling
+from causeway_controller.cli import appliances, fleet_update, redeploying, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import gateway_routes
 from causeway_controller.contract.appliances import DeployedAppliance
@@ -15,6 +15,12 @@ from causeway_controller.contract.routes import Route
 Name = Annotated[str, typer.Argument(metavar="GATEWAY", show_default=False)]
 
 gateway = typer.Typer(help="Cloud gateways, where tenants' tunnels come in.", no_args_is_help=True)
+
+
+@gateway.command()
+def show(context: typer.Context, name: Name, *, json_wanted: Json = False) -> None:
+    """How a gateway was when it was asked last. Exit code 1 when something is wrong with it."""
+    appliances.show_one(context, gateway_routes.GATEWAY, {"gateway": name}, json_wanted=json_wanted)
 
 
 @gateway.command()

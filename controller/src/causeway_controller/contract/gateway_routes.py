@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_controller.contract.access import Permission
-from causeway_controller.contract.appliances import DeployedAppliance
+from causeway_controller.contract.appliances import ApplianceReport, DeployedAppliance
 from causeway_controller.contract.routes import IDEMPOTENCY_KEY, LOCATION, READ, Route
 from causeway_controller.contract.runs import PlannedRun, RunReport
 from causeway_wire.problem import ProblemType as P
 
+GATEWAY = Route(
+    name="gateway",
+    method="GET",
+    path="/v1/gateways/{gateway}",
+    summary="How the gateway was when it was asked last",
+    permission=Permission.OBSERVE,
+    response=ApplianceReport,
+    problems=READ,
+)
 ENSURE_GATEWAY = Route(
     name="ensure_gateway",
     method="PUT",
@@ -54,4 +63,4 @@ RETIRE_GATEWAY = Route(
     problems=READ,
 )
 
-GATEWAY_ROUTES: Final = (ENSURE_GATEWAY, ROTATE_GATEWAY, REDEPLOY_GATEWAY, RETIRE_GATEWAY)
+GATEWAY_ROUTES: Final = (GATEWAY, ENSURE_GATEWAY, ROTATE_GATEWAY, REDEPLOY_GATEWAY, RETIRE_GATEWAY)

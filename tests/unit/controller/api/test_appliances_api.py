@@ -217,6 +217,23 @@ async def test_an_appliance_that_was_not_deployed_is_not_found(tmp_path: Path) -
         assert (status, body["condition"], body["mode"]) == (200, "healthy", "idle")
 
 
+async def test_a_gateway_is_shown_as_an_appliance_is_and_to_no_tenant(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        status, body, _ = await served.ask("GET", "/v1/gateways/gw1")
+        assert (status, "no gateway gw1 is deployed; see `causeway appliance list`" in body["detail"]) == (
+            404,
+            True,
+        )
+        place = Deployed(id="gw1", tenant=NOBODY, host="gw1", address=ip_address("192.0.2.9"), port=8443)
+        Appliances(served.database).enter(place, at=served.moments.now)
+        entered(served, "acme", condition=Condition.HEALTHY)
+        status, body, _ = await served.ask("GET", "/v1/gateways/gw1", role=Role.AUDITOR)
+        assert (status, body["appliance"], "tenant" in body) == (200, "gw1", False)
+        assert (await served.ask("GET", "/v1/gateways/acme-esx1"))[0] == 404, "an appliance is no gateway"
+        status, body, _ = await served.ask("GET", "/v1/gateways/gw1", role=Role.TENANT_ADMIN, whose="acme")
+        assert (status, body["detail"]) == (404, "there is no gateway gw1")
+
+
 @pytest.mark.parametrize(
     ("method", "path", "told", "action"),
     [

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,7 +22,8 @@ from typer.testing import CliRunner, Result
 
 from causeway_controller.cli import errors, following
 from causeway_controller.cli.main import app
-from causeway_controller.inventory.health import Deployed
+from causeway_controller.contract.appliances import Condition
+from causeway_controller.inventory.health import NOBODY, Deployed
 from causeway_controller.store.appliances import Appliances
 from causeway_wire import codec
 from tests.controller_socket import AtSocket, at_socket
@@ -90,6 +92,21 @@ def test_status_says_first_what_is_wrong(controller: AtSocket) -> None:
     well = ask(controller, "status")
     assert (well.exit_code, well.stdout.splitlines()[0]) == (0, "Nothing is wrong; no run under way.")
     assert json.loads(ask(controller, "status", "--json").stdout)["tenants"] == 1
+
+
+def test_a_gateway_is_shown_with_what_is_wrong(controller: AtSocket) -> None:
+    missing = ask(controller, "gateway", "show", "gw1")
+    assert (missing.exit_code, "see `causeway appliance list`" in missing.stderr) == (1, True)
+    place = Deployed(id="gw1", tenant=NOBODY, host="gw1", address=ip_address("192.0.2.9"), port=8443)
+    appliances, now = Appliances(controller.database), datetime.now(UTC)
+    appliances.enter(place, at=now)
+    appliances.saw([replace(place, condition=Condition.HEALTHY, asked=now, since=now, mode="gateway")])
+    well = ask(controller, "gateway", "show", "gw1")
+    assert (well.exit_code, "condition: healthy" in well.stdout) == (0, True)
+    appliances.saw([replace(place, condition=Condition.MISSING, asked=now, since=now)])
+    wrong = ask(controller, "gateway", "show", "gw1", "--json")
+    assert wrong.exit_code == 1
+    assert json.loads(wrong.stdout)["trouble"].endswith("run `causeway gateway deploy gw1`")
 
 
 def test_tenants_are_listed_and_shown(controller: AtSocket) -> None:
