@@ -33,7 +33,7 @@ AGENT_DOWN = 3
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `causeway-agent` command."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     try:
         sys.exit(options.command(options))
     except (AgentError, local.RefusedError) as error:
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(FAILURE)
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """Return what reads the words of `causeway-agent`."""
     parser = argparse.ArgumentParser(prog="causeway-agent", description="The agent of a Causeway appliance.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--settings", type=Path, default=settings.DEFAULT_PATH, help="default: %(default)s")

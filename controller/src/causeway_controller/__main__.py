@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
+import typer
+
 from causeway_controller.cli.hosts import host
 from causeway_controller.cli.main import app
 from causeway_controller.commands.backup import backup, restore
@@ -16,6 +20,12 @@ PANEL = "The controller on this host"
 
 def main() -> None:
     """Entry point of the command."""
+    whole()()
+
+
+@functools.cache
+def whole() -> typer.Typer:
+    """Return the command with all that it has on a controller's host."""
     app.command(short_help="Run the controller.", rich_help_panel=PANEL)(serve)
     app.command(short_help="Make what the controller needs.", rich_help_panel=PANEL)(setup)
     app.command(short_help="Save all that it remembers.", rich_help_panel=PANEL)(backup)
@@ -23,7 +33,7 @@ def main() -> None:
     host.command(short_help="Enter a host, after a look at it.")(add)
     host.command(short_help="Try a host with a throw-away VM.")(selftest)
     app.add_typer(vault, name="vault", rich_help_panel=PANEL)
-    app()
+    return app
 
 
 if __name__ == "__main__":

@@ -41,4 +41,6 @@ def restore(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG]
         made = f"{held.header.made:%Y-%m-%d %H:%M} UTC by Causeway {held.header.program}"
         typer.echo(f"{file}: {held.end.rows} rows restored, as they were at {made}")
         typer.echo("Ask again for failovers that were begun since: `causeway status` names them.")
-        typer.echo("Take back again what was taken back since: `causeway audit` of the old store says what.")
+        typer.echo(
+            "Take back again what was taken back since: `causeway audit list` of the old store says what."
+        )
