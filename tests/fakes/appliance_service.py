@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
 from causeway_controller.contract.explain import Asked, Leg, PathAnswer
@@ -17,9 +17,11 @@ from causeway_controller.contract.hosts import (
     VmNic,
 )
 from causeway_controller.contract.provider import HostKind
+from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_wire.explanation import PathStage
-from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.problem import Problem, ProblemError
+from causeway_wire.types import ApplianceId, Name, TenantId, VmName
 
 
 class FakeAppliances:
@@ -95,6 +97,8 @@ class FakeHosts:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.refuses: Exception | None = None
+        self.misfitting: dict[str, Problem] = {}
+        """By the ids of VMs."""
 
     async def check(self, name: Name) -> HostReport:
         good = Finding(topic=Topic.REACHED, grade=Grade.GOOD, text="it answers")
@@ -111,7 +115,9 @@ class FakeHosts:
         return HostVms(host=name, vms=(one, free))
 
     async def renamed(self, name: Name, before: str, vm_id: str, **_: object) -> None:
-        await self.fit(name, f"{before} -> {vm_id}")
+        self.asked.append((name, f"{before} -> {vm_id}"))
+        if self.refuses is not None:
+            raise self.refuses
 
     async def lint(self) -> LintReport:
         gone = Finding(topic=Topic.REPLICAS, grade=Grade.PROBLEM, text="db1 is gone", advice="replicate it")
@@ -124,7 +130,13 @@ class FakeHosts:
             )
         )
 
-    async def fit(self, name: Name, vm_id: str, **_: object) -> None:
-        self.asked.append((name, vm_id))
+    async def misfits(
+        self, name: Name, wanted: Mapping[VmName, ReplicaVm], **_: object
+    ) -> Mapping[VmName, Problem]:
+        here = {vm: one.vm_id for vm, one in wanted.items() if one.host == name}
+        self.asked += ((name, vm_id) for vm_id in here.values())
+        if isinstance(self.refuses, ProblemError):
+            return dict.fromkeys(here, self.refuses.problem)
         if self.refuses is not None:
             raise self.refuses
+        return {vm: self.misfitting[vm_id] for vm, vm_id in here.items() if vm_id in self.misfitting}

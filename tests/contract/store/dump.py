@@ -95,7 +95,7 @@ def fill(url: str) -> None:
     told = Invitation(
         url=joined.url, pins=joined.keys.pins().both, secret=line.secret, expires=AT, tenant="acme"
     )
-    Replicas(database).keep("acme", "db1", REPLICA)
+    Replicas(database).keep("acme", {"db1": REPLICA})
     Links(database, sealing, now=lambda: AT).begin("north", told, actor="anna")
     database.close()
 

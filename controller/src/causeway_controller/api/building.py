@@ -24,6 +24,8 @@ from causeway_controller.api.members import MemberHandlers
 from causeway_controller.api.metrics import Metrics
 from causeway_controller.api.ports import Peering, Services, Watcher
 from causeway_controller.api.providers import ProviderHandlers
+from causeway_controller.api.replica_entry import ReplicaEntry
+from causeway_controller.api.replica_lists import ReplicaListHandlers
 from causeway_controller.api.replicas import ReplicaHandlers
 from causeway_controller.api.run_events import RunEvents
 from causeway_controller.api.runs import RunHandlers
@@ -93,14 +95,11 @@ def build(parts: Parts) -> web.Application:
         interval=parts.interval,
         restart=parts.patience * RESTART,
     )
+    entry, told_of = ReplicaEntry(inventories=inventories, audit=audit, now=now), Replicas(database)
     replicas = ReplicaHandlers(
-        inventories=inventories,
-        told=Replicas(database),
-        standings=Standings(database),
-        audit=audit,
-        hosts=parts.services.hosts,
-        now=now,
+        entry=entry, told=told_of, standings=Standings(database), hosts=parts.services.hosts
     )
+    lists = ReplicaListHandlers(entry=entry, told=told_of, hosts=parts.services.hosts)
     members = MemberHandlers(peering=parts.services.peering)
     providers = ProviderHandlers(service=parts.services.providers, links=parts.services.links)
     certificates = CertificateHandlers(
@@ -113,7 +112,7 @@ def build(parts: Parts) -> web.Application:
         appliances=deployed,
         watchers=watchers,
         metrics=metrics,
-        replicas=Replicas(database),
+        replicas=told_of,
         database=database,
         now=now,
         standings=Standings(database),
@@ -131,6 +130,7 @@ def build(parts: Parts) -> web.Application:
             **runs.handlers(),
             **runs.of_staff(),
             **replicas.handlers(),
+            **lists.handlers(),
             **events.handlers(),
             **TokenHandlers(tokens=tokens, inventories=inventories).handlers(),
             **AuditHandlers(audit=audit).handlers(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.runs import PlannedRun
 from causeway_controller.contract.status import Trouble
+from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.contract.tenant_view import TenantResources
 from causeway_controller.store.invitations import Invitations
 from causeway_controller.store.links import Links
@@ -20,6 +21,7 @@ from causeway_controller.store.members import Members
 from causeway_controller.store.peer_keys import PeerKeys
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tunnels import Tunnels
+from causeway_wire.problem import Problem
 from causeway_wire.types import ApplianceId, Name, TenantId, VmName
 
 
@@ -110,9 +112,12 @@ class HostService(Protocol):
         Raises ProblemError, ControllerError.
         """
 
-    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName, staff: bool) -> None:
-        """See that the host has a VM of this id that is off, and stands in for no other VM than this one;
-        where none of the provider's `staff` says so, that it is in no network of the provider's own machines.
+    async def misfits(
+        self, name: Name, wanted: Mapping[VmName, ReplicaVm], *, tenant: TenantId, staff: bool
+    ) -> Mapping[VmName, Problem]:
+        """Return which of the tenant's VMs get replicas on this host that do not fit, and why (`/vm_id`):
+        each is there, off, and stands in for no other VM; where none of the provider's `staff` says so, it is
+        in no network of the provider's own machines. The host is asked once, however many they are.
 
         Raises ProblemError, ControllerError.
         """

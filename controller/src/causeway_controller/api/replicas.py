@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -15,41 +13,29 @@ from causeway_controller.api import hosts, tags
 from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import HostService
+from causeway_controller.api.replica_entry import ReplicaEntry
 from causeway_controller.contract import replica_routes, routes
 from causeway_controller.contract.access import Permission
 from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
 from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
 from causeway_controller.inventory import replicas
-from causeway_controller.inventory.replicas import Told
+from causeway_controller.inventory.findings import Findings
 from causeway_controller.store import replicas as store
-from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.in_use import Renamed
-from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tenancies import Standings
 from causeway_wire import codec
-from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
+from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId, VmName
-
-_TRIES: Final = 8
-"""Somebody else may change the inventory between two looks at it."""
-_ELSEWHERE: Final = problem(
-    ProblemType.INVALID,
-    "an entry that is not yours is refused, and nothing is entered before that is mended; tell the provider, "
-    "who sees it when the inventory is entered again",
-    pointer="",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaHandlers:
     """Reads and changes one VM's replica in the inventory, and keeps what is told of it."""
 
-    inventories: Inventories
+    entry: ReplicaEntry
     told: store.Replicas
     standings: Standings
-    audit: Audit
     hosts: HostService
-    now: Callable[[], datetime]
 
     def handlers(self) -> Mapping[str, Handler]:
         """By the names of their routes."""
@@ -64,7 +50,7 @@ class ReplicaHandlers:
         """The tenant's replicas."""
         tenant = await asyncio.to_thread(self._tenant, ask)
         told = await asyncio.to_thread(self.told.of_tenant, tenant.id)
-        found = tuple(replicas.reports(tenant, told, now=self.now()))
+        found = tuple(replicas.reports(tenant, told, now=self.entry.now()))
         return Answer(document=Replicas(replicas=found))
 
     async def get(self, ask: Ask) -> Answer:
@@ -81,22 +67,18 @@ class ReplicaHandlers:
         asked = ask.document(RegisterReplica)
         before = await asyncio.to_thread(self._found, ask)
         _check(ask, before)
-        self._refuse_future(asked)
+        findings = Findings()
+        self.entry.check_moment(findings, asked, "")
+        findings.refuse()
         if before is None or (before.host, before.vm_id) != (asked.host, asked.vm_id):
             wanted = ReplicaVm(host=asked.host, vm_id=asked.vm_id)
             renamed = _places(ask) if await asyncio.to_thread(self._may_rename, ask, wanted, before) else None
-            await asyncio.to_thread(self._known, ask, wanted, renamed)
+            these, members = {ask.places["vm"]: wanted}, {ask.places["vm"]: ""}
+            await asyncio.to_thread(self.entry.tried, ask, these, members, renamed=renamed)
             await hosts.answered(self._asked_host(ask, wanted, before, renamed), asked.host)
             await asyncio.to_thread(self._enter, ask, wanted, renamed)
-        told = Told(
-            host=asked.host,
-            vm_id=asked.vm_id,
-            restored_to=asked.restored_to or None,
-            addresses=asked.addresses,
-            at=self.now(),
-            by=ask.caller.name,
-        )
-        await asyncio.to_thread(self.told.keep, ask.places["tenant"], ask.places["vm"], told)
+        told = {ask.places["vm"]: self.entry.told(ask, asked)}
+        await asyncio.to_thread(self.told.keep, ask.places["tenant"], told)
         found = await asyncio.to_thread(self._found, ask)
         if found is None:  # removed by somebody else meanwhile
             raise not_found(_what(ask))
@@ -114,7 +96,7 @@ class ReplicaHandlers:
     def _tenant(self, ask: Ask) -> Tenant:
         name = ask.places["tenant"]
         ask.caller.see(name, f"tenant {name}")
-        found = self.inventories.of_tenant(name).inventory.tenants
+        found = self.entry.inventories.of_tenant(name).inventory.tenants
         if not found:
             raise not_found(f"tenant {name}")
         return found[0]
@@ -124,12 +106,7 @@ class ReplicaHandlers:
         tenant = self._tenant(ask)
         vm = _vm(tenant, ask.places["vm"])
         told = self.told.of_tenant(tenant.id).get(vm.name)
-        return replicas.report(tenant, vm, told, now=self.now())
-
-    def _refuse_future(self, asked: RegisterReplica) -> None:
-        if asked.restored_to is not UNSET and asked.restored_to > self.now() + replicas.AHEAD:
-            detail = f"{asked.restored_to.isoformat()} is to come; synchronise the clock of who replicates"
-            raise ProblemError(problem(ProblemType.INVALID, detail, pointer="/restored_to"))
+        return replicas.report(tenant, vm, told, now=self.entry.now())
 
     def _may_rename(self, ask: Ask, wanted: ReplicaVm, before: ReplicaReport | None) -> bool:
         """Whether the provider's staff says of a VM that is failed over what its replica is called by now."""
@@ -147,52 +124,16 @@ class ReplicaHandlers:
             await self.hosts.renamed(wanted.host, before.vm_id, wanted.vm_id, tenant=tenant, vm=vm)
         else:
             staff = ask.caller.tenant is None
-            await self.hosts.fit(wanted.host, wanted.vm_id, tenant=tenant, vm=vm, staff=staff)
-
-    def _known(self, ask: Ask, wanted: ReplicaVm, renamed: Renamed | None) -> None:
-        """Raise ProblemError unless the inventory could have it, before the host is asked."""
-        stored = self.inventories.load()
-        for tenant in stored.inventory.tenants:
-            for vm in tenant.vms:
-                if vm.replica == wanted and (tenant.id, vm.name) != _places(ask):
-                    whose = f"{vm.name}'s" if ask.caller.sees(tenant.id) else "another tenant's"
-                    detail = f"VM {wanted.vm_id} of host {wanted.host} is {whose} replica; one is of one VM"
-                    raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
-        changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
-        try:
-            self.inventories.tried(changed, before=stored, renamed=renamed)
-        except ProblemError as error:
-            raise _about(ask, error.problem, pointer) from error
+            found = await self.hosts.misfits(wanted.host, {vm: wanted}, tenant=tenant, staff=staff)
+            if vm in found:
+                raise ProblemError(found[vm])
 
     def _enter(self, ask: Ask, wanted: ReplicaVm | UnsetType, renamed: Renamed | None = None) -> None:
-        """Have the inventory say so. Raises ProblemError under the members of the request.
-
-        What was looked at before is looked at again: the host was asked meanwhile, which takes its time.
-        """
-        for left in reversed(range(_TRIES)):
-            stored = self.inventories.load()
-            _check(ask, self._found(ask))
-            changed, pointer = replicas.with_replica(stored.inventory, *_places(ask), wanted)
-            try:
-                self.inventories.replace(
-                    changed, expected=stored.revision, actor=ask.caller.name, renamed=renamed
-                )
-            except ProblemError as error:
-                if error.problem.type == ProblemType.PRECONDITION_FAILED.urn and left:
-                    continue
-                raise _about(ask, error.problem, pointer) from error
-            break
-        self._record(ask, wanted)
-
-    def _record(self, ask: Ask, wanted: ReplicaVm | UnsetType) -> None:
-        act = Act(
-            at=self.now(),
-            actor=ask.caller.name,
-            action="replica.remove" if wanted is UNSET else "replica.register",
-            subject="replica {}/{}".format(*_places(ask)),
-            detail="" if wanted is UNSET else f"{wanted.vm_id} on {wanted.host}",
+        """Have the inventory say so. Raises ProblemError under the members of the request, StoreError."""
+        vm = ask.places["vm"]
+        self.entry.enter(
+            ask, {vm: wanted}, {vm: ""}, check=lambda: _check(ask, self._found(ask)), renamed=renamed
         )
-        self.audit.append(act)
 
 
 def _places(ask: Ask) -> tuple[TenantId, VmName]:
@@ -227,23 +168,3 @@ def _check(ask: Ask, before: ReplicaReport | None) -> None:
     now = "there is none" if before is None else "it is another by now"
     detail = f"{now}; read it again (GET shows its ETag), and repeat the change there"
     raise ProblemError(problem(ProblemType.PRECONDITION_FAILED, detail, pointer=""))
-
-
-def _about(ask: Ask, found: Problem, pointer: str) -> ProblemError:
-    """The problem of the inventory, told of the request: only the replica was changed in it.
-
-    What is wrong elsewhere was entered under other rules, and is told in full only to who sees it all.
-    """
-    own = pointer[: pointer.index("/vms/") + 1]
-    told = (_moved(one, pointer) if _is_seen(ask, one, own) else _ELSEWHERE for one in found.each)
-    return ProblemError(combine(tuple(dict.fromkeys(told))))
-
-
-def _is_seen(ask: Ask, one: Problem, own: str) -> bool:
-    return ask.caller.tenant is None or (one.pointer is not UNSET and one.pointer.startswith(own))
-
-
-def _moved(one: Problem, pointer: str) -> Problem:
-    if one.pointer is UNSET or not one.pointer.startswith(pointer):
-        return one
-    return replace(one, pointer=one.pointer.removeprefix(pointer))

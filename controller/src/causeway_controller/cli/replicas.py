@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +13,22 @@ from typing import Annotated, Final
 import typer
 from msgspec import UNSET, UnsetType
 
-from causeway_controller.cli import errors, telling
-from causeway_controller.cli.connection import Client
-from causeway_controller.cli.options import DryRun, Json, client
+from causeway_controller.cli import errors, inventory_file, telling
+from causeway_controller.cli.connection import Client, Reply
+from causeway_controller.cli.options import DryRun, File, Json, client
 from causeway_controller.contract import host_routes, replica_routes, routes
 from causeway_controller.contract.change import TenantReport
 from causeway_controller.contract.hosts import HostVm, HostVms
-from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
-from causeway_controller.contract.tenant import ProtectedVm
+from causeway_controller.contract.replicas import (
+    ListedReplica,
+    RegisterReplica,
+    RegisterReplicas,
+    ReplicaReport,
+    Replicas,
+)
 from causeway_controller.inventory import matching
-from causeway_wire.problem import ProblemError
+from causeway_wire import codec
+from causeway_wire.problem import Problem, ProblemError
 from causeway_wire.types import IPAddress
 
 replica = typer.Typer(
@@ -31,9 +39,10 @@ replica = typer.Typer(
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]
 OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
+_ENTRY: Final = re.compile(r"/replicas/(\d+)(?:/|$)")
 _NOT_TRIED: Final = "not tried: see below"
 _ABOUT_ONE: Final = frozenset({404, 409, 412, 422})
-"""Statuses of refusals that say nothing of the next VM."""
+"""Statuses of refusals that say nothing of other VMs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,37 @@ def register(
         typer.echo(f"  {wrong}")
 
 
+@replica.command("import")
+def import_(
+    context: typer.Context,
+    tenant: TenantName,
+    file: File,
+    *,
+    dry_run: DryRun = False,
+    json_wanted: Json = False,
+) -> None:
+    """Enter what stands in for many VMs, and their restore points, from a file: all of them, or none.
+
+    It is a list of `{vm: VM, host: HOST, vm_id: ID, restored_to: MOMENT, addresses: [...]}`; the last two may
+    be left out, and are forgotten then. Replicas of VMs that are not in it stay as they are.
+    """
+    read = inventory_file.read(file, json_wanted=json_wanted)
+    with telling.told(read.name, read.places, json_wanted=json_wanted):
+        wanted = codec.decode(read.text, tuple[ListedReplica, ...])
+    places = {f"/replicas{pointer}": place for pointer, place in read.places.items()} | read.places
+    with telling.told(read.name, places, json_wanted=json_wanted):
+        reply = _register_all(client(context), tenant, wanted, dry_run=dry_run)
+    if json_wanted:
+        telling.as_json(reply.value)
+        return
+    found = reply.read(Replicas).replicas
+    for one in found:
+        for wrong in one.wrong:
+            typer.echo(f"{tenant}/{one.vm}: {wrong}")
+    what = "would be" if dry_run else "are"
+    typer.echo(f"{telling.counted(len(found), 'replica')} of {tenant} {what} as the file says.")
+
+
 @replica.command()
 def discover(
     context: typer.Context,
@@ -127,17 +167,18 @@ def discover(
         there = asked.ask(host_routes.HOST_VMS, {"host": host}).read(HostVms).vms
         free = [one for one in there if not one.known_as]
         wanted = [vm for vm in entered.vms if vm.replica is UNSET]
-        rows: list[_Looked] = []
+        found = {vm.name: matching.alike(vm.name, vm.macs, free, suffix=suffix) for vm in wanted}
+        why = {vm: _unsure(like) for vm, like in found.items()}
         stopped: Exception | None = None
-        for vm in wanted:
-            found = matching.alike(vm.name, vm.macs, free, suffix=suffix)
-            why = _NOT_TRIED if stopped is not None else _unsure(found)
-            if not why and not dry_run:
-                try:
-                    why = _enter(asked, tenant, vm, host, found[0])
-                except (ProblemError, errors.UnreachableError) as error:
-                    stopped, why = error, _NOT_TRIED
-            rows.append(_Looked(vm.name, tuple(one.id for one in found), why))
+        sure = [
+            ListedReplica(vm=vm, host=host, vm_id=found[vm][0].id) for vm, text in why.items() if not text
+        ]
+        try:
+            why |= _entered(asked, tenant, sure, dry_run=dry_run)
+        except (ProblemError, errors.UnreachableError) as error:
+            stopped = error
+            why |= dict.fromkeys((one.vm for one in sure), _NOT_TRIED)
+        rows = [_Looked(vm, tuple(one.id for one in found[vm]), text) for vm, text in why.items()]
     if json_wanted:
         telling.as_json(
             [
@@ -170,16 +211,35 @@ def remove(context: typer.Context, tenant: TenantName, vm: VmName, *, json_wante
         typer.echo(f"{tenant}/{vm} has no replica any more.")
 
 
-def _enter(asked: Client, tenant: str, vm: ProtectedVm, host: str, found: HostVm) -> str:
-    """Enter it; why it was refused, empty where it was not. What is not about this one VM is raised."""
-    where = {"tenant": tenant, "vm": vm.name}
-    try:
-        asked.ask(replica_routes.REGISTER_REPLICA, where, body=RegisterReplica(host=host, vm_id=found.id))
-    except ProblemError as error:
-        if error.problem.status not in _ABOUT_ONE:
-            raise
-        return f"refused: {'; '.join(one.detail for one in error.problem.each)}"
-    return ""
+def _entered(asked: Client, tenant: str, wanted: Sequence[ListedReplica], *, dry_run: bool) -> dict[str, str]:
+    """Enter all but those that are refused, and say why of these. What is about no single one is raised."""
+    left, why = list(wanted), dict[str, str]()
+    while left:
+        try:
+            _register_all(asked, tenant, left, dry_run=dry_run)
+        except ProblemError as error:
+            refused = _refused(error.problem)
+            why |= {left[n].vm: f"refused: {'; '.join(texts)}" for n, texts in refused.items()}
+            left = [one for n, one in enumerate(left) if n not in refused]
+        else:
+            break
+    return why
+
+
+def _refused(found: Problem) -> dict[int, list[str]]:
+    """By the place in the list, what is said of it. Raises ProblemError for what is about the whole of it."""
+    texts: dict[int, list[str]] = {}
+    for one in found.each:
+        entry = _ENTRY.match(one.pointer or "")
+        if one.status not in _ABOUT_ONE or entry is None:
+            raise ProblemError(found)
+        texts.setdefault(int(entry[1]), []).append(one.detail)
+    return texts
+
+
+def _register_all(asked: Client, tenant: str, wanted: Sequence[ListedReplica], *, dry_run: bool) -> Reply:
+    body, query = RegisterReplicas(replicas=tuple(wanted)), {"dry_run": "true"} if dry_run else {}
+    return asked.ask(replica_routes.REGISTER_REPLICAS, {"tenant": tenant}, query=query, body=body)
 
 
 def _unsure(found: list[HostVm]) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_controller.contract.access import Permission
-from causeway_controller.contract.replicas import RegisterReplica, ReplicaReport, Replicas
+from causeway_controller.contract.replicas import (
+    RegisterReplica,
+    RegisterReplicas,
+    ReplicaReport,
+    Replicas,
+)
 from causeway_controller.contract.routes import BODY, ETAG, IF_MATCH, IF_NONE_MATCH, READ, RULES, Route
 from causeway_wire.problem import ProblemType as P
 
@@ -19,6 +24,17 @@ REPLICAS = Route(
     permission=Permission.READ_REPLICAS,
     response=Replicas,
     problems=READ,
+)
+REGISTER_REPLICAS = Route(
+    name="register_replicas",
+    method="POST",
+    path="/v1/tenants/{tenant}/replicas",
+    summary="Enter what stands in for several VMs, and their restore points: all of them, or none",
+    permission=Permission.REGISTER_REPLICAS,
+    request=RegisterReplicas,
+    response=Replicas,
+    query=("dry_run",),
+    problems=(*BODY, *RULES, P.PRECONDITION_FAILED, P.FAILOVER_IN_PROGRESS),
 )
 REPLICA = Route(
     name="replica",
@@ -56,4 +72,4 @@ REMOVE_REPLICA = Route(
     problems=(*READ, *RULES, P.INVALID, P.PRECONDITION_FAILED, P.FAILOVER_IN_PROGRESS),
 )
 
-REPLICA_ROUTES: Final = (REPLICAS, REPLICA, REGISTER_REPLICA, REMOVE_REPLICA)
+REPLICA_ROUTES: Final = (REPLICAS, REGISTER_REPLICAS, REPLICA, REGISTER_REPLICA, REMOVE_REPLICA)

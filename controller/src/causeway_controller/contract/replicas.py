@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from typing import Annotated, Final
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from causeway_controller.contract.provider import ForeignId
 from causeway_wire.desired import Document, PerVm
 from causeway_wire.types import IPAddress, Name, NetworkId, Timestamp, VmName
+
+MOST: Final = 10_000
+"""Replicas in one request."""
 
 
 class RegisterReplica(Document, frozen=True, kw_only=True):
@@ -24,6 +29,18 @@ class RegisterReplica(Document, frozen=True, kw_only=True):
     """The VM's in production, as far as who replicates knows them. They change nothing: where the inventory
     has others, that is told.
     """
+
+
+class ListedReplica(RegisterReplica, frozen=True, kw_only=True):
+    """What stands in for one VM of several."""
+
+    vm: VmName
+
+
+class RegisterReplicas(Document, frozen=True, kw_only=True):
+    """What stands in for several VMs of a tenant. The replicas of all others stay as they are."""
+
+    replicas: Annotated[tuple[ListedReplica, ...], Meta(min_length=1, max_length=MOST)]
 
 
 class ReplicaReport(Struct, frozen=True, kw_only=True, omit_defaults=True):

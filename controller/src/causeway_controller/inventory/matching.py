@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from causeway_controller.contract.hosts import VmNic
-from causeway_controller.contract.tenant import Tenant
-from causeway_wire.types import MacAddress, TenantId, VmName
+from causeway_wire.types import MacAddress, VmName
 
 
 class Seen(Protocol):
@@ -20,18 +19,6 @@ class Seen(Protocol):
     @property
     def nics(self) -> Sequence[VmNic]:
         """Its vNICs."""
-
-
-def is_another(found: Seen, one: tuple[TenantId, VmName], tenants: Iterable[Tenant]) -> bool:
-    """Whether a VM has a MAC address of another VM of whichever tenant, and none of this one."""
-    there = {nic.mac.lower() for nic in found.nics}
-    bearers = {
-        (tenant.id, vm.name)
-        for tenant in tenants
-        for vm in tenant.vms
-        if there & {mac.lower() for mac in vm.macs}
-    }
-    return bool(bearers) and one not in bearers
 
 
 One = TypeVar("One", bound=Seen)

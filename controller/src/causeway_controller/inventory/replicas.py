@@ -117,21 +117,26 @@ def _wrong(tenant: Tenant, vm: ProtectedVm, told: Told | None, *, now: datetime)
         yield text, "enter its addresses as they are, or nobody reaches it after a failover"
 
 
-def with_replica(
-    inventory: Inventory, tenant: TenantId, vm: VmName, replica: ReplicaVm | UnsetType
-) -> tuple[Inventory, str]:
-    """Return the inventory in which this is the VM's replica, and the RFC 6901 pointer to that.
+def with_replicas(
+    inventory: Inventory, tenant: TenantId, wanted: Mapping[VmName, ReplicaVm | UnsetType]
+) -> tuple[Inventory, Mapping[str, VmName]]:
+    """Return the inventory in which these are the replicas of the tenant's VMs, and whose replica is at which
+    RFC 6901 pointer.
 
-    Raises ProblemError (`not-found`) where the tenant or the VM is not in it.
+    Raises ProblemError (`not-found`) where the tenant or one of the VMs is not in it.
     """
-    for n, entry in enumerate(inventory.tenants):
-        for m, one in enumerate(entry.vms):
-            if (entry.id, one.name) == (tenant, vm):
-                vms = (*entry.vms[:m], replace(one, replica=replica), *entry.vms[m + 1 :])
-                tenants = (*inventory.tenants[:n], replace(entry, vms=vms), *inventory.tenants[n + 1 :])
-                pointer = f"/tenants/{n}/vms/{m}/replica"
-                return replace(inventory, tenants=tenants), pointer
-    raise no_vm(tenant, vm)
+    found = {one.id: (n, one) for n, one in enumerate(inventory.tenants)}
+    if tenant not in found:
+        raise no_vm(tenant, next(iter(wanted)))
+    n, entry = found[tenant]
+    pointers = {
+        f"/tenants/{n}/vms/{m}/replica": one.name for m, one in enumerate(entry.vms) if one.name in wanted
+    }
+    if missing := wanted.keys() - set(pointers.values()):
+        raise no_vm(tenant, min(missing))
+    vms = tuple(replace(one, replica=wanted.get(one.name, one.replica)) for one in entry.vms)
+    tenants = (*inventory.tenants[:n], replace(entry, vms=vms), *inventory.tenants[n + 1 :])
+    return replace(inventory, tenants=tenants), pointers
 
 
 def no_vm(tenant: TenantId, vm: VmName) -> ProblemError:

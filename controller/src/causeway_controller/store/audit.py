@@ -7,10 +7,10 @@ whether anything up to it was rewritten.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import insert, select, update
@@ -56,25 +56,35 @@ def _moment(act: Act) -> str:
 
 def append(connection: Connection, act: Act) -> Record:
     """Add a record within the caller's transaction: what was done and its record stand or fall together."""
+    return _extend(connection, [act])[0]
+
+
+def _extend(connection: Connection, acts: Sequence[Act]) -> list[Record]:
     head = connection.execute(select(audit_head.c.number, audit_head.c.hash).with_for_update()).one()
-    number = int(head.number) + 1
-    record = Record(
-        number=number, act=act, previous=head.hash, hash=chained(act, number=number, previous=head.hash)
-    )
-    connection.execute(
-        insert(audit).values(
-            number=number,
-            at=act.at,
-            actor=act.actor,
-            action=act.action,
-            subject=act.subject,
-            detail=act.detail,
-            previous=record.previous,
-            hash=record.hash,
+    records, number, previous = list[Record](), int(head.number), str(head.hash)
+    for act in acts:
+        number += 1
+        record = Record(
+            number=number, act=act, previous=previous, hash=chained(act, number=number, previous=previous)
         )
-    )
-    connection.execute(update(audit_head).values(number=number, hash=record.hash))
-    return record
+        records.append(record)
+        previous = record.hash
+    connection.execute(insert(audit), [_row(one) for one in records])
+    connection.execute(update(audit_head).values(number=number, hash=previous))
+    return records
+
+
+def _row(one: Record) -> dict[str, Any]:
+    return {
+        "number": one.number,
+        "at": one.act.at,
+        "actor": one.act.actor,
+        "action": one.act.action,
+        "subject": one.act.subject,
+        "detail": one.act.detail,
+        "previous": one.previous,
+        "hash": one.hash,
+    }
 
 
 class Audit:
@@ -87,6 +97,11 @@ class Audit:
         """Add a record of what changed nothing else in the store. Raises StoreError."""
         with self._database.write() as connection:
             return append(connection, act)
+
+    def extend(self, acts: Sequence[Act]) -> None:
+        """Add records, at least one, of what changed nothing else in the store. Raises StoreError."""
+        with self._database.write() as connection:
+            _extend(connection, acts)
 
     def records(self, *, after: int = 0, limit: int = 1000) -> tuple[Record, ...]:
         """The records after this number, the oldest first. Raises StoreError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import delete, select
@@ -19,20 +20,26 @@ class Replicas:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keep(self, tenant: TenantId, vm: VmName, told: Told) -> None:
-        """Keep it in place of what was told before. Raises StoreError."""
-        values = {
-            "host": told.host,
-            "vm_id": told.vm_id,
-            "restored_to": told.restored_to,
-            "addresses": codec.encode(told.addresses).decode(),
-            "at": told.at,
-            "actor": told.by,
-        }
+    def keep(self, tenant: TenantId, told: Mapping[VmName, Told]) -> None:
+        """Keep it in place of what was told before of these VMs. Raises StoreError."""
+        rows = [
+            {
+                "tenant": tenant,
+                "vm": vm,
+                "host": one.host,
+                "vm_id": one.vm_id,
+                "restored_to": one.restored_to,
+                "addresses": codec.encode(one.addresses).decode(),
+                "at": one.at,
+                "actor": one.by,
+            }
+            for vm, one in told.items()
+        ]
         keys = [replica_told.c.tenant, replica_told.c.vm]
         with self._database.write() as connection:
-            row = upsert(connection, replica_told).values(tenant=tenant, vm=vm, **values)
-            connection.execute(row.on_conflict_do_update(index_elements=keys, set_=values))
+            row = upsert(connection, replica_told)
+            others = {one.name: one for one in row.excluded if one.name not in {"tenant", "vm"}}
+            connection.execute(row.on_conflict_do_update(index_elements=keys, set_=others), rows)
 
     def forget(self, tenant: TenantId, vm: VmName) -> None:
         """Forget it; nothing to do where nothing was told. Raises StoreError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, LintReport, Topic
 from causeway_controller.contract.provider import Host
+from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good, unknown, warning
@@ -24,7 +25,8 @@ from causeway_controller.inventory.replicas import Told
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_controller.workflows.fitting import fitting
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId, VmName
 
 SECONDS: Final = 90.0
@@ -159,76 +161,43 @@ class HostChecks:
         )
         return HostVms(host=name, vms=tuple(sorted(told, key=lambda one: (one.name, one.id))))
 
-    async def fit(self, name: Name, vm_id: str, *, tenant: TenantId, vm: VmName, staff: bool) -> None:
-        """See that the host has such a VM, that it is no appliance of ours and no replica of another VM than
-        this one, and off: what runs is no replica.
+    async def misfits(
+        self, name: Name, wanted: Mapping[VmName, ReplicaVm], *, tenant: TenantId, staff: bool
+    ) -> Mapping[VmName, Problem]:
+        """Return which of the tenant's VMs get replicas on this host that do not fit, and why (`/vm_id`):
+        each is there, off, no appliance of ours and no replica of another VM. The host is asked once.
 
         Who is not the provider's `staff` names none that is in a network of the provider's own machines.
-        Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
+        Raises ProblemError, HypervisorError, StoreError, SealBroken.
         """
-        host = await asyncio.to_thread(self._host, name)
-        there = await self._nobodys(host, await self._listed(host), vm_id, (tenant, vm))
-        if there.powered_on:
-            raise _unfit(
-                f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
-            )
-        if not staff:
-            stored = await asyncio.to_thread(self.inventories.load)
-            theirs = set(_needs(stored, name)[1].networks) & {nic.network for nic in there.nics}
-            if theirs:
-                raise _unfit(
-                    f"{there.name} is in network {', '.join(sorted(theirs))}, where the provider's own "
-                    "machines are and no replica is; plug it elsewhere, or let their staff register it"
-                )
+        stored = await asyncio.to_thread(self.inventories.load)
+        host, needs = await asyncio.to_thread(_needs, stored, name)
+        found = await self._listed(host)
+        own = frozenset() if staff else frozenset(needs.networks)
 
-    async def _nobodys(
-        self, host: Host, found: Sequence[FoundVm], vm_id: str, but: tuple[TenantId, VmName]
-    ) -> FoundVm:
-        """The VM of this id, which stands in for none `but` this one. Raises ProblemError, StoreError."""
-        there = next((one for one in found if vm_id in (one.id, *one.other_ids)), None)
-        if there is None:
-            detail = f"host {host.id} has no VM {vm_id}; `causeway host vms {host.id}` shows what it has"
-            raise _unfit(detail)
-        if there.owner_id is not None:
-            raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
-        whose = await asyncio.to_thread(self._stand_ins, host.endpoint, (there.id, *there.other_ids))
-        if whose - {but}:
-            detail = f"VM {vm_id} of {host.id} is another VM's replica, by this id or another; name its own"
-            raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
-        tenants = (await asyncio.to_thread(self.inventories.load)).inventory.tenants
-        if matching.is_another(there, but, tenants):
-            raise _unfit(
-                f"{there.name} has the MAC address of another VM than {but[1]}; give the id of its replica, "
-                "or correct the `macs` of both in the inventory"
-            )
-        return there
+        def looked() -> Mapping[VmName, Problem]:
+            changed, _ = told_of.with_replicas(self.inventories.load().inventory, tenant, wanted)
+            there, here = fitting(changed, host, found), (vm for vm in wanted if wanted[vm].host == name)
+            why = {vm: there.fit(wanted[vm].vm_id, (tenant, vm), own=own) for vm in here}
+            return {vm: one for vm, one in why.items() if one is not None}
+
+        return await asyncio.to_thread(looked)
 
     async def renamed(self, name: Name, before: str, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
         """See that the host has no VM of the id before any more and has one of this id, that it is no
         appliance of ours and no replica of another VM. It may run: its VM is failed over.
 
-        Raises as `fit`.
+        Raises ProblemError (`/vm_id`), HypervisorError, StoreError, SealBroken.
         """
-        host = await asyncio.to_thread(self._host, name)
+        inventory = (await asyncio.to_thread(self.inventories.load)).inventory
+        host = book.host(book.index(inventory), name)
         found = await self._listed(host)
         if any(before in (one.id, *one.other_ids) for one in found):
             detail = f"{vm} is failed over to VM {before}, which host {name} still has; bring it back first"
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer="/vm_id"))
-        await self._nobodys(host, found, vm_id, (tenant, vm))
-
-    def _host(self, name: Name) -> Host:
-        return book.host(book.index(self.inventories.load().inventory), name)
-
-    def _stand_ins(self, endpoint: str, ids: Collection[str]) -> frozenset[tuple[TenantId, VmName]]:
-        """VMs that one of these stands in for, on whichever host: one endpoint may command several."""
-        inventory = self.inventories.load().inventory
-        same = {host.id for host in inventory.hosts if host.endpoint == endpoint}
-        return frozenset(
-            (tenant.id, vm.name)
-            for tenant in inventory.tenants
-            for vm in tenant.vms
-            if vm.replica is not UNSET and vm.replica.host in same and vm.replica.vm_id in ids
-        )
+        wanted = {vm: ReplicaVm(host=name, vm_id=vm_id)}
+        changed, _ = await asyncio.to_thread(told_of.with_replicas, inventory, tenant, wanted)
+        fitting(changed, host, found).nobodys(vm_id, (tenant, vm))
 
     async def _listed(self, host: Host) -> Sequence[FoundVm]:
         """Raises ProblemError, HypervisorError, StoreError, SealBroken."""
@@ -276,10 +245,6 @@ def replicas(
     if well:
         text = f"{well} of {len(wanted)} replicas are as the inventory says"
         yield good(Topic.REPLICAS, text)
-
-
-def _unfit(detail: str) -> ProblemError:
-    return ProblemError(problem(ProblemType.INVALID, detail, pointer="/vm_id"))
 
 
 def _other_addresses(one: Replica, there: FoundVm) -> str | None:

@@ -225,18 +225,20 @@ async def test_what_becomes_so_while_the_host_is_asked_counts_too(
         held = {"If-Match": response.headers["ETag"]}
         third = with_(OTHER, vm_id="vm-79")
 
-        async def registered(name: str, vm_id: str, **_: object) -> None:
+        async def registered(name: str, wanted: object, **_: object) -> dict[str, object]:
             monkeypatch.undo()
             assert (await served.ask("PUT", PATH, third, **ROBOT))[0] == 200
+            return {}
 
-        monkeypatch.setattr(served.hosts, "fit", registered)
+        monkeypatch.setattr(served.hosts, "misfits", registered)
         assert (await served.ask("PUT", PATH, OTHER, headers=held, **ROBOT))[0] == 412
 
-        async def begun(name: str, vm_id: str, **_: object) -> None:
+        async def begun(name: str, wanted: object, **_: object) -> dict[str, object]:
             started = Run(id="r9", tenant="acme", host="esx1", request="{}", actor="x", at=served.moments.now)
             Runs(served.database).start(started)
+            return {}
 
-        monkeypatch.setattr(served.hosts, "fit", begun)
+        monkeypatch.setattr(served.hosts, "misfits", begun)
         assert (await served.ask("PUT", PATH, OTHER, **ROBOT))[0] == 409
         assert entered(served)[1]["db1"] == ReplicaVm(host="esx1", vm_id="vm-79")
 

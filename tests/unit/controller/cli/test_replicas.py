@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from causeway_controller.cli.main import app
 from causeway_controller.contract.hosts import HostVm, HostVms
 from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.store.inventories import Inventories
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from tests.controller_socket import AtSocket, at_socket
 from tests.fakes.appliance_service import FakeHosts
 from tests.provider_inventory import seed_example, tenant, vm, with_
@@ -75,11 +75,15 @@ def both(controller: AtSocket, monkeypatch: pytest.MonkeyPatch) -> AtSocket:
 def refusing(patch: pytest.MonkeyPatch, vm_id: str, error: ProblemError) -> None:
     """Have the host refuse this VM alone."""
 
-    async def fit(_: object, name: str, asked: str, **__: object) -> None:
-        if asked == vm_id:
+    async def misfits(
+        _: object, name: str, wanted: Mapping[str, ReplicaVm], **__: object
+    ) -> Mapping[str, Problem]:
+        found = [vm for vm, one in wanted.items() if one.vm_id == vm_id]
+        if found and error is AWAY:
             raise error
+        return dict.fromkeys(found, error.problem)
 
-    patch.setattr(FakeHosts, "fit", fit)
+    patch.setattr(FakeHosts, "misfits", misfits)
 
 
 def test_one_that_is_refused_keeps_no_other_from_being_entered(
@@ -94,27 +98,65 @@ def test_one_that_is_refused_keeps_no_other_from_being_entered(
     assert (entered(both, "web1"), entered(both, "app1")) == (UNSET, ReplicaVm(host="esx1", vm_id="vm-app1"))
 
 
-def test_a_host_that_goes_away_ends_it_and_what_was_done_is_told(
+def test_a_host_that_goes_away_ends_it_with_nothing_done(
     both: AtSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing(monkeypatch, "vm-app1", AWAY)
     done = ask(both, "discover", "acme", "esx1")
     assert (done.exit_code != 0, "the host went away" in done.stderr) == (True, True)
     first, second = done.stdout.splitlines()[-2:]
-    assert first.split(maxsplit=2) == ["web1", "vm-web1", "entered"]
+    assert first.split(maxsplit=2) == ["web1", "vm-web1", "not tried: see below"]
     assert second.split(maxsplit=2) == ["app1", "vm-app1", "not tried: see below"]
+    assert entered(both, "web1") is UNSET, "all of a host at once, or none"
 
 
-def test_what_was_done_before_a_host_went_away_is_one_document_of_json(
+def test_that_a_host_went_away_is_one_document_of_json(
     both: AtSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing(monkeypatch, "vm-app1", AWAY)
     done = ask(both, "discover", "acme", "esx1", "--json")
     assert (done.exit_code != 0, "the host went away" in done.stderr) == (True, True)
     assert [(one["vm"], one["entered"]) for one in json.loads(done.stdout)] == [
-        ("web1", True),
+        ("web1", False),
         ("app1", False),
     ]
+
+
+MANY = """\
+- {vm: web1, host: esx1, vm_id: vm-1, restored_to: 2026-01-31T09:00:00Z}
+- {vm: db1, host: esx1, vm_id: vm-db1}
+- {vm: app1, host: esx1, vm_id: vm-3, addresses: [192.168.10.99]}
+"""
+
+
+def test_a_file_of_many_is_tried_and_entered_whole(controller: AtSocket, tmp_path: Path) -> None:
+    file = tmp_path / "replicas.yaml"
+    file.write_text(MANY)
+    tried = ask(controller, "import", "acme", "-f", str(file), "--dry-run")
+    assert (tried.exit_code, entered(controller, "web1")) == (0, UNSET)
+    assert tried.stdout.splitlines()[-1] == "3 replicas of acme would be as the file says."
+    done = ask(controller, "import", "acme", "-f", str(file))
+    assert (done.exit_code, entered(controller, "web1")) == (0, ReplicaVm(host="esx1", vm_id="vm-1"))
+    old, renumbered, last = done.stdout.splitlines()
+    assert old.startswith("acme/web1: its last restore point is ")
+    assert renumbered.startswith("acme/app1: app1 was renumbered")
+    assert last == "3 replicas of acme are as the file says."
+    assert "2026-01-31 09:00:00" in ask(controller, "list", "acme").stdout
+
+
+def test_of_a_file_with_a_mistake_nothing_is_entered_and_its_line_is_told(
+    controller: AtSocket, tmp_path: Path
+) -> None:
+    file = tmp_path / "replicas.yaml"
+    file.write_text(MANY.replace("vm-3", "vm-1"))
+    done = ask(controller, "import", "acme", "-f", str(file))
+    assert (done.exit_code, entered(controller, "web1")) == (1, UNSET)
+    lines = done.stdout.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [f"{file}:1:33", f"{file}:3:33"]
+    assert [line.split(": ")[1] for line in lines] == ["/replicas/0/vm_id", "/replicas/2/vm_id"]
+    file.write_text(MANY.replace("vm_id: vm-3", "id: vm-3"))
+    done = ask(controller, "import", "acme", "-f", str(file))
+    assert (done.exit_code, done.stdout.startswith(f"{file}:3:")) == (1, True)
 
 
 def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:

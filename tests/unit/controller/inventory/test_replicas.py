@@ -68,11 +68,11 @@ def test_a_plan_is_told_whose_vms_have_none() -> None:
 
 def test_one_replica_is_changed_and_nothing_else() -> None:
     wanted = ReplicaVm(host="esx1", vm_id="vm-9")
-    changed, pointer = replicas.with_replica(seed_example(), "acme", "db1", wanted)
-    assert pointer == "/tenants/0/vms/1/replica"
+    changed, pointers = replicas.with_replicas(seed_example(), "acme", {"db1": wanted})
+    assert pointers == {"/tenants/0/vms/1/replica": "db1"}
     assert changed == seed_example(
         tenants=(tenant(vms=(vm("web1", 11), with_(vm("db1", 12), replica=wanted))),)
     )
     for who, which in (("acme", "db9"), ("zeta", "db1")):
         with pytest.raises(ProblemError, match=f"no VM {which} of tenant {who}"):
-            replicas.with_replica(seed_example(), who, which, wanted)
+            replicas.with_replicas(seed_example(), who, {which: wanted})

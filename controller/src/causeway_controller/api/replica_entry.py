@@ -1,0 +1,160 @@
+"""Replicas entered in the inventory: one or many at once, each refusal told of the request's own members."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from causeway_controller.api.exchange import Ask
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.replicas import RegisterReplica
+from causeway_controller.contract.tenant import ReplicaVm
+from causeway_controller.inventory import replicas
+from causeway_controller.inventory.findings import Findings
+from causeway_controller.inventory.replicas import Told
+from causeway_controller.store.audit import Act, Audit
+from causeway_controller.store.in_use import Renamed
+from causeway_controller.store.inventories import Inventories
+from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
+from causeway_wire.types import VmName
+
+Wanted = Mapping[VmName, ReplicaVm | UnsetType]
+Members = Mapping[VmName, str]
+"""RFC 6901 pointers into the request: where it says what stands in for each VM."""
+
+_TRIES: Final = 8
+"""Somebody else may change the inventory between two looks at it."""
+_SEGMENTS: Final = 6
+"""Of a pointer to a replica in the inventory: `/tenants/0/vms/0/replica`."""
+_ELSEWHERE: Final = problem(
+    ProblemType.INVALID,
+    "an entry that is not yours is refused, and nothing is entered before that is mended; tell the provider, "
+    "who sees it when the inventory is entered again",
+    pointer="",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaEntry:
+    """Has the inventory say which replicas VMs of one tenant have."""
+
+    inventories: Inventories
+    audit: Audit
+    now: Callable[[], datetime]
+
+    def check_moment(self, findings: Findings, asked: RegisterReplica, member: str) -> None:
+        """Note a restore point that is to come."""
+        if asked.restored_to is not UNSET and asked.restored_to > self.now() + replicas.AHEAD:
+            detail = f"{asked.restored_to.isoformat()} is to come; synchronise the clock of who replicates"
+            findings.add(ProblemType.INVALID, f"{member}/restored_to", detail)
+
+    def told(self, ask: Ask, asked: RegisterReplica) -> Told:
+        """What is kept of what was told."""
+        return Told(
+            host=asked.host,
+            vm_id=asked.vm_id,
+            restored_to=asked.restored_to or None,
+            addresses=asked.addresses,
+            at=self.now(),
+            by=ask.caller.name,
+        )
+
+    def tried(self, ask: Ask, wanted: Wanted, members: Members, *, renamed: Renamed | None = None) -> None:
+        """Raise ProblemError unless the inventory could have them, before hosts are asked; StoreError."""
+        stored = self.inventories.load()
+        changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], wanted)
+        findings, order = Findings(), {vm: place for place, vm in enumerate(members)}
+        for vm, found in sorted(_shared(ask, changed, wanted), key=lambda each: order[each[0]]):
+            findings.note(replace(found, pointer=f"{members[vm]}/vm_id"))
+        findings.refuse()
+        try:
+            self.inventories.tried(changed, before=stored, renamed=renamed)
+        except ProblemError as error:
+            raise _about(ask, error.problem, pointers, members) from error
+
+    def enter(
+        self,
+        ask: Ask,
+        wanted: Wanted,
+        members: Members,
+        *,
+        check: Callable[[], object],
+        renamed: Renamed | None = None,
+    ) -> None:
+        """Have the inventory say so, and write down who wanted it. Raises ProblemError under the members of
+        the request, StoreError; then nothing was entered.
+
+        What was looked at before is looked at again by `check`: hosts were asked meanwhile, which takes time.
+        """
+        for left in reversed(range(_TRIES)):
+            stored = self.inventories.load()
+            check()
+            changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], wanted)
+            try:
+                self.inventories.replace(
+                    changed, expected=stored.revision, actor=ask.caller.name, renamed=renamed
+                )
+            except ProblemError as error:
+                if error.problem.type == ProblemType.PRECONDITION_FAILED.urn and left:
+                    continue
+                raise _about(ask, error.problem, pointers, members) from error
+            break
+        self.audit.extend([self._act(ask, vm, one) for vm, one in wanted.items()])
+
+    def _act(self, ask: Ask, vm: VmName, one: ReplicaVm | UnsetType) -> Act:
+        return Act(
+            at=self.now(),
+            actor=ask.caller.name,
+            action="replica.remove" if one is UNSET else "replica.register",
+            subject=f"replica {ask.places['tenant']}/{vm}",
+            detail="" if one is UNSET else f"{one.vm_id} on {one.host}",
+        )
+
+
+def _shared(ask: Ask, changed: Inventory, wanted: Wanted) -> Iterator[tuple[VmName, Problem]]:
+    """Yield each VM whose replica would be another VM's as well."""
+    tenant = ask.places["tenant"]
+    asked: dict[ReplicaVm, list[VmName]] = defaultdict(list)
+    for vm, place in wanted.items():
+        if place is not UNSET:
+            asked[place].append(vm)
+    bearers = ((entry.id, one.name, one.replica) for entry in changed.tenants for one in entry.vms)
+    for bearer, name, place in bearers:
+        if isinstance(place, UnsetType):
+            continue
+        for vm in asked.get(place, ()):
+            if (bearer, name) != (tenant, vm):
+                whose = f"{name}'s" if ask.caller.sees(bearer) else "another tenant's"
+                detail = f"VM {place.vm_id} of host {place.host} is {whose} replica; one is of one VM"
+                yield vm, problem(ProblemType.DUPLICATE, detail)
+
+
+def _about(ask: Ask, found: Problem, pointers: Mapping[str, VmName], members: Members) -> ProblemError:
+    """The problem of the inventory, told of the request: only replicas were changed in it.
+
+    What is wrong elsewhere was entered under other rules, and is told in full only to who sees it all.
+    """
+    first = next(iter(pointers))
+    own = first[: first.index("/vms/") + 1]
+    told = (_moved(one, pointers, members) if _is_seen(ask, one, own) else _ELSEWHERE for one in found.each)
+    return ProblemError(combine(tuple(dict.fromkeys(told)), more=found.more or 0))
+
+
+def _is_seen(ask: Ask, one: Problem, own: str) -> bool:
+    return ask.caller.tenant is None or (one.pointer is not UNSET and one.pointer.startswith(own))
+
+
+def _moved(one: Problem, pointers: Mapping[str, VmName], members: Members) -> Problem:
+    if one.pointer is UNSET:
+        return one
+    parts = one.pointer.split("/")
+    vm = pointers.get("/".join(parts[:_SEGMENTS]))
+    if vm is None:
+        return one
+    return replace(one, pointer="/".join((members[vm], *parts[_SEGMENTS:])))

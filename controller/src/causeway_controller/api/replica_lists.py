@@ -1,0 +1,108 @@
+"""Handler of many replicas at once: all of them are entered and told of, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from causeway_controller.api import hosts
+from causeway_controller.api.callers import not_found
+from causeway_controller.api.exchange import Answer, Ask, Handler
+from causeway_controller.api.ports import HostService
+from causeway_controller.api.replica_entry import ReplicaEntry
+from causeway_controller.contract import replica_routes
+from causeway_controller.contract.replicas import ListedReplica, RegisterReplicas, Replicas
+from causeway_controller.contract.tenant import ReplicaVm, Tenant
+from causeway_controller.inventory import replicas
+from causeway_controller.inventory.findings import Findings, distinct
+from causeway_controller.store import replicas as store
+from causeway_wire.problem import Problem, ProblemType
+from causeway_wire.types import Name, VmName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaListHandlers:
+    """Enters replicas of many VMs, and keeps what is told of them."""
+
+    entry: ReplicaEntry
+    told: store.Replicas
+    hosts: HostService
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """By the names of their routes."""
+        return {replica_routes.REGISTER_REPLICAS.name: self.register}
+
+    async def register(self, ask: Ask) -> Answer:
+        """Enter them. Once more changes nothing but when they were told."""
+        asked = ask.document(RegisterReplicas).replicas
+        tenant = await asyncio.to_thread(self._tenant, ask)
+        self._check(asked, tenant)
+        members = {one.vm: f"/replicas/{n}" for n, one in enumerate(asked)}
+        changed = _changed(asked, tenant)
+        if changed:
+            await asyncio.to_thread(self.entry.tried, ask, changed, members)
+            await self._ask_hosts(ask, changed, members)
+        told = {one.vm: self.entry.told(ask, one) for one in asked}
+        if ask.flag("dry_run"):
+            vms = tuple(replace(vm, replica=changed.get(vm.name, vm.replica)) for vm in tenant.vms)
+            tenant = replace(tenant, vms=vms)
+        else:
+            await asyncio.to_thread(self._enter, ask, asked, members)
+            await asyncio.to_thread(self.told.keep, tenant.id, told)
+            tenant = await asyncio.to_thread(self._tenant, ask)
+        found = replicas.reports(tenant, told, now=self.entry.now())
+        return Answer(document=Replicas(replicas=tuple(one for one in found if one.vm in told)))
+
+    def _tenant(self, ask: Ask) -> Tenant:
+        name = ask.places["tenant"]
+        ask.caller.see(name, f"tenant {name}")
+        found = self.entry.inventories.of_tenant(name).inventory.tenants
+        if not found:
+            raise not_found(f"tenant {name}")
+        return found[0]
+
+    def _check(self, asked: Sequence[ListedReplica], tenant: Tenant) -> None:
+        """Raise ProblemError for what shows without anybody else."""
+        findings, known = Findings(), {vm.name for vm in tenant.vms}
+        distinct(findings, ((one.vm, f"/replicas/{n}/vm") for n, one in enumerate(asked)), "VM")
+        for n, one in enumerate(asked):
+            if one.vm not in known:
+                detail = replicas.no_vm(tenant.id, one.vm).problem.detail
+                findings.add(ProblemType.UNKNOWN_REFERENCE, f"/replicas/{n}/vm", detail)
+            self.entry.check_moment(findings, one, f"/replicas/{n}")
+        findings.refuse()
+
+    async def _ask_hosts(
+        self, ask: Ask, changed: Mapping[VmName, ReplicaVm], members: Mapping[VmName, str]
+    ) -> None:
+        """Raise ProblemError unless their hosts have them, or (`unavailable`) where one cannot be asked."""
+
+        async def asked(host: Name) -> Mapping[VmName, Problem]:
+            staff = ask.caller.tenant is None
+            misfits = self.hosts.misfits(host, changed, tenant=ask.places["tenant"], staff=staff)
+            return await hosts.answered(misfits, host)
+
+        found = await asyncio.gather(*map(asked, sorted({one.host for one in changed.values()})))
+        misfits, findings = {vm: one for each in found for vm, one in each.items()}, Findings()
+        for vm in (vm for vm in members if vm in misfits):
+            findings.note(replace(misfits[vm], pointer=f"{members[vm]}{misfits[vm].pointer or ''}"))
+        findings.refuse()
+
+    def _enter(self, ask: Ask, asked: Sequence[ListedReplica], members: Mapping[VmName, str]) -> None:
+        """Only what is another than it is by now: nothing else is written down as done."""
+        tenant = self._tenant(ask)
+        self._check(asked, tenant)
+        changed = _changed(asked, tenant)
+        if changed:
+            self.entry.enter(ask, changed, members, check=lambda: self._check(asked, self._tenant(ask)))
+
+
+def _changed(asked: Sequence[ListedReplica], tenant: Tenant) -> Mapping[VmName, ReplicaVm]:
+    """Those that have another replica than before."""
+    before = {vm.name: vm.replica for vm in tenant.vms if vm.replica is not UNSET}
+    wanted = {one.vm: ReplicaVm(host=one.host, vm_id=one.vm_id) for one in asked}
+    return {vm: one for vm, one in wanted.items() if before.get(vm) != one}
