@@ -104,7 +104,10 @@ class HostService(Protocol):
         """Return the VMs that the host has. Raises ProblemError, ControllerError."""
 
     async def lint(self) -> LintReport:
-        """Return what is wrong with replicas, on each host that has some. Raises StoreError."""
+        """Return what is wrong with replicas, on each host that has some, and what fills up.
+
+        Raises StoreError.
+        """
 
     async def renamed(self, name: Name, before: str, vm_id: str, *, tenant: TenantId, vm: VmName) -> None:
         """See that the host has the replica of a VM that is failed over under this id, and not as before.

@@ -25,7 +25,7 @@ def apply(context: typer.Context, file: File, *, dry_run: DryRun = False, json_w
     read = inventory_file.read(file, json_wanted=json_wanted)
     with telling.told(read.name, read.places, json_wanted=json_wanted):
         reply = _try(client(context), read) if dry_run else _replace(client(context), read)
-    _tell(reply, json_wanted=json_wanted, dry=dry_run)
+    _tell(reply, read, json_wanted=json_wanted, dry=dry_run)
 
 
 def diff(context: typer.Context, file: File, *, json_wanted: Json = False) -> None:
@@ -36,7 +36,7 @@ def diff(context: typer.Context, file: File, *, json_wanted: Json = False) -> No
     read = inventory_file.read(file, json_wanted=json_wanted)
     with telling.told(read.name, read.places, json_wanted=json_wanted):
         reply = _try(client(context), read)
-    _tell(reply, json_wanted=json_wanted, dry=True)
+    _tell(reply, read, json_wanted=json_wanted, dry=True)
     if _differs(reply.read(InventoryChange)):
         raise typer.Exit(errors.REFUSED)
 
@@ -64,7 +64,7 @@ def _differs(change: InventoryChange) -> bool:
     return bool(change.entries or change.appliances or change.leases)
 
 
-def _tell(reply: Reply, *, json_wanted: bool, dry: bool) -> None:
+def _tell(reply: Reply, read: Read, *, json_wanted: bool, dry: bool) -> None:
     if json_wanted:
         telling.as_json(reply.value)
         return
@@ -82,3 +82,5 @@ def _tell(reply: Reply, *, json_wanted: bool, dry: bool) -> None:
         typer.echo(f"Revision {change.revision} stays in force: nothing was changed.")
     else:
         typer.echo(f"Revision {change.revision} is in force.")
+    for line in telling.filling(change.fills, read.name, read.places):
+        telling.note(line)

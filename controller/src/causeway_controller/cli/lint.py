@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from causeway_controller.cli import errors, inventory_file, telling
 from causeway_controller.cli.hosts import marked
+from causeway_controller.cli.inventory_file import Read
 from causeway_controller.cli.options import client
 from causeway_controller.contract import host_routes
+from causeway_controller.contract.change import Filling
 from causeway_controller.contract.hosts import Grade, LintReport
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.inventory import appliances
+from causeway_controller.inventory import appliances, filling
 from causeway_controller.inventory.entry import enter
 from causeway_wire import codec
 
@@ -35,9 +39,10 @@ def lint(
 ) -> None:
     """Check an inventory without touching anything: every problem with its line and what to do about it.
 
-    When there is none, the appliances that the provider needs for it. Without a file, have the controller
-    look at the replicas of the inventory in force on all hosts: which are gone, renumbered, powered on or
-    stale, each with what to do; fit to be run daily. Exit code 1 when anything is found.
+    When there is none, the appliances that the provider needs for it, and which pools and lists are nearly
+    full, which is no problem yet. Without a file, have the controller look at the inventory in force: which
+    replicas on all hosts are gone, renumbered, powered on or stale, and what fills up, each with what to do;
+    fit to be run daily. Exit code 1 when anything is found.
     """
     if not file:
         _live(context, as_json=as_json)
@@ -45,14 +50,15 @@ def lint(
     read = inventory_file.read(file, json_wanted=as_json)
     with telling.told(read.name, read.places, json_wanted=as_json):
         inventory = codec.decode(read.text, Inventory)
-        enter(inventory)
-    _tell(inventory, as_json=as_json)
+        given = enter(inventory)
+    _tell(inventory, tuple(filling.find(inventory, given)), read, as_json=as_json)
 
 
 def _live(context: typer.Context, *, as_json: bool) -> None:
     with telling.told(json_wanted=as_json):
         reply = client(context).ask(host_routes.LINT)
-    found = reply.read(LintReport).hosts
+    report = reply.read(LintReport)
+    found = report.hosts
     wrong = {host.host: tuple(one for one in host.findings if one.grade in _WRONG) for host in found}
     if as_json:
         telling.as_json(reply.value)
@@ -63,17 +69,21 @@ def _live(context: typer.Context, *, as_json: bool) -> None:
                 typer.echo(f"  {line}")
         if not found:
             typer.echo("The inventory in force has no replica.")
-    if any(wrong.values()):
+        for line in telling.filling(report.fills):
+            typer.echo(f"warn {line}")
+    if any(wrong.values()) or report.fills:
         raise typer.Exit(errors.REFUSED)
 
 
-def _tell(inventory: Inventory, *, as_json: bool) -> None:
+def _tell(inventory: Inventory, fills: Sequence[Filling], read: Read, *, as_json: bool) -> None:
     needed = appliances.needed(inventory)
     if as_json:
         told = [{"tenant": one.tenant, "host": one.host, "adapters": list(one.adapters)} for one in needed]
-        typer.echo(json.dumps({"problems": [], "appliances": told}))
+        typer.echo(json.dumps({"problems": [], "appliances": told, "fills": msgspec.to_builtins(fills)}))
         return
     tenants = telling.counted(len(inventory.tenants), "tenant")
     typer.echo(f"No problem. Needed for {tenants}: {telling.counted(len(needed), 'provider appliance')}")
     for one in needed:
         typer.echo(f"  {one.tenant} on {one.host}: {len(one.adapters)} vNICs ({', '.join(one.adapters)})")
+    for line in telling.filling(fills, read.name, read.places):
+        typer.echo(f"warn {line}")

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from causeway_controller import yaml_text
 from causeway_controller.cli import errors
+from causeway_controller.contract.change import Filling
 from causeway_controller.inventory.health import age
 from causeway_wire.problem import Problem, ProblemError
 
@@ -64,15 +65,12 @@ def told(
 
 
 def located(problem: Problem, places: yaml_text.Places | None) -> dict[str, Any]:
-    """With the line of its member, or of the nearest one around it: what is missing has no line."""
+    """With the line of its member."""
     pointer = problem.pointer if isinstance(problem.pointer, str) else ""
     told: dict[str, Any] = {"pointer": pointer, "type": problem.type, "detail": problem.detail}
     if places is None:
         return told
-    around = pointer
-    while around not in places:
-        around = around.rpartition("/")[0]
-    line, column = places[around]
+    line, column = _around(pointer, places)
     return {"line": line, "column": column, **told}
 
 
@@ -90,6 +88,25 @@ def problems(name: str, found: list[dict[str, Any]], *, json_wanted: bool) -> No
         pointer = f"{one['pointer']}: " if one.get("pointer") else ""
         typer.echo(f"{place}{pointer}{one['detail']}")
     note(f"{counted(len(found), 'problem')}; nothing was changed")
+
+
+def filling(
+    found: Iterable[Filling], name: str = "", places: yaml_text.Places | None = None
+) -> Iterator[str]:
+    """Yield a line for each pool and list that is nearly full, with its place in the file `name`."""
+    for one in found:
+        if places is None:
+            yield f"{one.pointer}: {one.detail}"
+        else:
+            line, column = _around(one.pointer, places)
+            yield f"{name}:{line}:{column}: {one.pointer}: {one.detail}"
+
+
+def _around(pointer: str, places: yaml_text.Places) -> tuple[int, int]:
+    """The place of a member, or of the nearest one around it: what is missing has no line."""
+    while pointer not in places:
+        pointer = pointer.rpartition("/")[0]
+    return places[pointer]
 
 
 def moment(at: datetime | UnsetType) -> str:

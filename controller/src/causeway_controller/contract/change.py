@@ -62,6 +62,17 @@ class ChangedLease(Struct, frozen=True, kw_only=True):
     """Which, in words."""
 
 
+class Filling(Struct, frozen=True, kw_only=True):
+    """A pool or a list of the inventory that is nearly full: no problem yet, and worth another one."""
+
+    pointer: str
+    """RFC 6901, into the inventory."""
+    used: Annotated[int, Meta(ge=0)]
+    most: Annotated[int, Meta(ge=0)]
+    detail: str
+    """What of it is used, and what to do."""
+
+
 class InventoryChange(Struct, frozen=True, kw_only=True):
     """From the inventory in force to another one."""
 
@@ -70,6 +81,8 @@ class InventoryChange(Struct, frozen=True, kw_only=True):
     entries: tuple[ChangedEntry, ...]
     appliances: tuple[ChangedAppliance, ...]
     leases: tuple[ChangedLease, ...]
+    fills: tuple[Filling, ...] = ()
+    """What is nearly full in the inventory that is entered, or would be."""
 
 
 class TenantReport(Struct, frozen=True, kw_only=True):

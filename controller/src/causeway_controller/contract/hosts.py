@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from causeway_controller.contract.change import Filling
 from causeway_controller.contract.provider import HostKind
 from causeway_wire.types import Name
 
@@ -56,9 +57,11 @@ class HostReport(Struct, frozen=True, kw_only=True):
 
 
 class LintReport(Struct, frozen=True, kw_only=True):
-    """What is wrong with replicas, on each host that has some."""
+    """What is wrong with replicas, on each host that has some, and what fills up."""
 
     hosts: tuple[HostReport, ...]
+    fills: tuple[Filling, ...] = ()
+    """What is nearly full in the inventory in force."""
 
 
 class VmNic(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from causeway_controller.contract.change import (
     InventoryChange,
 )
 from causeway_controller.contract.inventory import Inventory
-from causeway_controller.inventory import production
+from causeway_controller.inventory import filling, production
 from causeway_controller.inventory.allocation import (
     Allocation,
     MacLease,
@@ -37,6 +37,7 @@ def between(
         entries=tuple(_entries(before[0], after[0])),
         appliances=tuple(_appliances(before[0], after[0])),
         leases=tuple(_leases(before[1], after[1])),
+        fills=tuple(filling.find(*after)),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from causeway_controller.contract.change import Filling
 from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostVm, HostVms, LintReport, Topic
 from causeway_controller.contract.provider import Host
 from causeway_controller.contract.tenant import ReplicaVm
@@ -17,7 +18,7 @@ from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good, unknown, warning
 from causeway_controller.hypervisors.findings import problem as found_problem
-from causeway_controller.inventory import book, host_needs, matching
+from causeway_controller.inventory import book, filling, host_needs, matching
 from causeway_controller.inventory import replicas as told_of
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
@@ -97,7 +98,8 @@ class HostChecks:
         return await self._report(host, inspected)
 
     async def lint(self) -> LintReport:
-        """Return what is wrong with replicas, on each host that has some; that one cannot be asked is found.
+        """Return what is wrong with replicas, on each host that has some, and what fills up in the inventory;
+        that one cannot be asked is found.
 
         Raises StoreError.
         """
@@ -113,7 +115,10 @@ class HostChecks:
                     host, lambda asked, found: self._replicas(asked, found, needs, entered, name)
                 )
 
-        return LintReport(hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))))
+        fills = await asyncio.to_thread(_fills, entered.stored)
+        return LintReport(
+            hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))), fills=fills
+        )
 
     async def _replicas(
         self, asked: Inspecting, findings: list[Finding], needs: HostNeeds, entered: _Entered, name: Name
@@ -279,6 +284,10 @@ def refused(error: ControllerError) -> Finding:
     cause = error.cause if isinstance(error, HypervisorError) else Cause.UNKNOWN
     topic, advice = _REMEDIES[cause]
     return found_problem(topic, str(error), advice)
+
+
+def _fills(stored: Stored) -> tuple[Filling, ...]:
+    return tuple(filling.find(stored.inventory, stored.allocation))
 
 
 def _needs(stored: Stored, name: Name) -> tuple[Host, HostNeeds]:

@@ -80,6 +80,14 @@ def test_what_is_wrong_is_told_with_its_line(controller: AtSocket, command: str)
     assert [(one["line"], one["pointer"]) for one in found] == [(line, "/tenants/0/gateway_pool")]
 
 
+def test_what_fills_up_is_told_when_it_is_entered(controller: AtSocket) -> None:
+    tight = Path(EXAMPLE).read_text().replace("first: 100, last: 149", "first: 100, last: 102")
+    for words in (("diff",), ("apply", "--dry-run"), ("apply",), ("diff",)):
+        told = ask(controller, *words, "-f", "-", text=tight)
+        assert "/vlan_pools/0: 3 of 3 VLANs of class internet on host esx1 are given" in told.stderr
+        assert "VLANs of class" not in told.stdout
+
+
 def test_status_says_first_what_is_wrong(controller: AtSocket) -> None:
     empty = ask(controller, "status")
     assert (empty.exit_code, "nothing has been entered yet" in empty.stdout.splitlines()[0]) == (1, True)

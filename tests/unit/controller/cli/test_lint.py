@@ -98,3 +98,12 @@ def test_octets_that_are_no_text_are_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["lint", str(tmp_path / "x.yaml"), "--json"])
     assert result.exit_code == 1
     assert "decode" in json.loads(result.stdout)["problems"][0]["detail"]
+
+
+def test_what_fills_up_is_told_with_its_line_as_the_guide_shows_and_is_no_problem() -> None:
+    tight = TEXT.replace("first: 100, last: 149", "first: 100, last: 102")
+    result = lint(tight)
+    (said,) = (line for line in result.stdout.splitlines() if line.startswith("warn "))
+    assert (result.exit_code, f"\n    {said}\n" in GUIDE.read_text()) == (0, True)
+    found = json.loads(lint(tight, "--json").stdout)
+    assert [(one["pointer"], one["used"], one["most"]) for one in found["fills"]] == [("/vlan_pools/0", 3, 3)]

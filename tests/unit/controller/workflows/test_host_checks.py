@@ -348,7 +348,9 @@ async def test_a_replica_that_runs_with_other_addresses_than_those_that_failed_o
 
 
 async def test_lint_finds_what_is_gone_renumbered_on_or_stale_and_nothing_else(world: World) -> None:
-    (clean,) = (await world.checks.lint()).hosts
+    report = await world.checks.lint()
+    (clean,), fills = report.hosts, report.fills
+    assert fills == ()
     assert [(one.topic, one.grade) for one in clean.findings] == [(Topic.REPLICAS, Grade.GOOD)]
     told = Told(
         host="esx1",
@@ -384,3 +386,11 @@ async def test_vms_are_told_with_what_they_are_to_the_inventory(world: World) ->
     told = (await world.checks.vms("esx1")).vms
     assert [one.known_as for one in told] == ["replica acme/db1", "appliance acme-esx1", ""]
     assert told[1].nics == nics
+
+
+async def test_lint_finds_what_fills_up_in_the_inventory_in_force(world: World) -> None:
+    stored = world.inventories.load()
+    tight = tuple(with_(one, last=one.first + 2) for one in stored.inventory.vlan_pools)
+    changed = with_(stored.inventory, vlan_pools=tight)
+    world.inventories.replace(changed, expected=stored.revision, actor="test")
+    assert [one.pointer for one in (await world.checks.lint()).fills] == ["/vlan_pools/0"]
