@@ -31,6 +31,7 @@ from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import difference, entry, host_needs, modes, production, tenancy
 from causeway_controller.inventory.allocation import NOTHING
 from causeway_controller.inventory.health import Deployed
+from causeway_controller.peers.half import HalfClient, HalfPatience
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
@@ -250,11 +251,15 @@ async def test_its_runs_are_planned_and_its_documents_made_of_what_the_provider_
                 pool=pool,
                 controllers=(ip_network("192.168.10.9/32"),),
                 image=tmp_path,
+                halves=HalfPatience().longer(10),
                 now=world.clock,
             )
             found = await sites.load("acme", LAN.id)
             half = sites.half(NAME, "r1")
         database.close()
+    assert isinstance(half, HalfClient)
+    assert (half.patience.open, half.patience.end) == (4200, 12_000), "appliances are slow at both sites"
+    assert half.patience.hold == HalfPatience().hold, "one's own appliance waits no longer either"
     vms = frozenset(one.vm for one in told.replicas if one.network == LAN.id)
     plan = planning.plan(FailOver(tenant="acme", vms=vms), found)
     assert [type(step.action) for step in plan.steps][:2] == [Power, OpenHalf]

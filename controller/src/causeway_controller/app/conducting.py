@@ -20,6 +20,7 @@ from causeway_controller.contract import requests
 from causeway_controller.fleet import enrolment, tls, updates
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates
+from causeway_controller.peers.half import HalfPatience
 from causeway_controller.settings import Settings
 from causeway_controller.store import authorities
 from causeway_controller.store.appliances import Appliances
@@ -103,6 +104,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             pool=pool,
             controllers=settings.sources,
             image=settings.image,
+            halves=HalfPatience().longer(settings.patience),
             now=utc_now,
         )
         generations = StoredGenerations(database)

@@ -24,7 +24,7 @@ from causeway_controller.inventory.production import Place
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tenant, TenantCredentials
 from causeway_controller.inventory.views import Known
 from causeway_controller.peers.client import ProviderClient
-from causeway_controller.peers.half import HalfClient
+from causeway_controller.peers.half import HalfClient, HalfPatience
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories, Stored
@@ -54,9 +54,12 @@ class Sites:
         pool: Pool,
         controllers: tuple[IPNetwork, ...],
         image: Path,
+        halves: HalfPatience,
         now: Callable[[], datetime],
     ) -> None:
-        """`controllers`: where the controllers' connections come from. `image`: the appliances'."""
+        """`controllers`: where the controllers' connections come from. `image`: the appliances'. `halves`:
+        how long to wait for what a provider does.
+        """
         self._inventories = Inventories(database, now=now)
         self._standings = Standings(database)
         self._credentials = Credentials(database, vault, now=now)
@@ -65,6 +68,7 @@ class Sites:
         self._pool = pool
         self._controllers = controllers
         self._image = image
+        self._patience = halves
         self._links = Links(database, vault, now=now)
         self._replicas = Replicas(database)
         self._told = Told(database, vault, now=now)
@@ -126,7 +130,7 @@ class Sites:
         async def connect() -> ProviderClient:
             return client_of(await asyncio.to_thread(self._links.get, name))
 
-        return HalfClient(connect=connect, name=name, run=run)
+        return HalfClient(connect=connect, name=name, run=run, patience=self._patience)
 
     async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
         """Nothing to do: what a run left is read from the store each time."""

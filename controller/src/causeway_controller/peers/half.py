@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from msgspec import UNSET
 
@@ -46,6 +46,13 @@ class HalfPatience:
     end: float = 1200.0
     """For the other half's controller to find that nothing relies on it any more, or to give it back."""
     pause: float = 0.5
+
+    def longer(self, times: float) -> Self:
+        """Return the same for appliances that are as many times slower, at either site.
+
+        What is held is told to be held on within one's own appliance's deadline, which has no room for more.
+        """
+        return replace(self, open=times * self.open, end=times * self.end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,10 @@ import pytest
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
+from causeway_controller.peers.half import HalfPatience
 from causeway_controller.store.database import Database
 from causeway_controller.store.secrets import Secrets
+from causeway_controller.trust.sealing import Vault
 from causeway_wire.types import Secret
 from tests import joining
 from tests.provider_inventory import host
@@ -20,6 +22,12 @@ from tests.provider_inventory import host
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def made(database: Database, sealing: Vault, pool: Any) -> Sites:
+    return Sites(
+        database, sealing, pool=pool, controllers=(), image=Path("image"), halves=HalfPatience(), now=now
+    )
 
 
 async def test_another_password_is_used_without_a_restart(
@@ -35,7 +43,7 @@ async def test_another_password_is_used_without_a_restart(
     sealing = joining.unlocked(database, now=now)
     kept = Secrets(database, sealing, now=now)
     pool: Any = None
-    sites = Sites(database, sealing, pool=pool, controllers=(), image=Path("image"), now=now)
+    sites = made(database, sealing, pool)
     kept.put("esx1", Secret("user\nwrong"), actor="test")
     first = await sites.host(host("esx1"))
     assert await sites.host(host("esx1")) is first, "its session is kept"
@@ -61,7 +69,7 @@ async def test_logins_end_with_the_controller_and_with_their_password(
     sealing = joining.unlocked(database, now=now)
     kept = Secrets(database, sealing, now=now)
     pool: Any = None
-    sites = Sites(database, sealing, pool=pool, controllers=(), image=Path("image"), now=now)
+    sites = made(database, sealing, pool)
     kept.put("esx1", Secret("user\nfirst"), actor="test")
     first: Any = await sites.host(host("esx1"))
     kept.put("esx1", Secret("user\nsecond"), actor="test")
