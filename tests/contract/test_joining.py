@@ -14,15 +14,8 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from aiohttp.test_utils import make_mocked_request
 
-from causeway_controller.api.callers import Caller
-from causeway_controller.api.exchange import Ask
-from causeway_controller.api.members import MemberHandlers
-from causeway_controller.contract import member_routes
-from causeway_controller.contract.access import Role
 from causeway_controller.contract.joining import LinkState
-from causeway_controller.contract.routes import Route
 from causeway_controller.errors import PeerUnknown, PeerUnreachable
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.links import Link
@@ -289,13 +282,6 @@ async def test_clocks_apart_change_nothing(world: World, days: int) -> None:
         assert tenant.link().certificate != before.certificate
 
 
-def asked(route: Route) -> Ask:
-    """What an administrator asks at the provider's, with nothing in it."""
-    caller = Caller(name="anna", role=Role.ADMIN, tenant=None, identity="token:anna")
-    http = make_mocked_request(route.method, route.path)
-    return Ask(route=route, caller=caller, places={}, query={}, headers={}, http=http)
-
-
 async def test_several_providers_are_joined_beside_each_other(world: World) -> None:
     async with world.tenant() as tenant:
         await tenant.join(world.invited())
@@ -306,42 +292,6 @@ async def test_several_providers_are_joined_beside_each_other(world: World) -> N
         assert len(keys) == 2
         await tenant.leave()
         await tenant.providers.rescan("south")
-
-
-async def test_the_providers_key_is_replaced_without_a_stranger_in_between(world: World) -> None:
-    async with world.tenant() as tenant:
-        await tenant.join(world.invited())
-        pins = world.peering.keys.announce(actor="anna")
-        assert world.peering.keys.announce(actor="anna") == pins
-        with pytest.raises(ProblemError) as caught:
-            world.peering.keys.switch(actor="anna", force=False)
-        assert caught.value.problem.type == ProblemType.MEMBERS_BEHIND.urn
-        early = world.invited("zeta")
-        await tenant.providers.rescan(NAME)
-        assert tenant.link().pins == pins.both
-        world.peering.keys.switch(actor="anna", force=False)
-        world.tls.refresh()
-        await tenant.providers.rescan(NAME)
-        assert tenant.link().pins == (pins.next,)
-        async with world.tenant("zeta") as other:
-            await other.join(early)
-
-
-async def test_whoever_is_invited_after_a_key_was_replaced_may_come_at_once(world: World) -> None:
-    async with world.tenant() as tenant:
-        world.peering.keys.announce(actor="anna")
-        await MemberHandlers(peering=world.peering).switch(asked(member_routes.SWITCH_KEY))
-        await tenant.join(world.invited())
-
-
-async def test_a_member_that_never_heard_of_a_forced_key_meets_a_stranger(world: World) -> None:
-    async with world.tenant() as tenant:
-        await tenant.join(world.invited())
-        world.peering.keys.announce(actor="anna")
-        world.peering.keys.switch(actor="anna", force=True)
-        world.tls.refresh()
-        with pytest.raises(PeerUnknown):
-            await tenant.providers.rescan(NAME)
 
 
 async def test_the_members_authority_is_replaced_and_the_old_ones_certificates_end(world: World) -> None:

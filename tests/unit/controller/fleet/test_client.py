@@ -296,13 +296,17 @@ async def test_a_change_that_awaits_confirmation_is_confirmed_over_a_connection_
         assert (await one.get_desired()).generation == 1
 
 
-async def test_a_change_is_cancelled_and_then_tried_again(agent: AgentServer, opened: Opener) -> None:
+async def test_a_change_is_cancelled_and_tried_again_under_another_generation(
+    agent: AgentServer, opened: Opener
+) -> None:
     async with opened() as one:
         change = await one.apply(document(1), timeout=5, confirm=60, escalate=True)
         assert ("PUT", "/v1/desired?confirm=60&escalate=true") in agent.requests
         assert (await one.cancel(change.id, epoch=change.epoch)).state is ChangeState.ROLLED_BACK
         assert agent.document is None
-        assert (await one.apply(document(1), timeout=5)).state is ChangeState.DONE
+        with pytest.raises(ProblemError, match="accepted before"):
+            await one.apply(document(1), timeout=5)
+        assert (await one.apply(document(2), timeout=5)).state is ChangeState.DONE
 
 
 async def test_a_change_that_somebody_else_must_confirm_is_not_taken_for_done(
