@@ -28,6 +28,7 @@ from causeway_controller.failover.steps import MachineRef
 from causeway_controller.fleet import tls
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.fleet.pool import Pool
+from causeway_controller.peers.half import HalfPatience
 from causeway_controller.settings import ForTenants, Listen
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
@@ -112,7 +113,13 @@ async def _watch(watched: heartbeats.World) -> None:
 def _runs(database: Database, wire: Wire, lease: Lease) -> Runs:
     sealing = joining.unlocked(database, now=joined_sites.now)
     sites = Sites(
-        database, sealing, pool=cast(Pool, Known()), controllers=(), image=Path("image"), now=joined_sites.now
+        database,
+        sealing,
+        pool=cast(Pool, Known()),
+        controllers=(),
+        image=Path("image"),
+        halves=HalfPatience(),
+        now=joined_sites.now,
     )
 
     def agent(appliance: ApplianceId) -> Any:
