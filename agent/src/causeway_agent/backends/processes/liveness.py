@@ -1,4 +1,4 @@
-"""Is the far end of a tunnel there? Asked ten times a second: by ICMP echo (RFC 792, RFC 4443) to its
+"""Is the far end of a tunnel there? Asked five times a second: by ICMP echo (RFC 792, RFC 4443) to its
 inner address, or, where a tunnel carries frames and has no addresses, by frames that its loop guard answers.
 
 What silence means is `plan.steer.silence`'s decision. A question says whether the tunnel it goes through
@@ -9,7 +9,6 @@ production.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import os
 import re
@@ -31,8 +30,6 @@ from causeway_wire.types import IPAddress
 TRIAL = b"trial"
 """What a question carries through a tunnel that is tried beside the one in use; others carry nothing."""
 
-_WAITING = 64
-"""Packets taken at a tick at most; those of a pause fit."""
 _HEADER = struct.Struct("!BBHHH")
 _RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
 _ICMP6_FILTER = 1  # linux/icmpv6.h
@@ -82,7 +79,6 @@ class Liveness:
         self._pulse = Pulse(time.monotonic())
         self._news = Signal()
         self._timer: asyncio.TimerHandle | None = None
-        self._listening = False
         self.verdict = Verdict.ALIVE
 
     def __enter__(self) -> Self:
@@ -95,11 +91,12 @@ class Liveness:
         self._pulse = Pulse(time.monotonic(), settling=self._exchange.settling)
         for sock in self._exchange.sockets:
             arrival.note(sock)
-        self._listen()
+            asyncio.get_running_loop().add_reader(sock, self._hear, sock)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ignore()
+        for sock in self._exchange.sockets:
+            asyncio.get_running_loop().remove_reader(sock)
         self._exchange.close()
         os.close(self._counters)
 
@@ -120,14 +117,8 @@ class Liveness:
                 self._timer.cancel()
 
     def _tick(self) -> None:
-        if not self._listening:
-            self._catch_up()
         now = time.monotonic()
         self._conclude(self._pulse.beat(now, self._received() if self._pulse.silent else None))
-        if self._pulse.calm:
-            self._ignore()
-        else:
-            self._listen()
         self._probe(now)
         self._wait(now)
 
@@ -135,31 +126,6 @@ class Liveness:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(self._pulse.next_tick(now), self._tick)
-
-    def _listen(self) -> None:
-        """Hear answers as they come."""
-        if not self._listening:
-            self._listening = True
-            for sock in self._exchange.sockets:
-                asyncio.get_running_loop().add_reader(sock, self._hear, sock)
-
-    def _ignore(self) -> None:
-        """Let answers wait until the next tick."""
-        if self._listening:
-            self._listening = False
-            for sock in self._exchange.sockets:
-                asyncio.get_running_loop().remove_reader(sock)
-
-    def _catch_up(self) -> None:
-        """Hear what has arrived since the last tick."""
-        for sock in self._exchange.sockets:
-            for _ in range(_WAITING):
-                try:
-                    self._take(sock)
-                except BlockingIOError:
-                    break
-                except OSError:  # an ICMP error about a probe: silence, which `lost` judges
-                    continue
 
     async def becomes(self, *wanted: Verdict) -> None:
         """Return when the verdict is one of these; `run` must be running."""
@@ -179,31 +145,26 @@ class Liveness:
     def _probe(self, now: float) -> None:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._pulse.ask(self._sequence, now)
-        # A refused packet (no route yet, device going down) is an unanswered one.
-        with contextlib.suppress(OSError):
+        try:
             self._exchange.ask(self._sequence, trial=self._trial)
+        except OSError:  # a refused packet (no route yet, device going down) is an unanswered one
+            return
 
     def _hear(self, sock: socket.socket) -> None:
         """Take one packet; the loop calls again while there are more."""
         try:
-            heard = self._take(sock)
-        except OSError:  # an ICMP error about a probe: silence, which `lost` judges
+            packet, when = arrival.receive(sock)
+        except OSError:  # an ICMP error about a probe: silence, which `beat` judges
             return
-        if heard:
-            self._conclude(Verdict.ALIVE)
-            self._wait(time.monotonic())
-
-    def _take(self, sock: socket.socket) -> bool:
-        """Whether the packet that waits there is an answer; its moment counts. Raises OSError."""
-        packet, when = arrival.receive(sock)
         sequence = self._exchange.answer(packet)
         if sequence is None:
-            return False
+            return
         first = not self.answered
         self._pulse.hear(sequence, when)
         if first:
             self._news.send()
-        return True
+        self._conclude(Verdict.ALIVE)
+        self._wait(time.monotonic())
 
     def _received(self) -> int:
         """Packets received on the device, from /proc/net/dev (proc(5))."""
@@ -301,8 +262,10 @@ def _request(version: int, identifier: int, sequence: int, data: bytes) -> bytes
     """An echo request; for ICMPv6 the kernel fills the checksum in (RFC 3542, 3.1)."""
     if version == 6:  # noqa: PLR2004
         return _HEADER.pack(128, 0, 0, identifier, sequence) + data
-    words = data.ljust(len(data) + len(data) % 2, b"\0")
-    total = 0x0800 + identifier + sequence + sum(struct.unpack(f"!{len(words) // 2}H", words))
+    total = 0x0800 + identifier + sequence
+    if data:
+        words = data.ljust(len(data) + len(data) % 2, b"\0")
+        total += sum(struct.unpack(f"!{len(words) // 2}H", words))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return _HEADER.pack(8, 0, ~total & 0xFFFF, identifier, sequence) + data

@@ -1,8 +1,8 @@
 """When silence of a tunnel's far end means something: the judgement, without sockets or clock.
 
 The line is learned as TCP learns it (RFC 6298): an answer is overdue after the smoothed round trip and four
-times its variation. While all is well answers are looked for when the next question leaves, and only then:
-that halves what an idle appliance does, and makes a dead far end known a moment later. Three questions in a
+times its variation. While all is well questions leave rarely: each costs an idle appliance a waking, and its
+answer one more. The first that is not answered when it should be is followed by others at once; three in a
 row overdue are a doubt, which costs nothing: another way is tried beside this one. Only a much longer silence
 is called a loss. Times are monotonic seconds.
 """
@@ -15,10 +15,12 @@ from typing import Final
 
 from causeway_agent.plan.steer import beats
 
-INTERVAL: Final = 0.1
-"""Seconds between questions."""
+INTERVAL: Final = 0.2
+"""Seconds between questions..."""
+FIRST: Final = 0.1
+"""...until the first answer..."""
 FAST: Final = 0.015
-"""...while an answer is overdue."""
+"""...and while an answer is late."""
 OVERDUE: Final = 3
 """Questions in a row without an answer that make a doubt: on a line that loses 1 %, one in a million."""
 LONGEST: Final = 2.5
@@ -59,9 +61,13 @@ class Pulse:
         self._asked: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._open: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._round_trip = self._variation = 0.0
-        self._calm = False
         self.answered = False
         """Whether there was an answer at all."""
+
+    @property
+    def expected(self) -> float:
+        """Seconds after which an answer is late."""
+        return self._round_trip + max(FAST, 4 * self._variation)
 
     @property
     def timeout(self) -> float:
@@ -72,11 +78,6 @@ class Pulse:
     def longest(self) -> float:
         """The silence that is called a loss, seconds."""
         return max(LONGEST, 4 * self.timeout)
-
-    @property
-    def calm(self) -> bool:
-        """Whether answers need not be heard before the next question."""
-        return self.answered and self._calm
 
     @property
     def silent(self) -> bool:
@@ -117,9 +118,7 @@ class Pulse:
             self._open.clear()
         self._received = received
         self._ticked = now
-        found = self._verdict(now)
-        self._calm = found is Verdict.ALIVE
-        return found
+        return self._verdict(now)
 
     def _verdict(self, now: float) -> Verdict:
         if not self.answered:
@@ -127,20 +126,22 @@ class Pulse:
             return Verdict.ALIVE if late < 0 else Verdict.DOUBTFUL if late < LONGEST else Verdict.LOST
         if now - self._heard >= self.longest:
             return Verdict.LOST
-        overdue = self._overdue(now)
-        return Verdict.DOUBTFUL if overdue >= OVERDUE else Verdict.LATE if overdue else Verdict.ALIVE
+        if not self._late(now):
+            return Verdict.ALIVE
+        timeout = self.timeout
+        overdue = sum(now - when >= timeout for _, when in self._open)
+        return Verdict.DOUBTFUL if overdue >= OVERDUE else Verdict.LATE
 
-    def _overdue(self, now: float) -> int:
-        return sum(now - when >= self.timeout for _, when in self._open)
+    def _late(self, now: float) -> bool:
+        """Whether an answer should be there by now."""
+        return bool(self._open) and now - self._open[0][1] >= self.expected
 
     def next_tick(self, now: float) -> float:
-        """When the next tick is, with its question: at the next beat, when an answer that the last tick
-        missed will be overdue, or soon after one is. To be asked again when an answer is heard.
+        """When the next tick is, with its question: at the next beat, when an answer will be late, or soon
+        after one is. To be asked again when an answer is heard.
         """
-        self._due = beats.following(now, INTERVAL)
-        if self.answered and now - self._heard < self.longest:
-            if self._overdue(now):
-                self._due = now + FAST
-            elif len(self._open) > (1 if self._calm else 0):
-                self._due = min(self._due, max(now + SHORTEST, self._open[0][1] + self.timeout))
+        self._due = beats.following(now, INTERVAL if self.answered else FIRST)
+        if self.answered and self._open and now - self._heard < self.longest:
+            late = self._open[0][1] + self.expected
+            self._due = now + FAST if late <= now else min(self._due, max(now + SHORTEST, late))
         return self._due
