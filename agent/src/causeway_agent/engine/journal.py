@@ -91,7 +91,7 @@ class Journal:
         self._spoiled: list[str] = []
         """Records of changes that nobody can read any more."""
         self._doubtful = False
-        """Whether pointer and copy differ from what is known."""
+        """Whether pointer and copy may differ from what is known."""
 
     @property
     def pointer(self) -> Pointer:
@@ -121,8 +121,8 @@ class Journal:
         for name in self._spoiled:
             self._storage.delete(name)
         if self._doubtful:
-            self._write_pointer(self._pointer)
-        self._unsealed, self._spoiled, self._doubtful = {}, [], False
+            self.reaffirm()
+        self._unsealed, self._spoiled = {}, []
 
     def prepare(self, change: Change, document: Desired) -> None:
         """Remember an accepted change and its document. Nothing is in force by this."""
@@ -156,7 +156,13 @@ class Journal:
             self._write_pointer(self._pointer)
 
     def conclude(self, change: Change) -> None:
-        """Record a final change, and forget documents that are neither in force nor the one before."""
+        """Record a final change, and forget documents that are neither in force nor the one before.
+
+        First the pointer, where one that was not to be written may be on the disk: the next start would put a
+        document in force that was taken back, or look in vain for one that is forgotten here.
+        """
+        if self._doubtful:
+            self.mend()
         self.record(change)
         stamps = (self._pointer.current, self._pointer.previous)
         kept = {_document_name(stamp.generation) for stamp in stamps if stamp is not None}
@@ -186,9 +192,10 @@ class Journal:
 
     def _write_pointer(self, pointer: Pointer) -> None:
         """The copy first: alone it is never older than what the pointer says."""
+        self._doubtful = True
         for name in (COPY, POINTER):
             self._storage.write(name, sealed.seal(name, codec.encode(pointer)))
-        self._pointer = pointer
+        self._pointer, self._doubtful = pointer, False
 
     def _read_pointer(self, damage: list[str]) -> Pointer | None:
         own, copy = self._read_one(POINTER, damage), self._read_one(COPY, damage)

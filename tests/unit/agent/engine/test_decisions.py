@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from causeway_agent.engine import confirmation, service
+from causeway_agent.engine import confirmation, journal, service
+from causeway_agent.errors import BackendError
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.agents import REPLICA, Bench, partial, tenant
@@ -88,3 +89,33 @@ async def test_an_address_that_was_answered_for_while_the_disk_refused_a_confirm
         await refused(ProblemType.APPLY_FAILED, confirming)
         assert (await final(engine, change)).state is ChangeState.ROLLED_BACK
         assert machine(bench) == before
+
+
+@pytest.mark.parametrize("then", ["cancelled", "overdue"])
+async def test_a_confirmation_that_reached_the_disk_alone_is_taken_off_it_with_its_change(then: str) -> None:
+    """The disk held the new pointer, and refused the old one until the change was taken back."""
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        decisions = engine.changes.decisions
+        await put(engine, tenant(1))
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        write, broken = bench.storage.write, [False]
+
+        def failing(name: str, data: bytes) -> None:
+            if not broken[0]:
+                write(name, data)
+            if name == journal.POINTER or broken[0]:
+                broken[0] = True
+                raise BackendError("sync", "Input/output error")
+
+        bench.storage.write = failing  # type: ignore[method-assign]
+        await refused(ProblemType.APPLY_FAILED, decisions.confirm(change.id, connected=LATER, epoch=1))
+        bench.storage.write = write  # type: ignore[method-assign]
+        if then == "cancelled":
+            await decisions.cancel(change.id, epoch=1)
+        else:
+            bench.clock.advance(60.1)
+        assert (await final(engine, change)).state is ChangeState.ROLLED_BACK
+    async with service.running(bench.engine()) as engine:
+        assert engine.state.conforming == 1
+        assert not engine.state.damage["journal"]
