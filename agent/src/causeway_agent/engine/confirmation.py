@@ -44,7 +44,8 @@ class Confirmation:
     def outcome(self) -> Outcome | None:
         """How it ended, None while it goes on. The clock alone ends it, too."""
         if self._outcome is None and self._clock.monotonic() >= self._until:
-            self._outcome = Outcome.OVERDUE
+            # Who was refused and asks again hears what becomes of the change, not that it awaits him.
+            self._outcome, self.unrecorded = Outcome.OVERDUE, None
         return self._outcome
 
     def end(self, outcome: Outcome) -> bool:

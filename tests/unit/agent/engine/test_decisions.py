@@ -119,3 +119,16 @@ async def test_a_confirmation_that_reached_the_disk_alone_is_taken_off_it_with_i
     async with service.running(bench.engine()) as engine:
         assert engine.state.conforming == 1
         assert not engine.state.damage["journal"]
+
+
+async def test_who_cancels_what_is_overdue_after_a_refused_confirmation_hears_the_end() -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        decisions = engine.changes.decisions
+        await put(engine, tenant(1))
+        change = await put(engine, tenant(2, failover=partial(REPLICA)), confirm=60)
+        bench.fuse.mend()
+        bench.fuse.refuse = {1}
+        await refused(ProblemType.APPLY_FAILED, decisions.confirm(change.id, connected=LATER, epoch=1))
+        bench.clock.advance(60.1)
+        assert (await decisions.cancel(change.id, epoch=1)).state is ChangeState.ROLLED_BACK
