@@ -310,13 +310,14 @@ class ChangeRunner:
         confirmation = Confirmation(change.id, clock=clock, seconds=seconds)
         self._applied = _Applied(work, way, confirmation)
         self.decisions.awaited = confirmation
-        self._refuse_contested(way)
+        self.refuse_contested()
         _log.info(events.CHANGE_AWAITING, change=change.id, deadline=deadline.isoformat())
         return change
 
-    def _refuse_contested(self, way: Way) -> None:
+    def refuse_contested(self) -> None:
         """Take back what awaits its confirmation if a machine answered for what it claims."""
-        if self._state.released.keys() & set(way.plan.probes):
+        applied = self._applied
+        if applied is not None and self._state.released.keys() & set(applied.way.plan.probes):
             self.decisions.refuse()
 
     async def _decide(self, applied: _Applied, outcome: Outcome) -> bool:
@@ -343,7 +344,7 @@ class ChangeRunner:
             except BackendError as error:
                 # Other appliances may rely on what is applied: who confirms takes it back in their order.
                 applied.confirmation.reopen(endings.unrecorded(change, error))
-                self._refuse_contested(applied.way)
+                self.refuse_contested()
                 self._update(change)
                 return None
             state.in_force, state.tentative = applied.work.new, None

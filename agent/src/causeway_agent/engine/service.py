@@ -253,10 +253,10 @@ class Engine:
 
     def _contested(self, claim: Claim) -> None:
         """Another machine has an address of ours, or no longer. A change that awaits its confirmation is
-        taken back when a claim was answered late.
+        taken back when a claim of its own was answered late.
         """
         if claim in self.state.released:
-            self.changes.decisions.refuse()
+            self.changes.refuse_contested()
         self.reconciler.wake()
 
     async def _remember_leftovers(self, interrupted: Desired | None) -> None:

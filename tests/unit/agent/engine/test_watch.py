@@ -91,6 +91,21 @@ async def test_a_late_answer_gives_the_claim_back_until_its_machine_is_silent() 
         await becomes(lambda: engine.appliance_state() is ApplianceState.READY)
 
 
+async def test_what_is_told_late_of_one_claim_takes_no_change_back_that_does_not_make_it() -> None:
+    """Contests are told at the next round: by then another change may await its confirmation."""
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        (claim,) = {Claim(one.device, one.address) for one in bench.neighbours.announced}
+        seen(bench)
+        await becomes(lambda: held(bench) == set())
+        change = await put(engine, replace(document(), generation=2), confirm=60)
+        assert claim in engine.state.released
+        engine.watch.contested(claim)
+        await asyncio.sleep(0.05)
+        assert engine.records.get(change.id) == change
+
+
 async def test_the_original_that_is_back_after_the_undo_is_no_contest_of_the_next_claim(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
