@@ -81,7 +81,7 @@ async def test_who_floods_a_segment_with_questions_holds_nobody_up(what: str) ->
         assert max(longest) < 0.6
         if what == "neighbours":
             another = solicitation(OTHER_MAC, GUEST, BEHIND)
-            assert await asyncio.to_thread(claimed, SPACE, another) == {BEHIND}
+            assert await asyncio.to_thread(claimed, SPACE, another, seconds=2.0) == {BEHIND}
         else:
-            heard = await asyncio.to_thread(answers, SPACE, asks_for_routers(OTHER_MAC))
+            heard = await asyncio.to_thread(answers, SPACE, asks_for_routers(OTHER_MAC), seconds=2.0)
             assert [each for each in heard if each[:6] == OTHER_MAC]

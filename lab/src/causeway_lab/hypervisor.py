@@ -31,7 +31,7 @@ from causeway_wire.types import VlanId
 VPN_USER = "nobody"
 """Whom OpenVPN and HAProxy run as; the user of the image is not known here."""
 _PROGRAMS = ("openvpn", "haproxy", "nft", "ip", "nsenter")
-_LISTEN_DEADLINE = 20.0
+_LISTEN_DEADLINE = 60.0
 _POLL = 0.02
 _LOG_LINES = 12
 _KILL_DEADLINE = 5.0
