@@ -19,12 +19,26 @@ class SharedLook(Generic[T]):
         self._seconds = seconds
         self._lock = asyncio.Lock()
         self._found: tuple[float, T] | None = None
+        """As old as its question, not as its answer."""
+        self._failed: tuple[float, Exception] | None = None
 
     async def now(self) -> T:
-        """Return what was found at most `seconds` ago. Raises what `look` does."""
+        """Return what was found at most `seconds` before this was asked. Raises what `look` does.
+
+        What comes of a look counts for all who waited for it, however long it took, and also that it failed:
+        else each of them would look for itself, one after the other, while the store is slow or away.
+        """
+        asked = time.monotonic()
         async with self._lock:
-            if self._found is None or time.monotonic() - self._found[0] >= self._seconds:
-                # As old as its question, not as its answer.
-                at = time.monotonic()
-                self._found = at, await asyncio.to_thread(self._look)
-            return self._found[1]
+            if self._found is not None and asked - self._found[0] < self._seconds:
+                return self._found[1]
+            if self._failed is not None and asked <= self._failed[0]:
+                raise self._failed[1].with_traceback(None)
+            at = time.monotonic()
+            try:
+                found = await asyncio.to_thread(self._look)
+            except Exception as error:
+                self._failed = time.monotonic(), error
+                raise
+            self._found, self._failed = (at, found), None
+            return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -50,3 +51,30 @@ async def test_who_gives_up_waiting_keeps_nobody_from_looking() -> None:
     await asyncio.sleep(0)
     gone.cancel()
     assert await asyncio.wait_for(shared.now(), 5) == "found"
+
+
+async def test_a_look_that_takes_longer_than_an_answer_may_be_old_is_still_one_for_all_who_waited() -> None:
+    """Else each of a thousand would look for itself, one after the other."""
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        time.sleep(0.02)
+        return len(looks)
+
+    shared = SharedLook(look, seconds=0.001)
+    await asyncio.gather(*(shared.now() for _ in range(20)))
+    assert len(looks) == 1
+
+
+async def test_what_a_store_that_is_away_costs_is_waited_for_once() -> None:
+    looks: list[int] = []
+
+    def look() -> str:
+        looks.append(1)
+        raise StoreError("the store is away")
+
+    shared = SharedLook(look, seconds=LONG)
+    found = await asyncio.gather(*(shared.now() for _ in range(20)), return_exceptions=True)
+    assert {type(one) for one in found} == {StoreError}
+    assert len(looks) == 1
