@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import UNSET
 
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
@@ -18,6 +19,7 @@ from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.inventory import production
 from causeway_controller.inventory.modes import Partial
 from causeway_controller.inventory.production import Place
+from causeway_controller.store import tunnels
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.ledger import Ledger
@@ -47,15 +49,18 @@ async def world(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[World]:
         yield made
 
 
-async def asked(known: Tenant, request: str, network: str = LAN.id) -> TunnelEnd:
+async def asked(known: Tenant, request: str, network: str = LAN.id, *, replaces: bool = False) -> TunnelEnd:
     async with client_of(known.link()) as client:
-        reply = await client.ask(tenant_routes.TUNNEL, {"network": network}, body=AskTunnel(request=request))
+        order = AskTunnel(request=request, replaces=replaces)
+        reply = await client.ask(tenant_routes.TUNNEL, {"network": network}, body=order)
         return reply.read(TunnelEnd)
 
 
-async def refused(known: Tenant, request: str, network: str = LAN.id) -> tuple[str, object]:
+async def refused(
+    known: Tenant, request: str, network: str = LAN.id, *, replaces: bool = False
+) -> tuple[str, object]:
     with pytest.raises(ProblemError) as caught:
-        await asked(known, request, network)
+        await asked(known, request, network, replaces=replaces)
     found = caught.value.problem
     return found.type.removeprefix("urn:causeway:problem:"), found.pointer
 
@@ -230,3 +235,22 @@ async def test_a_key_that_is_kept_over_another_machine_is_not_revoked(world: Wor
         world.clock.pass_(minutes=1)
         await asked(acme, pki.make_request(OTHER))
     assert Ledger(world.database, now=world.clock).revocations() == ()
+
+
+async def test_who_throws_keys_away_fills_no_list_that_gateways_have_of_all_tenants(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnels, "_REPLACED", 2)
+    ledger = Ledger(world.database, now=world.clock)
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        ends: list[TunnelEnd] = []
+        for _ in range(3):
+            ends.append(await asked(acme, pki.make_request(pki.make_key()), replaces=True))
+            world.clock.pass_(minutes=1)
+        new = pki.make_request(KEY)
+        assert await refused(acme, new, replaces=True) == ("too-many", UNSET)
+        assert len(ledger.revocations()) == 2
+        ledger.revoke(pki.serial(ends[-1].certificate), actor="anna", reason="the disk is gone")
+        end = await asked(acme, new, replaces=True)
+    assert pki.certified(end.certificate) == pki.fingerprint(KEY.public_key())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,7 @@ from causeway_controller.contract.tunnels import InnerEnds, TunnelEnd
 from causeway_controller.inventory import book, certificates
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.certificates import Issued, Subject
+from causeway_controller.inventory.refused_lists import LIMIT
 from causeway_controller.store import authorities, ledger
 from causeway_controller.store.authorities import Authorities, IssuingWithin
 from causeway_controller.store.credentials import Credentials
@@ -24,6 +25,10 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, NetworkId, Pem, TenantId, TunnelId
 
 _REST: Final = timedelta(minutes=1)
+_REPLACED: Final = LIMIT // 2
+"""Of one tunnel: a list that is over its limit makes a document that no gateway takes, for whichever tenant,
+and the provider's staff has the rest of it.
+"""
 """Between two certificates of a tunnel for different keys."""
 
 
@@ -49,7 +54,8 @@ class Tunnels:
         of the tunnel got is revoked, or nothing is done.
 
         Raises ProblemError: `not-found` without such a network or tunnel, `too-many` when another key got one
-        just now; StoreError, SealBroken.
+        just now, and when so many were replaced that the tunnel's list of what is revoked would fill;
+        StoreError, SealBroken.
         """
         names = book.index(inventory)
         entry = names.tenants.get(tenant)
@@ -90,11 +96,14 @@ class Tunnels:
         with self._database.write() as connection:
             # Who signs meanwhile waits, so that nothing of an old key is missed.
             authorities.all_generations(connection, authorities.vpn(tenant), locked=True)
-            before = [each for each in ledger.texts(connection, subject.slot) if each[0].revoked is None]
+            known = ledger.texts(connection, subject.slot)
+            before = [each for each in known if each[0].revoked is None]
+            others = tuple(_others(before, key, at=now)) if replaces else ()
+            if others:
+                _refuse_full(known, at=now)
             for issued, pem in reversed(before):
                 if pki.certified(pem) == key and now < certificates.renewal(issued):
-                    if replaces:
-                        _revoke_others(connection, before, key, actor=tenant, at=now)
+                    _revoke(connection, others, actor=tenant, at=now)
                     return pem
             last = before[-1] if before else None
             if (
@@ -106,18 +115,32 @@ class Tunnels:
                 raise ProblemError(problem(ProblemType.TOO_MANY, detail))
             issuer = IssuingWithin(connection, self._vault, authorities.vpn(tenant), subject, actor=tenant)
             made = pki.issue_vpn(issuer, request, common_name=subject.name, usage=pki.Usage.CLIENT, now=now)
-            if replaces:
-                _revoke_others(connection, before, key, actor=tenant, at=now)
+            _revoke(connection, others, actor=tenant, at=now)
             return made
 
 
-def _revoke_others(
-    connection: Connection, before: Iterable[tuple[Issued, Pem]], key: str, *, actor: str, at: datetime
-) -> None:
-    """Revoke what still counts of these, unless it is of this key (its fingerprint)."""
+def _others(before: Iterable[tuple[Issued, Pem]], key: str, *, at: datetime) -> Iterator[Issued]:
+    """Yield what still counts of these, unless it is of this key (its fingerprint)."""
     for issued, pem in before:
         if at < issued.not_after and pki.certified(pem) != key:
-            ledger.revoke_one(connection, issued, reason="its machine was thrown away", actor=actor, at=at)
+            yield issued
+
+
+def _refuse_full(known: Iterable[tuple[Issued, Pem]], *, at: datetime) -> None:
+    """Raise ProblemError (`too-many`) where so many of a tunnel's keys were replaced that no more are."""
+    ends = [each.not_after for each, _ in known if each.revoked is not None and at < each.not_after]
+    if len(ends) >= _REPLACED:
+        detail = (
+            f"{len(ends)} certificates of this tunnel are revoked and have not ended, the first does at "
+            f"{min(ends):%Y-%m-%d %H:%M} UTC: have the provider revoke the key that is to go (`causeway "
+            "certificate revoke`), and ask again. A redeployment with --keep-certificates adds none"
+        )
+        raise ProblemError(problem(ProblemType.TOO_MANY, detail))
+
+
+def _revoke(connection: Connection, these: Iterable[Issued], *, actor: str, at: datetime) -> None:
+    for issued in these:
+        ledger.revoke_one(connection, issued, reason="its machine was thrown away", actor=actor, at=at)
 
 
 def end_names(tenant: TenantId, network: NetworkId) -> tuple[Name, Name]:
