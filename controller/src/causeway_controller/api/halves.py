@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -105,8 +106,12 @@ class HalfHandlers:
         return Answer(document=await asyncio.to_thread(self._report, tenant, name))
 
     async def _start(self, ask: Ask, wanted: HalfOrder, run: str) -> None:
-        """Start the run, unless it was started. Raises ProblemError, with nothing begun."""
-        tenant, place = ask.caller.tenant or "", wanted.open or wanted.end
+        """Start the run, unless it was started. Raises ProblemError, with nothing begun.
+
+        Its turn may take longer than the tenant's controller has patience: what was taken back meanwhile was
+        told to be gone, and is not begun any more.
+        """
+        tenant, name, place = ask.caller.tenant or "", _name(ask), wanted.open or wanted.end
         if place is UNSET or await asyncio.to_thread(self._found, run) is not None:
             return
         request: Serve | StopServing
@@ -117,12 +122,21 @@ class HalfHandlers:
         try:
             async with self.room:
                 await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
+                if await self._taken_back(tenant, name):
+                    return
                 await self.runs.service.start(request, host=place.host, actor=ask.caller.name, identifier=run)
         except ProblemError:
             await asyncio.to_thread(self.halves.unopened, run)
             raise
-        await asyncio.to_thread(self.halves.opened, tenant, _name(ask), run)
+        await asyncio.to_thread(self.halves.opened, tenant, name, run)
+        if await self._taken_back(tenant, name):
+            with suppress(ProblemError):  # it is over already
+                await self.runs.service.stop(run, actor=ask.caller.name)
         await self.runs.record(ask.caller, "half.open", await asyncio.to_thread(self.runs.told.get, run))
+
+    async def _taken_back(self, tenant: TenantId, name: str) -> bool:
+        half = await asyncio.to_thread(self.halves.get, tenant, name)
+        return half is not None and half.word is Word.TAKE_BACK
 
     async def _granted(self, tenant: TenantId, name: str, asked: int) -> bool:
         """Whether it is held on, as this order asked; waits for it."""
