@@ -46,7 +46,7 @@ class Where:
     @property
     def shown(self) -> str:
         """What it is called in messages."""
-        return self.server or str(self.socket)
+        return self.server or f"the socket {self.socket}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +175,7 @@ class Client:
                     raise _refusal(where, response, await response.read())
                 yield response
         except (aiohttp.ClientError, OSError) as error:
-            raise UnreachableError(where.shown, error) from error
+            raise UnreachableError(where.shown, error, local=where.server is None) from error
 
 
 def _connector(where: Where) -> aiohttp.BaseConnector:

@@ -26,13 +26,22 @@ class UsageError(Exception):
 class UnreachableError(Exception):
     """No controller answers."""
 
-    def __init__(self, where: str, reason: object) -> None:
+    def __init__(self, where: str, reason: object, *, local: bool = False) -> None:
+        """`local`: on this host, where it can be started."""
+        started = "`systemctl status causeway`; by hand it is `causeway serve`"
         hint = (
-            "is it running (`systemctl status causeway`), and is that its place (--socket or --server)?"
+            f"is it running ({started if local else 'there: `systemctl status causeway`'}), and is that its "
+            "place (--socket or --server)?"
             if getattr(reason, "errno", None) != EACCES
             else "root and the members of its group may ask there (`adduser YOU causeway`, new login); "
             "everybody else needs --server and a token"
         )
         if isinstance(reason, TimeoutError):
             hint = f"what it was asked may go on there: see `causeway status`, then repeat it; else {hint}"
-        super().__init__(f"no controller answers at {where} ({str(reason) or type(reason).__name__}); {hint}")
+        super().__init__(f"no controller answers at {where} ({_words(reason)}); {hint}")
+
+
+def _words(reason: object) -> str:
+    """What the operating system says of it, where it does: a client library adds words of its own."""
+    said = getattr(getattr(reason, "os_error", None), "strerror", None)
+    return said or str(reason) or type(reason).__name__

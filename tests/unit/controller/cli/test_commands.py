@@ -309,6 +309,18 @@ def test_no_controller_is_said_with_3(tmp_path: Path) -> None:
     assert (result.exit_code, "is it running" in result.stderr) == (3, True)
 
 
+def test_a_socket_that_nobody_listens_at_is_told_in_plain_words(tmp_path: Path) -> None:
+    place = tmp_path / "dead"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(place))
+    result = CliRunner().invoke(app, ["--socket", str(place), "status"])
+    assert result.exit_code == 3
+    said = f"causeway: no controller answers at the socket {place} (Connection refused)"
+    assert result.stderr.startswith(said)
+    assert "`systemctl status causeway`" in result.stderr
+    assert "`causeway serve`" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
