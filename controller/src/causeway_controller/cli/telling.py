@@ -65,28 +65,32 @@ def told(
 
 
 def located(problem: Problem, places: yaml_text.Places | None) -> dict[str, Any]:
-    """With the line of its member."""
+    """With the line of its member; without any where it is about no part of the file."""
     pointer = problem.pointer if isinstance(problem.pointer, str) else ""
     told: dict[str, Any] = {"pointer": pointer, "type": problem.type, "detail": problem.detail}
-    if places is None:
+    if places is None or not isinstance(problem.pointer, str):
         return told
     line, column = _around(pointer, places)
     return {"line": line, "column": column, **told}
 
 
 def problems(name: str, found: list[dict[str, Any]], *, json_wanted: bool) -> None:
-    """Each problem in a line with its place in the file `name`, or all as JSON."""
+    """Each problem in a line with its place in the file `name`, or all as JSON.
+
+    What a controller refuses and is about no part of the file is told beside the output, without the file.
+    """
     if json_wanted:
         typer.echo(json.dumps({"problems": found}))
         return
-    if not name:
-        for one in found:
-            note(f"{one['pointer']}: {one['detail']}" if one["pointer"] else one["detail"])
-        return
     for one in found:
-        place = f"{name}:{one['line']}:{one['column']}: " if "line" in one else f"{name}: "
         pointer = f"{one['pointer']}: " if one.get("pointer") else ""
-        typer.echo(f"{place}{pointer}{one['detail']}")
+        if not name or ("pointer" in one and "line" not in one):
+            note(f"{pointer}{one['detail']}")
+            continue
+        place = f"{name}:{one['line']}:{one['column']}" if "line" in one else name
+        typer.echo(f"{place}: {pointer}{one['detail']}")
+    if not name:
+        return
     note(f"{counted(len(found), 'problem')}; nothing was changed")
 
 

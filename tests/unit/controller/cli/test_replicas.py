@@ -159,6 +159,16 @@ def test_of_a_file_with_a_mistake_nothing_is_entered_and_its_line_is_told(
     assert (done.exit_code, done.stdout.startswith(f"{file}:3:")) == (1, True)
 
 
+def test_what_is_refused_for_no_part_of_the_file_is_told_of_none(
+    controller: AtSocket, tmp_path: Path
+) -> None:
+    file = tmp_path / "replicas.yaml"
+    file.write_text(MANY)
+    done = ask(controller, "import", "nobody", "-f", str(file))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0].startswith("causeway: there is no tenant nobody")
+
+
 def test_a_replica_is_entered_shown_and_removed(controller: AtSocket) -> None:
     words = ("register", "acme", "web1", "--host", "esx1", "--id", "vm-5")
     done = ask(controller, *words, "--restored-to", "2026-01-31T10:00:00+01:00", "--address", "192.168.10.9")
