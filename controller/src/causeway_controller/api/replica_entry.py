@@ -11,10 +11,11 @@ from typing import Final
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Ask
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.replicas import RegisterReplica
-from causeway_controller.contract.tenant import ReplicaVm
+from causeway_controller.contract.tenant import ReplicaVm, Tenant
 from causeway_controller.inventory import replicas
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.replicas import Told
@@ -47,6 +48,15 @@ class ReplicaEntry:
     inventories: Inventories
     audit: Audit
     now: Callable[[], datetime]
+
+    def tenant(self, ask: Ask) -> Tenant:
+        """The tenant in the path. Raises ProblemError where the caller does not see it, or there is none."""
+        name = ask.places["tenant"]
+        ask.caller.see(name, f"tenant {name}")
+        found = self.inventories.of_tenant(name).inventory.tenants
+        if not found:
+            raise not_found(f"tenant {name}")
+        return found[0]
 
     def check_moment(self, findings: Findings, asked: RegisterReplica, member: str) -> None:
         """Note a restore point that is to come."""

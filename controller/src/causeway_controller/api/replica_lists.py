@@ -10,7 +10,6 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from causeway_controller.api import hosts
-from causeway_controller.api.callers import not_found
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.ports import HostService
 from causeway_controller.api.replica_entry import ReplicaEntry
@@ -39,7 +38,7 @@ class ReplicaListHandlers:
     async def register(self, ask: Ask) -> Answer:
         """Enter them. Once more changes nothing but when they were told."""
         asked = ask.document(RegisterReplicas).replicas
-        tenant = await asyncio.to_thread(self._tenant, ask)
+        tenant = await asyncio.to_thread(self.entry.tenant, ask)
         self._check(asked, tenant)
         members = {one.vm: f"/replicas/{n}" for n, one in enumerate(asked)}
         changed = _changed(asked, tenant)
@@ -53,17 +52,9 @@ class ReplicaListHandlers:
         else:
             await asyncio.to_thread(self._enter, ask, asked, members)
             await asyncio.to_thread(self.told.keep, tenant.id, told)
-            tenant = await asyncio.to_thread(self._tenant, ask)
+            tenant = await asyncio.to_thread(self.entry.tenant, ask)
         found = replicas.reports(tenant, told, now=self.entry.now())
         return Answer(document=Replicas(replicas=tuple(one for one in found if one.vm in told)))
-
-    def _tenant(self, ask: Ask) -> Tenant:
-        name = ask.places["tenant"]
-        ask.caller.see(name, f"tenant {name}")
-        found = self.entry.inventories.of_tenant(name).inventory.tenants
-        if not found:
-            raise not_found(f"tenant {name}")
-        return found[0]
 
     def _check(self, asked: Sequence[ListedReplica], tenant: Tenant) -> None:
         """Raise ProblemError for what shows without anybody else."""
@@ -94,11 +85,9 @@ class ReplicaListHandlers:
 
     def _enter(self, ask: Ask, asked: Sequence[ListedReplica], members: Mapping[VmName, str]) -> None:
         """Only what is another than it is by now: nothing else is written down as done."""
-        tenant = self._tenant(ask)
-        self._check(asked, tenant)
-        changed = _changed(asked, tenant)
+        changed = _changed(asked, self.entry.tenant(ask))
         if changed:
-            self.entry.enter(ask, changed, members, check=lambda: self._check(asked, self._tenant(ask)))
+            self.entry.enter(ask, changed, members, check=lambda: self._check(asked, self.entry.tenant(ask)))
 
 
 def _changed(asked: Sequence[ListedReplica], tenant: Tenant) -> Mapping[VmName, ReplicaVm]:

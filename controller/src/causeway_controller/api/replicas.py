@@ -48,7 +48,7 @@ class ReplicaHandlers:
 
     async def list(self, ask: Ask) -> Answer:
         """The tenant's replicas."""
-        tenant = await asyncio.to_thread(self._tenant, ask)
+        tenant = await asyncio.to_thread(self.entry.tenant, ask)
         told = await asyncio.to_thread(self.told.of_tenant, tenant.id)
         found = tuple(replicas.reports(tenant, told, now=self.entry.now()))
         return Answer(document=Replicas(replicas=found))
@@ -93,17 +93,9 @@ class ReplicaHandlers:
         await asyncio.to_thread(self.told.forget, ask.places["tenant"], ask.places["vm"])
         return Answer(status=204)
 
-    def _tenant(self, ask: Ask) -> Tenant:
-        name = ask.places["tenant"]
-        ask.caller.see(name, f"tenant {name}")
-        found = self.entry.inventories.of_tenant(name).inventory.tenants
-        if not found:
-            raise not_found(f"tenant {name}")
-        return found[0]
-
     def _found(self, ask: Ask) -> ReplicaReport | None:
         """The replica of the VM in the path. Raises ProblemError where there is no such VM."""
-        tenant = self._tenant(ask)
+        tenant = self.entry.tenant(ask)
         vm = _vm(tenant, ask.places["vm"])
         told = self.told.of_tenant(tenant.id).get(vm.name)
         return replicas.report(tenant, vm, told, now=self.entry.now())
