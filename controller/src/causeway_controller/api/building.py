@@ -166,7 +166,7 @@ def build_for_tenants(parts: Parts, peering: Peering) -> web.Application:
         database=database,
         inventories=inventories,
         ledger=Ledger(database, now=now),
-        pulse=Pulse(database, parts.clock),
+        pulse=Pulse(database),
         resolver=resolver,
     )
     built = application.create(

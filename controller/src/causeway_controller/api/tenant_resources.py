@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.marks import Mark, Marks
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
+from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_wire import codec
 from causeway_wire.types import TenantId
 
@@ -33,21 +34,18 @@ LOOK_SECONDS: Final = 1.0
 class Pulse:
     """The store's marks, looked at once for all who wait."""
 
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds that only grow."""
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock = clock
-        self._lock = asyncio.Lock()
-        self._seen = (-LOOK_SECONDS, Marks())
+        self._marks = Marks()
+        self._looks = SharedLook(self._look, seconds=LOOK_SECONDS)
 
     async def mark(self, tenant: TenantId) -> tuple[Mark, Mark]:
         """What moves when anything of the tenant's does, at most `LOOK_SECONDS` old. Raises StoreError."""
-        async with self._lock:
-            at, found = self._seen
-            if not found.everybody or self._clock() - at >= LOOK_SECONDS:
-                found = await asyncio.to_thread(marks.marks, self._database, found)
-                self._seen = (self._clock(), found)
-            return found.of(tenant)
+        return (await self._looks.now()).of(tenant)
+
+    def _look(self) -> Marks:
+        self._marks = marks.marks(self._database, self._marks)
+        return self._marks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
