@@ -25,11 +25,11 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, NetworkId, Pem, TenantId, TunnelId
 
 _REST: Final = timedelta(minutes=1)
+"""Between two certificates of a tunnel for different keys."""
 _REPLACED: Final = LIMIT // 2
 """Of one tunnel: a list that is over its limit makes a document that no gateway takes, for whichever tenant,
 and the provider's staff has the rest of it.
 """
-"""Between two certificates of a tunnel for different keys."""
 
 
 class Tunnels:
