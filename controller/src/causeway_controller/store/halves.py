@@ -30,15 +30,12 @@ _MOST: Final = 1000
 """Of one tenant."""
 _OVERTAKEN: Final = "overtaken"
 """In place of a word: this provider's own, which no order carries."""
-_KEPT_TOO: Final = select(
-    half, exists().where(run_event.c.run == half.c.run, run_event.c.kind == SETTLED).label("kept")
+_WHOLE: Final = select(
+    half,
+    exists().where(run_event.c.run == half.c.run, run_event.c.kind == SETTLED).label("kept"),
+    exists().where(run_stop.c.run == half.c.run).label("stop"),
 )
-
-_OPEN: Final = (
-    _KEPT_TOO.add_columns(run_stop.c.run.is_not(None).label("stop"))
-    .join(open_run, open_run.c.run == half.c.run)
-    .outerjoin(run_stop, run_stop.c.run == half.c.run)
-)
+_OPEN: Final = _WHOLE.join(open_run, open_run.c.run == half.c.run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +61,7 @@ class Half:
     overtaken: bool = False
     """Whether a full failover takes its place: then it goes, whatever relies on it."""
     stop: bool = False
-    """Whether somebody asked that its run stop; only `Halves.open` tells it."""
+    """Whether somebody asked that its run stop."""
 
 
 class Halves:
@@ -86,7 +83,7 @@ class Halves:
             if connection.execute(made.returning(half.c.name)).one_or_none() is not None:
                 _tidy(connection, tenant, before=at - _KEPT)
             this = (half.c.tenant == tenant, half.c.name == name)
-            row = connection.execute(_KEPT_TOO.where(*this).with_for_update(of=half)).mappings().one()
+            row = connection.execute(_WHOLE.where(*this).with_for_update(of=half)).mappings().one()
             if wanted.epoch < row["epoch"]:
                 detail = f"epoch {wanted.epoch} of {name} is over, {row['epoch']} has taken it over"
                 raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=row["epoch"]))
@@ -96,7 +93,7 @@ class Halves:
 
     def get(self, tenant: TenantId, name: Name) -> Half | None:
         """One half; None before the first order about it. Raises StoreError."""
-        question = _KEPT_TOO.where(half.c.tenant == tenant, half.c.name == name)
+        question = _WHOLE.where(half.c.tenant == tenant, half.c.name == name)
         with self._database.read() as connection:
             row = connection.execute(question).mappings().one_or_none()
         return None if row is None else _half(row)
@@ -104,7 +101,7 @@ class Halves:
     def of_run(self, run: RunId) -> Half | None:
         """The half that a run carries out; None when it carries out none. Raises StoreError."""
         with self._database.read() as connection:
-            row = connection.execute(_KEPT_TOO.where(half.c.run == run)).mappings().one_or_none()
+            row = connection.execute(_WHOLE.where(half.c.run == run)).mappings().one_or_none()
         return None if row is None else _half(row)
 
     def open(self) -> Mapping[RunId, Half]:
@@ -189,5 +186,5 @@ def _half(row: Any) -> Half:
         kept=bool(row["kept"]),
         word=None if row["word"] in {None, _OVERTAKEN} else Word(row["word"]),
         overtaken=row["word"] == _OVERTAKEN,
-        stop=bool(row.get("stop")),
+        stop=bool(row["stop"]),
     )

@@ -82,7 +82,7 @@ class Holding:
         return self.words is not None and await asyncio.to_thread(self.words.overtake, run)
 
     async def _heard(self, run: Run) -> Half:
-        """As `_said`, a moment ago; and whether somebody asked that the run stop."""
+        """As `_said`, a moment ago."""
         open_: Mapping[str, Half] = {} if self.looks is None else await self.looks.now()
         return open_[run.id] if run.id in open_ else await self._said(run)
 
