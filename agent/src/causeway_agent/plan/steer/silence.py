@@ -10,6 +10,7 @@ is called a loss. Times are monotonic seconds.
 from __future__ import annotations
 
 import enum
+import math
 from collections import deque
 from typing import Final
 
@@ -126,22 +127,23 @@ class Pulse:
             return Verdict.ALIVE if late < 0 else Verdict.DOUBTFUL if late < LONGEST else Verdict.LOST
         if now - self._heard >= self.longest:
             return Verdict.LOST
-        if not self._late(now):
+        if now < self._late:
             return Verdict.ALIVE
         timeout = self.timeout
         overdue = sum(now - when >= timeout for _, when in self._open)
         return Verdict.DOUBTFUL if overdue >= OVERDUE else Verdict.LATE
 
-    def _late(self, now: float) -> bool:
-        """Whether an answer should be there by now."""
-        return bool(self._open) and now - self._open[0][1] >= self.expected
+    @property
+    def _late(self) -> float:
+        """When an answer that is missing is late."""
+        return self._open[0][1] + self.expected if self._open else math.inf
 
     def next_tick(self, now: float) -> float:
         """When the next tick is, with its question: at the next beat, when an answer will be late, or soon
         after one is. To be asked again when an answer is heard.
         """
         self._due = beats.following(now, INTERVAL if self.answered else FIRST)
-        if self.answered and self._open and now - self._heard < self.longest:
-            late = self._open[0][1] + self.expected
+        if self.answered and now - self._heard < self.longest:
+            late = self._late
             self._due = now + FAST if late <= now else min(self._due, max(now + SHORTEST, late))
         return self._due
