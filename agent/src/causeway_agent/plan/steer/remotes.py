@@ -161,13 +161,14 @@ def advance(state: RemoteState, event: Event) -> RemoteState:
             return replace(state, failed=frozenset(), rounds=0, looked=0 if udp else state.looked)
         case Failed(endpoint=endpoint):
             failed = state.failed | {endpoint}
-            if len(failed) < len(state.transports):
-                return replace(state, failed=failed)
-            return replace(state, failed=frozenset(), rounds=state.rounds + 1)
+            over = len(failed) == len(state.transports)
+            return replace(state, failed=frozenset() if over else failed, rounds=state.rounds + over)
         case Ended():
             return replace(state, ended=True)
-        case LookedInVain() | Answering():
-            return replace(state, looked=state.looked + 1 if isinstance(event, LookedInVain) else 0)
+        case LookedInVain():
+            return replace(state, looked=state.looked + 1)
+        case Answering():
+            return replace(state, looked=0)
 
 
 def look_after(state: RemoteState, answering: AbstractSet[int]) -> float | None:
