@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import json
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import pytest
@@ -16,6 +18,7 @@ from causeway_agent import errors
 from causeway_agent.backends.segment import neighbour_responder, neighbours
 from causeway_agent.plan.model.objects import Claim
 from causeway_agent.plan.model.processes import NeighbourResponder
+from tests.kernel.serving import serving
 
 pytestmark = pytest.mark.kernel
 
@@ -119,17 +122,8 @@ SPEC = NeighbourResponder(
 )
 
 
-async def responding(spec: NeighbourResponder = SPEC) -> asyncio.Task[None]:
-    ready = asyncio.Event()
-    task = asyncio.ensure_future(neighbour_responder.respond(spec, ready.set))
-    async with asyncio.timeout(5):
-        await ready.wait()
-    return task
-
-
-async def stop(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+def responding(spec: NeighbourResponder = SPEC) -> AbstractAsyncContextManager[asyncio.Task[None]]:
+    return serving(functools.partial(neighbour_responder.respond, spec))
 
 
 def ask_for(address: str) -> dict[str, object]:
@@ -141,37 +135,34 @@ def ask_for(address: str) -> dict[str, object]:
 
 
 async def test_the_neighbours_kernel_believes_the_responder() -> None:
-    task = await responding()
-    found = await asyncio.to_thread(ask_for, "2001:db8::9")
-    assert found["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
-    assert found["state"] == ["REACHABLE"]
-    await stop(task)
+    async with responding():
+        found = await asyncio.to_thread(ask_for, "2001:db8::9")
+        assert found["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
+        assert found["state"] == ["REACHABLE"]
 
 
 async def test_who_is_not_failed_over_is_told_nothing_as_with_arp() -> None:
-    task = await responding(replace(SPEC, askers=frozenset({ipaddress.ip_address("2001:db8::6")})))
-    assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::9")
-    peer("ip", "address", "replace", "2001:db8::6/64", "dev", "eth0", "nodad")
-    peer("ip", "neighbour", "flush", "dev", "eth0")
-    ping = ("ping", "-6", "-c1", "-W1", "-I", "2001:db8::6", "2001:db8::9")
-    await asyncio.to_thread(peer, *ping, check=False)
-    assert entry("2001:db8::9")["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
-    await stop(task)
+    async with responding(replace(SPEC, askers=frozenset({ipaddress.ip_address("2001:db8::6")}))):
+        assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::9")
+        peer("ip", "address", "replace", "2001:db8::6/64", "dev", "eth0", "nodad")
+        peer("ip", "neighbour", "flush", "dev", "eth0")
+        ping = ("ping", "-6", "-c1", "-W1", "-I", "2001:db8::6", "2001:db8::9")
+        await asyncio.to_thread(peer, *ping, check=False)
+        assert entry("2001:db8::9")["lladdr"] == mac(run("ip", "-json", "link", "show", NIC))
 
 
 async def test_excluded_addresses_and_duplicate_probes_stay_unanswered() -> None:
-    task = await responding()
-    assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::21")
-    peer("ip", "address", "add", "2001:db8::22/64", "dev", "eth0")
-    await asyncio.sleep(2.5)
-    assert "dadfailed" not in peer("ip", "address", "show", "dev", "eth0")
-    assert "tentative" not in peer("ip", "address", "show", "dev", "eth0", "to", "2001:db8::22")
-    await stop(task)
+    async with responding():
+        assert "lladdr" not in await asyncio.to_thread(ask_for, "2001:db8::21")
+        peer("ip", "address", "add", "2001:db8::22/64", "dev", "eth0")
+        await asyncio.sleep(2.5)
+        assert "dadfailed" not in peer("ip", "address", "show", "dev", "eth0")
+        assert "tentative" not in peer("ip", "address", "show", "dev", "eth0", "to", "2001:db8::22")
 
 
 async def test_the_responder_ends_with_its_device() -> None:
-    task = await responding()
-    run("ip", "link", "set", NIC, "down")
-    with pytest.raises(errors.BackendError, match="Network is down"):
-        async with asyncio.timeout(5):
-            await task
+    async with responding() as task:
+        run("ip", "link", "set", NIC, "down")
+        with pytest.raises(errors.BackendError, match="Network is down"):
+            async with asyncio.timeout(5):
+                await task

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_network
 
@@ -14,6 +15,7 @@ import pytest
 from causeway_agent import errors
 from causeway_agent.backends.segment import router_advertiser, router_frames
 from causeway_agent.plan.model.processes import RouterAdvertiser
+from tests.kernel.serving import serving
 from tests.neighbour_wire import answers, icmpv6, mac_of
 from tests.wired import run, segment
 
@@ -38,17 +40,8 @@ def replica() -> Iterator[None]:
         yield
 
 
-@contextlib.asynccontextmanager
-async def advertising(spec: RouterAdvertiser = SPEC) -> AsyncIterator[None]:
-    ready = asyncio.Event()
-    task = asyncio.ensure_future(router_advertiser.advertise(spec, ready.set))
-    try:
-        async with asyncio.timeout(10):
-            await ready.wait()
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+def advertising(spec: RouterAdvertiser = SPEC) -> AbstractAsyncContextManager[object]:
+    return serving(functools.partial(router_advertiser.advertise, spec))
 
 
 def routers() -> list[str]:

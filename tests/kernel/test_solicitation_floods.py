@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+import functools
+from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_network
 
 import pytest
 
 from causeway_agent.backends.segment import neighbour_responder, router_advertiser, router_frames
 from causeway_agent.plan.model.processes import NeighbourResponder, RouterAdvertiser
+from tests.kernel.serving import serving
 from tests.kernel.stalls import stalls
 from tests.neighbour_wire import OTHER_MAC, answers, claimed, icmpv6, mac_of, solicitation
 from tests.wired import beside, segment
@@ -53,29 +54,17 @@ def asks_for_routers(mac: bytes) -> bytes:
     return icmpv6(mac, b"\x33\x33" + ROUTERS.packed[-4:], IPv6Address("fe80::20"), ROUTERS, body)
 
 
-@contextlib.asynccontextmanager
-async def serving(what: str) -> AsyncIterator[None]:
-    ready = asyncio.Event()
-    server = (
-        neighbour_responder.respond(RESPONDER, ready.set)
-        if what == "neighbours"
-        else router_advertiser.advertise(ADVERTISER, ready.set)
-    )
-    task = asyncio.ensure_future(server)
-    try:
-        async with asyncio.timeout(10):
-            await ready.wait()
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+SERVERS = {
+    "neighbours": functools.partial(neighbour_responder.respond, RESPONDER),
+    "routers": functools.partial(router_advertiser.advertise, ADVERTISER),
+}
 
 
-@pytest.mark.parametrize("what", ["neighbours", "routers"])
+@pytest.mark.parametrize("what", SERVERS)
 async def test_who_floods_a_segment_with_questions_holds_nobody_up(what: str) -> None:
     mac = mac_of(SPACE)
     asked = solicitation(mac, GUEST, BEHIND) if what == "neighbours" else asks_for_routers(mac)
-    async with serving(what), stalls() as longest:
+    async with serving(SERVERS[what]), stalls() as longest:
         with beside(SPACE, _FLOOD, "host", asked.hex()):
             await asyncio.sleep(1.5)
         assert max(longest) < 0.6
