@@ -30,7 +30,6 @@ from causeway_controller.fleet.client import AgentClient
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.peers.half import HalfPatience
 from causeway_controller.settings import ForTenants, Listen
-from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, beside, connect
 from causeway_controller.store.halves import Halves
@@ -166,11 +165,9 @@ async def _for_tenants(settings: Settings, database: Database, runs: Runs) -> As
         random=secrets.token_bytes,
         interval=heartbeats.INTERVAL,
     )
-    kept = Authorities(database, joining.unlocked(database, now=joined_sites.now), now=joined_sites.now)
-    url = f"https://127.0.0.1:{settings.port}"
-    shown = MemberTls(peering.keys, kept, authority=joining.AUTHORITY, url=url, now=joined_sites.now)
-    where = ForTenants(listen=Listen(address="127.0.0.1", port=settings.port), url=url)
-    application = build_for_tenants(parts, peering)
+    listen = Listen(address="127.0.0.1", port=settings.port)
+    where = ForTenants(listen=listen, url=f"https://127.0.0.1:{settings.port}")
+    application, shown = build_for_tenants(parts, peering), cast(MemberTls, peering.shown)
     async with members_tls.serving(application, shown, where, actor=_ACTOR):
         yield
 
