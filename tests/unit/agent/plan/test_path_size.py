@@ -28,6 +28,21 @@ def looks(search: Search, carries: Carries, count: int, *, start: float = 0.0, d
     return spent
 
 
+def watch(search: Search, carries: Carries, until: float, *, start: float, round_trip: float) -> None:
+    """Looks as `path_probe` takes them, at a path whose answers come after so long, whoever asks meanwhile."""
+    now, coming = start, list[tuple[float, int]]()
+    while now < until:
+        coming += [(now + round_trip, size) for size in search.due(now) if carries(size)]
+        next_look = now + search.patience
+        while coming and coming[0][0] < next_look:
+            when, size = coming.pop(0)
+            before = search.settled
+            search.heard(size, when)
+            if search.settled and not before:
+                next_look = when + path_size.BUSY
+        now = next_look
+
+
 def line(mtu: int) -> Carries:
     return lambda size: size + OVERHEAD <= mtu
 
@@ -99,3 +114,38 @@ def test_frames_are_lost_where_no_router_fragments_them() -> None:
     assert "up to 1414" in told
     assert path_size.route_mtu(6, 1228) == 1280
     assert path_size.route_mtu(4, 1228) == 1228
+
+
+@pytest.mark.parametrize("round_trip", [0.02, 0.24, 0.3, 0.6, 1.2])
+@pytest.mark.parametrize("mtu", [1492, 1400, 1280])
+def test_a_size_is_found_however_long_answers_take(mtu: int, round_trip: float) -> None:
+    """A satellite's 0.6 s are longer than the first look waits."""
+    search = Search(OVERHEAD)
+    watch(search, line(1500), 20.0, start=0.0, round_trip=round_trip)
+    assert search.size == 1448
+    watch(search, line(mtu), 80.0, start=20.0, round_trip=round_trip)
+    assert search.size is not None
+    assert 0 <= mtu - OVERHEAD - search.size <= 2
+    watch(search, line(1500), 140.0, start=80.0, round_trip=round_trip)
+    assert search.size == 1448
+
+
+def test_a_path_that_becomes_slow_is_waited_for() -> None:
+    """Somebody fills the queue of a slow line: half a second where it was one thousandth."""
+    search = Search(OVERHEAD)
+    watch(search, line(1500), 20.0, start=0.0, round_trip=0.001)
+    watch(search, line(1400), 60.0, start=20.0, round_trip=0.5)
+    assert search.size == 1348
+
+
+def test_silence_is_asked_again_within_seconds_on_a_slow_line() -> None:
+    search = Search(OVERHEAD)
+    watch(search, line(1500), 20.0, start=0.0, round_trip=0.6)
+    watch(search, lambda _: False, 120.0, start=20.0, round_trip=0.6)
+    assert search.patience <= 4.0
+
+
+def test_no_more_is_asked_for_than_a_line_of_full_size_carries() -> None:
+    search = Search(OVERHEAD)
+    looks(search, line(1499), 20)
+    assert max(search.due(100.0)) == search.ceiling

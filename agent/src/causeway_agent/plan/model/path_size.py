@@ -51,6 +51,8 @@ _MISSES: Final = 2
 _FIRST_PATIENCE: Final = 0.25
 _ROUND_TRIPS: Final = 3.0
 _MOST_DOUBLINGS: Final = 3
+_LONGEST_PATIENCE: Final = 4.0
+"""Seconds, unless round trips alone take longer: a tunnel that comes back is asked again so soon."""
 _GAIN: Final = 0.125  # RFC 6298, 2.3
 _FINEST: Final = 2
 """Octets to which the size is found."""
@@ -136,7 +138,8 @@ class Search:
     def patience(self) -> float:
         """Seconds until what was not answered counts as lost; longer when nothing is answered at all."""
         shortest = max(_FIRST_PATIENCE, _ROUND_TRIPS * self._round_trip)
-        return float(shortest * 2 ** min(self._silences, _MOST_DOUBLINGS))
+        doubled = shortest * 2 ** min(self._silences, _MOST_DOUBLINGS)
+        return float(max(shortest, min(doubled, _LONGEST_PATIENCE)))
 
     @property
     def settled(self) -> bool:
@@ -206,7 +209,8 @@ class Search:
         if self.size >= self.ceiling:
             return (self.size,)
         above = min((step for step in self._steps if step > self.size), default=self.ceiling)
-        return tuple(sorted({self.ceiling, above, self.size + _FINEST + 1, self.size}, reverse=True))
+        near = min(self.size + _FINEST + 1, self.ceiling)
+        return tuple(sorted({self.ceiling, above, near, self.size}, reverse=True))
 
     @property
     def _steps(self) -> tuple[int, ...]:
