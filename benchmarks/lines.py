@@ -22,7 +22,7 @@ from causeway_lab.commands import line_options
 from causeway_lab.service import drill
 from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import INTERNET_ADDRESSES, INTERNET_HOST, original_of, replica_of
-from causeway_wire.observed import TunnelReport, TunnelState
+from causeway_wire.observed import PathReport, TunnelReport, TunnelState
 
 _RATE = "--rate 50mbit --queue 256k"
 _SETTLE = 3.0
@@ -30,7 +30,7 @@ _SETTLE = 3.0
 _CONNECT_TRIES, _PAUSE = 100, 0.3
 _ECHO_SECONDS = 8.0
 _REBINDS = 2
-_TENANT, _APPLIANCE = "acme", "acme-nea1"
+_TENANT, _APPLIANCE, _PROVIDER = "acme", "acme-nea1", "acme-sp"
 _VM, _REPLICA = original_of(_TENANT, "web1"), replica_of(_TENANT, world.VM.vm)
 
 
@@ -88,6 +88,8 @@ class Row:
     bare_echoes: Echoes
     restarts: int
     transport: str
+    carries: tuple[int | None, int | None]
+    """Octets that the line carries up and down, as the end that sends them has found out; of UDP."""
 
     @property
     def ratio(self) -> float:
@@ -128,6 +130,7 @@ async def _measure(lab: Lab, case: Case) -> Row:
     bare = await line_traffic.throughput(_VM, INTERNET_HOST, outside, replace(flow, segment=case.segment))
     tunnel = await line_traffic.throughput(_VM, _REPLICA, inside, flow)
     after = await _tunnel(lab)
+    carries = [(await _tunnel(lab, appliance)).path for appliance in (_APPLIANCE, _PROVIDER)]
     print(f"{case.name}: measured", file=sys.stderr)
     return Row(
         case=case,
@@ -137,7 +140,12 @@ async def _measure(lab: Lab, case: Case) -> Row:
         bare_echoes=bare_echoes,
         restarts=after.restarts - before.restarts,
         transport=after.transport.value if after.transport is not None else "none",
+        carries=(_line(carries[0]), _line(carries[1])),
     )
+
+
+def _line(path: PathReport | None) -> int | None:
+    return None if path is None else path.line_sends
 
 
 def _forget_sizes(lab: Lab) -> None:
@@ -157,8 +165,8 @@ async def _settle(lab: Lab) -> None:
     await asyncio.sleep(_SETTLE / 2)
 
 
-async def _tunnel(lab: Lab) -> TunnelReport:
-    return (await lab.agent(_APPLIANCE).observed()).tunnels[0]
+async def _tunnel(lab: Lab, appliance: str = _APPLIANCE) -> TunnelReport:
+    return (await lab.agent(appliance).observed()).tunnels[0]
 
 
 async def _rebind(lab: Lab) -> None:
@@ -211,7 +219,7 @@ def _print(rows: Sequence[Row]) -> None:
         title="bench-lines", caption="tunnel (bare path); throughput in Mbit/s up / down, gaps in s"
     )
     columns = ("line, 50 Mbit/s", "throughput", "ratio", "echoes lost, %", "longest gap", "restarts", "over")
-    for column in columns:
+    for column in (*columns, "carries"):
         table.add_column(column)
     for row in rows:
         ours, theirs = (" / ".join(f"{one:.1f}" for one in both) for both in (row.tunnel, row.bare))
@@ -223,6 +231,7 @@ def _print(rows: Sequence[Row]) -> None:
             f"{row.echoes.longest_gap:.2f} ({row.bare_echoes.longest_gap:.2f})",
             str(row.restarts),
             row.transport,
+            " / ".join(str(one or "-") for one in row.carries),
         )
     Console(width=140).print(table)
 

@@ -29,7 +29,7 @@ def looks(search: Search, carries: Carries, count: int, *, start: float = 0.0, d
 
 
 def watch(search: Search, carries: Carries, until: float, *, start: float, round_trip: float) -> None:
-    """Looks as `path_probe` takes them, at a path whose answers come after so long, whoever asks meanwhile."""
+    """Looks as `path_probe` takes them, at a path whose answers take so long, whoever asks meanwhile."""
     now, coming = start, list[tuple[float, int]]()
     while now < until:
         coming += [(now + round_trip, size) for size in search.due(now) if carries(size)]
