@@ -100,6 +100,7 @@ def _of_partial(
     rest = before - chosen
     after = modes.partial(rest)
     networks = documents.covered(tenant, chosen)
+    yield (partial.provider_up(tenant), *partial.ends_up(tenant, networks))
     for group in waves.stopping(tenant, chosen, full.STOPPED_TOGETHER):
         yield tuple(
             Step(switched(vm, on=False), Power(machine=replica_machine(tenant, vm), on=False), seed=1)

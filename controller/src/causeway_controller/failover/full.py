@@ -245,7 +245,11 @@ def end(
     request: str,
     stop_appliances: bool,
 ) -> Iterator[Stage]:
-    """Return the stages that end it all: repeated when they fail, never taken back."""
+    """Return the stages that end it all: repeated when they fail, never taken back.
+
+    An appliance that is off is powered on first: else it would come back later with what it was told last.
+    """
+    yield (_provider_on(tenant, undo=False),)
     yield from _stop(tenant, before.vms)
     yield (
         Step(
@@ -275,13 +279,16 @@ def de_escalate(
     after = modes.partial(kept, modes.permanent(before))
     networks = documents.covered(tenant, kept)
     ends = {network.id: tenant.appliances[network.id].id for network in networks}
-    yield tuple(
-        Step(
-            f"Power on the tenant's appliance of network {network.id}",
-            Power(machine=appliance_machine(tenant, network), on=True),
-            seed=3,
-        )
-        for network in networks
+    yield (
+        _provider_on(tenant, undo=False),
+        *(
+            Step(
+                f"Power on the tenant's appliance of network {network.id}",
+                Power(machine=appliance_machine(tenant, network), on=True),
+                seed=3,
+            )
+            for network in networks
+        ),
     )
     yield (back_to_partial(tenant, before, kept),)
     yield tuple(

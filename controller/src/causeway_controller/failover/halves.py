@@ -162,7 +162,7 @@ def _held(tenant: Tenant, vms: frozenset[VmName], after: modes.Mode) -> Iterator
 
 
 def _stop_serving(tenant: Tenant, request: StopServing, after: modes.Mode) -> Iterator[Stage]:
-    yield partial.replicas_off(tenant, request.vms)
+    yield (partial.provider_up(tenant), *partial.replicas_off(tenant, request.vms))
     yield (partial.servers_ended(tenant, after.vms),)
     kind = "fail-back" if request.fail_back else "stop-serving"
     yield from hooks.call(tenant, HookMoment.RELEASE, request=kind, vms=request.vms)
@@ -221,7 +221,7 @@ def _undo(
             AskHalf(half=half.id, host=host, vms=chosen, ending=ending),
         ),
     )
-    yield partial.answers_stopped(tenant, networks, chosen, after)
+    yield partial.ends_told(tenant, networks, chosen, after)
     yield (
         Step(
             _ENDED[ending],

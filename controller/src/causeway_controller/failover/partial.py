@@ -25,7 +25,8 @@ provider's, and the provider's is confirmed first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from causeway_controller.failover import checks, documents, hooks
 from causeway_controller.failover.steps import (
@@ -66,7 +67,9 @@ def undo(
 
     Idle appliances extend and forward nothing, and running they make the next failover a matter of half a
     second instead of a boot; with `stop_appliances` those that no VM needs any more are powered off.
-    An undo is repeated when it fails, never taken back: its steps have no compensation.
+    An undo is repeated when it fails, never taken back: its steps have no compensation. An appliance that is
+    off, by an undo that failed halfway or by somebody, is powered on first: else it would come back later
+    with what it was told last.
     Raises ProblemError carrying every reason why this cannot be meant.
     """
     chosen = frozenset(vms)
@@ -100,7 +103,8 @@ def _undo(
 ) -> Iterator[Stage]:
     """The stages of `_begin` backwards: no address stays claimed for a replica that is gone."""
     networks = documents.covered(tenant, chosen)
-    yield (*answers_stopped(tenant, networks, chosen, after), *replicas_off(tenant, chosen))
+    ends = ends_told(tenant, networks, chosen, after)
+    yield (provider_up(tenant), *ends, *replicas_off(tenant, chosen))
     yield (servers_ended(tenant, after),)
     yield from hooks.call(tenant, HookMoment.RELEASE, request="undo", vms=chosen)
     if stop_appliances:
@@ -120,6 +124,11 @@ def provider_on(tenant: Tenant, before: frozenset[VmName]) -> Step:
     return power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=not before)
 
 
+def provider_up(tenant: Tenant) -> Step:
+    """Return the step that has the provider's appliance on, which is to be told something; it stays so."""
+    return power_on(provider_machine(tenant), "Power on the provider's appliance", seed=2, undo=False)
+
+
 def provider_off(tenant: Tenant) -> Step:
     """Return the step that powers the provider's appliance off."""
     return power_off(provider_machine(tenant), "Power off the provider's appliance", seed=2)
@@ -136,6 +145,24 @@ def ends_on(tenant: Tenant, networks: Iterable[Network], before: frozenset[VmNam
         )
         for network in networks
     )
+
+
+def ends_up(tenant: Tenant, networks: Iterable[Network]) -> tuple[Step, ...]:
+    """Return the steps that have the tenant's appliances of these networks on, as `provider_up`."""
+    return ends_on(tenant, networks, frozenset(tenant.vms))
+
+
+def ends_told(
+    tenant: Tenant, networks: Sequence[Network], vms: frozenset[VmName], after: frozenset[VmName]
+) -> tuple[Step, ...]:
+    """Return the steps of one stage that end what production hears for these VMs.
+
+    An appliance that cannot be powered on holds up no other one.
+    """
+    stopped = answers_stopped(tenant, networks, vms, after)
+    up = ends_up(tenant, networks)
+    needing = (replace(step, needs=(one.sentence,)) for step, one in zip(stopped, up, strict=True))
+    return (*up, *needing)
 
 
 def ends_off(tenant: Tenant, networks: Iterable[Network], after: frozenset[VmName]) -> tuple[Step, ...]:

@@ -16,7 +16,6 @@ from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
     AgentUnreachable,
     ControllerError,
-    MachineMissing,
     Superseded,
     Unheard,
 )
@@ -44,7 +43,7 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.store.generations import GenerationBook
-from causeway_controller.workflows import readiness, rules, trials
+from causeway_controller.workflows import powering, readiness, rules, trials
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.hook_calls import NO_HOOKS
@@ -256,16 +255,12 @@ class Executor:
         return True
 
     async def _power(self, run: Run, action: Power) -> bool:
-        owner_id = action.machine.owner_id
-        provider = self._hypervisors(action.machine)
+        if await powering.is_so(action, self._hypervisors, self._agents, self._timing):
+            return False
+        self._in_charge()
         async with asyncio.timeout(self._timing.power):
-            machine = await provider.find(owner_id)
-            if machine is None:
-                raise MachineMissing(owner_id)
-            if machine.powered_on == action.on:
-                return False
-            self._in_charge()
-            await provider.power(owner_id, on=action.on, grace=self._timing.grace)
+            provider = self._hypervisors(action.machine)
+            await provider.power(action.machine.owner_id, on=action.on, grace=self._timing.grace)
         if action.on and action.machine.appliance is not None:
             await self._waits.live(action.machine.appliance)
             await self.fence(run, (action.machine.appliance,))

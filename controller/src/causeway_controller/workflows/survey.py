@@ -63,13 +63,20 @@ class Survey:
         A replica is none whose failure stops no other one, unless it is the same with all of them. One that
         runs before it was powered on is, unless it is of `own`: those that the tenant's runs may have on; or
         unless the appliance is in another failover than is `known`: then the store is older than that, for it
-        was restored from a backup, and has forgotten the run.
+        was restored from a backup, and has forgotten the run. An appliance that is to be on and answers is
+        none, whatever its host says.
         """
-        powers = {step.action.machine: step for step in steps if isinstance(step.action, Power)}
+        powers = _first(steps)
         power = await _each(powers, self._power)
         asked = [one for one in _required(steps) if one not in _booting(powers, power)]
         silent = await _each(asked, self._silent)
         missing = {machine: _missing(machine, found) for machine, found in power.items()}
+        for machine in missing.keys() & _stay_on(steps):
+            if machine.appliance in silent and silent[machine.appliance] is None:
+                missing[machine] = None
+        for machine in power:
+            if machine.appliance is not None and (why := silent.get(machine.appliance)) is not None:
+                silent[machine.appliance] = None if missing[machine] else _mute(machine, why)
         replicas = [one for one in powers if one.kind is MachineKind.REPLICA]
         hopeless = bool(replicas) and all(missing[one] is not None for one in replicas)
         lacks = (missing[one] for one, step in powers.items() if step.required or hopeless)
@@ -164,12 +171,28 @@ class Survey:
         return "on" if found.powered_on else "off"
 
 
+def _first(steps: Sequence[Step]) -> dict[MachineRef, Step]:
+    """The first step that powers each machine: an appliance may be powered on, told, and powered off."""
+    powers: dict[MachineRef, Step] = {}
+    for step in steps:
+        if isinstance(step.action, Power):
+            powers.setdefault(step.action.machine, step)
+    return powers
+
+
+def _stay_on(steps: Sequence[Step]) -> frozenset[MachineRef]:
+    """Machines that are to be on and are not powered off: their hosts have nothing to do when they are."""
+    powers = [step.action for step in steps if isinstance(step.action, Power)]
+    off = frozenset(one.machine for one in powers if not one.on)
+    return frozenset(one.machine for one in powers) - off
+
+
 def _booting(powers: Mapping[MachineRef, Step], power: Mapping[MachineRef, str]) -> frozenset[ApplianceId]:
     """Appliances that do not answer yet because the steps power them on."""
     return frozenset(
         machine.appliance
         for machine, step in powers.items()
-        if machine.appliance is not None and power[machine] != "on" and _on(step)
+        if machine.appliance is not None and power[machine] == "off" and _on(step)
     )
 
 
@@ -189,6 +212,15 @@ def _running(machine: MachineRef) -> str:
         f"the replica of {machine.name} runs already, and no run of {machine.tenant} has powered it on: what "
         f"it did since nobody knows, and it has the addresses of production; power {machine.owner_id} off at "
         f"its host, or leave it out (`--but {machine.name}`, of a full failover or rehearsal), then ask again"
+    )
+
+
+def _mute(machine: MachineRef, why: str) -> str:
+    """Why an appliance that its host says is on does not answer, and what to do."""
+    return (
+        f"{why}; its host says that it is on: wait if it has just started, else power it off at its host and "
+        f"ask again, which powers it on, or put another one in its place: "
+        f"`causeway appliance redeploy {machine.tenant} HOST`"
     )
 
 

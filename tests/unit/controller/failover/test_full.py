@@ -22,6 +22,7 @@ from causeway_controller.failover.steps import (
     Step,
     VerifyMode,
     VerifyTunnel,
+    provider_machine,
 )
 from causeway_controller.inventory.modes import Full, Idle, Partial, Rehearsal
 from causeway_controller.inventory.tenancy import PlannedVm, Site, mode, with_mode
@@ -316,7 +317,8 @@ def test_a_rehearsal_without_enough_test_addresses_names_the_rule() -> None:
 
 def test_ending_a_rehearsal_leaves_nothing() -> None:
     steps = full.end_rehearsal(at(Rehearsal(ALL)), "acme")
-    assert kinds(steps) == ["Power", "Apply", "PutRules"]
+    assert kinds(steps) == ["Power", "Power", "Apply", "PutRules"]
+    assert steps[0].action == Power(machine=provider_machine(SITE.tenants["acme"]), on=True)
     with pytest.raises(ProblemError, match="does not rehearse"):
         full.end_rehearsal(SITE, "acme")
 

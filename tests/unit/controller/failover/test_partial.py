@@ -175,7 +175,7 @@ def test_a_vm_added_later_never_powers_off_what_others_use() -> None:
 def test_undoing_one_of_two_vms_keeps_the_other_and_its_appliances() -> None:
     running = with_failed_over(SITE, "acme", ones("vm-0-0", "vm-0-1"))
     steps = partial.undo(running, "acme", ["vm-0-0"], stop_appliances=True)
-    off = [step.action.machine for step in steps if isinstance(step.action, Power)]
+    off = [step.action.machine for step in steps if isinstance(step.action, Power) and not step.action.on]
     assert off == [REPLICA]
     applied = {step.action.mode.vms for step in steps if isinstance(step.action, Apply)}
     assert applied == {ones("vm-0-1")}
@@ -185,11 +185,25 @@ def test_appliances_stay_on_unless_asked() -> None:
     running = with_failed_over(SITE, "acme", ones("vm-0-0"))
     kept = partial.undo(running, "acme", ["vm-0-0"])
     stopped = partial.undo(running, "acme", ["vm-0-0"], stop_appliances=True)
-    assert [step.action for step in kept if isinstance(step.action, Power)] == [
-        Power(machine=REPLICA, on=False)
-    ]
-    off = [str(step.action) for step in stopped if isinstance(step.action, Power)]
-    assert off == ["power off acme/vm-0-0", "power off acme-tenant-0", "power off acme-provider"]
+    on = ["power on acme-provider", "power on acme-tenant-0"]
+    off = ["power off acme/vm-0-0", "power off acme-tenant-0", "power off acme-provider"]
+    assert [str(step.action) for step in kept if isinstance(step.action, Power)] == [*on, off[0]]
+    assert [str(step.action) for step in stopped if isinstance(step.action, Power)] == [*on, *off]
+
+
+def test_an_undo_powers_on_whom_it_tells_something_and_takes_nothing_back() -> None:
+    running = with_failed_over(SITE, "acme", ones("vm-0-0", "vm-1-0"))
+    steps = partial.undo(running, "acme", ["vm-0-0", "vm-1-0"])
+    told = {step.action.appliance: step for step in steps if isinstance(step.action, Apply)}
+    up = {step.action.machine.name: step for step in steps if isinstance(step.action, Power)}
+    assert all(up[name].stage <= step.stage for name, step in told.items())
+    assert all(step.compensation is None for step in steps)
+    needs = {name: step.needs for name, step in told.items()}
+    assert needs == {
+        "acme-tenant-0": (up["acme-tenant-0"].sentence,),
+        "acme-tenant-1": (up["acme-tenant-1"].sentence,),
+        "acme-provider": (),
+    }
 
 
 def test_addresses_are_given_up_before_their_routes_go() -> None:

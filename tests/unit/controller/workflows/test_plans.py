@@ -83,6 +83,7 @@ async def test_what_is_missing_is_found_before_anything_is_touched() -> None:
     for gone in ("acme-provider", f"acme/{WEB}"):
         bench = Bench()
         del bench.hypervisor.on[gone]
+        bench.agents["acme-provider"].lost = gone == "acme-provider"
         with pytest.raises(PreflightFailed, match=f"no machine {gone}"):
             await bench.begin_full(SITE, [WEB], epoch=1)
         assert bench.log == []
