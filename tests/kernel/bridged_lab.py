@@ -190,6 +190,18 @@ class Lab:
         finally:
             run("ip", "link", "delete", ends[0])
 
+    @contextmanager
+    def flooded(self, segment: str) -> Iterator[None]:
+        """The segment's switch learns nobody: the appliance hears all that is said there, as in a port group
+        that is promiscuous.
+        """
+        command = ("ip", "link", "set", f"{self.prefix}{segment}", "type", "bridge")
+        run(*command, "ageing_time", "0")
+        try:
+            yield
+        finally:
+            run(*command, "ageing_time", "30000")
+
 
 def replica(name: str) -> Replica:
     four, six = GUESTS[name][1:]

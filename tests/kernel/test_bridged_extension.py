@@ -110,6 +110,30 @@ def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
         assert found["frames"] == crossing
 
 
+def test_who_speaks_under_the_address_of_a_production_host_does_not_get_its_frames(world: Lab) -> None:
+    """What a switch beside the replicas believes is left out: it learns nobody here."""
+    with world.flooded("vlan"):
+        assert heard(world, "replica", FOREIGN, said(world, "host", 1, BROADCAST))["frames"] == 1
+        before = world.provider.drops("drop_loop")
+        world.guest("other", "say", FOREIGN, "3", BROADCAST, MACS["host"])
+        assert world.provider.drops("drop_loop") == before + 3
+        assert heard(world, "host", FOREIGN, said(world, "replica", 3, MACS["host"]))["frames"] == 3
+
+
+def test_who_speaks_under_a_replica_s_address_in_production_does_not_get_its_frames(world: Lab) -> None:
+    with world.flooded("lan"):
+        before = world.tenant.drops("drop_loop")
+        world.guest("original", "say", FOREIGN, "3", BROADCAST, MACS["replica"])
+        assert world.tenant.drops("drop_loop") == before + 3
+        assert heard(world, "replica", FOREIGN, said(world, "host", 3, MACS["replica"]))["frames"] == 3
+
+
+def test_what_a_replica_sends_a_machine_beside_it_does_not_cross(world: Lab) -> None:
+    with world.flooded("vlan"):
+        world.guest("other", "say", FOREIGN, "1", BROADCAST)
+        assert heard(world, "host", FOREIGN, said(world, "replica", 5, MACS["other"]))["frames"] == 0
+
+
 def test_the_spanning_tree_protocol_of_either_side_does_not_cross(world: Lab) -> None:
     found = heard(world, "host", FOREIGN, said(world, "replica", 3, BRIDGE_PROTOCOL))
     assert found["frames"] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan.compile.compiler import compile_document
+from causeway_agent.plan.filter import bridge
 from causeway_agent.plan.model.objects import Bridge, BridgePort, Claim, Sysctl
 from causeway_agent.plan.model.policy import BridgedNetwork, Policy
 from causeway_agent.plan.model.processes import FrameProbe, LoopGuard, VpnClient, VpnServer
@@ -122,6 +123,26 @@ def test_the_appliance_has_no_part_in_what_it_bridges(document: Desired) -> None
         assert Sysctl(f"net/ipv4/conf/{device}/forwarding", "0") in target.sysctls
     for made in devices - {"eth1", "eth3"}:
         assert Sysctl(f"net/ipv6/conf/{made}/disable_ipv6", "1") in target.sysctls
+
+
+@pytest.mark.parametrize(
+    ("document", "inner", "outer"),
+    [(PROVIDER, ("eth1",), ("cwt1195", "cwu1195")), (TENANT, ("cwtap0", "cwtap1"), ("eth3",))],
+)
+def test_machines_of_one_side_are_not_learned_on_the_other(
+    document: Desired, inner: tuple[str, ...], outer: tuple[str, ...]
+) -> None:
+    """Of the replicas' side only those that production has not are, and the replicas themselves."""
+    filled = bridge.elements(compiled(document).policy.bridged)
+    assert sorted(filled["beside"]) == [f'"{port}"' for port in inner]
+    assert sorted(filled["behind"]) == [f'"{port}"' for port in outer]
+    assert sorted(filled["own"]) == [f'"{port}" . {MAC}' for port in inner]
+    assert sorted(filled["returned"]) == [f'"{port}" . {MAC}' for port in outer]
+    screen = bridge.RULES.partition("chain screen {")[2].partition("}\n  chain")[0]
+    order = [
+        screen.index(name) for name in ("@returned", "@own accept", "ether saddr @heard", "update @heard")
+    ]
+    assert order == sorted(order), "what a replica says under its own address is never dropped as another's"
 
 
 def test_openvpn_carries_frames_and_gives_no_addresses() -> None:

@@ -14,13 +14,17 @@ from causeway_agent.plan.model.policy import BridgedNetwork
 
 TABLE: Final = "causeway"
 COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_storm", "drop_closed", "drop_bridge")
-"""Named counters: frames with a tag, frames that came back to their origin, group frames above the limit,
-frames while the loop guard keeps the bridge closed, and all others that no set names.
+"""Named counters: frames with a tag, frames whose sender lives on the other side, group frames above the
+limit, frames while the loop guard keeps the bridge closed, and all others that no set names.
 """
 GROUP_FRAMES: Final = "200/second burst 200 packets"
 """Broadcast and multicast per direction: a thousand hosts' ARP fits, a storm does not."""
 GROUP_FRAMES_OF_ONE: Final = "100/second burst 150 packets"
 """Of one source: what is left of the direction's is for the others."""
+HEARD: Final = 16_384
+"""Senders remembered of production's side; of more, the later ones are not until others were silent."""
+HEARD_FOR: Final = "1h"
+"""After its last frame: a machine that says nothing at all for longer has no connection to lose."""
 TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x9200", "0x9300")
 """EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
 9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
@@ -28,6 +32,9 @@ TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x92
 
 DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
+    + f"""\
+  set heard {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_FOR}; }}
+"""
     + """\
   set open { type iface_index; flags dynamic; }
   set groups { type ifname . ifname; size 1024; flags dynamic; }
@@ -41,6 +48,9 @@ DECLARATIONS: Final = (
 
 SETS: Final = {
     "returned": "type ifname . ether_addr",
+    "own": "type ifname . ether_addr",
+    "beside": "type ifname",
+    "behind": "type ifname",
     "leaving": "type ifname . ifname . ether_addr",
     "arriving": "type ifname . ifname . ether_addr",
     "shared": "type ifname . ifname",
@@ -59,6 +69,9 @@ counter name drop_storm drop
   chain screen {{
     ether type {{ {", ".join(TAGS)} }} counter name drop_tagged drop
     iifname . ether saddr @returned counter name drop_loop drop
+    iifname . ether saddr @own accept
+    iifname @beside ether saddr @heard counter name drop_loop drop
+    iifname @behind update @heard {{ ether saddr }}
   }}
   chain forward {{
     ether daddr 01:80:c2:00:00:00 ip protocol {path_size.PROTOCOL} return
@@ -74,6 +87,12 @@ counter name drop_storm drop
 """A replica's frame that comes from production is dropped before the bridge could learn from it, and so is
 one with a tag: the switch at the other end would take it for another network's. The kernel keeps the outer
 tag beside the frame; the link layer is matched as it was on the wire (net/netfilter/nft_payload.c).
+
+So is a frame that comes from the replicas' side under the address of a machine that was heard from
+production's, be it forged or one of ours that a host reflects: it would pass nowhere, but the bridge would
+look for that machine beside the replicas, and their frames to it would not cross until it speaks again. Other
+machines beside the replicas are learned: else what a replica sends them would be flooded into the tunnel. Who
+was heard is not told apart by network: what an address of another one loses is to be learned.
 
 The questions of the tunnel's ends about its path arrive on a port; the chain's policy ends them there, and
 nobody counts them: a counter that grows while all is well would hide what it is for.
@@ -95,6 +114,9 @@ def elements(networks: Iterable[BridgedNetwork]) -> dict[str, list[str]]:
         filled["leaving"] += [f"{pair} . {mac}" for pair in outward for mac in network.macs]
         filled["arriving"] += [f"{pair} . {mac}" for pair in inward for mac in network.macs]
         filled["returned"] += [f'"{port}" . {mac}' for port in network.production for mac in network.macs]
+        filled["own"] += [f'"{port}" . {mac}' for port in network.replicas for mac in network.macs]
+        filled["beside"] += [f'"{port}"' for port in network.replicas]
+        filled["behind"] += [f'"{port}"' for port in network.production]
     return filled
 
 

@@ -14,7 +14,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_forward": "packets that no failover, network or rule lets pass",
     "drop_fragment": "fragments that no flow needs, or above their sender's ration",
     "drop_input": "packets to this appliance that nothing answers",
-    "drop_loop": "frames that came back to where they are from",
+    "drop_loop": "frames that came back, or whose sender lives on the bridge's other side",
     "drop_management": "management ports, asked from elsewhere than management.sources",
     "drop_scan": "packets to neighbours that nobody has heard, above their sender's ration",
     "drop_size": "ICMP that tells this appliance the size of a path, which is found out by trying",
