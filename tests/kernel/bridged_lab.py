@@ -192,15 +192,15 @@ class Lab:
 
     @contextmanager
     def flooded(self, segment: str) -> Iterator[None]:
-        """The segment's switch learns nobody: the appliance hears all that is said there, as in a port group
-        that is promiscuous.
+        """The segment's switch learns nobody and keeps nothing to itself: the appliance hears all that is
+        said there, as in a port group that is promiscuous.
         """
         command = ("ip", "link", "set", f"{self.prefix}{segment}", "type", "bridge")
-        run(*command, "ageing_time", "0")
+        run(*command, "ageing_time", "0", "group_fwd_mask", "0xfff8")
         try:
             yield
         finally:
-            run(*command, "ageing_time", "30000")
+            run(*command, "ageing_time", "30000", "group_fwd_mask", "0")
 
 
 def replica(name: str) -> Replica:

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 BRIDGE_PROTOCOL = "01:80:c2:00:00:00"
+NEAREST = "01:80:c2:00:00:0e"
+"""As LLDP's frames: bridges keep them to themselves, and learn from them."""
 FOREIGN = "88b6"
 """The other EtherType for local experiments: not ours, not IP's."""
 GUARD = "88b5"
@@ -110,20 +112,26 @@ def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
         assert found["frames"] == crossing
 
 
-def test_who_speaks_under_the_address_of_a_production_host_does_not_get_its_frames(world: Lab) -> None:
+@pytest.mark.parametrize("to", [BROADCAST, NEAREST])
+def test_who_speaks_under_the_address_of_a_production_host_does_not_get_its_frames(
+    world: Lab, to: str
+) -> None:
     """What a switch beside the replicas believes is left out: it learns nobody here."""
     with world.flooded("vlan"):
         assert heard(world, "replica", FOREIGN, said(world, "host", 1, BROADCAST))["frames"] == 1
         before = world.provider.drops("drop_loop")
-        world.guest("other", "say", FOREIGN, "3", BROADCAST, MACS["host"])
+        world.guest("other", "say", FOREIGN, "3", to, MACS["host"])
         assert world.provider.drops("drop_loop") == before + 3
         assert heard(world, "host", FOREIGN, said(world, "replica", 3, MACS["host"]))["frames"] == 3
 
 
-def test_who_speaks_under_a_replica_s_address_in_production_does_not_get_its_frames(world: Lab) -> None:
+@pytest.mark.parametrize("to", [BROADCAST, NEAREST])
+def test_who_speaks_under_a_replica_s_address_in_production_does_not_get_its_frames(
+    world: Lab, to: str
+) -> None:
     with world.flooded("lan"):
         before = world.tenant.drops("drop_loop")
-        world.guest("original", "say", FOREIGN, "3", BROADCAST, MACS["replica"])
+        world.guest("original", "say", FOREIGN, "3", to, MACS["replica"])
         assert world.tenant.drops("drop_loop") == before + 3
         assert heard(world, "replica", FOREIGN, said(world, "host", 3, MACS["replica"]))["frames"] == 3
 

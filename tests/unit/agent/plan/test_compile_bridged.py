@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_interface
 import msgspec
 import pytest
 
+from causeway_agent.backends.segment import guard_frames
 from causeway_agent.errors import CompileError
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import bridge
@@ -143,6 +144,13 @@ def test_machines_of_one_side_are_not_learned_on_the_other(
         screen.index(name) for name in ("@returned", "@own accept", "ether saddr @heard", "update @heard")
     ]
     assert order == sorted(order), "what a replica says under its own address is never dropped as another's"
+
+
+def test_what_the_tunnel_s_ends_say_to_each_other_is_not_counted_as_dropped() -> None:
+    forward = bridge.RULES.partition("chain forward {")[2]
+    nearest = guard_frames.NEAREST.hex(":")
+    ended = f"ether daddr {nearest} ether type {guard_frames.ETHERTYPE:#06x} return"
+    assert forward.index(ended) < forward.index("counter name drop_bridge")
 
 
 def test_openvpn_carries_frames_and_gives_no_addresses() -> None:

@@ -24,7 +24,7 @@ _DISABLED, _FORWARDING = 0, 3
 
 _BRIDGE_SETTINGS: Mapping[str, int] = {
     "IFLA_BR_AGEING_TIME": 300 * 100,
-    "IFLA_BR_GROUP_FWD_MASK": 0,
+    "IFLA_BR_GROUP_FWD_MASK": 0xFFF8,
     "IFLA_BR_STP_STATE": 0,
     "IFLA_BR_MCAST_SNOOPING": 0,
     "IFLA_BR_NF_CALL_IPTABLES": 0,
@@ -32,7 +32,9 @@ _BRIDGE_SETTINGS: Mapping[str, int] = {
     "IFLA_BR_NF_CALL_ARPTABLES": 0,
 }
 """Of the kernel's own values are stated those that change what passes: with no age every frame is flooded,
-the mask lets through what bridges keep to themselves (IEEE 802.1Q, 8.6.3). Times in hundredths of a second.
+the mask has the packet filter asked about what bridges keep to themselves (IEEE 802.1Q, 8.6.3), which drops
+it: the kernel learns from such frames unasked. Its three lowest bits are not taken. Times in hundredths of a
+second.
 """
 _PORT_SETTINGS: Mapping[str, int] = {
     "IFLA_BRPORT_MODE": 0,

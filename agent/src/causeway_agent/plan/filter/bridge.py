@@ -29,6 +29,8 @@ TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x92
 """EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
 9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
 """
+GUARD: Final = "0x88b5"
+"""EtherType of what the tunnel's ends say to each other (`guard_frames`)."""
 
 DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
@@ -41,6 +43,7 @@ DECLARATIONS: Final = (
   set group_sources { type ifname . ifname . ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
   chain limited { }
   chain screen { type filter hook prerouting priority -300; policy accept; }
+  chain kept { type filter hook input priority 0; policy accept; }
   chain forward { type filter hook forward priority 0; policy drop; }
 """
 )
@@ -73,8 +76,12 @@ counter name drop_storm drop
     iifname @beside ether saddr @heard counter name drop_loop drop
     iifname @behind update @heard {{ ether saddr }}
   }}
+  chain kept {{
+    ether daddr 01:80:c2:00:00:02 counter name drop_bridge drop
+  }}
   chain forward {{
     ether daddr 01:80:c2:00:00:00 ip protocol {path_size.PROTOCOL} return
+    ether daddr 01:80:c2:00:00:0e ether type {GUARD} return
     ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
     iif != @open oif != @open counter name drop_closed drop
     {_PORTS} . ether saddr @leaving {_GROUP} goto limited
@@ -94,13 +101,17 @@ look for that machine beside the replicas, and their frames to it would not cros
 machines beside the replicas are learned: else what a replica sends them would be flooded into the tunnel. Who
 was heard is not told apart by network: what an address of another one loses is to be learned.
 
-The questions of the tunnel's ends about its path arrive on a port; the chain's policy ends them there, and
-nobody counts them: a counter that grows while all is well would hide what it is for.
+The questions of the tunnel's ends about its path and what their guards say arrive on a port; the chain's
+policy ends them there, and nobody counts them: a counter that grows while all is well would hide what it is
+for.
 
 A full set of sources leaves the limit of the direction.
 
 Addresses that bridges must not forward (IEEE 802.1Q, 8.6.3) are dropped here, because without a spanning tree
-protocol the kernel does forward that of the protocol itself (net/bridge/br_input.c, br_handle_frame).
+protocol the kernel does forward that of the protocol itself (net/bridge/br_input.c, br_handle_frame). From
+frames to others of them it would learn without asking the filter, so our bridges hand them on like any frame
+(`rtnl_l2`); of the one that may not be handed on (LACP's, :02) it learns unless they are dropped on their way
+to the machine itself.
 """
 
 
