@@ -1,6 +1,7 @@
 """What guests of the bridged lab say and hear on their adapter, in frames.
 
     python -m tests.kernel.bridged_guest hear ETHERTYPE SECONDS     (prints "ready", then what it heard)
+    python -m tests.kernel.bridged_guest hear ETHERTYPE on          (until its input ends, and a bit longer)
     python -m tests.kernel.bridged_guest hear any SECONDS           (what a `say` said, whatever tags it has)
     python -m tests.kernel.bridged_guest say ETHERTYPE COUNT TO [FROM]    (of more octets: with tags)
     python -m tests.kernel.bridged_guest talk ADDRESS SECONDS       (one way, whoever listens)
@@ -15,10 +16,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import select
 import socket
 import struct
 import sys
 import time
+from typing import TextIO
 
 DEVICE = "eth0"
 LEASED = "10.1.0.77"
@@ -26,6 +29,8 @@ _EVERY_PROTOCOL = 3
 _PACKET_OUTGOING = 4
 _TTL = 14 + 8
 _FILL = b"x" * 20
+_STILL_UNDERWAY = 0.4
+"""Seconds that a frame may take from one site to the other."""
 _BOOTP = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s4s")
 _COOKIE = b"\x63\x82\x53\x63"
 _DISCOVER, _OFFER = 1, 2
@@ -43,17 +48,20 @@ def _frames() -> socket.socket:
     return sock
 
 
-def hear(ethertype: str, seconds: float) -> None:
+def hear(ethertype: str, seconds: float | None) -> None:
     wanted = (
         (lambda data: _FILL in data) if ethertype == "any" else (lambda data: data[12:14].hex() == ethertype)
     )
     found: list[bytes] = []
     with _frames() as sock:
         _say("ready")
-        until = time.monotonic() + seconds
+        until = float("inf") if seconds is None else time.monotonic() + seconds
+        ears: list[socket.socket | TextIO] = [sock] if seconds is not None else [sock, sys.stdin]
         while (left := until - time.monotonic()) > 0:
-            sock.settimeout(left)
-            with contextlib.suppress(TimeoutError):
+            ready, _, _ = select.select(ears, [], [], left if until < float("inf") else None)
+            if sys.stdin in ready:
+                ears, until = [sock], time.monotonic() + _STILL_UNDERWAY
+            if sock in ready:
                 data, sender = sock.recvfrom(2048)
                 if sender[2] != _PACKET_OUTGOING and wanted(data):
                     found.append(data)
@@ -120,7 +128,7 @@ def _dhcp(port: int, seconds: float) -> socket.socket:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["hear", ethertype, seconds]:
-            hear(ethertype, float(seconds))
+            hear(ethertype, None if seconds == "on" else float(seconds))
         case ["say", ethertype, count, to, *source]:
             say(ethertype, int(count), to, source[0] if source else None)
         case ["talk", address, seconds]:

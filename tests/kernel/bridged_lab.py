@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ from tests.kernel.processes_lab import CLIENT_NAME, GATEWAY_NAME, SERVER_NAME, K
 
 TUNNEL, PORT = "acme-web", 1195
 HOST, REPLICA, OTHER = "10.1.0.10", "10.1.0.20", "10.1.0.21"
-HOST6, REPLICA6 = "fd10::10", "fd10::20"
+HOST6, REPLICA6, OTHER6 = "fd10::10", "fd10::20", "fd10::21"
 MACS = {
     "host": "02:10:00:00:00:10",
     "original": "02:10:00:00:00:21",
@@ -56,7 +56,7 @@ GUESTS = {
     "host": ("lan", HOST, HOST6),
     "original": ("lan", None, None),
     "replica": ("vlan", REPLICA, REPLICA6),
-    "other": ("vlan", OTHER, "fd10::21"),
+    "other": ("vlan", OTHER, OTHER6),
 }
 PREFIXES = (ipaddress.ip_network("10.1.0.0/24"), ipaddress.ip_network("fd10::/64"))
 _LABS = itertools.count()
@@ -147,7 +147,10 @@ class Lab:
         """Start `bridged_guest` in a namespace."""
         command = (sys.executable, "-m", "tests.kernel.bridged_guest", *arguments)
         return subprocess.Popen(
-            ("ip", "netns", "exec", f"{self.prefix}{place}", *command), stdout=subprocess.PIPE, text=True
+            ("ip", "netns", "exec", f"{self.prefix}{place}", *command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def guest(self, place: str, *arguments: str) -> Any:
@@ -155,6 +158,16 @@ class Lab:
         with self.popen(place, *arguments) as process:
             out, _ = process.communicate(timeout=20)
         return json.loads(out)
+
+    def heard(self, place: str, ethertype: str, during: Callable[[], object]) -> Any:
+        """What a guest hears of this EtherType while this is done, however long it takes."""
+        with self.popen(place, "hear", ethertype, "on") as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline()) == "ready"
+            during()
+            process.stdin.close()
+            return json.loads(process.stdout.readline())
 
     def pings(self, place: str, address: str, *options: str) -> bool:
         """Whether one of three echo requests is answered."""

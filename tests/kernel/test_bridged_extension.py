@@ -6,7 +6,6 @@ import ipaddress
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -48,15 +47,6 @@ def said(lab: Lab, place: str, count: int, to: str, ethertype: str = FOREIGN) ->
     return lambda: lab.guest(place, "say", ethertype, str(count), to)
 
 
-def heard(lab: Lab, place: str, ethertype: str, during: Callable[[], object], seconds: float = 0.7) -> Any:
-    """What a guest hears of this EtherType while the body runs."""
-    with lab.popen(place, "hear", ethertype, str(seconds)) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline()) == "ready"
-        during()
-        return json.loads(process.stdout.readline())
-
-
 def test_both_sides_reach_each_other_at_unchanged_addresses(world: Lab) -> None:
     assert world.pings("host", REPLICA)
     assert world.pings("replica", HOST)
@@ -65,7 +55,7 @@ def test_both_sides_reach_each_other_at_unchanged_addresses(world: Lab) -> None:
 
 
 def test_the_replica_is_seen_with_its_own_mac_and_an_unchanged_time_to_live(world: Lab) -> None:
-    found = heard(world, "host", "0800", lambda: world.pings("replica", HOST))
+    found = world.heard("host", "0800", lambda: world.pings("replica", HOST))
     assert world.pings("replica", HOST6)
     assert found["from"] == [MACS["replica"]]
     assert found["ttls"] == [64]
@@ -93,12 +83,12 @@ def test_frames_of_other_protocols_cross_both_ways(world: Lab) -> None:
         ("replica", "host", MACS["host"]),
         ("host", "replica", MACS["replica"]),
     ):
-        found = heard(world, target, FOREIGN, said(world, source, 3, to))
+        found = world.heard(target, FOREIGN, said(world, source, 3, to))
         assert (found["frames"], found["from"]) == (3, [MACS[source]])
 
 
 def test_a_machine_that_is_not_failed_over_stays_out_of_production(world: Lab) -> None:
-    found = heard(world, "host", FOREIGN, said(world, "other", 3, BROADCAST))
+    found = world.heard("host", FOREIGN, said(world, "other", 3, BROADCAST))
     assert found["frames"] == 0
     assert not world.pings("host", OTHER)
     assert not world.pings("other", HOST)
@@ -108,7 +98,7 @@ def test_a_machine_that_is_not_failed_over_stays_out_of_production(world: Lab) -
 def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
     """A bridge floods what it has not learned: the tunnel carries it only when a replica is meant."""
     for to, crossing in ((MACS["original"], 0), (MACS["replica"], 5)):
-        found = heard(world, "replica", FOREIGN, said(world, "host", 5, to))
+        found = world.heard("replica", FOREIGN, said(world, "host", 5, to))
         assert found["frames"] == crossing
 
 
@@ -118,11 +108,11 @@ def test_who_speaks_under_the_address_of_a_production_host_does_not_get_its_fram
 ) -> None:
     """What a switch beside the replicas believes is left out: it learns nobody here."""
     with world.flooded("vlan"):
-        assert heard(world, "replica", FOREIGN, said(world, "host", 1, BROADCAST))["frames"] == 1
+        assert world.heard("replica", FOREIGN, said(world, "host", 1, BROADCAST))["frames"] == 1
         before = world.provider.drops("drop_loop")
         world.guest("other", "say", FOREIGN, "3", to, MACS["host"])
         assert world.provider.drops("drop_loop") == before + 3
-        assert heard(world, "host", FOREIGN, said(world, "replica", 3, MACS["host"]))["frames"] == 3
+        assert world.heard("host", FOREIGN, said(world, "replica", 3, MACS["host"]))["frames"] == 3
 
 
 @pytest.mark.parametrize("to", [BROADCAST, NEAREST])
@@ -133,17 +123,17 @@ def test_who_speaks_under_a_replica_s_address_in_production_does_not_get_its_fra
         before = world.tenant.drops("drop_loop")
         world.guest("original", "say", FOREIGN, "3", to, MACS["replica"])
         assert world.tenant.drops("drop_loop") == before + 3
-        assert heard(world, "replica", FOREIGN, said(world, "host", 3, MACS["replica"]))["frames"] == 3
+        assert world.heard("replica", FOREIGN, said(world, "host", 3, MACS["replica"]))["frames"] == 3
 
 
 def test_what_a_replica_sends_a_machine_beside_it_does_not_cross(world: Lab) -> None:
     with world.flooded("vlan"):
         world.guest("other", "say", FOREIGN, "1", BROADCAST)
-        assert heard(world, "host", FOREIGN, said(world, "replica", 5, MACS["other"]))["frames"] == 0
+        assert world.heard("host", FOREIGN, said(world, "replica", 5, MACS["other"]))["frames"] == 0
 
 
 def test_the_spanning_tree_protocol_of_either_side_does_not_cross(world: Lab) -> None:
-    found = heard(world, "host", FOREIGN, said(world, "replica", 3, BRIDGE_PROTOCOL))
+    found = world.heard("host", FOREIGN, said(world, "replica", 3, BRIDGE_PROTOCOL))
     assert found["frames"] == 0
 
 
@@ -153,10 +143,10 @@ def test_a_frame_that_a_guest_tagged_does_not_cross(world: Lab, source: str, tar
     end = world.provider if source == "replica" else world.tenant
     for to in (BROADCAST, MACS[target]):
         before = end.drops("drop_tagged")
-        found = heard(world, target, "any", said(world, source, 3, to, tag + FOREIGN))
+        found = world.heard(target, "any", said(world, source, 3, to, tag + FOREIGN))
         assert found["frames"] == 0
         assert end.drops("drop_tagged") == before + 3
-        assert heard(world, target, "any", said(world, source, 3, to))["frames"] == 3, (
+        assert world.heard(target, "any", said(world, source, 3, to))["frames"] == 3, (
             "without the tag it does"
         )
 
@@ -174,10 +164,10 @@ def test_ipv6_in_tags_does_not_cross(world: Lab, source: str, target: str) -> No
         for tag in (TAGS["two"], TAGS["priority over customer"], "81000000" * 2, "88a8000081000000"):
             world.guest(source, "say", tag + packet, "2", MACS[target])
 
-    assert heard(world, target, "any", tagged, 1.2)["frames"] == 0
+    assert world.heard(target, "any", tagged)["frames"] == 0
     assert end.drops("drop_tagged") == before + 8
     plain = said(world, source, 2, MACS[target], packet)
-    assert heard(world, target, "any", plain)["frames"] == 2, "without the tag it does"
+    assert world.heard(target, "any", plain)["frames"] == 2, "without the tag it does"
 
 
 @pytest.mark.parametrize(("loud", "quiet"), [("host", "original")])
@@ -187,7 +177,7 @@ def test_a_machine_that_floods_leaves_the_others_their_broadcasts(world: Lab, lo
             for _ in range(5):
                 world.guest(quiet, "say", "0842", "1", BROADCAST)
 
-    assert heard(world, "replica", "0842", flood, 3.0)["frames"] == 5
+    assert world.heard("replica", "0842", flood)["frames"] == 5
 
 
 @pytest.mark.parametrize(("source", "target"), [("replica", "host"), ("host", "replica")])
@@ -203,7 +193,7 @@ def test_guests_that_speak_the_guards_protocol_disturb_no_tunnel(
 
 def test_broadcasts_above_the_limit_are_dropped_and_counted(world: Lab) -> None:
     before = world.tenant.drops("drop_storm")
-    found = heard(world, "replica", FOREIGN, said(world, "host", 5000, BROADCAST))
+    found = world.heard("replica", FOREIGN, said(world, "host", 5000, BROADCAST))
     assert 100 < found["frames"] < 1000
     assert world.tenant.drops("drop_storm") - before > 4000
     assert world.pings("host", REPLICA), "unicast is not limited"
