@@ -10,7 +10,7 @@ import pytest
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
-from tests import documents
+from tests import documents, neighbour_flood
 from tests.neighbour_wire import OTHER_MAC, arp, claimed, learned, mac_of, moves, send, solicitation, tagged
 from tests.wired import BOX, FAR, VLAN, addresses, build, counted, load, run, tear_down, within
 
@@ -110,6 +110,21 @@ def _datagram(mac: bytes, source: str, destination: str) -> bytes:
     """An IPv6 packet to the appliance without anything in it (RFC 8200, 4.7)."""
     ends = IPv6Address(source).packed + IPv6Address(destination).packed
     return mac_of(BOX, "eth1") + mac + bytes.fromhex("86dd6000000000003b40") + ends
+
+
+@pytest.mark.parametrize("varied", [False, True], ids=["one", "ever new ones"])
+async def test_who_floods_a_segment_with_arp_leaves_the_others_their_answers(
+    partial: None, *, varied: bool
+) -> None:
+    """The kernel answers; that of solicitations is `test_solicitation_floods`."""
+    others = [
+        arp(1, OTHER_MAC[:5] + bytes([number]), f"192.168.0.{number}", target)
+        for number in (20, 21)
+        for target in ("192.168.0.5", "192.168.0.30")
+    ]
+    asked = (others * neighbour_flood.ASKS)[: neighbour_flood.ASKS]
+    flood = arp(1, mac_of(VLAN), VIP4, "192.168.0.30")
+    assert await neighbour_flood.answered(VLAN, asked, flood=flood, varied=varied) >= neighbour_flood.ASKS - 3
 
 
 def test_an_idle_network_says_nothing(partial: None) -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from causeway_agent.backends.segment import neighbour_responder, router_advertiser, router_frames
 from causeway_agent.plan.model.processes import NeighbourResponder, RouterAdvertiser
+from tests import neighbour_flood
 from tests.kernel.serving import serving
 from tests.kernel.stalls import stalls
-from tests.neighbour_wire import OTHER_MAC, answers, claimed, icmpv6, mac_of, solicitation
-from tests.wired import beside, segment
+from tests.neighbour_wire import OTHER_MAC, answers, claimed, icmpv6, mac_of, solicitation, soon
+from tests.wired import beside, run, segment
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -46,7 +47,13 @@ _FLOOD = """
 @pytest.fixture(autouse=True)
 def guest() -> Iterator[None]:
     with segment(NIC, SPACE, "accept_dad=0"):
+        assert soon(_has_an_address), "nobody speaks as a router under an address that may be another's"
         yield
+
+
+def _has_an_address() -> bool:
+    shown = run("ip", "-6", "addr", "show", "dev", NIC, "scope", "link")
+    return "fe80" in shown and "tentative" not in shown
 
 
 def asks_for_routers(mac: bytes) -> bytes:
@@ -63,14 +70,34 @@ SERVERS = {
 @pytest.mark.parametrize("what", SERVERS)
 async def test_who_floods_a_segment_with_questions_holds_nobody_up(what: str) -> None:
     mac = mac_of(SPACE)
-    asked = solicitation(mac, GUEST, BEHIND) if what == "neighbours" else asks_for_routers(mac)
+    asked = _solicits(mac) if what == "neighbours" else asks_for_routers(mac)
     async with serving(SERVERS[what]), stalls() as longest:
         with beside(SPACE, _FLOOD, "host", asked.hex()):
             await asyncio.sleep(1.5)
         assert max(longest) < 0.6
         if what == "neighbours":
-            another = solicitation(OTHER_MAC, GUEST, BEHIND)
+            another = _solicits(OTHER_MAC)
             assert await asyncio.to_thread(claimed, SPACE, another, seconds=2.0) == {BEHIND}
         else:
             heard = await asyncio.to_thread(answers, SPACE, asks_for_routers(OTHER_MAC), seconds=2.0)
             assert [each for each in heard if each[:6] == OTHER_MAC]
+
+
+@pytest.mark.parametrize("varied", [False, True], ids=["one", "ever new ones"])
+@pytest.mark.parametrize("what", SERVERS)
+async def test_who_floods_a_segment_with_questions_leaves_the_others_their_answers(
+    what: str, *, varied: bool
+) -> None:
+    """The others were there before; who comes meanwhile is not known from an enemy's many MAC addresses."""
+    asks = _solicits if what == "neighbours" else asks_for_routers
+    others = [asks(OTHER_MAC[:5] + bytes([number])) for number in (1, 2, 3)]
+    async with serving(SERVERS[what]):
+        assert await asyncio.to_thread(neighbour_flood.ask, SPACE, others) == len(others)
+        asked = others * (neighbour_flood.ASKS // len(others))
+        flood = asks(mac_of(SPACE))
+        answered = await neighbour_flood.answered(SPACE, asked, flood=flood, varied=varied)
+        assert answered >= neighbour_flood.ASKS - 3
+
+
+def _solicits(mac: bytes) -> bytes:
+    return solicitation(mac, GUEST, BEHIND)

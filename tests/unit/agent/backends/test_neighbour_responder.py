@@ -61,23 +61,31 @@ def test_only_replicas_are_answered(solicitation: frames.Solicitation, *, answer
 def test_a_replica_is_known_by_its_mac_address_when_it_asks_from_its_link_local_one() -> None:
     desk = neighbour_responder._Desk(REPLICAS, OWN, token_bucket.Bucket(1000, 1000, 0.0))
     confirming = asked("2001:db8::7", source="fe80::20")
-    assert not desk.admits(confirming, 0.0)
-    assert desk.admits(asked("2001:db8::7"), 0.0)
-    assert desk.admits(confirming, 0.0)
-    assert not desk.admits(asked("2001:db8::7", source="fe80::20", mac=b"\2" * 6), 0.0)
+    assert not desk.admits(confirming, HOST, 0.0)
+    assert desk.admits(asked("2001:db8::7"), HOST, 0.0)
+    assert desk.admits(confirming, HOST, 0.0)
+    assert not desk.admits(asked("2001:db8::7", source="fe80::20", mac=b"\2" * 6), b"\2" * 6, 0.0)
 
 
 def test_a_replica_that_scans_leaves_answers_to_others() -> None:
     desk = neighbour_responder._Desk(SPEC, OWN, token_bucket.Bucket(1000, 200, 0.0))
-    scanned = sum(desk.admits(asked(f"2001:db8::1:{n:x}"), 0.0) for n in range(5000))
+    scanned = sum(desk.admits(asked(f"2001:db8::1:{n:x}"), HOST, 0.0) for n in range(5000))
     assert scanned == 100
-    assert desk.admits(asked("2001:db8::7", mac=b"\2" * 6), 0.0)
+    assert desk.admits(asked("2001:db8::7", mac=b"\2" * 6), b"\2" * 6, 0.0)
+
+
+def test_who_has_answers_sent_elsewhere_has_no_more_of_them() -> None:
+    """Where answers shall go is said by an option of the question (RFC 4861, 4.3)."""
+    desk = neighbour_responder._Desk(SPEC, OWN, token_bucket.Bucket(1000, 200, 0.0))
+    elsewhere = (asked("2001:db8::7", mac=b"\4" + number.to_bytes(5, "big")) for number in range(5000))
+    assert sum(desk.admits(each, HOST, 0.0) for each in elsewhere) == 100
 
 
 def test_what_is_remembered_of_askers_is_bounded() -> None:
     desk = neighbour_responder._Desk(SPEC, OWN, token_bucket.Bucket(1e9, 1e9, 0.0))
     for number in range(10_000):
-        desk.admits(asked("2001:db8::7", mac=number.to_bytes(6, "big")), 0.0)
+        mac = number.to_bytes(6, "big")
+        desk.admits(asked("2001:db8::7", mac=mac), mac, 0.0)
     assert len(desk.known) <= 4096
     assert len(desk.buckets._by_key) <= 4096
 

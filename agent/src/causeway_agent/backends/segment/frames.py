@@ -138,6 +138,11 @@ def defence(asked: Probe, mac: bytes) -> bytes:
     return _arp(asked.mac, _ARP_REPLY, (mac, address), (asked.mac, _NO_ADDRESS))
 
 
+def sender(frame: bytes) -> bytes:
+    """The MAC address that a frame was sent under."""
+    return frame[6:12]
+
+
 def parse_solicitation(frame: bytes) -> Solicitation | None:
     """The neighbour solicitation in a frame; None for any other frame."""
     message = _parse_message(frame, SOLICITATION)

@@ -45,8 +45,10 @@ class _Desk:
     known: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
     """MAC addresses of askers that asked under their own addresses."""
 
-    def admits(self, asked: frames.Solicitation, now: float) -> bool:
-        """Whether to answer this solicitation."""
+    def admits(self, asked: frames.Solicitation, sender: bytes, now: float) -> bool:
+        """Whether to answer this solicitation, sent under this MAC address: what it says itself of where
+        answers shall go is as its sender likes.
+        """
         if not is_answered(self.spec, asked, own=self.own, known=self.known):
             return False
         if not asked.source.is_link_local:
@@ -54,7 +56,7 @@ class _Desk:
             self.known.move_to_end(asked.mac)
             if len(self.known) > _REMEMBERED:
                 self.known.popitem(last=False)
-        return self.buckets.take(asked.mac, now) and self.bucket.take(now)
+        return self.buckets.take(sender, now) and self.bucket.take(now)
 
 
 async def respond(spec: NeighbourResponder, ready: Callable[[], None]) -> None:
@@ -67,11 +69,13 @@ async def respond(spec: NeighbourResponder, ready: Callable[[], None]) -> None:
         with packet_socket.open_icmpv6(spec.device, kind=frames.SOLICITATION) as sock:
             mac = packet_socket.mac_of(sock)
             desk = _Desk(spec, mac, Bucket(_RATE, _BURST, loop.time()))
-            attention = Attention(sock, _HEARD)
+            admission = packet_socket.admission(sock, kind=frames.SOLICITATION)
+            attention = Attention(sock, _HEARD, admission, spec.device)
             ready()
             while True:
-                asked = frames.parse_solicitation(await attention.frame())
-                if asked is not None and desk.admits(asked, loop.time()):
+                frame = await attention.frame()
+                asked = frames.parse_solicitation(frame)
+                if asked is not None and desk.admits(asked, frames.sender(frame), loop.time()):
                     await loop.sock_sendall(sock, frames.proxy_advertisement(asked, mac))
     except OSError as error:
         doing = f"answer neighbour solicitations on {spec.device}"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from causeway_agent.backends.segment import frames
+from causeway_agent.backends.segment.audience import EVERYBODY, Heard
 
 # linux/if_packet.h, asm-generic/socket.h
 _SOL_PACKET = 263
@@ -18,6 +19,7 @@ _ATTACH_FILTER = 26
 _EVERY_PROTOCOL = 3  # ETH_P_ALL, linux/if_ether.h
 
 # Classic BPF (linux/filter.h): load an octet, compare, return.
+_LOAD_WORD = 0x20
 _LOAD_OCTET = 0x30
 _LOAD_HALF_WORD = 0x28
 _AND = 0x54
@@ -46,6 +48,7 @@ _FOR_NO_OTHERS = (
     _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, _FOR_OTHERS),
     _INSTRUCTION.pack(_RETURN, 0, 0, 0),
 )
+_SENDER_END_OFFSET = 6 + 2
 _NEXT_HEADER_OFFSET = 14 + 6
 _ICMPV6_TYPE_OFFSET = 14 + 40
 _ICMPV6 = 58
@@ -75,6 +78,11 @@ def open_icmpv6(device: str, *, kind: int) -> socket.socket:
     sock = _bound(device, frames.ETHERTYPE_IPV6, _icmpv6_filter(kind))
     _hear_groups(sock, device)
     return sock
+
+
+def admission(sock: socket.socket, *, kind: int) -> Callable[[Heard], None]:
+    """What lets a socket of `open_icmpv6` receive from some and not from others; it may raise OSError."""
+    return lambda heard: let_in(sock, _icmpv6_filter(kind, heard))
 
 
 def open_icmpv6_on_port(device: str, *, kind: int) -> socket.socket:
@@ -171,12 +179,36 @@ def _sent_to(mac: bytes) -> tuple[bytes, ...]:
     )
 
 
-def _icmpv6_filter(kind: int) -> tuple[bytes, ...]:
+def _icmpv6_filter(kind: int, heard: Heard = EVERYBODY) -> tuple[bytes, ...]:
+    """The program for these messages. Other packets pay nothing for who is heard."""
     return (
         _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _NEXT_HEADER_OFFSET),
-        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 3, _ICMPV6),
-        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _ICMPV6_TYPE_OFFSET),
-        _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, kind),
-        _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, _ICMPV6),
         _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+        _INSTRUCTION.pack(_LOAD_OCTET, 0, 0, _ICMPV6_TYPE_OFFSET),
+        _INSTRUCTION.pack(_JUMP_EQUAL, 1, 0, kind),
+        _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+        *_heard(heard),
+    )
+
+
+def _heard(heard: Heard) -> tuple[bytes, ...]:
+    """The program for frames of those who are heard. The last 32 bits of MAC addresses are compared: of two
+    machines on a segment that have them in common one would suffer for the other.
+    """
+    if heard == EVERYBODY:
+        return _ACCEPT
+    named = [(mac, 0) for mac in heard.muted]
+    named += [(mac, _WHOLE_FRAME) for mac in (heard.alone or frozenset()) - heard.muted]
+    return (
+        _INSTRUCTION.pack(_LOAD_WORD, 0, 0, _SENDER_END_OFFSET),
+        *(
+            instruction
+            for mac, length in named
+            for instruction in (
+                _INSTRUCTION.pack(_JUMP_EQUAL, 0, 1, int.from_bytes(mac[2:], "big")),
+                _INSTRUCTION.pack(_RETURN, 0, 0, length),
+            )
+        ),
+        _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE_FRAME if heard.alone is None else 0),
     )

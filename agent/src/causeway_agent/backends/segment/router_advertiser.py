@@ -71,7 +71,8 @@ async def advertise(spec: RouterAdvertiser, ready: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     try:
         with packet_socket.open_icmpv6(spec.device, kind=router_frames.SOLICITATION) as sock:
-            attention = Attention(sock, _HEARD)
+            admission = packet_socket.admission(sock, kind=router_frames.SOLICITATION)
+            attention = Attention(sock, _HEARD, admission, spec.device)
             ready()
             pace, bucket = _Pace(loop.time()), Bucket(_ANSWERS, _BURST, loop.time())
             buckets = Buckets(_ANSWERS_OF_ONE, _BURST_OF_ONE, _REMEMBERED)
