@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import functools
+from typing import Final
 
 import typer
 
-from causeway_controller.cli.hosts import host
-from causeway_controller.cli.main import app
-from causeway_controller.commands.backup import backup, restore
-from causeway_controller.commands.host_add import add
-from causeway_controller.commands.host_selftest import selftest
-from causeway_controller.commands.serve import serve
-from causeway_controller.commands.setup import setup
-from causeway_controller.commands.vault import vault
+from causeway_controller.cli import main as asking
+from causeway_controller.cli.later import Later
 
 PANEL = "The controller on this host"
+
+
+def _here(module: str, name: str, says: str, panel: str = PANEL) -> Later:
+    return Later(module=f"causeway_controller.commands.{module}", name=name, says=says, panel=panel)
+
+
+COMMANDS: Final = {
+    "host": _here("host", "host", asking.COMMANDS["host"].says, asking.COMMANDS["host"].panel),
+    "serve": _here("serve", "serve", "Run the controller."),
+    "setup": _here("setup", "setup", "Make what the controller needs."),
+    "backup": _here("backup", "backup", "Save all that it remembers."),
+    "restore": _here("backup", "restore", "Fill an empty store with that."),
+    "vault": _here("vault", "vault", "Secrets of the controller, and the keys that seal them."),
+}
 
 
 def main() -> None:
@@ -26,14 +35,7 @@ def main() -> None:
 @functools.cache
 def whole() -> typer.Typer:
     """Return the command with all that it has on a controller's host."""
-    app.command(short_help="Run the controller.", rich_help_panel=PANEL)(serve)
-    app.command(short_help="Make what the controller needs.", rich_help_panel=PANEL)(setup)
-    app.command(short_help="Save all that it remembers.", rich_help_panel=PANEL)(backup)
-    app.command(short_help="Fill an empty store with that.", rich_help_panel=PANEL)(restore)
-    host.command(short_help="Enter a host, after a look at it.")(add)
-    host.command(short_help="Try a host with a throw-away VM.")(selftest)
-    app.add_typer(vault, name="vault", rich_help_panel=PANEL)
-    return app
+    return asking.made({**asking.COMMANDS, **COMMANDS})
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from causeway_controller.contract.access import Role
 from causeway_controller.contract.audit import AuditRecords, AuditVerdict
 from causeway_controller.contract.tokens import MadeToken, NewToken, Token, Tokens
 
-token = typer.Typer(help="What programs and people show to be known.", no_args_is_help=True)
-audit = typer.Typer(help="Who did what and when.", no_args_is_help=True)
+token = typer.Typer(no_args_is_help=True)
+audit = typer.Typer(no_args_is_help=True)
 
 
 @token.command()

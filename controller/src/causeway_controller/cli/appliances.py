@@ -23,9 +23,7 @@ from causeway_wire.types import VmName
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Host = Annotated[str, typer.Argument(metavar="HOST", show_default=False)]
 
-appliance = typer.Typer(
-    help="Appliances: one per tenant and host, or of a tenant's site one per network.", no_args_is_help=True
-)
+appliance = typer.Typer(no_args_is_help=True)
 
 
 @appliance.command()

@@ -18,9 +18,7 @@ from causeway_controller.contract.certificates import (
     Revoked,
 )
 
-certificate = typer.Typer(
-    help="Certificates of appliances, tunnels, gateways and controllers.", no_args_is_help=True
-)
+certificate = typer.Typer(no_args_is_help=True)
 
 
 def _serial(text: str) -> str:

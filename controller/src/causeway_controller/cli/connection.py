@@ -6,8 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,13 +14,13 @@ import aiohttp
 import msgspec
 
 from causeway_controller.cli.errors import UnreachableError, UsageError
+from causeway_controller.cli.where import Where
 from causeway_controller.contract.routes import Route
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire import codec
 from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
 from causeway_wire.types import parse_scalar
 
-SOCKET: Final = Path("/run/causeway/controller.sock")
 SECONDS: Final = 1800.0
 """For an answer: an appliance is sent, and boots for minutes on a busy host, longer where it is emulated."""
 _LOOK_SECONDS: Final = 300.0
@@ -30,23 +29,6 @@ _CONNECT_SECONDS: Final = 10.0
 _LOCAL: Final = "http://localhost"
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """Which controller, and as whom. Without a server, the one on this host."""
-
-    server: str | None = None
-    """Its URL, such as https://controller.example:8444."""
-    socket: Path = SOCKET
-    token_file: Path | None = None
-    token: str | None = field(default=None, repr=False)
-    ca_file: Path | None = None
-
-    @property
-    def shown(self) -> str:
-        """What it is called in messages."""
-        return self.server or f"the socket {self.socket}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,9 @@ from causeway_controller.contract.runs import PlannedRun
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
 
-failover = typer.Typer(help="Let replicas take over, and give back.", no_args_is_help=True)
-rehearsal = typer.Typer(help="Try a failover beside the running production.", no_args_is_help=True)
-rule = typer.Typer(help="What the internet reaches of a tenant in full failover.", no_args_is_help=True)
+failover = typer.Typer(no_args_is_help=True)
+rehearsal = typer.Typer(no_args_is_help=True)
+rule = typer.Typer(no_args_is_help=True)
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 Vms = Annotated[list[str], typer.Argument(metavar="VM...", show_default=False)]

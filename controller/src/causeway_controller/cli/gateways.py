@@ -14,7 +14,7 @@ from causeway_controller.contract.routes import Route
 
 Name = Annotated[str, typer.Argument(metavar="GATEWAY", show_default=False)]
 
-gateway = typer.Typer(help="Cloud gateways, where tenants' tunnels come in.", no_args_is_help=True)
+gateway = typer.Typer(no_args_is_help=True)
 
 
 @gateway.command()

@@ -14,10 +14,7 @@ from causeway_controller.contract.hosts import Finding, Grade, HostReport, HostV
 
 Name = Annotated[str, typer.Argument(metavar="HOST", help="As the inventory calls it.", show_default=False)]
 
-host = typer.Typer(
-    help="Hypervisors: what they lack, which VMs they have, and whether a VM can be deployed.",
-    no_args_is_help=True,
-)
+host = typer.Typer(no_args_is_help=True)
 
 _MARKS = {Grade.GOOD: "ok  ", Grade.UNKNOWN: "?   ", Grade.WARNING: "warn", Grade.PROBLEM: "STOP"}
 

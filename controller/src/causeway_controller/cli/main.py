@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from causeway_controller import __version__
-from causeway_controller.cli import (
-    access,
-    appliances,
-    certificates,
-    failover,
-    gateways,
-    hosts,
-    inventory,
-    members,
-    providers,
-    replicas,
-    runs,
-    status,
-)
-from causeway_controller.cli.connection import SOCKET, Where
-from causeway_controller.cli.explain import explain
-from causeway_controller.cli.lint import lint
-from causeway_controller.cli.update import update
+from causeway_controller.cli.later import Later, guide
+from causeway_controller.cli.where import SOCKET, Where
 
 ABOUT = """Network extension appliances for disaster recovery.
 
@@ -40,22 +25,84 @@ Exit codes: 0 done; 1 refused, or something was found; 2 the command line is wro
 4 a run ended otherwise than wanted."""
 
 ATTACHED = "causeway.commands"
-"""Entry points of other distributions, each a `typer.Typer`; the lab's is one."""
+"""Entry points of other distributions, each a `Later`; the lab's is one."""
 
 INVENTORY = "What there is"
 FAILOVER = "Failover"
 ACCESS = "Who may, and who did"
 SITES = "The other site's controller"
 APPLIANCES = "One appliance"
-OTHERS = "To try it"
 
-app = typer.Typer(
-    help=ABOUT,
-    rich_markup_mode="rich",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def _here(module: str, name: str, says: str, panel: str) -> Later:
+    return Later(module=f"causeway_controller.cli.{module}", name=name, says=says, panel=panel)
+
+
+COMMANDS: Final = {
+    "status": _here("status", "status", "What is wrong now.", INVENTORY),
+    "lint": _here("lint", "lint", "Check an inventory before anybody relies on it.", INVENTORY),
+    "diff": _here("inventory", "diff", "What a file would change.", INVENTORY),
+    "apply": _here("inventory", "apply", "Put a file in force.", INVENTORY),
+    "export": _here("inventory", "export", "Print what is in force.", INVENTORY),
+    "tenant": _here("tenants", "tenant", "Tenants, as the controller knows them.", INVENTORY),
+    "appliance": _here(
+        "appliances",
+        "appliance",
+        "Appliances: one per tenant and host, or of a tenant's site one per network.",
+        INVENTORY,
+    ),
+    "gateway": _here("gateways", "gateway", "Cloud gateways, where tenants' tunnels come in.", INVENTORY),
+    "host": _here(
+        "hosts",
+        "host",
+        "Hypervisors: what they lack, which VMs they have, and whether a VM can be deployed.",
+        INVENTORY,
+    ),
+    "replica": _here(
+        "replicas",
+        "replica",
+        "Replicas: which there are, how old they are, entered by hand, by discovery, by what replicates.",
+        INVENTORY,
+    ),
+    "failover": _here("failover", "failover", "Let replicas take over, and give back.", FAILOVER),
+    "rehearsal": _here("failover", "rehearsal", "Try a failover beside the running production.", FAILOVER),
+    "rule": _here("failover", "rule", "What the internet reaches of a tenant in full failover.", FAILOVER),
+    "run": _here(
+        "runs",
+        "run",
+        "Runs: failovers, rehearsals, rebuilds, redeployments, fleet updates, under way and past.",
+        FAILOVER,
+    ),
+    "invitation": _here("members", "invitation", "Invitations of tenants' controllers.", SITES),
+    "member": _here("members", "member", "Tenants' controllers that joined.", SITES),
+    "provider": _here("providers", "provider", "Providers that this tenant's controller joined.", SITES),
+    "certificate": _here(
+        "certificates",
+        "certificate",
+        "Certificates of appliances, tunnels, gateways and controllers.",
+        ACCESS,
+    ),
+    "token": _here("access", "token", "What programs and people show to be known.", ACCESS),
+    "audit": _here("access", "audit", "Who did what and when.", ACCESS),
+    "explain": _here("explain", "explain", "Why a packet passes or does not.", APPLIANCES),
+    "update": _here("update", "update", "Exchange the system of an appliance.", APPLIANCES),
+}
+
+
+def made(commands: Mapping[str, Later]) -> typer.Typer:
+    """Return the command with these, and with what other distributions attach."""
+    attached = sorted(entry_points(group=ATTACHED), key=lambda point: point.name)
+    every = {**commands, **{point.name: point.load() for point in attached}}
+    command = typer.Typer(
+        cls=guide(every),
+        help=ABOUT,
+        rich_markup_mode="rich",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    command.callback()(_options)
+    return command
 
 
 def _say_version(*, wanted: bool) -> None:
@@ -64,7 +111,6 @@ def _say_version(*, wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     context: typer.Context,
     *,
@@ -102,32 +148,7 @@ def _options(
     context.obj = Where(server=server, socket=socket, token_file=token_file, ca_file=ca_file)
 
 
-app.command(short_help="What is wrong now.", rich_help_panel=INVENTORY)(status.status)
-app.command(short_help="Check an inventory before anybody relies on it.", rich_help_panel=INVENTORY)(lint)
-app.command(short_help="What a file would change.", rich_help_panel=INVENTORY)(inventory.diff)
-app.command(short_help="Put a file in force.", rich_help_panel=INVENTORY)(inventory.apply)
-app.command(short_help="Print what is in force.", rich_help_panel=INVENTORY)(inventory.export)
-status.tenant.command("invite")(members.invite)
-status.tenant.command("expel")(members.expel)
-app.add_typer(status.tenant, name="tenant", rich_help_panel=INVENTORY)
-app.add_typer(appliances.appliance, name="appliance", rich_help_panel=INVENTORY)
-app.add_typer(gateways.gateway, name="gateway", rich_help_panel=INVENTORY)
-app.add_typer(hosts.host, name="host", rich_help_panel=INVENTORY)
-app.add_typer(replicas.replica, name="replica", rich_help_panel=INVENTORY)
-app.add_typer(failover.failover, name="failover", rich_help_panel=FAILOVER)
-app.add_typer(failover.rehearsal, name="rehearsal", rich_help_panel=FAILOVER)
-app.add_typer(failover.rule, name="rule", rich_help_panel=FAILOVER)
-app.add_typer(runs.run, name="run", rich_help_panel=FAILOVER)
-app.add_typer(members.invitation, name="invitation", rich_help_panel=SITES)
-app.add_typer(members.member, name="member", rich_help_panel=SITES)
-app.add_typer(providers.provider, name="provider", rich_help_panel=SITES)
-app.add_typer(certificates.certificate, name="certificate", rich_help_panel=ACCESS)
-app.add_typer(access.token, name="token", rich_help_panel=ACCESS)
-app.add_typer(access.audit, name="audit", rich_help_panel=ACCESS)
-app.command(short_help="Why a packet passes or does not.", rich_help_panel=APPLIANCES)(explain)
-app.command(short_help="Exchange the system of an appliance.", rich_help_panel=APPLIANCES)(update)
-for attached in sorted(entry_points(group=ATTACHED), key=lambda point: point.name):
-    app.add_typer(attached.load(), name=attached.name, rich_help_panel=OTHERS)
+app = made(COMMANDS)
 
 
 def main() -> None:

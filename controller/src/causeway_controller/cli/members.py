@@ -22,8 +22,8 @@ from causeway_controller.contract.joining import (
     NewInvitation,
 )
 
-invitation = typer.Typer(help="Invitations of tenants' controllers.", no_args_is_help=True)
-member = typer.Typer(help="Tenants' controllers that joined.", no_args_is_help=True)
+invitation = typer.Typer(no_args_is_help=True)
+member = typer.Typer(no_args_is_help=True)
 
 
 def invite(

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli.connection import Client, Where
+from causeway_controller.cli.connection import Client
+from causeway_controller.cli.where import Where
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 DryRun = Annotated[

@@ -18,7 +18,7 @@ from causeway_controller.contract.joining import AcceptInvitation, ProviderRepor
 from causeway_controller.contract.tenant_view import TenantResources
 from causeway_wire.types import Secret
 
-provider = typer.Typer(help="Providers that this tenant's controller joined.", no_args_is_help=True)
+provider = typer.Typer(no_args_is_help=True)
 _PROVIDER = typer.Argument(metavar="PROVIDER", help="As `causeway provider list` shows it.")
 
 

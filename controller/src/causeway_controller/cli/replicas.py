@@ -31,10 +31,7 @@ from causeway_wire import codec
 from causeway_wire.problem import Problem, ProblemError
 from causeway_wire.types import IPAddress
 
-replica = typer.Typer(
-    help="Replicas: which there are, how old they are, entered by hand, by discovery, by what replicates.",
-    no_args_is_help=True,
-)
+replica = typer.Typer(no_args_is_help=True)
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)]
 VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]

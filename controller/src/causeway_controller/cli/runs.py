@@ -16,10 +16,7 @@ from causeway_controller.contract import routes
 from causeway_controller.contract.run_summary import RunSummary
 from causeway_controller.contract.runs import RunEventReports, RunReport, RunReports
 
-run = typer.Typer(
-    help="Runs: failovers, rehearsals, rebuilds, redeployments, fleet updates, under way and past.",
-    no_args_is_help=True,
-)
+run = typer.Typer(no_args_is_help=True)
 
 _WHERE: Final = {
     "appliances": ("appliance", "mode"),

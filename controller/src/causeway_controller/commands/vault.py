@@ -11,7 +11,7 @@ from causeway_controller.commands import logins
 from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_wire.types import Secret
 
-vault = typer.Typer(help="Secrets of the controller, and the keys that seal them.", no_args_is_help=True)
+vault = typer.Typer(no_args_is_help=True)
 
 _NAME = typer.Argument(metavar="NAME", help="Such as hypervisor/esx1/password.")
 _NUMBER = typer.Argument(metavar="NUMBER", help="The key's number.", min=1)

@@ -1,13 +1,14 @@
-"""What is attached to the command `causeway`: the lab's commands, those of other modules included."""
+"""What is attached to the command `causeway`: the lab, which is loaded once it is wanted."""
 
 from __future__ import annotations
 
-from causeway_lab.commands import keys, sites
-from causeway_lab.commands.lab import lab
+from typing import Final
 
-__all__ = ["lab"]
+from causeway_controller.cli.later import Later
 
-lab.command(rich_help_panel="Keys")(keys.revoke)
-lab.command("sites", rich_help_panel="Two controllers")(sites.begin)
-lab.command("power", rich_help_panel="Two controllers")(sites.power)
-lab.command("take-back", rich_help_panel="Keys")(keys.take_back)
+lab: Final = Later(
+    module="causeway_lab.commands.whole",
+    name="lab",
+    says="Both sites on this machine, to try and to prove it.",
+    panel="To try it",
+)

@@ -26,7 +26,6 @@ from causeway_wire.desired import Extension
 
 lab = typer.Typer(
     help=about.LAB,
-    short_help="Both sites on this machine, to try and to prove it.",
     rich_markup_mode="rich",
     no_args_is_help=True,
     callback=programs.find_system_programs,

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from causeway_lab.assembly.lab import LabError
-from causeway_lab.commands.attached import lab
+from causeway_lab.commands.whole import lab
 from causeway_lab.service import client, daemon
 from causeway_wire.desired import Extension
 
