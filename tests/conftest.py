@@ -16,6 +16,16 @@ hypothesis.settings.load_profile("house")
 programs.find_system_programs()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Refuse a kernel test that `scripts/run_tests.py` would not find: elsewhere it looks for the mark."""
+    if item.get_closest_marker("kernel") is None or item.nodeid.startswith("tests/kernel/"):
+        return
+    if b"mark.kernel" not in item.path.read_bytes():
+        raise pytest.UsageError(
+            f"{item.path}: write `pytest.mark.kernel` there, or `make kernel` leaves it out"
+        )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with the files that may take longest: one that begins last keeps one worker busy alone.
