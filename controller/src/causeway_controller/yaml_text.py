@@ -6,6 +6,7 @@ number to base 60, `on` for true and 010 for 8.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,6 +16,10 @@ import yaml
 MAX_OCTETS: Final = 8 * 1024 * 1024
 MAX_VALUES: Final = 1_000_000
 """Aliases may say a thing many times; this often at most."""
+
+MAX_DIGITS: Final = 300
+"""Of a whole number; Python refuses to read one of 4,300, and no member takes more than twenty."""
+_TOO_DEEP: Final = "lists and mappings are nested too deeply to be read"
 
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
@@ -42,7 +47,9 @@ def read(text: str) -> tuple[Any, Places]:
         mark = error.problem_mark or error.context_mark
         where = (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
         raise NotYamlError(str(error.problem or error.context), *where) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except RecursionError as error:
+        raise NotYamlError(_TOO_DEEP) from error
+    except yaml.YAMLError as error:
         raise NotYamlError(str(error)) from error
     if root is None:
         raise NotYamlError("the document is empty")
@@ -82,7 +89,7 @@ class _Reader:
         try:
             return self._read(node, pointer)
         except RecursionError as error:
-            raise _error(node, "nested too deeply") from error
+            raise _error(node, _TOO_DEEP) from error
         finally:
             self._open.discard(id(node))
 
@@ -115,9 +122,14 @@ def _scalar(node: yaml.ScalarNode) -> str | int | float | bool | None:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.match(text):
+        if len(text) > MAX_DIGITS:
+            raise _error(node, f"a number of {len(text)} digits; quote it if it is text")
         return int(text)
     if _FLOAT.match(text):
-        return float(text)
+        number = float(text)
+        if math.isinf(number):
+            raise _error(node, f"{text[:MAX_DIGITS]} is too large a number; quote it if it is text")
+        return number
     return text
 
 

@@ -83,7 +83,9 @@ def test_every_value_has_its_place() -> None:
         ("a: *unknown\n", 1, "undefined alias"),
         ("", 1, "empty"),
         ("a: \x00", 1, "special characters"),
-        ("[" * 100_000, 1, "recursion"),
+        ("[" * 100_000, 1, "nested too deeply"),
+        (f"a: 1\nb: {'9' * 5000}\n", 2, "a number of 5000 digits"),
+        ("a: 1\nb: -1e999\n", 2, "-1e999 is too large a number"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_its_line(text: str, line: int, why: str) -> None:
