@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from causeway_controller.cli.words import TextOnly
+
 _FIXED = "a guide has the commands that it was made with"
 
 
@@ -34,7 +36,7 @@ def guide(commands: Mapping[str, Later]) -> type[TyperGroup]:
     return Guide
 
 
-class _Guide(TyperGroup):
+class _Guide(TextOnly):
     later: Mapping[str, Later]
 
     def __init__(self, **attributes: Any) -> None:
