@@ -178,6 +178,9 @@ def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
 
 
 def _explain(loaded: Settings, options: argparse.Namespace) -> int:
+    if missing := path.missing(options.entry):
+        _complain(missing)
+        return FAILURE
     kind = Kind(options.proto) if options.proto else None
     packet = Packet(options.source, options.destination, kind, options.port, options.size)
     agent = local.LocalAgent(Path(loaded.run_directory))

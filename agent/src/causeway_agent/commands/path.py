@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,6 +13,14 @@ from causeway_agent.plan.explain.packet import Packet
 _MARKS = frozenset({"ok   ", "STOP ", "     "})
 """What a stage's line begins with; a sentence has none."""
 _MARK = 5
+
+
+def missing(entry: str | None) -> str:
+    """What is wrong with the device that a packet is said to enter on; empty if nothing is."""
+    there = [name for _, name in socket.if_nameindex()]
+    if entry is None or entry in there:
+        return ""
+    return f"--entry {entry}: there is no such device; there are {', '.join(there)}"
 
 
 def fetch(agent: LocalAgent, packet: Packet, *, entry: str | None = None) -> dict[str, Any]:

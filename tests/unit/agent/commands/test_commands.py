@@ -159,6 +159,17 @@ async def test_explain_takes_a_port_and_says_what_a_dead_agent_leaves_unknown(
     assert "only a running agent knows its state" in capsys.readouterr().out
 
 
+async def test_explain_names_the_devices_when_a_packet_is_said_to_enter_on_none(
+    settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with alive(settings.parent):
+        asked = ("explain", "192.168.7.30", str(REPLICA), "--entry", "eth99")
+        assert await run(settings, *asked) == command.FAILURE
+        assert "--entry eth99: there is no such device; there are lo" in capsys.readouterr().err
+        await run(settings, *asked[:-1], "lo")
+        assert "enters: on lo" in capsys.readouterr().out
+
+
 async def test_explain_asks_the_running_agent(settings: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with alive(settings.parent) as bench:
         assert await run(settings, "explain", "192.168.7.30", str(REPLICA)) == command.FAILURE
