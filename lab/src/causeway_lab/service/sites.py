@@ -33,18 +33,25 @@ class Sites:
         self._lab = lab
         self._place = directory / DIRECTORY
         self._running: AsyncExitStack | None = None
+        self._tenant: TenantId | None = None
+        """Whose site has a controller."""
 
     async def begin(self, tenant: TenantId) -> None:
-        """Set both up and start them. Raises LabError."""
+        """Set both up and start them; those of this tenant that run already go on. Raises LabError."""
+        if self._running is not None and tenant == self._tenant:
+            return
         if self._running is not None:
-            raise LabError("there are controllers in this lab already; it has those of one tenant")
+            raise LabError(
+                f"this lab has the controllers of {self._tenant}, and of one tenant only: use them by "
+                f"`causeway lab sites {self._tenant}`, or begin with `causeway lab down` and `causeway lab up`"
+            )
         self._lab.tenant(tenant)
         shutil.rmtree(self._place, ignore_errors=True)
         self._place.mkdir(mode=0o700)
         with step(f"Start the provider's controller and {tenant}'s own", self._lab.listener):
             running = AsyncExitStack()
             both = await running.enter_async_context(TwoSites(self._lab, tenant, self._place))
-        self._running = running
+        self._running, self._tenant = running, tenant
         (self._place / CONSOLES).write_text(_consoles(both, tenant), encoding="utf-8")
 
     async def end(self) -> None:
