@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,8 @@ def creating(path: Path, *, mode: int) -> Iterator[BinaryIO]:
 @contextmanager
 def _beside(path: Path, mode: int) -> Iterator[tuple[Path, BinaryIO]]:
     """A new file in the same directory, gone at the end unless it was renamed; the directory is synced."""
+    if not path.name:  # `.`, and `` as a path
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
