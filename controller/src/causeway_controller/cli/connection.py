@@ -163,7 +163,13 @@ class Client:
 def _connector(where: Where) -> aiohttp.BaseConnector:
     if where.server is None:
         return aiohttp.UnixConnector(path=str(where.socket))
-    context = ssl.create_default_context(cafile=None if where.ca_file is None else str(where.ca_file))
+    try:
+        context = ssl.create_default_context(cafile=None if where.ca_file is None else str(where.ca_file))
+    except OSError as error:  # an SSLError is one
+        raise UsageError(
+            f"the certificates in {where.ca_file} cannot be read ({error}); name the controller's, as PEM, with "
+            "--ca-file or in CAUSEWAY_CA_FILE"
+        ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return aiohttp.TCPConnector(ssl=context)
 
@@ -178,9 +184,14 @@ def _known(where: Where) -> dict[str, str]:
         )
     if where.token_file is not None:
         try:
-            return {"Authorization": f"Bearer {where.token_file.read_text().strip()}"}
+            text = where.token_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the token in {where.token_file} cannot be read ({error})") from error
+        if not text.isascii() or not text.isprintable() or not text:
+            raise UsageError(
+                f"{where.token_file} holds no token, which is one line; `causeway token create` prints it"
+            )
+        return {"Authorization": f"Bearer {text}"}
     if where.token:
         return {"Authorization": f"Bearer {where.token}"}
     raise UsageError("no token; name a file with --token-file or in CAUSEWAY_TOKEN_FILE")
