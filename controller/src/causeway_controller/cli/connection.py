@@ -27,6 +27,8 @@ _LOOK_SECONDS: Final = 300.0
 """For what only looks."""
 _CONNECT_SECONDS: Final = 10.0
 _LOCAL: Final = "http://localhost"
+_LONGEST: Final = 4096
+"""Of a path with its query. Servers refuse lines of 8,190 octets, and answer then as no API of ours does."""
 
 T = TypeVar("T")
 
@@ -68,9 +70,15 @@ class _Request:
     limits: aiohttp.ClientTimeout
 
     def url(self, server: str) -> str:
+        """Raises UsageError: what no server could take for what is meant."""
+        for name, value in self.places.items():
+            if not value.strip():
+                raise UsageError(f"the name of the {name} is empty; is a variable of the shell not set?")
         places = {name: quote(value, safe="") for name, value in self.places.items()}
-        path = self.route.path.format_map(places)
-        return server.rstrip("/") + path + (f"?{urlencode(self.query)}" if self.query else "")
+        asked = self.route.path.format_map(places) + (f"?{urlencode(self.query)}" if self.query else "")
+        if len(asked) > _LONGEST:
+            raise UsageError(f"what is asked for is too long: {len(asked)} letters, and {_LONGEST} may be")
+        return server.rstrip("/") + asked
 
 
 class Client:
@@ -167,8 +175,8 @@ def _connector(where: Where) -> aiohttp.BaseConnector:
         context = ssl.create_default_context(cafile=None if where.ca_file is None else str(where.ca_file))
     except OSError as error:  # an SSLError is one
         raise UsageError(
-            f"the certificates in {where.ca_file} cannot be read ({error}); name the controller's, as PEM, with "
-            "--ca-file or in CAUSEWAY_CA_FILE"
+            f"the certificates in {where.ca_file} cannot be read ({error}); name the controller's, as PEM, "
+            "with --ca-file or in CAUSEWAY_CA_FILE"
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     return aiohttp.TCPConnector(ssl=context)

@@ -28,8 +28,8 @@ def begin(
     """Start a controller at the provider, and one in a tenant's site, that know nothing of each other.
 
     What is printed are two commands for your shell, `north` and the tenant's name, one for each console: \
-[bold]eval "$(causeway lab sites acme)"[/]. Repeated, for another shell, it starts nothing and prints the same. \
-They end with the lab.
+[bold]eval "$(causeway lab sites acme)"[/]. Repeated, for another shell, it starts nothing and prints \
+the same. They end with the lab.
     """
     client = LabClient(name)
     with refusals():

@@ -42,8 +42,8 @@ class Sites:
             return
         if self._running is not None:
             raise LabError(
-                f"this lab has the controllers of {self._tenant}, and of one tenant only: use them by "
-                f"`causeway lab sites {self._tenant}`, or begin with `causeway lab down` and `causeway lab up`"
+                f"this lab has the controllers of {self._tenant}, and of one tenant only: use them, by "
+                f"`causeway lab sites {self._tenant}`, or begin with `causeway lab down` and `up`"
             )
         self._lab.tenant(tenant)
         shutil.rmtree(self._place, ignore_errors=True)

@@ -356,6 +356,23 @@ def test_a_wrong_file_of_who_asks_is_named_and_is_no_controller_that_does_not_an
     assert result.stderr.startswith("causeway: ")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("appliance", "show", "", "esx1"), "the name of the tenant is empty"),
+        (("appliance", "redeploy", "acme", " "), "the name of the host is empty"),
+        (("tenant", "show", "x" * 9000), "too long: 9012 letters"),
+        (("explain", "192.0.2.1", "192.0.2.2", "--tenant", "x" * 9000), "too long"),
+    ],
+)
+def test_a_name_that_no_path_can_hold_is_a_wrong_command_line(
+    controller: AtSocket, words: tuple[str, ...], said: str
+) -> None:
+    result = ask(controller, *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
 def test_long_lines_are_never_cut(controller: AtSocket) -> None:
     enter(controller)
     long = "x" * 200

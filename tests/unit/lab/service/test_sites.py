@@ -50,7 +50,9 @@ async def test_a_second_shell_gets_the_same_consoles(begun: sites.Sites, tmp_pat
 
 async def test_another_tenant_is_told_whose_they_are_and_what_to_do(begun: sites.Sites) -> None:
     await begun.begin("acme")
-    with pytest.raises(LabError, match=r"controllers of acme.*`causeway lab sites acme`.*`causeway lab down`"):
+    with pytest.raises(
+        LabError, match=r"controllers of acme.*`causeway lab sites acme`.*`causeway lab down`"
+    ):
         await begun.begin("globex")
     await begun.end()
     await begun.begin("globex")
