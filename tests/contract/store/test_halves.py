@@ -9,7 +9,8 @@ import pytest
 from causeway_controller.contract.halves import HalfOrder, Open, Word
 from causeway_controller.contract.requests import FailOverSite, Serve
 from causeway_controller.store.database import Database
-from causeway_controller.store.halves import Half, Halves
+from causeway_controller.store.half import Half
+from causeway_controller.store.halves import Halves
 from causeway_controller.store.runs import Run, Runs
 from causeway_wire import codec
 

@@ -21,7 +21,8 @@ from causeway_controller.contract.halves import End, HalfOrder, HalfReport, Half
 from causeway_controller.contract.requests import Serve, StopServing
 from causeway_controller.contract.run_events import FINISHED
 from causeway_controller.contract.runs import RunId, RunReport
-from causeway_controller.store.halves import Half, Halves
+from causeway_controller.store.half import Half
+from causeway_controller.store.halves import Halves
 from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Name, TenantId

@@ -7,7 +7,6 @@ was opened before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,10 +18,11 @@ from causeway_controller.contract.halves import HalfOrder, Word
 from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.runs import RunId
 from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.half import Half
 from causeway_controller.store.peer_tables import half
 from causeway_controller.store.tables import open_run, run, run_event, run_stop
 from causeway_wire.problem import ProblemError, ProblemType, problem
-from causeway_wire.types import Epoch, Name, TenantId
+from causeway_wire.types import Name, TenantId
 
 _KEPT: Final = timedelta(days=30)
 """For how long a half is known after the last order about it."""
@@ -36,32 +36,6 @@ _WHOLE: Final = select(
     exists().where(run_stop.c.run == half.c.run).label("stop"),
 )
 _OPEN: Final = _WHOLE.join(open_run, open_run.c.run == half.c.run)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Half:
-    """A half as its tenant's controller wants it."""
-
-    tenant: TenantId
-    name: Name
-    epoch: Epoch
-    run: RunId | None
-    """The provider's run; None before it was opened."""
-    held: bool
-    """Whether it has served, so that something may rely on it."""
-    asked: int
-    """How often it was to be held on."""
-    seconds: int
-    """For how long, the last time."""
-    given: int
-    """How many of those were done."""
-    word: Word | None
-    kept: bool = False
-    """Whether its appliance keeps it: the tenant's controller relies on it, whatever becomes of the run."""
-    overtaken: bool = False
-    """Whether a full failover takes its place: then it goes, whatever relies on it."""
-    stop: bool = False
-    """Whether somebody asked that its run stop."""
 
 
 class Halves:

@@ -16,7 +16,7 @@ from typing import Final
 
 from causeway_controller.contract.halves import HOLD_SECONDS, Word
 from causeway_controller.errors import ControllerError, HalfGone
-from causeway_controller.store.halves import Half
+from causeway_controller.store.half import Half
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.ports import Agents, Words
 from causeway_controller.workflows.shared_looks import SharedLook

@@ -10,7 +10,7 @@ from typing import Protocol
 from causeway_controller.failover.steps import Call, Ending, MachineRef
 from causeway_controller.hypervisors.base import PowerControl
 from causeway_controller.inventory.tenancy import Site
-from causeway_controller.store.halves import Half as Told
+from causeway_controller.store.half import Half as Told
 from causeway_wire.change import Change, Fence
 from causeway_wire.desired import Desired
 from causeway_wire.observed import Health, Observed

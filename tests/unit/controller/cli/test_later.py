@@ -34,7 +34,7 @@ finally:
         (["--help"], []),
         (["--socket", "/nonexistent", "status"], ["aiohttp"]),
         (["--socket", "/nonexistent", "run", "list"], ["aiohttp"]),
-        (["lab", "status", "--name", "none"], list(HEAVY)),
+        (["lab", "status", "--name", "none"], ["aiohttp", "causeway_lab.assembly", "cryptography"]),
     ],
 )
 def test_who_asks_a_controller_does_not_wait_for_what_else_there_is(
