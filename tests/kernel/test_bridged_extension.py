@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import struct
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from causeway_agent.backends.segment import frames
 from tests.kernel import bridged_lab
 from tests.kernel.bridged_guest import LEASED
 from tests.kernel.bridged_lab import HOST, HOST6, MACS, OTHER, REPLICA, REPLICA6, Lab
+from tests.neighbour_wire import icmpv6
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -93,6 +96,35 @@ def test_a_machine_that_is_not_failed_over_stays_out_of_production(world: Lab) -
     assert not world.pings("host", OTHER)
     assert not world.pings("other", HOST)
     assert world.pings("other", REPLICA), "the control: it is alive and on the replica's segment"
+
+
+@pytest.mark.parametrize("what", ["router advertisement", "offer of an address"])
+def test_who_gives_out_addresses_and_routes_is_heard_by_the_other_site_when_it_is_failed_over(
+    world: Lab, what: str
+) -> None:
+    """It may be production's own server. A machine that is not failed over gives production nothing."""
+    for place, crossing in (("other", 0), ("replica", 2)):
+        frame = _advertisement(place) if what == "router advertisement" else _offer(place)
+        saying = said(world, place, 2, frame[:6].hex(":"), frame[12:].hex())
+        assert world.heard("host", "any", saying)["frames"] == crossing
+
+
+def _advertisement(place: str) -> bytes:
+    """As from a router (RFC 4861, 4.2) that is none by default, with an option that nobody knows."""
+    mac = bytes.fromhex(MACS[place].replace(":", ""))
+    body = bytes([134, 0, 0, 0, 64, 0, 0, 0]) + bytes(8) + bytes([250, 3]) + b"x" * 22
+    ends = ipaddress.IPv6Address("fe80::66"), ipaddress.IPv6Address("ff02::1")
+    return icmpv6(mac, bytes.fromhex("333300000001"), *ends, body)
+
+
+def _offer(place: str) -> bytes:
+    """As from a DHCP server, to everybody (RFC 2131, 4.1)."""
+    udp = struct.pack("!4H", 67, 68, 8 + 300, 0) + b"\2" + b"x" * 299
+    ends = ipaddress.ip_address(OTHER).packed + b"\xff" * 4
+    header = struct.pack("!2B3H2BH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + ends
+    header = header[:10] + frames.checksum(header).to_bytes(2, "big") + header[12:]
+    mac = bytes.fromhex(MACS[place].replace(":", ""))
+    return b"\xff" * 6 + mac + b"\x08\x00" + header + udp
 
 
 def test_unicast_between_production_hosts_does_not_cross(world: Lab) -> None:
