@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from msgspec import UNSET
 
@@ -28,6 +28,7 @@ _WAIT: Final = 20
 """Seconds that a question may stay open."""
 _SLACK: Final = 10.0
 """Seconds besides, for the answer."""
+T = TypeVar("T")
 _GIVEN_BACK: Final = frozenset({Ending.FAIL_BACK, Ending.SYNCHRONISED})
 
 
@@ -44,7 +45,9 @@ class HalfPatience:
     hold: float = 60.0
     """For the provider's appliance, which may be slow to answer, to be told to wait longer."""
     end: float = 1200.0
-    """For the other half's controller to find that nothing relies on it any more, or to give it back."""
+    """For the other half's controller to find that nothing relies on it any more, or to give it back; also to
+    be told so, while it is met: the tenant's appliance has let go by then, and nothing here waits for it.
+    """
     pause: float = 0.5
 
     def longer(self, times: float) -> Self:
@@ -78,7 +81,8 @@ class HalfClient:
         """Raise ProblemError when it could not be ended so, HalfStands when what is to be given back is not
         served: an undo finds nothing to do then, and a failback would lose what the replicas wrote.
         """
-        served = vms & await self._serves(host)
+        async with await self.connect() as client:
+            served = vms & await _served(client, host)
         if missing := sorted(vms - served if ending in _GIVEN_BACK else ()):
             words = f"the provider does not serve {', '.join(missing)} in a partial failover any more"
             raise HalfStands(
@@ -93,7 +97,8 @@ class HalfClient:
     ) -> bool:
         """Have it gone, and say whether anything was there. Raises HalfStands when it could not be."""
         if opened:
-            report = await self._order(self.run, HalfOrder(epoch=epoch, word=Word.TAKE_BACK))
+            word = HalfOrder(epoch=epoch, word=Word.TAKE_BACK)
+            report = await self._order(self.run, word, met=self.patience.end)
             for state in (HalfState.PREPARING, HalfState.HELD):
                 report = await self._until(self.run, report, state, self.patience.end)
             if report.state is HalfState.GONE and not report.stands:
@@ -107,7 +112,7 @@ class HalfClient:
                     "the provider goes on serving what was in full failover, and nobody here answers for it: "
                     "have it escalate, and begin again"
                 )
-        served = vms & await self._serves(host)
+        served = vms & await self._repeated(lambda client: _served(client, host), met=self.patience.end)
         if not served:
             return False
         name = f"{self.run}-end"
@@ -167,20 +172,6 @@ class HalfClient:
             drift=DriftReport(repairs=0),
         )
 
-    async def _serves(self, host: Name) -> frozenset[VmName]:
-        """VMs in partial failover on the host, as the provider says. Raises HalfStands in a rehearsal.
-
-        A full failover has taken the half's place: of that nothing is left to be ended from here.
-        """
-        async with await self.connect() as client:
-            told = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
-        found = next((one for one in told.failovers if one.host == host), None)
-        if found is None or found.mode == Full.name:
-            return frozenset()
-        if found.mode != Partial.name:
-            raise HalfStands(f"the provider's host {host} is in {found.mode}: have that ended first")
-        return frozenset(found.vms)
-
     async def _started(self, half: str, order: HalfOrder) -> HalfReport:
         """As `_order`, of what begins a run there: a host does one at a time, another network's maybe.
 
@@ -189,24 +180,31 @@ class HalfClient:
         until = time.monotonic() + self.patience.open
         while True:
             try:
-                return await self._order(half, order)
-            except PeerSlow:
-                if time.monotonic() >= until:
-                    raise
+                return await self._order(half, order, met=until - time.monotonic())
             except ProblemError as error:
                 if error.problem.retry_after is UNSET or time.monotonic() >= until:
                     raise
             await asyncio.sleep(self.patience.pause)
 
-    async def _order(self, half: str, order: HalfOrder) -> HalfReport:
-        """Raises ProblemError, PeerUnreachable when nobody answered for a while."""
-        until = time.monotonic() + self.patience.order
+    async def _order(self, half: str, order: HalfOrder, *, met: float = 0.0) -> HalfReport:
+        """Raises ProblemError, and as `_repeated`."""
+        return await self._repeated(lambda client: self._once(client, half, order), met=met)
+
+    async def _repeated(self, ask: Callable[[ProviderClient], Awaitable[T]], *, met: float) -> T:
+        """Return the answer. Raises PeerUnreachable when nobody was met for a while; PeerSlow when who was
+        met has not answered for `met` seconds: no longer than what relies on the answer can wait.
+        """
+        began = seen = time.monotonic()
         while True:
             try:
                 async with await self.connect() as client:
-                    return await self._once(client, half, order)
+                    return await ask(client)
+            except PeerSlow:
+                seen = time.monotonic()
+                if seen >= began + met:
+                    raise
             except PeerUnreachable:
-                if time.monotonic() >= until:
+                if time.monotonic() >= seen + self.patience.order:
                     raise
             await asyncio.sleep(self.patience.pause)
 
@@ -235,6 +233,20 @@ class HalfClient:
             except PeerUnreachable:
                 await asyncio.sleep(self.patience.pause)
         return report
+
+
+async def _served(client: ProviderClient, host: Name) -> frozenset[VmName]:
+    """VMs in partial failover on the host, as the provider says. Raises HalfStands in a rehearsal.
+
+    A full failover has taken the half's place: of that nothing is left to be ended from here.
+    """
+    told = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+    found = next((one for one in told.failovers if one.host == host), None)
+    if found is None or found.mode == Full.name:
+        return frozenset()
+    if found.mode != Partial.name:
+        raise HalfStands(f"the provider's host {host} is in {found.mode}: have that ended first")
+    return frozenset(found.vms)
 
 
 def _end(host: Name, vms: frozenset[VmName], ending: Ending) -> End:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -12,7 +13,9 @@ import msgspec
 import pytest
 
 from causeway_controller.contract.halves import HalfReport, HalfState
+from causeway_controller.contract.tenant_view import TenantResources, VersionedResources
 from causeway_controller.errors import PeerSlow, PeerUnreachable
+from causeway_controller.failover.steps import Ending
 from causeway_controller.peers.client import ProviderClient, Reply
 from causeway_controller.peers.half import HalfClient, HalfPatience
 
@@ -22,7 +25,7 @@ PATIENCE = HalfPatience(order=0.0, open=5.0, hold=0.0, end=5.0, pause=0.0)
 class Provider:
     """Answers what it is told to, one request after the other."""
 
-    def __init__(self, *answers: Exception | HalfReport) -> None:
+    def __init__(self, *answers: Exception | HalfReport | VersionedResources) -> None:
         self._answers = list(answers)
 
     async def __aenter__(self) -> Self:
@@ -76,6 +79,40 @@ async def test_what_the_tenants_appliance_relies_on_waits_for_nobody(
 ) -> None:
     with pytest.raises(PeerSlow):
         await order(half(Provider(PeerSlow(), held())))
+
+
+def nothing_served() -> VersionedResources:
+    resources = TenantResources(
+        tenant="acme",
+        hosts=(),
+        networks=(),
+        replicas=(),
+        plans=(),
+        full_failover_by=(),
+        public_addresses=(),
+        open_runs=(),
+    )
+    return VersionedResources(version="0" * 64, resources=resources)
+
+
+async def closed(asked: HalfClient, *, opened: bool) -> bool:
+    vms = frozenset({"db1"})
+    return await asked.close("esx1", vms, opened=opened, ending=Ending.UNDO, epoch=1)
+
+
+async def test_who_is_slow_is_told_until_it_hears_to_take_a_half_back() -> None:
+    gone = HalfReport(epoch=1, state=HalfState.GONE)
+    assert await closed(half(Provider(PeerSlow(), PeerSlow(), PeerSlow(), gone)), opened=True)
+
+
+async def test_who_is_slow_to_say_what_it_serves_is_asked_again_before_a_half_is_left() -> None:
+    assert not await closed(half(Provider(PeerSlow(), PeerSlow(), nothing_served())), opened=False)
+
+
+async def test_who_is_slow_for_too_long_is_not_told_for_ever() -> None:
+    asked = half(Provider(PeerSlow(), HalfReport(epoch=1, state=HalfState.GONE)))
+    with pytest.raises(PeerSlow):
+        await closed(replace(asked, patience=replace(PATIENCE, end=0.0)), opened=True)
 
 
 def test_only_who_was_met_is_slow() -> None:
