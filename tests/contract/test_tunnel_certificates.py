@@ -254,3 +254,19 @@ async def test_who_throws_keys_away_fills_no_list_that_gateways_have_of_all_tena
         ledger.revoke(pki.serial(ends[-1].certificate), actor="anna", reason="the disk is gone")
         end = await asked(acme, new, replaces=True)
     assert pki.certified(end.certificate) == pki.fingerprint(KEY.public_key())
+
+
+async def test_who_revokes_each_key_and_asks_for_another_fills_no_list_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunnels, "_ISSUED", 2)
+    ledger = Ledger(world.database, now=world.clock)
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        for _ in range(2):
+            end = await asked(acme, pki.make_request(pki.make_key()))
+            ledger.revoke(pki.serial(end.certificate), actor="tina", reason="by hand")
+            world.clock.pass_(minutes=1)
+        new = pki.make_request(KEY)
+        assert await refused(acme, new) == ("too-many", UNSET)
+    assert len(ledger.revocations()) == 2

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from msgspec import UNSET, UnsetType, structs
 
+from causeway_controller.inventory import refused_lists
 from causeway_controller.inventory.tenancy import Holder, Revocation, Site
 from causeway_controller.trust import pki
 from causeway_wire.desired import (
     Desired,
     GatewayRole,
+    GatewayTunnel,
     ProviderRole,
     Role,
     TenantRole,
@@ -55,7 +57,13 @@ def _in_role(site: Site, role: Role) -> Role:
                 structs.replace(each, revoked=_serials(site, Holder.CLIENT, each.tenant, each.client_name))
                 for each in role.tunnels
             )
-            return structs.replace(role, tunnels=tunnels)
+            return structs.replace(role, tunnels=tuple(_that_fit(tunnels)))
+
+
+def _that_fit(tunnels: Sequence[GatewayTunnel]) -> Iterator[GatewayTunnel]:
+    counts = {(each.tenant, each.client_name): len(each.revoked or ()) for each in tunnels}
+    out = refused_lists.left_out(counts)
+    return (each for each in tunnels if (each.tenant, each.client_name) not in out)
 
 
 def _server(site: Site, tenant: TenantId, tunnel: TunnelServer | None) -> TunnelServer | None:

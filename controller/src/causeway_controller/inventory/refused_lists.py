@@ -1,13 +1,14 @@
 """How full the lists are in which documents name what is revoked. Pure.
 
 A list only grows until the certificates in it end. One that is over its limit makes documents that no
-appliance takes, so it is told long before.
+appliance takes, so it is told long before. A gateway's document is all its tenants': what one of them has
+too much of is left out of it, and keeps no other from the tunnel.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,6 +17,7 @@ from causeway_controller.contract.certificates import Bearer
 from causeway_controller.inventory.certificates import NAMED, Issued
 from causeway_wire import limits
 from causeway_wire.desired import Desired
+from causeway_wire.types import Name, TenantId
 
 LIMIT: Final = limits.lists(Desired)["/management/revoked"]
 """The same for every list of serial numbers."""
@@ -34,6 +36,30 @@ class Crowded:
     detail: str
 
 
+End = tuple[TenantId, Name]
+"""A tenant, and the name of its end of a tunnel."""
+
+
+def left_out(counts: Mapping[End, int]) -> frozenset[End]:
+    """Return the tunnels that a gateway must not have, given how many certificates of each are revoked.
+
+    A list that is too long, and when all together are, those of the tenants that have most: what cannot be
+    refused is not let in. Where nothing of a tunnel is revoked, it has its place.
+    """
+    out = {end for end, count in counts.items() if count > LIMIT}
+    of_tenants = Counter[TenantId]()
+    for end, count in counts.items():
+        if end not in out:
+            of_tenants[end[0]] += count
+    over = of_tenants.total() - LIMIT_OF_GATEWAY
+    for tenant, count in sorted(of_tenants.items(), key=lambda each: (-each[1], each[0])):
+        if over <= 0:
+            break
+        over -= count
+        out |= {end for end, own in counts.items() if end[0] == tenant and own}
+    return frozenset(out)
+
+
 def crowded(records: Iterable[Issued], *, now: datetime) -> Iterator[Crowded]:
     """Yield the lists that are nearly full, given the revoked certificates of the ledger."""
     lists: dict[tuple[Bearer, str], list[Issued]] = defaultdict(list)
@@ -48,8 +74,11 @@ def crowded(records: Iterable[Issued], *, now: datetime) -> Iterator[Crowded]:
             yield Crowded(subject=f"revoked certificates of {whose}", detail=_detail(purpose, found, LIMIT))
     clients = [one for (purpose, _), found in lists.items() if purpose is Bearer.CLIENT for one in found]
     if len(clients) >= LIMIT_OF_GATEWAY * _FULL:
+        ends = Counter((one.subject.tenant or "", one.subject.name) for one in clients)
+        kept_out = ", ".join(sorted(name for _, name in left_out(ends)))
         detail = _detail(Bearer.CLIENT, clients, LIMIT_OF_GATEWAY)
-        yield Crowded(subject="revoked certificates of all tunnels' clients", detail=detail)
+        more = f". A gateway that is to name them all takes no connection of {kept_out}" if kept_out else ""
+        yield Crowded(subject="revoked certificates of all tunnels' clients", detail=detail + more)
 
 
 def _detail(purpose: Bearer, found: list[Issued], limit: int) -> str:

@@ -26,10 +26,12 @@ from causeway_wire.types import Name, NetworkId, Pem, TenantId, TunnelId
 
 _REST: Final = timedelta(minutes=1)
 """Between two certificates of a tunnel for different keys."""
-_REPLACED: Final = LIMIT // 2
-"""Of one tunnel: a list that is over its limit makes a document that no gateway takes, for whichever tenant,
-and the provider's staff has the rest of it.
+_ISSUED: Final = LIMIT
+"""That have not ended, of one tunnel: whoever revokes them all, its list in documents has room for each. One
+that is over its limit makes a document that no gateway takes, for whichever tenant.
 """
+_REPLACED: Final = LIMIT // 2
+"""Of one tunnel, because their machines were thrown away: the provider's staff has the rest of the list."""
 
 
 class Tunnels:
@@ -54,8 +56,8 @@ class Tunnels:
         of the tunnel got is revoked, or nothing is done.
 
         Raises ProblemError: `not-found` without such a network or tunnel, `too-many` when another key got one
-        just now, and when so many were replaced that the tunnel's list of what is revoked would fill;
-        StoreError, SealBroken.
+        just now, and when so many were issued or replaced that the tunnel's list of what is revoked could
+        fill; StoreError, SealBroken.
         """
         names = book.index(inventory)
         entry = names.tenants.get(tenant)
@@ -100,7 +102,7 @@ class Tunnels:
             before = [each for each in known if each[0].revoked is None]
             others = tuple(_others(before, key, at=now)) if replaces else ()
             if others:
-                _refuse_full(known, at=now)
+                _refuse_replaced(known, len(others), at=now)
             for issued, pem in reversed(before):
                 if pki.certified(pem) == key and now < certificates.renewal(issued):
                     _revoke(connection, others, actor=tenant, at=now)
@@ -113,6 +115,7 @@ class Tunnels:
             ):
                 detail = "another key got a certificate of this tunnel just now; ask again in a minute"
                 raise ProblemError(problem(ProblemType.TOO_MANY, detail))
+            _refuse_full(known, at=now)
             issuer = IssuingWithin(connection, self._vault, authorities.vpn(tenant), subject, actor=tenant)
             made = pki.issue_vpn(issuer, request, common_name=subject.name, usage=pki.Usage.CLIENT, now=now)
             _revoke(connection, others, actor=tenant, at=now)
@@ -127,13 +130,26 @@ def _others(before: Iterable[tuple[Issued, Pem]], key: str, *, at: datetime) -> 
 
 
 def _refuse_full(known: Iterable[tuple[Issued, Pem]], *, at: datetime) -> None:
+    """Raise ProblemError (`too-many`) where a tunnel has so many certificates that it gets no other."""
+    ends = [each.not_after for each, _ in known if at < each.not_after]
+    if len(ends) >= _ISSUED:
+        detail = (
+            f"{len(ends)} certificates of this tunnel have not ended, and so many may be revoked at most: it "
+            f"gets another when the first ends, at {min(ends):%Y-%m-%d %H:%M} UTC; the last key that was not "
+            "revoked goes on"
+        )
+        raise ProblemError(problem(ProblemType.TOO_MANY, detail))
+
+
+def _refuse_replaced(known: Iterable[tuple[Issued, Pem]], more: int, *, at: datetime) -> None:
     """Raise ProblemError (`too-many`) where so many of a tunnel's keys were replaced that no more are."""
     ends = [each.not_after for each, _ in known if each.revoked is not None and at < each.not_after]
-    if len(ends) >= _REPLACED:
+    if len(ends) + more > _REPLACED:
+        first = f", the first does at {min(ends):%Y-%m-%d %H:%M} UTC" if ends else ""
         detail = (
-            f"{len(ends)} certificates of this tunnel are revoked and have not ended, the first does at "
-            f"{min(ends):%Y-%m-%d %H:%M} UTC: have the provider revoke the key that is to go (`causeway "
-            "certificate revoke`), and ask again. A redeployment with --keep-certificates adds none"
+            f"{len(ends)} certificates of this tunnel are revoked and have not ended{first}: have the "
+            "provider revoke the key that is to go (`causeway certificate revoke`), and ask again. A "
+            "redeployment with --keep-certificates adds none"
         )
         raise ProblemError(problem(ProblemType.TOO_MANY, detail))
 

@@ -9,7 +9,7 @@ import pytest
 from causeway_controller.failover import documents, revocation
 from causeway_controller.inventory.tenancy import Holder, Revocation, Site
 from causeway_wire import codec
-from causeway_wire.desired import Desired
+from causeway_wire.desired import Desired, GatewayRole
 from tests import sites
 from tests.sites import with_failed_over
 
@@ -116,3 +116,17 @@ def test_names_of_tunnels_that_were_exchanged_exchange_nothing_that_was_revoked(
 def test_what_nobody_knows_the_name_of_is_refused_by_all_who_may_be_shown_it() -> None:
     bare = replace(of_tunnel(Holder.SERVER, "2f"), name=None)
     assert holding(revocation.revoke(SITE, bare), "2f") == {end.id: 1 for end in TENANT.appliances.values()}
+
+
+def test_who_revokes_more_than_a_gateway_can_name_keeps_no_other_out() -> None:
+    """A document that is over its limit no gateway takes, for whichever tenant."""
+    crowd = (replace(of_tunnel(Holder.CLIENT, "1f"), serial=f"{number:x}") for number in range(1000, 1300))
+    gateway = SITE.gateways[0].id
+    found = document(revocation.revoke(SITE, *crowd), gateway)
+    codec.decode(codec.encode(found), Desired)
+    before, role = document(SITE, gateway).role, found.role
+    assert isinstance(before, GatewayRole)
+    assert isinstance(role, GatewayRole)
+    mine = of_tunnel(Holder.CLIENT, "1f").name
+    assert role.tunnels == tuple(each for each in before.tunnels if each.client_name != mine)
+    assert len(role.tunnels) == len(before.tunnels) - 1

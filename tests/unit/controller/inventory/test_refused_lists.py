@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Issued, Subject
-from causeway_controller.inventory.refused_lists import Crowded, crowded
+from causeway_controller.inventory.refused_lists import Crowded, crowded, left_out
 from tests.certificates import NOW, issued
 
 GATEWAY = certificates.of_gateway("gw1", "gateway.example.net")
@@ -52,3 +52,18 @@ def test_a_gateway_that_names_those_of_many_tunnels_is_told_of() -> None:
     (one,) = told(*many)
     assert "1600 of the 2048" in one.detail
     assert told(*many[1:]) == []
+
+
+def test_who_has_revoked_too_much_keeps_only_its_own_tunnels_out() -> None:
+    own = {("acme", f"acme-net{n}-tenant"): 250 for n in range(9)}
+    others = {("bolt", "bolt-lan-tenant"): 3, ("zeta", "zeta-lan-tenant"): 0, ("acme", "acme-new-tenant"): 0}
+    assert left_out({**own, **others}) == set(own)
+    fewer = dict(list(own.items())[:8])
+    assert left_out({**fewer, **others}) == set(), "2003 of 2048"
+    assert left_out({**fewer, ("bolt", "bolt-lan-tenant"): 257}) == {("bolt", "bolt-lan-tenant")}
+
+
+def test_whose_tunnels_are_kept_out_is_told() -> None:
+    ends = [certificates.of_client("acme", f"t{n}", f"acme-net{n}-tenant") for n in range(9)]
+    (total,) = (one for one in told(*(x for end in ends for x in revoked(250, end))) if "all" in one.subject)
+    assert "takes no connection of acme-net0-tenant, acme-net1-tenant" in total.detail
