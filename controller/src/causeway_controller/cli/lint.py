@@ -22,6 +22,9 @@ from causeway_controller.inventory.entry import enter
 from causeway_wire import codec
 
 _WRONG: Final = frozenset({Grade.WARNING, Grade.PROBLEM})
+"""What somebody has to do something about. What is only worth knowing is a note: a pool that is full by
+design stays so, and a command that ends with 1 each day is not looked at any more.
+"""
 
 
 def lint(
@@ -39,10 +42,10 @@ def lint(
 ) -> None:
     """Check an inventory without touching anything: every problem with its line and what to do about it.
 
-    When there is none, the appliances that the provider needs for it, and which pools and lists are nearly
-    full, which is no problem yet. Without a file, have the controller look at the inventory in force: which
-    replicas on all hosts are gone, renumbered, powered on or stale, and what fills up, each with what to do;
-    fit to be run daily. Exit code 1 when anything is found.
+    When there is none, the appliances that the provider needs for it, and as notes which pools and lists are
+    nearly full. Without a file, have the controller look at the inventory in force: which replicas on all
+    hosts are gone, renumbered, powered on or stale, and what fills up, each with what to do; fit to be run
+    daily. Exit code 1 for problems and warnings, 0 when there is nothing but notes.
     """
     if not file:
         _live(context, as_json=as_json)
@@ -70,8 +73,8 @@ def _live(context: typer.Context, *, as_json: bool) -> None:
         if not found:
             typer.echo("The inventory in force has no replica.")
         for line in telling.filling(report.fills):
-            typer.echo(f"warn {line}")
-    if any(wrong.values()) or report.fills:
+            typer.echo(f"note {line}")
+    if any(wrong.values()):
         raise typer.Exit(errors.REFUSED)
 
 
@@ -86,4 +89,4 @@ def _tell(inventory: Inventory, fills: Sequence[Filling], read: Read, *, as_json
     for one in needed:
         typer.echo(f"  {one.tenant} on {one.host}: {len(one.adapters)} vNICs ({', '.join(one.adapters)})")
     for line in telling.filling(fills, read.name, read.places):
-        typer.echo(f"warn {line}")
+        typer.echo(f"note {line}")

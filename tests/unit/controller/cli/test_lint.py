@@ -103,7 +103,7 @@ def test_octets_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_what_fills_up_is_told_with_its_line_as_the_guide_shows_and_is_no_problem() -> None:
     tight = TEXT.replace("first: 100, last: 149", "first: 100, last: 102")
     result = lint(tight)
-    (said,) = (line for line in result.stdout.splitlines() if line.startswith("warn "))
+    (said,) = (line for line in result.stdout.splitlines() if line.startswith("note "))
     assert (result.exit_code, f"\n    {said}\n" in GUIDE.read_text()) == (0, True)
     found = json.loads(lint(tight, "--json").stdout)
     assert [(one["pointer"], one["used"], one["most"]) for one in found["fills"]] == [("/vlan_pools/0", 3, 3)]

@@ -11,7 +11,8 @@ from msgspec import UNSET
 from typer.testing import CliRunner, Result
 
 from causeway_controller.cli.main import app
-from causeway_controller.contract.hosts import HostVm, HostVms
+from causeway_controller.contract.change import Filling
+from causeway_controller.contract.hosts import HostVm, HostVms, LintReport
 from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.store.inventories import Inventories
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
@@ -215,6 +216,22 @@ def test_lint_without_a_file_looks_at_the_replicas_of_all_hosts(controller: AtSo
         "  STOP replicas: db1 is gone",
         "         Next: replicate it",
     ]
+
+
+def test_a_pool_that_is_full_is_worth_a_note_and_no_exit_code(
+    controller: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be so by design, and a command that fails each day is looked at by nobody."""
+    full = Filling(
+        pointer="/vlan_pools/0", used=3, most=3, detail="3 of 3 VLANs are given; enter another pool"
+    )
+
+    async def lint(_: FakeHosts) -> LintReport:
+        return LintReport(hosts=(), fills=(full,))
+
+    monkeypatch.setattr(FakeHosts, "lint", lint)
+    done = CliRunner().invoke(app, ["--socket", str(controller.socket), "lint"])
+    assert (done.exit_code, done.stdout.splitlines()[1:]) == (0, [f"note /vlan_pools/0: {full.detail}"])
 
 
 def test_a_refusal_names_the_member(controller: AtSocket) -> None:
