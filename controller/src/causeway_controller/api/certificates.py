@@ -53,8 +53,7 @@ class CertificateHandlers:
     async def troubles(self) -> tuple[Trouble, ...]:
         """Lists of revoked certificates that are nearly full (`ports.Watcher`)."""
         found = await asyncio.to_thread(self.ledger.refused)
-        crowded = refused_lists.crowded(found, now=self.now())
-        return tuple(Trouble(subject=one.subject, detail=one.detail) for one in crowded)
+        return tuple(refused_lists.troubles(found, now=self.now()))
 
     async def list(self, ask: Ask) -> Answer:
         """Some of those that the caller sees, the newest first; the cursor is a certificate's number."""

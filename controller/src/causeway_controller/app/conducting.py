@@ -288,6 +288,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 standings=Standings(database),
                 hosts=sites.host,
                 told=Replicas(database),
+                refused=Ledger(database, now=utc_now).refused,
                 now=utc_now,
             ),
             peering=None if provider is None else provider.peering,

@@ -44,8 +44,9 @@ def lint(
 
     When there is none, the appliances that the provider needs for it, and as notes which pools and lists are
     nearly full. Without a file, have the controller look at the inventory in force: which replicas on all
-    hosts are gone, renumbered, powered on or stale, and what fills up, each with what to do; fit to be run
-    daily. Exit code 1 for problems and warnings, 0 when there is nothing but notes.
+    hosts are gone, renumbered, powered on or stale, which lists of revoked certificates and which pools fill
+    up, each with what to do; fit to be run daily. Exit code 1 for problems and warnings, 0 when there is
+    nothing but notes.
     """
     if not file:
         _live(context, as_json=as_json)
@@ -72,9 +73,11 @@ def _live(context: typer.Context, *, as_json: bool) -> None:
                 typer.echo(f"  {line}")
         if not found:
             typer.echo("The inventory in force has no replica.")
+        for one in report.revoked:
+            typer.echo(f"warn {one.subject}: {one.detail}")
         for line in telling.filling(report.fills):
             typer.echo(f"note {line}")
-    if any(wrong.values()):
+    if any(wrong.values()) or report.revoked:
         raise typer.Exit(errors.REFUSED)
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from causeway_controller.contract.change import Filling
 from causeway_controller.contract.provider import HostKind
+from causeway_controller.contract.status import Trouble
 from causeway_wire.types import Name
 
 
@@ -62,6 +63,8 @@ class LintReport(Struct, frozen=True, kw_only=True):
     hosts: tuple[HostReport, ...]
     fills: tuple[Filling, ...] = ()
     """What is nearly full in the inventory in force."""
+    revoked: tuple[Trouble, ...] = ()
+    """Which lists of revoked certificates are nearly full."""
 
 
 class VmNic(Struct, frozen=True, kw_only=True):

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.certificates import Bearer
+from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory.certificates import NAMED, Issued
 from causeway_wire import limits
 from causeway_wire.desired import Desired
@@ -25,15 +25,6 @@ LIMIT_OF_GATEWAY: Final = limits.TOTALS["/role/tunnels/*/revoked"]
 """Of all tunnels of one gateway together."""
 _FULL: Final = 200 / 256
 """The part of a limit from which on it is told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crowded:
-    """A list that will be full before long."""
-
-    subject: str
-    """Whose certificates are in it."""
-    detail: str
 
 
 End = tuple[TenantId, Name]
@@ -60,7 +51,7 @@ def left_out(counts: Mapping[End, int]) -> frozenset[End]:
     return frozenset(out)
 
 
-def crowded(records: Iterable[Issued], *, now: datetime) -> Iterator[Crowded]:
+def troubles(records: Iterable[Issued], *, now: datetime) -> Iterator[Trouble]:
     """Yield the lists that are nearly full, given the revoked certificates of the ledger."""
     lists: dict[tuple[Bearer, str], list[Issued]] = defaultdict(list)
     for one in records:
@@ -71,14 +62,14 @@ def crowded(records: Iterable[Issued], *, now: datetime) -> Iterator[Crowded]:
     for (purpose, name), found in sorted(lists.items()):
         if len(found) >= LIMIT * _FULL:
             whose = " ".join(filter(None, (purpose.value, name)))
-            yield Crowded(subject=f"revoked certificates of {whose}", detail=_detail(purpose, found, LIMIT))
+            yield Trouble(subject=f"revoked certificates of {whose}", detail=_detail(purpose, found, LIMIT))
     clients = [one for (purpose, _), found in lists.items() if purpose is Bearer.CLIENT for one in found]
     if len(clients) >= LIMIT_OF_GATEWAY * _FULL:
         ends = Counter((one.subject.tenant or "", one.subject.name) for one in clients)
         kept_out = ", ".join(sorted(name for _, name in left_out(ends)))
         detail = _detail(Bearer.CLIENT, clients, LIMIT_OF_GATEWAY)
         more = f". A gateway that is to name them all takes no connection of {kept_out}" if kept_out else ""
-        yield Crowded(subject="revoked certificates of all tunnels' clients", detail=detail + more)
+        yield Trouble(subject="revoked certificates of all tunnels' clients", detail=detail + more)
 
 
 def _detail(purpose: Bearer, found: list[Issued], limit: int) -> str:

@@ -18,8 +18,9 @@ from causeway_controller.errors import ControllerError, SealBroken, StoreError
 from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError, Inspecting, Provider
 from causeway_controller.hypervisors.findings import good, unknown, warning
 from causeway_controller.hypervisors.findings import problem as found_problem
-from causeway_controller.inventory import book, filling, host_needs, matching
+from causeway_controller.inventory import book, filling, host_needs, matching, refused_lists
 from causeway_controller.inventory import replicas as told_of
+from causeway_controller.inventory.certificates import Issued
 from causeway_controller.inventory.host_needs import HostNeeds, Replica
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_controller.inventory.replicas import Told
@@ -78,6 +79,8 @@ class HostChecks:
     standings: Standings
     hosts: Callable[[Host], Awaitable[Provider]]
     told: Replicas
+    refused: Callable[[], Sequence[Issued]]
+    """What was revoked and has not ended."""
     now: Callable[[], datetime]
     seconds: float = SECONDS
 
@@ -98,8 +101,8 @@ class HostChecks:
         return await self._report(host, inspected)
 
     async def lint(self) -> LintReport:
-        """Return what is wrong with replicas, on each host that has some, and what fills up in the inventory;
-        that one cannot be asked is found.
+        """Return what is wrong with replicas, on each host that has some, and what fills up in the inventory
+        and in lists of what is revoked; that a host cannot be asked is found.
 
         Raises StoreError.
         """
@@ -115,9 +118,11 @@ class HostChecks:
                     host, lambda asked, found: self._replicas(asked, found, needs, entered, name)
                 )
 
-        fills = await asyncio.to_thread(_fills, entered.stored)
+        refused = await asyncio.to_thread(self.refused)
         return LintReport(
-            hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))), fills=fills
+            hosts=tuple(await asyncio.gather(*(one(name) for name in sorted(names)))),
+            fills=await asyncio.to_thread(_fills, entered.stored),
+            revoked=tuple(refused_lists.troubles(refused, now=self.now())),
         )
 
     async def _replicas(

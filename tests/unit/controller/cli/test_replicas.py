@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from causeway_controller.cli.main import app
 from causeway_controller.contract.change import Filling
 from causeway_controller.contract.hosts import HostVm, HostVms, LintReport
+from causeway_controller.contract.status import Trouble
 from causeway_controller.contract.tenant import ReplicaVm
 from causeway_controller.store.inventories import Inventories
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
@@ -232,6 +233,17 @@ def test_a_pool_that_is_full_is_worth_a_note_and_no_exit_code(
     monkeypatch.setattr(FakeHosts, "lint", lint)
     done = CliRunner().invoke(app, ["--socket", str(controller.socket), "lint"])
     assert (done.exit_code, done.stdout.splitlines()[1:]) == (0, [f"note /vlan_pools/0: {full.detail}"])
+
+
+def test_a_list_of_what_is_revoked_that_fills_is_a_warning(
+    controller: AtSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lint(_: FakeHosts) -> LintReport:
+        return LintReport(hosts=(), revoked=(Trouble(subject="revoked certificates", detail="200 of 256"),))
+
+    monkeypatch.setattr(FakeHosts, "lint", lint)
+    done = CliRunner().invoke(app, ["--socket", str(controller.socket), "lint"])
+    assert (done.exit_code, done.stdout.splitlines()[1:]) == (1, ["warn revoked certificates: 200 of 256"])
 
 
 def test_a_refusal_names_the_member(controller: AtSocket) -> None:

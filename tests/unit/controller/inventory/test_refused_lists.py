@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from causeway_controller.contract.status import Trouble
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Issued, Subject
-from causeway_controller.inventory.refused_lists import Crowded, crowded, left_out
+from causeway_controller.inventory.refused_lists import left_out, troubles
 from tests.certificates import NOW, issued
 
 GATEWAY = certificates.of_gateway("gw1", "gateway.example.net")
@@ -16,8 +17,8 @@ def revoked(count: int, subject: Subject, *, days: int = 300) -> list[Issued]:
     return [issued(number, subject, revoked=True, days=days) for number in range(count)]
 
 
-def told(*records: Issued) -> list[Crowded]:
-    return list(crowded(records, now=NOW))
+def told(*records: Issued) -> list[Trouble]:
+    return list(troubles(records, now=NOW))
 
 
 def test_a_list_is_told_from_two_hundred_on_with_when_it_empties() -> None:

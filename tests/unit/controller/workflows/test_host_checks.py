@@ -83,6 +83,7 @@ class World:
             standings=self.standings,
             hosts=self.open,
             told=self.told,
+            refused=tuple,
             now=lambda: START,
             seconds=0.5,
         )
