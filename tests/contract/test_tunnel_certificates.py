@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import UNSET
 
+from causeway_controller.api.left_ends import LeftEnds
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.tenant import Static
@@ -22,6 +23,7 @@ from causeway_controller.inventory.production import Place
 from causeway_controller.store import tunnels
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.intentions import Intentions
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import pki, tls_crypt
 from causeway_controller.workflows.providers import client_of
@@ -203,12 +205,12 @@ async def test_the_key_of_a_machine_that_was_thrown_away_is_revoked_when_the_nex
     async with world.tenant() as acme:
         await acme.join(world.invited())
         ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
-        acme.told.discard(NAME, LAN.id)
+        acme.told.discard(PLACE.id, LAN.id)
         assert acme.told.end(NAME, LAN.id) is None, "one that never enrolled has nothing to revoke"
         await ends.ensure(Keys(), PLACE)  # type: ignore[arg-type] # only its keys are asked for
         first = acme.told.end(NAME, LAN.id)
         assert first is not None
-        acme.told.discard(NAME, LAN.id)
+        acme.told.discard(PLACE.id, LAN.id)
         assert await ends.due(PLACE)
         world.clock.pass_(minutes=1)
         new = Keys()
@@ -218,7 +220,7 @@ async def test_the_key_of_a_machine_that_was_thrown_away_is_revoked_when_the_nex
         assert not await ends.due(PLACE)
         told = await acme.providers.resources(NAME)
         assert not acme.told.end(NAME, LAN.id).revoked  # type: ignore[union-attr] # it is there
-        acme.told.discard(NAME, LAN.id)
+        acme.told.discard(PLACE.id, LAN.id)
         await ends.ensure(new, PLACE)  # type: ignore[arg-type] # as above
     old = pki.serial(first.certificate)
     assert [one.serial for one in ledger.revocations()] == [old]
@@ -226,6 +228,29 @@ async def test_the_key_of_a_machine_that_was_thrown_away_is_revoked_when_the_nex
     assert [one.serial for one in told.revoked] == [old]
     assert second.key == first.key
     assert pki.certified(second.certificate) == pki.fingerprint(new.made[second.key].public_key())
+
+
+async def test_a_key_that_was_thrown_away_and_gets_no_next_one_is_told_until_it_is_revoked(
+    world: World,
+) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        ends = ClientCertificates(links=acme.links, told=acme.told, now=world.clock)
+        inventories = Inventories(acme.database, now=world.clock)
+        left = LeftEnds(database=acme.database, inventories=inventories, now=world.clock)
+        await ends.ensure(Keys(), PLACE)  # type: ignore[arg-type] # only its keys are asked for
+        end = acme.told.end(NAME, LAN.id)
+        assert end is not None
+        acme.told.discard("acme-other-tenant", LAN.id)
+        assert await left.troubles() == ()
+        acme.told.discard(PLACE.id, LAN.id)
+        (trouble,) = await left.troubles()
+        serial = pki.serial(end.certificate)
+        assert trouble.subject == f"tunnel {end.tunnel} of network {LAN.id}"
+        assert f"causeway certificate revoke {serial}" in trouble.detail
+        Ledger(world.database, now=world.clock).revoke(serial, actor="anna", reason="thrown away")
+        await acme.providers.resources(NAME)
+        assert await left.troubles() == ()
 
 
 async def test_a_key_that_is_kept_over_another_machine_is_not_revoked(world: World) -> None:

@@ -19,6 +19,7 @@ from causeway_controller.api.halves import HalfHandlers
 from causeway_controller.api.hosts import HostHandlers
 from causeway_controller.api.inventory import InventoryHandlers
 from causeway_controller.api.joining import JoinHandlers
+from causeway_controller.api.left_ends import LeftEnds
 from causeway_controller.api.member_callers import MemberResolver
 from causeway_controller.api.members import MemberHandlers
 from causeway_controller.api.metrics import Metrics
@@ -105,7 +106,8 @@ def build(parts: Parts) -> web.Application:
     certificates = CertificateHandlers(
         ledger=Ledger(database, now=now), appliances=Appliances(database), now=now
     )
-    watchers = (*parts.watchers, members, providers, certificates)
+    left = LeftEnds(database=database, inventories=inventories, now=now)
+    watchers = (*parts.watchers, members, providers, certificates, left)
     status = StatusHandlers(
         inventories=inventories,
         runs=told,

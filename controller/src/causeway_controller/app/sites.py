@@ -171,7 +171,10 @@ class Sites:
             host = names.gateways[host].host
         found = names.hosts.get(_host_name(stored.inventory, tenant, host))
         if found is None:
-            detail = f"the inventory has no host {host}; enter it again, or say that the machine is gone"
+            detail = (
+                f"the inventory does not say any more which host the machine of {host} is on: enter it again "
+                "to have it deleted there, or say that it is gone (--gone), which leaves the host alone"
+            )
             raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
         return await self.host(found)
 

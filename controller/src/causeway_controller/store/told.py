@@ -18,7 +18,7 @@ from causeway_controller.store.secrets import Kind
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire import codec
-from causeway_wire.types import KeyName, Name, NetworkId, Secret
+from causeway_wire.types import ApplianceId, KeyName, Name, NetworkId, Secret
 
 
 class Told:
@@ -82,17 +82,18 @@ class Told:
             place = _place(provider, network)
             secrets.keep(connection, self._vault, Kind.TUNNEL_END, place, sealed, at=self._now())
 
-    def discard(self, provider: Name, network: NetworkId) -> None:
-        """Note that the machine with the key of the network's tunnel was thrown away. Raises StoreError."""
-        this = (tunnel_end.c.provider == provider, tunnel_end.c.network == network)
+    def discard(self, appliance: ApplianceId, network: NetworkId) -> None:
+        """Note that the machine of this name, with the key of the network's tunnel, was thrown away; whatever
+        the inventory says of it by now. Raises StoreError.
+        """
+        question = select(tunnel_end.c.provider, tunnel_end.c.document).where(tunnel_end.c.network == network)
         with self._database.write() as connection:
-            question = select(tunnel_end.c.document).where(*this).with_for_update()
-            found = connection.execute(question).scalar_one_or_none()
-            if found is not None:
-                kept = structs.replace(codec.decode(found.encode(), KeptEnd), thrown_away=True)
-                connection.execute(
-                    update(tunnel_end).where(*this).values(document=codec.encode(kept).decode())
-                )
+            for provider, found in connection.execute(question.with_for_update()).all():
+                kept = codec.decode(found.encode(), KeptEnd)
+                if kept.client_name == appliance:
+                    noted = codec.encode(structs.replace(kept, thrown_away=True)).decode()
+                    this = (tunnel_end.c.provider == provider, tunnel_end.c.network == network)
+                    connection.execute(update(tunnel_end).where(*this).values(document=noted))
 
     def end(self, provider: Name, network: NetworkId) -> KeptEnd | None:
         """What was given for a network's tunnel; None before that. Raises StoreError, SealBroken."""
@@ -107,6 +108,22 @@ class Told:
         kept = codec.decode(found.encode(), KeptEnd)
         revoked = pki.serial(kept.certificate) in refused
         return structs.replace(kept, tls_crypt=key.reveal(), revoked=revoked)
+
+
+def thrown_away(database: Database) -> tuple[tuple[Name, KeptEnd], ...]:
+    """Return the ends, by provider, whose machines were thrown away and whose keys the provider has not
+    revoked; without their tls-crypt-v2 keys. Raises StoreError.
+    """
+    with database.read() as connection:
+        rows = connection.execute(select(tunnel_end.c.provider, tunnel_end.c.document)).all()
+        known = connection.execute(select(told_revocation.c.provider, told_revocation.c.serial)).all()
+    refused = {(provider, serial) for provider, serial in known}
+    ends = ((provider, codec.decode(text.encode(), KeptEnd)) for provider, text in rows)
+    return tuple(
+        (provider, end)
+        for provider, end in ends
+        if end.thrown_away and (provider, pki.serial(end.certificate)) not in refused
+    )
 
 
 def _place(provider: Name, network: NetworkId) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from causeway_controller.hypervisors.base import Provider
-from causeway_controller.inventory import appliances, book, health, production, tenancy
+from causeway_controller.inventory import appliances, book, health, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle
 from causeway_controller.store.appliances import Appliances
@@ -53,7 +53,7 @@ class Deployment(Protocol):
 class Ends(Protocol):
     """What a tenant's controller knows of its ends of tunnels; `store.told.Told` does."""
 
-    def discard(self, provider: Name, network: NetworkId) -> None: ...
+    def discard(self, appliance: ApplianceId, network: NetworkId) -> None: ...
 
 
 class Life:
@@ -194,7 +194,8 @@ class Life:
         if revoke:
             before = await asyncio.to_thread(self._borne, one)
             await self._revoke(before, actor=actor, reason=reason)
-            await asyncio.to_thread(self._discard, one)
+            # The provider signed for its end of a tunnel, and is told when the next key is certified.
+            await asyncio.to_thread(self._ends.discard, one.id, one.host)
         await self._forget_token(one.id)
         await self._forget(one.id)
         await asyncio.to_thread(self._appliances.trusts, one.id, "")
@@ -205,12 +206,6 @@ class Life:
         others = appliances.networks_elsewhere(names, one.tenant, one.host)
         ends = (end_names(one.tenant, network) for network in others)
         return self._ledger.alive_on(one.id, tenant=one.tenant, elsewhere={server for _, server in ends})
-
-    def _discard(self, one: Deployed) -> None:
-        """The provider signed for its end of a tunnel, and is told when the next key is certified."""
-        inventory = self._inventories.of_tenant(one.tenant).inventory
-        if (place := production.find(inventory, one.tenant, one.host)) is not None:
-            self._ends.discard(place.production.id, place.network.id)
 
     async def _revoke(self, serials: tuple[str, ...], *, actor: str, reason: str) -> None:
         for serial in serials:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncIterator
-from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from causeway_controller.contract.certificates import Bearer
-from causeway_controller.contract.inventory import Inventory
-from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
-from causeway_controller.contract.tenant import Static
 from causeway_controller.hypervisors.base import HypervisorError, Provider
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.certificates import Subject
@@ -83,10 +79,10 @@ class World:
             refresh=one.refresh,
             ends=self,
         )
-        self.discarded: list[tuple[Name, NetworkId]] = []
+        self.discarded: list[tuple[ApplianceId, NetworkId]] = []
 
-    def discard(self, provider: Name, network: NetworkId) -> None:
-        self.discarded.append((provider, network))
+    def discard(self, appliance: ApplianceId, network: NetworkId) -> None:
+        self.discarded.append((appliance, network))
 
     async def _host(self, _tenant: TenantId, _host: Name) -> Provider:
         self.order.append("host")
@@ -175,21 +171,11 @@ async def no() -> bool:
 async def test_the_provider_is_to_learn_that_a_tenants_appliance_was_thrown_away(
     world: World, *, keep: bool
 ) -> None:
-    own = OwnNetwork(
-        id=HOST,
-        prefixes=(ip_network("192.168.10.0/24"),),
-        appliance=OwnAppliance(
-            host=HOST, network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),))
-        ),
-    )
-    entered = Inventory(
-        hosts=two_hosts().hosts, production=(Production(id="north", tenant=TENANT, networks=(own,)),)
-    )
-    Inventories(world.one.database, now=world.one.time).replace(entered, expected=0, actor="anna")
+    """Also when its network has left the inventory: nothing of it is looked up there."""
     found = world.one.appliances.find(TENANT, HOST)
     assert found is not None
     await world.life.clear(found, actor="anna", reason="redeployed", revoke=not keep, unless=no)
-    assert world.discarded == ([] if keep else [("north", HOST)])
+    assert world.discarded == ([] if keep else [(ME, HOST)])
 
 
 async def test_what_keeps_its_certificates_keeps_those_of_its_tunnels(world: World) -> None:
