@@ -16,7 +16,7 @@ from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.hypervisors import findings
 from causeway_controller.hypervisors.libvirt import volumes
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
-from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed, TrunkNeed
+from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds, PoolNeed, TrunkNeed
 from tests.conformance import kinds
 from tests.conformance.kinds import OWNER, LibvirtKind
 from tests.libvirtd import POOL, Libvirtd
@@ -119,9 +119,12 @@ async def test_a_network_whose_bridge_learns_nothing_stops_only_a_bridge(
     with network(host, described):
         routed = problems(await look(host, needs))
         bridged = problems(await look(host, replace(needs, bridged_vlans=needs.vlans)))
+        own = BridgeNeed(network="cwtrap1", mac="02:00:00:00:00:01")
+        named = problems(await look(host, replace(NEEDS, networks=(own.network,), bridges=(own,))))
     (said,) = set(bridged) - set(routed)
     assert said.startswith("libvirt keeps the MAC addresses of network cwtrap1")
     assert set(routed) < set(bridged)
+    assert said in named, "also where a tenant's own appliance is plugged in by name"
 
 
 async def test_a_pool_without_room_and_one_that_is_not_there(host: LibvirtKind) -> None:

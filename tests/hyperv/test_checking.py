@@ -12,7 +12,7 @@ from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Storage, StorageKind
 from causeway_controller.hypervisors.base import Cause, HypervisorError, NicSpec, unwatched
 from causeway_controller.hypervisors.hyperv.opening import open_host
-from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
+from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds, PoolNeed
 from tests.conformance.kinds import MACS, OWNER, HypervKind
 from tests.hyperv import host as counterpart
 from tests.hyperv.host import SWITCHES
@@ -75,6 +75,8 @@ async def test_a_vnic_of_a_bridge_that_sends_only_its_own_frames_is_a_problem_un
     needs = HostNeeds(bridged=("acme",), bridged_vlans=((switch, int(vlan)),), appliances=(OWNER,))
     (said,) = problems(await look(hyperv, needs))
     assert f"of VM {OWNER} is in a network that is extended by a bridge" in said
+    own = BridgeNeed(network=hyperv.spec.nics[1].segment, mac=hyperv.spec.nics[1].mac)
+    assert problems(await look(hyperv, replace(needs, bridged_vlans=(), bridges=(own,)))) == [said]
     for vm in hyperv.host.windows.vms:
         for nic in vm.nics:
             nic.spoofing = OnOff.On

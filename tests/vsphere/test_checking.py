@@ -15,7 +15,7 @@ from pyVmomi import vim
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec, unwatched
 from causeway_controller.hypervisors.vsphere import rights
-from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed, TrunkNeed
+from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds, PoolNeed, TrunkNeed
 from tests import vcenter
 from tests.conformance import kinds
 from tests.conformance.kinds import MACS, OWNER, VsphereKind
@@ -114,6 +114,15 @@ async def test_a_standard_switch_that_stops_a_bridge_is_told(host: VsphereKind) 
     assert any(one.startswith("switch vSwitch0 of ESXi host") for one in told)
 
 
+async def test_a_port_group_of_production_that_stops_a_bridge_is_told(host: VsphereKind) -> None:
+    """A tenant's own appliance is plugged into one by its id."""
+    moid = host.centre.id(vim.Network, "VM Network")
+    needs = HostNeeds(bridged=("acme",), bridges=(BridgeNeed(network=moid, mac="02:00:00:00:00:01"),))
+    said = [one for one in problems(await look(host, needs)) if "extended by a bridge" in one]
+    assert said
+    assert all("port group VM Network of ESXi host" in one and "promiscuous mode" in one for one in said)
+
+
 async def test_a_distributed_port_group_that_stops_a_bridge_is_told_until_it_is_changed(
     host: VsphereKind,
 ) -> None:
@@ -130,6 +139,11 @@ async def test_a_distributed_port_group_that_stops_a_bridge_is_told_until_it_is_
         assert said.endswith("refuses MAC learning")
         allow(host, moid, forged=True, promiscuous=True)
         assert _graded(await look(host, needs)) == {Grade.GOOD}
+        named = HostNeeds(bridged=("acme",), bridges=(BridgeNeed(network=moid, mac="02:00:00:00:00:01"),))
+        assert _graded(await look(host, named)) == {Grade.GOOD}
+        allow(host, moid, forged=True, promiscuous=False)
+        (said,) = (one for one in problems(await look(host, named)) if "extended by a bridge" in one)
+        assert said.endswith("refuses MAC learning"), "a tenant's own appliance, whose port group is named"
     finally:
         await host.direct().sweep("nobody", (moid,))
 

@@ -37,6 +37,15 @@ class TrunkNeed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeNeed:
+    """A vNIC of an appliance of production that is a port of a bridge."""
+
+    network: str
+    """Network or port group that it is plugged into."""
+    mac: MacAddress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """A VM that stands in for one of production, as the inventory has it."""
 
@@ -63,6 +72,8 @@ class HostNeeds:
     """Tenants with networks there that are extended by a bridge."""
     bridged_vlans: tuple[tuple[str, VlanId], ...] = ()
     """Switch and VLAN of those networks, as far as they have been given one."""
+    bridges: tuple[BridgeNeed, ...] = ()
+    """Of production, whose networks are named."""
     appliances: tuple[ApplianceId, ...] = ()
     replicas: tuple[Replica, ...] = ()
 
@@ -91,6 +102,7 @@ def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
         trunks=tuple(_trunk(given, one) for one in needed if one.trunk and _vlans(given, one)),
         bridged=tuple(dict.fromkeys((*_bridged(names, host), *_bridged_here(own)))),
         bridged_vlans=tuple(one for each in names.tenants for one in bridged_vlans(names, given, each, host)),
+        bridges=tuple(one for place in own for one in bridges(place)),
         appliances=(
             *(one.id for one in needed),
             *(one.id for one in gateways),
@@ -120,6 +132,15 @@ def _bridged_here(own: list[Place]) -> Iterator[TenantId]:
     for place in own:
         if place.appliance.extension is Extension.BRIDGED:
             yield place.tenant
+
+
+def bridges(place: Place) -> tuple[BridgeNeed, ...]:
+    """Return the vNICs of an appliance of production that are ports of a bridge."""
+    return tuple(
+        BridgeNeed(network=place.appliance.network, mac=one.mac)
+        for one in place.vnics
+        if one.adapter == production.EXTENSION
+    )
 
 
 def bridged_vlans(

@@ -29,7 +29,7 @@ from causeway_controller.hypervisors.base import (
     Provider,
     Trunking,
 )
-from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.inventory.vnics import InNetwork, InVlan, OnTrunk, Vnic
 from causeway_controller.trust import pki
@@ -56,6 +56,8 @@ class Wanted:
     vnics: tuple[Vnic, ...]
     bridged: tuple[tuple[str, VlanId], ...] = ()
     """Switch and VLAN of networks that it extends by a bridge."""
+    bridges: tuple[BridgeNeed, ...] = ()
+    """The same in production, where networks are named."""
 
 
 class Tokens(Protocol):
@@ -217,9 +219,15 @@ async def _refuse(spec: MachineSpec, provider: Provider) -> None:
 
 async def _refuse_bridge(wanted: Wanted, provider: Provider) -> None:
     """Raise HypervisorError where the host would keep the frames of a bridge: nothing would say so later."""
-    if not wanted.bridged or not isinstance(provider, Inspecting):
+    if not (wanted.bridged or wanted.bridges) or not isinstance(provider, Inspecting):
         return
-    needs = HostNeeds(bridged=(wanted.id,), bridged_vlans=wanted.bridged, vlans=wanted.bridged)
+    needs = HostNeeds(
+        bridged=(wanted.id,),
+        bridged_vlans=wanted.bridged,
+        vlans=wanted.bridged,
+        bridges=wanted.bridges,
+        networks=tuple(one.network for one in wanted.bridges),
+    )
     found = (await provider.inspect(needs)).findings
     stopped = [one for one in found if one.topic is Topic.TRAPS and one.grade is Grade.PROBLEM]
     if stopped:

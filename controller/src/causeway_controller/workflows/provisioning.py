@@ -207,6 +207,7 @@ class Provisioning:
             management=appliance.management,
             adapters=(appliance.nic,),
             vnics=place.vnics,
+            bridges=host_needs.bridges(place),
         )
         provider = functools.partial(self._hosts, host)
         return _Checked(site=site, wanted=wanted, provider=provider, own=place)

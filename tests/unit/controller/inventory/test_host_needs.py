@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_interface, ip_network
+
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from causeway_controller.inventory import host_needs
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
+from causeway_controller.contract.tenant import Static
+from causeway_controller.inventory import host_needs, production
 from causeway_controller.inventory.entry import enter
 from causeway_wire.desired import Extension
 from tests.provider_inventory import seed_example
@@ -28,3 +34,30 @@ def test_only_the_vlans_of_networks_that_are_extended_by_a_bridge_are_told() -> 
     assert needs.bridged == (tenant.id,)
     assert needs.bridged_vlans == ((lease.switch, lease.vlan),)
     assert set(needs.bridged_vlans) <= set(needs.vlans)
+
+
+def test_a_bridge_of_production_is_told_by_its_network_and_the_vnic_that_is_its_port() -> None:
+    own = OwnNetwork(
+        id="lan",
+        prefixes=(ip_network("192.168.10.0/24"),),
+        appliance=OwnAppliance(
+            host="esx1", network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),))
+        ),
+    )
+    (routed,) = production.places(site(own))
+    assert host_needs.bridges(routed) == ()
+    (place,) = production.places(site(replace(own, appliance=bridged(own))))
+    (one,) = host_needs.bridges(place)
+    assert (one.network, one.mac) == ("pg", place.vnics[1].mac)
+    whole = site(replace(own, appliance=bridged(own)))
+    assert host_needs.of_host(whole, enter(whole), "esx1").bridges == (one,)
+
+
+def bridged(own: OwnNetwork) -> OwnAppliance:
+    assert own.appliance is not UNSET
+    return replace(own.appliance, extension=Extension.BRIDGED)
+
+
+def site(own: OwnNetwork) -> Inventory:
+    entry = Production(id="north", tenant="acme", networks=(own,))
+    return Inventory(hosts=seed_example().hosts, production=(entry,))

@@ -11,7 +11,7 @@ import pytest
 
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection, unwatched
-from causeway_controller.inventory.host_needs import HostNeeds
+from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds
 from causeway_controller.inventory.tenancy import Adapter, ManagementAccess
 from causeway_controller.inventory.vnics import InVlan, Vnic
 from causeway_controller.trust.identity import make_office
@@ -60,7 +60,7 @@ def onboarding(tmp_path: Path) -> Onboarding:
     )
 
 
-def wanted(*bridged: tuple[str, int]) -> Wanted:
+def wanted(*bridged: tuple[str, int], bridges: tuple[BridgeNeed, ...] = ()) -> Wanted:
     adapter = Adapter(name="uplink", mac=MAC)
     return Wanted(
         id="acme-one",
@@ -71,6 +71,7 @@ def wanted(*bridged: tuple[str, int]) -> Wanted:
         adapters=(adapter,),
         vnics=(Vnic(adapter="uplink", mac=MAC, place=InVlan(switch=VLAN[0], vlan=VLAN[1])),),
         bridged=bridged,
+        bridges=bridges,
     )
 
 
@@ -81,6 +82,16 @@ async def test_where_a_bridge_would_not_work_no_port_group_and_no_machine_is_mad
     with pytest.raises(HypervisorError, match="refuses forged transmits: accept them"):
         await onboarding.deploy(wanted(VLAN), host, unwatched)
     assert (host.made, host.specs, host.asked[0].bridged_vlans) == ([], {}, (VLAN,))
+
+
+async def test_a_tenants_own_appliance_is_not_put_where_a_bridge_would_not_work_either(
+    onboarding: Onboarding,
+) -> None:
+    here, host = BridgeNeed(network="pg-lan", mac=MAC), Looked(KEPT)
+    with pytest.raises(HypervisorError, match="refuses forged transmits: accept them"):
+        await onboarding.deploy(wanted(bridges=(here,)), host, unwatched)
+    assert (host.made, host.specs, host.asked[0].bridges) == ([], {}, (here,))
+    assert host.asked[0].networks == ("pg-lan",), "whose traps are looked at"
 
 
 async def test_what_is_not_bridged_is_deployed_there_and_a_warning_stops_nobody(

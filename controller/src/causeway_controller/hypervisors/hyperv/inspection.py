@@ -41,10 +41,13 @@ def _bridged(login: Login, needs: HostNeeds) -> Iterator[Finding]:
         text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
         advice = "Set-VMNetworkAdapter -MacAddressSpoofing On for the appliances' adapters on them"
         yield trap(text, advice)
-    if not needs.bridged_vlans:
+    if not (needs.bridged_vlans or needs.bridges):
         return
+    named = {one.mac for one in needs.bridges}
     for one in machines.unspoofed(login, needs.appliances):
-        if any(_carries(one.network, switch, vlan) for switch, vlan in needs.bridged_vlans):
+        if one.mac in named or any(
+            _carries(one.network, switch, vlan) for switch, vlan in needs.bridged_vlans
+        ):
             what = f"adapter {one.adapter} of VM {one.vm} is in a network that is extended by a bridge"
             text = f"{what}, and may send no frames of others' MAC addresses"
             command = f"Set-VMNetworkAdapter -VMName '{one.vm}' -Name '{one.adapter}' -MacAddressSpoofing On"

@@ -197,6 +197,7 @@ class Unspoofed:
 
     vm: str
     adapter: str
+    mac: str
     network: str
 
 
@@ -212,7 +213,8 @@ def unspoofed(login: Login, appliances: Container[str]) -> Iterator[Unspoofed]:
     for one in rows:
         vm, mac = str(one["VMId"]).lower(), networks.mac(str(one["MacAddress"] or ""))
         if vm in names and str(one["MacAddressSpoofing"]) != "On":
-            yield Unspoofed(vm=names[vm], adapter=str(one["Name"]), network=places.get((vm, mac), ""))
+            network = places.get((vm, mac), "")
+            yield Unspoofed(vm=names[vm], adapter=str(one["Name"]), mac=mac, network=network)
 
 
 def _other(login: Login, identifier: str) -> Vm | None:

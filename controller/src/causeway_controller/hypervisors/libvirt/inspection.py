@@ -116,7 +116,7 @@ def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
         yield good(Topic.NETWORKS, f"all networks that appliances are plugged into are there: {len(wanted)}")
     for pool in needs.pools:
         yield from _pool_of_vlans(connection, pool, known=frozenset(needs.vlans))
-    bridged = {_segment(*one) for one in needs.bridged_vlans}
+    bridged = {*(_segment(*one) for one in needs.bridged_vlans), *(one.network for one in needs.bridges)}
     for name in wanted:
         yield from _trap(connection, name, bridged=name in bridged)
 

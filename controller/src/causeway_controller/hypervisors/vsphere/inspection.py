@@ -120,24 +120,30 @@ def _hosts(place: Place, needs: HostNeeds) -> Iterator[Finding]:
 
 def _bridged(place: Place, needs: HostNeeds) -> Iterator[Finding]:
     """What a bridge needs of the port groups that it is in."""
-    if needs.bridged and not needs.bridged_vlans:
+    if needs.bridged and not (needs.bridged_vlans or needs.bridges):
         text = f"networks of {', '.join(needs.bridged)} are extended by bridges"
         yield trap(text, _ACCEPT)
     for switch, vlan in needs.bridged_vlans:
-        what = f"a network that is extended by a bridge is VLAN {vlan} of {switch}"
-        try:
-            found = tuple(policies.refusals(place, switch, vlan))
-        except (HypervisorError, ValueError):
-            continue  # a switch that is not there, which is said with the networks
-        for one in found:
-            if one.lacks:
-                text = f"{what}, and {one.where} refuses {' and '.join(one.lacks)}"
-                yield problem(Topic.TRAPS, text, _ACCEPT)
-            else:
-                text = f"{what}, and {one.where} does not tell what it refuses"
-                yield unknown(Topic.TRAPS, text, _ACCEPT)
-        if not found:
-            yield good(Topic.TRAPS, f"{what}, whose port groups let a bridge work")
+        yield from _refused(f"VLAN {vlan} of {switch}", policies.refusals(place, switch, vlan))
+    for one in needs.bridges:
+        yield from _refused(one.network, policies.refusals_of(place, one.network))
+
+
+def _refused(where: str, asked: Iterator[policies.Refusal]) -> Iterator[Finding]:
+    what = f"a network that is extended by a bridge is {where}"
+    try:
+        found = tuple(asked)
+    except (HypervisorError, ValueError):
+        return  # a switch or a network that is not there, which is said with the networks
+    for one in found:
+        if one.lacks:
+            text = f"{what}, and {one.where} refuses {' and '.join(one.lacks)}"
+            yield problem(Topic.TRAPS, text, _ACCEPT)
+        else:
+            text = f"{what}, and {one.where} does not tell what it refuses"
+            yield unknown(Topic.TRAPS, text, _ACCEPT)
+    if not found:
+        yield good(Topic.TRAPS, f"{what}, whose port groups let a bridge work")
 
 
 def _promiscuous(host: Any) -> Iterator[Finding]:

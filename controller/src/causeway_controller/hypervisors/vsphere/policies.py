@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from causeway_controller.hypervisors.vsphere import networks
+from causeway_controller.hypervisors.vsphere import binding, networks
 from causeway_controller.hypervisors.vsphere.place import Place
 from causeway_controller.inventory import vsphere_names
 
@@ -43,19 +43,35 @@ def refusals(place: Place, switch: str, vlan: int) -> Iterator[Refusal]:
         yield from _of_standard(place, found.name, vlan, ours)
 
 
+def refusals_of(place: Place, moid: str) -> Iterator[Refusal]:
+    """As `refusals`, of the port group with this id. Raises HypervisorError where there is none."""
+    vim, _ = binding.load()
+    found = networks.port_group(place, moid)
+    if isinstance(found, vim.dvs.DistributedVirtualPortgroup):
+        yield from _of_settings(f"port group {found.name}", found.config.defaultPortConfig)
+        return
+    for host in place.hosts:
+        info = host.configManager.networkSystem.networkInfo
+        for one in () if info is None else info.portgroup:
+            if one.spec.name == found.name:
+                yield from _of_policy(f"port group {found.name} of ESXi host {host.name}", one.computedPolicy)
+
+
 def _of_distributed(switch: Any, vlan: int, name: str) -> Iterator[Refusal]:
     same = [one for one in switch.portgroup if networks.vlan_of(one) == vlan]
     ours = [one for one in switch.portgroup if one.name == name or _in_our_trunk(one, vlan)]
     # Where there is none of ours and not just one, the next one is made from the switch's settings.
     groups = ours or (same if len(same) == 1 else [])
     for one in groups:
-        lacks = _lacking(one.config.defaultPortConfig)
-        if lacks is None or lacks:
-            yield Refusal(where=f"port group {one.name}", lacks=lacks or ())
+        yield from _of_settings(f"port group {one.name}", one.config.defaultPortConfig)
     if not groups:
-        lacks = _lacking(switch.config.defaultPortConfig)
-        if lacks is None or lacks:
-            yield Refusal(where=f"distributed switch {switch.name}", lacks=lacks or ())
+        yield from _of_settings(f"distributed switch {switch.name}", switch.config.defaultPortConfig)
+
+
+def _of_settings(where: str, config: Any) -> Iterator[Refusal]:
+    lacks = _lacking(config)
+    if lacks is None or lacks:
+        yield Refusal(where=where, lacks=lacks or ())
 
 
 def _in_our_trunk(group: Any, vlan: int) -> bool:
@@ -86,16 +102,14 @@ def _of_standard(place: Place, switch: str, vlan: int, name: str) -> Iterator[Re
             (f"switch {one.name}", one.spec.policy) for one in info.vswitch if one.name == switch
         ]
         for what, policy in policies:
-            security = getattr(policy, "security", None)
-            where = f"{what} of ESXi host {host.name}"
-            if security is None:
-                yield Refusal(where=where, lacks=())
-            elif lacks := tuple(
-                word
-                for word, accepted in (
-                    (FORGED, security.forgedTransmits),
-                    (PROMISCUOUS, security.allowPromiscuous),
-                )
-                if not accepted
-            ):
-                yield Refusal(where=where, lacks=lacks)
+            yield from _of_policy(f"{what} of ESXi host {host.name}", policy)
+
+
+def _of_policy(where: str, policy: Any) -> Iterator[Refusal]:
+    security = getattr(policy, "security", None)
+    if security is None:
+        yield Refusal(where=where, lacks=())
+        return
+    asked = ((FORGED, security.forgedTransmits), (PROMISCUOUS, security.allowPromiscuous))
+    if lacks := tuple(word for word, accepted in asked if not accepted):
+        yield Refusal(where=where, lacks=lacks)
