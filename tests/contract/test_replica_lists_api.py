@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -179,6 +180,35 @@ async def test_what_becomes_so_while_the_host_is_asked_counts_too(
         monkeypatch.setattr(served.hosts, "misfits", begun)
         assert (await served.ask("POST", PATH, GOOD, **ROBOT))[0] == 409
         assert entered(served) == before
+
+
+async def test_what_somebody_else_changes_while_the_host_is_asked_is_asked_for_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was as it is wanted when the host was asked, and is entered over what it became."""
+    async with serving(tmp_path, inventory=INVENTORY) as served:
+        rounds: list[set[str]] = []
+
+        async def moved(name: str, wanted: Mapping[str, ReplicaVm], **_: object) -> dict[str, object]:
+            rounds.append(set(wanted))
+            if len(rounds) == 1:
+                stored = Inventories(served.database, now=lambda: served.moments.now)
+                before = stored.load()
+                (acme, other) = before.inventory.tenants
+                vms = tuple(
+                    with_(one, replica=ReplicaVm(host="esx1", vm_id="vm-99")) if one.name == "web1" else one
+                    for one in acme.vms
+                )
+                tenants = (with_(acme, vms=vms), other)
+                stored.replace(
+                    with_(before.inventory, tenants=tenants), expected=before.revision, actor="otto"
+                )
+            return {}
+
+        monkeypatch.setattr(served.hosts, "misfits", moved)
+        assert (await served.ask("POST", PATH, GOOD, **ROBOT))[0] == 200
+        assert rounds == [{"db1", "app1"}, {"web1"}]
+        assert entered(served)[1]["web1"].vm_id == "vm-web1"
 
 
 async def test_ten_times_as_many_take_about_ten_times_as_long(tmp_path: Path) -> None:

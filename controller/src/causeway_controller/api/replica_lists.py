@@ -50,7 +50,9 @@ class ReplicaListHandlers:
             vms = tuple(replace(vm, replica=changed.get(vm.name, vm.replica)) for vm in tenant.vms)
             tenant = replace(tenant, vms=vms)
         else:
-            await asyncio.to_thread(self._enter, ask, asked, members)
+            while more := await asyncio.to_thread(self._enter, ask, asked, members, changed):
+                await self._ask_hosts(ask, more, members)
+                changed = {**changed, **more}
             await asyncio.to_thread(self.told.keep, tenant.id, told)
             tenant = await asyncio.to_thread(self.entry.tenant, ask)
         found = replicas.reports(tenant, told, now=self.entry.now())
@@ -83,11 +85,38 @@ class ReplicaListHandlers:
             findings.note(replace(misfits[vm], pointer=f"{members[vm]}{misfits[vm].pointer or ''}"))
         findings.refuse()
 
-    def _enter(self, ask: Ask, asked: Sequence[ListedReplica], members: Mapping[VmName, str]) -> None:
-        """Only what is another than it is by now: nothing else is written down as done."""
-        changed = _changed(asked, self.entry.tenant(ask))
-        if changed:
-            self.entry.enter(ask, changed, members, check=lambda: self._check(asked, self.entry.tenant(ask)))
+    def _enter(
+        self,
+        ask: Ask,
+        asked: Sequence[ListedReplica],
+        members: Mapping[VmName, str],
+        known: Mapping[VmName, ReplicaVm],
+    ) -> Mapping[VmName, ReplicaVm]:
+        """Enter what is another than it is by now: nothing else is written down as done. Return what is not
+        `known` to its host, because somebody else has changed it meanwhile; then nothing was entered.
+        """
+
+        def check() -> None:
+            tenant = self.entry.tenant(ask)
+            self._check(asked, tenant)
+            if more := {vm: one for vm, one in _changed(asked, tenant).items() if vm not in known}:
+                raise _UnknownError(more)
+
+        try:
+            check()
+            if wanted := _changed(asked, self.entry.tenant(ask)):
+                self.entry.enter(ask, wanted, members, check=check)
+        except _UnknownError as error:
+            return error.replicas
+        return {}
+
+
+class _UnknownError(Exception):
+    """Hosts were not asked for these."""
+
+    def __init__(self, replicas: Mapping[VmName, ReplicaVm]) -> None:
+        super().__init__(", ".join(replicas))
+        self.replicas = replicas
 
 
 def _changed(asked: Sequence[ListedReplica], tenant: Tenant) -> Mapping[VmName, ReplicaVm]:
