@@ -8,19 +8,21 @@ from collections.abc import Callable
 
 import pytest
 
-from causeway_agent.plan.steer.silence import INTERVAL, LATE, LONGEST, SETTLING, Pulse, Verdict
+from causeway_agent.plan.steer.silence import INTERVAL, LATE, LONGEST, SETTLING, Counted, Pulse, Verdict
 
 Fate = Callable[[float], float | None]
 """From the moment a question leaves to the seconds its answer takes; None when none comes."""
 
 
 class Line:
-    """A far end behind a line, and a device that counts `busy` packets a tick."""
+    """A far end behind a line, and a device that counts so much a tick besides our answers."""
 
-    def __init__(self, fate: Fate, *, busy: int = 0) -> None:
+    def __init__(self, fate: Fate, *, received: int = 0, sent: int = 1, dropped: int = 0) -> None:
         self.pulse = Pulse(0.0)
         self.now = 0.0
-        self._fate, self._busy, self._received, self._sequence = fate, busy, 0, 0
+        self._fate, self._sequence = fate, 0
+        self._a_tick = Counted(received, sent, dropped)
+        self._counted = Counted(0, 0, 0)
         self._flying: list[tuple[float, int]] = []
         self.ticks = 0
         """Times that we were woken."""
@@ -28,8 +30,8 @@ class Line:
     def until(self, end: float, *wanted: Verdict, stop: tuple[float, float] | None = None) -> float | None:
         """When the verdict is first one of these; `stop`: from when for how long we do not run."""
         while self.now < end:
-            self._received += self._busy
-            if self.pulse.beat(self.now, self._received if self.pulse.silent else None) in wanted:
+            self._count(self._a_tick)
+            if self.pulse.beat(self.now, self._counted if self.pulse.silent else None) in wanted:
                 return self.now
             self._sequence += 1
             self.pulse.ask(self._sequence, self.now)
@@ -41,6 +43,12 @@ class Line:
                 self.now, stop = self.now + stop[1], None
         return None
 
+    def _count(self, more: Counted) -> None:
+        was = self._counted
+        self._counted = Counted(
+            was.received + more.received, was.sent + more.sent, was.dropped + more.dropped
+        )
+
     def _pass(self) -> None:
         """Until the next tick. Answers that arrive before it move it."""
         tick = self.pulse.next_tick(self.now)
@@ -48,7 +56,7 @@ class Line:
             landed = min(self._flying)
             self._flying.remove(landed)
             self.pulse.hear(landed[1], landed[0])
-            self._received += 1
+            self._count(Counted(1, 0, 0))
             self.ticks += 1
             self.now = landed[0]
             tick = self.pulse.next_tick(self.now)
@@ -70,6 +78,7 @@ def pauses(every: float, length: float, delay: float = 0.01) -> Fate:
     return fate
 
 
+NOTHING = Counted(0, 0, 0)
 DOUBTS = (Verdict.DOUBTFUL, Verdict.LOST)
 
 
@@ -112,7 +121,7 @@ def test_single_losses_are_no_doubt() -> None:
 
 
 def test_a_busy_tunnel_whose_answers_are_queued_is_not_doubted() -> None:
-    line = Line(dies(at=5.0), busy=1)
+    line = Line(dies(at=5.0), received=1)
     assert line.until(5.0 + LONGEST - 0.2, *DOUBTS) is None
 
 
@@ -134,7 +143,23 @@ def test_a_line_that_is_sometimes_late_costs_a_few_questions_more() -> None:
 
 
 def test_packets_in_one_direction_alone_are_no_tunnel() -> None:
-    assert Line(dies(at=5.0), busy=1).until(30.0, Verdict.LOST) == pytest.approx(5.0 + LONGEST, abs=0.2)
+    assert Line(dies(at=5.0), received=1).until(30.0, Verdict.LOST) == pytest.approx(5.0 + LONGEST, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("received", "sent", "dropped"), [(0, 50, 500), (50, 0, 500), (5, 0, 0), (1000, 1, 0)]
+)
+def test_the_silence_of_a_tunnel_that_a_guest_floods_says_nothing(
+    received: int, sent: int, dropped: int
+) -> None:
+    """Ours fills the queue; so does his with ours unread; what arrives leaves no time; his queue is full."""
+    flooded = Line(dies(at=5.0), received=received, sent=sent, dropped=dropped)
+    assert flooded.until(60.0, *DOUBTS) is None
+
+
+def test_a_process_that_neither_reads_nor_delivers_is_lost_however_full_its_queue() -> None:
+    lost = Line(dies(at=5.0), sent=0, dropped=500).until(30.0, Verdict.LOST)
+    assert lost == pytest.approx(5.0 + LONGEST, abs=0.2)
 
 
 def test_our_own_pause_is_not_the_far_end_s_silence() -> None:
@@ -150,13 +175,13 @@ def test_a_far_end_that_need_not_answer_is_never_doubted_before_it_did() -> None
     pulse = Pulse(0.0, settling=math.inf)
     now = 0.0
     for sequence in range(1000):
-        assert pulse.beat(now, 0) is Verdict.ALIVE
+        assert pulse.beat(now, NOTHING) is Verdict.ALIVE
         pulse.ask(sequence, now)
         now = pulse.next_tick(now)
     pulse.hear(999, now)
     for _ in range(100):
         now = pulse.next_tick(now)
-        if pulse.beat(now, 0) in DOUBTS:
+        if pulse.beat(now, NOTHING) in DOUBTS:
             return
         pulse.ask(1000, now)
     raise AssertionError("one that answered once must go on answering")

@@ -24,12 +24,14 @@ from causeway_agent.backends.segment.guard_frames import Frame, Kind
 from causeway_agent.engine.signal import Signal
 from causeway_agent.plan.model.processes import FrameProbe
 from causeway_agent.plan.steer import silence
-from causeway_agent.plan.steer.silence import Pulse, Verdict
+from causeway_agent.plan.steer.silence import Counted, Pulse, Verdict
 from causeway_wire.types import IPAddress
 
 TRIAL = b"trial"
 """What a question carries through a tunnel that is tried beside the one in use; others carry nothing."""
 
+_COLUMNS = rb"\s*\d+\s+(\d+)(?:\s+\d+){7}\s+(\d+)\s+\d+\s+(\d+)"
+"""Of /proc/net/dev: packets received, sent, and dropped instead of being sent (net/core/net-procfs.c)."""
 _HEADER = struct.Struct("!BBHHH")
 _RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
 _ICMP6_FILTER = 1  # linux/icmpv6.h
@@ -72,7 +74,7 @@ class Liveness:
 
     def __init__(self, device: str, exchange: Callable[[], Exchange], *, trial: bool = False) -> None:
         name = re.escape(device.encode())
-        self._counter = re.compile(rb"^\s*" + name + rb":\s*\d+\s+(\d+)", re.MULTILINE)
+        self._counter = re.compile(rb"^\s*" + name + rb":" + _COLUMNS, re.MULTILINE)
         self._open = exchange
         self._trial = trial
         self._sequence = 0
@@ -118,7 +120,7 @@ class Liveness:
 
     def _tick(self) -> None:
         now = time.monotonic()
-        self._conclude(self._pulse.beat(now, self._received() if self._pulse.silent else None))
+        self._conclude(self._pulse.beat(now, self._counted() if self._pulse.silent else None))
         self._probe(now)
         self._wait(now)
 
@@ -166,10 +168,10 @@ class Liveness:
         self._conclude(Verdict.ALIVE)
         self._wait(time.monotonic())
 
-    def _received(self) -> int:
-        """Packets received on the device, from /proc/net/dev (proc(5))."""
+    def _counted(self) -> Counted | None:
+        """What the device has counted, from /proc/net/dev (proc(5)); None when it is not there."""
         match = self._counter.search(os.pread(self._counters, 1 << 16, 0))
-        return int(match[1]) if match else 0
+        return Counted(*map(int, match.groups())) if match else None
 
 
 class IcmpEcho:

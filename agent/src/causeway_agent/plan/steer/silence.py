@@ -5,6 +5,12 @@ times its variation. While all is well questions leave rarely: each costs an idl
 answer one more. The first that is not answered when it should be is followed by others at once; three in a
 row overdue are a doubt, which costs nothing: another way is tried beside this one. Only a much longer silence
 is called a loss. Times are monotonic seconds.
+
+A guest can send more than the tunnel's process can carry. Then our own questions wait or are thrown away, or
+the answers, and the silence says nothing of the far end: to restart the process, or to change to another way,
+would take the tunnel from all others, again and again, and end no flood. What the device has counted tells.
+If the far end dies meanwhile, or one direction does, OpenVPN's own ping notices, at either end: it waits
+behind nobody's packets.
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import enum
 import math
 from collections import deque
+from dataclasses import dataclass
 from typing import Final
 
 from causeway_agent.plan.steer import beats
@@ -34,9 +41,33 @@ LATE: Final = 0.1
 
 SHORTEST: Final = 0.001
 
+FLOOD: Final = 2000.0
+"""Packets a second that are no ordinary silence: 24 Mbit/s of large ones."""
+
 _GRANULARITY = 0.03
 _SMOOTHING, _VARIATION = 0.125, 0.25  # RFC 6298, 2.3
 _KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a tunnel's device has counted, in packets."""
+
+    received: int
+    sent: int
+    """By a process that carries the tunnel: once it has read them (tun_put_user, drivers/net/tun.c)."""
+    dropped: int
+    """Found the queue full that the process reads."""
+
+    def flooded_since(self, before: Counted, seconds: float, *, asked: bool) -> bool:
+        """Whether the process works, and others' packets leave no room for ours: they fill its queue; it is
+        so busy with what arrives that it has read nothing though something was `asked`, for OpenVPN reads
+        from the line first; or so much arrives that the far end's queue is full.
+        """
+        receives, sends = self.received != before.received, self.sent != before.sent
+        full = self.dropped != before.dropped
+        unread = receives and not sends and asked
+        return (full and (receives or sends)) or unread or self.received - before.received > FLOOD * seconds
 
 
 class Verdict(enum.Enum):
@@ -58,7 +89,7 @@ class Pulse:
         self._heard = now
         self._ticked = now
         self._due = now
-        self._received: int | None = None
+        self._counted: Counted | None = None
         self._asked: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._open: deque[tuple[int, float]] = deque(maxlen=_KEPT)
         self._round_trip = self._variation = 0.0
@@ -82,7 +113,7 @@ class Pulse:
 
     @property
     def silent(self) -> bool:
-        """Whether no answer came since the last tick, so that the device's counter matters."""
+        """Whether no answer came since the last tick, so that what the device has counted matters."""
         return self._heard <= self._ticked
 
     def ask(self, sequence: int, now: float) -> None:
@@ -108,18 +139,23 @@ class Pulse:
         self._variation += _VARIATION * (abs(sample - self._round_trip) - self._variation)
         self._round_trip += _SMOOTHING * (sample - self._round_trip)
 
-    def beat(self, now: float, received: int | None) -> Verdict:
-        """Judge at a tick, given the device's count of received packets if the far end is silent."""
-        if now - self._due > LATE:
-            # A tick that comes late means that we were not running: our own pause is not the peer's silence.
+    def beat(self, now: float, counted: Counted | None) -> Verdict:
+        """Judge at a tick, given what the device has counted if the far end is silent."""
+        if now - self._due > LATE or self._flooded(now, counted):
+            # Late means that we were not running. Our own pause is not the peer's silence, nor a full queue.
             self._heard = now
             self._open.clear()
-        elif None not in (received, self._received) and received != self._received:
+        elif counted and self._counted and counted.received != self._counted.received:
             # A busy tunnel whose answers are queued is no doubt; but one direction alone is no tunnel.
             self._open.clear()
-        self._received = received
+        self._counted = counted
         self._ticked = now
         return self._verdict(now)
+
+    def _flooded(self, now: float, counted: Counted | None) -> bool:
+        if counted is None or self._counted is None:
+            return False
+        return counted.flooded_since(self._counted, now - self._ticked, asked=bool(self._open))
 
     def _verdict(self, now: float) -> Verdict:
         if not self.answered:
