@@ -43,7 +43,8 @@ from causeway_wire.identity import Purpose
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import IPAddress, Secret
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
+"""Beside many others an agent has taken longer than 30 to listen."""
 NETWORKS = 2
 PUBLIC = tuple(ip_address(f"203.0.113.{n}") for n in (10, 11))
 PORT = 8443

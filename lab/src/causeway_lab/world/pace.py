@@ -13,7 +13,7 @@ _WORKFLOW = Timing()
 class Pace:
     """Appliances that are processes, unless told otherwise."""
 
-    boot: float = 20.0
+    boot: float = 60.0
     """From power to an agent that can be connected to."""
     apply: float = 20.0
     """For the first document."""
