@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 from causeway_controller.__main__ import whole
 from causeway_controller.cli.later import Later, guide
 
+pytestmark = pytest.mark.timeout(60)
+
 HEAVY = ("aiohttp", "causeway_lab.assembly", "cryptography", "sqlalchemy")
 LOADED = """
 import sys
