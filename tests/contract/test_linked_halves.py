@@ -24,6 +24,7 @@ from causeway_controller.failover.steps import Call, Ending
 from causeway_controller.inventory.tenancy import ProviderHalf
 from causeway_controller.peers import half
 from causeway_controller.store.runs import Run
+from causeway_controller.workflows import other_site
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType
 from tests import linked_sites
@@ -185,6 +186,27 @@ async def test_stopped_by_the_providers_staff_it_waits_until_nothing_relies_on_i
     both.tenant.engine.at = stop
     run = await both.start(BEGIN)
     assert await both.ended(run) == "failed"
+    agree(both, "failed")
+
+
+async def test_stopped_by_the_tenants_staff_a_half_that_is_prepared_goes_no_further(
+    both: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other_site, "_STOP_SECONDS", 0.1)
+
+    async def slow(stage: str, moment: str) -> None:
+        if (stage, moment) == ("stage 1", "before"):
+            (theirs,), (ours,) = both.tenant.runs_kept.open(), both.provider.runs_kept.open()
+            await both.tenant.runs.stop(theirs.id, actor="anna")
+            for _ in range(100):
+                if await both.provider.runs.stop_requested(ours.id):
+                    break
+                await asyncio.sleep(0.05)
+
+    both.provider.engine.at = slow
+    run = await both.start(BEGIN)
+    assert await both.ended(run) == "failed"
+    assert both.provider.log == []
     agree(both, "failed")
 
 

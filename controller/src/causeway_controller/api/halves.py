@@ -62,7 +62,10 @@ class HalfHandlers:
         if wanted.dry_run:
             return await self._checked(ask, wanted, run)
         half = await asyncio.to_thread(self.halves.order, tenant, name, wanted, run=run, at=self.runs.now())
-        if half.run is not None and half.word is not Word.TAKE_BACK:
+        if half.run is not None and half.word is Word.TAKE_BACK:
+            if not (half.held or half.kept):  # what is held hears the word
+                await self._stop(ask, half.run)
+        elif half.run is not None:
             await self._start(ask, wanted, half.run)
         granted = wanted.hold is not UNSET and await self._granted(tenant, name, half.asked)
         report = await asyncio.to_thread(self._report, tenant, name)
@@ -131,9 +134,13 @@ class HalfHandlers:
             raise
         await asyncio.to_thread(self.halves.opened, tenant, name, run)
         if await self._taken_back(tenant, name):
-            with suppress(ProblemError):  # it is over already
-                await self.runs.service.stop(run, actor=ask.caller.name)
+            await self._stop(ask, run)
         await self.runs.record(ask.caller, "half.open", await asyncio.to_thread(self.runs.told.get, run))
+
+    async def _stop(self, ask: Ask, run: RunId) -> None:
+        """Have what nothing relies on yet go no further: it would go back once it is held, and no sooner."""
+        with suppress(ProblemError):  # it never began, or is over
+            await self.runs.service.stop(run, actor=ask.caller.name)
 
     async def _taken_back(self, tenant: TenantId, name: str) -> bool:
         half = await asyncio.to_thread(self.halves.get, tenant, name)

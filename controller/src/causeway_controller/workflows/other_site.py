@@ -4,14 +4,20 @@ provider's what is held for the tenant's.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
 
-from causeway_controller.errors import ControllerError
+from causeway_controller.errors import ControllerError, HalfGone
 from causeway_controller.failover.steps import AskHalf, AwaitTenant, CloseHalf, LetGo, OpenHalf
 from causeway_controller.workflows.acting import Awaited, Run
 from causeway_controller.workflows.holding import Holding
 from causeway_controller.workflows.ports import Half, Halves
-from causeway_wire.types import ApplianceId
+from causeway_wire.types import ApplianceId, ChangeId
+
+_STOP_SECONDS: Final = 2.0
+"""Between two looks whether somebody asked that the run stop, while the provider prepares its half."""
 
 Shared = AwaitTenant | LetGo | OpenHalf | AskHalf | CloseHalf
 
@@ -42,9 +48,13 @@ class OtherSite:
         return True
 
     async def _open(self, run: Run, action: OpenHalf) -> None:
-        """Until when it is held, nobody here knows: it is held on before anything relies on it."""
+        """Until when it is held, nobody here knows: it is held on before anything relies on it.
+
+        It may be prepared for long, a hook for hours: that ends when somebody asks that the run stop.
+        """
         half = self._half(run, action.half)
-        opened = await half.open(action.host, action.vms, end_full=action.end_full, epoch=run.epoch)
+        opening = half.open(action.host, action.vms, end_full=action.end_full, epoch=run.epoch)
+        opened = await _unless_stopped(opening, run.stop_requested)
         run.awaiting[action.half] = Awaited(change=opened)
 
     async def _close(self, run: Run, action: CloseHalf) -> bool:
@@ -57,3 +67,23 @@ class OtherSite:
         if found is None:
             raise ControllerError(f"no provider's controller is known as {name}; join it")
         return found
+
+
+async def _unless_stopped(
+    opening: Awaitable[ChangeId], stop_requested: Callable[[], Awaitable[bool]]
+) -> ChangeId:
+    """Return what opens a half. Raises what it raises; HalfGone soon after somebody asked that the run stop.
+
+    A question that the provider answers late is given up: what it has begun it is told to take back.
+    """
+    asked = asyncio.ensure_future(opening)
+    try:
+        while True:
+            done, _ = await asyncio.wait({asked}, timeout=_STOP_SECONDS)
+            if done:
+                return asked.result()
+            if await stop_requested():
+                raise HalfGone("somebody asked that the run stop")
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)

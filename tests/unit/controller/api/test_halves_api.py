@@ -122,4 +122,18 @@ async def test_what_is_taken_back_as_it_begins_stops(handlers: HalfHandlers, ser
     service.meanwhile = taken_back
     await ordered(handlers, OPEN)
     (run,) = opened(service)
+    assert service.stopped[-1] == (run.id, "controller of acme")
+
+
+async def test_what_is_taken_back_before_it_is_held_stops(handlers: HalfHandlers, service: _Service) -> None:
+    await ordered(handlers, OPEN)
+    (run,) = opened(service)
+    assert (await ordered(handlers, BACK)).state is HalfState.PREPARING, "until it has stopped"
     assert service.stopped == [(run.id, "controller of acme")]
+
+
+async def test_what_is_held_hears_that_it_is_taken_back(handlers: HalfHandlers, service: _Service) -> None:
+    await ordered(handlers, OPEN)
+    handlers.halves.hold(opened(service)[0].id)
+    await ordered(handlers, BACK)
+    assert service.stopped == []

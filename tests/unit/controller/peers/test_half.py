@@ -14,7 +14,7 @@ import pytest
 
 from causeway_controller.contract.halves import HalfReport, HalfState
 from causeway_controller.contract.tenant_view import TenantResources, VersionedResources
-from causeway_controller.errors import PeerSlow, PeerUnreachable
+from causeway_controller.errors import HalfStands, PeerSlow, PeerUnreachable
 from causeway_controller.failover.steps import Ending
 from causeway_controller.peers.client import ProviderClient, Reply
 from causeway_controller.peers.half import HalfClient, HalfPatience
@@ -113,6 +113,12 @@ async def test_who_is_slow_for_too_long_is_not_told_for_ever() -> None:
     asked = half(Provider(PeerSlow(), HalfReport(epoch=1, state=HalfState.GONE)))
     with pytest.raises(PeerSlow):
         await closed(replace(asked, patience=replace(PATIENCE, end=0.0)), opened=True)
+
+
+async def test_what_the_provider_could_not_take_back_is_not_told_to_be_gone() -> None:
+    gone = HalfReport(epoch=1, state=HalfState.GONE, why="esx1 was away; not taken back: vm-1", stands=True)
+    with pytest.raises(HalfStands, match="not taken back: vm-1"):
+        await closed(half(Provider(gone)), opened=True)
 
 
 def test_only_who_was_met_is_slow() -> None:
