@@ -88,7 +88,9 @@ async def test_who_floods_a_segment_with_questions_holds_nobody_up(what: str) ->
 async def test_who_floods_a_segment_with_questions_leaves_the_others_their_answers(
     what: str, *, varied: bool
 ) -> None:
-    """The others were there before; who comes meanwhile is not known from an enemy's many MAC addresses."""
+    """The others were there before; who comes meanwhile is not known from an enemy's many MAC addresses, and
+    must have a chance: what the others ask in these moments is lost.
+    """
     asks = _solicits if what == "neighbours" else asks_for_routers
     others = [asks(OTHER_MAC[:5] + bytes([number])) for number in (1, 2, 3)]
     async with serving(SERVERS[what]):
@@ -96,7 +98,7 @@ async def test_who_floods_a_segment_with_questions_leaves_the_others_their_answe
         asked = others * (neighbour_flood.ASKS // len(others))
         flood = asks(mac_of(SPACE))
         answered = await neighbour_flood.answered(SPACE, asked, flood=flood, varied=varied)
-        assert answered >= neighbour_flood.ASKS - 3
+        assert answered >= (neighbour_flood.ASKS // 2 if varied else neighbour_flood.ASKS - 3)
 
 
 def _solicits(mac: bytes) -> bytes:

@@ -78,6 +78,26 @@ def test_under_a_crowd_of_strangers_those_are_heard_who_were_there_before() -> N
     assert listening.heard(due) == EVERYBODY, "newcomers have a chance"
 
 
+def test_strangers_who_go_on_have_ever_rarer_chances_and_at_last_as_before() -> None:
+    listening, now, found = Audience(), 0.0, []
+    for turn in range(6):
+        for mac in strangers(100, first=100 * turn):
+            listening.spoke(mac, now)
+        listening.crowded(now)
+        until = listening.due(now)
+        assert until is not None
+        found.append(round(until - now, 3))
+        now = until + 0.1
+    assert found == [0.2, 0.4, 0.8, 1.6, 1.6, 1.6]
+    now += audience.LONGEST_ALONE_SECONDS
+    for mac in strangers(100, first=1000):
+        listening.spoke(mac, now)
+    listening.crowded(now)
+    until = listening.due(now)
+    assert until is not None
+    assert round(until - now, 3) == audience.ALONE_SECONDS
+
+
 def test_a_regular_keeps_its_place_however_many_come() -> None:
     listening = Audience()
     listening.spoke(QUIET, 0.0)

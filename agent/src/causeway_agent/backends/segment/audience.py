@@ -29,7 +29,8 @@ MUTED_SECONDS: Final = 1.0
 LONGEST_SECONDS: Final = 8.0
 MOST_MUTED: Final = 256
 ALONE_SECONDS: Final = 0.2
-"""That only regulars are listened to."""
+"""That only regulars are listened to; doubled while strangers go on."""
+LONGEST_ALONE_SECONDS: Final = 1.6
 REGULARS: Final = 1024
 SILENT_SECONDS: Final = 600.0
 """After which a regular is one no more, when its place is wanted."""
@@ -70,6 +71,7 @@ class Audience:
     _regulars: OrderedDict[bytes, float] = field(default_factory=OrderedDict)
     _newcomers: Bucket = field(default_factory=lambda: Bucket(_NEWCOMERS, _AT_ONCE, 0.0))
     _alone_until: float = float("-inf")
+    _alone_seconds: float = ALONE_SECONDS
 
     def spoke(self, mac: bytes, now: float) -> None:
         """A machine was listened to."""
@@ -90,7 +92,10 @@ class Audience:
         for mac in loud:
             self._mute(mac, now)
         if not loud:
-            self._alone_until = now + ALONE_SECONDS
+            again = now - self._alone_until < self._alone_seconds
+            longer = min(LONGEST_ALONE_SECONDS, 2 * self._alone_seconds)
+            self._alone_seconds = longer if again else ALONE_SECONDS
+            self._alone_until = now + self._alone_seconds
 
     def heard(self, now: float) -> Heard:
         """Who is listened to at this moment."""

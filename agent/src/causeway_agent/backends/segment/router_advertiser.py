@@ -32,8 +32,10 @@ SPACING_SECONDS: Final = 3.0
 FAREWELLS: Final = 3
 _HEARD = 500.0
 """Solicitations looked at per second."""
-_ANSWERS, _BURST = 50.0, 100.0
-"""To hosts that asked, per second and at once."""
+_ANSWERS, _BURST = 100.0, 200.0
+"""To hosts that asked, per second and at once; more than are let in of those who ask under ever new MAC
+addresses, so that they do not take it from the others.
+"""
 _ANSWERS_OF_ONE, _BURST_OF_ONE = 5.0, 10.0
 """To one MAC address: who floods must not take the others' answers."""
 _REMEMBERED = 4096
