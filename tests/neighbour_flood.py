@@ -28,7 +28,7 @@ _FLOOD = """
 _ASK = """
     import ctypes, socket, struct, sys, time
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    asked = [bytes.fromhex(text) for text in sys.argv[2:]]
+    patience, asked = float(sys.argv[2]), [bytes.fromhex(text) for text in sys.argv[3:]]
     first = int.from_bytes(asked[0][6:10], "big")
     steps = (0x20, 0, 0, 0), (0x15, 0, 1, first), (6, 0, 0, 0xFFFF), (6, 0, 0, 0)
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
@@ -37,22 +37,23 @@ _ASK = """
     answered = 0
     for frame in asked:
         sock.send(frame)
-        until, found = time.monotonic() + 0.1, False
-        while (left := until - time.monotonic()) > 0:
+        began, found = time.monotonic(), False
+        while not found and (left := began + patience - time.monotonic()) > 0:
             sock.settimeout(left)
             try:
-                found |= sock.recv(2048)[:6] == frame[6:12]
+                found = sock.recv(2048)[:6] == frame[6:12]
             except TimeoutError:
                 break
+        time.sleep(max(0.0, began + 0.1 - time.monotonic()))
         answered += found
     print(answered)
 """
 """Of what comes only answers to the others are let in: those to who floods would fill the socket."""
 
 
-def ask(space: str, asked: Sequence[bytes]) -> int:
-    """Send these questions one after another; how many are answered at once."""
-    return int(python(space, _ASK, "host", *(frame.hex() for frame in asked)))
+def ask(space: str, asked: Sequence[bytes], *, patience: float = 0.1) -> int:
+    """Send these questions one after another; how many are answered, each within so many seconds."""
+    return int(python(space, _ASK, "host", str(patience), *(frame.hex() for frame in asked)))
 
 
 async def answered(space: str, asked: Sequence[bytes], *, flood: bytes, varied: bool) -> int:

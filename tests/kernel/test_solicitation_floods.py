@@ -94,7 +94,7 @@ async def test_who_floods_a_segment_with_questions_leaves_the_others_their_answe
     asks = _solicits if what == "neighbours" else asks_for_routers
     others = [asks(OTHER_MAC[:5] + bytes([number])) for number in (1, 2, 3)]
     async with serving(SERVERS[what]):
-        assert await asyncio.to_thread(neighbour_flood.ask, SPACE, others) == len(others)
+        assert await asyncio.to_thread(neighbour_flood.ask, SPACE, others, patience=3.0) == len(others)
         asked = others * (neighbour_flood.ASKS // len(others))
         flood = asks(mac_of(SPACE))
         answered = await neighbour_flood.answered(SPACE, asked, flood=flood, varied=varied)
