@@ -16,6 +16,8 @@ from causeway_controller.contract.run_events import FINISHED
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 
 END: Final = "end"
+_FIRST: Final = ("why", "mode")
+"""Members that a person looks for."""
 _TRIES: Final = 30
 """To reach a controller again: another one may have to take over."""
 _PAUSE_SECONDS: Final = 2.0
@@ -100,7 +102,22 @@ def _words(detail: bytes) -> str:
         error = f": {value['error']}" if "error" in value else ""
         return f"{value['step']}: {value['state']}{seconds}{error}"
     if isinstance(value, dict):
-        return ", ".join(
-            f"{name}: {inner}" for name, inner in value.items() if inner not in (None, "", [], {})
-        )
+        first = {name: value[name] for name in _FIRST if name in value}
+        return ", ".join(_members({**first, **value}))
+    return _plain(value)
+
+
+def _members(value: dict[str, Any]) -> list[str]:
+    """What says something of them."""
+    return [f"{name}: {_plain(inner)}" for name, inner in value.items() if inner not in (None, "", [], {})]
+
+
+def _plain(value: Any) -> str:
+    """What is inside a member, as people write it."""
+    if isinstance(value, dict):
+        return f"({', '.join(_members(value))})"
+    if isinstance(value, list):
+        return ", ".join(_plain(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value)
