@@ -32,12 +32,15 @@ class Read:
 
 def read(file: str, *, json_wanted: bool) -> Read:
     """Read the file; tells what is wrong with it and ends with exit code 1."""
-    name = "standard input" if file == STDIN else file
+    name = "standard input" if file == STDIN else file or "''"
     try:
         text = sys.stdin.read() if file == STDIN else Path(file).read_text(encoding="utf-8")
         value, places = yaml_text.read(text)
-    except (OSError, UnicodeDecodeError) as error:
-        found: list[dict[str, Any]] = [{"detail": str(error)}]
+    except OSError as error:
+        found: list[dict[str, Any]] = [{"detail": f"it cannot be read: {error.strerror}"}]
+    except UnicodeDecodeError as error:
+        octet = f"octet {error.start + 1} of it is {error.object[error.start]:#x}"
+        found = [{"detail": f"it is no text in UTF-8: {octet}"}]
     except yaml_text.NotYamlError as error:
         found = [{"line": error.line, "column": error.column, "detail": str(error)}]
     else:

@@ -30,13 +30,13 @@ design stays so, and a command that ends with 1 each day is not looked at any mo
 def lint(
     context: typer.Context,
     file: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[FILE]",
             help="The inventory as YAML or JSON; - reads standard input. Without it, replicas are checked.",
             show_default=False,
         ),
-    ] = "",
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="For programs: problems, or appliances.")] = False,
 ) -> None:
@@ -48,7 +48,7 @@ def lint(
     up, each with what to do; fit to be run daily. Exit code 1 for problems and warnings, 0 when there is
     nothing but notes.
     """
-    if not file:
+    if file is None:
         _live(context, as_json=as_json)
         return
     read = inventory_file.read(file, json_wanted=as_json)

@@ -97,7 +97,7 @@ def test_octets_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"a: \xff\xfe")
     result = CliRunner().invoke(app, ["lint", str(tmp_path / "x.yaml"), "--json"])
     assert result.exit_code == 1
-    assert "decode" in json.loads(result.stdout)["problems"][0]["detail"]
+    assert "octet 4 of it is 0xff" in json.loads(result.stdout)["problems"][0]["detail"]
 
 
 def test_what_fills_up_is_told_with_its_line_as_the_guide_shows_and_is_no_problem() -> None:
