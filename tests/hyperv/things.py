@@ -77,6 +77,8 @@ class Nic:
     mac: str
     vlan: Vlan = field(default_factory=Vlan)
     spoofing: OnOff = OnOff.Off
+    addresses: list[str] = field(default_factory=list)
+    """What its guest says."""
     kind: str = "VMNetworkAdapterBase"
 
     def properties(self) -> Mapping[str, object]:
@@ -89,6 +91,7 @@ class Nic:
             "MacAddress": self.mac,
             "DynamicMacAddressEnabled": not self.mac.strip("0"),
             "MacAddressSpoofing": self.spoofing,
+            "IPAddresses": list(self.addresses),
             "VlanSetting": self.vlan,
         }
 

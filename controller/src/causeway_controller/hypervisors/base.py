@@ -69,6 +69,8 @@ class FoundVm:
     """What else `find` and `power` know it by."""
     addresses: tuple[str, ...] = ()
     """That its guest says it has, while it runs; none where nobody tells."""
+    seen: tuple[str, ...] = ()
+    """Without those: addresses under which its host has seen it, which are not all, and may be old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -250,6 +250,10 @@ def replicas(
             yield warning(Topic.REPLICAS, text, advice)
         elif (others := _other_addresses(one, there)) is not None:
             yield found_problem(Topic.REPLICAS, f"{who} runs {others}", _STATIC)
+        elif _elsewhere(one, there):
+            ours, theirs = ", ".join(map(str, one.addresses)), ", ".join(there.seen)
+            text = f"its host has seen {who} as {theirs}, and not as {ours}"
+            yield warning(Topic.REPLICAS, text, _STATIC)
         else:
             well += 1
     if well:
@@ -263,6 +267,12 @@ def _other_addresses(one: Replica, there: FoundVm) -> str | None:
         return None
     lacking = [str(each) for each in one.addresses if str(each) not in there.addresses]
     return f"with {', '.join(there.addresses)} and without {', '.join(lacking)}" if lacking else None
+
+
+def _elsewhere(one: Replica, there: FoundVm) -> bool:
+    """Whether its host has seen it under nothing but other addresses: it need not have seen all."""
+    ours = {str(each) for each in one.addresses}
+    return there.powered_on and bool(there.seen) and ours.isdisjoint(there.seen)
 
 
 def _known(one: FoundVm, replica_of: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ once (see `deployment`). Others are powered by their ids, never changed and neve
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -109,6 +110,7 @@ def vms(place: Place) -> Iterator[FoundVm]:
     nics: dict[str, list[VmNic]] = {}
     for vm, nic in _nics(place.login, ("Get-VM", {})):
         nics.setdefault(vm, []).append(nic)
+    addresses = _addresses(place.login)
     for one in listed(place.login):
         owner = one.notes.get(OWNER)
         yield FoundVm(
@@ -117,6 +119,7 @@ def vms(place: Place) -> Iterator[FoundVm]:
             powered_on=one.on,
             nics=tuple(nics.get(one.id, ())),
             owner_id=owner if owner is not None and claimed(place, owner) == one.id else None,
+            addresses=tuple(addresses[one.id]) if one.on else (),
         )
 
 
@@ -189,6 +192,19 @@ def _nics(login: Login, source: Call) -> Iterator[tuple[str, VmNic]]:
     for one in rows:
         nic = VmNic(mac=networks.mac(str(one["MacAddress"] or "")), network=networks.plugged(one))
         yield str(one["VMId"]).lower(), nic
+
+
+def _addresses(login: Login) -> Mapping[str, list[str]]:
+    """What guests say they have, by their VMs' ids: those whose integration services run (KVP)."""
+    rows = login.run(
+        ("Get-VM", {}),
+        ("Get-VMNetworkAdapter", {}),
+        ("Select-Object", {"Property": ["VMId", "IPAddresses"]}),
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in rows:
+        found[str(one["VMId"]).lower()] += map(str, one["IPAddresses"] or ())
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSp
 from causeway_controller.hypervisors.findings import good, missing, problem, room, trap, warning
 from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
 from causeway_controller.hypervisors.libvirt.domain import Firmware
+from causeway_controller.hypervisors.libvirt.guests import Guests
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.findings import some
 from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
@@ -38,7 +39,7 @@ def findings(connection: Any, needs: HostNeeds, *, pool: str, image: Path) -> It
 
 def vms(connection: Any) -> Iterator[FoundVm]:
     """Each domain, running or not."""
-    libvirt = binding.load()
+    libvirt, guests = binding.load(), Guests()
     for one in connection.listAllDomains():
         try:
             described, on = one.XMLDesc(), bool(one.isActive())
@@ -48,12 +49,15 @@ def vms(connection: Any) -> Iterator[FoundVm]:
             continue
         owner = domain.owner(described)
         ours = owner is not None and one.UUIDString() == domain.identity(owner[0])
+        told = guests.told(one, described) if on else ()
         yield FoundVm(
             id=one.UUIDString(),
             name=one.name(),
             powered_on=on,
             nics=tuple(domain.nics(described)),
             owner_id=owner[0] if owner is not None and ours else None,
+            addresses=told,
+            seen=guests.seen(one) if on and not told else (),
         )
 
 
