@@ -39,7 +39,6 @@ from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.durable import DurableEngine
 from causeway_controller.workflows.guardian import Guardian
 from causeway_controller.workflows.leases import SECONDS, Lease
-from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from causeway_wire.types import ApplianceId, TenantId, VmName
@@ -80,13 +79,11 @@ async def control(settings: Settings) -> None:
     wire = Wire(Path(settings.socket), "bench")
     runs = _runs(database, wire, lease)
 
-    async def body(run: str, journal: Journal) -> None:
+    async def body(run: str) -> None:
         CURRENT_RUN.set(run)
-        await runs.carry_out(run, journal)
+        await runs.carry_out(run)
 
-    engine = DurableEngine(
-        beside(settings.url, "engine"), controller="bench", body=body, stop_requested=runs.stop_requested
-    )
+    engine = DurableEngine(beside(settings.url, "engine"), controller="bench", body=body)
     async with engine:
         runs.use(engine)
         guardian = Guardian(

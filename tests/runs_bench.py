@@ -111,9 +111,10 @@ class RunsBench(Bench):
             chores=self.chores(),
             die=die,
             now=lambda: START + timedelta(seconds=next(self._clock)),
+            journal=self.engine.journal,
         )
         runs.use(self.engine)
-        self.engine.body, self.engine.stops = runs.carry_out, runs.stop_requested
+        self.engine.body = runs.carry_out
         return runs
 
     def chores(self) -> Mapping[type[Chore], Kind]:

@@ -123,18 +123,18 @@ async def control(settings: Settings) -> None:
         executor=executor,
         controller=settings.name,
         chores=kinds(wire, Path(settings.directory), kept, lease.in_charge),
+        journal=lambda record: Parking(record, wire, settings.park.get(record.asked.id)),
     )
 
-    async def body(run: str, journal: Journal) -> None:
+    async def body(run: str) -> None:
         CURRENT_RUN.set(run)
         HOST.set((await asyncio.to_thread(kept.get, run)).host)
-        await runs.carry_out(run, Parking(journal, wire, settings.park.get(run)))
+        await runs.carry_out(run)
 
     engine = DurableEngine(
         beside(settings.url, "engine"),
         controller=settings.name,
         body=body,
-        stop_requested=runs.stop_requested,
     )
     ended = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)

@@ -116,7 +116,7 @@ async def stages(directory: Path, workflow: str) -> tuple[list[str], object, obj
         await bench.engine.carry_out(run)
     agents = {name: (one.mode, one.awaiting, sorted(one.table)) for name, one in bench.agents.items()}
     found = (
-        list(bench.engine.remembered[run]),
+        bench.engine.remembered[run],
         (agents, bench.hypervisor.on, dict.fromkeys(agents, Slot.A)),
         bench.standings.get("acme", "calm"),
     )

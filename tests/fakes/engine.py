@@ -1,11 +1,12 @@
-"""An engine of runs in memory that dies where a test says, and remembers what real ones remember."""
+"""An engine of runs in memory that dies where a test says; what a run did is remembered by its record."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from causeway_controller.workflows.ports import Body, EngineState
+from causeway_controller.workflows.ports import Body, EngineState, Journal
+from causeway_controller.workflows.run_record import Record
 
 
 class Killed(BaseException):
@@ -38,14 +39,14 @@ class FakeEngine:
     """Runs are carried out when a test says so."""
 
     def __init__(self) -> None:
-        self.remembered: dict[str, dict[str, str]] = {}
+        self.remembered: dict[str, list[str]] = {}
+        """Stages of each run that are through, in their order."""
         self.submitted: dict[str, str] = {}
         self.ended: set[str] = set()
         self.given_up: set[str] = set()
         self.ended_at: dict[str, datetime] = {}
         self.at: Hook = _nothing
         self.body: Body
-        self.stops: Callable[[str], Awaitable[bool]]
 
     async def submit(self, run: str, *, key: str) -> None:
         self.submitted[run] = key
@@ -71,28 +72,37 @@ class FakeEngine:
 
     async def carry_out(self, run: str) -> None:
         """One execution, from what is remembered."""
-        await self.body(run, _Journal(self, run))
+        await self.body(run)
         self.ended.add(run)
         self.ended_at[run] = datetime.now(UTC)
 
+    def journal(self, record: Record) -> Journal:
+        """The run's, with the moments at which its controller may die."""
+        return _Journal(self, record)
+
 
 class _Journal:
-    def __init__(self, engine: FakeEngine, run: str) -> None:
+    def __init__(self, engine: FakeEngine, record: Record) -> None:
         self._engine = engine
-        self._run = run
-        self._known = engine.remembered.setdefault(run, {})
-        self._before = list(self._known)
+        self._record = record
+        self._through = engine.remembered.setdefault(record.asked.id, [])
+        self._before = list(self._through)
 
     async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        async def acting() -> str:
+            assert not self._before, "what was remembered is done again"
+            await self._engine.at(name, "before")
+            found = await act()
+            await self._engine.at(name, "after")
+            return found
+
+        found = await self._record.stage(name, acting)
         if self._before:
             assert self._before.pop(0) == name, "stages in another order than before"
-            return self._known[name]
-        await self._engine.at(name, "before")
-        found = await act()
-        await self._engine.at(name, "after")
-        self._known[name] = found
+            return found
+        self._through.append(name)
         await self._engine.at(name, "remembered")
         return found
 
     async def stop_requested(self) -> bool:
-        return await self._engine.stops(self._run)
+        return await self._record.stop_requested()

@@ -156,9 +156,7 @@ class Controller:
             die=self._end,
             now=around.loop.now,
         )
-        self._engine = MemoryEngine(
-            around.kept, name=self.name, body=self.runs.carry_out, stop_requested=self.runs.stop_requested
-        )
+        self._engine = MemoryEngine(around.kept, name=self.name, body=self.runs.carry_out)
         self.runs.use(self._engine)
 
     @property

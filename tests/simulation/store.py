@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,24 +96,16 @@ class Kept:
     keys: dict[str, str] = field(default_factory=dict)
     holders: dict[str, str] = field(default_factory=dict)
     executions: dict[str, int] = field(default_factory=dict)
-    stages: dict[str, dict[str, str]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
-
-
-class MovedOn(Exception):  # noqa: N818 - what the engine says to who was taken for dead
-    """Another execution of the run has begun: nothing more of this one is remembered."""
 
 
 class MemoryEngine:
     """An engine of runs (`workflows.ports.Engine`) that keeps what DBOS would keep, and fences as it does."""
 
-    def __init__(
-        self, kept: Kept, *, name: str, body: Body, stop_requested: Callable[[str], Awaitable[bool]]
-    ) -> None:
+    def __init__(self, kept: Kept, *, name: str, body: Body) -> None:
         self._kept = kept
         self._name = name
         self._body = body
-        self._stop_requested = stop_requested
 
     async def submit(self, run: str, *, key: str) -> None:
         self._kept.keys.setdefault(run, key)
@@ -159,28 +151,6 @@ class MemoryEngine:
 
     async def _carry_out(self, run: str) -> None:
         number = self._kept.executions[run] = self._kept.executions.get(run, 0) + 1
-        await self._body(run, _Journal(self._kept, run, number, self._stop_requested))
+        await self._body(run)
         if self._kept.executions[run] == number:
             self._kept.ended.add(run)
-
-
-class _Journal:
-    def __init__(
-        self, kept: Kept, run: str, number: int, stop_requested: Callable[[str], Awaitable[bool]]
-    ) -> None:
-        self._kept, self._run, self._number = kept, run, number
-        self._stop_requested = stop_requested
-
-    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
-        known = self._kept.stages.setdefault(self._run, {})
-        if name in known:
-            return known[name]
-        found = await act()
-        await asyncio.sleep(0.005)
-        if self._kept.executions[self._run] != self._number:
-            raise MovedOn(self._run)
-        known[name] = found
-        return found
-
-    async def stop_requested(self) -> bool:
-        return await self._stop_requested(self._run)

@@ -31,7 +31,7 @@ from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.replicas import Replicas
-from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.runs import News, Run, Runs, Stage
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.store.tokens import Tokens
@@ -69,6 +69,8 @@ def fill(url: str) -> None:
     runs = Runs(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
     runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
+    through = News(kind="stage", detail="{}", at=AT, through=Stage(name="stage 1", record="{}"))
+    runs.append_all("r1", (through,), epoch=epoch)
     runs.ask_to_stop("r1", actor="bert", at=AT)
     Standings(database).put("acme", "esx1", LEFT)
     Leases(database).take("controller-1", 10)

@@ -25,6 +25,7 @@ from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
+from causeway_controller.store.runs import Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_wire.types import Secret
 from tests.contract.store.dump import AT, CLIENT, DUMPS, PASSWORD, fill, keys
@@ -139,13 +140,25 @@ def test_everything_comes_back_in_either_database(filled: Database, other: Datab
     path = tmp_path / "a.backup"
     made = written(filled, path)
     assert restored(other, path) == made == backup.check(path)
-    same = ("counter", "audit", "audit_head")
+    same = ("counter", "audit", "audit_head", "run_stage")
     assert rows(other, *same) == rows(filled, *same)
     assert all(rows(filled)[name] for name in ("run_event", "certificate", "secret", "vlan_lease"))
     assert len(Inventories(other, now=lambda: AT).load().inventory.tenants) == 1
     sealing = vault.unlock(other, keys(), now=lambda: AT, actor="bert")
     assert Secrets(other, sealing, now=lambda: AT).get("hypervisor/esx1") == PASSWORD
     assert [each.subject for each in Ledger(other, now=lambda: AT).history("acme")] == [CLIENT]
+
+
+def test_what_was_remembered_of_stages_does_not_come_back(
+    filled: Database, other: Database, tmp_path: Path
+) -> None:
+    """It may have been taken back since: whoever carries the run on finds out what is so."""
+    assert rows(filled)["run_stage"] == [("r1", "stage 1", "{}")]
+    written(filled, tmp_path / "a.backup")
+    restored(other, tmp_path / "a.backup")
+    taken = Runs(other).take("r1")
+    assert taken is not None
+    assert (len(taken.events), taken.stages) == (2, {})
 
 
 async def test_numbers_are_raised_above_what_appliances_may_have_seen(

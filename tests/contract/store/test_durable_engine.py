@@ -15,20 +15,14 @@ from dbos import DBOS
 
 from causeway_controller.store.database import beside
 from causeway_controller.workflows.durable import DurableEngine
-from causeway_controller.workflows.ports import Body, EngineState, Journal
+from causeway_controller.workflows.ports import Body, EngineState
 from tests import postgres
 
 PATIENCE = 60
 
 
-async def nobody(_run: str) -> bool:
-    return False
-
-
 def engine(url: str, name: str, body: Body) -> DurableEngine:
-    return DurableEngine(
-        beside(url, "engine"), controller=name, body=body, stop_requested=nobody, polling=0.05
-    )
+    return DurableEngine(beside(url, "engine"), controller=name, body=body, polling=0.05)
 
 
 async def until(holds: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
@@ -45,23 +39,16 @@ def test_it_is_the_version_that_this_was_tried_with() -> None:
     assert list(inspect.signature(DBOS._recover_pending_workflows).parameters) == ["executor_ids"]
 
 
-async def test_what_a_dead_controller_held_is_carried_on_and_its_stages_are_not_done_again(
-    empty_url: str,
-) -> None:
+async def test_what_a_dead_controller_held_is_carried_on(empty_url: str) -> None:
     done: list[str] = []
     forever, begun = asyncio.Event(), asyncio.Event()
 
-    async def first(run: str, journal: Journal) -> None:
-        await journal.stage("stage 1", lambda: act("one did it"))
+    async def first(run: str) -> None:
         begun.set()
         await forever.wait()
 
-    async def second(run: str, journal: Journal) -> None:
-        done.append(await journal.stage("stage 1", lambda: act("two did it")))
-        done.append(await journal.stage("stage 2", lambda: act("two went on")))
-
-    async def act(said: str) -> str:
-        return said
+    async def second(run: str) -> None:
+        done.append(run)
 
     async with engine(empty_url, "one", first) as one:
         await one.submit("r1", key="acme/esx1")
@@ -72,44 +59,18 @@ async def test_what_a_dead_controller_held_is_carried_on_and_its_stages_are_not_
         assert await two.adopt(frozenset({"one", "two"})) == 0
         assert await two.adopt(frozenset({"two"})) == 1
         assert await two.adopt(frozenset({"two"})) == 0
-        await until(lambda: len(done) == 2)
-        assert done == ["one did it", "two went on"]
 
         async def ended() -> bool:
             return await two.states(("r1",)) == {"r1": EngineState.ENDED}
 
         await until(ended)
-
-
-async def test_an_error_is_not_remembered(empty_url: str) -> None:
-    tries: list[str] = []
-
-    async def fail() -> str:
-        raise OSError("the world is not there")
-
-    async def succeed() -> str:
-        return "now"
-
-    async def body(run: str, journal: Journal) -> None:
-        try:
-            tries.append(await journal.stage("stage 1", fail if not tries else succeed))
-        except OSError as error:
-            tries.append(str(error))
-            raise asyncio.CancelledError from None
-
-    async with engine(empty_url, "one", body) as one:
-        await one.submit("r1", key="acme/esx1")
-        await until(lambda: len(tries) == 1)
-    async with engine(empty_url, "two", body) as two:
-        await two.adopt(frozenset({"two"}))
-        await until(lambda: len(tries) == 2)
-    assert tries == ["the world is not there", "now"]
+        assert done == ["r1"]
 
 
 async def test_a_run_that_was_given_up_is_carried_on_when_it_is_asked_for(empty_url: str) -> None:
     began: list[str] = []
 
-    async def body(run: str, journal: Journal) -> None:
+    async def body(run: str) -> None:
         began.append(run)
 
     async with engine(empty_url, "one", body) as one:
@@ -128,7 +89,7 @@ async def test_one_run_of_a_key_at_a_time_and_others_beside_it(empty_url: str) -
     began: list[str] = []
     gates = {run: asyncio.Event() for run in ("a1", "a2", "b1")}
 
-    async def body(run: str, journal: Journal) -> None:
+    async def body(run: str) -> None:
         began.append(run)
         await gates[run].wait()
 
@@ -148,14 +109,10 @@ async def test_one_run_of_a_key_at_a_time_and_others_beside_it(empty_url: str) -
         await until(ended)
 
 
-async def test_what_is_kept_is_json_and_the_file_is_its_owners(tmp_path: Path) -> None:
+async def test_what_is_kept_is_the_id_and_the_file_is_its_owners(tmp_path: Path) -> None:
     done = asyncio.Event()
 
-    async def body(run: str, journal: Journal) -> None:
-        async def act() -> str:
-            return "what came of it"
-
-        await journal.stage("stage 1", act)
+    async def body(run: str) -> None:
         done.set()
 
     async with engine(f"sqlite:///{tmp_path}/causeway.db", "one", body) as one:
@@ -164,15 +121,16 @@ async def test_what_is_kept_is_json_and_the_file_is_its_owners(tmp_path: Path) -
     path = tmp_path / "causeway-engine.db"
     assert path.stat().st_mode & 0o777 == 0o600
     connection = sqlite3.connect(path)
-    (output,) = connection.execute("SELECT output FROM operation_outputs").fetchone()
+    (kept,) = connection.execute("SELECT workflow_uuid FROM workflow_status WHERE name = 'run'").fetchall()
+    stages = connection.execute("SELECT * FROM operation_outputs").fetchall()
     connection.close()
-    assert output == '"what came of it"'
+    assert (kept, stages) == (("r1",), [])
 
 
 async def test_on_postgresql_it_has_a_schema_of_its_own(postgres_home: Path) -> None:
     url = postgres.create(postgres_home, "schemas")
 
-    async def body(run: str, journal: Journal) -> None:
+    async def body(run: str) -> None:
         """Nothing is to be done."""
 
     async with engine(url, "one", body):
@@ -188,13 +146,9 @@ async def test_on_postgresql_it_has_a_schema_of_its_own(postgres_home: Path) -> 
 async def test_runs_that_are_over_are_forgotten_after_a_time_and_no_others(empty_url: str) -> None:
     forever = asyncio.Event()
 
-    async def body(run: str, journal: Journal) -> None:
-        await journal.stage("stage 1", done)
+    async def body(run: str) -> None:
         if run == "open":
             await forever.wait()
-
-    async def done() -> str:
-        return "done"
 
     async with engine(empty_url, "one", body) as one:
         for run in ("over1", "over2", "kept", "open"):

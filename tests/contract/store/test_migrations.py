@@ -88,7 +88,7 @@ def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, rev
     assert asyncio.run(StoredGenerations(database).next("acme-esx1")) == 42
     assert Epochs(database).current("acme", "esx1") == 1
     assert [run.id for run in Runs(database).open()] == ["r1"]
-    assert [event.kind for event in Runs(database).events("r1")] == ["started"]
+    assert Runs(database).events("r1")[0].kind == "started"
     database.close()
 
 

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 
 from causeway_controller.errors import StoreError
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
-from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.runs import News, Run, Runs, Stage
+from causeway_controller.store.tables import open_run, run_stage
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.provider_inventory import seed_example
 
@@ -86,6 +87,60 @@ def test_whoever_was_taken_over_writes_no_more(runs: Runs, database: Database) -
     with pytest.raises(ProblemError, match="has taken it over"):
         append(runs, "late", epoch=old)
     assert append(runs, "adopted", epoch=new) == 1
+
+
+def through(runs: Runs, stage: str, *, epoch: int) -> None:
+    told = News(kind="stage", detail="{}", at=AT, through=Stage(name=stage, record=f"{stage} of {epoch}"))
+    runs.append_all("r1", (told,), epoch=epoch)
+
+
+def test_who_takes_a_run_knows_what_came_of_it_and_which_stages_are_through(runs: Runs) -> None:
+    first = runs.take("r1")
+    assert first is not None
+    assert (first.events, first.stages) == ((), {})
+    append(runs, "started", epoch=first.epoch)
+    through(runs, "stage 1", epoch=first.epoch)
+    second = runs.take("r1")
+    assert second is not None
+    assert second.epoch > first.epoch
+    assert [each.kind for each in second.events] == ["started", "stage"]
+    assert second.stages == {"stage 1": f"stage 1 of {first.epoch}"}
+
+
+def test_who_was_taken_over_has_no_stage_remembered(runs: Runs) -> None:
+    first, second = runs.take("r1"), runs.take("r1")
+    assert first is not None
+    assert second is not None
+    with pytest.raises(ProblemError, match="has taken it over"):
+        through(runs, "stage 1", epoch=first.epoch)
+    third = runs.take("r1")
+    assert third is not None
+    assert (third.events, third.stages) == ((), {})
+
+
+def test_who_takes_a_run_waits_for_the_stage_that_is_being_remembered(runs: Runs, database: Database) -> None:
+    """Otherwise it would be done again by the one, and gone on from by the other."""
+    first = runs.take("r1")
+    assert first is not None
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as connection:
+            connection.execute(select(open_run).with_for_update()).all()  # as who appends does first
+            taking = pool.submit(runs.take, "r1")
+            with pytest.raises(TimeoutError):
+                taking.result(0.5)
+            row = {"run": "r1", "name": "stage 1", "record": "one did it"}
+            connection.execute(insert(run_stage), row)
+        second = taking.result(30)
+    assert second is not None
+    assert second.stages == {"stage 1": "one did it"}
+
+
+def test_nothing_is_remembered_of_a_run_that_is_over(runs: Runs, database: Database) -> None:
+    through(runs, "stage 1", epoch=1)
+    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT)
+    assert runs.take("r1") is None
+    with database.read() as connection:
+        assert connection.execute(select(run_stage)).all() == []
 
 
 @pytest.mark.parametrize("table", ["run", "run_event", "audit", "inventory_revision"])

@@ -327,7 +327,6 @@ async def _carried_out(
         beside(settings.store.reveal(), "engine"),
         controller=lease.name,
         body=runs.carry_out,
-        stop_requested=runs.stop_requested,
     )
     async with engine:
         runs.use(engine)

@@ -21,6 +21,7 @@ from causeway_controller.errors import StoreError
 from causeway_controller.store import audit, backup_file, counters, migrate
 from causeway_controller.store.backup_file import End, Header, Row
 from causeway_controller.store.database import SQLITE, Database
+from causeway_controller.store.tables import run_stage
 
 MARGIN: Final = 1_000_000
 """How far a restore raises numbers: above what was handed out since the backup, at a thousand a day for two
@@ -90,7 +91,8 @@ def restore(
     """Put a backup into an empty database, bring it to the tables of now, and raise its numbers.
 
     Generations and epochs are raised by `margin`: appliances have seen higher ones than the backup, and
-    refuse lower ones. Appliances that report still higher ones raise them again (`counters`). Raises
+    refuse lower ones. Appliances that report still higher ones raise them again (`counters`). What is
+    remembered of stages is dropped: it may have been taken back since, so open runs begin anew. Raises
     StoreError; then the database is empty as before.
     """
     path, summary = backup_file.named(source), check(source)
@@ -103,6 +105,7 @@ def restore(
             raise StoreError(f"the backup {path} was changed while it was read; restore it again")
         migrate.upgrade_within(connection)
         counters.raise_all(connection, margin)
+        connection.execute(delete(run_stage))
         detail = f"{reader.end.sha256}, numbers raised by {margin}"
         act = audit.Act(at=now(), actor=actor, action="store.restore", subject=path.name, detail=detail)
         audit.append(connection, act)

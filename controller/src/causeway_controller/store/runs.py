@@ -6,7 +6,7 @@ One run at a time is open for a tenant on a host: their appliance does one failo
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -19,7 +19,7 @@ from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters, left_on, tenancies
 from causeway_controller.store.database import Database, upsert, upsert_on
-from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stop
+from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stage, run_stop
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
@@ -35,7 +35,15 @@ _IS_OPEN: Final = select(open_run.c.run).where(open_run.c.run == _RUN)
 _LOCK: Final = select(open_run).where(open_run.c.run == _RUN).with_for_update()
 _STOP: Final = select(run_stop.c.actor).where(run_stop.c.run == _RUN)
 _LAST_NUMBER: Final = select(func.coalesce(func.max(run_event.c.number), 0)).where(run_event.c.run == _RUN)
+_EVENTS: Final = (
+    select(run_event)
+    .where(run_event.c.run == _RUN, run_event.c.number > bindparam("after"))
+    .order_by(run_event.c.number)
+)
 _INSERT_EVENT: Final = insert(run_event)
+_STAGES: Final = select(run_stage.c.name, run_stage.c.record).where(run_stage.c.run == _RUN)
+_INSERT_STAGE: Final = insert(run_stage)
+_FORGET_STAGES: Final = delete(run_stage).where(run_stage.c.run == _RUN)
 _INSERT_RUN: Final = insert(run)
 _INVENTORY: Final = select(inventory_head.c.revision).with_for_update(read=True)
 _BEFORE: Final = (
@@ -84,6 +92,26 @@ class News:
     kind: str
     detail: str
     at: datetime
+    through: Stage | None = None
+    """What is remembered with it, until the run is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage of a run that is through; `record` is for whoever carries the run on."""
+
+    name: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An open run in new hands: what came of it, and nothing more comes of it under an older epoch."""
+
+    epoch: Epoch
+    events: tuple[RunEvent, ...]
+    stages: Mapping[str, str]
+    """Records of the stages that are through, by their names."""
 
 
 class Runs:
@@ -125,6 +153,25 @@ class Runs:
         """Whether a run that is over may have left replicas on there, in no mode. Raises StoreError."""
         return any(one.host == host for one in left_on.find(self._database, tenant))
 
+    def take(self, name: str) -> Taken | None:
+        """Take the run under an epoch above all before; None when it is over. Raises StoreError.
+
+        Who appends at that moment holds the run: it is through before, and its news are in what is returned,
+        or it is refused.
+        """
+        with self._database.write() as connection:
+            found = connection.execute(_LOCK, {"name": name}).one_or_none()
+            if found is None:
+                return None
+            epoch = counters.advance(connection, counters.EPOCH, counters.owner(found.tenant, found.host))
+            events = connection.execute(_EVENTS, {"name": name, "after": 0})
+            stages = connection.execute(_STAGES, {"name": name})
+            return Taken(
+                epoch=epoch,
+                events=tuple(_event(row) for row in events),
+                stages={row.name: row.record for row in stages},
+            )
+
     def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
         """Keep an event of an open run and return its number.
 
@@ -146,6 +193,7 @@ class Runs:
             number = _append(connection, name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
             ended = delete(open_run).where(open_run.c.run == name)
             row = connection.execute(ended.returning(open_run.c.tenant, open_run.c.host)).one()
+            connection.execute(_FORGET_STAGES, {"name": name})
             if left is not None:
                 tenancies.put(connection, row.tenant, row.host, left)
             return number
@@ -189,9 +237,9 @@ class Runs:
 
     def events(self, name: str, *, after: int = 0) -> tuple[RunEvent, ...]:
         """The run's events after this number, also while it runs. Raises StoreError."""
-        question = select(run_event).where(run_event.c.run == name, run_event.c.number > after)
         with self._database.read() as connection:
-            return tuple(_event(row) for row in connection.execute(question.order_by(run_event.c.number)))
+            found = connection.execute(_EVENTS, {"name": name, "after": after})
+            return tuple(_event(row) for row in found)
 
     def get(self, name: str) -> Run:
         """The run as it was asked for. Raises StoreError when there is none."""
@@ -286,4 +334,9 @@ def _append(connection: Connection, name: str, news: Sequence[News], *, epoch: E
         for number, each in enumerate(news, before + 1)
     ]
     connection.execute(_INSERT_EVENT, rows)
+    through = [each.through for each in news if each.through is not None]
+    if through:
+        connection.execute(
+            _INSERT_STAGE, [{"run": name, "name": one.name, "record": one.record} for one in through]
+        )
     return before + len(rows)

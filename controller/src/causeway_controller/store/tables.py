@@ -190,6 +190,14 @@ run_event = Table(
     Column("at", Moment, nullable=False),
     sqlite_strict=True,
 )
+run_stage = Table(
+    "run_stage",
+    METADATA,
+    Column("run", Words, ForeignKey("run.id"), primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("record", Words, nullable=False),
+    sqlite_strict=True,
+)
 open_run = Table(
     "open_run",
     METADATA,

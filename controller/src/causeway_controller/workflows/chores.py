@@ -17,11 +17,10 @@ from msgspec import Struct
 
 from causeway_controller.contract import requests
 from causeway_controller.contract.requests import Chore
-from causeway_controller.contract.run_events import FAILED, FINISHED, STAGE, STARTED, STEP, TAKEN_OVER
+from causeway_controller.contract.run_events import FAILED, FINISHED, STARTED, STEP, TAKEN_OVER
 from causeway_controller.errors import ControllerError, RunStopped
 from causeway_controller.store.runs import Run
 from causeway_controller.workflows.execution import Means
-from causeway_controller.workflows.ports import Journal
 from causeway_controller.workflows.run_record import Record
 from causeway_wire.problem import ProblemError
 
@@ -57,24 +56,25 @@ class Kind(Protocol):
 class ChoreExecution:
     """A chore in this controller's hands, under an epoch of its own."""
 
-    def __init__(self, means: Means, kinds: Mapping[type[Chore], Kind], asked: Run, journal: Journal) -> None:
+    def __init__(self, means: Means, kinds: Mapping[type[Chore], Kind], asked: Run) -> None:
         self._controller = means.controller
         self._kind = kinds[type(requests.read_chore(asked.request.encode()))]
         self._asked = asked
-        self._journal = journal
         self._record = Record(asked, runs=means.runs, epochs=means.epochs, now=means.now)
+        self._journal = means.journal(self._record)
         self._through: list[str] = []
         """Sentences of the units that were done."""
         self._told: dict[str, str] = {}
 
     async def carry_out(self) -> None:
-        """Carry it to its end, well or not.
+        """Carry it to its end, well or not; nothing when it is over.
 
         Raises Superseded when another controller has taken it over, StoreError when nothing can be kept.
         """
-        before = await self._record.before()
-        await self._record.take_epoch()
-        started = next((event.detail for event in before if event.kind == STARTED), None)
+        taken = await self._record.take()
+        if taken is None:
+            return
+        started = next((event.detail for event in taken.events if event.kind == STARTED), None)
         await self._record.ended(functools.partial(self._carry_on, started), self._fail)
 
     async def _carry_on(self, started: str | None) -> None:
@@ -103,10 +103,7 @@ class ChoreExecution:
         async def act() -> str:
             if await self._journal.stop_requested():
                 return _text(Done(stopped=True))
-            done = await self._unit(number, unit)
-            self._record.telling.tell(STAGE, stage=unit.name)
-            await self._record.telling.kept()
-            return _text(done)
+            return _text(await self._unit(number, unit))
 
         return await self._journal.stage(unit.name, act)
 

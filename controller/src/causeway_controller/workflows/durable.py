@@ -1,15 +1,13 @@
 """The engine of runs that outlive controllers, on DBOS; nothing else knows it (decision 29).
 
-DBOS remembers which stages of a run are through and gives each execution a token, without which nothing more
-is remembered: what a controller does that was taken for dead leaves no trace. Only ids and records of stages
-go into it. It listens on no port and tells nobody anything.
+DBOS is the queue, and knows who holds which run; only ids go into it. What a run did is remembered with its
+events (`run_record`). It listens on no port and tells nobody anything.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, Self
@@ -52,7 +50,6 @@ class DurableEngine:
         *,
         controller: Name,
         body: Body,
-        stop_requested: Callable[[str], Awaitable[bool]],
         polling: float = 0.25,
     ) -> None:
         """`url`: where the engine keeps its tables (`store.database.beside`).
@@ -62,7 +59,6 @@ class DurableEngine:
         self._url = url
         self._controller = controller
         self._body = body
-        self._stop_requested = stop_requested
         self._polling = polling
 
     async def __aenter__(self) -> Self:
@@ -73,7 +69,7 @@ class DurableEngine:
 
         @DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=_ATTEMPTS)
         async def run(identifier: str) -> None:
-            await self._body(identifier, _Steps(identifier, self._stop_requested))
+            await self._body(identifier)
 
         DBOS.launch()
         await DBOS.register_queue_async(
@@ -152,38 +148,3 @@ class DurableEngine:
             "enable_otlp": False,
             "log_level": "WARNING",
         }
-
-
-class _Unremembered(BaseException):
-    """An error on its way past DBOS, which remembers exceptions and no others."""
-
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-class _Steps:
-    """The journal of one run."""
-
-    def __init__(self, run: str, stop_requested: Callable[[str], Awaitable[bool]]) -> None:
-        self._run = run
-        self._stop_requested = stop_requested
-
-    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
-        """Act as a step of DBOS: what it returned is returned again, and not done again."""
-
-        async def step() -> str:
-            try:
-                return await act()
-            except Exception as error:
-                # DBOS would remember it, and raise it again under every controller that carries the run on.
-                raise _Unremembered(error) from error
-
-        try:
-            return await DBOS.run_step_async({"name": name, "retries_allowed": False}, step)
-        except _Unremembered as error:
-            raise error.cause from None
-
-    async def stop_requested(self) -> bool:
-        """Whether our own flag is set: cancelled by DBOS, a run could not take back what it did."""
-        return await self._stop_requested(self._run)

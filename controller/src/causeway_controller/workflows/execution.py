@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,6 @@ from causeway_controller.contract.run_events import (
     FAILED,
     FINISHED,
     SETTLED,
-    STAGE,
     STARTED,
     STEP,
     TAKEN_OVER,
@@ -46,7 +45,6 @@ from causeway_controller.workflows.ports import Journal, Tenancies
 from causeway_controller.workflows.run_record import Inherited, Record
 from causeway_controller.workflows.stages import Stages
 from causeway_controller.workflows.survey import Known
-from causeway_controller.workflows.telling import Telling
 from causeway_wire.types import Name, VmName
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
@@ -67,16 +65,18 @@ class Means:
     """It looks at this controller's lease before each effect."""
     controller: Name
     now: Callable[[], datetime]
+    journal: Callable[[Record], Journal]
+    """Gives the journal of a run, which is its record."""
 
 
 class Execution:
     """A run in this controller's hands, under an epoch of its own."""
 
-    def __init__(self, means: Means, asked: Run, journal: Journal) -> None:
+    def __init__(self, means: Means, asked: Run) -> None:
         self._means = means
         self._asked = asked
-        self._journal = journal
         self._record = Record(asked, runs=means.runs, epochs=means.epochs, now=means.now)
+        self._journal = means.journal(self._record)
         self._telling = self._record.telling
         self._site: Site | None = None
         self._planned: Sequence[Step] = ()
@@ -85,20 +85,23 @@ class Execution:
         self._inherited = Inherited()
 
     async def carry_out(self) -> None:
-        """Carry the run to its end, well or not.
+        """Carry the run to its end, well or not; nothing when it is over.
 
         Raises Superseded when another controller has taken it over, StoreError when nothing can be kept.
         """
-        before = await self._record.before()
-        await self._record.take_epoch()
+        taken = await self._record.take()
+        if taken is None:
+            return
         self._inherited = await self._record.inherited()
-        await self._record.ended(functools.partial(self._carry_on, before), self._fail)
+        await self._record.ended(functools.partial(self._carry_on, taken.events), self._fail)
 
     async def give_up(self, error: Exception) -> None:
         """End the run as failed without doing anything more; raises as `carry_out`."""
-        for event in await self._record.before():
+        taken = await self._record.take()
+        if taken is None:
+            return
+        for event in taken.events:
             self._remember(event)
-        await self._record.take_epoch()
         self._inherited = await self._record.inherited()
         await self._fail(error)
 
@@ -147,7 +150,7 @@ class Execution:
         else:
             await self._take_over(acting, plan.steps)
         await self._telling.kept()
-        stages = Stages(self._means.executor, acting, _Told(self._journal, self._telling), self._step)
+        stages = Stages(self._means.executor, acting, self._journal, self._step)
         await self._finish(plan, await stages.carry_out(plan.steps))
 
     def _left_on(self, steps: Sequence[Step]) -> Iterator[VmName]:
@@ -231,29 +234,6 @@ class Execution:
         tenant = self._site.tenants[self._asked.tenant]
         vms = tenancy.mode(self._site, self._asked.tenant).vms | _replicas(self._planned)
         return await self._means.executor.survey.now(tenant, self._planned, vms)
-
-
-class _Told:
-    """The journal of a run that tells when a stage is through, before it is remembered."""
-
-    def __init__(self, journal: Journal, telling: Telling) -> None:
-        self._journal = journal
-        self._telling = telling
-
-    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
-        """As `Journal.stage`."""
-
-        async def told() -> str:
-            found = await act()
-            self._telling.tell(STAGE, stage=name)
-            await self._telling.kept()
-            return found
-
-        return await self._journal.stage(name, told)
-
-    async def stop_requested(self) -> bool:
-        """As `Journal.stop_requested`."""
-        return await self._journal.stop_requested()
 
 
 def _left_out(request: requests.Request) -> dict[str, Any]:

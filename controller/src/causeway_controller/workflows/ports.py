@@ -163,7 +163,7 @@ class Journal(Protocol):
         """Whether somebody asked that the run go no further."""
 
 
-Body = Callable[[str, Journal], Awaitable[None]]
+Body = Callable[[str], Awaitable[None]]
 """Carries a run out, given its id, from wherever it is."""
 
 

@@ -24,7 +24,7 @@ from causeway_controller.contract.run_events import (
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.inventory import modes
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import News, Run, RunEvent, Runs
+from causeway_controller.store.runs import News, Run, RunEvent, Runs, Stage, Taken
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.telling import Telling, text
 from causeway_wire.problem import ProblemError, ProblemType
@@ -49,7 +49,11 @@ class Inherited:
 
 
 class Record:
-    """One run's, in this controller's hands. `epoch` is 0 until one was taken."""
+    """One run's, in this controller's hands. `epoch` is 0 until it was taken.
+
+    It is the run's journal (`ports.Journal`): a stage is remembered in the transaction that keeps its event,
+    under the epoch of who did it.
+    """
 
     def __init__(self, asked: Run, *, runs: Runs, epochs: Epochs, now: Callable[[], datetime]) -> None:
         self.asked = asked
@@ -60,14 +64,32 @@ class Record:
         self._runs = runs
         self._epochs = epochs
         self._now = now
+        self._stages: Mapping[str, str] = {}
+        """Records of the stages that were through when it was taken."""
 
-    async def before(self) -> tuple[RunEvent, ...]:
-        """Return what came of it under others, or before. Raises StoreError."""
-        return await asyncio.to_thread(self._runs.events, self.asked.id)
+    async def take(self) -> Taken | None:
+        """Be newer than everybody who carried it out before, and return what came of it under them.
 
-    async def take_epoch(self) -> None:
-        """Be newer than everybody who carried it out before. Raises StoreError."""
-        self.epoch = await asyncio.to_thread(self._epochs.take, self.asked.tenant, self.asked.host)
+        None when it is over. Raises StoreError.
+        """
+        taken = await asyncio.to_thread(self._runs.take, self.asked.id)
+        if taken is not None:
+            self.epoch, self._stages = taken.epoch, taken.stages
+        return taken
+
+    async def stage(self, name: str, act: Callable[[], Awaitable[str]]) -> str:
+        """As `ports.Journal.stage`. Raises Superseded, StoreError."""
+        known = self._stages.get(name)
+        if known is not None:
+            return known
+        found = await act()
+        self.telling.through(Stage(name=name, record=found))
+        await self.telling.kept()
+        return found
+
+    async def stop_requested(self) -> bool:
+        """As `ports.Journal.stop_requested`. Raises StoreError."""
+        return await asyncio.to_thread(self._runs.stop_asked_by, self.asked.id) is not None
 
     async def inherited(self) -> Inherited:
         """Return what the failover before this run of the same tenant and host left behind.
@@ -94,7 +116,7 @@ class Record:
         if await asyncio.to_thread(self._epochs.current, *whose) > self.epoch:
             return None
         await asyncio.to_thread(self._epochs.at_least, *whose, accepted)
-        await self.take_epoch()
+        self.epoch = await asyncio.to_thread(self._epochs.take, *whose)
         return self.epoch
 
     async def ended(

@@ -38,7 +38,7 @@ from causeway_controller.workflows.chores import ChoreExecution, Kind
 from causeway_controller.workflows.execution import Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
-from causeway_controller.workflows.stages import Unrecorded
+from causeway_controller.workflows.run_record import Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
@@ -58,6 +58,10 @@ def _new_id() -> str:
     return uuid.uuid4().hex
 
 
+def _record(record: Record) -> Journal:
+    return record
+
+
 class Runs:
     """Starts runs, and carries them out for the engine."""
 
@@ -73,13 +77,20 @@ class Runs:
         die: Callable[[str], None] = end_process,
         now: Callable[[], datetime] = _now,
         new_id: Callable[[], str] = _new_id,
+        journal: Callable[[Record], Journal] = _record,
     ) -> None:
         """`executor` looks at this controller's lease before each effect; `chores` are what is done besides
-        failovers; `die` ends this controller.
+        failovers; `die` ends this controller. A run's `journal` is its record, or stands in front of it.
         """
         self._chores = chores
         self._means = Means(
-            runs=runs, epochs=epochs, tenancies=tenancies, executor=executor, controller=controller, now=now
+            runs=runs,
+            epochs=epochs,
+            tenancies=tenancies,
+            executor=executor,
+            controller=controller,
+            now=now,
+            journal=journal,
         )
         self._runs = runs
         self._tenancies = tenancies
@@ -221,10 +232,6 @@ class Runs:
         """
         await asyncio.to_thread(self._runs.ask_to_stop, run, actor=actor, at=self._now())
 
-    async def stop_requested(self, run: str) -> bool:
-        """Whether somebody asked that it stop."""
-        return await asyncio.to_thread(self._runs.stop_asked_by, run) is not None
-
     async def retry(self, run: str, *, actor: str | None = None) -> Run:
         """Ask once more for what a run was asked for that failed or was stopped; the new run.
 
@@ -263,24 +270,23 @@ class Runs:
                 return found
         return None
 
-    async def carry_out(self, run: str, journal: Journal) -> None:
+    async def carry_out(self, run: str) -> None:
         """Carry the run out from wherever it is, to its end: the engine's body of it.
 
         A controller that cannot keep what it does, or whose run is another's by now, ends itself.
         """
         try:
             asked = await asyncio.to_thread(self._runs.find, run)
-            # Otherwise its end was kept, and the engine did not hear of it.
-            if asked is not None and await asyncio.to_thread(self._runs.is_open, run):
-                await self._execution(asked, journal).carry_out()
+            if asked is not None:
+                await self._execution(asked).carry_out()
         except (StoreError, Superseded) as error:
             self._die(f"run {run}: {error}")
             raise
 
-    def _execution(self, asked: Run, journal: Journal) -> Execution | ChoreExecution:
+    def _execution(self, asked: Run) -> Execution | ChoreExecution:
         if requests.chore(asked.request.encode()) is not None:
-            return ChoreExecution(self._means, self._chores, asked, journal)
-        return Execution(self._means, asked, journal)
+            return ChoreExecution(self._means, self._chores, asked)
+        return Execution(self._means, asked)
 
     async def resubmit(self, *, after: float) -> None:
         """Submit open runs that are so many seconds old and that the engine does not know or has given up.
@@ -303,7 +309,7 @@ class Runs:
                     error = ControllerError(
                         "the engine ended it without a word; look at the controllers' logs"
                     )
-                    await Execution(self._means, one, Unrecorded()).give_up(error)
+                    await Execution(self._means, one).give_up(error)
                 case _:
                     pass
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from causeway_controller.contract.run_events import STEP
+from causeway_controller.contract.run_events import STAGE, STEP
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Action, MachineKind, Power, Ready
-from causeway_controller.store.runs import News
+from causeway_controller.store.runs import News, Stage
 
 _GATHERING: Final = 0.05
 """Seconds that news wait for more: a transaction costs more than a row."""
@@ -32,7 +32,15 @@ class Telling:
 
     def tell(self, kind: str, **members: Any) -> None:
         """Have this kept soon; `members` are JSON values."""
-        self._news.append(News(kind=kind, detail=text(members), at=self._now()))
+        self._add(News(kind=kind, detail=text(members), at=self._now()))
+
+    def through(self, stage: Stage) -> None:
+        """Tell that a stage is through, and have it remembered with that."""
+        told = text({"stage": stage.name})
+        self._add(News(kind=STAGE, detail=told, at=self._now(), through=stage))
+
+    def _add(self, news: News) -> None:
+        self._news.append(news)
         if self._keeping is None:
             self._hurry.clear()
             self._keeping = asyncio.create_task(self._gather())

@@ -111,7 +111,7 @@ async def test_killed_at_any_boundary_another_controller_brings_it_to_the_same_e
     (tmp_path / "calm").mkdir()
     calm_database = made(tmp_path / "calm")
     calm = RunsBench(calm_database)
-    stages = list(calm.engine.remembered[await through(calm, *SEQUENCES[workflow])])
+    stages = calm.engine.remembered[await through(calm, *SEQUENCES[workflow])]
     for number, stage in enumerate(stages):
         (tmp_path / str(number)).mkdir()
         database = made(tmp_path / str(number))
