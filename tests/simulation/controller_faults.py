@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from sqlalchemy.engine import Connection
+
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import AgentUnreachable
 from causeway_controller.failover import partial, planning, steps
 from causeway_controller.failover.steps import Apply, Confirm, Step
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import modes
+from causeway_controller.store import counters
 from causeway_controller.store import runs as stored_runs
-from causeway_controller.store.counters import Epochs
 from causeway_controller.workflows import leases, records, stages
 from causeway_controller.workflows.acting import Run
 from causeway_controller.workflows.actions import Executor
@@ -135,12 +137,14 @@ def _cancel_only(plant: Plant) -> None:
 
 
 def _same_epoch(plant: Plant) -> None:
-    real = Epochs.take
+    real = counters.advance
 
-    def take(self: Epochs, tenant: str, host: str) -> int:
-        return self.current(tenant, host) or real(self, tenant, host)
+    def advance(connection: Connection, kind: str, owner: str) -> int:
+        if kind == counters.EPOCH and (last := counters.last(connection, kind, owner)):
+            return last
+        return real(connection, kind, owner)
 
-    plant.put(Epochs, "take", take)
+    plant.put(counters, "advance", advance)
 
 
 def _apply_at_once(plant: Plant) -> None:
@@ -190,6 +194,17 @@ def _undo_half(plant: Plant) -> None:
 
 def _forget_mode(plant: Plant) -> None:
     plant.put(planning, "after", lambda *_: modes.Idle())
+
+
+def _forget_stages(plant: Plant) -> None:
+    real = stored_runs.Runs.take
+
+    def take(self: stored_runs.Runs, name: str) -> stored_runs.Taken | None:
+        with self._database.write() as connection:
+            connection.execute(stored_runs._FORGET_STAGES, {"name": name})
+        return real(self, name)
+
+    plant.put(stored_runs.Runs, "take", take)
 
 
 def _no_fence_at_store(plant: Plant) -> None:
@@ -273,6 +288,12 @@ FAULTS: Final = (
     Fault("withdraw-first", "an undo begins with the provider's half", _withdraw_first),
     Fault("undo-half", "the provider's half is never withdrawn", _undo_half),
     Fault("forget-mode", "a run leaves the mode idle, whatever it did", _forget_mode),
+    Fault(
+        "forget-stages",
+        "who carries on begins with the first stage",
+        _forget_stages,
+        stands="each action finds out what is so already; a restored store remembers no stages either",
+    ),
     Fault("no-fence-at-store", "the store lets late controllers write", _no_fence_at_store),
     Fault("unheard-is-well", "the tenant's half is built on a silent provider's", _unheard_is_well),
     Fault(

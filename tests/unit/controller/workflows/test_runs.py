@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from causeway_controller.contract.requests import FailOver, FailOverSite, Request
 from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.inventory.modes import Full, Idle, Partial
 from causeway_controller.store.database import Database
+from causeway_controller.store.tables import run_stage
 from causeway_controller.workflows.run_record import FAILED, FINISHED, STARTED, TAKEN_OVER
 from causeway_wire.problem import Problem, ProblemError, ProblemType
 from tests.fakes.engine import Killed
@@ -103,7 +105,14 @@ def world(bench: RunsBench) -> object:
     return agents, bench.hypervisor.on, bench.standings.get("acme", HOST)
 
 
-@pytest.mark.parametrize("moment", ["before", "after", "remembered"])
+def forget(bench: RunsBench, database: Database) -> None:
+    """The version before remembered stages elsewhere, and a backup that was restored has none."""
+    with database.write() as connection:
+        connection.execute(delete(run_stage))
+    bench.engine.remembered.clear()
+
+
+@pytest.mark.parametrize("moment", ["before", "after", "remembered", "forgotten"])
 @pytest.mark.parametrize("workflow", SEQUENCES)
 async def test_killed_at_any_boundary_another_controller_brings_it_to_the_same_end(
     tmp_path: Path, workflow: str, moment: str
@@ -120,8 +129,11 @@ async def test_killed_at_any_boundary_another_controller_brings_it_to_the_same_e
         if before:
             await through(bench, *before)
         run = (await bench.runs.start(last, host=HOST, actor="anna")).id
-        assert await killed(bench, run, stage=stage, moment=moment)
+        at = "remembered" if moment == "forgotten" else moment
+        assert await killed(bench, run, stage=stage, moment=at)
         epoch = bench.epochs.current("acme", HOST)
+        if moment == "forgotten":
+            forget(bench, database)
         bench.controller("two")
         assert not await killed(bench, run, stage="", moment="")
         told = [kind for kind in bench.kinds(run) if kind != SETTLED]

@@ -137,7 +137,7 @@ async def test_what_a_controller_that_died_powered_on_is_no_obstacle(
     bench: RunsBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def die(stage: str, moment: str) -> None:
-        if moment == "after" and bench.running():
+        if moment == "remembered" and bench.running():
             raise Killed
 
     bench.engine.at = die
