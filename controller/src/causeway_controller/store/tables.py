@@ -7,6 +7,8 @@ is guarded by triggers besides: not even a defect of the controller rewrites it.
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -16,11 +18,13 @@ from sqlalchemy import (
     Integer,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from causeway_controller.store.columns import METADATA, Moment, Words, number, only_row
 
 APPEND_ONLY = ("inventory_revision", "run", "run_event", "audit", "certificate", "certificate_event")
+_IS_SETTLED: Final = text("kind = 'settled'")
 
 inventory_head = Table(
     "inventory_head",
@@ -188,6 +192,7 @@ run_event = Table(
     Column("kind", Words, nullable=False),
     Column("detail", Words, nullable=False),
     Column("at", Moment, nullable=False),
+    Index("ix_run_event_settled", "run", sqlite_where=_IS_SETTLED, postgresql_where=_IS_SETTLED),
     sqlite_strict=True,
 )
 run_stage = Table(

@@ -1,4 +1,4 @@
-"""What is remembered of the stages of an open run stands beside its events."""
+"""Stages of an open run are remembered beside its events; who settled a mode is found at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table and the index."""
     op.create_table(
         "run_stage",
         sa.Column("run", sa.Text(), nullable=False),
@@ -19,4 +19,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["run"], ["run.id"], name="fk_run_stage_run"),
         sa.PrimaryKeyConstraint("run", "name", name="pk_run_stage"),
         sqlite_strict=True,
+    )
+    settled = sa.text("kind = 'settled'")
+    op.create_index(
+        "ix_run_event_settled", "run_event", ["run"], sqlite_where=settled, postgresql_where=settled
     )
