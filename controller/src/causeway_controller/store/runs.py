@@ -45,6 +45,15 @@ _STAGES: Final = select(run_stage.c.name, run_stage.c.record).where(run_stage.c.
 _INSERT_STAGE: Final = insert(run_stage)
 _FORGET_STAGES: Final = delete(run_stage).where(run_stage.c.run == _RUN)
 _INSERT_RUN: Final = insert(run)
+_OPEN_HALF: Final = (
+    select(run.c.id)
+    .join(open_run, open_run.c.run == run.c.id)
+    .where(
+        open_run.c.tenant == bindparam("whose"),
+        open_run.c.host == bindparam("where"),
+        run.c.request.like(_SERVES),
+    )
+)
 _INVENTORY: Final = select(inventory_head.c.revision).with_for_update(read=True)
 _BEFORE: Final = (
     select(run.c.request, run_event)
@@ -140,13 +149,9 @@ class Runs:
 
     def open_half(self, tenant: TenantId, host: Name) -> RunId | None:
         """The open run that serves a half there for the tenant's controller; None where there is none."""
-        question = (
-            select(run.c.id)
-            .join(open_run, open_run.c.run == run.c.id)
-            .where(open_run.c.tenant == tenant, open_run.c.host == host, run.c.request.like(_SERVES))
-        )
         with self._database.read() as connection:
-            found: RunId | None = connection.execute(question).scalar_one_or_none()
+            asked = connection.execute(_OPEN_HALF, {"whose": tenant, "where": host})
+            found: RunId | None = asked.scalar_one_or_none()
         return found
 
     def left_on(self, tenant: TenantId, host: Name) -> bool:
