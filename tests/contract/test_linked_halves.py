@@ -199,7 +199,7 @@ async def test_stopped_by_the_tenants_staff_a_half_that_is_prepared_goes_no_furt
             (theirs,), (ours,) = both.tenant.runs_kept.open(), both.provider.runs_kept.open()
             await both.tenant.runs.stop(theirs.id, actor="anna")
             for _ in range(100):
-                if await both.provider.runs.stop_requested(ours.id):
+                if both.provider.runs_kept.stop_asked_by(ours.id) is not None:
                     break
                 await asyncio.sleep(0.05)
 
