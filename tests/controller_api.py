@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from aiohttp import ClientResponse, ClientSession
-from aiohttp.test_utils import TestServer
+from aiohttp import ClientResponse, ClientSession, web
 
 from causeway_controller.api.building import Parts, build
+from causeway_controller.api.runner import Runner
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tokens import NewToken
@@ -124,8 +124,9 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
         random=numbered_octets,
         interval=30.0,
     )
-    server = TestServer(build(parts))
-    await server.start_server()
+    runner = Runner(build(parts), shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with ClientSession() as session:
             yield Served(
@@ -134,10 +135,10 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
                 appliances=appliances,
                 hosts=hosts,
                 session=session,
-                url=str(server.make_url("/")).rstrip("/"),
+                url=f"http://127.0.0.1:{runner.addresses[0][1]}",
                 moments=moments,
-                stop=server.close,
+                stop=runner.cleanup,
             )
     finally:
-        await server.close()
+        await runner.cleanup()
         database.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import web
 
 from causeway_controller.api.building import Parts, build
+from causeway_controller.api.runner import Runner
 from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
@@ -58,7 +59,7 @@ class AtSocket:
             random=secrets.token_bytes,
             interval=30.0,
         )
-        runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=1)
+        runner = Runner(build(parts), shutdown_timeout=1)
         await runner.setup()
         await web.UnixSite(runner, str(self.socket)).start()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -113,6 +113,17 @@ async def test_every_route_as_another_tenant_and_as_nobody(world: World) -> None
     assert sorted(world.members()) == ["acme", "zeta"]
 
 
+async def test_head_is_answered_wherever_get_is_and_to_nobody_unknown(world: World) -> None:
+    async with world.tenant() as acme:
+        await acme.join(world.invited())
+        async with asking(world, acme) as own, asking(world, None) as nobody:
+            for route in (each for each in TENANT_ROUTES if each.method == "GET"):
+                path = place(route, "r-gone")
+                got, _ = await own.ask("GET", path)
+                assert await own.ask("HEAD", path) == (got, None), route.name
+                assert (await nobody.ask("HEAD", path))[0] in {401, 429}, route.name
+
+
 async def test_a_tenant_sees_all_of_its_own_and_no_vlan(world: World) -> None:
     async with world.tenant() as acme:
         await acme.join(world.invited())

@@ -113,10 +113,29 @@ def test_what_is_not_json_is_malformed(text: bytes) -> None:
     assert refusal(text) == (ProblemType.MALFORMED.urn, msgspec.UNSET)
 
 
-def test_nesting_without_end_is_malformed() -> None:
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"", "there is nothing: a body is needed, a JSON document"),
+        (b" \n", "there is nothing: a body is needed, a JSON document"),
+        (b'{"a": 1', "JSON is malformed: the text ends too early (byte 7)"),
+        (
+            b'{"a": "\\ud800"}',
+            "JSON is malformed: the escape is half of one, or the text ends behind it (byte 7)",
+        ),
+        (
+            b'{"a": "\\u1"}',
+            "JSON is malformed: the escape is half of one, or the text ends behind it (byte 7)",
+        ),
+        (b'{"a": "\xff"}', "JSON is malformed: this is not UTF-8 (byte 7)"),
+        (b'{"a" 1}', "JSON is malformed: expected ':' (byte 5)"),
+        (b"[" * 100_000, "JSON is malformed: it is nested too deeply"),
+    ],
+)
+def test_what_is_malformed_is_said_in_words_with_the_place(text: bytes, words: str) -> None:
     with pytest.raises(ProblemError) as caught:
-        codec.decode(b"[" * 100_000, list)
-    assert caught.value.problem.type == ProblemType.MALFORMED.urn
+        codec.decode(text, dict if text[:1] != b"[" else list)
+    assert (caught.value.problem.type, caught.value.problem.detail) == (ProblemType.MALFORMED.urn, words)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ _UNLIKE = "Expected `str` matching regex "
 _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
+_TRUNCATED = "Input data was truncated"
+"""Of msgspec, also where an escape near the end of a whole text lacks digits or its other half."""
+_ESCAPED_PAIR = len(b"\\ud83d\\ude00")
 _ENCODER = msgspec.json.Encoder(enc_hook=format_scalar, order="deterministic")
 _MASKED_ENCODER = msgspec.json.Encoder(enc_hook=format_scalar_masked)
 
@@ -33,7 +36,7 @@ def decode(data: bytes, kind: type[T]) -> T:
         detail, pointer = _locate(str(error), kind)
         raise ProblemError(problem(ProblemType.INVALID, detail, pointer=pointer)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProblemError(problem(ProblemType.MALFORMED, str(error))) from error
+        raise ProblemError(problem(ProblemType.MALFORMED, _unreadable(data, error))) from error
 
 
 def refuse_repeated(data: bytes) -> None:
@@ -71,6 +74,24 @@ def encode_masked(document: object) -> bytes:
 def digest(document: object) -> str:
     """Hex SHA-256 of the canonical text: equal documents have equal digests."""
     return hashlib.sha256(encode(document)).hexdigest()
+
+
+def _unreadable(data: bytes, error: Exception) -> str:
+    """What is wrong with text that is no JSON, and where."""
+    if not data.strip():
+        return "there is nothing: a body is needed, a JSON document"
+    if isinstance(error, RecursionError):
+        return "JSON is malformed: it is nested too deeply"
+    try:
+        data.decode()
+    except UnicodeDecodeError as found:  # msgspec counts from the beginning of the string that it is in
+        return f"JSON is malformed: this is not UTF-8 (byte {found.start})"
+    if str(error) != _TRUNCATED:
+        return str(error)
+    escape = data.rfind(b"\\u", max(0, len(data) - _ESCAPED_PAIR))
+    if escape >= 0:
+        return f"JSON is malformed: the escape is half of one, or the text ends behind it (byte {escape})"
+    return f"JSON is malformed: the text ends too early (byte {len(data)})"
 
 
 def _in_words(message: str, kind: object) -> str:

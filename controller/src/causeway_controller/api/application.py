@@ -46,12 +46,19 @@ def create(
         raise ValueError(f"routes and handlers differ: {sorted(differing)}")
     largest = max(route.body_bytes for route in routes)
     application = web.Application(middlewares=[problems.middleware(count, clock)], client_max_size=largest)
+    application.on_response_prepare.append(_label)
     large = asyncio.Semaphore(LARGE_BODIES)
     for route in routes:
         path = _PLACE.sub(rf"{{\1:{_IN_PATH}}}", route.path)
         endpoint = _endpoint(route, handlers[route.name], resolver, large)
-        application.router.add_route(route.method, path, endpoint, name=route.name)
+        resource = application.router.add_resource(path, name=route.name)
+        for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
+            resource.add_route(method, endpoint)  # HEAD is GET, told without a body (RFC 9110, 9.3.2)
     return application
+
+
+async def _label(_: web.Request, response: web.StreamResponse) -> None:
+    problems.label(response)
 
 
 def _endpoint(

@@ -24,6 +24,7 @@ _FOREIGN: Final = {
     415: ProblemType.UNSUPPORTED_MEDIA_TYPE,
 }
 """What aiohttp raises for, as our problems; anything else of it is malformed."""
+_EXPECT: Final = "nothing can be expected (header Expect) but 100-continue"
 
 Counting = Callable[[web.Request, int, float], None]
 
@@ -36,9 +37,6 @@ def middleware(count: Counting, clock: Callable[[], float]) -> Middleware:
         began = clock()
         response = await _answer(request, handler)
         count(request, response.status, clock() - began)
-        if not response.prepared:
-            response.headers["Cache-Control"] = "no-store"
-            response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     return translate
@@ -50,7 +48,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ProblemError as error:
         return respond(error.problem)
     except web.HTTPException as error:
-        return _foreign(request, error)
+        return foreign(request, error)
     except SecretMissing as error:
         return respond(problem(ProblemType.UNAVAILABLE, str(error)))
     except StoreError as error:
@@ -59,13 +57,23 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return respond(problem(ProblemType.UNAVAILABLE, detail, retry_after=5.0))
     except ConnectionError:
         raise  # the client is gone; there is nobody to answer
-    except Exception:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
-        incident = uuid4().hex
-        _log.exception(
-            "incident", extra={"incident": incident, "method": request.method, "path": request.path}
-        )
-        detail = f"look for incident {incident} in the controller's log"
-        return respond(problem(ProblemType.INTERNAL, detail, incident=incident))
+    except Exception as error:  # noqa: BLE001 - the edge: a defect must not show its inside on the wire
+        return defect(request.method, request.path, error)
+
+
+def defect(method: str, path: str, error: BaseException | None) -> web.Response:
+    """The answer to a request that met a defect, which the log has under the same incident."""
+    incident = uuid4().hex
+    _log.error("incident", exc_info=error, extra={"incident": incident, "method": method, "path": path})
+    detail = f"look for incident {incident} in the controller's log"
+    return respond(problem(ProblemType.INTERNAL, detail, incident=incident))
+
+
+def label(response: web.StreamResponse) -> None:
+    """What every answer says of itself. By which software it was made is nobody's business."""
+    response.headers["Server"] = "causeway"
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 def respond(details: Problem) -> web.Response:
@@ -80,9 +88,11 @@ def respond(details: Problem) -> web.Response:
     )
 
 
-def _foreign(request: web.Request, error: web.HTTPException) -> web.Response:
+def foreign(request: web.Request, error: web.HTTPException) -> web.Response:
+    """The answer to what aiohttp refuses by itself."""
     kind = _FOREIGN.get(error.status, ProblemType.MALFORMED)
-    response = respond(problem(kind, _words(request, kind)))
+    words = _EXPECT if isinstance(error, web.HTTPExpectationFailed) else _words(request, kind)
+    response = respond(problem(kind, words))
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

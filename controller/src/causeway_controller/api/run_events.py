@@ -64,6 +64,8 @@ class RunEvents:
     async def _stream(self, ask: Ask, found: RunEventReports) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "X-Accel-Buffering": "no"})
         await response.prepare(ask.http)
+        if ask.http.method == "HEAD":
+            return response
         clock = asyncio.get_running_loop().time
         end = clock() + STREAM_SECONDS
         last, spoken = 0, clock()

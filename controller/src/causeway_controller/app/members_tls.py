@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from causeway_controller.api.runner import Runner
 from causeway_controller.app import listening
 from causeway_controller.errors import ControllerError
 from causeway_controller.inventory.rotation import Add, Distribute, Retire
@@ -109,7 +110,7 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Tenants' controllers are served as long as this is open. Raises StartError, StoreError."""
     await asyncio.to_thread(tls.refresh)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = Runner(application, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     keeping = asyncio.create_task(tls.keep(actor=actor))
     try:

@@ -18,6 +18,7 @@ from aiohttp import web
 from causeway_controller import __version__
 from causeway_controller.api.building import Parts, build
 from causeway_controller.api.ports import Services, Watcher
+from causeway_controller.api.runner import Runner
 from causeway_controller.app import listening, notify
 from causeway_controller.app.certificate_watch import CertificateWatch
 from causeway_controller.errors import StartError
@@ -82,7 +83,7 @@ async def _serving(settings: Settings, database: Database, services: Services) -
         watchers=_watchers(settings),
         socket_group=group,
     )
-    runner = web.AppRunner(build(parts), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = Runner(build(parts), shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     channel = listening.unix_socket(settings.socket, group)
     watchdog = asyncio.create_task(notify.keep_alive())
@@ -110,7 +111,7 @@ def _watchers(settings: Settings) -> tuple[Watcher, ...]:
     return (CertificateWatch(certificate=settings.tls.certificate, now=utc_now),)
 
 
-async def _listen_tls(runner: web.AppRunner, tls: Tls, context: ssl.SSLContext) -> str:
+async def _listen_tls(runner: Runner, tls: Tls, context: ssl.SSLContext) -> str:
     """Listen over TLS and return where; SIGHUP reads certificate and key anew. Raises StartError."""
     channel = listening.tcp_socket(tls.listen, "tls.listen")
     await web.SockSite(runner, channel, ssl_context=context).start()

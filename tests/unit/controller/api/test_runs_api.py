@@ -270,6 +270,16 @@ async def test_events_come_as_they_happen_and_go_on_where_one_was(
         assert ([event["number"] for event in told["events"]], told["open"]) == ([2, 3], False)
 
 
+async def test_a_stream_asked_for_with_head_is_its_headers(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=seed_example()) as served:
+        run = str((await start(served))["id"])
+        served.runs.tell(run, "started", stage=1)
+        asked = served.ask("HEAD", f"/v1/runs/{run}/events", headers={"Accept": "text/event-stream"})
+        status, text, response = await asyncio.wait_for(asked, 10)
+        assert (status, text, response.content_type) == (200, "", "text/event-stream")
+        assert (response.headers["Server"], response.headers["Cache-Control"]) == ("causeway", "no-store")
+
+
 async def test_streams_end_when_the_controller_stops(tmp_path: Path) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
         run = str((await start(served))["id"])

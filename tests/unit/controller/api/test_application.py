@@ -1,0 +1,42 @@
+"""HEAD is answered wherever GET is: by the same status and headers, and no body (RFC 9110, 9.3.2)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from causeway_controller.contract.audiences import STAFF
+from tests.controller_api import Served, serving, two_tenants
+
+THERE = {"tenant": "acme", "host": "esx1", "gateway": "gw1"}
+"""Names in paths that lead somewhere; those of other things are not found by either method."""
+GETS = {route.name: route for route in STAFF.routes if route.method == "GET"}
+
+
+async def told(served: Served, method: str, path: str, **more: Any) -> tuple[int, dict[str, str], Any]:
+    status, body, response = await served.ask(method, path, **more)
+    return status, {name: value for name, value in response.headers.items() if name != "Date"}, body
+
+
+async def test_head_is_get_without_the_body_everywhere(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        for route in GETS.values():
+            path = re.sub(r"{(\w+)}", lambda found: THERE.get(found[1], "1"), route.path)
+            got, headers, _ = await told(served, "GET", path)
+            status, same, body = await told(served, "HEAD", path)
+            assert (status, body) == (got, ""), route.name
+            assert same.keys() == headers.keys(), route.name
+            if route.name != "metrics":
+                assert same == headers, route.name
+            if route.permission is not None:
+                assert (await told(served, "HEAD", path, role=None))[0] in {401, 429}, route.name
+
+
+@pytest.mark.parametrize(("path", "allowed"), [("/v1/inventory", "GET,HEAD,PUT"), ("/healthz", "GET,HEAD")])
+async def test_head_is_named_among_the_methods(tmp_path: Path, path: str, allowed: str) -> None:
+    async with serving(tmp_path) as served:
+        status, headers, _ = await told(served, "PATCH", path)
+        assert (status, headers["Allow"]) == (405, allowed)
