@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from causeway_controller.api.metrics import CONTENT_TYPE
 from causeway_controller.contract.audiences import STAFF
 from tests.controller_api import Served, serving, two_tenants
 
@@ -29,7 +30,7 @@ async def test_head_is_get_without_the_body_everywhere(tmp_path: Path) -> None:
             status, same, body = await told(served, "HEAD", path)
             assert (status, body) == (got, ""), route.name
             assert same.keys() == headers.keys(), route.name
-            if route.name != "metrics":
+            if not headers["Content-Type"].startswith(CONTENT_TYPE):  # numbers move
                 assert same == headers, route.name
             if route.permission is not None:
                 assert (await told(served, "HEAD", path, role=None))[0] in {401, 429}, route.name
