@@ -116,8 +116,8 @@ def test_what_is_not_json_is_malformed(text: bytes) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"", "there is nothing: a body is needed, a JSON document"),
-        (b" \n", "there is nothing: a body is needed, a JSON document"),
+        (b"", "it is empty where a JSON document is expected"),
+        (b" \n", "it is empty where a JSON document is expected"),
         (b'{"a": 1', "JSON is malformed: the text ends too early (byte 7)"),
         (
             b'{"a": "\\ud800"}',

@@ -79,7 +79,7 @@ def digest(document: object) -> str:
 def _unreadable(data: bytes, error: Exception) -> str:
     """What is wrong with text that is no JSON, and where."""
     if not data.strip():
-        return "there is nothing: a body is needed, a JSON document"
+        return "it is empty where a JSON document is expected"
     if isinstance(error, RecursionError):
         return "JSON is malformed: it is nested too deeply"
     try:

@@ -92,7 +92,7 @@ def test_escape_sequences_do_not_reach_the_terminal(subject: Subject) -> None:
 
 def test_damaged_settings_are_a_line_of_the_page(subject: Subject) -> None:
     subject.settings.write_text("{")
-    assert "truncated" in console.compose(subject)
+    assert "the text ends too early" in console.compose(subject)
 
 
 def test_a_recorded_line_gets_the_page_only_when_it_changed(subject: Subject, tmp_path: Path) -> None:

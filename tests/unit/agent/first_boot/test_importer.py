@@ -120,9 +120,9 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 def test_what_is_no_seed_is_refused() -> None:
     whole = codec.encode(seed())
-    assert "truncated" in refusal(Box(), whole[:100])
+    assert "the text ends too early (byte 100)" in refusal(Box(), whole[:100])
     assert "longer than" in refusal(Box(), whole + b" " * MAX_OCTETS)
-    assert "truncated" in refusal(Box(), b"")
+    assert "it is empty" in refusal(Box(), b"")
 
 
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))

@@ -86,7 +86,7 @@ def test_an_awaited_body_is_asked_for(controller: AtSocket) -> None:
 
 def test_an_empty_body_is_said_to_be_needed(controller: AtSocket) -> None:
     status, _, body = said(controller, PUT + b"Content-Length: 0\r\n\r\n")
-    assert (status, b"a body is needed" in body) == (400, True)
+    assert (status, b"it is empty" in body) == (400, True)
 
 
 def test_a_token_in_a_header_that_cannot_be_read_is_not_in_the_log(

@@ -59,10 +59,10 @@ async def test_a_look_that_takes_longer_than_an_answer_may_be_old_is_still_one_f
 
     def look() -> int:
         looks.append(1)
-        time.sleep(0.02)
+        time.sleep(0.3)
         return len(looks)
 
-    shared = SharedLook(look, seconds=0.001)
+    shared = SharedLook(look, seconds=0.1)
     await asyncio.gather(*(shared.now() for _ in range(20)))
     assert len(looks) == 1
 
