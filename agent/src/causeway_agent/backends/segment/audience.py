@@ -55,10 +55,18 @@ class Heard:
 EVERYBODY: Final = Heard()
 
 
-@dataclass(slots=True)
-class _Mute:
-    until: float
-    seconds: float
+@dataclass(frozen=True, slots=True)
+class _Spell:
+    """A time in which some are not listened to; before the first one, it is long over."""
+
+    until: float = float("-inf")
+    seconds: float = 0.0
+
+    def another(self, now: float, *, shortest: float, longest: float) -> _Spell:
+        """The next one from now on: twice as long for who began again at once."""
+        again = now - self.until < self.seconds
+        seconds = min(longest, 2 * self.seconds) if again else shortest
+        return _Spell(now + seconds, seconds)
 
 
 @dataclass(slots=True)
@@ -66,12 +74,11 @@ class Audience:
     """Counts who speaks; times are of one clock and never go back."""
 
     _recent: deque[tuple[float, bytes]] = field(default_factory=lambda: deque(maxlen=_RECENT))
-    _muted: OrderedDict[bytes, _Mute] = field(default_factory=OrderedDict)
+    _muted: OrderedDict[bytes, _Spell] = field(default_factory=OrderedDict)
     """Also some whose time is over: who begins again at once waits longer."""
     _regulars: OrderedDict[bytes, float] = field(default_factory=OrderedDict)
     _newcomers: Bucket = field(default_factory=lambda: Bucket(_NEWCOMERS, _AT_ONCE, 0.0))
-    _alone_until: float = float("-inf")
-    _alone_seconds: float = ALONE_SECONDS
+    _alone: _Spell = _Spell()
 
     def spoke(self, mac: bytes, now: float) -> None:
         """A machine was listened to."""
@@ -85,28 +92,24 @@ class Audience:
     def crowded(self, now: float) -> None:
         """There was more to hear than there is time for."""
         counts = Counter(mac for when, mac in self._recent if now - when < _RECENT_SECONDS)
-        alone = now < self._alone_until
-        least = LEAST_ALONE if alone else max(LEAST, counts.total() / LOUD)
+        least = LEAST_ALONE if now < self._alone.until else max(LEAST, counts.total() / LOUD)
         loud = [mac for mac, count in counts.items() if count >= least]
         self._recent.clear()
         for mac in loud:
             self._mute(mac, now)
         if not loud:
-            again = now - self._alone_until < self._alone_seconds
-            longer = min(LONGEST_ALONE_SECONDS, 2 * self._alone_seconds)
-            self._alone_seconds = longer if again else ALONE_SECONDS
-            self._alone_until = now + self._alone_seconds
+            self._alone = self._alone.another(now, shortest=ALONE_SECONDS, longest=LONGEST_ALONE_SECONDS)
 
     def heard(self, now: float) -> Heard:
         """Who is listened to at this moment."""
         muted = frozenset(mac for mac, mute in self._muted.items() if now < mute.until)
-        alone = frozenset(self._regulars) if now < self._alone_until else None
+        alone = frozenset(self._regulars) if now < self._alone.until else None
         return Heard(muted, alone)
 
     def due(self, now: float) -> float | None:
         """When others will be listened to, if nobody says too much; None: everybody is."""
         ends = [mute.until for mute in self._muted.values()]
-        return min((end for end in (*ends, self._alone_until) if now < end), default=None)
+        return min((end for end in (*ends, self._alone.until) if now < end), default=None)
 
     def _has_place(self, now: float) -> bool:
         if len(self._regulars) < REGULARS:
@@ -118,9 +121,7 @@ class Audience:
         return True
 
     def _mute(self, mac: bytes, now: float) -> None:
-        before = self._muted.pop(mac, None)
-        again = before is not None and now - before.until < before.seconds
-        seconds = min(LONGEST_SECONDS, 2 * before.seconds) if again and before else MUTED_SECONDS
-        self._muted[mac] = _Mute(now + seconds, seconds)
+        before = self._muted.pop(mac, _Spell())
+        self._muted[mac] = before.another(now, shortest=MUTED_SECONDS, longest=LONGEST_SECONDS)
         if len(self._muted) > MOST_MUTED:
             self._muted.popitem(last=False)
