@@ -96,15 +96,16 @@ class ReplicaListHandlers:
         `known` to its host, because somebody else has changed it meanwhile; then nothing was entered.
         """
 
-        def check() -> None:
+        def check() -> Mapping[VmName, ReplicaVm]:
             tenant = self.entry.tenant(ask)
             self._check(asked, tenant)
-            if more := {vm: one for vm, one in _changed(asked, tenant).items() if vm not in known}:
+            changed = _changed(asked, tenant)
+            if more := {vm: one for vm, one in changed.items() if vm not in known}:
                 raise _UnknownError(more)
+            return changed
 
         try:
-            check()
-            if wanted := _changed(asked, self.entry.tenant(ask)):
+            if wanted := check():
                 self.entry.enter(ask, wanted, members, check=check)
         except _UnknownError as error:
             return error.replicas
