@@ -15,18 +15,24 @@ import ipaddress
 import itertools
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_lab.world import namespaces
+from causeway_lab.world.line.conditions import Conditions
 from causeway_lab.world.line.line import Line
-from tests.kernel.processes_lab import Site, run
+from causeway_wire.observed import Transport
+from tests.kernel.processes_lab import GATEWAYS, Site, client, run, until
 
 SITE_ADDRESSES = ("198.51.100.50", "2001:db8:100::50")
 INTERNET_ADDRESSES = ("198.51.100.1", "2001:db8:100::1")
 LINE_ADDRESSES = tuple(ipaddress.ip_address(text) for text in ("198.51.100.9", "2001:db8:100::9"))
+UDP, TCP = Transport.UDP, Transport.TCP
+WAYS = ((0, UDP), (1, UDP), (0, TCP), (1, TCP))
+"""All of a site's client: a gateway's index and a transport each."""
 _SO_RCVBUFFORCE = 33
 _WORLDS = itertools.count()
 
@@ -45,6 +51,23 @@ def before(site: Site, place: str = "c") -> Iterator[Line]:
         yield line
     finally:
         line.close()
+
+
+@contextmanager
+def over_udp(site: Site, line: Line) -> Iterator[None]:
+    """The tunnel up over UDP, all ways known and open, the line clear; it is clear again afterwards."""
+    line.change(Conditions())
+    for index in range(len(GATEWAYS)):
+        site.unblock(index)
+    agent = site.agents["c"]
+    agent.stop(client(site.keys, (0, UDP)))
+    agent.start(client(site.keys, *WAYS))
+    until(lambda: agent.report()["transport"] == UDP, 15)
+    time.sleep(1.0)
+    try:
+        yield
+    finally:
+        line.change(Conditions())
 
 
 @dataclass(frozen=True)

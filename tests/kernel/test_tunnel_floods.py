@@ -15,14 +15,12 @@ import pytest
 
 from causeway_lab.world.line.conditions import Conditions, Direction
 from causeway_lab.world.line.line import Line
-from causeway_wire.observed import Transport
 from tests.kernel import lines
+from tests.kernel.lines import TCP, WAYS
 from tests.kernel.processes_lab import INNER, TUNNEL, Site, client, site, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
 
-UDP, TCP = Transport.UDP, Transport.TCP
-WAYS = ((0, UDP), (1, UDP), (0, TCP), (1, TCP))
 SECONDS = 6.0
 FLOOD = """
 import socket, sys, time
@@ -48,15 +46,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Li
 
 @pytest.fixture
 def tunnel(running: tuple[Site, Line]) -> Iterator[tuple[Site, Line]]:
-    """The tunnel up over UDP, on a clear line."""
-    made, line = running
-    agent = made.agents["c"]
-    agent.stop(client(made.keys, (0, UDP)))
-    agent.start(client(made.keys, *WAYS))
-    until(lambda: agent.report()["transport"] == UDP, 15)
-    time.sleep(1.0)
-    yield made, line
-    line.change(Conditions())
+    with lines.over_udp(*running):
+        yield running
 
 
 @contextmanager

@@ -15,15 +15,12 @@ import pytest
 
 from causeway_lab.world.line.conditions import Blocked, Conditions, Direction
 from causeway_lab.world.line.line import Line
-from causeway_wire.observed import Transport
 from tests.kernel import lines
+from tests.kernel.lines import TCP, UDP, WAYS
 from tests.kernel.lost_datagrams import losing
-from tests.kernel.processes_lab import GATEWAYS, TUNNEL, Site, client, site, until
+from tests.kernel.processes_lab import TUNNEL, Site, client, site, until
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
-
-UDP, TCP = Transport.UDP, Transport.TCP
-WAYS = ((0, UDP), (1, UDP), (0, TCP), (1, TCP))
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +32,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Li
 
 @pytest.fixture
 def tunnel(running: tuple[Site, Line]) -> Iterator[tuple[Site, Line]]:
-    """The tunnel up over UDP, on a clear line."""
-    made, line = running
-    line.change(Conditions())
-    for index in range(len(GATEWAYS)):
-        made.unblock(index)
-    agent = made.agents["c"]
-    agent.stop(client(made.keys, (0, UDP)))
-    agent.start(client(made.keys, *WAYS))
-    until(lambda: agent.report()["transport"] == UDP, 15)
-    time.sleep(1.0)
-    yield made, line
-    line.change(Conditions())
+    with lines.over_udp(*running):
+        yield running
 
 
 @pytest.mark.parametrize("length", [0.5, 0.8, 0.95])
