@@ -1,4 +1,4 @@
-"""What `bench-lines` sends: echoes at a steady pace, and TCP both ways at once."""
+"""What `bench-lines` sends: echoes at a steady pace, and TCP one way or both ways at once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 from dataclasses import dataclass
+from enum import Enum
 
 from causeway_lab.world import namespaces
 
@@ -48,6 +49,14 @@ async def echoes(machine: str, address: str, *, seconds: float) -> Echoes:
     return Echoes(lost=100.0 * (count - len(times)) / count, longest_gap=max(*gaps, *edges))
 
 
+class Way(Enum):
+    """Where data goes, seen from who connects; the values are options of iperf3."""
+
+    UP = "--client"
+    DOWN = "--reverse"
+    BOTH = "--bidir"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
     """TCP for so many seconds over so many connections each way."""
@@ -58,14 +67,17 @@ class Flow:
     """Octets; None for what both hosts' own adapters allow."""
 
 
-async def throughput(client: str, server: str, address: str, flow: Flow) -> tuple[float, float]:
-    """Mbit/s toward the server and back, at the same time; zero where nothing comes through."""
+async def throughput(client: str, server: str, address: str, flow: Flow, way: Way) -> tuple[float, float]:
+    """Mbit/s toward the server and back; zero where nothing was sent or nothing comes through."""
     serving = await asyncio.create_subprocess_exec(
         *namespaces.within(server, "iperf3", "-s", "-1"), stdout=asyncio.subprocess.DEVNULL
     )
     await asyncio.sleep(0.3)
-    command = ("iperf3", "-J", "--bidir", "-c", address, "-t", str(flow.seconds), "-O", "1")
-    command += ("-P", str(flow.count), *(("-M", str(flow.segment)) if flow.segment is not None else ()))
+    command = ["iperf3", "-J", "--client", address, "-t", str(flow.seconds), "-O", "1", "-P", str(flow.count)]
+    if way is not Way.UP:
+        command.append(way.value)
+    if flow.segment is not None:
+        command += ["-M", str(flow.segment)]
     measuring = await asyncio.create_subprocess_exec(
         *namespaces.within(client, *command, "--connect-timeout", "5000"), stdout=asyncio.subprocess.PIPE
     )
@@ -78,14 +90,17 @@ async def throughput(client: str, server: str, address: str, flow: Flow) -> tupl
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    return _rates(output)
+    return _rates(output, way)
 
 
-def _rates(output: bytes) -> tuple[float, float]:
+def _rates(output: bytes, way: Way) -> tuple[float, float]:
     """Of what iperf3 wrote; it reports what was received, up and down."""
     try:
         end = json.loads(output).get("end", {})
     except ValueError:
         return 0.0, 0.0
-    up, down = (end.get(f"sum_received{suffix}", {}) for suffix in ("", "_bidir_reverse"))
-    return up.get("bits_per_second", 0.0) / 1e6, down.get("bits_per_second", 0.0) / 1e6
+    first, second = (
+        end.get(f"sum_received{suffix}", {}).get("bits_per_second", 0.0) / 1e6
+        for suffix in ("", "_bidir_reverse")
+    )
+    return (0.0, first) if way is Way.DOWN else (first, second)
