@@ -91,13 +91,15 @@ async def _let_in(route: Route, resolver: Knows, request: web.Request) -> Caller
 
 
 def _query(route: Route, request: web.Request) -> dict[str, str]:
-    """Raises ProblemError for a parameter that the route does not know, or that stands twice."""
+    """Raises ProblemError for a parameter that is unknown to the route, stands twice, or is no text."""
     for name in request.query:
         if name not in route.query:
             known = ", ".join(route.query) or "none"
             raise malformed(f"there is no parameter {name[:60]!r} here; known: {known}")
         if len(request.query.getall(name)) > 1:
             raise malformed(f"the parameter {name} stands twice; say it once")
+        if not request.query[name].isprintable():
+            raise malformed(f"the parameter {name} has a control character in it; leave it out")
     return dict(request.query)
 
 

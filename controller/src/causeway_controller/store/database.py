@@ -262,7 +262,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except exc.DBAPIError as error:
+    except exc.StatementError as error:  # its own text has the statement: nothing for who asked
         raise StoreError(f"the database refused: {error.orig}") from error
     except exc.SQLAlchemyError as error:
         raise StoreError(f"the database cannot be used: {error}") from error

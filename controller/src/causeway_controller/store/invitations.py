@@ -89,7 +89,7 @@ class Invitations:
         with self.database.write() as connection:
             row = _row(connection, identifier)
             if row is None:
-                detail = f"there is no invitation {identifier}; list them"
+                detail = f"there is no invitation {identifier}; `causeway invitation list` lists them"
                 raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
             if row["revoked"] is None:
                 this = update(invitation).where(invitation.c.id == identifier)

@@ -91,7 +91,8 @@ class RunsTold:
 def _get(connection: Connection, name: RunId, tenant: TenantId | None) -> RunReport:
     row = connection.execute(_RUNS.where(run.c.id == name)).mappings().one_or_none()
     if row is None or (tenant is not None and row["tenant"] != tenant):
-        raise ProblemError(problem(ProblemType.NOT_FOUND, f"there is no run {name}; list them"))
+        detail = f"there is no run {name}; `causeway run list` lists them"
+        raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
     return _report(row)
 
 

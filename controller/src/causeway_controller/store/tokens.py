@@ -88,9 +88,8 @@ class Tokens:
             question = select(token).where(token.c.id == identifier).with_for_update()
             row = connection.execute(question).mappings().one_or_none()
             if row is None or (tenant is not None and row["tenant"] != tenant):
-                raise ProblemError(
-                    problem(ProblemType.NOT_FOUND, f"there is no token {identifier}; list them")
-                )
+                detail = f"there is no token {identifier}; `causeway token list` lists them"
+                raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
             if row["revoked"] is not None:
                 return _read(row)
             connection.execute(update(token).where(token.c.id == identifier).values(revoked=at))

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is: by the same status and headers, and no body (RFC 9110, 9.3.2)."""
+"""What holds for every route: HEAD is GET without a body (RFC 9110, 9.3.2), parameters are text."""
 
 from __future__ import annotations
 
@@ -41,3 +41,15 @@ async def test_head_is_named_among_the_methods(tmp_path: Path, path: str, allowe
     async with serving(tmp_path) as served:
         status, headers, _ = await told(served, "PATCH", path)
         assert (status, headers["Allow"]) == (405, allowed)
+
+
+async def test_a_parameter_with_a_control_character_is_refused_by_name_everywhere(tmp_path: Path) -> None:
+    """The store keeps no NUL: it reached SQL, and its text the answer of a database that "cannot be used"."""
+    asked = [(route, name) for route in STAFF.routes for name in route.query]
+    assert asked
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        for route, name in asked:
+            path = re.sub(r"{(\w+)}", lambda found: THERE.get(found[1], "1"), route.path)
+            for value in ("%00", "a%0Ab", "%7F", "%C2%85"):
+                status, body, _ = await served.ask(route.method, f"{path}?{name}={value}")
+                assert (status, name in body["detail"]) == (400, True), (route.name, name, value, body)

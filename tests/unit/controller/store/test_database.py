@@ -13,10 +13,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import column, event, select, text
 from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
+from causeway_controller.store.columns import Words
 from causeway_controller.store.database import Database, beside, connect
 
 FULL = 2
@@ -144,3 +145,17 @@ def test_what_was_written_before_the_database_ended_the_transaction_is_not_taken
     with database.write() as connection:
         insert(3)(connection)
     assert kept(database) == [3]
+
+
+def test_what_a_statement_refused_is_told_without_the_statement(tmp_path: Path) -> None:
+    """It goes out to who asked, who may be a tenant."""
+    database = connect(f"sqlite:///{tmp_path}/causeway.db")
+    secret = column("secret", Words())
+    for told, words in (
+        ("no such table", select(secret).select_from(text("t"))),
+        ("NUL", select(secret == "\0")),
+    ):
+        with pytest.raises(StoreError, match=told) as refused, database.read() as connection:
+            connection.execute(words)
+        assert "SELECT" not in str(refused.value)
+    database.close()
