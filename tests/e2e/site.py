@@ -17,7 +17,7 @@ from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import Topology
 from causeway_wire import codec
 from tests import libvirtd, update_parts
-from tests.e2e import guest, inventory, replicas
+from tests.e2e import guest, inventory, ova_disk, replicas
 from tests.libvirtd import POOL, Libvirtd
 from tests.update_parts import Parts
 
@@ -40,7 +40,11 @@ class Ground:
     parts: Parts
     """Of the update file beside the image."""
     means: dict[str, Any]
-    """Of every controller."""
+    """Of every controller; its image is the disk below."""
+    image: Path
+    """The qcow2 in `dist`."""
+    disk: Path
+    """The OVA's own, converted."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ async def ground(image: Path, place: Path) -> AsyncIterator[Ground]:
         system = await asyncio.to_thread(guest.made, parts, _made(place / "g"))
         identities = replicas.define(host, world, TENANT, system)
         told = inventory.of(world, host.uri, POOL, TENANT, identities)
-        means = {"image": image, "patience": patience, "seconds": ANSWER_SECONDS}
-        yield Ground(world, machines, host, codec.encode(told), parts, means)
+        disk = await ova_disk.taken(image, _made(place / "o"))
+        means = {"image": disk, "patience": patience, "seconds": ANSWER_SECONDS}
+        yield Ground(world, machines, host, codec.encode(told), parts, means, image, disk)
 
 
 @asynccontextmanager

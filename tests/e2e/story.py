@@ -7,7 +7,7 @@ from typing import Final
 from causeway_lab.demo.claims import Ledger
 from causeway_lab.world.topology import original_of
 from causeway_wire.types import VmName
-from tests.e2e import packets
+from tests.e2e import ova_disk, packets
 from tests.e2e.fleet import BOOT_SECONDS, Fleet, run_of
 from tests.e2e.inventory import HOST
 from tests.e2e.site import TENANT, Site
@@ -22,6 +22,7 @@ class Story:
 
     def __init__(self, site: Site, ledger: Ledger) -> None:
         self._controller = site.controller
+        self._ground = site.ground
         self._machines = site.ground.machines
         self._world = site.ground.world
         self._ledger = ledger
@@ -31,6 +32,7 @@ class Story:
         """All of it, as far as later steps make sense."""
         told, fleet = self._ledger.claim, self._fleet
         self._ledger.chapter("A libvirt host, a controller, and the image from dist")
+        await told(ova_disk.CLAIM, ova_disk.same(self._ground.image, self._ground.disk))
         await told("The host has all that the inventory needs", fleet.checked(HOST), patience=120)
         if not await told(
             "An appliance is deployed, boots the image and enrols by itself",

@@ -13,7 +13,7 @@ from causeway_lab.demo.claims import Ledger, require
 from causeway_lab.world import namespaces, topology
 from causeway_lab.world.topology import original_of, replica_of
 from causeway_wire.types import IPAddress, VmName
-from tests.e2e import echoes, packets
+from tests.e2e import echoes, ova_disk, packets
 from tests.e2e.both import Both
 from tests.e2e.fleet import BOOT_SECONDS, Fleet, run_of, seconds_of
 from tests.e2e.inventory import HOST
@@ -54,6 +54,7 @@ class Whole:
         """Appliances of both sites."""
         told = self._ledger.claim
         self._ledger.chapter("Two sites, each with a controller and a libvirt host; the image from dist")
+        await told(ova_disk.CLAIM, ova_disk.same(self._ground.image, self._ground.disk))
         if not await told(
             "The tenant's controller joins its provider", self._joined(), patience=CLAIM_SECONDS
         ):
