@@ -162,6 +162,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
             runs=StoredRuns(database),
             clients=pool.know,
             in_charge=lease.in_charge,
+            now=utc_now,
             trial=trial,
         )
         life = Life(

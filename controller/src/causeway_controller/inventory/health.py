@@ -67,6 +67,8 @@ class Deployed:
     host: Name
     address: IPAddress
     port: int
+    entered: datetime | None = None
+    """When it was deployed, or a command or run changed it last: what was seen before tells nothing now."""
     condition: Condition = Condition.UNKNOWN
     cause: str = ""
     since: datetime | None = None

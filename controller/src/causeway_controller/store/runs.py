@@ -17,7 +17,7 @@ from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
-from causeway_controller.store import counters, left_on, tenancies
+from causeway_controller.store import appliances, counters, left_on, tenancies
 from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stage, run_stop
 from causeway_controller.store.tenancies import Standing
@@ -199,6 +199,7 @@ class Runs:
             ended = delete(open_run).where(open_run.c.run == name)
             row = connection.execute(ended.returning(open_run.c.tenant, open_run.c.host)).one()
             connection.execute(_FORGET_STAGES, {"name": name})
+            appliances.run_over(connection, row.tenant, row.host, at=at)
             if left is not None:
                 tenancies.put(connection, row.tenant, row.host, left)
             return number

@@ -116,7 +116,7 @@ class GatewayProvisioning:
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(_wanted(gateway, entry), provider, progress, in_place=in_place)
         await self._served(*await self._site(gateway.id), under, compared=True)
-        await asyncio.to_thread(self._appliances.changed, gateway.id)
+        await asyncio.to_thread(self._appliances.changed, gateway.id, at=self._now())
         return gateway.id
 
     async def conform(self, tenant: TenantId, host: Name) -> None:  # noqa: ARG002 - nobody's

@@ -122,7 +122,7 @@ class Provisioning:
         await asyncio.to_thread(self._appliances.enter, place, at=self._now())
         await self._onboarding.bring_up(wanted, await checked.provider(), progress, in_place=in_place)
         await self._configure(checked, tenant, host, under, overrule=overrule)
-        await asyncio.to_thread(self._appliances.changed, wanted.id)
+        await asyncio.to_thread(self._appliances.changed, wanted.id, at=self._now())
         return wanted.id
 
     async def due(self, tenant: TenantId, host: Name) -> bool:

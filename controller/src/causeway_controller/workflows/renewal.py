@@ -165,7 +165,7 @@ class Renewal:
         await self._anew(one.id)
         await agent.versions()
         known = replace(one, shown=agent.shown, trusts=renewal.bundle(generations))
-        await asyncio.to_thread(self._appliances.saw, [known])
+        await asyncio.to_thread(self._appliances.shows, known.id, known.shown, at=self._now())
         await asyncio.to_thread(self._appliances.trusts, known.id, known.trusts)
         newest = await asyncio.to_thread(self._ledger.newest_of_agents, [one.id])
         await self._note(newest.get(one.id), known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,7 @@ class Updating:
         runs: Runs,
         clients: Callable[[ApplianceId, ManagementAccess], Awaitable[AgentClient]],
         in_charge: Callable[[], None],
+        now: Callable[[], datetime],
         wait: float = WAIT_SECONDS,
         trial: updates.Trial = updates.USUAL,
     ) -> None:
@@ -57,6 +59,7 @@ class Updating:
         self._runs = runs
         self._clients = clients
         self._in_charge = in_charge
+        self._now = now
         self._wait = wait
         self._trial = trial
         self._coming = asyncio.Lock()
@@ -122,6 +125,8 @@ class Updating:
         if not task.done():
             return UpdateProgress(appliance=one.id, progress=Progress.UNDER_WAY)
         del self._tasks[key]
+        if task.exception() is None:  # it answers, and did not while it restarted
+            await asyncio.to_thread(self._appliances.changed, one.id, at=self._now())
         return _told(one, task)
 
     async def _install(

@@ -133,13 +133,16 @@ class Watch:
 
     async def _call_the_roll(self) -> None:
         there = await asyncio.to_thread(self._appliances.all)
-        # What was seen by us is newer than what was kept, but for where it is.
+        before = self.roll
+        changed = [one.id for one in there if one.id in before and one.entered != before[one.id].entered]
         self.roll = {one.id: one for one in there}
         self._roll_due = self._clock() + self._interval * _ROLL_SHARE
         new = [one.id for one in there if one.id not in self._due]
         spread = min(self._interval, len(new) / _FIRST_A_SECOND)
         self._due = {name: at for name, at in self._due.items() if name in self.roll}
         self._due |= {name: self._clock() + spread * self._random() for name in new}
+        # What is known of these is from before, and what a look found that went on meanwhile was not kept.
+        self._due |= dict.fromkeys(changed, self._clock())
 
     async def _in_turn(self, one: Deployed, mark: str) -> Deployed:
         async with self._asking:

@@ -98,8 +98,9 @@ def entered(served: Served, tenant: str, **members: Any) -> None:
         id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=ip_address("192.0.2.1"), port=8443
     )
     appliances = Appliances(served.database)
-    appliances.enter(one, at=served.moments.now)
-    appliances.saw([replace(one, asked=served.moments.now, since=served.moments.now, **members)])
+    now = served.moments.now
+    appliances.enter(one, at=now)
+    appliances.saw([replace(one, entered=now, asked=now, since=now, **members)])
 
 
 async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ def test_a_gateway_is_shown_with_what_is_wrong(controller: AtSocket) -> None:
     place = Deployed(id="gw1", tenant=NOBODY, host="gw1", address=ip_address("192.0.2.9"), port=8443)
     appliances, now = Appliances(controller.database), datetime.now(UTC)
     appliances.enter(place, at=now)
+    place = replace(place, entered=now)
     appliances.saw([replace(place, condition=Condition.HEALTHY, asked=now, since=now, mode="gateway")])
     well = ask(controller, "gateway", "show", "gw1")
     assert (well.exit_code, "condition: healthy" in well.stdout) == (0, True)

@@ -34,8 +34,8 @@ def controller(tmp_path: Path) -> Iterator[AtSocket]:
                 id=f"{tenant}-esx1", tenant=tenant, host="esx1", address=ip_address("192.0.2.1"), port=8443
             )
             kept.enter(one, at=now)
-            seen = replace(one, asked=now, condition=Condition.HEALTHY, agent="1", intended=mode, mode=mode)
-            kept.saw([seen])
+            seen = replace(one, entered=now, asked=now, condition=Condition.HEALTHY, agent="1")
+            kept.saw([replace(seen, intended=mode, mode=mode)])
         yield found
 
 

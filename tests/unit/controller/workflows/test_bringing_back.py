@@ -91,7 +91,7 @@ class World:
         self.inventories = Inventories(database, now=lambda: self.now)
         self.inventories.replace(with_second_gateway(seed_example()), expected=0, actor="test")
         self.appliances.enter(GONE, at=START)
-        self.appliances.saw([GONE])
+        self.appliances.saw([replace(GONE, entered=START)])
         self.told = AppliancesTold(
             self.appliances, Rebuilds(database), self.inventories, now=lambda: self.now, interval=1e6
         )
@@ -197,7 +197,7 @@ async def test_three_times_and_then_a_person_is_needed(world: World) -> None:
 
 async def test_a_gateway_comes_back_like_an_appliance(world: World) -> None:
     world.appliances.enter(EDGE, at=START)
-    world.appliances.saw([EDGE])
+    world.appliances.saw([replace(EDGE, entered=START)])
     assert await world.look(EDGE) == 1
     (run,) = world.runs.open()
     assert (run.tenant, run.host) == (NOBODY, "gw1")

@@ -163,7 +163,7 @@ async def test_gateways_that_are_all_dead_stop_it(world: World) -> None:
         address = ip_address("192.0.2.9")
         seen = Deployed(id=one.id, tenant=f"g-{one.id}", host="esx1", address=address, port=8443)
         world.appliances.enter(seen, at=START)
-        world.appliances.saw([replace(seen, condition=Condition.SILENT, cause="no answer")])
+        world.appliances.saw([replace(seen, entered=START, condition=Condition.SILENT, cause="no answer")])
     found = await world.ask(world.router, world.vm.addresses[0])
     assert (found.works, "is silent (no answer)" in found.verdict) == (False, True)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
-from causeway_controller.contract.appliances import Progress
+from causeway_controller.contract.appliances import Condition, Progress
 from causeway_controller.fleet import updates
 from causeway_controller.inventory import modes
 from causeway_controller.store.runs import Run
@@ -55,6 +56,7 @@ class World:
             runs=self.one.runs,
             clients=self.one.pool.know,
             in_charge=lambda: None,
+            now=self.one.time,
             wait=wait,
         )
 
@@ -85,6 +87,18 @@ async def test_an_appliance_runs_the_update_in_the_end(world: World) -> None:
     restarts(world.one.agent, build, SlotState.TRYING, SlotState.GOOD)
     assert await world.update(build) == (Progress.DONE, "it runs 2 in slot b")
     assert await world.update(build) == (Progress.DONE, "it runs 2 in slot b"), "again changes nothing"
+
+
+async def test_one_that_was_silent_while_it_restarted_is_not_told_to_be_after_that(world: World) -> None:
+    build = await world.stored()
+    one, intercept = world.one, world.one.agent.intercept
+    one.agent.intercept = lambda _: web.Response(status=500, text="no")
+    assert (await one.look()).condition is Condition.SILENT
+    one.agent.intercept = intercept
+    restarts(one.agent, build, SlotState.TRYING, SlotState.GOOD)
+    await world.update(build)
+    (found,) = one.appliances.all()
+    assert found.condition is Condition.UNKNOWN
 
 
 async def test_one_that_falls_back_is_told(world: World) -> None:

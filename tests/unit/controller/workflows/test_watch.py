@@ -22,6 +22,7 @@ from tests.fakes.agent_server import problem_answer
 from tests.watched import HOST, INTERVAL, ME, TENANT, Watched, watched
 
 FULL = Standing(mode=modes.Full(frozenset({"vm-0-0"})))
+IDLE = Standing(mode=modes.Idle())
 
 
 @pytest_asyncio.fixture
@@ -140,6 +141,57 @@ async def test_who_is_hastened_again_and_again_has_its_turn_all_the_same(one: Wa
     one.pass_(seconds=1)
     one.watch.hasten()
     assert max(one.watch._due.values()) == last
+
+
+async def test_a_look_that_began_before_an_appliance_was_brought_up_tells_nothing_after_it(
+    one: Watched,
+) -> None:
+    document, one.agent.document = one.agent.document, None
+    asked: list[str] = []
+
+    def brought_up(request: web.Request) -> None:
+        asked.append(request.path)
+        if len(asked) > 1:  # it has said already that it has no document
+            one.agent.document = document
+            one.appliances.changed(ME, at=one.now)
+
+    one.agent.intercept = brought_up
+    found = await one.look()
+    assert asked[0] == "/v1/observed"
+    assert (found.condition, found.cause) == (Condition.UNKNOWN, "")
+    one.agent.intercept = lambda _: None
+    one.pass_(seconds=INTERVAL / 4)
+    await one.watch.look()
+    (found,) = one.appliances.all()
+    assert found.condition is Condition.HEALTHY, "its next turn has not come, it is asked all the same"
+
+
+async def test_what_a_run_leaves_is_looked_at_soon_after_it(one: Watched) -> None:
+    one.standings.put(TENANT, HOST, FULL)
+    one.agent.intercept = lambda _: web.Response(status=500, text="no")
+    one.power = Power.OFF
+    assert (await one.look()).condition is Condition.OFF
+    one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
+    one.runs.finish("r1", epoch=1, kind="finished", detail="{}", at=one.now, left=IDLE)
+    (found,) = one.appliances.all()
+    assert (found.condition, health.troubles([found], now=one.now, patience=timedelta(hours=1))) == (
+        Condition.UNKNOWN,
+        (),
+    )
+    one.pass_(seconds=INTERVAL / 4)
+    await one.watch.look()
+    (found,) = one.appliances.all()
+    assert (found.condition, found.intended) == (Condition.OFF, "idle")
+
+
+async def test_one_that_is_silent_is_silent_still_when_a_run_has_failed(one: Watched) -> None:
+    await one.look()
+    one.agent.intercept = lambda _: web.Response(status=500, text="no")
+    since = (await one.look()).since
+    one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
+    one.runs.finish("r1", epoch=1, kind="failed", detail="{}", at=one.now)
+    (found,) = one.appliances.all()
+    assert (found.condition, found.since) == (Condition.SILENT, since), "else it is brought back later"
 
 
 async def test_what_is_deployed_no_longer_is_not_revived(one: Watched) -> None:
