@@ -19,12 +19,11 @@ from causeway_controller.api.runner import Runner
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tokens import Tokens
 from causeway_wire import codec
-from tests import joining
+from tests import joining, stores
 from tests.fakes.appliance_service import FakeAppliances, FakeHosts
 from tests.fakes.run_service import FakeRunService
 from tests.provider_inventory import seed_example, tenant
@@ -108,8 +107,7 @@ def two_tenants() -> Inventory:
 @asynccontextmanager
 async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> AsyncIterator[Served]:
     """A controller on loopback; with an inventory at revision 1."""
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
+    database = stores.made(tmp_path / "causeway.db")
     moments = Moments()
     if inventory is not None:
         Inventories(database, now=lambda: moments.now).replace(inventory, expected=0, actor="test")

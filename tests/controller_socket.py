@@ -19,10 +19,9 @@ from causeway_controller.api.runner import Runner
 from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.tokens import Tokens
-from tests import joining
+from tests import joining, stores
 from tests.fakes.appliance_service import FakeAppliances, FakeUpdates
 from tests.fakes.run_service import FakeRunService
 
@@ -72,8 +71,7 @@ class AtSocket:
 @contextmanager
 def at_socket(tmp_path: Path) -> Iterator[AtSocket]:
     """A controller with an empty store and the token of an admin, its runs with a fake."""
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
+    database = stores.made(tmp_path / "causeway.db")
     tokens = Tokens(database=database, now=utc_now, random=secrets.token_bytes)
     found = AtSocket(socket=tmp_path / "c.sock", database=database, runs=FakeRunService(database))
     found.secret = tokens.make(NewToken(name="test", role=Role.ADMIN), actor="test").secret

@@ -15,9 +15,8 @@ from causeway_controller.contract.requests import Chore, Request
 from causeway_controller.contract.tenant import Hooks
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
-from causeway_controller.store import migrate
 from causeway_controller.store.counters import Epochs, StoredGenerations
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.halves import Halves as StoredHalves
 from causeway_controller.store.runs import RunEvent
 from causeway_controller.store.runs import Runs as StoredRuns
@@ -28,6 +27,7 @@ from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
 from causeway_wire.types import Name, TenantId
+from tests import stores
 from tests.fakes.engine import FakeEngine, Killed
 from tests.fakes.hooks import FakeHooks
 from tests.workflow_bench import PLAN, SITE, TIMING, Bench, planned
@@ -173,6 +173,4 @@ def detail(event: RunEvent) -> dict[str, Any]:
 
 def made(path: Path) -> Database:
     """An empty store."""
-    database = connect(f"sqlite:///{path}/causeway.db")
-    migrate.upgrade(database)
-    return database
+    return stores.made(path / "causeway.db")

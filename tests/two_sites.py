@@ -18,15 +18,14 @@ from causeway_controller.app import members_tls
 from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.settings import ForTenants, Listen
-from causeway_controller.store import migrate
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.links import Link, Links
 from causeway_controller.store.told import Told
 from causeway_controller.workflows.providers import Providers
-from tests import joining
+from tests import joining, stores
 from tests.controller_api import two_tenants
 from tests.fakes.appliance_service import FakeAppliances
 from tests.fakes.run_service import FakeRunService
@@ -93,8 +92,7 @@ class World:
     @asynccontextmanager
     async def tenant(self, name: str = "acme", *, ahead: timedelta = timedelta()) -> AsyncIterator[Tenant]:
         """A controller of its own; its clock may be ahead of the provider's."""
-        database = connect(f"sqlite:///{self.directory}/{name}.db")
-        migrate.upgrade(database)
+        database = stores.made(self.directory / f"{name}.db")
 
         def now() -> datetime:
             return self.clock() + ahead
@@ -120,8 +118,7 @@ async def two_sites(
 ) -> AsyncIterator[World]:
     """A provider that serves tenants' controllers at this port of loopback, and a line to it."""
     clock = Clock()
-    database = connect(f"sqlite:///{place}/provider.db")
-    migrate.upgrade(database)
+    database = stores.made(place / "provider.db")
     Inventories(database, now=clock).replace(two_tenants(), expected=0, actor="test")
     sealing = joining.unlocked(database, now=clock)
     runs = made_runs(database)

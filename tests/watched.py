@@ -18,11 +18,11 @@ from causeway_controller.fleet.pool import Pool
 from causeway_controller.inventory import certificates, tenancy
 from causeway_controller.inventory.health import Deployed, Power
 from causeway_controller.inventory.tenancy import Site
-from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store import authorities, vault
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.intentions import Intentions
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
@@ -35,7 +35,7 @@ from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_controller.workflows.renewal import Renewal
 from causeway_controller.workflows.watch import Watch
 from causeway_wire.types import ApplianceId, Name, TenantId
-from tests import sites
+from tests import sites, stores
 from tests.fakes.agent_server import ADDRESS, AgentServer
 
 TENANT = "acme"
@@ -192,8 +192,7 @@ async def watched(
 
     TLS has no other clock than the machine's, so tests begin in the past and let time pass until now.
     """
-    database = connect(f"sqlite:///{place}/causeway.db")
-    migrate.upgrade(database)
+    database = stores.made(place / "causeway.db")
     at = datetime.now(UTC) - ago
     moments: list[Watched] = []
 

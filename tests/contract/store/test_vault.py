@@ -13,14 +13,15 @@ import pytest
 from sqlalchemy import select, text, update
 
 from causeway_controller.errors import MasterKeyError, SealBroken, StoreError
-from causeway_controller.store import migrate, secrets, vault
+from causeway_controller.store import secrets, vault
 from causeway_controller.store.audit import Audit
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
 from causeway_controller.store.secrets import Kind, Secrets
 from causeway_controller.store.tables import secret
 from causeway_controller.trust import master_key
 from causeway_controller.trust.master_key import KeyFile, MasterKeys
 from causeway_wire.types import Secret
+from tests import stores
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NAMES = [f"hypervisor/esx{number}" for number in range(30)]
@@ -151,8 +152,7 @@ def test_what_is_left_of_a_value_does_not_open(
 def test_a_value_of_another_store_with_the_same_key_does_not_open(
     kept: Secrets, database: Database, keys: MasterKeys, tmp_path: Path
 ) -> None:
-    other = connect(f"sqlite:///{tmp_path}/other.db")
-    migrate.upgrade(other)
+    other = stores.made(tmp_path / "other.db")
     opened(other, keys).put("a", Secret("theirs"), actor="anna")
     with other.read() as connection:
         sealed = connection.execute(select(secret.c.sealed)).scalar_one()

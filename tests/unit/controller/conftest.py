@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.store import migrate
-from causeway_controller.store.database import Database, connect
+from causeway_controller.store.database import Database
+from tests import stores
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """An empty store."""
-    made = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(made)
+    made = stores.made(tmp_path / "causeway.db")
     yield made
     made.close()

@@ -11,12 +11,12 @@ import pytest
 
 from causeway_controller.app import identity
 from causeway_controller.inventory import certificates
-from causeway_controller.store import migrate, vault
+from causeway_controller.store import vault
 from causeway_controller.store.authorities import Authorities
-from causeway_controller.store.database import connect
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.trust import master_key
 from causeway_controller.trust.identity import ControllerIdentity
+from tests import stores
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -26,8 +26,7 @@ class World:
 
     def __init__(self, place: Path) -> None:
         self.now = AT
-        self.database = connect(f"sqlite:///{place}/causeway.db")
-        migrate.upgrade(self.database)
+        self.database = stores.made(place / "causeway.db")
         sealing = vault.unlock(self.database, master_key.make(), now=self.time, actor="test")
         self.kept = Authorities(self.database, sealing, now=self.time)
         self.place = place / "identity"

@@ -19,13 +19,12 @@ from causeway_controller.hypervisors.base import Cause, FoundVm, HypervisorError
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.inventory.modes import Partial
 from causeway_controller.inventory.replicas import Told
-from causeway_controller.store import migrate
-from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.host_checks import HostChecks
 from causeway_wire.problem import ProblemError, ProblemType
+from tests import stores
 from tests.fakes.hypervisor import FakeHypervisor
 from tests.provider_inventory import seed_example, with_
 from tests.runs_bench import START
@@ -60,8 +59,7 @@ class InspectedHost(FakeHypervisor):
 
 class World:
     def __init__(self, place: Path) -> None:
-        self.database = connect(f"sqlite:///{place}/causeway.db")
-        migrate.upgrade(self.database)
+        self.database = stores.made(place / "causeway.db")
         self.inventories = inventories = Inventories(self.database, now=lambda: START)
         inventories.replace(seed_example(), expected=0, actor="test")
         self.standings = Standings(self.database)

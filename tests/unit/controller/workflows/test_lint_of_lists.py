@@ -7,12 +7,11 @@ from pathlib import Path
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import Provider
 from causeway_controller.inventory import certificates
-from causeway_controller.store import migrate
-from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.tenancies import Standings
 from causeway_controller.workflows.host_checks import HostChecks
+from tests import stores
 from tests.certificates import NOW, issued
 
 
@@ -21,8 +20,7 @@ async def no_host(host: Host) -> Provider:
 
 
 async def test_lint_finds_lists_of_what_is_revoked_that_fill(tmp_path: Path) -> None:
-    database = connect(f"sqlite:///{tmp_path}/causeway.db")
-    migrate.upgrade(database)
+    database = stores.made(tmp_path / "causeway.db")
     gateway = certificates.of_gateway("gw1", "gateway.example.net")
     full = [issued(number, gateway, revoked=True) for number in range(200)]
     checks = HostChecks(
