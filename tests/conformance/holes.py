@@ -23,6 +23,11 @@ _HANGS: Final = {
     "vsphere": "unit tests of its session: nobody waits for 90 s here",
     "hyperv": "unit tests of its session: nobody waits for 90 s here",
 }
+_SENT_EACH: Final = {
+    "lab": "nothing is uploaded to it",
+    "vsphere": "it is sent the disk for each appliance",
+    "hyperv": "it is sent the disk for each appliance",
+}
 _NO_SSH: Final = dict.fromkeys(("lab", "vsphere", "hyperv"), "it has no such way")
 WHY: Final = {
     "none": {"lab": "every other row begins with one", **_ELSEWHERE},
@@ -55,6 +60,14 @@ WHY: Final = {
     "host hangs": _HANGS,
     "TLS: wrong authority, name, or client": _KEYS,
     "TLS: another host in its place": _KEYS,
+    "image kept there": _SENT_EACH,
+    "image kept, many at once": _SENT_EACH,
+    "image kept, two controllers": _SENT_EACH,
+    "image half sent, controller killed": _SENT_EACH,
+    "image kept, and damaged": _SENT_EACH,
+    "image kept of another version": _SENT_EACH,
+    "image kept: no room for it": _SENT_EACH,
+    "image half copied, service killed": _SENT_EACH,
     "over SSH": _NO_SSH,
     "SSH: unknown, exchanged host": _NO_SSH,
     "SSH: a user who has no key there": _NO_SSH,

@@ -102,7 +102,8 @@ class LibvirtKind:
     place: Path
     image: Path
     spec: MachineSpec
-    pieces: int = 3
+    pieces: int = 5
+    """The domain, disk, disc, the image and what says that it is whole."""
 
     def provider(self, patience: float = 1.0) -> LibvirtProvider:
         return self._provider(f"qemu+unix:///system?socket={self.place}", patience)

@@ -17,7 +17,7 @@ from causeway_controller.hypervisors import findings
 from causeway_controller.hypervisors.libvirt import volumes
 from causeway_controller.hypervisors.libvirt.provider import LibvirtProvider
 from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds, PoolNeed, TrunkNeed
-from tests.conformance import kinds
+from tests.conformance import kinds, volatile
 from tests.conformance.kinds import OWNER, LibvirtKind
 from tests.libvirtd import POOL, Libvirtd
 
@@ -125,6 +125,18 @@ async def test_a_network_whose_bridge_learns_nothing_stops_only_a_bridge(
     assert said.startswith("libvirt keeps the MAC addresses of network cwtrap1")
     assert set(routed) < set(bridged)
     assert said in named, "also where a tenant's own appliance is plugged in by name"
+
+
+async def test_a_pool_with_room_for_the_disk_and_not_for_the_image_beside_it(host: LibvirtKind) -> None:
+    try:
+        volatile.leave(host.daemon.pool, volumes.disk_size(host.image) + host.image.stat().st_size // 2)
+        host.daemon.ask(lambda connection: volumes.pool(connection, POOL))  # a check does not refresh it
+        found = await look(host)
+    finally:
+        volatile.leave(host.daemon.pool, None)
+    assert problems(found) == []
+    (warned,) = (one for one in found[Topic.STORAGE] if one.grade is Grade.WARNING)
+    assert "no room for the image beside those disks" in warned.text
 
 
 async def test_a_pool_without_room_and_one_that_is_not_there(host: LibvirtKind) -> None:

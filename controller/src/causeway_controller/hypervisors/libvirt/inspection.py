@@ -11,7 +11,15 @@ from typing import Any, Final
 from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
 from causeway_controller.hypervisors.findings import good, missing, problem, room, trap, warning
-from causeway_controller.hypervisors.libvirt import binding, domain, emulator, machines, segments, volumes
+from causeway_controller.hypervisors.libvirt import (
+    binding,
+    domain,
+    emulator,
+    images,
+    machines,
+    segments,
+    volumes,
+)
 from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.hypervisors.libvirt.guests import Guests
 from causeway_controller.inventory import libvirt_names
@@ -215,10 +223,16 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
     if not found.autostart():
         text = f"pool {name} does not start by itself: after a restart of the host no appliance runs"
         yield warning(Topic.STORAGE, text, f"`virsh pool-autostart {name}`")
-    yield room(
-        f"pool {name}",
-        left=volumes.available(found),
-        each=each,
-        missing=missing(needs.appliances, partial(machines.ours, connection)),
-        instead="name other storage",
-    )
+    left, absent = volumes.available(found), missing(needs.appliances, partial(machines.ours, connection))
+    yield room(f"pool {name}", left=left, each=each, missing=absent, instead="name other storage")
+    if each and absent and each * absent <= left < each * absent + image.stat().st_size:
+        yield from _room_beside(found, name, image)
+
+
+def _room_beside(found: Any, name: str, image: Path) -> Iterator[Finding]:
+    """Whether the image can be kept beside the disks that are made of it."""
+    if images.find(found, image) is None:
+        text = (
+            f"pool {name} has no room for the image beside those disks: it is sent for each of the last ones"
+        )
+        yield warning(Topic.STORAGE, text, f"make room for another {image.stat().st_size >> 20} MiB")

@@ -22,16 +22,18 @@ from causeway_controller.hypervisors.base import (
 )
 from causeway_controller.hypervisors.findings import too_full
 from causeway_controller.hypervisors.libvirt import (
+    disks,
     domain,
     emulator,
+    images,
     inspection,
     machines,
     segments,
     volumes,
 )
+from causeway_controller.hypervisors.libvirt.disks import Disks
 from causeway_controller.hypervisors.libvirt.domain import Hardware
 from causeway_controller.hypervisors.libvirt.session import Session
-from causeway_controller.hypervisors.uploads import Upload
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
@@ -50,6 +52,7 @@ class LibvirtProvider:
         self._pool = pool
         self._image = image
         self._hardware = hardware or Hardware()
+        self._disks = Disks(host=host, session=session, pool=pool, image=image)
 
     async def segment(self, switch: str, vlan: int) -> str:
         """The segment of this VLAN. It is the administrator's, and is looked for by `preflight`."""
@@ -85,7 +88,7 @@ class LibvirtProvider:
         return await self._session.ask(lambda connection: machines.find(connection, owner_id))
 
     async def deploy(self, spec: MachineSpec, progress: Progress) -> Machine:
-        """Disk and seed disc by stream, then the domain: it is there whole, or not at all."""
+        """Seed disc and disk, then the domain: it is there whole, or not at all."""
         if (known := await self.find(spec.owner_id)) is not None:
             await self._session.ask(
                 lambda connection: self._tidy(connection, volumes.pool(connection, self._pool), spec.owner_id)
@@ -95,7 +98,7 @@ class LibvirtProvider:
             raise HypervisorError(f"cannot deploy {spec.name}: {'; '.join(reasons)}")
         attempt = secrets.token_hex(4)
         try:
-            await self._upload(spec, attempt, progress)
+            await self._disks.make(spec, attempt, progress)
             machine = await self._session.ask(
                 lambda connection: self._define(connection, spec, attempt), seconds=_POWER_SECONDS
             )
@@ -161,30 +164,12 @@ class LibvirtProvider:
         kind = self._hardware.domain or emulator.kind(connection)
         return replace(self._hardware, domain=kind, firmware=emulator.firmware(connection, kind))
 
-    async def _upload(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
-        """The volumes of this attempt. Ends when nothing moves any more, and when it is cancelled."""
-        identity = domain.identity(spec.owner_id)
-        total = await asyncio.to_thread(lambda: self._image.stat().st_size)
-        upload = Upload(self._host, total, progress)
-
-        def work(connection: Any) -> None:
-            pool = volumes.pool(connection, self._pool)
-            disk = volumes.create(pool, _disk(identity, attempt))
-            volumes.remove_abandoned(pool, identity, disk)
-            if spec.seed:
-                content = seed_image.iso(spec.seed)
-                volumes.fill_with(connection, volumes.create(pool, _disc(identity, attempt)), content)
-            with self._image.open("rb") as file:
-                volumes.fill(connection, disk, file, total, upload.sent)
-
-        await upload.through(self._session.ask(work, seconds=None, again=False))
-
     def _define(self, connection: Any, spec: MachineSpec, attempt: str) -> Machine:
         """The domain over this attempt's volumes; or the one that another made meanwhile."""
         identity = domain.identity(spec.owner_id)
         pool = volumes.pool(connection, self._pool)
-        disk = pool.storageVolLookupByName(_disk(identity, attempt)).path()
-        disc = pool.storageVolLookupByName(_disc(identity, attempt)).path() if spec.seed else None
+        disk = pool.storageVolLookupByName(disks.disk_of(identity, attempt)).path()
+        disc = pool.storageVolLookupByName(disks.disc_of(identity, attempt)).path() if spec.seed else None
         described = domain.describe(
             spec,
             name=f"{spec.name}-{attempt}",
@@ -213,8 +198,7 @@ class LibvirtProvider:
         def work(connection: Any) -> None:
             found = machines.ours(connection, owner_id)
             kept = frozenset() if found is None else frozenset(domain.disks(found.XMLDesc()))
-            mine = volumes.prefix(domain.identity(owner_id)) + attempt
-            volumes.remove(volumes.pool(connection, self._pool), mine, kept)
+            self._disks.take_back(connection, owner_id, attempt, kept)
 
         await uploads.taken_back(lambda: self._session.ask(work))
 
@@ -222,15 +206,8 @@ class LibvirtProvider:
         machines.undefine(connection, owner_id)
         pool = volumes.pool(connection, self._pool)
         volumes.remove(pool, volumes.prefix(domain.identity(owner_id)))
+        images.remove_unneeded(pool)
 
 
 def _there(pool: Any, attempt: str) -> bool:
     return any(volume.name().endswith(f"-{attempt}.qcow2") for volume in pool.listAllVolumes())
-
-
-def _disk(identity: str, attempt: str) -> str:
-    return f"{volumes.prefix(identity)}{attempt}.qcow2"
-
-
-def _disc(identity: str, attempt: str) -> str:
-    return f"{volumes.prefix(identity)}{attempt}.iso"
