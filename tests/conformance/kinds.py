@@ -249,8 +249,8 @@ class HypervKind:
     files: Proxy
     image: Path
     spec: MachineSpec
-    pieces: int = 7
-    """The VM, the claim, a folder, the disk, the seed, and the VM's own file in a folder of its own."""
+    pieces: int = 8
+    """The VM, its claim, a folder, disk, seed, the VM's own file in a folder of its own, and the image."""
 
     def provider(self, patience: float = 1.0) -> HypervProvider:
         return self.at(self.proxy.port, self.files.port)

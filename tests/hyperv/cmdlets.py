@@ -168,6 +168,22 @@ CMDLETS: Final[Mapping[str, Cmdlet]] = {
     "Get-FileHash": Cmdlet(
         parameters={"Path": "String[]", "LiteralPath": "String[]", "Algorithm": "String"},
     ),
+    "Copy-Item": Cmdlet(
+        parameters={
+            "Path": "String[]",
+            "LiteralPath": "String[]",
+            "Destination": "String",
+            "Container": _SWITCH,
+            "Force": _SWITCH,
+            "Filter": "String",
+            "Include": "String[]",
+            "Exclude": "String[]",
+            "Recurse": _SWITCH,
+            "PassThru": _SWITCH,
+            "WhatIf": _SWITCH,
+            "Confirm": _SWITCH,
+        },
+    ),
     "Get-Date": Cmdlet(parameters={"Date": "DateTime", "Format": "String", "UFormat": "String"}),
     "Select-Object": Cmdlet(
         parameters={

@@ -11,9 +11,11 @@ from msgspec import UNSET
 from causeway_controller.contract.hosts import Finding, Grade, Topic
 from causeway_controller.contract.provider import Storage, StorageKind
 from causeway_controller.hypervisors.base import Cause, HypervisorError, NicSpec, unwatched
+from causeway_controller.hypervisors.hyperv import vhdx
 from causeway_controller.hypervisors.hyperv.opening import open_host
 from causeway_controller.inventory.host_needs import BridgeNeed, HostNeeds, PoolNeed
 from tests.conformance.kinds import MACS, OWNER, HypervKind
+from tests.conformance.test_full import full
 from tests.hyperv import host as counterpart
 from tests.hyperv.host import SWITCHES
 from tests.hyperv.things import OnOff
@@ -118,6 +120,14 @@ async def test_a_folder_that_is_not_there_is_said(hyperv: HypervKind) -> None:
     provider = hyperv.at(hyperv.host.port, hyperv.host.smb, storage=elsewhere)
     (said,) = await provider.preflight(hyperv.spec)
     assert said.endswith(r"\Hyper-V\elsewhere is not there")
+
+
+async def test_room_for_the_disk_and_not_for_the_image_beside_it_is_a_warning(hyperv: HypervKind) -> None:
+    with full(hyperv, vhdx.capacity(hyperv.image) + hyperv.image.stat().st_size // 2):
+        found = await look(hyperv, HostNeeds(appliances=(OWNER,)))
+        assert problems(found) == []
+    (warned,) = (one for one in found[Topic.STORAGE] if one.grade is Grade.WARNING)
+    assert "no room for the image beside those disks" in warned.text
 
 
 async def test_a_disk_without_room_is_refused_before_anything_is_sent(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Windows:
     allowed: bool = True
     """Whether who logs in may command Hyper-V."""
     full: bool = False
+    no_copies: bool = False
+    """Its disk gets full while a file is copied."""
     calls: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda _: None
     """Called with each cmdlet before it is run; raises RefusedError to have it refuse."""
@@ -270,6 +273,18 @@ class Windows:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest().upper()
         return [Thing({"Algorithm": "SHA256", "Hash": found, "Path": parameters["LiteralPath"]})]
+
+    def _copy_item(self, _one: None, parameters: Mapping[str, Any]) -> list[Any]:
+        source, target = self.local(parameters["LiteralPath"]), self.local(parameters["Destination"])
+        if not source.is_file():
+            raise RefusedError(f"Cannot find path '{parameters['LiteralPath']}' because it does not exist.")
+        if not target.parent.is_dir():
+            raise RefusedError(f"Could not find a part of the path '{parameters['Destination']}'.")
+        if self.no_copies:
+            target.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+            raise RefusedError("There is not enough space on the disk.")
+        shutil.copyfile(source, target)
+        return []
 
     def _get_date(self, _one: None, parameters: Mapping[str, Any]) -> list[Any]:
         if parameters.get("Format") != "o":

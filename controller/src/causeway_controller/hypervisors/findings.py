@@ -48,6 +48,17 @@ def room(where: str, *, left: int, each: int, missing: int, instead: str) -> Fin
     return problem(Topic.STORAGE, text, f"make room, or {instead}")
 
 
+def room_beside(where: str, *, left: int, each: int, missing: int, image: int) -> Iterator[Finding]:
+    """Yield a warning where so many appliances have room, and the image of which disks are copied has none.
+
+    As of `room`; `image`: octets.
+    """
+    disks = each * missing
+    if disks and disks <= left < disks + image:
+        text = f"{where} has no room for the image beside those disks: it is sent for each of the last ones"
+        yield warning(Topic.STORAGE, text, f"make room for another {-(-image >> 20)} MiB")
+
+
 def too_full(where: str, *, left: int, needed: int, in_place: bool, instead: str) -> Iterator[str]:
     """Yield why an appliance has no room there, if it has none.
 

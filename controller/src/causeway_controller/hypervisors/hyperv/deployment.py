@@ -6,6 +6,7 @@ one act that counts. Whoever is second finds the name taken, and deletes what he
 
     FOLDER\acme-one.claim                  the id of the VM that is acme-one
     FOLDER\acme-one-5f0c21ab\              of an attempt: its disk, its seed, the VM's own files
+    FOLDER\causeway-image-SHA256.vhdx      what disks are copied of (`images`)
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from causeway_controller.hypervisors import seed_image
+from causeway_controller.hypervisors import digests, seed_image
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec
-from causeway_controller.hypervisors.hyperv import binding, machines, networks
+from causeway_controller.hypervisors.hyperv import binding, images, machines, networks
 from causeway_controller.hypervisors.hyperv.binding import CmdletError, Login
 from causeway_controller.hypervisors.hyperv.files import Entry, TakenError
 from causeway_controller.hypervisors.hyperv.machines import Vm
@@ -47,12 +48,15 @@ def attempt_name(owner_id: str, attempt: str) -> str:
     return f"{owner_id}-{attempt}"
 
 
-def make(place: Place, spec: MachineSpec, image: Path, *, attempt: str, upload: Upload) -> None:
-    """Send disk and seed, and make the VM. What was made when this raises, `take_back` deletes."""
+def make(place: Place, spec: MachineSpec, image: Path, *, attempt: str, kept: bool, upload: Upload) -> None:
+    """Put disk and seed there, and make the VM. What was made when this raises, `take_back` deletes.
+
+    `kept`: there is room for the image beside the disk.
+    """
     name = attempt_name(spec.owner_id, attempt)
     place.folder.make()
     place.folder.make(name)
-    _send_disk(place, name, image, upload)
+    _put_disk(place, name, image, upload, kept=kept)
     upload.waits("make the VM", _MAKE_SECONDS)
     if spec.seed:
         place.folder.write((name, _SEED), io.BytesIO(seed_image.iso(spec.seed)), lambda _: None)
@@ -93,6 +97,7 @@ def take_back(place: Place, owner_id: str, attempt: str) -> None:
     for entry in attempts(place, owner_id):
         if entry.name == attempt_name(owner_id, attempt):
             _remove_attempt(place, owner_id, entry)
+    images.remove_unneeded(place)
 
 
 def remove_abandoned(place: Place, owner_id: str, *, all_of_them: bool) -> None:
@@ -118,6 +123,7 @@ def remove(place: Place, owner_id: str) -> None:
         place.folder.delete_if(machines.claim(owner_id), named.encode("ascii"))
     for entry in attempts(place, owner_id):
         _remove_attempt(place, owner_id, entry)
+    images.remove_unneeded(place)
 
 
 def attempts(place: Place, owner_id: str) -> Iterator[Entry]:
@@ -134,18 +140,42 @@ def clock(login: Login) -> datetime:
     return datetime.fromisoformat(str(row["Value"]))
 
 
+def _put_disk(place: Place, name: str, image: Path, upload: Upload, *, kept: bool) -> None:
+    """Have the host copy the disk of the image that it keeps; where it keeps none, send it."""
+    digest = digests.sha256(image)
+    if images.find(place, digest):
+        upload.waits("copy the image", _READ_SECONDS)
+        if images.copy(place, digest, name, _DISK):
+            upload.waits("read the disk that it copied", _READ_SECONDS)
+            if _digest(place, name) == digest:
+                images.remove_others(place, digest, clock(place.login).timestamp() - ABANDONED_SECONDS)
+                return
+            place.folder.delete(name, _DISK)
+            images.let_go(place, digest)
+    _send_disk(place, name, image, upload)
+    if kept:
+        upload.waits("keep the image", _READ_SECONDS)
+        images.keep(place, digest, name, _DISK)
+        images.remove_others(place, digest, clock(place.login).timestamp() - ABANDONED_SECONDS)
+
+
 def _send_disk(place: Place, name: str, image: Path, upload: Upload) -> None:
     digest = hashlib.sha256()
     with image.open("rb") as file:
         read = _Read(file, digest.update)
         place.folder.write((name, _DISK), read, upload.sent, large=True)  # type: ignore[arg-type]
     upload.waits("read the disk that it was sent", _READ_SECONDS)
+    if _digest(place, name) != digest.hexdigest():
+        raise HypervisorError(f"{place.path(name, _DISK)} is not what was sent; look at the host's disk")
+
+
+def _digest(place: Place, name: str) -> str:
+    """The SHA-256 of the attempt's disk, as the host reads it."""
     (row,) = place.login.run(
         ("Get-FileHash", {"LiteralPath": place.path(name, _DISK), "Algorithm": "SHA256"}),
         ("Select-Object", {"Property": ["Hash"]}),
     )
-    if str(row["Hash"]).lower() != digest.hexdigest():
-        raise HypervisorError(f"{place.path(name, _DISK)} is not what was sent; look at the host's disk")
+    return str(row["Hash"]).lower()
 
 
 class _Read:

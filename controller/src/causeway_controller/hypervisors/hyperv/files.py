@@ -159,6 +159,12 @@ class Folder:
             pass
         return True
 
+    def delete(self, *parts: str) -> None:
+        """Delete a file, or nothing where there is none."""
+        path = self.path(*parts)
+        with contextlib.suppress(MissingError), self._told(path):
+            load("smbclient").remove(path, **self._options)
+
     def remove(self, name: str) -> None:
         """Delete a folder with all that is in it, or nothing where there is none."""
         with contextlib.suppress(MissingError), self._told(self.path(name)):

@@ -9,9 +9,19 @@ from typing import Final
 
 from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import digests
 from causeway_controller.hypervisors.base import HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, known_by, missing, problem, room, trap, warning
-from causeway_controller.hypervisors.hyperv import machines, networks, vhdx
+from causeway_controller.hypervisors.findings import (
+    good,
+    known_by,
+    missing,
+    problem,
+    room,
+    room_beside,
+    trap,
+    warning,
+)
+from causeway_controller.hypervisors.hyperv import images, machines, networks, vhdx
 from causeway_controller.hypervisors.hyperv import place as places
 from causeway_controller.hypervisors.hyperv.binding import Login
 from causeway_controller.inventory import hyperv_names
@@ -77,13 +87,11 @@ def _storage(login: Login, host: Host, needs: HostNeeds, image: Path) -> Iterato
         )
         return
     yield good(Topic.STORAGE, f"the folder {place.local} is reached as {place.folder.path()}")
-    yield room(
-        f"{host.storage.id}",
-        left=left,
-        each=each,
-        missing=missing(needs.appliances, partial(machines.ours, place)),
-        instead="name another directory",
-    )
+    where, absent = host.storage.id, missing(needs.appliances, partial(machines.ours, place))
+    yield room(where, left=left, each=each, missing=absent, instead="name another directory")
+    if each and not images.find(place, digests.sha256(image)):
+        size = image.stat().st_size
+        yield from room_beside(where, left=left, each=each, missing=absent, image=size)
 
 
 def _networks(login: Login, needs: HostNeeds) -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from causeway_controller.contract.provider import Host
+from causeway_controller.hypervisors import digests
 from causeway_controller.hypervisors.attempts import POWER_SECONDS, ByAttempts
 from causeway_controller.hypervisors.base import (
     HypervisorError,
@@ -15,7 +17,7 @@ from causeway_controller.hypervisors.base import (
     Progress,
 )
 from causeway_controller.hypervisors.findings import too_full
-from causeway_controller.hypervisors.hyperv import deployment, inspection, machines, networks, vhdx
+from causeway_controller.hypervisors.hyperv import deployment, images, inspection, machines, networks, vhdx
 from causeway_controller.hypervisors.hyperv import place as places
 from causeway_controller.hypervisors.hyperv.binding import Login
 from causeway_controller.hypervisors.hyperv.session import Session
@@ -34,6 +36,8 @@ class HypervProvider(ByAttempts[Login, places.Place]):
         """`image`: the appliance's VHDX, only read."""
         super().__init__(host, session, machines, deployment)
         self._image = image
+        self._sending = asyncio.Lock()
+        """Held by who sends the image that others then have the host copy."""
 
     async def segment(self, switch: str, vlan: int) -> str:
         """The access port of this VLAN. Nothing is made: it is a property of the vNIC."""
@@ -93,12 +97,26 @@ class HypervProvider(ByAttempts[Login, places.Place]):
         return reasons
 
     async def _make(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
-        upload = Upload(self._host.id, self._image.stat().st_size, progress)
+        another = self._sending.locked()
+        async with self._sending:
+            # Who waited for another in vain does not have the next one wait for him.
+            if not another and not await self._session.ask(self._keeps):
+                await self._made(spec, attempt, progress)
+                return
+        await self._made(spec, attempt, progress)
+
+    async def _made(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
+        size = self._image.stat().st_size
+        upload = Upload(self._host.id, size, progress)
 
         def work(login: Login) -> None:
             place = self._place(login)
             deployment.settle(place, spec.owner_id)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
-            deployment.make(place, spec, self._image, attempt=attempt, upload=upload)
+            kept = place.folder.left(place.above) >= vhdx.capacity(self._image) + size
+            deployment.make(place, spec, self._image, attempt=attempt, kept=kept, upload=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
+
+    def _keeps(self, login: Login) -> bool:
+        return images.find(self._place(login), digests.sha256(self._image))

@@ -46,10 +46,14 @@ class Disks:
         )
 
     def take_back(self, connection: Any, owner_id: str, attempt: str, kept: frozenset[str]) -> None:
-        """Delete what there is of an attempt but volumes at the paths `kept`, and an image that is whole."""
+        """Delete what there is of an attempt but volumes at the paths `kept`.
+
+        An image that is whole stays, for the appliances that are there.
+        """
         pool = volumes.pool(connection, self._pool)
         volumes.remove(pool, volumes.prefix(domain.identity(owner_id)) + attempt, kept)
         images.take_back(pool, attempt)
+        images.remove_unneeded(pool)
 
     async def _kept(self, spec: MachineSpec, attempt: str, progress: Progress) -> bool:
         """Whether the host keeps the image; it is sent where there is room, for one appliance at a time."""

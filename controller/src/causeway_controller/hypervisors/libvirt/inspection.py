@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from causeway_controller.contract.hosts import Finding, Topic
 from causeway_controller.hypervisors.base import FoundVm, HypervisorError, NicSpec
-from causeway_controller.hypervisors.findings import good, missing, problem, room, trap, warning
+from causeway_controller.hypervisors.findings import good, missing, problem, room, room_beside, trap, warning
 from causeway_controller.hypervisors.libvirt import (
     binding,
     domain,
@@ -225,14 +225,6 @@ def _storage(connection: Any, needs: HostNeeds, name: str, image: Path) -> Itera
         yield warning(Topic.STORAGE, text, f"`virsh pool-autostart {name}`")
     left, absent = volumes.available(found), missing(needs.appliances, partial(machines.ours, connection))
     yield room(f"pool {name}", left=left, each=each, missing=absent, instead="name other storage")
-    if each and absent and each * absent <= left < each * absent + image.stat().st_size:
-        yield from _room_beside(found, name, image)
-
-
-def _room_beside(found: Any, name: str, image: Path) -> Iterator[Finding]:
-    """Whether the image can be kept beside the disks that are made of it."""
-    if images.find(found, image) is None:
-        text = (
-            f"pool {name} has no room for the image beside those disks: it is sent for each of the last ones"
-        )
-        yield warning(Topic.STORAGE, text, f"make room for another {image.stat().st_size >> 20} MiB")
+    if each and images.find(found, image) is None:
+        size = image.stat().st_size
+        yield from room_beside(f"pool {name}", left=left, each=each, missing=absent, image=size)
