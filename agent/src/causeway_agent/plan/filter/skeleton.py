@@ -164,6 +164,9 @@ INET_DECLARATIONS: Final = (
 )
 
 
+_TCP: Final = "meta l4proto 6"
+
+
 def carried(digest: str) -> str:
     """The rule by which the inet table carries the digest of its policy, in chain `identity`."""
     return f'return comment "policy {digest}"'
@@ -231,6 +234,8 @@ def inet_rules(identity: str) -> str:
   chain say {{
     ip saddr . udp sport @relay4 notrack
     ip6 saddr . udp sport @relay6 notrack
+    {_TCP} oifname . ip saddr . meta l4proto . tcp sport @listeners4 notrack
+    {_TCP} oifname . ip6 saddr . meta l4proto . tcp sport @listeners6 notrack
 {ruleset_path.SAY}\
   }}
   chain leave {{
@@ -249,9 +254,14 @@ def _screen(ip: str, version: int) -> str:
 
     A replica's address is one that its device may send from, so whoever has one is not asked further. A
     controller may live in a network that production has too; it is no stranger at its door.
+
+    Connections to our own services are let in packet by packet (`input`), so they are not tracked either:
+    whoever completes a handshake and falls silent would keep a place in the table for five days, whatever the
+    service behind thinks of it, and at a gateway a full table lets in no new tunnel.
     """
     by_source = f"notrack meta mark set {passing.BY_SOURCE} accept"
     by_destination = f"notrack meta mark set {passing.BY_DESTINATION} accept"
+    listened = f"{_TCP} iifname . {ip} daddr . meta l4proto . tcp dport @listeners{version} notrack"
     return f"""\
   chain stranger{version} {{
     iifname . {ip} daddr . {ip} saddr . tcp dport @doors{version} return
@@ -273,10 +283,12 @@ def _screen(ip: str, version: int) -> str:
     iifname . {ip} daddr @forward_destination{version} {by_destination}
     iifname @outside {ip} saddr @foreign{version} goto stranger{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
+    {listened}
   }}
   chain screen{version} {{
     iifname vmap @entrances{version}
     {ip} daddr . udp dport @relay{version} goto door{version}
+    {listened}
   }}
 """
 
