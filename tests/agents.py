@@ -33,6 +33,7 @@ from causeway_wire.desired import (
 )
 from causeway_wire.types import Secret
 from tests.fakes.clock import FakeClock
+from tests.fakes.connections import FakeConnections
 from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.fuse import Fuse
@@ -171,6 +172,7 @@ class Bench:
     fuse: Fuse = field(default_factory=Fuse)
     clock: FakeClock = field(default_factory=FakeClock)
     neighbours: FakeNeighbours = field(default_factory=FakeNeighbours)
+    connections: FakeConnections = field(default_factory=FakeConnections)
     constants: Facts = CONSTANTS
     management: Management = MANAGEMENT
     nics: tuple[Nic, ...] = NICS[:1]
@@ -196,6 +198,7 @@ class Bench:
             publications=self.publications,
             processes=self.processes,
             neighbours=self.neighbours,
+            connections=self.connections,
             clock=self.clock,
             dead_man=self.dead_man,
             slots=self.slots,

@@ -26,6 +26,7 @@ from causeway_agent.plan.model.target import Facts, Target
 from causeway_agent.plan.steer import describe, diff
 from causeway_wire import codec
 from causeway_wire.desired import Desired
+from tests.fakes.connections import FakeConnections
 from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.publications import FakePublications
 from tests.fakes.slots import FakeSlots
@@ -98,6 +99,7 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
                 publications=FakePublications(),
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
+                connections=FakeConnections(),
                 clock=SystemClock(),
                 dead_man=FakeDeadMan(),
                 slots=FakeSlots(),

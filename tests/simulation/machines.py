@@ -20,6 +20,7 @@ from causeway_agent.plan.model.processes import Process, VpnClient, VpnServer
 from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.desired import Desired
 from causeway_wire.types import ChangeId, IPAddress, MacAddress
+from tests.fakes.connections import FakeConnections
 from tests.fakes.dead_man import FakeDeadMan
 from tests.fakes.firewall import FakeFirewall
 from tests.fakes.fuse import Crash, Fuse
@@ -209,6 +210,7 @@ class Hardware:
             publications=self.publications,
             processes=self.processes,
             neighbours=self.neighbours,
+            connections=FakeConnections(),
             clock=self.loop,
             dead_man=self.dead_man,
             slots=FakeSlots(),

@@ -17,6 +17,7 @@ from causeway_agent import __version__, offline
 from causeway_agent.api import application, handlers, local, peers, tls
 from causeway_agent.api.listener import Listener, LocalListener
 from causeway_agent.api.serving import Serving
+from causeway_agent.backends.filter.connections import KernelConnections
 from causeway_agent.backends.filter.nft import NftFirewall
 from causeway_agent.backends.filter.publications import NftPublications
 from causeway_agent.backends.host import capabilities, notify
@@ -185,6 +186,7 @@ async def machine(settings: Settings, path: Path, *, no_offload: str | None) -> 
                 publications=publications,
                 processes=supervisor,
                 neighbours=neighbours,
+                connections=KernelConnections(firewall),
                 clock=clock,
                 dead_man=watcher,
                 slots=SocketSlots(),

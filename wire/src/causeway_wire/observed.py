@@ -153,6 +153,33 @@ class NeighbourTableReport(Report, frozen=True, kw_only=True):
     """How often somebody new found no room in it, since the machine started."""
 
 
+class ConnectionShare(Report, frozen=True, kw_only=True):
+    """A machine that gets no new connections, because it holds more than its share of all."""
+
+    device: str
+    """Adapter of its network."""
+    address: IPAddress
+    """An address of the machine."""
+    mac: str | None
+    """The end of the MAC address that opened the connections; null where they came to `address`."""
+    held: int
+    share: int
+
+
+class ConnectionReport(Report, frozen=True, kw_only=True):
+    """The kernel's table of connections that are translated or followed, which all networks share."""
+
+    entries: int
+    limit: int
+    """0 where no connection is followed."""
+    refused: int
+    """How many new ones found no room in it, since the machine started."""
+    over_share: int = 0
+    """Machines that get no new connections for now..."""
+    shares: tuple[ConnectionShare, ...] = ()
+    """...and those of them that hold most."""
+
+
 class FailoverNetwork(Report, frozen=True, kw_only=True):
     """One network that the failover covers."""
 
@@ -225,6 +252,8 @@ class Observed(Report, frozen=True, kw_only=True):
     """Addresses that other machines have, too."""
     neighbours: tuple[NeighbourTableReport, ...] = ()
     """How full the kernel's tables of neighbours are."""
+    connections: ConnectionReport | None = None
+    """How full the kernel's table of connections is; null until it was looked at."""
     foreign: tuple[str, ...] = ()
     """What others than the agent have added, in words: policy routing rules and nftables tables. It may stop
     or divert packets that the document lets through, and is left as it is.

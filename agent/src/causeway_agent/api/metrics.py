@@ -67,6 +67,12 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_neighbours": About(_GAUGE, "Entries of the kernel's table of neighbours.", ("version",)),
     "causeway_neighbours_limit": About(_GAUGE, "Room in it.", ("version",)),
     "causeway_neighbours_refused": About(_COUNTER, "How often somebody new found no room.", ("version",)),
+    "causeway_connections": About(_GAUGE, "Entries of the kernel's table of connections."),
+    "causeway_connections_limit": About(_GAUGE, "Room in it; 0 where none are followed."),
+    "causeway_connections_refused": About(_COUNTER, "Connections that found no room."),
+    "causeway_connections_over_share": About(
+        _GAUGE, "Machines that get no new connections, because they hold more than their share."
+    ),
     "causeway_gateway_addresses": About(_GAUGE, "Production gateway addresses held.", ("network",)),
     "causeway_public_addresses": About(_GAUGE, "Public or test addresses held."),
     "causeway_public_rules": About(_GAUGE, "Public rules, in force or not."),
@@ -169,6 +175,11 @@ class _EngineCollector(Collector):
             yield "causeway_neighbours", (str(table.version),), table.entries
             yield "causeway_neighbours_limit", (str(table.version),), table.limit
             yield "causeway_neighbours_refused", (str(table.version),), table.refused
+        if (connections := state.connections) is not None:
+            yield "causeway_connections", (), connections.entries
+            yield "causeway_connections_limit", (), connections.limit
+            yield "causeway_connections_refused", (), connections.refused
+            yield "causeway_connections_over_share", (), connections.over_share
 
     def _changes(self) -> _Samples:
         records = self._engine.records

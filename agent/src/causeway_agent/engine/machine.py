@@ -47,6 +47,7 @@ class Machine:
     publications: ports.Publications
     processes: ports.Processes
     neighbours: ports.Neighbours
+    connections: ports.Connections
     clock: ports.Clock
     dead_man: ports.DeadMan
     slots: ports.Slots

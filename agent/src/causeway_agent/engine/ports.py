@@ -19,9 +19,10 @@ from causeway_agent.plan.model.policy import Policy
 from causeway_agent.plan.model.processes import Process
 from causeway_agent.plan.model.target import Observation
 from causeway_agent.plan.steer.holdings import Holding
+from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, TunnelReport
-from causeway_wire.types import ChangeId, MacAddress, TunnelId
+from causeway_wire.types import ChangeId, IPNetwork, MacAddress, TunnelId
 from causeway_wire.update import Activation, UpdateStatus
 
 Counts = Mapping[bytes, tuple[int, int]]
@@ -163,6 +164,33 @@ class Neighbours(Protocol):
 
     def sightings(self) -> AsyncIterator[Sighting]:
         """Other machines that have what is held, each time they say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTable:
+    """The kernel's table of connections that are translated or followed."""
+
+    entries: int
+    limit: int
+    """0 where the kernel follows none."""
+    refused: int
+    """How many new ones found no room, since the machine started."""
+
+
+class Connections(Protocol):
+    """The connections of machines whose network is followed; `networks` says which device's it is."""
+
+    async def table(self) -> ConnectionTable:
+        """How full the table is; cheap."""
+
+    async def census(self, networks: Mapping[IPNetwork, str]) -> Mapping[Holder, Held]:
+        """How many each machine holds; walks the whole table."""
+
+    async def refuse(self, holders: Collection[Holder]) -> None:
+        """Let these machines have no new connections for a while, and all others."""
+
+    async def end(self, excess: Mapping[Holder, int], networks: Mapping[IPNetwork, str]) -> int:
+        """End so many connections of each of these; how many there were."""
 
 
 class Clock(Protocol):

@@ -20,6 +20,7 @@ from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
 from causeway_agent.engine.revocations import Revocations
 from causeway_agent.engine.rules_journal import RulesJournal
+from causeway_agent.engine.shares import Shares
 from causeway_agent.engine.state import InForce, State
 from causeway_agent.engine.updates import Updates
 from causeway_agent.engine.watch import Watch
@@ -61,6 +62,7 @@ class Engine:
     ) -> None:
         self.state = State()
         self.watch = Watch(machine.neighbours, clock=machine.clock, state=self.state)
+        self.shares = Shares(machine.connections, clock=machine.clock, state=self.state)
         self.machine = machine = dataclasses.replace(machine, neighbours=self.watch)
         self.records = Records(())
         self._journal = journal
@@ -163,6 +165,7 @@ class Engine:
             tasks.create_task(self.changes.run())
             tasks.create_task(self.reconciler.run())
             tasks.create_task(self.watch.run())
+            tasks.create_task(self.shares.run())
             tasks.create_task(self._wake_after_changes())
 
     async def observed(self) -> Observed:
@@ -191,6 +194,7 @@ class Engine:
             counters=await self.counters(),
             duplicates=(*state.duplicates, *state.contested),
             neighbours=state.tables,
+            connections=state.connections,
             foreign=state.foreign,
             revoked=(*self.revocations.report(), *revocation.at_tunnels(document)),
             started=self._started,

@@ -17,6 +17,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_loop": "frames that came back, or whose sender lives on the bridge's other side",
     "drop_management": "management ports, asked from elsewhere than management.sources",
     "drop_scan": "packets to neighbours that nobody has heard, above their sender's ration",
+    "drop_share": "new connections of machines that hold more than their share of all",
     "drop_size": "ICMP that tells this appliance the size of a path, which is found out by trying",
     "drop_solicitation": "IPv6 neighbour solicitations from machines that are not answered here",
     "drop_spoofed": "sources that do not belong to the adapter they came from",

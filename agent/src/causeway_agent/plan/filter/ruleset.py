@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from causeway_agent.plan.filter import bridge as ruleset_bridge
 from causeway_agent.plan.filter import door as ruleset_door
-from causeway_agent.plan.filter import element, forwards, fragments, neighbours, skeleton
+from causeway_agent.plan.filter import element, forwards, fragments, neighbours, shares, skeleton
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_agent.plan.filter.text import Family, Rendering
 from causeway_agent.plan.model import checks
@@ -57,7 +57,7 @@ def rendering(policy: Policy) -> Rendering:
     inet = {**_common(policy), **_family(policy, 4, liars), **_family(policy, 6, liars)}
     inet |= forwards.forwarded(policy.forwards).elements
     inet |= neighbours.elements(policy) | fragments.elements(policy)
-    inet |= ruleset_path.elements(policy)
+    inet |= ruleset_path.elements(policy) | shares.elements(policy)
     bridge = ruleset_bridge.elements(policy.bridged) | ruleset_path.segments(policy.clamps)
     return Rendering(
         (

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan.filter import door, echo, fragments, neighbours, passing
+from causeway_agent.plan.filter import door, echo, fragments, neighbours, passing, shares
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_wire.public_rules import PORTS, TARGETS
 
@@ -30,6 +30,7 @@ COUNTERS: Final = (
     *neighbours.COUNTERS,
     *fragments.COUNTERS,
     *ruleset_path.COUNTERS,
+    *shares.COUNTERS,
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
@@ -96,6 +97,7 @@ INET_SETS: Final = {
     **neighbours.SETS,
     **fragments.SETS,
     **ruleset_path.SETS,
+    **shares.SETS,
 }
 """Static sets and maps by name: flushed and filled at every load."""
 
@@ -149,6 +151,7 @@ INET_DECLARATIONS: Final = (
     + echo.DECLARATIONS
     + fragments.DECLARATIONS
     + ruleset_path.DECLARATIONS
+    + shares.DECLARATIONS
     + """\
   chain identity { }
 """
@@ -195,13 +198,14 @@ def inet_rules(identity: str) -> str:
   }}
 {door.RULES}{door.rules(4)}{door.rules(6)}{_screen("ip", 4)}{_screen("ip6", 6)}\
 {_publish("ip", 4)}{_publish("ip6", 6)}{echo.RULES}{neighbours.RULES}\
-{fragments.RULES}{ruleset_path.RULES}\
+{fragments.RULES}{ruleset_path.RULES}{shares.RULES}\
   chain screen {{
     meta mark set 0
     meta nfproto ipv4 goto screen4
     meta nfproto ipv6 goto screen6
   }}
   chain admit {{
+    {shares.ADMIT}
     ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
     ip6 daddr . udp dport @relay6 dnat ip6 to ip6 saddr . udp sport map @flows6
     ip daddr @owned4 goto publish4
@@ -239,6 +243,7 @@ def inet_rules(identity: str) -> str:
 {ruleset_path.SAY}\
   }}
   chain leave {{
+    {shares.LEAVE}
     oifname @inside ct status dnat masquerade
     iifname . oifname @hairpins ct status dnat masquerade
     iifname . oifname @sourced4 snat ip to ip saddr map @source4
