@@ -6,6 +6,7 @@ To end one tells the host and may wait for its answer, and another thread's ques
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -59,7 +60,11 @@ class Shared(Generic[Connection]):
 
     def _finish_elsewhere(self) -> None:
         """Nobody waits for it: neither who gives it up, nor an answer that is there."""
-        with contextlib.suppress(RuntimeError):  # the interpreter ends
+        if sys.is_finalizing():
+            # Python 3.11 never runs a thread that is started now, and `start` waits for it. The process's end
+            # ends the connection.
+            return
+        with contextlib.suppress(RuntimeError):  # later versions refuse instead
             threading.Thread(target=self._finish, name="end of a connection", daemon=True).start()
 
     def _finish(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -76,3 +78,18 @@ def test_an_answer_waits_for_no_end() -> None:
     assert not shared.wait(0)
     go_on.set()
     assert shared.wait(5)
+
+
+def test_one_that_is_let_go_of_as_the_process_ends_does_not_keep_it() -> None:
+    """A thread that is started then never runs, and who starts one waits for it for ever."""
+    program = """
+from causeway_controller.hypervisors.shared import Shared
+class Held(Shared):
+    def __del__(self):
+        print("let go", flush=True)
+        self.drop()
+circle = [Held("login", lambda _: None)]
+circle.append(circle)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "let go\n", "")
