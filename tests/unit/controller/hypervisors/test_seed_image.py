@@ -24,8 +24,9 @@ def test_xorriso_finds_the_file_whole(length: int, tmp_path: Path) -> None:
     content = bytes(n % 251 for n in range(length))
     image, copy = tmp_path / "seed.iso", tmp_path / "copy"
     image.write_bytes(seed_image.iso(content))
+    file = f"stdio:{image}"  # below /dev it would be taken for a drive
     done = subprocess.run(
-        ["xorriso", "-indev", image, "-osirrox", "on", "-pvd_info", "-extract", "/SEED.JSON", copy],
+        ["xorriso", "-indev", file, "-osirrox", "on", "-pvd_info", "-extract", "/SEED.JSON", copy],
         check=True,
         capture_output=True,
         text=True,
