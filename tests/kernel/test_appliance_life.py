@@ -40,6 +40,7 @@ VERBS = ("list", "show", "deploy", "rotate", "redeploy", "update", "retire")
 WHERE = (TENANT, SECOND_HOST)
 SECONDS = 150
 """Generous: CI is slow."""
+LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +60,23 @@ class Story:
         deadline = time.monotonic() + SECONDS
         while not true(found := await self.known()):
             assert time.monotonic() < deadline, found
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(LOOK_SECONDS)
         return found
 
     async def begun(self, request: str) -> None:
         """Wait until the newest run is of this kind."""
         deadline = time.monotonic() + SECONDS
-        while (newest := (await self.controller.ask_json("run", "list"))[0])["request"]["request"] != request:
+        while (newest := await self.newest())["request"]["request"] != request:
             assert time.monotonic() < deadline, newest
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def newest(self) -> dict[str, Any]:
+        """The newest run."""
+        return dict((await self.controller.look("/v1/runs"))["runs"][0])
 
     async def known(self) -> dict[str, Any]:
         """What is known of the appliance."""
-        (found,) = (await self.controller.ask_json("appliance", "list", ok=(0, 1)))["appliances"]
+        (found,) = (await self.controller.look("/v1/appliances"))["appliances"]
         return dict(found)
 
     async def published(self) -> tuple[str, ...]:

@@ -157,12 +157,11 @@ async def comes_back(site: Site) -> None:
     own, name = site.sites.tenant, "acme-net1-tenant"
     await site.lab.hypervisor.destroy(name)
     while True:
-        newest = (await own.ask_json("run", "list"))[0]
-        said = await own.ask("status", ok=(0, 1))
+        newest = (await own.look("/v1/runs"))["runs"][0]
         rebuilt = newest["request"]["request"] == "rebuild" and not newest["open"]
-        if rebuilt and "Nothing is wrong" in said:
+        if rebuilt and "Nothing is wrong" in await own.ask("status", ok=(0, 1)):
             break
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.2)
     assert (newest["last"]["kind"], newest["request"]["on"]) == ("finished", OWN_HOST)
     await site.lab.machines.power_off(original_of("acme", DB.vm))
     await own.ask("failover", "partial", "acme", DB.vm, "--host", "net1")

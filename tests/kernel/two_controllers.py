@@ -36,9 +36,9 @@ async def widened(lab: Lab, sites: TwoSites, *, stayed: Iterable[VmRef], web: Vm
     for network in lab.tenant(web.tenant).networks:
         async with asyncio.timeout(_IDLE_SECONDS):
             while await _mode(sites, web.tenant, network) != "idle":  # noqa: ASYNC110 - there is no event
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.1)
 
 
 async def _mode(sites: TwoSites, tenant: str, network: str) -> str:
-    shown = await sites.tenant.ask_json("appliance", "show", tenant, network, ok=(0, 1))
+    shown = await sites.tenant.look(f"/v1/tenants/{tenant}/hosts/{network}/appliance")
     return str(shown.get("mode"))

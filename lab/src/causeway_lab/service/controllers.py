@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import aiohttp
+
 from causeway_lab.assembly.lab import LabError
 from causeway_lab.world import namespaces, numbering
 from causeway_lab.world.topology import SP_CONTROLLER
@@ -97,6 +99,22 @@ class Controller:
     async def ask_json(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> Any:
         """Return what its command says with `--json`. Raises LabError when it says no."""
         return json.loads(await self.ask(*arguments, "--json", ok=ok))
+
+    async def look(self, path: str) -> Any:
+        """Return what its API answers to GET there. Raises LabError.
+
+        For what is looked at until it is so: a command is a process, a third of a second of a processor.
+        """
+        connector = aiohttp.UnixConnector(path=str(self.socket))
+        timeout = aiohttp.ClientTimeout(total=self._seconds)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout, raise_for_status=True) as session,
+                session.get(f"http://localhost{path}") as response,
+            ):
+                return await response.json()
+        except (aiohttp.ClientError, OSError) as error:
+            raise LabError(f"GET {path}: {error}; {self._last_words()}") from error
 
     def _settings(self) -> Path:
         told = {
