@@ -381,6 +381,7 @@ def _wire(stack: ExitStack, prefix: str) -> None:
             port = f"{prefix}{place}{segment[0]}"
             peer = ("peer", "name", segment, "netns", f"{prefix}{place}")
             run("ip", "link", "add", port, "type", "veth", *peer)
+            stack.callback(run, "ip", "link", "delete", port)  # with its namespace it would go later
             run("ip", "link", "set", port, "master", bridge, "up")
             run("ip", "-n", f"{prefix}{place}", "address", "add", f"{address}/24", "dev", segment)
             run("ip", "-n", f"{prefix}{place}", "link", "set", segment, "up")
