@@ -30,11 +30,9 @@ from causeway_wire.problem import ProblemError, ProblemType
 from tests import linked_sites
 from tests.faulty_line import Fault
 from tests.linked_sites import (
-    DEADLINES,
     HOST,
     NETWORK,
     ONES,
-    SHORT,
     VM,
     Linked,
     TimedAgent,
@@ -96,59 +94,6 @@ def occupied(both: Linked, another: Run) -> Callable[[str, str], Awaitable[None]
             both.provider.runs_kept.start(another)
 
     return at
-
-
-async def cut(place: Path, port: int, side: str, at: tuple[str, str], *, rest: float) -> str:
-    """How a failover ends of which one controller dies there, and another one comes so much later."""
-    async with linked(place, port, confirm=SHORT if rest >= DEADLINES else 60) as both:
-        site = both.provider if side == "provider" else both.tenant
-        site.engine.kill_at, site.engine.rest = at, rest
-        run = await both.start(BEGIN)
-        ended = await both.ended(run)
-        assert site.engine.kills == [at], both.tenant.last(run.id)[1]["why"]
-        assert both.faults == []
-        agree(both, ended)
-        return ended
-
-
-async def all_of(
-    cases: list[tuple[str, tuple[str, str]]], place: Path, ports: Callable[[], int], rest: float
-) -> list[str]:
-    """How each case ends; some at once, for they wait most of the time."""
-    room = asyncio.Semaphore(4)
-
-    async def one(number: int, side: str, at: tuple[str, str]) -> str:
-        async with room:
-            own = place / str(number)
-            own.mkdir()
-            try:
-                return await cut(own, ports(), side, at, rest=rest)
-            except (AssertionError, TimeoutError) as error:
-                raise AssertionError(f"{side} killed {at[1]} {at[0]}") from error
-
-    return await asyncio.gather(*(one(n, *case) for n, case in enumerate(cases)))
-
-
-STAGES = [f"stage {n}" for n in range(1, 7)]
-"""Of either half."""
-
-
-@pytest.mark.parametrize("side", ["provider", "tenant"])
-async def test_whoever_is_killed_another_one_goes_on(
-    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], side: str
-) -> None:
-    cases = [(side, (stage, moment)) for stage in STAGES for moment in ("before", "after", "remembered")]
-    ended = await all_of(cases, tmp_path, unused_tcp_port_factory, 0.05)
-    assert set(ended) == {"finished"}
-
-
-@pytest.mark.parametrize("side", ["provider", "tenant"])
-async def test_who_comes_back_after_all_deadlines_finds_both_halves_or_none(
-    tmp_path: Path, unused_tcp_port_factory: Callable[[], int], side: str
-) -> None:
-    cases = [(side, (stage, "after")) for stage in STAGES]
-    ended = await all_of(cases, tmp_path, unused_tcp_port_factory, DEADLINES)
-    assert len(ended) == len(cases)
 
 
 async def test_who_dies_while_it_takes_back_leaves_nothing(both: Linked) -> None:
