@@ -8,6 +8,8 @@ import pytest
 
 from tests.model.checking import LAWS, check
 
+pytestmark = pytest.mark.timeout(120)  # seconds of processor for a search, and others beside it
+
 
 def test_with_all_laws_no_address_is_answered_for_where_nobody_serves_it(tmp_path: Path) -> None:
     found = check(tmp_path)
