@@ -100,9 +100,11 @@ class Cause(StrEnum):
 class HypervisorError(ControllerError):
     """The hypervisor refused; the message says what was attempted and what came back."""
 
-    def __init__(self, message: str, *, cause: Cause = Cause.UNKNOWN) -> None:
+    def __init__(self, message: str, *, cause: Cause = Cause.UNKNOWN, advice: str = "") -> None:
+        """`advice`: the next step, where it is another than what helps against the cause on every kind."""
         super().__init__(message)
         self.cause = cause
+        self.advice = advice
 
 
 class PowerControl(Protocol):

@@ -296,9 +296,10 @@ def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
 
 def refused(error: ControllerError) -> Finding:
     """What a host was refused for, with what helps against that."""
-    cause = error.cause if isinstance(error, HypervisorError) else Cause.UNKNOWN
-    topic, advice = _REMEDIES[cause]
-    return found_problem(topic, str(error), advice)
+    if not isinstance(error, HypervisorError):
+        error = HypervisorError(str(error))
+    topic, advice = _REMEDIES[error.cause]
+    return found_problem(topic, str(error), error.advice or advice)
 
 
 def _fills(stored: Stored) -> tuple[Filling, ...]:
