@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,12 +20,23 @@ from causeway_controller.commands import logins
 from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_controller.contract.provider import Host, HostKind, StorageKind
 from causeway_wire import codec
+from causeway_wire.problem import Problem, ProblemError, combine
 from causeway_wire.types import Secret
 
 _PINNED: Final = {HostKind.VSPHERE: 443, HostKind.HYPERV: 5986}
 """Kinds that are met over TLS and known by their key, and at which port where the endpoint says none."""
 _STORAGE: Final = {HostKind.LIBVIRT: StorageKind.DIRECTORY, HostKind.HYPERV: StorageKind.DIRECTORY}
 """What a kind keeps disks in, where it is no datastore."""
+_OPTIONS: Final = {
+    "id": "HOST",
+    "endpoint": "--endpoint",
+    "storage/id": "--storage",
+    "cluster": "--cluster",
+    "login": "--login",
+    "pin": "--pin",
+}
+"""Which word of the command a member of the host is."""
+_MEMBER: Final = re.compile(r"(/hosts/\d+)?/(?P<member>.+)")
 _ENDPOINTS: Final = {
     HostKind.VSPHERE: "https://vcenter.example/sdk",
     HostKind.HYPERV: "https://hv1.example/wsman",
@@ -71,7 +85,7 @@ def add(
     from causeway_controller.app import host_entry  # noqa: PLC0415 - it takes half a second
 
     if "://" not in endpoint:
-        telling.end(f"--endpoint {endpoint}: say a URL, such as {_ENDPOINTS[kind]}", errors.USAGE)
+        telling.end(f"--endpoint: say a URL, such as {_ENDPOINTS[kind]}", errors.USAGE)
     given: dict[str, Any] = {
         "id": name,
         "kind": kind.value,
@@ -82,7 +96,7 @@ def add(
     }
     if user is not None or login is not None:
         given["login"] = login or name
-    with told(), telling.told(json_wanted=json_wanted):
+    with told(), telling.told(json_wanted=json_wanted), _by_option(wanted=not json_wanted):
         host = codec.decode(msgspec.json.encode(given), Host)
         settings = settings_as_owner(config)
         host_entry.verify(settings, host)
@@ -107,6 +121,25 @@ def add(
         typer.echo(_verdict(host, came.revision, entered=came.entered, may=came.may, dry=dry_run))
     if not came.may:
         raise typer.Exit(errors.REFUSED)
+
+
+@contextmanager
+def _by_option(*, wanted: bool) -> Iterator[None]:
+    """Have what is refused begin with the option that said it: nobody here has written a document."""
+    try:
+        yield
+    except ProblemError as error:
+        if not wanted:
+            raise
+        raise ProblemError(combine(tuple(map(_named, error.problem.each)))) from error
+
+
+def _named(one: Problem) -> Problem:
+    found = _MEMBER.fullmatch(one.pointer or "")
+    option = None if found is None else _OPTIONS.get(found["member"])
+    if option is None:
+        return one
+    return msgspec.structs.replace(one, pointer=UNSET, detail=f"{option}: {one.detail}")
 
 
 def _met(host: Host) -> str:

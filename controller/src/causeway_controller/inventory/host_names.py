@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 
+_PASSWORD: Final = re.compile(r"(?<=://)[^@/]*:.*(?=@)")
+"""A user with a password, up to the last sign that may end it."""
+
 
 def endpoint(text: str, *, path: str, what: str, port: int) -> tuple[str, int]:
     """Return the host, an address of IPv6 in brackets, and the port of this endpoint. Raises ValueError.
@@ -19,13 +22,18 @@ def endpoint(text: str, *, path: str, what: str, port: int) -> tuple[str, int]:
     try:
         said = parts.port
     except ValueError as error:
-        raise ValueError(f"{text} has no port of TCP; {hint}") from error
+        raise ValueError(f"{shown(text)} has no port of TCP; {hint}") from error
     host = parts.netloc if said is None else parts.netloc.removesuffix(f":{said}")
     if parts.scheme != "https" or parts.path.removesuffix("/") != path or parts.query or parts.fragment:
-        raise ValueError(f"{text} is no endpoint of {what}; {hint}")
+        raise ValueError(f"{shown(text)} is no endpoint of {what}; {hint}")
     if _HOST.fullmatch(host) is None:
-        raise ValueError(f"{text} names no host, or a user, who is in the secret of its login; {hint}")
+        raise ValueError(f"{shown(text)} names no host, or a user, who is in the secret of its login; {hint}")
     return host, port if said is None else said
+
+
+def shown(endpoint: str) -> str:
+    """Return it without what may be a password, which is never part of an endpoint and may be typed there."""
+    return _PASSWORD.sub("***", endpoint)
 
 
 def login(text: str) -> tuple[str, str]:

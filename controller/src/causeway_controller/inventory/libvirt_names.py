@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from causeway_controller.inventory import host_names
+
 VLAN: Final = "{vlan}"
 _DEVICE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 """A name of 15 octets (IFNAMSIZ in netdevice(7))."""
@@ -91,26 +93,28 @@ def endpoint(text: str) -> Transport:
     libvirt's URIs can name programs to run here and can switch verification off: what is not known to be
     harmless is refused.
     """
-    parts = urlsplit(text)
+    parts, shown = urlsplit(text), host_names.shown(text)
     try:
         transport = Transport(parts.scheme)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{text} is no endpoint of libvirt; {_HINT}") from error
+        raise ValueError(f"{shown} is no endpoint of libvirt; {_HINT}") from error
     if parts.path not in {"/system", "/session"} or parts.fragment:
-        raise ValueError(f"{text} does not end with /system; {_HINT}")
+        raise ValueError(f"{shown} does not end with /system; {_HINT}")
     remote = transport in {Transport.TLS, Transport.SSH}
     user, at, host = parts.netloc.rpartition("@")
     if port is not None:
         host = host.removesuffix(f":{port}")
     if remote and _HOST.fullmatch(host) is None:
-        raise ValueError(f"{text} names no host; {_HINT}")
+        raise ValueError(f"{shown} names no host; {_HINT}")
     if (not remote and parts.netloc) or (at and transport is not Transport.SSH):
         raise ValueError(
-            f"{text} has {'a user' if at else 'a host'}, which this transport does not take; {_HINT}"
+            f"{shown} has {'a user' if at else 'a host'}, which this transport does not take; {_HINT}"
         )
     if at and _USER.fullmatch(user) is None:
-        raise ValueError(f"{user} is no user's name, and a password is never part of an endpoint; {_HINT}")
+        raise ValueError(
+            f"{shown} has no user's name in it, and a password is never part of an endpoint; {_HINT}"
+        )
     _parameters(parts.query, transport)
     return transport
 

@@ -146,7 +146,7 @@ def test_a_problem_keeps_it_out_unless_it_is_wanted_anyway(world: World) -> None
 def test_a_name_is_no_endpoint_and_what_one_looks_like_is_said(world: World, kind: str, example: str) -> None:
     words = ("--kind", kind, "--endpoint", "vc.example", "--storage", "x")
     done = world.run("add", "vc9", *words, code=2)
-    assert "--endpoint vc.example: say a URL" in done.stderr
+    assert "--endpoint: say a URL" in done.stderr
     assert example in done.stderr
 
 
@@ -174,27 +174,48 @@ def test_a_hyperv_host_is_met_where_it_is_commanded(world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("VC9", *PINNED), "/id: "),
-        (("vc9", *PINNED, "--pin", "12"), "/pin: "),
-        (("vc9", *VSPHERE, "--pin", PIN), "/login: "),
-        (("vc9", *PINNED, "--endpoint", "https://vc.example/"), "/endpoint: "),
-        (("esx1", *PINNED), "/hosts/0/id: the inventory has another host esx1"),
-        (("vc9", *PINNED, "--login", "esx1"), "/login: secret esx1 is the login of host esx1"),
-        (("kvm9", "--kind", "libvirt", "--endpoint", "qemu:///x", "--storage", "p"), "/endpoint: "),
+        (("VC9", *PINNED), "HOST: expected a name"),
+        (("vc9", *PINNED, "--pin", "12"), "--pin: "),
+        (("vc9", *VSPHERE, "--pin", PIN), "--login: "),
+        (("vc9", *PINNED, "--endpoint", "https://vc.example/"), "--endpoint: "),
+        (("esx1", *PINNED), "HOST: the inventory has another host esx1"),
+        (("vc9", *PINNED, "--login", "esx1"), "--login: secret esx1 is the login of host esx1"),
+        (("kvm9", "--kind", "libvirt", "--endpoint", "qemu:///x", "--storage", "p"), "--endpoint: "),
     ],
 )
-def test_what_cannot_be_meant_is_refused_by_its_pointer(
-    world: World, words: Sequence[str], said: str
-) -> None:
+def test_what_cannot_be_meant_is_refused_by_its_option(world: World, words: Sequence[str], said: str) -> None:
     before = world.entered()
     assert said in world.run("add", *words, code=1).output
     assert (world.opened, world.entered(), world.secrets()) == ([], before, "")
 
 
+def test_programs_are_told_its_pointer(world: World) -> None:
+    told = world.run("add", "esx1", *PINNED, "--json", code=1).output
+    assert '"pointer": "/hosts/0/id"' in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoint"),
+    [
+        ("vsphere", "https://root:a/b:c@d@vc.example/sdk"),
+        ("libvirt", "qemu+ssh://root:a/b:c@d@kvm1.example/system"),
+        ("libvirt", "qemu+tcp://root:a/b:c@d@kvm1.example/system"),
+    ],
+)
+def test_a_password_that_was_typed_into_an_endpoint_is_not_repeated(
+    world: World, kind: str, endpoint: str
+) -> None:
+    words = ("--kind", kind, "--endpoint", endpoint, "--storage", "p")
+    said = world.run("add", "vc9", *words, code=1).output
+    assert "://***@" in said
+    assert "a/b" not in said
+    assert "c@d" not in said
+
+
 def test_a_secret_that_is_not_this_hosts_is_not_overwritten(world: World) -> None:
     world.run("vault", "put", "other", text="the password of something else\n")
     said = world.run("add", "vc9", *PINNED, "--login", "other", code=1).output
-    assert f"/hosts/{len(world.entered())}/login: the vault has another secret other" in said
+    assert "--login: the vault has another secret other" in said
     assert world.opened == []
     world.run("add", "vc9", *VSPHERE, "--pin", PIN, "--login", "other")
     assert world.opened[0][1] == "the password of something else"
