@@ -170,8 +170,8 @@ async def test_a_providers_appliance_that_is_slow_to_answer_is_waited_for(
 
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.REQUEST_LOST, Fault.ANSWER_LOST, Fault.REPEATED])
 async def test_a_message_that_is_lost_or_comes_twice_changes_nothing(both: Linked, fault: Fault) -> None:
-    """Each second message is met, from the first after the look before the beginning."""
-    both.line.faults = [Fault.NONE, *(fault, Fault.NONE) * 20]
+    """Each second message is met, from the first after the looks before the beginning."""
+    both.line.faults = [Fault.NONE, Fault.NONE, *(fault, Fault.NONE) * 20]
     run = await both.start(BEGIN)
     assert await both.ended(run) == "finished", both.tenant.last(run.id)
     assert fault in both.line.struck

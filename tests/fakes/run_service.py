@@ -26,6 +26,8 @@ class FakeRunService:
         self.epochs = Epochs(database)
         self.stopped: list[tuple[str, str]] = []
         self.retried: list[str] = []
+        self.notes: tuple[str, ...] = ()
+        """What a plan notes."""
         self.ending: str | None = None
         """How chores end at once; None: they stay open."""
         self._numbers = itertools.count(1)
@@ -51,7 +53,11 @@ class FakeRunService:
         return PlannedRun(
             stages=((f"Fail over on {host}",), ("Confirm both halves",)),
             replicas=(PlannedReplica(vm="db1", restored_to=point), PlannedReplica(vm="web1")),
+            notes=self.notes,
         )
+
+    async def check(self, request: Request, *, host: str) -> PlannedRun:
+        return await self.plan(request, host=host)
 
     async def start_chore(
         self,

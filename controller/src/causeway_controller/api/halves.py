@@ -45,6 +45,8 @@ class HalfHandlers:
     looks: SharedLook[Mapping[RunId, Half]]
     """At all halves that are open."""
     room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_BEGUN_AT_ONCE))
+    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_BEGUN_AT_ONCE))
+    """The same for dry runs, which keep nobody from beginning."""
 
     @classmethod
     def over(cls, halves: Halves, *, runs: RunHandlers) -> Self:
@@ -94,20 +96,25 @@ class HalfHandlers:
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _checked(self, ask: Ask, wanted: HalfOrder, run: str) -> Answer:
-        """Refuse an end that cannot be, or not before an open run is over; and older epochs.
+        """Refuse what cannot be opened or ended, or not before an open run is over; of an end older epochs.
 
         Raises ProblemError.
         """
-        tenant, name, end = ask.caller.tenant or "", _name(ask), wanted.end
-        if end is UNSET:
-            raise malformed("`dry_run` is for an `end`")
-        fence = HalfOrder(epoch=wanted.epoch)
-        await asyncio.to_thread(self.halves.order, tenant, name, fence, run=run, at=self.runs.now())
-        request = _ending(tenant, end)
-        await asyncio.to_thread(self.runs.may_start, ask.caller, request, end.host)
-        await self.runs.service.plan(request, host=end.host)
-        await asyncio.to_thread(self.runs.stored.refuse_open, tenant, end.host)
-        return Answer(document=await asyncio.to_thread(self._report, tenant, name))
+        tenant, name, place = ask.caller.tenant or "", _name(ask), wanted.open or wanted.end
+        if place is UNSET:
+            raise malformed("`dry_run` is for an `open` or an `end`")
+        if isinstance(place, End) and wanted.epoch:
+            fence = HalfOrder(epoch=wanted.epoch)
+            await asyncio.to_thread(self.halves.order, tenant, name, fence, run=run, at=self.runs.now())
+        request = _request(tenant, place)
+        async with self.looking:
+            await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
+            if isinstance(place, Open):
+                await self.runs.service.check(request, host=place.host)
+            else:
+                await self.runs.service.plan(request, host=place.host)
+        await asyncio.to_thread(self.runs.stored.refuse_open, tenant, place.host)
+        return Answer(document=HalfReport(epoch=wanted.epoch, state=HalfState.PREPARING))
 
     async def _start(self, ask: Ask, wanted: HalfOrder, run: str) -> None:
         """Start the run, unless it was started. Raises ProblemError, with nothing begun.
@@ -118,11 +125,7 @@ class HalfHandlers:
         tenant, name, place = ask.caller.tenant or "", _name(ask), wanted.open or wanted.end
         if place is UNSET or await asyncio.to_thread(self._found, run) is not None:
             return
-        request: Serve | StopServing
-        if isinstance(place, Open):
-            request = Serve(tenant=tenant, vms=place.vms, end_full=place.end_full)
-        else:
-            request = _ending(tenant, place)
+        request = _request(tenant, place)
         try:
             async with self.room:
                 await asyncio.to_thread(self.runs.may_start, ask.caller, request, place.host)
@@ -215,5 +218,8 @@ def _name(ask: Ask) -> str:
     return name
 
 
-def _ending(tenant: TenantId, end: End) -> StopServing:
-    return StopServing(tenant=tenant, vms=end.vms, fail_back=end.fail_back, synchronised=end.synchronised)
+def _request(tenant: TenantId, place: Open | End) -> Serve | StopServing:
+    if isinstance(place, Open):
+        return Serve(tenant=tenant, vms=place.vms, end_full=place.end_full)
+    given = {"fail_back": place.fail_back, "synchronised": place.synchronised}
+    return StopServing(tenant=tenant, vms=place.vms, **given)

@@ -34,6 +34,11 @@ class RunService(Protocol):
     async def plan(self, request: Request, *, host: Name) -> PlannedRun:
         """What the request would do; nothing is changed. Raises ProblemError, StoreError."""
 
+    async def check(self, request: Request, *, host: Name) -> PlannedRun:
+        """As `plan`, of a dry run: with all that the run would be refused for before it does anything, here
+        and at the provider. Raises ProblemError, StoreError.
+        """
+
     async def start_chore(
         self,
         request: Chore,

@@ -94,7 +94,7 @@ class RunHandlers:
         _refuse_half(request)
         await asyncio.to_thread(self.may_start, ask.caller, request, host)
         if ask.flag("dry_run"):
-            return Answer(document=await self.service.plan(request, host=host))
+            return Answer(document=await self.service.check(request, host=host))
         begin = functools.partial(self.service.start, request, host=host, actor=ask.caller.name)
         if break_glass.is_shown(ask.caller):
             return await self._broken(ask, request, begin)

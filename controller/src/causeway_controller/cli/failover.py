@@ -344,4 +344,6 @@ class Start:
             typer.echo(f"{one.vm} starts {telling.as_of(one.restored_to, now=datetime.now(UTC))}")
         if isinstance(request, FailOverSite | Rehearse) and request.but:
             typer.echo(f"Left out: {', '.join(sorted(request.but))}")
+        for note in planned.notes:
+            typer.echo(f"Note: {note}")
         typer.echo("Nothing was changed.")

@@ -56,7 +56,9 @@ class HalfOrder(Document, frozen=True, kw_only=True):
     end: End | UnsetType = UNSET
     """In place of `open`: end what is served for these VMs since a run before; it has gone in the end."""
     dry_run: bool = False
-    """Of `end`: only refuse what cannot be."""
+    """Of `open` and `end`: only refuse what cannot be. Nothing is kept but the epoch of an `end`, unless it
+    is 0: older ones are over.
+    """
     hold: Annotated[int, Meta(ge=1, le=HOLD_SECONDS)] | UnsetType = UNSET
     """Seconds from now for which its appliance goes on serving, at least."""
     word: Word | UnsetType = UNSET

@@ -75,6 +75,10 @@ class PlannedRun(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In their order; the steps of a stage, in words, are done at once."""
     replicas: tuple[PlannedReplica, ...] = ()
     """Those that would be started."""
+    notes: tuple[str, ...] = ()
+    """What could not be checked, such as the half of a provider that does not answer, and what it would have
+    to wait for.
+    """
 
 
 class PlannedReplica(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -77,9 +77,17 @@ class HalfClient:
             raise HalfGone(f"the provider could not do its half: {report.why or 'it is not held'}")
         return self.run
 
+    async def may_open(self, host: Name, vms: frozenset[VmName], *, end_full: bool) -> None:
+        """Ask once. Raises ProblemError when it could not be opened, and PeerUnreachable."""
+        order = HalfOrder(epoch=0, open=Open(host=host, vms=vms, end_full=end_full), dry_run=True)
+        async with await self.connect() as client:
+            await self._once(client, self.run, order)
+
     async def check(self, host: Name, vms: frozenset[VmName], *, ending: Ending, epoch: Epoch) -> None:
         """Raise ProblemError when it could not be ended so, HalfStands when what is to be given back is not
         served: an undo finds nothing to do then, and a failback would lose what the replicas wrote.
+
+        Of epoch 0 it is asked once, and nothing is kept there.
         """
         async with await self.connect() as client:
             served = vms & await _served(client, host)
@@ -89,8 +97,14 @@ class HalfClient:
                 f"{words}: have it give back what it runs in a full one; what it has given back already, "
                 "`causeway failover undo` ends here"
             )
-        if served:
-            await self._order(self.run, HalfOrder(epoch=epoch, end=_end(host, served, ending), dry_run=True))
+        if not served:
+            return
+        order = HalfOrder(epoch=epoch, end=_end(host, served, ending), dry_run=True)
+        if epoch:
+            await self._order(self.run, order)
+        else:
+            async with await self.connect() as client:
+                await self._once(client, self.run, order)
 
     async def close(
         self, host: Name, vms: frozenset[VmName], *, opened: bool, ending: Ending, epoch: Epoch

@@ -60,6 +60,7 @@ from causeway_controller.workflows.ports import (
     Questioned,
     Words,
 )
+from causeway_controller.workflows.preflight import Preflight
 from causeway_controller.workflows.shared_looks import SharedLook
 from causeway_controller.workflows.survey import Survey
 from causeway_controller.workflows.timing import Timing
@@ -123,6 +124,11 @@ class Executor:
             patience=self._timing.courtesy,
             pause=self._timing.longest_poll,
         )
+
+    @property
+    def preflight(self) -> Preflight:
+        """What looks whether a run can be carried out."""
+        return Preflight(survey=self.survey, halves=self._halves)
 
     async def fence(self, run: Run, appliances: Iterable[ApplianceId]) -> tuple[ApplianceId, ...]:
         """Shut other controllers out of these; those that did not answer.

@@ -60,7 +60,7 @@ class ChoreExecution:
         self._controller = means.controller
         self._kind = kinds[type(requests.read_chore(asked.request.encode()))]
         self._asked = asked
-        self._record = Record(asked, runs=means.runs, epochs=means.epochs, now=means.now)
+        self._record = means.record(asked)
         self._journal = means.journal(self._record)
         self._through: list[str] = []
         """Sentences of the units that were done."""

@@ -42,9 +42,8 @@ from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.ports import Journal, Tenancies
-from causeway_controller.workflows.run_record import Inherited, Record
+from causeway_controller.workflows.run_record import Inherited, Record, about
 from causeway_controller.workflows.stages import Stages
-from causeway_controller.workflows.survey import Known
 from causeway_wire.types import Name, VmName
 
 _STANDING: Final = frozenset({StepState.DONE.value, StepState.UNDO_FAILED.value})
@@ -68,6 +67,10 @@ class Means:
     journal: Callable[[Record], Journal]
     """Gives the journal of a run, which is its record."""
 
+    def record(self, asked: Run) -> Record:
+        """Return what is kept of the run while it is carried out."""
+        return Record(asked, runs=self.runs, epochs=self.epochs, now=self.now)
+
 
 class Execution:
     """A run in this controller's hands, under an epoch of its own."""
@@ -75,7 +78,7 @@ class Execution:
     def __init__(self, means: Means, asked: Run) -> None:
         self._means = means
         self._asked = asked
-        self._record = Record(asked, runs=means.runs, epochs=means.epochs, now=means.now)
+        self._record = means.record(asked)
         self._journal = means.journal(self._record)
         self._telling = self._record.telling
         self._site: Site | None = None
@@ -131,11 +134,9 @@ class Execution:
         acting.settled = settled
         if started is None:
             writable.refuse(plan)
-            standing = tenancy.mode(site, self._asked.tenant)
-            known = Known(appliance=site.tenants[self._asked.tenant].provider.id, mode=standing.name)
-            own = standing.vms | frozenset(self._left_on(plan.steps))
-            await self._means.executor.survey.refuse(plan.steps, own=own, known=known)
-            mode = modes.members(standing)
+            preflight = self._means.executor.preflight
+            await preflight.begin(plan, site, self._asked.tenant, self._inherited)
+            mode = modes.members(tenancy.mode(site, self._asked.tenant))
             self._telling.tell(
                 STARTED,
                 controller=self._means.controller,
@@ -152,16 +153,6 @@ class Execution:
         await self._telling.kept()
         stages = Stages(self._means.executor, acting, self._journal, self._step)
         await self._finish(plan, await stages.carry_out(plan.steps))
-
-    def _left_on(self, steps: Sequence[Step]) -> Iterator[VmName]:
-        """VMs whose replicas a run of this tenant before may have left on."""
-        for step in steps:
-            if not isinstance(step.action, Power) or not step.action.on:
-                continue
-            name = step.action.machine.name
-            kept = any(_about(told, str(step.compensation)) for told in self._inherited.kept)
-            if kept or {switched(name, on=True), switched(name, on=False)} & self._inherited.reached:
-                yield name
 
     async def _take_over(self, acting: Acting, steps: Sequence[Step]) -> None:
         """Shut the controller before us out of every appliance of the run, before anything is done."""
@@ -224,8 +215,8 @@ class Execution:
     def _still_kept(self, told: Sequence[str]) -> Iterator[str]:
         """What a run before could not take back, and this one has not come to."""
         ways_back = {str(step.compensation) for step in self._planned}
-        come_to = {way for way in ways_back if any(_about(one, way) for one in told)}
-        return (one for one in self._inherited.kept if not any(_about(one, way) for way in come_to))
+        come_to = {way for way in ways_back if any(about(one, way) for one in told)}
+        return (one for one in self._inherited.kept if not any(about(one, way) for way in come_to))
 
     async def _now(self) -> dict[str, Any]:
         """What is where, as far as it can be found out; empty when the run came to know of no site."""
@@ -248,11 +239,6 @@ def _replicas(steps: Sequence[Step]) -> frozenset[VmName]:
         for step in steps
         if isinstance(step.action, Power | Ready) and step.action.machine.kind is MachineKind.REPLICA
     )
-
-
-def _about(told: str, way_back: str) -> bool:
-    """Whether this is told of the step's way back: by itself when it was gone, with the reason when not."""
-    return told == way_back or told.startswith(f"{way_back} (")
 
 
 def sentences(steps: Sequence[Step]) -> tuple[tuple[str, ...], ...]:

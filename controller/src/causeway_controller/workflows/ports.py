@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from causeway_controller.failover.steps import Call, Ending, MachineRef
 from causeway_controller.hypervisors.base import PowerControl
@@ -74,9 +74,15 @@ class Half(Questioned, Protocol):
         Raises HalfGone when it could not.
         """
 
+    async def may_open(self, host: Name, vms: frozenset[VmName], *, end_full: bool) -> None:
+        """Ask once whether it could be opened. Raises ProblemError when not: with `retry_after` when not yet,
+        `malformed` when its controller is too old to be asked.
+        """
+
     async def check(self, host: Name, vms: frozenset[VmName], *, ending: Ending, epoch: Epoch) -> None:
-        """Ask whether it could be ended so. Raises ProblemError when not, HalfStands when nothing is there
-        that could be given back.
+        """Ask whether it could be ended so; of epoch 0 once, and nothing is kept there.
+
+        Raises ProblemError when not, HalfStands when nothing is there that could be given back.
         """
 
     async def close(
@@ -94,6 +100,8 @@ class Half(Questioned, Protocol):
         """Have it obey no older epoch any more."""
 
 
+DRY_RUN: Final = "dry-run"
+"""The name of the half that is only asked about; of no run."""
 Halves = Callable[[ApplianceId, str], Half | None]
 """Gives the provider's half of a run by the half's name; None for what is an appliance."""
 

@@ -196,6 +196,11 @@ class Record:
         _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
 
 
+def about(told: str, way_back: str) -> bool:
+    """Whether this is told of the step's way back: by itself when it was gone, with the reason when not."""
+    return told == way_back or told.startswith(f"{way_back} (")
+
+
 def _passed_over(request: bytes, ended: str) -> bool:
     """Whether a run that asked for this and ended so tells nothing of replicas and appliances."""
     if requests.chore(request) is not None:

@@ -119,6 +119,27 @@ class Runs:
             replicas=tuple(PlannedReplica(vm=vm, restored_to=point or UNSET) for vm, point in points.items()),
         )
 
+    async def check(self, request: Request, *, host: Name) -> PlannedRun:
+        """As `plan`, and raise ProblemError besides for what the run would be refused for when it begins:
+        here, or by the provider whose half it needs.
+
+        Notes say what could not be asked. While another run is open there, how things are is not looked at.
+        """
+        planned = await self.plan(request, host=host)
+        half = await asyncio.to_thread(self._runs.open_half, request.tenant, host)
+        but = (half or "") if isinstance(request, FailOverSite) else ""  # it takes the place of that
+        try:
+            await asyncio.to_thread(self._runs.refuse_open, request.tenant, host, but=but)
+        except ProblemError as error:
+            return msgspec.structs.replace(planned, notes=(error.problem.detail,))
+        if half is not None:
+            return planned
+        site, plan = await self._planned(request, host)
+        inherited = await self._means.record(self._asked(request, request.tenant, host)).inherited()
+        preflight = self._means.executor.preflight
+        await preflight.refuse(plan, site, request.tenant, inherited)
+        return msgspec.structs.replace(planned, notes=await preflight.ask(plan.steps))
+
     async def _refuse_needless(self, request: Request, site: Site, host: Name) -> None:
         """Raise ProblemError where what is kept partially is all there is, and no run left anything on.
 

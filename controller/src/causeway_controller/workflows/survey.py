@@ -29,7 +29,8 @@ from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, VmName
 
 _AT_ONCE: Final = 16
-_TOLD: Final = 20
+TOLD: Final = 20
+"""So many obstacles at most are told one by one."""
 _UNKNOWN = (ControllerError, ProblemError, TimeoutError)
 
 Asked = TypeVar("Asked")
@@ -107,8 +108,8 @@ class Survey:
         """Raise PreflightFailed when something would stop these steps; `own`, `known` as of `obstacles`."""
         found = await self.obstacles(steps, own, known)
         if found:
-            more = (f"and {len(found) - _TOLD} more",) if len(found) > _TOLD else ()
-            raise PreflightFailed((*found[:_TOLD], *more))
+            more = (f"and {len(found) - TOLD} more",) if len(found) > TOLD else ()
+            raise PreflightFailed((*found[:TOLD], *more))
 
     async def now(self, tenant: Tenant, steps: Sequence[Step], vms: Iterable[VmName]) -> dict[str, Any]:
         """Return the mode of each appliance of the run, each VM's power, and who holds which address.

@@ -135,6 +135,9 @@ def test_a_failover_is_planned_started_and_followed_to_its_end(controller: AtSoc
     assert re.fullmatch(r"db1 starts as of 2026-01-31 09:00:00 UTC, \d+ d ago", first)
     assert second == "web1 starts as it is: nobody has told its restore point"
     assert end == "Nothing was changed."
+    controller.runs.notes = ("north could not be asked",)
+    noted = ask(controller, "failover", "partial", "acme", "db1", "--dry-run").stdout.splitlines()
+    assert noted[-2:] == ["Note: north could not be asked", end]
     run = started(controller)
     controller.runs.tell(run, "started", stage="one")
     controller.runs.tell(run, "step", step="Tell both", state="failed", seconds=1.5, error="no answer")

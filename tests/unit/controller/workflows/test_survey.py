@@ -194,3 +194,26 @@ async def test_what_is_over_and_off_is_refused_when_somebody_powers_it_on(bench:
     await through(bench, Undo(tenant="acme", vms=ONE))
     bench.hypervisor.on[f"acme/{VM}"] = True
     assert bench.last(await through(bench, FailOver(tenant="acme", vms=ONE)))[0] == FAILED
+
+
+async def test_a_dry_run_finds_what_stands_in_the_way_of_the_run(bench: RunsBench) -> None:
+    request = FailOverSite(tenant="acme", vms=BOTH)
+    assert (await bench.runs.check(request, host=HOST)).notes == ()
+    for name in BOTH:
+        del bench.hypervisor.on[f"acme/{name}"]
+    with pytest.raises(ProblemError) as caught:
+        await bench.runs.check(request, host=HOST)
+    found = caught.value.problem
+    assert (found.type, len(found.each)) == (ProblemType.UNAVAILABLE.urn, 2)
+    assert (bench.log, bench.runs_kept.open()) == ([], ())
+
+
+async def test_a_dry_run_says_that_another_run_is_open_there(bench: RunsBench) -> None:
+    run = await bench.runs.start(FailOver(tenant="acme", vms=ONE), host=HOST, actor="anna")
+    (note,) = (await bench.runs.check(FailOver(tenant="acme", vms=ONE), host=HOST)).notes
+    assert run.id in note
+
+
+async def test_to_a_dry_run_what_an_own_run_left_on_is_no_obstacle_either(bench: RunsBench) -> None:
+    await failed(bench)
+    assert (await bench.runs.check(FailOver(tenant="acme", vms=ONE), host=HOST)).notes == ()
