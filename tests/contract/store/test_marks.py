@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
+from causeway_controller.inventory.health import Deployed
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.marks import Marks, marks
@@ -27,6 +30,18 @@ def test_a_run_moves_its_own_tenant_only_and_the_inventory_everybody(database: D
     entered = marks(database, over)
     assert entered.of("acme") != over.of("acme")
     assert entered.of("bolt") != over.of("bolt")
+
+
+def test_an_appliance_that_is_deployed_or_retired_moves_its_own_tenant_only(database: Database) -> None:
+    appliances, first = Appliances(database), marks(database, Marks())
+    one = Deployed(id="a1", tenant="acme", host="esx1", address=ip_address("192.0.2.1"), port=8443)
+    appliances.enter(one, at=AT)
+    deployed = marks(database, first)
+    assert deployed.of("acme") != first.of("acme")
+    assert deployed.of("bolt") == first.of("bolt")
+    appliances.forget("a1")
+    Runs(database).start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
+    assert marks(database, deployed).of("acme") not in {deployed.of("acme"), first.of("acme")}
 
 
 def test_nothing_moves_while_nothing_happens(database: Database) -> None:

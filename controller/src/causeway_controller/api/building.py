@@ -35,6 +35,7 @@ from causeway_controller.api.tenant_resources import Pulse, ResourceHandlers, wi
 from causeway_controller.api.throttle import Throttle
 from causeway_controller.api.tokens import TokenHandlers
 from causeway_controller.api.tunnels import TunnelHandlers
+from causeway_controller.api.unready_providers import UnreadyProviders
 from causeway_controller.api.updates import UpdateHandlers
 from causeway_controller.contract.audiences import TENANTS
 from causeway_controller.inventory.health import RESTART
@@ -107,7 +108,8 @@ def build(parts: Parts) -> web.Application:
         ledger=Ledger(database, now=now), appliances=Appliances(database), now=now
     )
     left = LeftEnds(database=database, inventories=inventories, now=now)
-    watchers = (*parts.watchers, members, providers, certificates, left)
+    unready = UnreadyProviders(database=database, inventories=inventories)
+    watchers = (*parts.watchers, members, providers, unready, certificates, left)
     status = StatusHandlers(
         inventories=inventories,
         runs=told,

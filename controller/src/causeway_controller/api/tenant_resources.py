@@ -15,6 +15,7 @@ from causeway_controller.contract import routes, tenant_routes
 from causeway_controller.contract.tenant_view import VersionedResources
 from causeway_controller.inventory import tenant_view
 from causeway_controller.store import marks
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
@@ -91,6 +92,8 @@ class ResourceHandlers:
             asked=marks.asked(self.database, tenant),
             revoked=self.ledger.revocations_for(tenant),
             told=Replicas(self.database).of_tenant(tenant),
+            deployed=Appliances(self.database).all(tenant),
+            certified=self.ledger.servers_of(tenant),
         )
         return VersionedResources(version=codec.digest(found), resources=found)
 

@@ -5,6 +5,7 @@ No VLAN, no switch, no vNIC, no id of a hypervisor: who needs them is the provid
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import UNSET, Struct, UnsetType
@@ -113,6 +114,27 @@ class RevokedCertificate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The certificate's common name. Without it every end refuses it."""
 
 
+class Lack(StrEnum):
+    """What keeps networks from a partial failover to a host, as far as it is the tenant's to know."""
+
+    NOT_DEPLOYED = "not-deployed"
+    """The provider's appliance is not there."""
+    NEVER_ANSWERED = "never-answered"
+    """It was deployed, and has not enrolled or not answered since."""
+    SILENT = "silent"
+    """It does not answer, or is off although it is needed."""
+    NO_CERTIFICATE = "no-certificate"
+    """The provider's end of the tunnel has none that counts."""
+
+
+class UnreadyHost(Struct, frozen=True, kw_only=True):
+    """A host of the provider's to which networks could not fail over partially now."""
+
+    host: Name
+    lack: Lack
+    networks: tuple[NetworkId, ...]
+
+
 class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is the tenant's."""
 
@@ -128,6 +150,7 @@ class TenantResources(Struct, frozen=True, kw_only=True, omit_defaults=True):
     asked: tuple[AskedFailover, ...] = ()
     revoked: tuple[RevokedCertificate, ...] = ()
     gateways: GatewayEndpoints | UnsetType = UNSET
+    unready: tuple[UnreadyHost, ...] = ()
 
 
 class VersionedResources(Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from msgspec import UNSET, UnsetType
@@ -22,13 +22,14 @@ from causeway_controller.contract.tenant_view import (
     RevokedCertificate,
     TenantResources,
 )
-from causeway_controller.inventory import book, replicas
+from causeway_controller.inventory import book, replicas, unready
 from causeway_controller.inventory.allocation import Allocation
 from causeway_controller.inventory.book import Book
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_controller.inventory.replicas import Told
 from causeway_controller.inventory.tenancy import Revocation
-from causeway_wire.types import Name, TenantId, VmName
+from causeway_wire.types import Name, TenantId, TunnelId, VmName
 
 
 def resources(
@@ -41,19 +42,23 @@ def resources(
     asked: tuple[AskedFailover, ...] = (),
     revoked: Iterable[Revocation] = (),
     told: Mapping[VmName, Told] = MappingProxyType({}),
+    deployed: Iterable[Deployed] | None = None,
+    certified: Collection[TunnelId] = (),
 ) -> TenantResources:
     """Everything that is the tenant's; both inventory and allocation may hold other tenants' besides.
 
     `standing`: the tenant's mode on each host where a run left one; `asked`: of the tenant's controller;
-    `revoked`: what may be shown to the tenant's appliances, or by them; `told`: of its replicas.
+    `revoked`: what may be shown to the tenant's appliances, or by them; `told`: of its replicas;
+    `deployed`: its appliances, `certified` as of `unready.find`; None leaves that out.
     """
     names = book.index(inventory)
     entry = names.tenants[tenant]
     chosen = (lease.address for lease in allocation.public if lease.tenant == tenant)
+    networks = tuple(_network(names, entry, network) for network in entry.networks)
     return TenantResources(
         tenant=tenant,
         hosts=tuple(dict.fromkeys(plan.host for _, _, plan in names.subscribed(entry))),
-        networks=tuple(_network(names, entry, network) for network in entry.networks),
+        networks=networks,
         replicas=tuple(view for vm in entry.vms for view in _replica(vm, told.get(vm.name))),
         plans=tuple(
             PlanView(id=plan.id, vms=tuple(each.vm for each in plan.entries)) for plan in entry.failover_plans
@@ -69,6 +74,7 @@ def resources(
         asked=asked,
         revoked=tuple(_revoked(each) for each in revoked),
         gateways=_gateways(names, entry),
+        unready=() if deployed is None else tuple(unready.find(networks, deployed, certified)),
     )
 
 

@@ -23,7 +23,7 @@ from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.tables import authority, certificate, certificate_event
 from causeway_controller.trust import pki
-from causeway_wire.types import ApplianceId, KeyName, Name, Pem, SerialNumber, TenantId
+from causeway_wire.types import ApplianceId, KeyName, Name, Pem, SerialNumber, TenantId, TunnelId
 
 INSTALLED: Final = "installed"
 REVOKED: Final = "revoked"
@@ -69,6 +69,14 @@ class Ledger:
         """Those of them that a tenant's controller is told. Raises StoreError."""
         gateway = certificate.c.purpose == Bearer.GATEWAY
         return self._revocations(or_(gateway, certificate.c.tenant == tenant))
+
+    def servers_of(self, tenant: TenantId) -> frozenset[TunnelId]:
+        """Tunnels of the tenant whose server's last certificate counts. Raises StoreError."""
+        servers = (certificate.c.tenant == tenant, certificate.c.purpose == Bearer.SERVER)
+        with self._database.read() as connection:
+            found = [one for one, _ in newest(connection, *servers)]
+        counts = (one for one in found if one.revoked is None and self._now() < one.not_after)
+        return frozenset(one.subject.tunnel for one in counts if one.subject.tunnel is not None)
 
     def refused(self) -> tuple[Issued, ...]:
         """All that were revoked and have not ended. Raises StoreError."""

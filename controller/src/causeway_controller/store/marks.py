@@ -19,12 +19,12 @@ from causeway_controller.contract.runs import RunId
 from causeway_controller.contract.tenant_view import AskedFailover
 from causeway_controller.store.database import Database
 from causeway_controller.store.peer_tables import member
-from causeway_controller.store.tables import certificate_event, inventory_head, open_run, run
+from causeway_controller.store.tables import appliance, certificate_event, inventory_head, open_run, run
 from causeway_wire.types import TenantId
 
 Mark = tuple[int, ...]
 _EVERYBODY: Final = (member, certificate_event)
-_TENANTS: Final = (run, open_run)
+_TENANTS: Final = (run, open_run, appliance)
 _ALL: Final = select(
     inventory_head.c.revision,
     *(select(func.count()).select_from(one).scalar_subquery() for one in (*_EVERYBODY, *_TENANTS)),
@@ -33,12 +33,12 @@ _ALL: Final = select(
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What moved until now: for everybody, and of each tenant that ever had a run."""
+    """What moved until now: for everybody, and of each tenant that ever had a run or an appliance."""
 
     everybody: Mark = ()
     """The revision, and how many members and marks on certificates."""
     runs: Mark = ()
-    """How many runs, and open ones, all tenants have."""
+    """How many runs, open ones and deployed appliances all tenants have."""
     of_tenants: Mapping[TenantId, Mark] = field(default_factory=dict)
     """The same of each."""
 
@@ -48,7 +48,8 @@ class Marks:
 
 
 def marks(database: Database, before: Marks) -> Marks:
-    """Return the marks of now; tenants' are counted only when there are more or fewer runs than `before`.
+    """Return the marks of now; tenants' are counted only when there are more or fewer runs or appliances than
+    `before`.
 
     Raises StoreError.
     """
@@ -60,13 +61,12 @@ def marks(database: Database, before: Marks) -> Marks:
 
 
 def _of_tenants(connection: Connection) -> Mapping[TenantId, Mark]:
-    found: dict[TenantId, Mark] = {}
-    for table in _TENANTS:
-        for tenant, count in connection.execute(
-            select(table.c.tenant, func.count()).group_by(table.c.tenant)
-        ):
-            found[tenant] = (*found.get(tenant, ()), count)
-    return found
+    found: dict[TenantId, list[int]] = {}
+    for place, table in enumerate(_TENANTS):
+        question = select(table.c.tenant, func.count()).group_by(table.c.tenant)
+        for tenant, count in connection.execute(question):
+            found.setdefault(tenant, [0] * len(_TENANTS))[place] = count
+    return {tenant: tuple(counts) for tenant, counts in found.items()}
 
 
 def asked(database: Database, tenant: TenantId) -> tuple[AskedFailover, ...]:

@@ -40,13 +40,8 @@ class Told:
                 self._revoked(connection, provider, one)
 
     def all(self) -> dict[Name, TenantResources]:
-        """Everybody's resources; nobody's, at a provider's own controller. Raises StoreError."""
-        question = select(provider_told.c.provider, provider_told.c.document).order_by(
-            provider_told.c.provider
-        )
-        with self._database.read() as connection:
-            found = connection.execute(question).all()
-        return {provider: codec.decode(text.encode(), TenantResources) for provider, text in found}
+        """As `everybody`. Raises StoreError."""
+        return everybody(self._database)
 
     def resources(self, provider: Name) -> TenantResources | None:
         """One's resources; None before the provider told them. Raises StoreError."""
@@ -108,6 +103,14 @@ class Told:
         kept = codec.decode(found.encode(), KeptEnd)
         revoked = pki.serial(kept.certificate) in refused
         return structs.replace(kept, tls_crypt=key.reveal(), revoked=revoked)
+
+
+def everybody(database: Database) -> dict[Name, TenantResources]:
+    """What each provider told; nobody's, at a provider's own controller. Raises StoreError."""
+    question = select(provider_told.c.provider, provider_told.c.document).order_by(provider_told.c.provider)
+    with database.read() as connection:
+        found = connection.execute(question).all()
+    return {provider: codec.decode(text.encode(), TenantResources) for provider, text in found}
 
 
 def thrown_away(database: Database) -> tuple[tuple[Name, KeptEnd], ...]:
