@@ -143,20 +143,27 @@ def clock(login: Login) -> datetime:
 def _put_disk(place: Place, name: str, image: Path, upload: Upload, *, kept: bool) -> None:
     """Have the host copy the disk of the image that it keeps; where it keeps none, send it."""
     digest = digests.sha256(image)
-    if images.find(place, digest):
-        upload.waits("copy the image", _READ_SECONDS)
-        if images.copy(place, digest, name, _DISK):
-            upload.waits("read the disk that it copied", _READ_SECONDS)
-            if _digest(place, name) == digest:
-                images.remove_others(place, digest, clock(place.login).timestamp() - ABANDONED_SECONDS)
-                return
-            place.folder.delete(name, _DISK)
-            images.let_go(place, digest)
-    _send_disk(place, name, image, upload)
-    if kept:
-        upload.waits("keep the image", _READ_SECONDS)
-        images.keep(place, digest, name, _DISK)
-        images.remove_others(place, digest, clock(place.login).timestamp() - ABANDONED_SECONDS)
+    if not _copied(place, name, digest, upload):
+        _send_disk(place, name, image, upload)
+        if kept:
+            upload.waits("keep the image", _READ_SECONDS)
+            images.keep(place, digest, name, _DISK)
+    images.remove_others(place, digest, lambda: clock(place.login).timestamp() - ABANDONED_SECONDS)
+
+
+def _copied(place: Place, name: str, digest: str, upload: Upload) -> bool:
+    """Have the host copy the disk; whether it could, and the disk is the image."""
+    if not images.find(place, digest):
+        return False
+    upload.waits("copy the image", _READ_SECONDS)
+    if not images.copy(place, digest, name, _DISK):
+        return False
+    upload.waits("read the disk that it copied", _READ_SECONDS)
+    if _digest(place, name) == digest:
+        return True
+    place.folder.delete(name, _DISK)
+    images.let_go(place, digest)
+    return False
 
 
 def _send_disk(place: Place, name: str, image: Path, upload: Upload) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Final
 
 from causeway_controller.hypervisors.base import HypervisorError
@@ -51,13 +52,17 @@ def let_go(place: Place, digest: str) -> None:
     place.folder.delete(_name(digest))
 
 
-def remove_others(place: Place, digest: str, before: float) -> None:
+def remove_others(place: Place, digest: str, before: Callable[[], float]) -> None:
     """Delete images of other digests that were made before (seconds of the host's clock).
 
     One that is being copied stays.
     """
-    for entry in place.folder.entries():
-        if _is_image(entry.name) and entry.name != _name(digest) and entry.made < before:
+    others = [one for one in place.folder.entries() if _is_image(one.name) and one.name != _name(digest)]
+    if not others:
+        return  # and the host need not be asked for its time
+    moment = before()
+    for entry in others:
+        if entry.made < moment:
             with contextlib.suppress(HypervisorError):
                 place.folder.delete(entry.name)
 
