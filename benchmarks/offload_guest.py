@@ -10,18 +10,19 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import offload_others
 from benchmarks.offload_world import (
     BEHIND,
-    FAR,
-    NEAR,
     build,
+    choose_by_device,
     first_answer,
     flow,
+    forget_choices,
     forward_plainly,
     ip,
 )
@@ -30,13 +31,15 @@ WORK = Path("/run/bench-offload")
 ENDS = ("tapp", "sapp")
 DEVICE = "cwtun0"
 INNER = {"tapp": ("10.255.0.2", "fd00:ff::2"), "sapp": ("10.255.0.1", "fd00:ff::1")}
-TABLE = "1195"
 REVERSE = "65536"
 """Where the kernel finds the way to an inner source, looked up as if this machine sent there."""
 PEER = {4: "192.0.0.8", 6: "100::8"}
 """The address that OpenVPN and the kernel know the server's one client by (RFC 7600, RFC 6666)."""
 _ICMP = {4: "1", 6: "58"}
 OFFLOADED, USER_SPACE, FORWARDED = "offload", "user space", "forwarding"
+WIREGUARD, ESP = "WireGuard", "ESP in UDP"
+DONE = "all asked"
+"""The last line of all."""
 _COMMON = """\
 dev {device}
 dev-type tun
@@ -155,6 +158,7 @@ class Pair:
             self.end(machine, signal.SIGTERM)
         for machine in ENDS:
             ip(machine, "link", "del", DEVICE, check=False)
+        forget_choices()
 
     def end(self, machine: str, number: signal.Signals) -> None:
         """End one process with this signal."""
@@ -164,18 +168,12 @@ class Pair:
 
 
 def _policy(version: int, kind: str) -> None:
-    """The provider's end: a table chosen by the device that a packet enters by, nothing in the main one."""
+    """The provider's end of OpenVPN."""
     by: tuple[str, ...] = ("dev", DEVICE)
     if kind == OFFLOADED:
         by = ("via", PEER[version], *by, "onlink")
         _reverse(version, by)
-    here = f"-{version}"
-    for device in ("vlan", DEVICE):
-        ip("sapp", here, "rule", "del", "iif", device, "lookup", TABLE, check=False)
-        ip("sapp", here, "rule", "add", "pref", "1000", "iif", device, "lookup", TABLE)
-    for prefix in (NEAR[version], "default"):
-        ip("sapp", here, "route", "replace", prefix, *by, "table", TABLE)
-    ip("sapp", here, "route", "replace", FAR[version], "dev", "vlan", "table", TABLE)
+    choose_by_device(version, DEVICE, by)
 
 
 def _reverse(version: int, by: tuple[str, ...]) -> None:
@@ -206,17 +204,23 @@ def measure(kind: str, seconds: float) -> None:
             tell(what="flow", kind=kind, version=version, flows=flows, **flow(version, flows, seconds))
 
 
-def compare(rounds: int, seconds: float, user: tuple[str, ...]) -> None:
-    """Plain forwarding, the tunnel by its process, the tunnel by the kernel, again and again."""
-    for _ in range(rounds):
-        compare_once(seconds, user)
+def compare(given: Mapping[str, Any]) -> None:
+    """Plain forwarding and each kind of tunnel, again and again."""
+    keys = {end: offload_others.Keys(*map(bytes.fromhex, each)) for end, each in given["wireguard"].items()}
+    others = {WIREGUARD: lambda: offload_others.wireguard(keys), ESP: offload_others.esp}
+    user = tuple(given["user"])
+    for _ in range(given["rounds"]):
+        compare_once(given["seconds"], user)
+        for kind, tunnel in others.items():
+            with tunnel():
+                _expect_answers(kind)
+                measure(kind, given["seconds"])
 
 
 def compare_once(seconds: float, user: tuple[str, ...]) -> None:
-    """Each of them once."""
+    """Plain forwarding, the tunnel by its process, the tunnel by the kernel."""
     forward_plainly("add")
-    if first_answer() is None:
-        raise RuntimeError("plain forwarding does not work")
+    _expect_answers(FORWARDED)
     measure(FORWARDED, seconds)
     forward_plainly("del")
     for kind in (USER_SPACE, OFFLOADED):
@@ -225,6 +229,11 @@ def compare_once(seconds: float, user: tuple[str, ...]) -> None:
         tell(what="device", kind=kind, told=ip("sapp", "-d", "link", "show", DEVICE).split("\n")[2].strip())
         measure(kind, seconds)
         pair.stop()
+
+
+def _expect_answers(kind: str) -> None:
+    if first_answer() is None:
+        raise RuntimeError(f"{kind}: no packet passes")
 
 
 def bring_up(pair: Pair) -> float:
@@ -266,8 +275,9 @@ def main(given: dict[str, Any]) -> None:
     user = tuple(given["user"])
     build()
     jobs: dict[str, Callable[[], None]] = {
-        "compare": lambda: compare(given["rounds"], given["seconds"], user),
+        "compare": lambda: compare(given),
         "restarts": lambda: restarts(given["restarts"], user),
     }
     for job in given["jobs"]:
         jobs[job]()
+    print(DONE, flush=True)

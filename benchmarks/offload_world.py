@@ -26,6 +26,10 @@ FAR = {4: "192.168.20.12", 6: "fd00:20::12"}
 NEAR = {4: "192.168.10.0/24", 6: "fd00:10::/64"}
 BEHIND = {4: "192.168.20.0/24", 6: "fd00:20::/64"}
 PORT = 5201
+TABLE = "1195"
+"""Of the provider's end, for what enters by the tunnel or by the replica's network."""
+_CHOICES = ("1000", "1002", "1003")
+"""What is asked before the main table there."""
 ADDRESSES = (
     ("vm", "eth0", "192.168.10.11/24", "fd00:10::11/64"),
     ("tapp", "lan", "192.168.10.250/24", "fd00:10::250/64"),
@@ -132,6 +136,25 @@ def forward_plainly(action: str) -> None:
     ):
         for version, via in zip((4, 6), vias, strict=True):
             ip(machine, f"-{version}", "route", action, to[version], "via", via)
+
+
+def choose_by_device(version: int, device: str, by: tuple[str, ...]) -> None:
+    """The provider's end: a table chosen by the device that a packet enters by, nothing in the main one."""
+    here = f"-{version}"
+    for enters in ("vlan", device):
+        ip("sapp", here, "rule", "del", "iif", enters, "lookup", TABLE, check=False)
+        ip("sapp", here, "rule", "add", "pref", "1000", "iif", enters, "lookup", TABLE)
+    for prefix in (NEAR[version], "default"):
+        ip("sapp", here, "route", "replace", prefix, *by, "table", TABLE)
+    ip("sapp", here, "route", "replace", FAR[version], "dev", "vlan", "table", TABLE)
+
+
+def forget_choices() -> None:
+    """Take the provider's tables and rules away: the next kind of way finds none of them."""
+    for here in ("-4", "-6"):
+        for preference in _CHOICES:
+            ip("sapp", here, "rule", "flush", "pref", preference, check=False)
+        ip("sapp", here, "route", "flush", "table", TABLE, check=False)
 
 
 def first_answer(version: int = 4, *, patience: float = 30.0, far: Mapping[int, str] = FAR) -> float | None:
