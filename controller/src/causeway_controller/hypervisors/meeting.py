@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.trust import pki
 
@@ -45,7 +46,8 @@ def meet(endpoint: str, port: int) -> Stranger:
         shown = _shown(blind, address)
         certificate = x509.load_der_x509_certificate(shown)
     except (OSError, ValueError) as error:
-        raise HypervisorError(f"{endpoint} cannot be reached: {error}", cause=Cause.UNREACHED) from error
+        text = f"{endpoint} cannot be reached: {tls.failure(error)}; see that it and the firewall are right"
+        raise HypervisorError(text, cause=Cause.UNREACHED) from error
     return Stranger(
         pin=pki.shown(shown),
         subject=certificate.subject.rfc4514_string(),

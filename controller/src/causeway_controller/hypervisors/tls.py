@@ -20,6 +20,8 @@ ANSWER_SECONDS: Final = 300
 """For each piece of an answer: a vCenter that is busy thinks for minutes. Who cannot wait asks for less."""
 _DIGESTS: Final = {40: "sha1", 64: "sha256", 128: "sha512"}
 """By the hexadecimal digits of a thumbprint."""
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL takes the first octets of other protocols for; names of its constants."""
 
 
 class _Patient(ssl.SSLContext):
@@ -61,6 +63,20 @@ def by_thumbprint(thumbprint: str) -> ssl.SSLContext:
         return hashlib.new(_DIGESTS[len(digits)], certificate).hexdigest() == digits
 
     return _known(shown, "another certificate is shown than the one that vCenter names")
+
+
+def failure(error: BaseException) -> str:
+    """Return in words why there is no connection, for who asked for one."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        # One that was raised by name has nothing but its words, and shows them as a tuple.
+        return str(getattr(error, "verify_message", "") or error.args[-1])
+    if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
+        return "what listens there does not speak TLS"
+    if isinstance(error, socket.gaierror):
+        return f"its name is not found: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or "the connection was lost"
 
 
 def _known(known: Callable[[bytes], bool], otherwise: str) -> ssl.SSLContext:

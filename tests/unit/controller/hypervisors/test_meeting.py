@@ -60,6 +60,22 @@ def test_its_key_and_who_vouches_are_shown(server: tuple[int, list[bytes]], issu
 def test_nobody_there_is_said() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(HypervisorError, match="cannot be reached") as refused:
+    with pytest.raises(HypervisorError, match="cannot be reached: Connection refused; see") as refused:
         meeting.meet(f"https://127.0.0.1:{port}/sdk", 443)
     assert refused.value.cause is Cause.UNREACHED
+
+
+def test_who_speaks_no_tls_is_told_from_who_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2p1\r\n")
+                connection.recv(1000)
+
+        thread = threading.Thread(target=greet, daemon=True)
+        thread.start()
+        with pytest.raises(HypervisorError, match="what listens there does not speak TLS"):
+            meeting.meet("https://127.0.0.1/sdk", listening.getsockname()[1])
+        thread.join(5)

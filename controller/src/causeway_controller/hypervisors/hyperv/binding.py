@@ -247,8 +247,7 @@ def _lost(error: BaseException) -> LostError:
     seen: BaseException = error
     while (inner := seen.__cause__ or seen.__context__) is not None:
         seen = inner
-    # An ssl.SSLCertVerificationError that was raised by name shows its arguments as a tuple.
-    said = str(seen.args[-1] if seen.args else "") or str(error) or "the connection was lost"
+    said = tls.failure(seen)
     stranger = isinstance(seen, ssl.SSLCertVerificationError)
     return LostError(said, cause=Cause.IDENTITY if stranger else Cause.UNREACHED)
 

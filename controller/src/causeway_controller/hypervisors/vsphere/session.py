@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from xml.parsers.expat import ExpatError
 
+from causeway_controller.hypervisors import tls
 from causeway_controller.hypervisors.base import Cause, HypervisorError
 from causeway_controller.hypervisors.kept import Kept
 from causeway_controller.hypervisors.shared import DroppedError, Shared
@@ -22,6 +23,7 @@ END_SECONDS: Final = 5.0
 """For a login to end, when the controller does."""
 LOST: Final = (OSError, http.client.HTTPException, ExpatError)
 """What a connection ends with; a certificate that is not the known one is an OSError, too."""
+_NO_VSPHERE: Final = "see that its endpoint is right, `https://HOST/sdk`, and look who answers there"
 
 Answer = TypeVar("Answer")
 
@@ -84,7 +86,7 @@ class Session:
             raise HypervisorError(text, cause=_cause(error)) from error
         except Exception as error:  # the binding raises it itself for what is no vSphere
             text = f"host {self._host} is no vSphere that we understand: {error}"
-            raise HypervisorError(text, cause=Cause.IDENTITY) from error
+            raise HypervisorError(text, cause=Cause.IDENTITY, advice=_NO_VSPHERE) from error
 
 
 async def _answer(login: Shared[Login], question: Callable[[Any], Answer]) -> Answer:
@@ -92,7 +94,7 @@ async def _answer(login: Shared[Login], question: Callable[[Any], Answer]) -> An
 
 
 def _said(error: Exception) -> str:
-    return binding.words(error) if hasattr(error, "msg") else str(error) or "the connection was lost"
+    return binding.words(error) if hasattr(error, "msg") else tls.failure(error)
 
 
 def _cause(error: Exception) -> Cause:

@@ -114,8 +114,12 @@ async def test_why_nobody_was_let_in_before_is_not_told_to_who_asks_now() -> Non
             r"host vc1: NoPermission \(VApp.Import\)",
         ),
         (vim.fault.NotAuthenticated(), Cause.LOGIN, "host vc1: NotAuthenticated"),
-        (ssl.SSLCertVerificationError("another key"), Cause.IDENTITY, "another key"),
-        (ConnectionRefusedError("refused"), Cause.UNREACHED, "refused"),
+        (ssl.SSLCertVerificationError("another key"), Cause.IDENTITY, "^host vc1: another key$"),
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            Cause.UNREACHED,
+            "^host vc1: Connection refused$",
+        ),
         (vmodl.fault.HostNotConnected(msg="it is off"), Cause.REFUSED, "HostNotConnected: it is off"),
     ],
 )
