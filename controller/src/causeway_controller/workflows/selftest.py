@@ -170,7 +170,9 @@ class _Way:
             return "this kind of host cannot be looked at"
         self.findings = (await provider.inspect(self.asked.needs)).findings
         problems = [one.text for one in self.findings if one.grade is Grade.PROBLEM]
-        return f"{len(problems)} problems: {'; '.join(problems)}" if problems else "no problem"
+        if not problems:
+            return "no problem"
+        return f"{len(problems)} problem{'s' if len(problems) > 1 else ''}: {'; '.join(problems)}"
 
     async def clean(self) -> str:
         found = await self.asked.provider.find(self.owner)

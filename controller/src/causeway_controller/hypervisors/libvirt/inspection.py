@@ -31,6 +31,10 @@ OLDEST: Final = 9_000_000
 """libvirt 9.0.0, as `getLibVersion` says it."""
 _NAMED: Final = 5
 """How many of many things a sentence names."""
+_IS_NAMED_BY: Final = (
+    "have it there, or correct the name in the inventory: an appliance's `network`, a gateway's "
+    "`public_network` or `inside_network`, a VLAN pool's `switch`"
+)
 
 
 def findings(connection: Any, needs: HostNeeds, *, pool: str, image: Path) -> Iterator[Finding]:
@@ -121,9 +125,7 @@ def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
             yield problem(Topic.NETWORKS, str(error), "correct the VLAN pool's switch")
     absent = tuple(segments.missing(connection, _plugged(wanted)))
     for reason in absent:
-        yield problem(
-            Topic.NETWORKS, reason, "an appliance that the inventory needs would be plugged in there"
-        )
+        yield problem(Topic.NETWORKS, reason, _IS_NAMED_BY)
     if wanted and not absent:
         yield good(Topic.NETWORKS, f"all networks that appliances are plugged into are there: {len(wanted)}")
     for pool in needs.pools:
