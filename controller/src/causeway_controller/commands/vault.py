@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from causeway_controller.cli import errors, telling
 from causeway_controller.commands import logins
 from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_wire.types import Secret
@@ -40,6 +41,8 @@ def put(name: Annotated[str, _NAME], user: User = None, config: Config = None) -
     with told():
         settings = settings_as_owner(config)
         value = Secret(logins.given("Secret")) if user is None else logins.of_user(user)
+        if not value.reveal().strip():
+            telling.end("the secret is empty; nothing was kept", errors.USAGE)
         upkeep.put_secret(settings, name, value)
         typer.echo(f"{name}: kept")
 

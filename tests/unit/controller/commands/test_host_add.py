@@ -228,3 +228,10 @@ def test_a_login_of_a_user_is_kept_as_two_lines(world: World) -> None:
     for text in ("", "one\ntwo\n"):
         said = world.run("vault", "put", "vc9", "--user", "causeway", text=text, code=2).output
         assert "the password is to be one line; nothing was kept" in said
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n"])
+def test_a_secret_of_nothing_takes_no_secrets_place(world: World, text: str) -> None:
+    world.run("vault", "put", "kvm9", text="a certificate")
+    said = world.run("vault", "put", "kvm9", text=text, code=2).output
+    assert "the secret is empty; nothing was kept" in said
