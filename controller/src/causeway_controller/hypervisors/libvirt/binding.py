@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from types import ModuleType
 from typing import Any, Final
@@ -12,6 +13,8 @@ from causeway_controller.hypervisors.base import HypervisorError
 
 _MODULES: Final = ("libvirtmod", "libvirt")
 """The second imports the first."""
+_LOG: Final = "LIBVIRT_DEBUG"
+_ERRORS_ONLY: Final = "4"
 _lock = threading.Lock()
 """Of who loads: events are run by one thread, and hosts are opened at once."""
 
@@ -24,6 +27,9 @@ def load() -> ModuleType:
 
 @functools.cache
 def _loaded() -> ModuleType:
+    # The library logs to standard error by itself, where our log has a document in each line. It
+    # reads this once, when it is loaded.
+    os.environ.setdefault(_LOG, _ERRORS_ONLY)
     try:
         libvirt = debian.load(*_MODULES)
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -20,7 +21,14 @@ def test_one_thread_runs_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
         virEventRegisterDefaultImpl=lambda: begun.append("events"),
         virEventRunDefaultImpl=threading.Event().wait,
     )
-    monkeypatch.setattr(debian, "load", lambda *_names: library)
+    quiet: list[str | None] = []
+
+    def loaded(*_names: str) -> SimpleNamespace:
+        quiet.append(os.environ.get("LIBVIRT_DEBUG"))
+        return library
+
+    monkeypatch.delenv("LIBVIRT_DEBUG", raising=False)
+    monkeypatch.setattr(debian, "load", loaded)
     # As in a process that has loaded nothing yet.
     monkeypatch.setattr(binding, "_loaded", functools.cache(binding._loaded.__wrapped__))
     threads = [threading.Thread(target=binding.load) for _ in range(3)]
@@ -29,3 +37,4 @@ def test_one_thread_runs_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in threads:
         one.join(5)
     assert begun == ["events"]
+    assert quiet == ["4"], "its warnings go between the lines of our log"
