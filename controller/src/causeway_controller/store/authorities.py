@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
@@ -74,6 +74,15 @@ def gateways(dns_name: Name) -> AuthorityName:
 def members(provider: Name) -> AuthorityName:
     """The authority of tenants' controllers; only the provider's controllers trust it."""
     return AuthorityName(AuthorityKind.MEMBER, provider)
+
+
+# Made once: each request of a member asks it.
+_GENERATIONS: Final = (
+    select(authority)
+    .where(authority.c.kind == bindparam("which"), authority.c.owner == bindparam("whose"))
+    .order_by(authority.c.generation)
+)
+_GENERATIONS_LOCKED: Final = _GENERATIONS.with_for_update()
 
 
 class Authorities:
@@ -345,7 +354,7 @@ def all_generations(
     connection: Connection, name: AuthorityName, *, locked: bool = False
 ) -> tuple[Generation, ...]:
     """All of them; `locked` until the end of the transaction, which writes."""
-    question = _question(name).with_for_update() if locked else _question(name)
+    asked = {"which": name.kind, "whose": name.owner}
     return tuple(
         Generation(
             number=row.generation,
@@ -354,7 +363,7 @@ def all_generations(
             trusted=row.trusted,
             retired=row.retired,
         )
-        for row in connection.execute(question)
+        for row in connection.execute(_GENERATIONS_LOCKED if locked else _GENERATIONS, asked)
     )
 
 

@@ -6,18 +6,20 @@ was opened before.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import UNSET
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.halves import HalfOrder, Word
 from causeway_controller.contract.run_events import SETTLED
 from causeway_controller.contract.runs import RunId
-from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.database import Database, upsert_on
 from causeway_controller.store.half import Half
 from causeway_controller.store.peer_tables import half
 from causeway_controller.store.tables import open_run, run, run_event, run_stop
@@ -36,6 +38,12 @@ _WHOLE: Final = select(
     exists().where(run_stop.c.run == half.c.run).label("stop"),
 )
 _OPEN: Final = _WHOLE.join(open_run, open_run.c.run == half.c.run)
+# Made once: a half that is led asks some of these a dozen times.
+_THIS: Final = (half.c.tenant == bindparam("whose"), half.c.name == bindparam("which"))
+_ONE: Final = _WHOLE.where(*_THIS)
+_LOCKED: Final = _ONE.with_for_update(of=half)
+_OF_RUN: Final = _WHOLE.where(half.c.run == bindparam("carries"))
+_SET: Final = update(half).where(*_THIS)
 
 
 class Halves:
@@ -52,30 +60,28 @@ class Halves:
         """
         with self._database.write() as connection:
             first = {"epoch": 0, "held": 0, "asked": 0, "seconds": 0, "given": 0, "at": at}
-            new = upsert(connection, half).values(tenant=tenant, name=name, **first)
-            made = new.on_conflict_do_nothing(index_elements=[half.c.tenant, half.c.name])
-            if connection.execute(made.returning(half.c.name)).one_or_none() is not None:
+            new = {"tenant": tenant, "name": name, **first}
+            if connection.execute(_first(connection.dialect.name), new).one_or_none() is not None:
                 _tidy(connection, tenant, before=at - _KEPT)
-            this = (half.c.tenant == tenant, half.c.name == name)
-            row = connection.execute(_WHOLE.where(*this).with_for_update(of=half)).mappings().one()
+            this = {"whose": tenant, "which": name}
+            row = connection.execute(_LOCKED, this).mappings().one()
             if wanted.epoch < row["epoch"]:
                 detail = f"epoch {wanted.epoch} of {name} is over, {row['epoch']} has taken it over"
                 raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=row["epoch"]))
             values = {"epoch": wanted.epoch, "at": at, **_wishes(wanted, row, run)}
-            connection.execute(update(half).where(*this).values(values))
+            connection.execute(_SET, {**this, **values})
             return _half({**row, **values})
 
     def get(self, tenant: TenantId, name: Name) -> Half | None:
         """One half; None before the first order about it. Raises StoreError."""
-        question = _WHOLE.where(half.c.tenant == tenant, half.c.name == name)
         with self._database.read() as connection:
-            row = connection.execute(question).mappings().one_or_none()
+            row = connection.execute(_ONE, {"whose": tenant, "which": name}).mappings().one_or_none()
         return None if row is None else _half(row)
 
     def of_run(self, run: RunId) -> Half | None:
         """The half that a run carries out; None when it carries out none. Raises StoreError."""
         with self._database.read() as connection:
-            row = connection.execute(_WHOLE.where(half.c.run == run)).mappings().one_or_none()
+            row = connection.execute(_OF_RUN, {"carries": run}).mappings().one_or_none()
         return None if row is None else _half(row)
 
     def open(self) -> Mapping[RunId, Half]:
@@ -121,6 +127,13 @@ class Halves:
     def _set(self, run: RunId, values: dict[str, Any]) -> None:
         with self._database.write() as connection:
             connection.execute(update(half).where(half.c.run == run).values(values))
+
+
+@functools.cache
+def _first(dialect: str) -> Executable:
+    """Enter a half of which nobody has heard; returns nothing where it is there."""
+    new = upsert_on(dialect, half).on_conflict_do_nothing(index_elements=[half.c.tenant, half.c.name])
+    return new.returning(half.c.name)
 
 
 def _wishes(wanted: HalfOrder, row: Any, run: RunId) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Table, delete, insert, or_, select, update
+from sqlalchemy import Select, Table, and_, bindparam, delete, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
@@ -46,6 +47,15 @@ _LEASES: Final[Mapping[str, tuple[Table, type[msgspec.Struct]]]] = {
 """Members of `Allocation`, where they are kept, and as what they are read."""
 
 _TENANTS: Final = "tenants"
+_ENTRIES: Final = select(entry.c.kind, entry.c.document).order_by(entry.c.place)
+# Of "another kind than tenants" an index knows nothing: the entries of all tenants were read for each.
+_FOR: Final = _ENTRIES.where(
+    or_(
+        entry.c.kind < _TENANTS,
+        entry.c.kind > _TENANTS,
+        and_(entry.c.kind == _TENANTS, entry.c.name == bindparam("whose")),
+    )
+)
 
 Row = Mapping[str, Any]
 
@@ -163,11 +173,9 @@ def _locked_revision(connection: Connection) -> int:
 
 
 def _load(connection: Connection, revision: int, *, tenant: TenantId | None = None) -> Stored:
-    question = select(entry).order_by(entry.c.place)
-    if tenant is not None:
-        question = question.where(or_(entry.c.kind != _TENANTS, entry.c.name == tenant))
+    found = connection.execute(_ENTRIES) if tenant is None else connection.execute(_FOR, {"whose": tenant})
     texts: dict[str, list[bytes]] = {}
-    for row in connection.execute(question):
+    for row in found:
         texts.setdefault(row.kind, []).append(row.document.encode())
     members = (b'"%s":[%s]' % (kind.encode(), b",".join(rows)) for kind, rows in texts.items())
     return Stored(
@@ -182,14 +190,20 @@ def _load(connection: Connection, revision: int, *, tenant: TenantId | None = No
 def _read(
     connection: Connection, table: Table, kind: type[msgspec.Struct], tenant: TenantId | None
 ) -> tuple[Any, ...]:
+    every, theirs = _leased(table, kind)
+    rows = connection.execute(every) if tenant is None else connection.execute(theirs, {"whose": tenant})
     members = [each.name for each in msgspec.structs.fields(kind)]
-    question = select(*(table.c[name] for name in members)).order_by(table.c.place)
-    if tenant is not None:
-        question = question.where(table.c.tenant == tenant)
-    rows = connection.execute(question)
     return tuple(
         msgspec.convert(dict(zip(members, row, strict=True)), kind, dec_hook=parse_scalar) for row in rows
     )
+
+
+@functools.cache
+def _leased(table: Table, kind: type[msgspec.Struct]) -> tuple[Select[Any], Select[Any]]:
+    """Statements that read all of a kind of leases, and a tenant's."""
+    members = (table.c[each.name] for each in msgspec.structs.fields(kind))
+    every = select(*members).order_by(table.c.place)
+    return every, every.where(table.c.tenant == bindparam("whose"))
 
 
 def _entries(inventory: Inventory) -> list[Row]:

@@ -6,12 +6,12 @@ gets it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, insert, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, not_, or_, select
 from sqlalchemy.engine import Connection, Row
 
 from causeway_controller.contract.certificates import Bearer
@@ -33,6 +33,31 @@ _NUMBERS: Final = ("ledger", "certificates")
 _IS_REVOKED: Final = certificate.c.serial.in_(
     select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
 )
+
+
+def _question() -> Select[Any]:
+    seen, taken_back = certificate_event.alias("seen"), certificate_event.alias("taken_back")
+    installed = and_(seen.c.serial == certificate.c.serial, seen.c.event == INSTALLED)
+    revoked = and_(taken_back.c.serial == certificate.c.serial, taken_back.c.event == REVOKED)
+    joined = certificate.outerjoin(seen, installed).outerjoin(taken_back, revoked)
+    columns = [each for each in certificate.c if each.name != "pem"]
+    return select(
+        *columns,
+        seen.c.at.label("installed"),
+        taken_back.c.at.label("revoked"),
+        taken_back.c.actor.label("revoked_by"),
+        taken_back.c.reason.label("reason"),
+    ).select_from(joined)
+
+
+# To make a statement costs several times what it costs to have it executed: these are asked at each request
+# of a tenant's controller, and each time that something is loaded for a failover.
+_ALL: Final = _question()
+_REVOKED: Final = _ALL.where(_IS_REVOKED).order_by(certificate.c.number)
+_REVOKED_FOR: Final = _REVOKED.where(
+    or_(certificate.c.purpose == Bearer.GATEWAY, certificate.c.tenant == bindparam("whose"))
+)
+_OF_SLOT: Final = _ALL.where(certificate.c.slot == bindparam("which")).order_by(certificate.c.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +88,11 @@ class Ledger:
 
     def revocations(self) -> tuple[Revocation, ...]:
         """What documents must refuse now, for all tenants. Raises StoreError."""
-        return self._revocations()
+        return self._revocations(_REVOKED, {})
 
     def revocations_for(self, tenant: TenantId) -> tuple[Revocation, ...]:
         """Those of them that a tenant's controller is told. Raises StoreError."""
-        gateway = certificate.c.purpose == Bearer.GATEWAY
-        return self._revocations(or_(gateway, certificate.c.tenant == tenant))
+        return self._revocations(_REVOKED_FOR, {"whose": tenant})
 
     def servers_of(self, tenant: TenantId) -> frozenset[TunnelId]:
         """Tunnels of the tenant whose server's last certificate counts. Raises StoreError."""
@@ -83,9 +107,9 @@ class Ledger:
         with self._database.read() as connection:
             return records(connection, _IS_REVOKED, certificate.c.not_after > self._now())
 
-    def _revocations(self, *conditions: ColumnElement[bool]) -> tuple[Revocation, ...]:
+    def _revocations(self, question: Select[Any], about: Mapping[str, str]) -> tuple[Revocation, ...]:
         with self._database.read() as connection:
-            found = records(connection, _IS_REVOKED, *conditions)
+            found = tuple(_issued(row) for row in connection.execute(question, about))
             return certificates.revocations(found, now=self._now())
 
     def newest_of_agents(self, appliances: Iterable[ApplianceId]) -> dict[ApplianceId, Issued]:
@@ -135,8 +159,7 @@ class Ledger:
         """A certificate's text. Raises StoreError when it is not in the ledger."""
         with self._database.read() as connection:
             _one(connection, serial)
-            question = select(certificate.c.pem).where(certificate.c.serial == serial)
-            return str(connection.execute(question).scalar_one())
+            return text(connection, serial)
 
     def get(self, serial: SerialNumber) -> Issued:
         """One certificate. Raises StoreError when it is not in the ledger."""
@@ -153,7 +176,7 @@ class Ledger:
         conditions = list(_wanted(wanted, self._now()))
         if before is not None:
             conditions.append(certificate.c.number < before)
-        question = _question().where(*conditions).order_by(certificate.c.number.desc()).limit(limit)
+        question = _ALL.where(*conditions).order_by(certificate.c.number.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(_issued(row) for row in connection.execute(question))
 
@@ -191,8 +214,8 @@ class Ledger:
 
         It is another one than any that was revoked, and the same when it is asked again. Raises StoreError.
         """
+        question = select(func.max(certificate.c.number)).where(*_revoked_of(subject))
         with self._database.read() as connection:
-            question = select(func.max(certificate.c.number)).where(*_revoked_of(subject))
             last = connection.execute(question).scalar_one()
         return base if last is None else f"{base}-{last}"
 
@@ -238,14 +261,19 @@ def record(
 
 def records(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Issued, ...]:
     """Certificates that meet the conditions, in the order in which they were issued."""
-    question = _question().where(*conditions).order_by(certificate.c.number)
+    question = _ALL.where(*conditions).order_by(certificate.c.number)
     return tuple(_issued(row) for row in connection.execute(question))
+
+
+def of_slot(connection: Connection, slot: str) -> tuple[Issued, ...]:
+    """All certificates of a slot, in the order in which they were issued."""
+    return tuple(_issued(row) for row in connection.execute(_OF_SLOT, {"which": slot}))
 
 
 def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
     """The newest certificate of each slot that meets the conditions, with its text."""
     latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
-    question = _question().add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
+    question = _ALL.add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
     return tuple((_issued(row), row.pem) for row in connection.execute(question))
 
 
@@ -313,21 +341,6 @@ def _of_same_key(connection: Connection, issued: Issued) -> tuple[Issued, ...]:
     )
 
 
-def _question() -> Select[Any]:
-    seen, taken_back = certificate_event.alias("seen"), certificate_event.alias("taken_back")
-    joined = certificate.outerjoin(
-        seen, and_(seen.c.serial == certificate.c.serial, seen.c.event == INSTALLED)
-    ).outerjoin(taken_back, and_(taken_back.c.serial == certificate.c.serial, taken_back.c.event == REVOKED))
-    columns = [each for each in certificate.c if each.name != "pem"]
-    return select(
-        *columns,
-        seen.c.at.label("installed"),
-        taken_back.c.at.label("revoked"),
-        taken_back.c.actor.label("revoked_by"),
-        taken_back.c.reason.label("reason"),
-    ).select_from(joined)
-
-
 def _issued(row: Row[Any]) -> Issued:
     subject = Subject(
         purpose=Bearer(row.purpose),
@@ -356,16 +369,14 @@ def revoke_one(connection: Connection, issued: Issued, *, reason: str, actor: st
     if not mark(connection, issued.serial, REVOKED, reason=reason, actor=actor, at=at):
         return False
     subject = f"{issued.serial} of {issued.subject.slot}"
-    audit.append(
-        connection,
-        audit.Act(at=at, actor=actor, action="certificate.revoke", subject=subject, detail=reason),
-    )
+    act = audit.Act(at=at, actor=actor, action="certificate.revoke", subject=subject, detail=reason)
+    audit.append(connection, act)
     return True
 
 
 def revoke_slot(connection: Connection, slot: str, *, reason: str, actor: str, at: datetime) -> None:
     """Revoke all certificates of a slot within the caller's transaction, which says in the audit why."""
-    for issued in records(connection, certificate.c.slot == slot):
+    for issued in of_slot(connection, slot):
         mark(connection, issued.serial, REVOKED, reason=reason, actor=actor, at=at)
 
 
@@ -385,7 +396,7 @@ def texts(connection: Connection, slot: str) -> tuple[tuple[Issued, Pem], ...]:
 
 
 def _texts(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
-    question = _question().add_columns(certificate.c.pem).where(*conditions)
+    question = _ALL.add_columns(certificate.c.pem).where(*conditions)
     found = connection.execute(question.order_by(certificate.c.number))
     return tuple((_issued(row), row.pem) for row in found)
 

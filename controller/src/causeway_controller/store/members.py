@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography import x509
 from msgspec import UNSET
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.certificates import Bearer
@@ -34,6 +34,12 @@ _SEEN: Final = timedelta(minutes=1)
 """How exactly it is remembered when a member asked last: each time would be a write for each request."""
 _WAITING: Final = timedelta(hours=1)
 """For how long a certificate that was not shown yet keeps another key from getting one."""
+
+# Made once: each request of a member asks them.
+_MEMBER: Final = select(member).where(member.c.tenant == bindparam("whose"))
+_SHOWN: Final = select(certificate.c.slot, certificate.c.pem, certificate.c.name).where(
+    certificate.c.serial == bindparam("which"), certificate.c.purpose == Bearer.MEMBER
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +174,11 @@ class Members:
         invitations.record(connection, "invitation.second-key", row["id"], detail, actor="nobody", at=now)
 
     def _find(self, connection: Connection, serial: str, pem: Pem) -> Member | None:
-        question = select(certificate.c.slot, certificate.c.pem, certificate.c.name).where(
-            certificate.c.serial == serial, certificate.c.purpose == Bearer.MEMBER
-        )
-        row = connection.execute(question).one_or_none()
+        row = connection.execute(_SHOWN, {"which": serial}).one_or_none()
         if row is None or row.pem != pem or _member(connection, row.name) is None:
             return None
         now = self._now()
-        slot = ledger.records(connection, certificate.c.slot == row.slot)
+        slot = ledger.of_slot(connection, row.slot)
         generations = authorities.all_generations(connection, self._authority)
         alive = {each.number for each in generations if each.retired is None}
         for issued in certificates.shown(slot, now=now):
@@ -244,8 +247,7 @@ def put_out(
 
 
 def _member(connection: Connection, tenant: TenantId) -> Any:
-    question = select(member).where(member.c.tenant == tenant)
-    return connection.execute(question).mappings().one_or_none()
+    return connection.execute(_MEMBER, {"whose": tenant}).mappings().one_or_none()
 
 
 def _wait(shown: Member, waiting: Iterable[Issued], *, now: datetime) -> timedelta:

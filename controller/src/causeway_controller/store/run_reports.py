@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import UNSET, Raw
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.runs import (
@@ -38,6 +38,7 @@ _RUNS: Final = (
     .outerjoin(open_run, open_run.c.run == run.c.id)
     .outerjoin(run_event, and_(run_event.c.run == run.c.id, run_event.c.number == _LAST))
 )
+_RUN: Final = _RUNS.where(run.c.id == bindparam("name"))
 
 
 class RunsTold:
@@ -89,7 +90,7 @@ class RunsTold:
 
 
 def _get(connection: Connection, name: RunId, tenant: TenantId | None) -> RunReport:
-    row = connection.execute(_RUNS.where(run.c.id == name)).mappings().one_or_none()
+    row = connection.execute(_RUN, {"name": name}).mappings().one_or_none()
     if row is None or (tenant is not None and row["tenant"] != tenant):
         detail = f"there is no run {name}; `causeway run list` lists them"
         raise ProblemError(problem(ProblemType.NOT_FOUND, detail))
