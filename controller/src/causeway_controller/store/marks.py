@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract import requests
@@ -29,6 +29,15 @@ _ALL: Final = select(
     inventory_head.c.revision,
     *(select(func.count()).select_from(one).scalar_subquery() for one in (*_EVERYBODY, *_TENANTS)),
 )
+
+# Made once: each look of a tenant's controller asks them.
+_ASKED: Final = (
+    select(run.c.id, run.c.request)
+    .join(open_run, open_run.c.run == run.c.id)
+    .where(run.c.tenant == bindparam("whose"), open_run.c.host == "")
+    .order_by(run.c.id)
+)
+_OPEN: Final = select(open_run.c.run).where(open_run.c.tenant == bindparam("whose")).order_by(open_run.c.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,8 @@ def _of_tenants(connection: Connection) -> Mapping[TenantId, Mark]:
 
 def asked(database: Database, tenant: TenantId) -> tuple[AskedFailover, ...]:
     """What a tenant's controller is asked for now. Raises StoreError."""
-    question = (
-        select(run.c.id, run.c.request)
-        .join(open_run, open_run.c.run == run.c.id)
-        .where(run.c.tenant == tenant, open_run.c.host == "")
-        .order_by(run.c.id)
-    )
     with database.read() as connection:
-        rows = connection.execute(question).all()
+        rows = connection.execute(_ASKED, {"whose": tenant}).all()
     found = ((row.id, requests.chore(row.request.encode())) for row in rows)
     return tuple(
         AskedFailover(run=name, host=one.host, vms=tuple(sorted(one.vms)), reason=one.reason, end=one.end)
@@ -89,6 +92,5 @@ def asked(database: Database, tenant: TenantId) -> tuple[AskedFailover, ...]:
 
 def open_runs(database: Database, tenant: TenantId) -> tuple[RunId, ...]:
     """Names of a tenant's open runs. Raises StoreError."""
-    question = select(open_run.c.run).where(open_run.c.tenant == tenant).order_by(open_run.c.run)
     with database.read() as connection:
-        return tuple(connection.execute(question).scalars())
+        return tuple(connection.execute(_OPEN, {"whose": tenant}).scalars())

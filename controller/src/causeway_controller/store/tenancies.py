@@ -20,6 +20,8 @@ _GET: Final = select(tenancy).where(
     tenancy.c.tenant == bindparam("whose"), tenancy.c.host == bindparam("where")
 )
 
+_MODES: Final = select(tenancy.c.host, tenancy.c.mode).where(tenancy.c.tenant == bindparam("whose"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
@@ -44,9 +46,8 @@ class Standings:
 
     def of_tenant(self, tenant: TenantId) -> dict[Name, modes.Mode]:
         """The modes that runs left, by host. Raises StoreError."""
-        question = select(tenancy.c.host, tenancy.c.mode).where(tenancy.c.tenant == tenant)
         with self._database.read() as connection:
-            rows = connection.execute(question).all()
+            rows = connection.execute(_MODES, {"whose": tenant}).all()
         return {row.host: _standing(row.mode, None).mode for row in rows}
 
     def all(self) -> dict[tuple[TenantId, Name], Standing]:
