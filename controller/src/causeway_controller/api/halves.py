@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import re
 from collections.abc import Mapping
@@ -89,11 +90,11 @@ class HalfHandlers:
 
     async def _moved(self, run: RunId, before: Half | None, until: float) -> None:
         """Wait until what was said of an open half is something else, or there may be more to report."""
-        await asyncio.sleep(_LOOK_SECONDS)
-        while before is not None and asyncio.get_running_loop().time() < until:
-            if (await self.looks.now()).get(run) != before:
-                return
+        if before is None:
             await asyncio.sleep(_LOOK_SECONDS)
+            return
+        left = until - asyncio.get_running_loop().time()
+        await self.looks.until(functools.partial(_differs, run, before), seconds=left)
 
     async def _checked(self, ask: Ask, wanted: HalfOrder, run: str) -> Answer:
         """Refuse what cannot be opened or ended, or not before an open run is over; of an end older epochs.
@@ -151,9 +152,9 @@ class HalfHandlers:
 
     async def _granted(self, tenant: TenantId, name: str, asked: int) -> bool:
         """Whether it is held on, as this order asked; waits for it."""
-        until = asyncio.get_running_loop().time() + _GRANT_SECONDS
-        while asyncio.get_running_loop().time() < until:
-            half = (await self.looks.now()).get(_run(tenant, name))
+        until, run = asyncio.get_running_loop().time() + _GRANT_SECONDS, _run(tenant, name)
+        while (left := until - asyncio.get_running_loop().time()) > 0:
+            seen = half = (await self.looks.now()).get(run)
             if half is None or not half.held or half.word is not None:
                 # That may be a moment old, and "not held" is final.
                 half = await asyncio.to_thread(self.halves.get, tenant, name)
@@ -161,7 +162,7 @@ class HalfHandlers:
                 return False
             if half.given >= asked:
                 return True
-            await asyncio.sleep(_LOOK_SECONDS)
+            await self.looks.until(functools.partial(_differs, run, seen), seconds=left)
         return False
 
     def _report(self, tenant: TenantId, name: str) -> HalfReport:
@@ -185,6 +186,10 @@ class HalfHandlers:
             if error.problem.type != ProblemType.NOT_FOUND.urn:
                 raise
             return None
+
+
+def _differs(run: RunId, before: Half | None, opened: Mapping[RunId, Half]) -> bool:
+    return opened.get(run) != before
 
 
 def _run(tenant: TenantId, name: Name) -> RunId:

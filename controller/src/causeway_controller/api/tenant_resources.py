@@ -44,6 +44,13 @@ class Pulse:
         """What moves when anything of the tenant's does, at most `LOOK_SECONDS` old. Raises StoreError."""
         return (await self._looks.now()).of(tenant)
 
+    async def moved(
+        self, tenant: TenantId, before: tuple[Mark, Mark], *, seconds: float
+    ) -> tuple[Mark, Mark]:
+        """Return the mark once it is another than before, or after so many seconds. Raises StoreError."""
+        await self._looks.until(lambda found: found.of(tenant) != before, seconds=seconds)
+        return await self.mark(tenant)
+
     def _look(self) -> Marks:
         self._marks = marks.marks(self._database, self._marks)
         return self._marks
@@ -70,9 +77,8 @@ class ResourceHandlers:
         until = asyncio.get_running_loop().time() + (wait if after is not None else 0)
         before = await self.pulse.mark(tenant)
         found = await asyncio.to_thread(self._found, ask)
-        while found.version == after and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(LOOK_SECONDS)
-            now = await self.pulse.mark(tenant)
+        while found.version == after and (left := until - asyncio.get_running_loop().time()) > 0:
+            now = await self.pulse.moved(tenant, before, seconds=left)
             if now != before:
                 await self.resolver.caller(ask.http)
                 before, found = now, await asyncio.to_thread(self._found, ask)

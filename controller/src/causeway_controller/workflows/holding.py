@@ -60,7 +60,7 @@ class Holding:
                     raise HalfGone("the tenant's half did not come in time, and the appliance went back")
                 if looked > max(run.awaiting[appliance].until, began + HOLD_SECONDS) + self.timing.courtesy:
                     raise HalfGone(f"neither the tenant's controller nor {appliance} was heard for long")
-            await asyncio.sleep(self.timing.longest_poll / 2)
+            await self._until_heard(run, half, seconds=looked + _LOOK_SECONDS - time.monotonic())
 
     async def let_go(self, run: Run, appliance: ApplianceId) -> None:
         """Return once nothing at the tenant's site relies on the appliance any more.
@@ -85,6 +85,14 @@ class Holding:
         """As `_said`, a moment ago."""
         open_: Mapping[str, Half] = {} if self.looks is None else await self.looks.now()
         return open_[run.id] if run.id in open_ else await self._said(run)
+
+    async def _until_heard(self, run: Run, before: Half, *, seconds: float) -> None:
+        """Wait until something else may have been said, or so many seconds."""
+        pause = self.timing.longest_poll / 2
+        if self.looks is None or seconds < pause:
+            await asyncio.sleep(pause)
+        else:
+            await self.looks.until(lambda opened: opened.get(run.id) != before, seconds=seconds)
 
     async def _said(self, run: Run) -> Half:
         found = None if self.words is None else await asyncio.to_thread(self.words.of_run, run.id)

@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting(Generic[T]):
+    """Somebody who waits for a difference."""
+
+    differs: Callable[[T], bool]
+    woken: asyncio.Future[None]
 
 
 class SharedLook(Generic[T]):
@@ -21,6 +30,8 @@ class SharedLook(Generic[T]):
         self._found: tuple[float, T] | None = None
         """As old as its question, not as its answer."""
         self._failed: tuple[float, Exception] | None = None
+        self._waiting: list[_Waiting[T]] = []
+        self._watching: asyncio.Task[None] | None = None
 
     async def now(self) -> T:
         """Return what was found at most `seconds` before this was asked. Raises what `look` does.
@@ -42,3 +53,38 @@ class SharedLook(Generic[T]):
                 raise
             self._found, self._failed = (at, found), None
             return found
+
+    async def until(self, differs: Callable[[T], bool], *, seconds: float) -> None:
+        """Return once `differs` of what is found, or after so many seconds. Raises what `look` does.
+
+        Who waits sleeps: one task looks, for all of them, and wakes those whom it concerns.
+        """
+        waiting = _Waiting(differs, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch())
+        try:
+            async with asyncio.timeout(seconds):
+                await waiting.woken
+        except TimeoutError:
+            return
+
+    async def _watch(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(self._seconds)
+            try:
+                found = await self.now()
+            except Exception as error:  # noqa: BLE001 - each who waits raises it
+                waiting, self._waiting = self._waiting, []
+                for one in waiting:
+                    if not one.woken.done():
+                        one.woken.set_exception(error)
+            else:
+                self._waiting = [one for one in self._waiting if not _is_woken(one, found)]
+
+
+def _is_woken(waiting: _Waiting[T], found: T) -> bool:
+    """Wake who waits for such a difference; say whether it waits no more."""
+    if not waiting.woken.done() and waiting.differs(found):
+        waiting.woken.set_result(None)
+    return waiting.woken.done()

@@ -78,3 +78,49 @@ async def test_what_a_store_that_is_away_costs_is_waited_for_once() -> None:
     found = await asyncio.gather(*(shared.now() for _ in range(20)), return_exceptions=True)
     assert {type(one) for one in found} == {StoreError}
     assert len(looks) == 1
+
+
+async def test_one_task_looks_for_all_who_wait_and_wakes_those_whom_it_concerns() -> None:
+    looks: list[int] = []
+
+    def look() -> int:
+        looks.append(1)
+        return len(looks)
+
+    shared = SharedLook(look, seconds=0.01)
+    woken: list[str] = []
+
+    async def wait(name: str, number: int) -> None:
+        await shared.until(lambda found: found >= number, seconds=LONG)
+        woken.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name, number in (("last", 9), *((f"first {each}", 3) for each in range(50))):
+            group.create_task(wait(name, number))
+    assert woken[-1] == "last"
+    assert len(looks) == 9
+
+
+async def test_who_waits_in_vain_is_let_go_and_the_looks_end() -> None:
+    looks: list[int] = []
+    shared = SharedLook(lambda: looks.append(1), seconds=0.01)
+    await asyncio.wait_for(shared.until(lambda _: False, seconds=0.05), LONG)
+    await asyncio.sleep(0.05)
+    before = len(looks)
+    await asyncio.sleep(0.1)
+    assert len(looks) == before
+
+
+async def test_a_look_that_fails_is_told_to_all_who_wait_and_the_next_waits_anew() -> None:
+    answers = iter([StoreError("the store is away"), None])
+
+    def look() -> str:
+        if (error := next(answers)) is not None:
+            raise error
+        return "found"
+
+    shared = SharedLook(look, seconds=0.01)
+    waiting = (shared.until(lambda _: False, seconds=LONG) for _ in range(3))
+    failed = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(one) for one in failed] == ["the store is away"] * 3
+    await asyncio.wait_for(shared.until(lambda found: found == "found", seconds=LONG), LONG)
