@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.processes import openvpn
+from causeway_agent.backends.processes import openvpn, spawn
+from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.errors import BackendError
 from causeway_wire.types import Secret
 
@@ -68,3 +70,28 @@ def test_the_key_is_put_in_and_the_management_socket_replaced(tmp_path: Path) ->
 def test_a_missing_key_is_said(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match=r"read key web\.key: No such file"):
         openvpn.complete(Secret("key web.key\n"), tmp_path)
+
+
+async def test_output_that_grows_by_many_lines_is_shortened_at_once(tmp_path: Path) -> None:
+    """Not at the next look, ten seconds later: forged packets make megabytes in one."""
+    (tmp_path / spawn.OUTPUT).write_bytes(bytes(spawn.OUTPUT_LIMIT + 1))
+
+    heard, over = asyncio.Event(), asyncio.Event()
+
+    async def flooded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b">LOG:1,N,AEAD Decrypt error: cipher final failed\n" * 2000 + b">LOG:1,,end\n")
+        await reader.read()
+        writer.close()
+        over.set()
+
+    def handle(event: management.Event, _: management.Connection) -> None:
+        if event == management.LogLine("", "end"):
+            heard.set()
+
+    async with await asyncio.start_unix_server(flooded, tmp_path / management.SOCKET):
+        following = asyncio.create_task(openvpn.follow(tmp_path, handle))
+        async with asyncio.timeout(10):
+            await heard.wait()
+            following.cancel()
+            await over.wait()
+    assert not (tmp_path / spawn.OUTPUT).stat().st_size

@@ -29,6 +29,11 @@ MAKING_DEVICES = ("net_admin",)
 _HOUSEKEEPING = 10.0
 """Seconds between looks at a server's clients and at the size of the output file."""
 
+_LINES = 2000
+"""Lines printed between further such looks: of each packet that somebody forges one or two are. OpenVPN's
+`mute` is no way out: it counts messages of a kind past others, and hides why a certificate is refused.
+"""
+
 _REASONS = (
     ("VERIFY X509NAME ERROR: ", "certificate refused: "),
     ("VERIFY EKU ERROR", "certificate refused: wrong extended key usage"),
@@ -225,7 +230,10 @@ async def follow(directory: Path, handle: Callable[[management.Event, management
         try:
             async with asyncio.TaskGroup() as group:
                 keeper = group.create_task(_keep_house(directory, connection))
+                printed = 0
                 async for event in connection.events():
+                    if isinstance(event, management.LogLine) and (printed := printed + 1) % _LINES == 0:
+                        spawn.trim_output(directory)
                     handle(event, connection)
                 keeper.cancel()
         finally:

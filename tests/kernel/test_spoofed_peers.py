@@ -1,0 +1,101 @@
+"""Who knows a tunnel's addresses and ports, and no key, sends to either end in the other's name.
+
+The tunnel goes on as it is. That each such packet is told of, and what is printed kept short nevertheless, is
+shown in `tests/unit/agent/backends/test_openvpn.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from causeway_lab.world.line.line import Line
+from tests.kernel import lines
+from tests.kernel.lines import WAYS
+from tests.kernel.processes_lab import DOOR, GATEWAYS, TUNNEL, Site, site
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(120)]
+
+CLIENT = "198.51.100.50"
+PACKETS = 2000
+DATA, CONTROL, RESET_OF_CLIENT, RESET_OF_SERVER = 9, 4, 7, 8
+"""P_DATA_V2, P_CONTROL_V1, P_CONTROL_HARD_RESET_CLIENT_V2 and ..._SERVER_V2 (openvpn, ssl_pkt.h)."""
+_FORGE = """
+import os, socket, struct, sys, time
+source, port, target, to, opcode, number = sys.argv[1:]
+addresses = socket.inet_aton(source) + socket.inet_aton(target)
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+    for n in range(int(number)):
+        # Data carries the number that the server gave its client, a small one.
+        body = bytes((int(opcode) << 3, 0, 0, n % 4)) + os.urandom(80)
+        udp = struct.pack("!HHHH", int(port), int(to), 8 + len(body), 0) + body
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), n, 0x4000, 64, 17, 0)
+        sock.sendto(head + addresses + udp, (target, 0))
+        if n % 50 == 0:
+            time.sleep(0.01)
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Line]]:
+    with site(tmp_path_factory.mktemp("spoofed")) as made, lines.before(made) as line:
+        made.up(*WAYS)
+        yield made, line
+
+
+@pytest.fixture
+def made(running: tuple[Site, Line]) -> Iterator[Site]:
+    with lines.over_udp(*running):
+        yield running[0]
+
+
+def flows(made: Site) -> list[tuple[int, int]]:
+    """Gateway and the client's port of every flow that a gateway knows."""
+    found = []
+    for gateway in range(len(GATEWAYS)):
+        known = made.inside(f"g{gateway}", "nft", "list", "set", "inet", "causeway", "known")
+        found += [(gateway, int(port)) for port in re.findall(rf"{re.escape(CLIENT)} \. (\d+)", known)]
+    return found
+
+
+def forge(made: Site, to: str, opcode: int) -> None:
+    """Send to this end (`c` or `s`) in the name of the other, on every way that the tunnel may be on."""
+    for gateway, port in flows(made):
+        ends = (CLIENT, str(port)), (str(GATEWAYS[gateway]), str(DOOR))
+        sender, receiver = ends if to == "s" else reversed(ends)
+        process = made.popen("a", "-c", _FORGE, *sender, *receiver, str(opcode), str(PACKETS))
+        process.communicate(timeout=60)
+
+
+def said(made: Site, place: str) -> str:
+    """What the process of this end has printed."""
+    name = f"vpn-{TUNNEL}-udp" if place == "s" else f"vpn-{TUNNEL}"
+    return (made.directory / place / name / "output.log").read_text()
+
+
+CASES = [
+    ("s", DATA),
+    ("s", CONTROL),
+    ("s", RESET_OF_CLIENT),
+    ("c", DATA),
+    ("c", CONTROL),
+    ("c", RESET_OF_SERVER),
+]
+
+
+@pytest.mark.parametrize(("to", "opcode"), CASES)
+def test_what_is_sent_in_a_peer_s_name_moves_no_tunnel(made: Site, to: str, opcode: int) -> None:
+    agent = made.agents["c"]
+    known, before = agent.report()["restarts"], said(made, to)
+    assert flows(made)
+    forge(made, to, opcode)
+    time.sleep(0.5)
+    found = said(made, to)[len(before) :]
+    assert re.search("rror", found), "it arrived"
+    with made.probing(2.0) as echoes:
+        pass
+    assert echoes["lost"] == 0
+    assert (agent.report()["restarts"], agent.report()["state"]) == (known, "connected")
