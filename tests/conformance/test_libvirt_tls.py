@@ -79,6 +79,13 @@ async def test_only_the_right_host_is_talked_to_and_only_by_the_right_client(ser
     assert await refused(provider(authority=OWN, ours=OTHER))
 
 
+async def test_hosts_and_controllers_may_have_different_authorities(serving: Serving) -> None:
+    """The daemon asks clients for `OWN`'s; libvirt's client would want ours of the host's authority, too."""
+    serving(OTHER)
+    assert await provider(authority=OTHER, ours=OWN).find("acme-one") is None
+    assert await refused(provider(authority=OWN, ours=OWN))
+
+
 @pytest.mark.shows(operation="find", fault="TLS: another host in its place")
 async def test_a_host_that_was_exchanged_is_refused_when_it_is_asked_again(serving: Serving) -> None:
     serving(OWN)
