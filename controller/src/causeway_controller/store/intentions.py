@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 
 from causeway_controller.inventory.certificates import NAMED
 from causeway_controller.store.database import Database
-from causeway_controller.store.ledger import REVOKED
+from causeway_controller.store.ledger_questions import REVOKED
 from causeway_controller.store.peer_tables import told_revocation
 from causeway_controller.store.tables import certificate, certificate_event, inventory_head, open_run
 from causeway_wire.types import Name, TenantId

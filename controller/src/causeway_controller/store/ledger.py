@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, insert, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, not_, or_, select
 from sqlalchemy.engine import Connection, Row
 
 from causeway_controller.contract.certificates import Bearer
@@ -21,43 +21,21 @@ from causeway_controller.inventory.certificates import Issued, Subject
 from causeway_controller.inventory.tenancy import Revocation
 from causeway_controller.store import audit, counters
 from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.ledger_questions import (
+    ALL,
+    INSTALLED,
+    IS_REVOKED,
+    OF_SLOT,
+    REVOKED,
+    REVOKED_FOR,
+    REVOKED_ONES,
+)
 from causeway_controller.store.tables import authority, certificate, certificate_event
 from causeway_controller.trust import pki
 from causeway_wire.types import ApplianceId, KeyName, Name, Pem, SerialNumber, TenantId, TunnelId
 
-INSTALLED: Final = "installed"
-REVOKED: Final = "revoked"
-
 _NUMBERS: Final = ("ledger", "certificates")
 """The counter of the order in which certificates were issued."""
-_IS_REVOKED: Final = certificate.c.serial.in_(
-    select(certificate_event.c.serial).where(certificate_event.c.event == REVOKED)
-)
-
-
-def _question() -> Select[Any]:
-    seen, taken_back = certificate_event.alias("seen"), certificate_event.alias("taken_back")
-    installed = and_(seen.c.serial == certificate.c.serial, seen.c.event == INSTALLED)
-    revoked = and_(taken_back.c.serial == certificate.c.serial, taken_back.c.event == REVOKED)
-    joined = certificate.outerjoin(seen, installed).outerjoin(taken_back, revoked)
-    columns = [each for each in certificate.c if each.name != "pem"]
-    return select(
-        *columns,
-        seen.c.at.label("installed"),
-        taken_back.c.at.label("revoked"),
-        taken_back.c.actor.label("revoked_by"),
-        taken_back.c.reason.label("reason"),
-    ).select_from(joined)
-
-
-# To make a statement costs several times what it costs to have it executed: these are asked at each request
-# of a tenant's controller, and each time that something is loaded for a failover.
-_ALL: Final = _question()
-_REVOKED: Final = _ALL.where(_IS_REVOKED).order_by(certificate.c.number)
-_REVOKED_FOR: Final = _REVOKED.where(
-    or_(certificate.c.purpose == Bearer.GATEWAY, certificate.c.tenant == bindparam("whose"))
-)
-_OF_SLOT: Final = _ALL.where(certificate.c.slot == bindparam("which")).order_by(certificate.c.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +66,11 @@ class Ledger:
 
     def revocations(self) -> tuple[Revocation, ...]:
         """What documents must refuse now, for all tenants. Raises StoreError."""
-        return self._revocations(_REVOKED, {})
+        return self._revocations(REVOKED_ONES, {})
 
     def revocations_for(self, tenant: TenantId) -> tuple[Revocation, ...]:
         """Those of them that a tenant's controller is told. Raises StoreError."""
-        return self._revocations(_REVOKED_FOR, {"whose": tenant})
+        return self._revocations(REVOKED_FOR, {"whose": tenant})
 
     def servers_of(self, tenant: TenantId) -> frozenset[TunnelId]:
         """Tunnels of the tenant whose server's last certificate counts. Raises StoreError."""
@@ -105,7 +83,7 @@ class Ledger:
     def refused(self) -> tuple[Issued, ...]:
         """All that were revoked and have not ended. Raises StoreError."""
         with self._database.read() as connection:
-            return records(connection, _IS_REVOKED, certificate.c.not_after > self._now())
+            return records(connection, IS_REVOKED, certificate.c.not_after > self._now())
 
     def _revocations(self, question: Select[Any], about: Mapping[str, str]) -> tuple[Revocation, ...]:
         with self._database.read() as connection:
@@ -128,7 +106,7 @@ class Ledger:
     def refused_agents(self) -> frozenset[SerialNumber]:
         """Certificates of agents that controllers must not believe. Raises StoreError."""
         with self._database.read() as connection:
-            found = records(connection, certificate.c.purpose == Bearer.AGENT, _IS_REVOKED)
+            found = records(connection, certificate.c.purpose == Bearer.AGENT, IS_REVOKED)
         return frozenset(one.serial for one in found if self._now() < one.not_after)
 
     def alive_of_agent(self, appliance: ApplianceId) -> tuple[SerialNumber, ...]:
@@ -176,7 +154,7 @@ class Ledger:
         conditions = list(_wanted(wanted, self._now()))
         if before is not None:
             conditions.append(certificate.c.number < before)
-        question = _ALL.where(*conditions).order_by(certificate.c.number.desc()).limit(limit)
+        question = ALL.where(*conditions).order_by(certificate.c.number.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(_issued(row) for row in connection.execute(question))
 
@@ -261,24 +239,24 @@ def record(
 
 def records(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[Issued, ...]:
     """Certificates that meet the conditions, in the order in which they were issued."""
-    question = _ALL.where(*conditions).order_by(certificate.c.number)
+    question = ALL.where(*conditions).order_by(certificate.c.number)
     return tuple(_issued(row) for row in connection.execute(question))
 
 
 def of_slot(connection: Connection, slot: str) -> tuple[Issued, ...]:
     """All certificates of a slot, in the order in which they were issued."""
-    return tuple(_issued(row) for row in connection.execute(_OF_SLOT, {"which": slot}))
+    return tuple(_issued(row) for row in connection.execute(OF_SLOT, {"which": slot}))
 
 
 def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
     """The newest certificate of each slot that meets the conditions, with its text."""
     latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
-    question = _ALL.add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
+    question = ALL.add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
     return tuple((_issued(row), row.pem) for row in connection.execute(question))
 
 
 def _counts(now: datetime) -> ColumnElement[bool]:
-    return and_(not_(_IS_REVOKED), certificate.c.not_after > now)
+    return and_(not_(IS_REVOKED), certificate.c.not_after > now)
 
 
 def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
@@ -294,7 +272,7 @@ def _wanted(wanted: Wanted, now: datetime) -> Iterator[ColumnElement[bool]]:
     if wanted.counts:
         yield _counts(now)
     if wanted.revoked:
-        yield _IS_REVOKED
+        yield IS_REVOKED
 
 
 def _one(connection: Connection, serial: SerialNumber) -> Issued:
@@ -326,7 +304,7 @@ def _revoked_of(subject: Subject) -> tuple[ColumnElement[bool], ...]:
     """Revoked certificates of everything for which a bearer may show the subject's keys: those of one
     appliance, or of one tenant's appliances, whose tunnels may have had other names.
     """
-    return _IS_REVOKED, *_borne_by(subject)
+    return IS_REVOKED, *_borne_by(subject)
 
 
 def _borne_by(subject: Subject) -> tuple[ColumnElement[bool], ...]:
@@ -396,7 +374,7 @@ def texts(connection: Connection, slot: str) -> tuple[tuple[Issued, Pem], ...]:
 
 
 def _texts(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
-    question = _ALL.add_columns(certificate.c.pem).where(*conditions)
+    question = ALL.add_columns(certificate.c.pem).where(*conditions)
     found = connection.execute(question.order_by(certificate.c.number))
     return tuple((_issued(row), row.pem) for row in found)
 

@@ -23,6 +23,7 @@ from causeway_controller.inventory.certificates import Issued
 from causeway_controller.store import audit, authorities, invitations, ledger
 from causeway_controller.store.authorities import Authorities, AuthorityName, IssuingWithin
 from causeway_controller.store.database import Database
+from causeway_controller.store.ledger_questions import INSTALLED
 from causeway_controller.store.peer_tables import invitation, member
 from causeway_controller.store.tables import certificate
 from causeway_controller.trust import pki
@@ -195,7 +196,7 @@ class Members:
         with self._database.write() as connection:
             if found.issued.installed is None:
                 serial = found.issued.serial
-                ledger.mark(connection, serial, ledger.INSTALLED, reason="", actor=found.tenant, at=at)
+                ledger.mark(connection, serial, INSTALLED, reason="", actor=found.tenant, at=at)
             connection.execute(update(member).where(member.c.tenant == found.tenant).values(seen=at))
 
     def _issue(

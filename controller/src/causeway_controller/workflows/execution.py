@@ -41,8 +41,9 @@ from causeway_controller.store.runs import Run, RunEvent, Runs
 from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
+from causeway_controller.workflows.inherited import Inherited, about
 from causeway_controller.workflows.ports import Journal, Tenancies
-from causeway_controller.workflows.run_record import Inherited, Record, about
+from causeway_controller.workflows.run_record import Record
 from causeway_controller.workflows.stages import Stages
 from causeway_wire.types import Name, VmName
 

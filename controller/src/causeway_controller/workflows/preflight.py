@@ -17,8 +17,8 @@ from causeway_controller.failover.planning import Plan
 from causeway_controller.failover.steps import AskHalf, OpenHalf, Power, Step, switched
 from causeway_controller.inventory import tenancy
 from causeway_controller.inventory.tenancy import Site
+from causeway_controller.workflows.inherited import Inherited, about
 from causeway_controller.workflows.ports import DRY_RUN, Halves
-from causeway_controller.workflows.run_record import Inherited, about
 from causeway_controller.workflows.survey import TOLD, Known, Survey
 from causeway_wire.problem import ProblemError, ProblemType, combine, problem
 from causeway_wire.types import TenantId, VmName

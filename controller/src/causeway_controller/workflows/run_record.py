@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,26 +25,17 @@ from causeway_controller.inventory import modes
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.runs import News, Run, RunEvent, Runs, Stage, Taken
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows.inherited import Inherited
 from causeway_controller.workflows.telling import Telling, text
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Epoch
 
-__all__ = ["FAILED", "FINISHED", "STARTED", "TAKEN_OVER", "Inherited", "Record"]
+__all__ = ["FAILED", "FINISHED", "STARTED", "TAKEN_OVER", "Record"]
 
 _PAGE: Final = 64
 """Runs that are read at once."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inherited:
-    """What a run leaves to the next one, in the sentences of its steps and of their ways back."""
-
-    kept: tuple[str, ...] = ()
-    """What it could not take back. A run that fails says it again, so that it is not forgotten."""
-    reached: frozenset[str] = frozenset()
-    """Steps that may have acted although the tenant's mode does not say so."""
 
 
 class Record:
@@ -194,11 +184,6 @@ class Record:
         where = {"run": self.asked.id, "tenant": self.asked.tenant, "host": self.asked.host}
         level = logging.WARNING if kind == FAILED else logging.INFO
         _log.log(level, "run %s", kind, extra={**where, "stage": told.get("stage"), "told": told})
-
-
-def about(told: str, way_back: str) -> bool:
-    """Whether this is told of the step's way back: by itself when it was gone, with the reason when not."""
-    return told == way_back or told.startswith(f"{way_back} (")
 
 
 def _passed_over(request: bytes, ended: str) -> bool:
