@@ -31,7 +31,7 @@ _HOUSEKEEPING = 10.0
 
 _LINES = 2000
 """Lines printed between further such looks: of each packet that somebody forges one or two are. OpenVPN's
-`mute` is no way out: it counts messages of a kind past others, and hides why a certificate is refused.
+`mute` is no way out: with it a refused certificate was not told of.
 """
 
 _REASONS = (
