@@ -2,7 +2,8 @@
 
 libvirt's daemon is Debian's; vCenter is govmomi's simulator, Hyper-V the tests' own counterpart with Samba.
 All are on this machine, beside the process that deploys. The disk is noise; `CAUSEWAY_DISK` is how many MiB
-of it, `CAUSEWAY_APPLIANCES` how many appliances.
+of it, `CAUSEWAY_APPLIANCES` how many appliances. Copies are made twice: as `cp` leaves them, in memory, and
+each written to the disk before the next one begins, as libvirt does with what it copies or is sent.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Round:
     """What one round took, in seconds but for memory."""
 
     copied: float
+    synced: float
+    """The same copies, each on the disk."""
     done: Done
     first: Done
 
@@ -85,19 +88,22 @@ async def _all(home: Path) -> list[Figure]:
 
 
 async def _round(asked: Asked) -> Round:
-    copied = await asyncio.to_thread(_copied, asked)
+    copied = await asyncio.to_thread(_copied, asked, synced=False)
+    synced = await asyncio.to_thread(_copied, asked, synced=True)
     first, done = await _deployed(asked.work)
-    return Round(copied=copied, first=first, done=done)
+    return Round(copied=copied, synced=synced, first=first, done=done)
 
 
-def _copied(asked: Asked) -> float:
+def _copied(asked: Asked, *, synced: bool) -> float:
     """Seconds that as many copies take, octet by octet."""
     place = asked.into / "copies"
     place.mkdir()
     began = time.monotonic()
     for number in range(COUNT):
-        words = ("cp", "--reflink=never", "--sparse=never", str(asked.disk), str(place / str(number)))
-        subprocess.run(words, check=True)
+        copy = str(place / str(number))
+        subprocess.run(("cp", "--reflink=never", "--sparse=never", str(asked.disk), copy), check=True)
+        if synced:
+            subprocess.run(("sync", copy), check=True)
     seconds = time.monotonic() - began
     shutil.rmtree(place)
     return seconds
@@ -114,10 +120,11 @@ async def _deployed(work: Work) -> list[Done]:
 
 
 def _figures(kind: str, rounds: list[Round]) -> list[Figure]:
-    copying = f"copying the disk {COUNT} times"
+    copying, syncing = f"copying the disk {COUNT} times", f"copying it {COUNT} times, each to the disk"
     return [
         figure(f"{kind}: deployed", [one.done.seconds for one in rounds], "s", better="lower"),
         figure(f"{kind}: {copying}", [one.copied for one in rounds], "s", better="lower"),
+        figure(f"{kind}: {syncing}", [one.synced for one in rounds], "s", better="lower"),
         figure(
             f"{kind}: deployed / copied",
             [one.done.seconds / one.copied for one in rounds],
@@ -125,6 +132,14 @@ def _figures(kind: str, rounds: list[Round]) -> list[Figure]:
             target=1,
             better="lower",
             compared_with=copying,
+        ),
+        figure(
+            f"{kind}: deployed / copied to the disk",
+            [one.done.seconds / one.synced for one in rounds],
+            "",
+            target=1,
+            better="lower",
+            compared_with=syncing,
         ),
         figure(f"{kind}: CPU of the controller", [one.done.cpu for one in rounds], "s", better="lower"),
         figure(f"{kind}: memory after one", [one.first.peak for one in rounds], "MiB", better="lower"),
