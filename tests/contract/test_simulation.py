@@ -77,7 +77,7 @@ async def test_who_listens_is_told_in_the_order_of_listening_wherever_it_lies_in
 
 def test_half_that_was_taken_back_but_for_what_an_appliance_out_of_reach_has_is_asked_for_again() -> None:
     """The provider's run had said what stands, and the tenant's that all is undone."""
-    told = run(45, linked=True)
+    told = run(54, linked=True)
     assert told.broken is None
     assert any("could not take back all of its half" in line for line in told.trace)
 
