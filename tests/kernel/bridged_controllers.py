@@ -26,7 +26,7 @@ from tests.kernel.two_controllers import both_ways, widened
 
 TENANT, NETWORK = "acme", "net1"
 DB, WEB = VmRef(TENANT, "db1"), VmRef(TENANT, "web1")
-_OPEN_SECONDS = 20.0
+_OPEN_SECONDS = 60.0
 """A bridge listens for loops before it opens, a second or so after the tunnel is up."""
 
 
