@@ -295,6 +295,8 @@ async def _agree(steps: list[tuple[bool, KernelObject]]) -> None:
 @settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate, Phase.shrink))
 @given(steps=STEPS)
 @example(steps=[(True, step) for step in REFUSED])
+@example(steps=[(True, route("203.0.113.0/24", via=GATEWAY)), (False, route("203.0.113.0/24"))])
+@example(steps=[(True, route("203.0.113.0/24", mtu=1400)), (False, route("203.0.113.0/24"))])
 def test_fake_kernel_agrees_with_real_kernel(steps: list[tuple[bool, KernelObject]]) -> None:
     assert sandbox.inside()
     with adapters():

@@ -92,7 +92,7 @@ class FakeKernel:
         self._fuse.enter(f"drop {item}")
         present = self.objects.get(_identity(item))
         elsewhere = isinstance(item, BridgePort) and _place(item) != _place(present)
-        if present is not None and not elsewhere and (not isinstance(item, Route) or present == item):
+        if present is not None and not elsewhere and _is_meant(item, present):
             del self.objects[_identity(item)]
             self._forget_dependents(item)
         self._fuse.leave(f"drop {item}")
@@ -181,6 +181,16 @@ def _device(item: KernelObject) -> str | None:
         parts = item.key.split("/")  # net/ipv4/conf/DEVICE/SETTING
         return parts[3] if len(parts) > len(("net", "ipv4", "conf", "DEVICE")) else None
     return getattr(item, "device", None)
+
+
+def _is_meant(item: KernelObject, present: KernelObject) -> bool:
+    """Whether to delete the one deletes the other: of a route, no gateway or MTU stands for any
+    (fib_nh_match and fib_metrics_match in Linux' fib_semantics.c).
+    """
+    if not isinstance(item, Route) or not isinstance(present, Route):
+        return True
+    named = item.via in {None, present.via} and item.mtu in {None, present.mtu}
+    return named and item.device == present.device
 
 
 def _version(item: Route | ProxyNeighbour) -> int:
