@@ -69,7 +69,8 @@ def failure(error: BaseException) -> str:
     """Return in words why there is no connection, for who asked for one."""
     if isinstance(error, ssl.SSLCertVerificationError):
         # One that was raised by name has nothing but its words, and shows them as a tuple.
-        return str(getattr(error, "verify_message", "") or error.args[-1])
+        found = getattr(error, "verify_message", "")
+        return f"certificate verify failed: {found}" if found else str(error.args[-1])
     if isinstance(error, ssl.SSLError) and error.reason in _NO_TLS:
         return "what listens there does not speak TLS"
     if isinstance(error, socket.gaierror):
