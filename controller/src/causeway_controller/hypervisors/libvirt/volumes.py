@@ -15,6 +15,7 @@ from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from causeway_controller.hypervisors import digests
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.hypervisors.libvirt import binding
 
@@ -39,7 +40,7 @@ def prefix(identity: str) -> str:
 
 
 def disk_size(image: Path) -> int:
-    """Return how many octets the image's disk has. Raises HypervisorError for what is no qcow2."""
+    """Return how many octets the image's disk has. Raises HypervisorError: no qcow2, or damaged."""
     hint = "the setting appliances.image names the appliance's qcow2, as `make image` writes it into dist"
     try:
         with image.open("rb") as file:
@@ -51,6 +52,7 @@ def disk_size(image: Path) -> int:
     magic, _, backing, _, _, size = _QCOW2.unpack(head)
     if magic != b"QFI\xfb" or backing:
         raise HypervisorError(f"{image} is no qcow2 that stands by itself; {hint}")
+    digests.check(image)
     return int(size)
 
 
