@@ -31,7 +31,7 @@ from causeway_controller.workflows.asking import PATIENCE, Asking
 from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.obliging import LOOK, Obliging
 from causeway_controller.workflows.providers import client_of
-from causeway_controller.workflows.run_record import Record
+from causeway_controller.workflows.run_record import Keeping, Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from tests.provider_inventory import host, tenant
@@ -87,7 +87,8 @@ class Bench:
 
     async def perform(self, run: Run) -> Done:
         database = self.world.database
-        record = Record(run, runs=Runs(database), epochs=Epochs(database), now=self.world.clock)
+        kept = Runs(database)
+        record = Record(run, runs=kept, keeping=Keeping(kept), epochs=Epochs(database), now=self.world.clock)
         return await self.asking.perform(record, UNIT)
 
 

@@ -14,7 +14,7 @@ from causeway_controller.failover import partial, planning, steps
 from causeway_controller.failover.steps import Apply, Confirm, Step
 from causeway_controller.fleet.client import AgentClient
 from causeway_controller.inventory import modes
-from causeway_controller.store import counters
+from causeway_controller.store import counters, run_news
 from causeway_controller.store import runs as stored_runs
 from causeway_controller.workflows import leases, records, stages
 from causeway_controller.workflows.acting import Run
@@ -201,19 +201,19 @@ def _forget_stages(plant: Plant) -> None:
 
     def take(self: stored_runs.Runs, name: str) -> stored_runs.Taken | None:
         with self._database.write() as connection:
-            connection.execute(stored_runs._FORGET_STAGES, {"name": name})
+            connection.execute(run_news._FORGET_STAGES, {"ended": name})
         return real(self, name)
 
     plant.put(stored_runs.Runs, "take", take)
 
 
 def _no_fence_at_store(plant: Plant) -> None:
-    real = stored_runs._append
+    real = run_news.keep
 
-    def append(connection: Any, name: str, news: Any, *, epoch: int) -> int:
-        return real(connection, name, news, epoch=epoch + 1000)
+    def keep(connection: Any, entries: Sequence[run_news.Entry]) -> tuple[int | ProblemError, ...]:
+        return real(connection, [replace(one, epoch=one.epoch + 1000) for one in entries])
 
-    plant.put(stored_runs, "_append", append)
+    plant.put(run_news, "keep", keep)
 
 
 def _unheard_is_well(plant: Plant) -> None:

@@ -31,7 +31,8 @@ from causeway_controller.store.leases import Leases
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
 from causeway_controller.store.replicas import Replicas
-from causeway_controller.store.runs import News, Run, Runs, Stage
+from causeway_controller.store.run_news import News, Stage
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.store.tokens import Tokens

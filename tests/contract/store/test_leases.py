@@ -11,7 +11,8 @@ import pytest
 from causeway_controller.inventory import modes
 from causeway_controller.store.database import Database, connect
 from causeway_controller.store.leases import Leases
-from causeway_controller.store.runs import News, Run, Runs
+from causeway_controller.store.run_news import News
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError
 from tests.workflow_bench import SITE

@@ -14,7 +14,8 @@ from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.counters import Epochs
 from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
-from causeway_controller.store.runs import News, Run, Runs, Stage
+from causeway_controller.store.run_news import Entry, News, Stage
+from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tables import open_run, run_stage
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.provider_inventory import seed_example
@@ -141,6 +142,47 @@ def test_nothing_is_remembered_of_a_run_that_is_over(runs: Runs, database: Datab
     assert runs.take("r1") is None
     with database.read() as connection:
         assert connection.execute(select(run_stage)).all() == []
+
+
+def test_of_runs_that_are_kept_together_each_is_refused_or_ended_alone(
+    runs: Runs, database: Database
+) -> None:
+    runs.start(asked("r2", host="esx2"))
+    runs.start(asked("r3", host="esx3"))
+    late = Epochs(database).take("acme", "esx2")
+    newest = Epochs(database).take("acme", "esx2")
+
+    def entry(name: str, *kinds: str, epoch: int = 1, ends: bool = False) -> Entry:
+        news = tuple(News(kind=kind, detail="{}", at=AT) for kind in kinds)
+        return Entry(run=name, epoch=epoch, news=news, ends=ends)
+
+    append(runs, "before")
+    found = runs.keep(
+        [
+            entry("r1", "a", "b"),
+            entry("r2", "late", epoch=late),
+            entry("gone", "lost"),
+            entry("r3", "last", ends=True),
+            entry("r3", "after the last"),
+            entry("r1", "c"),
+            entry("r2", "adopted", epoch=newest),
+        ]
+    )
+    said = [one.problem.type if isinstance(one, ProblemError) else one for one in found]
+    stale, absent = ProblemType.STALE_EPOCH.urn, ProblemType.NOT_FOUND.urn
+    assert said == [3, stale, absent, 1, absent, 4, 1]
+    assert [[each.kind for each in runs.events(name)] for name in ("r1", "r2", "r3")] == [
+        ["before", "a", "b", "c"],
+        ["adopted"],
+        ["last"],
+    ]
+    assert {each.id for each in runs.open()} == {"r1", "r2"}
+
+
+def test_of_runs_that_are_asked_after_together_those_are_told_to_stop_that_somebody_asked(runs: Runs) -> None:
+    runs.start(asked("r2", host="esx2"))
+    runs.ask_to_stop("r2", actor="anna", at=AT)
+    assert runs.to_stop(["r1", "r2", "gone"]) == (False, True, False)
 
 
 @pytest.mark.parametrize("table", ["run", "run_event", "audit", "inventory_revision"])

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select
+from sqlalchemy import BindParameter, bindparam, insert, select
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql import Executable
 
 from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
-from causeway_controller.store import appliances, counters, left_on, tenancies
+from causeway_controller.store import counters, left_on, run_news
 from causeway_controller.store.database import Database, upsert, upsert_on
+from causeway_controller.store.run_news import Entry, News
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stage, run_stop
 from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
@@ -34,16 +35,13 @@ _FIND: Final = select(run).where(run.c.id == _RUN)
 _IS_OPEN: Final = select(open_run.c.run).where(open_run.c.run == _RUN)
 _LOCK: Final = select(open_run).where(open_run.c.run == _RUN).with_for_update()
 _STOP: Final = select(run_stop.c.actor).where(run_stop.c.run == _RUN)
-_LAST_NUMBER: Final = select(func.coalesce(func.max(run_event.c.number), 0)).where(run_event.c.run == _RUN)
+_TO_STOP: Final = select(run_stop.c.run).where(run_stop.c.run.in_(bindparam("names", expanding=True)))
 _EVENTS: Final = (
     select(run_event)
     .where(run_event.c.run == _RUN, run_event.c.number > bindparam("after"))
     .order_by(run_event.c.number)
 )
-_INSERT_EVENT: Final = insert(run_event)
 _STAGES: Final = select(run_stage.c.name, run_stage.c.record).where(run_stage.c.run == _RUN)
-_INSERT_STAGE: Final = insert(run_stage)
-_FORGET_STAGES: Final = delete(run_stage).where(run_stage.c.run == _RUN)
 _INSERT_RUN: Final = insert(run)
 _OPEN_HALF: Final = (
     select(run.c.id)
@@ -92,25 +90,6 @@ class RunEvent:
     kind: str
     detail: str
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class News:
-    """An event that is to be kept."""
-
-    kind: str
-    detail: str
-    at: datetime
-    through: Stage | None = None
-    """What is remembered with it, until the run is over."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A stage of a run that is through; `record` is for whoever carries the run on."""
-
-    name: str
-    record: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,30 +166,34 @@ class Runs:
 
     def append_all(self, name: str, news: Sequence[News], *, epoch: Epoch) -> int:
         """Keep events of an open run in one transaction; return the number of the last one. As `append`."""
-        with self._database.write() as connection:
-            return _append(connection, name, news, epoch=epoch)
+        return self.keep_one(Entry(run=name, epoch=epoch, news=news))
 
     def finish(
         self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing | None = None
     ) -> int:
         """Keep the last event of a run and close it, with what it left its tenant; as `append`."""
-        with self._database.write() as connection:
-            number = _append(connection, name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
-            ended = delete(open_run).where(open_run.c.run == name)
-            row = connection.execute(ended.returning(open_run.c.tenant, open_run.c.host)).one()
-            connection.execute(_FORGET_STAGES, {"name": name})
-            appliances.run_over(connection, row.tenant, row.host, at=at)
-            if left is not None:
-                tenancies.put(connection, row.tenant, row.host, left)
-            return number
+        last = News(kind=kind, detail=detail, at=at)
+        return self.keep_one(Entry(run=name, epoch=epoch, news=(last,), left=left, ends=True))
 
     def settle(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing) -> int:
         """Keep an event of an open run with what its tenant's is from now on; as `append`."""
+        settled = News(kind=kind, detail=detail, at=at)
+        return self.keep_one(Entry(run=name, epoch=epoch, news=(settled,), left=left))
+
+    def keep_one(self, entry: Entry) -> int:
+        """Keep what is said of one run in a transaction of its own; as `append`."""
+        (number,) = self.keep((entry,))
+        if isinstance(number, ProblemError):
+            raise number
+        return number
+
+    def keep(self, entries: Sequence[Entry]) -> tuple[int | ProblemError, ...]:
+        """Keep what is said of several runs in one transaction; for each as `append`, and alone.
+
+        Raises StoreError, and then nothing of them is kept.
+        """
         with self._database.write() as connection:
-            number = _append(connection, name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
-            found = _locked(connection, name)
-            tenancies.put(connection, found.tenant, found.host, left)
-            return number
+            return run_news.keep(connection, entries)
 
     def ended_before(
         self, asked: Run, kinds: Collection[str], *, skip: int, most: int
@@ -240,6 +223,12 @@ class Runs:
         with self._database.read() as connection:
             found: str | None = connection.execute(_STOP, {"name": name}).scalar_one_or_none()
             return found
+
+    def to_stop(self, names: Sequence[str]) -> tuple[bool, ...]:
+        """Whether somebody asked that they stop, each of these runs. Raises StoreError."""
+        with self._database.read() as connection:
+            found = frozenset(connection.execute(_TO_STOP, {"names": list(names)}).scalars())
+        return tuple(name in found for name in names)
 
     def events(self, name: str, *, after: int = 0) -> tuple[RunEvent, ...]:
         """The run's events after this number, also while it runs. Raises StoreError."""
@@ -319,30 +308,3 @@ def _locked(connection: Connection, name: str) -> Row[Any]:
     if found is None:
         raise ProblemError(problem(ProblemType.NOT_FOUND, f"no run {name} is open; start another"))
     return found
-
-
-def _append(connection: Connection, name: str, news: Sequence[News], *, epoch: Epoch) -> int:
-    found = _locked(connection, name)
-    newest = counters.last(connection, counters.EPOCH, counters.owner(found.tenant, found.host))
-    if epoch < newest:
-        detail = f"epoch {epoch} of run {name} is over, {newest} has taken it over; stop acting for it"
-        raise ProblemError(problem(ProblemType.STALE_EPOCH, detail, epoch=newest))
-    before = int(connection.execute(_LAST_NUMBER, {"name": name}).scalar_one())
-    rows = [
-        {
-            "run": name,
-            "number": number,
-            "epoch": epoch,
-            "kind": each.kind,
-            "detail": each.detail,
-            "at": each.at,
-        }
-        for number, each in enumerate(news, before + 1)
-    ]
-    connection.execute(_INSERT_EVENT, rows)
-    through = [each.through for each in news if each.through is not None]
-    if through:
-        connection.execute(
-            _INSERT_STAGE, [{"run": name, "name": one.name, "record": one.record} for one in through]
-        )
-    return before + len(rows)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql import Executable
 
 from causeway_controller.inventory import modes
-from causeway_controller.store.database import Database, upsert
+from causeway_controller.store.database import Database, upsert_on
 from causeway_controller.store.tables import tenancy
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
@@ -71,10 +73,17 @@ def put(connection: Connection, tenant: TenantId, host: Name, standing: Standing
     """Keep it within the caller's transaction: the end of a run and what it left stand or fall together."""
     publications = None if standing.publications is None else codec.encode(standing.publications).decode()
     values = {"mode": codec.encode(modes.members(standing.mode)).decode(), "publications": publications}
-    row = upsert(connection, tenancy).values(tenant=tenant, host=host, **values)
-    kept = {name: value for name, value in values.items() if value is not None}
+    kept = tuple(name for name, value in values.items() if value is not None)
+    row = {"tenant": tenant, "host": host, **values}
+    connection.execute(_put(connection.dialect.name, kept), row)
+
+
+@functools.cache
+def _put(dialect: str, kept: tuple[str, ...]) -> Executable:
+    """Enter a row, or these of its members where it is there."""
+    row = upsert_on(dialect, tenancy)
     keys = [tenancy.c.tenant, tenancy.c.host]
-    connection.execute(row.on_conflict_do_update(index_elements=keys, set_=kept))
+    return row.on_conflict_do_update(index_elements=keys, set_={name: row.excluded[name] for name in kept})
 
 
 def let_go(

@@ -43,7 +43,7 @@ from causeway_controller.workflows.acting import Run as Acting
 from causeway_controller.workflows.actions import Executor
 from causeway_controller.workflows.inherited import Inherited, about
 from causeway_controller.workflows.ports import Journal, Tenancies
-from causeway_controller.workflows.run_record import Record
+from causeway_controller.workflows.run_record import Keeping, Record
 from causeway_controller.workflows.stages import Stages
 from causeway_wire.types import Name, VmName
 
@@ -59,6 +59,7 @@ class Means:
     """What runs are carried out with."""
 
     runs: Runs
+    keeping: Keeping
     epochs: Epochs
     tenancies: Tenancies
     executor: Executor
@@ -69,8 +70,8 @@ class Means:
     """Gives the journal of a run, which is its record."""
 
     def record(self, asked: Run) -> Record:
-        """Return what is kept of the run while it is carried out."""
-        return Record(asked, runs=self.runs, epochs=self.epochs, now=self.now)
+        """Return what keeps what comes of a run."""
+        return Record(asked, runs=self.runs, keeping=self.keeping, epochs=self.epochs, now=self.now)
 
 
 class Execution:

@@ -23,19 +23,31 @@ from causeway_controller.contract.run_events import (
 from causeway_controller.errors import ControllerError, StoreError, Superseded
 from causeway_controller.inventory import modes
 from causeway_controller.store.counters import Epochs
-from causeway_controller.store.runs import News, Run, RunEvent, Runs, Stage, Taken
+from causeway_controller.store.run_news import Entry, News, Stage
+from causeway_controller.store.runs import Run, RunEvent, Runs, Taken
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.store.together import Together
 from causeway_controller.workflows.inherited import Inherited
 from causeway_controller.workflows.telling import Telling, text
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import Epoch
 
-__all__ = ["FAILED", "FINISHED", "STARTED", "TAKEN_OVER", "Record"]
+__all__ = ["FAILED", "FINISHED", "STARTED", "TAKEN_OVER", "Keeping", "Record"]
 
 _PAGE: Final = 64
 """Runs that are read at once."""
 
 _log = logging.getLogger(__name__)
+
+
+class Keeping:
+    """Where the runs of a controller keep what comes of them: who does at the same time does it at once."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.entries: Together[Entry, int] = Together(runs.keep)
+        """Raises the ProblemError of `Runs.append`, StoreError."""
+        self.stops: Together[str, bool] = Together(runs.to_stop)
+        """Whether somebody asked that a run stop. Raises StoreError."""
 
 
 class Record:
@@ -45,7 +57,9 @@ class Record:
     under the epoch of who did it.
     """
 
-    def __init__(self, asked: Run, *, runs: Runs, epochs: Epochs, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, asked: Run, *, runs: Runs, keeping: Keeping, epochs: Epochs, now: Callable[[], datetime]
+    ) -> None:
         self.asked = asked
         self.epoch: Epoch = 0
         self.taken_over = False
@@ -54,6 +68,7 @@ class Record:
         self._runs = runs
         self._epochs = epochs
         self._now = now
+        self._keeping = keeping
         self._stages: Mapping[str, str] = {}
         """Records of the stages that were through when it was taken."""
 
@@ -79,7 +94,7 @@ class Record:
 
     async def stop_requested(self) -> bool:
         """As `ports.Journal.stop_requested`. Raises StoreError."""
-        return await asyncio.to_thread(self._runs.stop_asked_by, self.asked.id) is not None
+        return await self._keeping.stops.ask(self.asked.id)
 
     async def inherited(self) -> Inherited:
         """Return what the failover before this run of the same tenant and host left behind.
@@ -137,31 +152,15 @@ class Record:
     async def settle(self, mode: modes.Mode) -> None:
         """Keep that the tenant is in this mode while the run goes on. Raises Superseded, StoreError."""
         await self.telling.kept()
-        detail = {"mode": modes.members(mode)}
-        await self._to_store(self._runs.settle, SETTLED, detail, Standing(mode=mode))
+        await self._keep((self._news(SETTLED, {"mode": modes.members(mode)}),), left=Standing(mode=mode))
 
     async def close(self, kind: str, detail: dict[str, Any], left: Standing | None = None) -> None:
         """Keep the last event, with what the run left. Raises Superseded, StoreError."""
         await self.telling.kept()
-        await self._to_store(self._runs.finish, kind, detail, left)
+        await self._keep((self._news(kind, detail),), left=left, ends=True)
 
-    async def _to_store(
-        self, keep: Callable[..., object], kind: str, detail: dict[str, Any], left: Standing | None
-    ) -> None:
-        try:
-            await asyncio.to_thread(
-                keep,
-                self.asked.id,
-                epoch=self.epoch,
-                kind=kind,
-                detail=text(detail),
-                at=self._now(),
-                left=left,
-            )
-        except ProblemError as error:
-            self.refuse_superseded(error)
-            raise
-        self._log(kind, detail)
+    def _news(self, kind: str, detail: dict[str, Any]) -> News:
+        return News(kind=kind, detail=text(detail), at=self._now())
 
     def refuse_superseded(self, error: ProblemError) -> None:
         """Raise Superseded when that is what the store or an appliance says."""
@@ -170,9 +169,13 @@ class Record:
             newest = accepted if isinstance(accepted, int) else self.epoch + 1
             raise Superseded(self.epoch, newest) from error
 
-    async def _keep(self, news: Sequence[News]) -> None:
+    async def _keep(self, news: Sequence[News], *, left: Standing | None = None, ends: bool = False) -> None:
+        entry = Entry(run=self.asked.id, epoch=self.epoch, news=news, left=left, ends=ends)
         try:
-            await asyncio.to_thread(self._runs.append_all, self.asked.id, news, epoch=self.epoch)
+            if ends:
+                await asyncio.to_thread(self._runs.keep_one, entry)
+            else:
+                await self._keeping.entries.ask(entry)
         except ProblemError as error:
             self.refuse_superseded(error)
             raise

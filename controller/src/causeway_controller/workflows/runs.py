@@ -38,7 +38,7 @@ from causeway_controller.workflows.chores import ChoreExecution, Kind
 from causeway_controller.workflows.execution import Execution, Means, sentences
 from causeway_controller.workflows.leases import end_process
 from causeway_controller.workflows.ports import Engine, EngineState, Journal, Tenancies
-from causeway_controller.workflows.run_record import Record
+from causeway_controller.workflows.run_record import Keeping, Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
@@ -85,6 +85,7 @@ class Runs:
         self._chores = chores
         self._means = Means(
             runs=runs,
+            keeping=Keeping(runs),
             epochs=epochs,
             tenancies=tenancies,
             executor=executor,

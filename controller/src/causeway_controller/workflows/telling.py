@@ -12,7 +12,7 @@ import msgspec
 from causeway_controller.contract.run_events import STAGE, STEP
 from causeway_controller.failover.events import Event
 from causeway_controller.failover.steps import Action, MachineKind, Power, Ready
-from causeway_controller.store.runs import News, Stage
+from causeway_controller.store.run_news import News, Stage
 
 _GATHERING: Final = 0.05
 """Seconds that news wait for more: a transaction costs more than a row."""

@@ -25,7 +25,7 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.workflows.asking import Asking
 from causeway_controller.workflows.chores import Done, Unit
-from causeway_controller.workflows.run_record import Record
+from causeway_controller.workflows.run_record import Keeping, Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 from tests import joining
@@ -93,7 +93,9 @@ class World:
         self.runs.finish(SERVING, epoch=1, kind=kind, detail=detail, at=now())
 
     def performing(self) -> asyncio.Task[Done]:
-        record = Record(self.asked, runs=self.runs, epochs=Epochs(self.database), now=now)
+        record = Record(
+            self.asked, runs=self.runs, keeping=Keeping(self.runs), epochs=Epochs(self.database), now=now
+        )
         return asyncio.create_task(self.asking.perform(record, Unit(name="lan", sentence="")))
 
 
