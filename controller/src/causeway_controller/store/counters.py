@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import bindparam, select, update
@@ -13,6 +13,7 @@ from sqlalchemy.sql import Executable
 
 from causeway_controller.store.database import Database, upsert, upsert_on
 from causeway_controller.store.tables import counter
+from causeway_controller.store.together import Together
 from causeway_wire.types import ApplianceId, Epoch, Generation, Name, TenantId
 
 GENERATION: Final = "generation"
@@ -80,18 +81,23 @@ class StoredGenerations:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._together: Together[ApplianceId, Generation] = Together(self._next)
 
     async def next(self, appliance: ApplianceId) -> Generation:
         """A generation never handed out before for this appliance. Raises StoreError."""
-        return await asyncio.to_thread(self._next, appliance)
+        return await self._together.ask(appliance)
 
     async def at_least(self, appliance: ApplianceId, generation: Generation) -> None:
         """From now on `next` returns more than this: the appliance has seen it. Raises StoreError."""
         await asyncio.to_thread(self._at_least, appliance, generation)
 
-    def _next(self, appliance: ApplianceId) -> Generation:
+    def _next(self, appliances: Sequence[ApplianceId]) -> tuple[Generation, ...]:
+        """One for each, committed at once; in one order, so that no two controllers wait for each other."""
+        given: dict[int, Generation] = {}
         with self._database.write() as connection:
-            return advance(connection, GENERATION, appliance)
+            for place in sorted(range(len(appliances)), key=appliances.__getitem__):
+                given[place] = advance(connection, GENERATION, appliances[place])
+        return tuple(given[place] for place in range(len(appliances)))
 
     def _at_least(self, appliance: ApplianceId, generation: Generation) -> None:
         with self._database.write() as connection:

@@ -173,10 +173,11 @@ class Runs:
         if (known := await self._known(asked, identifier)) is not None:
             return known
         await self.plan(request, host=host)
-        half = await asyncio.to_thread(self._runs.open_half, request.tenant, host)
-        if isinstance(request, FailOverSite) and half is not None:
-            await self._take_place(half, actor)
-            await self.plan(request, host=host)
+        if isinstance(request, FailOverSite):
+            half = await asyncio.to_thread(self._runs.open_half, request.tenant, host)
+            if half is not None:
+                await self._take_place(half, actor)
+                await self.plan(request, host=host)
         return await self._open(asked)
 
     async def _take_place(self, half: str, actor: str) -> None:
