@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from causeway_controller.contract.requests import Request
 from causeway_controller.errors import (
@@ -69,6 +70,9 @@ from causeway_wire.change import ChangeState
 from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import ApplianceId, ChangeId, Epoch, Generation, Name
 
+QUESTIONS: Final = 200
+"""That are asked of appliances and hosts at once by who looks before runs and after them."""
+
 
 def _no_half(_name: ApplianceId, _run: str) -> None:
     return None
@@ -97,6 +101,7 @@ class Executor:
         self._hypervisors = hypervisors
         self._generations = generations
         self._timing = timing
+        self._turns = asyncio.Semaphore(QUESTIONS)
         self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
         self._hooks = hooks
         self._halves = halves
@@ -121,6 +126,7 @@ class Executor:
             agents=self._asked,
             hypervisors=self._hypervisors,
             hooks=self._hooks,
+            turns=self._turns,
             patience=self._timing.courtesy,
             pause=self._timing.longest_poll,
         )

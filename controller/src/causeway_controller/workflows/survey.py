@@ -47,11 +47,16 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """Asks agents and hypervisors, none of them for longer than `patience` seconds."""
+    """Asks agents and hypervisors, none of them for longer than `patience` seconds.
+
+    The seconds begin when it is its turn: of a thousand runs that begin at once, the last ones would wait for
+    this controller and take an appliance for silent.
+    """
 
     agents: Callable[[ApplianceId], Questioned]
     hypervisors: Hypervisors
     hooks: Hooks
+    turns: asyncio.Semaphore
     patience: float
     pause: float
     """Seconds until an agent that did not answer is asked again."""
@@ -142,7 +147,7 @@ class Survey:
         """Why the appliance would not take a document now."""
         error: Exception | None = None
         try:
-            async with asyncio.timeout(self.patience):
+            async with self.turns, asyncio.timeout(self.patience):
                 while True:
                     try:
                         await self.agents(appliance).live()
@@ -156,14 +161,14 @@ class Survey:
 
     async def _observed(self, appliance: ApplianceId) -> Observed | str:
         try:
-            async with asyncio.timeout(self.patience):
+            async with self.turns, asyncio.timeout(self.patience):
                 return await self.agents(appliance).observed()
         except _UNKNOWN as error:
             return f"unknown: {str(error) or 'no answer in time'}"
 
     async def _power(self, machine: MachineRef) -> str:
         try:
-            async with asyncio.timeout(self.patience):
+            async with self.turns, asyncio.timeout(self.patience):
                 found = await self.hypervisors(machine).find(machine.owner_id)
         except _UNKNOWN as error:
             return f"unknown: {str(error) or 'no answer in time'}"
