@@ -104,6 +104,7 @@ def test_duplicates_arrive_twice(world: World) -> None:
 
 
 def test_one_packet_in_many_is_overtaken_as_deep_as_told(world: World) -> None:
+    assert _exchange(world, 5) == list(range(5))  # neighbours are found: what waits for one is overtaken, too
     world.line.change(Conditions(seed=3).changed(reorder_every=50, reorder_depth=20))
     got = _exchange(world, 1000)
     assert sorted(got) == list(range(1000))
