@@ -73,9 +73,10 @@ class Shares:
         """One look."""
         table = await self._connections.table()
         target = self._state.target
-        followed = {} if target is None else networks(target.policy)
         before = set(self._refused)
-        if followed and table.entries > shares.LOOKED_FROM * table.limit and now >= self._count_at:
+        little = table.entries > shares.LOOKED_FROM * table.limit
+        # Whose connections are followed is asked of the whole policy, and not each second.
+        if little and now >= self._count_at and target is not None and (followed := networks(target.policy)):
             await self._count(table, followed, now)
         self._refused = {holder: each for holder, each in self._refused.items() if now < each.until}
         if before != set(self._refused) or (self._refused and now - self._said_at > REFUSED_SECONDS / 3):
