@@ -296,10 +296,11 @@ def _gone(one: Replica, who: str, found: Sequence[FoundVm]) -> Finding:
 
 def refused(error: ControllerError) -> Finding:
     """What a host was refused for, with what helps against that."""
-    if not isinstance(error, HypervisorError):
-        error = HypervisorError(str(error))
-    topic, advice = _REMEDIES[error.cause]
-    return found_problem(topic, str(error), error.advice or advice)
+    cause, advice = Cause.UNKNOWN, ""
+    if isinstance(error, HypervisorError):
+        cause, advice = error.cause, error.advice
+    topic, usual = _REMEDIES[cause]
+    return found_problem(topic, str(error), advice or usual)
 
 
 def _fills(stored: Stored) -> tuple[Filling, ...]:
