@@ -97,6 +97,20 @@ def addresses(space: str, device: str, *listed: str) -> None:
         run("ip", "-n", space, "addr", "add", address, "dev", device, *nodad)
 
 
+@contextmanager
+def between() -> Iterator[None]:
+    """An appliance that has `eth0` in the provider's network, and `eth1` in a public one."""
+    build(("eth0", UPLINK), ("eth1", FAR))
+    try:
+        addresses(BOX, "eth0", "10.9.0.2/24", "2001:db8:9::2/64")
+        addresses(BOX, "eth1", "203.0.113.10/24", "2001:db8:f::10/64")
+        addresses(UPLINK, "host", "10.9.0.20/24", "2001:db8:9::20/64")
+        addresses(FAR, "host", "203.0.113.77/24", "2001:db8:f::77/64")
+        yield
+    finally:
+        tear_down()
+
+
 def tear_down() -> None:
     for space in (BOX, UPLINK, VLAN, FAR):
         run("ip", "netns", "del", space, check=False)

@@ -14,7 +14,7 @@ from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import ruleset
 from causeway_wire.desired import Desired, Partial
 from tests import documents
-from tests.wired import BOX, FAR, UPLINK, addresses, beside, build, load, python, tear_down, within
+from tests.wired import BOX, FAR, UPLINK, beside, between, load, python, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
 
@@ -44,15 +44,8 @@ _KNOCK = """
 @pytest.fixture(scope="module")
 def box() -> Iterator[None]:
     """An appliance with an adapter at the provider's network and a public one."""
-    build(("eth0", UPLINK), ("eth1", FAR))
-    try:
-        addresses(BOX, "eth0", "10.9.0.2/24", "2001:db8:9::2/64")
-        addresses(BOX, "eth1", "203.0.113.10/24", "2001:db8:f::10/64")
-        addresses(UPLINK, "host", "10.9.0.20/24", "2001:db8:9::20/64")
-        addresses(FAR, "host", "203.0.113.77/24", "2001:db8:f::77/64")
+    with between():
         yield
-    finally:
-        tear_down()
 
 
 def enforce(document: Desired) -> None:

@@ -26,6 +26,7 @@ from tests.wired import (
     UPLINK,
     addresses,
     beside,
+    between,
     build,
     counted,
     drops,
@@ -73,19 +74,12 @@ def policy(document: Desired) -> Policy:
 @pytest.fixture(params=[FOUR, SIX], ids=["ipv4", "ipv6"])
 def gate(request: pytest.FixtureRequest) -> Iterator[Family]:
     """The gateway: `eth1` is public, `eth0` leads to the tunnels' servers."""
-    build(("eth0", UPLINK), ("eth1", FAR))
-    try:
-        addresses(BOX, "eth0", "10.9.0.2/24", "2001:db8:9::2/64")
-        addresses(BOX, "eth1", "203.0.113.10/24", "2001:db8:f::10/64")
-        addresses(UPLINK, "host", "10.9.0.20/24", "2001:db8:9::20/64")
-        addresses(FAR, "host", "203.0.113.77/24", "2001:db8:f::77/64")
+    with between():
         family: Family = request.param
         load(ruleset.render(policy(gateway(family, 0, 1))))
         within(BOX, "ip", "route", "add", "default", "via", "203.0.113.77")
         within(BOX, "ip", "-6", "route", "add", "default", "via", "2001:db8:f::77")
         yield family
-    finally:
-        tear_down()
 
 
 def first_packet(tag: bytes = TAG, *, opcode: int = 10, before: int = 54) -> bytes:
