@@ -27,7 +27,7 @@ from causeway_controller.store.runs import Run
 from causeway_controller.workflows import other_site
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType
-from tests import linked_sites
+from tests import linked_sites, run_events
 from tests.faulty_line import Fault
 from tests.linked_sites import (
     HOST,
@@ -81,7 +81,7 @@ async def test_a_half_waits_for_another_run_of_the_providers_host(both: Linked, 
     run = await both.start(BEGIN if kind == "begin" else Undo(tenant="acme", vms=ONES))
     await asyncio.sleep(1.0)
     assert not both.tenant.engine.tasks[run.id].done()
-    kept.finish(another.id, epoch=1, kind="finished", detail="{}", at=at)
+    run_events.finish(kept, another.id, epoch=1, kind="finished", detail="{}", at=at)
     assert await both.ended(run) == "finished", both.tenant.last(run.id)
     agree(both, "finished" if kind == "begin" else "failed")
 
@@ -144,7 +144,7 @@ async def test_stopped_by_the_tenants_staff_a_half_that_is_prepared_goes_no_furt
             (theirs,), (ours,) = both.tenant.runs_kept.open(), both.provider.runs_kept.open()
             await both.tenant.runs.stop(theirs.id, actor="anna")
             for _ in range(100):
-                if both.provider.runs_kept.stop_asked_by(ours.id) is not None:
+                if any(both.provider.runs_kept.to_stop([ours.id])):
                     break
                 await asyncio.sleep(0.05)
 

@@ -16,6 +16,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run, Runs
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from tests import run_events
 
 
 class FakeRunService:
@@ -96,11 +97,11 @@ class FakeRunService:
 
     def tell(self, run: str, kind: str, **detail: object) -> None:
         """An event of the run."""
-        self.runs.append(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
+        run_events.append(self.runs, run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
 
     def end(self, run: str, kind: str = "finished", **detail: object) -> None:
         """Its last event."""
-        self.runs.finish(run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
+        run_events.finish(self.runs, run, epoch=1, kind=kind, detail=_json(detail), at=datetime.now(UTC))
 
     def end_all(self) -> None:
         """The last event of each that is open."""

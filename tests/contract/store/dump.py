@@ -39,7 +39,7 @@ from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki
 from causeway_controller.trust.master_key import MasterKeys
 from causeway_wire.types import Secret
-from tests import joining
+from tests import joining, run_events
 from tests.provider_inventory import seed_example, tenant
 
 DUMPS = Path(__file__).parent / "dumps"
@@ -69,9 +69,9 @@ def fill(url: str) -> None:
     epoch = Epochs(database).take("acme", "esx1")
     runs = Runs(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
-    runs.append("r1", epoch=epoch, kind="started", detail="{}", at=AT)
+    run_events.append(runs, "r1", epoch=epoch, kind="started", detail="{}", at=AT)
     through = News(kind="stage", detail="{}", at=AT, through=Stage(name="stage 1", record="{}"))
-    runs.append_all("r1", (through,), epoch=epoch)
+    run_events.append_all(runs, "r1", (through,), epoch=epoch)
     runs.ask_to_stop("r1", actor="bert", at=AT)
     Standings(database).put("acme", "esx1", LEFT)
     Leases(database).take("controller-1", 10)

@@ -19,7 +19,7 @@ from causeway_controller.store.database import Database, connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_wire.problem import ProblemError
-from tests import postgres
+from tests import postgres, run_events
 from tests.provider_inventory import plan, seed_example, tenant, with_
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -53,8 +53,8 @@ def start(name: str, host: str) -> Step:
 
 def happen(name: str, epoch: int, *, last: bool) -> Step:
     def step(db: Database) -> object:
-        keep = Runs(db).finish if last else Runs(db).append
-        return keep(name, epoch=epoch, kind="k", detail="{}", at=AT)
+        keep = run_events.finish if last else run_events.append
+        return keep(Runs(db), name, epoch=epoch, kind="k", detail="{}", at=AT)
 
     return step
 

@@ -13,6 +13,7 @@ from causeway_controller.store.half import Half
 from causeway_controller.store.halves import Halves
 from causeway_controller.store.runs import Run, Runs
 from causeway_wire import codec
+from tests import run_events
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 VMS = frozenset({"db1"})
@@ -57,7 +58,7 @@ def test_only_a_run_that_serves_is_one_of_a_half(database: Database) -> None:
         text = codec.encode(request).decode()
         runs.start(Run(id=name, tenant="acme", host=host, request=text, actor="anna", at=AT))
     assert [runs.open_half("acme", host) for host in ("esx1", "esx2", "esx3")] == ["r1", None, None]
-    runs.finish("r1", epoch=1, kind="failed", detail="{}", at=AT)
+    run_events.finish(runs, "r1", epoch=1, kind="failed", detail="{}", at=AT)
     assert runs.open_half("acme", "esx1") is None
 
 
@@ -87,5 +88,5 @@ def test_one_question_tells_all_halves_that_are_open_and_which_shall_stop(
     runs.ask_to_stop(RUN, actor="anna", at=AT)
     found = halves.open()[RUN]
     assert (found.held, found.stop) == (True, True)
-    runs.finish(RUN, epoch=1, kind="failed", detail="{}", at=AT)
+    run_events.finish(runs, RUN, epoch=1, kind="failed", detail="{}", at=AT)
     assert halves.open() == {}

@@ -27,6 +27,7 @@ from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError, ProblemType
+from tests import run_events
 from tests.provider_inventory import plan, seed_example, tenant, with_
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -134,7 +135,7 @@ def test_an_open_run_is_seen_by_who_replaces_the_inventory(
         assert {one.type for one in caught.value.problem.each} == {ProblemType.FAILOVER_IN_PROGRESS.urn}
         assert "run r1 of tenant acme at esx1 is not over" in caught.value.problem.detail
     assert inventories.load().revision == 1
-    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT, left=Standing())
+    run_events.finish(runs, "r1", epoch=1, kind="finished", detail="{}", at=AT, left=Standing())
     assert inventories.replace(with_(seed_example(), tenants=()), expected=1, actor="bert").revision == 2
 
 

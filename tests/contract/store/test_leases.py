@@ -15,6 +15,7 @@ from causeway_controller.store.run_news import News
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError
+from tests import run_events
 from tests.workflow_bench import SITE
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -43,7 +44,7 @@ def test_a_lease_is_renewed_beside_many_that_write(url: str, database: Database)
 
     def write() -> None:
         while not stop.is_set():
-            runs.append_all("r1", [News(kind="step", detail="{}", at=AT)] * 3, epoch=1)
+            run_events.append_all(runs, "r1", [News(kind="step", detail="{}", at=AT)] * 3, epoch=1)
 
     writers = [threading.Thread(target=write) for _ in range(24)]
     for writer in writers:
@@ -87,21 +88,21 @@ def test_the_end_of_a_run_and_what_it_left_stand_or_fall_together(database: Data
     runs, standings = Runs(database), Standings(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
     left = Standing(mode=modes.Partial(frozenset({"db"})))
-    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT, left=left)
+    run_events.finish(runs, "r1", epoch=1, kind="finished", detail="{}", at=AT, left=left)
     assert standings.get("acme", "esx1") == left
     other = Standing(mode=modes.Idle())
     with pytest.raises(ProblemError):
-        runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT, left=other)
+        run_events.finish(runs, "r1", epoch=1, kind="finished", detail="{}", at=AT, left=other)
     assert standings.get("acme", "esx1") == left
 
 
 def test_a_run_is_asked_to_stop_while_it_is_open(database: Database) -> None:
     runs = Runs(database)
     runs.start(Run(id="r1", tenant="acme", host="esx1", request="{}", actor="anna", at=AT))
-    assert runs.stop_asked_by("r1") is None
+    assert runs.to_stop(["r1"]) == (False,)
     runs.ask_to_stop("r1", actor="bert", at=AT)
     runs.ask_to_stop("r1", actor="carl", at=AT)
-    assert runs.stop_asked_by("r1") == "bert"
-    runs.finish("r1", epoch=1, kind="failed", detail="{}", at=AT)
+    assert runs.to_stop(["r1", "r2"]) == (True, False)
+    run_events.finish(runs, "r1", epoch=1, kind="failed", detail="{}", at=AT)
     with pytest.raises(ProblemError):
         runs.ask_to_stop("r1", actor="bert", at=AT)

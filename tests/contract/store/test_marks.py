@@ -11,6 +11,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.marks import Marks, marks
 from causeway_controller.store.runs import Run, Runs
+from tests import run_events
 from tests.controller_api import two_tenants
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -22,7 +23,7 @@ def test_a_run_moves_its_own_tenant_only_and_the_inventory_everybody(database: D
     begun = marks(database, first)
     assert begun.of("acme") != first.of("acme")
     assert begun.of("bolt") == first.of("bolt")
-    runs.finish("r1", epoch=1, kind="failed", detail="{}", at=AT)
+    run_events.finish(runs, "r1", epoch=1, kind="failed", detail="{}", at=AT)
     over = marks(database, begun)
     assert over.of("acme") not in {begun.of("acme"), first.of("acme")}
     assert over.of("bolt") == first.of("bolt")

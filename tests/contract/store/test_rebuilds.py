@@ -10,6 +10,7 @@ from causeway_controller.store.database import Database
 from causeway_controller.store.rebuilds import Rebuilds
 from causeway_controller.store.runs import Run, Runs
 from causeway_wire import codec
+from tests import run_events
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -34,7 +35,7 @@ def test_both_kinds_are_found_and_nothing_else(database: Database) -> None:
                 at=BEGAN + number * MINUTE,
             )
         )
-    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=BEGAN + 9 * MINUTE)
+    run_events.finish(runs, "r1", epoch=1, kind="finished", detail="{}", at=BEGAN + 9 * MINUTE)
     appliance = Attempt(run="r1", tenant="acme", host="esx1", on="esx1", at=BEGAN + MINUTE, open=False)
     gateway = Attempt(run="r2", tenant="", host="gw1", on="esx1", at=BEGAN + 2 * MINUTE, open=True)
     assert Rebuilds(database).since(BEGAN) == (appliance, gateway)

@@ -18,6 +18,7 @@ from causeway_controller.store.run_news import Entry, News, Stage
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tables import open_run, run_stage
 from causeway_wire.problem import ProblemError, ProblemType
+from tests import run_events
 from tests.provider_inventory import seed_example
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -35,7 +36,7 @@ def runs(database: Database) -> Runs:
 
 
 def append(runs: Runs, kind: str, *, name: str = "r1", epoch: int = 1) -> int:
-    return runs.append(name, epoch=epoch, kind=kind, detail="{}", at=AT)
+    return run_events.append(runs, name, epoch=epoch, kind=kind, detail="{}", at=AT)
 
 
 def test_a_run_is_read_as_it_was_asked_for(runs: Runs) -> None:
@@ -52,7 +53,7 @@ def test_one_run_at_a_time_is_open_for_a_tenant_on_a_host(runs: Runs) -> None:
     with pytest.raises(ProblemError, match="run r1 of tenant acme on host esx1 is not over"):
         runs.start(asked("r2"))
     runs.start(asked("r3", host="esx2"))
-    runs.finish("r1", epoch=1, kind="done", detail="{}", at=AT)
+    run_events.finish(runs, "r1", epoch=1, kind="done", detail="{}", at=AT)
     runs.start(asked("r4"))
     assert {each.id for each in runs.open()} == {"r3", "r4"}
 
@@ -76,7 +77,7 @@ def test_of_many_who_start_at_once_one_does_and_the_others_are_told(database: Da
 
 
 def test_a_run_that_is_over_takes_no_more_events(runs: Runs) -> None:
-    runs.finish("r1", epoch=1, kind="done", detail="{}", at=AT)
+    run_events.finish(runs, "r1", epoch=1, kind="done", detail="{}", at=AT)
     with pytest.raises(ProblemError, match="no run r1 is open"):
         append(runs, "late")
     assert [each.kind for each in runs.events("r1")] == ["done"]
@@ -92,7 +93,7 @@ def test_whoever_was_taken_over_writes_no_more(runs: Runs, database: Database) -
 
 def through(runs: Runs, stage: str, *, epoch: int) -> None:
     told = News(kind="stage", detail="{}", at=AT, through=Stage(name=stage, record=f"{stage} of {epoch}"))
-    runs.append_all("r1", (told,), epoch=epoch)
+    run_events.append_all(runs, "r1", (told,), epoch=epoch)
 
 
 def test_who_takes_a_run_knows_what_came_of_it_and_which_stages_are_through(runs: Runs) -> None:
@@ -138,7 +139,7 @@ def test_who_takes_a_run_waits_for_the_stage_that_is_being_remembered(runs: Runs
 
 def test_nothing_is_remembered_of_a_run_that_is_over(runs: Runs, database: Database) -> None:
     through(runs, "stage 1", epoch=1)
-    runs.finish("r1", epoch=1, kind="finished", detail="{}", at=AT)
+    run_events.finish(runs, "r1", epoch=1, kind="finished", detail="{}", at=AT)
     assert runs.take("r1") is None
     with database.read() as connection:
         assert connection.execute(select(run_stage)).all() == []

@@ -64,7 +64,7 @@ class Entry:
     left: Standing | None = None
     """What its tenant's is from now on."""
     ends: bool = False
-    """Kept alone (`Runs.finish`): it changes rows of appliances, which a watch locks in another order
+    """Kept alone (`Runs.keep_one`): it changes rows of appliances, which a watch locks in another order
     than runs would.
     """
 

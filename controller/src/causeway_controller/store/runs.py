@@ -19,9 +19,8 @@ from causeway_controller.contract.runs import RunId
 from causeway_controller.errors import StoreError
 from causeway_controller.store import counters, left_on, run_news
 from causeway_controller.store.database import Database, upsert, upsert_on
-from causeway_controller.store.run_news import Entry, News
+from causeway_controller.store.run_news import Entry
 from causeway_controller.store.tables import inventory_head, open_run, run, run_event, run_stage, run_stop
-from causeway_controller.store.tenancies import Standing
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import Epoch, Name, TenantId
 
@@ -34,7 +33,6 @@ _RUN: Final[BindParameter[str]] = bindparam("name")
 _FIND: Final = select(run).where(run.c.id == _RUN)
 _IS_OPEN: Final = select(open_run.c.run).where(open_run.c.run == _RUN)
 _LOCK: Final = select(open_run).where(open_run.c.run == _RUN).with_for_update()
-_STOP: Final = select(run_stop.c.actor).where(run_stop.c.run == _RUN)
 _TO_STOP: Final = select(run_stop.c.run).where(run_stop.c.run.in_(bindparam("names", expanding=True)))
 _EVENTS: Final = (
     select(run_event)
@@ -156,39 +154,19 @@ class Runs:
                 stages={row.name: row.record for row in stages},
             )
 
-    def append(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime) -> int:
-        """Keep an event of an open run and return its number.
+    def keep_one(self, entry: Entry) -> int:
+        """Keep what is said of one run in a transaction of its own and return the number of its last event.
 
         Raises ProblemError when the run is over (`not-found`), or when somebody with a newer epoch has taken
         it over (`stale-epoch`): then nothing is written.
         """
-        return self.append_all(name, (News(kind=kind, detail=detail, at=at),), epoch=epoch)
-
-    def append_all(self, name: str, news: Sequence[News], *, epoch: Epoch) -> int:
-        """Keep events of an open run in one transaction; return the number of the last one. As `append`."""
-        return self.keep_one(Entry(run=name, epoch=epoch, news=news))
-
-    def finish(
-        self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing | None = None
-    ) -> int:
-        """Keep the last event of a run and close it, with what it left its tenant; as `append`."""
-        last = News(kind=kind, detail=detail, at=at)
-        return self.keep_one(Entry(run=name, epoch=epoch, news=(last,), left=left, ends=True))
-
-    def settle(self, name: str, *, epoch: Epoch, kind: str, detail: str, at: datetime, left: Standing) -> int:
-        """Keep an event of an open run with what its tenant's is from now on; as `append`."""
-        settled = News(kind=kind, detail=detail, at=at)
-        return self.keep_one(Entry(run=name, epoch=epoch, news=(settled,), left=left))
-
-    def keep_one(self, entry: Entry) -> int:
-        """Keep what is said of one run in a transaction of its own; as `append`."""
         (number,) = self.keep((entry,))
         if isinstance(number, ProblemError):
             raise number
         return number
 
     def keep(self, entries: Sequence[Entry]) -> tuple[int | ProblemError, ...]:
-        """Keep what is said of several runs in one transaction; for each as `append`, and alone.
+        """Keep what is said of several runs in one transaction; for each as `keep_one`.
 
         Raises StoreError, and then nothing of them is kept.
         """
@@ -217,12 +195,6 @@ class Runs:
             _locked(connection, name)
             asked = upsert(connection, run_stop).values(run=name, actor=actor, at=at)
             connection.execute(asked.on_conflict_do_nothing(index_elements=[run_stop.c.run]))
-
-    def stop_asked_by(self, name: str) -> str | None:
-        """Who asked that the run stop; None when nobody did. Raises StoreError."""
-        with self._database.read() as connection:
-            found: str | None = connection.execute(_STOP, {"name": name}).scalar_one_or_none()
-            return found
 
     def to_stop(self, names: Sequence[str]) -> tuple[bool, ...]:
         """Whether somebody asked that they stop, each of these runs. Raises StoreError."""

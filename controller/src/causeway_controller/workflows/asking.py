@@ -86,7 +86,7 @@ class Asking:
                 return Done(detail=f"run {run}")
             if wanted.end and not wanted.vms & await asyncio.to_thread(self._served, wanted):
                 return Done(detail="nothing of them is served any more")
-            if await asyncio.to_thread(self._runs.stop_asked_by, record.asked.id) is not None:
+            if await record.stop_requested():
                 detail = (
                     "somebody asked that it stop: nothing more is begun for it; what "
                     f"{wanted.tenant}'s controller has begun goes on, and its staff stops that"

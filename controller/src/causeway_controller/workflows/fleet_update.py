@@ -135,7 +135,7 @@ class FleetUpdate:
             except ProblemError as error:
                 if time.monotonic() >= deadline:
                     raise
-                if await asyncio.to_thread(self._runs.stop_asked_by, record.asked.id) is not None:
+                if await record.stop_requested():
                     raise RunStopped(
                         unit.sentence, ControllerError("somebody asked for it"), (), ()
                     ) from error

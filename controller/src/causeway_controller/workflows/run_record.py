@@ -45,7 +45,7 @@ class Keeping:
 
     def __init__(self, runs: Runs) -> None:
         self.entries: Together[Entry, int] = Together(runs.keep)
-        """Raises the ProblemError of `Runs.append`, StoreError."""
+        """Raises the ProblemError of `Runs.keep_one`, StoreError."""
         self.stops: Together[str, bool] = Together(runs.to_stop)
         """Whether somebody asked that a run stop. Raises StoreError."""
 

@@ -28,6 +28,7 @@ from causeway_controller.store.audit import Audit
 from causeway_controller.store.runs import Run, Runs
 from causeway_controller.store.tenancies import Standing, Standings
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from tests import run_events
 from tests.controller_api import Served, serving, two_tenants
 from tests.provider_inventory import seed_example, two_hosts
 
@@ -154,11 +155,11 @@ async def test_replicas_that_a_settled_run_left_on_are_told_with_what_ends_them(
             detail = json.dumps(told)
             if kind == "settled":
                 left = Standing(mode=modes.read(partial["mode"]))
-                runs.settle("r1", epoch=1, kind=kind, detail=detail, at=at, left=left)
+                run_events.append(runs, "r1", epoch=1, kind=kind, detail=detail, at=at, left=left)
             elif kind == "failed":
-                runs.finish("r1", epoch=1, kind=kind, detail=detail, at=at)
+                run_events.finish(runs, "r1", epoch=1, kind=kind, detail=detail, at=at)
             else:
-                runs.append("r1", epoch=1, kind=kind, detail=detail, at=at)
+                run_events.append(runs, "r1", epoch=1, kind=kind, detail=detail, at=at)
         _, body, _ = await served.ask("GET", "/v1/status")
         told = body["troubles"][0]
         assert told["subject"] == "acme on esx1"

@@ -28,7 +28,7 @@ from causeway_controller.workflows.chores import Done, Unit
 from causeway_controller.workflows.run_record import Keeping, Record
 from causeway_wire import codec
 from causeway_wire.problem import ProblemError
-from tests import joining
+from tests import joining, run_events
 from tests.provider_inventory import tenant, vm, with_
 
 VMS = frozenset({"db1"})
@@ -90,7 +90,7 @@ class World:
         self.runs.start(self.run(SERVING, text, host="esx1"))
 
     def ends(self, kind: str, detail: str = "{}") -> None:
-        self.runs.finish(SERVING, epoch=1, kind=kind, detail=detail, at=now())
+        run_events.finish(self.runs, SERVING, epoch=1, kind=kind, detail=detail, at=now())
 
     def performing(self) -> asyncio.Task[Done]:
         record = Record(

@@ -26,6 +26,7 @@ from causeway_controller.store.runs import Run, Runs
 from causeway_controller.workflows.bringing_back import BringingBack
 from causeway_wire import codec
 from causeway_wire.types import Name, TenantId
+from tests import run_events
 from tests.provider_inventory import host, network, seed_example
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -139,7 +140,7 @@ class World:
         return self.begun
 
     def end(self, run: str) -> None:
-        self.runs.finish(run, epoch=1, kind="failed", detail="{}", at=self.now)
+        run_events.finish(self.runs, run, epoch=1, kind="failed", detail="{}", at=self.now)
 
 
 @pytest.fixture

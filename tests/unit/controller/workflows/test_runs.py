@@ -290,7 +290,7 @@ async def test_a_run_stops_before_its_next_stage_and_takes_back(bench: RunsBench
     bench.engine.at = stop
     await bench.engine.carry_out(run)
     kind, told = bench.last(run)
-    assert (kind, bench.runs_kept.stop_asked_by(run)) == ("failed", "bert")
+    assert (kind, bench.runs_kept.to_stop([run])) == ("failed", (True,))
     assert told["why"].startswith("Stopped before The appliance holds the gateway")
     assert bench.agents[PROVIDER].mode == "idle"
     assert bench.running() == set()

@@ -23,6 +23,7 @@ from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.database import Database
 from causeway_controller.workflows.run_record import FAILED, FINISHED
 from causeway_wire.problem import ProblemError, ProblemType, problem
+from tests import run_events
 from tests.fakes.engine import Killed
 from tests.runs_bench import HOST, START, RunsBench, made, through
 
@@ -94,7 +95,7 @@ def passed(bench: RunsBench, name: str, asked: Request | Chore) -> None:
     """A run that went through meanwhile and touched no replica."""
     run = bench.runs._asked(asked, "acme", HOST, actor="anna", identifier=name)
     bench.runs_kept.start(run)
-    bench.runs_kept.finish(name, epoch=1, kind=FINISHED, detail='{"failures":{}}', at=START)
+    run_events.finish(bench.runs_kept, name, epoch=1, kind=FINISHED, detail='{"failures":{}}', at=START)
 
 
 @pytest.mark.parametrize("between", [0, 3, 200])

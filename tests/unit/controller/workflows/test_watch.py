@@ -18,6 +18,7 @@ from causeway_controller.store.tenancies import Standing
 from causeway_controller.workflows.watch import access
 from causeway_wire import problem
 from causeway_wire.problem import ProblemType
+from tests import run_events
 from tests.fakes.agent_server import problem_answer
 from tests.watched import HOST, INTERVAL, ME, TENANT, Watched, watched
 
@@ -106,7 +107,7 @@ async def test_another_mode_than_the_last_run_left_is_known_but_not_while_one_is
     one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
     assert (await one.look()).condition is Condition.HEALTHY
     epoch = 1
-    one.runs.finish("r1", epoch=epoch, kind="failed", detail="{}", at=one.now)
+    run_events.finish(one.runs, "r1", epoch=epoch, kind="failed", detail="{}", at=one.now)
     found = await one.look()
     assert (found.condition, found.mode, found.intended) == (Condition.OTHER_MODE, "idle", "full")
 
@@ -172,7 +173,7 @@ async def test_what_a_run_leaves_is_looked_at_soon_after_it(one: Watched) -> Non
     one.power = Power.OFF
     assert (await one.look()).condition is Condition.OFF
     one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
-    one.runs.finish("r1", epoch=1, kind="finished", detail="{}", at=one.now, left=IDLE)
+    run_events.finish(one.runs, "r1", epoch=1, kind="finished", detail="{}", at=one.now, left=IDLE)
     (found,) = one.appliances.all()
     assert (found.condition, health.troubles([found], now=one.now, patience=timedelta(hours=1))) == (
         Condition.UNKNOWN,
@@ -189,7 +190,7 @@ async def test_one_that_is_silent_is_silent_still_when_a_run_has_failed(one: Wat
     one.agent.intercept = lambda _: web.Response(status=500, text="no")
     since = (await one.look()).since
     one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=one.now))
-    one.runs.finish("r1", epoch=1, kind="failed", detail="{}", at=one.now)
+    run_events.finish(one.runs, "r1", epoch=1, kind="failed", detail="{}", at=one.now)
     (found,) = one.appliances.all()
     assert (found.condition, found.since) == (Condition.SILENT, since), "else it is brought back later"
 
