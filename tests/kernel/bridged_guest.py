@@ -4,6 +4,7 @@
     python -m tests.kernel.bridged_guest hear ETHERTYPE on          (until its input ends, and a bit longer)
     python -m tests.kernel.bridged_guest hear any SECONDS           (what a `say` said, whatever tags it has)
     python -m tests.kernel.bridged_guest say ETHERTYPE COUNT TO [FROM]    (of more octets: with tags)
+    python -m tests.kernel.bridged_guest crowd ETHERTYPE COUNT TO         (each from another address)
     python -m tests.kernel.bridged_guest talk ADDRESS SECONDS       (one way, whoever listens)
     python -m tests.kernel.bridged_guest lease SECONDS              (a DHCP server; prints "ready" first)
     python -m tests.kernel.bridged_guest ask SECONDS                (a DHCP client)
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import os
 import select
 import socket
 import struct
@@ -78,6 +80,16 @@ def say(ethertype: str, count: int, to: str, source: str | None) -> None:
     _say({"said": count})
 
 
+def crowd(ethertype: str, count: int, to: str) -> None:
+    """Speak under so many addresses; those of one process are never those of another."""
+    rest = (bytes.fromhex(ethertype)).ljust(48, b"x")
+    head, tail = bytes.fromhex(to.replace(":", "")), os.getpid() & 0xFF
+    with _frames() as sock:
+        for number in range(count):
+            sock.send(head + bytes((2, 0xEE)) + (number << 8 | tail).to_bytes(4, "big") + rest)
+    _say({"said": count})
+
+
 def talk(address: str, seconds: float) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         until, said = time.monotonic() + seconds, 0
@@ -131,6 +143,8 @@ if __name__ == "__main__":
             hear(ethertype, None if seconds == "on" else float(seconds))
         case ["say", ethertype, count, to, *source]:
             say(ethertype, int(count), to, source[0] if source else None)
+        case ["crowd", ethertype, count, to]:
+            crowd(ethertype, int(count), to)
         case ["talk", address, seconds]:
             talk(address, float(seconds))
         case ["lease", seconds]:

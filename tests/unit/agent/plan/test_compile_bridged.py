@@ -10,6 +10,7 @@ import pytest
 
 from causeway_agent.backends.segment import guard_frames
 from causeway_agent.errors import CompileError
+from causeway_agent.plan.compile import openvpn_config
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter import bridge
 from causeway_agent.plan.model.objects import Bridge, BridgePort, Claim, Sysctl
@@ -140,9 +141,7 @@ def test_machines_of_one_side_are_not_learned_on_the_other(
     assert sorted(filled["own"]) == [f'"{port}" . {MAC}' for port in inner]
     assert sorted(filled["returned"]) == [f'"{port}" . {MAC}' for port in outer]
     screen = bridge.RULES.partition("chain screen {")[2].partition("}\n  chain")[0]
-    order = [
-        screen.index(name) for name in ("@returned", "@own accept", "ether saddr @heard", "update @heard")
-    ]
+    order = [screen.index(name) for name in ("@returned", "@own accept", "from_replicas", "from_production")]
     assert order == sorted(order), "what a replica says under its own address is never dropped as another's"
 
 
@@ -166,7 +165,9 @@ def test_openvpn_carries_frames_and_gives_no_addresses() -> None:
             line for line in lines if line.startswith(("ifconfig ", "client-to-client", "client-config"))
         ]
     assert all(server.files == () for server in servers)
-    assert all("max-routes-per-client 8192" in text for text in texts[:2])
+    assert all("max-routes-per-client 49152\nstale-routes-check 3600 60\n" in text for text in texts[:2])
+    assert bridge.HEARD < openvpn_config.MAX_HOSTS, "of a host without a place no frame is taken"
+    assert bridge.HEARD_SECONDS >= openvpn_config.HOST_SECONDS
 
 
 def test_idle_a_bridged_network_is_not_bridged() -> None:

@@ -68,7 +68,7 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     by_family = {"known", "flows", "homes", "tries", "strays", "quarters"}
     taught = by_family | {f"{name}6" for name in by_family} | {"named", "crowded", "asking", "open", "groups"}
     taught |= {"echoing4", "echoing6", *fragments.TAUGHT, *shares.TAUGHT}
-    taught |= {"group_sources", "heard"}
+    taught |= {"group_sources", "new_groups", "newcomers", "heard", "met"}
     assert declared - flushed == taught | ruleset.FILLED_BY_RULES | neighbours.TAUGHT
     assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [
         "flush table inet causeway",

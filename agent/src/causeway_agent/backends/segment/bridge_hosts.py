@@ -18,8 +18,8 @@ from causeway_agent.backends.kernel.rtnl_schema import Message
 from causeway_agent.backends.segment import guard_frames, packet_socket
 from causeway_agent.backends.segment.guard_frames import Frame, Kind
 
-LIMIT = 8192
-"""Hosts told at most, which is what the server remembers (`openvpn_config.MAX_HOSTS`)."""
+LIMIT = 12_288
+"""Hosts told at most; there are fewer in a bridge (`filter.bridge.NEWCOMERS_BURST`)."""
 
 _BATCH = 256
 _PAUSE = 0.01

@@ -43,8 +43,14 @@ RETRANSMIT_SECONDS: Final = 1
 single loss outlast the client's patience (`remotes`).
 """
 
-MAX_HOSTS: Final = 8192
-"""MAC addresses that a bridged server remembers; production may have more hosts than its default of 256."""
+MAX_HOSTS: Final = 49_152
+"""MAC addresses that a bridged server remembers: more than the packet filter lets get there in that time
+(`filter.bridge.HEARD`), for of one that it has no place for it takes no frame. Its default is 256.
+"""
+HOST_SECONDS: Final = 3600
+"""That it remembers one that says nothing and is sent nothing; by default it is for ever."""
+_HASHES: Final = 4096
+"""Buckets that it looks for them in; 256 by default."""
 
 _COMMON: Final = (
     f"tun-mtu {TUNNEL_MTU}",
@@ -174,7 +180,11 @@ def _places(tunnel: TunnelServer, transport: Transport, suffix: str) -> tuple[st
 def _reach(tunnel: TunnelServer) -> tuple[str, ...]:
     """How the server knows what is behind its client: told, or learned from frames as a switch does."""
     if tunnel.extension is Extension.BRIDGED:
-        return (f"max-routes-per-client {MAX_HOSTS}",)
+        return (
+            f"max-routes-per-client {MAX_HOSTS}",
+            f"stale-routes-check {HOST_SECONDS} 60",
+            f"hash-size 256 {_HASHES}",
+        )
     return ("client-config-dir ccd",)
 
 

@@ -13,18 +13,26 @@ from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.policy import BridgedNetwork
 
 TABLE: Final = "causeway"
-COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_storm", "drop_closed", "drop_bridge")
-"""Named counters: frames with a tag, frames whose sender lives on the other side, group frames above the
-limit, frames while the loop guard keeps the bridge closed, and all others that no set names.
+COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_crowd", "drop_storm", "drop_closed", "drop_bridge")
+"""Named counters: frames with a tag, frames whose sender lives on the other side, frames of senders that
+nobody has heard above the ration, group frames above the limit, frames while the loop guard keeps the bridge
+closed, and all others that no set names.
 """
 GROUP_FRAMES: Final = "200/second burst 200 packets"
 """Broadcast and multicast per direction: a thousand hosts' ARP fits, a storm does not."""
 GROUP_FRAMES_OF_ONE: Final = "100/second burst 150 packets"
 """Of one source: what is left of the direction's is for the others."""
-HEARD: Final = 16_384
-"""Senders remembered of production's side; of more, the later ones are not until others were silent."""
-HEARD_FOR: Final = "1h"
+GROUP_FRAMES_OF_NEWCOMERS: Final = "50/second burst 100 packets"
+"""Per direction, of senders that had not been heard before: not out of what the others have."""
+NEWCOMERS_BURST: Final = 8192
+NEWCOMERS_A_SECOND: Final = 10
+"""Senders of a port that nobody heard before: a large segment's at once, then so many a second. The bridge
+remembers each for 300 seconds and sets itself no limit, the OpenVPN server for `HEARD_SECONDS`.
+"""
+HEARD_SECONDS: Final = 3600
 """After its last frame: a machine that says nothing at all for longer has no connection to lose."""
+HEARD: Final = NEWCOMERS_BURST + NEWCOMERS_A_SECOND * HEARD_SECONDS
+"""Senders remembered of each side: as many as there can be, whoever forges how many."""
 TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x9200", "0x9300")
 """EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
 9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
@@ -35,13 +43,19 @@ GUARD: Final = "0x88b5"
 DECLARATIONS: Final = (
     "".join(f"  counter {name} {{ }}\n" for name in COUNTERS)
     + f"""\
-  set heard {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_FOR}; }}
+  set heard {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_SECONDS}s; }}
+  set met {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_SECONDS}s; }}
 """
     + """\
   set open { type iface_index; flags dynamic; }
+  set newcomers { type ifname; size 1024; flags dynamic; }
   set groups { type ifname . ifname; size 1024; flags dynamic; }
+  set new_groups { type ifname . ifname; size 1024; flags dynamic; }
   set group_sources { type ifname . ifname . ether_addr; size 4096; flags dynamic,timeout; timeout 10s; }
   chain limited { }
+  chain newcomer { }
+  chain from_replicas { }
+  chain from_production { }
   chain screen { type filter hook prerouting priority -300; policy accept; }
   chain kept { type filter hook input priority 0; policy accept; }
   chain forward { type filter hook forward priority 0; policy drop; }
@@ -60,21 +74,45 @@ SETS: Final = {
 }
 
 _GROUP: Final = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"
+_NEWCOMERS: Final = f"{NEWCOMERS_A_SECOND}/second burst {NEWCOMERS_BURST} packets"
 _PORTS: Final = "iifname . oifname"
+_NEW: Final = "0x1"
+"""Mark of a frame whose sender had not been heard before."""
+_TELL, _FORGET = f"meta mark set {_NEW}", "meta mark set 0"
 
 RULES: Final = f"""\
   chain limited {{
+    meta mark {_NEW} update @new_groups {{ {_PORTS} limit rate over {GROUP_FRAMES_OF_NEWCOMERS} }} \
+counter name drop_storm drop
+    meta mark {_NEW} accept
     update @group_sources {{ {_PORTS} . ether saddr limit rate over {GROUP_FRAMES_OF_ONE} }} \
 counter name drop_storm drop
     update @groups {{ {_PORTS} limit rate over {GROUP_FRAMES} }} counter name drop_storm drop
     accept
   }}
+  chain newcomer {{
+    update @newcomers {{ iifname limit rate over {_NEWCOMERS} }} \
+counter name drop_crowd drop
+    {_TELL}
+  }}
+  chain from_replicas {{
+    ether saddr @heard counter name drop_loop drop
+    ether saddr @met update @met {{ ether saddr }} accept
+    jump newcomer
+    add @met {{ ether saddr }}
+  }}
+  chain from_production {{
+    ether saddr @heard update @heard {{ ether saddr }} accept
+    jump newcomer
+    add @heard {{ ether saddr }}
+  }}
   chain screen {{
+    {_FORGET}
     ether type {{ {", ".join(TAGS)} }} counter name drop_tagged drop
     iifname . ether saddr @returned counter name drop_loop drop
     iifname . ether saddr @own accept
-    iifname @beside ether saddr @heard counter name drop_loop drop
-    iifname @behind update @heard {{ ether saddr }}
+    iifname @beside goto from_replicas
+    iifname @behind goto from_production
   }}
   chain kept {{
     ether daddr 01:80:c2:00:00:02 counter name drop_bridge drop
@@ -100,6 +138,11 @@ production's, be it forged or one of ours that a host reflects: it would pass no
 look for that machine beside the replicas, and their frames to it would not cross until it speaks again. Other
 machines beside the replicas are learned: else what a replica sends them would be flooded into the tunnel. Who
 was heard is not told apart by network: what an address of another one loses is to be learned.
+
+Who forges ever new senders fills the bridge and the OpenVPN server with them, and what there is for group
+frames. So senders that had not been heard are rationed for each port before the bridge learns from them, and
+have a budget of group frames of their own; those who had been heard lose nothing, newcomers have to speak
+again.
 
 The questions of the tunnel's ends about its path and what their guards say arrive on a port; the chain's
 policy ends them there, and nobody counts them: a counter that grows while all is well would hide what it is

@@ -9,6 +9,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_arp": "ARP questions from or about machines that are not failed over here",
     "drop_bridge": "frames that a bridge lets nobody send or receive",
     "drop_closed": "frames while the loop guard keeps the bridge closed",
+    "drop_crowd": "frames of machines that a bridge had not heard before, above their port's ration",
     "drop_denied": "packets to networks that replicas never reach",
     "drop_flood": "unknown flows at the gateway's door and echo requests above their budgets",
     "drop_forward": "packets that no failover, network or rule lets pass",
