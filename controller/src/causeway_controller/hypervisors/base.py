@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from causeway_controller.contract.hosts import Finding, VmNic
@@ -145,6 +146,17 @@ async def log_out(provider: Provider) -> None:
     """End its login, where the host keeps one. Raises nothing."""
     if isinstance(provider, LoggedIn):
         await provider.close()
+
+
+@runtime_checkable
+class Imaged(Protocol):
+    """A `Provider` whose machines are made of an image, which is a file at the controller."""
+
+    async def image(self) -> Path:
+        """Return the file. Raises HypervisorError where it is none that machines of this kind are made of.
+
+        The host is not asked.
+        """
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ from causeway_controller.fleet.connection import SocketFactory
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import (
     HypervisorError,
+    Imaged,
     Inspecting,
     MachineSpec,
     NicSpec,
@@ -122,6 +123,7 @@ class Onboarding:
         """
         if await provider.find(wanted.id) is not None:
             return
+        await _refuse_image(wanted, provider)
         await _refuse_bridge(wanted, provider)
         token = await self._tokens.get(wanted.id)
         seed = seed_of(wanted, self._identity().authority, token, expires=self._now() + TOKEN_LIFE)
@@ -135,6 +137,7 @@ class Onboarding:
 
         Without an envelope: its token would be a new one.
         """
+        await _refuse_image(wanted, provider)
         await _refuse_bridge(wanted, provider)
         await _refuse(await _spec(wanted, provider, b"", in_place=True), provider)
 
@@ -215,6 +218,15 @@ async def _spec(wanted: Wanted, provider: Provider, seed: bytes, *, in_place: bo
 async def _refuse(spec: MachineSpec, provider: Provider) -> None:
     if reasons := await provider.preflight(spec):
         raise HypervisorError(f"appliance {spec.name} cannot be deployed: {'; '.join(reasons)}")
+
+
+async def _refuse_image(wanted: Wanted, provider: Provider) -> None:
+    """Raise HypervisorError where it would be made of no image: before the host is given networks for it."""
+    if isinstance(provider, Imaged):
+        try:
+            await provider.image()
+        except HypervisorError as error:
+            raise HypervisorError(f"appliance {wanted.id} cannot be deployed: {error}") from error
 
 
 async def _refuse_bridge(wanted: Wanted, provider: Provider) -> None:

@@ -22,6 +22,7 @@ from causeway_controller.contract.provider import Host
 from causeway_controller.contract.selftest import Outcome, SelftestReport, SelftestStep
 from causeway_controller.hypervisors.base import (
     HypervisorError,
+    Imaged,
     Inspecting,
     Machine,
     MachineSpec,
@@ -49,7 +50,17 @@ _GRACE_SECONDS: Final = 10.0
 _POLL: Final = 0.5
 _TOKEN_OCTETS: Final = 32
 _REMOVE: Final = "remove"
-_STEPS: Final = ("check", "clean", "networks", "deploy", "read back", "power on", "power off", _REMOVE)
+_STEPS: Final = (
+    "image",
+    "check",
+    "clean",
+    "networks",
+    "deploy",
+    "read back",
+    "power on",
+    "power off",
+    _REMOVE,
+)
 _MANAGEMENT: Final = ipaddress.IPv4Interface("192.0.2.10/24")
 
 
@@ -85,9 +96,11 @@ class Selftest:
         """Go the whole way; what fails is in the report. What was made is removed, also when cancelled."""
         way = _Way(self)
         try:
+            image = await way.step("image", way.image)
             if await way.step("check", way.check) and await way.step("clean", way.clean):
                 _ = (
-                    await way.step("networks", way.make_networks)
+                    image
+                    and await way.step("networks", way.make_networks)
                     and await way.step("deploy", way.deploy)
                     and await way.step("read back", way.read_back)
                     and await way.step("power on", way.power_on)
@@ -162,6 +175,13 @@ class _Way:
             networks=tuple(self.segments),
             findings=masked(self.findings, self.asked.hide),
         )
+
+    async def image(self) -> str:
+        """What does not hold ends it before anything is made; the host is looked at all the same."""
+        provider = self.asked.provider
+        if not isinstance(provider, Imaged):
+            return "this kind of host has none"
+        return str(await provider.image())
 
     async def check(self) -> str:
         """A problem does not end it: what it hinders, a step will show."""

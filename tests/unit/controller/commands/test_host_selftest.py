@@ -26,7 +26,7 @@ from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Pr
 from causeway_controller.contract.provider import Host
 from causeway_controller.contract.tenant import Static
 from causeway_controller.hypervisors import hosts
-from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection
+from causeway_controller.hypervisors.base import FoundVm, HypervisorError, Inspection, MachineSpec
 from causeway_controller.inventory.host_needs import HostNeeds
 from causeway_controller.settings import load
 from causeway_controller.store.database import connect
@@ -51,7 +51,21 @@ class Found(FakeHypervisor):
     def __init__(self) -> None:
         super().__init__({})
         self.refuses = ""
+        self.no_image = ""
+        self.asked_for: list[str] = []
         self.closed = 0
+
+    async def image(self) -> Path:
+        if self.no_image:
+            raise HypervisorError(self.no_image)
+        return Path("/images/appliance.ova")
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        self.asked_for.append(switch)
+        return await super().segment(switch, vlan)
+
+    async def preflight(self, spec: MachineSpec) -> Sequence[str]:
+        return (self.no_image,) if self.no_image else await super().preflight(spec)
 
     async def inspect(self, needs: HostNeeds) -> Inspection:
         assert needs.replicas == ()
@@ -133,8 +147,21 @@ def test_a_report_for_programs_has_no_secret(world: World) -> None:
     told = json.loads(done.stdout)
     assert PASSWORD not in done.output
     assert told["passed"] is False
-    assert told["steps"][0]["detail"] == "*** with *** is refused"
-    assert [one["outcome"] for one in told["steps"]] == ["failed", *["skipped"] * 7]
+    assert told["steps"][1]["detail"] == "*** with *** is refused"
+    assert [one["outcome"] for one in told["steps"]] == ["done", "failed", *["skipped"] * 7]
+
+
+def test_a_wrong_image_is_told_as_such_before_anything_is_made(world: World) -> None:
+    world.found.no_image = "/images/appliance.ova is no OVA of an appliance"
+    world.found.on["selftest-esx1"] = True
+    lines = world.run("selftest", "esx1", code=1).stdout.splitlines()
+    told = {line[5:15].strip(): line for line in lines[:-1]}
+    assert told["image"].startswith("FAIL")
+    assert told["image"].endswith("no OVA of an appliance")
+    assert all(told[name].startswith("ok ") for name in ("check", "clean", "remove")), "an earlier one's"
+    assert all(told[name].startswith("-") for name in ("networks", "deploy", "power on")), told
+    assert "failed: image, in" in lines[-1]
+    assert (world.found.on, world.found.specs, world.found.asked_for) == ({}, {}, [])
 
 
 def test_only_cleaning_removes_what_is_there(world: World) -> None:

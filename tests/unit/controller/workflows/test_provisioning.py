@@ -253,6 +253,28 @@ async def test_where_no_host_gives_a_trunk_nothing_is_made(world: World) -> None
     assert world.host.on == {}
 
 
+class WithoutImage(FakeHypervisor):
+    """A host that networks are made on, and whose image is none."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.made: list[int] = []
+
+    async def image(self) -> Path:
+        raise HypervisorError("/images/appliance.ova is no OVA of an appliance")
+
+    async def segment(self, switch: str, vlan: int) -> str:
+        self.made.append(vlan)
+        return await super().segment(switch, vlan)
+
+
+async def test_a_wrong_image_is_told_before_a_network_is_made_for_the_appliance(world: World) -> None:
+    host = WithoutImage()
+    with pytest.raises(HypervisorError, match=r"acme-esx1 cannot be deployed: .* is no OVA"):
+        await deployed(world, host)
+    assert (host.made, host.on) == ([], {})
+
+
 class Serving:
     """An appliance that runs a document, or none."""
 

@@ -61,6 +61,11 @@ class LibvirtProvider:
         except ValueError as error:
             raise HypervisorError(f"host {self._host}: {error}") from error
 
+    async def image(self) -> Path:
+        """The appliance's qcow2, once it was seen to be one."""
+        await asyncio.to_thread(volumes.disk_size, self._image)
+        return self._image
+
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed here; empty when it can."""
         try:

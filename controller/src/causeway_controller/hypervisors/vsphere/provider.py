@@ -56,6 +56,11 @@ class VsphereProvider(ByAttempts[Any, places.Place]):
 
         return await self._session.ask(look)
 
+    async def image(self) -> Path:
+        """The appliance's OVA, once it was seen to be one."""
+        await asyncio.to_thread(ova.read, self._image)
+        return self._image
+
     async def preflight(self, spec: MachineSpec) -> Sequence[str]:
         """Reasons why this machine cannot be deployed here; empty when it can."""
         try:
