@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec import UNSET
 
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.provider import Gateway
 from causeway_controller.contract.tenant import Tenant
 from causeway_controller.inventory import appliances, book, production
 from causeway_controller.inventory.allocation import Allocation, VlanLease
 from causeway_controller.inventory.appliances import NeededAppliance
 from causeway_controller.inventory.book import Book
+from causeway_controller.inventory.findings import some
 from causeway_controller.inventory.production import Place
 from causeway_wire.desired import Extension
 from causeway_wire.types import ApplianceId, IPAddress, MacAddress, Name, NetworkId, TenantId, VlanId, VmName
+
+_NAMED: Final = 5
+"""How many of many users a sentence names."""
+
+Plug = str | tuple[str, VlanId]
+"""A network that is named, or switch and VLAN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,13 @@ class HostNeeds:
     """Of production, whose networks are named."""
     appliances: tuple[ApplianceId, ...] = ()
     replicas: tuple[Replica, ...] = ()
+    users: Mapping[Plug, tuple[str, ...]] = field(default_factory=dict)
+    """In words, who is plugged into each of `networks` and `vlans`."""
+
+    def told(self, why: str, *plugs: Plug) -> str:
+        """Return why something cannot be plugged into, with who is to be, where that is known."""
+        users = [one for plug in plugs for one in self.users.get(plug, ())]
+        return f"{why}; needed by {some(users, most=_NAMED)}" if users else why
 
 
 def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
@@ -109,7 +126,32 @@ def of_host(inventory: Inventory, given: Allocation, host: Name) -> HostNeeds:
             *(place.id for place in own),
         ),
         replicas=tuple(_replicas(names, host)),
+        users=_by_plug((*_of_provider(given, needed, gateways), *_of_production(own))),
     )
+
+
+def _by_plug(users: Iterable[tuple[Plug, str]]) -> Mapping[Plug, tuple[str, ...]]:
+    found: dict[Plug, list[str]] = defaultdict(list)
+    for plug, user in users:
+        found[plug].append(user)
+    return {plug: tuple(dict.fromkeys(each)) for plug, each in found.items()}
+
+
+def _of_provider(
+    given: Allocation, needed: Iterable[NeededAppliance], gateways: Iterable[Gateway]
+) -> Iterator[tuple[Plug, str]]:
+    for one in needed:
+        yield one.uplink.network, f"tenant {one.tenant} (uplink of appliance {one.id})"
+        for (plan, network), lease in () if one.trunk else given.vlans_on(one.tenant, one.host).items():
+            yield (lease.switch, lease.vlan), f"tenant {one.tenant} (network {network} of plan {plan})"
+    for gateway in gateways:
+        yield gateway.public_network, f"gateway {gateway.id} (`public_network`)"
+        yield gateway.inside_network, f"gateway {gateway.id} (`inside_network`)"
+
+
+def _of_production(own: Iterable[Place]) -> Iterator[tuple[Plug, str]]:
+    for place in own:
+        yield place.appliance.network, f"tenant {place.tenant} (appliance of network {place.network.id})"
 
 
 def _vlans(given: Allocation, one: NeededAppliance) -> list[VlanLease]:

@@ -53,6 +53,27 @@ def test_a_bridge_of_production_is_told_by_its_network_and_the_vnic_that_is_its_
     assert host_needs.of_host(whole, enter(whole), "esx1").bridges == (one,)
 
 
+def test_who_is_plugged_into_a_network_or_a_vlan_is_known() -> None:
+    whole = seed_example()
+    given = enter(whole)
+    needs = host_needs.of_host(whole, given, "esx1")
+    assert set(needs.users) == {*needs.networks, *needs.vlans}, "each has a user"
+    (tenant, *_) = whole.tenants
+    (lease, *_) = given.vlans_on(tenant.id, "esx1").values()
+    who = f"tenant {tenant.id} (network {lease.network} of plan {lease.plan})"
+    assert needs.told("it is gone", (lease.switch, lease.vlan)) == f"it is gone; needed by {who}"
+    assert needs.told("it is gone", "another") == "it is gone"
+    own = OwnNetwork(
+        id="lan",
+        prefixes=(ip_network("192.168.10.0/24"),),
+        appliance=OwnAppliance(
+            host="esx1", network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),))
+        ),
+    )
+    ours = host_needs.of_host(site(own), enter(site(own)), "esx1")
+    assert ours.users == {"pg": ("tenant acme (appliance of network lan)",)}
+
+
 def bridged(own: OwnNetwork) -> OwnAppliance:
     assert own.appliance is not UNSET
     return replace(own.appliance, extension=Extension.BRIDGED)

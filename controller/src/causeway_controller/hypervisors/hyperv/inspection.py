@@ -98,14 +98,17 @@ def _networks(login: Login, needs: HostNeeds) -> Iterator[Finding]:
     there = networks.switches(login)
     wanted = tuple(dict.fromkeys(needs.networks))
     absent = tuple(networks.missing(there, (NicSpec(mac="", segment=one) for one in wanted)))
-    for reason in absent:
-        yield problem(Topic.NETWORKS, reason, "correct the uplink or the gateway that names it")
+    for name, reason in absent:
+        yield problem(
+            Topic.NETWORKS, needs.told(reason, name), "correct the uplink or the gateway that names it"
+        )
     if wanted and not absent:
         yield good(Topic.NETWORKS, f"the switches of all {len(wanted)} networks that are named are there")
     for pool in needs.pools:
         try:
             networks.title(there, hyperv_names.switch(pool.switch))
         except (HypervisorError, ValueError) as error:
-            yield problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
+            said = needs.told(str(error), *(one for one in needs.vlans if one[0] == pool.switch))
+            yield problem(Topic.NETWORKS, said, f"correct the switch of VLAN pool {pool.pool}")
         else:
             yield good(Topic.NETWORKS, f"switch {pool.switch} of VLAN pool {pool.pool} is there")

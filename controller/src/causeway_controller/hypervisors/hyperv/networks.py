@@ -37,13 +37,13 @@ def title(there: Mapping[str, str], switch: str) -> str:
     return found
 
 
-def missing(there: Mapping[str, str], nics: Iterable[NicSpec]) -> Iterator[str]:
-    """Say of each segment that no vNIC can be plugged into it, why."""
+def missing(there: Mapping[str, str], nics: Iterable[NicSpec]) -> Iterator[tuple[str, str]]:
+    """Yield each segment that no vNIC can be plugged into, and why."""
     for name in dict.fromkeys(nic.segment for nic in nics):
         try:
             title(there, hyperv_names.segment(name).switch)
         except (HypervisorError, ValueError) as error:
-            yield str(error)
+            yield name, str(error)
 
 
 def port(segment: Segment) -> Call | None:

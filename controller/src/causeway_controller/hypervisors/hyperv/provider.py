@@ -91,7 +91,7 @@ class HypervProvider(ByAttempts[Login, places.Place]):
             left = place.folder.left(place.above)
         except HypervisorError as error:
             return [str(error)]
-        reasons = list(networks.missing(networks.switches(login), spec.nics))
+        reasons = [why for _, why in networks.missing(networks.switches(login), spec.nics)]
         reasons += too_full(
             self._host.storage.id,
             left=left,

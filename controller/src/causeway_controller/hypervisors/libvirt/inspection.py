@@ -24,7 +24,7 @@ from causeway_controller.hypervisors.libvirt.domain import Firmware
 from causeway_controller.hypervisors.libvirt.guests import Guests
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.findings import some
-from causeway_controller.inventory.host_needs import HostNeeds, PoolNeed
+from causeway_controller.inventory.host_needs import HostNeeds, Plug, PoolNeed
 from causeway_controller.inventory.libvirt_names import SegmentKind
 
 OLDEST: Final = 9_000_000
@@ -117,15 +117,17 @@ def _version(number: int) -> str:
 
 
 def _networks(connection: Any, needs: HostNeeds) -> Iterator[Finding]:
-    wanted = dict.fromkeys(needs.networks)
+    wanted: dict[str, list[Plug]] = {one: [one] for one in needs.networks}
     for switch, vlan in needs.vlans:
         try:
-            wanted[libvirt_names.segment_of(switch, vlan)] = None
+            wanted.setdefault(libvirt_names.segment_of(switch, vlan), []).append((switch, vlan))
         except ValueError as error:
-            yield problem(Topic.NETWORKS, str(error), "correct the VLAN pool's switch")
+            yield problem(
+                Topic.NETWORKS, needs.told(str(error), (switch, vlan)), "correct the VLAN pool's switch"
+            )
     absent = tuple(segments.missing(connection, _plugged(wanted)))
-    for reason in absent:
-        yield problem(Topic.NETWORKS, reason, _IS_NAMED_BY)
+    for name, reason in absent:
+        yield problem(Topic.NETWORKS, needs.told(reason, *wanted[name]), _IS_NAMED_BY)
     if wanted and not absent:
         yield good(Topic.NETWORKS, f"all networks that appliances are plugged into are there: {len(wanted)}")
     for pool in needs.pools:

@@ -145,7 +145,7 @@ class LibvirtProvider:
         return await self._session.ask(work, seconds=_POWER_SECONDS)
 
     def _reasons(self, connection: Any, spec: MachineSpec, needed: int) -> list[str]:
-        reasons = list(segments.missing(connection, spec.nics))
+        reasons = [why for _, why in segments.missing(connection, spec.nics)]
         try:
             self._machines(connection)
         except HypervisorError as error:

@@ -11,8 +11,8 @@ from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.libvirt_names import SegmentKind
 
 
-def missing(connection: Any, nics: Iterable[NicSpec]) -> Iterator[str]:
-    """Say of each segment that no vNIC can be plugged into it now, why.
+def missing(connection: Any, nics: Iterable[NicSpec]) -> Iterator[tuple[str, str]]:
+    """Yield each segment that no vNIC can be plugged into now, and why.
 
     Of a bridge nothing is said where the daemon does not know the host's interfaces.
     """
@@ -21,14 +21,14 @@ def missing(connection: Any, nics: Iterable[NicSpec]) -> Iterator[str]:
         try:
             segment = libvirt_names.segment(name)
         except ValueError as error:
-            yield str(error)
+            yield name, str(error)
             continue
         if segment.kind is SegmentKind.NETWORK:
-            yield from _network(connection, segment.name)
+            yield from ((name, why) for why in _network(connection, segment.name))
             continue
         bridges = _interfaces(connection) if bridges is None else bridges
         if bridges and segment.name not in bridges:
-            yield f"the host has no bridge {segment.name}; make it, up, and again at each start"
+            yield name, f"the host has no bridge {segment.name}; make it, up, and again at each start"
 
 
 def _network(connection: Any, name: str) -> Iterator[str]:

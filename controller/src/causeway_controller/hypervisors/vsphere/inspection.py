@@ -69,8 +69,10 @@ def _networks(place: Place, needs: HostNeeds) -> Iterator[Finding]:
     absent = tuple(
         networks.missing(place, (NicSpec(mac="", segment=one) for one in dict.fromkeys(needs.networks)))
     )
-    for reason in absent:
-        yield problem(Topic.NETWORKS, reason, "correct the uplink or the gateway that names it")
+    for name, reason in absent:
+        yield problem(
+            Topic.NETWORKS, needs.told(reason, name), "correct the uplink or the gateway that names it"
+        )
     if needs.networks and not absent:
         yield good(Topic.NETWORKS, f"all {len(needs.networks)} networks that are named are there")
     for pool in needs.pools:
@@ -81,7 +83,8 @@ def _networks(place: Place, needs: HostNeeds) -> Iterator[Finding]:
             else:
                 networks.standard(place, switch.name)
         except (HypervisorError, ValueError) as error:
-            yield problem(Topic.NETWORKS, str(error), f"correct the switch of VLAN pool {pool.pool}")
+            said = needs.told(str(error), *(one for one in needs.vlans if one[0] == pool.switch))
+            yield problem(Topic.NETWORKS, said, f"correct the switch of VLAN pool {pool.pool}")
             continue
         yield good(Topic.NETWORKS, f"switch {pool.switch} of VLAN pool {pool.pool} is there")
     for one in needs.trunks:

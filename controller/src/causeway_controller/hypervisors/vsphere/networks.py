@@ -100,13 +100,13 @@ def port_group(place: Place, moid: str) -> Any:
     return one
 
 
-def missing(place: Place, nics: Iterable[NicSpec]) -> Iterator[str]:
-    """Say of each segment that no vNIC can be plugged into it, why."""
+def missing(place: Place, nics: Iterable[NicSpec]) -> Iterator[tuple[str, str]]:
+    """Yield each segment that no vNIC can be plugged into, and why."""
     for name in dict.fromkeys(nic.segment for nic in nics):
         try:
             port_group(place, name)
         except HypervisorError as error:
-            yield str(error)
+            yield name, str(error)
 
 
 def backing(place: Place, moid: str) -> Any:

@@ -88,7 +88,7 @@ class VsphereProvider(ByAttempts[Any, places.Place]):
             place = self._place(service)
         except HypervisorError as error:
             return [str(error)]
-        reasons = list(networks.missing(place, spec.nics))
+        reasons = [why for _, why in networks.missing(place, spec.nics)]
         left = int(place.datastore.summary.freeSpace)
         reasons += too_full(
             f"datastore {place.datastore.name}",

@@ -68,7 +68,8 @@ def test_a_switch_is_known_by_its_id_and_has_its_title_alone() -> None:
 def test_each_segment_that_lacks_something_is_said_once() -> None:
     names = (f"{OTHER}/7", f"{SWITCH}/7", f"{OTHER}/7", "External")
     said = list(networks.missing({SWITCH: "Production"}, (NicSpec(mac="", segment=one) for one in names)))
-    assert [text.split(";")[0] for text in said] == [
+    assert [name for name, _ in said] == [f"{OTHER}/7", "External"]
+    assert [text.split(";")[0] for _, text in said] == [
         f"there is no switch {OTHER}",
         "External is no id of Hyper-V's, such as 5b2c1f0e-7d1a-4b8e-9f66-0a1b2c3d4e5f",
     ]
