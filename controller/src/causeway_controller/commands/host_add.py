@@ -86,6 +86,8 @@ def add(
 
     if "://" not in endpoint:
         telling.end(f"--endpoint: say a URL, such as {_ENDPOINTS[kind]}", errors.USAGE)
+    if authorities and (why := _meaningless(kind, pinned=pin is not None)):
+        telling.end(f"--system-authorities: {why}; leave it out", errors.USAGE)
     given: dict[str, Any] = {
         "id": name,
         "kind": kind.value,
@@ -121,6 +123,20 @@ def add(
         typer.echo(_verdict(host, came.revision, entered=came.entered, may=came.may, dry=dry_run))
     if not came.may:
         raise typer.Exit(errors.REFUSED)
+
+
+def _meaningless(kind: HostKind, *, pinned: bool) -> str:
+    """Why the system's authorities would not be asked about the host; empty where they would."""
+    if kind is HostKind.LIBVIRT:
+        return (
+            "a libvirt host is known over TLS by the authority in the secret of its login, over SSH by the "
+            "controller's known_hosts"
+        )
+    if kind not in _PINNED:
+        return f"a host of kind {kind.value} is not met over TLS"
+    if pinned:
+        return "with --pin the host is known by that key alone, and no authority is asked"
+    return ""
 
 
 @contextmanager

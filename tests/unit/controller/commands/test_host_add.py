@@ -165,6 +165,24 @@ def test_a_key_that_nobody_knows_is_shown_and_not_believed(world: World) -> None
     assert world.entered()["vc9"].pin is UNSET
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (PINNED, "with --pin the host is known by that key alone"),
+        (
+            ("--kind", "libvirt", "--endpoint", "qemu:///system", "--storage", "p"),
+            "known over TLS by the authority in the secret of its login",
+        ),
+        (("--kind", "lab", "--endpoint", "unix:///s", "--storage", "p"), "not met over TLS"),
+    ],
+)
+def test_authorities_that_nobody_would_ask_are_refused(world: World, words: Sequence[str], said: str) -> None:
+    done = world.run("add", "vc9", *words, "--system-authorities", code=2)
+    assert "--system-authorities: " in done.stderr
+    assert said in done.stderr
+    assert (world.opened, world.met, "vc9" in world.entered()) == ([], [], False)
+
+
 def test_a_hyperv_host_is_met_where_it_is_commanded(world: World) -> None:
     words = ("--kind", "hyperv", "--endpoint", "https://hv9.example/wsman", "--storage", "D:\\Causeway")
     world.run("add", "hv9", *words, "--user", "HV9\\causeway", code=1)
