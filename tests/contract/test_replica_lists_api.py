@@ -113,9 +113,36 @@ async def test_each_that_cannot_be_is_named_and_nothing_is_entered(
         status, told, _ = await served.ask("POST", PATH, asked, **ROBOT)
         assert [(status, one["pointer"]) for one in told.get("errors", [told])] == said
         assert entered(served) == before
-        assert served.hosts.asked == []
         _, listed_now, _ = await served.ask("GET", PATH)
         assert all("restored_to" not in one for one in listed_now["replicas"])
+
+
+async def test_what_the_list_the_inventory_and_a_host_refuse_is_told_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path, inventory=INVENTORY) as served:
+        before = entered(served)
+        unfit = problem(ProblemType.INVALID, "it is powered on; power it off", pointer="/vm_id")
+        served.hosts.misfitting = {"vm-1": unfit, "vm-8": unfit}
+        asked = listed(web1="vm-1", nobody="vm-2", db1="vm-3", app1="vm-8")
+        asked = changed(changed(asked, 2, host="esx9"), 0, restored_to=LATER)
+        status, told, _ = await served.ask("POST", PATH, asked, **ROBOT)
+        assert (status, [one["pointer"] for one in told["errors"]]) == (
+            422,
+            [
+                "/replicas/0/restored_to",
+                "/replicas/0/vm_id",
+                "/replicas/1/vm",
+                "/replicas/2/host",
+                "/replicas/3/vm_id",
+            ],
+        )
+        assert {host for host, _ in served.hosts.asked} == {"esx1"}, "esx9 is none, and is not asked"
+        served.hosts.refuses = HypervisorError("host esx1 cannot be reached")
+        status, told, _ = await served.ask("POST", PATH, asked, **ROBOT)
+        assert (status, [one.get("pointer") for one in told["errors"]]) == (
+            422,
+            ["/replicas/0/restored_to", "/replicas/1/vm", "/replicas/2/host", None],
+        )
+        assert entered(served) == before
 
 
 async def test_each_that_its_host_refuses_is_named_and_one_that_is_dead_ends_it(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from typing import Annotated, Final
 
 import typer
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
-from causeway_controller.cli import errors, inventory_file, telling
+from causeway_controller.cli import errors, inventory_file, listed, telling
 from causeway_controller.cli.connection import Client, Reply
+from causeway_controller.cli.inventory_file import Read
 from causeway_controller.cli.options import DryRun, File, Json, client
 from causeway_controller.contract import host_routes, replica_routes, routes
 from causeway_controller.contract.change import TenantReport
@@ -27,8 +29,9 @@ from causeway_controller.contract.replicas import (
     Replicas,
 )
 from causeway_controller.inventory import matching
+from causeway_controller.inventory.findings import Findings
 from causeway_wire import codec
-from causeway_wire.problem import Problem, ProblemError
+from causeway_wire.problem import Problem, ProblemError, combine
 from causeway_wire.types import IPAddress
 
 replica = typer.Typer(no_args_is_help=True)
@@ -127,10 +130,9 @@ def import_(
     be left out, and are forgotten then. Replicas of VMs that are not in it stay as they are.
     """
     read = inventory_file.read(file, json_wanted=json_wanted)
-    with telling.told(read.name, read.places, json_wanted=json_wanted):
-        wanted = codec.decode(read.text, tuple[ListedReplica, ...])
     places = {f"/replicas{pointer}": place for pointer, place in read.places.items()} | read.places
     with telling.told(read.name, places, json_wanted=json_wanted):
+        wanted = _wanted(client(context), tenant, read)
         reply = _register_all(client(context), tenant, wanted, dry_run=dry_run)
     if json_wanted:
         telling.as_json(reply.value)
@@ -206,6 +208,43 @@ def remove(context: typer.Context, tenant: TenantName, vm: VmName, *, json_wante
         telling.as_json({"vm": vm})
     else:
         typer.echo(f"{tenant}/{vm} has no replica any more.")
+
+
+def _wanted(asked: Client, tenant: str, read: Read) -> Sequence[ListedReplica]:
+    """The list in the file. Raises ProblemError with all that is wrong: what the file cannot say, and what
+    the controller would refuse of the others.
+    """
+    if not isinstance(read.value, list):
+        return codec.decode(read.text, tuple[ListedReplica, ...])
+    found, wrong = listed.read(read.value, ListedReplica)
+    findings = Findings()
+    for one in wrong:
+        findings.note(one)
+    if findings.problems and found:
+        places = tuple(found)
+        # Who is not reached, or refuses the whole, says so once the file can be read.
+        with suppress(errors.UnreachableError, errors.UsageError):
+            try:
+                _register_all(asked, tenant, tuple(found.values()), dry_run=True)
+            except ProblemError as error:
+                findings.take(_at(error.problem, places))
+    findings.problems.sort(key=lambda one: read.places.get(_in_file(one), (0, 0)))
+    findings.refuse()
+    return tuple(found.values())
+
+
+def _at(found: Problem, places: Sequence[int]) -> Problem:
+    """The problem of a list, told of the longer one that its entries stand in at these places."""
+    each = tuple(
+        replace(one, pointer=f"/{places[int(entry[1])]}{(one.pointer or '')[entry.end(1) :]}")
+        for one in found.each
+        if (entry := _ENTRY.match(one.pointer or "")) is not None
+    )
+    return combine(each, more=found.more or 0) if each else found
+
+
+def _in_file(one: Problem) -> str:
+    return (one.pointer or "").removeprefix("/replicas")
 
 
 def _entered(asked: Client, tenant: str, wanted: Sequence[ListedReplica], *, dry_run: bool) -> dict[str, str]:

@@ -30,6 +30,12 @@ class Findings:
         else:
             self.more += 1
 
+    def take(self, found: Problem) -> None:
+        """Note all that a problem carries (`combine`)."""
+        for one in found.each:
+            self.note(one)
+        self.more += found.more or 0
+
     def refuse(self) -> None:
         """Raise ProblemError with everything that was found; return when nothing was."""
         if self.problems:

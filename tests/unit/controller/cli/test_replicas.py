@@ -161,6 +161,40 @@ def test_of_a_file_with_a_mistake_nothing_is_entered_and_its_line_is_told(
     assert (done.exit_code, done.stdout.startswith(f"{file}:3:")) == (1, True)
 
 
+ALL_WRONG = """\
+- {vm: web1, host: esx1, vm_id: vm-5, restored: 2026-01-31T09:00:00Z, addresses: [192.168.10.299]}
+- {vm: nobody, host: esx1, vm_id: vm-6}
+- {host: esx1}
+- just a name
+- {vm: db1, host: esx9, vm_id: vm-7}
+- {vm: app1, host: esx1, vm_id: vm-8}
+- {vm: app1, host: esx1, vm_id: vm-9}
+"""
+
+
+def test_all_that_is_wrong_with_a_file_is_told_at_once(
+    controller: AtSocket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be read, what the inventory has not, and what a host refuses."""
+    refusing(monkeypatch, "vm-8", UNFIT)
+    file = tmp_path / "replicas.yaml"
+    file.write_text(ALL_WRONG)
+    done = ask(controller, "import", "acme", "-f", str(file), "--dry-run")
+    said = [line.split(": ")[:2] for line in done.stdout.splitlines()]
+    assert [(int(place.split(":")[-2]), pointer) for place, pointer in said] == [
+        (1, "/0/restored"),
+        (1, "/0/addresses/0"),
+        (2, "/1/vm"),
+        (3, "/2"),
+        (3, "/2"),
+        (4, "/3"),
+        (5, "/4/host"),
+        (6, "/5/vm_id"),
+        (7, "/6/vm"),
+    ], done.stdout
+    assert done.exit_code == 1
+
+
 def test_what_is_refused_for_no_part_of_the_file_is_told_of_none(
     controller: AtSocket, tmp_path: Path
 ) -> None:
