@@ -18,12 +18,20 @@ def endpoint(text: str, *, path: str, what: str, port: int) -> tuple[str, int]:
     `path`: what it must end with; `what` it is an endpoint of, in words; `port`: where it says none.
     """
     hint = f"say https://HOST{path}"
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ValueError(f"{shown(text)} has no address in its brackets; {hint}") from error
     try:
         said = parts.port
     except ValueError as error:
         raise ValueError(f"{shown(text)} has no port of TCP; {hint}") from error
     host = parts.netloc if said is None else parts.netloc.removesuffix(f":{said}")
+    named = host.rpartition("@")[2]
+    if parts.scheme != "https" and _HOST.fullmatch(named):
+        hint = f"say https://{named}{path}"
+    if parts.scheme.startswith("qemu"):
+        hint = "say kind: libvirt for a host that libvirt commands"
     if parts.scheme != "https" or parts.path.removesuffix("/") != path or parts.query or parts.fragment:
         raise ValueError(f"{shown(text)} is no endpoint of {what}; {hint}")
     if _HOST.fullmatch(host) is None:

@@ -9,10 +9,11 @@ the VLANs of a Linux bridge nor tags its ports: the administrator makes a bridge
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from causeway_controller.inventory import host_names
 
@@ -93,20 +94,29 @@ def endpoint(text: str) -> Transport:
     libvirt's URIs can name programs to run here and can switch verification off: what is not known to be
     harmless is refused.
     """
-    parts, shown = urlsplit(text), host_names.shown(text)
+    shown = host_names.shown(text)
     try:
-        transport = Transport(parts.scheme)
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise ValueError(f"{shown} has no address in its brackets; {_HINT}") from error
+    transport = _transport(parts, shown)
+    try:
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{shown} is no endpoint of libvirt; {_HINT}") from error
-    if parts.path not in {"/system", "/session"} or parts.fragment:
+        raise ValueError(f"{shown} has no port of TCP; {_HINT}") from error
+    if parts.path == "/session":
+        raise ValueError(
+            f"{shown} is a user's own libvirt, which cannot plug machines into the host's bridges; "
+            f"say {shown.replace('/session', _SYSTEM, 1)}"
+        )
+    if parts.path != _SYSTEM or parts.fragment:
         raise ValueError(f"{shown} does not end with /system; {_HINT}")
     remote = transport in {Transport.TLS, Transport.SSH}
     user, at, host = parts.netloc.rpartition("@")
     if port is not None:
         host = host.removesuffix(f":{port}")
     if remote and _HOST.fullmatch(host) is None:
-        raise ValueError(f"{shown} names no host; {_HINT}")
+        raise ValueError(f"{shown} names no host; say {transport}://HOST/system with its name or address")
     if (not remote and parts.netloc) or (at and transport is not Transport.SSH):
         raise ValueError(
             f"{shown} has {'a user' if at else 'a host'}, which this transport does not take; {_HINT}"
@@ -119,6 +129,47 @@ def endpoint(text: str) -> Transport:
     return transport
 
 
+def _transport(parts: SplitResult, shown: str) -> Transport:
+    driver, _, way = parts.scheme.partition("+")
+    if driver != _QEMU:
+        raise ValueError(f"{shown} is no endpoint of a libvirt host with KVM: {_other(driver, parts)}")
+    try:
+        return Transport(parts.scheme)
+    except ValueError as error:
+        why = _NOT_TAKEN.get(way, "libvirt has no such way to a host")
+        raise ValueError(f"{shown} goes over {way}, which is not taken: {why}; {_HINT}") from error
+
+
+_QEMU: Final = "qemu"
+_SYSTEM: Final = "/system"
+_NOT_TAKEN: Final[Mapping[str, str]] = {
+    "tcp": "nothing on it is encrypted, nor is the host known; let libvirtd-tls.socket listen there",
+    "libssh": "it has keys and known hosts of its own; OpenSSH's are taken",
+    "libssh2": "it has keys and known hosts of its own; OpenSSH's are taken",
+    "ext": "it runs a program of the endpoint's choice on the controller's host",
+}
+"""Ways of libvirt's to a host, and why we do not go them."""
+_OTHERS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("lxc", "openvz", "vz", "xen", "bhyve", "vbox"), "appliances are VMs of QEMU with KVM"),
+    "test": "libvirt only pretends there, and runs nothing",
+    **dict.fromkeys(
+        ("vmwareplayer", "vmwarews", "vmwarefusion", "ch"), "appliances are VMs of QEMU with KVM"
+    ),
+}
+"""Other drivers of libvirt's."""
+_VMWARE: Final = frozenset({"esx", "gsx", "vpx"})
+
+
+def _other(driver: str, parts: SplitResult) -> str:
+    """What to say instead of another driver's URI, or of one of no driver."""
+    host = parts.netloc.rpartition("@")[2] or "HOST"
+    if driver in _VMWARE:
+        return f"say kind: vsphere, and https://{host}/sdk as its endpoint"
+    if driver == "hyperv":
+        return f"say kind: hyperv, and https://{host}/wsman as its endpoint"
+    return f"{_OTHERS[driver]}; {_HINT}" if driver in _OTHERS else _HINT
+
+
 _HINT: Final = (
     "say qemu:///system, qemu+tls://HOST/system, qemu+ssh://USER@HOST/system, or "
     "qemu+unix:///system?socket=/PATH"
@@ -126,7 +177,11 @@ _HINT: Final = (
 
 
 def _parameters(query: str, transport: Transport) -> None:
-    for name, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
+    try:
+        said = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError as error:
+        raise ValueError(f"{query} is no parameter with its value; {_HINT}") from error
+    for name, value in said:
         if name != "socket" or transport not in {Transport.SOCKET, Transport.SSH}:
             raise ValueError(f"the parameter {name} is not taken; {_HINT}")
         if _SOCKET.fullmatch(value) is None:

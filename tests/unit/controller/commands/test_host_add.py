@@ -35,6 +35,7 @@ COMMANDS.add_typer(vault, name="vault")
 PASSWORD = "correct horse battery"
 PIN = "5b" * 32
 VSPHERE = ("--kind", "vsphere", "--endpoint", "https://vc.example/sdk", "--storage", "datastore-1")
+LIBVIRT = ("--kind", "libvirt", "--storage", "p", "--endpoint")
 PINNED = (*VSPHERE, "--pin", PIN, "--user", "causeway")
 
 
@@ -198,7 +199,9 @@ def test_a_hyperv_host_is_met_where_it_is_commanded(world: World) -> None:
         (("vc9", *PINNED, "--endpoint", "https://vc.example/"), "--endpoint: "),
         (("esx1", *PINNED), "HOST: the inventory has another host esx1"),
         (("vc9", *PINNED, "--login", "esx1"), "--login: secret esx1 is the login of host esx1"),
-        (("kvm9", "--kind", "libvirt", "--endpoint", "qemu:///x", "--storage", "p"), "--endpoint: "),
+        (("kvm9", *LIBVIRT, "qemu:///x"), "--endpoint: "),
+        (("kvm9", *LIBVIRT, "qemu:///session"), "--endpoint: qemu:///session is a user's own libvirt"),
+        (("kvm9", *LIBVIRT, "esx://esx1.example/"), "say kind: vsphere, and https://esx1.example/sdk"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_its_option(world: World, words: Sequence[str], said: str) -> None:

@@ -68,7 +68,6 @@ def test_a_switch_says_where_a_vlan_is(switch: str) -> None:
     ("text", "expected"),
     [
         ("qemu:///system", Transport.LOCAL),
-        ("qemu:///session", Transport.LOCAL),
         ("qemu+unix:///system?socket=/run/x/libvirt-sock", Transport.SOCKET),
         ("qemu+tls://kvm1.example/system", Transport.TLS),
         ("qemu+tls://[2001:db8::1]:16514/system", Transport.TLS),
@@ -84,6 +83,8 @@ def test_an_endpoint_says_how_the_host_is_reached(text: str, expected: Transport
     "text",
     [
         "https://kvm1.example/sdk",
+        "lxc:///system",
+        "test:///default",
         "qemu+tcp://kvm1.example/system",
         "qemu+ext:///system?command=/bin/sh",
         "qemu+ssh://kvm1.example/system?command=/bin/sh",
@@ -92,7 +93,6 @@ def test_an_endpoint_says_how_the_host_is_reached(text: str, expected: Transport
         "qemu+tls://kvm1.example/system?no_verify=1",
         "qemu+tls://kvm1.example/system?pkipath=/tmp",
         "qemu+tls://kvm1.example/system?socket=/run/x",
-        "qemu+tls:///system",
         "qemu+tls://root@kvm1.example/system",
         "qemu+ssh://-oProxyCommand=sh/system",
         "qemu+ssh://-l@kvm1.example/system",
@@ -103,14 +103,44 @@ def test_an_endpoint_says_how_the_host_is_reached(text: str, expected: Transport
         "qemu+unix:///system?socket=run",
         "qemu+unix:///system?socket=/run/x;sh",
         "qemu+unix:///system?socket",
+        "qemu+tls://[2001:db8::1/system",
         "qemu:///system#x",
         "qemu:///embed?root=/tmp",
         "xen:///system",
     ],
 )
 def test_an_endpoint_that_runs_programs_or_trusts_everybody_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"say qemu:///system, qemu\+tls://HOST/system|bad query"):
+    with pytest.raises(ValueError, match=r"say qemu:///system, qemu\+tls://HOST/system|no host"):
         libvirt_names.endpoint(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("qemu:///session", "cannot plug machines into the host's bridges; say qemu:///system"),
+        ("qemu+ssh://u@kvm1.example/session", "bridges; say qemu+ssh://u@kvm1.example/system"),
+        (
+            "qemu+unix:///session?socket=/run/x",
+            "bridges; say qemu+unix:///system?socket=/run/x",
+        ),
+        ("lxc:///system", "appliances are VMs of QEMU with KVM; say qemu:///system"),
+        ("test:///default", "libvirt only pretends there, and runs nothing; say qemu:///system"),
+        ("esx://root@esx1.example/?no_verify=1", "say kind: vsphere, and https://esx1.example/sdk"),
+        ("vpx://vc.example/DC0/esx1", "say kind: vsphere, and https://vc.example/sdk"),
+        ("hyperv://hv1.example/", "say kind: hyperv, and https://hv1.example/wsman"),
+        ("qemu+tcp://kvm1.example/system", "goes over tcp, which is not taken: nothing on it is encrypted"),
+        ("qemu+libssh2://kvm1.example/system", "OpenSSH's are taken"),
+        ("qemu+tsl://kvm1.example/system", "goes over tsl, which is not taken: libvirt has no such way"),
+        ("qemu+tls:///system", "names no host; say qemu+tls://HOST/system"),
+        ("qemu+ssh:///system", "names no host; say qemu+ssh://HOST/system"),
+        ("qemu+tls://:16514/system", "names no host; say qemu+tls://HOST/system"),
+        ("qemu+tls://kvm1.example", "does not end with /system"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_to_say_instead(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=r"say ") as raised:
+        libvirt_names.endpoint(text)
+    assert said in str(raised.value)
 
 
 def test_a_vm_is_known_by_its_uuid() -> None:

@@ -63,6 +63,8 @@ def test_a_libvirt_host_is_sound() -> None:
     [
         ({"endpoint": "https://kvm1.example/sdk"}, "/hosts/0/endpoint"),
         ({"endpoint": "qemu+tls://kvm1.example/system?no_verify=1"}, "/hosts/0/endpoint"),
+        ({"endpoint": "qemu:///session"}, "/hosts/0/endpoint"),
+        ({"endpoint": "lxc:///system"}, "/hosts/0/endpoint"),
         ({"storage": Storage(id="appliances")}, "/hosts/0/storage/kind"),
         ({"storage": with_(POOL, kind=StorageKind.VIRTUAL_VOLUMES)}, "/hosts/0/storage/kind"),
         ({"pin": "0" * 64}, "/hosts/0/pin"),
