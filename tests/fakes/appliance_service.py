@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from ipaddress import ip_address
 
 from causeway_controller.contract.appliances import Progress, StoredUpdate, UpdateProgress
-from causeway_controller.contract.explain import Asked, Leg, PathAnswer
+from causeway_controller.contract.explain import Leg, NamedEnd, PathAnswer, Question
 from causeway_controller.contract.hosts import (
     Finding,
     Grade,
@@ -77,7 +78,15 @@ class FakeUpdates:
 class FakeExplaining:
     """Explains every packet alike."""
 
-    async def explain(self, asked: Asked) -> PathAnswer:
+    async def explain(self, question: Question) -> PathAnswer:
+        ends, named = [ip_address("192.0.2.1"), ip_address("192.0.2.2")], list[NamedEnd]()
+        for n, one in enumerate((question.source, question.destination)):
+            if isinstance(one, str):
+                also = (ip_address("2001:db8::1"),)
+                named.append(NamedEnd(name=one, tenant="acme", vm=one.lower(), address=ends[n], also=also))
+            else:
+                ends[n] = one
+        asked = question.between(ends[0], ends[1], question.tenant)
         stage = PathStage(stage="filtered", text="no", passes=False, advice="Fail db1 over.")
         leg = Leg(where="the provider's appliance a1", verdict="dropped", passes=False, stages=(stage,))
         return PathAnswer(
@@ -88,6 +97,7 @@ class FakeExplaining:
             advice=" ".join(asked.query.values()),
             works=False,
             legs=(leg,),
+            named=tuple(named),
         )
 
 

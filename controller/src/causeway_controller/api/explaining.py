@@ -11,11 +11,14 @@ from typing import Final
 from causeway_controller.api.exchange import Answer, Ask, Handler, malformed
 from causeway_controller.api.ports import ExplainService
 from causeway_controller.contract import explain_routes
-from causeway_controller.contract.explain import KINDS, Asked
+from causeway_controller.contract.explain import KINDS, Question
 from causeway_wire.types import IPAddress
 
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _MAX_PORT: Final = 65535
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}")
+_NUMBERS: Final = re.compile(r"[0-9./]+")
+"""A mistyped address, or a network: no VM is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +38,9 @@ class ExplainHandlers:
             raise malformed(f"kind is one of {', '.join(KINDS)}")
         if port and (_PORT.fullmatch(port) is None or int(port) > _MAX_PORT):
             raise malformed(f"port is a whole number from 0 to {_MAX_PORT}")
-        asked = Asked(
-            source=_address(ask, "source"),
-            destination=_address(ask, "destination"),
+        asked = Question(
+            source=_end(ask, "source"),
+            destination=_end(ask, "destination"),
             kind=kind,
             port=port,
             tenant=ask.query.get("tenant"),
@@ -46,8 +49,14 @@ class ExplainHandlers:
         return Answer(document=await self.service.explain(asked))
 
 
-def _address(ask: Ask, name: str) -> IPAddress:
+def _end(ask: Ask, name: str) -> IPAddress | str:
+    text = ask.query.get(name, "")
     try:
-        return ip_address(ask.query.get(name, ""))
+        return ip_address(text)
     except ValueError as error:
-        raise malformed(f"{name} is an IP address, such as 192.0.2.1 or 2001:db8::1") from error
+        if _NAME.fullmatch(text) is None or _NUMBERS.fullmatch(text):
+            raise malformed(
+                f"{name} is an IP address, such as 192.0.2.1 or 2001:db8::1, or a VM's name, such as web1 or "
+                "TENANT/web1"
+            ) from error
+    return text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from causeway_controller.contract.appliances import StoredUpdate, UpdateProgress
-from causeway_controller.contract.explain import Asked, PathAnswer
+from causeway_controller.contract.explain import PathAnswer, Question
 from causeway_controller.contract.hosts import HostReport, HostVms, LintReport
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.requests import Chore, Request
@@ -95,7 +95,7 @@ class UpdateService(Protocol):
 class ExplainService(Protocol):
     """Asks what is on a packet's way."""
 
-    async def explain(self, asked: Asked) -> PathAnswer:
+    async def explain(self, asked: Question) -> PathAnswer:
         """Return what carries or stops the packet. Raises ProblemError, StoreError."""
 
 

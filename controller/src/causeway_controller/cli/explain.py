@@ -15,8 +15,12 @@ from causeway_controller.contract.explain import Leg, PathAnswer
 
 def explain(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(metavar="A", help="Address that sends.", show_default=False)],
-    destination: Annotated[str, typer.Argument(metavar="B", help="Address it is for.", show_default=False)],
+    source: Annotated[
+        str, typer.Argument(metavar="A", help="Address that sends, or a VM's name.", show_default=False)
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="B", help="Address it is for, or a VM's name.", show_default=False)
+    ],
     kind: Annotated[
         str, typer.Argument(metavar="[PROTO]", help="tcp, udp, icmp or icmp-error.", show_default=False)
     ] = "",
@@ -28,7 +32,9 @@ def explain(
 ) -> None:
     """Say what carries or stops a packet from A to B, on its whole way, and what to do.
 
-    Nothing is changed and no packet is sent. Exit code 1 when it is stopped.
+    A VM is named as the inventory calls it, as TENANT/VM where several tenants have one of this name, or by
+    the id of its replica; which address was taken is told. Nothing is changed and no packet is
+    sent. Exit code 1 when it is stopped.
     """
     asked = {"source": source, "destination": destination, "kind": kind, "port": port}
     asked |= {"tenant": tenant, "host": host}
@@ -49,6 +55,10 @@ def _lines(found: PathAnswer) -> Iterator[str]:
     yield f"{found.verdict}."
     if found.advice and found.advice not in found.verdict:
         yield f"Next: {found.advice}"
+    for one in found.named:
+        also = f" (also {', '.join(map(str, one.also))})" if one.also else ""
+        who = "" if one.name == one.vm else f"VM {one.vm}, "
+        yield f"{one.name} is {who}{one.address} of tenant {one.tenant}{also}."
     yield f"Tenant {found.tenant} on host {found.host} is in mode {found.mode}."
     for leg in found.legs:
         yield from _leg(leg)

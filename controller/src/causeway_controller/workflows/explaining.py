@@ -7,21 +7,25 @@ who can be asked instead.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from msgspec import UNSET, structs
+
 from causeway_controller.contract.appliances import Condition
-from causeway_controller.contract.explain import Asked, Leg, PathAnswer
+from causeway_controller.contract.explain import Asked, Leg, PathAnswer, Question
 from causeway_controller.errors import AgentUnreachable, ControllerError
 from causeway_controller.failover import paths
 from causeway_controller.failover.paths import End, Path, Place
 from causeway_controller.failover.steps import replica_machine
-from causeway_controller.inventory import appliances, book, tenancy
+from causeway_controller.inventory import appliances, book, naming, production, tenancy
 from causeway_controller.inventory.health import Deployed
-from causeway_controller.inventory.tenancy import Site, Tenant, TenantAppliance
+from causeway_controller.inventory.naming import KnownVm
+from causeway_controller.inventory.tenancy import ProviderHalf, Site, Tenant, TenantAppliance
 from causeway_controller.store.appliances import Appliances
-from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.workflows.ports import Hypervisors, Tenancies
 from causeway_wire.explanation import PacketPath
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -48,12 +52,20 @@ class Explaining:
     agents: Callable[[ApplianceId], Explains]
     hypervisors: Hypervisors
 
-    async def explain(self, asked: Asked) -> PathAnswer:
+    async def explain(self, asked: Question) -> PathAnswer:
         """Return what carries or stops the packet. Nothing is changed.
 
-        Raises ProblemError: `not-found` where no tenant has either address, `invalid` where it must be said
-        which tenant or host is meant; StoreError.
+        Raises ProblemError: `not-found` where no tenant has either address, or a VM of this name, `invalid`
+        where it must be said which tenant or host is meant; StoreError.
         """
+        if isinstance(asked.source, str) or isinstance(asked.destination, str):
+            known = [one async for one in self._vms(asked.tenant)]
+            found = naming.resolve(known, asked.source, asked.destination, of=asked.tenant)
+            answer = await self._explained(asked.between(found.source, found.destination, found.tenant))
+            return structs.replace(answer, named=found.named)
+        return await self._explained(asked.between(asked.source, asked.destination, asked.tenant))
+
+    async def _explained(self, asked: Asked) -> PathAnswer:
         tenant, host, site = await self._chosen(asked)
         one, mode = site.tenants[tenant], tenancy.mode(site, tenant)
         path = paths.path(one, mode, asked.source, asked.destination)
@@ -74,6 +86,32 @@ class Explaining:
             legs=tuple(legs),
         )
 
+    async def _vms(self, tenant: TenantId | None) -> AsyncIterator[KnownVm]:
+        """Those that have names: the inventory's, and at a tenant's those that its provider told of.
+
+        One that told nothing yet knows none.
+        """
+        stored = await self._stored(tenant)
+        for entry in stored.inventory.tenants:
+            for vm in entry.vms:
+                vm_id = "" if vm.replica is UNSET else vm.replica.vm_id
+                yield KnownVm(tenant=entry.id, name=vm.name, addresses=vm.addresses, vm_id=vm_id)
+        for place in self._own(stored, None):
+            with contextlib.suppress(ProblemError):
+                site = await self.tenancies.load(place.tenant, place.network.id)
+                for own in site.tenants[place.tenant].vms.values():
+                    yield KnownVm(tenant=place.tenant, name=own.name, addresses=own.addresses)
+
+    async def _stored(self, tenant: TenantId | None) -> Stored:
+        if tenant is None:
+            return await asyncio.to_thread(self.inventories.load)
+        return await asyncio.to_thread(self.inventories.of_tenant, tenant)
+
+    def _own(self, stored: Stored, host: Name | None) -> list[production.Place]:
+        """Networks of production that are extended from here, at a tenant's controller."""
+        there = production.places(stored.inventory)
+        return [place for place in there if host in {None, place.network.id}]
+
     async def _chosen(self, asked: Asked) -> tuple[TenantId, Name, Site]:
         """The tenant on the host that the packet is about."""
         found = [each async for each in self._concerned(asked)]
@@ -91,16 +129,19 @@ class Explaining:
         return found[0]
 
     async def _concerned(self, asked: Asked) -> AsyncIterator[tuple[TenantId, Name, Site]]:
-        if asked.tenant is None:
-            stored = await asyncio.to_thread(self.inventories.load)
-        else:
-            stored = await asyncio.to_thread(self.inventories.of_tenant, asked.tenant)
+        stored, ends = await self._stored(asked.tenant), (asked.source, asked.destination)
+        for place in self._own(stored, asked.host):
+            if any(_within(end, place.network.prefixes) for end in ends):
+                yield (
+                    place.tenant,
+                    place.network.id,
+                    await self.tenancies.load(place.tenant, place.network.id),
+                )
         names = book.index(stored.inventory)
         for entry in stored.inventory.tenants:
             mine = [prefix for network in entry.networks for prefix in network.prefixes]
             public = (*entry.public_addresses, *entry.test_addresses)
             public += tuple(one.address for one in stored.allocation.public if one.tenant == entry.id)
-            ends = (asked.source, asked.destination)
             if not any(end in public or _within(end, mine) for end in ends):
                 continue
             for needed in appliances.of_tenant(entry, names):
@@ -112,8 +153,7 @@ class Explaining:
 
     async def _legs(self, asked: Asked, site: Site, tenant: Tenant, host: Name, path: Path) -> list[Leg]:
         """What each place says, in the packet's order."""
-        provider = f"the provider's appliance {tenant.provider.id} on {host}"
-        sides: list[Awaitable[Leg | None]] = [self._appliance(provider, tenant.provider.id, asked)]
+        sides: list[Awaitable[Leg | None]] = [self._providers_side(tenant, host, asked)]
         if path.crosses is not None:
             sides = [self._tenants_side(tenant, path, asked), self._gateways(site, tenant), *sides]
         if path.crosses is not None and path.source.place is Place.REPLICA:
@@ -134,13 +174,19 @@ class Explaining:
         stages = told.stages if told.reply is None else (*told.stages, told.reply)
         return Leg(where=where, verdict=told.verdict, passes=told.works, stages=stages)
 
+    async def _providers_side(self, tenant: Tenant, host: Name, asked: Asked) -> Leg:
+        if isinstance(tenant.provider, ProviderHalf):
+            verdict = f"{tenant.provider.id}'s controller commands it: have its staff say {_there(asked)}"
+            return Leg(where="the provider's appliance", verdict=verdict)
+        where = f"the provider's appliance {tenant.provider.id} on {host}"
+        return await self._appliance(where, tenant.provider.id, asked)
+
     async def _tenants_side(self, tenant: Tenant, path: Path, asked: Asked) -> Leg:
         network = path.crosses or ""
         end: TenantAppliance | None = tenant.appliances.get(network)
         where = f"the tenant's appliance of network {network}"
         if end is None:
-            ask = f"`causeway explain {asked.source} {asked.destination}` there"
-            return Leg(where=where, verdict=f"the tenant's controller commands it: {ask}")
+            return Leg(where=where, verdict=f"the tenant's controller commands it: {_there(asked)}")
         return await self._appliance(f"the tenant's appliance {end.id}", end.id, asked)
 
     async def _gateways(self, site: Site, tenant: Tenant) -> Leg | None:
@@ -158,8 +204,8 @@ class Explaining:
         return Leg(where=where, verdict=verdict, passes=False if dead else None)
 
     async def _replica(self, tenant: Tenant, end: End) -> Leg | None:
-        if end.place is not Place.REPLICA or end.vm is None:
-            return None
+        if end.place is not Place.REPLICA or end.vm is None or isinstance(tenant.provider, ProviderHalf):
+            return None  # what is the provider's, its controller tells
         reference = replica_machine(tenant, end.vm.name)
         where = f"the replica of {end.vm.name}"
         try:
@@ -183,6 +229,11 @@ def _gateway(name: ApplianceId, found: Deployed | None) -> str:
     if found is None:
         return f"{name} is not watched by this controller"
     return f"{name} is {found.condition}" + (f" ({found.cause})" if found.cause else "")
+
+
+def _there(asked: Asked) -> str:
+    packet = " ".join(asked.query.values())
+    return f"`causeway explain {packet}` there"
 
 
 def _within(address: IPAddress, prefixes: Iterable[IPNetwork]) -> bool:

@@ -37,9 +37,21 @@ def test_programs_get_all_of_it(controller: AtSocket) -> None:
     assert told["legs"][0]["stages"][0]["advice"] == "Fail db1 over."
 
 
-@pytest.mark.parametrize("words", [("web1", "192.0.2.2"), ("192.0.2.1", "192.0.2.2", "gre")])
+@pytest.mark.parametrize(
+    "words", [("192.0.2", "192.0.2.2"), ("a b", "192.0.2.2"), ("192.0.2.1", "192.0.2.2", "gre")]
+)
 def test_what_cannot_be_meant_is_refused(controller: AtSocket, words: tuple[str, ...]) -> None:
     done = ask(controller, *words)
     assert done.exit_code in {1, 2}
     assert "is" in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_vm_is_named_and_what_that_was_taken_for_is_told(controller: AtSocket) -> None:
+    done = ask(controller, "web1", "DB1")
+    assert done.stdout.splitlines()[2:4] == [
+        "web1 is 192.0.2.1 of tenant acme (also 2001:db8::1).",
+        "DB1 is VM db1, 192.0.2.2 of tenant acme (also 2001:db8::1).",
+    ]
+    told = json.loads(ask(controller, "192.0.2.9", "db1", "--json").stdout)
+    assert [(one["name"], one["address"]) for one in told["named"]] == [("db1", "192.0.2.2")]

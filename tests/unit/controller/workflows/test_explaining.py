@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
 
 from causeway_controller.contract.appliances import Condition
-from causeway_controller.contract.explain import Asked, PathAnswer
+from causeway_controller.contract.explain import PathAnswer, Question
+from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
+from causeway_controller.contract.tenant import Static
+from causeway_controller.contract.tenant_view import NetworkView, ReplicaView, TenantResources
 from causeway_controller.errors import AgentUnreachable
-from causeway_controller.inventory import tenancy
+from causeway_controller.inventory import production, tenancy
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.modes import Full, Idle, Mode, Partial
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
@@ -91,7 +95,11 @@ class World:
 
     async def ask(self, source: object, destination: object, **more: str) -> PathAnswer:
         ends = ip_address(str(source)), ip_address(str(destination))
-        return await self.explaining.explain(Asked(source=ends[0], destination=ends[1], **more))
+        return await self.explaining.explain(Question(source=ends[0], destination=ends[1], **more))
+
+    async def named(self, source: object, destination: object, **more: str) -> PathAnswer:
+        ends = [one if isinstance(one, str) else ip_address(str(one)) for one in (source, destination)]
+        return await self.explaining.explain(Question(source=ends[0], destination=ends[1], **more))
 
     @property
     def router(self) -> object:
@@ -180,3 +188,79 @@ async def test_addresses_of_nobody_are_refused(world: World) -> None:
         await world.ask("203.0.113.98", "203.0.113.99")
     with pytest.raises(ProblemError, match="no tenant has"):
         await world.ask(world.router, world.vm.addresses[0], tenant="zeta")
+
+
+async def test_vms_are_asked_about_by_name_and_what_that_meant_is_told(world: World) -> None:
+    by_address = await world.ask(world.router, world.vm.addresses[0])
+    for name in ("db1", "DB1", "acme/db1", "vm-db1"):
+        found = await world.named(world.router, name)
+        assert (found.verdict, found.legs) == (by_address.verdict, by_address.legs)
+        (one,) = found.named
+        assert (one.name, one.vm, one.tenant, one.address) == (name, "db1", "acme", world.vm.addresses[0])
+    with pytest.raises(ProblemError, match="neither an IP address nor the name of a VM"):
+        await world.named("db9", world.router)
+    with pytest.raises(ProblemError, match="tenant zeta"):
+        await world.named("db1", world.router, tenant="zeta")
+
+
+class OwnSite(World):
+    """A tenant's controller: one network with an appliance of its own, and what its provider told."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.entered = self.inventories.replace(own_inventory(), expected=1, actor="test")
+
+    def site(self) -> Site:
+        if not self.inventories.load().inventory.production:
+            return super().site()
+        (place,) = production.places(self.inventories.load().inventory)
+        return production.site(place, told=told(), end=None, mode=self.mode, controllers=())
+
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
+        assert (tenant, host, plan) == ("acme", "net1", "")
+        return self.site()
+
+
+def own_inventory() -> Inventory:
+    address = Static(addresses=(ip_interface("192.168.10.250/24"),))
+    own = OwnNetwork(
+        id="net1",
+        prefixes=(ip_network("192.168.10.0/24"),),
+        appliance=OwnAppliance(host="esx1", network="pg", address=address),
+    )
+    entry = Production(id="north", tenant="acme", networks=(own,))
+    return Inventory(hosts=seed_example().hosts, production=(entry,))
+
+
+def told() -> TenantResources:
+    names = ("web1", 11), ("db1", 12)
+    return TenantResources(
+        tenant="acme",
+        hosts=("sp1",),
+        plans=(),
+        full_failover_by=(),
+        public_addresses=(),
+        open_runs=(),
+        networks=(NetworkView(id="net1", prefixes=(ip_network("192.168.10.0/24"),), gateways=()),),
+        replicas=tuple(
+            ReplicaView(vm=name, network="net1", host="sp1", addresses=(ip_address(f"192.168.10.{last}"),))
+            for name, last in names
+        ),
+    )
+
+
+@pytest.mark.parametrize("names", [True, False])
+async def test_a_tenants_controller_asks_its_own_appliance(database: Database, *, names: bool) -> None:
+    own = OwnSite(database)
+    ends = ("web1", "db1") if names else (ip_address("192.168.10.11"), ip_address("192.168.10.12"))
+    found = await own.named(*ends)
+    assert (found.tenant, found.host, found.mode) == ("acme", "net1", "partial")
+    assert [(leg.where, leg.passes) for leg in found.legs] == [
+        ("the tenant's appliance acme-net1-tenant", True),
+        ("the provider's appliance", None),
+    ]
+    assert "north's controller commands it" in found.legs[1].verdict
+    assert "`causeway explain 192.168.10.11 192.168.10.12` there" in found.legs[1].verdict
+    assert [one["source"] for one in own.asked] == ["192.168.10.11"]
+    own.mode = Idle()
+    assert "production itself carries it" in (await own.named(*ends)).verdict
