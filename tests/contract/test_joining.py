@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from msgspec import structs
 
 from causeway_controller.contract.joining import LinkState
 from causeway_controller.errors import PeerUnknown, PeerUnreachable
@@ -57,6 +58,17 @@ async def test_a_tenant_joins_is_known_and_leaves(world: World) -> None:
         await tenant.leave()
         assert (world.members(), tenant.links.names()) == ([], ())
         assert {"invitation.make", "invitation.accept", "member.leave"} <= set(world.acts())
+
+
+async def test_what_is_its_own_there_is_known_once_it_has_joined_and_after_each_rescan(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        known = tenant.told.resources(NAME)
+        assert known is not None, "an appliance may be deployed at once"
+        assert known.tenant == "acme"
+        tenant.told.keep(NAME, structs.replace(known, replicas=()))
+        await tenant.providers.rescan(NAME)
+        assert tenant.told.resources(NAME) == known
 
 
 async def test_the_secret_is_kept_by_neither_side(world: World) -> None:

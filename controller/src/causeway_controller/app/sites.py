@@ -111,7 +111,10 @@ class Sites:
         provider, network = place.production.id, place.network.id
         told = self._told.resources(provider)
         if told is None or told.tenant != place.tenant:
-            detail = f"provider {provider} has not told yet what {place.tenant} has there; join or rescan it"
+            detail = (
+                f"provider {provider} has not told yet what {place.tenant} has there: `causeway provider "
+                f"rescan {provider}` asks it, once it is joined (`causeway provider list`)"
+            )
             raise ProblemError(problem(ProblemType.UNSUPPORTED, detail))
         return production.site(
             place,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from typing import Final
 
 from causeway_controller.contract import tenant_routes
@@ -44,7 +45,8 @@ class Providers:
         self._versions: dict[Name, str] = {}
 
     async def join(self, invitation: Invitation, name: Name, *, actor: str) -> None:
-        """Accept an invitation. After no answer the same one may be given again, or is tried by itself.
+        """Accept an invitation, and hear what is one's own there. After no answer the same one may be given
+        again, or is tried by itself.
 
         Raises ProblemError, PeerUnreachable, StoreError.
         """
@@ -55,9 +57,19 @@ class Providers:
             if error.problem.type in _REFUSED:
                 await asyncio.to_thread(self._links.remove, name, actor=actor)
             raise
+        with suppress(ProblemError, PeerUnreachable):  # it is joined all the same, and asked again by itself
+            await self.resources(name)
 
     async def rescan(self, name: Name) -> None:
-        """Ask now how one stands, and renew what is due.
+        """Ask now how one stands and what is one's own, and renew what is due.
+
+        Raises ProblemError, PeerUnreachable: what is wrong is kept too; StoreError.
+        """
+        await self._stand(name)
+        await self.resources(name)
+
+    async def _stand(self, name: Name) -> None:
+        """Ask how one stands, and renew what is due.
 
         Raises ProblemError, PeerUnreachable: what is wrong is kept too; StoreError.
         """
@@ -120,7 +132,7 @@ class Providers:
             # Many tenants begin at the same moment after the provider was away.
             await asyncio.sleep(self._seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
-                await self.rescan(name)
+                await self._stand(name)
                 while await self._changed(name):
                     pass
             except (ControllerError, ProblemError) as error:
