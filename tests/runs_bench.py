@@ -26,7 +26,7 @@ from causeway_controller.workflows.chores import Kind
 from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
-from causeway_wire.types import Name, TenantId
+from causeway_wire.types import ApplianceId, Name, TenantId
 from tests import stores
 from tests.fakes.engine import FakeEngine, Killed
 from tests.fakes.hooks import FakeHooks
@@ -77,6 +77,8 @@ class RunsBench(Bench):
     def __init__(self, database: Database, *, site: Site = SITE, timing: Timing = TIMING) -> None:
         super().__init__(site, timing=timing)
         self.timing = timing
+        self.unenrolled: dict[ApplianceId, str] = {}
+        """Commands that enrol appliances which have not."""
         self.halves: Halves = lambda _half, _run: None
         self.runs_kept = StoredRuns(database)
         self.epochs = Epochs(database)
@@ -100,6 +102,7 @@ class RunsBench(Bench):
             hooks=self.hooks,
             halves=self.halves,
             words=StoredHalves(self._database),
+            unenrolled=self._enrols,
             in_charge=self._in_charge,
         )
         runs = Runs(
@@ -116,6 +119,9 @@ class RunsBench(Bench):
         runs.use(self.engine)
         self.engine.body = runs.carry_out
         return runs
+
+    async def _enrols(self, appliance: ApplianceId) -> str:
+        return self.unenrolled.get(appliance, "")
 
     def chores(self) -> Mapping[type[Chore], Kind]:
         """What is done besides failovers."""

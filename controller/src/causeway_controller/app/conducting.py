@@ -194,6 +194,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 hooks=HookCalls(settings.hooks),
                 words=Halves(database),
                 halves=sites.half,
+                unenrolled=sites.unenrolled,
                 in_charge=lease.in_charge,
             ),
             controller=lease.name,

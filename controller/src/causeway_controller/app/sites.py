@@ -14,6 +14,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host
 from causeway_controller.errors import MachineMissing
 from causeway_controller.failover.steps import MachineKind, MachineRef
+from causeway_controller.fleet import enrolment
 from causeway_controller.fleet.pool import Pool
 from causeway_controller.hypervisors import hosts
 from causeway_controller.hypervisors.base import Machine, PowerControl, Provider, log_out
@@ -25,8 +26,10 @@ from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tena
 from causeway_controller.inventory.views import Known
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient, HalfPatience
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.database import Database
+from causeway_controller.store.enrolments import Enrolments
 from causeway_controller.store.inventories import Inventories, Stored
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.links import Links
@@ -71,6 +74,8 @@ class Sites:
         self._patience = halves
         self._links = Links(database, vault, now=now)
         self._replicas = Replicas(database)
+        self._appliances = Appliances(database)
+        self._enrolments = Enrolments(database, vault, now=now, make=enrolment.make_token)
         self._told = Told(database, vault, now=now)
         self._halves: set[ApplianceId] = set()
         """Names of the providers' halves of sites that were loaded."""
@@ -124,6 +129,13 @@ class Sites:
             controllers=self._controllers,
             revoked=self._ledger.revocations(),
         )
+
+    async def unenrolled(self, appliance: ApplianceId) -> str:
+        """Return the words of the command that enrols it, empty where it has enrolled. Raises StoreError."""
+        if not await self._enrolments.waits(appliance):
+            return ""
+        deployed = await asyncio.to_thread(self._appliances.all)
+        return next((one.deploy for one in deployed if one.id == appliance), "")
 
     def half(self, name: ApplianceId, run: str) -> Half | None:
         """The provider's half of a run, of a site that was loaded; None for what is an appliance."""

@@ -42,6 +42,10 @@ _NEVER: Final = (
     "has not answered once in {ago} ({cause}); repeat `causeway {where.deploy}`, which says what stops it; "
     "where its console says that the seed has expired, `causeway {where.redeploy}`"
 )
+_NEVER_ON: Final = (
+    "it is powered off and has not answered once since it was deployed, so a failover cannot use it; "
+    "repeat `causeway {where.deploy}`, which says what stops it"
+)
 _MINUTE: Final = 60
 _UNITS: Final = ((86400, "d"), (3600, "h"), (_MINUTE, "min"))
 
@@ -256,13 +260,13 @@ def rank(one: Deployed) -> tuple[bool, int, str]:
 def trouble(one: Deployed, *, now: datetime, patience: timedelta, restart: timedelta = RESTART) -> str:
     """Return what is wrong with it and what to do; empty when nothing is.
 
-    An idle appliance may be powered off: a failover powers it on. A gateway is always needed.
+    An idle appliance that has answered once may be off: a failover powers it on. A gateway is always needed.
     """
     if one.asked is not None and now - one.asked > patience:
         ago = age(now - one.asked)
         return f"nobody has asked it for {ago}; look whether a controller runs, and at its log"
     if one.condition is Condition.OFF and not one.serves:
-        return ""
+        return "" if one.seen is not None else _NEVER_ON.format(where=one)
     if one.condition not in _SAID:
         return _ending(one, now=now)
     said = _SAID[one.condition]

@@ -38,6 +38,14 @@ class Enrolments:
         """Forget the token: it was used. Again changes nothing. Raises StoreError."""
         await asyncio.to_thread(self._drop, appliance)
 
+    async def waits(self, appliance: ApplianceId) -> bool:
+        """Whether a token is kept: it was deployed, or is, and has not enrolled since. Raises StoreError."""
+        return await asyncio.to_thread(self._waits, appliance)
+
+    def _waits(self, appliance: ApplianceId) -> bool:
+        with self._database.read() as connection:
+            return secrets.kept(connection, Kind.ENROLMENT, appliance)
+
     def _get(self, appliance: ApplianceId) -> Secret:
         with self._database.write() as connection:
             found = secrets.find(connection, self._vault, Kind.ENROLMENT, appliance)

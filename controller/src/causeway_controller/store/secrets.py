@@ -172,6 +172,12 @@ def find(connection: Connection, sealing: Vault, kind: Kind, name: str) -> Secre
     return None if sealed is None else sealing.open(_place(kind, name), sealed)
 
 
+def kept(connection: Connection, kind: Kind, name: str) -> bool:
+    """Whether there is a secret of this name; it is not opened."""
+    question = select(secret.c.name).where(secret.c.kind == kind, secret.c.name == name)
+    return connection.execute(question).one_or_none() is not None
+
+
 def forget(connection: Connection, kind: Kind, name: str) -> bool:
     """Remove a secret; whether there was one."""
     gone = delete(secret).where(secret.c.kind == kind, secret.c.name == name).returning(secret.c.name)

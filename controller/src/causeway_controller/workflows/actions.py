@@ -14,12 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from causeway_controller.contract.requests import Request
-from causeway_controller.errors import (
-    AgentUnreachable,
-    ControllerError,
-    Superseded,
-    Unheard,
-)
+from causeway_controller.errors import AgentUnreachable, ControllerError, Superseded, Unheard
 from causeway_controller.failover import documents
 from causeway_controller.failover.steps import (
     Action,
@@ -59,6 +54,7 @@ from causeway_controller.workflows.ports import (
     Hooks,
     Hypervisors,
     Questioned,
+    Unenrolled,
     Words,
 )
 from causeway_controller.workflows.preflight import Preflight
@@ -92,6 +88,7 @@ class Executor:
         hooks: Hooks = NO_HOOKS,
         halves: Halves = _no_half,
         words: Words | None = None,
+        unenrolled: Unenrolled = readiness.all_enrolled,
         in_charge: Callable[[], None] = lambda: None,
     ) -> None:
         """`in_charge` is called immediately before each effect, and does not return when another controller
@@ -104,6 +101,7 @@ class Executor:
         self._turns = asyncio.Semaphore(QUESTIONS)
         self._waits = Waits(agents=agents, hypervisors=hypervisors, answers=answers, timing=timing)
         self._hooks = hooks
+        self._unenrolled = unenrolled
         self._halves = halves
         looks = None if words is None else SharedLook(words.open, seconds=timing.longest_poll / 2)
         self.holding = Holding(words=words, looks=looks, agents=agents, timing=timing, in_charge=in_charge)
@@ -117,7 +115,7 @@ class Executor:
         """
         if isinstance(site.tenants[request.tenant].provider, tenancy.ProviderHalf):
             return
-        await readiness.check(request, site, host=host, agents=self._agents, hypervisors=self._hypervisors)
+        await readiness.check(request, site, host=host, looks=self.survey)
 
     @property
     def survey(self) -> Survey:
@@ -129,6 +127,7 @@ class Executor:
             turns=self._turns,
             patience=self._timing.courtesy,
             pause=self._timing.longest_poll,
+            unenrolled=self._unenrolled,
         )
 
     @property

@@ -125,6 +125,10 @@ class Words(Protocol):
         """Keep that a full failover takes its place; False when it is to be kept or taken back already."""
 
 
+Unenrolled = Callable[[ApplianceId], Awaitable[str]]
+"""Gives the words of the command that enrols an appliance which was deployed and has not enrolled since;
+empty where it has.
+"""
 Agents = Callable[[ApplianceId], Agent]
 """Gives open clients; kept open between runs they save the TLS handshake."""
 Hypervisors = Callable[[MachineRef], PowerControl]

@@ -23,7 +23,8 @@ from causeway_controller.failover.steps import (
 )
 from causeway_controller.inventory import modes
 from causeway_controller.inventory.tenancy import ProviderHalf, Tenant
-from causeway_controller.workflows.ports import Hooks, Hypervisors, Questioned
+from causeway_controller.workflows import readiness
+from causeway_controller.workflows.ports import Hooks, Hypervisors, Questioned, Unenrolled
 from causeway_wire.observed import Observed
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import ApplianceId, VmName
@@ -60,6 +61,7 @@ class Survey:
     patience: float
     pause: float
     """Seconds until an agent that did not answer is asked again."""
+    unenrolled: Unenrolled
 
     async def obstacles(
         self, steps: Sequence[Step], own: Collection[VmName], known: Known | None = None
@@ -74,8 +76,10 @@ class Survey:
         """
         powers = _first(steps)
         power = await _each(powers, self._power)
-        asked = [one for one in _required(steps) if one not in _booting(powers, power)]
+        booting = _booting(powers, power)
+        asked = [one for one in _required(steps) if one not in booting]
         silent = await _each(asked, self._silent)
+        silent |= {one: await self._never(one) for one in booting}
         missing = {machine: _missing(machine, found) for machine, found in power.items()}
         for machine in missing.keys() & _stay_on(steps):
             if machine.appliance in silent and silent[machine.appliance] is None:
@@ -142,6 +146,14 @@ class Survey:
             "vms": power,
             "addresses": addresses,
         }
+
+    async def _never(self, appliance: ApplianceId) -> str | None:
+        """Why the appliance would not take a document once it is powered on."""
+        try:
+            command = await self.unenrolled(appliance)
+        except ControllerError as error:
+            return f"whether {appliance} has enrolled is unknown: {error}"
+        return readiness.never(appliance, "at its host", command) if command else None
 
     async def _silent(self, appliance: ApplianceId) -> str | None:
         """Why the appliance would not take a document now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
+from causeway_controller.inventory.health import Deployed
 from causeway_controller.peers.half import HalfPatience
+from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import Database
+from causeway_controller.store.enrolments import Enrolments
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.types import Secret
@@ -77,3 +81,18 @@ async def test_logins_end_with_the_controller_and_with_their_password(
     assert (first.closed, second.closed) == (1, 0)
     await sites.close()
     assert (first.closed, second.closed) == (1, 1)
+
+
+async def test_what_was_deployed_and_has_not_enrolled_is_told_with_its_command(database: Database) -> None:
+    sealing = joining.unlocked(database, now=now)
+    tokens = Enrolments(database, sealing, now=now, make=lambda: Secret("a-long-token"))
+    pool: Any = None
+    sites = made(database, sealing, pool)
+    place = Deployed(id="acme-esx1", tenant="acme", host="esx1", address=ip_address("192.0.2.7"), port=8443)
+    Appliances(database).enter(place, at=now())
+    assert await sites.unenrolled("acme-esx1") == ""
+    await tokens.get("acme-esx1")
+    assert await sites.unenrolled("acme-esx1") == "appliance deploy acme esx1"
+    assert await sites.unenrolled("another") == ""
+    await tokens.drop("acme-esx1")
+    assert await sites.unenrolled("acme-esx1") == ""

@@ -74,8 +74,15 @@ def test_each_condition_says_what_to_do(
 
 
 def test_an_idle_appliance_may_be_off() -> None:
-    one = looked(Silence(reason="no route", power=Power.OFF))
+    one = looked(Silence(reason="no route", power=Power.OFF), before=looked(FINE))
     assert (one.condition, said(one)) == (Condition.OFF, "")
+
+
+def test_one_that_has_never_answered_is_of_no_use_to_a_failover_when_it_is_off() -> None:
+    one = looked(Silence(reason="no route", power=Power.OFF))
+    assert one.condition is Condition.OFF
+    assert "has not answered once since it was deployed" in said(one)
+    assert f"`causeway {one.deploy}`" in said(one)
 
 
 def test_while_a_run_changes_it_its_mode_is_no_trouble() -> None:

@@ -55,6 +55,17 @@ async def test_one_that_is_off_is_powered_on_by_the_run(bench: RunsBench) -> Non
     assert len(bench.runs_kept.open()) == 1
 
 
+@pytest.mark.parametrize("request_", BEGINNINGS, ids=lambda one: type(one).__name__)
+async def test_one_that_is_off_and_has_never_enrolled_is_to_be_enrolled(
+    bench: RunsBench, request_: Request
+) -> None:
+    bench.unenrolled[PROVIDER] = f"appliance deploy acme {HOST}"
+    bench.hypervisor.on[PROVIDER] = False
+    said = await refused(bench, request_)
+    assert "has not enrolled since it was deployed" in said
+    assert f"`causeway appliance deploy acme {HOST}`" in said
+
+
 async def test_a_plan_and_its_run_say_from_which_restore_points_replicas_start(bench: RunsBench) -> None:
     point = datetime(2026, 5, 6, tzinfo=UTC)
     acme = bench.tenancies.site.tenants["acme"]

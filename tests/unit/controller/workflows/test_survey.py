@@ -218,3 +218,20 @@ async def test_a_dry_run_says_that_another_run_is_open_there(bench: RunsBench) -
 async def test_to_a_dry_run_what_an_own_run_left_on_is_no_obstacle_either(bench: RunsBench) -> None:
     await failed(bench)
     assert (await bench.runs.check(FailOver(tenant="acme", vms=ONE), host=HOST)).notes == ()
+
+
+async def test_an_appliance_in_production_that_is_off_and_has_never_enrolled_is_refused(
+    bench: RunsBench,
+) -> None:
+    tenant = bench.tenancies.site.tenants["acme"]
+    end = tenant.appliances[tenant.vms[VM].network].id
+    bench.hypervisor.on[end] = False
+    kind, _ = bench.last(await through(bench, FailOver(tenant="acme", vms=ONE)))
+    assert kind == FINISHED, "it is powered on"
+    await through(bench, Undo(tenant="acme", vms=ONE))
+    bench.hypervisor.on[end] = False
+    bench.unenrolled[end] = "appliance deploy acme net0"
+    kind, told = bench.last(await through(bench, FailOver(tenant="acme", vms=ONE)))
+    assert (kind, told["undone"], told["stand"]) == (FAILED, [], [])
+    assert f"appliance {end} is off" in told["why"]
+    assert "`causeway appliance deploy acme net0`" in told["why"]

@@ -26,6 +26,7 @@ async def test_the_seconds_of_a_question_begin_when_it_is_asked() -> None:
         turns=turns,
         patience=0.05,
         pause=0.01,
+        unenrolled=nothing,
     )
     async with turns:
         asked = asyncio.create_task(survey._silent("acme-provider"))
