@@ -52,7 +52,7 @@ def explain(
 
 
 def _lines(found: PathAnswer) -> Iterator[str]:
-    yield f"{found.verdict}."
+    yield f"{found.verdict.removesuffix('.')}."
     if found.advice and found.advice not in found.verdict:
         yield f"Next: {found.advice}"
     for one in found.named:

@@ -243,8 +243,8 @@ def _answer(said: Observed, version: str) -> Answer:
 
 
 def _wrong(said: Observed) -> Iterable[str]:
-    if said.problem is not None:
-        yield said.problem.detail
-    yield from (f"tunnel {one.id}: {one.impairment}" for one in said.tunnels if one.impairment)
-    if said.problem is None and not any(one.impairment for one in said.tunnels):
+    tunnels = [f"tunnel {one.id}: {one.impairment}" for one in said.tunnels if one.impairment]
+    problems = [] if said.problem is None else [one.detail for one in said.problem.each]
+    yield from dict.fromkeys((*problems, *tunnels))  # an agent names its tunnels among its problems
+    if not (problems or tunnels):
         yield "it is degraded and does not say why; look at its log"

@@ -44,7 +44,13 @@ def test_a_tunnel_that_knows_tcp_only_is_as_it_was_meant() -> None:
 def test_a_missing_connection_is_told_when_it_lasts(seconds: int, *, told: bool) -> None:
     said = impairment.disconnected(SINCE, SINCE + timedelta(seconds=seconds), None)
     assert (said is not None) is told
-    assert said is None or said.endswith("06:30:05 UTC: no answer")
+    assert said is None or "06:30:05 UTC: no answer; see that UDP or TCP to the gateways passes" in said
+
+
+def test_what_the_far_end_says_is_told_as_it_is() -> None:
+    said = impairment.disconnected(SINCE, SINCE + timedelta(seconds=60), "wrong key")
+    assert said is not None
+    assert said.endswith("UTC: wrong key")
 
 
 def test_every_impaired_tunnel_is_a_problem() -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest_asyncio
 from aiohttp import web
@@ -15,8 +17,10 @@ from causeway_controller.inventory import health, modes
 from causeway_controller.inventory.health import Power
 from causeway_controller.store.runs import Run
 from causeway_controller.store.tenancies import Standing
+from causeway_controller.workflows import watch
 from causeway_controller.workflows.watch import access
 from causeway_wire import problem
+from causeway_wire.observed import TunnelReport, TunnelState
 from causeway_wire.problem import ProblemType
 from tests import run_events
 from tests.fakes.agent_server import problem_answer
@@ -201,3 +205,18 @@ async def test_what_is_deployed_no_longer_is_not_revived(one: Watched) -> None:
     one.pass_(seconds=2 * INTERVAL)
     assert await one.watch.look() == ()
     assert one.appliances.all() == ()
+
+
+def test_an_impaired_tunnel_is_told_once() -> None:
+    tunnels = [
+        TunnelReport(id=name, state=TunnelState.CONNECTING, impairment=why)
+        for name, why in (("a", "away"), ("b", None), ("c", "slow"))
+    ]
+    told = [problem.problem(ProblemType.TUNNEL_IMPAIRED, f"tunnel {name}") for name in ("a: away", "c: slow")]
+    disk = problem.problem(ProblemType.UNAVAILABLE, "the disk is full")
+    said: Any = SimpleNamespace(problem=problem.combine((disk, *told)), tunnels=tunnels)
+    assert list(watch._wrong(said)) == ["the disk is full", "tunnel a: away", "tunnel c: slow"]
+    said.problem = None
+    assert list(watch._wrong(said)) == ["tunnel a: away", "tunnel c: slow"]
+    said.tunnels = []
+    assert list(watch._wrong(said)) == ["it is degraded and does not say why; look at its log"]

@@ -12,6 +12,9 @@ from causeway_wire.observed import Transport
 PATIENCE: Final = timedelta(seconds=10)
 """A tunnel that is not connected for longer is told; sooner it is about to be."""
 
+_NO_ANSWER: Final = "no answer"
+_LOOK: Final = "see that UDP or TCP to the gateways passes on the way, and that the provider appliance runs"
+
 
 def on_tcp(endpoints: Sequence[Endpoint], answering: frozenset[int], since: datetime) -> str | None:
     """Why a tunnel goes over TCP, given the endpoints whose gateways answer over UDP; None where it may.
@@ -34,7 +37,8 @@ def disconnected(since: datetime | None, now: datetime, why: str | None) -> str 
     """Why there is no connection; None while that is new."""
     if since is None or now - since < PATIENCE:
         return None
-    return f"the tunnel is not connected since {since:%Y-%m-%d %H:%M:%S} UTC: {why or 'no answer'}"
+    told = f"the tunnel is not connected since {since:%Y-%m-%d %H:%M:%S} UTC: {why or _NO_ANSWER}"
+    return f"{told}; {_LOOK}" if why in {None, _NO_ANSWER} else told
 
 
 def place(endpoint: Endpoint) -> str:
