@@ -132,6 +132,7 @@ def test_two_controllers_join_live_through_kills_and_part(
         assert (silent.returncode, "no controller answers" in silent.stderr) == (1, True)
         trouble = tenant.run(str(CAUSEWAY), "status").stdout
         assert "provider north: no controller answers" in trouble
+        assert "(connection refused): the line to it, or its controller" in trouble
         with provider.serving():
             tenant.causeway("provider", "rescan", "north")
             provider.causeway("tenant", "expel", "acme")

@@ -5,6 +5,7 @@ Only this side ever connects. Whatever came of a request that was not answered, 
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -109,9 +110,18 @@ class ProviderClient:
             )
             return PeerUnknown(detail)
         if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ConnectionTimeoutError):
-            return PeerSlow(f"the controller at {self._url} has not answered in time; it is asked again")
-        reason = str(error) or type(error).__name__
-        return PeerUnreachable(f"no controller answers at {self._url} ({reason}); it is asked again")
+            return PeerSlow(f"the controller at {self._url} has not answered in time")
+        return PeerUnreachable(f"no controller answers at {self._url} ({_reason(error)})")
+
+
+def _reason(error: Exception) -> str:
+    """Why, in few words: where it was looked for is said already."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return f"no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        number = error.os_error.errno or 0  # those of getaddrinfo(3) are below 0
+        return os.strerror(number).lower() if number > 0 else str(error.os_error.strerror or error)
+    return str(error) or type(error).__name__
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:

@@ -15,7 +15,7 @@ from typing import Final
 from causeway_controller.contract import tenant_routes
 from causeway_controller.contract.joining import Certified, Invitation, Join, LinkState, Membership, Renew
 from causeway_controller.contract.tenant_view import TenantResources, VersionedResources
-from causeway_controller.errors import ControllerError, PeerForeign, PeerUnreachable
+from causeway_controller.errors import ControllerError, PeerForeign, PeerUnknown, PeerUnreachable
 from causeway_controller.peers import pinning
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.store.links import Link, Links
@@ -230,4 +230,11 @@ def _words(link: Link, error: Exception) -> str:
             f"it does not know this controller as {link.tenant}'s any more; ask the provider for an "
             f"invitation, and `causeway provider join` it as {link.name}"
         )
-    return error.problem.detail if isinstance(error, ProblemError) else str(error)
+    if isinstance(error, ProblemError):
+        return error.problem.detail
+    if isinstance(error, PeerUnknown | PeerForeign):
+        return str(error)
+    return (
+        f"{error}: the line to it, or its controller; it is asked again by itself, and what is failed over "
+        "goes on without it. If that lasts ask its staff"
+    )

@@ -11,7 +11,13 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator,
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from causeway_controller.errors import AgentUnreachable, ControllerError, MachineMissing, PreflightFailed
+from causeway_controller.errors import (
+    AgentUnreachable,
+    ControllerError,
+    MachineMissing,
+    PeerUnreachable,
+    PreflightFailed,
+)
 from causeway_controller.failover.steps import (
     Call,
     MachineKind,
@@ -168,8 +174,14 @@ class Survey:
                         await asyncio.sleep(self.pause)
                     else:
                         return None
+        except PeerUnreachable as unreachable:
+            return (
+                f"{unreachable}; ask its staff, and ask for this again when it answers: what is failed over "
+                "goes on meanwhile"
+            )
         except _UNKNOWN as failure:
-            return str(error or failure) or f"{appliance} does not answer"
+            late = f"{appliance} has not answered within {self.patience:.0f} s; `causeway status` says more"
+            return str(error or failure) or late
 
     async def _observed(self, appliance: ApplianceId) -> Observed | str:
         try:
