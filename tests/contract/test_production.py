@@ -141,7 +141,11 @@ def test_a_network_whose_appliance_was_left_out_is_named_with_what_follows(tmp_p
             assert "network old has no appliance here" in done.stderr
             assert "/production/0/networks/2/appliance" in done.stderr
         assert ask(*partial, "dmz", "--dry-run").exit_code == 0
-        assert "there is no tenant" in ask(*partial, "gone").stderr
+        gone = "there is no network gone of acme with an appliance of this controller; there is lan, dmz"
+        assert gone in ask(*partial, "gone").stderr
+        unknown = ask("failover", "partial", "acmee", "db9").stderr
+        assert "acmee has no subscription" in unknown
+        assert "appliances are needed of acme: correct the name" in unknown
         assert "say --host" in ask(*partial[:-1]).stderr
 
 

@@ -183,11 +183,18 @@ class RunHandlers:
         if production.find(inventory, request.tenant, host) is not None:
             return
         production.refuse_omitted(inventory, request.tenant, host)
+        own = [one.network.id for one in production.places(inventory) if one.tenant == request.tenant]
+        if own:
+            there = f"there is {', '.join(own)}"
+            raise not_found(
+                f"network {host} of {request.tenant} with an appliance of this controller; {there}"
+            )
         if not inventory.tenants:
             raise not_found(f"tenant {request.tenant}")
-        hosts = {one.host for one in appliances.needed(inventory)}
+        hosts = [one.host for one in appliances.needed(inventory)]
         if host not in hosts:
-            raise not_found(f"subscription of tenant {request.tenant} on host {host}")
+            there = f"; it has one on {', '.join(hosts)}" if hosts else "; enter one"
+            raise not_found(f"subscription of tenant {request.tenant} on host {host}{there}")
         whose = Starter.TENANT if caller.role in OF_TENANTS else Starter.PROVIDER
         allowed = inventory.tenants[0].full_failover_by
         if isinstance(request, FailOverSite) and whose not in allowed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import uuid4
 
 import typer
@@ -30,8 +30,12 @@ from causeway_controller.contract.requests import (
     UndoSite,
 )
 from causeway_controller.contract.runs import PlannedRun
+from causeway_controller.inventory.findings import some
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
+
+_NAMED: Final = 8
+"""How many of many tenants a sentence names."""
 
 failover = typer.Typer(no_args_is_help=True)
 rehearsal = typer.Typer(no_args_is_help=True)
@@ -298,7 +302,10 @@ class Start:
         if len(hosts) == 1:
             return hosts[0]
         if not hosts:
-            raise UsageError(f"{self._tenant} has no subscription on any host; enter one in the inventory")
+            others = sorted({one.tenant for one in needed})
+            there = f"; appliances are needed of {some(others, most=_NAMED)}" if others else ""
+            detail = f"{self._tenant} has no subscription on any host, and no network of production here"
+            raise UsageError(f"{detail}{there}: correct the name, or enter one in the inventory")
         raise UsageError(f"{self._tenant} has replicas on {', '.join(hosts)}; say --host")
 
     def vms(self, named: list[str] | None) -> frozenset[str]:
@@ -306,11 +313,12 @@ class Start:
         if named:
             return frozenset(named)
         report = self._asked.ask(routes.TENANT, {"tenant": self._tenant}).read(TenantReport)
-        there = frozenset(
-            vm.name for vm in report.tenant.vms if vm.replica is not UNSET and vm.replica.host == self._host
-        )
+        hosts = {vm.name: vm.replica.host for vm in report.tenant.vms if vm.replica is not UNSET}
+        there = frozenset(name for name, host in hosts.items() if host == self._host)
         if not there:
-            raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; enter one")
+            others = ", ".join(sorted(set(hosts.values())))
+            hint = f"it has some on {others}" if others else "enter one"
+            raise UsageError(f"{self._tenant} has no VM with a replica on {self._host}; {hint}")
         return there
 
     def site(self, named: list[str] | None, plan: str, but: list[str] | None) -> FailOverSite:

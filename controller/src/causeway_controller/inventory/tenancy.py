@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from causeway_controller.contract.tenant import Hooks, Readiness
+from causeway_controller.inventory.findings import some
 from causeway_controller.inventory.modes import Idle, Mode
 from causeway_wire.desired import Extension, StaleAnswer
 from causeway_wire.problem import ProblemError, ProblemType, problem
@@ -33,6 +34,8 @@ from causeway_wire.types import (
     VmName,
 )
 
+_NAMED: Final = 8
+"""How many of many VMs a sentence names."""
 STARTED_TOGETHER: Final = 10
 """Replicas that are started at once where no plan says how many."""
 
@@ -192,7 +195,8 @@ class Tenant:
         """Say why the tenant has no such VM here, and what to ask for instead."""
         elsewhere = self.provider.elsewhere if isinstance(self.provider, ProviderHalf) else {}
         if vm not in elsewhere:
-            return f"tenant {self.id} has no VM of this name"
+            there = some(sorted(self.vms), most=_NAMED) or "none that can fail over"
+            return f"tenant {self.id} has no VM of this name; it has {there}"
         return (
             f"it is of network {elsewhere[vm]}, which fails over by itself: say `--host {elsewhere[vm]}`; a "
             "network without an appliance here has no partial failover"

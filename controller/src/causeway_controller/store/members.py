@@ -151,7 +151,9 @@ class Members:
     ) -> Certified:
         now = self._now()
         if row is None or row["revoked"] is not None or (row["key"] is None and row["expires"] <= now):
-            detail = "it was never made, has expired, or was revoked; ask the provider for a new one"
+            detail = (
+                "the invitation was never made, has expired, or was revoked; ask the provider for a new one"
+            )
             raise ProblemError(problem(ProblemType.INVITATION_VOID, detail))
         tenant = row["tenant"]
         if row["serial"] is not None:
