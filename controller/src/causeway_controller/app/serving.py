@@ -19,8 +19,9 @@ from causeway_controller import __version__
 from causeway_controller.api.building import Parts, build
 from causeway_controller.api.ports import Services, Watcher
 from causeway_controller.api.runner import Runner
-from causeway_controller.app import listening, notify
+from causeway_controller.app import disk_watch, listening, notify
 from causeway_controller.app.certificate_watch import CertificateWatch
+from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.errors import StartError
 from causeway_controller.settings import Settings, Tls
 from causeway_controller.store import migrate
@@ -106,9 +107,10 @@ async def _serving(settings: Settings, database: Database, services: Services) -
 
 
 def _watchers(settings: Settings) -> tuple[Watcher, ...]:
+    disks = DiskWatch(directories=disk_watch.written(settings.state, settings.store.reveal()))
     if settings.tls is None:
-        return ()
-    return (CertificateWatch(certificate=settings.tls.certificate, now=utc_now),)
+        return (disks,)
+    return (disks, CertificateWatch(certificate=settings.tls.certificate, now=utc_now))
 
 
 async def _listen_tls(runner: Runner, tls: Tls, context: ssl.SSLContext) -> str:

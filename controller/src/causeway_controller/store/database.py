@@ -263,6 +263,25 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except exc.StatementError as error:  # its own text has the statement: nothing for who asked
-        raise StoreError(f"the database refused: {error.orig}") from error
+        raise StoreError(f"the database refused: {error.orig}{_remedy(error.orig)}") from error
     except exc.SQLAlchemyError as error:
         raise StoreError(f"the database cannot be used: {error}") from error
+
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    "SQLITE_FULL": "make room on the disk that the store is on",
+    "SQLITE_READONLY": "see who owns the store's files, and that their disk is not mounted read-only",
+    "SQLITE_IOERR": "the disk that the store is on fails: see the system's log, bring the store to another",
+    "SQLITE_CORRUPT": "stop the controller and restore the backup",
+    "SQLITE_NOTADB": "stop the controller and restore the backup",
+    "53100": "make room on the disk of the database's server",
+    "25006": "the database's server takes no writes: see that it is not a standby",
+}
+"""By the beginning of SQLite's name of a result, or the SQLSTATE of PostgreSQL (its documentation, A)."""
+
+
+def _remedy(error: BaseException | None) -> str:
+    """What helps against it, where that is known."""
+    code = str(getattr(error, "sqlite_errorname", None) or getattr(error, "sqlstate", None) or "")
+    found = next((remedy for known, remedy in _REMEDIES.items() if code.startswith(known)), "")
+    return found and f": {found}"

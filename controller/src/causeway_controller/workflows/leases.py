@@ -52,6 +52,8 @@ class Lease:
         self._die = die
         self._monotonic = monotonic
         self._renewed = float("-inf")
+        self._refused = ""
+        """What the store said to the last renewal, where it refused that."""
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -76,7 +78,8 @@ class Lease:
     def in_charge(self) -> None:
         """Return when this controller may act now; otherwise end it."""
         if not self._holds():
-            self._die(f"its lease of {self.seconds:g} s was not renewed in time")
+            why = f" ({self._refused})" if self._refused else ""
+            self._die(f"its lease of {self.seconds:g} s was not renewed in time{why}")
 
     def renew(self) -> None:
         """Renew the lease once; end this controller when it has ended, or nearly."""
@@ -88,9 +91,10 @@ class Lease:
                 return
         except StoreError as error:
             _log.warning("the lease is not renewed: %s", error)
+            self._refused = str(error)
             self.in_charge()
         else:
-            self._renewed = asked
+            self._renewed, self._refused = asked, ""
 
     def _keep(self) -> None:
         while not self._over.wait(self.seconds / _RENEWALS):

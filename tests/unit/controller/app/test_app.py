@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from causeway_controller.app import listening, logs, notify
+from causeway_controller.app import disk_watch, listening, logs, notify
 from causeway_controller.app.certificate_watch import CertificateWatch
+from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.errors import StartError
 from causeway_controller.settings import Listen, Tls
 from causeway_controller.trust import pki, server_certificate
@@ -40,6 +41,18 @@ async def test_a_certificate_that_is_none_is_a_trouble(tmp_path: Path) -> None:
     assert "cannot be read" in (await watch.troubles())[0].detail
     (tmp_path / "none").write_text("nonsense")
     assert "cannot be read" in (await watch.troubles())[0].detail
+
+
+async def test_a_disk_that_is_nearly_full_is_told_once_before_nothing_can_be_written(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    both = disk_watch.written(tmp_path, f"sqlite:///{store}/causeway.db")
+    assert both == (tmp_path, store)
+    assert disk_watch.written(tmp_path, "postgresql://db.example/causeway") == (tmp_path,)
+    assert await DiskWatch(directories=both, least=0).troubles() == ()
+    (found,) = await DiskWatch(directories=(*both, tmp_path / "none"), least=1 << 62).troubles()
+    assert f"MiB are left on the disk of {tmp_path}" in found.detail
+    assert "make room there" in found.detail
 
 
 def test_a_record_is_a_line_of_json_with_its_extras() -> None:

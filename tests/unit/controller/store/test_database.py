@@ -13,10 +13,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import column, event, select, text
+from sqlalchemy import column, event, exc, select, text
 from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import StoreError
+from causeway_controller.store import database as module
 from causeway_controller.store.columns import Words
 from causeway_controller.store.database import Database, beside, connect
 
@@ -159,3 +160,16 @@ def test_what_a_statement_refused_is_told_without_the_statement(tmp_path: Path) 
             connection.execute(words)
         assert "SELECT" not in str(refused.value)
     database.close()
+
+
+def test_a_full_disk_is_told_with_what_helps(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "full.db")) as full:
+        full.execute("CREATE TABLE t (x BLOB)")
+        full.execute("PRAGMA max_page_count = 4")
+        with pytest.raises(sqlite3.OperationalError) as refused:
+            full.execute("INSERT INTO t VALUES (zeroblob(1000000))")
+    said = "database or disk is full: make room on the disk that the store is on"
+    with pytest.raises(StoreError, match=said), module._translated():
+        raise exc.OperationalError("INSERT", None, refused.value)
+    with pytest.raises(StoreError, match=r"refused: it is so$"), module._translated():
+        raise exc.OperationalError("INSERT", None, ValueError("it is so"))

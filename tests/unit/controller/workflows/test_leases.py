@@ -78,7 +78,7 @@ def test_while_the_database_is_silent_it_acts_as_long_as_it_may(database: Databa
     mine.renew()
     mine.in_charge()
     clock.advance(1.1)
-    with pytest.raises(Died):
+    with pytest.raises(Died, match=r"not renewed in time \(no route to host\)"):
         mine.renew()
     mine.end()
 
