@@ -5,7 +5,8 @@
     python -m tests.kernel.processes_agent probe LOCAL PEER SECONDS
     python -m tests.kernel.processes_agent flood LOCAL PEER PACKETS
 
-`agent` reads one JSON list [verb, base64 pickle] per line and answers each with a line of JSON.
+`agent` reads one JSON list [verb, base64 pickle] per line and answers each with a line of JSON. A file
+`clock.json` in its run directory has variables that make it, and what it starts, go by another clock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import pickle
 import select
 import socket
@@ -28,6 +30,7 @@ from typing import Any, NoReturn
 import structlog
 
 from causeway_agent.backends.host.task_unit import Ready
+from causeway_agent.backends.processes import spawn
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import NeighbourResponder
@@ -76,6 +79,18 @@ class Nft:
 async def respond(_: NeighbourResponder, ready: Ready) -> None:
     ready()
     await asyncio.Event().wait()
+
+
+def go_by_own_clock(run_directory: Path) -> None:
+    """Begin anew with the clock that the directory names, if it names one."""
+    named = run_directory / "clock.json"
+    if not named.exists():
+        return
+    clock: dict[str, str] = json.loads(named.read_text())
+    if not clock.items() <= os.environ.items():
+        command = (sys.executable, "-m", "tests.kernel.processes_agent", *sys.argv[1:])
+        os.execve(sys.executable, command, {**os.environ, **clock})  # noqa: S606
+    spawn._ENVIRONMENT.update(clock)
 
 
 async def agent(run_directory: Path, key_directory: Path, user: str | None) -> None:
@@ -212,6 +227,7 @@ if __name__ == "__main__":
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     match sys.argv[1:]:
         case ["agent", run, keys, *user]:
+            go_by_own_clock(Path(run))
             asyncio.run(agent(Path(run), Path(keys), user[0] if user else None))
         case ["echo", address]:
             echo(address)

@@ -110,7 +110,9 @@ def test_whoever_holds_a_key_is_told_that_the_line_is_good_and_nobody_else(
         for who in (stranger, asker):
             sender.sendto(echo_message.question(who, b"session!", 3), doorway.getsockname())
         door._receive(doorway, (LOOPBACK, 6180))
-        assert echo_message.answered(sender.recv(2048), asker, b"session!") == 3
+        heard = echo_message.answered(sender.recv(2048), asker, b"session!")
+        assert heard is not None
+        assert heard.sequence == 3
     assert memory.counters.refused == {"echo": 1}
     assert door._queue.empty()
 

@@ -24,6 +24,7 @@ STRANGER = tls_crypt.make_client_key(
     tls_crypt.make_server_key(), tls_crypt.Claim(tenant="acme", tunnel="acme-web")
 )
 SESSION = b"8 octets"
+NOW = 1_796_000_000
 KEY = wrapped_key.server_key("acme", SERVER.reveal())
 
 
@@ -41,34 +42,53 @@ def question(key: Secret, sequence: int = 7) -> bytes:
 
 def test_the_holder_of_a_key_gets_an_answer_that_is_shorter_and_his() -> None:
     packet = question(CLIENT)
-    answer = gateway().answer(packet)
+    answer = gateway().answer(packet, NOW)
     assert answer is not None
     assert len(answer) < len(packet) / 2
     asker = echo_message.asker(CLIENT.reveal())
-    assert echo_message.answered(answer, asker, SESSION) == 7
+    assert echo_message.answered(answer, asker, SESSION) == echo_message.Heard(7, NOW)
     assert echo_message.answered(answer, asker, b"another!") is None
     assert echo_message.answered(answer, echo_message.asker(STRANGER.reveal()), SESSION) is None
     assert echo_message.answered(packet, asker, SESSION) is None
 
 
+def test_an_asker_that_wishes_no_time_is_answered_as_ever_and_an_old_answer_understood() -> None:
+    asker = echo_message.asker(CLIENT.reveal())
+    packet = bytearray(question(CLIENT))
+    packet[49] = 0
+    answer = gateway().answer(bytes(packet), NOW)
+    assert answer is not None
+    assert len(answer) == 49
+    assert echo_message.answered(answer, asker, SESSION) == echo_message.Heard(7, None)
+
+
+@pytest.mark.parametrize("place", [0, 3, 12, 17, 24, 25, 56])
+def test_no_octet_of_an_answer_can_be_another(place: int) -> None:
+    answer = gateway().answer(question(CLIENT), NOW)
+    assert answer is not None
+    forged = bytearray(answer)
+    forged[place] ^= 1
+    assert echo_message.answered(bytes(forged), echo_message.asker(CLIENT.reveal()), SESSION) is None
+
+
 def test_strangers_meet_silence() -> None:
-    assert gateway().answer(question(STRANGER)) is None
+    assert gateway().answer(question(STRANGER), NOW) is None
 
 
 def test_a_wrapped_key_alone_gets_no_answer() -> None:
     """An observer of the line knows the wrapped key of every tunnel, and what was asked before."""
     known, genuine = gateway(), question(CLIENT)
-    assert known.answer(genuine) is not None
+    assert known.answer(genuine, NOW) is not None
     for place in (1, 9, 17, 40):
         forged = bytearray(genuine)
         forged[place] ^= 1
-        assert known.answer(bytes(forged)) is None
+        assert known.answer(bytes(forged), NOW) is None
 
 
 @given(st.binary(max_size=900))
 def test_no_packet_is_an_error(packet: bytes) -> None:
-    assert gateway().answer(packet) is None
-    assert gateway().answer(bytes((echo_message.QUESTION,)) + packet) is None
+    assert gateway().answer(packet, NOW) is None
+    assert gateway().answer(bytes((echo_message.QUESTION,)) + packet, NOW) is None
     assert echo_message.answered(packet, echo_message.asker(CLIENT.reveal()), SESSION) is None
 
 
@@ -95,7 +115,7 @@ async def test_gateways_are_asked_and_known_by_their_answers(address: str) -> No
 
         def reply() -> None:
             packet, source = door.recvfrom(2048)
-            answer = answering.answer(packet)
+            answer = answering.answer(packet, NOW)
             assert answer is not None
             door.sendto(answer, source)
 
@@ -114,4 +134,7 @@ async def test_gateways_are_asked_and_known_by_their_answers(address: str) -> No
             assert gateways.first_answer(0.0) is not None
             assert gateways.first_answer(asyncio.get_running_loop().time() + 1.0) is None
             assert gateways.answering(asyncio.get_running_loop().time() + 1.0) == frozenset()
+            assert gateways.apart(NOW + 290) == gateways.apart(NOW - 290) == {}
+            assert gateways.apart(NOW + 600.0) == {1: pytest.approx(-600, abs=5)}
+            assert gateways.apart(NOW - 600.0) == {1: pytest.approx(600, abs=5)}
         asyncio.get_running_loop().remove_reader(door)

@@ -98,4 +98,4 @@ async def test_a_connection_waits_for_the_socket_asks_and_ends_with_the_process(
         connection.close()
         server.close()
     assert events == [BytesCounted(1, 2)]
-    assert asked == [b"log on\n", b"state on\n", b"state\n", b"bytecount 5\n"]
+    assert asked == [b"log on\n", b"state on\n", b"state\n", b"bytecount 2\n"]

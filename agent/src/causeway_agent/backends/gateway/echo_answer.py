@@ -24,13 +24,13 @@ class EchoAnswer:
         self._find = find
         self._secrets: OrderedDict[bytes, bytes] = OrderedDict()
 
-    def answer(self, packet: bytes) -> bytes | None:
-        """What to send back, shorter than the question; None for silence."""
+    def answer(self, packet: bytes, time: int) -> bytes | None:
+        """What to send back at this Unix time, shorter than the question; None for silence."""
         wrapped = echo_message.wrapped_of(packet)
         if wrapped is None:
             return None
         secret = self._secrets.get(wrapped) or self._open(wrapped)
-        return None if secret is None else echo_message.answer(packet, secret)
+        return None if secret is None else echo_message.answer(packet, secret, time)
 
     def _open(self, wrapped: bytes) -> bytes | None:
         key = self._find(wrapped)

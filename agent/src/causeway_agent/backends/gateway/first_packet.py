@@ -141,7 +141,7 @@ class Door:
 
     def _reply(self, packet: bytes, origin: tuple[str, int], door: socket.socket) -> str | None:
         """Answer who asks whether the line is good, if it holds a key."""
-        answer = self._echo.answer(packet)
+        answer = self._echo.answer(packet, int(self._clock.now().timestamp()))
         if answer is None:
             return "echo"
         with contextlib.suppress(OSError):  # an answer that cannot be sent is lost, as on any line

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from causeway_agent.backends.gateway import echo_message
+from causeway_agent.backends.gateway import echo_message, known_keys
 from causeway_agent.engine.signal import Signal
 from causeway_agent.plan.model.processes import Endpoint
 from causeway_wire.observed import Transport
@@ -29,6 +29,11 @@ HURRY: Final = 0.5
 """Seconds of quick questions after each reason for them."""
 SILENT: Final = 3.0
 """Seconds without an answer after which a gateway that is asked steadily counts as silent."""
+
+REFUSED: Final = known_keys.WINDOW + 2.0
+"""Seconds by which a gateway's clock is off ours when it takes no first packet of ours for certain: it tells
+whole ones, and its answer was under way.
+"""
 
 _UNANSWERED = 128
 _BATCH = 64
@@ -46,6 +51,8 @@ class _Line:
         """When the youngest question was asked that has been answered."""
         self.answers: deque[tuple[float, float]] = deque(maxlen=_UNANSWERED)
         """When questions were asked and answered, of the last ones."""
+        self.clock: float | None = None
+        """What its clock said when ours, which nobody sets, said 0."""
 
 
 class Gateways:
@@ -111,6 +118,17 @@ class Gateways:
         answers = (one for line in self._lines.values() for one in line.answers)
         return min((heard for asked, heard in answers if asked >= since), default=None)
 
+    def apart(self, now: float) -> dict[int, float]:
+        """Endpoints whose gateways take no first packet of ours for our clock, by how many seconds theirs is
+        ahead of it; `now` is what ours says (Unix time).
+        """
+        ahead = {
+            index: line.clock + _steady_time() - now
+            for index, line in self._lines.items()
+            if line.clock is not None
+        }
+        return {index: seconds for index, seconds in ahead.items() if abs(seconds) > REFUSED}
+
     async def _run(self) -> None:
         while True:
             self._woken.clear()
@@ -146,9 +164,15 @@ class Gateways:
                 return
             if self._who is None or source[:2] != line.where:
                 continue
-            sequence = echo_message.answered(packet, self._who, self._session)
-            moment = None if sequence is None else line.asked.pop(sequence, None)
-            if moment is not None:
+            heard = echo_message.answered(packet, self._who, self._session)
+            moment = None if heard is None else line.asked.pop(heard.sequence, None)
+            if heard is not None and moment is not None:
+                line.clock = None if heard.time is None else heard.time - _steady_time()
                 line.proven = max(line.proven, moment)
                 line.answers.append((moment, time.monotonic()))
                 self.news.send()
+
+
+def _steady_time() -> float:
+    """Seconds on a clock that nobody sets, and that runs on while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -212,7 +212,7 @@ class FrameEcho:
     """Frames through a tap. Raises OSError when the socket cannot be made.
 
     They are answered by the far agent, not by its kernel: a tunnel that outlives that agent is left alone,
-    and its death is for OpenVPN's own ping to notice, within `ping-restart` seconds.
+    and its death is told by the octets that no longer come (`openvpn_leg.STARVED`).
     """
 
     settling = math.inf

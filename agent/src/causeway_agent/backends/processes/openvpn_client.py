@@ -53,6 +53,8 @@ class ClientUnit:
         self._heard = False
         self._no_udp = context.clock.now()
         """When UDP was last found not to carry the tunnel."""
+        self._entered = 0.0
+        """When the state was entered that is told, monotonic seconds."""
 
     @property
     def device(self) -> str:
@@ -247,7 +249,9 @@ class ClientUnit:
         if connected:
             leg.took = self._context.clock.monotonic() - began
             return leg
-        self._explain(leg.why or "no answer")
+        apart = self._apart()
+        late = attempt.endpoint in apart
+        self._explain(impairment.clocks(self.spec.endpoints, apart) if late else leg.why or "no answer")
         return None
 
     async def _talks(self, attempt: remotes.Attempt) -> bool:
@@ -350,26 +354,32 @@ class ClientUnit:
     def _explain(self, why: str) -> None:
         """Note why an attempt failed, if that matters: beside a working tunnel it does not."""
         if self._carrier is None:
-            self.status.last_error = why
+            self.status.last_error = impairment.dated(why, self._context.clock.now())
 
     def _count(self, why: str | None) -> None:
         self.status.restarts += 1
-        self.status.last_error = why
+        self.status.last_error = impairment.dated(why, self._context.clock.now())
         _log.info("tunnel_retry", process=self.spec.name, reason=why)
 
     def _transport(self, leg: Leg) -> Transport:
         return self.spec.endpoints[leg.endpoint].transport
 
     def _answering(self, seconds: float) -> frozenset[int]:
-        return self._gateways.answering(self._context.clock.monotonic() - seconds)
+        """Endpoints over UDP whose gateways answer, and take first packets of ours."""
+        return self._gateways.answering(self._context.clock.monotonic() - seconds) - self._apart().keys()
+
+    def _apart(self) -> dict[int, float]:
+        return self._gateways.apart(self._context.clock.now().timestamp())
 
     def _impairment(self) -> str | None:
-        now = self._context.clock.now()
         if self.status.state is not TunnelState.CONNECTED or self._carrier is None:
-            return impairment.disconnected(self.status.since, now, self.status.last_error)
+            lasted = self._context.clock.monotonic() - self._entered
+            return impairment.disconnected(self.status.since, lasted, self.status.last_error)
         if self._transport(self._carrier) is Transport.UDP:
             return None
-        return impairment.on_tcp(self.spec.endpoints, self._answering(gateway_echo.SILENT), self._no_udp)
+        since = self._context.clock.monotonic() - gateway_echo.SILENT
+        answering = self._gateways.answering(since)
+        return impairment.on_tcp(self.spec.endpoints, answering, self._no_udp, self._apart())
 
     def _enter(self, state: TunnelState, *, anew: bool = False) -> None:
         """Report this state and the way in use, when either is new."""
@@ -383,6 +393,6 @@ class ClientUnit:
         if status.transport is Transport.UDP and transport is not Transport.UDP:
             self._no_udp = self._context.clock.now()
         status.state, status.transport, status.remote = state, transport, remote
-        status.since = self._context.clock.now()
+        status.since, self._entered = self._context.clock.now(), self._context.clock.monotonic()
         self._context.changed(f"{self.spec.name} {state.value}")
         _log.info("tunnel_state", process=self.spec.name, state=state.value, remote=remote)

@@ -20,6 +20,14 @@ from causeway_agent.plan.model.processes import VpnClient
 PARTING = 0.5
 """Seconds to say good-bye: OpenVPN sends its exit notice at once but lingers for seconds."""
 
+STARVED = 4.0
+"""Seconds for which nothing has come from the far end, which says something each second, until a connection
+is given up: whoever asks through the tunnel may be unable to, or may wait behind a guest's flood. Octets are
+counted before they are authenticated: who sends in the far end's name puts this off, but answers no question.
+"""
+_STARVED_COUNTS = 2
+"""...and counts in a row that say so: one comes at once when the clock is set, or when we were stopped."""
+
 _log = structlog.get_logger()
 
 
@@ -45,6 +53,10 @@ class Leg:
     """Seconds until it connected; 0 for an adopted one, of which that is not known."""
     told: str | None = None
     """Why it does not work, as far as its log tells."""
+    _heard: float = 0.0
+    """When octets were last counted that had come, by the event loop's clock."""
+    _idle: int = 0
+    """Counts since then."""
     _broken: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: management.Connection | None = None
     _follower: asyncio.Task[None] | None = None
@@ -157,16 +169,32 @@ class Leg:
         self._connection = connection
         match event:
             case management.StateChanged(state="CONNECTED"):
+                self._heard, self._idle = asyncio.get_running_loop().time(), 0
                 self.connected.set()
             case management.StateChanged(state="RECONNECTING" | "EXITING"):
                 self._broken.set()
             case management.BytesCounted(received=received, sent=sent):
-                self.received, self.sent = received, sent
-                self.counted.send()
+                self._count(received, sent)
             case management.LogLine(text=text):
                 self.told = openvpn.latest(self.told, text)
             case _:
                 pass
+
+    def _count(self, received: int, sent: int) -> None:
+        """Note the octets so far. Where the kernel carries them it judges by itself whether the far end is
+        there.
+        """
+        now = asyncio.get_running_loop().time()
+        if received > self.received:
+            self._heard, self._idle = now, 0
+        else:
+            self._idle += 1
+        self.received, self.sent = received, sent
+        starved = self._idle >= _STARVED_COUNTS and now - self._heard >= STARVED
+        if starved and self.connected.is_set() and self.discard is None:
+            self.told = self.told or "nothing comes from the far end"
+            self._broken.set()
+        self.counted.send()
 
 
 def digest(text: str, spec: VpnClient) -> str:

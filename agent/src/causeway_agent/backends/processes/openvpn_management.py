@@ -17,7 +17,7 @@ SOCKET = "management.sock"
 
 _RETRY = 0.005
 """Seconds between attempts to connect while the process starts."""
-_BYTECOUNT_INTERVAL = 5
+_BYTECOUNT_INTERVAL = 2
 _LINE_LIMIT = 1 << 16
 _PROTOCOL = re.compile("^(?:udp|tcp)[46]?(?:-server)?:")
 """From 2.7 on a server says it before a client's address: it may listen for several."""

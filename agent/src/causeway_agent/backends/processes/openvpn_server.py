@@ -12,7 +12,7 @@ from causeway_agent.backends.processes import offload_declined, openvpn, records
 from causeway_agent.backends.processes import openvpn_management as management
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.processes import VpnServer
-from causeway_agent.plan.steer import remotes
+from causeway_agent.plan.steer import impairment, remotes
 from causeway_wire.observed import TunnelState
 
 START_DEADLINE = 30.0
@@ -194,7 +194,8 @@ class ServerUnit:
         self._context.changed(f"{self.spec.name} connected")
 
     def _blame(self, error: str | None) -> None:
-        self.status.blame(error, self._context.clock.monotonic())
+        clock = self._context.clock
+        self.status.blame(impairment.dated(error, clock.now()), clock.monotonic())
 
     def _down(self, state: TunnelState = TunnelState.STOPPED) -> None:
         was = self.status.state

@@ -98,6 +98,8 @@ async def _in_time(
         if which < len(running):
             return which
         gateways.ask()
+        if attempt.endpoint in gateways.apart(clock.now().timestamp()):
+            return None
         now, answering = clock.monotonic(), gateways.answering(began)
         patience = attempt.patience if attempt.endpoint in answering else attempt.deadline
         if attempt.endpoint in answering or not (answering and gateways.asks(attempt.endpoint)):
@@ -128,8 +130,8 @@ async def carries(leg: Leg, spec: VpnClient, *, beside: Leg) -> bool:
 async def probing(
     device: str, spec: VpnClient, *, back: str | None = None
 ) -> AsyncIterator[liveness.Liveness]:
-    """Questions through this device while the block runs. Where none can be asked, OpenVPN's own ping must
-    do.
+    """Questions through this device while the block runs. Where none can be asked, counting what
+    comes must do (`openvpn_leg.STARVED`).
     """
     probe = liveness.probe(device, spec.probe, back=back)
     asking = asyncio.create_task(_ask(probe, device, spec, tell=back is None))

@@ -141,7 +141,7 @@ def client(
         "remote-cert-tls server",
         f"verify-x509-name {tunnel.peer_name} name",
         "ping 1",
-        "ping-restart 4",
+        *_patience(tunnel, transport, facts),
         "connect-retry 1 2",
         "connect-timeout 5",
         *parting,
@@ -161,6 +161,16 @@ def _carried(tunnel: TunnelServer | TunnelClient, transport: Transport, facts: F
     if not kernel_carried.carries(tunnel, transport, facts):
         return ("disable-dco",)
     return ("topology subnet",) if isinstance(tunnel, TunnelServer) else ()
+
+
+def _patience(tunnel: TunnelClient, transport: Transport, facts: Facts) -> tuple[str, ...]:
+    """When a client gives its connection up because nothing comes: its agent counts that, on a clock that
+    nobody sets. OpenVPN counts on the time of day, so that a step of it ended a tunnel; a server tells its
+    clients to, which is not heard. Where the kernel carries the packets it alone can say.
+    """
+    if kernel_carried.carries(tunnel, transport, facts):
+        return ("ping-restart 4",)
+    return ("ping-restart 0", "pull-filter ignore ping-restart")
 
 
 def _kind(tunnel: TunnelServer | TunnelClient) -> tuple[str, ...]:
