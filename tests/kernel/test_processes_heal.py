@@ -54,6 +54,21 @@ def test_a_killed_client_is_back_at_once(tunnel: Site) -> None:
     assert agent.report()["error"] == "process ended by SIGKILL"
 
 
+def test_a_tunnel_that_dies_as_soon_as_it_is_up_comes_up_ever_more_slowly(tunnel: Site) -> None:
+    """As behind a box that resets each connection: its gateway would refuse its whole site for that."""
+    agent = tunnel.agents["c"]
+    known, end = agent.report()["restarts"], time.monotonic() + 6.0
+    while time.monotonic() < end:
+        if agent.report()["state"] == "connected":
+            os.kill(agent.pid(f"vpn-{TUNNEL}"), signal.SIGKILL)
+            until(lambda: agent.report()["state"] != "connected")
+        time.sleep(0.01)
+    deaths = agent.report()["restarts"] - known
+    sys.stdout.write(f"\ndied {deaths} times in 6 s\n")
+    assert 3 < deaths < 12
+    until(lambda: agent.report()["state"] == "connected")
+
+
 def test_a_killed_server_is_back_and_the_client_notices(tunnel: Site) -> None:
     agent = tunnel.agents["s"]
     assert (

@@ -55,6 +55,7 @@ class ClientUnit:
         """When UDP was last found not to carry the tunnel."""
         self._entered = 0.0
         """When the state was entered that is told, monotonic seconds."""
+        self._pause = 0.0  # before the next way is tried, when several in use have died young
 
     @property
     def device(self) -> str:
@@ -201,7 +202,7 @@ class ClientUnit:
 
     async def _find(self) -> Leg:
         """Try one endpoint after another until one connects."""
-        pause = 0.0
+        pause = self._pause if self._carrier is None else 0.0
         if self._carrier is None:
             # A tunnel on TCP has asked all along: its last answers say whether UDP passes.
             since = gateway_echo.SILENT if self._remotes.on_tcp else 0.0
@@ -249,9 +250,8 @@ class ClientUnit:
         if connected:
             leg.took = self._context.clock.monotonic() - began
             return leg
-        apart = self._apart()
-        late = attempt.endpoint in apart
-        self._explain(impairment.clocks(self.spec.endpoints, apart) if late else leg.why or "no answer")
+        ways = self.spec.endpoints
+        self._explain(impairment.attempted(ways, attempt.endpoint, self._apart(), leg.why))
         return None
 
     async def _talks(self, attempt: remotes.Attempt) -> bool:
@@ -333,6 +333,8 @@ class ClientUnit:
         reason = carrier.why or why
         await carrier.kill()
         self._carrier = None
+        lived = self._context.clock.monotonic() - self._entered
+        self._pause = remotes.restart_delay(self._pause, lived=lived)
         self._remotes = remotes.advance(self._remotes, remotes.Ended())
         self._count(reason)
         if self.spec.declined is not None:
@@ -377,8 +379,7 @@ class ClientUnit:
             return impairment.disconnected(self.status.since, lasted, self.status.last_error)
         if self._transport(self._carrier) is Transport.UDP:
             return None
-        since = self._context.clock.monotonic() - gateway_echo.SILENT
-        answering = self._gateways.answering(since)
+        answering = self._gateways.answering(self._context.clock.monotonic() - gateway_echo.SILENT)
         return impairment.on_tcp(self.spec.endpoints, answering, self._no_udp, self._apart())
 
     def _enter(self, state: TunnelState, *, anew: bool = False) -> None:

@@ -70,6 +70,11 @@ def _amount(seconds: float) -> str:
     return f"{seconds / size:.0f} {unit}"
 
 
+def attempted(endpoints: Sequence[Endpoint], tried: int, apart: Mapping[int, float], why: str | None) -> str:
+    """Why an attempt over this endpoint failed, whose process told this much; `apart`: see `clocks`."""
+    return clocks(endpoints, apart) if tried in apart else why or "no answer"
+
+
 def dated(why: str | None, now: datetime) -> str | None:
     """This reason, and what to look at where it says that a certificate does not count at this time."""
     if why is None or not any(words in why for words in _OF_DATES):
