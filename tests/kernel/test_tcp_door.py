@@ -226,6 +226,42 @@ def test_a_source_that_connects_over_and_over_is_refused_and_others_are_not(site
     assert reached(site, certificate, source="127.0.3.1") == "acme"
 
 
+@pytest.fixture
+def prefixes() -> Iterator[list[str]]:
+    """An address in each of 64 IPv6 /64s of one /48, of this machine."""
+    addresses = [f"fd00:0:0:{number:x}::5" for number in range(64)]
+    for verb in ("add", "delete"):
+        lines = "".join(f"address {verb} {address}/128 dev lo\n" for address in addresses)
+        subprocess.run(["ip", "-6", "-batch", "-"], input=lines, text=True, check=True)
+        if verb == "add":
+            yield addresses
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other side has closed it."""
+    connection.setblocking(False)  # noqa: FBT003
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_one_network_s_many_prefixes_leave_room_for_others(site: Site, prefixes: list[str]) -> None:
+    door = DOOR[0], DOOR[1] + 2
+    role = msgspec.structs.replace(site.role, port=door[1])
+    proxy = haproxy_config.gateway(role, addresses=(ip_address(door[0]), ip_address(prefixes[0])))
+    with contextlib.ExitStack() as stack, running(proxy, site.directory / "wide", site.key, door[1]):
+        silent = [
+            stack.enter_context(socket.create_connection((prefixes[0], door[1]), 3, (source, 0)))
+            for source in prefixes * 6
+        ]
+        time.sleep(0.5)
+        assert sum(map(ended, silent)) >= len(silent) - haproxy_config.NEIGHBOURS - 1
+        assert reached(site, site.client("acme", SAME_NAME), door=door) == "acme"
+
+
 def brought(site: Site, *, name: str = GATEWAY_NAME, revoked: tuple[str, ...] = ()) -> bytes:
     """What a tenant appliance's wrapper, which expects a gateway of this name, brings from the door."""
     key, certificate = issued(site.authorities["acme"], SAME_NAME, pki.Usage.CLIENT)

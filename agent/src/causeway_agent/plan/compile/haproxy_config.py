@@ -44,9 +44,17 @@ defaults
 CONNECTIONS: Final = 16
 """A tunnel may have at once: those that a NAT has forgotten linger for 15 s."""
 
+NEIGHBOURS: Final = 300
+"""Connections that one network may open in ten seconds, an IPv4 /24 or an IPv6 /48: who has one machine often
+has 256 or 65,536 prefixes of 64 bits, each a source of its own, and all handshakes of all tenants share
+`maxconn`. In the 5 s that a silent one lasts, this is less than a tenth of them.
+"""
+
 _DOOR_RULES: Final = f"""\
   tcp-request connection track-sc0 src,ipmask(32,64) table sources
   tcp-request connection reject if {{ sc0_conn_rate(sources) gt 30 }} || {{ sc0_conn_cur(sources) gt 128 }}
+  tcp-request connection track-sc2 src,ipmask(24,48) table networks
+  tcp-request connection reject if {{ sc2_conn_rate(networks) gt {NEIGHBOURS} }}
   tcp-request session set-var(sess.name) ssl_c_s_dn(cn)
   tcp-request session set-var(sess.tunnel) ssl_c_i_dn(o),concat(:,sess.name),map_str(tunnels.map,nobody)
   tcp-request session set-var(sess.serial) ssl_c_serial,hex
@@ -60,6 +68,9 @@ _DOOR_RULES: Final = f"""\
 
 backend sources
   stick-table type ipv6 size 64k expire 30s store conn_rate(10s),conn_cur
+
+backend networks
+  stick-table type ipv6 size 64k expire 30s store conn_rate(10s)
 
 backend tunnels
   stick-table type string len 32 size 8k expire 30s store conn_cur
