@@ -78,7 +78,7 @@ def test_a_missing_connection_is_told_when_it_lasts(seconds: int, *, told: bool)
 
 
 def test_what_the_far_end_says_is_told_as_it_is() -> None:
-    said = impairment.disconnected(SINCE, SINCE + timedelta(seconds=60), "wrong key")
+    said = impairment.disconnected(SINCE, 60.0, "wrong key")
     assert said is not None
     assert said.endswith("UTC: wrong key")
 

@@ -72,7 +72,7 @@ def _amount(seconds: float) -> str:
 
 def attempted(endpoints: Sequence[Endpoint], tried: int, apart: Mapping[int, float], why: str | None) -> str:
     """Why an attempt over this endpoint failed, whose process told this much; `apart`: see `clocks`."""
-    return clocks(endpoints, apart) if tried in apart else why or "no answer"
+    return clocks(endpoints, apart) if tried in apart else why or _NO_ANSWER
 
 
 def dated(why: str | None, now: datetime) -> str | None:
