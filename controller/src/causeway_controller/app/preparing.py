@@ -7,6 +7,7 @@ import pwd
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +15,9 @@ from causeway_controller import files
 from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.errors import StartError
+from causeway_controller.errors import StartError, StoreError
 from causeway_controller.settings import Settings, Tls
-from causeway_controller.store import migrate
+from causeway_controller.store import migrate, vault
 from causeway_controller.store.database import Database, connect, is_absent
 from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki, server_certificate
@@ -29,6 +30,7 @@ def prepare(settings: Settings, *, names: Iterable[str], token_file: Path | None
     """Make what is missing; yield a sentence for each thing. Raises StartError, StoreError."""
     yield _directory(settings.state)
     if settings.master_key.file is not None:
+        _refuse_lost(settings.master_key.file, settings.store.reveal())
         yield _master_key(settings.master_key.file)
     database = connect(settings.store.reveal())
     try:
@@ -47,6 +49,7 @@ def missing(settings: Settings) -> Iterator[str]:
         return
     key = settings.master_key.file
     if key is not None and not key.exists():
+        _refuse_lost(key, settings.store.reveal())
         yield f"{key}: missing"
     if settings.tls is not None and not settings.tls.certificate.exists():
         yield f"{settings.tls.certificate}: missing"
@@ -81,6 +84,24 @@ def _directory(state: Path) -> str:
     except OSError as error:
         raise StartError(f"{state} cannot be made ({error.strerror}); correct the setting `state`") from error
     return f"{state}: {'is there' if existed else 'made'}"
+
+
+def _refuse_lost(keys: Path, store: str) -> None:
+    """Raise StartError where a new file of keys would take the place of one that is needed."""
+    if keys.exists() or is_absent(store):
+        return
+    database = connect(store)
+    sealed = 0
+    try:
+        with suppress(StoreError):  # it has no such table yet
+            sealed = sum(vault.in_use(database).values())
+    finally:
+        database.close()
+    if sealed:
+        raise StartError(
+            f"{keys} is gone, and only its keys open what is sealed in the store (secrets: {sealed}): put "
+            "your copy of it back. Another opens none of that; without any, begin with an empty store"
+        )
 
 
 def _master_key(path: Path) -> str:

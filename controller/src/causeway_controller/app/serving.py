@@ -62,7 +62,10 @@ def open_store(settings: Settings) -> Database:
     if missing:
         database.close()
         if missing == migrate.revisions():
-            raise StartError("the store is empty: nothing was set up here yet; run `causeway setup` first")
+            raise StartError(
+                "the store is empty: nothing was set up here yet; run `causeway setup` first. If there was a "
+                "store and it is lost, bring it back instead: `causeway restore FILE`"
+            )
         detail = f"the store lacks the tables {', '.join(missing)}; back it up, then run `causeway setup`"
         raise StartError(detail)
     return database

@@ -214,6 +214,8 @@ def _file(source: Source, path: Path, *, others: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         hint = "it must be a regular file, no link, which the controller's user can read"
+        if isinstance(error, FileNotFoundError):
+            hint = "put your copy of it back; where nothing was sealed yet `causeway setup` makes one"
         raise _refused(source, f"it cannot be opened ({error.strerror}); {hint}") from error
     try:
         _check(source, os.fstat(descriptor), others)

@@ -7,16 +7,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from causeway_controller.app import unlocking
 from causeway_controller.commands.setup import setup
 from causeway_controller.settings import load
 from causeway_controller.store import migrate
 from causeway_controller.store.database import connect
+from causeway_controller.store.secrets import Secrets
+from causeway_wire.types import Secret
 
 COMMANDS = typer.Typer()
 COMMANDS.command()(setup)
@@ -65,6 +69,32 @@ def test_a_dry_run_sees_a_store_of_an_older_version(tmp_path: Path) -> None:
     (line,) = missing(state)
     assert line.startswith("store (sqlite): lacks the tables ")
     assert migrate.revisions()[-1] in line
+
+
+def test_no_new_keys_take_the_place_of_those_that_seal_what_is_kept(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert asked(state).exit_code == 0
+    keys = state / "master.key"
+    keys.unlink()
+    assert asked(state).exit_code == 0, "nothing was sealed yet"
+    settings = load(state.with_suffix(".yaml"), {})
+    database = connect(settings.store.reveal())
+    now = lambda: datetime.now(UTC)  # noqa: E731 - a clock
+    sealing = unlocking.unlocked(settings, database, now=now, actor="test")
+    Secrets(database, sealing, now=now).put("vcenter", Secret("user\npassword"), actor="test")
+    database.close()
+    kept = keys.read_bytes()
+    keys.unlink()
+    for words in ((), ("--dry-run",)):
+        done = asked(state, *words)
+        assert (done.exit_code, keys.exists()) == (1, False)
+        assert (
+            f"{keys} is gone, and only its keys open what is sealed in the store (secrets: 1)" in done.stderr
+        )
+        assert "put your copy of it back" in done.stderr
+    keys.write_bytes(kept)
+    keys.chmod(0o600)
+    assert asked(state).exit_code == 0
 
 
 @pytest.mark.timeout(600)
