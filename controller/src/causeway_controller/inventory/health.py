@@ -42,6 +42,7 @@ _NEVER: Final = (
     "has not answered once in {ago} ({cause}); repeat `causeway {where.deploy}`, which says what stops it; "
     "where its console says that the seed has expired, `causeway {where.redeploy}`"
 )
+_GATEWAY_OFF: Final = "it is powered off, and no tunnel goes over it; " + _DEPLOY
 _NEVER_ON: Final = (
     "it is powered off and has not answered once since it was deployed, so a failover cannot use it; "
     "repeat `causeway {where.deploy}`, which says what stops it"
@@ -270,6 +271,8 @@ def trouble(one: Deployed, *, now: datetime, patience: timedelta, restart: timed
     if one.condition not in _SAID:
         return _ending(one, now=now)
     said = _SAID[one.condition]
+    if one.gateway and one.condition is Condition.OFF:
+        said = _GATEWAY_OFF
     if one.condition is Condition.SILENT:
         if one.seen is None:
             said = _NEVER

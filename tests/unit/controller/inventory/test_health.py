@@ -132,7 +132,7 @@ def test_ages_are_told_in_the_largest_unit_that_says_enough(seconds: int, words:
 def test_a_gateway_is_told_of_by_its_name_and_is_always_needed() -> None:
     gateway = replace(ONE, id="gw1", tenant=health.NOBODY, host="gw1")
     off = looked(Silence(reason="no answer", power=Power.OFF), before=gateway)
-    assert said(off) == "it is idle and powered off; run `causeway gateway deploy gw1`"
+    assert said(off) == "it is powered off, and no tunnel goes over it; run `causeway gateway deploy gw1`"
     assert health.troubles([off], now=AT, patience=PATIENCE)[0].subject == "gateway gw1"
     assert "causeway gateway redeploy gw1" in said(looked(Silence(reason="x", refused=True), before=gateway))
     idle = looked(Silence(reason="no answer", power=Power.MISSING))
