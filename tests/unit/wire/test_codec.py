@@ -14,7 +14,7 @@ from causeway_wire import codec
 from causeway_wire.desired import Desired, GatewayRole, GatewayTenant, ProviderRole, TenantRole
 from causeway_wire.observed import Health
 from causeway_wire.problem import ProblemError, ProblemType
-from causeway_wire.types import Secret
+from causeway_wire.types import Secret, Timestamp
 from tests import strategies
 
 TENANT: dict[str, Any] = {
@@ -231,3 +231,9 @@ def test_what_a_text_may_be_is_said_in_words(path: tuple[str | int, ...], value:
         codec.decode(edited(*path, value=value), Desired)
     assert words in caught.value.problem.detail
     assert "regex" not in caught.value.problem.detail
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-01-31", "2026-01-31T23:59:00"])
+def test_what_a_moment_is_to_be_is_said_in_words(text: str) -> None:
+    with pytest.raises(ProblemError, match=r"with its zone, such as 2026-01-31T23:59:00Z"):
+        codec.decode(f'["{text}"]'.encode(), tuple[Timestamp, ...])

@@ -17,6 +17,8 @@ from causeway_wire.types import WORDS, format_scalar, format_scalar_masked, pars
 T = TypeVar("T")
 
 _PATH = re.compile(r" - at `(?P<key>key in )?\$(?P<path>[^`]*)`$")
+_NO_MOMENT = frozenset({"Invalid RFC3339 encoded datetime", "Expected `datetime` with a timezone component"})
+_MOMENT = "expected a moment as RFC 3339 writes it, with its zone, such as 2026-01-31T23:59:00Z"
 _UNLIKE = "Expected `str` matching regex "
 _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
@@ -152,6 +154,8 @@ def _locate(message: str, kind: object) -> tuple[str, str]:
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         pointer += "/" + _token(unknown["name"])
+    if message in _NO_MOMENT:
+        message = _MOMENT
     if message.startswith(_UNLIKE):
         message = _in_words(message, kind)
     too_long = _TOO_LONG.search(message)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from causeway_controller.inventory.modes import Idle, Mode, Partial
 from causeway_controller.inventory.tenancy import Network, Tenant, Vm
-from causeway_wire.types import IPAddress, NetworkId
+from causeway_wire.types import IPAddress, Name, NetworkId
 
 
 class Place(enum.Enum):
@@ -53,10 +53,10 @@ def concerns(tenant: Tenant, address: IPAddress) -> bool:
     return _end(tenant, Idle(), address).place is not Place.ELSEWHERE
 
 
-def path(tenant: Tenant, mode: Mode, source: IPAddress, destination: IPAddress) -> Path:
-    """Return what a packet from one address to the other meets now."""
+def path(tenant: Tenant, mode: Mode, source: IPAddress, destination: IPAddress, *, host: Name) -> Path:
+    """Return what a packet from one address to the other meets now, where the tenant is in this mode."""
     ends = _end(tenant, mode, source), _end(tenant, mode, destination)
-    decided, advice = _decided(tenant, mode, *ends)
+    decided, advice = _decided(tenant, mode, *ends, host=host)
     return Path(
         source=ends[0],
         destination=ends[1],
@@ -86,14 +86,14 @@ def _inside(network: Network, address: IPAddress) -> bool:
     return any(prefix.version == address.version and address in prefix for prefix in network.prefixes)
 
 
-def _decided(tenant: Tenant, mode: Mode, source: End, destination: End) -> tuple[str, str]:
+def _decided(tenant: Tenant, mode: Mode, source: End, destination: End, *, host: Name) -> tuple[str, str]:
     if source.address.version != destination.address.version:
         return "an IPv4 and an IPv6 address never talk to each other", "name two of one version"
     places = {source.place, destination.place}
     if isinstance(mode, Idle):
         return (
             f"nothing of {tenant.id} is failed over here, so production itself carries it, and no appliance",
-            f"if it should be at the provider, {_begun(tenant)}",
+            f"if it should be at the provider, {_begun(tenant, host, destination, source)}",
         )
     if places == {Place.REPLICA} and source.network == destination.network:
         return (
@@ -103,16 +103,17 @@ def _decided(tenant: Tenant, mode: Mode, source: End, destination: End) -> tuple
     if places <= {Place.PRODUCTION, Place.ELSEWHERE} and isinstance(mode, Partial):
         return (
             f"neither end is failed over, so production itself carries it; failed over are {_names(mode)}",
-            f"to bring one to the provider, {_begun(tenant)}",
+            f"to bring one to the provider, {_begun(tenant, host, destination, source)}",
         )
     return "", ""
 
 
-def _begun(tenant: Tenant) -> str:
-    """How a partial failover is begun here: at a provider's, by asking who leads it."""
+def _begun(tenant: Tenant, host: Name, *ends: End) -> str:
+    """How a partial failover of the first VM of these is begun: at a provider's, by asking who leads it."""
+    vm = next((end.vm.name for end in ends if end.vm is not None), "VM")
     if tenant.appliances:
-        return f"`causeway failover partial {tenant.id} VM`"
-    asked = f"`causeway failover ask {tenant.id} VM --host HOST --reason WHY`"
+        return f"`causeway failover partial {tenant.id} {vm} --host {host}`"
+    asked = f"`causeway failover ask {tenant.id} {vm} --host {host} --reason WHY`"
     return f"{asked} asks the tenant's controller, which leads it"
 
 

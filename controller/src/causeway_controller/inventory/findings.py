@@ -61,6 +61,6 @@ def some(names: Sequence[str], *, most: int) -> str:
 def unknown(findings: Findings, pointer: str, what: str, name: str, known: Iterable[str]) -> None:
     """Note a name that refers to nothing, with some of those that there are."""
     names = sorted(known)
-    there = f"there are {some(names, most=_NAMES)}" if names else "there is none"
+    there = f"there {'is' if len(names) == 1 else 'are'} {some(names, most=_NAMES) or 'none'}"
     detail = f"no {what} is called {name} ({there}); enter it, or correct the name"
     findings.add(ProblemType.UNKNOWN_REFERENCE, pointer, detail)

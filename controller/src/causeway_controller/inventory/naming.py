@@ -101,7 +101,7 @@ def _nobody(known: Collection[KnownVm], word: str, of: TenantId | None) -> Probl
     if close:
         hint = f"there is {' and '.join(close)}"
     else:
-        hint = f"there are {some(names, most=_NAMED)}" if names else "there is none at all"
+        hint = f"there are {some(names, most=_NAMED)}" if names else "there are none at all"
     where = "that is known here" if of is None else f"of tenant {of}"
     detail = f"{word} is neither an IP address nor the name of a VM {where}: {hint}"
     return ProblemError(problem(ProblemType.NOT_FOUND, detail))

@@ -68,7 +68,7 @@ class Explaining:
     async def _explained(self, asked: Asked) -> PathAnswer:
         tenant, host, site = await self._chosen(asked)
         one, mode = site.tenants[tenant], tenancy.mode(site, tenant)
-        path = paths.path(one, mode, asked.source, asked.destination)
+        path = paths.path(one, mode, asked.source, asked.destination, host=host)
         answer = PathAnswer(
             tenant=tenant, host=host, mode=mode.name, verdict=path.decided, advice=path.advice
         )

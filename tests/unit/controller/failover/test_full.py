@@ -265,7 +265,7 @@ def test_what_a_settled_run_left_on_the_same_request_ends() -> None:
 
 
 def test_only_vms_of_the_full_failover_can_stay_in_partial() -> None:
-    with pytest.raises(ProblemError, match="VM vm-0-0: it is not failed over"):
+    with pytest.raises(ProblemError, match="VM vm-0-0: it is not failed over; failed over are vm-1-0"):
         full.undo_full(at(Full(frozenset({"vm-1-0"}))), "acme", keep_partial=ONE)
     with pytest.raises(ProblemError, match="not in full failover"):
         full.undo_full(at(Partial(ONE)), "acme")

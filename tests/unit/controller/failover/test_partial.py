@@ -283,5 +283,5 @@ def test_an_unknown_tenant_is_refused() -> None:
 
 
 def test_undoing_what_is_not_failed_over_is_refused() -> None:
-    with pytest.raises(ProblemError, match="VM vm-0-0: it is not failed over"):
+    with pytest.raises(ProblemError, match="VM vm-0-0: it is not failed over, nor is any other"):
         partial.undo(SITE, "acme", ["vm-0-0"])

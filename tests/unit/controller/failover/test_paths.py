@@ -20,22 +20,22 @@ PARTIAL = Partial(frozenset({FIRST.name}))
 
 
 def at(mode: Mode, source: object, destination: object) -> paths.Path:
-    return paths.path(TENANT, mode, ip_address(str(source)), ip_address(str(destination)))
+    return paths.path(TENANT, mode, ip_address(str(source)), ip_address(str(destination)), host="esx1")
 
 
 def test_while_nothing_is_failed_over_no_appliance_decides() -> None:
     found = at(Idle(), ROUTER, FIRST.addresses[0])
     assert "nothing of acme is failed over" in found.decided
-    assert "causeway failover partial acme" in found.advice
+    assert f"`causeway failover partial acme {FIRST.name} --host esx1`" in found.advice
     assert found.crosses is None
 
 
 def test_at_a_providers_it_is_advised_to_ask_the_tenants_controller_which_leads() -> None:
     alone = replace(TENANT, appliances={})
     router = ip_address(str(ROUTER))
-    for mode, source in ((Idle(), FIRST.addresses[0]), (PARTIAL, STRANGER)):
-        found = paths.path(alone, mode, source, router)
-        assert "causeway failover ask acme VM --host" in found.advice
+    for mode, source, vm in ((Idle(), FIRST.addresses[0], FIRST.name), (PARTIAL, STRANGER, "VM")):
+        found = paths.path(alone, mode, source, router, host="esx1")
+        assert f"causeway failover ask acme {vm} --host esx1" in found.advice
         assert "failover partial" not in found.advice
 
 

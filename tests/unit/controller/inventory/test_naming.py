@@ -82,5 +82,5 @@ def test_what_a_name_cannot_mean_is_told(
 
 
 def test_where_nobody_is_known_that_is_told() -> None:
-    with pytest.raises(ProblemError, match="there is none at all"):
+    with pytest.raises(ProblemError, match="there are none at all"):
         resolve((), "web1", ROUTER)
