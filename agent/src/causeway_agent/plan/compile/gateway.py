@@ -12,7 +12,7 @@ from causeway_agent.plan.compile.adapters import Adapter
 from causeway_agent.plan.compile.contribution import Contribution, Surroundings
 from causeway_agent.plan.model import checks
 from causeway_agent.plan.model.objects import Address, Sysctl
-from causeway_agent.plan.model.policy import Listener, Policy, Relay
+from causeway_agent.plan.model.policy import Listener, Policy, Relay, SourceGuard
 from causeway_agent.plan.model.processes import FirstPacketFilter, Process
 from causeway_wire.desired import GatewayRole, GatewayTunnel
 from causeway_wire.problem import ProblemType
@@ -30,7 +30,7 @@ def compile_role(role: GatewayRole, around: Surroundings) -> Contribution | None
     return Contribution(
         addresses=frozenset[Address]().union(*(each.addresses() for each in around.adapters.values())),
         sysctls=_settings(role, around, {public.device, inside.device}),
-        policy=_policy(role, addresses, public=public.device, inside=inside.device),
+        policy=_policy(role, public, inside=inside.device),
         processes=_processes(role, addresses, inside=inside.device),
     )
 
@@ -97,16 +97,17 @@ def _settings(role: GatewayRole, around: Surroundings, relaying: set[str]) -> fr
     return nics.machine_settings(forwarding6=six, forwarding_default=on).union(*adapters)
 
 
-def _policy(role: GatewayRole, addresses: tuple[IPAddress, ...], *, public: str, inside: str) -> Policy:
+def _policy(role: GatewayRole, public: Adapter, *, inside: str) -> Policy:
     if not role.tunnels:
         return Policy()
     tags = frozenset(tag for tunnel in role.tunnels for tag in tunnel.tls_crypt_tags)
     unnamed = any(not tunnel.tls_crypt_tags for tunnel in role.tunnels)
     return Policy(
-        listeners=frozenset(Listener(public, address, "tcp", role.port) for address in addresses),
+        listeners=frozenset(Listener(public.device, address, "tcp", role.port) for address in public.own),
+        doorways=frozenset(SourceGuard(public.device, network) for network in public.networks),
         relays=frozenset(
             Relay(
-                public,
+                public.device,
                 inside,
                 address,
                 role.port,
@@ -114,7 +115,7 @@ def _policy(role: GatewayRole, addresses: tuple[IPAddress, ...], *, public: str,
                 tags=tags,
                 unnamed=unnamed,
             )
-            for address in addresses
+            for address in public.own
         ),
     )
 

@@ -7,7 +7,8 @@ once; never for an address of the appliance's own.
 
 One table of neighbours serves all networks of the machine (neighbour, arp(7)), and an address that nobody has
 keeps a place in it for three seconds. Packets to those who have not been heard are therefore rationed by who
-sends them, before the kernel looks for their receiver; packets to those who have are not.
+sends them, before the kernel looks for their receiver; packets to those who have are not. So are answers to
+whoever knocks at a service in the name of a neighbour; a real one has asked for our own address before.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ table that a kernel has by default (1,024).
 """
 PER_PAIR: Final = "200/second burst 300 packets"
 """That all sources of one device together may look for on another."""
+ANSWERS: Final = "100/second burst 100 packets"
+"""Unknown neighbours that the appliance itself answers on one device: a SYN costs who forges it nothing."""
+SMALL: Final = 256
+"""Addresses of a network that cannot fill the table, whoever speaks in their names."""
 NEWCOMERS: Final = "100/second burst 200 packets"
 """Neighbours of a device that become known: a machine can speak under many addresses."""
 GREETINGS: Final = "20/second burst 50 packets"
@@ -101,6 +106,7 @@ counter name {ARP_COUNTER} drop
 
 SETS: Final = {
     "neighbouring": "type ifname",
+    "doorways": "type ifname",
     "solicitors6": "type ifname . ipv6_addr; flags interval",
     **{f"onlink{version}": f"type ifname . ipv{version}_addr; flags interval" for version in (4, 6)},
 }
@@ -114,7 +120,10 @@ def _sets(version: int) -> str:
 """
 
 
-_CHAINS: Final = ("solicited", "meet", "meet4", "meet6", "known4", "known6", "resolve4", "resolve6")
+_CHAINS: Final = (
+    *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
+    *("resolve4", "resolve6", "reply4", "reply6"),
+)
 DECLARATIONS: Final = (
     _sets(4)
     + _sets(6)
@@ -129,6 +138,8 @@ DECLARATIONS: Final = (
     + "  chain resolve { type filter hook postrouting priority filter; policy accept; }\n"
 )
 
+_ACCEPTING: Final = "tcp flags & (syn|ack) == (syn|ack)"
+"""What anybody is told who knocks. The rest of a connection goes to whoever has answered that."""
 _SOLICITATION: Final = "icmpv6 type nd-neighbor-solicit"
 
 
@@ -145,6 +156,11 @@ def _family(ip: str, version: int) -> str:
   chain meet{version} {{
     iifname . {ip} saddr @met{version} return
     iifname . {ip} saddr @onlink{version} goto known{version}
+  }}
+  chain reply{version} {{
+    oifname . {ip} daddr @met{version} return
+    oifname . {ip} daddr != @onlink{version} return
+    update @pairs {{ iifname . oifname limit rate over {ANSWERS} }} counter name drop_scan drop
   }}
   chain resolve{version} {{
     oifname . {ip} daddr @met{version} return
@@ -175,6 +191,8 @@ counter name drop_solicitation drop
   }}
   chain resolve {{
     iifname @neighbouring jump meet
+    iif 0 {_ACCEPTING} oifname @doorways meta nfproto ipv4 goto reply4
+    iif 0 {_ACCEPTING} oifname @doorways meta nfproto ipv6 goto reply6
     meta mark {passing.BY_DESTINATION} accept
     oifname != @neighbouring accept
     ct direction original ct status dnat accept
@@ -183,21 +201,31 @@ counter name drop_solicitation drop
   }}
 """
 INPUT: Final = f"""\
+    iifname @doorways tcp flags & (syn|ack) == ack jump meet
+    iifname @doorways icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 jump meet6
     {_SOLICITATION} ip6 hoplimit 255 goto solicited
     icmpv6 type nd-neighbor-advert ip6 hoplimit 255 accept
 """
-"""Of the chain that sees what is for the appliance itself."""
+"""Of the chain that sees what is for the appliance itself. Where anybody knocks, who asks by neighbour
+discovery is next door indeed (no router forwards that), and so is the far end of a connection that stands.
+"""
 
 
 def elements(policy: Policy) -> dict[str, list[str]]:
     """What the sets of the inet table are filled with."""
     return {
         "neighbouring": _devices(policy.neighbours),
+        "doorways": _devices(_large(policy)),
         "solicitors6": [
             element.join(element.quote(device), network) for device, network in _solicitors(policy)
         ],
-        **{f"onlink{version}": _networks(policy.neighbours, version) for version in (4, 6)},
+        **{f"onlink{version}": _networks(policy.neighbours | _large(policy), version) for version in (4, 6)},
     }
+
+
+def _large(policy: Policy) -> frozenset[SourceGuard]:
+    """The doorways that can fill a table; those of the others are answered as they come."""
+    return frozenset(guard for guard in policy.doorways if guard.network.num_addresses > SMALL)
 
 
 def _solicitors(policy: Policy) -> Iterable[tuple[str, IPNetwork | IPAddress]]:

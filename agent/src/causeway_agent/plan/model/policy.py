@@ -229,20 +229,25 @@ class Policy:
     """Networks whose machines are next door at the device. How many of them that nobody has heard may be
     looked for, and how fast, is limited (see `ruleset_neighbours`).
     """
+    doorways: frozenset[SourceGuard] = frozenset()
+    """Networks next door where anybody is answered who knocks at a service of the appliance's own. How many
+    that have never been in touch are looked for, to answer them, is limited; what is forwarded is not asked.
+    """
 
     def __or__(self, other: Policy) -> Policy:
         """The policy of two parts of one document, which name different places."""
         return Policy(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(self)})
 
     def __and__(self, other: Policy) -> Policy:
-        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`, `neighbours`)
+        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`, `neighbours`,
+        `doorways`)
         restricts the result.
 
         Scopes, relays and bridged networks of the same place are narrowed, not lost: a new replica or tunnel
         must not interrupt those that are there already.
         """
         both = {f.name: getattr(self, f.name) & getattr(other, f.name) for f in fields(self)}
-        for restriction in ("guarded", "denied", "foreign", "neighbours"):
+        for restriction in ("guarded", "denied", "foreign", "neighbours", "doorways"):
             both[restriction] = getattr(self, restriction) | getattr(other, restriction)
         both["clamps"] = _tightest(self.clamps | other.clamps)
         excluded = {(scope.device, scope.prefix): scope.excluded for scope in other.arp}
