@@ -239,9 +239,8 @@ class Policy:
         return Policy(**{f.name: getattr(self, f.name) | getattr(other, f.name) for f in fields(self)})
 
     def __and__(self, other: Policy) -> Policy:
-        """What both allow. What restricts in either (`guarded`, `denied`, `foreign`, `neighbours`,
-        `doorways`)
-        restricts the result.
+        """What both allow. What restricts in either restricts the result: `guarded`, `denied`, `foreign`,
+        `neighbours`, `doorways`.
 
         Scopes, relays and bridged networks of the same place are narrowed, not lost: a new replica or tunnel
         must not interrupt those that are there already.
