@@ -226,7 +226,8 @@ def _gather(
     if path is not None or FILE.exists():
         for name, text, where in _in_file(path or FILE):
             if name not in SETTINGS and not name.startswith(_HOOKS):
-                wrong.append(f"{name} ({where}): no such setting; there are {', '.join(SETTINGS)}")
+                there = ", ".join((*SETTINGS, f"{_HOOKS}NAME.call"))
+                wrong.append(f"{name} ({where}): no such setting; there are {there}")
             elif text is None:
                 wrong.append(f"{name} ({where}): neither text nor a number; several values are one text")
             else:

@@ -18,7 +18,7 @@ from causeway_controller.cli.where import Where
 from causeway_controller.contract.routes import Route
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire import codec
-from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError
+from causeway_wire.problem import MEDIA_TYPE, Problem, ProblemError, ProblemType
 from causeway_wire.types import parse_scalar
 
 SECONDS: Final = 1800.0
@@ -208,7 +208,15 @@ def _known(where: Where) -> dict[str, str]:
 def _refusal(where: Where, response: aiohttp.ClientResponse, text: bytes) -> Exception:
     if response.content_type == MEDIA_TYPE:
         try:
-            return ProblemError(msgspec.json.decode(text, type=Problem))
+            found = msgspec.json.decode(text, type=Problem)
+            if found.type == ProblemType.UNAUTHENTICATED.urn and where.server is not None:
+                token = "the token" if where.token_file is None else f"the token in {where.token_file}"
+                detail = (
+                    f"{token} is none of the controller's at {where.server}, or has ended or was revoked; "
+                    "an admin makes another: `causeway token create`"
+                )
+                found = msgspec.structs.replace(found, detail=detail)
+            return ProblemError(found)
         except msgspec.DecodeError:
             pass
     return UnreachableError(where.shown, f"it answered {response.status}, which is not Causeway's API")

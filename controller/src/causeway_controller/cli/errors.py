@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from errno import EACCES
 from typing import Final
 
@@ -28,6 +30,13 @@ class UnreachableError(Exception):
 
     def __init__(self, where: str, reason: object, *, local: bool = False) -> None:
         """`local`: on this host, where it can be started."""
+        if isinstance(found := getattr(reason, "certificate_error", None), ssl.SSLCertVerificationError):
+            super().__init__(
+                f"who answers at {where} shows a certificate that is not trusted ({found.verify_message}): "
+                "name the controller's own, or the authority that signed it, with --ca-file "
+                "(CAUSEWAY_CA_FILE), and call it by a name that is in it; nothing was sent"
+            )
+            return
         started = "`systemctl status causeway`; by hand it is `causeway serve`"
         hint = (
             f"is it running ({started if local else 'there: `systemctl status causeway`'}), and is that its "
@@ -43,5 +52,7 @@ class UnreachableError(Exception):
 
 def _words(reason: object) -> str:
     """What the operating system says of it, where it does: a client library adds words of its own."""
-    said = getattr(getattr(reason, "os_error", None), "strerror", None)
+    found = getattr(reason, "os_error", None)
+    number = getattr(found, "errno", None) or 0  # those of getaddrinfo(3) are below 0
+    said = os.strerror(number) if number > 0 else getattr(found, "strerror", None)
     return said or str(reason) or type(reason).__name__

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+from errno import ECONNREFUSED
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from causeway_controller.cli import errors
+from causeway_controller.cli import connection, errors
+from causeway_controller.cli.errors import UnreachableError
 from causeway_controller.cli.main import app
+from causeway_controller.cli.where import Where
+from causeway_wire import codec
+from causeway_wire.problem import MEDIA_TYPE, ProblemError, ProblemType, problem
 
 
 @pytest.mark.parametrize(
@@ -46,3 +55,34 @@ def test_a_name_that_no_path_can_hold_is_a_wrong_command_line(words: tuple[str, 
     result = CliRunner().invoke(app, ["--socket", "/nonexistent", *words])
     assert (result.exit_code, result.stdout) == (errors.USAGE, "")
     assert said in result.stderr
+
+
+def test_who_shows_another_certificate_answers_and_is_told_as_such() -> None:
+    found = ssl.SSLCertVerificationError()
+    found.verify_message = "self-signed certificate"
+    said = str(UnreachableError("https://dr.example", SimpleNamespace(certificate_error=found)))
+    assert said.startswith("who answers at https://dr.example shows a certificate that is not trusted (self-")
+    assert "--ca-file" in said
+    assert "is it running" not in said
+
+
+def test_why_nobody_answers_is_said_by_the_system_in_few_words() -> None:
+    refused = SimpleNamespace(
+        os_error=ConnectionRefusedError(ECONNREFUSED, "Connect call failed ('::1', 8444)")
+    )
+    assert "(Connection refused); is it running" in str(UnreachableError("https://dr.example", refused))
+    unknown = SimpleNamespace(os_error=socket.gaierror(-2, "Name or service not known"))
+    assert "(Name or service not known)" in str(UnreachableError("https://dr.example", unknown))
+
+
+def test_a_token_that_is_not_known_is_named_by_its_file_with_who_makes_another() -> None:
+    refused = problem(ProblemType.UNAUTHENTICATED, "send a valid token as `Authorization: Bearer TOKEN`")
+    response: Any = SimpleNamespace(content_type=MEDIA_TYPE, status=401)
+    where = Where(server="https://dr.example", socket=Path("/s"), token_file=Path("anna.token"))
+    error = connection._refusal(where, response, codec.encode(refused))
+    assert isinstance(error, ProblemError)
+    assert error.problem.type == ProblemType.UNAUTHENTICATED.urn
+    assert error.problem.detail.startswith(
+        "the token in anna.token is none of the controller's at https://dr."
+    )
+    assert "`causeway token create`" in error.problem.detail
