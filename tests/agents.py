@@ -42,6 +42,7 @@ from tests.fakes.processes import FakeProcesses
 from tests.fakes.publications import FakePublications
 from tests.fakes.slots import FakeSlots
 from tests.fakes.storage import FakeStorage
+from tests.fakes.tunnel_loads import FakeTunnelLoads
 
 
 def pem(label: str, content: str = "AAAA") -> str:
@@ -173,6 +174,7 @@ class Bench:
     clock: FakeClock = field(default_factory=FakeClock)
     neighbours: FakeNeighbours = field(default_factory=FakeNeighbours)
     connections: FakeConnections = field(default_factory=FakeConnections)
+    loads: FakeTunnelLoads = field(default_factory=FakeTunnelLoads)
     constants: Facts = CONSTANTS
     management: Management = MANAGEMENT
     nics: tuple[Nic, ...] = NICS[:1]
@@ -199,6 +201,7 @@ class Bench:
             processes=self.processes,
             neighbours=self.neighbours,
             connections=self.connections,
+            loads=self.loads,
             clock=self.clock,
             dead_man=self.dead_man,
             slots=self.slots,

@@ -15,12 +15,16 @@ from typing import Any
 
 from causeway_agent.app import configure_logs
 from causeway_agent.backends.filter.nft import NftFirewall
+from causeway_agent.backends.filter.tunnel_loads import KernelTunnelLoads
 from causeway_agent.backends.host.clock import SystemClock
 from causeway_agent.backends.kernel.rtnl import RtnlKernel
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.backends.segment import neighbour_responder
 from causeway_agent.backends.segment.neighbours import PacketNeighbours
+from causeway_agent.engine import rounds
+from causeway_agent.engine.loads import Loads
 from causeway_agent.engine.machine import Machine
+from causeway_agent.engine.state import State
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.model.target import Facts, Target
 from causeway_agent.plan.steer import describe, diff
@@ -39,6 +43,7 @@ class Appliance:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._target: Target | None = None
+        self._state = State()
 
     async def obey(self, verb: str, argument: str) -> Any:
         match verb:
@@ -46,10 +51,16 @@ class Appliance:
                 return await self._apply(codec.decode(argument.encode(), Desired))
             case "tunnels":
                 return json.loads(codec.encode(self._machine.processes.tunnels()))
+            case "slowed":
+                return [each.mac for each in self._state.slowed]
             case "counters":
                 return dict(await self._machine.firewall.counters())
             case _:
                 return {"refused": f"unknown verb {verb}"}
+
+    async def watch(self) -> None:
+        """Keep tunnels' shares, until cancelled."""
+        await rounds.keep(self._machine.clock, Loads(self._machine.loads, state=self._state))
 
     async def _apply(self, document: Desired) -> Any:
         machine = self._machine
@@ -100,16 +111,19 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 connections=FakeConnections(),
+                loads=KernelTunnelLoads(firewall),
                 clock=SystemClock(),
                 dead_man=FakeDeadMan(),
                 slots=FakeSlots(),
                 constants=facts,
             )
             obedient = Appliance(machine)
+            watching = asyncio.create_task(obedient.watch())
             while line := await reader.readline():
                 verb, _, argument = line.decode().strip().partition(" ")
                 sys.stdout.write(json.dumps(await obedient.obey(verb, argument)) + "\n")
                 sys.stdout.flush()
+            watching.cancel()
             await supervisor.stop_all()
 
 

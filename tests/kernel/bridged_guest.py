@@ -6,6 +6,7 @@
     python -m tests.kernel.bridged_guest say ETHERTYPE COUNT TO [FROM]    (of more octets: with tags)
     python -m tests.kernel.bridged_guest crowd ETHERTYPE COUNT TO         (each from another address)
     python -m tests.kernel.bridged_guest talk ADDRESS SECONDS       (one way, whoever listens)
+    python -m tests.kernel.bridged_guest flood ADDRESS SECONDS      (as fast as it can, whoever listens)
     python -m tests.kernel.bridged_guest lease SECONDS              (a DHCP server; prints "ready" first)
     python -m tests.kernel.bridged_guest ask SECONDS                (a DHCP client)
 
@@ -100,6 +101,16 @@ def talk(address: str, seconds: float) -> None:
     _say({"said": said})
 
 
+def flood(address: str, seconds: float) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        until, said = time.monotonic() + seconds, 0
+        while time.monotonic() < until:
+            for _ in range(100):
+                with contextlib.suppress(OSError):  # a buffer is full
+                    said += sock.sendto(bytes(64), (address, 9)) > 0
+    _say({"said": said})
+
+
 def lease(seconds: float) -> None:
     """Answer one DISCOVER (RFC 2131) with an OFFER, by broadcast."""
     with _dhcp(_SERVER_PORT, seconds) as sock:
@@ -147,6 +158,8 @@ if __name__ == "__main__":
             crowd(ethertype, int(count), to)
         case ["talk", address, seconds]:
             talk(address, float(seconds))
+        case ["flood", address, seconds]:
+            flood(address, float(seconds))
         case ["lease", seconds]:
             lease(float(seconds))
         case ["ask", seconds]:

@@ -29,6 +29,7 @@ from tests.fakes.processes import FakeProcesses
 from tests.fakes.publications import FakePublications
 from tests.fakes.slots import FakeSlots
 from tests.fakes.storage import FakeStorage
+from tests.fakes.tunnel_loads import FakeTunnelLoads
 from tests.simulation.loop import VirtualLoop
 
 OPERATION_SECONDS = 0.004
@@ -211,6 +212,7 @@ class Hardware:
             processes=self.processes,
             neighbours=self.neighbours,
             connections=FakeConnections(),
+            loads=FakeTunnelLoads(),
             clock=self.loop,
             dead_man=self.dead_man,
             slots=FakeSlots(),

@@ -20,6 +20,7 @@ from causeway_agent.api.serving import Serving
 from causeway_agent.backends.filter.connections import KernelConnections
 from causeway_agent.backends.filter.nft import NftFirewall
 from causeway_agent.backends.filter.publications import NftPublications
+from causeway_agent.backends.filter.tunnel_loads import KernelTunnelLoads
 from causeway_agent.backends.host import capabilities, notify
 from causeway_agent.backends.host.clock import SystemClock
 from causeway_agent.backends.host.identity import KeyStore
@@ -187,6 +188,7 @@ async def machine(settings: Settings, path: Path, *, no_offload: str | None) -> 
                 processes=supervisor,
                 neighbours=neighbours,
                 connections=KernelConnections(firewall),
+                loads=KernelTunnelLoads(firewall),
                 clock=clock,
                 dead_man=watcher,
                 slots=SocketSlots(),

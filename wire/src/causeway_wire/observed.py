@@ -180,6 +180,21 @@ class ConnectionReport(Report, frozen=True, kw_only=True):
     """...and those of them that hold most."""
 
 
+class SlowedSender(Report, frozen=True, kw_only=True):
+    """A machine that sends more than its share of what a tunnel without room carries."""
+
+    tunnel: TunnelId | None
+    device: str
+    """The tunnel's."""
+    mac: MacAddress
+    rate: int
+    """Packets per second that it sends into the tunnel..."""
+    share: int
+    """...that it gets through..."""
+    carries: int
+    """...and that all get through together."""
+
+
 class FailoverNetwork(Report, frozen=True, kw_only=True):
     """One network that the failover covers."""
 
@@ -254,6 +269,8 @@ class Observed(Report, frozen=True, kw_only=True):
     """How full the kernel's tables of neighbours are."""
     connections: ConnectionReport | None = None
     """How full the kernel's table of connections is; null until it was looked at."""
+    slowed: tuple[SlowedSender, ...] = ()
+    """Machines that are held to their share of a tunnel."""
     foreign: tuple[str, ...] = ()
     """What others than the agent have added, in words: policy routing rules and nftables tables. It may stop
     or divert packets that the document lets through, and is left as it is.

@@ -32,6 +32,7 @@ class ProblemType(Enum):
     STALE_REVISION = ("stale-revision", 409, "The table of rules has another revision")
     ADDRESS_IN_USE = ("address-in-use", 409, "Another machine answers for an address to be claimed")
     NEIGHBOURS_FULL = ("neighbours-full", 503, "The kernel's table of neighbours is full")
+    TUNNEL_FULL = ("tunnel-full", 503, "A machine sends more than its share of what a tunnel carries")
     CONNECTIONS_FULL = ("connections-full", 503, "The kernel's table of connections has little room left")
     STALE_GENERATION = ("stale-generation", 409, "This generation or a newer one was accepted before")
     GENERATION_CONFLICT = ("generation-conflict", 409, "The same generation was sent with other content")

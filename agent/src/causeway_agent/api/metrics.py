@@ -73,6 +73,9 @@ CATALOGUE: Final[Mapping[str, About]] = {
     "causeway_connections_over_share": About(
         _GAUGE, "Machines that get no new connections, because they hold more than their share."
     ),
+    "causeway_tunnel_slowed": About(
+        _GAUGE, "Machines that are held to their share of a tunnel without room."
+    ),
     "causeway_gateway_addresses": About(_GAUGE, "Production gateway addresses held.", ("network",)),
     "causeway_public_addresses": About(_GAUGE, "Public or test addresses held."),
     "causeway_public_rules": About(_GAUGE, "Public rules, in force or not."),
@@ -175,6 +178,7 @@ class _EngineCollector(Collector):
             yield "causeway_neighbours", (str(table.version),), table.entries
             yield "causeway_neighbours_limit", (str(table.version),), table.limit
             yield "causeway_neighbours_refused", (str(table.version),), table.refused
+        yield "causeway_tunnel_slowed", (), len(state.slowed)
         if (connections := state.connections) is not None:
             yield "causeway_connections", (), connections.entries
             yield "causeway_connections_limit", (), connections.limit

@@ -48,6 +48,7 @@ class Machine:
     processes: ports.Processes
     neighbours: ports.Neighbours
     connections: ports.Connections
+    loads: ports.TunnelLoads
     clock: ports.Clock
     dead_man: ports.DeadMan
     slots: ports.Slots

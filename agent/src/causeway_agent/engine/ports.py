@@ -19,6 +19,7 @@ from causeway_agent.plan.model.policy import Policy
 from causeway_agent.plan.model.processes import Process
 from causeway_agent.plan.model.target import Observation
 from causeway_agent.plan.steer.holdings import Holding
+from causeway_agent.plan.steer.load import Sender
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.identity import Certificate, Csr, CsrRequest
 from causeway_wire.observed import NicReport, TunnelReport
@@ -191,6 +192,29 @@ class Connections(Protocol):
 
     async def end(self, excess: Mapping[Holder, int], networks: Mapping[IPNetwork, str]) -> int:
         """End so many connections of each of these; how many there were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Packets that a device sent, and those it dropped because its queue was full, since it was made."""
+
+    sent: int
+    dropped: int
+
+
+class TunnelLoads(Protocol):
+    """What tunnels' devices are given to send, and by whom. All raise BackendError."""
+
+    async def queues(self) -> Mapping[str, Queue]:
+        """Of every tunnel's device, by its name."""
+
+    async def senders(self) -> Mapping[Sender, int]:
+        """Packets that machines sent into devices that are pressed, since each is counted."""
+
+    async def slow(self, pressed: Collection[str], slowed: Mapping[Sender, int]) -> None:
+        """Count who sends into these devices, and let no more pass of these machines than so many packets a
+        second, for some seconds; in place of what was said before.
+        """
 
 
 class Clock(Protocol):

@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 import structlog
 
-from causeway_agent.engine import events, report
+from causeway_agent.engine import events, report, rounds
 from causeway_agent.engine.admission import IDLE, failover_mode, role_name
 from causeway_agent.engine.changes import ChangeRunner
 from causeway_agent.engine.journal import Journal
+from causeway_agent.engine.loads import Loads
 from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.reconcile import Pace, Reconciler
@@ -62,6 +63,7 @@ class Engine:
     ) -> None:
         self.state = State()
         self.watch = Watch(machine.neighbours, clock=machine.clock, state=self.state)
+        self.loads = Loads(machine.loads, state=self.state)
         self.shares = Shares(machine.connections, clock=machine.clock, state=self.state)
         self.machine = machine = dataclasses.replace(machine, neighbours=self.watch)
         self.records = Records(())
@@ -165,7 +167,7 @@ class Engine:
             tasks.create_task(self.changes.run())
             tasks.create_task(self.reconciler.run())
             tasks.create_task(self.watch.run())
-            tasks.create_task(self.shares.run())
+            tasks.create_task(rounds.keep(self.machine.clock, self.shares, self.loads))
             tasks.create_task(self._wake_after_changes())
 
     async def observed(self) -> Observed:
@@ -195,6 +197,7 @@ class Engine:
             duplicates=(*state.duplicates, *state.contested),
             neighbours=state.tables,
             connections=state.connections,
+            slowed=state.slowed,
             foreign=state.foreign,
             revoked=(*self.revocations.report(), *revocation.at_tunnels(document)),
             started=self._started,

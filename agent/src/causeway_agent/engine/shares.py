@@ -7,7 +7,6 @@ address of theirs; of who keeps the table full nevertheless, connections are end
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,9 +16,8 @@ import structlog
 
 from causeway_agent.engine import events, ports
 from causeway_agent.engine.state import State
-from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter.shares import REFUSED_SECONDS, networks
-from causeway_agent.plan.steer import beats, shares
+from causeway_agent.plan.steer import shares
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.observed import ConnectionReport, ConnectionShare
 from causeway_wire.problem import Problem, ProblemType, combine, problem
@@ -56,18 +54,10 @@ class Shares:
         """The next count is not before."""
         self._full_until = -math.inf
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        while True:
-            now = self._clock.monotonic()
-            try:
-                await self.round(now)
-            except BackendError as error:
-                _log.debug(events.WATCH_LOST, reason=str(error))
-            except Exception:  # noqa: BLE001 - the top of a round: the agent must go on
-                _log.exception(events.RECONCILE_INCIDENT)
-            now = self._clock.monotonic()
-            await asyncio.sleep(max(beats.following(now, TICK) - now, 0.01))
+    @property
+    def tick(self) -> float:
+        """Seconds between two looks."""
+        return TICK
 
     async def round(self, now: float) -> None:
         """One look."""

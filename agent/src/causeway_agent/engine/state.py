@@ -14,7 +14,13 @@ from causeway_agent.plan.model.target import Facts, Target
 from causeway_agent.plan.steer import holdings
 from causeway_wire import codec
 from causeway_wire.desired import Desired
-from causeway_wire.observed import ConnectionReport, DriftReport, DuplicateAddress, NeighbourTableReport
+from causeway_wire.observed import (
+    ConnectionReport,
+    DriftReport,
+    DuplicateAddress,
+    NeighbourTableReport,
+    SlowedSender,
+)
 from causeway_wire.problem import Problem, ProblemType, combine, problem
 from causeway_wire.types import Epoch, Generation, MacAddress
 
@@ -77,6 +83,7 @@ class State:
     """Addresses held or given back that other machines have."""
     tables: tuple[NeighbourTableReport, ...] = ()
     connections: ConnectionReport | None = None
+    slowed: tuple[SlowedSender, ...] = ()
     foreign: tuple[str, ...] = ()
     """What others have added beside what is ours, at the last look."""
     released: Mapping[Claim, MacAddress] = field(default_factory=dict)

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from causeway_agent.plan.filter import load
 from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.policy import BridgedNetwork
 
 TABLE: Final = "causeway"
-COUNTERS: Final = ("drop_tagged", "drop_loop", "drop_crowd", "drop_storm", "drop_closed", "drop_bridge")
+COUNTERS: Final = (
+    *("drop_tagged", "drop_loop", "drop_crowd", "drop_storm", "drop_closed", "drop_bridge"),
+    *load.BRIDGE_COUNTERS,
+)
 """Named counters: frames with a tag, frames whose sender lives on the other side, frames of senders that
 nobody has heard above the ration, group frames above the limit, frames while the loop guard keeps the bridge
 closed, and all others that no set names.
@@ -46,6 +50,7 @@ DECLARATIONS: Final = (
   set heard {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_SECONDS}s; }}
   set met {{ type ether_addr; size {HEARD}; flags dynamic,timeout; timeout {HEARD_SECONDS}s; }}
 """
+    + load.DECLARATIONS
     + """\
   set open { type iface_index; flags dynamic; }
   set newcomers { type ifname; size 1024; flags dynamic; }
@@ -81,6 +86,7 @@ _NEW: Final = "0x1"
 _TELL, _FORGET = f"meta mark set {_NEW}", "meta mark set 0"
 
 RULES: Final = f"""\
+{load.rules(load.BRIDGE_COUNTERS[0])}\
   chain limited {{
     meta mark {_NEW} update @new_groups {{ {_PORTS} limit rate over {GROUP_FRAMES_OF_NEWCOMERS} }} \
 counter name drop_storm drop
@@ -122,6 +128,7 @@ counter name drop_crowd drop
     ether daddr 01:80:c2:00:00:0e ether type {GUARD} return
     ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
     iif != @open oif != @open counter name drop_closed drop
+    {load.PRESS}
     {_PORTS} . ether saddr @leaving {_GROUP} goto limited
     {_PORTS} . ether saddr @leaving accept
     {_PORTS} . ether daddr @arriving accept

@@ -11,6 +11,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_crowd": "frames of machines that a bridge had not heard before, above their port's ration",
     "drop_denied": "packets to networks that replicas never reach",
+    "drop_excess": "packets into a tunnel without room, of machines that send more than their share",
+    "drop_excess_frames": "the same of frames into a bridged tunnel",
     "drop_flood": "unknown flows at the gateway's door and echo requests above their budgets",
     "drop_forward": "packets that no failover, network or rule lets pass",
     "drop_fragment": "fragments that no flow needs, or above their sender's ration",

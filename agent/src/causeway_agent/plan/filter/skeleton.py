@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan.filter import door, echo, fragments, neighbours, passing, shares
+from causeway_agent.plan.filter import door, echo, fragments, load, neighbours, passing, shares
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_wire.public_rules import PORTS, TARGETS
 
@@ -31,6 +31,7 @@ COUNTERS: Final = (
     *fragments.COUNTERS,
     *ruleset_path.COUNTERS,
     *shares.COUNTERS,
+    *load.COUNTERS,
 )
 """Named counters of the inet table, one per reason. Names are stable: metrics and `explain` read them."""
 
@@ -152,6 +153,7 @@ INET_DECLARATIONS: Final = (
     + fragments.DECLARATIONS
     + ruleset_path.DECLARATIONS
     + shares.DECLARATIONS
+    + load.DECLARATIONS
     + """\
   chain identity { }
 """
@@ -198,7 +200,7 @@ def inet_rules(identity: str) -> str:
   }}
 {door.RULES}{door.rules(4)}{door.rules(6)}{_screen("ip", 4)}{_screen("ip6", 6)}\
 {_publish("ip", 4)}{_publish("ip6", 6)}{echo.RULES}{neighbours.RULES}\
-{fragments.RULES}{ruleset_path.RULES}{shares.RULES}\
+{fragments.RULES}{ruleset_path.RULES}{shares.RULES}{load.rules(load.COUNTERS[0])}\
   chain screen {{
     meta mark set 0
     meta nfproto ipv4 goto screen4
@@ -230,6 +232,7 @@ def inet_rules(identity: str) -> str:
 {passing.rules(4)}{passing.rules(6)}\
   chain forward {{
     {ruleset_path.SEGMENT}
+    {load.PRESS}
     {passing.MARKED}
     meta nfproto ipv4 jump pass4
     meta nfproto ipv6 jump pass6
