@@ -180,14 +180,18 @@ async def machine(settings: Settings, path: Path, *, no_offload: str | None) -> 
             discard=lambda device: kernel.drop(ProcessDevice(device, mtu=0)),
             no_offload=constants.no_offload,
         )
-        async with contextlib.aclosing(PacketNeighbours()) as neighbours, supervisor:
+        async with (
+            contextlib.aclosing(PacketNeighbours()) as neighbours,
+            contextlib.aclosing(KernelConnections(firewall)) as connections,
+            supervisor,
+        ):
             yield Machine(
                 kernel=kernel,
                 firewall=firewall,
                 publications=publications,
                 processes=supervisor,
                 neighbours=neighbours,
-                connections=KernelConnections(firewall),
+                connections=connections,
                 loads=KernelTunnelLoads(firewall),
                 clock=clock,
                 dead_man=watcher,

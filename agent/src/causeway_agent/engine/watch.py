@@ -8,7 +8,6 @@ back. One that comes later is told about and not fought: the failover is a decis
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import random
 from collections import deque
@@ -157,9 +156,13 @@ class Watch:
             rested = now + min(SHARE * (now - before), LONGEST_REST)
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(min(due, beats.following(now, TICK)) - now, 0.01)):
-                    await self._woken.wait()
+            wait = max(min(due, beats.following(now, TICK)) - now, 0.01)
+            # A timer that wakes, not a deadline: that would cancel something each second, all day.
+            timer = asyncio.get_running_loop().call_later(wait, self._woken.set)
+            try:
+                await self._woken.wait()
+            finally:
+                timer.cancel()
             if (rest := rested - self._clock.monotonic()) > 0:
                 await asyncio.sleep(rest)
 

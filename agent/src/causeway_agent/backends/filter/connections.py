@@ -20,6 +20,7 @@ from typing import Final, Protocol, TypeVar
 
 from causeway_agent.backends.filter import nfnetlink
 from causeway_agent.backends.filter.nfnetlink import Nfnetlink
+from causeway_agent.backends.host.proc_file import ProcFile
 from causeway_agent.engine.ports import ConnectionTable
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter import shares
@@ -27,9 +28,12 @@ from causeway_agent.plan.filter.skeleton import TABLE
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.types import IPNetwork
 
-_NUMBERS: Final = Path("/proc/sys/net/netfilter")
-_STATISTICS: Final = Path("/proc/net/stat/nf_conntrack")
-_REFUSED: Final = "drop"
+_FILES: Final = (
+    Path("/proc/sys/net/netfilter/nf_conntrack_count"),
+    Path("/proc/sys/net/netfilter/nf_conntrack_max"),
+    Path("/proc/net/stat/nf_conntrack"),
+)
+_REFUSED: Final = b"drop"
 """Column of the statistics: connections that found no room."""
 
 _GET, _DELETE = 1 << 8 | 1, 1 << 8 | 2
@@ -56,11 +60,25 @@ class Nft(Protocol):
 class KernelConnections:
     """Implements `engine.ports.Connections` for the network namespace of this process."""
 
-    def __init__(self, nft: Nft) -> None:
+    def __init__(self, nft: Nft, *, files: tuple[Path, Path, Path] = _FILES) -> None:
+        """`files`: how many there are, how many there may be, and the statistics."""
         self._nft = nft
+        self._files = files
+        self._open: tuple[ProcFile, ...] = ()
 
     async def table(self) -> ConnectionTable:
-        return table()
+        """Without room where nothing is followed. Raises BackendError."""
+        try:
+            return self._table()
+        except (OSError, ValueError) as error:
+            self._close()
+            if isinstance(error, FileNotFoundError):
+                return ConnectionTable(0, 0, 0)
+            raise BackendError("read how many connections there are", str(error)) from error
+
+    async def aclose(self) -> None:
+        """Close what stays open between two looks."""
+        self._close()
 
     async def census(self, networks: Mapping[IPNetwork, str]) -> Mapping[Holder, Held]:
         return await asyncio.to_thread(_with_link, lambda link: _census(link, networks))
@@ -77,20 +95,22 @@ class KernelConnections:
         }
         await self._nft.run("".join(_filled(f"inet {TABLE} {name}", each) for name, each in filled.items()))
 
+    def _table(self) -> ConnectionTable:
+        """Asked each second, all day: the files stay open."""
+        if not self._open:
+            with contextlib.ExitStack() as stack:
+                opened = tuple(stack.enter_context(ProcFile(path)) for path in self._files)
+                stack.pop_all()
+            self._open = opened
+        entries, limit, statistics = (file.read() for file in self._open)
+        head, *rows = statistics.splitlines()
+        column = head.split().index(_REFUSED)
+        return ConnectionTable(int(entries), int(limit), sum(int(row.split()[column], 16) for row in rows))
 
-def table() -> ConnectionTable:
-    """How full it is; without room where nothing is followed. Raises BackendError."""
-    try:
-        entries, limit = (
-            int((_NUMBERS / f"nf_conntrack_{name}").read_text(encoding="ascii")) for name in ("count", "max")
-        )
-        head, *rows = _STATISTICS.read_text(encoding="ascii").splitlines()
-    except FileNotFoundError:
-        return ConnectionTable(0, 0, 0)
-    except (OSError, ValueError) as error:
-        raise BackendError("read how many connections there are", str(error)) from error
-    column = head.split().index(_REFUSED)
-    return ConnectionTable(entries, limit, sum(int(row.split()[column], 16) for row in rows))
+    def _close(self) -> None:
+        for file in self._open:
+            file.close()
+        self._open = ()
 
 
 def _filled(name: str, elements: Iterable[str]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from causeway_agent import errors
+from causeway_agent.backends.host import proc_file
 from causeway_agent.plan.model.objects import Sysctl
 
 ROOT = Path("/proc/sys")
@@ -30,25 +31,25 @@ async def write(setting: Sysctl, *, root: Path = ROOT) -> None:
         raise errors.BackendError(doing, error.strerror or str(error)) from error
 
 
-def _path(root: Path, key: str) -> Path:
-    if ".." in PurePosixPath(key).parts or key.startswith("/"):
+def _path(root: Path, key: str) -> str:
+    if ".." in key.split("/") or key.startswith("/"):
         raise errors.Bug(f"not a key below /proc/sys: {key}")
-    return root / key
+    return f"{root}/{key}"
 
 
 def _read_all(root: Path, keys: tuple[str, ...]) -> frozenset[Sysctl]:
     found = set()
     for key in keys:
         try:
-            text = _path(root, key).read_text()
+            data = proc_file.read(_path(root, key))
         except OSError:
             continue
-        found.add(Sysctl(key=key, value=_normal(text)))
+        found.add(Sysctl(key=key, value=_normal(data.decode())))
     return frozenset(found)
 
 
-def _write(path: Path, value: str) -> None:
-    if _normal(path.read_text()) == _normal(value):
+def _write(path: str, value: str) -> None:
+    if _normal(proc_file.read(path).decode()) == _normal(value):
         return
     handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:

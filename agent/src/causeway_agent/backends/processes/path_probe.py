@@ -17,11 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from pathlib import Path
 from typing import Final, Self
 
 import structlog
 
+from causeway_agent.backends.host import proc_file
 from causeway_agent.backends.segment import frames, packet_socket
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
@@ -287,11 +287,12 @@ class Watch:
             await self._sleep(min(until, beats.following(now, _GLANCE)) - now)
 
     async def _sleep(self, seconds: float) -> None:
+        # A timer that wakes, not a deadline: that would cancel something twice a second, all day.
+        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)
         try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+            await self._woken.wait()
+        finally:
+            timer.cancel()
         self._woken.clear()
         if self._failure is not None:
             raise self._failure
@@ -355,7 +356,7 @@ class Watch:
 
 def _octets(device: str) -> int:
     """Octets received and sent on the device, from /proc/net/dev (proc(5)); 0 when there is none."""
-    text = Path("/proc/self/net/dev").read_bytes()
+    text = proc_file.read("/proc/self/net/dev")
     found = re.search(rb"^\s*" + re.escape(device.encode()) + rb":((?:\s+\d+){16})", text, re.MULTILINE)
     if found is None:
         return 0
