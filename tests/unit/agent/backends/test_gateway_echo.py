@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from causeway_agent.backends.gateway import echo_message, wrapped_key
 from causeway_agent.backends.gateway.echo_answer import EchoAnswer
-from causeway_agent.backends.gateway.gateway_echo import Gateways
+from causeway_agent.backends.gateway.gateway_echo import QUICK, Gateways
 from causeway_agent.plan.model.processes import Endpoint
 from causeway_controller.trust import tls_crypt
 from causeway_wire.observed import Transport
@@ -137,4 +137,26 @@ async def test_gateways_are_asked_and_known_by_their_answers(address: str) -> No
             assert gateways.apart(NOW + 290) == gateways.apart(NOW - 290) == {}
             assert gateways.apart(NOW + 600.0) == {1: pytest.approx(-600, abs=5)}
             assert gateways.apart(NOW - 600.0) == {1: pytest.approx(600, abs=5)}
+        asyncio.get_running_loop().remove_reader(door)
+
+
+async def test_gateways_are_not_asked_on_when_the_reason_is_over() -> None:
+    host, asked = ipaddress.ip_address("127.0.0.1"), asyncio.Queue[bytes]()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+        door.bind((str(host), 0))
+        door.setblocking(False)  # noqa: FBT003 - its only parameter
+        asyncio.get_running_loop().add_reader(door, lambda: asked.put_nowait(door.recv(2048)))
+        port = door.getsockname()[1]
+        way = Endpoint(address=host, port=port, transport=Transport.UDP, configuration=Secret(""))
+        async with Gateways((way,), CLIENT) as gateways:
+            gateways.ask()
+            await asyncio.wait_for(asked.get(), 5)
+            gateways.rest()
+            await asyncio.sleep(QUICK)
+            before = asked.qsize()
+            await asyncio.sleep(4 * QUICK)
+            assert asked.qsize() == before
+            gateways.ask()
+            for _ in range(before + 1):
+                await asyncio.wait_for(asked.get(), 5)
         asyncio.get_running_loop().remove_reader(door)

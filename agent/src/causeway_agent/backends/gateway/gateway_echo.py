@@ -100,6 +100,10 @@ class Gateways:
             self._woken.set()
         self._quick_until = now + HURRY
 
+    def rest(self) -> None:
+        """The reason for quick questions is over: the next one is asked when there is a new reason."""
+        self._quick_until = float("-inf")
+
     def keep_asking(self, *, steadily: bool) -> None:
         """Whether to ask once a second all the time."""
         self._steady = steadily

@@ -273,7 +273,7 @@ class ClientUnit:
                 await self._withdraw()
 
     async def _alert(self, probe: liveness.Liveness) -> None:
-        """Ask gateways as soon as an answer is late; note when the tunnel is proven. Never returns."""
+        """Ask gateways while an answer is late; note when the tunnel is proven. Never returns."""
         await probe.first_answer()
         self._remotes = remotes.advance(self._remotes, remotes.Proven())
         while True:
@@ -281,6 +281,7 @@ class ClientUnit:
             self._asked = self._context.clock.monotonic()
             self._gateways.ask()
             await probe.becomes(Verdict.ALIVE)
+            self._gateways.rest()
 
     async def _mourn(self, probe: liveness.Liveness) -> None:
         """Say so when the silence is long; return then if nothing can be tried beside this way."""
