@@ -27,7 +27,6 @@ WANTED = (
     "openssh-server",
     "openvpn",
     "procps",
-    "python3-nftables",
     "systemd",
     "systemd-timesyncd",
     "udev",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
+
+from causeway_agent.backends.filter.nft_channel import WORKER
 
 SERVER = """
 import asyncio, json, sys
@@ -59,3 +62,15 @@ async def test_the_agent_serves_without_what_it_does_not_need() -> None:
         await process.wait()
     assert head.startswith(b"HTTP/1.1 200")
     assert HEAVY & set(json.loads(body)["loaded"]) == set()
+
+
+def test_the_worker_of_the_packet_filter_loads_what_calls_a_library_and_nothing_else() -> None:
+    """An agent that starts waits for it; on an emulated processor each module is felt."""
+    program = f"import sys; sys.path.append({str(WORKER.parent)!r}); import nft_worker; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {"json", "re", "enum", "typing", "signal", "site", "nftables"} & set(done.stdout.split()) == set()

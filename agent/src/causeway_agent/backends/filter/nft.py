@@ -70,10 +70,12 @@ class NftFirewall:
         """A firewall whose worker process ends on exit; the rules stay."""
         channel = NftChannel()
         made = cls(channel)
+        start = asyncio.create_task(channel.start())
         try:
             yield made
         finally:
             made._link.close()
+            await start
             await channel.close()
 
     async def load(self, policy: Policy) -> None:

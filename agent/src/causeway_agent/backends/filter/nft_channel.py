@@ -1,12 +1,13 @@
 """The pipe to the nftables worker process: one request at a time, each with a deadline.
 
-The worker is started when first needed and again after it died. A request that was cut short leaves a pipe
-nobody can make sense of, so it ends the worker too.
+The worker is started beforehand or when first needed, and again after it died. A request that was cut short
+leaves a pipe nobody can make sense of, so it ends the worker too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import struct
 import sys
@@ -43,6 +44,12 @@ class NftChannel:
         """A request was cut short: the worker is ended and must be replaced."""
         self._turn = asyncio.Lock()
 
+    async def start(self) -> None:
+        """Start the worker before it is needed: it loads while others work. What hinders it, `call` tells."""
+        async with self._turn:
+            with contextlib.suppress(OSError):
+                await self._started()
+
     async def call(self, commands: str, *, seconds: float) -> Answer:
         """Run the commands as one transaction.
 
@@ -76,7 +83,7 @@ class NftChannel:
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-I",
+                "-IS",
                 str(self._worker),
                 str(os.getpid()),
                 stdin=subprocess.PIPE,
