@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 
+from causeway_agent.backends.host import proc_file
 from causeway_agent.backends.processes import spawn
 
 _PROC = Path("/proc")
@@ -31,15 +32,19 @@ async def end(root: Path, known: Collection[int]) -> None:
 
 
 def _marked(root: Path) -> list[tuple[int, Path]]:
-    """Processes that carry our mark in their environment (proc(5), environ), with their directory."""
-    found = []
-    for entry in _PROC.iterdir():
-        if not entry.name.isdecimal():
+    """Processes that carry our mark in their environment (proc(5), environ), with their directory.
+
+    Of all processes of the machine at each start: a path is made of no variable but ours.
+    """
+    mark, found = f"{spawn.MARK}=".encode(), []
+    for name in os.listdir(_PROC):  # noqa: PTH208
+        if not name.isdecimal():
             continue
         with contextlib.suppress(OSError):
-            for variable in (entry / "environ").read_bytes().split(b"\0"):
-                name, _, value = variable.partition(b"=")
-                directory = Path(os.fsdecode(value))
-                if name == spawn.MARK.encode() and directory.parent == root:
-                    found.append((int(entry.name), directory))
+            for variable in proc_file.read(f"{_PROC}/{name}/environ").split(b"\0"):
+                if not variable.startswith(mark):
+                    continue
+                directory = Path(os.fsdecode(variable[len(mark) :]))
+                if directory.parent == root:
+                    found.append((int(name), directory))
     return found
