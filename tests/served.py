@@ -28,7 +28,7 @@ from causeway_wire import codec
 from causeway_wire.routes import Permission
 from tests.agents import APPLIANCE, MANAGEMENT, Bench
 from tests.fakes.identity import FakeIdentity
-from tests.unit.agent.api.api_bench import VERSIONS
+from tests.unit.agent.api.api_bench import versions
 
 NOW = datetime.now(UTC)
 LOOPBACK = ip_address("127.0.0.1")
@@ -106,7 +106,7 @@ async def opened(
             nic=MANAGEMENT.nic, address=LOOPBACK, sources=MANAGEMENT.sources, port=port
         )
         engine._first_management = management
-        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=versions).operations()
         context = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
         app = application.create(operations, resolver=peers.from_certificate)
         async with Listener(app, context, guests=guests) as listener:

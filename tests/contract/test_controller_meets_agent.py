@@ -30,7 +30,7 @@ from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.routes import Permission
 from causeway_wire.types import Secret
 from tests.agents import APPLIANCE, MANAGEMENT, REPLICA, Bench, partial, tenant
-from tests.unit.agent.api.api_bench import VERSIONS
+from tests.unit.agent.api.api_bench import versions
 
 NOW = datetime.now(UTC)
 LOOPBACK = ip_address("127.0.0.1")
@@ -102,7 +102,7 @@ async def running(directory: Path, port: int) -> AsyncIterator[Agent]:
             nic=MANAGEMENT.nic, address=LOOPBACK, sources=MANAGEMENT.sources, port=port
         )
         context = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
-        operations = handlers.Handlers(engine=engine, identity=store, versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=store, versions=versions).operations()
         app = application.create(operations, resolver=peers.from_certificate)
         async with Listener(app, context) as listener:
             serving = Serving(

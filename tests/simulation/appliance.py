@@ -161,7 +161,7 @@ class Appliance:
                 if self._process is not process:
                     return
                 operations = handlers.Handlers(
-                    engine=engine, identity=FakeIdentity(), versions=_versions(self.name)
+                    engine=engine, identity=FakeIdentity(), versions=lambda: _versions(self.name)
                 ).operations()
                 self.engine = engine
                 self._application = application.create(operations, resolver=_peer)
@@ -237,7 +237,7 @@ def _only_crashes(error: BaseException) -> bool:
     return isinstance(error, Crash)
 
 
-def _versions(name: str) -> Versions:
+async def _versions(name: str) -> Versions:
     return Versions(
         appliance=name,
         agent="0.0.0",
@@ -245,5 +245,5 @@ def _versions(name: str) -> Versions:
         capabilities=Capabilities(
             kernel="6", vlan_8021q=False, wireguard=False, openvpn_dco=False, vrf=False, unprivileged_vpn=True
         ),
-        limits=handlers.LIMITS,
+        limits=handlers.told_limits(),
     )

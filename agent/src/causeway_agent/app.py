@@ -24,6 +24,7 @@ from causeway_agent.backends.filter.tunnel_loads import KernelTunnelLoads
 from causeway_agent.backends.host import capabilities, notify
 from causeway_agent.backends.host.clock import SystemClock
 from causeway_agent.backends.host.identity import KeyStore
+from causeway_agent.backends.host.once import Once
 from causeway_agent.backends.host.slot_channel import SocketSlots
 from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.backends.kernel import neighbour_tables
@@ -40,6 +41,7 @@ from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.service import Engine
 from causeway_agent.plan.compile.base import compile_base
 from causeway_agent.plan.model.objects import ProcessDevice
+from causeway_agent.plan.model.target import Facts
 from causeway_agent.settings import Settings
 from causeway_wire.observed import Versions
 from causeway_wire.types import ChangeId
@@ -83,23 +85,12 @@ async def _run(settings: Settings, path: Path) -> None:
     _log.info(events.AGENT_STARTED, appliance=settings.appliance, version=__version__)
     neighbour_tables.make_room()
     store = key_store(settings)
-    program = await asyncio.to_thread(capabilities.openvpn)
+    no_offload = await asyncio.to_thread(capabilities.no_offload)
     async with (
-        machine(settings, path, no_offload=program.no_offload) as here,
+        machine(settings, path, no_offload=no_offload) as here,
         service.running(make_engine(settings, here)) as engine,
     ):
-        versions = Versions(
-            appliance=settings.appliance,
-            agent=__version__,
-            api=("v1",),
-            capabilities=await asyncio.to_thread(
-                capabilities.detect,
-                program,
-                vlan_8021q=here.constants.vlan_8021q,
-                unprivileged_vpn=here.constants.vpn_uid is not None,
-            ),
-            limits=handlers.LIMITS,
-        )
+        versions = Once(lambda: _versions(settings, here.constants))
         operations = handlers.Handlers(engine=engine, identity=store, versions=versions).operations()
         context = tls.RotatingContext(ssl.PROTOCOL_TLS_SERVER)
         remote = Listener(application.create(operations, resolver=peers.from_certificate), context)
@@ -119,6 +110,21 @@ async def _run(settings: Settings, path: Path) -> None:
             for keeper in keepers:
                 keeper.cancel()
     _log.info(events.AGENT_STOPPED)
+
+
+def _versions(settings: Settings, constants: Facts) -> Versions:
+    """What `GET /v1` says. Blocks: OpenVPN is asked, and it is read which modules there are."""
+    return Versions(
+        appliance=settings.appliance,
+        agent=__version__,
+        api=("v1",),
+        capabilities=capabilities.detect(
+            vlan_8021q=constants.vlan_8021q,
+            no_offload=constants.no_offload,
+            unprivileged_vpn=constants.vpn_uid is not None,
+        ),
+        limits=handlers.told_limits(),
+    )
 
 
 def make_engine(settings: Settings, machine: Machine) -> Engine:

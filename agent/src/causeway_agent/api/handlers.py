@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from causeway_agent.api import parameters, paths
 from causeway_agent.api.application import BODY_BYTES, RULES_BODY_BYTES, Call, Operation
@@ -23,29 +23,38 @@ from causeway_wire.identity import Certificate, CsrRequest
 from causeway_wire.observed import Health, Limits, Versions
 from causeway_wire.problem import ProblemError, ProblemType, problem
 
-LIMITS = Limits(
-    body_bytes=BODY_BYTES,
-    changes_in_flight=1,
-    changes_kept=journal.CHANGES_KEPT,
-    wait_seconds=60,
-    rules_body_bytes=RULES_BODY_BYTES,
-    rule_elements=public_rules.MAX_ELEMENTS,
-    rule_targets=public_rules.MAX_TARGETS,
-    rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
-    update_bytes=UPDATE_BYTES,
-    lists=dict(limits.lists(Desired)),
-    totals=dict(limits.TOTALS),
-)
+WAIT_SECONDS = 60
+"""Longest time that an answer is waited with."""
 
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _ETAGS = re.compile(rf"[ \t]*(?:\*|{_ETAG.pattern}(?:[ \t]*,[ \t]*{_ETAG.pattern})*)[ \t]*")
 """RFC 9110, 13.1.1 and 8.8.3."""
 
 
+def told_limits() -> Limits:
+    """What `GET /v1` says of limits; the whole of a document's types is gone through for it."""
+    return Limits(
+        body_bytes=BODY_BYTES,
+        changes_in_flight=1,
+        changes_kept=journal.CHANGES_KEPT,
+        wait_seconds=WAIT_SECONDS,
+        rules_body_bytes=RULES_BODY_BYTES,
+        rule_elements=public_rules.MAX_ELEMENTS,
+        rule_targets=public_rules.MAX_TARGETS,
+        rule_source_elements=public_rules.MAX_SOURCE_ELEMENTS,
+        update_bytes=UPDATE_BYTES,
+        lists=dict(limits.lists(Desired)),
+        totals=dict(limits.TOTALS),
+    )
+
+
 class Handlers:
     """One method per route of the table."""
 
-    def __init__(self, *, engine: Engine, identity: ports.Identity, versions: Versions) -> None:
+    def __init__(
+        self, *, engine: Engine, identity: ports.Identity, versions: Callable[[], Awaitable[Versions]]
+    ) -> None:
+        """`versions`: asked each time that somebody asks for them."""
         self._engine = engine
         self._identity = identity
         self._versions = versions
@@ -74,7 +83,7 @@ class Handlers:
         }
 
     async def versions(self, _call: Call) -> Response:
-        return _answer(self._versions)
+        return _answer(await self._versions())
 
     async def get_desired(self, call: Call) -> Response:
         in_force = self._engine.state.in_force
@@ -119,7 +128,7 @@ class Handlers:
 
     async def change(self, call: Call) -> Response:
         name = call.request.match_info["id"]
-        seconds = parameters.wait_seconds(call.request.query, limit=LIMITS.wait_seconds)
+        seconds = parameters.wait_seconds(call.request.query, limit=WAIT_SECONDS)
         found: Change | None = await self._engine.records.wait(name, seconds=seconds)
         if found is None:
             raise ProblemError(problem(ProblemType.NOT_FOUND, "no change of this id is kept"))

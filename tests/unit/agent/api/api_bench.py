@@ -30,8 +30,15 @@ VERSIONS = Versions(
     capabilities=Capabilities(
         kernel="6", vlan_8021q=False, wireguard=False, openvpn_dco=False, vrf=False, unprivileged_vpn=True
     ),
-    limits=handlers.LIMITS,
+    limits=handlers.told_limits(),
 )
+
+
+async def versions() -> Versions:
+    """What `GET /v1` says."""
+    return VERSIONS
+
+
 JSON = {"Content-Type": "application/json"}
 FIRST = {**JSON, "If-None-Match": "*"}
 
@@ -67,7 +74,7 @@ async def serving(bench: Bench | None = None, *, on_socket: bool = False) -> Asy
     """An engine with its API; `on_socket` adds what only the agent's own socket serves."""
     bench, identity = bench or Bench(), FakeIdentity()
     async with service.running(bench.engine()) as engine:
-        operations = handlers.Handlers(engine=engine, identity=identity, versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=identity, versions=versions).operations()
         holder: list[Api] = []
         app = application.create(operations, resolver=lambda _: Peer("tests", holder[0].permission))
         if on_socket:

@@ -19,7 +19,7 @@ from causeway_wire.observed import ApplianceState, Observed, Versions
 from causeway_wire.problem import Problem, ProblemType
 from causeway_wire.routes import ROUTES, Permission
 from tests.agents import REPLICA, SECOND_REPLICA, SECRET_CONTENT, partial, provider, tenant
-from tests.unit.agent.api.api_bench import FIRST, JSON, VERSIONS, Api, refused, serving
+from tests.unit.agent.api.api_bench import FIRST, JSON, VERSIONS, Api, refused, serving, versions
 
 
 def untouched(api: Api) -> tuple[object, ...]:
@@ -317,7 +317,7 @@ async def test_a_defect_is_an_incident_without_its_inside() -> None:
 async def test_routes_and_handlers_must_match_one_to_one() -> None:
     async with serving() as api:
         operations = dict(
-            handlers.Handlers(engine=api.engine, identity=api.identity, versions=VERSIONS).operations()
+            handlers.Handlers(engine=api.engine, identity=api.identity, versions=versions).operations()
         )
         peer = Peer("tests", Permission.APPLY)
         with pytest.raises(Bug):

@@ -78,7 +78,7 @@ async def test_a_table_may_be_larger_than_a_document_up_to_the_published_limit()
         await configured(api)
         versions = codec.decode(await (await api.client.get("/v1")).read(), Versions)
         limit = versions.limits.rules_body_bytes
-        assert limit > versions.limits.body_bytes == handlers.LIMITS.body_bytes
+        assert limit > versions.limits.body_bytes == handlers.told_limits().body_bytes
         text = codec.encode(rules.table(rule("web", 443)))
         padded = text + b" " * (2 * versions.limits.body_bytes)
         assert (await api.client.put(URL, data=io.BytesIO(padded), headers=JSON)).status == 200

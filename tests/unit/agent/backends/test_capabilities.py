@@ -23,7 +23,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def detected() -> Capabilities:
-    return capabilities.detect(capabilities.openvpn(), vlan_8021q=False, unprivileged_vpn=False)
+    return capabilities.detect(vlan_8021q=False, no_offload=None, unprivileged_vpn=False)
 
 
 def test_a_kernel_without_modules_has_none(modules: Path) -> None:
@@ -85,21 +85,20 @@ def test_the_kernel_carries_tunnels_with_its_module_and_an_openvpn_that_knows_it
     assert capabilities.no_offload() == "the kernel module ovpn is not loaded"
     (modules.parents[1] / "loaded/ovpn").mkdir()
     assert capabilities.no_offload() == why_not
-    assert detected().no_offload == why_not
 
 
-@pytest.mark.usefixtures("modules")
-def test_openvpn_is_asked_once_for_all_that_an_agent_tells_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_openvpn_is_not_asked_at_a_start_where_the_kernel_has_no_module(
+    modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = tmp_path / "asked"
     script = f"echo >> {asked}; echo 'OpenVPN 2.7.8 x86_64-pc-linux-gnu [DCO]'"
     monkeypatch.setattr(capabilities, "COMMAND", ("sh", "-c", script))
-    program = capabilities.openvpn()
-    found = capabilities.detect(program, vlan_8021q=False, unprivileged_vpn=False)
-    assert (program.version, program.no_offload) == ("2.7.8", "no kernel module ovpn")
-    assert (found.openvpn, found.no_offload) == (program.version, program.no_offload)
-    assert asked.read_text() == "\n"
+    assert capabilities.no_offload() == "no kernel module ovpn"
+    assert not asked.exists()
+    assert detected().openvpn == "2.7.8"
+    (modules / "modules.builtin").write_text("kernel/drivers/net/ovpn/ovpn.ko\n")
+    assert capabilities.no_offload() is None
+    assert asked.read_text() == "\n\n"
 
 
 def test_a_module_that_is_built_in_need_not_be_loaded(modules: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from causeway_wire.observed import Transport
 from tests.agents import APPLIANCE, MANAGEMENT, NICS, REPLICA, Bench, partial, tenant
 from tests.fakes.identity import FakeIdentity
 from tests.fakes.network import FakeKernel
-from tests.unit.agent.api.api_bench import VERSIONS
+from tests.unit.agent.api.api_bench import versions
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def alive(directory: Path) -> AsyncIterator[Bench]:
             preconditions=Preconditions(if_none_match=("*",)),
         )
         await engine.records.wait(change.id, seconds=10)
-        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=versions).operations()
         app = application.create(operations, resolver=peers.on_socket)
         local.mount(app, engine)
         async with LocalListener(app, directory / "run" / SOCKET_NAME):

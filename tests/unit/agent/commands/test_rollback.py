@@ -23,7 +23,7 @@ from causeway_agent.settings import Settings
 from causeway_wire.change import Change, ChangeState
 from tests.agents import APPLIANCE, MANAGEMENT, NICS, Bench, tenant
 from tests.fakes.identity import FakeIdentity
-from tests.unit.agent.api.api_bench import VERSIONS
+from tests.unit.agent.api.api_bench import versions
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def alive(settings: Settings) -> AsyncIterator[Engine]:
     bench = Bench()
     bench.storage = DirectoryStorage(Path(settings.state_directory))  # type: ignore[assignment]
     async with service.running(bench.engine()) as engine:
-        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=versions).operations()
         app = application.create(operations, resolver=peers.on_socket)
         local.mount(app, engine)
         with lock.hold(Path(settings.state_directory), lock.AGENT):

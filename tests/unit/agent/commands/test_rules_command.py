@@ -21,7 +21,7 @@ from causeway_wire.public_rules import Protocol
 from tests import agents, rules
 from tests.agents import APPLIANCE, MANAGEMENT, NICS, Bench
 from tests.fakes.identity import FakeIdentity
-from tests.unit.agent.api.api_bench import VERSIONS
+from tests.unit.agent.api.api_bench import versions
 
 PUBLIC, VM = "198.51.100.10", "192.168.7.20"
 WEB = rules.rule("web", 443, public=PUBLIC, internal=VM)
@@ -76,7 +76,7 @@ async def test_rules_are_listed_with_what_passed_and_without_an_agent_from_the_d
         table = rules.table(WEB, VOICE)
         await engine.rules.put(table, codec.encode(table))
         bench.publications.count("published4", public_elements.entry(WEB).key, 7, 420)
-        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=VERSIONS).operations()
+        operations = handlers.Handlers(engine=engine, identity=FakeIdentity(), versions=versions).operations()
         app = application.create(operations, resolver=peers.on_socket)
         async with LocalListener(app, tmp_path / "run" / SOCKET_NAME):
             capsys.readouterr()

@@ -1,6 +1,7 @@
-"""What this machine can do, found out once at the start.
+"""What this machine can do.
 
-Who carries a tunnel's packets is decided by it (`no_offload`): the kernel's module, an OpenVPN that knows it.
+Who carries a tunnel's packets is decided by it at the start (`no_offload`): the kernel's module, an OpenVPN
+that knows it. The rest is told to who asks.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 from causeway_wire.observed import Capabilities
@@ -23,26 +23,12 @@ _PATIENCE = 10.0
 """Seconds; it says so at once, but for a machine that is emulated and busy."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenVpn:
-    """What OpenVPN tells about itself."""
+def detect(*, vlan_8021q: bool, no_offload: str | None, unprivileged_vpn: bool) -> Capabilities:
+    """The capabilities of the running kernel: loaded, built in, or there to be loaded; and OpenVPN's version.
+    Blocks while OpenVPN answers.
 
-    version: str | None
-    """In its own words; None where it does not say."""
-    no_offload: str | None
-    """Why the kernel cannot carry its tunnels' packets; None where it can."""
-
-
-def openvpn() -> OpenVpn:
-    """Ask OpenVPN what it tells about itself. Blocks while it answers."""
-    told = _openvpn()
-    return OpenVpn(version=_version(told), no_offload=_no_offload(_known(), told))
-
-
-def detect(program: OpenVpn, *, vlan_8021q: bool, unprivileged_vpn: bool) -> Capabilities:
-    """The capabilities of the running kernel: loaded, built in, or there to be loaded.
-
-    Whether it makes VLANs decides what is refused, so that the kernel itself was asked (`rtnl_l2`).
+    Whether it makes VLANs decides what is refused, so that the kernel itself was asked (`rtnl_l2`), and
+    `no_offload` is what the agent started with.
     """
     known = _known()
     return Capabilities(
@@ -50,15 +36,17 @@ def detect(program: OpenVpn, *, vlan_8021q: bool, unprivileged_vpn: bool) -> Cap
         vlan_8021q=vlan_8021q,
         wireguard=_has("wireguard", known),
         openvpn_dco=_has(OVPN, known),
-        openvpn=program.version,
-        no_offload=program.no_offload,
+        openvpn=_version(_openvpn()),
+        no_offload=no_offload,
         vrf=_has("vrf", known),
         unprivileged_vpn=unprivileged_vpn,
     )
 
 
 def no_offload() -> str | None:
-    """Why this machine's kernel cannot carry tunnels' packets; None where it can. Blocks like `openvpn`."""
+    """Why this machine's kernel cannot carry tunnels' packets; None where it can. Blocks while OpenVPN
+    answers, where it must be asked.
+    """
     known = _known()
     # Where there is no module, OpenVPN need not be asked.
     return _no_offload(known, _openvpn() if _has(OVPN, known) else "")
