@@ -12,3 +12,7 @@ def main() -> None:
     from causeway_agent import __main__ as command  # noqa: PLC0415
 
     command.main()
+
+
+if __name__ == "__main__":
+    main()

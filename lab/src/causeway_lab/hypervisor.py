@@ -269,7 +269,7 @@ def _prepare(appliance: _Appliance) -> tuple[str, ...]:
         directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     files.write(credentials / seed.CREDENTIAL, appliance.spec.seed, mode=files.PRIVATE)
     return (
-        *("-m", "causeway_agent", "--settings", str(appliance.directory / "agent.json")),
+        *("-m", "causeway_agent.start", "--settings", str(appliance.directory / "agent.json")),
         *("first-boot", "--run", "--carrier", "credential", "--vpn-user", VPN_USER),
         *("--state-directory", str(state), "--run-directory", str(run)),
     )
