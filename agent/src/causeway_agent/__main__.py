@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,11 +15,9 @@ from pathlib import Path
 import msgspec
 
 from causeway_agent import __version__, compiled, settings
-from causeway_agent.commands import capture, changes, local, path, rules, status
+from causeway_agent.commands import local, rules, status
 from causeway_agent.errors import AgentError
 from causeway_agent.first_boot import command as first_boot
-from causeway_agent.plan.capture import program
-from causeway_agent.plan.explain.packet import Kind, Packet
 from causeway_agent.settings import Settings
 
 FAILURE = 1
@@ -33,7 +30,8 @@ AGENT_DOWN = 3
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of the `causeway-agent` command."""
-    options = command_line().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = command_line(words).parse_args(words)
     try:
         sys.exit(options.command(options))
     except (AgentError, local.RefusedError) as error:
@@ -41,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(FAILURE)
 
 
-def command_line() -> argparse.ArgumentParser:
-    """Return what reads the words of `causeway-agent`."""
+def command_line(words: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """Return what reads the words of `causeway-agent`. Given these, commands that are not among them may lack
+    their options: what those are made of would be loaded at each start.
+    """
     parser = argparse.ArgumentParser(prog="causeway-agent", description="The agent of a Causeway appliance.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("--settings", type=Path, default=settings.DEFAULT_PATH, help="default: %(default)s")
@@ -62,15 +62,11 @@ def command_line() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=about)
         one.add_argument("--json", action="store_true", help="for programs")
         one.set_defaults(command=_with_settings(command))
-        if name == "explain":
-            one.add_argument("source", metavar="SRC", type=ip_address)
-            one.add_argument("destination", metavar="DST", type=ip_address)
-            kinds = [kind.value for kind in Kind]
-            one.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
-            one.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
-            one.add_argument("--size", metavar="OCTETS", type=_bounded(65535), help="with its IP header")
-            one.add_argument("--entry", metavar="DEVICE", help="where it enters, if not where it belongs")
-    _capture_parser(commands.add_parser("capture", help="packets of a device, as text or as a pcap file"))
+        if name == "explain" and (words is None or name in words):
+            _explain_parser(one)
+    one = commands.add_parser("capture", help="packets of a device, as text or as a pcap file")
+    if words is None or "capture" in words:
+        _capture_parser(one)
     return parser
 
 
@@ -80,7 +76,22 @@ def _with_settings(
     return lambda options: command(settings.load(options.settings), options)
 
 
+def _explain_parser(parser: argparse.ArgumentParser) -> None:
+    from causeway_agent.plan.explain.packet import Kind  # noqa: PLC0415
+
+    parser.add_argument("source", metavar="SRC", type=ip_address)
+    parser.add_argument("destination", metavar="DST", type=ip_address)
+    kinds = [kind.value for kind in Kind]
+    parser.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
+    parser.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
+    parser.add_argument("--size", metavar="OCTETS", type=_bounded(65535), help="with its IP header")
+    parser.add_argument("--entry", metavar="DEVICE", help="where it enters, if not where it belongs")
+
+
 def _capture_parser(parser: argparse.ArgumentParser) -> None:
+    from causeway_agent.commands import capture  # noqa: PLC0415
+    from causeway_agent.plan.capture import program  # noqa: PLC0415
+
     parser.set_defaults(command=_capture)
     parser.add_argument("device", metavar="DEVICE")
     parser.add_argument("--host", type=ip_address, metavar="A", help="this address at either end; ARP too")
@@ -115,6 +126,8 @@ def _bounded(most: float) -> Callable[[str], float]:
 def _run(loaded: Settings, options: argparse.Namespace) -> int:
     load_lean()
     gc.disable()  # modules are not garbage
+    import asyncio  # noqa: PLC0415
+
     from causeway_agent import app  # noqa: PLC0415
 
     compiled.forget()
@@ -171,6 +184,8 @@ def _status(loaded: Settings, options: argparse.Namespace) -> int:
 
 
 def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
+    import asyncio  # noqa: PLC0415
+
     from causeway_agent import offline  # noqa: PLC0415
 
     found = asyncio.run(offline.status(loaded))
@@ -178,6 +193,9 @@ def _say_offline_status(loaded: Settings, options: argparse.Namespace) -> None:
 
 
 def _explain(loaded: Settings, options: argparse.Namespace) -> int:
+    from causeway_agent.commands import path  # noqa: PLC0415
+    from causeway_agent.plan.explain.packet import Kind, Packet  # noqa: PLC0415
+
     if missing := path.missing(options.entry):
         _complain(missing)
         return FAILURE
@@ -187,6 +205,8 @@ def _explain(loaded: Settings, options: argparse.Namespace) -> int:
     try:
         found = path.fetch(agent, packet, entry=options.entry)
     except local.AgentDownError as error:
+        import asyncio  # noqa: PLC0415
+
         from causeway_agent import offline  # noqa: PLC0415
 
         _complain_down(error)
@@ -201,6 +221,7 @@ def _explain(loaded: Settings, options: argparse.Namespace) -> int:
 
 def _journal(loaded: Settings, options: argparse.Namespace) -> int:
     from causeway_agent.backends.host.storage import DirectoryStorage  # noqa: PLC0415
+    from causeway_agent.commands import changes  # noqa: PLC0415
     from causeway_agent.engine.journal import Journal  # noqa: PLC0415
 
     recovered = Journal(DirectoryStorage(Path(loaded.state_directory))).recover()
@@ -231,6 +252,8 @@ def _kept_rules(loaded: Settings) -> object:
 
 def _capture(options: argparse.Namespace) -> int:
     from causeway_agent.backends.segment import capture_socket  # noqa: PLC0415
+    from causeway_agent.commands import capture  # noqa: PLC0415
+    from causeway_agent.plan.capture import program  # noqa: PLC0415
 
     protocol = program.CaptureProtocol(options.proto) if options.proto else None
     wanted = program.Wanted(host=options.host, port=options.port, protocol=protocol)

@@ -74,3 +74,13 @@ def test_the_worker_of_the_packet_filter_loads_what_calls_a_library_and_nothing_
         check=True,
     )
     assert {"json", "re", "enum", "typing", "signal", "site", "nftables"} & set(done.stdout.split()) == set()
+
+
+def test_first_boot_loads_nothing_of_what_runs_an_agent() -> None:
+    program = (
+        "import sys, causeway_agent.__main__ as main; main.command_line(('first-boot', '--wait'));"
+        "import causeway_agent.first_boot.machine; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {"asyncio", "causeway_agent.engine.journal", "causeway_agent.commands.capture"} & loaded == set()

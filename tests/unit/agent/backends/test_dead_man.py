@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.processes import dead_man, spawn
+from causeway_agent.backends.processes import dead_man, process_age
 from causeway_agent.backends.processes.dead_man import DetachedProcess, TimerUnit
 from causeway_agent.errors import BackendError
 
@@ -73,7 +73,7 @@ async def test_it_is_in_a_session_of_its_own_and_small(tmp_path: Path) -> None:
         assert os.getsid(pid) == pid
         assert resident_kilobytes(pid) < 16 * 1024
         await man.disarm("0000000001-g1")
-        assert spawn.start_time(pid) is None
+        assert process_age.start_time(pid) is None
 
 
 async def test_nobody_is_armed_where_nothing_can_be_written(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.processes import lock, spawn
+from causeway_agent.backends.processes import lock, process_age
 from causeway_agent.errors import HeldError
 
 HOLD = """
@@ -35,7 +35,9 @@ def test_the_second_is_told_who_was_first_and_the_end_of_the_first_frees_it(tmp_
     with lock.hold(tmp_path, lock.AGENT):
         with pytest.raises(HeldError, match=f"agent {os.getpid()} works on this appliance"):
             take(tmp_path)
-        assert lock.holder(tmp_path) == lock.Holder("agent", os.getpid(), spawn.start_time(os.getpid()) or 0)
+        assert lock.holder(tmp_path) == lock.Holder(
+            "agent", os.getpid(), process_age.start_time(os.getpid()) or 0
+        )
     take(tmp_path)
 
 
@@ -57,7 +59,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
 def test_nobody_else_is_ended_in_the_place_of_a_holder() -> None:
     bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     with bystander:
-        started = spawn.start_time(bystander.pid)
+        started = process_age.start_time(bystander.pid)
         assert started is not None
         try:
             assert not lock.Holder(lock.AGENT, bystander.pid, started - 1).end()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from causeway_agent.backends.processes import offload_declined, openvpn, records, spawn
+from causeway_agent.backends.processes import offload_declined, openvpn, process_age, records, spawn
 from causeway_agent.backends.processes.declined_tunnels import ASK_AGAIN, DeclinedTunnels
 from causeway_agent.backends.processes.openvpn_client import ClientUnit
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
@@ -170,7 +170,7 @@ async def test_a_server_that_declined_is_ended_and_not_started_again_and_its_sta
         assert unit.status.state is TunnelState.CONNECTING
         await asyncio.sleep(0.3)
         assert place.store.read()[unit.spec.name].process.pid == pid
-        assert spawn.start_time(pid) is None
+        assert process_age.start_time(pid) is None
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ async def test_a_server_that_goes_on_with_the_kernels_device_of_before_is_starte
         first = place.store.read()[spec.name].process.pid
         if makes_device:
             await until(lambda: place.store.read()[spec.name].process.pid != first)
-            assert spawn.start_time(first) is None
+            assert process_age.start_time(first) is None
         else:
             await asyncio.sleep(0.5)
             assert place.store.read()[spec.name].process.pid == first
@@ -274,7 +274,7 @@ async def test_the_next_agent_looks_at_what_the_one_before_had_just_started(
     async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
         (spec,) = supervisor.running()
         await until(lambda: supervisor.declined() == declined and settled(supervisor))
-        alive = spawn.start_time(pid_of(tmp_path, spec.name)) is not None
+        alive = process_age.start_time(pid_of(tmp_path, spec.name)) is not None
         assert alive is not bool(declined)
         await supervisor.stop_all()
 

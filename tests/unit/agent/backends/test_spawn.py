@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.processes import spawn
+from causeway_agent.backends.processes import process_age, spawn
 from causeway_agent.errors import BackendError
 
 SLEEP = ("sleep", "60")
@@ -88,7 +88,7 @@ async def test_a_released_process_runs_on_and_is_adopted_by_its_start_time(tmp_p
 def test_a_zombie_is_gone() -> None:
     with subprocess.Popen(("true",)) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert spawn.start_time(process.pid) is None
+        assert process_age.start_time(process.pid) is None
 
 
 def test_listening_sockets_are_seen() -> None:

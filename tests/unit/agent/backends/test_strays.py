@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from causeway_agent.backends.processes import spawn, strays
+from causeway_agent.backends.processes import process_age, spawn, strays
 
 SLEEP = ("sleep", "60")
 
@@ -42,7 +42,7 @@ async def test_children_of_a_noted_process_are_not_strays(tmp_path: Path) -> Non
     children = Path(f"/proc/{leader.pid}/task/{leader.pid}/children").read_text().split()  # noqa: ASYNC240
     await strays.end(tmp_path / "run", {leader.pid})
     assert children
-    assert all(spawn.start_time(int(pid)) for pid in children)
+    assert all(process_age.start_time(int(pid)) for pid in children)
     await strays.end(tmp_path / "run", ())
-    assert not any(spawn.start_time(int(pid)) for pid in children)
+    assert not any(process_age.start_time(int(pid)) for pid in children)
     await leader.wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent.backends.host.task_unit import Ready
-from causeway_agent.backends.processes import spawn, tls_proxy
+from causeway_agent.backends.processes import process_age, spawn, tls_proxy
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.engine import sealed
 from causeway_agent.errors import BackendError
@@ -195,7 +195,7 @@ async def test_a_process_outlives_the_supervisor_and_the_next_one_adopts_it(tmp_
     async with supervising(tmp_path) as supervisor:
         await supervisor.start(spec)
         first = pid(tmp_path)
-    assert spawn.start_time(first) is not None
+    assert process_age.start_time(first) is not None
     async with supervising(tmp_path) as supervisor:
         assert supervisor.running() == {spec}
         await supervisor.start(spec)
@@ -218,7 +218,7 @@ async def test_a_process_with_a_foreign_start_time_is_neither_adopted_nor_touche
     record.write_bytes(sealed.seal(record.name, json.dumps(changed).encode()))
     async with supervising(tmp_path) as supervisor:
         assert supervisor.running() == frozenset()
-    assert spawn.start_time(first) is not None
+    assert process_age.start_time(first) is not None
     os.kill(first, signal.SIGKILL)
     await asyncio.to_thread(os.waitpid, first, 0)
 
@@ -230,7 +230,7 @@ async def test_a_replaced_proxy_is_asked_to_stop_softly_after_the_new_one_listen
         first = pid(tmp_path)
         await supervisor.start(proxy(free_port()))
         assert pid(tmp_path) != first
-        await until(lambda: spawn.start_time(first) is None)  # the stand-in dies of SIGUSR1
+        await until(lambda: process_age.start_time(first) is None)  # the stand-in dies of SIGUSR1
         await supervisor.stop_all()
 
 
@@ -244,5 +244,5 @@ async def test_a_proxy_that_cannot_start_leaves_the_old_one(tmp_path: Path) -> N
             await supervisor.start(proxy("no port"))
         assert supervisor.running() == {spec}
         assert pid(tmp_path) == first
-        assert spawn.start_time(first) is not None
+        assert process_age.start_time(first) is not None
         await supervisor.stop_all()

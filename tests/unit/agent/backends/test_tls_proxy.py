@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from causeway_agent.backends.processes import openvpn, records, spawn
+from causeway_agent.backends.processes import openvpn, process_age, records
 from causeway_agent.backends.processes.tls_proxy import ProxyUnit
 from causeway_agent.plan.model.processes import TlsProxy
 from causeway_wire.types import Secret
@@ -34,7 +34,7 @@ async def test_a_predecessor_that_was_not_asked_to_stop_is_asked_by_the_next_age
     )
     with sleeper() as current, sleeper() as predecessor:
         found = {
-            each: records.Identity(pid=each.pid, start_time=spawn.start_time(each.pid) or 0)
+            each: records.Identity(pid=each.pid, start_time=process_age.start_time(each.pid) or 0)
             for each in (current, predecessor)
         }
         entry = records.record(

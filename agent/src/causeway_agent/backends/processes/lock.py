@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from causeway_agent.backends.processes import spawn
+from causeway_agent.backends.processes import process_age
 from causeway_agent.errors import HeldError
 
 NAME = "agent.lock"
@@ -39,7 +39,7 @@ class Holder:
     @property
     def alive(self) -> bool:
         """Whether this process is still there."""
-        return spawn.start_time(self.pid) == self.started
+        return process_age.start_time(self.pid) == self.started
 
     def end(self) -> bool:
         """Kill this process and no other; False when it is gone already."""
@@ -49,7 +49,7 @@ class Holder:
             return False
         try:
             # Read after opening: the descriptor is known to mean the process that was looked at.
-            if spawn.start_time(self.pid) != self.started:
+            if process_age.start_time(self.pid) != self.started:
                 return False
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         except ProcessLookupError:
@@ -75,7 +75,7 @@ def hold(directory: Path, what: str, *, patience: float = 0.0) -> Iterator[None]
             if agent or time.monotonic() > until:
                 raise HeldError(str(path), str(other or "somebody"))
             time.sleep(_POLL)
-        text = f"{what} {os.getpid()} {spawn.start_time(os.getpid())}\n"
+        text = f"{what} {os.getpid()} {process_age.start_time(os.getpid())}\n"
         with contextlib.suppress(OSError):  # a disk that takes nothing does not keep an agent from its work
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text.encode("ascii"), 0)

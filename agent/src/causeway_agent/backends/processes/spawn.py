@@ -18,6 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from causeway_agent.backends.processes import process_age
 from causeway_agent.errors import BackendError
 
 OUTPUT = "output.log"
@@ -31,7 +32,6 @@ MARK = "CAUSEWAY_DIRECTORY"
 """Environment variable that tells our processes from all others: the directory they were started in."""
 
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-_START_TIME_FIELD = 19  # proc(5), /proc/PID/stat: field 22, counted behind the parenthesised name
 _LISTEN = "0A"  # TCP_LISTEN of net/tcp_states.h
 
 
@@ -98,17 +98,6 @@ def write_file(path: Path, text: str, account: Account | None) -> None:
             os.fchown(descriptor, os.geteuid(), account.gid)
             os.fchmod(descriptor, 0o640)
         file.write(text)
-
-
-def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None when it is gone or a zombie."""
-    try:
-        fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        )
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[_START_TIME_FIELD])
 
 
 def listens(pid: int) -> bool:
@@ -231,7 +220,7 @@ def launch(
             )
         finally:
             os.close(output)
-        return Child(popen.pid, start_time(popen.pid) or 0, os.pidfd_open(popen.pid), popen)
+        return Child(popen.pid, process_age.start_time(popen.pid) or 0, os.pidfd_open(popen.pid), popen)
     except OSError as error:
         raise BackendError(f"start {arguments[0]}", error.strerror or str(error)) from error
 
@@ -242,7 +231,9 @@ def adopt(pid: int, started: int) -> Child | None:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return None
-    if start_time(pid) != started:  # read after opening, so that the descriptor is known to mean this process
+    if (
+        process_age.start_time(pid) != started
+    ):  # read after opening, so that the descriptor is known to mean this process
         os.close(descriptor)
         return None
     return Child(pid, started, descriptor, None)

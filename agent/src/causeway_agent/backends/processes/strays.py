@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from causeway_agent.backends.host import proc_file
-from causeway_agent.backends.processes import spawn
+from causeway_agent.backends.processes import process_age, spawn
 
 _PROC = Path("/proc")
 
@@ -24,7 +24,7 @@ async def end(root: Path, known: Collection[int]) -> None:
     """End every process started in a directory right below `root` whose session no known process leads."""
     for pid, directory in _marked(root):
         with contextlib.suppress(OSError):
-            started = spawn.start_time(pid)
+            started = process_age.start_time(pid)
             stray = spawn.adopt(pid, started) if started and os.getsid(pid) not in known else None
             if stray is not None:
                 _log.warning("process_stray", process=directory.name, pid=pid)
