@@ -82,7 +82,6 @@ def test_a_token_that_is_not_known_is_named_by_its_file_with_who_makes_another()
     error = connection._refusal(where, response, codec.encode(refused))
     assert isinstance(error, ProblemError)
     assert error.problem.type == ProblemType.UNAUTHENTICATED.urn
-    assert error.problem.detail.startswith(
-        "the token in anna.token is none of the controller's at https://dr."
-    )
+    token, where_to = "the token in anna.token is none of the controller's", "https://dr.example"
+    assert error.problem.detail.startswith(f"{token} at {where_to}")
     assert "`causeway token create`" in error.problem.detail
