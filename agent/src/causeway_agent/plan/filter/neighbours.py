@@ -37,7 +37,7 @@ table that a kernel has by default (1,024).
 PER_PAIR: Final = "200/second burst 300 packets"
 """That all sources of one device together may look for on another."""
 ANSWERS: Final = "100/second burst 100 packets"
-"""Unknown neighbours that the appliance itself answers on one device: a SYN costs who forges it nothing."""
+"""Unknown neighbours that are answered on one device: a SYN costs who forges its sender nothing."""
 SMALL: Final = 256
 """Addresses of a network that cannot fill the table, whoever speaks in their names."""
 NEWCOMERS: Final = "100/second burst 200 packets"
@@ -122,7 +122,7 @@ def _sets(version: int) -> str:
 
 _CHAINS: Final = (
     *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
-    *("resolve4", "resolve6", "reply4", "reply6"),
+    *("resolve4", "resolve6", "reply4", "reply6", "open", "open4", "open6"),
 )
 DECLARATIONS: Final = (
     _sets(4)
@@ -162,6 +162,11 @@ def _family(ip: str, version: int) -> str:
     oifname . {ip} daddr != @onlink{version} return
     update @pairs {{ iifname . oifname limit rate over {ANSWERS} }} counter name drop_scan drop
   }}
+  chain open{version} {{
+    iifname . {ip} saddr @met{version} return
+    iifname . {ip} saddr != @onlink{version} return
+    update @pairs {{ iifname . iifname limit rate over {ANSWERS} }} counter name drop_scan drop
+  }}
   chain resolve{version} {{
     oifname . {ip} daddr @met{version} return
     oifname . {ip} daddr != @onlink{version} return
@@ -189,6 +194,10 @@ counter name drop_solicitation drop
     meta nfproto ipv4 goto meet4
     meta nfproto ipv6 goto meet6
   }}
+  chain open {{
+    meta nfproto ipv4 goto open4
+    meta nfproto ipv6 goto open6
+  }}
   chain resolve {{
     iifname @neighbouring jump meet
     iif 0 {_ACCEPTING} oifname @doorways meta nfproto ipv4 goto reply4
@@ -200,6 +209,8 @@ counter name drop_solicitation drop
     meta nfproto ipv6 goto resolve6
   }}
 """
+ADMIT: Final = "iifname @doorways jump open"
+"""Of the chain that sees the first packet of each connection that is followed."""
 INPUT: Final = f"""\
     iifname @doorways tcp flags & (syn|ack) == ack jump meet
     iifname @doorways icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 jump meet6

@@ -208,6 +208,7 @@ def inet_rules(identity: str) -> str:
   }}
   chain admit {{
     {shares.ADMIT}
+    {neighbours.ADMIT}
     ip daddr . udp dport @relay4 dnat ip to ip saddr . udp sport map @flows
     ip6 daddr . udp dport @relay6 dnat ip6 to ip6 saddr . udp sport map @flows6
     ip daddr @owned4 goto publish4

@@ -230,8 +230,8 @@ class Policy:
     looked for, and how fast, is limited (see `ruleset_neighbours`).
     """
     doorways: frozenset[SourceGuard] = frozenset()
-    """Networks next door where anybody is answered who knocks at a service of the appliance's own. How many
-    that have never been in touch are looked for, to answer them, is limited; what is forwarded is not asked.
+    """Networks next door where anybody is answered who knocks, at a service of the appliance's own or at one
+    that it publishes. How many that have never been in touch are looked for, to answer them, is limited.
     """
 
     def __or__(self, other: Policy) -> Policy:
