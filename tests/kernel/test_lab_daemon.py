@@ -168,6 +168,7 @@ def test_a_line_by_commands(causeway: Commands) -> None:
     for wrong in (("--loss", "200%"), ("--delay", "40"), ("--mtu", "12"), ("--block", "icmp")):
         assert wrong[0] in causeway("line", "acme", *wrong, *lab, code=1)
     assert "there is no tenant nobody" in causeway("line", "nobody", "--loss", "1%", *lab, code=1)
+    assert "the lab has no machine nobody; it has" in causeway("exec", *lab, "nobody", "ls", code=1)
     assert "--line" in causeway("demo", "--line", "--nonsense", code=1)
     causeway("line", "acme", "--clear", *lab)
     assert "without ICMP" not in causeway("status", *lab)

@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 import msgspec
@@ -79,8 +79,8 @@ def _with_settings(
 def _explain_parser(parser: argparse.ArgumentParser) -> None:
     from causeway_agent.plan.explain.packet import Kind  # noqa: PLC0415
 
-    parser.add_argument("source", metavar="SRC", type=ip_address)
-    parser.add_argument("destination", metavar="DST", type=ip_address)
+    parser.add_argument("source", metavar="SRC", type=_address)
+    parser.add_argument("destination", metavar="DST", type=_address)
     kinds = [kind.value for kind in Kind]
     parser.add_argument("proto", metavar="PROTO", nargs="?", choices=kinds, help=", ".join(kinds))
     parser.add_argument("port", metavar="PORT", nargs="?", type=_bounded(65535), help="of tcp or udp")
@@ -94,7 +94,7 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
 
     parser.set_defaults(command=_capture)
     parser.add_argument("device", metavar="DEVICE")
-    parser.add_argument("--host", type=ip_address, metavar="A", help="this address at either end; ARP too")
+    parser.add_argument("--host", type=_address, metavar="A", help="this address at either end; ARP too")
     parser.add_argument(
         "--port", type=_bounded(65535), metavar="N", help="this TCP or UDP port at either end"
     )
@@ -109,6 +109,14 @@ def _capture_parser(parser: argparse.ArgumentParser) -> None:
         kind = _bounded(most) if name == "seconds" else _bounded(int(most))
         parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=about)
     parser.add_argument("--write", metavar="FILE", help="a new pcap file, or - for standard output")
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(text)
+    except ValueError:
+        hint = "an appliance knows no names; the controller does: `causeway explain A B`"
+        raise argparse.ArgumentTypeError(f"{text} is no IP address, and {hint}") from None
 
 
 def _bounded(most: float) -> Callable[[str], float]:

@@ -120,14 +120,21 @@ class LabClient:
 
         `causeway-agent` is the appliance's own: it asks the agent that runs there.
         """
+        pid, namespace = self.pid(), machine.replace("/", "-")
+        try:
+            there = sorted(one.name for one in Path(f"/proc/{pid}/root/run/netns").iterdir())
+        except OSError:
+            there = [namespace]  # who may not look there is told by nsenter
+        if namespace not in there:
+            raise LabError(f"the lab has no machine {machine}; it has {', '.join(there)}")
         if arguments[0] == "causeway-agent":
             settings = DIRECTORY / machine / "agent.json"
             own = (sys.executable, "-m", "causeway_agent", "--settings", str(settings))
             arguments = (*own, *arguments[1:])
         user = ["--user", "--preserve-credentials"] if os.geteuid() != 0 else []
         return [
-            *("nsenter", f"--target={self.pid()}", *user, "--mount", "--pid", "--"),
-            *("nsenter", f"--net=/run/netns/{machine.replace('/', '-')}", "--", *arguments),
+            *("nsenter", f"--target={pid}", *user, "--mount", "--pid", "--"),
+            *("nsenter", f"--net=/run/netns/{namespace}", "--", *arguments),
         ]
 
     @contextlib.asynccontextmanager

@@ -242,3 +242,12 @@ async def test_wrong_settings_are_one_sentence(tmp_path: Path, capsys: pytest.Ca
     error = capsys.readouterr().err
     assert "/appliance" in error
     assert "Traceback" not in error
+
+
+async def test_a_name_is_no_address_and_who_knows_names_is_said(
+    settings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run(settings, "explain", "web1", str(REPLICA)) == 2
+    said = capsys.readouterr().err
+    assert "web1 is no IP address" in said
+    assert "`causeway explain A B`" in said
