@@ -20,7 +20,7 @@ from causeway_controller.contract.tokens import NewToken
 from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.inventory.replicas import Told
-from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store import authorities, migrate, revisions, vault
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.counters import Epochs, StoredGenerations
@@ -111,7 +111,7 @@ def main() -> None:
         with sqlite3.connect(path) as connection:
             text = "\n".join(connection.iterdump()) + "\n"
         connection.close()
-    (DUMPS / f"{migrate.revisions()[-1]}.sql").write_text(text)
+    (DUMPS / f"{revisions.known()[-1]}.sql").write_text(text)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from causeway_controller.errors import StoreError
-from causeway_controller.store import backup, migrate, vault
+from causeway_controller.store import backup, revisions, vault
 from causeway_controller.store.audit import Act, Audit
 from causeway_controller.store.backup import Summary
 from causeway_controller.store.columns import METADATA
@@ -338,7 +338,7 @@ def test_a_restore_that_is_killed_leaves_an_empty_database(
     assert Audit(other).broken_at() is None
 
 
-@pytest.mark.parametrize("revision", migrate.revisions())
+@pytest.mark.parametrize("revision", revisions.known())
 def test_a_backup_of_older_tables_becomes_those_of_now(
     tmp_path: Path, other: Database, revision: str
 ) -> None:
@@ -352,7 +352,7 @@ def test_a_backup_of_older_tables_becomes_those_of_now(
     database.close()
     restored(other, tmp_path / "old.backup")
     with other.read() as reading:
-        assert migrate.revision(reading) == migrate.revisions()[-1]
+        assert revisions.current(reading) == revisions.known()[-1]
     assert len(Inventories(other, now=lambda: AT).load().inventory.tenants) == 1
     assert Audit(other).broken_at() is None
 

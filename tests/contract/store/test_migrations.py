@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from msgspec import UNSET
 from sqlalchemy import MetaData, delete, insert, text
 
 from causeway_controller.errors import StoreError
 from causeway_controller.inventory.rotation import Steady
-from causeway_controller.store import authorities, migrate, vault
+from causeway_controller.store import authorities, migrate, revisions, vault
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.columns import METADATA
 from causeway_controller.store.counters import Epochs, StoredGenerations
@@ -33,7 +34,23 @@ WITHOUT_LOGIN = with_(host(), login=UNSET)
 
 def test_each_revision_has_a_dump() -> None:
     dumped = {path.stem for path in DUMPS.glob("*.sql")}
-    assert dumped == set(migrate.revisions()), "python -m tests.contract.store.dump writes the newest one's"
+    assert dumped == set(revisions.known()), "python -m tests.contract.store.dump writes the newest one's"
+
+
+def test_the_revisions_that_are_known_are_those_that_lead_to_now() -> None:
+    scripts = ScriptDirectory.from_config(migrate.config())
+    assert revisions.known() == tuple(reversed([each.revision for each in scripts.walk_revisions()]))
+
+
+def test_a_database_says_which_tables_it_has(empty_url: str) -> None:
+    database = connect(empty_url)
+    with database.read() as connection:
+        assert revisions.current(connection) is None
+    migrate.upgrade(database, to=revisions.known()[3])
+    assert revisions.missing(database) == revisions.known()[4:]
+    with database.read() as connection:
+        assert revisions.current(connection) == MigrationContext.configure(connection).get_current_revision()
+    database.close()
 
 
 def restored(tmp_path: Path, revision: str) -> Path:
@@ -76,7 +93,7 @@ def migrated(empty_url: str, tmp_path: Path, revision: str) -> str:
     return url
 
 
-@pytest.mark.parametrize("revision", migrate.revisions())
+@pytest.mark.parametrize("revision", revisions.known())
 def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, revision: str) -> None:
     database = connect(migrated(empty_url, tmp_path, revision))
     stored = Inventories(database, now=lambda: AT).load()
@@ -92,7 +109,7 @@ def test_what_an_older_version_kept_is_there(empty_url: str, tmp_path: Path, rev
     database.close()
 
 
-@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0002"])
+@pytest.mark.parametrize("revision", [each for each in revisions.known() if each >= "0002"])
 def test_what_an_older_version_sealed_opens(empty_url: str, tmp_path: Path, revision: str) -> None:
     url = migrated(empty_url, tmp_path, revision)
     database = connect(url)
@@ -101,7 +118,7 @@ def test_what_an_older_version_sealed_opens(empty_url: str, tmp_path: Path, revi
     database.close()
 
 
-@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0004"])
+@pytest.mark.parametrize("revision", [each for each in revisions.known() if each >= "0004"])
 def test_what_an_older_version_issued_is_in_the_ledger(empty_url: str, tmp_path: Path, revision: str) -> None:
     database = connect(migrated(empty_url, tmp_path, revision))
     sealing = vault.unlock(database, keys(), now=lambda: AT, actor="bert")
@@ -111,7 +128,7 @@ def test_what_an_older_version_issued_is_in_the_ledger(empty_url: str, tmp_path:
     database.close()
 
 
-@pytest.mark.parametrize("revision", [each for each in migrate.revisions() if each >= "0011"])
+@pytest.mark.parametrize("revision", [each for each in revisions.known() if each >= "0011"])
 def test_what_an_older_version_was_told_of_replicas(empty_url: str, tmp_path: Path, revision: str) -> None:
     database = connect(migrated(empty_url, tmp_path, revision))
     assert Replicas(database).of_tenant("acme") == {"db1": REPLICA}

@@ -17,7 +17,7 @@ from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
 from causeway_controller.errors import StartError, StoreError
 from causeway_controller.settings import Settings, Tls
-from causeway_controller.store import migrate, vault
+from causeway_controller.store import migrate, revisions, vault
 from causeway_controller.store.database import Database, connect, is_absent
 from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import master_key, pki, server_certificate
@@ -58,7 +58,7 @@ def missing(settings: Settings) -> Iterator[str]:
         return
     database = connect(settings.store.reveal())
     try:
-        if lacking := migrate.missing(database):
+        if lacking := revisions.missing(database):
             yield f"store ({database.dialect}): lacks the tables {', '.join(lacking)}"
     finally:
         database.close()
@@ -112,7 +112,7 @@ def _master_key(path: Path) -> str:
 
 
 def _store(database: Database) -> str:
-    missing = migrate.missing(database)
+    missing = revisions.missing(database)
     if not missing:
         return f"store ({database.dialect}): has the tables of this version"
     migrate.upgrade(database)

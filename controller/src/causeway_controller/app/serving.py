@@ -24,7 +24,7 @@ from causeway_controller.app.certificate_watch import CertificateWatch
 from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.errors import StartError
 from causeway_controller.settings import Settings, Tls
-from causeway_controller.store import migrate
+from causeway_controller.store import revisions
 from causeway_controller.store.database import Database, connect
 
 Conduct = Callable[[Settings, Database], AbstractAsyncContextManager[Services]]
@@ -58,10 +58,10 @@ def open_store(settings: Settings) -> Database:
     first.
     """
     database = connect(settings.store.reveal())
-    missing = migrate.missing(database)
+    missing = revisions.missing(database)
     if missing:
         database.close()
-        if missing == migrate.revisions():
+        if missing == revisions.known():
             raise StartError(
                 "the store is empty: nothing was set up here yet; run `causeway setup` first. If there was a "
                 "store and it is lost, bring it back instead: `causeway restore FILE`"

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 import causeway_wire
 from causeway_controller.errors import StoreError
-from causeway_controller.store import audit, backup_file, counters, migrate
+from causeway_controller.store import audit, backup_file, counters, migrate, revisions
 from causeway_controller.store.backup_file import End, Header, Row
 from causeway_controller.store.database import SQLITE, Database
 from causeway_controller.store.tables import run_stage
@@ -48,7 +48,7 @@ def backup(database: Database, path: Path, *, now: Callable[[], datetime], actor
     Raises StoreError; then there is no file.
     """
     with backup_file.writing(path) as writer, database.read() as connection:
-        revision = migrate.revision(connection)
+        revision = revisions.current(connection)
         if revision is None:
             raise StoreError("the store has no tables yet; there is nothing to back up")
         program = causeway_wire.__version__
@@ -113,7 +113,7 @@ def restore(
 
 
 def _restorable(path: Path, header: Header) -> Header:
-    if header.revision not in migrate.revisions():
+    if header.revision not in revisions.known():
         hint = f"install Causeway {header.program} or a newer one"
         reason = f"is of a newer version than this program (tables {header.revision}); {hint}"
         raise StoreError(f"the backup {path} {reason}")

@@ -1,4 +1,4 @@
-"""Bring a database to the tables of this version: whole, or not at all."""
+"""Bring a database to the tables of this version: whole, or not at all. `revisions` says which it has."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Final
 
 from alembic import command, util
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
@@ -32,41 +30,17 @@ def upgrade_within(connection: Connection, *, to: str = "head") -> None:
     """Migrate within the caller's transaction, as `upgrade`."""
     if connection.dialect.name != SQLITE:
         connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
-    config = _config()
-    config.attributes["connection"] = connection
+    made = config()
+    made.attributes["connection"] = connection
     try:
-        command.upgrade(config, to)
+        command.upgrade(made, to)
     except util.CommandError as error:
         hint = "it is of a newer version of Causeway: install that one, or restore a backup of this one"
         raise StoreError(f"the database cannot be migrated ({error}); {hint}") from error
 
 
-def missing(database: Database) -> tuple[str, ...]:
-    """Revisions that the database lacks, the oldest first.
-
-    Raises StoreError, also where it is of a newer version.
-    """
-    with database.read() as connection:
-        current = revision(connection)
-    known = revisions()
-    if current is not None and current not in known:
-        hint = "install that one, or restore a backup of this one"
-        raise StoreError(f"the database is of a newer version of Causeway (tables {current}); {hint}")
-    return known if current is None else known[known.index(current) + 1 :]
-
-
-def revision(connection: Connection) -> str | None:
-    """The revision of the tables in this database; None before there are any."""
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def revisions() -> tuple[str, ...]:
-    """Every revision of the tables, the oldest first."""
-    scripts = ScriptDirectory.from_config(_config())
-    return tuple(reversed([script.revision for script in scripts.walk_revisions()]))
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", _SCRIPTS)
-    return config
+def config() -> Config:
+    """Where Alembic finds the revisions."""
+    made = Config()
+    made.set_main_option("script_location", _SCRIPTS)
+    return made

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from causeway_controller.app import unlocking
 from causeway_controller.commands.setup import setup
 from causeway_controller.settings import load
-from causeway_controller.store import migrate
+from causeway_controller.store import revisions
 from causeway_controller.store.database import connect
 from causeway_controller.store.secrets import Secrets
 from causeway_wire.types import Secret
@@ -64,11 +64,11 @@ def test_a_dry_run_sees_a_store_of_an_older_version(tmp_path: Path) -> None:
     assert asked(state).exit_code == 0
     database = connect(load(state.with_suffix(".yaml"), {}).store.reveal())
     with database.write() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (migrate.revisions()[0],))
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (revisions.known()[0],))
     database.close()
     (line,) = missing(state)
     assert line.startswith("store (sqlite): lacks the tables ")
-    assert migrate.revisions()[-1] in line
+    assert revisions.known()[-1] in line
 
 
 def test_no_new_keys_take_the_place_of_those_that_seal_what_is_kept(tmp_path: Path) -> None:
