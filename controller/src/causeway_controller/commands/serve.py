@@ -15,8 +15,9 @@ def serve(config: Annotated[Path | None, CONFIG] = None) -> None:
     Without `tls.listen` in the settings it serves its Unix socket and nothing else. It refuses to start on a
     store without the tables of this version: `causeway setup` brings them. SIGHUP reads the certificate anew.
     """
-    from causeway_controller.app import conducting, logs, serving  # noqa: PLC0415 - it takes half a second
+    from causeway_controller.app import conducting, heap, logs, serving  # noqa: PLC0415 - it takes half a second
 
+    heap.share()
     with told():
         settings = read_settings(config)
         logs.configure(settings.log_format, settings.log_level)

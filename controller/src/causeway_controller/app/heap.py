@@ -1,0 +1,22 @@
+"""The C library's heap in a process of many threads."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+_ARENA_MAX: Final = -8
+"""M_ARENA_MAX, mallopt(3)."""
+_ARENAS: Final = 2
+
+
+def share() -> None:
+    """Have all threads share two heaps. Call before there are threads; where the C library is not glibc,
+    nothing happens.
+
+    Else glibc makes one for each new thread, up to eight for a processor, and what a thread has freed there
+    serves no other: a thousand failovers at once pass through 64 threads that ask the store.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_ARENA_MAX, _ARENAS)
