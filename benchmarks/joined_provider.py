@@ -21,7 +21,7 @@ import msgspec
 from benchmarks import heartbeats, joined_sites
 from causeway_controller.api.building import Parts, build_for_tenants
 from causeway_controller.api.ports import Peering
-from causeway_controller.app import members_tls
+from causeway_controller.app import heap, members_tls
 from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.app.sites import Sites
 from causeway_controller.failover.steps import MachineRef
@@ -170,4 +170,5 @@ async def _for_tenants(settings: Settings, database: Database, runs: Runs) -> As
 
 
 if __name__ == "__main__":
+    heap.share()
     asyncio.run(control(msgspec.json.decode(sys.argv[1], type=Settings)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ from typing import Any
 import msgspec
 
 from causeway_controller.contract.requests import Chore, Request
-from causeway_controller.contract.tenant import Hooks
-from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import Site
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import Database
@@ -26,11 +23,12 @@ from causeway_controller.workflows.chores import Kind
 from causeway_controller.workflows.ports import Halves
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
-from causeway_wire.types import ApplianceId, Name, TenantId
+from causeway_wire.types import ApplianceId
 from tests import stores
 from tests.fakes.engine import FakeEngine, Killed
 from tests.fakes.hooks import FakeHooks
-from tests.workflow_bench import PLAN, SITE, TIMING, Bench, planned
+from tests.stored_tenancies import StoredTenancies
+from tests.workflow_bench import SITE, TIMING, Bench
 
 HOST = "esx1"
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -38,32 +36,6 @@ START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 class Died(Exception):  # noqa: N818 - what happens, not an error
     """This controller would have ended itself."""
-
-
-class StoredTenancies:
-    """One site, with the mode and the publications that runs left."""
-
-    def __init__(self, site: Site, standings: Standings) -> None:
-        self.site = site
-        self.standings = standings
-        self.told: list[str] = []
-
-    def hook(self, hooks: Hooks) -> None:
-        """Enter hooks of acme's, so that what is planned is another plan than before."""
-        self.site = replace(self.site, tenants={"acme": replace(self.site.tenants["acme"], hooks=hooks)})
-
-    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
-        standing = self.standings.get(tenant, host)
-        site = self.site
-        if PLAN in {plan, modes.plan(standing.mode)} and not site.tenants[tenant].plan_name:
-            site = planned(site)
-        site = tenancy.with_mode(site, tenant, standing.mode)
-        if standing.publications is not None:
-            site = tenancy.with_publications(site, tenant, standing.publications)
-        return site
-
-    async def changed(self, tenant: TenantId, host: Name, site: Site) -> None:
-        self.told.append(tenancy.mode(site, tenant).name)
 
 
 def die(reason: str) -> None:

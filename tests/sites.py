@@ -1,10 +1,8 @@
-"""An inventory to test with: one tenant, two networks, four VMs, two gateways; and arbitrary ones."""
+"""An inventory to test with: one tenant, two networks, four VMs, two gateways."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
-
-from hypothesis import strategies as st
 
 from causeway_controller.inventory import modes, tenancy
 from causeway_controller.inventory.tenancy import (
@@ -71,26 +69,6 @@ def site(*, networks: int = 2, vms_per_network: int = 2, gateways: int = 2, ipv6
         credentials={"acme": TenantCredentials(ca=CERTIFICATE, tls_crypt=SERVER_KEY, tunnels=tunnels)},
         gateway_credentials=GatewayCredentials(ca=CERTIFICATE, certificates=dict.fromkeys(ids, CERTIFICATE)),
     )
-
-
-SITES = st.builds(
-    site,
-    networks=st.integers(1, 4),
-    vms_per_network=st.integers(1, 3),
-    gateways=st.integers(1, 3),
-    ipv6=st.booleans(),
-)
-
-
-@st.composite
-def sites_with_vms(draw: st.DrawFn) -> tuple[Site, frozenset[str], frozenset[str]]:
-    """A site, VMs failed over one after the other: first some, then others."""
-    drawn = draw(SITES)
-    names = sorted(drawn.tenants["acme"].vms)
-    first = draw(st.frozensets(st.sampled_from(names), min_size=1))
-    rest = sorted(set(names) - first)
-    second = draw(st.frozensets(st.sampled_from(rest))) if rest else frozenset()
-    return drawn, first, second
 
 
 def _hosts(n: int, host: int, *, ipv6: bool) -> tuple[IPAddress, ...]:

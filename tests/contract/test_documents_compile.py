@@ -19,7 +19,7 @@ from causeway_controller.inventory.entry import enter
 from causeway_controller.inventory.tenancy import GatewayCredentials, Site
 from causeway_controller.inventory.views import Known, tenancy
 from causeway_wire.desired import Desired
-from tests import sites
+from tests import arbitrary_sites, sites
 from tests.provider_inventory import seed_example, tenant, with_
 from tests.sites import with_failed_over
 
@@ -42,7 +42,7 @@ def ids(site: Site) -> list[str]:
     return [tenant.provider.id, *tenants, *(gateway.id for gateway in site.gateways)]
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_every_document_compiles_and_runs_a_vpn_exactly_while_it_is_needed(
     drawn: tuple[Site, frozenset[str], frozenset[str]],
 ) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from causeway_controller.app import heap
 from causeway_controller.contract import requests
 from causeway_controller.store.counters import Epochs, StoredGenerations
 from causeway_controller.store.database import beside, connect
@@ -39,7 +40,7 @@ from tests.controller_crash.remote import (
     RemoteHypervisor,
     Wire,
 )
-from tests.runs_bench import StoredTenancies
+from tests.stored_tenancies import StoredTenancies
 from tests.workflow_bench import SITE
 
 READY = "ready"
@@ -176,4 +177,5 @@ async def _obey(runs: Runs) -> None:
 
 
 if __name__ == "__main__":
+    heap.share()
     asyncio.run(control(msgspec.json.decode(sys.argv[1], type=Settings)))

@@ -19,7 +19,7 @@ from causeway_wire.desired import (
     TenantRole,
 )
 from causeway_wire.problem import ProblemError
-from tests import sites
+from tests import arbitrary_sites, sites
 from tests.sites import with_failed_over
 
 SITE = sites.site()
@@ -48,7 +48,7 @@ def tenant(site: Site, number: int) -> TenantRole:
     return role
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_every_document_of_every_inventory_decodes_to_itself(
     drawn: tuple[Site, frozenset[str], frozenset[str]],
 ) -> None:
@@ -61,7 +61,7 @@ def test_every_document_of_every_inventory_decodes_to_itself(
             assert (made.appliance, made.generation, made.epoch) == (appliance, 3, 5)
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_documents_refer_to_their_own_adapters(drawn: tuple[Site, frozenset[str], frozenset[str]]) -> None:
     site, first, _ = drawn
     state = with_failed_over(site, "acme", first)
@@ -77,7 +77,7 @@ def test_documents_refer_to_their_own_adapters(drawn: tuple[Site, frozenset[str]
                 assert {public, inside} == names
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_both_ends_of_a_tunnel_exist_exactly_while_a_vm_needs_them(
     drawn: tuple[Site, frozenset[str], frozenset[str]],
 ) -> None:

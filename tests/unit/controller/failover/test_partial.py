@@ -22,7 +22,7 @@ from causeway_controller.failover.steps import (
 from causeway_controller.inventory.tenancy import Site, Tenant, with_mode
 from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType
-from tests import sites
+from tests import arbitrary_sites, sites
 from tests.sites import with_failed_over
 
 SITE = sites.site()
@@ -119,7 +119,7 @@ def test_every_step_carries_the_seeds_number() -> None:
     assert numbers == {VerifyTunnel: 4}
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_stages_never_go_back(drawn: Drawn) -> None:
     site, first, _ = drawn
     for steps in (
@@ -130,14 +130,14 @@ def test_stages_never_go_back(drawn: Drawn) -> None:
         assert stages == sorted(stages)
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_every_change_of_a_first_failover_names_its_compensation(drawn: Drawn) -> None:
     site, first, _ = drawn
     for step in partial.begin(site, "acme", first):
         assert (step.compensation is None) == isinstance(step.action, VerifyTunnel | Confirm)
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_beginning_and_undoing_returns_to_the_documents_before(drawn: Drawn) -> None:
     site, first, second = drawn
     idle = carried_out(site, ())
@@ -150,7 +150,7 @@ def test_beginning_and_undoing_returns_to_the_documents_before(drawn: Drawn) -> 
         assert carried_out(both, partial.undo(both, "acme", second)) == carried_out(begun, ())
 
 
-@given(sites.sites_with_vms())
+@given(arbitrary_sites.sites_with_vms())
 def test_compensating_every_step_returns_to_the_documents_before(drawn: Drawn) -> None:
     site, first, second = drawn
     begun = with_failed_over(site, "acme", first)
