@@ -83,6 +83,12 @@ _GENERATIONS: Final = (
     .order_by(authority.c.generation)
 )
 _GENERATIONS_LOCKED: Final = _GENERATIONS.with_for_update()
+_TRUSTED: Final = (
+    select(authority.c.certificate)
+    .where(authority.c.kind == bindparam("which"), authority.c.owner == bindparam("whose"))
+    .where(authority.c.retired.is_(None))
+    .order_by(authority.c.generation.desc())
+)
 
 
 class Authorities:
@@ -305,8 +311,7 @@ class IssuingWithin:
 
 def bundle(connection: Connection, name: AuthorityName) -> Pem | None:
     """The certificates of an authority that are trusted, the newest first; None before there is one."""
-    question = select(authority.c.certificate).where(*_of(name), authority.c.retired.is_(None))
-    found = connection.execute(question.order_by(authority.c.generation.desc())).scalars().all()
+    found = connection.execute(_TRUSTED, {"which": name.kind, "whose": name.owner}).scalars().all()
     return "".join(found) or None
 
 

@@ -16,7 +16,6 @@ from causeway_controller.inventory.tenancy import GatewayCredentials, TenantCred
 from causeway_controller.store import authorities, ledger, secrets
 from causeway_controller.store.database import Database
 from causeway_controller.store.secrets import Kind
-from causeway_controller.store.tables import certificate
 from causeway_controller.trust import tls_crypt
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.types import Name, Pem, Secret, TenantId, TunnelId
@@ -70,7 +69,7 @@ class Credentials:
                 return None
             found = [
                 (issued.subject.appliance, issued, pem)
-                for issued, pem in ledger.newest(connection, certificate.c.purpose == Bearer.GATEWAY)
+                for issued, pem in ledger.newest_of_gateways(connection)
                 if issued.revoked is None and issued.subject.appliance and issued.subject.name == dns_name
             ]
             return GatewayCredentials(
@@ -81,7 +80,7 @@ class Credentials:
 
     def _tunnels(self, connection: Connection, tenant: TenantId) -> dict[TunnelId, TunnelCredentials]:
         ends: dict[TunnelId, dict[Bearer, tuple[Issued, Pem]]] = {}
-        for issued, pem in ledger.newest(connection, certificate.c.tenant == tenant):
+        for issued, pem in ledger.newest_of_tenant(connection, tenant):
             if issued.subject.tunnel is not None:
                 ends.setdefault(issued.subject.tunnel, {})[issued.subject.purpose] = issued, pem
         return {

@@ -19,12 +19,14 @@ from causeway_controller.errors import RequestRefused, StoreError
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.certificates import Issued, Subject
 from causeway_controller.inventory.tenancy import Revocation
-from causeway_controller.store import audit, counters
+from causeway_controller.store import audit, counters, ledger_questions
 from causeway_controller.store.database import Database, upsert
 from causeway_controller.store.ledger_questions import (
     ALL,
     INSTALLED,
     IS_REVOKED,
+    NEWEST_OF,
+    NEWEST_OF_GATEWAYS,
     OF_SLOT,
     REVOKED,
     REVOKED_FOR,
@@ -74,10 +76,10 @@ class Ledger:
 
     def servers_of(self, tenant: TenantId) -> frozenset[TunnelId]:
         """Tunnels of the tenant whose server's last certificate counts. Raises StoreError."""
-        servers = (certificate.c.tenant == tenant, certificate.c.purpose == Bearer.SERVER)
         with self._database.read() as connection:
-            found = [one for one, _ in newest(connection, *servers)]
-        counts = (one for one in found if one.revoked is None and self._now() < one.not_after)
+            ends = [one for one, _ in newest_of_tenant(connection, tenant)]
+        servers = (one for one in ends if one.subject.purpose is Bearer.SERVER)
+        counts = (one for one in servers if one.revoked is None and self._now() < one.not_after)
         return frozenset(one.subject.tunnel for one in counts if one.subject.tunnel is not None)
 
     def refused(self) -> tuple[Issued, ...]:
@@ -250,9 +252,21 @@ def of_slot(connection: Connection, slot: str) -> tuple[Issued, ...]:
 
 def newest(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
     """The newest certificate of each slot that meets the conditions, with its text."""
-    latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
-    question = ALL.add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
-    return tuple((_issued(row), row.pem) for row in connection.execute(question))
+    return _asked(connection, ledger_questions.newest(*conditions))
+
+
+def newest_of_tenant(connection: Connection, tenant: TenantId) -> tuple[tuple[Issued, Pem], ...]:
+    """As `newest`, of the tenant's tunnels."""
+    return _asked(connection, NEWEST_OF, whose=tenant)
+
+
+def newest_of_gateways(connection: Connection) -> tuple[tuple[Issued, Pem], ...]:
+    """As `newest`, of all gateways."""
+    return _asked(connection, NEWEST_OF_GATEWAYS)
+
+
+def _asked(connection: Connection, question: Select[Any], **about: str) -> tuple[tuple[Issued, Pem], ...]:
+    return tuple((_issued(row), row.pem) for row in connection.execute(question, about))
 
 
 def _counts(now: datetime) -> ColumnElement[bool]:
@@ -375,8 +389,7 @@ def texts(connection: Connection, slot: str) -> tuple[tuple[Issued, Pem], ...]:
 
 def _texts(connection: Connection, *conditions: ColumnElement[bool]) -> tuple[tuple[Issued, Pem], ...]:
     question = ALL.add_columns(certificate.c.pem).where(*conditions)
-    found = connection.execute(question.order_by(certificate.c.number))
-    return tuple((_issued(row), row.pem) for row in found)
+    return _asked(connection, question.order_by(certificate.c.number))
 
 
 def text(connection: Connection, serial: SerialNumber) -> Pem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_, select
 
 from causeway_controller.contract.certificates import Bearer
 from causeway_controller.store.tables import certificate, certificate_event
@@ -38,6 +38,17 @@ def _all() -> Select[Any]:
 
 ALL: Final = _all()
 """Certificates without their texts, each with when it was installed and revoked."""
+
+
+def newest(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Return the question for the newest certificate, with its text, of each slot that meets these."""
+    latest = select(func.max(certificate.c.number)).where(*conditions).group_by(certificate.c.slot)
+    return ALL.add_columns(certificate.c.pem).where(certificate.c.number.in_(latest))
+
+
+NEWEST_OF: Final = newest(certificate.c.tenant == bindparam("whose"))
+"""Of the tunnels of the tenant `whose`."""
+NEWEST_OF_GATEWAYS: Final = newest(certificate.c.purpose == Bearer.GATEWAY)
 REVOKED_ONES: Final = ALL.where(IS_REVOKED).order_by(certificate.c.number)
 REVOKED_FOR: Final = REVOKED_ONES.where(
     or_(certificate.c.purpose == Bearer.GATEWAY, certificate.c.tenant == bindparam("whose"))

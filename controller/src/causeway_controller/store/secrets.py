@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy import bindparam, delete, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from causeway_controller.errors import SealBroken, SecretMissing, StoreError
@@ -22,6 +22,10 @@ from causeway_wire.types import Secret
 NAME_PATTERN: Final = r"[a-z0-9]([a-z0-9._/-]{0,125}[a-z0-9])?"
 MAX_OCTETS: Final = 64 * 1024
 _KEYS: Final = [secret.c.kind, secret.c.name]
+_SEALED: Final = select(secret.c.sealed).where(
+    secret.c.kind == bindparam("which"), secret.c.name == bindparam("whose")
+)
+"""Made once: each failover asks for some."""
 
 
 class Kind(enum.StrEnum):
@@ -167,8 +171,7 @@ def _check(name: str, value: Secret) -> None:
 
 def find(connection: Connection, sealing: Vault, kind: Kind, name: str) -> Secret | None:
     """The secret, None when there is none. Raises SealBroken."""
-    question = select(secret.c.sealed).where(secret.c.kind == kind, secret.c.name == name)
-    sealed: str | None = connection.execute(question).scalar_one_or_none()
+    sealed: str | None = connection.execute(_SEALED, {"which": kind, "whose": name}).scalar_one_or_none()
     return None if sealed is None else sealing.open(_place(kind, name), sealed)
 
 

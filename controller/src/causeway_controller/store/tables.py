@@ -159,6 +159,8 @@ certificate = Table(
     ),
     UniqueConstraint("number"),
     UniqueConstraint("slot", "number"),
+    Index("ix_certificate_tenant_slot_number", "tenant", "slot", "number"),
+    Index("ix_certificate_purpose_slot_number", "purpose", "slot", "number"),
     sqlite_strict=True,
 )
 certificate_event = Table(
