@@ -26,7 +26,11 @@ from causeway_wire.problem import ProblemError, ProblemType
 from causeway_wire.types import ApplianceId
 
 _LOOK_SECONDS: Final = 1.0
-"""Between two questions whether the appliance still holds it."""
+"""Until the first question whether the appliance still holds it; each pause after that is twice as long."""
+_LONGEST_LOOK_SECONDS: Final = 8.0
+"""An appliance that restarts goes back before its deadline: it refuses every order, and only who waits for
+one would hear of it later. A thousand halves that are held are a thousand questions each time.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,7 @@ class Holding:
             raise ControllerError(f"nothing of {appliance} is held for anybody")
         await asyncio.to_thread(self.words.hold, run.id)
         looked = began = time.monotonic()
+        pause = _LOOK_SECONDS
         while True:
             half = await self._heard(run)
             if half.word is Word.KEEP:
@@ -54,13 +59,14 @@ class Holding:
             _refuse_over(half)
             if half.asked > half.given:
                 await self._extend(run, appliance, half)
-            elif time.monotonic() - looked >= _LOOK_SECONDS:
+            elif time.monotonic() - looked >= pause:
                 looked = time.monotonic()
                 if await self._gone_back(run, appliance):
                     raise HalfGone("the tenant's half did not come in time, and the appliance went back")
                 if looked > max(run.awaiting[appliance].until, began + HOLD_SECONDS) + self.timing.courtesy:
                     raise HalfGone(f"neither the tenant's controller nor {appliance} was heard for long")
-            await self._until_heard(run, half, seconds=looked + _LOOK_SECONDS - time.monotonic())
+                pause = _next_pause(pause, left=run.awaiting[appliance].until - time.monotonic())
+            await self._until_heard(run, half, seconds=looked + pause - time.monotonic())
 
     async def let_go(self, run: Run, appliance: ApplianceId) -> None:
         """Return once nothing at the tenant's site relies on the appliance any more.
@@ -127,6 +133,11 @@ class Holding:
         except (ControllerError, ProblemError, TimeoutError):
             return False
         return change.final and change.state is not ChangeState.DONE
+
+
+def _next_pause(pause: float, *, left: float) -> float:
+    """Return the seconds until the appliance is asked again that goes back in `left` seconds by itself."""
+    return max(min(2 * pause, _LONGEST_LOOK_SECONDS, left), _LOOK_SECONDS)
 
 
 def _refuse_over(half: Half) -> None:
