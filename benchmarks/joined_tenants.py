@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,10 +25,11 @@ from causeway_controller.contract.tunnels import AskTunnel, TunnelEnd
 from causeway_controller.errors import ControllerError
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient
+from causeway_controller.peers.kept_clients import KeptClients
 from causeway_controller.store.links import Link, Links
 from causeway_controller.store.told import Told
 from causeway_controller.trust import pki
-from causeway_controller.workflows.providers import Providers, client_of
+from causeway_controller.workflows.providers import Providers, client_of, door_of
 from causeway_wire.problem import ProblemError
 from causeway_wire.types import Pem, Secret, TenantId
 
@@ -123,13 +125,14 @@ class Controller:
     async def fail_over(self) -> None:
         """Lead the provider's half, as the stages of a run do."""
 
-        async def connect() -> ProviderClient:
-            return client_of(self.links.get(NAME))
+        async def connect() -> AbstractAsyncContextManager[ProviderClient]:
+            return kept.client(NAME, door_of(self.links.get(NAME)))
 
-        half = HalfClient(connect=connect, name=NAME, run=f"run-{self.tenant}")
-        opened = await half.open(joined_sites.HOST, joined_sites.FAILED_OVER, end_full=False, epoch=EPOCH)
-        await half.extend(opened, seconds=HOLD, epoch=EPOCH)
-        await half.confirm(opened, epoch=EPOCH)
+        async with KeptClients() as kept:
+            half = HalfClient(connect=connect, name=NAME, run=f"run-{self.tenant}")
+            opened = await half.open(joined_sites.HOST, joined_sites.FAILED_OVER, end_full=False, epoch=EPOCH)
+            await half.extend(opened, seconds=HOLD, epoch=EPOCH)
+            await half.confirm(opened, epoch=EPOCH)
 
 
 def controllers(invitations: Sequence[Invitation]) -> list[Controller]:

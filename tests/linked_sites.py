@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
@@ -27,10 +27,11 @@ from causeway_controller.contract.requests import (
 from causeway_controller.inventory.tenancy import ProviderHalf, Site
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient, HalfPatience
+from causeway_controller.peers.kept_clients import KeptClients
 from causeway_controller.store.database import Database
 from causeway_controller.store.runs import Run
 from causeway_controller.workflows.ports import Half
-from causeway_controller.workflows.providers import client_of
+from causeway_controller.workflows.providers import client_of, door_of
 from causeway_controller.workflows.timing import Timing
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Desired
@@ -231,8 +232,12 @@ def halves() -> tuple[Site, Site]:
 
 
 @asynccontextmanager
-async def linked(place: Path, port: int, *, confirm: int = 20) -> AsyncIterator[Linked]:
-    """Both sites, joined; the tenant's appliance waits so many seconds for a confirmation."""
+async def linked(place: Path, port: int, *, confirm: int = 20, keeps: bool = False) -> AsyncIterator[Linked]:
+    """Both sites, joined; the tenant's appliance waits so many seconds for a confirmation.
+
+    The tenant's controller `keeps` its connections as one that is served does; without, each order meets a
+    fault of the line of its own.
+    """
     at_provider, at_tenant = halves()
     benches: list[SiteBench] = []
     both: list[Linked] = []
@@ -245,13 +250,13 @@ async def linked(place: Path, port: int, *, confirm: int = 20) -> AsyncIterator[
         benches.append(SiteBench(database, at_provider, turned, confirm=confirm))
         return cast(RunService, SiteRuns(benches[0]))
 
-    async with two_sites(place, port, runs) as world, world.tenant() as known:
+    async with two_sites(place, port, runs) as world, world.tenant() as known, KeptClients() as kept:
         await known.join(world.invited())
         own = place / "own"
         own.mkdir()
         database = made(own)
         tenant = SiteBench(database, at_tenant, turned, confirm=confirm)
-        tenant.halves = _halves(known)
+        tenant.halves = _halves(known, kept if keeps else None)
         tenant.again()
         both.append(Linked(world, benches[0], tenant))
         yield both[0]
@@ -269,9 +274,10 @@ class SiteRuns:
         return getattr(self.bench.runs, name)
 
 
-def _halves(known: Tenant) -> Callable[[str, str], Half | None]:
-    async def connect() -> ProviderClient:
-        return client_of(await asyncio.to_thread(known.link))
+def _halves(known: Tenant, kept: KeptClients | None) -> Callable[[str, str], Half | None]:
+    async def connect() -> AbstractAsyncContextManager[ProviderClient]:
+        link = await asyncio.to_thread(known.link)
+        return client_of(link) if kept is None else kept.client(NAME, door_of(link))
 
     def half(name: str, run: str) -> Half | None:
         return HalfClient(connect=connect, name=name, run=run, patience=PATIENCE) if name == NAME else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from causeway_controller.inventory.tenancy import GatewayCredentials, Site, Tena
 from causeway_controller.inventory.views import Known
 from causeway_controller.peers.client import ProviderClient
 from causeway_controller.peers.half import HalfClient, HalfPatience
+from causeway_controller.peers.kept_clients import KeptClients
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.credentials import Credentials
 from causeway_controller.store.database import Database
@@ -39,7 +41,7 @@ from causeway_controller.store.tenancies import Standings
 from causeway_controller.store.told import Told
 from causeway_controller.trust.sealing import Vault
 from causeway_controller.workflows.ports import Half
-from causeway_controller.workflows.providers import client_of
+from causeway_controller.workflows.providers import door_of
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import ApplianceId, IPNetwork, Name, Secret, TenantId, VmName
 
@@ -82,6 +84,7 @@ class Sites:
         self._hosts: dict[Host, tuple[Secret | None, Provider]] = {}
         """With the secret of its login: another one may be entered while we run."""
         self._machines: dict[MachineRef, PowerControl] = {}
+        self._providers = KeptClients()
 
     async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
         """Return the site, and know from now on how its machines and agents are reached.
@@ -142,8 +145,8 @@ class Sites:
         if name not in self._halves:
             return None
 
-        async def connect() -> ProviderClient:
-            return client_of(await asyncio.to_thread(self._links.get, name))
+        async def connect() -> AbstractAsyncContextManager[ProviderClient]:
+            return self._providers.client(name, door_of(await asyncio.to_thread(self._links.get, name)))
 
         return HalfClient(connect=connect, name=name, run=run, patience=self._patience)
 
@@ -163,7 +166,8 @@ class Sites:
         return opened
 
     async def close(self) -> None:
-        """Log out of every host, where there is something to log out of."""
+        """Log out of every host, where there is something to log out of, and leave the providers."""
+        await self._providers.close()
         opened = [provider for _, provider in self._hosts.values()]
         self._hosts.clear()
         await asyncio.gather(*map(log_out, opened))

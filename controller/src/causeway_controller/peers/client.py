@@ -27,7 +27,8 @@ CONNECT_SECONDS: Final = 10.0
 ANSWER_SECONDS: Final = 30.0
 ANSWER_BYTES: Final = 16 * 1024 * 1024
 _REFUSED: Final = 400
-_ALIVE_SECONDS: Final = 60.0
+_ALIVE_SECONDS: Final = 10.0
+"""For which an idle connection is kept: from one order of a run to the next. A provider has thousands."""
 
 T = TypeVar("T")
 
@@ -57,9 +58,9 @@ class ProviderClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # limit: a long question and one beside it.
+        # No limit: an order must not wait for questions that stay open.
         connector = aiohttp.TCPConnector(
-            ssl=self._context, limit=4, keepalive_timeout=_ALIVE_SECONDS, socket_factory=_socket
+            ssl=self._context, limit=0, keepalive_timeout=_ALIVE_SECONDS, socket_factory=_socket
         )
         self._session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         return self
@@ -125,8 +126,13 @@ def _reason(error: Exception) -> str:
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:
+    """One whose connection ends when what was sent is not acknowledged (tcp(7), TCP_USER_TIMEOUT), as soon as
+    one that is not made: who is behind a line that was cut, or replaced, is not waited for as who is slow.
+    """
     family, kind, protocol, *_ = found
-    return segments.keep_small(socket.socket(family, kind, protocol))
+    made = segments.keep_small(socket.socket(family, kind, protocol))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(CONNECT_SECONDS * 1000))
+    return made
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Final, Self, TypeVar
 
@@ -62,8 +63,8 @@ class HalfPatience:
 class HalfClient:
     """One half."""
 
-    connect: Callable[[], Awaitable[ProviderClient]]
-    """Gives a client that shows the certificate of now."""
+    connect: Callable[[], Awaitable[AbstractAsyncContextManager[ProviderClient]]]
+    """Lends a client that shows the certificate of now."""
     name: ApplianceId
     run: str
     patience: HalfPatience = HalfPatience()

@@ -18,6 +18,7 @@ from causeway_controller.contract.tenant_view import TenantResources, VersionedR
 from causeway_controller.errors import ControllerError, PeerForeign, PeerUnknown, PeerUnreachable
 from causeway_controller.peers import pinning
 from causeway_controller.peers.client import ProviderClient
+from causeway_controller.peers.kept_clients import Door, KeptClients
 from causeway_controller.store.links import Link, Links
 from causeway_controller.store.told import Told
 from causeway_controller.trust import pki
@@ -65,10 +66,11 @@ class Providers:
 
         Raises ProblemError, PeerUnreachable: what is wrong is kept too; StoreError.
         """
-        await self._stand(name)
+        async with KeptClients() as kept:
+            await self._stand(name, kept)
         await self.resources(name)
 
-    async def _stand(self, name: Name) -> None:
+    async def _stand(self, name: Name, kept: KeptClients) -> None:
         """Ask how one stands, and renew what is due.
 
         Raises ProblemError, PeerUnreachable: what is wrong is kept too; StoreError.
@@ -78,7 +80,7 @@ class Providers:
             if link.state is LinkState.JOINING:
                 await self._accept(link)
             else:
-                await self._meet(link)
+                await self._meet(link, kept)
         except (ProblemError, PeerUnreachable) as error:
             out = isinstance(error, ProblemError) and _is_unknown(error)
             await asyncio.to_thread(self._links.failed, name, _words(link, error), out=out)
@@ -132,15 +134,16 @@ class Providers:
             # Many tenants begin at the same moment after the provider was away.
             await asyncio.sleep(self._seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             try:
-                await self._stand(name)
-                while await self._changed(name):
-                    pass
+                async with KeptClients() as kept:
+                    await self._stand(name, kept)
+                    while await self._changed(name, kept):
+                        pass
             except (ControllerError, ProblemError) as error:
                 _log.info("provider not asked", extra={"provider": name, "reason": str(error)})
             except Exception:  # noqa: BLE001 - a defect about one provider must not end the others
                 _log.exception("provider not asked", extra={"provider": name})
 
-    async def _changed(self, name: Name) -> bool:
+    async def _changed(self, name: Name, kept: KeptClients) -> bool:
         """Wait until one's resources at the provider differ; False when they did not for a while.
 
         Raises as `resources`. The first answer comes at once: nothing was told yet.
@@ -149,7 +152,7 @@ class Providers:
         link = await asyncio.to_thread(self._links.get, name)
         before = self._versions.get(name)
         query = {} if before is None else {"after": before, "wait": str(_WAIT)}
-        async with client_of(link) as client:
+        async with kept.client(name, door_of(link)) as client:
             answer = await client.ask(tenant_routes.RESOURCES, query=query, patience=2 * _WAIT)
         found = answer.read(VersionedResources)
         self._versions[name] = found.version
@@ -172,8 +175,8 @@ class Providers:
         )
         _log.info("joined", extra={"provider": link.name, "tenant": made.tenant})
 
-    async def _meet(self, link: Link) -> None:
-        async with client_of(link) as client:
+    async def _meet(self, link: Link, kept: KeptClients) -> None:
+        async with kept.client(link.name, door_of(link)) as client:
             told = await self._hear(client, link)
             if told.next_key and told.next_key not in link.pins:
                 link = await asyncio.to_thread(self._links.get, link.name)
@@ -182,7 +185,8 @@ class Providers:
                 return
             await self._renew(client, link)
         link = await asyncio.to_thread(self._links.get, link.name)
-        async with client_of(link) as client:  # shows the new certificate: the one before counts no more
+        # It shows the new certificate: the one before counts no more.
+        async with kept.client(link.name, door_of(link)) as client:
             await self._hear(client, link)
 
     async def _hear(self, client: ProviderClient, link: Link) -> Membership:
@@ -200,10 +204,14 @@ class Providers:
         _log.info("certificate renewed", extra={"provider": link.name})
 
 
+def door_of(link: Link) -> Door:
+    """Where this provider is met, and who we are there."""
+    return Door(url=link.url, pins=link.pins, certificate=link.certificate, key=link.key)
+
+
 def client_of(link: Link) -> ProviderClient:
     """What asks this provider, showing who we are there."""
-    context = pinning.context(link.pins, certificate=link.certificate, key=link.key)
-    return ProviderClient(link.url, context)
+    return door_of(link).client()
 
 
 def _request(key: Secret) -> Pem:
