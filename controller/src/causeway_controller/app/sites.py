@@ -94,10 +94,10 @@ class Sites:
         """
         if tenant == NOBODY:
             return await asyncio.to_thread(self._gateway_site, host)
-        inventory = (await asyncio.to_thread(self._inventories.of_tenant, tenant)).inventory
-        if (place := production.find(inventory, tenant, host)) is not None:
-            return await self._load_own(inventory, place)
-        stored, site = await asyncio.to_thread(self._site, tenant, host, plan)
+        stored = await asyncio.to_thread(self._inventories.of_tenant, tenant)
+        if (place := production.find(stored.inventory, tenant, host)) is not None:
+            return await self._load_own(stored.inventory, place)
+        site = await asyncio.to_thread(self._site, stored, tenant, host, plan)
         found = site.tenants[tenant]
         await self._pool.know(found.provider.id, found.server.management)
         self._know_machines(stored.inventory, site, tenant, host)
@@ -217,8 +217,8 @@ class Sites:
         found = await self.machine(reference).find(reference.owner_id)
         return None if found is None else found.guest_answers
 
-    def _site(self, tenant: TenantId, host: Name, plan: Name) -> tuple[Stored, Site]:
-        stored, standing = self._inventories.of_tenant(tenant), self._standings.get(tenant, host)
+    def _site(self, stored: Stored, tenant: TenantId, host: Name, plan: Name) -> Site:
+        standing = self._standings.get(tenant, host)
         known = Known(
             controllers=self._controllers,
             gateway_credentials=self._gateways(stored.inventory, tenant),
@@ -228,7 +228,7 @@ class Sites:
             revoked=tuple(self._ledger.revocations()),
             replicas=self._replicas.of_tenant(tenant),
         )
-        site = views.tenancy(
+        return views.tenancy(
             stored.inventory,
             stored.allocation,
             tenant,
@@ -236,7 +236,6 @@ class Sites:
             known=known,
             plan=plan or _reached_by(stored.inventory, tenant, standing.mode),
         )
-        return stored, site
 
     def _gateway_site(self, name: ApplianceId) -> Site:
         """The gateway with all tenants of its pool that have credentials, each once for each of its hosts."""
