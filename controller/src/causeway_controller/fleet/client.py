@@ -9,7 +9,7 @@ import asyncio
 import math
 import ssl
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
@@ -36,7 +36,7 @@ from causeway_wire.public_rules import (
     RuleCounters,
     RuleId,
 )
-from causeway_wire.types import ApplianceId, ChangeId, Epoch, IPAddress, SerialNumber
+from causeway_wire.types import ApplianceId, ChangeId, Epoch, IPAddress
 from causeway_wire.update import Activation, UpdateStatus
 
 T = TypeVar("T")
@@ -65,16 +65,17 @@ class AgentClient:
         peer: tls.Peer | None = None,
     ) -> None:
         """`context` decides whom the client talks to, see `open_agent` and `fleet.enrolment`. `patience`: how
-        many times longer than usual to wait for an answer. `peer`: what the context remembers of whom it met.
+        many times longer than usual to wait for an answer. `peer`: whom a context expects that is for all.
         """
         self.appliance = appliance
-        self._peer = peer or tls.Peer()
+        self._peer = peer
         self._connection = Connection(
             appliance=appliance,
             base=URL.build(scheme="https", host=str(address), port=port),
             context=context,
             socket_factory=socket_factory,
             patience=patience,
+            expected=None if peer is None else peer.name,
         )
         self._etag: str | None = None
 
@@ -90,11 +91,10 @@ class AgentClient:
     @property
     def shown(self) -> Shown | None:
         """The certificate that the appliance showed when it was met last."""
-        return self._peer.shown
+        return None if self._peer is None else self._peer.shown
 
-    async def use(self, identity: ControllerIdentity, refused: Collection[SerialNumber] = ()) -> None:
-        """Meet the appliance anew with the next request, as this controller, refusing these certificates."""
-        context = tls.agent_context(identity, self.appliance, peer=self._peer, refused=refused)
+    async def use(self, context: ssl.SSLContext) -> None:
+        """Meet the appliance anew with the next request, by this context."""
         await self._connection.use(context)
 
     async def close(self) -> None:
@@ -345,19 +345,18 @@ def open_agent(
     identity: ControllerIdentity,
     socket_factory: SocketFactory | None = None,
     patience: float = 1.0,
-    refused: Collection[SerialNumber] = (),
+    context: ssl.SSLContext | None = None,
 ) -> AgentClient:
     """The client of an enrolled agent: talks to this appliance and to nobody else.
 
-    `refused`: serial numbers of certificates that it must not show.
+    `context`: of this identity, made before (`tls.agents_context`).
     """
-    peer = tls.Peer()
     return AgentClient(
         appliance=appliance,
         address=address,
         port=port,
-        context=tls.agent_context(identity, appliance, peer=peer, refused=refused),
+        context=context or tls.agents_context(identity),
         socket_factory=socket_factory,
         patience=patience,
-        peer=peer,
+        peer=tls.Peer(appliance),
     )

@@ -76,9 +76,12 @@ class Connection:
         context: ssl.SSLContext,
         socket_factory: SocketFactory | None,
         patience: float,
+        expected: str | None = None,
     ) -> None:
-        """`patience`: how many times longer than usual to wait for an answer."""
-        self._appliance, self._base = appliance, base
+        """`patience`: how many times longer than usual to wait for an answer. `expected`: the name of the
+        `tls.Peer` that a context for all agents is to meet.
+        """
+        self._appliance, self._base, self._expected = appliance, base, expected
         self._context, self._socket_factory = context, socket_factory
         self._patience = patience
         self._session: aiohttp.ClientSession | None = None
@@ -92,6 +95,7 @@ class Connection:
             context=self._context,
             socket_factory=self._socket_factory,
             patience=self._patience,
+            expected=self._expected,
         )
 
     async def __aenter__(self) -> Self:
@@ -152,6 +156,7 @@ class Connection:
                 headers=headers,
                 data=data,
                 allow_redirects=False,
+                server_hostname=self._expected,
                 timeout=aiohttp.ClientTimeout(total=patience, connect=CONNECT_SECONDS * self._patience),
             ) as response:
                 return Answer(response.status, response.content_type, response.headers, await response.read())

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from causeway_controller.errors import AgentUnknown
+from causeway_controller.fleet import tls
 from causeway_controller.fleet.client import AgentClient, open_agent
 from causeway_controller.fleet.connection import SocketFactory
 from causeway_controller.inventory.tenancy import ManagementAccess
@@ -26,6 +27,7 @@ class Pool:
     ) -> None:
         self._identity = identity
         self._refused: frozenset[SerialNumber] = frozenset()
+        self._context = tls.agents_context(identity)
         self._socket_factory = socket_factory
         self._patience = patience
         self._open: dict[ApplianceId, tuple[tuple[IPAddress, int], AgentClient]] = {}
@@ -52,7 +54,7 @@ class Pool:
             identity=self._identity,
             socket_factory=self._socket_factory,
             patience=self._patience,
-            refused=self._refused,
+            context=self._context,
         )
         client = await self._stack.enter_async_context(made)
         self._open[appliance] = place, client
@@ -73,14 +75,15 @@ class Pool:
         """
         if not renewed and (identity, refused) == (self._identity, self._refused):
             return
+        self._context = tls.agents_context(identity, refused=refused)
         self._identity, self._refused = identity, refused
         for _, client in tuple(self._open.values()):
-            await client.use(identity, refused)
+            await client.use(self._context)
 
     async def anew(self, appliance: ApplianceId) -> None:
         """Have the next request meet the appliance on a new connection, if it is known."""
         if appliance in self._open:
-            await self._open[appliance][1].use(self._identity, self._refused)
+            await self._open[appliance][1].use(self._context)
 
     async def forget(self, appliance: ApplianceId) -> None:
         """Speak to it no more: another machine of its name is another one."""
