@@ -18,11 +18,12 @@ from typing import Final, cast
 
 import msgspec
 
-from benchmarks import joined_provider, joined_sites, joined_tenants
+from benchmarks import joined_provider, joined_sites, joined_store, joined_tenants
 from benchmarks.joined_provider import READY
 from benchmarks.joined_tenants import Done
 from benchmarks.report import Figure, figure, publish
 from causeway_controller.store.runs import Runs as StoredRuns
+from tests import stores
 from tests.controller_crash.__main__ import DATABASES, databases
 from tests.controller_crash.matrix import usage
 from tests.controller_crash.world import World
@@ -93,7 +94,8 @@ async def _measured(url: Callable[[str, Path], str], database: str, home: Path, 
     own = home / f"{database}-{number}"
     own.mkdir()
     where, port = url(database, own), free_port()
-    prepared = joined_sites.prepared(where, TENANTS, port=port)
+    prepared = joined_store.prepared(where, TENANTS, port=port)
+    stores.made(own / joined_provider.WATCHED).close()
     invitations = own / "invitations"
     invitations.write_bytes(msgspec.json.encode(prepared.invitations))
     around = joined_sites.world(TENANTS)

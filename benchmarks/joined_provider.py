@@ -18,7 +18,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from benchmarks import heartbeats, joined_sites
+from benchmarks import joined_sites, watched_fleet
 from causeway_controller.api.building import Parts, build_for_tenants
 from causeway_controller.api.ports import Peering
 from causeway_controller.app import heap, members_tls
@@ -47,6 +47,8 @@ from tests.controller_crash.remote import CURRENT_RUN, HOST, RemoteAgent, Remote
 from tests.fakes.appliance_service import FakeAppliances
 
 READY: Final = "ready"
+WATCHED: Final = "watched.db"
+"""The store of the appliances that are only asked, made by who starts this process."""
 _ACTOR: Final = "bench"
 
 
@@ -89,7 +91,9 @@ async def control(settings: Settings) -> None:
         guardian = Guardian(
             lease=lease, leases=Leases(database), engine=engine, runs=runs, now=joined_sites.now
         )
-        watched = heartbeats.World(settings.directory, settings.appliances)
+        watched = watched_fleet.World(
+            connect(f"sqlite:///{settings.directory}/{WATCHED}"), settings.appliances
+        )
         await watched.interval()  # in which all are met
         async with _for_tenants(settings, database, runs):
             tasks = [asyncio.create_task(guardian.run()), asyncio.create_task(_watch(watched))]
@@ -97,7 +101,7 @@ async def control(settings: Settings) -> None:
             await asyncio.gather(*tasks)
 
 
-async def _watch(watched: heartbeats.World) -> None:
+async def _watch(watched: watched_fleet.World) -> None:
     """Ask each appliance once in an interval, by the clock on the wall."""
     began, before = time.monotonic(), watched.seconds
     while True:
@@ -160,7 +164,7 @@ async def _for_tenants(settings: Settings, database: Database, runs: Runs) -> As
         now=joined_sites.now,
         clock=time.monotonic,
         random=secrets.token_bytes,
-        interval=heartbeats.INTERVAL,
+        interval=watched_fleet.INTERVAL,
     )
     listen = Listen(address="127.0.0.1", port=settings.port)
     where = ForTenants(listen=listen, url=f"https://127.0.0.1:{settings.port}")
