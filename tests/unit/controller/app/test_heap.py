@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.timeout(120)
+
 THREADS = 12
 ARENAS = f"""
 import ctypes, threading

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.timeout(120)
+
 SERVING = """
 import sys
 import causeway_controller.__main__
