@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from causeway_agent.plan.model.path_size import PathSize
 from causeway_agent.plan.model.processes import Process, VpnClient, VpnServer
@@ -22,6 +22,8 @@ class FakeProcesses:
         """Of every tunnel, and why not the kernel."""
         self.declines: dict[TunnelId, str] = {}
         """Why OpenVPN would not leave these tunnels to the kernel."""
+        self.bereaved: list[str] = []
+        """Devices of which it was told that they are gone."""
         self.feed = EventFeed()
         self.started: Callable[[], None] = lambda: None
         """Called when one was started."""
@@ -76,6 +78,9 @@ class FakeProcesses:
             for one in self.processes.values()
             if isinstance(one, VpnServer) and self.transports.get(one.tunnel) is one.transport
         }
+
+    def lost(self, devices: Iterable[str]) -> None:
+        self.bereaved += devices
 
     def events(self) -> AsyncIterator[str]:
         """What the test feeds."""

@@ -119,6 +119,9 @@ class Processes(Protocol):
     def declined(self) -> Mapping[TunnelId, str]:
         """Why OpenVPN would not leave a tunnel's packets to the kernel, of those of which that is known."""
 
+    def lost(self, devices: Iterable[str]) -> None:
+        """Begin those anew that go on without these devices, which they had the kernel make."""
+
     def events(self) -> AsyncIterator[str]:
         """A short reason each time a tunnel changes state."""
 

@@ -179,6 +179,8 @@ class Reconciler:
             self._rules.suspect()
         there = layer2.names(observation.lent)
         came = there != self._lent or lent.anew(observation)
+        if gone := self._lent - there:
+            self._machine.processes.lost(gone)
         self._lent = there
         # A device that its process made anew lost what is put here to nobody else.
         if operations and not errors and was_settled and target == before and not came:

@@ -203,6 +203,45 @@ async def test_a_server_that_goes_on_with_the_kernels_device_of_before_is_starte
             assert place.store.read()[spec.name].process.pid == first
 
 
+@pytest.mark.parametrize(("gone", "anew"), [("cwu1195", True), ("cwu1196", False), ("lo", False)])
+async def test_a_server_without_the_device_that_it_had_made_is_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str, *, anew: bool
+) -> None:
+    monkeypatch.setattr(openvpn, "COMMAND", ("python3", "-c", STAND_IN))
+    # One of that name is there: it is another process's, or has come back.
+    device = "lo" if gone == "lo" else "cwu1195"
+    spec = replace(server(says(OPENED.replace("cwu1195", device))), device=device)
+    async with supervising(tmp_path, able=True) as supervisor, asyncio.timeout(10):
+        await supervisor.start(spec)
+        before = pid_of(tmp_path, spec.name)
+        supervisor.lost([gone])
+        if anew:
+            await until(lambda: pid_of(tmp_path, spec.name) != before)
+        else:
+            await asyncio.sleep(0.3)
+            assert pid_of(tmp_path, spec.name) == before
+        await supervisor.stop_all()
+
+
+@pytest.mark.parametrize(("gone", "anew"), [("cwtun2", True), ("cwtun3", False)])
+async def test_a_client_without_the_device_that_it_had_made_finds_another_way(
+    place: Place, gone: str, *, anew: bool
+) -> None:
+    said = f"{TIME}DCO device cwtun2 opened"
+    way = Endpoint(address=PLACE, port=6180, transport=Transport.UDP, configuration=says(said))
+    unit = ClientUnit(replace(CLIENT, endpoints=(way,)), place.context, place.store)
+    async with running(unit), asyncio.timeout(10):
+        await until(lambda: unit.status.state is TunnelState.CONNECTED)
+        carrier = unit._carrier
+        assert carrier is not None
+        unit.lost([gone])
+        if anew:
+            await until(lambda: unit._carrier not in {None, carrier})
+        else:
+            await asyncio.sleep(0.3)
+            assert unit._carrier is carrier
+
+
 @pytest.mark.parametrize("ending", [(), ("ends",)])
 async def test_a_client_that_declined_is_ended_though_it_connected(
     place: Place, ending: tuple[str, ...]

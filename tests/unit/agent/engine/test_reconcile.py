@@ -81,6 +81,20 @@ async def test_a_device_that_its_process_makes_anew_gets_all_again_and_nobody_is
         assert engine.state.problem is None
 
 
+async def test_who_made_a_device_that_is_gone_is_told_once() -> None:
+    bench = Bench(constants=replace(CONSTANTS, no_offload=None))
+    async with service.running(bench.engine(pace=EVENTS_ONLY)) as engine:
+        bench.processes.transports["acme-0"] = Transport.UDP
+        await apply(engine, provider(1, failover=partial(REPLICA)))
+        bench.kernel.make("cwu1195")
+        await until(engine, lambda: resting_on(bench, "cwu1195") == {Address, Route})
+        assert not bench.processes.bereaved
+        bench.kernel.vanish("cwu1195")
+        for _ in range(2):
+            assert await engine.reconciler.look()
+        assert bench.processes.bereaved == ["cwu1195"]
+
+
 async def test_a_device_that_went_and_came_back_between_two_looks_is_no_drift_either() -> None:
     bench = Bench(constants=replace(CONSTANTS, no_offload=None))
     async with service.running(bench.engine(pace=EVENTS_ONLY)) as engine:

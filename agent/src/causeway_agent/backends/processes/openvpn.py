@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -165,6 +166,15 @@ async def launch(directory: Path, context: Context, *, made: str | None) -> spaw
         await context.discard(made)
     rights = MAKING_DEVICES if made is not None else ()
     return spawn.launch(COMMAND, directory=directory, account=context.account, rights=rights)
+
+
+def there(device: str) -> bool:
+    """Whether this machine has such a device now."""
+    try:
+        socket.if_nametoindex(device)
+    except OSError:
+        return False
+    return True
 
 
 def prepare(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 import structlog
 
@@ -75,6 +75,11 @@ class ClientUnit:
             self._remotes = remotes.begin(self._remotes.transports, current=leg.endpoint)
             self._carrier, self._slot = leg, leg.slot
         return leg is not None
+
+    def lost(self, devices: Collection[str]) -> None:
+        """Find another way at once when these devices are gone and one of them carried the tunnel."""
+        if self._carrier is not None and self._carrier.device in devices:
+            self._carrier.lose_device()
 
     async def ready(self) -> None:
         """Return when the first process runs; raises BackendError when it could not be started."""
@@ -227,11 +232,12 @@ class ClientUnit:
 
     async def _try(self, attempt: remotes.Attempt) -> Leg | None:
         """A process that is connected, or none; then `_trial` is what was tried."""
-        if not await self._talks(attempt):
+        clock = self._context.clock
+        if not await openvpn_trial.talks(self.spec, attempt, self._carrier, self._gateways, clock):
             self._explain("no answer")
             return None
         slot = await self._free_slot(attempt.endpoint)
-        began = self._context.clock.monotonic()
+        began = clock.monotonic()
         try:
             self._trial = leg = await Leg.launch(self.spec, attempt.endpoint, slot, self._context)
         except (BackendError, OSError) as error:
@@ -239,7 +245,7 @@ class ClientUnit:
             return None
         finally:
             self._started.set()
-        connected = await openvpn_trial.connects(leg, attempt, self._gateways, self._context.clock)
+        connected = await openvpn_trial.connects(leg, attempt, self._gateways, clock)
         declined = await asyncio.to_thread(leg.declined)
         if declined is not None:
             # It would carry the packets itself, on a device that is no part of any target.
@@ -248,18 +254,11 @@ class ClientUnit:
             self._context.declined(self.spec.tunnel, declined)
             return None
         if connected:
-            leg.took = self._context.clock.monotonic() - began
+            leg.took = clock.monotonic() - began
             return leg
         ways = self.spec.endpoints
         self._explain(impairment.attempted(ways, attempt.endpoint, self._apart(), leg.why))
         return None
-
-    async def _talks(self, attempt: remotes.Attempt) -> bool:
-        """Whether a trial beside the way in use would find its server, and do no harm."""
-        beside = self._carrier
-        return beside is None or await openvpn_trial.talks(
-            self.spec, attempt, beside, self._gateways, self._context.clock
-        )
 
     @contextlib.asynccontextmanager
     async def _searching(self) -> AsyncIterator[asyncio.Task[Leg]]:

@@ -117,6 +117,11 @@ class Leg:
         self.follow()
         await race(self.child.wait(), self._broken.wait(), _outcome(self._follower))
 
+    def lose_device(self) -> None:
+        """Give the connection up: the device that the process had made is gone, and it goes on without."""
+        if self.discard is not None:
+            self._broken.set()
+
     def count_often(self) -> None:
         """Have octets counted each second."""
         if self._connection is not None:

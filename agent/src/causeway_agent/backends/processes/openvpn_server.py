@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Collection
 
 import structlog
 from msgspec import structs
@@ -152,6 +153,11 @@ class ServerUnit:
                 self._peers(peers)
             case _:
                 pass
+
+    def lost(self, devices: Collection[str]) -> None:
+        """Begin anew when the device that its process had made is among these: OpenVPN goes on without."""
+        if self.spec.makes_device and self.spec.device in devices and not self._unproven:
+            self._begin_anew()
 
     def _begin_anew(self) -> None:
         """End a process that restarts inside itself: it goes on with the device that it had, which may be

@@ -58,13 +58,16 @@ async def line_is_good(gateways: Gateways, since: float, clock: Clock) -> None:
 
 
 async def talks(
-    spec: VpnClient, attempt: remotes.Attempt, carrier: Leg, gateways: Gateways, clock: Clock
+    spec: VpnClient, attempt: remotes.Attempt, carrier: Leg | None, gateways: Gateways, clock: Clock
 ) -> bool:
-    """Whether the carrier's own server talks to new clients over this endpoint, and has said all it held.
+    """Whether the carrier's own server, if there is a carrier, talks to new clients over this endpoint, and
+    has said all it held.
 
     Before that a trial could do harm: a server that only paused would complete its handshake along with the
     answers that it held, and drop the session in use for it. Another server has no session to drop.
     """
+    if carrier is None:
+        return True
     endpoint = spec.endpoints[attempt.endpoint]
     same = endpoint.transport is spec.endpoints[carrier.endpoint].transport is Transport.UDP
     if not same or spec.tls_crypt is None:

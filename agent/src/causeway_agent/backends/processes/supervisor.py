@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -226,6 +226,13 @@ class Supervisor:
     def _interrupted(self, tunnel: TunnelId) -> None:
         if self._declined.interrupted(tunnel):
             self._tell(f"{tunnel} may be carried by the kernel")
+
+    def lost(self, devices: Iterable[str]) -> None:
+        """Begin those anew that go on without these devices, which they had the kernel make."""
+        gone = frozenset(device for device in devices if not openvpn.there(device))
+        for one in self._running.values():
+            if isinstance(one.unit, ServerUnit | ClientUnit):
+                one.unit.lost(gone)
 
     def active(self) -> Mapping[TunnelId, str]:
         """The device that carries each tunnel now."""
