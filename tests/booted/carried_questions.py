@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import offload_world as world
 from tests.booted import carried_credentials as credentials
 from tests.booted import carried_guest as guest
+from tests.booted import carried_healing, carried_lines
 from tests.booted import carried_packets as packets
 from tests.booted.carried_watch import Watch
 
@@ -117,9 +118,21 @@ class Asked:
         """New keys and certificates of both ends."""
         credentials.renewed(self.agents)
 
+    def lines(self) -> None:
+        """Bad lines below the tunnel."""
+        carried_lines.lines()
+
     def restarts(self) -> None:
         """Killed processes at each end, carried by the kernel."""
         guest.restarts(self.given["restarts"], carrier="kernel")
+
+    def vanished(self) -> None:
+        """The device is taken away from under its process."""
+        carried_healing.vanished()
+
+    def leftovers(self) -> None:
+        """A device without a process, and without an agent that knows of it."""
+        carried_healing.leftovers(self.agents)
 
     def declined(self) -> None:
         """The kernel's module goes and cannot come back: OpenVPN carries the packets, by itself; killed
