@@ -1,7 +1,9 @@
-"""Files of the kernel's that are read again and again: as octets, with the fewest system calls.
+"""Files of the kernel's that are read again and again: as octets, with few system calls.
 
-`Path.read_text` asks nine times of the kernel for what is one line, and makes a decoder for it. A file that
-stays open is the one it was: of a network namespace, and of a process.
+`Path.read_text` asks nine times of the kernel for what is one line, and makes a decoder for it. Each is read
+until nothing more comes: what the kernel makes record by record (fs/seq_file.c) it gives out by the page,
+however much is asked for; of /proc/net/dev that is some thirty devices. A file that stays open is the one it
+was: of a network namespace, and of a process.
 """
 
 from __future__ import annotations
@@ -9,16 +11,13 @@ from __future__ import annotations
 import os
 from typing import Final, Self
 
-READ: Final = 1 << 16
+_READ: Final = 1 << 16
 
 
 def read(path: str | os.PathLike[str]) -> bytes:
-    """The first 64 KiB of the file; raises OSError."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(handle, READ)
-    finally:
-        os.close(handle)
+    """What is in the file; raises OSError."""
+    with ProcFile(path) as file:
+        return file.read()
 
 
 class ProcFile:
@@ -34,8 +33,11 @@ class ProcFile:
         self.close()
 
     def read(self) -> bytes:
-        """What is in it now, the first 64 KiB; raises OSError."""
-        return os.pread(self._handle, READ, 0)
+        """What is in it now; raises OSError."""
+        data = b""
+        while more := os.pread(self._handle, _READ, len(data)):
+            data += more
+        return data
 
     def close(self) -> None:
         """Close it; nothing is read afterwards."""
