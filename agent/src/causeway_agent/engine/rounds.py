@@ -28,10 +28,10 @@ class Watcher(Protocol):
 async def keep(clock: ports.Clock, *watchers: Watcher) -> None:
     """Have them look until cancelled, all as often as the one who looks most."""
     while True:
-        now = clock.monotonic()
         for watcher in watchers:
             try:
-                await watcher.round(now)
+                # Each by its own time: one before may have counted for seconds, and the next reckons by it.
+                await watcher.round(clock.monotonic())
             except BackendError as error:
                 _log.debug(events.WATCH_LOST, reason=str(error))
             except Exception:  # noqa: BLE001 - the top of a round: the agent must go on
