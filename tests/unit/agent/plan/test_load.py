@@ -90,11 +90,25 @@ def test_one_moment_in_which_a_tunnel_carried_little_takes_nobody_everything() -
     assert found.carries == 700
 
 
-@given(st.dictionaries(st.binary(min_size=6, max_size=6), st.floats(0, 1e6), min_size=1, max_size=200))
+@given(
+    st.dictionaries(
+        st.binary(min_size=6, max_size=6), st.floats(0, 1e6), min_size=1, max_size=load.HELD_AT_ONCE
+    )
+)
 def test_nobody_below_a_share_is_slowed_and_no_share_is_nothing(offered: dict[bytes, float]) -> None:
     found = pressed(offered)
     assert found.share >= 700 // load.MOST
     assert found.slowed.keys() == {mac for mac, rate in offered.items() if int(rate) > found.share}
+
+
+def test_who_sends_under_ever_new_addresses_does_not_fill_the_set_of_those_held() -> None:
+    found: Pressure | None = pressed()
+    for look in range(1, 20):
+        forged = {b"\2\0\0\0" + bytes((look, each)): 500.0 for each in range(200)}
+        found = load.judge(found, FULL, {HOG: 5000.0, **forged}, 0.5 * look)
+        assert found is not None
+        assert len(found.slowed) <= load.HELD_AT_ONCE
+        assert HOG in found.slowed
 
 
 def test_the_packet_filter_is_told_devices_and_rates() -> None:

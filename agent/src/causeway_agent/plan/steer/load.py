@@ -41,6 +41,10 @@ WANTING: Final = 0.8
 """Part of its share that a machine has to send to be taken to want more."""
 HELD: Final = 30.0
 """Seconds that a machine is held to its share after it was last seen to want more."""
+HELD_AT_ONCE: Final = 128
+"""Machines of a tunnel that are held at once, those who send most: the packet filter's set is for all
+tunnels, and takes nothing at all when it is told more than fits. Who plays ever new machines would fill it.
+"""
 MOST: Final = 64
 """Parts that are shared at most: of one that plays more machines than this, nobody loses more than that."""
 
@@ -109,7 +113,8 @@ def judge(known: Pressure | None, flow: Flow, offered: Mapping[bytes, float], no
     level = max(room if fair is None else fair, room // MOST, 1)
     above = {mac for mac, number in numbers.items() if number > level}
     slowed = {**known.slowed, **dict.fromkeys(above, now + HELD)}
-    return replace(known, share=level, slowed={mac: end for mac, end in slowed.items() if now < end})
+    held = sorted((mac for mac, end in slowed.items() if now < end), key=lambda mac: -offered.get(mac, 0.0))
+    return replace(known, share=level, slowed={mac: slowed[mac] for mac in held[:HELD_AT_ONCE]})
 
 
 def _part(quiet: float) -> float:
