@@ -58,16 +58,18 @@ class Loads:
         """One look."""
         before, seconds = self._queues, now - self._looked_at
         self._queues, self._looked_at = await self._loads.queues(), now
-        offered = await self._offered(seconds)
-        for device, queue in self._queues.items():
-            if device in before:
-                flow = _flow(before[device], queue, seconds)
-                own = {each.mac: rate for each, rate in offered.items() if each.device == device}
-                self._keep(device, load.judge(self._pressures.get(device), flow, own, now))
         for device in self._pressures.keys() - self._queues.keys():
             del self._pressures[device]
-        await self._say(now)
-        self._tell()
+        try:
+            offered = await self._offered(seconds)
+            for device, queue in self._queues.items():
+                if device in before:
+                    flow = _flow(before[device], queue, seconds)
+                    own = {each.mac: rate for each, rate in offered.items() if each.device == device}
+                    self._keep(device, load.judge(self._pressures.get(device), flow, own, now))
+            await self._say(now)
+        finally:  # who is held is told as it is, also when the packet filter could not be asked or told
+            self._tell(now)
 
     def _keep(self, device: str, pressure: Pressure | None) -> None:
         if pressure is not None:
@@ -80,7 +82,9 @@ class Loads:
         if not self._pressures:
             self._senders, self._rates = None, {}
             return {}
-        before, self._senders = self._senders, await self._loads.senders()
+        # None until they have answered: what is sent while they cannot be asked belongs to no look.
+        before, self._senders = self._senders, None
+        self._senders = await self._loads.senders()
         if before is None:
             return {}
         grown = {each: number - before.get(each, 0) for each, number in self._senders.items()}
@@ -110,8 +114,9 @@ class Loads:
         for each in said.keys() - slowed.keys():
             _log.info(events.SENDER_FREED, device=each.device, mac=each.mac.hex(":"))
 
-    def _tell(self) -> None:
-        """Put into the state what is told to everyone."""
+    def _tell(self, now: float) -> None:
+        """Put into the state what is told to everyone: who is held by what the packet filter still knows."""
+        held = self._said[1] if now - self._said_at < LASTING else {}
         tunnels = self._tunnels() if self._pressures else {}
         told = [
             SlowedSender(
@@ -119,11 +124,12 @@ class Loads:
                 device=device,
                 mac=mac.hex(":"),
                 rate=round(self._rates.get(Sender(device, mac), 0.0)),
-                share=pressure.share,
+                share=held[Sender(device, mac)],
                 carries=round(pressure.carries),
             )
             for device, pressure in self._pressures.items()
             for mac in pressure.slowed
+            if Sender(device, mac) in held
         ]
         told.sort(key=lambda each: (-each.rate, each.device, each.mac))
         self._state.slowed = tuple(told)

@@ -7,6 +7,7 @@ import pytest
 from causeway_agent.engine.loads import Loads
 from causeway_agent.engine.ports import Queue
 from causeway_agent.engine.state import State
+from causeway_agent.errors import BackendError
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter.load import LASTING
 from causeway_agent.plan.steer.load import HELD, Sender
@@ -112,3 +113,52 @@ async def test_a_device_that_is_gone_is_forgotten(watch: Loads, world: FakeTunne
     world.sent.clear()
     await watch.round(4.0)
     assert (world.pressed, state.slowed) == (frozenset(), ())
+
+
+async def test_nobody_is_told_of_a_device_that_is_gone_while_the_packet_filter_is_away(
+    watch: Loads, world: FakeTunnelLoads, state: State
+) -> None:
+    await watch.round(0.0)
+    for now in (1.0, 2.0, 3.0):
+        second(world, hog=5000)
+        await watch.round(now)
+    world.sent.clear()
+    world.away = True
+    with pytest.raises(BackendError):
+        await watch.round(4.0)
+    assert (state.slowed, state.trouble) == ((), None)
+
+
+async def test_nobody_is_told_to_be_held_whom_the_packet_filter_does_not_hold(
+    watch: Loads, world: FakeTunnelLoads, state: State
+) -> None:
+    await watch.round(0.0)
+    for now in (1.0, 2.0):
+        second(world, hog=5000)
+        await watch.round(now)
+    second(world, hog=5000)
+    world.refuses = True
+    with pytest.raises(BackendError):
+        await watch.round(3.0)
+    assert (state.slowed, state.trouble) == ((), None)
+
+
+async def test_what_was_sent_while_nobody_could_be_asked_is_nobodys_rate(
+    watch: Loads, world: FakeTunnelLoads, state: State
+) -> None:
+    await watch.round(0.0)
+    for now in (1.0, 2.0):
+        second(world, hog=5000)
+        await watch.round(now)
+    world.away = True
+    for now in (3.0, 4.0, 5.0):
+        second(world, hog=5000)
+        with pytest.raises(BackendError):
+            await watch.round(now)
+    world.away = False
+    rates = []
+    for now in (6.0, 7.0, 8.0):
+        second(world, hog=5000)
+        await watch.round(now)
+        rates += [each.rate for each in state.slowed]
+    assert set(rates) == {5000}
