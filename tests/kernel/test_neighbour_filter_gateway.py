@@ -16,7 +16,7 @@ import pytest
 from causeway_agent.plan.filter import ruleset
 from causeway_agent.plan.filter.neighbours import SMALL
 from tests.kernel.test_ruleset_gateway import FOUR, SIX, gateway, policy
-from tests.knocks import knocking
+from tests.knocks import ACK, SYN, knocking
 from tests.wired import BOX, FAR, beside, between, counted, drops, load, run, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -57,8 +57,9 @@ def connects() -> bool:
     )
 
 
-def test_a_flood_in_the_names_of_neighbours_leaves_room_for_the_real_ones() -> None:
-    with counted("drop_scan"), knocking(FAR, ON_LINK, SIX.public, 6180):
+@pytest.mark.parametrize("flags", [SYN, ACK], ids=["opening", "of-no-connection"])
+def test_a_flood_in_the_names_of_neighbours_leaves_room_for_the_real_ones(flags: int) -> None:
+    with counted("drop_scan"), knocking(FAR, ON_LINK, SIX.public, 6180, flags=flags):
         time.sleep(1.5)
         assert sought() < TABLE * 3 / 4
         assert connects(), "a neighbour that the gateway meets for the first time"

@@ -37,7 +37,7 @@ table that a kernel has by default (1,024).
 PER_PAIR: Final = "200/second burst 300 packets"
 """That all sources of one device together may look for on another."""
 ANSWERS: Final = "100/second burst 100 packets"
-"""Unknown neighbours that are answered on one device: a SYN costs who forges its sender nothing."""
+"""Unknown neighbours that are answered on one device: a segment costs who forges its sender nothing."""
 SMALL: Final = 256
 """Addresses of a network that cannot fill the table, whoever speaks in their names."""
 NEWCOMERS: Final = "100/second burst 200 packets"
@@ -122,7 +122,7 @@ def _sets(version: int) -> str:
 
 _CHAINS: Final = (
     *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
-    *("resolve4", "resolve6", "reply4", "reply6", "open", "open4", "open6"),
+    *("resolve4", "resolve6", "reply", "reply4", "reply6", "open", "open4", "open6"),
 )
 DECLARATIONS: Final = (
     _sets(4)
@@ -139,7 +139,10 @@ DECLARATIONS: Final = (
 )
 
 _ACCEPTING: Final = "tcp flags & (syn|ack) == (syn|ack)"
-"""What anybody is told who knocks. The rest of a connection goes to whoever has answered that."""
+_REFUSING: Final = "tcp flags & rst == rst"
+"""What anybody is told who knocks, or whose segment is of no connection (RFC 9293, 3.5.2). The rest of a
+connection goes to whoever has answered the first.
+"""
 _SOLICITATION: Final = "icmpv6 type nd-neighbor-solicit"
 
 
@@ -194,14 +197,18 @@ counter name drop_solicitation drop
     meta nfproto ipv4 goto meet4
     meta nfproto ipv6 goto meet6
   }}
+  chain reply {{
+    meta nfproto ipv4 goto reply4
+    meta nfproto ipv6 goto reply6
+  }}
   chain open {{
     meta nfproto ipv4 goto open4
     meta nfproto ipv6 goto open6
   }}
   chain resolve {{
     iifname @neighbouring jump meet
-    iif 0 {_ACCEPTING} oifname @doorways meta nfproto ipv4 goto reply4
-    iif 0 {_ACCEPTING} oifname @doorways meta nfproto ipv6 goto reply6
+    iif 0 {_ACCEPTING} oifname @doorways goto reply
+    iif 0 {_REFUSING} oifname @doorways goto reply
     meta mark {passing.BY_DESTINATION} accept
     oifname != @neighbouring accept
     ct direction original ct status dnat accept
