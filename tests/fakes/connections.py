@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from causeway_agent.engine.ports import ConnectionTable
+from causeway_agent.errors import BackendError
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.types import IPNetwork
 
@@ -18,6 +19,8 @@ class FakeConnections:
         self.censuses = 0
         self.refused: frozenset[Holder] = frozenset()
         self.ended: dict[Holder, int] = {}
+        self.away = False
+        """Whether the packet filter takes nothing."""
 
     async def table(self) -> ConnectionTable:
         return self.counted
@@ -27,6 +30,8 @@ class FakeConnections:
         return {holder: held for holder, held in self.held.items() if holder.device in networks.values()}
 
     async def refuse(self, holders: Collection[Holder]) -> None:
+        if self.away:
+            raise BackendError("change the packet filter", "refused")
         self.refused = frozenset(holders)
 
     async def end(self, excess: Mapping[Holder, int], networks: Mapping[IPNetwork, str]) -> int:

@@ -48,8 +48,9 @@ class Shares:
         self._clock = clock
         self._state = state
         self._refused: dict[Holder, _Refusal] = {}
+        self._said: frozenset[Holder] = frozenset()
+        """Whom the packet filter was last told to refuse, and when."""
         self._said_at = 0.0
-        """When the packet filter was last told whom to refuse."""
         self._count_at = 0.0
         """The next count is not before."""
         self._full_until = -math.inf
@@ -63,15 +64,15 @@ class Shares:
         """One look."""
         table = await self._connections.table()
         target = self._state.target
-        before = set(self._refused)
         little = table.entries > shares.LOOKED_FROM * table.limit
         # Whose connections are followed is asked of the whole policy, and not each second.
         if little and now >= self._count_at and target is not None and (followed := networks(target.policy)):
             await self._count(table, followed, now)
         self._refused = {holder: each for holder, each in self._refused.items() if now < each.until}
-        if before != set(self._refused) or (self._refused and now - self._said_at > REFUSED_SECONDS / 3):
-            self._said_at = now
-            await self._connections.refuse(tuple(self._refused))
+        before, refused = self._said, frozenset(self._refused)
+        if before != refused or (refused and now - self._said_at > REFUSED_SECONDS / 3):
+            await self._connections.refuse(tuple(refused))
+            self._said, self._said_at = refused, now
             self._log_changes(before)
         known = self._state.connections
         if known is not None and table.refused > known.refused:
@@ -92,7 +93,7 @@ class Shares:
             _log.warning(events.CONNECTIONS_ENDED, number=ended)
         self._count_at = now + REST * (self._clock.monotonic() - now)
 
-    def _log_changes(self, before: set[Holder]) -> None:
+    def _log_changes(self, before: frozenset[Holder]) -> None:
         for holder in self._refused.keys() - before:
             refusal = self._refused[holder]
             _log.warning(

@@ -9,6 +9,7 @@ import pytest
 from causeway_agent.engine.ports import ConnectionTable
 from causeway_agent.engine.shares import Shares
 from causeway_agent.engine.state import State
+from causeway_agent.errors import BackendError
 from causeway_agent.plan.compile.compiler import compile_document
 from causeway_agent.plan.filter.shares import REFUSED_SECONDS
 from causeway_agent.plan.steer.shares import Held, Holder
@@ -101,3 +102,16 @@ async def test_new_connections_that_find_no_room_are_told(
     await watch.round(1)
     assert state.trouble is not None
     assert "the table of connections is full (1000 of 1000)" in state.trouble.detail
+
+
+async def test_a_packet_filter_that_was_away_is_told_as_soon_as_it_is_back(
+    watch: Shares, table: FakeConnections
+) -> None:
+    hold(table, 800)
+    table.away = True
+    for now in (0, 1):
+        with pytest.raises(BackendError):
+            await watch.round(now)
+    table.away = False
+    await watch.round(2)
+    assert table.refused == {HOG}
