@@ -231,9 +231,8 @@ def adopt(pid: int, started: int) -> Child | None:
         descriptor = os.pidfd_open(pid)
     except OSError:
         return None
-    if (
-        process_age.start_time(pid) != started
-    ):  # read after opening, so that the descriptor is known to mean this process
+    # Read after opening, so that the descriptor is known to mean this process.
+    if process_age.start_time(pid) != started:
         os.close(descriptor)
         return None
     return Child(pid, started, descriptor, None)
