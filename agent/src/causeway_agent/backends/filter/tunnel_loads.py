@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from causeway_agent.backends.filter import nfnetlink, nft_dump
 from causeway_agent.backends.filter.nfnetlink import Nfnetlink
+from causeway_agent.backends.host import proc_file
 from causeway_agent.engine.ports import Queue
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.filter import load
@@ -52,7 +53,8 @@ class KernelTunnelLoads:
 def queues() -> Mapping[str, Queue]:
     """What each tunnel's device sent and dropped so far. Raises BackendError."""
     try:
-        lines = _DEVICES.read_text(encoding="ascii").splitlines()[2:]
+        # Names are octets to the kernel: an administrator's device may have any.
+        lines = proc_file.read(_DEVICES).decode(errors="replace").splitlines()[2:]
     except OSError as error:
         raise BackendError("read what devices sent", error.strerror or str(error)) from error
     found = {}
