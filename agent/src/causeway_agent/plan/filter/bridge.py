@@ -36,7 +36,9 @@ remembers each for 300 seconds and sets itself no limit, the OpenVPN server for 
 HEARD_SECONDS: Final = 3600
 """After its last frame: a machine that says nothing at all for longer has no connection to lose."""
 HEARD: Final = NEWCOMERS_BURST + NEWCOMERS_A_SECOND * HEARD_SECONDS
-"""Senders remembered of each side: as many as there can be, whoever forges how many."""
+"""Senders remembered of each side: as many as one port lets in, whoever forges how many; the sets are for all
+bridges, and of who finds no room each frame takes a place among the newcomers.
+"""
 TAGS: Final = ("0x8100", "0x88a8", "0x88e7", "0x893f", "0x8926", "0x9100", "0x9200", "0x9300")
 """EtherTypes after which comes the name of another network: customer, service and backbone tags (IEEE 802.1Q,
 9.6 and 9.7), E-TAG (IEEE 802.1BR), VN-TAG, and what switches used for the outer tag before 802.1ad.
