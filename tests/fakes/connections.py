@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from causeway_agent.engine.ports import ConnectionTable
 from causeway_agent.errors import BackendError
+from causeway_agent.plan.filter.shares import LISTED
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.types import IPNetwork
 
@@ -30,7 +31,7 @@ class FakeConnections:
         return {holder: held for holder, held in self.held.items() if holder.device in networks.values()}
 
     async def refuse(self, holders: Collection[Holder]) -> None:
-        if self.away:
+        if self.away or len(holders) > LISTED:
             raise BackendError("change the packet filter", "refused")
         self.refused = frozenset(holders)
 

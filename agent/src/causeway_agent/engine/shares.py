@@ -16,7 +16,7 @@ import structlog
 
 from causeway_agent.engine import events, ports
 from causeway_agent.engine.state import State
-from causeway_agent.plan.filter.shares import REFUSED_SECONDS, networks
+from causeway_agent.plan.filter.shares import LISTED, REFUSED_SECONDS, networks
 from causeway_agent.plan.steer import shares
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.observed import ConnectionReport, ConnectionShare
@@ -86,6 +86,9 @@ class Shares:
         over = shares.over(census, limit=table.limit)
         for holder, share in over.items():
             self._refused[holder] = _Refusal(census[holder], share, now + REFUSED_SECONDS)
+        if len(self._refused) > LISTED:
+            most = sorted(self._refused.items(), key=lambda each: -each[1].held.number)
+            self._refused = dict(most[:LISTED])
         if over and table.entries > shares.EXCESS_FROM * table.limit:
             await self._connections.refuse(tuple(self._refused))  # or what is ended comes again meanwhile
             excess = {holder: census[holder].number - share for holder, share in over.items()}

@@ -11,7 +11,7 @@ from causeway_agent.engine.shares import Shares
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.compile.compiler import compile_document
-from causeway_agent.plan.filter.shares import REFUSED_SECONDS
+from causeway_agent.plan.filter.shares import LISTED, REFUSED_SECONDS
 from causeway_agent.plan.steer.shares import Held, Holder
 from tests import documents
 from tests.fakes.clock import FakeClock
@@ -115,3 +115,18 @@ async def test_a_packet_filter_that_was_away_is_told_as_soon_as_it_is_back(
     table.away = False
     await watch.round(2)
     assert table.refused == {HOG}
+
+
+async def test_of_more_machines_than_can_be_refused_those_are_that_hold_most(
+    watch: Shares, table: FakeConnections
+) -> None:
+    """One that speaks under thousands of MAC addresses."""
+    machines = [Holder("eth1", mac=number.to_bytes(4, "big")) for number in range(LISTED + 100)]
+    table.held = {each: Held(20, ip_address("192.168.0.20")) for each in machines}
+    table.held[HOG] = Held(50, ip_address("192.168.0.21"))
+    total = sum(each.number for each in table.held.values())
+    table.counted = ConnectionTable(total, total, 0)
+    await watch.round(0)
+    assert HOG in table.refused
+    assert len(table.refused) == LISTED
+    assert len(table.ended) == len(machines) + 1

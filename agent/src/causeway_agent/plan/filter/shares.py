@@ -35,7 +35,9 @@ TAUGHT: Final = frozenset({OPENERS, f"{OPENERS}4", f"{OPENERS}6", "opened", "tak
 SETS: Final = {"sharing": "type ifname"}
 """Devices of networks whose connections are followed."""
 
-_LISTED: Final = f"flags dynamic,timeout; size 4096; timeout {REFUSED_SECONDS}s"
+LISTED: Final = 4096
+"""Machines that are refused at once; of more, libnftables takes none."""
+_LISTED: Final = f"flags dynamic,timeout; size {LISTED}; timeout {REFUSED_SECONDS}s"
 _RATION: Final = "flags dynamic,timeout; size 1024; timeout 1m"
 DECLARATIONS: Final = f"""\
   set {OPENERS} {{ type mark; {_LISTED}; }}
