@@ -53,6 +53,7 @@ class UnreachableError(Exception):
 def _words(reason: object) -> str:
     """What the operating system says of it, where it does: a client library adds words of its own."""
     found = getattr(reason, "os_error", None)
-    number = getattr(found, "errno", None) or 0  # those of getaddrinfo(3) are below 0
+    of_tls = isinstance(found, ssl.SSLError)  # it numbers its errors otherwise; getaddrinfo(3) below 0
+    number = 0 if of_tls else getattr(found, "errno", None) or 0
     said = os.strerror(number) if number > 0 else getattr(found, "strerror", None)
     return said or str(reason) or type(reason).__name__

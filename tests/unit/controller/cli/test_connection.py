@@ -73,6 +73,8 @@ def test_why_nobody_answers_is_said_by_the_system_in_few_words() -> None:
     assert "(Connection refused); is it running" in str(UnreachableError("https://dr.example", refused))
     unknown = SimpleNamespace(os_error=socket.gaierror(-2, "Name or service not known"))
     assert "(Name or service not known)" in str(UnreachableError("https://dr.example", unknown))
+    plain = SimpleNamespace(os_error=ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"))
+    assert "wrong version number); is it" in str(UnreachableError("https://dr.example", plain))
 
 
 def test_a_token_that_is_not_known_is_named_by_its_file_with_who_makes_another() -> None:
