@@ -7,7 +7,6 @@ import pwd
 import secrets
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ from causeway_controller import files
 from causeway_controller.app.serving import utc_now
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.errors import StartError, StoreError
+from causeway_controller.errors import StartError
 from causeway_controller.settings import Settings, Tls
 from causeway_controller.store import migrate, revisions, vault
 from causeway_controller.store.database import Database, connect, is_absent
@@ -43,7 +42,7 @@ def prepare(settings: Settings, *, names: Iterable[str], token_file: Path | None
 
 
 def missing(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each thing that `prepare` would make. Raises StoreError."""
+    """Yield a sentence for each thing that `prepare` would make. Raises StartError, StoreError."""
     if not settings.state.is_dir():
         yield f"{settings.state}: missing"
         return
@@ -87,14 +86,15 @@ def _directory(state: Path) -> str:
 
 
 def _refuse_lost(keys: Path, store: str) -> None:
-    """Raise StartError where a new file of keys would take the place of one that is needed."""
+    """Raise StartError where a new file of keys would take the place of one that is needed, StoreError where
+    nobody can say whether it would.
+    """
     if keys.exists() or is_absent(store):
         return
     database = connect(store)
-    sealed = 0
     try:
-        with suppress(StoreError):  # it has no such table yet
-            sealed = sum(vault.in_use(database).values())
+        made = revisions.missing(database) != revisions.known()
+        sealed = sum(vault.in_use(database).values()) if made else 0
     finally:
         database.close()
     if sealed:

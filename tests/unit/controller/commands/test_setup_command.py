@@ -97,6 +97,18 @@ def test_no_new_keys_take_the_place_of_those_that_seal_what_is_kept(tmp_path: Pa
     assert asked(state).exit_code == 0
 
 
+def test_no_new_keys_are_made_while_nobody_can_say_what_the_store_holds(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assert asked(state).exit_code == 0
+    keys = state / "master.key"
+    keys.unlink()
+    (state / "causeway.db").write_bytes(b"no database" * 500)
+    for words in ((), ("--dry-run",)):
+        done = asked(state, *words)
+        assert (done.exit_code, keys.exists()) == (1, False)
+        assert "restore the backup" in done.stderr
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can go on as somebody else")
 def test_root_goes_on_as_the_owner_of_the_state_directory(open_path: Path) -> None:
