@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,10 +48,11 @@ def resolve(
 
     Of a VM with several addresses the first is taken that is of the same version as one of the other end.
     `known`: `of` one tenant only, where that was said. Raises ProblemError: `not-found` where no VM has the
-    name, `invalid` where VMs of several tenants have it or a VM has no address.
+    name, `invalid` where VMs of several tenants have it, several hosts have given the id, or a VM has no
+    address.
     """
     words = [one for one in (source, destination) if isinstance(one, str)]
-    meant = {word: {one.tenant: one for one in _meant(known, word)} for word in words}
+    meant = {word: _by_tenant(_meant(known, word)) for word in words}
     for word, found in meant.items():
         if not found:
             raise _nobody(known, word, of)
@@ -66,7 +67,7 @@ def resolve(
         NamedEnd(
             name=word,
             tenant=tenant,
-            vm=meant[word][tenant].name,
+            vm=meant[word][tenant][0].name,
             address=address,
             also=tuple(one for one in addresses if one != address),
         )
@@ -83,12 +84,23 @@ def _meant(known: Collection[KnownVm], word: str) -> Iterator[KnownVm]:
     yield from called or (one for one in known if one.vm_id and one.vm_id.lower() == word.lower())
 
 
+def _by_tenant(found: Iterable[KnownVm]) -> Mapping[TenantId, Sequence[KnownVm]]:
+    by: dict[TenantId, list[KnownVm]] = {}
+    for one in found:
+        by.setdefault(one.tenant, []).append(one)
+    return by
+
+
 def _addresses(
-    one: IPAddress | str, meant: dict[str, dict[TenantId, KnownVm]], tenant: TenantId
+    one: IPAddress | str, meant: Mapping[str, Mapping[TenantId, Sequence[KnownVm]]], tenant: TenantId
 ) -> Sequence[IPAddress]:
     if not isinstance(one, str):
         return (one,)
-    found = meant[one][tenant]
+    found, *others = meant[one][tenant]
+    if others:  # each host numbers its VMs by itself
+        whose = some([f"{tenant}/{each.name}" for each in (found, *others)], most=_NAMED)
+        detail = f"{one} is the id of the replicas of {whose}, on several hosts; say which VM is meant"
+        raise ProblemError(problem(ProblemType.INVALID, detail))
     if not found.addresses:
         detail = f"VM {found.name} of {tenant} has no address in the inventory; enter it, or say an address"
         raise ProblemError(problem(ProblemType.INVALID, detail))

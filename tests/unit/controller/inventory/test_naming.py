@@ -81,6 +81,13 @@ def test_what_a_name_cannot_mean_is_told(
     assert (found.type.rpartition(":")[2], said in found.detail) == (kind, True), found.detail
 
 
+def test_an_id_that_two_hosts_have_given_is_told_with_the_names() -> None:
+    ends = ("db1", "192.168.10.12"), ("web1", "192.168.10.11")
+    known = [vm("acme", name, address, vm_id="vm-7") for name, address in ends]
+    with pytest.raises(ProblemError, match="vm-7 is the id of the replicas of acme/db1, acme/web1"):
+        resolve(known, "vm-7", ROUTER)
+
+
 def test_where_nobody_is_known_that_is_told() -> None:
     with pytest.raises(ProblemError, match="there are none at all"):
         resolve((), "web1", ROUTER)
