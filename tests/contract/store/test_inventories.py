@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from types import SimpleNamespace
 from typing import Final
 
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.inventory import Inventory
+from causeway_controller.contract.production import OwnNetwork, Production
 from causeway_controller.contract.tenant import PlanEntry
 from causeway_controller.errors import StoreError
 from causeway_controller.inventory import modes
@@ -114,9 +116,19 @@ def test_the_database_too_refuses_a_vlan_that_is_given_twice(
 
 def test_one_tenant_is_read_without_the_others(inventories: Inventories) -> None:
     other = tenant("zeta", vms=(), failover_plans=(), public_addresses=())
-    whole = inventories.replace(seed_example(tenants=(other, tenant())), expected=0, actor="anna")
+    networks = ("lan", 10), ("dmz", 20)
+    own, others = (
+        Production(
+            id=f"by-{name}",
+            tenant=name,
+            networks=(OwnNetwork(id=network, prefixes=(ip_network(f"192.168.{third}.0/24"),)),),
+        )
+        for name, (network, third) in zip(("acme", "zeta"), networks, strict=True)
+    )
+    entered = seed_example(tenants=(other, tenant()), production=(own, others))
+    whole = inventories.replace(entered, expected=0, actor="anna")
     alone = inventories.of_tenant("acme")
-    assert alone.inventory == seed_example()
+    assert alone.inventory == seed_example(production=(own,))
     assert alone.allocation.vlans == tuple(e for e in whole.allocation.vlans if e.tenant == "acme")
     assert len(alone.allocation.macs) == 6
     assert inventories.of_tenant("nobody").inventory.tenants == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -82,13 +82,16 @@ class Inventories:
             return _load(connection, int(connection.execute(select(inventory_head.c.revision)).scalar_one()))
 
     def of_tenant(self, tenant: TenantId) -> Stored:
-        """What one tenant's failover asks for: the inventory without other tenants, and their leases.
+        """What one tenant's failover asks for: the inventory without other tenants and what this site is by
+        another name at another provider, and the tenant's leases.
 
         Without any tenant when there is none of this name. Raises StoreError.
         """
         with self._database.read() as connection:
             revision = int(connection.execute(select(inventory_head.c.revision)).scalar_one())
-            return _load(connection, revision, tenant=tenant)
+            found = _load(connection, revision, tenant=tenant)
+        own = tuple(one for one in found.inventory.production if one.tenant == tenant)
+        return replace(found, inventory=msgspec.structs.replace(found.inventory, production=own))
 
     def tried(self, inventory: Inventory, *, before: Stored, renamed: Renamed | None = None) -> Allocation:
         """What tenants would have if it took the place of `before` now; nothing is kept.

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from causeway_controller.contract.appliances import Condition
 from causeway_controller.contract.explain import PathAnswer, Question
@@ -232,18 +233,18 @@ def own_inventory() -> Inventory:
     return Inventory(hosts=seed_example().hosts, production=(entry,))
 
 
-def told() -> TenantResources:
+def told(tenant: TenantId = "acme", network: Name = "net1", prefix: str = "192.168.10") -> TenantResources:
     names = ("web1", 11), ("db1", 12)
     return TenantResources(
-        tenant="acme",
+        tenant=tenant,
         hosts=("sp1",),
         plans=(),
         full_failover_by=(),
         public_addresses=(),
         open_runs=(),
-        networks=(NetworkView(id="net1", prefixes=(ip_network("192.168.10.0/24"),), gateways=()),),
+        networks=(NetworkView(id=network, prefixes=(ip_network(f"{prefix}.0/24"),), gateways=()),),
         replicas=tuple(
-            ReplicaView(vm=name, network="net1", host="sp1", addresses=(ip_address(f"192.168.10.{last}"),))
+            ReplicaView(vm=name, network=network, host="sp1", addresses=(ip_address(f"{prefix}.{last}"),))
             for name, last in names
         ),
     )
@@ -264,3 +265,37 @@ async def test_a_tenants_controller_asks_its_own_appliance(database: Database, *
     assert [one["source"] for one in own.asked] == ["192.168.10.11"]
     own.mode = Idle()
     assert "production itself carries it" in (await own.named(*ends)).verdict
+
+
+class TwoProviders(OwnSite):
+    """The same, which has joined another provider besides, as another tenant with VMs of the same names."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        (north,) = own_inventory().production
+        address = Static(addresses=(ip_interface("192.168.20.250/24"),))
+        appliance = OwnAppliance(host="esx1", network="pg2", address=address)
+        other = OwnNetwork(id="net2", prefixes=(ip_network("192.168.20.0/24"),), appliance=appliance)
+        south = Production(id="south", tenant="acme-south", networks=(other,))
+        both = structs.replace(own_inventory(), production=(north, south))
+        self.inventories.replace(both, expected=self.entered.revision, actor="test")
+
+    async def load(self, tenant: TenantId, host: Name, plan: Name = "") -> Site:
+        places = production.places(self.inventories.load().inventory)
+        (place,) = (one for one in places if (one.tenant, one.network.id) == (tenant, host))
+        said = told() if host == "net1" else told("acme-south", "net2", "192.168.20")
+        return production.site(place, told=said, end=None, mode=self.mode, controllers=())
+
+
+@pytest.mark.parametrize(("tenant", "host"), [("acme", "net1"), ("acme-south", "net2")])
+async def test_of_a_tenant_that_was_said_only_its_own_vms_and_networks_are_meant(
+    database: Database, tenant: TenantId, host: Name
+) -> None:
+    both = TwoProviders(database)
+    with pytest.raises(ProblemError, match="web1 is a VM of acme, acme-south"):
+        await both.named("web1", "db1")
+    found = await both.named("web1", "db1", tenant=tenant)
+    assert (found.tenant, found.host) == (tenant, host)
+    elsewhere = {"acme": "192.168.20.11", "acme-south": "192.168.10.11"}[tenant]
+    with pytest.raises(ProblemError, match="no tenant has"):
+        await both.ask(elsewhere, "203.0.113.9", tenant=tenant)
