@@ -99,7 +99,7 @@ def endpoint(text: str) -> Transport:
         parts = urlsplit(text)
     except ValueError as error:
         raise ValueError(f"{shown} has no address in its brackets; {_HINT}") from error
-    transport = _transport(parts, shown)
+    transport = _transport(urlsplit(shown), shown)  # what may be a password is not repeated
     try:
         port = parts.port
     except ValueError as error:

@@ -126,6 +126,7 @@ def test_an_endpoint_that_runs_programs_or_trusts_everybody_is_refused(text: str
         ("lxc:///system", "appliances are VMs of QEMU with KVM; say qemu:///system"),
         ("test:///default", "libvirt only pretends there, and runs nothing; say qemu:///system"),
         ("esx://root@esx1.example/?no_verify=1", "say kind: vsphere, and https://esx1.example/sdk"),
+        ("esx://root:pa/ss@esx1.example/", "say kind: vsphere, and https://esx1.example/sdk"),
         ("vpx://vc.example/DC0/esx1", "say kind: vsphere, and https://vc.example/sdk"),
         ("hyperv://hv1.example/", "say kind: hyperv, and https://hv1.example/wsman"),
         ("qemu+tcp://kvm1.example/system", "goes over tcp, which is not taken: nothing on it is encrypted"),
