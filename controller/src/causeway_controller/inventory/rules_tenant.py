@@ -115,12 +115,15 @@ def _addresses(findings: Findings, vm: ProtectedVm, network: TenantNetwork, poin
 
 
 def _replica(findings: Findings, tenant: Tenant, vm: ProtectedVm, book: Book, pointer: str) -> None:
-    """The replica is on a host where its network is subscribed."""
+    """The replica is on a host where its network is subscribed. Other hosts are not named: who replicates the
+    tenant's VMs is told this too.
+    """
     if vm.replica is UNSET:
         return
     where = f"{pointer}/replica/host"
     if vm.replica.host not in book.hosts:
-        unknown(findings, where, "host", vm.replica.host, book.hosts)
+        known = {plan.host for _, _, plan in book.subscribed(tenant)} & book.hosts.keys()
+        unknown(findings, where, "host of the tenant's subscriptions", vm.replica.host, known)
         return
     reached = {
         (plan.host, entry.network)

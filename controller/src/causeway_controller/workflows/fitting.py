@@ -27,6 +27,8 @@ class Fitting:
     stand_ins: Mapping[str, frozenset[Who]]
     bearers: Mapping[str, frozenset[Who]]
     """By MAC address."""
+    named: bool
+    """Whether who asks may hear what the host calls a VM: it may be another tenant's, or the provider's."""
 
     def nobodys(self, vm_id: str, one: Who) -> FoundVm:
         """Return the host's VM of this id. Raises ProblemError (`/vm_id`) where it is none of production's,
@@ -36,8 +38,9 @@ class Fitting:
         if there is None:
             host = self.host.id
             raise _unfit(f"host {host} has no VM {vm_id}; `causeway host vms {host}` shows what it has")
+        name = there.name if self.named else f"VM {vm_id}"
         if there.owner_id is not None:
-            raise _unfit(f"{there.name} is an appliance of ours; give the id of the replica")
+            raise _unfit(f"{name} is an appliance of ours; give the id of the replica")
         whose = {each for known in _ids(there) for each in self.stand_ins.get(known, ())}
         if whose - {one}:
             where = f"VM {vm_id} of {self.host.id}"
@@ -46,7 +49,7 @@ class Fitting:
         bearers = {each for nic in there.nics for each in self.bearers.get(nic.mac.lower(), ())}
         if bearers and one not in bearers:
             raise _unfit(
-                f"{there.name} has the MAC address of another VM than {one[1]}; give the id of its replica, "
+                f"{name} has the MAC address of another VM than {one[1]}; give the id of its replica, "
                 "or correct the `macs` of both in the inventory"
             )
         return there
@@ -59,21 +62,22 @@ class Fitting:
             there = self.nobodys(vm_id, one)
         except ProblemError as error:
             return error.problem
+        name = there.name if self.named else f"VM {vm_id}"
         if there.powered_on:
-            detail = f"{there.name} is powered on, and a replica is off until it is failed over; power it off"
+            detail = f"{name} is powered on, and a replica is off until it is failed over; power it off"
             return _unfit(detail).problem
-        theirs = {nic.network for nic in there.nics if nic.network in own}
-        if theirs:
+        if any(nic.network in own for nic in there.nics):
             detail = (
-                f"{there.name} is in network {', '.join(sorted(map(str, theirs)))}, where the provider's own "
-                "machines are and no replica is; plug it elsewhere, or let their staff register it"
+                f"{name} is in a network where the provider's own machines are and no replica is; plug it "
+                "elsewhere, or let their staff register it"
             )
             return _unfit(detail).problem
         return None
 
 
-def fitting(inventory: Inventory, host: Host, found: Sequence[FoundVm]) -> Fitting:
-    """Return what a host has (`found`), for an inventory that has the replicas which are looked at.
+def fitting(inventory: Inventory, host: Host, found: Sequence[FoundVm], *, named: bool) -> Fitting:
+    """Return what a host has (`found`), for an inventory that has the replicas which are looked at; `named`:
+    whether who asks may hear how the host calls them.
 
     One endpoint may command several hosts of the inventory, and a VM may have several ids.
     """
@@ -93,6 +97,7 @@ def fitting(inventory: Inventory, host: Host, found: Sequence[FoundVm]) -> Fitti
             by_id.setdefault(known, each)
     return Fitting(
         host=host,
+        named=named,
         found=by_id,
         stand_ins={known: frozenset(whose) for known, whose in stand_ins.items()},
         bearers={mac: frozenset(whose) for mac, whose in bearers.items()},

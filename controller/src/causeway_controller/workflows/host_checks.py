@@ -177,7 +177,8 @@ class HostChecks:
         """Return which of the tenant's VMs get replicas on this host that do not fit, and why (`/vm_id`):
         each is there, off, no appliance of ours and no replica of another VM. The host is asked once.
 
-        Who is not the provider's `staff` names none that is in a network of the provider's own machines.
+        Who is not the provider's `staff` names none that is in a network of the provider's own machines, and
+        is not told what the host calls it.
         Raises ProblemError, HypervisorError, StoreError, SealBroken.
         """
         stored = await asyncio.to_thread(self.inventories.load)
@@ -187,7 +188,8 @@ class HostChecks:
 
         def looked() -> Mapping[VmName, Problem]:
             changed, _ = told_of.with_replicas(self.inventories.load().inventory, tenant, wanted)
-            there, here = fitting(changed, host, found), (vm for vm in wanted if wanted[vm].host == name)
+            there = fitting(changed, host, found, named=staff)
+            here = (vm for vm in wanted if wanted[vm].host == name)
             why = {vm: there.fit(wanted[vm].vm_id, (tenant, vm), own=own) for vm in here}
             return {vm: one for vm, one in why.items() if one is not None}
 
@@ -207,7 +209,7 @@ class HostChecks:
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail, pointer="/vm_id"))
         wanted = {vm: ReplicaVm(host=name, vm_id=vm_id)}
         changed, _ = await asyncio.to_thread(told_of.with_replicas, inventory, tenant, wanted)
-        fitting(changed, host, found).nobodys(vm_id, (tenant, vm))
+        fitting(changed, host, found, named=True).nobodys(vm_id, (tenant, vm))
 
     async def _listed(self, host: Host) -> Sequence[FoundVm]:
         """Raises ProblemError, HypervisorError, StoreError, SealBroken."""

@@ -354,3 +354,13 @@ def test_all_problems_are_told_at_once() -> None:
         "/tenants/0/failover_plans/0/entries/0/vm",
         "/tenants/0/failover_plans/0/rules/0/public_port",
     ]
+
+
+def test_of_a_host_that_is_none_only_those_are_named_that_the_tenant_is_on() -> None:
+    """Who replicates one tenant's VMs is told this, and learns of no other host."""
+    lost = with_(vm("db1", 12), replica=ReplicaVm(host="esx9", vm_id="vm-77"))
+    with pytest.raises(ProblemError) as refused:
+        enter(seed_example(hosts=(host(), host("zeta1")), tenants=(tenant(vms=(lost,)),)))
+    details = [one.detail for one in refused.value.problem.each]
+    said = "no host of the tenant's subscriptions is called esx9 (there is esx1); "
+    assert [one for one in details if one.startswith(said)], details
