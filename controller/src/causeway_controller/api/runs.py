@@ -183,15 +183,16 @@ class RunHandlers:
         if production.find(inventory, request.tenant, host) is not None:
             return
         production.refuse_omitted(inventory, request.tenant, host)
-        own = [one.network.id for one in production.places(inventory) if one.tenant == request.tenant]
-        if own:
-            there = f"there is {', '.join(own)}"
+        own = [one.network.id for one in production.places(inventory)]
+        hosts = [one.host for one in appliances.needed(inventory)]
+        if own and host not in hosts:
+            besides = f", and subscriptions on {', '.join(hosts)}" if hosts else ""
+            there = f"there is {', '.join(own)}{besides}"
             raise not_found(
                 f"network {host} of {request.tenant} with an appliance of this controller; {there}"
             )
         if not inventory.tenants:
             raise not_found(f"tenant {request.tenant}")
-        hosts = [one.host for one in appliances.needed(inventory)]
         if host not in hosts:
             there = f"; it has one on {', '.join(hosts)}" if hosts else "; enter one"
             raise not_found(f"subscription of tenant {request.tenant} on host {host}{there}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from causeway_controller.api import run_events
 from causeway_controller.contract.access import Role
+from causeway_controller.contract.production import OwnAppliance, OwnNetwork, Production
 from causeway_controller.contract.requests import AskTenant, FailOver, FailOverSite, Rebuild, UpdateFleet
-from causeway_controller.contract.tenant import Starter
+from causeway_controller.contract.tenant import Starter, Static
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.runs import Run
 from causeway_wire import codec
@@ -53,6 +55,27 @@ async def test_a_dry_run_tells_the_stages_and_starts_nothing(tmp_path: Path) -> 
         assert (status, planned["stages"]) == (200, [["Fail over on esx1"], ["Confirm both halves"]])
         _, listed, _ = await served.ask("GET", "/v1/runs")
         assert listed["runs"] == []
+
+
+async def test_where_a_tenant_has_networks_of_its_own_besides_its_subscriptions_both_fail_over(
+    tmp_path: Path,
+) -> None:
+    """A provider's controller that is a tenant of another provider under the same name."""
+    lan = OwnNetwork(
+        id="lan",
+        prefixes=(ip_network("192.168.10.0/24"),),
+        appliance=OwnAppliance(
+            host="esx1", network="pg", address=Static(addresses=(ip_interface("192.168.10.250/24"),))
+        ),
+    )
+    own = Production(id="north", tenant="acme", networks=(lan,))
+    async with serving(tmp_path, inventory=seed_example(production=(own,))) as served:
+        path = "/v1/tenants/acme/hosts/{}/runs?dry_run=true"
+        for host in ("esx1", "lan"):
+            status, told, _ = await served.ask("POST", path.format(host), REQUEST)
+            assert status == 200, told
+        status, told, _ = await served.ask("POST", path.format("gone"), REQUEST)
+        assert (status, "there is lan, and subscriptions on esx1" in told["detail"]) == (404, True)
 
 
 async def test_the_same_key_starts_one_run_and_answers_the_same(tmp_path: Path) -> None:
