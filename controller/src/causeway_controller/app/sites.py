@@ -134,8 +134,13 @@ class Sites:
         )
 
     async def unenrolled(self, appliance: ApplianceId) -> str:
-        """Return the words of the command that enrols it, empty where it has enrolled. Raises StoreError."""
+        """Return the words of the command that enrols it, empty where it has enrolled. Raises StoreError.
+
+        A token alone says nothing: to deploy again what is not reached makes one, which stays if that fails.
+        """
         if not await self._enrolments.waits(appliance):
+            return ""
+        if await asyncio.to_thread(self._ledger.alive_of_agent, appliance):
             return ""
         deployed = await asyncio.to_thread(self._appliances.all)
         return next((one.deploy for one in deployed if one.id == appliance), "")

@@ -39,7 +39,9 @@ class Enrolments:
         await asyncio.to_thread(self._drop, appliance)
 
     async def waits(self, appliance: ApplianceId) -> bool:
-        """Whether a token is kept: it was deployed, or is, and has not enrolled since. Raises StoreError."""
+        """Whether a token is kept: somebody has had it deployed or enrolled, and was not told that it did
+        enrol. Raises StoreError.
+        """
         return await asyncio.to_thread(self._waits, appliance)
 
     def _waits(self, appliance: ApplianceId) -> bool:

@@ -9,15 +9,21 @@ from typing import Any
 
 import pytest
 
+from causeway_controller.app import identity
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors import hosts
+from causeway_controller.inventory import certificates
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.peers.half import HalfPatience
+from causeway_controller.store import authorities
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database
 from causeway_controller.store.enrolments import Enrolments
+from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.secrets import Secrets
+from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.types import Secret
 from tests import joining
@@ -96,3 +102,22 @@ async def test_what_was_deployed_and_has_not_enrolled_is_told_with_its_command(d
     assert await sites.unenrolled("another") == ""
     await tokens.drop("acme-esx1")
     assert await sites.unenrolled("acme-esx1") == ""
+
+
+async def test_what_has_a_certificate_has_enrolled_whatever_token_was_made_since(database: Database) -> None:
+    """To deploy again what is not reached makes a token, which stays when that fails."""
+    sealing = joining.unlocked(database, now=now)
+    kept, ledger = Authorities(database, sealing, now=now), Ledger(database, now=now)
+    pool: Any = None
+    sites = made(database, sealing, pool)
+    place = Deployed(id="acme-esx1", tenant="acme", host="esx1", address=ip_address("192.0.2.7"), port=8443)
+    Appliances(database).enter(place, at=now())
+    await Enrolments(database, sealing, now=now, make=lambda: Secret("a-long-token")).get("acme-esx1")
+    management = authorities.management(identity.PROVIDER)
+    kept.establish(management, actor="test")
+    issuer = kept.issuer(management, certificates.of_agent("acme-esx1"), actor="test")
+    issuer.issue(pki.make_key().public_key(), common_name="acme-esx1", usage=pki.Usage.SERVER, now=now())
+    assert await sites.unenrolled("acme-esx1") == ""
+    (serial,) = ledger.alive_of_agent("acme-esx1")
+    ledger.revoke(serial, actor="test", reason="redeployed")
+    assert await sites.unenrolled("acme-esx1") == "appliance deploy acme esx1"
