@@ -22,7 +22,9 @@ PRESSED: Final = "pressed"
 SENT: Final = "sent"
 """Packets by device and sender."""
 SLOWED: Final = "slowed"
-"""Senders that get no more through than the rate of their element."""
+"""Senders that get no more through than the rate of their element: of some thirty tunnels at once, each with
+as many as can be held (`steer.load.HELD_AT_ONCE`).
+"""
 TAUGHT: Final = frozenset({PRESSED, SENT, SLOWED})
 """Sets that packets and the agent fill: no load of a policy empties them."""
 LASTING: Final = 30
@@ -35,7 +37,7 @@ _SENDER: Final = "oifname . ether saddr"
 DECLARATIONS: Final = f"""\
   set {PRESSED} {{ type ifname; size 1024; flags dynamic,timeout; timeout {LASTING}s; }}
   set {SENT} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout 10s; counter; }}
-  set {SLOWED} {{ {_KEY}; size 1024; flags dynamic,timeout; timeout {LASTING}s; limit rate over 1/second; }}
+  set {SLOWED} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout {LASTING}s; limit rate over 1/second; }}
   chain press {{ }}
 """
 PRESS: Final = f"oifname @{PRESSED} jump press"
