@@ -48,18 +48,25 @@ async def report(lab: Lab, appliance: str) -> PathReport | None:
     return next((one.path for one in tunnels if one.path is not None), None)
 
 
-async def follow(lab: Lab, up: int, down: int) -> PathReport:
-    """Wait until both ends know what the line carries."""
+async def follow(lab: Lab, up: int, down: int, *, version: int | None = None) -> PathReport:
+    """Wait until both ends know what the line carries; given one, by packets of this IP version: a tunnel
+    that has just changed it knows what the way before carried, until it has asked.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         here, there = await report(lab, TENANT), await report(lab, PROVIDER)
         if here is not None and there is not None:
             seen = (here.line_sends, here.line_receives, there.line_receives, there.line_sends)
             pairs = zip((up, down, up, down), seen, strict=True)
-            if all(found is not None and 0 <= is_ - found <= 2 for is_, found in pairs):
+            known = all(found is not None and 0 <= is_ - found <= 2 for is_, found in pairs)
+            if known and (version is None or all(_by(version, end) for end in (here, there))):
                 return here
         assert time.monotonic() < deadline, (here, there)
         await asyncio.sleep(0.2)
+
+
+def _by(version: int, end: PathReport) -> bool:
+    return end.line_sends == end.sends + path_size.overhead(version, bridged=False)
 
 
 async def change(lab: Lab, up: int, down: int, *, icmp: bool, line: Conditions = CLEAR) -> None:
@@ -143,7 +150,7 @@ async def test_a_path_over_ipv6_is_followed_down_and_up_each_way(
 ) -> None:
     """Routers do not cut IPv6: what does not fit is lost, whatever its sender allows."""
     await change(extended, up, down, icmp=icmp, line=outside_ipv6)
-    known = await follow(extended, up, down)
+    known = await follow(extended, up, down, version=6)
     await streams(extended)
     four = extended.vm(DB).addresses[0]
     size = min(known.sends, known.receives) - 28
