@@ -276,6 +276,7 @@ async def test_who_plans_hears_why_and_reports_tell_it(
         (report,) = supervisor.tunnels()
         report = structs.replace(report, transport=Transport.UDP)
         assert supervisor._carrier(report) == (Carrier.PROCESS, f"OpenVPN: {MISSING}")
+        await supervisor.stop(instead)
 
 
 INSTEAD = server(Secret("dev-type tun\ndisable-dco\n"), makes_device=False, declined=f"OpenVPN: {MISSING}")
