@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from causeway_agent.engine import conflicts, events, ports
+from causeway_agent.engine import conflicts, events, ports, signal
 from causeway_agent.engine.state import State
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model.objects import Claim
@@ -156,13 +156,7 @@ class Watch:
             rested = now + min(SHARE * (now - before), LONGEST_REST)
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
-            wait = max(min(due, beats.following(now, TICK)) - now, 0.01)
-            # A timer that wakes, not a deadline: that would cancel something each second, all day.
-            timer = asyncio.get_running_loop().call_later(wait, self._woken.set)
-            try:
-                await self._woken.wait()
-            finally:
-                timer.cancel()
+            await signal.woken(self._woken, max(min(due, beats.following(now, TICK)) - now, 0.01))
             if (rest := rested - self._clock.monotonic()) > 0:
                 await asyncio.sleep(rest)
 
