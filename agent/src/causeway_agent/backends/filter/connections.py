@@ -7,23 +7,22 @@ original direction, the reply's, in each the addresses before all else and the s
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import ipaddress
 import socket
 import struct
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from causeway_agent.backends.filter import nfnetlink
 from causeway_agent.backends.filter.nfnetlink import Nfnetlink
 from causeway_agent.backends.host.proc_file import ProcFile
 from causeway_agent.engine.ports import ConnectionTable
 from causeway_agent.errors import BackendError
-from causeway_agent.plan.filter import shares
+from causeway_agent.plan.filter import element, shares
 from causeway_agent.plan.filter.skeleton import TABLE
 from causeway_agent.plan.steer.shares import Held, Holder
 from causeway_wire.types import IPNetwork
@@ -33,6 +32,7 @@ _FILES: Final = (
     Path("/proc/sys/net/netfilter/nf_conntrack_max"),
     Path("/proc/net/stat/nf_conntrack"),
 )
+_READING: Final = "read the table of connections"
 _REFUSED: Final = b"drop"
 """Column of the statistics: connections that found no room."""
 
@@ -43,7 +43,6 @@ _HEADER = 4
 """Octets before what is in an attribute."""
 _IPV4 = 4
 
-_Found = TypeVar("_Found")
 _Key = tuple[str, int | bytes]
 """Device and mark, or address. nft loads octets of a packet as they are: the mark is a number of this
 machine's byte order.
@@ -81,10 +80,10 @@ class KernelConnections:
         self._close()
 
     async def census(self, networks: Mapping[IPNetwork, str]) -> Mapping[Holder, Held]:
-        return await asyncio.to_thread(_with_link, lambda link: _census(link, networks))
+        return await nfnetlink.asked(lambda link: _census(link, networks), doing=_READING)
 
     async def end(self, excess: Mapping[Holder, int], networks: Mapping[IPNetwork, str]) -> int:
-        return await asyncio.to_thread(_with_link, lambda link: _end(link, excess, networks))
+        return await nfnetlink.asked(lambda link: _end(link, excess, networks), doing=_READING)
 
     async def refuse(self, holders: Collection[Holder]) -> None:
         marks = [str(_number(each.mac)) for each in holders if each.mac is not None]
@@ -93,7 +92,8 @@ class KernelConnections:
             shares.OPENERS: marks,
             **{f"{shares.OPENERS}{v}": [str(a) for a in addresses if a.version == v] for v in (4, 6)},
         }
-        await self._nft.run("".join(_filled(f"inet {TABLE} {name}", each) for name, each in filled.items()))
+        commands = (element.refilled(f"inet {TABLE} {name}", each) for name, each in filled.items())
+        await self._nft.run("".join(commands))
 
     def _table(self) -> ConnectionTable:
         """Asked each second, all day: the files stay open."""
@@ -111,21 +111,6 @@ class KernelConnections:
         for file in self._open:
             file.close()
         self._open = ()
-
-
-def _filled(name: str, elements: Iterable[str]) -> str:
-    listed = ", ".join(elements)
-    return f"flush set {name}\n" + (f"add element {name} {{ {listed} }}\n" if listed else "")
-
-
-def _with_link(work: Callable[[Nfnetlink], _Found]) -> _Found:
-    link = Nfnetlink()
-    try:
-        return work(link)
-    except OSError as error:
-        raise BackendError("read the table of connections", error.strerror or str(error)) from error
-    finally:
-        link.close()
 
 
 def _census(link: Nfnetlink, networks: Mapping[IPNetwork, str]) -> dict[Holder, Held]:

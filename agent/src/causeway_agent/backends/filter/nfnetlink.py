@@ -1,19 +1,22 @@
 """nfnetlink messages (linux/netfilter/nfnetlink.h): transactions, dumps and requests on one blocking socket.
 
 Raw, because 100,000 elements through nft text take minutes and hundreds of megabytes; as octets, a second.
-Everything raises OSError with the kernel's errno. For a thread of its own, never for the event loop.
+Everything but `asked` raises OSError with the kernel's errno, and is for a thread, never for the event loop.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
 import struct
 import threading
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
+
+from causeway_agent.errors import BackendError
 
 SECONDS: Final = 30.0
 """Longest wait for one answer of the kernel; it works on a transaction while the sender is in `send`."""
@@ -40,6 +43,7 @@ _OVERHEAD = 4096
 """Octets that a transaction needs beyond its messages."""
 _READ = 1 << 18
 
+_Found = TypeVar("_Found")
 Message = tuple[int, int, bytes]
 """Type (subsystem and number), flags, body with its generic header."""
 
@@ -168,6 +172,21 @@ class KeptLink:
             if self._link is not None:
                 self._link.close()
                 self._link = None
+
+
+async def asked(work: Callable[[Nfnetlink], _Found], *, doing: str) -> _Found:
+    """Do the work with a socket of its own, in a thread; raises BackendError for what the kernel refuses."""
+    return await asyncio.to_thread(_with_link, work, doing)
+
+
+def _with_link(work: Callable[[Nfnetlink], _Found], doing: str) -> _Found:
+    link = Nfnetlink()
+    try:
+        return work(link)
+    except OSError as error:
+        raise BackendError(doing, error.strerror or str(error)) from error
+    finally:
+        link.close()
 
 
 def generic(family: int) -> bytes:

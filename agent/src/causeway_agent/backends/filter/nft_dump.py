@@ -19,6 +19,7 @@ from causeway_agent.backends.filter.nfnetlink import Nfnetlink
 GET_TABLES, GET_CHAINS, GET_RULES, GET_SETS, GET_ELEMENTS, GET_OBJECTS = 1, 4, 7, 10, 13, 19
 """NFT_MSG_GET*."""
 
+_ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS = 1, 2, 3
 _NFT = 10 << 8
 _ATTEMPTS = 20
 _WALKS, _GROWING = 100, 0.005
@@ -49,6 +50,14 @@ def settled(walk: Callable[[], list[_Element]], key: Callable[[_Element], object
             return elements
         time.sleep(_GROWING)
     raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR))
+
+
+def elements(sock: Nfnetlink, name: str, *, table: str, family: int) -> list[bytes]:
+    """The attributes of every element of a set, as one walk finds them (`settled`). Raises OSError."""
+    which = nfnetlink.text(_ELEMENTS_TABLE, table) + nfnetlink.text(_ELEMENTS_SET, name)
+    answers = dump(sock, GET_ELEMENTS, family=family, attributes=which)
+    listed = (parse(answer).get(_ELEMENTS, b"") for answer in answers)
+    return [bytes(each) for one in listed for _, each in nfnetlink.attributes(memoryview(one))]
 
 
 def parse(data: bytes) -> Mapping[int, bytes]:

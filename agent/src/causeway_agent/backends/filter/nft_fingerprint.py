@@ -28,7 +28,6 @@ _RULE_TABLE, _RULE_CHAIN, _RULE_EXPRESSIONS, _RULE_USERDATA = 1, 2, 4, 7
 _SET_TABLE, _SET_NAME, _SET_FLAGS = 1, 2, 3
 _SET_TOLD = (3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15)
 """Flags, types, lengths, policy, description, times, user data, object type."""
-_ELEMENTS_TABLE, _ELEMENTS_SET, _ELEMENTS = 1, 2, 3
 _EXPRESSION_NAME, _EXPRESSION_DATA = 1, 2
 _LOOKUP_SET = 1
 _ANONYMOUS, _TIMEOUT, _DYNAMIC = 0x1, 0x10, 0x20
@@ -147,18 +146,7 @@ def _sets(
 
 def _elements(sock: Nfnetlink, family: int, table: str, name: str) -> list[bytes]:
     """The elements of a set. Raises OSError."""
-    which = nfnetlink.text(_ELEMENTS_TABLE, table) + nfnetlink.text(_ELEMENTS_SET, name)
-
-    def walk() -> list[bytes]:
-        answers = nft_dump.dump(sock, nft_dump.GET_ELEMENTS, family=family, attributes=which)
-        return [element for answer in answers for element in _listed(answer)]
-
-    return nft_dump.settled(walk, bytes)
-
-
-def _listed(answer: bytes) -> Iterator[bytes]:
-    listed = nft_dump.parse(answer).get(_ELEMENTS, b"")
-    return (bytes(element) for _, element in nfnetlink.attributes(memoryview(listed)))
+    return nft_dump.settled(lambda: nft_dump.elements(sock, name, table=table, family=family), bytes)
 
 
 def _rule(fields: _Fields, anonymous: _Anonymous) -> bytes:

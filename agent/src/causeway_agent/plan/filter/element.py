@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 
 from causeway_wire.types import IPAddress, IPNetwork
 
@@ -21,3 +22,9 @@ def written(part: str | int | IPAddress | IPNetwork) -> str:
 def quote(device: str) -> str:
     """A device's name, which may hold what nft would take for something else."""
     return f'"{device}"'
+
+
+def refilled(name: str, elements: Iterable[str]) -> str:
+    """The nft commands that put these into a set (`inet causeway pressed`), in place of what was there."""
+    listed = ", ".join(elements)
+    return f"flush set {name}\n" + (f"add element {name} {{ {listed} }}\n" if listed else "")

@@ -64,8 +64,4 @@ def commands(table: str, pressed: Iterable[str], slowed: Mapping[Sender, int]) -
         f"burst {max(20, int(rate * _BURST))} packets"
         for sender, rate in sorted(slowed.items(), key=lambda each: (each[0].device, each[0].mac))
     ]
-    text = ""
-    for name, listed in ((f"{table} {PRESSED}", named), (f"{table} {SLOWED}", limited)):
-        text += f"flush set {name}\n"
-        text += f"add element {name} {{ {', '.join(listed)} }}\n" if listed else ""
-    return text
+    return element.refilled(f"{table} {PRESSED}", named) + element.refilled(f"{table} {SLOWED}", limited)
