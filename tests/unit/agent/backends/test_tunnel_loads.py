@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from causeway_agent.backends.filter import tunnel_loads
+from causeway_agent.backends.host import device_counters
 from causeway_agent.engine.ports import Queue
 from causeway_agent.errors import BackendError
 
@@ -24,11 +25,11 @@ def test_of_tunnels_devices_it_is_told_what_was_sent_and_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "dev").write_text(LISTED, encoding="latin-1")
-    monkeypatch.setattr(tunnel_loads, "_DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(device_counters, "FILE", str(tmp_path / "dev"))
     assert tunnel_loads.queues() == {"cwu1195": Queue(14, 15), "cwtun0": Queue(100, 0)}
 
 
 def test_where_there_is_no_list_it_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel_loads, "_DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(device_counters, "FILE", str(tmp_path / "dev"))
     with pytest.raises(BackendError, match="read what devices sent"):
         tunnel_loads.queues()

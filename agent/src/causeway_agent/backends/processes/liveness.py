@@ -11,14 +11,14 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import re
 import socket
 import struct
 import time
 from collections.abc import Callable
 from typing import Protocol, Self
 
-from causeway_agent.backends.host import arrival
+from causeway_agent.backends.host import arrival, device_counters
+from causeway_agent.backends.host.proc_file import ProcFile
 from causeway_agent.backends.segment import guard_frames, packet_socket
 from causeway_agent.backends.segment.guard_frames import Frame, Kind
 from causeway_agent.engine.signal import Signal
@@ -30,8 +30,6 @@ from causeway_wire.types import IPAddress
 TRIAL = b"trial"
 """What a question carries through a tunnel that is tried beside the one in use; others carry nothing."""
 
-_COLUMNS = rb"\s*\d+\s+(\d+)(?:\s+\d+){7}\s+(\d+)\s+\d+\s+(\d+)"
-"""Of /proc/net/dev: packets received, sent, and dropped instead of being sent (net/core/net-procfs.c)."""
 _HEADER = struct.Struct("!BBHHH")
 _RAW_LEVEL, _ICMP_FILTER = 255, 1  # SOL_RAW and ICMP_FILTER, linux/icmp.h
 _ICMP6_FILTER = 1  # linux/icmpv6.h
@@ -73,8 +71,7 @@ class Liveness:
     """Probes one peer through one tun device. A context manager; raises OSError where it cannot probe."""
 
     def __init__(self, device: str, exchange: Callable[[], Exchange], *, trial: bool = False) -> None:
-        name = re.escape(device.encode())
-        self._counter = re.compile(rb"^\s*" + name + rb":" + _COLUMNS, re.MULTILINE)
+        self._device = device
         self._open = exchange
         self._trial = trial
         self._sequence = 0
@@ -84,11 +81,11 @@ class Liveness:
         self.verdict = Verdict.ALIVE
 
     def __enter__(self) -> Self:
-        self._counters = os.open("/proc/self/net/dev", os.O_RDONLY | os.O_CLOEXEC)
+        self._counters = ProcFile(device_counters.FILE)
         try:
             self._exchange = self._open()
         except OSError:
-            os.close(self._counters)
+            self._counters.close()
             raise
         self._pulse = Pulse(time.monotonic(), settling=self._exchange.settling)
         for sock in self._exchange.sockets:
@@ -100,7 +97,7 @@ class Liveness:
         for sock in self._exchange.sockets:
             asyncio.get_running_loop().remove_reader(sock)
         self._exchange.close()
-        os.close(self._counters)
+        self._counters.close()
 
     @property
     def answered(self) -> bool:
@@ -169,9 +166,9 @@ class Liveness:
         self._wait(time.monotonic())
 
     def _counted(self) -> Counted | None:
-        """What the device has counted, from /proc/net/dev (proc(5)); None when it is not there."""
-        match = self._counter.search(os.pread(self._counters, 1 << 16, 0))
-        return Counted(*map(int, match.groups())) if match else None
+        """What the device has counted; None when it is not there."""
+        found = device_counters.of(self._counters.read(), self._device)
+        return None if found is None else Counted(found.received, found.sent, found.dropped)
 
 
 class IcmpEcho:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import re
 import secrets
 import socket
 import struct
@@ -21,8 +20,9 @@ from typing import Final, Self
 
 import structlog
 
-from causeway_agent.backends.host import proc_file
+from causeway_agent.backends.host import device_counters, proc_file
 from causeway_agent.backends.segment import frames, packet_socket
+from causeway_agent.engine import signal
 from causeway_agent.engine.ports import Clock
 from causeway_agent.errors import BackendError
 from causeway_agent.plan.model import path_size
@@ -287,12 +287,7 @@ class Watch:
             await self._sleep(min(until, beats.following(now, _GLANCE)) - now)
 
     async def _sleep(self, seconds: float) -> None:
-        # A timer that wakes, not a deadline: that would cancel something twice a second, all day.
-        timer = asyncio.get_running_loop().call_later(seconds, self._woken.set)
-        try:
-            await self._woken.wait()
-        finally:
-            timer.cancel()
+        await signal.woken(self._woken, seconds)
         self._woken.clear()
         if self._failure is not None:
             raise self._failure
@@ -355,10 +350,6 @@ class Watch:
 
 
 def _octets(device: str) -> int:
-    """Octets received and sent on the device, from /proc/net/dev (proc(5)); 0 when there is none."""
-    text = proc_file.read("/proc/self/net/dev")
-    found = re.search(rb"^\s*" + re.escape(device.encode()) + rb":((?:\s+\d+){16})", text, re.MULTILINE)
-    if found is None:
-        return 0
-    columns = found[1].split()
-    return int(columns[0]) + int(columns[8])
+    """Octets received and sent on the device; 0 when there is none."""
+    counts = device_counters.of(proc_file.read(device_counters.FILE), device)
+    return 0 if counts is None else counts.octets_received + counts.octets_sent
