@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -33,9 +33,6 @@ from causeway_controller.contract.runs import PlannedRun
 from causeway_controller.inventory.findings import some
 from causeway_wire import codec
 from causeway_wire.public_rules import PublicRule
-
-_NAMED: Final = 8
-"""How many of many tenants a sentence names."""
 
 failover = typer.Typer(no_args_is_help=True)
 rehearsal = typer.Typer(no_args_is_help=True)
@@ -303,7 +300,7 @@ class Start:
             return hosts[0]
         if not hosts:
             others = sorted({one.tenant for one in needed})
-            there = f"; appliances are needed of {some(others, most=_NAMED)}" if others else ""
+            there = f"; appliances are needed of {some(others)}" if others else ""
             detail = f"{self._tenant} has no subscription on any host, and no network of production here"
             raise UsageError(f"{detail}{there}: correct the name, or enter one in the inventory")
         raise UsageError(f"{self._tenant} has replicas on {', '.join(hosts)}; say --host")

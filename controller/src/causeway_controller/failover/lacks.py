@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from causeway_controller.failover import extension, tunnel_ends
 from causeway_controller.inventory.addressing import inside
@@ -12,16 +11,11 @@ from causeway_controller.inventory.tenancy import Network, ProviderHalf, Site, T
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress, NetworkId, VmName
 
-_NAMED: Final = 8
-"""How many of many VMs a sentence names."""
-
 
 def not_running(vm: Vm, running: frozenset[VmName]) -> Iterator[Problem]:
     """Yield that it is not among those that run at the provider, if it is not."""
     if vm.name not in running:
-        others = (
-            f"; failed over are {some(sorted(running), most=_NAMED)}" if running else ", nor is any other"
-        )
+        others = f"; failed over are {some(sorted(running))}" if running else ", nor is any other"
         yield about(vm.name, ProblemType.INVALID, f"it is not failed over{others}")
 
 

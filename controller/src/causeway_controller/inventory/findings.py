@@ -11,6 +11,7 @@ from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, p
 MAX_PROBLEMS: Final = 100
 """Told at once."""
 _NAMES: Final = 8
+"""How many of many names a sentence has, where nothing speaks for another number."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ def distinct(findings: Findings, entries: Iterable[tuple[Hashable, str]], what: 
             first[value] = pointer
 
 
-def some(names: Sequence[str], *, most: int) -> str:
+def some(names: Sequence[str], *, most: int = _NAMES) -> str:
     """Return so many of these names for a sentence, and that there are more where there are."""
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
@@ -61,6 +62,6 @@ def some(names: Sequence[str], *, most: int) -> str:
 def unknown(findings: Findings, pointer: str, what: str, name: str, known: Iterable[str]) -> None:
     """Note a name that refers to nothing, with some of those that there are."""
     names = sorted(known)
-    there = f"there {'is' if len(names) == 1 else 'are'} {some(names, most=_NAMES) or 'none'}"
+    there = f"there {'is' if len(names) == 1 else 'are'} {some(names) or 'none'}"
     detail = f"no {what} is called {name} ({there}); enter it, or correct the name"
     findings.add(ProblemType.UNKNOWN_REFERENCE, pointer, detail)

@@ -150,11 +150,11 @@ _NOT_TAKEN: Final[Mapping[str, str]] = {
 }
 """Ways of libvirt's to a host, and why we do not go them."""
 _OTHERS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("lxc", "openvz", "vz", "xen", "bhyve", "vbox"), "appliances are VMs of QEMU with KVM"),
-    "test": "libvirt only pretends there, and runs nothing",
     **dict.fromkeys(
-        ("vmwareplayer", "vmwarews", "vmwarefusion", "ch"), "appliances are VMs of QEMU with KVM"
+        ("lxc", "openvz", "vz", "xen", "bhyve", "vbox", "vmwareplayer", "vmwarews", "vmwarefusion", "ch"),
+        "appliances are VMs of QEMU with KVM",
     ),
+    "test": "libvirt only pretends there, and runs nothing",
 }
 """Other drivers of libvirt's."""
 _VMWARE: Final = frozenset({"esx", "gsx", "vpx"})

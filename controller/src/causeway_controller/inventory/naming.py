@@ -5,15 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from causeway_controller.contract.explain import NamedEnd
 from causeway_controller.inventory.findings import some
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress, TenantId, VmName
-
-_NAMED: Final = 8
-"""How many of many VMs or tenants a sentence names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +94,7 @@ def _addresses(
         return (one,)
     found, *others = meant[one][tenant]
     if others:  # each host numbers its VMs by itself
-        whose = some([f"{tenant}/{each.name}" for each in (found, *others)], most=_NAMED)
+        whose = some([f"{tenant}/{each.name}" for each in (found, *others)])
         detail = f"{one} is the id of the replicas of {whose}, on several hosts; say which VM is meant"
         raise ProblemError(problem(ProblemType.INVALID, detail))
     if not found.addresses:
@@ -113,7 +109,7 @@ def _nobody(known: Collection[KnownVm], word: str, of: TenantId | None) -> Probl
     if close:
         hint = f"there is {' and '.join(close)}"
     else:
-        hint = f"there are {some(names, most=_NAMED)}" if names else "there are none at all"
+        hint = f"there are {some(names)}" if names else "there are none at all"
     where = "that is known here" if of is None else f"of tenant {of}"
     detail = f"{word} is neither an IP address nor the name of a VM {where}: {hint}"
     return ProblemError(problem(ProblemType.NOT_FOUND, detail))
@@ -121,7 +117,7 @@ def _nobody(known: Collection[KnownVm], word: str, of: TenantId | None) -> Probl
 
 def _unclear(whose: dict[str, list[TenantId]], both: Sequence[TenantId]) -> ProblemError:
     """Several tenants have all of these names, or no tenant has."""
-    said = [f"{word} is a VM of {some(tenants, most=_NAMED)}" for word, tenants in whose.items()]
+    said = [f"{word} is a VM of {some(tenants)}" for word, tenants in whose.items()]
     if both:
         hint = f"say which tenant is meant: `--tenant {both[0]}`, or {both[0]}/{next(iter(whose))}"
     else:

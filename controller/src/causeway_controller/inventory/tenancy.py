@@ -34,8 +34,6 @@ from causeway_wire.types import (
     VmName,
 )
 
-_NAMED: Final = 8
-"""How many of many VMs a sentence names."""
 STARTED_TOGETHER: Final = 10
 """Replicas that are started at once where no plan says how many."""
 
@@ -195,7 +193,7 @@ class Tenant:
         """Say why the tenant has no such VM here, and what to ask for instead."""
         elsewhere = self.provider.elsewhere if isinstance(self.provider, ProviderHalf) else {}
         if vm not in elsewhere:
-            there = some(sorted(self.vms), most=_NAMED) or "none that can fail over"
+            there = some(sorted(self.vms)) or "none that can fail over"
             return f"tenant {self.id} has no VM of this name; it has {there}"
         return (
             f"it is of network {elsewhere[vm]}, which fails over by itself: say `--host {elsewhere[vm]}`; a "
