@@ -64,9 +64,9 @@ class Shares:
         """One look."""
         table = await self._connections.table()
         target = self._state.target
-        little = table.entries > shares.LOOKED_FROM * table.limit
+        crowded = table.entries > shares.LOOKED_FROM * table.limit
         # Whose connections are followed is asked of the whole policy, and not each second.
-        if little and now >= self._count_at and target is not None and (followed := networks(target.policy)):
+        if crowded and now >= self._count_at and target is not None and (followed := networks(target.policy)):
             await self._count(table, followed, now)
         self._refused = {holder: each for holder, each in self._refused.items() if now < each.until}
         before, refused = self._said, frozenset(self._refused)

@@ -126,7 +126,7 @@ class ClientUnit:
         if which == 0:
             self._use(adopted)
         else:
-            await self._give_up(adopted, "no answer")
+            await self._give_up(adopted, impairment.NO_ANSWER)
 
     async def _attend(self, carrier: Leg) -> Leg | None:
         """Watch the process in use until it is replaced: by whom, or none when it ended before that."""
@@ -234,7 +234,7 @@ class ClientUnit:
         """A process that is connected, or none; then `_trial` is what was tried."""
         clock = self._context.clock
         if not await openvpn_trial.talks(self.spec, attempt, self._carrier, self._gateways, clock):
-            self._explain("no answer")
+            self._explain(impairment.NO_ANSWER)
             return None
         slot = await self._free_slot(attempt.endpoint)
         began = clock.monotonic()

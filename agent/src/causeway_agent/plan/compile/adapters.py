@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from causeway_agent.plan.compile import trunks
 from causeway_agent.plan.model import checks, objects, reassembly
 from causeway_agent.plan.model.objects import Address, Link, Route, Sysctl
-from causeway_agent.plan.model.policy import Echo, ManagementDoor, Policy
+from causeway_agent.plan.model.policy import Echo, ManagementDoor, Policy, SourceGuard
 from causeway_agent.plan.model.prefixes import Prefixes
 from causeway_agent.plan.model.target import Facts
 from causeway_wire import address_kinds
@@ -59,6 +59,10 @@ class Adapter:
     def networks(self) -> tuple[IPNetwork, ...]:
         """The networks its addresses say are on-link."""
         return tuple(interface.network for interface in self.nic.addresses)
+
+    def next_door(self) -> frozenset[SourceGuard]:
+        """Those networks, at its device."""
+        return frozenset(SourceGuard(self.device, network) for network in self.networks)
 
     def link(self) -> frozenset[Link]:
         """A vNIC's device, up."""

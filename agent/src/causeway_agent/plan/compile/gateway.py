@@ -12,7 +12,7 @@ from causeway_agent.plan.compile.adapters import Adapter
 from causeway_agent.plan.compile.contribution import Contribution, Surroundings
 from causeway_agent.plan.model import checks
 from causeway_agent.plan.model.objects import Address, Sysctl
-from causeway_agent.plan.model.policy import Listener, Policy, Relay, SourceGuard
+from causeway_agent.plan.model.policy import Listener, Policy, Relay
 from causeway_agent.plan.model.processes import FirstPacketFilter, Process
 from causeway_wire.desired import GatewayRole, GatewayTunnel
 from causeway_wire.problem import ProblemType
@@ -104,7 +104,7 @@ def _policy(role: GatewayRole, public: Adapter, *, inside: str) -> Policy:
     unnamed = any(not tunnel.tls_crypt_tags for tunnel in role.tunnels)
     return Policy(
         listeners=frozenset(Listener(public.device, address, "tcp", role.port) for address in public.own),
-        doorways=frozenset(SourceGuard(public.device, network) for network in public.networks),
+        doorways=public.next_door(),
         relays=frozenset(
             Relay(
                 public.device,

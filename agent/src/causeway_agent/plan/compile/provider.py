@@ -321,7 +321,7 @@ def _policy(
             for extension in extensions
             for prefix in extension.prefixes(checks.IPV4)
         ),
-        doorways=frozenset(SourceGuard(uplink.device, network) for network in uplink.networks),
+        doorways=uplink.next_door(),
         neighbours=frozenset(
             SourceGuard(extension.vlan, prefix)
             for extension in extensions

@@ -16,7 +16,7 @@ _OF_DATES: Final = ("certificate has expired", "certificate is not yet valid")
 """OpenSSL's words (X509_verify_cert_error_string(3)) for what may be the fault of a clock."""
 _CLOCK: Final = "; the clock here says "
 
-_NO_ANSWER: Final = "no answer"
+NO_ANSWER: Final = "no answer"
 _LOOK: Final = "see that UDP or TCP to the gateways passes on the way, and that the provider appliance runs"
 
 
@@ -47,8 +47,8 @@ def disconnected(since: datetime | None, lasted: float, why: str | None) -> str 
     """
     if since is None or lasted < PATIENCE:
         return None
-    told = f"the tunnel is not connected since {since:%Y-%m-%d %H:%M:%S} UTC: {why or _NO_ANSWER}"
-    return f"{told}; {_LOOK}" if why in {None, _NO_ANSWER} else told
+    told = f"the tunnel is not connected since {since:%Y-%m-%d %H:%M:%S} UTC: {why or NO_ANSWER}"
+    return f"{told}; {_LOOK}" if why in {None, NO_ANSWER} else told
 
 
 def clocks(endpoints: Sequence[Endpoint], apart: Mapping[int, float]) -> str:
@@ -72,7 +72,7 @@ def _amount(seconds: float) -> str:
 
 def attempted(endpoints: Sequence[Endpoint], tried: int, apart: Mapping[int, float], why: str | None) -> str:
     """Why an attempt over this endpoint failed, whose process told this much; `apart`: see `clocks`."""
-    return clocks(endpoints, apart) if tried in apart else why or _NO_ANSWER
+    return clocks(endpoints, apart) if tried in apart else why or NO_ANSWER
 
 
 def dated(why: str | None, now: datetime) -> str | None:
