@@ -130,7 +130,6 @@ counter name drop_crowd drop
     ether daddr 01:80:c2:00:00:0e ether type {GUARD} return
     ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
     iif != @open oif != @open counter name drop_closed drop
-    {load.PRESS}
     {_PORTS} . ether saddr @leaving {_GROUP} goto limited
     {_PORTS} . ether saddr @leaving accept
     {_PORTS} . ether daddr @arriving accept

@@ -4,6 +4,9 @@ While tunnels have room this costs each packet a look into an empty set. When on
 judges), the agent names its device in `pressed`; from then on it is counted who sends into it, and who is in
 `slowed` gets no more through than the rate that is beside it there. A machine is its MAC address: it may
 speak under many others, and under its neighbours'.
+
+That stands behind the chain that decides what passes: what is refused takes no room in the tunnel. Else who
+may not send into it at all would lower what all are held to.
 """
 
 from __future__ import annotations
@@ -38,16 +41,15 @@ DECLARATIONS: Final = f"""\
   set {PRESSED} {{ type ifname; size 1024; flags dynamic,timeout; timeout {LASTING}s; }}
   set {SENT} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout 10s; counter; }}
   set {SLOWED} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout {LASTING}s; limit rate over 1/second; }}
-  chain press {{ }}
+  chain demand {{ type filter hook forward priority 10; policy accept; }}
 """
-PRESS: Final = f"oifname @{PRESSED} jump press"
-"""Of the chains that see what goes from one device to another, before anything is accepted."""
 
 
 def rules(counter: str) -> str:
     """The chain, in the table that has this counter."""
     return f"""\
-  chain press {{
+  chain demand {{
+    oifname != @{PRESSED} accept
     update @{SENT} {{ {_SENDER} }}
     {_SENDER} @{SLOWED} counter name {counter} drop
   }}

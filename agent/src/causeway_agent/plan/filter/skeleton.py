@@ -233,7 +233,6 @@ def inet_rules(identity: str) -> str:
 {passing.rules(4)}{passing.rules(6)}\
   chain forward {{
     {ruleset_path.SEGMENT}
-    {load.PRESS}
     {passing.MARKED}
     meta nfproto ipv4 jump pass4
     meta nfproto ipv6 jump pass6
