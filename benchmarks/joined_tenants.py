@@ -140,7 +140,7 @@ def controllers(invitations: Sequence[Invitation]) -> list[Controller]:
     made = []
     for invitation in invitations:
         links = KeptLinks()
-        providers = Providers(cast(Links, links), cast(Told, KeptNothing()))
+        providers = Providers(cast(Links, links), cast(Told, KeptNothing()), left=KeptClients().forget)
         made.append(Controller(invitation, links, providers))
     return made
 

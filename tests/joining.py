@@ -22,6 +22,7 @@ from causeway_controller.api.ports import (
 from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation
 from causeway_controller.contract.tenant_view import ReplicaView, TenantResources
+from causeway_controller.peers.kept_clients import KeptClients
 from causeway_controller.store import authorities, vault
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database
@@ -86,7 +87,7 @@ def services(
         runs=runs,
         appliances=appliances,
         updates=updates or FakeUpdates(),
-        providers=Providers(links, Told(database, sealing, now=now)),
+        providers=Providers(links, Told(database, sealing, now=now), left=KeptClients().forget),
         links=links,
         explaining=FakeExplaining(),
         hosts=hosts or FakeHosts(),

@@ -17,6 +17,7 @@ from causeway_controller.api.ports import Peering, RunService, Services
 from causeway_controller.app import members_tls
 from causeway_controller.app.members_tls import MemberTls
 from causeway_controller.contract.joining import Invitation
+from causeway_controller.peers.kept_clients import KeptClients
 from causeway_controller.settings import ForTenants, Listen
 from causeway_controller.store.audit import Audit
 from causeway_controller.store.authorities import Authorities
@@ -99,7 +100,8 @@ class World:
 
         sealing = joining.unlocked(database, now=now)
         links, told = Links(database, sealing, now=now), Told(database, sealing, now=now)
-        yield Tenant(database=database, links=links, told=told, providers=Providers(links, told))
+        providers = Providers(links, told, left=KeptClients().forget)
+        yield Tenant(database=database, links=links, told=told, providers=providers)
         database.close()
 
     def acts(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from causeway_controller.contract.joining import Membership
 from causeway_controller.contract.requests import FailOver, Undo
 from causeway_controller.errors import PeerUnreachable
 from causeway_controller.peers.kept_clients import KeptClients
-from causeway_controller.workflows.providers import door_of
+from causeway_controller.workflows.providers import Providers, door_of
 from causeway_wire.problem import ProblemError, ProblemType
 from tests.faulty_line import Fault
 from tests.linked_sites import ONES, agree, linked
@@ -113,6 +114,33 @@ async def test_who_asks_while_another_fails_goes_on(world: World) -> None:
         connections = world.line.connections
         await ask(kept, tenant)
         assert world.line.connections == connections + 1, "it was closed when nobody used it any more"
+
+
+async def test_nothing_is_kept_of_a_provider_that_was_left(world: World) -> None:
+    async with world.tenant() as tenant, KeptClients() as kept:
+        await tenant.join(world.invited())
+        await ask(kept, tenant)
+        async with kept.client(NAME, door_of(tenant.link())) as client:
+            await kept.forget(NAME)
+            assert (await client.ask(tenant_routes.MEMBERSHIP)).status == 200
+        with pytest.raises(RuntimeError):
+            await client.ask(tenant_routes.MEMBERSHIP)
+
+
+async def test_whatever_controller_of_a_site_leaves_each_hears_of_it(world: World) -> None:
+    told = asyncio.Queue[str]()
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        before = world.line.connections
+        other = Providers(tenant.links, tenant.told, left=told.put, seconds=0.01)
+        following = asyncio.create_task(other.follow())
+        while world.line.connections == before:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
+        await tenant.providers.leave(NAME, actor="anna", force=False)
+        assert await told.get() == NAME
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
 
 
 async def test_what_is_closed_asks_no_more(world: World) -> None:

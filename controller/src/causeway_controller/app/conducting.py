@@ -222,7 +222,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 ),
             },
         )
-        providers = Providers(links, told)
+        providers = Providers(links, told, left=sites.left)
         upkeep = Upkeep(
             lease=lease,
             leases=Leases(database),

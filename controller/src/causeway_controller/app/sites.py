@@ -81,8 +81,8 @@ class Sites:
         self._told = Told(database, vault, now=now)
         self._halves: set[ApplianceId] = set()
         """Names of the providers' halves of sites that were loaded."""
-        self._hosts: dict[Host, tuple[Secret | None, Provider]] = {}
-        """With the secret of its login: another one may be entered while we run."""
+        self._hosts: dict[Name, tuple[tuple[Host, Secret | None], Provider]] = {}
+        """With its entry and the secret of its login: others may be entered while we run."""
         self._machines: dict[MachineRef, PowerControl] = {}
         self._providers = KeptClients()
 
@@ -161,14 +161,18 @@ class Sites:
     async def host(self, host: Host) -> Provider:
         """Return what commands this host, logged in. Raises HypervisorError, StoreError, SealBroken."""
         login = None if host.login is UNSET else await asyncio.to_thread(self._secrets.get, host.login)
-        known = self._hosts.get(host)
-        if known is not None and known[0] == login:
+        known = self._hosts.get(host.id)
+        if known is not None and known[0] == (host, login):
             return known[1]
         opened = hosts.provider(host, login, image=self._image)
-        self._hosts[host] = login, opened
+        self._hosts[host.id] = (host, login), opened
         if known is not None:
             await log_out(known[1])
         return opened
+
+    async def left(self, provider: Name) -> None:
+        """Keep nothing open to a provider that was left."""
+        await self._providers.forget(provider)
 
     async def close(self) -> None:
         """Log out of every host, where there is something to log out of, and leave the providers."""

@@ -97,6 +97,10 @@ class AgentClient:
         """Meet the appliance anew with the next request, by this context."""
         await self._connection.use(context)
 
+    async def keep_none(self) -> None:
+        """Keep no connection from now on: whoever holds it still makes one for each request."""
+        await self._connection.keep_none()
+
     async def close(self) -> None:
         """Close it, also while others hold it: what they ask then fails."""
         await self._connection.__aexit__(None, None, None)

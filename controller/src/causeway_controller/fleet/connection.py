@@ -85,6 +85,7 @@ class Connection:
         self._context, self._socket_factory = context, socket_factory
         self._patience = patience
         self._session: aiohttp.ClientSession | None = None
+        self._keeps = True
         self._under_way: Counter[aiohttp.ClientSession] = Counter()
 
     def another(self) -> Connection:
@@ -112,10 +113,17 @@ class Connection:
     async def use(self, context: ssl.SSLContext) -> None:
         """Make all further requests on connections of this context; what is under way ends as it began."""
         self._context = context
-        if self._session is None:
-            return
-        before, self._session = self._session, self._new_session()
-        if not self._under_way[before]:
+        if self._session is not None:
+            await self._instead(self._new_session())
+
+    async def keep_none(self) -> None:
+        """Make a connection for each further request; what is under way ends as it began."""
+        self._keeps = False
+        await self._instead(None)
+
+    async def _instead(self, session: aiohttp.ClientSession | None) -> None:
+        before, self._session = self._session, session
+        if before is not None and not self._under_way[before]:
             await before.close()
 
     async def __aexit__(
@@ -130,9 +138,9 @@ class Connection:
 
         Raises ProblemError, UnexpectedAnswer, WrongPeer or AgentUnreachable.
         """
-        if self._session is None:
+        if self._session is None and self._keeps:
             raise RuntimeError("the client is not open; use it as an async context manager")
-        session = self._session
+        session = self._session or self._new_session()
         self._under_way[session] += 1
         try:
             answer = await self._answer(session, route, request)

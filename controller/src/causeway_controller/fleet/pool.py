@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -31,7 +30,6 @@ class Pool:
         self._socket_factory = socket_factory
         self._patience = patience
         self._open: dict[ApplianceId, tuple[tuple[IPAddress, int], AgentClient]] = {}
-        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,15 +37,19 @@ class Pool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open.clear()
-        await self._stack.aclose()
+        while self._open:
+            _, (_, client) = self._open.popitem()
+            await client.close()
 
     async def know(self, appliance: ApplianceId, access: ManagementAccess) -> AgentClient:
-        """Return the appliance's client, which speaks to it where it is managed now."""
+        """Return the appliance's client, which speaks to it where it is managed now.
+
+        Who holds the one for where it was before may go on with it; no connection of it is kept.
+        """
         known, place = self._open.get(appliance), (access.address, access.port)
         if known is not None and known[0] == place:
             return known[1]
-        made = open_agent(
+        client = open_agent(
             appliance=appliance,
             address=access.address,
             port=access.port,
@@ -56,8 +58,10 @@ class Pool:
             patience=self._patience,
             context=self._context,
         )
-        client = await self._stack.enter_async_context(made)
+        await client.__aenter__()  # which waits for nothing
         self._open[appliance] = place, client
+        if known is not None:
+            await known[1].keep_none()
         return client
 
     @property

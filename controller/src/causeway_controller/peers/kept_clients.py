@@ -63,6 +63,11 @@ class KeptClients:
             _, kept = self._kept.popitem()
             await kept.client.__aexit__(None, None, None)
 
+    async def forget(self, name: Name) -> None:
+        """Keep none of this provider; who uses it goes on."""
+        if (kept := self._kept.get(name)) is not None:
+            await self._give_up(name, kept)
+
     @asynccontextmanager
     async def client(self, name: Name, door: Door) -> AsyncIterator[ProviderClient]:
         """Lend the client of this provider: the same as before, unless anything about the door is another.

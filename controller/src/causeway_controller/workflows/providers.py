@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -38,9 +39,18 @@ _log = logging.getLogger(__name__)
 class Providers:
     """`api.ports.ProviderService`, and what goes on in the background."""
 
-    def __init__(self, links: Links, told: Told, *, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        links: Links,
+        told: Told,
+        *,
+        left: Callable[[Name], Awaitable[None]],
+        seconds: float = SECONDS,
+    ) -> None:
+        """`left`: told of each provider that was left, by whichever controller of this site."""
         self._links = links
         self._told = told
+        self._left = left
         self._seconds = seconds
         # Of what each provider told last of one's resources.
         self._versions: dict[Name, str] = {}
@@ -127,6 +137,8 @@ class Providers:
                     following[name] = tasks.create_task(self._follow(name))
                 for name in following.keys() - names:
                     following.pop(name).cancel()
+                    self._versions.pop(name, None)
+                    await self._left(name)
                 await asyncio.sleep(min(self._seconds, 1.0))
 
     async def _follow(self, name: Name) -> None:

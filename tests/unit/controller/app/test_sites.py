@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from causeway_controller.app import identity
 from causeway_controller.app.sites import Sites
@@ -87,6 +88,19 @@ async def test_logins_end_with_the_controller_and_with_their_password(
     assert (first.closed, second.closed) == (1, 0)
     await sites.close()
     assert (first.closed, second.closed) == (1, 1)
+
+
+async def test_logins_end_with_the_entry_of_their_host(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "provider", lambda *_, **__: Opened())
+    sealing = joining.unlocked(database, now=now)
+    Secrets(database, sealing, now=now).put("esx1", Secret("user\nright"), actor="test")
+    pool: Any = None
+    sites = made(database, sealing, pool)
+    first: Any = await sites.host(host("esx1"))
+    moved: Any = await sites.host(replace(host("esx1"), endpoint="https://elsewhere.example/sdk"))
+    assert (first.closed, moved.closed) == (1, 0)
 
 
 async def test_what_was_deployed_and_has_not_enrolled_is_told_with_its_command(database: Database) -> None:

@@ -255,6 +255,29 @@ async def test_a_connection_lost_while_waiting_is_waited_out(agent: AgentServer,
     assert cut
 
 
+async def test_who_applies_while_no_connection_is_kept_any_more_goes_on(
+    agent: AgentServer, opened: Opener
+) -> None:
+    asked, connections = asyncio.Event(), set[asyncio.Transport | None]()
+
+    def note(request: web.Request) -> None:
+        connections.add(request.transport)
+        if request.path.startswith("/v1/changes/"):
+            asked.set()
+
+    agent.intercept = note
+    agent.change_seconds = 0.2
+    async with opened() as one:
+        applying = asyncio.create_task(one.apply(document(1), timeout=5))
+        await asked.wait()
+        await one.keep_none()
+        assert (await applying).state is ChangeState.DONE
+        assert len(connections) == 1, "what was under way ended as it began"
+        await one.versions()
+        await one.versions()
+        assert len(connections) == 3
+
+
 async def test_secrets_come_back_masked(opened: Opener) -> None:
     site = sites.site()
     full = documents.document(
