@@ -1,4 +1,7 @@
-"""How the texts of settings are read that are lists, numbers and choices. Each raises ValueError in words."""
+"""How the texts of settings are read that are names, URLs, lists, numbers and choices.
+
+Each raises ValueError in words.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,29 @@ from typing import Final
 import msgspec
 
 from causeway_wire.seed import AuthorizedKey
-from causeway_wire.types import IPAddress, IPNetwork
+from causeway_wire.types import NAME_PATTERN, IPAddress, IPNetwork, Name, Secret
 
 KEYS_OCTETS: Final = 8192
 """Of all SSH keys together: they go into the seed, which has 16 KiB."""
 _SERVERS: Final = 8
 _GROUP: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 """As groupadd(8) takes them."""
+
+
+def name(text: str) -> Name:
+    """Return a name as documents have them."""
+    if re.fullmatch(NAME_PATTERN, text) is None:
+        raise ValueError(f"{json.dumps(text)} is no name; say a lower-case DNS name of at most 63 characters")
+    return text
+
+
+def store(text: str) -> Secret:
+    """Return the URL of a database, which may have a password in it."""
+    if not text.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
+        raise ValueError(
+            "of no database that Causeway knows; say sqlite:////PATH or postgresql://USER@HOST/NAME"
+        )
+    return Secret(text)
 
 
 def group(text: str) -> str:

@@ -17,7 +17,7 @@ from causeway_controller import setting_words as words
 from causeway_controller import yaml_text
 from causeway_controller.errors import SettingsError
 from causeway_wire.seed import AuthorizedKey
-from causeway_wire.types import NAME_PATTERN, IPAddress, IPNetwork, Name, Secret
+from causeway_wire.types import IPAddress, IPNetwork, Name, Secret
 
 FILE: Final = Path("/etc/causeway/controller.yaml")
 PATIENCE: Final = 10
@@ -32,6 +32,7 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 _FORMATS: Final = ("json", "text")
 _NAME_LENGTH: Final = 40
 _HOOKS: Final = "hooks."
+_HOOK_HAS: Final = "a hook has `call`, and `token_file` where that is an address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +164,11 @@ def _hooks(found: Mapping[str, tuple[str, str]], wrong: list[str]) -> dict[Name,
     hooks: dict[Name, HookTarget] = {}
     for setting, (text, where) in sorted(found.items()):  # `call` comes before `token_file`
         name, _, member = setting.removeprefix(_HOOKS).rpartition(".")
+        if not name:
+            wrong.append(f"{setting} ({where}): {_HOOK_HAS}")
+            continue
         try:
-            name = _name(json.loads(name) if name.startswith('"') else name)
+            name = words.name(json.loads(name) if name.startswith('"') else name)
             hooks[name] = _hook(member, text, hooks.get(name, HookTarget()))
         except ValueError as error:
             wrong.append(f"{setting} ({where}): {error}")
@@ -176,7 +180,7 @@ def _hook(member: str, text: str, known: HookTarget) -> HookTarget:
     if member == "token_file" and known.url:
         return replace(known, token_file=_path(text))
     if member != "call":
-        raise ValueError("a hook has `call`, and `token_file` where that is an address")
+        raise ValueError(_HOOK_HAS)
     kind, _, rest = text.partition(":")
     if kind == "command" and (arguments := shlex.split(rest)):
         _path(arguments[0])
@@ -247,8 +251,13 @@ def _in_file(path: Path) -> Iterator[tuple[str, str | None, str]]:
     except yaml_text.NotYamlError as error:
         raise SettingsError(f"{path}:{error.line}:{error.column}: {error}") from error
     for name, inner, pointer in _flat(value, "", ""):
+        if (empty := inner in ({}, None)) and any(
+            known.startswith(f"{name}.") for known in (_HOOKS, *SETTINGS)
+        ):
+            continue  # a section that nothing is said in
         line, column = places[pointer]
-        text = str(inner) if isinstance(inner, str | int) and not isinstance(inner, bool) else None
+        said = isinstance(inner, str | int) and not isinstance(inner, bool)
+        text = "" if empty else str(inner) if said else None
         yield name or "the file", text, f"{path}:{line}:{column}"
 
 
@@ -318,29 +327,15 @@ def _master_key(text: str) -> MasterKey:
     raise ValueError(f"{json.dumps(text)} is none of file:PATH, credential, command:PROGRAM ARGUMENT...")
 
 
-def _name(text: str) -> Name:
-    if re.fullmatch(NAME_PATTERN, text) is None:
-        raise ValueError(f"{json.dumps(text)} is no name; say a lower-case DNS name of at most 63 characters")
-    return text
-
-
 def _host_name() -> Name:
     """This host's, as a name; a host may be called anything."""
     found = re.sub(r"[^a-z0-9.-]", "-", socket.gethostname().lower()).strip(".-")[:_NAME_LENGTH]
     return found.strip(".-") or "controller"
 
 
-def _store(text: str) -> Secret:
-    if not text.startswith(("sqlite:", "postgresql:", "postgresql+psycopg:")):
-        raise ValueError(
-            "of no database that Causeway knows; say sqlite:////PATH or postgresql://USER@HOST/NAME"
-        )
-    return Secret(text)
-
-
 SETTINGS: Final[Mapping[str, Setting]] = {
     "state": Setting("CAUSEWAY_STATE", _path, "/var/lib/causeway", "directory of what the controller keeps"),
-    "name": Setting("CAUSEWAY_NAME", _name, None, "of this controller; the host's where nothing is said"),
+    "name": Setting("CAUSEWAY_NAME", words.name, None, "of this controller; else the host's"),
     "sources": Setting(
         "CAUSEWAY_SOURCES",
         words.networks,
@@ -350,7 +345,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     "lease": Setting(
         "CAUSEWAY_LEASE", words.number(2, 300), "10", "seconds until another takes over, 2 to 300"
     ),
-    "store": Setting("CAUSEWAY_STORE", _store, "sqlite:///{state}/causeway.db", "URL of the database"),
+    "store": Setting("CAUSEWAY_STORE", words.store, "sqlite:///{state}/causeway.db", "URL of the database"),
     "socket": Setting("CAUSEWAY_SOCKET", _path, "/run/causeway/controller.sock", "the API on this host"),
     "socket_group": Setting(
         "CAUSEWAY_SOCKET_GROUP", words.group, None, "group whose members are admins there"

@@ -78,6 +78,26 @@ def test_a_hook_that_cannot_be_meant_is_named(tmp_path: Path, text: str) -> None
     assert "secret@" not in line
 
 
+@pytest.mark.parametrize("text", ["hooks: {}", "hooks:", "hooks:\ntls: {}\nlog:"])
+def test_a_section_that_nothing_is_said_in_sets_nothing(tmp_path: Path, text: str) -> None:
+    found = load(tmp_path, text)
+    assert (found.hooks, found.tls, found.log_level) == ({}, None, "info")
+
+
+@pytest.mark.parametrize("text", ["{hold: {}}", "{hold: }", "{hold: 'command:/usr/bin/hold'}"])
+def test_a_hook_without_its_members_is_told_which_it_has(tmp_path: Path, text: str) -> None:
+    (line,) = wrong(tmp_path, f"hooks: {text}")
+    assert line.startswith("hooks.hold (")
+    assert "a hook has `call`" in line
+
+
+def test_what_is_left_empty_is_told_in_the_words_of_its_setting(tmp_path: Path) -> None:
+    unknown, call, state = wrong(tmp_path, "state:\nhooks: {hold: {call: }}\nhoks: {}")
+    assert "no such setting" in unknown
+    assert "say command:/PATH" in call
+    assert "no absolute path" in state
+
+
 def test_without_a_listener_there_is_no_tls(tmp_path: Path) -> None:
     assert load(tmp_path, "state: /srv/disaster").tls is None
 
