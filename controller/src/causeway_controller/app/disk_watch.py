@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from causeway_controller.contract.status import Trouble
+from causeway_controller.store.database import file_of
 
 LEAST: Final = 256 << 20
 """Octets that are to be free: the store's journal, an update file, and time to make room."""
-_SQLITE: Final = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,5 +46,5 @@ class DiskWatch:
 
 def written(state: Path, store: str) -> tuple[Path, ...]:
     """Return the directories that a controller writes to; `store` is the URL of its database."""
-    beside = (Path(store.removeprefix(_SQLITE)).parent,) if store.startswith(_SQLITE) else ()
-    return tuple(dict.fromkeys((state, *beside)))
+    file = file_of(store)
+    return tuple(dict.fromkeys((state, *(() if file is None else (file.parent,)))))

@@ -172,8 +172,14 @@ def connect(url: str) -> Database:
 
 def is_absent(url: str) -> bool:
     """Tell whether the URL names a file of SQLite that is not there; `connect` would make it."""
+    file = file_of(url)
+    return file is not None and not file.exists()
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file of SQLite that the URL names; None where a server keeps the database."""
     parsed = sqlalchemy.make_url(url)
-    return parsed.drivername.startswith(SQLITE) and not Path(parsed.database or "").exists()
+    return Path(parsed.database or "") if parsed.drivername.startswith(SQLITE) else None
 
 
 _TURNS: Final[dict[str, Turns[Connection]]] = {}
