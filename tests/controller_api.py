@@ -15,6 +15,7 @@ import msgspec
 from aiohttp import ClientResponse, ClientSession, web
 
 from causeway_controller.api.building import Parts, build
+from causeway_controller.api.ports import Watcher
 from causeway_controller.api.runner import Runner
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.inventory import Inventory
@@ -105,7 +106,9 @@ def two_tenants() -> Inventory:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> AsyncIterator[Served]:
+async def serving(
+    tmp_path: Path, *, inventory: Inventory | None = None, own: tuple[Watcher, ...] = ()
+) -> AsyncIterator[Served]:
     """A controller on loopback; with an inventory at revision 1."""
     database = stores.made(tmp_path / "causeway.db")
     moments = Moments()
@@ -121,6 +124,7 @@ async def serving(tmp_path: Path, *, inventory: Inventory | None = None) -> Asyn
         clock=lambda: moments.seconds,
         random=numbered_octets,
         interval=30.0,
+        own=own,
     )
     runner = Runner(build(parts), shutdown_timeout=1)
     await runner.setup()

@@ -68,6 +68,8 @@ class Parts:
     """Seconds between two looks at an appliance."""
     patience: float = 1.0
     """How many times slower than usual appliances are."""
+    own: tuple[Watcher, ...] = ()
+    """Of what the controller itself cannot do without."""
     watchers: tuple[Watcher, ...] = ()
     socket_group: int | None = None
     """Whose members are admins at the Unix socket."""
@@ -114,6 +116,7 @@ def build(parts: Parts) -> web.Application:
         inventories=inventories,
         runs=told,
         appliances=deployed,
+        own=parts.own,
         watchers=watchers,
         metrics=metrics,
         replicas=told_of,

@@ -48,6 +48,8 @@ class StatusHandlers:
     runs: RunsTold
     appliances: AppliancesTold
     standings: Standings
+    own: tuple[Watcher, ...]
+    """Of the controller itself, which all else depends on: told before that."""
     watchers: tuple[Watcher, ...]
     metrics: Metrics
     replicas: Replicas
@@ -82,12 +84,14 @@ class StatusHandlers:
         stored = await asyncio.to_thread(self._stored, tenant)
         deployed = await asyncio.to_thread(self.appliances.all, tenant)
         needed = production.needed(stored.inventory)
-        others = await self._troubles(stored) if tenant is None else []
+        own = await _troubles(self.own) if tenant is None else []
+        others = await self._others(stored) if tenant is None else []
         wrong = await asyncio.to_thread(self.appliances.troubles, deployed)
         wanted, notices = _undeployed(stored, deployed, gateways=tenant is None)
         old = await asyncio.to_thread(self._replicas, stored)
         left = await asyncio.to_thread(self._left_on, tenant)
-        troubles = [*left, *wrong, *_needless(deployed, needed, stored), *wanted, *_some(old), *others]
+        theirs = [*left, *wrong, *_needless(deployed, needed, stored), *wanted, *_some(old)]
+        troubles = [*own, *theirs, *others]
         notices = (*await asyncio.to_thread(self._left_out, stored), *notices)
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
@@ -128,16 +132,14 @@ class StatusHandlers:
         wanted, _ = _undeployed(stored, all_of_them, gateways=True)
         old = await asyncio.to_thread(self._replicas, stored)
         left = await asyncio.to_thread(self._left_on, None)
-        self.metrics.troubles.set(len([*left, *deployed, *wanted, *old, *await self._troubles(stored)]))
+        others = [*await _troubles(self.own), *await self._others(stored)]
+        self.metrics.troubles.set(len([*left, *deployed, *wanted, *old, *others]))
         self.metrics.open_runs.set(await asyncio.to_thread(self.runs.open))
         return Answer(text=self.metrics.text(), media_type=CONTENT_TYPE)
 
-    async def _troubles(self, stored: Stored) -> list[Trouble]:
+    async def _others(self, stored: Stored) -> list[Trouble]:
         """What is wrong besides the appliances, of the provider as a whole."""
-        found = [] if stored.revision else [_NO_INVENTORY]
-        for watcher in self.watchers:
-            found += await watcher.troubles()
-        return found
+        return [*(() if stored.revision else (_NO_INVENTORY,)), *await _troubles(self.watchers)]
 
     def _replicas(self, stored: Stored) -> tuple[Trouble, ...]:
         """Plans that lack some, and what was told that is wrong with others, of the tenants in this."""
@@ -180,6 +182,10 @@ class StatusHandlers:
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
+
+
+async def _troubles(watchers: Iterable[Watcher]) -> list[Trouble]:
+    return [trouble for watcher in watchers for trouble in await watcher.troubles()]
 
 
 def _undeployed(

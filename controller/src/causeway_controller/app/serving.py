@@ -84,6 +84,7 @@ async def _serving(settings: Settings, database: Database, services: Services) -
         random=secrets.token_bytes,
         interval=settings.interval,
         patience=settings.patience,
+        own=(DiskWatch(directories=disk_watch.written(settings.state, settings.store.reveal())),),
         watchers=_watchers(settings),
         socket_group=group,
     )
@@ -110,10 +111,9 @@ async def _serving(settings: Settings, database: Database, services: Services) -
 
 
 def _watchers(settings: Settings) -> tuple[Watcher, ...]:
-    disks = DiskWatch(directories=disk_watch.written(settings.state, settings.store.reveal()))
     if settings.tls is None:
-        return (disks,)
-    return (disks, CertificateWatch(certificate=settings.tls.certificate, now=utc_now))
+        return ()
+    return (CertificateWatch(certificate=settings.tls.certificate, now=utc_now),)
 
 
 async def _listen_tls(runner: Runner, tls: Tls, context: ssl.SSLContext) -> str:

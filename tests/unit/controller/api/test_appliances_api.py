@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from causeway_controller.api.callers import not_found
+from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.contract import requests
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.appliances import Condition
@@ -119,6 +120,20 @@ async def test_what_is_wrong_with_an_appliance_is_the_first_line_of_the_status(t
         _, text, _ = await served.ask("GET", "/metrics")
         assert 'causeway_appliances{condition="silent"} 1.0' in text
         assert 'causeway_appliances{condition="missing"} 0.0' in text
+
+
+async def test_what_is_wrong_with_the_controller_itself_comes_before_all_else(tmp_path: Path) -> None:
+    disk = DiskWatch(directories=(tmp_path,), least=1 << 62)
+    async with serving(tmp_path, inventory=two_tenants(), own=(disk,)) as served:
+        entered(served, "acme", condition=Condition.SILENT, cause="connection refused", intended="idle")
+        served.moments.pass_(minutes=2)
+        _, body, _ = await served.ask("GET", "/v1/status")
+        assert body["summary"].startswith("disk of this controller: ")
+        assert [one["subject"] for one in body["troubles"]][:2] == ["disk of this controller", "acme on esx1"]
+        _, text, _ = await served.ask("GET", "/metrics")
+        assert f"causeway_troubles {len(body['troubles'])}.0" in text
+        _, body, _ = await served.ask("GET", "/v1/status", role=Role.TENANT_ADMIN, whose="acme")
+        assert "disk" not in str(body)
 
 
 async def test_nobody_is_sent_to_redeploy_an_appliance_that_may_be_in_the_middle_of_its_update(
