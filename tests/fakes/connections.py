@@ -19,6 +19,8 @@ class FakeConnections:
         self.held: dict[Holder, Held] = {}
         self.censuses = 0
         self.refused: frozenset[Holder] = frozenset()
+        self.told = 0
+        """How often the packet filter was told whom to refuse."""
         self.ended: dict[Holder, int] = {}
         self.away = False
         """Whether the packet filter takes nothing."""
@@ -33,6 +35,7 @@ class FakeConnections:
     async def refuse(self, holders: Collection[Holder]) -> None:
         if self.away or len(holders) > LISTED:
             raise BackendError("change the packet filter", "refused")
+        self.told += 1
         self.refused = frozenset(holders)
 
     async def end(self, excess: Mapping[Holder, int], networks: Mapping[IPNetwork, str]) -> int:

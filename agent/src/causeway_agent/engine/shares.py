@@ -64,20 +64,24 @@ class Shares:
         """One look."""
         table = await self._connections.table()
         target = self._state.target
+        self._refused = {holder: each for holder, each in self._refused.items() if now < each.until}
         crowded = table.entries > shares.LOOKED_FROM * table.limit
         # Whose connections are followed is asked of the whole policy, and not each second.
         if crowded and now >= self._count_at and target is not None and (followed := networks(target.policy)):
             await self._count(table, followed, now)
-        self._refused = {holder: each for holder, each in self._refused.items() if now < each.until}
+        await self._refuse(now)
+        known = self._state.connections
+        if known is not None and table.refused > known.refused:
+            self._full_until = now + REFUSED_SECONDS
+        self._tell(table, full=now < self._full_until)
+
+    async def _refuse(self, now: float) -> None:
+        """Tell the packet filter whom to refuse, unless it was told lately."""
         before, refused = self._said, frozenset(self._refused)
         if before != refused or (refused and now - self._said_at > REFUSED_SECONDS / 3):
             await self._connections.refuse(tuple(refused))
             self._said, self._said_at = refused, now
             self._log_changes(before)
-        known = self._state.connections
-        if known is not None and table.refused > known.refused:
-            self._full_until = now + REFUSED_SECONDS
-        self._tell(table, full=now < self._full_until)
 
     async def _count(
         self, table: ports.ConnectionTable, followed: Mapping[IPNetwork, str], now: float
@@ -90,7 +94,7 @@ class Shares:
             most = sorted(self._refused.items(), key=lambda each: -each[1].held.number)
             self._refused = dict(most[:LISTED])
         if over and table.entries > shares.EXCESS_FROM * table.limit:
-            await self._connections.refuse(tuple(self._refused))  # or what is ended comes again meanwhile
+            await self._refuse(now)  # or what is ended comes again meanwhile
             excess = {holder: census[holder].number - share for holder, share in over.items()}
             ended = await self._connections.end(excess, followed)
             _log.warning(events.CONNECTIONS_ENDED, number=ended)

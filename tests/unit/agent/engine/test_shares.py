@@ -81,6 +81,7 @@ async def test_of_who_keeps_the_table_full_connections_are_ended_to_its_share(
     hold(table, 900)
     await watch.round(0)
     assert table.ended == {HOG: 170}
+    assert table.told == 1
 
 
 async def test_who_is_refused_stays_refused_as_long_as_it_holds_too_much(
