@@ -60,10 +60,6 @@ class Adapter:
         """The networks its addresses say are on-link."""
         return tuple(interface.network for interface in self.nic.addresses)
 
-    def next_door(self) -> frozenset[SourceGuard]:
-        """Those networks, at its device."""
-        return frozenset(SourceGuard(self.device, network) for network in self.networks)
-
     def link(self) -> frozenset[Link]:
         """A vNIC's device, up."""
         return frozenset({Link(self.device, self.nic.mtu)}) if self.parent is None else frozenset()
@@ -161,6 +157,23 @@ def separate(
         if name is not None:
             detail = f"{prefix} overlaps a network of adapter {name}"
             findings.add(ProblemType.OVERLAP, f"{pointer}/prefixes/{index}", detail)
+
+
+def neighbourhood(adapters: Iterable[Adapter], *, told: Policy) -> Policy:
+    """Who is next door at these adapters: routers, and where the policy does not say whom its devices know by
+    themselves, whoever asks and knocks.
+    """
+    listed = tuple(adapters)
+    said = told.guarded | {guard.device for guard in told.neighbours}
+    return Policy(
+        doorways=frozenset(
+            SourceGuard(each.device, network)
+            for each in listed
+            if each.device not in said
+            for network in each.networks
+        ),
+        routers=frozenset((each.device, gateway) for each in listed for gateway in each.gateways),
+    )
 
 
 def management_policy(device: str, management: Management) -> Policy:

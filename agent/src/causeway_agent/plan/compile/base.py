@@ -11,6 +11,7 @@ from causeway_agent.errors import CompileError
 from causeway_agent.plan.compile import adapters
 from causeway_agent.plan.model import objects
 from causeway_agent.plan.model.objects import Address, Link, Route
+from causeway_agent.plan.model.policy import Policy
 from causeway_agent.plan.model.target import Facts, Target
 from causeway_wire.desired import Management, Nic, Vlan
 from causeway_wire.problem import ProblemType, problem
@@ -39,5 +40,6 @@ def compile_base(
         sysctls=adapters.machine_settings(forwarding6=False).union(
             *(adapters.settings(each.device) for each in present)
         ),
-        policy=adapters.management_policy(door.device, management),
+        policy=adapters.management_policy(door.device, management)
+        | adapters.neighbourhood(present, told=Policy()),
     )

@@ -6,7 +6,6 @@ Total: the answer is a target, or all problems with their pointers. After this n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from causeway_agent.errors import CompileError
 from causeway_agent.plan.compile import adapters as nics
@@ -71,13 +70,9 @@ def _management(
 def _target(
     management: Management, adapter: Adapter, adapters: Mapping[NicName, Adapter], role: Contribution
 ) -> Target:
-    way_in = nics.management_policy(adapter.device, management)
-    policy = replace(
-        role.policy,
-        management=role.policy.management | way_in.management,
-        echoes=role.policy.echoes | way_in.echoes,
-    )
     everyone = tuple(adapters.values())
+    way_in = nics.management_policy(adapter.device, management)
+    policy = role.policy | way_in | nics.neighbourhood(everyone, told=role.policy)
     routes = role.routes.union(*(each.default_routes() for each in everyone))
     return Target(
         management=_address(role.addresses, adapter.device, management.address),

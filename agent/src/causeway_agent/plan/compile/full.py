@@ -214,7 +214,6 @@ def _policy(takeover: Takeover, vlans: frozenset[str]) -> Policy:
         sources=networks,
         segments=networks,
         neighbours=networks,
-        doorways=takeover.uplink.next_door(),
         forwards=_forwards(takeover),
         owned=takeover.owned,
         ways=_ways(takeover) if takeover.owned else frozenset(),

@@ -104,7 +104,6 @@ def _policy(role: GatewayRole, public: Adapter, *, inside: str) -> Policy:
     unnamed = any(not tunnel.tls_crypt_tags for tunnel in role.tunnels)
     return Policy(
         listeners=frozenset(Listener(public.device, address, "tcp", role.port) for address in public.own),
-        doorways=public.next_door(),
         relays=frozenset(
             Relay(
                 public.device,

@@ -321,7 +321,6 @@ def _policy(
             for extension in extensions
             for prefix in extension.prefixes(checks.IPV4)
         ),
-        doorways=uplink.next_door(),
         neighbours=frozenset(
             SourceGuard(extension.vlan, prefix)
             for extension in extensions

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 MEANINGS: Final[Mapping[str, str]] = {
-    "drop_arp": "ARP questions from or about machines that are not failed over here",
+    "drop_arp": "ARP questions from or about machines that are not failed over here, or above a ration",
     "drop_bridge": "frames that a bridge lets nobody send or receive",
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_crowd": "frames of machines that a bridge had not heard before, above their port's ration",
@@ -22,7 +22,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_scan": "packets to neighbours that nobody has heard, above their sender's ration",
     "drop_share": "new connections of machines that hold more than their share of all",
     "drop_size": "ICMP that tells this appliance the size of a path, which is found out by trying",
-    "drop_solicitation": "IPv6 neighbour solicitations from machines that are not answered here",
+    "drop_solicitation": "IPv6 solicitations from machines that are not answered here, or above a ration",
     "drop_spoofed": "sources that do not belong to the adapter they came from",
     "drop_storm": "broadcast and multicast frames above the limit",
     "drop_stranger": "packets to the gateway's door of no known flow, with no known key",

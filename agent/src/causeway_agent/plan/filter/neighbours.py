@@ -9,6 +9,10 @@ One table of neighbours serves all networks of the machine (neighbour, arp(7)), 
 keeps a place in it for three seconds. Packets to those who have not been heard are therefore rationed by who
 sends them, before the kernel looks for their receiver; packets to those who have are not. So are answers to
 whoever knocks at a service in the name of a neighbour; a real one has asked for our own address before.
+
+Who asks for our own address is remembered, too, under whatever name. So questions under names that were not
+heard before are rationed wherever the appliance has an address; the routers that the document names need not
+be heard before, for without them nothing gets anywhere.
 """
 
 from __future__ import annotations
@@ -60,7 +64,8 @@ TAUGHT: Final = frozenset(
 
 ARP_SETS: Final = {
     "guarded": "type ifname",
-    "neighbouring": "type ifname",
+    "rationed": "type ifname",
+    "routers": "type ifname . ipv4_addr",
     "ours": "type ifname . ipv4_addr",
     "moving": "type ifname . ipv4_addr . ipv4_addr",
     "members": "type ifname . ipv4_addr; flags interval",
@@ -84,7 +89,8 @@ _ASKING: Final = (
 )
 ARP_RULES: Final = f"""\
   chain greet {{
-    iifname . arp saddr ip @greeted return
+    iifname . arp saddr ip @routers return
+    iifname . arp saddr ip @greeted update @greeted {{ iifname . arp saddr ip }} return
     update @greeters {{ iifname . arp saddr ether limit rate over {GREETINGS} }} \
 counter name {ARP_COUNTER} drop
     update @crowd {{ iifname limit rate over {CROWD} }} counter name {ARP_COUNTER} drop
@@ -100,13 +106,14 @@ counter name {ARP_COUNTER} drop
   }}
   chain input {{
     arp operation request iifname @guarded goto answer
-    arp operation request iifname @neighbouring goto greet
+    arp operation request iifname @rationed goto greet
   }}
 """
 
 SETS: Final = {
     "neighbouring": "type ifname",
     "doorways": "type ifname",
+    "routers6": "type ifname . ipv6_addr",
     "solicitors6": "type ifname . ipv6_addr; flags interval",
     **{f"onlink{version}": f"type ifname . ipv{version}_addr; flags interval" for version in (4, 6)},
 }
@@ -183,8 +190,8 @@ counter name drop_scan drop
 RULES: Final = f"""\
   chain solicited {{
     iifname @guarded iifname . ip6 saddr != @solicitors6 counter name drop_solicitation drop
-    iifname != @neighbouring accept
-    iifname . ip6 saddr @asked6 accept
+    iifname . ip6 saddr @routers6 accept
+    iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} accept
     update @askers6 {{ iifname . ether saddr limit rate over {GREETINGS} }} \
 counter name drop_solicitation drop
     update @asking6 {{ iifname limit rate over {CROWD} }} counter name drop_solicitation drop
@@ -234,6 +241,7 @@ def elements(policy: Policy) -> dict[str, list[str]]:
     return {
         "neighbouring": _devices(policy.neighbours),
         "doorways": _devices(_large(policy)),
+        "routers6": _routers(policy, 6),
         "solicitors6": [
             element.join(element.quote(device), network) for device, network in _solicitors(policy)
         ],
@@ -292,7 +300,8 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
     may_ask |= {(echo, str(_NOBODY4)) for echo, _ in held}
     return {
         "guarded": [element.quote(device) for device in policy.guarded],
-        "neighbouring": _devices(policy.neighbours),
+        "rationed": _devices(policy.neighbours | policy.doorways),
+        "routers": _routers(policy, 4),
         "ours": [f"{element.quote(echo.device)} . {echo.address}" for echo, _ in held],
         "moving": [element.join(element.quote(device), address, address) for device, address in askers],
         "members": _networks(policy.segments, 4),
@@ -305,6 +314,11 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
         "askers": [element.join(element.quote(device), address) for device, address in askers],
         "held": [f"{element.quote(echo.device)} . {asker} . {echo.address}" for echo, asker in may_ask],
     }
+
+
+def _routers(policy: Policy, version: int) -> list[str]:
+    named = [(device, address) for device, address in policy.routers if address.version == version]
+    return [element.join(element.quote(device), address) for device, address in sorted(named, key=str)]
 
 
 def _by_device(guards: Iterable[SourceGuard]) -> Mapping[str, list[IPNetwork]]:

@@ -231,8 +231,11 @@ class Policy:
     """
     doorways: frozenset[SourceGuard] = frozenset()
     """Networks next door where anybody is answered who knocks, at a service of the appliance's own or at one
-    that it publishes. How many that have never been in touch are looked for, to answer them, is limited.
+    that it publishes. How many that have never been in touch are looked for, to answer them, is limited; so
+    is how many may ask for our own address there.
     """
+    routers: frozenset[tuple[str, IPAddress]] = frozenset()
+    """By device, who may always ask: the next hops that the document names."""
 
     def __or__(self, other: Policy) -> Policy:
         """The policy of two parts of one document, which name different places."""
