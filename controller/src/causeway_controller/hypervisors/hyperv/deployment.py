@@ -14,9 +14,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import ntpath
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ from causeway_controller.hypervisors import digests, seed_image
 from causeway_controller.hypervisors.base import HypervisorError, MachineSpec
 from causeway_controller.hypervisors.hyperv import binding, images, machines, networks
 from causeway_controller.hypervisors.hyperv.binding import CmdletError, Login
-from causeway_controller.hypervisors.hyperv.files import Entry, TakenError
+from causeway_controller.hypervisors.hyperv.files import TakenError
 from causeway_controller.hypervisors.hyperv.machines import Vm
 from causeway_controller.hypervisors.hyperv.place import Place
 from causeway_controller.hypervisors.uploads import Upload
@@ -94,23 +95,21 @@ def settle(place: Place, owner_id: str) -> None:
 
 def take_back(place: Place, owner_id: str, attempt: str) -> None:
     """Delete what this attempt made, unless it became the machine."""
-    for entry in attempts(place, owner_id):
-        if entry.name == attempt_name(owner_id, attempt):
-            _remove_attempt(place, owner_id, entry)
+    _remove_attempt(place, owner_id, attempt_name(owner_id, attempt))
     images.remove_unneeded(place)
 
 
 def remove_abandoned(place: Place, owner_id: str, *, all_of_them: bool) -> None:
     """Delete attempts that nobody goes on with: all, once the machine is there or is not wanted any more."""
-    found = tuple(attempts(place, owner_id))
+    found = attempts(place, owner_id)
     if not found:
         return
     now = clock(place.login).timestamp()
-    for entry in found:
-        if all_of_them or now - entry.made > ABANDONED_SECONDS:
+    for name, made in found.items():
+        if all_of_them or now - made > ABANDONED_SECONDS:
             # One that is still written into is refused by the host, and deleted by whoever writes it.
             with contextlib.suppress(HypervisorError):
-                _remove_attempt(place, owner_id, entry)
+                _remove_attempt(place, owner_id, name)
 
 
 def remove(place: Place, owner_id: str) -> None:
@@ -121,17 +120,22 @@ def remove(place: Place, owner_id: str) -> None:
     named = machines.claimed(place, owner_id)
     if named is not None and not any(one.id == named for one in machines.listed(place.login)):
         place.folder.delete_if(machines.claim(owner_id), named.encode("ascii"))
-    for entry in attempts(place, owner_id):
-        _remove_attempt(place, owner_id, entry)
+    for name in attempts(place, owner_id):
+        _remove_attempt(place, owner_id, name)
     images.remove_unneeded(place)
 
 
-def attempts(place: Place, owner_id: str) -> Iterator[Entry]:
-    """Folders of deployments of this machine, also that of the one that succeeded."""
+def attempts(place: Place, owner_id: str) -> Mapping[str, float]:
+    """Return the deployments of this machine, also the one that succeeded, and when each was begun.
+
+    By names of folders: one is a folder, or a VM in it. When: seconds of the epoch, by the host's clock.
+    A VM whose folder somebody deleted while it was made is nobody's, and as old as can be.
+    """
     pattern = re.compile(re.escape(owner_id) + r"-[0-9a-f]{8}")
-    for entry in place.folder.entries():
-        if entry.directory and pattern.fullmatch(entry.name):
-            yield entry
+    # VMs first: each was made in a folder, so one that is not there afterwards was deleted.
+    found = {ntpath.basename(vm.path): 0.0 for vm in machines.listed(place.login) if _ours(place, vm)}
+    found |= {entry.name: entry.made for entry in place.folder.entries() if entry.directory}
+    return {name: made for name, made in found.items() if pattern.fullmatch(name)}
 
 
 def clock(login: Login) -> datetime:
@@ -245,26 +249,36 @@ def _make_vm(place: Place, spec: MachineSpec, name: str) -> None:
         login.run(vm, ("Add-VMDvdDrive", {"Path": place.path(name, _SEED)}))
 
 
-def _remove_attempt(place: Place, owner_id: str, entry: Entry) -> None:
+def _remove_attempt(place: Place, owner_id: str, name: str) -> None:
     """Delete a folder and the VM in it, unless that is the machine."""
-    # The claim first: what it does not name now never becomes the machine without its folder.
-    named = machines.claimed(place, owner_id)
-    for vm in machines.listed(place.login):
-        if _in(place, vm, entry.name):
-            if vm.id == named:
-                return
-            _remove_vm(place.login, vm)
     for pause in _RELEASED:
+        # Each time, for whoever writes into the folder may have made the machine meanwhile.
+        if not _emptied(place, owner_id, name):
+            return
         try:
-            place.folder.remove(entry.name)
+            place.folder.remove(name)
         except binding.LostError:
             raise
         except HypervisorError:
             if not pause:
                 raise
             time.sleep(pause)
-        else:
+            continue
+        # A VM may have been made meanwhile, too. Without the disk none is any more.
+        if not any(_in(place, vm, name) for vm in machines.listed(place.login)):
             return
+
+
+def _emptied(place: Place, owner_id: str, name: str) -> bool:
+    """Delete the VM in a folder; False, and it is left, where it is the machine."""
+    # The claim first: what it does not name now never becomes the machine without its folder.
+    named = machines.claimed(place, owner_id)
+    found = [vm for vm in machines.listed(place.login) if _in(place, vm, name)]
+    if any(vm.id == named for vm in found):
+        return False
+    for vm in found:
+        _remove_vm(place.login, vm)
+    return True
 
 
 def _remove_vm(login: Login, vm: Vm) -> None:
@@ -280,3 +294,8 @@ def _remove_vm(login: Login, vm: Vm) -> None:
 def _in(place: Place, vm: Vm, name: str) -> bool:
     """Whether the VM's files are in the folder of this attempt."""
     return vm.path.lower() == place.path(name).lower()
+
+
+def _ours(place: Place, vm: Vm) -> bool:
+    """Whether they are in a folder that is in that of appliances."""
+    return ntpath.dirname(vm.path).lower() == place.local.lower()
