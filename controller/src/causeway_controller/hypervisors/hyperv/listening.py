@@ -13,6 +13,7 @@ import contextlib
 import functools
 import socket
 import uuid
+from collections.abc import Iterator
 from typing import Any, Final
 
 from causeway_controller.hypervisors.base import Cause
@@ -108,6 +109,10 @@ def _kind() -> type[Any]:
         seconds: float | None = None
         """None until somebody is logged in."""
 
+        def send(self, *message: Any, **options: Any) -> Any:
+            with self._noticing():
+                return super().send(*message, **options)
+
         def receive(
             self,
             request: Any,
@@ -116,13 +121,36 @@ def _kind() -> type[Any]:
             resolve_symlinks: bool = True,  # noqa: FBT001, FBT002
         ) -> Any:
             seconds = timeout or self.seconds or LOGIN_SECONDS
+            with self._noticing():
+                try:
+                    return super().receive(request, wait, seconds, resolve_symlinks)
+                except errors.SMBException as error:
+                    if request.response_event.is_set() or isinstance(error, errors.SMBConnectionClosed):
+                        raise
+                    # An answer that comes now would be nobody's, and who else waits here need not wait on.
+                    self.disconnect(close=False)
+                    raise SilentError(self.server_name, seconds) from error
+
+        @contextlib.contextmanager
+        def _noticing(self) -> Iterator[None]:
             try:
-                return super().receive(request, wait, seconds, resolve_symlinks)
-            except errors.SMBException as error:
-                if request.response_event.is_set() or isinstance(error, errors.SMBConnectionClosed):
-                    raise
-                # An answer that comes now would be nobody's, and who else waits here need not wait on.
-                self.disconnect(close=False)
-                raise SilentError(self.server_name, seconds) from error
+                yield
+            except Exception as error:
+                if isinstance(error, OSError):
+                    self.disconnect(close=False)
+                if not self.transport.connected:
+                    _close_files(self)
+                raise
 
     return Connection
+
+
+def _close_files(connection: Any) -> None:
+    """Have its open files be closed, as the host does when a connection ends: nobody can ask it to any more.
+
+    The package keeps them, and complains of each once it is collected.
+    """
+    for session in tuple(connection.session_table.values()):
+        for opened in tuple(session.open_table.values()):
+            opened._connected = False  # noqa: SLF001 - the package has only an answer say so
+        session.open_table.clear()
