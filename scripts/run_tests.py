@@ -65,7 +65,12 @@ USUAL = ("unit", "contract", "kernel")
 WAITING = "kernel"
 BESIDE_IT = ("nice", "-n", "10")
 """Some kernel tests look that something is stopped within a second; the others compute all that they can."""
-ALONE = {"unit": PYTEST, "contract": PYTEST, "kernel": (str(SANDBOXED), "-m", "pytest", "-m", "kernel")}
+ALONE = {
+    "unit": PYTEST,
+    "contract": PYTEST,
+    "kernel": (str(SANDBOXED), "-m", "pytest", "-m", "kernel"),
+    "conformance": (*SANDBOX, *PYTEST, "-m", "conformance"),
+}
 FEW = 8
 """Files: failures in more are no accident of a busy machine. A lab that came up late fails one file."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there has a name of its own
