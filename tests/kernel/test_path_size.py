@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import time
 from collections.abc import AsyncIterator
 
@@ -24,7 +25,7 @@ from tests.kernel.bad_lines import WAYS, way_of
 pytestmark = pytest.mark.kernel
 
 DB, WEB = VmRef("acme", "db1"), VmRef("acme", "web1")
-WEB4 = ipaddress.ip_address("192.168.10.11")
+WEB4, DB4 = map(ipaddress.ip_address, ("192.168.10.11", "192.168.10.12"))
 TENANT, PROVIDER = "acme-nea1", "acme-sp"
 CLEAR = Conditions()
 OCTETS = 600_000
@@ -156,6 +157,38 @@ async def test_a_path_over_ipv6_is_followed_down_and_up_each_way(
     size = min(known.sends, known.receives) - 28
     assert (await extended.original(WEB).ping(four, size=size, df=True, count=2)).received
     await told(extended.original(WEB), four, known.sends)
+
+
+async def test_a_tunnel_that_goes_another_way_is_never_taken_to_carry_more_than_that_does(
+    extended: Lab,
+) -> None:
+    """Over IPv6 the same line leaves 20 octets less; from the first moment on, at both ends and in the
+    kernel's routes.
+    """
+    line, added = 1400, path_size.overhead(6, bridged=False)
+    await change(extended, line, line, icmp=False)
+    await follow(extended, line, line)
+    before = device_to_db()[0]
+    await change(extended, line, line, icmp=False, line=WAYS["udp over ipv6"])
+    deadline = time.monotonic() + PATIENCE
+    found: dict[str, int] = {}
+    while len(found) < 2 or min(found.values()) + added < line - 2:
+        device, mtu = device_to_db()
+        assert device == before or mtu + added <= line
+        for appliance in (TENANT, PROVIDER):
+            tunnel = (await extended.agent(appliance).observed()).tunnels[0]
+            if tunnel.path is not None and (tunnel.remote or "").count(":") > 1:
+                assert max(tunnel.path.sends, tunnel.path.receives) + added <= line, (appliance, tunnel)
+                found[appliance] = tunnel.path.sends
+        assert time.monotonic() < deadline, found
+    await extended.lines.change("acme", CLEAR)
+
+
+def device_to_db() -> tuple[str, int]:
+    """The device that the tenant's appliance sends to db1 by, and its route's MTU."""
+    listed = json.loads(namespaces.run(TENANT, "ip", "-j", "route", "show", "table", "all"))
+    route = next(one for one in listed if one.get("dst") == str(DB4))
+    return route["dev"], next(metric["mtu"] for metric in route["metrics"] if "mtu" in metric)
 
 
 async def test_a_connection_survives_a_path_that_shrinks(extended: Lab) -> None:

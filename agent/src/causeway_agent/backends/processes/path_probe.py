@@ -21,6 +21,7 @@ from typing import Final, Self
 import structlog
 
 from causeway_agent.backends.host import device_counters, proc_file
+from causeway_agent.backends.processes.openvpn import Status
 from causeway_agent.backends.segment import frames, packet_socket
 from causeway_agent.engine import signal
 from causeway_agent.engine.ports import Clock
@@ -29,7 +30,7 @@ from causeway_agent.plan.model import path_size
 from causeway_agent.plan.model.path_size import PathSize, Search
 from causeway_agent.plan.model.processes import PathProbe
 from causeway_agent.plan.steer import beats
-from causeway_wire.observed import PathReport, Transport
+from causeway_wire.observed import PathReport, Transport, TunnelState
 from causeway_wire.types import IPAddress
 
 _NEAREST: Final = bytes.fromhex("0180c2000000")
@@ -111,7 +112,7 @@ def open_frames(device: str) -> Wire:
 class Wires:
     """Open wires by device, each heard; a context manager that closes them."""
 
-    def __init__(self, open_one: Callable[[str], Wire], hear: Callable[[Wire], None]) -> None:
+    def __init__(self, open_one: Callable[[str], Wire], hear: Callable[[Wire, str], None]) -> None:
         self._open = open_one
         self._hear = hear
         self._wires: dict[str, Wire] = {}
@@ -133,7 +134,7 @@ class Wires:
         """Open one through this device, in the place of any before. Raises OSError."""
         self._close(device)
         self._wires[device] = wire = self._open(device)
-        asyncio.get_running_loop().add_reader(wire.socket, self._hear, wire)
+        asyncio.get_running_loop().add_reader(wire.socket, self._hear, wire, device)
 
     def _close(self, device: str) -> None:
         wire = self._wires.pop(device, None)
@@ -152,6 +153,14 @@ class Link:
     since: datetime | None
     """When it connected: another connection may take another path."""
 
+    @classmethod
+    def of(cls, status: Status, device: str) -> Self | None:
+        """That of a tunnel's end in this state, which this device carries; None while it is not connected."""
+        if status.state is not TunnelState.CONNECTED or status.transport is None:
+            return None
+        version = 6 if (status.remote or "").count(":") > 1 else 4
+        return cls(status.transport, version, device, status.since)
+
 
 @dataclass(slots=True)
 class Watch:
@@ -169,6 +178,10 @@ class Watch:
     _number: bytes = field(default_factory=lambda: secrets.token_bytes(4))
     _search: Search = field(init=False)
     _link: Link | None = None
+    _anew: bool = False
+    """Whether nothing was asked yet over this link."""
+    _datagrams: PathSize | None = None
+    """What the last way over UDP carries, or did; `_search` knows what it added. None: nothing is known."""
     _told: int = 0
     """What the far end says that it can send; 0 before it said anything."""
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -231,19 +244,13 @@ class Watch:
 
     async def _ask(self, wires: Wires) -> None:
         while True:
-            link = self.link()
-            anew = link is not None and link != self._link
-            if link is not None and anew:
-                self._begin(link)
-            self._link = link
+            self.relink()
+            link, anew, self._anew = self._link, self._anew, False
             if link is None or not self._reaches(wires, link.device, anew=anew):
                 await self._sleep(_ATTENTION)
             elif link.transport is Transport.UDP:
                 await self._look(wires[link.device], link.device)
             else:
-                # TCP cuts its stream to size by itself: whatever the tunnel takes arrives.
-                self._told = path_size.stream().receives
-                self._publish(path_size.stream().sends)
                 await self._rest(path_size.BUSY)
 
     def _reaches(self, wires: Wires, device: str, *, anew: bool) -> bool:
@@ -257,13 +264,38 @@ class Watch:
                 return False
         return True
 
+    def relink(self) -> None:
+        """Take notice of what the tunnel goes over now, at once: whoever asks for its size next, to set
+        routes and the filter for this way, must not hear what the one before carried.
+        """
+        link = self.link()
+        if link == self._link:
+            return
+        self._link = link
+        if link is not None:
+            self._begin(link)
+            self._anew = True
+            self._woken.set()
+
     def _begin(self, link: Link) -> None:
-        """Another connection may take another path; none over UDP carries what one over TCP does."""
-        self._search = Search(self._overhead(link.version))
-        ceiling = self._search.ceiling
-        if link.transport is Transport.UDP and self.size is not None:
-            self._told = min(self._told, ceiling)
-            self._publish(min(self.size.sends, ceiling))
+        """Another connection may take another path: what is known of the last one over UDP, or that a line is
+        of full size, is what it is taken to carry until it is measured. One over TCP carries all.
+        """
+        if link.transport is Transport.TCP:
+            # TCP cuts its stream to size by itself: whatever the tunnel takes arrives.
+            self._told = path_size.stream().receives
+            self._publish(path_size.stream().sends)
+            return
+        known = self._datagrams or PathSize(self._search.ceiling, 0)
+        before, self._search = self._search.overhead, Search(self._overhead(link.version))
+        # What is still answered of the way before says nothing of this one.
+        self._number = secrets.token_bytes(4)
+        sends, self._told = (
+            path_size.over_another(size, before, self._search.overhead) if size else 0
+            for size in (known.sends, known.receives)
+        )
+        if self.size is not None or sends != self.full.sends:
+            self._publish(sends)
 
     async def _look(self, wire: Wire, device: str) -> None:
         loop = asyncio.get_running_loop()
@@ -271,11 +303,11 @@ class Watch:
             self._send(wire, Kind.ASK, self._number, size, octets=size)
         # OpenVPN keeps a type of service until the next IPv4 packet; guests may speak IPv6 alone.
         self._send(wire, Kind.REMARK, self._number, 0, octets=path_size.SMALLEST)
-        self._publish(self._search.size)
+        self._learn()
         until = loop.time() + self._search.patience
-        while not self._search.settled and loop.time() < until:
+        while not self._search.settled and not self._anew and loop.time() < until:
             await self._sleep(until - loop.time())
-        self._publish(self._search.size)
+        self._learn()
         if self._search.settled:
             await self._rest(path_size.BUSY if self._busy(device) else path_size.IDLE)
 
@@ -283,7 +315,7 @@ class Watch:
         """Ends early when the tunnel is connected anew."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while (now := loop.time()) < until and self.link() == self._link:
+        while (now := loop.time()) < until and self.link() == self._link and not self._anew:
             await self._sleep(min(until, beats.following(now, _GLANCE)) - now)
 
     async def _sleep(self, seconds: float) -> None:
@@ -292,11 +324,16 @@ class Watch:
         if self._failure is not None:
             raise self._failure
 
-    def _publish(self, sends: int | None) -> None:
+    def _learn(self) -> None:
+        """Take over what the search has found, and what the far end says."""
+        if self._search.size is not None and self._link is not None and self._link.transport is Transport.UDP:
+            self._publish(self._search.size)
+
+    def _publish(self, sends: int) -> None:
         """Make known what has changed."""
-        if sends is None:
-            return
         size = PathSize(sends=sends, receives=self._told or sends)
+        if self._link is not None and self._link.transport is Transport.UDP:
+            self._datagrams = size
         if size == self.size:
             return
         before, self.size, self.learnt = self.size, size, self.clock.now()
@@ -304,7 +341,7 @@ class Watch:
         if (before or self.full) != size:
             self.changed(f"{self.spec.name} {size.sends} {size.receives}")
 
-    def _hear(self, wire: Wire) -> None:
+    def _hear(self, wire: Wire, device: str) -> None:
         """Take one packet; the loop calls again while there are more."""
         try:
             data = wire.socket.recv(2048)
@@ -318,18 +355,18 @@ class Watch:
             return
         magic, kind, number, size, sends = _FORMAT.unpack(message)[:5]
         if magic == _MAGIC:
-            self._take(wire, kind, number, size, sends)
+            self._take(wire, kind, number, size)
+            if sends and sends != self._told and self._link is not None and self._link.device == device:
+                self._told = sends
+                self._learn()
 
-    def _take(self, wire: Wire, kind: int, number: bytes, size: int, sends: int) -> None:
+    def _take(self, wire: Wire, kind: int, number: bytes, size: int) -> None:
         if kind == Kind.ASK:
             self._send(wire, Kind.HEARD, number, size, octets=path_size.SMALLEST)
         elif kind == Kind.HEARD and number == self._number:
             self._search.heard(size, asyncio.get_running_loop().time())
             if self._search.settled:
                 self._woken.set()
-        if sends and sends != self._told:
-            self._told = sends
-            self._publish(self._search.size)
 
     def _send(self, wire: Wire, kind: Kind, number: bytes, size: int, *, octets: int) -> None:
         known = self._search.size or 0

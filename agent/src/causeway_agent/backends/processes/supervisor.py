@@ -42,7 +42,7 @@ from causeway_agent.plan.model.processes import (
     VpnClient,
     VpnServer,
 )
-from causeway_wire.observed import Carrier, Transport, TunnelReport, TunnelState
+from causeway_wire.observed import Carrier, Transport, TunnelReport
 from causeway_wire.types import TunnelId
 
 _EVENTS_KEPT = 256
@@ -279,13 +279,13 @@ class Supervisor:
         """What carries the tunnel now."""
         client = self._running.get(f"vpn-{tunnel}")
         if client is not None and isinstance(client.unit, ClientUnit):
-            return _link(client.unit.status, client.unit.device)
+            return path_probe.Link.of(client.unit.status, client.unit.device)
         servers = self._tunnel_servers.get(tunnel)
         for running in (self._running.get(f"vpn-{tunnel}-{one.value}") for one in Transport):
             if running is not None and isinstance(running.unit, ServerUnit) and servers is not None:
                 unit = running.unit
                 if unit.spec.device == servers.device:
-                    return _link(unit.status, unit.spec.device)
+                    return path_probe.Link.of(unit.status, unit.spec.device)
         return None
 
     def first_packets(self) -> Mapping[str, int]:
@@ -305,6 +305,8 @@ class Supervisor:
 
     def _tell(self, reason: str) -> None:
         self._servers()
+        for watch in tuple(self._paths.values()):
+            watch.relink()
         for queue in self._listeners:
             with contextlib.suppress(asyncio.QueueFull):  # reasons only say "look again": one is enough
                 queue.put_nowait(reason)
@@ -389,10 +391,3 @@ class Supervisor:
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait((task,))
-
-
-def _link(status: openvpn.Status, device: str) -> path_probe.Link | None:
-    if status.state is not TunnelState.CONNECTED or status.transport is None:
-        return None
-    version = 6 if (status.remote or "").count(":") > 1 else 4
-    return path_probe.Link(status.transport, version, device, status.since)

@@ -113,6 +113,13 @@ def full(version: int, *, bridged: bool) -> PathSize:
     return PathSize(size, size)
 
 
+def over_another(size: int, before: int, after: int) -> int:
+    """What may be sent over a way that adds `after` octets, until it is measured, when one that adds `before`
+    carried `size`: the line may be the same, or one that carries no more.
+    """
+    return min(size, size + before - after)
+
+
 @dataclass(slots=True)
 class Search:
     """One direction's search: `due` says what to send, `heard` takes answers, `size` is what is known."""
