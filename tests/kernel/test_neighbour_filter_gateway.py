@@ -6,6 +6,7 @@ whole machine, and 3,000 a second filled it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -30,7 +31,9 @@ _SERVE = """
     server = socket.create_server(("::", 6180), family=socket.AF_INET6, backlog=1024)
     print("ready", flush=True)
     while True:
-        server.accept()[0].close()
+        accepted = server.accept()[0]
+        accepted.sendall(b"said")
+        accepted.close()
 """
 
 
@@ -64,6 +67,25 @@ def test_a_flood_in_the_names_of_neighbours_leaves_room_for_the_real_ones(flags:
         assert sought() < TABLE * 3 / 4
         assert connects(), "a neighbour that the gateway meets for the first time"
         within(BOX, "ping", "-c", "1", "-W", "2", SIX.server)
+
+
+def test_only_who_has_been_heard_is_known_and_nobody_who_was_made_up() -> None:
+    """A segment of no connection would do to be known for ten minutes; then nothing rations its answers."""
+    with knocking(FAR, ON_LINK, SIX.public, 6180, flags=ACK) as running:
+        running.wait()
+    assert known() == set()
+    assert connects()
+    within(BOX, "nft", "flush", "set", "inet", "causeway", "met6")  # it may have asked for our MAC address
+    assert connects()
+    assert known() == {SIX.client}
+
+
+def known() -> set[str]:
+    """Neighbours at the door to whom answers are not rationed, on account of a connection."""
+    listed = json.loads(within(BOX, "nft", "-j", "list", "set", "inet", "causeway", "met6"))["nftables"]
+    elements = next(one["set"] for one in listed if "set" in one).get("elem", [])
+    found = {one["elem"]["val"]["concat"][1] for one in elements}
+    return {address for address in found if not address.startswith("fe80")}
 
 
 def test_a_flood_from_elsewhere_is_answered_and_takes_no_room() -> None:

@@ -8,7 +8,9 @@ once; never for an address of the appliance's own.
 One table of neighbours serves all networks of the machine (neighbour, arp(7)), and an address that nobody has
 keeps a place in it for three seconds. Packets to those who have not been heard are therefore rationed by who
 sends them, before the kernel looks for their receiver; packets to those who have are not. So are answers to
-whoever knocks at a service in the name of a neighbour; a real one has asked for our own address before.
+whoever knocks at a service in the name of a neighbour; a real one has asked for our own address before, and
+whoever is told something over a connection has been heard to answer. A segment that says to be of one shows
+nothing: anybody can forge it.
 
 Who asks for our own address is remembered, too, under whatever name. So questions under names that were not
 heard before are rationed wherever the appliance has an address; the routers that the document names need not
@@ -129,7 +131,19 @@ def _sets(version: int) -> str:
 
 _CHAINS: Final = (
     *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
-    *("resolve4", "resolve6", "reply", "reply4", "reply6", "open", "open4", "open6"),
+    *(
+        "resolve4",
+        "resolve6",
+        "told",
+        "told4",
+        "told6",
+        "reply",
+        "reply4",
+        "reply6",
+        "open",
+        "open4",
+        "open6",
+    ),
 )
 DECLARATIONS: Final = (
     _sets(4)
@@ -150,6 +164,11 @@ _REFUSING: Final = "tcp flags & rst == rst"
 """What anybody is told who knocks, or whose segment is of no connection (RFC 9293, 3.5.2). The rest of a
 connection goes to whoever has answered the first.
 """
+_TELLING: Final = "tcp flags & (syn|rst|psh) == psh"
+"""What is sent over connections alone: it has data, and its receiver has answered our own first segment, with
+a number that nobody guesses (RFC 9293, 3.4). A bare ACK has not: also a connection that is only half open is
+told the numbers that are expected (Linux, tcp_check_req).
+"""
 _SOLICITATION: Final = "icmpv6 type nd-neighbor-solicit"
 
 
@@ -166,6 +185,12 @@ def _family(ip: str, version: int) -> str:
   chain meet{version} {{
     iifname . {ip} saddr @met{version} return
     iifname . {ip} saddr @onlink{version} goto known{version}
+  }}
+  chain told{version} {{
+    oifname . {ip} daddr @met{version} return
+    oifname . {ip} daddr != @onlink{version} return
+    update @newcomers {{ oifname limit rate over {NEWCOMERS} }} return
+    add @met{version} {{ oifname . {ip} daddr }}
   }}
   chain reply{version} {{
     oifname . {ip} daddr @met{version} return
@@ -204,6 +229,10 @@ counter name drop_solicitation drop
     meta nfproto ipv4 goto meet4
     meta nfproto ipv6 goto meet6
   }}
+  chain told {{
+    meta nfproto ipv4 goto told4
+    meta nfproto ipv6 goto told6
+  }}
   chain reply {{
     meta nfproto ipv4 goto reply4
     meta nfproto ipv6 goto reply6
@@ -216,6 +245,7 @@ counter name drop_solicitation drop
     iifname @neighbouring jump meet
     iif 0 {_ACCEPTING} oifname @doorways goto reply
     iif 0 {_REFUSING} oifname @doorways goto reply
+    iif 0 {_TELLING} oifname @doorways jump told
     meta mark {passing.BY_DESTINATION} accept
     oifname != @neighbouring accept
     ct direction original ct status dnat accept
@@ -226,13 +256,12 @@ counter name drop_solicitation drop
 ADMIT: Final = "iifname @doorways jump open"
 """Of the chain that sees the first packet of each connection that is followed."""
 INPUT: Final = f"""\
-    iifname @doorways tcp flags & (syn|ack) == ack jump meet
     iifname @doorways icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 jump meet6
     {_SOLICITATION} ip6 hoplimit 255 goto solicited
     icmpv6 type nd-neighbor-advert ip6 hoplimit 255 accept
 """
 """Of the chain that sees what is for the appliance itself. Where anybody knocks, who asks by neighbour
-discovery is next door indeed (no router forwards that), and so is the far end of a connection that stands.
+discovery is next door indeed (no router forwards that).
 """
 
 
