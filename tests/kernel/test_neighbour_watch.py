@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_address, ip_interface
 
@@ -131,6 +132,23 @@ async def test_neighbours_that_followed_another_machine_are_told_when_it_is_gone
         assert learned(SPACE, FOUR, "host") == colon(OTHER_MAC)
         await becomes(lambda: not appliance.state.contested)
         await turns(FOUR)
+
+
+@pytest.mark.parametrize("address", [FOUR, SIX])
+async def test_who_was_stopped_says_again_what_it_holds(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A paused or moved machine: neighbours and switches have forgotten it; the next round is far."""
+    monkeypatch.setattr(holdings, "GAPS", (0.05, 0.1, 0.1, 0.1))
+    async with watching() as appliance:
+        await becomes(lambda: bool(appliance.neighbours._held))
+        await asyncio.sleep(1)  # what is said at the start has been said
+        forget(address)
+        assert learned(SPACE, address, "host") == colon(OTHER_MAC)
+        again = f"kill -STOP {os.getpid()}; sleep {holdings.AWAY_SECONDS + 2}; kill -CONT {os.getpid()}"
+        stopper = await asyncio.create_subprocess_exec("sh", "-c", again)
+        await turns(address)
+        assert await stopper.wait() == 0
 
 
 async def test_a_site_that_comes_back_is_told_and_holds_nobody_up(quick: None) -> None:

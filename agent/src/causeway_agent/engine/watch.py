@@ -92,6 +92,10 @@ class Watch:
         self._asking: deque[Claim] = deque()
         self._credit = 0.0
         self._count_at = -math.inf
+        self._ahead = clock.now().timestamp() - clock.monotonic()
+        """Seconds that the time of day is ahead of the monotonic clock, which stands still while a machine
+        sleeps or its hypervisor keeps it from running; the time of day is set right afterwards.
+        """
         self._woken = asyncio.Event()
         self.contested: Callable[[Claim], None] = lambda _: None
         """Told when a claim is given back, and when it may be made again."""
@@ -143,7 +147,7 @@ class Watch:
             await asyncio.sleep(0)  # a full queue is no reason to let everything else wait
 
     async def _speak(self) -> None:
-        before = self._clock.monotonic()
+        before, loop = self._clock.monotonic(), asyncio.get_running_loop()
         while True:
             now = self._clock.monotonic()
             try:
@@ -156,9 +160,25 @@ class Watch:
             rested = now + min(SHARE * (now - before), LONGEST_REST)
             due = min((turn.due for turn in self._turns.values()), default=math.inf)
             self._woken.clear()
-            await signal.woken(self._woken, max(min(due, beats.following(now, TICK)) - now, 0.01))
+            pause, began = max(min(due, beats.following(now, TICK)) - now, 0.01), loop.time()
+            await signal.woken(self._woken, pause)
             if (rest := rested - self._clock.monotonic()) > 0:
                 await asyncio.sleep(rest)
+            self._come_back(loop.time() - began - pause - max(rest, 0.0))
+
+    def _come_back(self, overslept: float) -> None:
+        """Say all again, as after a claim, when we were away: stopped, suspended, or moved by a hypervisor.
+        Its switch may look for us at another port, and neighbours may have lost what they knew.
+        """
+        ahead, before = self._clock.now().timestamp() - self._clock.monotonic(), self._ahead
+        self._ahead = ahead
+        away = max(overslept, ahead - before)
+        if away < holdings.AWAY_SECONDS or not self._turns:
+            return
+        _log.warning(events.BACK, seconds=round(away, 1), addresses=len(self._turns))
+        now = self._clock.monotonic()
+        for turn in self._turns.values():
+            turn.due, turn.done = now, 0
 
     async def round(self, now: float, *, elapsed: float) -> None:
         """One look at everything that is due; `elapsed` seconds after the one before."""

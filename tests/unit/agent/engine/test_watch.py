@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_interface
 
 import pytest
@@ -18,6 +20,7 @@ from causeway_agent.engine.state import State
 from causeway_agent.plan.model.objects import Address, Claim, ProxyNeighbour
 from causeway_agent.plan.model.policy import Policy
 from causeway_agent.plan.model.target import Target
+from causeway_agent.plan.steer import holdings
 from causeway_agent.plan.steer.holdings import Holding
 from causeway_wire.change import Change, ChangeState
 from causeway_wire.desired import Claims, Desired, LateAnswer, StaleAnswer, TenantRole
@@ -281,3 +284,31 @@ async def test_what_a_running_change_claims_is_listened_for_once_and_not_again_e
     bench.clock.advance(watch.FRESH_SECONDS + 1)
     await looking.round(1.0, elapsed=0.1)
     assert told == [3, 0]
+
+
+async def test_a_machine_that_slept_says_again_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of day went on meanwhile, or was set right; the agent's own clock stood still."""
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        before = len(bench.neighbours.announced)
+        slept = timedelta(seconds=holdings.AWAY_SECONDS + 1)
+        now = bench.clock.now
+        monkeypatch.setattr(bench.clock, "now", lambda: now() + slept)
+        await becomes(lambda: len(bench.neighbours.announced) > before)
+        assert set(bench.neighbours.announced[before:]) == set(bench.neighbours.announced[:before])
+
+
+async def test_a_clock_that_is_set_a_little_or_back_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    async with service.running(bench.engine()) as engine:
+        await put(engine, document())
+        before, now = len(bench.neighbours.announced), bench.clock.now
+        for seconds in (holdings.AWAY_SECONDS - 1, -3600.0):
+            monkeypatch.setattr(bench.clock, "now", functools.partial(_off, now, seconds))
+            await asyncio.sleep(0.1)
+        assert len(bench.neighbours.announced) == before
+
+
+def _off(now: Callable[[], datetime], seconds: float) -> datetime:
+    return now() + timedelta(seconds=seconds)

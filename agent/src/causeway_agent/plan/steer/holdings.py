@@ -28,6 +28,10 @@ ASKS_PER_SECOND: Final = 20.0
 """Questions per second in all; of more addresses than that allows each is asked for less often."""
 LISTEN_SECONDS: Final = 3.0
 """How long after a claim an answer is one to its probes, only late."""
+AWAY_SECONDS: Final = 5.0
+"""Without running for so long we were away: what is held is announced anew. A clock that is set forward looks
+the same, and costs some announcements.
+"""
 QUIET_SECONDS: Final = 30.0
 """Without a sign of life for so long another machine is taken to be gone."""
 
