@@ -355,6 +355,9 @@ class Supervisor:
             if isinstance(unit.spec, VpnServer | VpnClient) and unit.spec.declined is not None:
                 self._declined.note(unit.spec.tunnel, unit.spec.declined)
             _log.info("process_adopted", process=unit.spec.name, pid=entry.process.pid)
+            if isinstance(unit, ServerUnit | ClientUnit):
+                # Its device may have gone while nobody looked; nobody is told a second time.
+                self.lost({unit.device if isinstance(unit, ClientUnit) else unit.spec.device})
             return
         for old in (entry.process, *entry.lingering):
             child = spawn.adopt(old.pid, old.start_time)
