@@ -20,6 +20,12 @@ SECONDS = 300.0
 STEADY_SECONDS = 10.0
 """A system that falls over at once is not healthy in between."""
 PAUSE_SECONDS = 1.0
+SHARE = 4.0
+"""A question is followed by a rest of so many times what it took: each starts a program, and where processors
+are slow or busy they would take from the start that is waited for...
+"""
+LONGEST_PAUSE = 5.0
+"""...but by no longer one than this, in seconds: a health that ends in between must be seen."""
 UNIT = "causeway-agent.service"
 
 Ask = Callable[[], str | None]
@@ -53,7 +59,8 @@ def passes(ask: Ask, *, until: float, say: Callable[[str], None], steady: float 
         if (why or "healthy") != told:
             told = why or "healthy"
             say(told)
-        time.sleep(PAUSE_SECONDS)
+        took = time.clock_gettime(time.CLOCK_BOOTTIME) - now
+        time.sleep(min(max(PAUSE_SECONDS, SHARE * took), LONGEST_PAUSE))
     say(f"not healthy within {until:.0f} s of the start: restarting")
     return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -41,6 +42,19 @@ def test_healthy_for_ten_seconds_is_good(clock: list[float]) -> None:
 )
 def test_the_kernels_options_say_whether_a_controller_has_to_ask(options: str, wanted: bool) -> None:  # noqa: FBT001
     assert trial.wants_controller(options) is wanted
+
+
+@pytest.mark.parametrize(("took", "between"), [(0.01, 1.01), (0.8, 4.0), (10.0, 15.0)])
+def test_a_slow_machine_is_asked_more_rarely(clock: list[float], took: float, between: float) -> None:
+    asked: list[float] = []
+
+    def ask() -> str:
+        asked.append(clock[0])
+        clock[0] += took
+        return "not yet"
+
+    assert not trial.passes(ask, until=70.0, say=lambda _: None)
+    assert {round(after - before, 2) for before, after in pairwise(asked)} == {between}
 
 
 def test_never_healthy_is_not() -> None:
