@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 import uuid
 from pathlib import Path
 
@@ -124,3 +126,29 @@ async def test_a_machine_that_is_made_while_its_folder_cannot_be_deleted_is_whol
     assert refused == [OTHERS]
     assert await hyperv.direct().find(OWNER) is not None
     assert (kept.place(hyperv) / OTHERS / "disk.vhdx").read_bytes() == hyperv.image.read_bytes()
+
+
+async def test_what_is_made_after_it_was_given_up_goes_too(
+    hyperv: HypervKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can stop an act that is under way at the host."""
+    real, begun, taken_back = Folder.make, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def late(folder: Folder, *parts: str) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        assert taken_back.wait(30)
+        real(folder, *parts)
+
+    had = hyperv.there()
+    monkeypatch.setattr(Folder, "make", late)
+    deploying = asyncio.create_task(hyperv.direct().deploy(hyperv.spec, unwatched))
+    await begun.wait()
+    deploying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deploying
+    taken_back.set()
+    for asking in threading.enumerate():
+        if asking.name == "hyperv":
+            await asyncio.to_thread(asking.join, 30)
+    assert hyperv.there() == had

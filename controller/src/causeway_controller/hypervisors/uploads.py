@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 from causeway_controller.hypervisors.base import Cause, HypervisorError, Machine, Progress
@@ -50,6 +51,19 @@ class Upload:
         """
         self.sent(0)
         self._waits = (what, seconds)
+
+    @contextlib.contextmanager
+    def taking_back(self, work: Callable[[], None]) -> Iterator[None]:
+        """Have the thread delete what it made, once it ends after it was given up.
+
+        Whoever gives it up deletes what is there then; the thread may be in the middle of an act.
+        """
+        try:
+            yield
+        finally:
+            if self._ended.is_set():
+                with contextlib.suppress(Exception):  # nobody hears of it
+                    work()
 
     async def through(self, work: Awaitable[object]) -> None:
         """Await the work. Ends when nothing moves any more, and when it is cancelled."""

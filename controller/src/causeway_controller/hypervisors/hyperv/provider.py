@@ -119,7 +119,8 @@ class HypervProvider(ByAttempts[Login, places.Place]):
             deployment.settle(place, spec.owner_id)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
             kept = place.folder.left(place.above) >= vhdx.capacity(self._image) + size
-            deployment.make(place, spec, self._image, attempt=attempt, kept=kept, upload=upload)
+            with upload.taking_back(lambda: deployment.take_back(place, spec.owner_id, attempt)):
+                deployment.make(place, spec, self._image, attempt=attempt, kept=kept, upload=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
 

@@ -107,7 +107,8 @@ class VsphereProvider(ByAttempts[Any, places.Place]):
             upload.waits("make the machine", _MADE_SECONDS)
             place = self._place(service)
             deployment.remove_abandoned(place, spec.owner_id, all_of_them=False)
-            deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, watch=upload)
+            with upload.taking_back(lambda: deployment.take_back(place, spec.owner_id, attempt)):
+                deployment.make(place, spec, image, endpoint=self._endpoint, attempt=attempt, watch=upload)
 
         await upload.through(self._session.ask(work, seconds=None, again=False))
 
