@@ -47,7 +47,14 @@ def make(
     upload.import_disk(lease, made.fileItem, ova, endpoint, watch)
     if spec.seed:
         watch.waits("take the seed's disc", _SEED_SECONDS)
-        _insert_seed(place, attempt_vm(place, spec.owner_id, attempt), spec.seed, endpoint)
+        _, vmodl = binding.load()
+        vm = attempt_vm(place, spec.owner_id, attempt)
+        directory = _directory(vm)
+        try:
+            _insert_seed(place, vm, directory, spec.seed, endpoint)
+        except vmodl.fault.ManagedObjectNotFound as error:
+            _delete_left(place, directory)
+            raise _removed(spec.owner_id, attempt) from error
 
 
 def commit(place: Place, spec: MachineSpec, attempt: str) -> bool:
@@ -78,8 +85,12 @@ def attempt_vm(place: Place, owner_id: str, attempt: str) -> Any:
     folder = place.folder
     vm = None if folder is None else place.service.content.searchIndex.FindChild(folder, name)
     if vm is None:
-        raise HypervisorError(f"somebody removed {name} while it was deployed")
+        raise _removed(owner_id, attempt)
     return vm
+
+
+def _removed(owner_id: str, attempt: str) -> HypervisorError:
+    return HypervisorError(f"somebody removed {attempt_name(owner_id, attempt)} while it was deployed")
 
 
 def take_back(place: Place, owner_id: str, attempt: str) -> None:
@@ -106,11 +117,13 @@ def remove(place: Place, vm: Any) -> None:
     _, vmodl = binding.load()
     try:
         machines.switch(vm, on=False)
+        directory = _directory(vm)
         # First, for the directory goes with the machine, if nothing else is in it.
-        _delete_file(place, _directory(vm) + _SEED)
+        _delete_file(place, directory + _SEED)
         api.finish(vm.Destroy_Task())
     except vmodl.fault.ManagedObjectNotFound:
         return
+    _delete_left(place, directory)
 
 
 def _import_spec(place: Place, pool: Any, spec: MachineSpec, ova: Ova, attempt: str) -> Any:
@@ -161,10 +174,10 @@ def _vnic(mac: str, backing: Any, key: int) -> Any:
     return vim.vm.device.VirtualDeviceSpec(operation="add", device=device)
 
 
-def _insert_seed(place: Place, vm: Any, seed: bytes, endpoint: Endpoint) -> None:
+def _insert_seed(place: Place, vm: Any, directory: str, seed: bytes, endpoint: Endpoint) -> None:
     """Write the disc beside the machine's files, and put it into its IDE drive."""
     vim, _ = binding.load()
-    path = _directory(vm) + _SEED
+    path = directory + _SEED
     cookie = place.service._stub.cookie  # noqa: SLF001 - the binding has no other name for it
     endpoint.put_file(place, path.partition("] ")[2], seed_image.iso(seed), cookie)
     drive = next(
@@ -186,7 +199,19 @@ def _directory(vm: Any) -> str:
     return head + slash
 
 
-def _delete_file(place: Place, path: str) -> None:
+def _delete_left(place: Place, directory: str) -> None:
+    """Delete a disc that somebody wrote while the machine was deleted, and the directory if that was all."""
+    if _delete_file(place, directory + _SEED):
+        found = api.finish(place.datastore.browser.SearchDatastore_Task(directory))
+        if not found.file:
+            _delete_file(place, directory)
+
+
+def _delete_file(place: Place, path: str) -> bool:
+    """Delete a file or directory of the datastore; whether there was one."""
     vim, _ = binding.load()
-    with contextlib.suppress(vim.fault.FileNotFound, vim.fault.FileFault):
+    try:
         api.finish(place.service.content.fileManager.DeleteDatastoreFile_Task(path, place.datacenter))
+    except (vim.fault.FileNotFound, vim.fault.FileFault):
+        return False
+    return True
