@@ -9,7 +9,7 @@ from typing import Any, Final
 from causeway_controller.hypervisors import seed_image
 from causeway_controller.hypervisors.base import MachineSpec, Progress
 from causeway_controller.hypervisors.libvirt import domain, images, volumes
-from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.hypervisors.libvirt.session import Attempt
 from causeway_controller.hypervisors.uploads import Upload
 
 _COPY_SECONDS: Final = 600.0
@@ -19,19 +19,18 @@ _COPY_SECONDS: Final = 600.0
 class Disks:
     """Makes the volumes of attempts in one pool of one host."""
 
-    def __init__(self, *, host: str, session: Session, pool: str, image: Path) -> None:
+    def __init__(self, *, host: str, pool: str, image: Path) -> None:
         self._host = host
-        self._session = session
         self._pool = pool
         self._image = image
         self._sending = asyncio.Lock()
 
-    async def make(self, spec: MachineSpec, attempt: str, progress: Progress) -> None:
+    async def make(self, asking: Attempt, spec: MachineSpec, attempt: str, progress: Progress) -> None:
         """Make them. Ends when nothing moves any more, and when it is cancelled. Raises HypervisorError."""
-        await self._session.ask(lambda connection: self._begin(connection, spec, attempt), again=False)
-        if await self._kept(spec, attempt, progress):
+        await asking.ask(lambda connection: self._begin(connection, spec, attempt), again=False)
+        if await self._kept(asking, spec, attempt, progress):
             progress("copying the disk", 0.9)
-            work = self._session.ask(
+            work = asking.ask(
                 lambda connection: self._copied(connection, spec, attempt),
                 seconds=_COPY_SECONDS,
                 again=False,
@@ -40,7 +39,7 @@ class Disks:
                 return
         upload = await self._upload(progress)
         await upload.through(
-            self._session.ask(
+            asking.ask(
                 lambda connection: self._send(connection, spec, attempt, upload), seconds=None, again=False
             )
         )
@@ -55,18 +54,18 @@ class Disks:
         images.take_back(pool, attempt)
         images.remove_unneeded(pool)
 
-    async def _kept(self, spec: MachineSpec, attempt: str, progress: Progress) -> bool:
+    async def _kept(self, asking: Attempt, spec: MachineSpec, attempt: str, progress: Progress) -> bool:
         """Whether the host keeps the image; it is sent where there is room, for one appliance at a time."""
         another = self._sending.locked()
         async with self._sending:
-            if await self._session.ask(lambda connection: self._find(connection) is not None):
+            if await asking.ask(lambda connection: self._find(connection) is not None):
                 return True
-            if another or not await self._session.ask(lambda connection: self._has_room(connection, spec)):
+            if another or not await asking.ask(lambda connection: self._has_room(connection, spec)):
                 # Who waited for another in vain does not have the next one wait for him.
                 return False
             upload = await self._upload(progress)
             await upload.through(
-                self._session.ask(
+                asking.ask(
                     lambda connection: images.send(
                         connection,
                         volumes.pool(connection, self._pool),

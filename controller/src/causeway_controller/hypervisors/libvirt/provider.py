@@ -33,7 +33,7 @@ from causeway_controller.hypervisors.libvirt import (
 )
 from causeway_controller.hypervisors.libvirt.disks import Disks
 from causeway_controller.hypervisors.libvirt.domain import Hardware
-from causeway_controller.hypervisors.libvirt.session import Session
+from causeway_controller.hypervisors.libvirt.session import Attempt, Session
 from causeway_controller.inventory import libvirt_names
 from causeway_controller.inventory.host_needs import HostNeeds
 
@@ -52,7 +52,7 @@ class LibvirtProvider:
         self._pool = pool
         self._image = image
         self._hardware = hardware or Hardware()
-        self._disks = Disks(host=host, session=session, pool=pool, image=image)
+        self._disks = Disks(host=host, pool=pool, image=image)
 
     async def segment(self, switch: str, vlan: int) -> str:
         """The segment of this VLAN. It is the administrator's, and is looked for by `preflight`."""
@@ -102,13 +102,17 @@ class LibvirtProvider:
         if reasons := await self.preflight(spec):
             raise HypervisorError(f"cannot deploy {spec.name}: {'; '.join(reasons)}")
         attempt = secrets.token_hex(4)
+        take_back = functools.partial(self._take_back, owner_id=spec.owner_id, attempt=attempt)
+        asking = Attempt(self._session, take_back)
         try:
-            await self._disks.make(spec, attempt, progress)
-            machine = await self._session.ask(
+            await self._disks.make(asking, spec, attempt, progress)
+            machine = await asking.ask(
                 lambda connection: self._define(connection, spec, attempt), seconds=_POWER_SECONDS
             )
         except BaseException:
-            await self._take_back(spec.owner_id, attempt)
+            asking.give_up()
+            # If the host still listens.
+            await uploads.taken_back(lambda: self._session.ask(take_back))
             raise
         progress("deployed", 1.0)
         return machine
@@ -197,15 +201,11 @@ class LibvirtProvider:
         if found is not None:
             volumes.remove_others(pool, domain.identity(owner_id), frozenset(domain.disks(found.XMLDesc())))
 
-    async def _take_back(self, owner_id: str, attempt: str) -> None:
-        """Delete what a failed attempt made, if the host still listens."""
-
-        def work(connection: Any) -> None:
-            found = machines.ours(connection, owner_id)
-            kept = frozenset() if found is None else frozenset(domain.disks(found.XMLDesc()))
-            self._disks.take_back(connection, owner_id, attempt, kept)
-
-        await uploads.taken_back(lambda: self._session.ask(work))
+    def _take_back(self, connection: Any, owner_id: str, attempt: str) -> None:
+        """Delete what a failed attempt made."""
+        found = machines.ours(connection, owner_id)
+        kept = frozenset() if found is None else frozenset(domain.disks(found.XMLDesc()))
+        self._disks.take_back(connection, owner_id, attempt, kept)
 
     def _remove(self, connection: Any, owner_id: str) -> None:
         machines.undefine(connection, owner_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -83,6 +84,35 @@ class Session:
             ) from error
         except binding.load().libvirtError as error:
             raise HypervisorError(f"host {self._host} cannot be reached: {error}") from error
+
+
+class Attempt:
+    """Asks as the session does, until it is given up."""
+
+    def __init__(self, session: Session, take_back: Callable[[Any], None]) -> None:
+        """`take_back` deletes what was made, by this connection; blocks."""
+        self._session = session
+        self._take_back = take_back
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Have what is still under way be taken back when it ends: what it makes, nobody else sees."""
+        self._given_up.set()
+
+    async def ask(
+        self, question: Callable[[Any], Answer], *, seconds: float | None = SECONDS, again: bool = True
+    ) -> Answer:
+        """As `Session.ask`."""
+
+        def asked(connection: Any) -> Answer:
+            try:
+                return question(connection)
+            finally:
+                if self._given_up.is_set():
+                    with contextlib.suppress(Exception):  # nobody hears of it
+                        self._take_back(connection)
+
+        return await self._session.ask(asked, seconds=seconds, again=again)
 
 
 def _open(connect: Callable[[], Any]) -> Link:
