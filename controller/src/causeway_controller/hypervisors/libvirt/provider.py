@@ -211,6 +211,10 @@ class LibvirtProvider:
         machines.undefine(connection, owner_id)
         pool = volumes.pool(connection, self._pool)
         volumes.remove(pool, volumes.prefix(domain.identity(owner_id)))
+        found = machines.ours(connection, owner_id)
+        there = {volume.path() for volume in pool.listAllVolumes()}
+        if found is not None and not there.issuperset(domain.disks(found.XMLDesc())):
+            machines.undefine(connection, owner_id)  # it was defined meanwhile, over volumes that are gone
         images.remove_unneeded(pool)
 
 

@@ -1,4 +1,4 @@
-"""What a libvirt host still makes for a deployment that was given up."""
+"""What a libvirt host still makes for a deployment that was given up, or beside a removal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from causeway_controller.hypervisors.base import unwatched
-from causeway_controller.hypervisors.libvirt import volumes
+from causeway_controller.hypervisors.base import Machine, unwatched
+from causeway_controller.hypervisors.libvirt import machines, volumes
 from tests.conformance import kinds
+from tests.conformance.kinds import OWNER
 from tests.libvirtd import Libvirtd
 
 pytestmark = [pytest.mark.conformance, pytest.mark.timeout(60)]
@@ -45,4 +46,26 @@ async def test_what_is_made_after_it_was_given_up_goes_too(
         for asking in threading.enumerate():
             if asking.name == "libvirt":
                 await asyncio.to_thread(asking.join, 30)
+        assert host.there() == had
+
+
+async def test_a_machine_that_is_made_while_its_volumes_are_removed_goes_with_them(
+    daemon: Libvirtd, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another controller has no domain yet when the removal looks for it."""
+    undefine, loop = machines.undefine, asyncio.get_running_loop()
+    made: list[Machine] = []
+
+    async with kinds.libvirt(daemon, Path(tempfile.mkdtemp(dir=place))) as host:
+
+        def first(connection: Any, owner_id: str) -> None:
+            undefine(connection, owner_id)
+            if not made:
+                deploying = host.direct().deploy(host.spec, unwatched)
+                made.append(asyncio.run_coroutine_threadsafe(deploying, loop).result(30))
+
+        had = host.there()
+        monkeypatch.setattr(machines, "undefine", first)
+        await host.direct().destroy(OWNER)
+        assert made
         assert host.there() == had
