@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from errno import EACCES
 from typing import Final
+
+from causeway_controller import system_words
 
 OK: Final = 0
 REFUSED: Final = 1
@@ -47,13 +48,4 @@ class UnreachableError(Exception):
         )
         if isinstance(reason, TimeoutError):
             hint = f"what it was asked may go on there: see `causeway status`, then repeat it; else {hint}"
-        super().__init__(f"no controller answers at {where} ({_words(reason)}); {hint}")
-
-
-def _words(reason: object) -> str:
-    """What the operating system says of it, where it does: a client library adds words of its own."""
-    found = getattr(reason, "os_error", None)
-    of_tls = isinstance(found, ssl.SSLError)  # it numbers its errors otherwise; getaddrinfo(3) below 0
-    number = 0 if of_tls else getattr(found, "errno", None) or 0
-    said = os.strerror(number) if number > 0 else getattr(found, "strerror", None)
-    return said or str(reason) or type(reason).__name__
+        super().__init__(f"no controller answers at {where} ({system_words.why(reason)}); {hint}")

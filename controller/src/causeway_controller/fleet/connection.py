@@ -6,7 +6,6 @@ Refusals become `ProblemError`, silence becomes `AgentUnreachable`.
 from __future__ import annotations
 
 import io
-import os
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from aiohttp import hdrs
 from multidict import istr
 from yarl import URL
 
+from causeway_controller import system_words
 from causeway_controller.errors import AgentUnreachable, UnexpectedAnswer, WrongPeer
 from causeway_controller.fleet.update_file import UpdateFile
 from causeway_wire import codec, problem, routes
@@ -186,13 +186,7 @@ class Connection:
 
 def _reason(error: aiohttp.ClientError | TimeoutError | OSError) -> str:
     """Why nobody answered, in few words: the system's, where it knows."""
-    of_tls = isinstance(error, ssl.SSLError | aiohttp.ClientSSLError)  # it numbers its errors otherwise
-    number = error.errno if isinstance(error, OSError) and not of_tls else None
-    if number is not None and number > 0:
-        return os.strerror(number).lower()
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(error) or type(error).__name__
+    return "no answer in time" if isinstance(error, TimeoutError) else system_words.why(error)
 
 
 def _content(request: Request) -> tuple[dict[istr, str], io.BytesIO | AsyncIterator[bytes] | None]:

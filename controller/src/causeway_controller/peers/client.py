@@ -5,7 +5,6 @@ Only this side ever connects. Whatever came of a request that was not answered, 
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import msgspec
 
+from causeway_controller import system_words
 from causeway_controller.contract.routes import Route
 from causeway_controller.errors import PeerForeign, PeerSlow, PeerUnknown, PeerUnreachable
 from causeway_wire import codec, segments
@@ -119,10 +119,7 @@ def _reason(error: Exception) -> str:
     """Why, in few words: where it was looked for is said already."""
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return f"no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
-        number = error.os_error.errno or 0  # those of getaddrinfo(3) are below 0
-        return os.strerror(number).lower() if number > 0 else str(error.os_error.strerror or error)
-    return str(error) or type(error).__name__
+    return system_words.why(error)
 
 
 def _socket(found: aiohttp.AddrInfoType) -> socket.socket:

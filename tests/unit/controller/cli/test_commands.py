@@ -319,7 +319,7 @@ def test_a_socket_that_nobody_listens_at_is_told_in_plain_words(tmp_path: Path) 
         left.bind(str(place))
     result = CliRunner().invoke(app, ["--socket", str(place), "status"])
     assert result.exit_code == 3
-    said = f"causeway: no controller answers at the socket {place} (Connection refused)"
+    said = f"causeway: no controller answers at the socket {place} (connection refused)"
     assert result.stderr.startswith(said)
     assert "`systemctl status causeway`" in result.stderr
     assert "`causeway serve`" in result.stderr

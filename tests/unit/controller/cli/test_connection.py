@@ -70,7 +70,7 @@ def test_why_nobody_answers_is_said_by_the_system_in_few_words() -> None:
     refused = SimpleNamespace(
         os_error=ConnectionRefusedError(ECONNREFUSED, "Connect call failed ('::1', 8444)")
     )
-    assert "(Connection refused); is it running" in str(UnreachableError("https://dr.example", refused))
+    assert "(connection refused); is it running" in str(UnreachableError("https://dr.example", refused))
     unknown = SimpleNamespace(os_error=socket.gaierror(-2, "Name or service not known"))
     assert "(Name or service not known)" in str(UnreachableError("https://dr.example", unknown))
     plain = SimpleNamespace(os_error=ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"))
