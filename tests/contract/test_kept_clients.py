@@ -82,6 +82,14 @@ async def test_a_new_certificate_is_shown_with_the_next_order(world: World) -> N
         assert world.line.connections == connections + 1
 
 
+async def test_a_rescan_takes_one_handshake(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        before = world.line.connections
+        await tenant.providers.rescan(NAME)
+        assert world.line.connections == before + 1
+
+
 async def test_who_was_not_reached_is_met_anew(world: World) -> None:
     async with world.tenant() as tenant, KeptClients() as kept:
         await tenant.join(world.invited())

@@ -78,7 +78,9 @@ class Providers:
         """
         async with KeptClients() as kept:
             await self._stand(name, kept)
-        await self.resources(name)
+            link = await asyncio.to_thread(self._links.get, name)
+            async with kept.client(name, door_of(link)) as client:
+                await self._hear_resources(name, client)
 
     async def _stand(self, name: Name, kept: KeptClients) -> None:
         """Ask how one stands, and renew what is due.
@@ -119,7 +121,10 @@ class Providers:
     async def resources(self, name: Name) -> TenantResources:
         """All that is one's own at a provider, now. Raises ProblemError, PeerUnreachable, StoreError."""
         async with client_of(await asyncio.to_thread(self._links.get, name)) as client:
-            found = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
+            return await self._hear_resources(name, client)
+
+    async def _hear_resources(self, name: Name, client: ProviderClient) -> TenantResources:
+        found = (await client.ask(tenant_routes.RESOURCES)).read(VersionedResources).resources
         await asyncio.to_thread(self._told.keep, name, found)
         return found
 
