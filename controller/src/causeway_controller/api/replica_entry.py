@@ -16,7 +16,7 @@ from causeway_controller.api.exchange import Ask
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.replicas import RegisterReplica
 from causeway_controller.contract.tenant import ReplicaVm, Tenant
-from causeway_controller.inventory import replicas
+from causeway_controller.inventory import book, replicas, rules_tenant
 from causeway_controller.inventory.findings import Findings
 from causeway_controller.inventory.replicas import Told
 from causeway_controller.store.audit import Act, Audit
@@ -80,13 +80,18 @@ class ReplicaEntry:
         stored = self.inventories.load()
         changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], wanted)
         findings, order = Findings(), {vm: place for place, vm in enumerate(members)}
-        for vm, found in sorted(_shared(ask, changed, wanted), key=lambda each: order[each[0]]):
+        reached = _reached(ask, findings, stored.inventory, wanted, members)
+        if reached != wanted:
+            changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], reached)
+        shared = sorted(_shared(ask, changed, reached), key=lambda each: order[each[0]])
+        for vm, found in shared:
             findings.note(replace(found, pointer=f"{members[vm]}/vm_id"))
-        findings.refuse()
         try:
-            self.inventories.tried(changed, before=stored, renamed=renamed)
+            if reached and not shared:
+                self.inventories.tried(changed, before=stored, renamed=renamed)
         except ProblemError as error:
-            raise _about(ask, error.problem, pointers, members) from error
+            findings.take(_about(ask, error.problem, pointers, members).problem)
+        findings.refuse()
 
     def enter(
         self,
@@ -127,6 +132,22 @@ class ReplicaEntry:
         )
 
 
+def _reached(ask: Ask, findings: Findings, inventory: Inventory, wanted: Wanted, members: Members) -> Wanted:
+    """Return those that may be looked at further, and note the others: of a host where the tenant has no
+    subscription nothing more is told to who sees that tenant alone, or they would learn that there is one.
+    """
+    if ask.caller.tenant is None:
+        return wanted
+    names = book.index(inventory)
+    tenant = names.tenants[ask.places["tenant"]]
+    return {
+        vm: one
+        for vm, one in wanted.items()
+        if one is UNSET
+        or not rules_tenant.refuse_host(findings, tenant, one.host, names, f"{members[vm]}/host")
+    }
+
+
 def _shared(ask: Ask, changed: Inventory, wanted: Wanted) -> Iterator[tuple[VmName, Problem]]:
     """Yield each VM whose replica would be another VM's as well."""
     tenant = ask.places["tenant"]
@@ -140,8 +161,10 @@ def _shared(ask: Ask, changed: Inventory, wanted: Wanted) -> Iterator[tuple[VmNa
             continue
         for vm in asked.get(place, ()):
             if (bearer, name) != (tenant, vm):
-                whose = f"{name}'s" if ask.caller.sees(bearer) else "another tenant's"
-                detail = f"VM {place.vm_id} of host {place.host} is {whose} replica; one is of one VM"
+                if not ask.caller.sees(bearer):
+                    yield vm, replicas.none_of_theirs(place.host, place.vm_id)
+                    continue
+                detail = f"VM {place.vm_id} of host {place.host} is {name}'s replica; one is of one VM"
                 yield vm, problem(ProblemType.DUPLICATE, detail)
 
 

@@ -15,7 +15,7 @@ from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.replicas import ReplicaReport
 from causeway_controller.contract.tenant import ProtectedVm, ReplicaVm, Tenant
 from causeway_controller.inventory.health import age
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import IPAddress, Name, TenantId, VmName
 
 AHEAD: Final = timedelta(minutes=5)
@@ -137,6 +137,20 @@ def with_replicas(
     vms = tuple(replace(one, replica=wanted.get(one.name, one.replica)) for one in entry.vms)
     tenants = (*inventory.tenants[:n], replace(entry, vms=vms), *inventory.tenants[n + 1 :])
     return replace(inventory, tenants=tenants), pointers
+
+
+def none_of_theirs(host: Name, vm_id: str) -> Problem:
+    """Return what is told to who is not the provider's staff of each VM of a host that they may not name.
+
+    It is the same whatever the reason, and where there is no such VM: else whoever guesses ids would learn
+    what others have there.
+    """
+    detail = (
+        f"host {host} has no VM {vm_id} that can be named here: it is to be there, off, no other VM's "
+        "replica, without another VM's MAC address, and in no network of the provider's own machines; "
+        "correct the id, power it off, or ask the provider's staff, who see which of these it is"
+    )
+    return problem(ProblemType.INVALID, detail, pointer="/vm_id")
 
 
 def no_vm(tenant: TenantId, vm: VmName) -> ProblemError:

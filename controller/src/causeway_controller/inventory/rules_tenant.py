@@ -11,6 +11,7 @@ from causeway_controller.inventory.book import Book
 from causeway_controller.inventory.findings import Findings, distinct, unknown
 from causeway_wire import address_kinds
 from causeway_wire.problem import ProblemType
+from causeway_wire.types import Name
 
 
 def check(findings: Findings, tenant: Tenant, book: Book, pointer: str) -> None:
@@ -114,16 +115,22 @@ def _addresses(findings: Findings, vm: ProtectedVm, network: TenantNetwork, poin
             findings.add(ProblemType.DUPLICATE, where, f"{detail}; the VM needs another address")
 
 
-def _replica(findings: Findings, tenant: Tenant, vm: ProtectedVm, book: Book, pointer: str) -> None:
-    """The replica is on a host where its network is subscribed. Other hosts are not named: who replicates the
-    tenant's VMs is told this too.
+def refuse_host(findings: Findings, tenant: Tenant, host: Name, book: Book, pointer: str) -> bool:
+    """Note a host that the tenant has no subscription on, and say whether it is one. Whether there is such a
+    host at all is not said, nor which others there are: who replicates the tenant's VMs is told this too.
     """
+    known = {plan.host for _, _, plan in book.subscribed(tenant)} & book.hosts.keys()
+    if host not in known:
+        unknown(findings, pointer, "host of the tenant's subscriptions", host, known)
+    return host not in known
+
+
+def _replica(findings: Findings, tenant: Tenant, vm: ProtectedVm, book: Book, pointer: str) -> None:
+    """The replica is on a host where its network is subscribed."""
     if vm.replica is UNSET:
         return
     where = f"{pointer}/replica/host"
-    if vm.replica.host not in book.hosts:
-        known = {plan.host for _, _, plan in book.subscribed(tenant)} & book.hosts.keys()
-        unknown(findings, where, "host of the tenant's subscriptions", vm.replica.host, known)
+    if refuse_host(findings, tenant, vm.replica.host, book, where):
         return
     reached = {
         (plan.host, entry.network)

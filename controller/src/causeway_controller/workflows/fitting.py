@@ -11,6 +11,7 @@ from msgspec import UNSET
 from causeway_controller.contract.inventory import Inventory
 from causeway_controller.contract.provider import Host
 from causeway_controller.hypervisors.base import FoundVm
+from causeway_controller.inventory.replicas import none_of_theirs
 from causeway_wire.problem import Problem, ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId, VmName
 
@@ -41,12 +42,11 @@ class Fitting:
         name = there.name if self.named else f"VM {vm_id}"
         if there.owner_id is not None:
             raise _unfit(f"{name} is an appliance of ours; give the id of the replica")
-        whose = {each for known in _ids(there) for each in self.stand_ins.get(known, ())}
-        if whose - {one}:
+        if self._stand_ins(there) - {one}:
             where = f"VM {vm_id} of {self.host.id}"
             detail = f"{where} is another VM's replica, by this id or another; name its own"
             raise ProblemError(problem(ProblemType.DUPLICATE, detail, pointer="/vm_id"))
-        bearers = {each for nic in there.nics for each in self.bearers.get(nic.mac.lower(), ())}
+        bearers = self._bearers(there)
         if bearers and one not in bearers:
             raise _unfit(
                 f"{name} has the MAC address of another VM than {one[1]}; give the id of its replica, "
@@ -57,7 +57,25 @@ class Fitting:
     def fit(self, vm_id: str, one: Who, *, own: Collection[str]) -> Problem | None:
         """Return why the VM of this id does not fit: it must be off besides, for what runs is no replica, and
         in none of the networks `own`, of the provider's own machines. None where it fits.
+
+        Who may not hear names hears no reason either, but that it is the replica of another VM of theirs.
         """
+        found = self._misfit(vm_id, one, own=own)
+        theirs = any(tenant == one[0] for tenant, _ in self._known(vm_id) - {one})
+        return found if found is None or self.named or theirs else none_of_theirs(self.host.id, vm_id)
+
+    def _known(self, vm_id: str) -> frozenset[Who]:
+        """Whose the host's VM of this id is, as replica or by its MAC addresses."""
+        there = self.found.get(vm_id)
+        return frozenset() if there is None else self._stand_ins(there) | self._bearers(there)
+
+    def _stand_ins(self, there: FoundVm) -> frozenset[Who]:
+        return frozenset(each for known in _ids(there) for each in self.stand_ins.get(known, ()))
+
+    def _bearers(self, there: FoundVm) -> frozenset[Who]:
+        return frozenset(each for nic in there.nics for each in self.bearers.get(nic.mac.lower(), ()))
+
+    def _misfit(self, vm_id: str, one: Who, *, own: Collection[str]) -> Problem | None:
         try:
             there = self.nobodys(vm_id, one)
         except ProblemError as error:

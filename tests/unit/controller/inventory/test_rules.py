@@ -287,7 +287,12 @@ def test_a_trunk_carries_more_networks_than_there_are_adapters() -> None:
 def test_a_replica_is_where_its_network_is_subscribed() -> None:
     moved = with_(vm("web1", 11), replica=ReplicaVm(host="esx2", vm_id="vm-1"))
     inventory = seed_example(hosts=(host(), host("esx2")), tenants=(tenant(vms=(moved, vm("db1", 12))),))
-    assert found(inventory) == [("/tenants/0/vms/0/replica/host", "invalid")]
+    nowhere = with_(moved, replica=ReplicaVm(host="esx9", vm_id="vm-1"))
+    unknown = with_(inventory, tenants=(tenant(vms=(nowhere, vm("db1", 12))),))
+    assert found(inventory) == found(unknown) == [("/tenants/0/vms/0/replica/host", "unknown-reference")]
+    (acme,) = two_hosts().tenants
+    other = with_(two_hosts(), tenants=(with_(acme, vms=(moved, vm("db1", 12)), failover_plans=()),))
+    assert found(other) == [("/tenants/0/vms/0/replica/host", "invalid")]
 
 
 def test_a_network_is_not_extended_in_one_way_on_one_host_and_otherwise_on_another() -> None:

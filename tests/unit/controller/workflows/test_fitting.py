@@ -55,7 +55,7 @@ def test_who_replicates_is_told_no_name_of_what_is_not_theirs(more: dict[str, An
     vms = tuple(with_(one, macs=("52:54:00:00:00:99",)) if one.name == "web1" else one for one in acme.vms)
     inventory = seed_example(tenants=(with_(acme, vms=vms),))
     theirs = FoundVm(**{"id": "vm-7", "name": "zeta-mail", "powered_on": False, **more})
-    for named, begins in ((True, "zeta-mail "), (False, "VM vm-7 ")):
+    for named, begins in ((True, "zeta-mail "), (False, ("VM vm-7 ", "host esx1 has no VM vm-7 "))):
         there = fitting(inventory, inventory.hosts[0], [theirs], named=named)
         found = there.fit("vm-7", ("acme", "db1"), own=("network-3",))
         assert found is not None
