@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -10,8 +11,8 @@ from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from causeway_wire import limits
-from causeway_wire.problem import ProblemError, ProblemType, problem
+from causeway_wire import faults, limits
+from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import WORDS, format_scalar, format_scalar_masked, parse_scalar
 
 T = TypeVar("T")
@@ -23,6 +24,9 @@ _UNLIKE = "Expected `str` matching regex "
 _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
+MOST = 100
+"""Problems that are told of one document, with how many more there are."""
+_LOOKED_THROUGH = 1 << 20
 _TRUNCATED = "Input data was truncated"
 """Of msgspec, also where an escape near the end of a whole text lacks digits or its other half."""
 _ESCAPED_PAIR = len(b"\\ud83d\\ude00")
@@ -35,10 +39,25 @@ def decode(data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind, dec_hook=parse_scalar)
     except msgspec.ValidationError as error:
-        detail, pointer = _locate(str(error), kind)
-        raise ProblemError(problem(ProblemType.INVALID, detail, pointer=pointer)) from error
+        raise ProblemError(_invalid(data, kind, error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(problem(ProblemType.MALFORMED, _unreadable(data, error))) from error
+
+
+def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Problem:
+    """All that is wrong with a document that was refused, or the first of a large one: to look costs as much
+    as to decode it some more times.
+    """
+    found: tuple[faults.Fault, ...] = ()
+    if len(data) <= _LOOKED_THROUGH:
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = tuple(faults.find(msgspec.json.decode(data), kind))
+    found = found or (faults.Fault(str(error), ()),)
+    told = []
+    for one in found[:MOST]:
+        detail, pointer = _locate(one.said, kind, "".join(f"/{_token(step)}" for step in one.way))
+        told.append(problem(ProblemType.INVALID, detail, pointer=pointer))
+    return combine(tuple(told), more=max(0, len(found) - MOST))
 
 
 def refuse_repeated(data: bytes) -> None:
@@ -142,10 +161,11 @@ def _token(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _locate(message: str, kind: object) -> tuple[str, str]:
-    """Split msgspec's message into a sentence and the RFC 6901 pointer of the member it is about."""
+def _locate(message: str, kind: object, pointer: str) -> tuple[str, str]:
+    """Split msgspec's message about what is at this RFC 6901 pointer into a sentence and the pointer of the
+    member it is about.
+    """
     match = _PATH.search(message)
-    pointer = ""
     if match is not None:
         message = message[: match.start()]
         for step in _STEP.finditer(match["path"]):

@@ -1,0 +1,82 @@
+"""What people write is refused with all that is wrong with it, each under its own pointer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causeway_wire import codec
+from causeway_wire.desired import Desired
+from causeway_wire.problem import Problem, ProblemError
+from causeway_wire.types import parse_scalar
+from tests import hostile
+from tests.documents import provider
+
+
+def refused(document: Any) -> Problem:
+    with pytest.raises(ProblemError) as caught:
+        codec.decode(json.dumps(document).encode(), Desired)
+    return caught.value.problem
+
+
+def example() -> Any:
+    return json.loads(codec.encode(provider()))
+
+
+def test_five_faults_are_told_at_once_and_by_the_words_for_one() -> None:
+    document = example()
+    document["generation"], document["nics"][0]["mac"] = "soon", "nobody"
+    document["surplus"], document["management"]["sources"] = 1, ["192.0.2.0/24", "everywhere"]
+    del document["appliance"]
+    found = refused(document)
+    assert {each.pointer for each in found.each} == {
+        "/generation",
+        "/nics/0/mac",
+        "/surplus",
+        "/management/sources/1",
+        "",
+    }
+    assert found.pointer == found.each[0].pointer
+    for member in ("generation", "surplus"):
+        alone = example()
+        alone[member] = document[member]
+        (one,) = refused(alone).each
+        assert one in found.each
+
+
+def test_of_a_role_that_shows_its_own_faults_are_told() -> None:
+    document = example()
+    document["role"]["surplus"] = document["role"]["more"] = 1
+    assert {each.pointer for each in refused(document).each} == {"/role/surplus", "/role/more"}
+    document["role"]["kind"] = "king"
+    (one,) = refused(document).each
+    assert one.pointer == "/role/kind"
+
+
+def test_more_than_can_be_told_is_counted() -> None:
+    document = example()
+    document["management"]["sources"] = ["x"] * (codec.MOST + 20)
+    found = refused(document)
+    assert (len(found.each), found.more) == (codec.MOST, 20)
+
+
+def test_of_a_large_document_the_first_is_told() -> None:
+    document = example()
+    document["generation"], document["epoch"], document["surplus"] = "soon", "late", "x" * (1 << 20)
+    assert len(refused(document).each) == 1
+
+
+@given(hostile.damaged(st.builds(example)))
+def test_what_the_decoder_takes_is_taken_and_what_it_refuses_is_refused(document: Any) -> None:
+    text = json.dumps(document).encode()
+    try:
+        wanted = msgspec.json.decode(text, type=Desired, dec_hook=parse_scalar)
+    except msgspec.ValidationError:
+        assert all(each.detail for each in refused(document).each)
+    else:
+        assert codec.decode(text, Desired) == wanted

@@ -1,0 +1,83 @@
+"""All faults of a document, by the decoder that stops at the first: what it refuses it is given in parts.
+
+There is no second idea here of what a document is: types and words are the decoder's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from causeway_wire.types import parse_scalar
+
+_SEVERAL: Final = (tuple, list, set, frozenset)
+_REST: Final = (..., type(None), msgspec.UnsetType)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the decoder said of a part of a document."""
+
+    said: str
+    way: tuple[str, ...]
+    """Names and numbers that lead from the document to the part."""
+
+
+def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]:
+    """Yield the faults of a value that was read from JSON and is to be of this kind."""
+    try:
+        msgspec.convert(value, kind, dec_hook=parse_scalar, str_keys=True)
+    except msgspec.ValidationError as error:
+        kind = _chosen(value, kind)
+        found = [
+            *(one for step, part, of in _parts(value, kind) for one in find(part, of, (*way, step))),
+            *(Fault(said, way) for said in _members(value, kind)),
+        ]
+        yield from found or [Fault(str(error), way)]
+
+
+def _chosen(value: object, kind: Any) -> Any:
+    """Return which of several kinds the value is to be; all of them where that does not show."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) not in {Union, UnionType}:
+        return kind
+    kinds = [_chosen(value, one) for one in get_args(kind) if one not in _REST]
+    tagged = [one for one in kinds if _is_tagged(value, one)]
+    return (tagged or kinds)[0] if len(tagged or kinds) == 1 else kind
+
+
+def _is_tagged(value: object, kind: object) -> bool:
+    if not (isinstance(value, dict) and isinstance(kind, type(msgspec.Struct))):
+        return False
+    config = kind.__struct_config__
+    return config.tag_field is not None and value.get(config.tag_field) == config.tag
+
+
+def _members(value: object, kind: Any) -> Iterator[str]:
+    """Yield in the decoder's words which members are unknown, and which are missing."""
+    if not (isinstance(value, dict) and isinstance(kind, type(msgspec.Struct))):
+        return
+    fields, config = msgspec.structs.fields(kind), kind.__struct_config__
+    known = {one.encode_name for one in fields} | {config.tag_field}
+    if config.forbid_unknown_fields:
+        yield from (f"Object contains unknown field `{name}`" for name in value if name not in known)
+    for one in fields:
+        if one.required and one.encode_name not in value:
+            yield f"Object missing required field `{one.encode_name}`"
+
+
+def _parts(value: object, kind: Any) -> Iterable[tuple[str, object, Any]]:
+    """Yield where each part of the value is, and what it is to be."""
+    inside = [one for one in get_args(kind) if one is not ...]
+    if isinstance(value, dict) and isinstance(kind, type(msgspec.Struct)):
+        hints = get_type_hints(kind, include_extras=True)
+        for one in msgspec.structs.fields(kind):
+            if one.encode_name in value:
+                yield one.encode_name, value[one.encode_name], hints[one.name]
+    elif isinstance(value, list) and get_origin(kind) in _SEVERAL and len(inside) == 1:
+        yield from ((str(n), part, inside[0]) for n, part in enumerate(value))
