@@ -35,6 +35,7 @@ from causeway_controller.peers.half import HalfClient, HalfPatience
 from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.trust import pki
 from causeway_controller.trust.identity import make_office
 from causeway_controller.workflows.providers import client_of
@@ -86,6 +87,20 @@ def test_what_cannot_be_is_refused_when_it_is_entered() -> None:
     assert refused(site(kind=StorageKind.VIRTUAL_VOLUMES)) == [("unsupported", "/hosts/0/storage/kind")]
     outside = Static(addresses=(ip_interface("192.0.2.250/24"),))
     assert refused(site(outside)) == [("outside-network", f"{APPLIANCE}/address/addresses/0")]
+
+
+async def test_a_provider_that_production_relies_on_is_not_left_but_by_force(world: World) -> None:
+    async with world.tenant() as tenant:
+        await tenant.join(world.invited())
+        Inventories(tenant.database, now=world.clock).replace(site(), expected=0, actor="test")
+        standings = Standings(tenant.database)
+        standings.put("acme", "esx1", Standing(mode=modes.Partial(vms=frozenset({"db1"}))))
+        standings.put("acme", LAN.id, Standing(mode=modes.Partial(vms=frozenset({"db1"}))))
+        with pytest.raises(ProblemError, match=f"acme on {LAN.id}.*bring it back first"):
+            await tenant.leave()
+        assert (tenant.links.names(), world.members()) == ((NAME,), ["acme"])
+        await tenant.providers.leave(NAME, actor="anna", force=True)
+        assert (tenant.links.names(), world.members()) == ((), [])
 
 
 def test_a_network_without_an_appliance_needs_none() -> None:

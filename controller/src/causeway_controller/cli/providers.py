@@ -110,7 +110,10 @@ def leave(
     name: Annotated[str, _PROVIDER],
     *,
     force: Annotated[
-        bool, typer.Option("--force", help="Although it cannot be told; tell it by other ways.")
+        bool,
+        typer.Option(
+            "--force", help="Although a failover relies on it, or it cannot be told: then tell it otherwise."
+        ),
     ] = False,
     json_wanted: Json = False,
 ) -> None:

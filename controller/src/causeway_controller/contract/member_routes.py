@@ -148,11 +148,11 @@ LEAVE_PROVIDER = Route(
     name="leave_provider",
     method="DELETE",
     path="/v1/providers/{provider}",
-    summary="Leave a provider; it is told, unless `force` says that it cannot be",
+    summary="Leave a provider that no failover relies on; it is told, unless `force` says that it cannot be",
     permission=Permission.MANAGE_PROVIDERS,
     response=ProviderReport,
     query=("force",),
-    problems=(*READ, P.WRONG_PEER),
+    problems=(*READ, P.WRONG_PEER, P.FAILOVER_IN_PROGRESS),
 )
 
 MEMBER_ROUTES: Final = (

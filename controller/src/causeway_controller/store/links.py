@@ -17,8 +17,10 @@ from sqlalchemy.engine import Connection
 
 from causeway_controller.contract.joining import Invitation, LinkState, ProviderReport
 from causeway_controller.errors import StoreError
-from causeway_controller.store import audit, secrets
+from causeway_controller.inventory import production
+from causeway_controller.store import audit, in_use, secrets
 from causeway_controller.store.database import Database
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.peer_tables import provider_link, provider_told, tunnel_end
 from causeway_controller.store.secrets import Kind
 from causeway_controller.trust import pki
@@ -136,6 +138,23 @@ class Links:
             connection.execute(this.values(trouble=trouble))
             if out:
                 connection.execute(this.values(state=LinkState.OUT.value))
+
+    def refuse_relied_on(self, name: Name) -> None:
+        """Raise ProblemError (`failover-in-progress`) where a failover over this provider stands, or a run is
+        open there: without the provider nothing brings production back. StoreError.
+        """
+        inventory = Inventories(self._database, now=self._now).load().inventory
+        places = production.places(inventory)
+        ours = {(one.tenant, one.network.id) for one in places if one.production.id == name}
+        with self._database.read() as connection:
+            used = [one for one in in_use.of(connection) if (one.tenant, one.host) in ours]
+        if used:
+            where = ", ".join(f"{one.tenant} on {one.host}" for one in used)
+            detail = (
+                f"production relies on {name}: failed over, or a run is under way ({where}); bring it back "
+                "first (`causeway failover undo`), or leave by force, and have its staff end its half"
+            )
+            raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
     def remove(self, name: Name, *, actor: str) -> None:
         """Forget a provider, and the keys for it. Again changes nothing. Raises StoreError."""

@@ -101,9 +101,12 @@ class Providers:
     async def leave(self, name: Name, *, actor: str, force: bool) -> None:
         """Have the provider forget this controller, then forget the provider.
 
-        Raises ProblemError, PeerUnreachable unless `force`: then the provider is to be told by other ways.
+        Raises ProblemError, also where a failover relies on it, and PeerUnreachable unless `force`: then the
+        provider is to be told by other ways.
         """
         link = await asyncio.to_thread(self._links.get, name)
+        if not force:
+            await asyncio.to_thread(self._links.refuse_relied_on, name)
         try:
             if link.state is LinkState.JOINING:
                 await self._accept(link)  # it may have been accepted: then there is something to leave
