@@ -8,6 +8,7 @@ as if it had been called once. No secret is in an argument, an address or a comm
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,7 @@ import msgspec
 
 from causeway_controller.errors import HookFailed
 from causeway_controller.failover.steps import Call
+from causeway_controller.hypervisors.threads import in_thread
 from causeway_controller.settings import HookTarget
 from causeway_controller.trust import bounded_command
 from causeway_controller.trust.bounded_command import CommandFailed
@@ -50,12 +52,16 @@ class HookCalls:
     async def _run(self, command: tuple[str, ...], call: Call, run: str) -> None:
         told = {f"CAUSEWAY_{name.upper()}": text for name, text in _told(call, run).items()}
         try:
-            await asyncio.to_thread(
-                bounded_command.output,
-                command,
-                seconds=call.timeout,
-                octets=_OCTETS,
-                environment={"PATH": _PATH, "LANG": "C.UTF-8", **told},
+            # It may take a day, and threads that others share are those that ask the store.
+            await in_thread(
+                functools.partial(
+                    bounded_command.output,
+                    command,
+                    seconds=call.timeout,
+                    octets=_OCTETS,
+                    environment={"PATH": _PATH, "LANG": "C.UTF-8", **told},
+                ),
+                name=f"hook {call.hook}",
             )
         except CommandFailed as error:
             raise HookFailed(call.hook, str(error)) from error

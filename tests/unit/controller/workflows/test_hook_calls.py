@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from aiohttp import web
 
 from causeway_controller.errors import HookFailed
 from causeway_controller.failover.steps import Call, HookMoment
+from causeway_controller.hypervisors.threads import in_thread
 from causeway_controller.settings import HookTarget
 from causeway_controller.workflows.hook_calls import HookCalls
 
@@ -63,6 +67,20 @@ async def test_a_command_that_fails_or_takes_too_long_is_said_to(tmp_path: Path)
     assert "not done after 0.2 s" in await refused(command(tmp_path, "sleep 60"), call(timeout=0.2))
     missing = HookCalls({"hold": HookTarget(command=(str(tmp_path / "nothing"),))})
     assert "cannot be started" in await refused(missing, call())
+
+
+async def test_commands_that_take_long_keep_nobody_from_the_store(tmp_path: Path) -> None:
+    """What asks the store does so in the threads that the loop has for everybody."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
+    begun, may_end = tmp_path / "begun", tmp_path / "may-end"
+    os.mkfifo(begun)
+    os.mkfifo(may_end)
+    hooks = command(tmp_path, f"echo >{begun}; read line <{may_end}")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(hooks.call(call(), "r1"))
+        await in_thread(begun.read_text, name="waits")
+        assert await asyncio.to_thread(lambda: "the store's answer") == "the store's answer"
+        may_end.write_text("now\n")
 
 
 async def test_an_unknown_hook_names_the_setting() -> None:
