@@ -233,6 +233,34 @@ def test_what_a_text_may_be_is_said_in_words(path: tuple[str | int, ...], value:
     assert "regex" not in caught.value.problem.detail
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("role", "kind"), "king", "Invalid value 'king'; expected one of provider, tenant, gateway"),
+        (("management", "speed"), 9, "unknown field `speed`; there are "),
+    ],
+)
+def test_where_a_choice_was_missed_it_is_told_what_there_is(
+    path: tuple[str | int, ...], value: object, words: str
+) -> None:
+    with pytest.raises(ProblemError) as caught:
+        codec.decode(edited(*path, value=value), Desired)
+    assert words in caught.value.problem.detail
+
+
+@pytest.mark.parametrize(
+    ("failover", "detail"),
+    [
+        ({"mode": "idle", "replicas": []}, "Object contains unknown field `replicas`"),
+        ({"mode": "both"}, "Invalid value 'both'"),
+    ],
+)
+def test_nothing_is_told_of_what_is_inside_a_union(failover: object, detail: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        codec.decode(edited("role", "failover", value=failover), Desired)
+    assert caught.value.problem.detail == detail, "a provider's modes are not a tenant's"
+
+
 @pytest.mark.parametrize("text", ["yesterday", "2026-01-31", "2026-01-31T23:59:00"])
 def test_what_a_moment_is_to_be_is_said_in_words(text: str) -> None:
     with pytest.raises(ProblemError, match=r"with its zone, such as 2026-01-31T23:59:00Z"):

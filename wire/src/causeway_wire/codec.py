@@ -11,7 +11,7 @@ from typing import TypeVar, get_args, get_type_hints
 
 import msgspec
 
-from causeway_wire import faults, limits
+from causeway_wire import choices, faults, limits
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import WORDS, format_scalar, format_scalar_masked, parse_scalar
 
@@ -55,7 +55,7 @@ def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Probl
     found = found or (faults.Fault(str(error), ()),)
     told = []
     for one in found[:MOST]:
-        detail, pointer = _locate(one.said, kind, "".join(f"/{_token(step)}" for step in one.way))
+        detail, pointer = _locate(one.said, kind, one.way)
         told.append(problem(ProblemType.INVALID, detail, pointer=pointer))
     return combine(tuple(told), more=max(0, len(found) - MOST))
 
@@ -161,19 +161,20 @@ def _token(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _locate(message: str, kind: object, pointer: str) -> tuple[str, str]:
-    """Split msgspec's message about what is at this RFC 6901 pointer into a sentence and the pointer of the
+def _locate(message: str, kind: object, way: Iterable[str]) -> tuple[str, str]:
+    """Split msgspec's message about what this way leads to into a sentence and the RFC 6901 pointer of the
     member it is about.
     """
     match = _PATH.search(message)
+    steps = [*way]
     if match is not None:
         message = message[: match.start()]
-        for step in _STEP.finditer(match["path"]):
-            token = step["name"] or step["index"] or "*"
-            pointer += "/" + _token(token)
+        steps += (step["name"] or step["index"] or "*" for step in _STEP.finditer(match["path"]))
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
-        pointer += "/" + _token(unknown["name"])
+        steps.append(unknown["name"])
+    pointer = "".join(f"/{_token(step)}" for step in steps)
+    message = choices.add(message, kind, steps)
     if message in _NO_MOMENT:
         message = _MOMENT
     if message.startswith(_UNLIKE):

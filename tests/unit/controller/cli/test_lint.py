@@ -68,8 +68,8 @@ def test_what_the_guide_shows_of_a_misspelt_name_is_what_is_said() -> None:
             "192.168.11.1",
         ),
         ("after: [db1]", "after: [web1]", "/tenants/0/failover_plans/0/entries/1/after", "web1"),
-        ("kind: vsphere", "kind: vmware", "/hosts/0/kind", "vmware"),
-        ("login: vcenter", "password: hunter2", "/hosts/0/password", "password"),
+        ("kind: vsphere", "kind: vmware", "/hosts/0/kind", "one of vsphere, hyperv, libvirt, lab"),
+        ("login: vcenter", "password: hunter2", "/hosts/0/password", "`password`; there are id, kind,"),
         ("vm_id: vm-212", "vm_id: vm-211", "/tenants/0/vms/1/replica", "vm-211"),
     ],
 )
