@@ -252,10 +252,10 @@ def test_where_a_choice_was_missed_it_is_told_what_there_is(
     ("failover", "detail"),
     [
         ({"mode": "idle", "replicas": []}, "Object contains unknown field `replicas`"),
-        ({"mode": "both"}, "Invalid value 'both'"),
+        ({"mode": "both"}, "Invalid value 'both'; expected one of idle, partial"),
     ],
 )
-def test_nothing_is_told_of_what_is_inside_a_union(failover: object, detail: str) -> None:
+def test_inside_a_union_it_is_told_of_the_document_that_was_meant(failover: object, detail: str) -> None:
     with pytest.raises(ProblemError) as caught:
         codec.decode(edited("role", "failover", value=failover), Desired)
     assert caught.value.problem.detail == detail, "a provider's modes are not a tenant's"

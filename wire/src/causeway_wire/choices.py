@@ -33,8 +33,8 @@ def add(message: str, kind: object, steps: Sequence[str]) -> str:
         return _chosen(message, (each.tag for each in tags if each.tag_field == steps[-1]))
     if message.startswith(_NO_MEMBER):
         owners = list(_structs(kind, steps[:-1]))
-        if len(owners) == 1:
-            return f"{message}; there are {', '.join(owners[0].__struct_encode_fields__)}"
+        if len(owners) == 1 and (names := owners[0].__struct_encode_fields__):
+            return f"{message}; there are {', '.join(names)}"
     return message
 
 

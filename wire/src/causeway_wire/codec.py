@@ -52,10 +52,10 @@ def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Probl
     if len(data) <= _LOOKED_THROUGH:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             found = tuple(faults.find(msgspec.json.decode(data), kind))
-    found = found or (faults.Fault(str(error), ()),)
+    found = found or (faults.Fault(str(error), (), kind),)
     told = []
     for one in found[:MOST]:
-        detail, pointer = _locate(one.said, kind, one.way)
+        detail, pointer = _locate(one)
         told.append(problem(ProblemType.INVALID, detail, pointer=pointer))
     return combine(tuple(told), more=max(0, len(found) - MOST))
 
@@ -161,24 +161,24 @@ def _token(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _locate(message: str, kind: object, way: Iterable[str]) -> tuple[str, str]:
-    """Split msgspec's message about what this way leads to into a sentence and the RFC 6901 pointer of the
+def _locate(fault: faults.Fault) -> tuple[str, str]:
+    """Split msgspec's message about a part of a document into a sentence and the RFC 6901 pointer of the
     member it is about.
     """
+    message, steps = fault.said, list[str]()
     match = _PATH.search(message)
-    steps = [*way]
     if match is not None:
         message = message[: match.start()]
         steps += (step["name"] or step["index"] or "*" for step in _STEP.finditer(match["path"]))
     unknown = _UNKNOWN.search(message)
     if unknown is not None:
         steps.append(unknown["name"])
-    pointer = "".join(f"/{_token(step)}" for step in steps)
-    message = choices.add(message, kind, steps)
+    pointer = "".join(f"/{_token(step)}" for step in (*fault.way, *steps))
+    message = choices.add(message, fault.kind, steps)
     if message in _NO_MOMENT:
         message = _MOMENT
     if message.startswith(_UNLIKE):
-        message = _in_words(message, kind)
+        message = _in_words(message, fault.kind)
     too_long = _TOO_LONG.search(message)
     if too_long is not None:
         message = f"{message}; {limits.refusal(pointer, int(too_long['limit']))}"

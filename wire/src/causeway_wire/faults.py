@@ -25,6 +25,8 @@ class Fault:
     said: str
     way: tuple[str, ...]
     """Names and numbers that lead from the document to the part."""
+    kind: Any
+    """What the part is to be."""
 
 
 def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]:
@@ -32,12 +34,12 @@ def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]
     try:
         msgspec.convert(value, kind, dec_hook=parse_scalar, str_keys=True)
     except msgspec.ValidationError as error:
-        kind = _chosen(value, kind)
+        chosen = _chosen(value, kind)
         found = [
-            *(one for step, part, of in _parts(value, kind) for one in find(part, of, (*way, step))),
-            *(Fault(said, way) for said in _members(value, kind)),
+            *(one for step, part, of in _parts(value, chosen) for one in find(part, of, (*way, step))),
+            *(Fault(said, way, chosen) for said in _members(value, chosen)),
         ]
-        yield from found or [Fault(str(error), way)]
+        yield from found or [Fault(str(error), way, kind)]
 
 
 def _chosen(value: object, kind: Any) -> Any:

@@ -64,6 +64,17 @@ async def test_what_is_freed_is_said(tmp_path: Path) -> None:
         assert {lease["tenant"] for lease in change["leases"]} == {"zeta"}
 
 
+async def test_all_that_is_wrong_with_the_shape_is_told_at_once(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        body = {"hosts": [{"id": "a", "kind": "vmware"}], "tenants": [{"id": "B"}], "pools": []}
+        status, told, _ = await served.ask("PUT", "/v1/inventory", body, headers={"If-Match": "*"})
+        assert status == 422
+        assert sorted(one["pointer"] for one in told["errors"]) == [
+            *("/hosts/0", "/hosts/0", "/hosts/0/kind"),
+            *("/pools", "/tenants/0", "/tenants/0/id"),
+        ]
+
+
 @pytest.mark.parametrize("dry", ["", "?dry_run=true"])
 async def test_a_broken_rule_is_named_by_pointer_and_nothing_changes(tmp_path: Path, dry: str) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:

@@ -49,6 +49,29 @@ def test_json_is_read_as_well() -> None:
     assert lint('{"hosts": []}').exit_code == 0
 
 
+def test_all_that_is_wrong_with_the_shape_is_told_at_once() -> None:
+    text = (
+        TEXT.replace("kind: vsphere", "kind: foo")
+        .replace("login: vcenter", "logn: vcenter")
+        .replace("assignment: static, addresses:", "assignment: static, adresses:")
+        .replace("priority: 1", "priority: 9")
+        .replace("public_port: 443", "public_port: https")
+    )
+    found = problems(text)
+    assert {one["line"] for one in found} == {
+        line_of(text, "kind: foo"),
+        line_of(text, "logn: vcenter"),
+        line_of(text, "adresses:"),
+        line_of(text, "priority: 9"),
+        line_of(text, "public_port: https"),
+    }
+    uplink = "/tenants/0/subscriptions/1/uplink/address"
+    assert {one["detail"] for one in found if one["pointer"].startswith(uplink)} == {
+        "Object contains unknown field `adresses`; there are addresses, gateways",
+        "Object missing required field `addresses`",
+    }, "inside a union it is told of the document that was meant"
+
+
 def test_what_the_guide_shows_of_a_misspelt_name_is_what_is_said() -> None:
     result = lint(TEXT.replace("gateway_pool: edge", "gateway_pool: edgy"))
     assert result.exit_code == 1
