@@ -40,6 +40,8 @@ TenantName = Annotated[str, typer.Argument(metavar="TENANT", show_default=False)
 VmName = Annotated[str, typer.Argument(metavar="VM", show_default=False)]
 OnHost = Annotated[str, typer.Option(help="The provider's host that has it.", show_default=False)]
 _ENTRY: Final = re.compile(r"/replicas/(\d+)(?:/|$)")
+_SAID: Final = re.compile(r"/replicas/(\d+)(?=/)")
+"""Another entry, in what is said of one."""
 _NOT_TRIED: Final = "not tried: see below"
 _ABOUT_ONE: Final = frozenset({404, 409, 412, 422})
 """Statuses of refusals that say nothing of other VMs."""
@@ -130,10 +132,12 @@ def import_(
     be left out, and are forgotten then. Replicas of VMs that are not in it stay as they are.
     """
     read = inventory_file.read(file, json_wanted=json_wanted)
-    places = {f"/replicas{pointer}": place for pointer, place in read.places.items()} | read.places
-    with telling.told(read.name, places, json_wanted=json_wanted):
+    with telling.told(read.name, read.places, json_wanted=json_wanted):
         wanted = _wanted(client(context), tenant, read)
-        reply = _register_all(client(context), tenant, wanted, dry_run=dry_run)
+        try:
+            reply = _register_all(client(context), tenant, wanted, dry_run=dry_run)
+        except ProblemError as error:
+            raise ProblemError(_at(error.problem, range(len(wanted)))) from error
     if json_wanted:
         telling.as_json(reply.value)
         return
@@ -228,23 +232,23 @@ def _wanted(asked: Client, tenant: str, read: Read) -> Sequence[ListedReplica]:
                 _register_all(asked, tenant, tuple(found.values()), dry_run=True)
             except ProblemError as error:
                 findings.take(_at(error.problem, places))
-    findings.problems.sort(key=lambda one: read.places.get(_in_file(one), (0, 0)))
+    findings.problems.sort(key=lambda one: read.places.get(one.pointer or "", (0, 0)))
     findings.refuse()
     return tuple(found.values())
 
 
 def _at(found: Problem, places: Sequence[int]) -> Problem:
-    """The problem of a list, told of the longer one that its entries stand in at these places."""
+    """The problem of a request, told of the file in which its entries stand at these places."""
     each = tuple(
-        replace(one, pointer=f"/{places[int(entry[1])]}{(one.pointer or '')[entry.end(1) :]}")
+        replace(
+            one,
+            pointer=f"/{places[int(entry[1])]}{(one.pointer or '')[entry.end(1) :]}",
+            detail=_SAID.sub(lambda other: f"/{places[int(other[1])]}", one.detail),
+        )
         for one in found.each
         if (entry := _ENTRY.match(one.pointer or "")) is not None
     )
     return combine(each, more=found.more or 0) if each else found
-
-
-def _in_file(one: Problem) -> str:
-    return (one.pointer or "").removeprefix("/replicas")
 
 
 def _entered(asked: Client, tenant: str, wanted: Sequence[ListedReplica], *, dry_run: bool) -> dict[str, str]:

@@ -155,7 +155,7 @@ def test_of_a_file_with_a_mistake_nothing_is_entered_and_its_line_is_told(
     assert (done.exit_code, entered(controller, "web1")) == (1, UNSET)
     lines = done.stdout.splitlines()
     assert [line.split(": ")[0] for line in lines] == [f"{file}:1:33", f"{file}:3:33"]
-    assert [line.split(": ")[1] for line in lines] == ["/replicas/0/vm_id", "/replicas/2/vm_id"]
+    assert [line.split(": ")[1] for line in lines] == ["/0/vm_id", "/2/vm_id"]
     file.write_text(MANY.replace("vm_id: vm-3", "id: vm-3"))
     done = ask(controller, "import", "acme", "-f", str(file))
     assert (done.exit_code, done.stdout.startswith(f"{file}:3:")) == (1, True)
@@ -193,6 +193,16 @@ def test_all_that_is_wrong_with_a_file_is_told_at_once(
         (7, "/6/vm"),
     ], done.stdout
     assert done.exit_code == 1
+    assert "already at /5/vm; give each its own" in done.stdout, "the place in the file, not in a request"
+
+
+def test_places_are_those_of_the_file_where_its_shape_is_right(controller: AtSocket, tmp_path: Path) -> None:
+    file = tmp_path / "replicas.yaml"
+    file.write_text("- {vm: app9, host: esx1, vm_id: vm-8}\n" + "- {vm: app1, host: esx1, vm_id: vm-9}\n" * 2)
+    done = ask(controller, "import", "acme", "-f", str(file), "--json")
+    told = json.loads(done.stdout)["problems"]
+    assert [(one["line"], one["pointer"]) for one in told][:2] == [(1, "/0/vm"), (3, "/2/vm")]
+    assert "already at /1/vm;" in told[1]["detail"]
 
 
 def test_what_is_refused_for_no_part_of_the_file_is_told_of_none(
