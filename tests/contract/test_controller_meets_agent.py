@@ -152,7 +152,7 @@ async def test_before_enrolment_the_controller_takes_the_agent_for_nobody(
     tmp_path: Path, unused_tcp_port: int
 ) -> None:
     async with running(tmp_path, unused_tcp_port) as agent, agent.open() as opened:
-        with pytest.raises(AgentUnreachable):
+        with pytest.raises(AgentUnreachable, match="causeway-agent status"):
             await opened.versions()
 
 

@@ -47,7 +47,8 @@ class AgentUnreachable(ControllerError):  # noqa: N818 - a situation, not a defe
         super().__init__(
             f"{appliance} at {where} is unreachable or refused us ({reason}); check that it is powered on, "
             f"that its management sources include this controller, that its certificate names "
-            f"urn:causeway:appliance:{appliance}, and in its log whether it refused our certificate"
+            f"urn:causeway:appliance:{appliance}, and by `causeway-agent status` on its console whether it "
+            "refused our certificate, and why"
         )
         self.appliance = appliance
         self.where = where

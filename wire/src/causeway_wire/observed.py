@@ -234,6 +234,16 @@ class RevokedCertificate(Report, frozen=True, kw_only=True):
     last: Timestamp | None = None
 
 
+class RefusedCertificate(Report, frozen=True, kw_only=True):
+    """Certificates that were refused at the API for one reason, since the agent began; revoked ones apart."""
+
+    reason: str
+    """In words, and what to do about it."""
+    refused: int
+    """How often."""
+    last: Timestamp
+
+
 class CounterReport(Report, frozen=True, kw_only=True):
     """A named counter of the packet filter, since its table was made."""
 
@@ -277,6 +287,8 @@ class Observed(Report, frozen=True, kw_only=True):
     """
     revoked: tuple[RevokedCertificate, ...] = ()
     """Certificates that are refused although their authority signed them."""
+    refused: tuple[RefusedCertificate, ...] = ()
+    """Why others were refused at the API, the latest reason first: who showed one saw the connection end."""
     started: Timestamp | None = None
     """When this agent began."""
 

@@ -40,7 +40,7 @@ class Serving:
     ) -> None:
         self._listener = listener
         self._context = context
-        context.refuses = engine.revocations.refuses
+        context.refuses, context.failed = engine.revocations.refuses, engine.refusals.note
         self._engine = engine
         self._directory = directory
         self._ready: Callable[[], None] | None = ready

@@ -18,6 +18,8 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 Refuses = Callable[[SerialNumber], bool]
 """Whether a certificate is refused although its authority signed it."""
+Failed = Callable[[int, str], None]
+"""Told why a certificate could not be verified, in OpenSSL's number and words."""
 
 
 class Handshake(ssl.SSLObject):
@@ -29,6 +31,7 @@ class Handshake(ssl.SSLObject):
 
     accepted: float
     refuses: Refuses
+    failed: Failed
 
     def do_handshake(self) -> None:
         try:
@@ -36,6 +39,8 @@ class Handshake(ssl.SSLObject):
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
+            if isinstance(error, ssl.SSLCertVerificationError):
+                self.failed(error.verify_code, error.verify_message)
             _log.warning(events.TLS_REFUSED, reason=error.reason or str(error))
             raise
         serial = peers.serial(self.getpeercert() or {})
@@ -71,6 +76,7 @@ class RotatingContext(ssl.SSLContext):
 
     current: ssl.SSLContext | None = None
     refuses: Refuses
+    failed: Failed
 
     def wrap_bio(
         self,
@@ -84,5 +90,5 @@ class RotatingContext(ssl.SSLContext):
             raise ssl.SSLError("no credentials yet")
         made = self.current.wrap_bio(incoming, outgoing, server_side, server_hostname, session)
         if isinstance(made, Handshake):
-            made.accepted, made.refuses = time.monotonic(), self.refuses
+            made.accepted, made.refuses, made.failed = time.monotonic(), self.refuses, self.failed
         return made

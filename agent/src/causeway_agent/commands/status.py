@@ -87,6 +87,7 @@ def _page(status: Mapping[str, Any], now: datetime) -> Iterator[str]:
     for nic in observed["nics"]:
         yield from _nic(nic)
     yield from _revoked(observed.get("revoked", ()), now)
+    yield from _refused(observed.get("refused", ()), now)
     if observed["state"] != OFFLINE:
         yield from _drift(observed["drift"], now)
     yield from _foreign(observed.get("foreign", ()))
@@ -252,6 +253,15 @@ def _revoked(revoked: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[st
         yield from entry("revoked" if index == 0 else "", f"{one['serial']} {where}{shown}")
     if len(told) > MOST_REVOKED:
         yield from entry("", f"and {len(told) - MOST_REVOKED} more")
+
+
+def _refused(refused: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+    """Whoever showed a certificate in vain only saw the connection end."""
+    for one in refused:
+        times = "once" if one["refused"] == 1 else f"{one['refused']} times"
+        yield from entry(
+            "refused", f"a certificate at the API, {times}, last {moment(one['last'], now)}: {one['reason']}"
+        )
 
 
 def _drops(status: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from causeway_agent.engine.machine import Machine
 from causeway_agent.engine.public_rules import RuleKeeper
 from causeway_agent.engine.reconcile import Pace, Reconciler
 from causeway_agent.engine.records import Records
+from causeway_agent.engine.refusals import Refusals
 from causeway_agent.engine.revocations import Revocations
 from causeway_agent.engine.rules_journal import RulesJournal
 from causeway_agent.engine.shares import Shares
@@ -75,6 +76,7 @@ class Engine:
         self._pace = pace
         self._started = machine.clock.now()
         self.revocations = Revocations(lambda: self.management, machine.clock)
+        self.refusals = Refusals(machine.clock)
         self.updates = Updates(machine.slots, health=self.health, in_flight=lambda: self.changes.in_flight)
         self._changes: ChangeRunner | None = None
         self._reconciler: Reconciler | None = None
@@ -200,6 +202,7 @@ class Engine:
             slowed=state.slowed,
             foreign=state.foreign,
             revoked=(*self.revocations.report(), *revocation.at_tunnels(document)),
+            refused=self.refusals.report(),
             started=self._started,
         )
 

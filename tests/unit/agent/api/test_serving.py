@@ -69,6 +69,7 @@ class Scene:
     def serving(self) -> Serving:
         engine = SimpleNamespace(
             revocations=SimpleNamespace(refuses=lambda _: False),
+            refusals=SimpleNamespace(note=lambda _code, _words: None),
             reconciler=SimpleNamespace(looked=Signal()),
             management=SimpleNamespace(address="192.0.2.1", port=8443),
             state=SimpleNamespace(damage=self.damage),

@@ -26,6 +26,7 @@ from causeway_wire.observed import (
     FailoverReport,
     NicReport,
     Observed,
+    RefusedCertificate,
     RevokedCertificate,
     Transport,
     TunnelReport,
@@ -214,6 +215,14 @@ def test_revoked_certificates_are_told_those_that_were_shown_first() -> None:
     assert any(line.strip() == "1f at the API" for line in lines)
     assert any(line.strip() == "1 at tunnel acme-1" for line in lines)
     assert any(line.strip() == "and 3 more" for line in lines)
+
+
+def test_why_certificates_were_refused_is_told() -> None:
+    text = page(observed(refused=(RefusedCertificate(reason="expired: set the clock", refused=3, last=NOW),)))
+    start = text[text.index("refused ") :]
+    assert "a certificate at the API, 3 times, last" in " ".join(start.split())
+    assert "expired: set the clock" in " ".join(start.split())
+    assert "\nrefused" not in page(observed())
 
 
 def test_what_others_have_added_is_told() -> None:
