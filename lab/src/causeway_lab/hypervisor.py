@@ -148,6 +148,8 @@ class LabProvider:
         """Power on: the agent runs and its API listens. Off: everything in the namespace is gone."""
         appliance = self._known(owner_id)
         async with appliance.turn:
+            if self._known(owner_id) is not appliance:
+                raise HypervisorError(f"{owner_id} was deployed anew; repeat it")
             if appliance.machine.powered_on == on:
                 return
             if on:
@@ -157,13 +159,17 @@ class LabProvider:
 
     async def destroy(self, owner_id: str) -> None:
         """Power off and remove, its state directory too."""
-        appliance = self._appliances.pop(owner_id, None)
+        appliance = self._appliances.get(owner_id)
         if appliance is None:
             return
         async with appliance.turn:
+            if self._appliances.get(owner_id) is not appliance:
+                return
             await self._stop(appliance, grace=0.0)
+            await asyncio.to_thread(shutil.rmtree, appliance.directory, ignore_errors=True)
+            # Last, for a removal that fails before is repeated.
             namespaces.destroy(appliance.wiring)
-        await asyncio.to_thread(shutil.rmtree, appliance.directory, ignore_errors=True)
+            del self._appliances[owner_id]
 
     def agent_pid(self, owner_id: str) -> int | None:
         """Process id of the machine's agent, while it runs."""
