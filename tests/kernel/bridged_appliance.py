@@ -8,6 +8,7 @@ Reads a verb, and for `apply` a document in JSON, per line; answers each with a 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from causeway_agent.backends.filter.nft import NftFirewall
 from causeway_agent.backends.filter.tunnel_loads import KernelTunnelLoads
 from causeway_agent.backends.host.clock import SystemClock
 from causeway_agent.backends.kernel.rtnl import RtnlKernel
+from causeway_agent.backends.processes import tunnel_servers
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.backends.segment import neighbour_responder
 from causeway_agent.backends.segment.neighbours import PacketNeighbours
@@ -111,7 +113,9 @@ async def run(appliance: str, run_directory: Path, key_directory: Path) -> None:
                 processes=supervisor,
                 neighbours=PacketNeighbours(),
                 connections=FakeConnections(),
-                loads=KernelTunnelLoads(firewall),
+                loads=KernelTunnelLoads(
+                    firewall, functools.partial(tunnel_servers.written, supervisor.servers)
+                ),
                 clock=SystemClock(),
                 dead_man=FakeDeadMan(),
                 slots=FakeSlots(),

@@ -23,7 +23,7 @@ class Nothing:
     def close(self): pass
 with Liveness("cwtun0", Nothing) as liveness:
     assert liveness._counted() is not None
-assert set(tunnel_loads.queues()) == {{"cwtun0"}}
+assert set(tunnel_loads._counted()) == {{"cwtun0"}}
 assert path_probe._octets("cwtun0") == 0
 """
 

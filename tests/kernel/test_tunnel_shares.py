@@ -17,7 +17,9 @@ import pytest_asyncio
 from causeway_lab.assembly.lab import Lab, VmRef
 from causeway_lab.service import drill
 from causeway_lab.world import namespaces
+from causeway_lab.world.line.conditions import Blocked, Conditions
 from causeway_lab.world.topology import controller_of, original_of, replica_of
+from causeway_wire.observed import Transport
 from tests.kernel import bridged_lab
 from tests.kernel.bridged_lab import HOST, MACS
 from tests.kernel.processes_lab import until
@@ -36,7 +38,7 @@ with socket.socket(family, socket.SOCK_DGRAM) as sock:
     sock.connect((sys.argv[1], 9))
     while True:
         try:
-            sock.send(bytes(64))
+            sock.send(bytes(int(sys.argv[2])))
         except OSError:  # nobody listens there, which ICMP says now and then; or a buffer is full
             pass
 """
@@ -66,9 +68,9 @@ async def extended(lab: Lab) -> AsyncIterator[Lab]:
 
 
 @asynccontextmanager
-async def flooding(machine: str, address: str) -> AsyncIterator[None]:
+async def flooding(machine: str, address: str, *, octets: int = 64) -> AsyncIterator[None]:
     process = await asyncio.create_subprocess_exec(
-        *namespaces.within(machine, sys.executable, "-c", _FLOOD, address)
+        *namespaces.within(machine, sys.executable, "-c", _FLOOD, address, str(octets))
     )
     try:
         yield
@@ -122,6 +124,47 @@ async def test_a_flood_leaves_the_neighbours_their_share(extended: Lab, side: st
     assert seen.problem is not None
     assert "tunnel-full" in seen.problem.type
     assert sum(each.packets for each in seen.counters if each.name == "drop_excess") > 1000
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def over_tcp(extended: Lab) -> AsyncIterator[Lab]:
+    """The tunnel goes over TCP, on a line of 20 Mbit/s."""
+    agent = extended.agent(f"{TENANT}-nea1")
+    await extended.lines.change(TENANT, Conditions().changed(rate=20_000_000, blocked=(Blocked.UDP,)))
+    async with asyncio.timeout(60):
+        while (await agent.observed()).tunnels[0].transport is not Transport.TCP:
+            pass
+    try:
+        yield extended
+    finally:
+        await extended.lines.change(TENANT, Conditions())
+
+
+@pytest.mark.parametrize("version", [4, 6])
+async def test_a_flood_out_of_the_provider_s_end_over_tcp_leaves_the_neighbours_their_share(
+    over_tcp: Lab, version: int
+) -> None:
+    """Its server reads on when its connection is full, and drops where no device counts."""
+    (hog, neighbour), (flooded, asked) = (
+        (replica_of(TENANT, ref.vm) for ref in (DB, WEB)),
+        (CONTROLLER, ROUTER),
+    )
+    mac = over_tcp.topology.machines[hog].ports[0].mac
+    agent, address = over_tcp.agent(f"{TENANT}-sp"), address_of(over_tcp, asked, version)
+    async with asyncio.timeout(30):
+        while await answered(neighbour, address) < ANSWERED:
+            pass
+    async with flooding(hog, address_of(over_tcp, flooded, version), octets=1300):
+        async with asyncio.timeout(40):
+            while mac not in {each.mac for each in (await agent.observed()).slowed}:
+                pass
+        async with asyncio.timeout(60):
+            while await answered(neighbour, address) < ANSWERED:
+                pass
+            while "nothing" in await said(neighbour, sys.executable, "-c", _CONNECT, address):
+                pass
+        seen = await agent.observed()
+    assert {each.mac for each in seen.slowed} == {mac}
 
 
 def test_a_flood_of_frames_leaves_the_neighbours_their_share(tmp_path: Path) -> None:

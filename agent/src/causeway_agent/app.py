@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import ssl
@@ -29,7 +30,7 @@ from causeway_agent.backends.host.slot_channel import SocketSlots
 from causeway_agent.backends.host.storage import DirectoryStorage
 from causeway_agent.backends.kernel import neighbour_tables
 from causeway_agent.backends.kernel.rtnl import RtnlKernel
-from causeway_agent.backends.processes import dead_man, lock
+from causeway_agent.backends.processes import dead_man, lock, tunnel_servers
 from causeway_agent.backends.processes.supervisor import Supervisor
 from causeway_agent.backends.segment import neighbour_responder
 from causeway_agent.backends.segment.neighbours import PacketNeighbours
@@ -198,7 +199,9 @@ async def machine(settings: Settings, path: Path, *, no_offload: str | None) -> 
                 processes=supervisor,
                 neighbours=neighbours,
                 connections=connections,
-                loads=KernelTunnelLoads(firewall),
+                loads=KernelTunnelLoads(
+                    firewall, functools.partial(tunnel_servers.written, supervisor.servers)
+                ),
                 clock=clock,
                 dead_man=watcher,
                 slots=SocketSlots(),

@@ -199,7 +199,7 @@ class Connections(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Packets that a device sent, and those it dropped because its queue was full, since it was made."""
+    """Packets that a device sent, and those that it, or OpenVPN behind it, dropped for want of room."""
 
     sent: int
     dropped: int

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
 import pytest
 
-from causeway_agent.backends.filter import tunnel_loads
+from causeway_agent.backends.filter.tunnel_loads import KernelTunnelLoads
 from causeway_agent.backends.host import device_counters
 from causeway_agent.engine.ports import Queue
 from causeway_agent.errors import BackendError
@@ -21,15 +22,84 @@ cwtun0:       0       0    0    0    0     0          0         0        0     1
 """  # noqa: E501 - as the kernel writes it
 
 
-def test_of_tunnels_devices_it_is_told_what_was_sent_and_dropped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "dev").write_text(LISTED, encoding="latin-1")
-    monkeypatch.setattr(device_counters, "FILE", str(tmp_path / "dev"))
-    assert tunnel_loads.queues() == {"cwu1195": Queue(14, 15), "cwtun0": Queue(100, 0)}
+Written = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
 
 
-def test_where_there_is_no_list_it_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device_counters, "FILE", str(tmp_path / "dev"))
+async def silent(devices: Collection[str]) -> Mapping[str, int]:
+    return {}
+
+
+class Nobody:
+    async def run(self, commands: str) -> str:
+        raise NotImplementedError
+
+
+class Kernel:
+    """Its list of devices, as it is now."""
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._path = path
+        monkeypatch.setattr(device_counters, "FILE", str(path))
+
+    def says(self, text: str) -> None:
+        self._path.write_text(text, encoding="latin-1")
+
+    def sent(self, packets: int) -> None:
+        """One device, packets of 100 octets."""
+        figures = f"0 0 0 0 0 0 0 0 {packets * 100} {packets} 0 7 0 0 0 0"
+        self.says("head\nhead\ncwt1195: " + figures + "\n")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(tmp_path / "dev", monkeypatch)
+
+
+def loads(written: Written = silent) -> KernelTunnelLoads:
+    return KernelTunnelLoads(Nobody(), written)
+
+
+async def test_of_tunnels_devices_it_is_told_what_was_sent_and_dropped(kernel: Kernel) -> None:
+    kernel.says(LISTED)
+    assert await loads().queues() == {"cwu1195": Queue(14, 15), "cwtun0": Queue(100, 0)}
+
+
+async def test_where_there_is_no_list_it_is_told_so(kernel: Kernel) -> None:
     with pytest.raises(BackendError, match="read what devices sent"):
-        tunnel_loads.queues()
+        await loads().queues()
+
+
+async def test_what_openvpn_was_given_and_did_not_write_was_dropped(kernel: Kernel) -> None:
+    told = {"cwt1195": 0}
+
+    async def written(devices: Collection[str]) -> Mapping[str, int]:
+        return {device: told[device] for device in devices}
+
+    looked = loads(written)
+    for packets, octets in ((0, 0), (1000, 5000)):
+        told["cwt1195"] = octets
+        kernel.sent(packets)
+        await looked.queues()
+    told["cwt1195"] += 1000 * 126 // 4
+    kernel.sent(2000)
+    assert (await looked.queues())["cwt1195"] == Queue(2000 - 750, 7 + 750)
+    told["cwt1195"] = 0  # another client
+    kernel.sent(3000)
+    assert (await looked.queues())["cwt1195"] == Queue(3000 - 750, 7 + 750)
+    told["cwt1195"] = 1000 * 126 * 96 // 100  # the two are not read at once
+    kernel.sent(4000)
+    assert (await looked.queues())["cwt1195"] == Queue(4000 - 750, 7 + 750)
+
+
+async def test_who_is_given_little_is_not_asked(kernel: Kernel) -> None:
+    asked: list[Collection[str]] = []
+
+    async def written(devices: Collection[str]) -> Mapping[str, int]:
+        asked.append(devices)
+        return {}
+
+    looked = loads(written)
+    for packets in (0, 200, 400, 601):
+        kernel.sent(packets)
+        await looked.queues()
+    assert asked == [["cwt1195"]]

@@ -28,7 +28,8 @@ class Ears:
 
 def server(transport: Transport) -> ServerUnit:
     status = openvpn.Status(tunnel="acme-0", transport=transport)
-    spec = SimpleNamespace(device=f"cw{transport.value[0]}1195", name=f"vpn-acme-0-{transport.value}")
+    device, name = f"cw{transport.value[0]}1195", f"vpn-acme-0-{transport.value}"
+    spec = SimpleNamespace(device=device, name=name, transport=transport)
     return cast(ServerUnit, SimpleNamespace(spec=spec, status=status, recency=(0, 0.0)))
 
 
@@ -45,6 +46,21 @@ def world(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     made.state = state
     return made
+
+
+async def test_servers_over_tcp_are_asked_what_they_wrote_and_may_say_nothing() -> None:
+    async def four() -> int | None:
+        return 4
+
+    async def nothing() -> int | None:
+        return None
+
+    udp, tcp, silent = (server(each) for each in (Transport.UDP, Transport.TCP, Transport.TCP))
+    for unit, device, answer in ((udp, "cwu1", four), (tcp, "cwt1", four), (silent, "cwt2", nothing)):
+        cast(Any, unit).spec.device, cast(Any, unit).written = device, answer
+    asked = (udp, tcp, silent)
+    assert await tunnel_servers.written(lambda: asked, ("cwu1", "cwt1", "cwt2")) == {"cwt1": 4}
+    assert await tunnel_servers.written(lambda: asked, ("cwt2",)) == {}
 
 
 def test_the_only_one_connected_carries(world: SimpleNamespace) -> None:

@@ -19,6 +19,9 @@ from causeway_wire.observed import TunnelState
 START_DEADLINE = 30.0
 """Seconds a server gets to listen."""
 
+ANSWER_DEADLINE = 0.3
+"""Seconds it gets to say how much it has written."""
+
 _NEW_PEER = "Peer Connection Initiated"
 _PEER_GONE = "client-instance"
 
@@ -44,7 +47,9 @@ class ServerUnit:
         """Whether it is still to be seen that the process leaves packets to the kernel, as it is meant to."""
         self._declined: str | None = None
         """Why it does not."""
-        self._tallies: tuple[int, int] = (0, 0)
+        self._management: management.Connection | None = None
+        self._asked: set[asyncio.Future[int]] = set()
+        """Who waits to hear how much it has written."""
 
     def adopt(self, entry: records.Record) -> bool:
         """Take over the recorded process if it still runs with the configuration it would get now."""
@@ -133,9 +138,31 @@ class ServerUnit:
         async with asyncio.TaskGroup() as group:
             follower = group.create_task(openvpn.follow(self._directory, self._handle))
             await child.wait()
+            self._management = None
             follower.cancel()
 
+    async def written(self) -> int | None:
+        """Return how many octets it has sent outside, by its own word; None when it says nothing."""
+        if self._management is None:
+            return None
+        asked: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._asked.add(asked)
+        self._management.command("status 3")
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE):
+                return await asked
+        except TimeoutError:
+            return None
+        finally:
+            self._asked.discard(asked)
+
+    def _say(self, written: int) -> None:
+        for asked in self._asked:
+            if not asked.done():
+                asked.set_result(written)
+
     def _handle(self, event: management.Event, connection: management.Connection) -> None:
+        self._management = connection
         match event:
             case management.StateChanged(state="CONNECTED") if not self._declines():
                 if self.status.state is TunnelState.STOPPED:
@@ -150,6 +177,7 @@ class ServerUnit:
                 if _NEW_PEER in text or _PEER_GONE in text:
                     connection.command("status 3")
             case management.PeersListed(peers=peers):
+                self._say(sum(peer.sent for peer in peers))
                 self._peers(peers)
             case _:
                 pass

@@ -1,8 +1,7 @@
 """Supervised processes and tasks: started, kept alive, adopted after a restart of the agent, reported.
 
 The data plane outlives the agent: leaving the supervisor leaves OpenVPN and HAProxy running, and the next
-supervisor finds them by its records. Tasks inside the agent (the first-packet filter, the neighbour
-responder) end with it.
+supervisor finds them by its records. Tasks inside the agent (the first-packet filter...) end with it.
 """
 
 from __future__ import annotations
@@ -243,18 +242,20 @@ class Supervisor:
             **{tunnel: device for tunnel, device in servers.items() if device is not None},
         }
 
+    def servers(self) -> list[ServerUnit]:
+        """Those of all tunnels."""
+        return [one.unit for one in self._running.values() if isinstance(one.unit, ServerUnit)]
+
     def _servers(self) -> Mapping[TunnelId, TunnelServers]:
         """The servers of each tunnel as they are now."""
         groups: dict[TunnelId, list[ServerUnit]] = {}
-        for running in self._running.values():
-            if isinstance(running.unit, ServerUnit):
-                groups.setdefault(running.unit.spec.tunnel, []).append(running.unit)
+        for unit in self.servers():
+            groups.setdefault(unit.spec.tunnel, []).append(unit)
         for gone in self._tunnel_servers.keys() - groups.keys():
             self._tunnel_servers.pop(gone).close()
         for tunnel, units in groups.items():
-            self._tunnel_servers.setdefault(
-                tunnel, TunnelServers(self._tell, self._context.clock.monotonic)
-            ).update(units)
+            made = TunnelServers(self._tell, self._context.clock.monotonic)
+            self._tunnel_servers.setdefault(tunnel, made).update(units)
         return self._tunnel_servers
 
     def paths(self) -> Mapping[TunnelId, PathSize]:

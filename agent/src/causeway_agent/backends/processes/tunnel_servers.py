@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 
 from causeway_agent.backends.processes.carrier_notices import Notices
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
-from causeway_wire.observed import TunnelReport, TunnelState
+from causeway_wire.observed import Transport, TunnelReport, TunnelState
 
 _RANK = {TunnelState.STOPPED: 0, TunnelState.CONNECTING: 1, TunnelState.CONNECTED: 2}
 
@@ -19,6 +20,15 @@ questions of long ago when it goes on. Shorter than what a client grants its for
 """
 
 _log = structlog.get_logger()
+
+
+async def written(servers: Callable[[], Iterable[ServerUnit]], devices: Collection[str]) -> Mapping[str, int]:
+    """Return how many octets servers over TCP have sent outside, by these devices, as far as they say."""
+    asked = [
+        unit for unit in servers() if unit.spec.device in devices and unit.spec.transport is Transport.TCP
+    ]
+    said = await asyncio.gather(*(unit.written() for unit in asked))
+    return {unit.spec.device: octets for unit, octets in zip(asked, said, strict=True) if octets is not None}
 
 
 class TunnelServers:

@@ -19,6 +19,10 @@ DROPPED_FROM: Final = 0.02
 """Part of what is offered to a device that it drops when it is taken to have no room: less is what senders
 that look for the limit themselves (TCP) have to lose.
 """
+OUTSIDE: Final = 26
+"""Octets by which a packet grows over TCP: its length, opcode and peer, number, tag (AES-256-GCM)."""
+SKEW: Final = 0.05
+"""Part of what was given by which what was written may differ, as they are read one after the other."""
 STUCK: Final = 50.0
 """Packets per second: a tunnel that carries less than that does not work, or stands still."""
 LOOKS: Final = 3
@@ -55,6 +59,23 @@ class Sender:
 
     device: str
     mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a tunnel's device gave OpenVPN since it was made."""
+
+    packets: int
+    octets: int
+
+
+def lost_inside(given: Given, written: int) -> int:
+    """Return how many of the packets that OpenVPN was given for TCP, in a while, it did not write, by the
+    octets that it wrote: it reads on when its connection takes no more, and drops.
+    """
+    due = given.octets + OUTSIDE * given.packets
+    part = 1 - written / due if due > 0 else 0.0
+    return round(part * given.packets) if part > SKEW else 0
 
 
 @dataclass(frozen=True, slots=True)
