@@ -15,6 +15,7 @@ from pathlib import Path
 from causeway_agent import app, settings
 from causeway_agent.backends.filter import nft
 from causeway_agent.backends.host import capabilities
+from causeway_agent.backends.processes import openvpn_server, tls_proxy
 from causeway_agent.engine import machine, service
 from causeway_agent.engine.admission import Preconditions
 from causeway_agent.engine.service import Engine
@@ -76,6 +77,8 @@ def _be_patient() -> None:
     """A handshake gets the time that it takes on emulated and busy processors."""
     for name in ("FIRST_DEADLINE", "NEXT_DEADLINE", "LONGEST_DEADLINE", "PATIENCE"):
         setattr(remotes, name, SLOWNESS * getattr(remotes, name))
+    openvpn_server.START_DEADLINE *= SLOWNESS
+    tls_proxy.START_DEADLINE *= SLOWNESS
     setattr(nft, "_SECONDS", SLOWNESS * getattr(nft, "_SECONDS"))  # noqa: B009, B010 - a test's business only
     machine.OPERATION_SECONDS *= SLOWNESS
     machine.OBSERVE_SECONDS *= SLOWNESS

@@ -236,7 +236,10 @@ def failed_over(files: dict[str, dict[str, str]]) -> Iterator[dict[str, Agent]]:
             stack.callback(agents[machine].end)
         for machine in reversed(ENDS):
             until(lambda end=machine: observed(end).get("change", {}).get("finished"), f"change at {machine}")  # type: ignore[misc]
-            tell(what="change", end=machine, state=observed(machine)["change"]["state"])
+            state = observed(machine)["change"]["state"]
+            tell(what="change", end=machine, state=state)
+            if state != "done":
+                raise RuntimeError(f"the change at {machine} is {state}\n{_last_words()}")
         for version in (4, 6):
             tell(what="passes", version=version, passed=passes(version))
         until(settled, "everything as it should be")
