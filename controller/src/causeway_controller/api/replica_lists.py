@@ -112,7 +112,7 @@ class ReplicaListHandlers:
         async def asked(host: Name) -> Mapping[VmName, Problem]:
             staff = ask.caller.tenant is None
             misfits = self.hosts.misfits(host, changed, tenant=ask.places["tenant"], staff=staff)
-            return await hosts.answered(misfits, host)
+            return await hosts.answered(misfits, host, staff=staff)
 
         found = await asyncio.gather(*map(asked, sorted({one.host for one in of.values()})))
         misfits, findings = {vm: one for each in found for vm, one in each.items()}, Findings()

@@ -75,7 +75,8 @@ class ReplicaHandlers:
             renamed = _places(ask) if await asyncio.to_thread(self._may_rename, ask, wanted, before) else None
             these, members = {ask.places["vm"]: wanted}, {ask.places["vm"]: ""}
             await asyncio.to_thread(self.entry.tried, ask, these, members, renamed=renamed)
-            await hosts.answered(self._asked_host(ask, wanted, before, renamed), asked.host)
+            fits = self._asked_host(ask, wanted, before, renamed)
+            await hosts.answered(fits, asked.host, staff=ask.caller.tenant is None)
             await asyncio.to_thread(self._enter, ask, wanted, renamed)
         told = {ask.places["vm"]: self.entry.told(ask, asked)}
         await asyncio.to_thread(self.told.keep, ask.places["tenant"], told)

@@ -14,6 +14,7 @@ from causeway_controller.api.tags import ANY
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.replicas import RegisterReplica
 from causeway_controller.contract.tenant import ReplicaVm
+from causeway_controller.errors import SecretMissing
 from causeway_controller.hypervisors.base import HypervisorError
 from causeway_controller.inventory import modes
 from causeway_controller.store.audit import Audit
@@ -49,6 +50,18 @@ async def test_a_restore_point_is_kept_without_touching_inventory_or_host(tmp_pa
         assert (seen, again.headers["ETag"]) == (told, response.headers["ETag"])
         held = {"If-None-Match": again.headers["ETag"]}
         assert (await served.ask("GET", PATH, headers=held))[0] == 304
+
+
+@pytest.mark.parametrize(
+    "refuses", [HypervisorError("no connection to qemu+tls://10.0.0.7: refused"), SecretMissing("esx1-login")]
+)
+async def test_how_a_host_is_met_is_told_to_staff_alone(tmp_path: Path, refuses: Exception) -> None:
+    async with serving(tmp_path, inventory=two_tenants()) as served:
+        served.hosts.refuses = refuses
+        status, told, _ = await served.ask("PUT", PATH, OTHER, **ROBOT)
+        assert (status, "staff" in told["detail"], str(refuses) in told["detail"]) == (503, True, False)
+        status, told, _ = await served.ask("PUT", PATH, OTHER)
+        assert (status, str(refuses) in told["detail"]) == (503, True)
 
 
 async def test_another_vm_is_looked_for_and_entered_as_if_by_hand(tmp_path: Path) -> None:
