@@ -156,4 +156,8 @@ def test_every_command_of_the_guide_works_in_its_order(tmp_path: Path, unused_tc
     assert "no gateway pool is called edgy" in "".join(shown.values())
     anna = next(text for command, text in shown.items() if "anna.token tenant" in command)
     assert anna.split() == ["acme", "esx1", "2", "2"]
+    client = next(text for command, text in shown.items() if "client.py" in command)
+    assert "is not deployed" in client.splitlines()[0]
+    assert client.splitlines()[1].strip().startswith("there is no secret vcenter in the vault")
+    assert "1 tenant" in shown[next(command for command in shown if "export --json" in command)]
     assert "causeway_inventory_revision 1.0" in "".join(shown.values())
