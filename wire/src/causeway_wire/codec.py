@@ -12,6 +12,7 @@ from typing import TypeVar, get_args, get_type_hints
 import msgspec
 
 from causeway_wire import choices, faults, limits
+from causeway_wire.desired import Desired
 from causeway_wire.problem import Problem, ProblemError, ProblemType, combine, problem
 from causeway_wire.types import WORDS, format_scalar, format_scalar_masked, parse_scalar
 
@@ -55,7 +56,7 @@ def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Probl
     found = found or (faults.Fault(str(error), (), kind),)
     told = []
     for one in found[:MOST]:
-        detail, pointer = _locate(one)
+        detail, pointer = _locate(one, kind)
         told.append(problem(ProblemType.INVALID, detail, pointer=pointer))
     return combine(tuple(told), more=max(0, len(found) - MOST))
 
@@ -161,8 +162,8 @@ def _token(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _locate(fault: faults.Fault) -> tuple[str, str]:
-    """Split msgspec's message about a part of a document into a sentence and the RFC 6901 pointer of the
+def _locate(fault: faults.Fault, document: object) -> tuple[str, str]:
+    """Split msgspec's message about a part of a document of this kind into a sentence and the RFC 6901 pointer of the
     member it is about.
     """
     message, steps = fault.said, list[str]()
@@ -179,7 +180,7 @@ def _locate(fault: faults.Fault) -> tuple[str, str]:
         message = _MOMENT
     if message.startswith(_UNLIKE):
         message = _in_words(message, fault.kind)
-    too_long = _TOO_LONG.search(message)
-    if too_long is not None:
+    too_long = _TOO_LONG.search(message) if document is Desired else None
+    if too_long is not None:  # of other documents `GET /v1` says no limits, and a controller has no such path
         message = f"{message}; {limits.refusal(pointer, int(too_long['limit']))}"
     return message, pointer

@@ -72,6 +72,12 @@ def test_all_that_is_wrong_with_the_shape_is_told_at_once() -> None:
     }, "inside a union it is told of the document that was meant"
 
 
+def test_a_list_that_is_too_long_is_told_without_what_only_appliances_have() -> None:
+    (found,) = problems(TEXT.replace("gateways: [gw1]", f"gateways: {['gw1'] * 17}"))
+    assert found["detail"] == "Expected `array` of length <= 16"
+    assert found["pointer"] == "/gateway_pools/0/gateways"
+
+
 def test_what_the_guide_shows_of_a_misspelt_name_is_what_is_said() -> None:
     result = lint(TEXT.replace("gateway_pool: edge", "gateway_pool: edgy"))
     assert result.exit_code == 1
