@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
+from causeway_controller.cli import telling
+from causeway_controller.cli.options import Json
 from causeway_controller.commands.ending import CONFIG, read_settings, settings_as_owner, told
 
 _FILE = typer.Argument(metavar="FILE", help="The backup.")
 
 
-def backup(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG] = None) -> None:
+def backup(
+    file: Annotated[Path, _FILE],
+    config: Annotated[Path | None, CONFIG] = None,
+    *,
+    json_wanted: Json = False,
+) -> None:
     """Write all that the controller remembers into a new file, while it runs.
 
     Secrets in it are sealed; the keys of the vault are not in it: keep a copy of them elsewhere. A backup
@@ -22,6 +29,10 @@ def backup(file: Annotated[Path, _FILE], config: Annotated[Path | None, CONFIG] 
 
     with told():
         made = upkeep.back_up(read_settings(config), file)
+    if json_wanted:
+        counts = {"rows": made.end.rows, "tables": len(made.tables), "sha256": made.end.sha256}
+        telling.as_json({"file": str(file), **counts})
+    else:
         typer.echo(f"{file}: {made.end.rows} rows of {len(made.tables)} tables, SHA-256 {made.end.sha256}")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from causeway_controller.cli import errors, telling
+from causeway_controller.cli.options import Json
 from causeway_controller.commands import logins
 from causeway_controller.commands.ending import CONFIG, settings_as_owner, told
 from causeway_wire.types import Secret
@@ -21,12 +22,16 @@ Config = Annotated[Path | None, CONFIG]
 
 
 @vault.command("list")
-def list_(config: Config = None) -> None:
+def list_(config: Config = None, *, json_wanted: Json = False) -> None:
     """Name the secrets that were entered; never their values."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        for entry in upkeep.secret_names(settings_as_owner(config)):
+        found = upkeep.secret_names(settings_as_owner(config))
+    if json_wanted:
+        telling.as_json([{"name": one.name, "key": one.key, "at": one.at.isoformat()} for one in found])
+    else:
+        for entry in found:
             typer.echo(f"{entry.name}\tkey {entry.key}\t{entry.at:%Y-%m-%d %H:%M} UTC")
 
 
@@ -58,12 +63,18 @@ def remove(name: Annotated[str, _NAME], config: Config = None) -> None:
 
 
 @vault.command()
-def keys(config: Config = None) -> None:
+def keys(config: Config = None, *, json_wanted: Json = False) -> None:
     """Show the master keys, and how many secrets each seals."""
     from causeway_controller.app import upkeep  # noqa: PLC0415 - it takes half a second
 
     with told():
-        for key in upkeep.keys(settings_as_owner(config)):
+        found = upkeep.keys(settings_as_owner(config))
+    if json_wanted:
+        telling.as_json(
+            [{"number": one.number, "secrets": one.secrets, "newest": one.newest} for one in found]
+        )
+    else:
+        for key in found:
             what = "seals what is entered" if key.newest else "can be dropped" if not key.secrets else "old"
             typer.echo(f"key {key.number}\t{key.secrets} secrets\t{what}")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,18 @@ def test_secrets_are_entered_named_and_removed_and_never_shown(host: Host) -> No
     assert "hunter2" not in said
     host.run("vault", "remove", "hypervisor/esx1")
     assert host.run("vault", "list") == ""
+
+
+def test_programs_are_told_as_json(host: Host, tmp_path: Path) -> None:
+    assert json.loads(host.run("vault", "list", "--json")) == []
+    host.run("vault", "put", "hypervisor/esx1", text="hunter2\n")
+    (entry,) = json.loads(host.run("vault", "list", "--json"))
+    assert (entry["name"], entry["key"]) == ("hypervisor/esx1", 1)
+    assert datetime.fromisoformat(entry["at"]).tzinfo is not None
+    assert json.loads(host.run("vault", "keys", "--json")) == [{"number": 1, "secrets": 1, "newest": True}]
+    made = json.loads(host.run("backup", tmp_path / "one.backup", "--json"))
+    assert (made["file"], len(made["sha256"])) == (str(tmp_path / "one.backup"), 64)
+    assert min(made["rows"], made["tables"]) > 1
 
 
 def test_a_master_key_is_exchanged(host: Host) -> None:
