@@ -120,6 +120,7 @@ def build(parts: Parts) -> web.Application:
         watchers=watchers,
         metrics=metrics,
         replicas=told_of,
+        tokens=tokens,
         database=database,
         now=now,
         standings=Standings(database),

@@ -12,11 +12,13 @@ import msgspec
 from msgspec import UNSET
 
 from causeway_controller import __version__
+from causeway_controller.api import ending_tokens
 from causeway_controller.api.appliance_reports import AppliancesTold
 from causeway_controller.api.exchange import Answer, Ask, Handler
 from causeway_controller.api.metrics import CONTENT_TYPE, Metrics
 from causeway_controller.api.ports import Watcher
 from causeway_controller.contract import routes
+from causeway_controller.contract.access import Permission
 from causeway_controller.contract.change import ApplianceNeeded
 from causeway_controller.contract.status import About, Caller, Health, Status, Trouble
 from causeway_controller.failover import leaving_out
@@ -29,6 +31,7 @@ from causeway_controller.store.left_on import LeftOn
 from causeway_controller.store.replicas import Replicas
 from causeway_controller.store.run_reports import RunsTold
 from causeway_controller.store.tenancies import Standings
+from causeway_controller.store.tokens import Tokens
 from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import TenantId, VmName
 
@@ -53,6 +56,7 @@ class StatusHandlers:
     watchers: tuple[Watcher, ...]
     metrics: Metrics
     replicas: Replicas
+    tokens: Tokens
     database: Database
     now: Callable[[], datetime]
 
@@ -92,7 +96,8 @@ class StatusHandlers:
         left = await asyncio.to_thread(self._left_on, tenant)
         theirs = [*left, *wrong, *_needless(deployed, needed, stored), *wanted, *_some(old)]
         troubles = [*own, *theirs, *others]
-        notices = (*await asyncio.to_thread(self._left_out, stored), *notices)
+        ending = await asyncio.to_thread(self._ending, tenant) if _may_make_tokens(ask) else ()
+        notices = (*await asyncio.to_thread(self._left_out, stored), *ending, *notices)
         running = await asyncio.to_thread(self.runs.open, tenant)
         status = Status(
             summary=_summary(troubles, running),
@@ -141,6 +146,9 @@ class StatusHandlers:
         """What is wrong besides the appliances, of the provider as a whole."""
         return [*(() if stored.revision else (_NO_INVENTORY,)), *await _troubles(self.watchers)]
 
+    def _ending(self, tenant: TenantId | None) -> tuple[Trouble, ...]:
+        return tuple(ending_tokens.tell(self.tokens.list(tenant), self.now()))
+
     def _replicas(self, stored: Stored) -> tuple[Trouble, ...]:
         """Plans that lack some, and what was told that is wrong with others, of the tenants in this."""
         told, tenants = self.replicas.all(), stored.inventory.tenants
@@ -182,6 +190,10 @@ class StatusHandlers:
 
     def _stored(self, tenant: str | None) -> Stored:
         return self.inventories.load() if tenant is None else self.inventories.of_tenant(tenant)
+
+
+def _may_make_tokens(ask: Ask) -> bool:
+    return Permission.MANAGE_TOKENS in ask.caller.permissions
 
 
 async def _troubles(watchers: Iterable[Watcher]) -> list[Trouble]:
