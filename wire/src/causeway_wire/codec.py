@@ -163,8 +163,8 @@ def _token(name: str) -> str:
 
 
 def _locate(fault: faults.Fault, document: object) -> tuple[str, str]:
-    """Split msgspec's message about a part of a document of this kind into a sentence and the RFC 6901 pointer of the
-    member it is about.
+    """Split msgspec's message about a part of this kind of document into a sentence and the RFC 6901 pointer
+    of the member it is about.
     """
     message, steps = fault.said, list[str]()
     match = _PATH.search(message)
