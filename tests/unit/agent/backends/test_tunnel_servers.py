@@ -29,7 +29,7 @@ class Ears:
 def server(transport: Transport) -> ServerUnit:
     status = openvpn.Status(tunnel="acme-0", transport=transport)
     device, name = f"cw{transport.value[0]}1195", f"vpn-acme-0-{transport.value}"
-    spec = SimpleNamespace(device=device, name=name, transport=transport)
+    spec = SimpleNamespace(device=device, name=name, transport=transport, sends_all=True)
     return cast(ServerUnit, SimpleNamespace(spec=spec, status=status, recency=(0, 0.0)))
 
 
@@ -61,6 +61,15 @@ async def test_servers_over_tcp_are_asked_what_they_wrote_and_may_say_nothing() 
     asked = (udp, tcp, silent)
     assert await tunnel_servers.written(lambda: asked, ("cwu1", "cwt1", "cwt2")) == {"cwt1": 4}
     assert await tunnel_servers.written(lambda: asked, ("cwt2",)) == {}
+
+
+async def test_a_server_that_drops_frames_to_nobody_is_not_asked_what_it_wrote() -> None:
+    async def four() -> int | None:
+        return 4
+
+    bridged = server(Transport.TCP)
+    cast(Any, bridged).spec.sends_all, cast(Any, bridged).written = False, four
+    assert await tunnel_servers.written(lambda: (bridged,), ("cwt1195",)) == {}
 
 
 def test_the_only_one_connected_carries(world: SimpleNamespace) -> None:

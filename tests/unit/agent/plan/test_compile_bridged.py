@@ -165,6 +165,9 @@ def test_openvpn_carries_frames_and_gives_no_addresses() -> None:
             line for line in lines if line.startswith(("ifconfig ", "client-to-client", "client-config"))
         ]
     assert all(server.files == () for server in servers)
+    routed = compiled(documents.provider(Partial(replicas=(VM, ROUTED_VM)))).processes
+    assert {server.sends_all for server in servers} == {False}, "not to hosts that they do not know"
+    assert {server.sends_all for server in routed if isinstance(server, VpnServer)} == {True}
     assert all("max-routes-per-client 49152\nstale-routes-check 3600 60\n" in text for text in texts[:2])
     assert bridge.HEARD < openvpn_config.MAX_HOSTS, "of a host without a place no frame is taken"
     assert bridge.HEARD_SECONDS >= openvpn_config.HOST_SECONDS

@@ -23,9 +23,13 @@ _log = structlog.get_logger()
 
 
 async def written(servers: Callable[[], Iterable[ServerUnit]], devices: Collection[str]) -> Mapping[str, int]:
-    """Return how many octets servers over TCP have sent outside, by these devices, as far as they say."""
+    """Return how many octets servers over TCP have sent outside, by these devices, as far as they say. What a
+    bridged one was given tells nothing of that: a frame to a host that it does not know takes no room.
+    """
     asked = [
-        unit for unit in servers() if unit.spec.device in devices and unit.spec.transport is Transport.TCP
+        unit
+        for unit in servers()
+        if unit.spec.device in devices and unit.spec.transport is Transport.TCP and unit.spec.sends_all
     ]
     said = await asyncio.gather(*(unit.written() for unit in asked))
     return {unit.spec.device: octets for unit, octets in zip(asked, said, strict=True) if octets is not None}

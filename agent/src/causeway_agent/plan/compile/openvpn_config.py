@@ -14,6 +14,7 @@ from typing import Final
 
 from causeway_agent.plan.compile import kernel_carried
 from causeway_agent.plan.model import path_size
+from causeway_agent.plan.model.processes import BEHIND_CLIENT
 from causeway_agent.plan.model.target import Facts
 from causeway_wire.desired import Extension, TunnelClient, TunnelServer
 from causeway_wire.observed import Transport
@@ -25,7 +26,7 @@ QUEUE_LENGTH: Final = 2000
 SOCKET_BUFFER: Final = 1024 * 1024
 """Octets each way."""
 
-SERVER_FILES: Final = (("ccd/DEFAULT", "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
+SERVER_FILES: Final = ((BEHIND_CLIENT, "iroute 0.0.0.0 0.0.0.0\niroute-ipv6 ::/0\n"),)
 """Everything behind the one client is reached through it; without this its inner packets are dropped."""
 
 _REVOKED: Final = "revoked"
@@ -104,7 +105,7 @@ def server_files(tunnel: TunnelServer, transport: Transport, facts: Facts) -> tu
     """What the server's configuration refers to."""
     if tunnel.extension is Extension.BRIDGED:
         return revoked_files(tunnel)
-    by_kernel = (("ccd/DEFAULT", kernel_carried.CLIENT_FILE),)
+    by_kernel = ((BEHIND_CLIENT, kernel_carried.CLIENT_FILE),)
     behind = by_kernel if kernel_carried.carries(tunnel, transport, facts) else SERVER_FILES
     return (*behind, *revoked_files(tunnel))
 

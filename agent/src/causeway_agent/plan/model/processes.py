@@ -11,9 +11,13 @@ the key directory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from causeway_wire.observed import Transport
 from causeway_wire.types import IPAddress, IPNetwork, KeyTag, Secret, TenantId, TunnelId
+
+BEHIND_CLIENT: Final = "ccd/DEFAULT"
+"""Name of the file that tells a server what is behind its client, whatever the client's name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,13 @@ class VpnServer:
     def devices(self) -> tuple[str, ...]:
         """Its tun device, as the only one."""
         return (self.device,)
+
+    @property
+    def sends_all(self) -> bool:
+        """Whether it sends its client whatever its device gives it. A bridged one learns from frames who is
+        behind the client, as a switch does, and drops those to others.
+        """
+        return any(name == BEHIND_CLIENT for name, _ in self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
