@@ -93,3 +93,12 @@ async def test_the_latest_reasons_are_kept(tmp_path: Path, port: int) -> None:
         found = await told(door)
         assert len(found) == refusals.KEPT
         assert found[0].reason.startswith(f"reason {100 + refusals.KEPT + 2}")
+
+
+async def test_strangers_do_not_drive_out_what_is_told_of_a_clock(tmp_path: Path, port: int) -> None:
+    async with opened(tmp_path, port) as door:
+        for code in (refusals.EXPIRED, *range(100, 100 + refusals.KEPT + 3)):
+            door.engine.refusals.note(code, f"reason {code}")
+        found = await told(door)
+        assert len(found) == refusals.KEPT
+        assert found[-1].reason.startswith("expired")

@@ -16,7 +16,9 @@ from causeway_wire.observed import RefusedCertificate
 NOT_YET_VALID: Final = 9
 EXPIRED: Final = 10
 KEPT: Final = 8
-"""Reasons told at once; OpenSSL has some eighty."""
+"""Reasons told at once; OpenSSL has some eighty. Strangers can bring about many of them; those that only
+certificates of the controllers' authority have are not given up for theirs.
+"""
 
 
 class Refusals:
@@ -31,7 +33,7 @@ class Refusals:
         count, _ = self._found.pop((code, words), (0, None))
         self._found[code, words] = (count + 1, self._clock.now())
         if len(self._found) > KEPT:
-            del self._found[next(iter(self._found))]
+            del self._found[next(each for each in self._found if each[0] not in {NOT_YET_VALID, EXPIRED})]
 
     def report(self) -> tuple[RefusedCertificate, ...]:
         """What was refused since the agent began, the latest first."""
