@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from causeway_wire import codec
 from causeway_wire.desired import Desired
@@ -63,6 +64,14 @@ def test_more_than_can_be_told_is_counted() -> None:
     document["management"]["sources"] = ["x"] * (codec.MOST + 20)
     found = refused(document)
     assert (len(found.each), found.more) == (codec.MOST, 20)
+
+
+def test_the_search_ends_long_before_a_document_with_nothing_but_faults() -> None:
+    document = example()
+    document["nics"] = [{}] * 50_000
+    found = refused(document)
+    assert found.more is not UNSET
+    assert len(found.each) + found.more == 10 * codec.MOST
 
 
 def test_of_a_large_document_the_first_is_told() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
+
+from causeway_wire.faults import type_hints
 
 _NO_WORD = "Invalid enum value "
 _NO_TAG = "Invalid value "
@@ -73,7 +75,7 @@ def _under(kind: object, step: str) -> Iterator[object]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
         if step in names:
-            yield get_type_hints(kind, include_extras=True)[names[step]]
+            yield type_hints(kind)[names[step]]
         return
     inside = get_args(kind)
     if inside and get_origin(kind) in {list, tuple, frozenset, set}:

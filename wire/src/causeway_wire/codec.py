@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import TypeVar, get_args, get_type_hints
+from typing import TypeVar, get_args
 
 import msgspec
 
@@ -26,7 +27,9 @@ _TOO_LONG = re.compile(r"of length <= (?P<limit>\d+)$")
 _UNKNOWN = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]|\[(?P<any>\.\.\.)\]")
 MOST = 100
-"""Problems that are told of one document, with how many more there are."""
+"""Problems that are told of one document, with how many more were found."""
+_LOOKED_FOR = 10 * MOST
+"""Then the search ends: entries that are no more than two octets long can each be wrong twice."""
 _LOOKED_THROUGH = 1 << 20
 _TRUNCATED = "Input data was truncated"
 """Of msgspec, also where an escape near the end of a whole text lacks digits or its other half."""
@@ -46,13 +49,13 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Problem:
-    """All that is wrong with a document that was refused, or the first of a large one: to look costs as much
-    as to decode it some more times.
+    """What is wrong with a document that was refused, or the first of a large one: to look costs as much as
+    to decode it some more times.
     """
     found: tuple[faults.Fault, ...] = ()
     if len(data) <= _LOOKED_THROUGH:
         with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            found = tuple(faults.find(msgspec.json.decode(data), kind))
+            found = tuple(itertools.islice(faults.find(msgspec.json.decode(data), kind), _LOOKED_FOR))
     found = found or (faults.Fault(str(error), (), kind),)
     told = []
     for one in found[:MOST]:
@@ -131,7 +134,7 @@ def _shapes(kind: object, seen: set[object]) -> Iterator[tuple[str | None, str]]
     inside = get_args(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in seen:
         seen.add(kind)
-        inside = tuple(get_type_hints(kind, include_extras=True).values())
+        inside = tuple(faults.type_hints(kind).values())
     for one in inside:
         yield from _shapes(one, seen)
 

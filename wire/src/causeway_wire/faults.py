@@ -5,7 +5,9 @@ There is no second idea here of what a document is: types and words are the deco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -30,16 +32,29 @@ class Fault:
 
 
 def find(value: object, kind: Any, way: tuple[str, ...] = ()) -> Iterator[Fault]:
-    """Yield the faults of a value that was read from JSON and is to be of this kind."""
+    """Yield the faults of a value that was read from JSON and is to be of this kind, as they are found: who
+    wants some need not pay for all of a document that has nothing else.
+    """
     try:
         msgspec.convert(value, kind, dec_hook=parse_scalar, str_keys=True)
     except msgspec.ValidationError as error:
-        chosen = _chosen(value, kind)
-        found = [
-            *(one for step, part, of in _parts(value, chosen) for one in find(part, of, (*way, step))),
-            *(Fault(said, way, chosen) for said in _members(value, chosen)),
-        ]
-        yield from found or [Fault(str(error), way, kind)]
+        said = str(error)
+    else:
+        return
+    chosen = _chosen(value, kind)
+    found = itertools.chain(
+        (one for step, part, of in _parts(value, chosen) for one in find(part, of, (*way, step))),
+        (Fault(one, way, chosen) for one in _members(value, chosen)),
+    )
+    first = next(found, None)
+    yield first or Fault(said, way, kind)
+    yield from found
+
+
+@functools.cache
+def type_hints(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
+    """Return what each member of a document is to be, with what annotates it."""
+    return get_type_hints(kind, include_extras=True)
 
 
 def _chosen(value: object, kind: Any) -> Any:
@@ -77,7 +92,7 @@ def _parts(value: object, kind: Any) -> Iterable[tuple[str, object, Any]]:
     """Yield where each part of the value is, and what it is to be."""
     inside = [one for one in get_args(kind) if one is not ...]
     if isinstance(value, dict) and isinstance(kind, type(msgspec.Struct)):
-        hints = get_type_hints(kind, include_extras=True)
+        hints = type_hints(kind)
         for one in msgspec.structs.fields(kind):
             if one.encode_name in value:
                 yield one.encode_name, value[one.encode_name], hints[one.name]
