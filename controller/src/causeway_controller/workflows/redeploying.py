@@ -77,6 +77,9 @@ class Redeploying:
         return Done()
 
     async def _remove(self, record: Record, one: Deployed) -> None:
+        """While its host could make no other one, it stays: who planned this may have died long ago."""
+        await self._life.check(one.tenant, one.host, under=under(record), in_place=True)
+
         async def never() -> bool:
             self._in_charge()
             return False

@@ -113,6 +113,20 @@ async def test_a_machine_stays_when_its_host_could_make_no_other_one(database: D
     assert (world.machine, world.cleared) == (1, [])
 
 
+async def test_who_takes_over_looks_at_the_host_before_the_machine_goes(database: Database) -> None:
+    world = World(database)
+    world.engine.at = killed_once(REMOVE, "before")
+    run = await world.begin()
+    with pytest.raises(Killed):
+        await world.engine.carry_out(run)
+    world.unable = True
+    world.controller("two")
+    await world.engine.carry_out(run)
+    kind, told = world.last(run)
+    assert (kind, told["why"]) == ("failed", "there is no network vlan-7")
+    assert (world.machine, world.cleared) == (1, [])
+
+
 @pytest.mark.parametrize("moment", ["before", "after", "remembered"])
 @pytest.mark.parametrize("stage", [REMOVE, DEPLOY])
 async def test_whoever_is_killed_the_next_one_ends_it(database: Database, stage: str, moment: str) -> None:
