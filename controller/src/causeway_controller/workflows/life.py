@@ -156,11 +156,12 @@ class Life:
         """
         async with self._acting[tenant, host]:
             one = await self._deployed(tenant, host)
-            await asyncio.to_thread(self._runs.refuse_open, tenant, host)
-            await self._refuse_failed_over(one)
+            await self._refuse_in_use(one)
             if not gone:
                 provider = await self._hosts(tenant, host)
-                if await provider.find(one.id) is not None:
+                there = await provider.find(one.id)
+                await self._refuse_in_use(one)  # to ask a host takes minutes, and a run may have begun
+                if there is not None:
                     await provider.power(one.id, on=False, grace=_GRACE_SECONDS)
                 await provider.destroy(one.id)
             await self._forgotten(one, revoke=True, actor=actor, reason="retired")
@@ -177,7 +178,8 @@ class Life:
             raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
         return found
 
-    async def _refuse_failed_over(self, one: Deployed) -> None:
+    async def _refuse_in_use(self, one: Deployed) -> None:
+        await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host)
         try:
             site = await self._tenancies.load(one.tenant, one.host)
         except ProblemError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +65,8 @@ class World:
         self.deployment = NoDeployment()
         self.tokens: list[str] = []
         self.order: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Happens while a host is asked."""
         self.life = Life(
             provisioning=self.deployment,
             renewal=one.renewal,
@@ -86,6 +88,7 @@ class World:
 
     async def _host(self, _tenant: TenantId, _host: Name) -> Provider:
         self.order.append("host")
+        self.meanwhile()
         return self.host
 
     async def _drop(self, appliance: ApplianceId) -> None:
@@ -201,9 +204,20 @@ async def test_an_appliance_that_serves_a_failover_is_not_retired(world: World) 
     assert (world.host.on, world.alive) == ({ME: True}, 1)
 
 
-async def test_while_a_run_is_open_nothing_is_retired(world: World) -> None:
+def begin_run(world: World) -> None:
     at = world.one.now
     world.one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=at))
+
+
+async def test_while_a_run_is_open_nothing_is_retired(world: World) -> None:
+    begin_run(world)
+    with pytest.raises(ProblemError, match="r1"):
+        await world.retire()
+    assert (world.host.on, world.alive, world.order) == ({ME: True}, 1, [])
+
+
+async def test_when_a_run_begins_while_the_host_is_asked_nothing_is_retired(world: World) -> None:
+    world.meanwhile = functools.partial(begin_run, world)
     with pytest.raises(ProblemError, match="r1"):
         await world.retire()
     assert (world.host.on, world.alive) == ({ME: True}, 1)
