@@ -14,12 +14,15 @@ from causeway_controller.contract.access import Permission, Role, granted
 from causeway_controller.contract.audiences import STAFF
 from causeway_controller.contract.routes import Route
 from causeway_controller.contract.tokens import NewToken
-from causeway_controller.inventory import certificates
+from causeway_controller.hypervisors.base import HypervisorError
+from causeway_controller.inventory import certificates, modes
 from causeway_controller.inventory.replicas import none_of_theirs
 from causeway_controller.store import authorities
 from causeway_controller.store.runs import Run, Runs
+from causeway_controller.store.tenancies import Standing, Standings
 from causeway_controller.store.tokens import Tokens
 from causeway_controller.trust import pki
+from causeway_wire.problem import Problem
 from tests.certificates import signed
 from tests.controller_api import Served, numbered_octets, serving
 from tests.provider_inventory import host, other_tenant, seed_example, tenant, vm
@@ -101,6 +104,32 @@ async def answers(served: Served, role: Role, names: dict[str, str]) -> dict[str
     return found
 
 
+def unfit(*ids: str) -> dict[str, Problem]:
+    """What the host says of VMs of these ids to who is not the provider's staff."""
+    return {one: none_of_theirs("esx1", one) for one in ids}
+
+
+@pytest.mark.parametrize("fault", ["the host is not asked", "another one is told first"])
+async def test_whose_a_vm_is_shows_no_other_way(tmp_path: Path, fault: str) -> None:
+    """Not by an answer that comes although its host is away, nor by what else is wrong being told or not."""
+    inventory = seed_example(tenants=(tenant(), other_tenant(vms=(vm("theirs1", 13),))))
+    async with serving(tmp_path, inventory=inventory) as served:
+        where = f"/v1/tenants/acme/replicas/{OWN['vm']}"
+        if fault == "the host is not asked":
+            served.hosts.refuses = HypervisorError("host esx1 cannot be reached")
+        else:
+            standing = Standing(mode=modes.Full(frozenset({OWN["vm"]})))
+            Standings(served.database).put("acme", "esx1", standing)
+        told = [
+            (await served.ask("PUT", where, {"host": "esx1", "vm_id": one}, role=role, whose="acme"))[:2]
+            for role in ROLES
+            for one in ("vm-theirs1", "vm-nobodys")
+            if Permission.REGISTER_REPLICAS in granted(role, "acme")
+        ]
+    assert len(told) > 1
+    assert all(one == told[0] for one in told), told
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_what_is_another_ones_is_answered_as_what_is_nowhere(tmp_path: Path, role: Role) -> None:
     inventory = seed_example(
@@ -109,7 +138,7 @@ async def test_what_is_another_ones_is_answered_as_what_is_nowhere(tmp_path: Pat
     )
     async with serving(tmp_path, inventory=inventory) as served:
         # What a host says of VMs is seen in `test_fitting_guessed`.
-        served.hosts.misfitting = {"vm-no-vm": none_of_theirs("esx1", "vm-no-vm")}
+        served.hosts.misfitting = unfit("vm-no-vm", "vm-theirs1")
         there = await answers(served, role, things(served))
         nowhere = await answers(served, role, NOWHERE)
     assert there.keys() == nowhere.keys()

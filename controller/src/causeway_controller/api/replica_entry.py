@@ -33,6 +33,8 @@ _TRIES: Final = 8
 """Somebody else may change the inventory between two looks at it."""
 _SEGMENTS: Final = 6
 """Of a pointer to a replica in the inventory: `/tenants/0/vms/0/replica`."""
+_NO_ID: Final = "\x7f"
+"""What no id of a VM has in it (`ForeignId`)."""
 _ELSEWHERE: Final = problem(
     ProblemType.INVALID,
     "an entry that is not yours is refused, and nothing is entered before that is mended; tell the provider, "
@@ -81,11 +83,12 @@ class ReplicaEntry:
         changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], wanted)
         findings, order = Findings(), {vm: place for place, vm in enumerate(members)}
         reached = _reached(ask, findings, stored.inventory, wanted, members)
-        if reached != wanted:
-            changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], reached)
         shared = sorted(_shared(ask, changed, reached), key=lambda each: order[each[0]])
         for vm, found in shared:
             findings.note(replace(found, pointer=f"{members[vm]}/vm_id"))
+        apart = _apart(ask, stored.inventory, reached)
+        if apart != wanted:
+            changed, pointers = replicas.with_replicas(stored.inventory, ask.places["tenant"], apart)
         try:
             if reached and not shared:
                 self.inventories.tried(changed, before=stored, renamed=renamed)
@@ -148,8 +151,21 @@ def _reached(ask: Ask, findings: Findings, inventory: Inventory, wanted: Wanted,
     }
 
 
+def _apart(ask: Ask, inventory: Inventory, wanted: Wanted) -> Wanted:
+    """Return them with an id that no VM has where one is the replica of a VM that the caller may not see: its
+    host is asked of it then, as of any other, and what else is wrong is told as of any other.
+    """
+    theirs = {
+        one.replica for tenant in inventory.tenants if not ask.caller.sees(tenant.id) for one in tenant.vms
+    }
+    return {
+        vm: one if one is UNSET or one not in theirs else replace(one, vm_id=f"{one.vm_id}{_NO_ID}")
+        for vm, one in wanted.items()
+    }
+
+
 def _shared(ask: Ask, changed: Inventory, wanted: Wanted) -> Iterator[tuple[VmName, Problem]]:
-    """Yield each VM whose replica would be another VM's as well."""
+    """Yield each VM whose replica would be another VM's as well that the caller may see."""
     tenant = ask.places["tenant"]
     asked: dict[ReplicaVm, list[VmName]] = defaultdict(list)
     for vm, place in wanted.items():
@@ -157,13 +173,10 @@ def _shared(ask: Ask, changed: Inventory, wanted: Wanted) -> Iterator[tuple[VmNa
             asked[place].append(vm)
     bearers = ((entry.id, one.name, one.replica) for entry in changed.tenants for one in entry.vms)
     for bearer, name, place in bearers:
-        if isinstance(place, UnsetType):
+        if isinstance(place, UnsetType) or not ask.caller.sees(bearer):
             continue
         for vm in asked.get(place, ()):
             if (bearer, name) != (tenant, vm):
-                if not ask.caller.sees(bearer):
-                    yield vm, replicas.none_of_theirs(place.host, place.vm_id)
-                    continue
                 detail = f"VM {place.vm_id} of host {place.host} is {name}'s replica; one is of one VM"
                 yield vm, problem(ProblemType.DUPLICATE, detail)
 
