@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,11 @@ cwtun0:       0       0    0    0    0     0          0         0        0     1
 """  # noqa: E501 - as the kernel writes it
 
 
-Written = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
+Written = Callable[[str], Awaitable[int | None]]
 
 
-async def silent(devices: Collection[str]) -> Mapping[str, int]:
-    return {}
+async def silent(device: str) -> int | None:
+    return None
 
 
 class Nobody:
@@ -44,10 +45,10 @@ class Kernel:
     def says(self, text: str) -> None:
         self._path.write_text(text, encoding="latin-1")
 
-    def sent(self, packets: int) -> None:
-        """One device, packets of 100 octets."""
+    def sent(self, packets: int, *devices: str) -> None:
+        """These devices, packets of 100 octets."""
         figures = f"0 0 0 0 0 0 0 0 {packets * 100} {packets} 0 7 0 0 0 0"
-        self.says("head\nhead\ncwt1195: " + figures + "\n")
+        self.says("head\nhead\n" + "".join(f"{each}: {figures}\n" for each in devices or ("cwt1195",)))
 
 
 @pytest.fixture
@@ -72,8 +73,8 @@ async def test_where_there_is_no_list_it_is_told_so(kernel: Kernel) -> None:
 async def test_what_openvpn_was_given_and_did_not_write_was_dropped(kernel: Kernel) -> None:
     told = {"cwt1195": 0}
 
-    async def written(devices: Collection[str]) -> Mapping[str, int]:
-        return {device: told[device] for device in devices}
+    async def written(device: str) -> int:
+        return told[device]
 
     looked = loads(written)
     for packets, octets in ((0, 0), (1000, 5000)):
@@ -92,14 +93,32 @@ async def test_what_openvpn_was_given_and_did_not_write_was_dropped(kernel: Kern
 
 
 async def test_who_is_given_little_is_not_asked(kernel: Kernel) -> None:
-    asked: list[Collection[str]] = []
+    asked: list[str] = []
 
-    async def written(devices: Collection[str]) -> Mapping[str, int]:
-        asked.append(devices)
-        return {}
+    async def written(device: str) -> None:
+        asked.append(device)
 
     looked = loads(written)
     for packets in (0, 200, 400, 601):
         kernel.sent(packets)
         await looked.queues()
-    assert asked == [["cwt1195"]]
+    assert asked == ["cwt1195"]
+
+
+async def test_a_server_that_is_slow_to_say_it_does_not_make_another_s_packets_lost(kernel: Kernel) -> None:
+    told, late = {"cwt1": 0, "cwt2": 0}, 0
+
+    async def written(device: str) -> int:
+        octets = told[device]
+        if late and device == "cwt2":
+            await asyncio.sleep(0)  # the other is read
+            kernel.sent(late, "cwt1", "cwt2")
+        return octets
+
+    looked, last = loads(written), dict[str, Queue]()
+    for packets in (0, 1000, 2000):
+        told = dict.fromkeys(told, packets * 126)
+        late = packets + 300 if packets == 2000 else 0
+        kernel.sent(packets, "cwt1", "cwt2")
+        last = dict(await looked.queues())
+    assert last["cwt1"] == Queue(2000, 7)

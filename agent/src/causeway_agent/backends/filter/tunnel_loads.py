@@ -6,6 +6,7 @@ as long as it is given so much that it could matter, and what is missing counts 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from typing import Final
 
@@ -29,8 +30,8 @@ _NAME, _MAC = 16, 6
 BUSY: Final = 200
 """Packets since the last look from which on it is asked what became of them."""
 
-Written = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
-"""Octets sent outside so far, by device, of those among these that can say it."""
+Written = Callable[[str], Awaitable[int | None]]
+"""Octets sent outside so far, of what this device gave; None when nobody says it."""
 
 
 class KernelTunnelLoads:
@@ -49,24 +50,22 @@ class KernelTunnelLoads:
         busy = [
             device for device, each in counted.items() if each.sent - self._sent.get(device, each.sent) > BUSY
         ]
-        written = await self._written(busy) if busy else {}
-        if written:
-            counted = _counted()
-        self._compare(counted, written)
+        said = [each for each in await asyncio.gather(*map(self._ask, busy)) if each is not None]
+        counted |= {device: counts for device, counts, _ in said}
+        self._compare({device: (Given(each.sent, each.octets_sent), octets) for device, each, octets in said})
         self._sent = {device: each.sent for device, each in counted.items()}
         self._lost = {device: lost for device, lost in self._lost.items() if device in counted}
         return {device: _queue(each, self._lost.get(device, 0)) for device, each in counted.items()}
 
-    def _compare(self, counted: Mapping[str, Counts], written: Mapping[str, int]) -> None:
+    async def _ask(self, device: str) -> tuple[str, Counts, int] | None:
+        """What it was given when it was said how much was written, whatever others take to say it."""
+        octets = await self._written(device)
+        counts = None if octets is None else _counted().get(device)
+        return None if octets is None or counts is None else (device, counts, octets)
+
+    def _compare(self, said: Mapping[str, tuple[Given, int]]) -> None:
         """Add what is missing since the last look; where clients came and went it cannot be known."""
-        before, self._said = (
-            self._said,
-            {
-                device: (Given(counted[device].sent, counted[device].octets_sent), octets)
-                for device, octets in written.items()
-                if device in counted
-            },
-        )
+        before, self._said = self._said, said
         for device in self._said.keys() & before.keys():
             (given, octets), (then, had) = self._said[device], before[device]
             if octets >= had:
@@ -81,7 +80,7 @@ class KernelTunnelLoads:
         await self._nft.run("".join(load.commands(table, pressed, slowed) for table in tables))
 
 
-def _counted() -> Mapping[str, Counts]:
+def _counted() -> dict[str, Counts]:
     """What each tunnel's device has counted. Raises BackendError."""
     try:
         data = proc_file.read(device_counters.FILE)

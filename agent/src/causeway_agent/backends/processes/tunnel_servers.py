@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -22,17 +21,14 @@ questions of long ago when it goes on. Shorter than what a client grants its for
 _log = structlog.get_logger()
 
 
-async def written(servers: Callable[[], Iterable[ServerUnit]], devices: Collection[str]) -> Mapping[str, int]:
-    """Return how many octets servers over TCP have sent outside, by these devices, as far as they say. What a
-    bridged one was given tells nothing of that: a frame to a host that it does not know takes no room.
+async def written(servers: Callable[[], Iterable[ServerUnit]], device: str) -> int | None:
+    """Return how many octets the server over TCP behind this device has sent outside; None when none says it.
+    What a bridged one was given tells nothing of that: a frame to a host that it does not know takes no room.
     """
-    asked = [
-        unit
-        for unit in servers()
-        if unit.spec.device in devices and unit.spec.transport is Transport.TCP and unit.spec.sends_all
-    ]
-    said = await asyncio.gather(*(unit.written() for unit in asked))
-    return {unit.spec.device: octets for unit, octets in zip(asked, said, strict=True) if octets is not None}
+    for unit in servers():
+        if unit.spec.device == device and unit.spec.transport is Transport.TCP and unit.spec.sends_all:
+            return await unit.written()
+    return None
 
 
 class TunnelServers:
