@@ -1,7 +1,8 @@
 """Supervised processes and tasks: started, kept alive, adopted after a restart of the agent, reported.
 
 The data plane outlives the agent: leaving the supervisor leaves OpenVPN and HAProxy running, and the next
-supervisor finds them by its records. Tasks inside the agent (the first-packet filter...) end with it.
+supervisor finds them by its records. Tasks inside the agent (the first-packet filter, the neighbour
+responder) end with it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from causeway_agent.backends.processes import declined_tunnels, openvpn, path_pr
 from causeway_agent.backends.processes.openvpn_client import ClientUnit
 from causeway_agent.backends.processes.openvpn_server import ServerUnit
 from causeway_agent.backends.processes.tls_proxy import ProxyUnit
+from causeway_agent.backends.processes.tunnel_paths import TunnelPaths
 from causeway_agent.backends.processes.tunnel_servers import TunnelServers
 from causeway_agent.backends.segment import loop_guard, router_advertiser
 from causeway_agent.engine.ports import Clock
@@ -113,7 +115,7 @@ class Supervisor:
         self._running: dict[str, _Running] = {}
         self._guards: dict[TunnelId, loop_guard.Watch] = {}
         self._tunnel_servers: dict[TunnelId, TunnelServers] = {}
-        self._paths: dict[TunnelId, path_probe.Watch] = {}
+        self._paths = TunnelPaths(clock, self._connected, self._tell)
         self._locks: dict[str, asyncio.Lock] = {}
         """Starting and stopping, one after the other for each name."""
         self._listeners: set[asyncio.Queue[str]] = set()
@@ -195,11 +197,8 @@ class Supervisor:
             isinstance(one.spec, LoopGuard) and one.spec.tunnel == report.id for one in self._running.values()
         )
         why = self._guards[report.id].problem if running else None
-        watch = self._paths.get(report.id)
-        carrier, why_not = self._carrier(report)
-        report = structs.replace(
-            report, path=None if watch is None else watch.report, carrier=carrier, no_offload=why_not
-        )
+        path, (carrier, why_not) = self._paths.report(report.id), self._carrier(report)
+        report = structs.replace(report, path=path, carrier=carrier, no_offload=why_not)
         return report if why is None else structs.replace(report, last_error=why)
 
     def _carrier(self, report: TunnelReport) -> tuple[Carrier | None, str | None]:
@@ -260,21 +259,7 @@ class Supervisor:
 
     def paths(self) -> Mapping[TunnelId, PathSize]:
         """What size each tunnel's path carries, where that is known and not the full size."""
-        return {
-            tunnel: watch.size
-            for tunnel, watch in self._paths.items()
-            if watch.size not in (None, watch.full)
-        }
-
-    def _path(self, process: PathProbe) -> path_probe.Watch:
-        """The watch of this tunnel's path; what it learnt stays while the tunnel is the same."""
-        watch = self._paths.get(process.tunnel)
-        if watch is None or watch.spec != process:
-            watch = path_probe.Watch(
-                process, self._context.clock, lambda: self._connected(process.tunnel), self._tell
-            )
-            self._paths[process.tunnel] = watch
-        return watch
+        return self._paths.sizes()
 
     def _connected(self, tunnel: TunnelId) -> path_probe.Link | None:
         """What carries the tunnel now."""
@@ -306,8 +291,7 @@ class Supervisor:
 
     def _tell(self, reason: str) -> None:
         self._servers()
-        for watch in tuple(self._paths.values()):
-            watch.relink()
+        self._paths.relink()
         for queue in self._listeners:
             with contextlib.suppress(asyncio.QueueFull):  # reasons only say "look again": one is enough
                 queue.put_nowait(reason)
@@ -326,7 +310,7 @@ class Supervisor:
                     farewell=lambda: router_advertiser.take_leave(process),
                 )
             case PathProbe():
-                return task_unit.TaskUnit(process, self._path(process).run)
+                return task_unit.TaskUnit(process, self._paths.watch(process).run)
             case LoopGuard():
                 watch = loop_guard.Watch(process, self._nft, self._tell)
                 self._guards[process.tunnel] = watch
