@@ -83,6 +83,8 @@ class Sites:
         """Names of the providers' halves of sites that were loaded."""
         self._hosts: dict[Name, tuple[tuple[Host, Secret | None], Provider]] = {}
         """With its entry and the secret of its login: others may be entered while we run."""
+        self._entries: dict[Name, Host] = {}
+        """As they were read last: a machine is known for longer than what was read with it stays true."""
         self._machines: dict[MachineRef, PowerControl] = {}
         self._providers = KeptClients()
 
@@ -111,7 +113,8 @@ class Sites:
         kind = MachineKind.TENANT_APPLIANCE
         reference = MachineRef(kind=kind, tenant=place.tenant, name=appliance.id)
         host = index(inventory).hosts[place.appliance.host]
-        self._machines[reference] = _Machine(self, host, appliance.id)
+        self._entries[host.id] = host
+        self._machines[reference] = _Machine(self, host.id, appliance.id)
         self._halves.add(place.production.id)
         return site
 
@@ -160,6 +163,7 @@ class Sites:
 
     async def host(self, host: Host) -> Provider:
         """Return what commands this host, logged in. Raises HypervisorError, StoreError, SealBroken."""
+        self._entries[host.id] = host
         login = None if host.login is UNSET else await asyncio.to_thread(self._secrets.get, host.login)
         known = self._hosts.get(host.id)
         if known is not None and known[0] == (host, login):
@@ -169,6 +173,12 @@ class Sites:
         if known is not None:
             await log_out(known[1])
         return opened
+
+    async def host_named(self, name: Name) -> Provider:
+        """As `host`, of a host that was read before, by its newest entry: who still had the one before would
+        log in anew for each question, and end the login of who has the other.
+        """
+        return await self.host(self._entries[name])
 
     async def left(self, provider: Name) -> None:
         """Keep nothing open to a provider that was left."""
@@ -281,15 +291,15 @@ class Sites:
         return self._credentials.of_gateways(names.gateway_pools[entry.gateway_pool].name) or _NO_GATEWAYS
 
     def _know_machines(self, inventory: Inventory, site: Site, tenant: TenantId, host: Name) -> None:
-        names = index(inventory)
-        here, appliance = names.hosts[host], site.tenants[tenant].provider.id
+        names, appliance = index(inventory), site.tenants[tenant].provider.id
+        self._entries[host] = names.hosts[host]
         kind = MachineKind.PROVIDER_APPLIANCE
         reference = MachineRef(kind=kind, tenant=tenant, name=appliance)
-        self._machines[reference] = _Machine(self, here, appliance)
+        self._machines[reference] = _Machine(self, host, appliance)
         for vm in names.tenants[tenant].vms:
             if vm.replica is not UNSET and vm.replica.host == host:
                 reference = MachineRef(kind=MachineKind.REPLICA, tenant=tenant, name=vm.name)
-                self._machines[reference] = _Machine(self, here, vm.replica.vm_id)
+                self._machines[reference] = _Machine(self, host, vm.replica.vm_id)
 
 
 def _host_name(inventory: Inventory, tenant: TenantId, host: Name) -> Name:
@@ -307,15 +317,15 @@ def _reached_by(inventory: Inventory, tenant: TenantId, mode: modes.Mode) -> Nam
 class _Machine:
     """A machine by its host's id of it (`PowerControl`); the host is opened when it is needed."""
 
-    def __init__(self, sites: Sites, host: Host, identifier: str) -> None:
+    def __init__(self, sites: Sites, host: Name, identifier: str) -> None:
         self._sites = sites
         self._host = host
         self._id = identifier
 
     async def find(self, owner_id: str) -> Machine | None:  # noqa: ARG002 - it is one machine
         """The machine as its host has it."""
-        return await (await self._sites.host(self._host)).find(self._id)
+        return await (await self._sites.host_named(self._host)).find(self._id)
 
     async def power(self, owner_id: str, *, on: bool, grace: float) -> None:  # noqa: ARG002 - it is one machine
         """Power it on or off."""
-        await (await self._sites.host(self._host)).power(self._id, on=on, grace=grace)
+        await (await self._sites.host_named(self._host)).power(self._id, on=on, grace=grace)

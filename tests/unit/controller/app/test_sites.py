@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from causeway_controller.app import identity
 from causeway_controller.app.sites import Sites
 from causeway_controller.contract.provider import Host
+from causeway_controller.failover.steps import MachineKind, MachineRef
 from causeway_controller.hypervisors import hosts
 from causeway_controller.inventory import certificates
 from causeway_controller.inventory.health import Deployed
@@ -22,13 +23,14 @@ from causeway_controller.store.appliances import Appliances
 from causeway_controller.store.authorities import Authorities
 from causeway_controller.store.database import Database
 from causeway_controller.store.enrolments import Enrolments
+from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.ledger import Ledger
 from causeway_controller.store.secrets import Secrets
 from causeway_controller.trust import pki
 from causeway_controller.trust.sealing import Vault
 from causeway_wire.types import Secret
 from tests import joining
-from tests.provider_inventory import host
+from tests.provider_inventory import host, seed_example
 
 
 def now() -> datetime:
@@ -101,6 +103,44 @@ async def test_logins_end_with_the_entry_of_their_host(
     first: Any = await sites.host(host("esx1"))
     moved: Any = await sites.host(replace(host("esx1"), endpoint="https://elsewhere.example/sdk"))
     assert (first.closed, moved.closed) == (1, 0)
+
+
+class Knowing:
+    """A pool of agents that only hears of them."""
+
+    async def know(self, *_: object) -> None: ...
+
+
+async def test_a_machine_of_a_site_loaded_before_is_asked_for_by_the_new_entry(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it and who loads the site now would end each other's login with every question."""
+    opened: list[str] = []
+
+    class Answering(Opened):
+        async def find(self, _: str) -> None: ...
+
+    def opening(entry: Host, *_: object, **__: object) -> Answering:
+        opened.append(entry.endpoint)
+        return Answering()
+
+    monkeypatch.setattr(hosts, "provider", opening)
+    sealing = joining.unlocked(database, now=now)
+    Secrets(database, sealing, now=now).put("esx1", Secret("user\nright"), actor="test")
+    inventories, inventory = Inventories(database, now=now), seed_example()
+    inventories.replace(inventory, expected=0, actor="test")
+    pool: Any = Knowing()
+    sites = made(database, sealing, pool)
+    await sites.load("acme", "esx1")
+    before = sites.machine(MachineRef(kind=MachineKind.REPLICA, tenant="acme", name="db1"))
+    await before.find("vm-db1")
+    (entry,) = inventory.hosts
+    moved = replace(inventory, hosts=(replace(entry, endpoint="https://elsewhere.example/sdk"),))
+    inventories.replace(moved, expected=1, actor="test")
+    for _ in range(2):
+        await sites.host_of("acme", "esx1")
+        await before.find("vm-db1")
+    assert opened == ["https://esx1.example/sdk", "https://elsewhere.example/sdk"]
 
 
 async def test_what_was_deployed_and_has_not_enrolled_is_told_with_its_command(database: Database) -> None:
