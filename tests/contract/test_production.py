@@ -33,6 +33,7 @@ from causeway_controller.inventory.allocation import NOTHING
 from causeway_controller.inventory.health import Deployed
 from causeway_controller.peers.half import HalfClient, HalfPatience
 from causeway_controller.store.appliances import Appliances
+from causeway_controller.store.audit import Audit
 from causeway_controller.store.database import connect
 from causeway_controller.store.inventories import Inventories
 from causeway_controller.store.tenancies import Standing, Standings
@@ -101,6 +102,8 @@ async def test_a_provider_that_production_relies_on_is_not_left_but_by_force(wor
         assert (tenant.links.names(), world.members()) == ((NAME,), ["acme"])
         await tenant.providers.leave(NAME, actor="anna", force=True)
         assert (tenant.links.names(), world.members()) == ((), [])
+        last = list(Audit(tenant.database).records())[-1].act
+        assert (last.action, last.actor, last.detail) == ("provider.leave", "anna", "by force")
 
 
 def test_a_network_without_an_appliance_needs_none() -> None:

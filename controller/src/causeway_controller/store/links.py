@@ -156,12 +156,14 @@ class Links:
             )
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
 
-    def remove(self, name: Name, *, actor: str) -> None:
-        """Forget a provider, and the keys for it. Again changes nothing. Raises StoreError."""
+    def remove(self, name: Name, *, actor: str, detail: str = "") -> None:
+        """Forget a provider, and the keys for it; `detail` is written down besides who did. Again changes
+        nothing. Raises StoreError.
+        """
         with self._database.write() as connection:
             if _row(connection, name) is not None:
                 self._remove(connection, name)
-                self._audit(connection, "provider.leave", name, actor)
+                self._audit(connection, "provider.leave", name, actor, detail)
 
     def get(self, name: Name) -> Link:
         """One link. Raises ProblemError (`not-found`), StoreError, SealBroken."""
@@ -234,8 +236,9 @@ class Links:
         for which in (_CURRENT, _NEXT):
             secrets.forget(connection, Kind.LINK_KEY, f"{name}/{which}")
 
-    def _audit(self, connection: Connection, action: str, name: Name, actor: str) -> None:
-        act = audit.Act(at=self._now(), actor=actor, action=action, subject=f"provider {name}")
+    def _audit(self, connection: Connection, action: str, name: Name, actor: str, detail: str = "") -> None:
+        subject = f"provider {name}"
+        act = audit.Act(at=self._now(), actor=actor, action=action, subject=subject, detail=detail)
         audit.append(connection, act)
 
 

@@ -119,7 +119,8 @@ class Providers:
         except PeerUnreachable:
             if not force:
                 raise
-        await asyncio.to_thread(self._links.remove, name, actor=actor)
+        how = "by force" if force else ""
+        await asyncio.to_thread(self._links.remove, name, actor=actor, detail=how)
 
     async def resources(self, name: Name) -> TenantResources:
         """All that is one's own at a provider, now. Raises ProblemError, PeerUnreachable, StoreError."""
