@@ -108,12 +108,17 @@ class FleetUpdate:
                 seconds=self._trial.seconds,
                 within=self._trial.within,
                 allow_older=request.allow_older,
-                may_restart=lambda: self._refuse_serving(record, unit, interrupt=request.interrupt),
+                may_restart=lambda: self._may_restart(record, unit, interrupt=request.interrupt),
             )
         except _LeftOut as left:
             return Done(detail=str(left))
         running = status.report(status.running)
         return Done(detail=f"it runs {running.version} in slot {status.running}")
+
+    async def _may_restart(self, record: Record, unit: Unit, *, interrupt: bool) -> None:
+        """As `_refuse_serving`, and still be in charge: sending the file may have taken an hour."""
+        await self._refuse_serving(record, unit, interrupt=interrupt)
+        self._in_charge()
 
     async def _refuse_serving(self, record: Record, unit: Unit, *, interrupt: bool) -> None:
         """Wait while a run changes the appliance; raise _LeftOut when it serves a failover then."""

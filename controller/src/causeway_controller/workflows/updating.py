@@ -138,7 +138,7 @@ class Updating:
             seconds=self._trial.seconds,
             within=self._trial.within,
             allow_older=allow_older,
-            may_restart=lambda: self._refuse_serving(one, interrupt=interrupt),
+            may_restart=lambda: self._may_restart(one, interrupt=interrupt),
         )
 
     async def _checked(
@@ -149,6 +149,11 @@ class Updating:
             raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
         await self._refuse_serving(one, interrupt=interrupt)
         return one, await self.file(build)
+
+    async def _may_restart(self, one: Deployed, *, interrupt: bool) -> None:
+        """As `_refuse_serving`, and still be in charge: sending the file may have taken an hour."""
+        await self._refuse_serving(one, interrupt=interrupt)
+        self._in_charge()
 
     async def _refuse_serving(self, one: Deployed, *, interrupt: bool) -> None:
         await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host)

@@ -26,7 +26,7 @@ from causeway_wire.problem import ProblemError, ProblemType, problem
 from causeway_wire.types import Name, TenantId
 from tests.fakes.engine import Killed, killed_once
 from tests.fakes.two_slots import TwoSlots
-from tests.runs_bench import START, RunsBench, detail
+from tests.runs_bench import START, Died, RunsBench, detail
 from tests.update_files import make
 
 ONES = frozenset({"vm-0-0"})
@@ -129,6 +129,15 @@ async def test_what_is_failed_over_while_the_file_is_sent_does_not_restart(world
     kind, told = await world.through()
     assert (kind, world.acts) == ("finished", ["send beta", "send zeta", "restart zeta"])
     assert told["outcome"]["beta/esx1"] == "left out: it serves a failover (full)"
+
+
+async def test_nor_by_a_controller_that_is_no_more_in_charge_when_the_file_is_there(world: World) -> None:
+    def lost() -> None:
+        raise Died
+
+    world.machines["beta-esx1"].sent = lambda: setattr(world, "in_charge", lost)
+    assert (await world.through())[0] == "failed", "where `die` ends no process"
+    assert world.acts == ["send beta"]
 
 
 async def test_nor_while_a_run_is_open_that_was_begun_meanwhile(world: World) -> None:
