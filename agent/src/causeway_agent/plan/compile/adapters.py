@@ -172,19 +172,27 @@ def neighbourhood(adapters: Iterable[Adapter], *, told: Policy) -> Policy:
             if each.device not in said
             for network in each.networks
         ),
-        routers=frozenset((each.device, gateway) for each in listed for gateway in each.gateways),
+        expected=frozenset((each.device, gateway) for each in listed for gateway in each.gateways),
     )
 
 
 def management_policy(device: str, management: Management) -> Policy:
-    """The way in that every policy keeps: the agent, SSH and ping on the management address."""
+    """The way in that every policy keeps: the agent, SSH and ping on the management address. A controller may
+    be next door, and has to find it whatever else goes on there.
+    """
     door = ManagementDoor(
         device,
         management.address,
         frozenset(management.sources),
         frozenset({management.port, management.ssh_port}),
     )
-    return Policy(management=frozenset({door}), echoes=frozenset({Echo(device, management.address)}))
+    return Policy(
+        management=frozenset({door}),
+        echoes=frozenset({Echo(device, management.address)}),
+        expected=frozenset(
+            (device, source.network_address) for source in management.sources if source.num_addresses == 1
+        ),
+    )
 
 
 def settings(

@@ -13,8 +13,8 @@ whoever is told something over a connection has been heard to answer. A segment 
 nothing: anybody can forge it.
 
 Who asks for our own address is remembered, too, under whatever name. So questions under names that were not
-heard before are rationed wherever the appliance has an address; the routers that the document names need not
-be heard before, for without them nothing gets anywhere.
+heard before are rationed wherever the appliance has an address; the routers and controllers that the document
+names one by one need not be heard before, for without them nothing gets anywhere, and nobody can help.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ TAUGHT: Final = frozenset(
 ARP_SETS: Final = {
     "guarded": "type ifname",
     "rationed": "type ifname",
-    "routers": "type ifname . ipv4_addr",
+    "expected": "type ifname . ipv4_addr",
     "ours": "type ifname . ipv4_addr",
     "moving": "type ifname . ipv4_addr . ipv4_addr",
     "members": "type ifname . ipv4_addr; flags interval",
@@ -91,7 +91,7 @@ _ASKING: Final = (
 )
 ARP_RULES: Final = f"""\
   chain greet {{
-    iifname . arp saddr ip @routers return
+    iifname . arp saddr ip @expected return
     iifname . arp saddr ip @greeted update @greeted {{ iifname . arp saddr ip }} return
     update @greeters {{ iifname . arp saddr ether limit rate over {GREETINGS} }} \
 counter name {ARP_COUNTER} drop
@@ -115,7 +115,7 @@ counter name {ARP_COUNTER} drop
 SETS: Final = {
     "neighbouring": "type ifname",
     "doorways": "type ifname",
-    "routers6": "type ifname . ipv6_addr",
+    "expected6": "type ifname . ipv6_addr",
     "solicitors6": "type ifname . ipv6_addr; flags interval",
     **{f"onlink{version}": f"type ifname . ipv{version}_addr; flags interval" for version in (4, 6)},
 }
@@ -215,7 +215,7 @@ counter name drop_scan drop
 RULES: Final = f"""\
   chain solicited {{
     iifname @guarded iifname . ip6 saddr != @solicitors6 counter name drop_solicitation drop
-    iifname . ip6 saddr @routers6 accept
+    iifname . ip6 saddr @expected6 accept
     iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} accept
     update @askers6 {{ iifname . ether saddr limit rate over {GREETINGS} }} \
 counter name drop_solicitation drop
@@ -270,7 +270,7 @@ def elements(policy: Policy) -> dict[str, list[str]]:
     return {
         "neighbouring": _devices(policy.neighbours),
         "doorways": _devices(_large(policy)),
-        "routers6": _routers(policy, 6),
+        "expected6": _expected(policy, 6),
         "solicitors6": [
             element.join(element.quote(device), network) for device, network in _solicitors(policy)
         ],
@@ -330,7 +330,7 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
     return {
         "guarded": [element.quote(device) for device in policy.guarded],
         "rationed": _devices(policy.neighbours | policy.doorways),
-        "routers": _routers(policy, 4),
+        "expected": _expected(policy, 4),
         "ours": [f"{element.quote(echo.device)} . {echo.address}" for echo, _ in held],
         "moving": [element.join(element.quote(device), address, address) for device, address in askers],
         "members": _networks(policy.segments, 4),
@@ -345,8 +345,8 @@ def arp_elements(policy: Policy) -> Mapping[str, list[str]]:
     }
 
 
-def _routers(policy: Policy, version: int) -> list[str]:
-    named = [(device, address) for device, address in policy.routers if address.version == version]
+def _expected(policy: Policy, version: int) -> list[str]:
+    named = [(device, address) for device, address in policy.expected if address.version == version]
     return [element.join(element.quote(device), address) for device, address in sorted(named, key=str)]
 
 

@@ -234,8 +234,8 @@ class Policy:
     that it publishes. How many that have never been in touch are looked for, to answer them, is limited; so
     is how many may ask for our own address there.
     """
-    routers: frozenset[tuple[str, IPAddress]] = frozenset()
-    """By device, who may always ask: the next hops that the document names."""
+    expected: frozenset[tuple[str, IPAddress]] = frozenset()
+    """By device, who may always ask: next hops and controllers whose addresses the document names."""
 
     def __or__(self, other: Policy) -> Policy:
         """The policy of two parts of one document, which name different places."""
