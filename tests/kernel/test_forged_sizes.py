@@ -1,12 +1,15 @@
-"""Forged ICMP tells an appliance that its path is small, quoting whatever makes the kernel believe it.
+"""Forged ICMP tells an appliance that its path is small, or that the far end of its tunnel is not there.
 
-Every role, both IP versions, from a neighbour of the adapter that its tunnels leave by and, at the
-provider's, from a replica. The control is the same packet without the filter: the kernel would send 552
-octets, or 1280, to the other end of the tunnel from then on.
+It quotes whatever makes the kernel believe it. Every role, both IP versions, from a neighbour of the adapter
+that its tunnels leave by and, at the provider's, from a replica. The control is the same packet without the
+filter: the kernel would send 552 octets, or 1280, to the other end of the tunnel from then on, and a tunnel's
+socket would lose what it sends next.
 """
 
 from __future__ import annotations
 
+import itertools
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,6 +56,31 @@ _TUNNEL = """
     sys.stdin.read()
 """
 """A tunnel's socket: it has its packets' size found out, as OpenVPN with `mtu-disc yes` does."""
+
+_TOLD = """
+    import socket, sys
+    own, port, far, to = sys.argv[1:]
+    s = socket.socket(socket.AF_INET6 if ":" in own else socket.AF_INET, socket.SOCK_DGRAM)
+    level, option = (41, 25) if ":" in own else (0, 11)
+    s.setsockopt(level, option, 1)
+    s.bind((own, int(port)))
+    s.connect((far, int(to)))
+    s.send(b"tunnel")
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        try:
+            s.send(b"tunnel")
+            sent = True
+        except OSError:
+            sent = False
+        errors = 0
+        try:
+            while s.recvmsg(512, 512, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT):
+                errors += 1
+        except BlockingIOError:
+            print(int(sent), errors, flush=True)
+"""
+"""Another that hears errors, as OpenVPN's does. Answers a line: whether it could send, and errors since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +166,25 @@ def told(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, quoted: bytes
     if isinstance(source, IPv6Address) and isinstance(own, IPv6Address):
         body = bytes([2, 0, 0, 0]) + (1280).to_bytes(4, "big") + quoted
         return frames.icmpv6(to, mac, source, own, body + bytes(len(body) % 2))
-    body = bytes([3, 4, 0, 0, 0, 0]) + (576).to_bytes(2, "big") + quoted
+    return _icmp4(to, mac, source, own, bytes([3, 4, 0, 0, 0, 0]) + (576).to_bytes(2, "big") + quoted)
+
+
+def error(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, kind: tuple[int, int]) -> bytes:
+    """A frame with ICMP of this type and code about the tunnel's packets."""
+    body = bytes([*kind, 0, 0, 0, 0, 0, 0]) + udp(own, source)
+    if isinstance(source, IPv6Address) and isinstance(own, IPv6Address):
+        return frames.icmpv6(to, mac, source, own, body)
+    return _icmp4(to, mac, source, own, body)
+
+
+def _icmp4(to: bytes, mac: bytes, source: IPAddress, own: IPAddress, body: bytes) -> bytes:
     body = body[:2] + frames.checksum(body).to_bytes(2, "big") + body[4:]
     assert isinstance(source, IPv4Address)
     return to + mac + b"\x08\x00" + _ipv4(source, own, 1, octets=20 + len(body)) + body
 
 
 @contextmanager
-def standing(role: Role, own: str, far: str) -> Iterator[None]:
+def standing(role: Role, own: str, far: str, script: str = _TUNNEL) -> Iterator[subprocess.Popen[str]]:
     """The role's addresses on its adapter, a way to the far end, and a socket that has sent there."""
     family = "-6" if ":" in own else "-4"
     try:
@@ -154,8 +193,8 @@ def standing(role: Role, own: str, far: str) -> Iterator[None]:
         run("ip", "-n", BOX, family, "route", "add", far, "dev", role.device, "src", own)
         neighbour = ("lladdr", colon(mac_of(role.space)), "dev", role.device)
         run("ip", "-n", BOX, family, "neigh", "add", far, *neighbour)
-        with beside(BOX, _TUNNEL, own, str(PORT), far, str(GATEWAY_PORT)):
-            yield
+        with beside(BOX, script, own, str(PORT), far, str(GATEWAY_PORT)) as socket:
+            yield socket
     finally:
         tear_down()
 
@@ -181,6 +220,44 @@ def test_nobody_tells_an_appliance_that_its_path_is_small(
         within(BOX, "nft", "flush", "ruleset")
         send(role.space, frame)
         assert believed(far), "the control: without the filter it is believed"
+
+
+ERRORS = {
+    4: (*((3, code) for code in (0, 1, 2, 3, 9, 10, 13)), (11, 0), (12, 0)),
+    6: (*((1, code) for code in range(7)), (3, 0), (4, 0)),
+}
+"""Types and codes by IP version (RFC 792, RFC 1812; RFC 4443)."""
+FORGED = 108
+
+
+def heard(socket: subprocess.Popen[str]) -> tuple[bool, int]:
+    """Whether the tunnel's socket sends its next packet, and how many errors it was told before."""
+    assert socket.stdin is not None
+    assert socket.stdout is not None
+    socket.stdin.write("?\n")
+    socket.stdin.flush()
+    sent, errors = socket.stdout.readline().split()
+    return sent == "1", int(errors)
+
+
+@pytest.mark.parametrize(("name", "own", "far"), CASES)
+def test_a_tunnel_is_told_a_few_errors_and_not_as_many_as_are_forged(name: str, own: str, far: str) -> None:
+    """Each costs it the packet that it sends next. One is wanted: it names the cause."""
+    role = ROLES[name]
+    ends = ip_address(own), ip_address(far)
+    kinds = itertools.islice(itertools.cycle(ERRORS[ends[0].version]), FORGED)
+    with standing(role, own, far, _TOLD) as socket:
+        to, mac = mac_of(BOX, role.device), mac_of(role.space)
+        forged = [error(to, mac, ends[1], ends[0], kind) for kind in kinds]
+        load(ruleset.render(compile_document(role.document, documents.FACTS).policy))
+        assert heard(socket) == (True, 0)
+        with counted("drop_error"):
+            send(role.space, *forged)
+        _, errors = heard(socket)
+        assert 1 <= errors < FORGED / 3
+        within(BOX, "nft", "flush", "ruleset")
+        send(role.space, *forged)
+        assert heard(socket) == (False, FORGED), "the control: without the filter all are heard"
 
 
 def test_a_replica_tells_no_sizes_of_the_provider_s_tunnels() -> None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from causeway_agent.plan.filter import ruleset
+from causeway_agent.plan.model.policy import Policy
 from causeway_lab.world.line.line import Line
 from tests.kernel import lines
 from tests.kernel.lines import WAYS
@@ -36,6 +38,34 @@ with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
         if n % 50 == 0:
             time.sleep(0.01)
 """
+
+_FORGE_ERRORS = """
+import socket, struct, sys, time
+source, port, target, to, number = sys.argv[1:]
+
+def checksum(octets):
+    total = sum(struct.unpack("!%dH" % (len(octets) // 2), octets))
+    total = (total >> 16) + (total & 0xffff)
+    return (~(total + (total >> 16))) & 0xffff
+
+def header(source, target, protocol, octets):
+    head = struct.pack("!BBHHHBBH", 0x45, 0, octets, 7, 0x4000, 64, protocol, 0)
+    head += socket.inet_aton(source) + socket.inet_aton(target)
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+
+quoted = header(target, source, 17, 128) + struct.pack("!HHHH", int(to), int(port), 108, 0)
+frames = []
+for code in (1, 3, 10, 13):
+    body = bytes((3, code)) + bytes(6) + quoted
+    body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+    frames.append(header(source, target, 1, 20 + len(body)) + body)
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sock:
+    for n in range(int(number)):
+        sock.sendto(frames[n % 4], (target, 0))
+        if n % 10 == 0:
+            time.sleep(0.005)
+"""
+"""In the name of `source`: what `target` sent there from port `to` did not arrive."""
 
 
 @pytest.fixture(scope="module")
@@ -100,4 +130,36 @@ def test_what_is_sent_in_a_peer_s_name_moves_no_tunnel(made: Site, to: str, opco
     with made.probing(2.0) as echoes:
         pass
     assert echoes["lost"] == 0
+    assert (agent.report()["restarts"], agent.report()["state"]) == (known, "connected")
+
+
+def told(made: Site, place: str) -> int:
+    """How often the kernel there was told that something did not arrive."""
+    names, values = (
+        line.split()[1:]
+        for line in made.inside(place, "cat", "/proc/net/snmp").splitlines()
+        if line.startswith("Icmp:")
+    )
+    return int(dict(zip(names, values, strict=True))["InDestUnreachs"])
+
+
+@pytest.mark.parametrize("to", ["s", "c"])
+def test_nor_does_it_hear_each_error_that_is_forged(made: Site, to: str) -> None:
+    """A server is told of them by its gateway, which translates them."""
+    agent = made.agents["c"]
+    known, before = agent.report()["restarts"], told(made, to)
+    assert flows(made)
+    made.load("c", ruleset.render(Policy()))
+    try:
+        for gateway, port in flows(made):
+            ends = (CLIENT, str(port)), (str(GATEWAYS[gateway]), str(DOOR))
+            sender, receiver = ends if to == "s" else reversed(ends)
+            process = made.popen("a", "-c", _FORGE_ERRORS, *sender, *receiver, str(PACKETS))
+            process.communicate(timeout=60)
+        assert 1 <= told(made, to) - before < PACKETS / 20
+        with made.probing(2.0) as echoes:
+            pass
+        assert echoes["lost"] == 0
+    finally:
+        made.inside("c", "nft", "flush", "ruleset")
     assert (agent.report()["restarts"], agent.report()["state"]) == (known, "connected")

@@ -15,7 +15,16 @@ import pytest
 from hypothesis import given, settings
 
 from causeway_agent.plan.compile.compiler import compile_document
-from causeway_agent.plan.filter import bridge, fragments, load, neighbours, public_rules, ruleset, shares
+from causeway_agent.plan.filter import (
+    bridge,
+    fragments,
+    load,
+    neighbours,
+    public_rules,
+    ruleset,
+    shares,
+    told_errors,
+)
 from causeway_agent.plan.model.policy import ManagementDoor, Policy
 from causeway_wire.desired import Desired, Partial
 from tests import documents
@@ -67,7 +76,7 @@ def test_every_set_is_flushed_but_those_that_packets_and_public_rules_fill() -> 
     flushed = set(re.findall(r"^flush (?:set|map) \w+ causeway (\w+)$", text, flags=re.MULTILINE))
     by_family = {"known", "flows", "homes", "tries", "strays", "quarters"}
     taught = by_family | {f"{name}6" for name in by_family} | {"named", "crowded", "asking", "open", "groups"}
-    taught |= {"echoing4", "echoing6", *fragments.TAUGHT, *shares.TAUGHT, *load.TAUGHT}
+    taught |= {"echoing4", "echoing6", *fragments.TAUGHT, *shares.TAUGHT, *load.TAUGHT, *told_errors.TAUGHT}
     taught |= {"group_sources", "new_groups", "newcomers", "heard", "met"}
     assert declared - flushed == taught | ruleset.FILLED_BY_RULES | neighbours.TAUGHT
     assert re.findall(r"^(?:flush|delete) (?!set|map).*", text, flags=re.MULTILINE) == [

@@ -11,6 +11,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_closed": "frames while the loop guard keeps the bridge closed",
     "drop_crowd": "frames of machines that a bridge had not heard before, above their port's ration",
     "drop_denied": "packets to networks that replicas never reach",
+    "drop_error": "ICMP about packets that did not arrive, more than names the cause; much of it is forged",
     "drop_excess": "packets into a tunnel without room, of machines that send more than their share",
     "drop_excess_frames": "the same of frames into a bridged tunnel",
     "drop_flood": "unknown flows at the gateway's door and echo requests above their budgets",

@@ -6,14 +6,14 @@ peer is named by device and both addresses and is not counted; it came through i
 else has that address. Others are counted by device and source. Nothing else says yes to an echo request, so
 that a connection table that remembers the first one does not let the rest past the budget.
 
-Nor is heard what size a path is said to have (`path`).
+Nor is heard what size a path is said to have (`path`), nor more errors than a few (`told_errors`).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan.filter import path
+from causeway_agent.plan.filter import path, told_errors
 
 BUDGET: Final = "50/second burst 100 packets"
 """Echo requests answered per device and source address."""
@@ -44,6 +44,7 @@ def _rules(ip: str, version: int, icmp: str) -> str:
   chain echo{version} {{
     iifname @guarded {icmp} type echo-reply accept
     {path.TOLD[version]}
+    {told_errors.question(version)}
     {icmp} type != echo-request return
     iifname . {ip} daddr . {ip} saddr @peers{version} accept
     iifname . {ip} daddr @echoes{version} goto budget{version}

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from causeway_agent.plan.filter.told_errors import ERRORS4, ERRORS6
+
 BY_SOURCE: Final = "0x1"
 """Mark of a packet whose source is extended on the device it entered."""
 BY_DESTINATION: Final = "0x3"
@@ -17,12 +19,9 @@ BY_DESTINATION: Final = "0x3"
 MARKED: Final = "meta mark != 0 iifname . oifname @exits accept"
 """Of chain `forward`, before anything else is asked. A packet has one of these marks or none."""
 
-ERRORS4: Final = "destination-unreachable, time-exceeded, parameter-problem"
-ERRORS6: Final = "destination-unreachable, packet-too-big, time-exceeded, parameter-problem"
-
 _FAMILIES: Final = {4: ("ip", f"icmp type {{ {ERRORS4} }}"), 6: ("ip6", f"icmpv6 type {{ {ERRORS6} }}")}
 
-CHAINS: Final = ("service", "inward", "outward", "translated", "opened", "answered", "pass")
+CHAINS: Final = ("service", "inward", "outward", "translated", "opened", "answered", "relayed", "pass")
 """Chains that exist once per family; their names end with the version."""
 
 
@@ -78,6 +77,11 @@ def rules(version: int) -> str:
     ct direction reply ct status snat accept
     {related}
   }}
+  chain relayed{version} {{
+    iifname != @inside oifname != @inside return
+    jump error{version}
+    accept
+  }}
   chain pass{version} {{
     ct status dnat jump translated{version}
     {_denied(ip, version)}
@@ -87,7 +91,6 @@ def rules(version: int) -> str:
     {errors} {devices} . {ip} saddr @error_source{version} accept
     {errors} {devices} . {ip} daddr @error_destination{version} accept
     {errors} {devices} @error_any{version} accept
-    ct status dnat ct state related meta l4proto {{ 1, 58 }} iifname @inside accept
-    ct status dnat ct state related meta l4proto {{ 1, 58 }} oifname @inside accept
+    ct status dnat ct state related meta l4proto {{ 1, 58 }} goto relayed{version}
   }}
 """

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from causeway_agent.plan.filter import door, echo, fragments, load, neighbours, passing, shares
+from causeway_agent.plan.filter import door, echo, fragments, load, neighbours, passing, shares, told_errors
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_wire.public_rules import PORTS, TARGETS
 
@@ -30,6 +30,7 @@ COUNTERS: Final = (
     *neighbours.COUNTERS,
     *fragments.COUNTERS,
     *ruleset_path.COUNTERS,
+    *told_errors.COUNTERS,
     *shares.COUNTERS,
     *load.COUNTERS,
 )
@@ -136,7 +137,7 @@ def _rule_sets(version: int) -> str:
 _CHAINS: Final = (
     *door.CHAINS,
     *("origin", "stranger", "by_source", "by_destination", "outside", "everything", "screen"),
-    *("publish", *passing.CHAINS, *echo.CHAINS),
+    *("publish", *passing.CHAINS, *echo.CHAINS, *told_errors.CHAINS),
     *(*fragments.CHAINS, *ruleset_path.CHAINS),
 )
 """Chains that exist once per family; their names end with the version."""
@@ -150,6 +151,7 @@ INET_DECLARATIONS: Final = (
     + _rule_sets(4)
     + _rule_sets(6)
     + echo.DECLARATIONS
+    + told_errors.DECLARATIONS
     + fragments.DECLARATIONS
     + ruleset_path.DECLARATIONS
     + shares.DECLARATIONS
@@ -199,7 +201,7 @@ def inet_rules(identity: str) -> str:
     counter name drop_spoofed drop
   }}
 {door.RULES}{door.rules(4)}{door.rules(6)}{_screen("ip", 4)}{_screen("ip6", 6)}\
-{_publish("ip", 4)}{_publish("ip6", 6)}{echo.RULES}{neighbours.RULES}\
+{_publish("ip", 4)}{_publish("ip6", 6)}{echo.RULES}{told_errors.RULES}{neighbours.RULES}\
 {fragments.RULES}{ruleset_path.RULES}{shares.RULES}{load.rules(load.COUNTERS[0])}\
   chain screen {{
     meta mark set 0
@@ -222,8 +224,8 @@ def inet_rules(identity: str) -> str:
     {echo.JUMP}
     iifname != @guarded ct state established,related accept
 {neighbours.INPUT}{ruleset_path.INPUT}\
-    iifname @guarded icmp type {{ {passing.ERRORS4} }} accept
-    iifname @guarded icmpv6 type {{ {passing.ERRORS6} }} accept
+    iifname @guarded icmp type {{ {told_errors.ERRORS4} }} accept
+    iifname @guarded icmpv6 type {{ {told_errors.ERRORS6} }} accept
     iifname . ip daddr . meta l4proto . th dport @listeners4 accept
     iifname . ip6 daddr . meta l4proto . th dport @listeners6 accept
     meta l4proto {{ 6, 17 }} ip daddr @owned4 counter name drop_unpublished drop
