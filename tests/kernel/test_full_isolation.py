@@ -18,6 +18,8 @@ from tests.full_site import (
     PROVIDER4,
     PROVIDER6,
     PUBLIC4,
+    PUBLIC6,
+    UPLINK6,
     VM4,
     VM6,
     apply,
@@ -141,10 +143,15 @@ def test_the_uplink_cannot_speak_for_the_tenant(site: None, source: str) -> None
         apply(FULL)
 
 
-@pytest.mark.parametrize("target", ["192.168.0.1", PUBLIC4, "10.9.0.2"])
-def test_a_replica_finds_no_agent_on_any_address(site: None, target: str) -> None:
+@pytest.mark.parametrize(
+    "target",
+    ["192.168.0.1", "192.168.0.5", "192.168.1.1", PUBLIC4, "10.9.0.2", "2001:db8::1", PUBLIC6, UPLINK6],
+)
+@pytest.mark.parametrize("port", [22, 8443])
+def test_a_replica_finds_no_agent_on_any_address(site: None, target: str, port: int) -> None:
+    """Of its own network, of another, of those that are public, of the provider's."""
     with counted("drop_management"):
-        assert asks(VLAN, NEIGHBOUR4, target, 8443) == "nothing"
+        assert asks(VLAN, VM6 if ":" in target else NEIGHBOUR4, target, port) == "nothing"
 
 
 def test_a_controller_in_a_network_that_production_has_too_keeps_its_door(site: None) -> None:

@@ -118,10 +118,24 @@ def test_published_services_answer_with_and_without_internet(site: None, source:
     assert asks(UPLINK, source, public, 5353, kind="udp") == source
 
 
-@pytest.mark.parametrize(("source", "public"), [(INTERNET4, PUBLIC4), (INTERNET6, PUBLIC6)])
-def test_port_22_is_not_published_whatever_the_rules_say(site: None, source: str, public: str) -> None:
+@pytest.mark.parametrize(
+    ("space", "source", "public"),
+    [
+        (UPLINK, INTERNET4, PUBLIC4),
+        (UPLINK, INTERNET6, PUBLIC6),
+        (VLAN, VM4, PUBLIC4),
+        (VLAN, NEIGHBOUR4, PUBLIC4),
+        (VLAN, VM6, PUBLIC6),
+        (FAR, OTHER4, PUBLIC4),
+        (FAR, OTHER6, PUBLIC6),
+    ],
+)
+def test_port_22_is_not_published_whatever_the_rules_say(
+    site: None, space: str, source: str, public: str
+) -> None:
+    """To nobody: nor to the machine that the rule names, nor its neighbours, who come by hairpin."""
     with counted("drop_management"):
-        assert asks(UPLINK, source, public, 22) == "nothing"
+        assert asks(space, source, public, 22) == "nothing"
 
 
 @pytest.mark.parametrize(("source", "public"), [(INTERNET4, PUBLIC4), (INTERNET6, PUBLIC6)])
