@@ -120,6 +120,9 @@ def test_a_backup_is_restored_on_another_host(host: Host, tmp_path: Path) -> Non
     assert "SHA-256" in said
     assert "is there already" in host.run("backup", tmp_path / "b", fails=True)
     assert "the backup . cannot be written: Is a directory" in host.run("backup", ".", fails=True)
+    mistyped = tmp_path / "bakcups" / "b"
+    assert "cannot be written: No such file or directory" in host.run("backup", mistyped, fails=True)
+    assert not mistyped.parent.exists()
     other = Host(tmp_path / "two")
     other.state.mkdir(mode=0o700)
     assert " rows restored" in other.run("restore", tmp_path / "b")
