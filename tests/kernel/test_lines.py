@@ -91,6 +91,7 @@ def test_loss_is_of_about_the_share_and_repeatable(world: World) -> None:
     fates = []
     for _ in range(2):
         world.line.close()
+        assert _exchange(world, 1) == [0], "and the next hop is known: what waits for it leaves out of order"
         world.line.change(Conditions(seed=7).changed(Direction.UP, loss=0.1))
         fates.append(_exchange(world, 1000))
         assert world.line.report().counters["up"]["lost"] == 1000 - len(fates[-1])
