@@ -92,11 +92,11 @@ RULES: Final = f"""\
   chain limited {{
     meta mark {_NEW} update @new_groups {{ {_PORTS} limit rate over {GROUP_FRAMES_OF_NEWCOMERS} }} \
 counter name drop_storm drop
-    meta mark {_NEW} accept
+    meta mark {_NEW} goto {load.CHAIN}
     update @group_sources {{ {_PORTS} . ether saddr limit rate over {GROUP_FRAMES_OF_ONE} }} \
 counter name drop_storm drop
     update @groups {{ {_PORTS} limit rate over {GROUP_FRAMES} }} counter name drop_storm drop
-    accept
+    goto {load.CHAIN}
   }}
   chain newcomer {{
     update @newcomers {{ iifname limit rate over {_NEWCOMERS} }} \
@@ -131,8 +131,8 @@ counter name drop_crowd drop
     ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 counter name drop_bridge drop
     iif != @open oif != @open counter name drop_closed drop
     {_PORTS} . ether saddr @leaving {_GROUP} goto limited
-    {_PORTS} . ether saddr @leaving accept
-    {_PORTS} . ether daddr @arriving accept
+    {_PORTS} . ether saddr @leaving goto {load.CHAIN}
+    {_PORTS} . ether daddr @arriving goto {load.CHAIN}
     {_PORTS} @shared {_GROUP} goto limited
     counter name drop_bridge
   }}

@@ -5,8 +5,9 @@ judges), the agent names its device in `pressed`; from then on it is counted who
 `slowed` gets no more through than the rate that is beside it there. A machine is its MAC address: it may
 speak under many others, and under its neighbours'.
 
-That stands behind the chain that decides what passes: what is refused takes no room in the tunnel. Else who
-may not send into it at all would lower what all are held to.
+The chain that decides what passes sends it here: what is refused takes no room in the tunnel. Else who may
+not send into it at all would lower what all are held to. It has no hook of its own: that would cost packets
+as much as two rules which no tunnel carries.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SLOWED: Final = "slowed"
 """Senders that get no more through than the rate of their element: of some thirty tunnels at once, each with
 as many as can be held (`steer.load.HELD_AT_ONCE`).
 """
+CHAIN: Final = "demand"
+"""Where everything goes that may pass into a tunnel."""
 TAUGHT: Final = frozenset({PRESSED, SENT, SLOWED})
 """Sets that packets and the agent fill: no load of a policy empties them."""
 LASTING: Final = 30
@@ -41,17 +44,18 @@ DECLARATIONS: Final = f"""\
   set {PRESSED} {{ type ifname; size 1024; flags dynamic,timeout; timeout {LASTING}s; }}
   set {SENT} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout 10s; counter; }}
   set {SLOWED} {{ {_KEY}; size 4096; flags dynamic,timeout; timeout {LASTING}s; limit rate over 1/second; }}
-  chain demand {{ type filter hook forward priority 10; policy accept; }}
+  chain {CHAIN} {{ }}
 """
 
 
 def rules(counter: str) -> str:
     """The chain, in the table that has this counter."""
     return f"""\
-  chain demand {{
+  chain {CHAIN} {{
     oifname != @{PRESSED} accept
     update @{SENT} {{ {_SENDER} }}
     {_SENDER} @{SLOWED} counter name {counter} drop
+    accept
   }}
 """
 

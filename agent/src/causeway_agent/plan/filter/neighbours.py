@@ -132,6 +132,8 @@ def _sets(version: int) -> str:
 _CHAINS: Final = (
     *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
     *(
+        "said",
+        "resolve",
         "resolve4",
         "resolve6",
         "told",
@@ -156,7 +158,6 @@ DECLARATIONS: Final = (
   set asking6 {{ type ifname; {_RATION}; }}
 """
     + "".join(f"  chain {name} {{ }}\n" for name in _CHAINS)
-    + "  chain resolve { type filter hook postrouting priority filter; policy accept; }\n"
 )
 
 _ACCEPTING: Final = "tcp flags & (syn|ack) == (syn|ack)"
@@ -242,17 +243,28 @@ counter name drop_solicitation drop
     meta nfproto ipv6 goto open6
   }}
   chain resolve {{
-    iifname @neighbouring jump meet
-    iif 0 {_ACCEPTING} oifname @doorways goto reply
-    iif 0 {_REFUSING} oifname @doorways goto reply
-    iif 0 {_TELLING} oifname @doorways jump told
-    meta mark {passing.BY_DESTINATION} accept
-    oifname != @neighbouring accept
-    ct direction original ct status dnat accept
     meta nfproto ipv4 goto resolve4
     meta nfproto ipv6 goto resolve6
   }}
+  chain said {{
+    {_ACCEPTING} oifname @doorways goto reply
+    {_REFUSING} oifname @doorways goto reply
+    {_TELLING} oifname @doorways jump told
+    oifname @neighbouring goto resolve
+  }}
 """
+HEARD: Final = "jump meet"
+"""Of chain `heard`: what neighbours send into a tunnel."""
+THROUGH: Final = f"""\
+    iifname @neighbouring jump meet
+    meta mark {passing.BY_DESTINATION} accept
+    oifname != @neighbouring accept
+    ct direction original ct status dnat accept
+    jump resolve
+"""
+"""Of chain `through`, to which everything comes that passes."""
+SAY: Final = "jump said"
+"""Of chain `say`: what the appliance itself sends."""
 ADMIT: Final = "iifname @doorways jump open"
 """Of the chain that sees the first packet of each connection that is followed."""
 INPUT: Final = f"""\

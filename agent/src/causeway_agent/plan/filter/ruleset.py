@@ -18,7 +18,7 @@ from collections.abc import Iterable
 
 from causeway_agent.plan.filter import bridge as ruleset_bridge
 from causeway_agent.plan.filter import door as ruleset_door
-from causeway_agent.plan.filter import element, forwards, fragments, neighbours, shares, skeleton
+from causeway_agent.plan.filter import element, forwards, fragments, neighbours, passing, shares, skeleton
 from causeway_agent.plan.filter import path as ruleset_path
 from causeway_agent.plan.filter.text import Family, Rendering
 from causeway_agent.plan.model import checks
@@ -81,6 +81,7 @@ def rendering(policy: Policy) -> Rendering:
 
 
 def _common(policy: Policy) -> dict[str, list[str]]:
+    neighbouring = {guard.device for guard in policy.neighbours}
     return {
         "guarded": [element.quote(device) for device in policy.guarded],
         "inside": [element.quote(relay.inside) for relay in policy.relays],
@@ -88,7 +89,8 @@ def _common(policy: Policy) -> dict[str, list[str]]:
         "key_tags": [ruleset_door.key_tag(tag) for relay in policy.relays for tag in relay.tags],
         "hairpins": [_devices(way) for way in policy.ways if way.input_device == way.output_device],
         "exits": [
-            element.join(*map(element.quote, pair)) for pair in forwards.forwarded(policy.forwards).exits
+            passing.exit_element(*pair, neighbouring=pair[0] in neighbouring)
+            for pair in forwards.forwarded(policy.forwards).exits
         ],
         "outside": [element.quote(guard.device) for guard in policy.foreign],
     }

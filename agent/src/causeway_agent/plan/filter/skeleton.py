@@ -91,7 +91,7 @@ INET_SETS: Final = {
     "inside": "type ifname",
     "management_ports": "type inet_service",
     "hairpins": "type ifname . ifname",
-    "exits": "type ifname . ifname",
+    "exits": "type ifname . ifname : verdict",
     "key_tags": door.KEY_TAGS,
     "outside": "type ifname",
     **_family_sets(4),
@@ -159,6 +159,7 @@ INET_DECLARATIONS: Final = (
     + """\
   chain identity { }
 """
+    + "".join(f"  chain {name} {{ }}\n" for name in (passing.THROUGH, passing.HEARD, passing.REPORTED))
     + "".join(f"  chain {name}{version} {{ }}\n" for name in _CHAINS for version in (4, 6))
     + """\
   chain screen { type filter hook prerouting priority raw; policy accept; }
@@ -233,6 +234,19 @@ def inet_rules(identity: str) -> str:
     counter name drop_input
   }}
 {passing.rules(4)}{passing.rules(6)}\
+  chain {passing.THROUGH} {{
+{neighbours.THROUGH}\
+    accept
+  }}
+  chain {passing.HEARD} {{
+    {neighbours.HEARD}
+    goto {load.CHAIN}
+  }}
+  chain {passing.REPORTED} {{
+    oifname @neighbouring goto {passing.THROUGH}
+    iifname @neighbouring goto {passing.HEARD}
+    goto {load.CHAIN}
+  }}
   chain forward {{
     {ruleset_path.SEGMENT}
     {passing.MARKED}
@@ -241,6 +255,7 @@ def inet_rules(identity: str) -> str:
     counter name drop_forward
   }}
   chain say {{
+    {neighbours.SAY}
     ip saddr . udp sport @relay4 notrack
     ip6 saddr . udp sport @relay6 notrack
     {_TCP} oifname . ip saddr . meta l4proto . tcp sport @listeners4 notrack
