@@ -74,6 +74,8 @@ def rules(version: int) -> str:
     """Flows translated toward a server that the policy still names, and their way back; routed networks, the
     internet, public services. Conntrack translates, it never permits: a packet of an established flow passes
     only as long as the sets still name what let it in.
+
+    Servers of tunnels and who comes to them are nobody's neighbours (`Policy.neighbours`).
     """
     ip, errors = _FAMILIES[version]
     devices = "iifname . oifname"
@@ -84,8 +86,8 @@ def rules(version: int) -> str:
 {_services(ip, version)}\
   chain translated{version} {{
     {devices} vmap @ways{version}
-    ct direction original {there} goto {THROUGH}
-    ct direction reply {back} goto {THROUGH}
+    ct direction original {there} accept
+    ct direction reply {back} accept
   }}
   chain opened{version} {{
     ct direction original ct status snat goto {THROUGH}
