@@ -14,6 +14,8 @@ from causeway_controller.contract.requests import (
     RebuildGateway,
     Redeploy,
     RedeployGateway,
+    Retire,
+    RetireGateway,
     UpdateFleet,
 )
 from causeway_controller.fleet.update_file import UpdateFile
@@ -26,6 +28,7 @@ from causeway_controller.workflows.fleet_update import FleetUpdate
 from causeway_controller.workflows.provisioning import Under
 from causeway_controller.workflows.rebuilding import START, Rebuilding
 from causeway_controller.workflows.redeploying import DEPLOY, REMOVE, Redeploying
+from causeway_controller.workflows.retiring import FORGET, Retiring
 from causeway_wire.types import ApplianceId, Name, TenantId
 from causeway_wire.update import Slot
 from tests.controller_crash.remote import RemoteAgent, RemoteHypervisor, Wire
@@ -51,6 +54,7 @@ class ChoreCase:
     """Given the place, which a gateway's name is, and the build of the update."""
     before: Callable[[Tenancy], None]
     updated: bool = False
+    retired: bool = False
 
 
 def _missing(found: Tenancy) -> None:
@@ -90,12 +94,21 @@ def _redeploy_gateway(place: str, _build: str) -> Chore:
     return RedeployGateway(gateway=place, keep_certificates=True)
 
 
+def _retire(_place: str, _build: str) -> Chore:
+    return Retire(tenant="acme")
+
+
+def _retire_gateway(place: str, _build: str) -> Chore:
+    return RetireGateway(gateway=place)
+
+
 def _update(_place: str, build: str) -> Chore:
     return UpdateFleet(build=build)
 
 
 _REBUILD = (START, REMOVE, DEPLOY)
 _REDEPLOY = (REMOVE, DEPLOY)
+_RETIRE = (REMOVE, FORGET)
 CHORES: Mapping[str, ChoreCase] = {
     "rebuild-missing": ChoreCase(stages=_REBUILD, ask=_rebuild, before=_missing),
     "rebuild-hanging": ChoreCase(stages=(START,), ask=_rebuild, before=_hanging),
@@ -104,6 +117,8 @@ CHORES: Mapping[str, ChoreCase] = {
     "redeploy": ChoreCase(stages=_REDEPLOY, ask=_redeploy, before=_well),
     "redeploy-missing": ChoreCase(stages=_REDEPLOY, ask=_redeploy, before=_missing),
     "redeploy-gateway": ChoreCase(stages=_REDEPLOY, ask=_redeploy_gateway, before=_well),
+    "retire": ChoreCase(stages=_RETIRE, ask=_retire, before=_well, retired=True),
+    "retire-gateway": ChoreCase(stages=_RETIRE, ask=_retire_gateway, before=_well, retired=True),
     "update-all": ChoreCase(
         stages=tuple(f"{tenant}/one" for tenant in UPDATED), ask=_update, before=_well, updated=True
     ),
@@ -116,6 +131,8 @@ def ended(workflow: str) -> object:
     agents, on, slots = world.state(_CALM)
     if CHORES[workflow].updated:
         slots |= dict.fromkeys(UPDATED.values(), Slot.B)
+    if CHORES[workflow].retired:
+        del on[ME]
     return (agents, on, slots), Standing(mode=Idle())
 
 
@@ -144,6 +161,26 @@ class _Life:
             return False
         await self._wire.post(f"/clear/{one.host}", name=ME)
         return True
+
+
+class _Ending:
+    """`retiring.Ending`, over the wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
+        return _deployed(ME, tenant, host)
+
+    async def refuse_in_use(self, one: Deployed, *, but: str) -> None:
+        """It is not."""
+
+    async def remove(self, tenant: TenantId, host: Name, *, run: str, in_charge: Callable[[], None]) -> None:
+        in_charge()
+        await self._wire.post(f"/clear/{host}", name=ME)
+
+    async def forget(self, tenant: TenantId, host: Name, *, actor: str) -> None:
+        """What the store is told is told once: see `test_life`."""
 
 
 class _Fleet:
@@ -191,18 +228,21 @@ def kinds(wire: Wire, directory: Path, runs: Any, in_charge: Callable[[], None])
         poll=0.1,
     )
     redeploying = Redeploying(life=_Life(wire), in_charge=in_charge)
+    retiring = Retiring(life=_Ending(wire), in_charge=in_charge)
     return {
         Rebuild: rebuilding,
         RebuildGateway: rebuilding,
         Redeploy: redeploying,
         RedeployGateway: redeploying,
+        Retire: retiring,
+        RetireGateway: retiring,
         UpdateFleet: updating,
     }
 
 
 def whose(chore: Chore, place: Name) -> dict[str, Any]:
     """Whose run it is: a gateway and the whole fleet are nobody's."""
-    return {"tenant": chore.tenant if isinstance(chore, Rebuild | Redeploy) else None, "host": place}
+    return {"tenant": chore.tenant if isinstance(chore, Rebuild | Redeploy | Retire) else None, "host": place}
 
 
 def _deployed(name: ApplianceId, tenant: TenantId, host: Name) -> Deployed:

@@ -45,10 +45,6 @@ class FakeAppliances:
         self.told.append(("rotate", revoke, actor))
         return await self.ensure(tenant, host)
 
-    async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
-        self.told.append(("retire", gone, actor))
-        return await self.ensure(tenant, host)
-
 
 class FakeUpdates:
     """Updates in `rounds` times of asking; those in `failing` fall back."""

@@ -250,7 +250,8 @@ async def test_the_commands_of_the_page_do_what_it_says(story: Story, tmp_path: 
         done.append(words[:2])
     assert {("appliance", verb) for verb in VERBS} | {("run", "watch"), ("audit", "list")} <= set(done)
     assert (await story.controller.ask_json("appliance", "list"))["appliances"] == []
-    last = (await story.controller.ask_json("run", "list"))[0]
+    ending, last = (await story.controller.ask_json("run", "list"))[:2]
+    assert (ending["request"]["request"], ending["last"]["kind"]) == ("retire", "finished")
     assert (last["request"]["request"], last["last"]["kind"]) == ("update-fleet", "failed")
     assert "tenant" not in last
 

@@ -37,11 +37,9 @@ class ApplianceHandlers:
             routes.APPLIANCE.name: self.show,
             routes.ENSURE_APPLIANCE.name: self.ensure,
             routes.ROTATE_APPLIANCE.name: self.rotate,
-            routes.RETIRE_APPLIANCE.name: self.retire,
             gateway_routes.GATEWAY.name: self.show,
             gateway_routes.ENSURE_GATEWAY.name: self.ensure,
             gateway_routes.ROTATE_GATEWAY.name: self.rotate,
-            gateway_routes.RETIRE_GATEWAY.name: self.retire,
         }
 
     async def list(self, ask: Ask) -> Answer:
@@ -67,11 +65,6 @@ class ApplianceHandlers:
         """Have it under a new key and certificate."""
         act = functools.partial(self.service.rotate, revoke=ask.flag("revoke"), actor=ask.caller.name)
         return await self._done(ask, "appliance.rotate", act)
-
-    async def retire(self, ask: Ask) -> Answer:
-        """Have it away."""
-        act = functools.partial(self.service.retire, gone=ask.flag("gone"), actor=ask.caller.name)
-        return await self._done(ask, "appliance.retire", act)
 
     async def _done(
         self, ask: Ask, action: str, act: Callable[[TenantId, Name], Awaitable[ApplianceId]]

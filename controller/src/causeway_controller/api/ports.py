@@ -76,9 +76,6 @@ class ApplianceService(Protocol):
     async def rotate(self, tenant: TenantId, host: Name, *, revoke: bool, actor: str) -> ApplianceId:
         """Have it under a new key and certificate; its name. Raises ProblemError, ControllerError."""
 
-    async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
-        """Have it away, and nothing left of it; its name. Raises ProblemError, ControllerError."""
-
 
 class UpdateService(Protocol):
     """Exchanges the systems of appliances."""

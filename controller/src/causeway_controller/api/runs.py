@@ -24,6 +24,8 @@ from causeway_controller.contract.requests import (
     Redeploy,
     RedeployGateway,
     Request,
+    Retire,
+    RetireGateway,
     Serve,
     StopServing,
     UpdateFleet,
@@ -85,6 +87,8 @@ class RunHandlers:
             update_routes.UPDATE_FLEET.name: self.update_fleet,
             routes.REDEPLOY_APPLIANCE.name: self.redeploy,
             gateway_routes.REDEPLOY_GATEWAY.name: self.redeploy_gateway,
+            routes.RETIRE_APPLIANCE.name: self.retire,
+            gateway_routes.RETIRE_GATEWAY.name: self.retire_gateway,
             asking_routes.ASK_TENANT.name: self.ask_tenant,
         }
 
@@ -150,6 +154,19 @@ class RunHandlers:
         name = ask.places["gateway"]
         request = RedeployGateway(gateway=name, keep_certificates=ask.flag("keep_certificates"))
         return await self._chore(ask, request, NOBODY, host=name, action="appliance.redeploy")
+
+    async def retire(self, ask: Ask) -> Answer:
+        """Start the run that has an appliance away, or say what it would do."""
+        tenant, host = ask.places["tenant"], ask.places["host"]
+        ask.caller.see(tenant, f"tenant {tenant}")
+        request = Retire(tenant=tenant, gone=ask.flag("gone"))
+        return await self._chore(ask, request, tenant, host=host, action="appliance.retire")
+
+    async def retire_gateway(self, ask: Ask) -> Answer:
+        """As `retire`, of a gateway, which is nobody's, in its own place."""
+        name = ask.places["gateway"]
+        request = RetireGateway(gateway=name, gone=ask.flag("gone"))
+        return await self._chore(ask, request, NOBODY, host=name, action="appliance.retire")
 
     async def _chore(
         self,

@@ -63,6 +63,7 @@ from causeway_controller.workflows.provisioning import Provisioning
 from causeway_controller.workflows.rebuilding import Rebuilding
 from causeway_controller.workflows.redeploying import Redeploying
 from causeway_controller.workflows.renewal import Renewal
+from causeway_controller.workflows.retiring import Retiring
 from causeway_controller.workflows.returning import Returning
 from causeway_controller.workflows.runs import Runs
 from causeway_controller.workflows.timing import Timing
@@ -181,6 +182,7 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
         )
         rebuilding = Rebuilding(life=life, hosts=sites.host_of, clients=pool.know, in_charge=lease.in_charge)
         redeploying = Redeploying(life=life, in_charge=lease.in_charge)
+        retiring = Retiring(life=life, in_charge=lease.in_charge)
         runs = Runs(
             runs=StoredRuns(database),
             epochs=Epochs(database),
@@ -203,6 +205,8 @@ async def conduct(settings: Settings, database: Database) -> AsyncIterator[Servi
                 requests.RebuildGateway: rebuilding,
                 requests.Redeploy: redeploying,
                 requests.RedeployGateway: redeploying,
+                requests.Retire: retiring,
+                requests.RetireGateway: retiring,
                 requests.AskTenant: Asking(
                     inventories=Inventories(database, now=utc_now),
                     members=peering.members(database, sealing),

@@ -10,7 +10,7 @@ import typer
 from msgspec import UNSET, UnsetType
 
 from causeway_controller import yaml_text
-from causeway_controller.cli import errors, fleet_update, redeploying, telling
+from causeway_controller.cli import errors, fleet_update, redeploying, retiring, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import host_routes, member_routes, routes
 from causeway_controller.contract.appliances import ApplianceReport, ApplianceReports, DeployedAppliance
@@ -210,23 +210,7 @@ def rotate(
 
 
 appliance.command("redeploy")(redeploying.appliance)
-
-
-@appliance.command()
-def retire(
-    context: typer.Context,
-    tenant: Tenant,
-    host: Host,
-    *,
-    gone: Annotated[
-        bool, typer.Option("--gone", help="Its host or machine is no more: nobody asks them.")
-    ] = False,
-    json_wanted: Json = False,
-) -> None:
-    """Power an appliance off, delete it, revoke its certificates. Refused while it is failed over."""
-    asked = {"gone": "true"} if gone else {}
-    done = _asked(context, routes.RETIRE_APPLIANCE, tenant, host, asked, json_wanted=json_wanted)
-    _say(f"{done} is gone from {host}.", json_wanted=json_wanted)
+appliance.command("retire")(retiring.appliance)
 
 
 def _asked(

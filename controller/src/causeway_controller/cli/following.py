@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any, Final
+from uuid import uuid4
 
 import msgspec
 import typer
@@ -12,6 +14,7 @@ import typer
 from causeway_controller.cli import errors, telling
 from causeway_controller.cli.connection import Client, Reply
 from causeway_controller.contract import routes
+from causeway_controller.contract.routes import Route
 from causeway_controller.contract.run_events import FINISHED
 from causeway_controller.contract.runs import PlannedRun, RunEventReport, RunReport
 
@@ -46,6 +49,25 @@ def begun(client: Client, reply: Reply, *, about: str = "", detach: bool, json_w
         telling.as_json(reply.value)
     else:
         typer.echo(run)
+
+
+def chore(
+    asked: Client,
+    route: Route,
+    places: Mapping[str, str],
+    query: Mapping[str, str],
+    *,
+    dry_run: bool,
+    detach: bool,
+    json_wanted: bool,
+) -> None:
+    """Have the run of this route begin and follow it, or say what it would do."""
+    if dry_run:
+        reply = asked.ask(route, places, query={**query, "dry_run": "true"})
+        planned(reply, "Nothing was changed.", json_wanted=json_wanted)
+        return
+    reply = asked.ask(route, places, query=query, headers={routes.IDEMPOTENCY_KEY: str(uuid4())})
+    begun(asked, reply, detach=detach, json_wanted=json_wanted)
 
 
 def planned(reply: Reply, ending: str, *, json_wanted: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from causeway_controller.cli import appliances, fleet_update, redeploying, telling
+from causeway_controller.cli import appliances, fleet_update, redeploying, retiring, telling
 from causeway_controller.cli.options import Json, client
 from causeway_controller.contract import gateway_routes
 from causeway_controller.contract.appliances import DeployedAppliance
@@ -51,28 +51,7 @@ def rotate(
 
 gateway.command("redeploy")(redeploying.gateway)
 gateway.command("update")(fleet_update.gateway)
-
-
-@gateway.command()
-def retire(
-    context: typer.Context,
-    name: Name,
-    *,
-    gone: Annotated[
-        bool, typer.Option("--gone", help="Its host or machine is no more: nobody asks them.")
-    ] = False,
-    json_wanted: Json = False,
-) -> None:
-    """Power a gateway off, delete it, revoke its certificates. Its tunnels move to the others of its pool."""
-    query = {"gone": "true"} if gone else {}
-    _asked(
-        context,
-        gateway_routes.RETIRE_GATEWAY,
-        name,
-        query,
-        f"Gateway {name} is gone.",
-        json_wanted=json_wanted,
-    )
+gateway.command("retire")(retiring.gateway)
 
 
 def _asked(

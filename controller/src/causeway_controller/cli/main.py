@@ -70,7 +70,7 @@ COMMANDS: Final = {
     "run": _here(
         "runs",
         "run",
-        "Runs: failovers, rehearsals, rebuilds, redeployments, fleet updates, under way and past.",
+        "Runs: failovers, rehearsals, rebuilds, redeployments, retirements, updates, under way and past.",
         FAILOVER,
     ),
     "invitation": _here("members", "invitation", "Invitations of tenants' controllers.", SITES),

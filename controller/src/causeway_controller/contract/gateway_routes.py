@@ -56,11 +56,15 @@ RETIRE_GATEWAY = Route(
     name="retire_gateway",
     method="DELETE",
     path="/v1/gateways/{gateway}",
-    summary="The gateway powered off, deleted, its certificates revoked, forgotten",
+    summary="Start a run that has the gateway powered off, deleted, its certificates revoked, forgotten",
     permission=Permission.DEPLOY,
-    response=DeployedAppliance,
-    query=("gone",),
-    problems=READ,
+    success=(201,),
+    response=RunReport,
+    dry=PlannedRun,
+    query=("gone", "dry_run"),
+    headers=(IDEMPOTENCY_KEY,),
+    answers=(LOCATION,),
+    problems=(*READ, P.FAILOVER_IN_PROGRESS, P.REQUEST_IN_FLIGHT, P.KEY_REUSED),
 )
 
 GATEWAY_ROUTES: Final = (GATEWAY, ENSURE_GATEWAY, ROTATE_GATEWAY, REDEPLOY_GATEWAY, RETIRE_GATEWAY)

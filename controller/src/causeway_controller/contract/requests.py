@@ -175,6 +175,24 @@ class RedeployGateway(
     """As of `Redeploy`."""
 
 
+class Retire(_Request, tag="retire", frozen=True, kw_only=True):
+    """Have the tenant's appliance on the run's host away, and nothing left of it."""
+
+    gone: bool = False
+    """Its host or machine is no more: nobody asks them."""
+
+
+class RetireGateway(
+    Struct, tag="retire-gateway", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
+):
+    """Have the cloud gateway away, and nothing left of it."""
+
+    gateway: ApplianceId
+    """Which stands in the run's own place as well."""
+    gone: bool = False
+    """As of `Retire`."""
+
+
 class UpdateFleet(
     Struct, tag="update-fleet", frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="request"
 ):
@@ -199,7 +217,9 @@ class AskTenant(_Request, tag="ask-tenant", frozen=True, kw_only=True):
     end: bool = False
 
 
-Chore = Rebuild | RebuildGateway | Redeploy | RedeployGateway | UpdateFleet | AskTenant
+Chore = (
+    Rebuild | RebuildGateway | Redeploy | RedeployGateway | Retire | RetireGateway | UpdateFleet | AskTenant
+)
 """What is done to appliances in a run, and is no failover."""
 
 

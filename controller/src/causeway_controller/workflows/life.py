@@ -146,40 +146,43 @@ class Life:
                 await self._revoke(before, actor=actor, reason="rotated")
             return one.id
 
-    async def retire(self, tenant: TenantId, host: Name, *, gone: bool, actor: str) -> ApplianceId:
-        """Power the appliance off, delete its machine, revoke its certificates, those of its ends of tunnels
-        among them, and forget it.
+    async def remove(self, tenant: TenantId, host: Name, *, run: str, in_charge: Callable[[], None]) -> None:
+        """Power the appliance off and delete its machine; `in_charge` is called immediately before each.
 
-        `gone`: its host and machine are no more, nobody asks them. Raises ProblemError
-        (`failover-in-progress`) with nothing touched while it serves a failover or a run is open;
-        HypervisorError, StoreError.
+        Raises what `refuse_in_use` raises, with nothing touched; HypervisorError, ProblemError (`not-found`
+        without the host or the appliance), StoreError.
         """
         async with self._acting[tenant, host]:
             one = await self._deployed(tenant, host)
-            await self._refuse_in_use(one)
-            if not gone:
-                provider = await self._hosts(tenant, host)
-                there = await provider.find(one.id)
-                await self._refuse_in_use(one)  # to ask a host takes minutes, and a run may have begun
-                if there is not None:
-                    await provider.power(one.id, on=False, grace=_GRACE_SECONDS)
-                await provider.destroy(one.id)
+            provider = await self._hosts(tenant, host)
+            there = await provider.find(one.id)
+            await self.refuse_in_use(one, but=run)  # to ask a host takes minutes
+            if there is not None:
+                in_charge()
+                await provider.power(one.id, on=False, grace=_GRACE_SECONDS)
+            in_charge()
+            await provider.destroy(one.id)
+
+    async def forget(self, tenant: TenantId, host: Name, *, actor: str) -> None:
+        """Revoke the certificates of the appliance, those of its ends of tunnels among them, and forget it;
+        nothing where that was done. Raises StoreError.
+        """
+        async with self._acting[tenant, host]:
+            one = await asyncio.to_thread(self._appliances.find, tenant, host)
+            if one is None:
+                return
             await self._forgotten(one, revoke=True, actor=actor, reason="retired")
             await asyncio.to_thread(self._appliances.forget, one.id)
-            return one.id
 
     async def deployed(self, tenant: TenantId, host: Name) -> Deployed:
         """The appliance. Raises ProblemError (`not-found`), StoreError."""
         return await self._deployed(tenant, host)
 
-    async def _deployed(self, tenant: TenantId, host: Name) -> Deployed:
-        found = await asyncio.to_thread(self._appliances.find, tenant, host)
-        if found is None:
-            raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
-        return found
-
-    async def _refuse_in_use(self, one: Deployed) -> None:
-        await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host)
+    async def refuse_in_use(self, one: Deployed, *, but: str) -> None:
+        """Raise ProblemError (`failover-in-progress`) while it serves a failover or another run than `but` is
+        open for it, and StoreError.
+        """
+        await asyncio.to_thread(self._runs.refuse_open, one.tenant, one.host, but=but)
         try:
             site = await self._tenancies.load(one.tenant, one.host)
         except ProblemError as error:
@@ -190,6 +193,12 @@ class Life:
         if not isinstance(mode, Idle):
             detail = f"appliance {one.id} serves a failover ({mode.name}): end that first, then retire it"
             raise ProblemError(problem(ProblemType.FAILOVER_IN_PROGRESS, detail))
+
+    async def _deployed(self, tenant: TenantId, host: Name) -> Deployed:
+        found = await asyncio.to_thread(self._appliances.find, tenant, host)
+        if found is None:
+            raise ProblemError(problem(ProblemType.NOT_FOUND, health.not_deployed(tenant, host)))
+        return found
 
     async def _forgotten(self, one: Deployed, *, revoke: bool, actor: str, reason: str) -> None:
         """Nothing that the old machine holds opens anything any more."""

@@ -17,7 +17,7 @@ from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.contract import requests
 from causeway_controller.contract.access import Role
 from causeway_controller.contract.appliances import Condition
-from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway
+from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway, Retire, RetireGateway
 from causeway_controller.contract.status import Status
 from causeway_controller.errors import AgentUnreachable, SecretMissing, StoreError
 from causeway_controller.hypervisors.base import HypervisorError
@@ -255,7 +255,6 @@ async def test_a_gateway_is_shown_as_an_appliance_is_and_to_no_tenant(tmp_path: 
     ("method", "path", "told", "action"),
     [
         ("POST", f"{PATH}/rotate?revoke=true", ("rotate", True), "appliance.rotate"),
-        ("DELETE", f"{PATH}?gone=true", ("retire", True), "appliance.retire"),
     ],
 )
 async def test_what_is_done_to_an_appliance_is_written_down_before(
@@ -272,31 +271,35 @@ async def test_what_is_done_to_an_appliance_is_written_down_before(
 
 
 @pytest.mark.parametrize(
-    ("path", "tenant", "place", "wanted"),
+    ("method", "path", "place", "wanted"),
     [
-        (f"{PATH}/redeploy", "acme", "acme on esx1", Redeploy(tenant="acme")),
-        ("/v1/gateways/gw1/redeploy", NOBODY, "gateway gw1", RedeployGateway(gateway="gw1")),
+        ("POST", f"{PATH}/redeploy", "acme on esx1", Redeploy(tenant="acme")),
+        ("POST", "/v1/gateways/gw1/redeploy", "gateway gw1", RedeployGateway(gateway="gw1")),
+        ("DELETE", PATH, "acme on esx1", Retire(tenant="acme")),
+        ("DELETE", "/v1/gateways/gw1", "gateway gw1", RetireGateway(gateway="gw1")),
     ],
 )
-async def test_another_machine_is_a_run_that_is_begun_once_and_written_down(
-    tmp_path: Path, path: str, tenant: str, place: str, wanted: Chore
+async def test_a_machine_s_end_is_a_run_that_is_begun_once_and_written_down(
+    tmp_path: Path, method: str, path: str, place: str, wanted: Chore
 ) -> None:
     async with serving(tmp_path, inventory=seed_example()) as served:
-        status, planned, _ = await served.ask("POST", f"{path}?dry_run=true", role=Role.OPERATOR)
+        status, planned, _ = await served.ask(method, f"{path}?dry_run=true", role=Role.OPERATOR)
         assert (status, served.runs.runs.open()) == (200, ())
         assert planned["stages"]
         again = {"Idempotency-Key": "k1"}
-        status, first, _ = await served.ask("POST", path, role=Role.OPERATOR, headers=again)
+        status, first, _ = await served.ask(method, path, role=Role.OPERATOR, headers=again)
         assert status == 201
-        assert (await served.ask("POST", path, role=Role.OPERATOR, headers=again))[1] == first
-        other = f"{path}?keep_certificates=true"
-        status, body, _ = await served.ask("POST", other, role=Role.OPERATOR, headers=again)
+        assert (await served.ask(method, path, role=Role.OPERATOR, headers=again))[1] == first
+        option = "gone" if method == "DELETE" else "keep_certificates"
+        other = f"{path}?{option}=true"
+        status, body, _ = await served.ask(method, other, role=Role.OPERATOR, headers=again)
         assert (status, body["type"].rpartition(":")[2]) == (422, "key-reused")
         (run,) = served.runs.runs.open()
-        assert (run.id, run.tenant) == (first["id"], tenant)
+        assert (run.id, run.tenant) == (first["id"], "acme" if "acme" in place else NOBODY)
         assert requests.read_chore(run.request.encode()) == wanted
         acts = [record.act for record in Audit(served.database).records()]
-        assert ("appliance.redeploy", place) in {(act.action, act.detail) for act in acts}
+        action = "appliance.retire" if method == "DELETE" else "appliance.redeploy"
+        assert (action, place) in {(act.action, act.detail) for act in acts}
 
 
 async def test_a_tenant_redeploys_nothing(tmp_path: Path) -> None:

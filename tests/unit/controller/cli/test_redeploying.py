@@ -1,4 +1,4 @@
-"""A redeployment is a run: followed, or begun and left to itself, or said only."""
+"""A redeployment or retirement is a run: followed, or begun and left to itself, or said only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from causeway_controller.cli.main import app
 from causeway_controller.contract import requests
-from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway
+from causeway_controller.contract.requests import Chore, Redeploy, RedeployGateway, Retire, RetireGateway
 from causeway_controller.contract.runs import RunReport
 from causeway_controller.store.run_reports import RunsTold
 from tests.controller_socket import AtSocket, at_socket
@@ -19,6 +19,9 @@ from tests.controller_socket import AtSocket, at_socket
 APPLIANCE = ("appliance", "redeploy", "acme", "esx1")
 KEEPING = Redeploy(tenant="acme", keep_certificates=True)
 GATEWAY = ("gateway", "redeploy", "gw1")
+RETIRED = ("appliance", "retire", "acme", "esx1")
+RETIRED_GATEWAY = ("gateway", "retire", "gw1")
+ALL = (APPLIANCE, GATEWAY, RETIRED, RETIRED_GATEWAY)
 
 
 @pytest.fixture
@@ -45,6 +48,9 @@ def runs(controller: AtSocket) -> tuple[RunReport, ...]:
             "acme on esx1",
         ),
         (GATEWAY, RedeployGateway(gateway="gw1"), "gateway gw1"),
+        (RETIRED, Retire(tenant="acme"), "acme on esx1"),
+        ((*RETIRED, "--gone"), Retire(tenant="acme", gone=True), "acme on esx1"),
+        ((*RETIRED_GATEWAY, "--gone"), RetireGateway(gateway="gw1", gone=True), "gateway gw1"),
     ],
 )
 def test_it_is_followed_to_its_end(
@@ -58,13 +64,13 @@ def test_it_is_followed_to_its_end(
     assert f"run {run.id}" in done.stderr
 
 
-@pytest.mark.parametrize("words", [APPLIANCE, GATEWAY])
+@pytest.mark.parametrize("words", ALL)
 def test_one_that_failed_is_told_by_the_exit_code(controller: AtSocket, words: tuple[str, ...]) -> None:
     controller.runs.ending = "failed"
     assert ask(controller, *words).exit_code == 4
 
 
-@pytest.mark.parametrize("words", [APPLIANCE, GATEWAY])
+@pytest.mark.parametrize("words", ALL)
 def test_it_goes_on_without_being_followed(controller: AtSocket, words: tuple[str, ...]) -> None:
     done = ask(controller, *words, "--detach")
     (run,) = runs(controller)
@@ -73,7 +79,7 @@ def test_it_goes_on_without_being_followed(controller: AtSocket, words: tuple[st
     assert (again.exit_code, f"run {run.id}" in again.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("words", [APPLIANCE, GATEWAY])
+@pytest.mark.parametrize("words", ALL)
 def test_a_dry_run_says_what_it_would_do_and_begins_nothing(
     controller: AtSocket, words: tuple[str, ...]
 ) -> None:

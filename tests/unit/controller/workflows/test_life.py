@@ -67,6 +67,8 @@ class World:
         self.order: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
         """Happens while a host is asked."""
+        self.asked_for_it: Callable[[], object] = lambda: None
+        """Happens when it is asked whether we are in charge."""
         self.life = Life(
             provisioning=self.deployment,
             renewal=one.renewal,
@@ -94,8 +96,16 @@ class World:
     async def _drop(self, appliance: ApplianceId) -> None:
         self.tokens.append(appliance)
 
-    async def retire(self, *, gone: bool = False) -> ApplianceId:
-        return await self.life.retire(TENANT, HOST, gone=gone, actor="anna")
+    async def retire(self) -> None:
+        await self.remove()
+        await self.life.forget(TENANT, HOST, actor="anna")
+
+    async def remove(self, *, run: str = "") -> None:
+        await self.life.remove(TENANT, HOST, run=run, in_charge=self._in_charge)
+
+    def _in_charge(self) -> None:
+        self.order.append("in charge")
+        self.asked_for_it()
 
     @property
     def alive(self) -> int:
@@ -110,11 +120,26 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 async def test_what_is_retired_is_off_gone_revoked_and_forgotten(world: World) -> None:
-    assert await world.retire() == ME
+    await world.retire()
     assert (world.host.on, world.alive, world.tokens) == ({}, 0, [ME])
     assert world.one.appliances.all() == ()
+    await world.life.forget(TENANT, HOST, actor="anna")
+    assert world.tokens == [ME], "who carries it on finds it done"
     with pytest.raises(ProblemError, match="is deployed on esx1"):
-        await world.retire()
+        await world.remove()
+
+
+async def test_who_is_not_in_charge_any_more_touches_no_machine(world: World) -> None:
+    """Asked for each effect: an orderly shutdown may take longer than a lease."""
+
+    def die() -> None:
+        if world.order.count("in charge") == 2:
+            raise LookupError
+
+    world.asked_for_it = die
+    with pytest.raises(LookupError):
+        await world.remove()
+    assert world.host.on == {ME: False}
 
 
 def server(network: str, *, appliance: ApplianceId | None = None) -> Subject:
@@ -200,7 +225,7 @@ async def test_one_that_was_retired_meanwhile_is_not_brought_back_by_a_renewal(w
 async def test_an_appliance_that_serves_a_failover_is_not_retired(world: World) -> None:
     world.one.standings.put(TENANT, HOST, Standing(mode=modes.Full(frozenset({"vm-0-0"}))))
     with pytest.raises(ProblemError, match="end that first"):
-        await world.retire()
+        await world.remove()
     assert (world.host.on, world.alive) == ({ME: True}, 1)
 
 
@@ -209,24 +234,26 @@ def begin_run(world: World) -> None:
     world.one.runs.start(Run(id="r1", tenant=TENANT, host=HOST, request="{}", actor="anna", at=at))
 
 
-async def test_while_a_run_is_open_nothing_is_retired(world: World) -> None:
+async def test_while_another_run_is_open_nothing_is_removed(world: World) -> None:
     begin_run(world)
     with pytest.raises(ProblemError, match="r1"):
-        await world.retire()
-    assert (world.host.on, world.alive, world.order) == ({ME: True}, 1, [])
+        await world.remove(run="r2")
+    assert (world.host.on, world.alive) == ({ME: True}, 1)
+    await world.remove(run="r1")
+    assert world.host.on == {}
 
 
-async def test_when_a_run_begins_while_the_host_is_asked_nothing_is_retired(world: World) -> None:
+async def test_when_a_run_begins_while_the_host_is_asked_nothing_is_removed(world: World) -> None:
     world.meanwhile = functools.partial(begin_run, world)
     with pytest.raises(ProblemError, match="r1"):
-        await world.retire()
+        await world.remove()
     assert (world.host.on, world.alive) == ({ME: True}, 1)
 
 
 async def test_a_retirement_that_failed_half_way_goes_on_when_it_is_repeated(world: World) -> None:
     world.host.broken.add(ME)
     with pytest.raises(HypervisorError):
-        await world.retire()
+        await world.remove()
     assert world.one.appliances.find(TENANT, HOST) is not None, "it is forgotten last"
     world.host.broken.clear()
     await world.retire()
@@ -242,7 +269,7 @@ async def test_what_is_not_deployed_is_called_by_its_name(world: World) -> None:
 
 async def test_what_is_said_to_be_gone_is_not_asked_for(world: World) -> None:
     world.host.broken.add(ME)
-    await world.retire(gone=True)
+    await world.life.forget(TENANT, HOST, actor="anna")
     assert (world.alive, world.one.appliances.all()) == (0, ())
 
 
