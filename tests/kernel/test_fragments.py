@@ -146,6 +146,15 @@ def test_strangers_of_a_gateway_take_no_tunnel_s_large_datagrams(
         assert passes(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1800)
 
 
+def test_two_tenants_of_a_gateway_do_not_take_a_third_s_large_datagrams(gateway: None) -> None:
+    """Their flows are known, and what they send is never whole."""
+    with answering(UPLINK, "10.9.0.20", 1195), counted("drop_fragment"):
+        for source in ("203.0.113.78", "203.0.113.79") * 2:
+            full_site.element("add", "known", f"{source} . 6180")
+            flood(FAR, "203.0.113.10", "first", source, port=6180, count=8000)
+        assert passes(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1800)
+
+
 @pytest.fixture
 def full() -> Iterator[None]:
     """Full failover, where the internet may send fragments to a published service."""
@@ -166,3 +175,23 @@ def test_a_published_service_still_gets_large_datagrams(full: None, shape: str) 
         flood(VLAN, full_site.INTERNET4, shape, full_site.NEIGHBOUR4, port=53)
     assert passes(UPLINK, full_site.INTERNET4, full_site.PUBLIC4, port=9000)
     assert passes(UPLINK, full_site.INTERNET6, full_site.PUBLIC6, port=9000)
+
+
+@pytest.mark.parametrize(
+    ("names", "counter"),
+    [
+        (("10.100.0.1", "10.101.0.1"), "drop_spoofed"),
+        (("192.168.0.30", "192.168.0.250"), "drop_fragment"),
+        (("2001:db8:77::1", "2001:db8:77::ffff"), "drop_spoofed"),
+        (("2001:db8::1000", "2001:db8::afff"), "drop_fragment"),
+    ],
+)
+def test_nor_does_a_replica_take_the_places_of_all_under_many_names(
+    full: None, names: tuple[str, str], counter: str
+) -> None:
+    """Names of other networks, and those of its own."""
+    four = (full_site.INTERNET4, full_site.PUBLIC4)
+    internet, public = (full_site.INTERNET6, full_site.PUBLIC6) if ":" in names[0] else four
+    with counted(counter):
+        flood(VLAN, internet, "first", *names, port=9000, count=24_000)
+    assert passes(UPLINK, internet, public, port=9000)

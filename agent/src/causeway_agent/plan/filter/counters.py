@@ -16,7 +16,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "drop_excess_frames": "the same of frames into a bridged tunnel",
     "drop_flood": "unknown flows at the gateway's door and echo requests above their budgets",
     "drop_forward": "packets that no failover, network or rule lets pass",
-    "drop_fragment": "fragments that no flow needs, or above their sender's ration",
+    "drop_fragment": "fragments that no flow needs, or above the ration of their sender or device",
     "drop_input": "packets to this appliance that nothing answers",
     "drop_loop": "frames that came back, or whose sender lives on the bridge's other side",
     "drop_management": "management ports, asked from elsewhere than management.sources",

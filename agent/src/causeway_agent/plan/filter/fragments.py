@@ -8,6 +8,10 @@ Fragments of extended flows pass as they are, untracked: nothing waits for them 
 one, which carries the ports, decides: those of a tunnel's two ends are awaited, and where packets are
 translated, or an echo may be answered, each sender has a ration. Later ones pass when their datagram is
 awaited. An overlap inside an awaited datagram throws it away in the kernel (RFC 5722; RFC 1858 for IPv4).
+
+A sender's name is a word: a machine that sends under many would take every place there is. So names that its
+device may not send under are refused here already, each device has a ration for all names together, no device
+can fill the places alone, and a tunnel's two ends have places that nobody else takes.
 """
 
 from __future__ import annotations
@@ -15,16 +19,20 @@ from __future__ import annotations
 from typing import Final
 
 from causeway_agent.plan.model.policy import Policy
-from causeway_agent.plan.model.reassembly import AWAITED, WAIT
+from causeway_agent.plan.model.reassembly import AWAITED, AWAITED_OF_TUNNELS, WAIT
 
 COUNTERS: Final = ("drop_fragment",)
 
 RATION: Final = "200/second burst 400 packets"
 """Fragmented datagrams per source address, where any source may send some."""
-TUNNEL_RATION: Final = "2000/second burst 4000 packets"
-"""The same between the ends of a tunnel: bridged frames of full size come in two."""
+DEVICE_RATION: Final = "1000/second burst 1000 packets"
+"""The same of all sources of one device: half of the places, in the time that they are kept."""
+TUNNEL_RATION: Final = "2000/second burst 1000 packets"
+"""The same between the ends of a tunnel: bridged frames of full size come in two. Less than half of the
+places, in the time that they are kept.
+"""
 
-CHAINS: Final = ("fragments", "ration", "tunnel", "await")
+CHAINS: Final = ("fragments", "ration", "tunnel")
 """Chains that exist once per family; their names end with the version."""
 
 SETS: Final = {
@@ -35,7 +43,9 @@ SETS: Final = {
 """Static sets: devices between which packets are translated, and the gateways of a tenant's tunnel."""
 
 TAUGHT: Final = frozenset(
-    f"{name}{version}" for name in ("awaited", "rationed", "relaying") for version in (4, 6)
+    f"{name}{version}"
+    for name in ("awaited", "rationed", "crossing", "parted", "relaying")
+    for version in (4, 6)
 )
 """Sets that packets fill: no load of a policy empties them."""
 
@@ -44,7 +54,9 @@ def _declared(version: int, key: str) -> str:
     kept = "flags dynamic,timeout; size"
     return f"""\
   set awaited{version} {{ typeof {key}; {kept} {AWAITED}; timeout {WAIT}s; }}
+  set parted{version} {{ typeof {key}; {kept} {AWAITED_OF_TUNNELS}; timeout {WAIT}s; }}
   set rationed{version} {{ type ipv{version}_addr; {kept} 65536; timeout 10s; }}
+  set crossing{version} {{ type ifname; {kept} 128; timeout 10s; }}
   set relaying{version} {{ type ipv{version}_addr; {kept} 65536; timeout 10s; }}
 """
 
@@ -60,30 +72,31 @@ DECLARATIONS: Final = (
 _DROP: Final = "counter name drop_fragment drop"
 
 
-def _rationed(ip: str, rate: str) -> str:
-    return f"{{ {ip} saddr limit rate over {rate} }} {_DROP}"
+def _rationed(whom: str, rate: str) -> str:
+    return f"{{ {whom} limit rate over {rate} }} {_DROP}"
 
 
 def _rules(version: int, *, suffix: str, whole: str, later: str) -> str:
     ip, icmp = ("ip6", "icmpv6") if suffix else ("ip", "icmp")
     key = _KEYS[version]
     return f"""\
-  chain await{version} {{
+  chain ration{version} {{
+    iifname @guarded jump origin{version}
+    update @rationed{version} {_rationed(f"{ip} saddr", RATION)}
+    update @crossing{version} {_rationed("iifname", DEVICE_RATION)}
     update @awaited{version} {{ {key} }} accept
     {_DROP}
   }}
-  chain ration{version} {{
-    update @rationed{version} {_rationed(ip, RATION)}
-    goto await{version}
-  }}
   chain tunnel{version} {{
-    update @relaying{version} {_rationed(ip, TUNNEL_RATION)}
-    goto await{version}
+    update @relaying{version} {_rationed(f"{ip} saddr", TUNNEL_RATION)}
+    update @parted{version} {{ {key} }} accept
+    {_DROP}
   }}
   chain fragments{version} {{
     {whole} return
     iifname "lo" return
     {key} @awaited{version} accept
+    {key} @parted{version} accept
     iifname . {ip} daddr @forward_destination{version} notrack accept
     iifname . {ip} saddr @forward_source{version} fib daddr type != local notrack accept
     {later} {_DROP}

@@ -7,12 +7,14 @@ from typing import Final
 from causeway_agent.plan.model.objects import Sysctl
 
 AWAITED: Final = 8192
-"""Datagrams awaited at a time and family; of more, the first fragment is dropped."""
+"""Datagrams awaited at a time and family; of more, the first fragment is dropped..."""
+AWAITED_OF_TUNNELS: Final = 16_384
+"""...and between the ends of tunnels, beside the others."""
 WAIT: Final = 3
 """Seconds in which all fragments of a datagram must come in."""
-MEMORY: Final = 32 * 1024 * 1024
-"""Octets for fragments that wait: an incomplete datagram takes about 1 KiB, `AWAITED` new ones every `WAIT`
-seconds stay for `PATIENCE`, and as much again is left for large ones.
+MEMORY: Final = 64 * 1024 * 1024
+"""Octets for fragments that wait: an incomplete datagram takes about 1 KiB, as many new ones every `WAIT`
+seconds stay for `PATIENCE`, and half as much again is left for large ones. Only a flood takes it.
 """
 PATIENCE: Final = 5
 """Seconds until the kernel gives an incomplete datagram up (its defaults are 30 and 60)."""
