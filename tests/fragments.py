@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from causeway_agent.plan.model import reassembly
 from tests.wired import BOX, beside, python, within
 
-SHAPES = ("first", "later", "tiny", "overlapping")
+SHAPES = ("first", "later", "tiny", "overlapping", "dust")
 
 _FLOOD = """
     import ipaddress, socket, struct, sys
@@ -27,7 +27,11 @@ _FLOOD = """
         "later": [(8, 1, bytes(16))],
         "tiny": [(0, 1, first[:8])],
         "overlapping": [(0, 1, first), (1, 1, bytes(16))],
+        # A datagram that is let in, and thousands of its fragments that never meet.
+        "dust": [(0, 1, first), *((4 + 2 * n, 1, bytes(8)) for n in range(4000))],
     }[shape]
+    if shape == "dust":
+        count = int(count) // 200
     for n in range(int(count)):
         for offset, more, data in parts:
             source, length = froms[n % len(froms)].packed, len(data)

@@ -146,12 +146,13 @@ def test_strangers_of_a_gateway_take_no_tunnel_s_large_datagrams(
         assert passes(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1800)
 
 
-def test_two_tenants_of_a_gateway_do_not_take_a_third_s_large_datagrams(gateway: None) -> None:
+@pytest.mark.parametrize("shape", ["first", "dust"])
+def test_two_tenants_of_a_gateway_do_not_take_a_third_s_large_datagrams(gateway: None, shape: str) -> None:
     """Their flows are known, and what they send is never whole."""
     with answering(UPLINK, "10.9.0.20", 1195), counted("drop_fragment"):
         for source in ("203.0.113.78", "203.0.113.79") * 2:
             full_site.element("add", "known", f"{source} . 6180")
-            flood(FAR, "203.0.113.10", "first", source, port=6180, count=8000)
+            flood(FAR, "203.0.113.10", shape, source, port=6180, count=8000)
         assert passes(FAR, "203.0.113.77", "203.0.113.10", port=6180, own=5000, octets=1800)
 
 

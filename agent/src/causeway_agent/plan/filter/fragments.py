@@ -11,7 +11,8 @@ awaited. An overlap inside an awaited datagram throws it away in the kernel (RFC
 
 A sender's name is a word: a machine that sends under many would take every place there is. So names that its
 device may not send under are refused here already, each device has a ration for all names together, no device
-can fill the places alone, and a tunnel's two ends have places that nobody else takes.
+can fill the places alone, and a tunnel's two ends have places that nobody else takes. Nor are the fragments
+of one awaited datagram without number: each takes near 1 KiB of the kernel's store, were it of 8 octets.
 """
 
 from __future__ import annotations
@@ -31,8 +32,14 @@ TUNNEL_RATION: Final = "2000/second burst 1000 packets"
 """The same between the ends of a tunnel: bridged frames of full size come in two. Less than half of the
 places, in the time that they are kept.
 """
+PARTS: Final = "3000/second burst 3000 packets"
+"""Fragments behind the first of all datagrams of one source..."""
+DEVICE_PARTS: Final = "6000/second burst 3000 packets"
+"""...and of all sources of one device, but for the ends of tunnels: a flood of them does not fill the store
+in the time that they are kept.
+"""
 
-CHAINS: Final = ("fragments", "ration", "tunnel")
+CHAINS: Final = ("fragments", "ration", "tunnel", "later", "part")
 """Chains that exist once per family; their names end with the version."""
 
 SETS: Final = {
@@ -44,7 +51,7 @@ SETS: Final = {
 
 TAUGHT: Final = frozenset(
     f"{name}{version}"
-    for name in ("awaited", "rationed", "crossing", "parted", "relaying")
+    for name in ("awaited", "rationed", "crossing", "trailing", "parted", "relaying", "parts")
     for version in (4, 6)
 )
 """Sets that packets fill: no load of a policy empties them."""
@@ -57,6 +64,8 @@ def _declared(version: int, key: str) -> str:
   set parted{version} {{ typeof {key}; {kept} {AWAITED_OF_TUNNELS}; timeout {WAIT}s; }}
   set rationed{version} {{ type ipv{version}_addr; {kept} 65536; timeout 10s; }}
   set crossing{version} {{ type ifname; {kept} 128; timeout 10s; }}
+  set trailing{version} {{ type ifname; {kept} 128; timeout 10s; }}
+  set parts{version} {{ type ipv{version}_addr; {kept} 16384; timeout 10s; }}
   set relaying{version} {{ type ipv{version}_addr; {kept} 65536; timeout 10s; }}
 """
 
@@ -92,11 +101,20 @@ def _rules(version: int, *, suffix: str, whole: str, later: str) -> str:
     update @parted{version} {{ {key} }} accept
     {_DROP}
   }}
+  chain later{version} {{
+    update @parts{version} {_rationed(f"{ip} saddr", PARTS)}
+    update @trailing{version} {_rationed("iifname", DEVICE_PARTS)}
+    accept
+  }}
+  chain part{version} {{
+    update @parts{version} {_rationed(f"{ip} saddr", PARTS)}
+    accept
+  }}
   chain fragments{version} {{
     {whole} return
     iifname "lo" return
-    {key} @awaited{version} accept
-    {key} @parted{version} accept
+    {key} @awaited{version} goto later{version}
+    {key} @parted{version} goto part{version}
     iifname . {ip} daddr @forward_destination{version} notrack accept
     iifname . {ip} saddr @forward_source{version} fib daddr type != local notrack accept
     {later} {_DROP}
