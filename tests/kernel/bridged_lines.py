@@ -26,8 +26,10 @@ from causeway_lab.service import drill
 from causeway_lab.world import topology
 from causeway_lab.world.line.conditions import Blocked, Conditions
 from causeway_wire.desired import Extension
+from causeway_wire.observed import Transport
+from tests.forged_peers import DOOR, flows, forge
 from tests.kernel import bad_lines
-from tests.kernel.bad_lines import NEIGHBOUR, VM, watched, way_of
+from tests.kernel.bad_lines import NEIGHBOUR, VM, tunnel, watched, way_of
 from tests.kernel.lost_datagrams import doors, load, losing
 
 PATIENCE = 30.0
@@ -73,6 +75,24 @@ async def rebound(lab: Lab, way: Conditions) -> dict[str, float]:
     return {"gap": found.longest_gap or 0.0, "restarts": restarts}
 
 
+async def forged(lab: Lab, way: str) -> dict[str, float]:
+    """What it does that somebody in the internet sends to both ends of the tunnel in each other's names."""
+    transport, version = Transport(way.split(maxsplit=1)[0]), 6 if way.endswith("6") else 4
+    gateway = lab.topology.gateways[0]
+    door = next(str(one.ip) for one in gateway.public.addresses if one.version == version), str(DOOR)
+    known = [(a, p) for a, p in flows(gateway.id, transport) if (":" in a) == (version == 6)]
+    before = (await tunnel(lab)).restarts
+    watch = lab.original(NEIGHBOUR).watch(lab.vm(VM).addresses[0], seconds=60.0, interval=0.008)
+    await watch.wait_first(10.0)
+    for far in known:
+        await asyncio.to_thread(forge, topology.INTERNET_HOST, transport, far, door)
+        await asyncio.to_thread(forge, topology.INTERNET_HOST, transport, door, far)
+    await asyncio.sleep(1.0)
+    found = await watch.stop()
+    restarts = (await tunnel(lab)).restarts - before
+    return {"flows": len(known), "lost": found.sent - found.received, "restarts": restarts}
+
+
 @contextmanager
 def lossy(lab: Lab) -> Iterator[None]:
     """The gateways lose the third datagram of a handshake."""
@@ -104,6 +124,7 @@ async def main(ways: list[str]) -> None:
                     await asyncio.sleep(0.1)
             seen = {"went": await way_of(lab), "crossed": await crossed(lab)}
             seen |= {"paused": await paused(lab, WAYS[way]), "rebound": await rebound(lab, WAYS[way])}
+            seen["forged"] = await forged(lab, way)
             if way in OVER_UDP:
                 seen["overtaken"] = await overtaken(lab, WAYS[way])
             sys.stdout.write(json.dumps({**seen, "goes": await way_of(lab)}) + "\n")

@@ -41,6 +41,14 @@ def test_frames_cross_and_pauses_lose_none(seen: dict[str, Any], way: str) -> No
     assert (found["paused"]["lost"], found["paused"]["restarts"]) == (0, 0)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_sent_in_the_names_of_both_ends_moves_no_tunnel(seen: dict[str, Any], way: str) -> None:
+    """Data, control and first packets, or segments; by a host of the internet that has no key."""
+    found = seen[way]["forged"]
+    assert found["flows"] > 0
+    assert (found["lost"], found["restarts"]) == (0, 0)
+
+
 @pytest.mark.parametrize("way", OVER_UDP)
 def test_packets_that_are_overtaken_arrive(seen: dict[str, Any], way: str) -> None:
     assert seen[way]["overtaken"] == {"lost": 0, "restarts": 0}
