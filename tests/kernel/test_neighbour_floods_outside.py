@@ -6,7 +6,7 @@ Every sender of such a question is remembered, in one table for all networks of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_interface
+from ipaddress import IPv6Address, ip_address, ip_interface
 
 import pytest
 from msgspec.structs import replace
@@ -20,7 +20,18 @@ from causeway_wire.desired import Desired
 from tests import documents
 from tests.kernel.test_ruleset_gateway import SIX, gateway
 from tests.knocks import knocking
-from tests.neighbour_wire import SHARE, answers, arp, claimed, mac_of, neighbours, send, solicitation, soon
+from tests.neighbour_wire import (
+    SHARE,
+    answers,
+    arp,
+    claimed,
+    icmpv6,
+    mac_of,
+    neighbours,
+    send,
+    solicitation,
+    soon,
+)
 from tests.wired import BOX, FAR, UPLINK, beside, between, counted, load, run, within
 
 pytestmark = [pytest.mark.kernel, pytest.mark.timeout(60)]
@@ -142,3 +153,26 @@ def test_who_knocks_at_the_agent_s_door_in_the_names_of_neighbours_takes_few_pla
     run("ip", "-n", BOX, "-6", "neigh", "flush", "dev", "eth0")
     with counted("drop_scan"), knocking(UPLINK, "2001:db8:9::", "2001:db8:9::2", 8443):
         assert not soon(lambda: neighbours(BOX, 6) > SHARE, seconds=1.5)
+
+
+def met() -> int:
+    """Neighbours over IPv6 whose answers are not rationed."""
+    return within(BOX, "nft", "list", "set", "inet", "causeway", "met6").count("expires")
+
+
+def advertisement(mac: bytes, sender: str) -> bytes:
+    """An unsolicited neighbour advertisement to the appliance (RFC 4861, 4.4)."""
+    here, own = IPv6Address(sender), IPv6Address(OWN[FAR][1])
+    body = bytes([136, 0, 0, 0, 0x20, 0, 0, 0]) + here.packed + b"\2\1" + mac
+    return icmpv6(mac, mac_of(BOX, "eth1"), here, own, body)
+
+
+def test_who_tells_of_many_names_or_asks_under_them_makes_few_known(segments: None) -> None:
+    """To knock in their names afterwards: nobody looks then for neighbours that are not there."""
+    load(ruleset.render(of(gateway(SIX, 0))))
+    mac, names = mac_of(FAR), [f"2001:db8:f::1:{number:x}" for number in range(150)]
+    send(FAR, *(advertisement(mac, name) for name in names))
+    assert met() == 0
+    with counted("drop_solicitation"):
+        send(FAR, *(solicitation(mac, name, OWN[FAR][1]) for name in names))
+    assert 1 <= met() < len(names)

@@ -130,7 +130,7 @@ def _sets(version: int) -> str:
 
 
 _CHAINS: Final = (
-    *("solicited", "meet", "meet4", "meet6", "known4", "known6"),
+    *("solicited", "heard", "meet", "meet4", "meet6", "known4", "known6"),
     *(
         "said",
         "resolve",
@@ -214,15 +214,19 @@ counter name drop_scan drop
 
 
 RULES: Final = f"""\
+  chain heard {{
+    iifname @doorways jump meet6
+    accept
+  }}
   chain solicited {{
     iifname @guarded iifname . ip6 saddr != @solicitors6 counter name drop_solicitation drop
-    iifname . ip6 saddr @expected6 accept
-    iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} accept
+    iifname . ip6 saddr @expected6 goto heard
+    iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} goto heard
     update @askers6 {{ iifname . ether saddr limit rate over {GREETINGS} }} \
 counter name drop_solicitation drop
     update @asking6 {{ iifname limit rate over {CROWD} }} counter name drop_solicitation drop
     add @asked6 {{ iifname . ip6 saddr }}
-    accept
+    goto heard
   }}
 {_family("ip", 4)}{_family("ip6", 6)}\
   chain meet {{
@@ -268,12 +272,12 @@ SAY: Final = "jump said"
 ADMIT: Final = "iifname @doorways jump open"
 """Of the chain that sees the first packet of each connection that is followed."""
 INPUT: Final = f"""\
-    iifname @doorways icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} ip6 hoplimit 255 jump meet6
     {_SOLICITATION} ip6 hoplimit 255 goto solicited
     icmpv6 type nd-neighbor-advert ip6 hoplimit 255 accept
 """
 """Of the chain that sees what is for the appliance itself. Where anybody knocks, who asks by neighbour
-discovery is next door indeed (no router forwards that).
+discovery is next door indeed (no router forwards that), and is heard when its question is within its ration.
+Who tells without being asked costs nobody a place, and is no more known for it than by ARP.
 """
 
 
