@@ -12,10 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, Self
 
-from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
-
+from causeway_controller.workflows.lean_import import lean
 from causeway_controller.workflows.ports import Body, EngineState
 from causeway_wire.types import Name
+
+with lean():
+    from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer
 
 _VERSION: Final = "runs-1"
 """Of what is remembered: only executions of the same one carry on each other's runs. Raised when a release

@@ -25,6 +25,9 @@ NEEDLESS = {
     "pyVmomi": "vSphere's, from the first question to such a host on",
     "pypsrp": "Hyper-V's, likewise",
     "libvirt": "likewise",
+    "psycopg": "PostgreSQL's, where the store is SQLite; DBOS imports it by itself",
+    "sqlalchemy.orm": "nobody maps objects; DBOS would take sessions of it",
+    "sqlalchemy.ext.asyncio": "likewise",
 }
 
 
