@@ -31,6 +31,11 @@ BUSY_SECONDS: Final = 30
 _ABANDONED: Final = "idle_in_transaction_session_timeout=10s"
 """Who is stopped within a transaction must not hold its locks against the controller that takes over."""
 
+_CACHED: Final = 6 * 2**20
+"""Octets that SQLite takes in this process before a connection reuses the pages that it keeps (pragma.html,
+soft_heap_limit). Else each keeps 2 MiB, the engine's too, of what the kernel has as well.
+"""
+
 _WRITING: Final = "causeway_writing"
 _DRIVERS: Final = {
     "sqlite": "sqlite+pysqlite",
@@ -254,6 +259,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEnt
         "foreign_keys = ON",
         f"busy_timeout = {BUSY_SECONDS * 1000}",
         "synchronous = FULL",  # in WAL mode NORMAL may lose what was committed when the power fails
+        f"soft_heap_limit = {_CACHED}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
 

@@ -70,6 +70,15 @@ def test_what_stands_beside_a_store_is_synced_and_keeps_no_reader_waiting(tmp_pa
     assert beside(f"sqlite:///{tmp_path}/causeway.db", "engine") == url
 
 
+def test_pages_of_a_file_are_kept_within_a_bound_for_all_connections(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(":memory:")) as other:
+        other.execute("PRAGMA soft_heap_limit = 0")
+        database = connect(f"sqlite:///{tmp_path}/causeway.db")
+        with database.read():
+            assert 0 < other.execute("PRAGMA soft_heap_limit").fetchone()[0] < 2**23
+        database.close()
+
+
 def waiting(database: Database, write: Callable[[Connection], object]) -> threading.Thread:
     """A thread that writes and waits for its turn, because the caller is in a transaction."""
 
