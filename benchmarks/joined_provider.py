@@ -97,6 +97,7 @@ async def control(settings: Settings) -> None:
         await watched.interval()  # in which all are met
         async with _for_tenants(settings, database, runs):
             tasks = [asyncio.create_task(guardian.run()), asyncio.create_task(_watch(watched))]
+            heap.settle()
             print(READY, flush=True)
             await asyncio.gather(*tasks)
 

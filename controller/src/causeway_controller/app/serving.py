@@ -19,7 +19,7 @@ from causeway_controller import __version__
 from causeway_controller.api.building import Parts, build
 from causeway_controller.api.ports import Services, Watcher
 from causeway_controller.api.runner import Runner
-from causeway_controller.app import disk_watch, listening, notify
+from causeway_controller.app import disk_watch, heap, listening, notify
 from causeway_controller.app.certificate_watch import CertificateWatch
 from causeway_controller.app.disk_watch import DiskWatch
 from causeway_controller.errors import StartError
@@ -46,6 +46,7 @@ async def serve(settings: Settings, conduct: Conduct) -> None:
     database = await asyncio.to_thread(open_store, settings)
     try:
         async with conduct(settings, database) as services, _serving(settings, database, services):
+            heap.settle()
             await _until_stopped()
     finally:
         await asyncio.to_thread(database.close)
