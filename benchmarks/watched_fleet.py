@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Final
 
 from causeway_controller.failover import documents
 from causeway_controller.inventory.health import Deployed, Power
@@ -37,34 +37,40 @@ def of(tenant: TenantId) -> Site:
     return replace(SITE, tenants={tenant: own}, credentials={tenant: SITE.credentials["acme"]})
 
 
+_NAMELESS: Final = "nameless"
+_SAID: Final = codec.encode(
+    Observed(
+        appliance=_NAMELESS,
+        state=ApplianceState.READY,
+        observed_generation=1,
+        epoch=1,
+        role="provider",
+        failover="idle",
+        change=None,
+        nics=(),
+        tunnels=(),
+        drift=DriftReport(repairs=0),
+        started=BEGAN,
+    )
+)
+
+
 class Appliance:
-    """An appliance that is well, as its client shows it."""
+    """An appliance that is well, as its client shows it.
+
+    Made for each look: what is kept of it is the controller's, whose memory is measured.
+    """
 
     shown = None
 
     def __init__(self, tenant: TenantId) -> None:
         self._tenant = tenant
         self._id = f"{tenant}-{HOST}"
-        self._said = codec.encode(
-            Observed(
-                appliance=self._id,
-                state=ApplianceState.READY,
-                observed_generation=1,
-                epoch=1,
-                role="provider",
-                failover="idle",
-                change=None,
-                nics=(),
-                tunnels=(),
-                drift=DriftReport(repairs=0),
-                started=BEGAN,
-            )
-        )
 
     async def observed(self) -> Observed:
         """What it is, parsed as from a connection."""
         await asyncio.sleep(0)
-        return codec.decode(self._said, Observed)
+        return codec.decode(_SAID.replace(_NAMELESS.encode(), self._id.encode()), Observed)
 
     async def versions(self) -> Any:
         """The agent's."""
@@ -88,7 +94,6 @@ class World:
         self.appliances = Appliances(self._database)
         self.seconds = 0.0
         tenants = [f"t{each}" for each in range(number)]
-        self._there = {f"{tenant}-{HOST}": Appliance(tenant) for tenant in tenants}
         for tenant in tenants:
             place = Deployed(
                 id=f"{tenant}-{HOST}", tenant=tenant, host=HOST, address=ip_address("192.0.2.1"), port=8443
@@ -114,7 +119,7 @@ class World:
         """No run ends here."""
 
     async def _client(self, appliance: ApplianceId, _access: ManagementAccess) -> Any:
-        return self._there[appliance]
+        return Appliance(appliance.removesuffix(f"-{HOST}"))
 
     async def _power(self, _one: Deployed) -> Power:
         return Power.ON
