@@ -23,8 +23,8 @@ from causeway_wire.types import ApplianceId, SerialNumber
 
 Context = TypeVar("Context", bound=ssl.SSLContext)
 
-_RECORD: Final = 16 * 1024
-"""The most that a record of TLS holds (RFC 8446, 5.1)."""
+_BUFFER: Final = 4 * 1024
+"""Octets. A record of TLS may hold four times as many (RFC 8446, 5.1), and is read in four pieces then."""
 
 
 class PeerPin:
@@ -80,11 +80,11 @@ def _shown(certificate: bytes) -> Shown:
 
 
 def small_buffers() -> None:
-    """Have asyncio read TLS in pieces of a record: thousands of idle connections are kept.
+    """Have asyncio read TLS in small pieces: thousands of idle connections are kept.
 
     It has a buffer of 256 KiB for each connection by itself (`asyncio.sslproto.SSLProtocol.max_size`).
     """
-    sslproto.SSLProtocol.max_size = _RECORD
+    sslproto.SSLProtocol.max_size = _BUFFER
 
 
 class _Met(ssl.SSLObject):
