@@ -22,6 +22,7 @@ from benchmarks import joined_provider, joined_sites, joined_store, joined_tenan
 from benchmarks.joined_provider import READY
 from benchmarks.joined_tenants import Done
 from benchmarks.report import Figure, figure, publish
+from causeway_controller.app import heap
 from causeway_controller.store.runs import Runs as StoredRuns
 from tests import stores
 from tests.controller_crash.__main__ import DATABASES, databases
@@ -173,6 +174,7 @@ async def _process(module: str, argument: str, directory: Path) -> AsyncIterator
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             limit=2**24,
+            env=os.environ | heap.ENVIRONMENT,
         )
     try:
         yield process

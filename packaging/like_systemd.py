@@ -69,7 +69,12 @@ def start() -> None:
         )
         process = subprocess.Popen(
             words,
-            env={"PATH": "/usr/bin:/bin", "NOTIFY_SOCKET": str(notify), "LANG": "C.UTF-8"},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "NOTIFY_SOCKET": str(notify),
+                "LANG": "C.UTF-8",
+                **dict(word.split("=", 1) for word in service["Environment"].split()),
+            },
             cwd="/",
             stdin=subprocess.DEVNULL,
             stdout=log,

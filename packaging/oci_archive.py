@@ -97,8 +97,13 @@ def _config(layer: _Digesting, *, version: str, architecture: str, epoch: int, u
         "os": "linux",
         "config": {
             "User": user,
-            # In the volume: engines mount what they like at /run.
-            "Env": ["PATH=/usr/bin:/bin", "LANG=C.UTF-8", f"CAUSEWAY_SOCKET={STATE}/controller.sock"],
+            "Env": [
+                "PATH=/usr/bin:/bin",
+                "LANG=C.UTF-8",
+                "GLIBC_TUNABLES=glibc.malloc.tcache_count=0",  # as in causeway.service
+                # In the volume: engines mount what they like at /run.
+                f"CAUSEWAY_SOCKET={STATE}/controller.sock",
+            ],
             "Entrypoint": ["/usr/bin/causeway"],
             "Cmd": ["serve"],
             "WorkingDir": STATE,

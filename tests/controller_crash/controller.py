@@ -145,6 +145,7 @@ async def control(settings: Settings) -> None:
             lease=lease, leases=Leases(database), engine=engine, runs=runs, now=lambda: datetime.now(UTC)
         )
         working = [asyncio.create_task(guardian.run()), asyncio.create_task(_obey(runs))]
+        heap.settle()
         print(READY, flush=True)  # noqa: T201 - the driver waits for it
         await ended.wait()
         for task in working:

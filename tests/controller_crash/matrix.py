@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from causeway_controller.app import heap
 from causeway_controller.contract.requests import Request
 from causeway_controller.store import migrate
 from causeway_controller.store.database import Database, connect
@@ -293,6 +294,7 @@ class Round:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                env=os.environ | heap.ENVIRONMENT,
             )
         self._processes.append(process)
         assert process.stdout is not None

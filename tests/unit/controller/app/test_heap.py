@@ -1,11 +1,16 @@
-"""However many threads there are, two heaps serve them; and what was there first is no garbage."""
+"""All threads share two heaps, and none keeps what it freed; what was there first is no garbage."""
 
 from __future__ import annotations
 
+import configparser
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from causeway_controller.app import heap
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -48,3 +53,50 @@ def test_garbage_is_looked_for_however_much_there_was_before() -> None:
     """Else only once a quarter of what there is was added: 250,000 objects here."""
     done = subprocess.run([sys.executable, "-c", SETTLED], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 0
+
+
+KEPT = """
+import ctypes, threading
+
+class Found(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena a b c d e f used free g".split()]
+
+library = ctypes.CDLL(None)
+library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+library.mallinfo2.argtypes, library.mallinfo2.restype = [], Found
+
+ready, over = threading.Barrier(2), threading.Event()
+
+def take():
+    for place in [library.malloc(size) for size in range(24, 1_000, 16) for _ in range(7)]:
+        library.free(place)
+    ready.wait()
+    over.wait()
+
+before = library.mallinfo2().used
+thread = threading.Thread(target=take)
+thread.start()
+ready.wait()
+print(library.mallinfo2().used - before)
+over.set()
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="mallinfo2(3) is glibc's")
+def test_a_thread_keeps_nothing_that_it_freed() -> None:
+    def found(more: dict[str, str]) -> int:
+        command = [sys.executable, "-c", KEPT]
+        environment = os.environ | more
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return int(done.stdout)
+
+    assert found(heap.ENVIRONMENT) < found({}) / 4
+
+
+def test_the_service_is_started_so() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(Path("packaging/debian/causeway.service"))
+    assert unit["Service"]["Environment"] == "GLIBC_TUNABLES=" + heap.ENVIRONMENT["GLIBC_TUNABLES"]
+    archive = Path("packaging/oci_archive.py").read_text()
+    assert f'"{unit["Service"]["Environment"]}"' in archive
