@@ -7,8 +7,9 @@ import hashlib
 import itertools
 import json
 import re
+import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar, get_args
+from typing import Final, TypeVar, get_args
 
 import msgspec
 
@@ -36,16 +37,31 @@ _TRUNCATED = "Input data was truncated"
 _ESCAPED_PAIR = len(b"\\ud83d\\ude00")
 _ENCODER = msgspec.json.Encoder(enc_hook=format_scalar, order="deterministic")
 _MASKED_ENCODER = msgspec.json.Encoder(enc_hook=format_scalar_masked)
+_READY: Final[set[object]] = set()
+_FIRST: Final = threading.Lock()
 
 
 def decode(data: bytes, kind: type[T]) -> T:
     """A document of this type from JSON text; raises ProblemError (`malformed` or `invalid`)."""
     try:
-        return msgspec.json.decode(data, type=kind, dec_hook=parse_scalar)
+        return msgspec.json.decode(data, type=ready(kind), dec_hook=parse_scalar)
     except msgspec.ValidationError as error:
         raise ProblemError(_invalid(data, kind, error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProblemError(problem(ProblemType.MALFORMED, _unreadable(data, error))) from error
+
+
+def ready(kind: type[T]) -> type[T]:
+    """Return the type, which any thread may give to msgspec from then on.
+
+    msgspec learns a type when it is used first, and shows other threads what it knows of it half way through:
+    they read a null pointer then, and the process is gone (0.22).
+    """
+    if kind not in _READY:
+        with _FIRST:
+            msgspec.json.Decoder(kind, dec_hook=parse_scalar)
+            _READY.add(kind)
+    return kind
 
 
 def _invalid(data: bytes, kind: object, error: msgspec.ValidationError) -> Problem:

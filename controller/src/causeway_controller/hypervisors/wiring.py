@@ -11,6 +11,7 @@ import msgspec
 
 from causeway_controller.contract.hosts import VmNic
 from causeway_controller.hypervisors.base import HypervisorError
+from causeway_wire import codec
 
 
 def noted(nics: Iterable[VmNic]) -> str:
@@ -21,7 +22,7 @@ def noted(nics: Iterable[VmNic]) -> str:
 def compare(name: str, note: str, found: Iterable[VmNic]) -> None:
     """Raise HypervisorError unless these are the MACs and networks that were noted, and no others."""
     try:
-        wanted = msgspec.json.decode(note, type=tuple[VmNic, ...])
+        wanted = msgspec.json.decode(note, type=codec.ready(tuple[VmNic, ...]))
     except msgspec.MsgspecError as error:
         raise HypervisorError(
             f"{name} is not started: its note of vNICs cannot be read ({error}); have it deployed anew"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from causeway_wire import codec
 from causeway_wire.types import Name, NetworkId, VmName
 
 
@@ -107,7 +108,7 @@ class _Members(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def read(found: Mapping[str, Any]) -> Mode:
     """Return the mode that has these `members`; raises msgspec.ValidationError when none has."""
-    one = msgspec.convert(found, _Members)
+    one = msgspec.convert(found, codec.ready(_Members))
     made: dict[str, Mode] = {
         Idle.name: Idle(),
         Partial.name: Partial(one.vms, one.permanent),

@@ -43,7 +43,7 @@ class Reply:
     def read(self, kind: type[T]) -> T:
         """The body as this document; members that we do not know are left out. Raises PeerForeign."""
         try:
-            return msgspec.json.decode(self.body, type=kind, dec_hook=parse_scalar)
+            return msgspec.json.decode(self.body, type=codec.ready(kind), dec_hook=parse_scalar)
         except msgspec.DecodeError as error:
             raise PeerForeign(f"the provider's answer is none that we understand ({error})") from error
 
@@ -147,7 +147,7 @@ def _reply(response: aiohttp.ClientResponse, body: bytes) -> Reply:
         return Reply(status=response.status, body=body)
     if response.content_type == MEDIA_TYPE:
         try:
-            raise ProblemError(msgspec.json.decode(body, type=Problem))
+            raise ProblemError(msgspec.json.decode(body, type=codec.ready(Problem)))
         except msgspec.DecodeError:
             pass
     answer = f"{response.status} {response.content_type}"

@@ -195,7 +195,7 @@ def _read(
 ) -> tuple[Any, ...]:
     every, theirs = _leased(table, kind)
     rows = connection.execute(every) if tenant is None else connection.execute(theirs, {"whose": tenant})
-    members = [each.name for each in msgspec.structs.fields(kind)]
+    members = [each.name for each in msgspec.structs.fields(codec.ready(kind))]
     return tuple(
         msgspec.convert(dict(zip(members, row, strict=True)), kind, dec_hook=parse_scalar) for row in rows
     )

@@ -16,6 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from causeway_controller.errors import StoreError
+from causeway_wire import codec
 from causeway_wire.types import KeyTag, Secret, TenantId, TunnelId
 
 SERVER_LABEL = "OpenVPN tls-crypt-v2 server key"
@@ -67,7 +68,7 @@ def read_claim(server_key: Secret, client_key: Secret) -> Claim:
     if plain is None or plain[:CLIENT_KEY_OCTETS] != octets[:CLIENT_KEY_OCTETS]:
         raise StoreError("the tls-crypt-v2 client key was not wrapped by this server key")
     try:
-        return msgspec.json.decode(plain[CLIENT_KEY_OCTETS + 1 :], type=Claim)
+        return msgspec.json.decode(plain[CLIENT_KEY_OCTETS + 1 :], type=codec.ready(Claim))
     except msgspec.DecodeError as error:
         raise StoreError("the tls-crypt-v2 client key carries foreign metadata") from error
 

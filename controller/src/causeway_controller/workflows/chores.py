@@ -22,6 +22,7 @@ from causeway_controller.errors import ControllerError, RunStopped
 from causeway_controller.store.runs import Run
 from causeway_controller.workflows.execution import Means
 from causeway_controller.workflows.run_record import Record
+from causeway_wire import codec
 from causeway_wire.problem import ProblemError
 
 
@@ -85,12 +86,12 @@ class ChoreExecution:
             tell(STARTED, controller=self._controller, stages=stages, units=msgspec.to_builtins(units))
         else:
             members = msgspec.json.decode(started, type=dict[str, Any])
-            units = msgspec.convert(members["units"], tuple[Unit, ...])
+            units = msgspec.convert(members["units"], codec.ready(tuple[Unit, ...]))
             self._record.taken_over = True
             tell(TAKEN_OVER, controller=self._controller, silent=[])
         await self._record.telling.kept()
         for number, unit in enumerate(units, 1):
-            done = msgspec.json.decode(await self._stage(number, unit), type=Done)
+            done = msgspec.json.decode(await self._stage(number, unit), type=codec.ready(Done))
             if done.stopped:
                 raise RunStopped(unit.sentence, ControllerError("somebody asked for it"), (), ())
             self._through.append(unit.sentence)
