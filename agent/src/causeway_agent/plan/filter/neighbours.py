@@ -130,7 +130,7 @@ def _sets(version: int) -> str:
 
 
 _CHAINS: Final = (
-    *("solicited", "heard", "meet", "meet4", "meet6", "known4", "known6"),
+    *("solicited", "next_door", "meet", "meet4", "meet6", "known4", "known6"),
     *(
         "said",
         "resolve",
@@ -214,19 +214,19 @@ counter name drop_scan drop
 
 
 RULES: Final = f"""\
-  chain heard {{
+  chain next_door {{
     iifname @doorways jump meet6
     accept
   }}
   chain solicited {{
     iifname @guarded iifname . ip6 saddr != @solicitors6 counter name drop_solicitation drop
-    iifname . ip6 saddr @expected6 goto heard
-    iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} goto heard
+    iifname . ip6 saddr @expected6 goto next_door
+    iifname . ip6 saddr @asked6 update @asked6 {{ iifname . ip6 saddr }} goto next_door
     update @askers6 {{ iifname . ether saddr limit rate over {GREETINGS} }} \
 counter name drop_solicitation drop
     update @asking6 {{ iifname limit rate over {CROWD} }} counter name drop_solicitation drop
     add @asked6 {{ iifname . ip6 saddr }}
-    goto heard
+    goto next_door
   }}
 {_family("ip", 4)}{_family("ip6", 6)}\
   chain meet {{
