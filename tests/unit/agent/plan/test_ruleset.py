@@ -57,6 +57,14 @@ def test_the_ruleset_of_a_role_is_the_golden_one(name: str) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
+def test_no_two_chains_of_a_table_have_one_name() -> None:
+    """The kernel would make one chain of their rules, and the first verdict in it hides the others."""
+    for table in re.findall(r"^table .*?^\}", ruleset.render(Policy()), re.MULTILINE | re.DOTALL):
+        for kind in (r"\{ *\}", r"\{$"):
+            names = re.findall(rf"^  chain (\w+) {kind}", table, re.MULTILINE)
+            assert len(names) == len(set(names)), names
+
+
 @settings(deadline=None, max_examples=50)
 @given(documents.MEANT, documents.MEANT)
 def test_policies_have_one_text_each_and_tell_themselves_apart(one: Desired, other: Desired) -> None:
